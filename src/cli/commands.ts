@@ -1,0 +1,53 @@
+import type { Command } from 'commander';
+
+/** A command's own file: puts arguments, options, examples and the action on the command. */
+interface CommandModule {
+  configure(command: Command): void;
+}
+
+interface CommandEntry {
+  name: string;
+  summary: string;
+  load(): Promise<CommandModule>;
+}
+
+/** All commands, in the order of the help. A command's file is loaded only when it is the one that runs. */
+const COMMANDS: readonly CommandEntry[] = [
+  { name: 'tail', summary: 'print events as they arrive', load: () => import('./tail.js') },
+  { name: 'record', summary: 'write them to a recording', load: () => import('./record.js') },
+  { name: 'replay', summary: 'serve a recording as a local OPMAS API', load: () => import('./replay.js') },
+  { name: 'mock', summary: 'serve generated events the same way', load: () => import('./mock.js') },
+  { name: 'inspect', summary: 'show what is in a recording', load: () => import('./inspect.js') },
+  { name: 'auth', summary: 'log in and out, show the token and its state', load: () => import('./auth.js') },
+  { name: 'context', summary: 'name servers and choose among them', load: () => import('./context.js') },
+  { name: 'doctor', summary: "find out why I can't connect", load: () => import('./doctor.js') },
+  {
+    name: 'demo',
+    summary: 'mock and tail in one process: nothing to set up',
+    load: () => import('./demo.js'),
+  },
+  {
+    name: 'complete',
+    summary: 'print a completion script for the shell',
+    load: () => import('./complete.js'),
+  },
+];
+
+/** Puts every command on the program, by name and summary only. */
+export function completeCommands(program: Command): void {
+  for (const { name, summary } of COMMANDS) {
+    program.command(name).description(summary);
+  }
+}
+
+/** Loads the options and the action of the one command that the arguments name, if they name one. */
+export async function loadCommand(program: Command, args: readonly string[]): Promise<void> {
+  const entry = COMMANDS.find(({ name }) => args.includes(name));
+  if (entry === undefined) return;
+  for (const { name, load } of COMMANDS) {
+    // A command's name can also be an option's value (`--context tail`), so every name among the arguments counts.
+    if (!args.includes(name)) continue;
+    const command = program.commands.find((candidate) => candidate.name() === name);
+    if (command !== undefined) (await load()).configure(command);
+  }
+}

@@ -1,0 +1,46 @@
+import { constants } from 'node:os';
+import { inspect } from 'node:util';
+import { type ErrorCode, escapeUnsafe, OpmasError } from '../index.js';
+
+/** The exit code of each kind of error (contract, section 7). 1 is a bug of ours. */
+const EXIT_CODES: Readonly<Record<ErrorCode, number>> = { USAGE: 2, AUTH: 3, NETWORK: 4, LOCAL: 5, DATA: 6 };
+
+/** What keeps the process alive after its work is done must not do so for longer. */
+const GRACE_MS = 2000;
+
+/** Prints what went wrong on stderr and says which exit code follows from it. */
+export function reportError(error: unknown, { debug }: { debug: boolean }): number {
+  if (error instanceof OpmasError) {
+    const lines = [`opmas-ws: ${escapeUnsafe(error.message)}`];
+    if (error.hint !== undefined) lines.push(`  ${escapeUnsafe(error.hint)}`);
+    if (debug && error.stack !== undefined) lines.push(error.stack);
+    process.stderr.write(`${lines.join('\n')}\n`);
+    return EXIT_CODES[error.code];
+  }
+  const what = error instanceof Error ? error.message : String(error);
+  process.stderr.write(
+    `opmas-ws: sorry, this is a bug of opmas-ws: ${escapeUnsafe(redactUrls(what))}\n` +
+      '  Please report it with the output of the same command with --debug.\n',
+  );
+  if (debug)
+    process.stderr.write(`${redactUrls(error instanceof Error ? (error.stack ?? what) : inspect(error))}\n`);
+  return 1;
+}
+
+/** Errors of libraries may carry a URL, and a URL of ours carries the token in its query. */
+function redactUrls(text: string): string {
+  return text.replace(/([?&](?:token|access_token)=)[^&\s"']*/gi, '$1…').replace(/\/\/[^/\s@]*@/g, '//…@');
+}
+
+/** Ends with a code once everything queued is written; dangling sockets and timers cannot hold it up for long. */
+export function finish(exitCode: number): void {
+  process.exitCode = exitCode;
+  setTimeout(() => process.exit(), GRACE_MS).unref();
+}
+
+/** Dies by the signal that asked us to stop, so that the caller sees 128+n and shells stop their loops. */
+export function dieBySignal(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.exitCode = 128 + (constants.signals[signal] ?? 0);
+  process.kill(process.pid, signal);
+}

@@ -1,0 +1,58 @@
+import { Command, CommanderError, Option } from 'commander';
+import { completeCommands, loadCommand } from './commands.js';
+import { finish, reportError } from './exit.js';
+import { version } from './version.js';
+
+/**
+ * The program: from arguments to exit code. Reads in this order: here, `commands.ts` (which commands there are), the
+ * command's own file (options, action), `session.ts` (what an action gets), `exit.ts` (how it ends).
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  try {
+    await loadCommand(program, args);
+    await program.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // `--help` and `--version` come as errors with code 0; commander has printed its own text for the others.
+      finish(error.exitCode === 0 ? 0 : 2);
+      return;
+    }
+    finish(reportError(error, { debug: args.includes('--debug') }));
+  }
+}
+
+/** The root command with the global options; no command's own options are on it yet. */
+export function createProgram(): Command {
+  const program = new Command('opmas-ws')
+    .description('Tail, record and replay the event streams of an OPMAS Management API.')
+    .version(version, '--version', 'print the version')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .showHelpAfterError('(run with --help for the options and examples)')
+    .exitOverride()
+    .option('-u, --url URL', 'base URL of the server: http(s) or ws(s), a path is kept (env: OPMAS_URL)')
+    .option('-c, --context NAME', 'named server from the configuration (env: OPMAS_CONTEXT)')
+    .addOption(
+      new Option('--color WHEN', 'colour: auto, always or never')
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    )
+    .option('-q, --quiet', 'only errors on stderr')
+    .option('--debug', 'say more on stderr, and show stack traces')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ opmas-ws demo                                    see it work: nothing to set up
+  $ opmas-ws tail devices --type 'device.*'          watch device events
+  $ opmas-ws tail -f json | jq -c .data              feed a script
+  $ opmas-ws record -o capture.ndjson                keep them
+  $ opmas-ws replay capture.ndjson --speed 10        make it happen again
+
+Exit codes: 0 ended as asked, 1 a bug, 2 usage, 3 authentication, 4 network or server,
+5 this machine (disk, permission, port), 6 damaged recording, 128+n ended by signal n.`,
+    );
+  completeCommands(program);
+  return program;
+}

@@ -1,0 +1,30 @@
+/**
+ * What went wrong, as one word. Each is one exit code of the command line (contract, section 7).
+ *
+ * - `USAGE`: an option, an argument, a filter or the configuration is wrong; nothing was connected.
+ * - `AUTH`: there is no token, or the server refuses it and it cannot be renewed.
+ * - `NETWORK`: the server or the way to it failed for good.
+ * - `LOCAL`: this machine failed: disk full, no permission, file locked, port in use.
+ * - `DATA`: a recording cannot be read.
+ */
+export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA';
+
+export interface OpmasErrorOptions {
+  /** What to do next, as a sentence or a command. */
+  hint?: string | undefined;
+  cause?: unknown;
+}
+
+/** The only error that this library throws on purpose; anything else is a bug of ours. */
+export class OpmasError extends Error {
+  override readonly name = 'OpmasError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  /** @param message What happened and why, on one line, without a token in it. */
+  constructor(code: ErrorCode, message: string, options: OpmasErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+  }
+}

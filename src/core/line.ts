@@ -1,0 +1,248 @@
+/**
+ * The recording format: one NDJSON line for each thing that happened on a connection. The same lines go to a pipe,
+ * to a file and, read back, to the clients of the mock server.
+ *
+ * A line that we wrote has a fixed shape: `received_at` first, and a second member that tells the kind:
+ * `endpoint` an event, `invalid` a frame that is no JSON object, `connection` what happened to the connection.
+ * An event line is the server's own text with those two members spliced in after its opening brace, so that taking
+ * them off gives the very bytes that came. Lines that others rewrote (`jq`) are read by their members' names.
+ */
+import { removeMembers } from './members.js';
+import { TIMESTAMP_LENGTH } from './timestamp.js';
+
+/** Version of the recording format; written in each `connecting` line. */
+export const FORMAT_VERSION = 1;
+
+/** A run of whole lines in order: what passes from stage to stage. */
+export interface LineBatch {
+  /** The lines, UTF-8, each ended by one LF. */
+  readonly bytes: Buffer;
+  /** How many lines those are. */
+  readonly count: number;
+  /** Gives the memory back for reuse. Optional: call it only when nobody will look at `bytes` again. */
+  release?(): void;
+}
+
+/** What happened to a connection (contract, section 6). Times are timestamps, waits are milliseconds. */
+export type ConnectionState =
+  | { state: 'connecting'; attempt: number; url: string; recorder: string; format: number }
+  | { state: 'refused'; status?: number; error?: string; retry_in_ms?: number }
+  | { state: 'open'; gap_since?: string }
+  | { state: 'closed'; code: number; reason: string; retry_in_ms?: number }
+  | { state: 'dropped'; count: number; from: string; to: string };
+
+interface LineOrigin {
+  /** Timestamp as it stands in the line; `undefined` in NDJSON of other origin. */
+  receivedAt: string | undefined;
+  /** Endpoint's label as it stands in the line; `undefined` in NDJSON of other origin. */
+  endpoint: string | undefined;
+}
+
+export interface EventLine extends LineOrigin {
+  kind: 'event';
+  /** The server's message, byte for byte: one JSON object. */
+  frame: Buffer;
+}
+
+export interface InvalidLine extends LineOrigin {
+  kind: 'invalid';
+  reason: string;
+  /** The frame's payload, byte for byte. */
+  frame: Buffer;
+  /** Whether it came as a binary frame. */
+  binary: boolean;
+}
+
+export interface LifecycleLine extends LineOrigin {
+  kind: 'connection';
+  connection: ConnectionState;
+}
+
+export type Line = EventLine | InvalidLine | LifecycleLine;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const TAB = 0x09;
+const COMMA = 0x2c;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
+const RECEIVED_AT = '{"received_at":"';
+const ENDPOINT = '","endpoint":"';
+/** Where the second member's name begins in a line that we wrote. */
+const SECOND_MEMBER = RECEIVED_AT.length + TIMESTAMP_LENGTH;
+
+/**
+ * The first bytes of an event line: `{"received_at":"…","endpoint":"devices"`, without a comma after it.
+ * The timestamp stands at {@link TIMESTAMP_OFFSET}, so that a caller can overwrite it in place.
+ */
+export function eventHead(receivedAt: string, endpoint: string): Buffer {
+  return Buffer.from(`${RECEIVED_AT}${receivedAt}","endpoint":${JSON.stringify(endpoint)}`);
+}
+
+/** Where the timestamp begins in the head of a line. */
+export const TIMESTAMP_OFFSET = RECEIVED_AT.length;
+
+/** How many bytes an event line may take at most. */
+export function eventLineCapacity(head: Buffer, frameLength: number): number {
+  return head.length + frameLength + 2;
+}
+
+/**
+ * Writes one event line, LF included, into `target` at `at`.
+ *
+ * @param head From {@link eventHead}.
+ * @param frame Holds the server's message: one JSON object, already checked.
+ * @param hasLineBreaks Whether there are line breaks between its tokens; they become spaces.
+ * @returns The offset after the line. `target` must have room for {@link eventLineCapacity} bytes.
+ */
+export function writeEventLine(
+  target: Buffer,
+  at: number,
+  head: Buffer,
+  frame: Buffer,
+  hasLineBreaks: boolean,
+): number {
+  let brace = 0;
+  while (frame[brace] !== OPENING_BRACE) brace++;
+  let end = at;
+  // White space before the brace stays before it, so that nothing of the frame is lost.
+  if (brace > 0) end += frame.copy(target, end, 0, brace);
+  end += head.copy(target, end);
+  let next = brace + 1;
+  while (isWhiteSpace(frame[next])) next++;
+  if (frame[next] !== CLOSING_BRACE) target[end++] = COMMA;
+  end += frame.copy(target, end, brace + 1);
+  if (hasLineBreaks) {
+    for (let i = at; i < end; i++) if (target[i] === LF || target[i] === CR) target[i] = SPACE;
+  }
+  target[end++] = LF;
+  return end;
+}
+
+function isWhiteSpace(byte: number | undefined): boolean {
+  return byte === SPACE || byte === LF || byte === CR || byte === TAB;
+}
+
+/** The line of a frame that is no JSON object, LF included. */
+export function formatInvalidLine(
+  receivedAt: string,
+  endpoint: string,
+  reason: string,
+  frame: Buffer,
+  binary: boolean,
+): Buffer {
+  const invalid = binary ? { reason, base64: frame.toString('base64') } : { reason, text: frame.toString() };
+  return Buffer.from(`${JSON.stringify({ received_at: receivedAt, invalid, endpoint })}\n`);
+}
+
+/** The line of something that happened to a connection, LF included. */
+export function formatLifecycleLine(
+  receivedAt: string,
+  endpoint: string,
+  connection: ConnectionState,
+): Buffer {
+  return Buffer.from(`${JSON.stringify({ received_at: receivedAt, connection, endpoint })}\n`);
+}
+
+/** Where the parts of an event line that we wrote stand; offsets into the bytes that were handed in. */
+export interface EventLineShape {
+  /** First byte of the timestamp, which is {@link TIMESTAMP_LENGTH} long. */
+  timestamp: number;
+  /** First byte of the endpoint's label, without its quotes. */
+  endpoint: number;
+  endpointEnd: number;
+  /**
+   * First byte after the spliced members: a comma when the frame has members, else what followed its brace.
+   * The frame is `{` and all from `members` on, without that comma.
+   */
+  members: number;
+}
+
+/**
+ * Finds the parts of an event line that has the fixed shape. This is the fast way to read what we wrote; it looks
+ * at the head only and does not check the JSON after it.
+ *
+ * @returns `undefined` for lines of any other kind or shape; {@link parseLine} reads those.
+ */
+export function eventLineShape(bytes: Buffer, start: number, end: number): EventLineShape | undefined {
+  let brace = start;
+  while (brace < end && isWhiteSpace(bytes[brace])) brace++;
+  const second = brace + SECOND_MEMBER;
+  const endpoint = second + ENDPOINT.length;
+  if (endpoint >= end) return undefined;
+  if (bytes.toString('latin1', second, endpoint) !== ENDPOINT) return undefined;
+  if (bytes.toString('latin1', brace, brace + RECEIVED_AT.length) !== RECEIVED_AT) return undefined;
+  if (bytes[second - 1] !== 0x5a /* Z */) return undefined;
+  const endpointEnd = bytes.indexOf(0x22, endpoint);
+  if (endpointEnd < 0 || endpointEnd >= end) return undefined;
+  // A label with an escape in it (a path with a quote) takes the slow way.
+  for (let i = endpoint; i < endpointEnd; i++) if (bytes[i] === 0x5c) return undefined;
+  const members = endpointEnd + 1;
+  if (members >= end) return undefined;
+  return { timestamp: brace + TIMESTAMP_OFFSET, endpoint, endpointEnd, members };
+}
+
+/** The server's message in an event line of the fixed shape, byte for byte; a copy. */
+export function frameOf(bytes: Buffer, start: number, end: number, shape: EventLineShape): Buffer {
+  const brace = shape.timestamp - TIMESTAMP_OFFSET;
+  const rest = bytes[shape.members] === COMMA ? shape.members + 1 : shape.members;
+  const frame = Buffer.allocUnsafe(brace - start + 1 + end - rest);
+  bytes.copy(frame, 0, start, brace);
+  frame[brace - start] = OPENING_BRACE;
+  bytes.copy(frame, brace - start + 1, rest, end);
+  return frame;
+}
+
+/**
+ * Reads one line of any origin: ours, one that `jq` has rewritten, or an event of foreign NDJSON.
+ *
+ * @param start First byte of the line. @param end The byte after its last, without the LF.
+ * @returns `undefined` when the line is no JSON object.
+ */
+export function parseLine(bytes: Buffer, start = 0, end = bytes.length): Line | undefined {
+  const shape = eventLineShape(bytes, start, end);
+  const text = bytes.toString('utf8', start, end);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  if (shape !== undefined) {
+    return {
+      kind: 'event',
+      receivedAt: bytes.toString('latin1', shape.timestamp, shape.timestamp + TIMESTAMP_LENGTH),
+      endpoint: bytes.toString('utf8', shape.endpoint, shape.endpointEnd),
+      frame: frameOf(bytes, start, end, shape),
+    };
+  }
+  return lineOfMembers(value as Record<string, unknown>, text);
+}
+
+function lineOfMembers(members: Record<string, unknown>, text: string): Line {
+  const origin: LineOrigin = {
+    receivedAt: typeof members.received_at === 'string' ? members.received_at : undefined,
+    endpoint: typeof members.endpoint === 'string' ? members.endpoint : undefined,
+  };
+  // Without `received_at` it is not ours, whatever its members are called.
+  if (origin.receivedAt !== undefined) {
+    const lifecycle = members.connection as ConnectionState | undefined;
+    if (typeof lifecycle === 'object' && lifecycle !== null && typeof lifecycle.state === 'string') {
+      return { kind: 'connection', ...origin, connection: lifecycle };
+    }
+    const invalid = members.invalid as { reason?: unknown; text?: unknown; base64?: unknown } | undefined;
+    if (typeof invalid === 'object' && invalid !== null) {
+      const binary = typeof invalid.base64 === 'string';
+      const frame = binary
+        ? Buffer.from(invalid.base64 as string, 'base64')
+        : Buffer.from(String(invalid.text ?? ''));
+      return { kind: 'invalid', ...origin, reason: String(invalid.reason ?? ''), frame, binary };
+    }
+  }
+  const ours = origin.receivedAt === undefined ? [] : ['received_at', 'endpoint'];
+  const frame = Buffer.from(ours.length === 0 ? text : removeMembers(text, ours));
+  return { kind: 'event', ...origin, frame };
+}

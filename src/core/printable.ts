@@ -1,0 +1,29 @@
+/**
+ * Characters that must not reach a terminal as they are: C0, DEL, C1, line and paragraph separators, bidi controls,
+ * zero-width and other invisible format characters, tag characters.
+ */
+const unsafe =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udc7f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/**
+ * Makes text from the network, a file or a file name safe to show: what could move the cursor, recolour, reorder or
+ * hide text becomes its JSON escape (`\u001b`). Line feeds too: the result is always one line.
+ */
+export function escapeUnsafe(text: string): string {
+  return text.replace(unsafe, escapeSequence);
+}
+
+/** The same for JSON text, which stays valid JSON of the same value: white space between tokens becomes a space. */
+export function escapeUnsafeJson(json: string): string {
+  return json.replace(unsafe, (match) =>
+    match === '\t' || match === '\n' || match === '\r' ? ' ' : escapeSequence(match),
+  );
+}
+
+function escapeSequence(match: string): string {
+  let escaped = '';
+  for (let i = 0; i < match.length; i++) {
+    escaped += `\\u${match.charCodeAt(i).toString(16).padStart(4, '0')}`;
+  }
+  return escaped;
+}

@@ -1,0 +1,114 @@
+/**
+ * The OPMAS WebSocket API as data and types. Source: the API's own document ("WebSocket API Documentation"),
+ * by section; what the real stack does beyond it is said where it matters.
+ */
+
+/** The endpoints of section "Available Endpoints". */
+export const ENDPOINTS = ['devices', 'agents', 'rules', 'system'] as const;
+export type EndpointName = (typeof ENDPOINTS)[number];
+
+/** Where the endpoints live below the base URL. */
+export const WEBSOCKET_PATH = '/api/v1/ws/';
+
+/** The twelve types of section "Event Types". Servers may send others. */
+export const EVENT_TYPES = [
+  'device.status_update',
+  'device.config_change',
+  'device.error',
+  'agent.status_update',
+  'agent.task_complete',
+  'agent.error',
+  'rule.execution_start',
+  'rule.execution_complete',
+  'rule.triggered',
+  'system.metrics',
+  'system.alert',
+  'system.status',
+] as const;
+export type EventType = (typeof EVENT_TYPES)[number];
+
+/** Payload of an event: whatever JSON the server sent. The document does not fix its fields. */
+export type EventData = Record<string, unknown>;
+
+/** A message of a documented type (section "Message Format"). */
+export type DocumentedEvent = {
+  [Type in EventType]: { type: Type; subject?: string; data?: EventData; [member: string]: unknown };
+}[EventType];
+
+/** A message of a type that the document does not know: everything may be missing. */
+export interface UnknownEvent {
+  // `string & {}` keeps the literals of `EventType` in an editor's completion.
+  type?: (string & {}) | undefined;
+  subject?: unknown;
+  data?: unknown;
+  [member: string]: unknown;
+}
+
+/** One message of the server. Narrow it by `type`: `if (isDocumented(event) && event.type === 'device.error')`. */
+export type OpmasEvent = DocumentedEvent | UnknownEvent;
+
+const documentedTypes: ReadonlySet<unknown> = new Set(EVENT_TYPES);
+
+/** Whether the event has one of the twelve documented types; narrows the union. */
+export function isDocumented(event: OpmasEvent): event is DocumentedEvent {
+  return documentedTypes.has(event.type);
+}
+
+/** Whether the word names one of the four endpoints. */
+export function isEndpointName(word: string): word is EndpointName {
+  return (ENDPOINTS as readonly string[]).includes(word);
+}
+
+/**
+ * The path of an endpoint below the base URL: `devices` → `/api/v1/ws/devices`.
+ * A word that begins with `/` is a path already (some servers have `/api/v1/ws/device/{id}`).
+ */
+export function endpointPath(endpoint: string): string {
+  return endpoint.startsWith('/') ? endpoint : WEBSOCKET_PATH + endpoint;
+}
+
+const endpointByFirstWord: Readonly<Record<string, EndpointName>> = {
+  device: 'devices',
+  agent: 'agents',
+  rule: 'rules',
+  system: 'system',
+};
+
+/** The endpoint on which events of a type arrive, told by the type's first word; `undefined` for others. */
+export function endpointOfType(type: string): EndpointName | undefined {
+  const word = type.split('.', 1)[0] ?? '';
+  return Object.hasOwn(endpointByFirstWord, word) ? endpointByFirstWord[word] : undefined;
+}
+
+/** The API's heartbeat message (section "Heartbeat"). The real server reads it and answers nothing. */
+export const HEARTBEAT_MESSAGE = '{"type":"ping"}';
+
+/** Authentication failed (section "Error Handling"). */
+export const CLOSE_AUTHENTICATION_FAILED = 4001;
+
+/**
+ * What a close code means, in words for people. Sources: section "Error Handling" for 1000, 1006, 1011 and 4001,
+ * RFC 6455 section 7.4 and the IANA registry of close codes for the rest.
+ */
+const closeMeanings: Readonly<Record<number, string>> = {
+  1000: 'normal closure',
+  1001: 'server going away',
+  1002: 'protocol error',
+  1003: 'unsupported data',
+  1005: 'no close code',
+  1006: 'abnormal closure',
+  1007: 'invalid text',
+  1008: 'policy violation',
+  1009: 'message too big',
+  1010: 'extension missing',
+  1011: 'internal error',
+  1012: 'service restart',
+  1013: 'try again later',
+  1014: 'bad gateway',
+  4001: 'authentication failed',
+};
+
+/** What a close code means, in a few words; `private code` for 3000 to 4999, `unknown code` for the rest. */
+export function closeMeaning(code: number): string {
+  return closeMeanings[code] ?? (code >= 3000 && code <= 4999 ? 'private code' : 'unknown code');
+}

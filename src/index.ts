@@ -1,0 +1,32 @@
+/** The face of the library. Everything that the command line can do is here; nothing here prints or exits. */
+export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
+export {
+  type ConnectionState,
+  type EventLine,
+  FORMAT_VERSION,
+  formatInvalidLine,
+  formatLifecycleLine,
+  type InvalidLine,
+  type LifecycleLine,
+  type Line,
+  type LineBatch,
+  parseLine,
+} from './core/line.js';
+export { escapeUnsafe, escapeUnsafeJson } from './core/printable.js';
+export {
+  closeMeaning,
+  type DocumentedEvent,
+  ENDPOINTS,
+  type EndpointName,
+  EVENT_TYPES,
+  type EventData,
+  type EventType,
+  endpointOfType,
+  endpointPath,
+  isDocumented,
+  isEndpointName,
+  type OpmasEvent,
+  type UnknownEvent,
+} from './core/protocol.js';
+export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
+export { type Clock, systemClock } from './io/clock.js';
