@@ -1,4 +1,13 @@
 /** The face of the library. Everything that the command line can do is here; nothing here prints or exits. */
+export {
+  apiUrl,
+  DEFAULT_URL,
+  displayUrl,
+  endpointUrl,
+  isLoopback,
+  parseBaseUrl,
+  redactToken,
+} from './core/address.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
 export {
   type ConnectionState,
@@ -30,3 +39,13 @@ export {
 } from './core/protocol.js';
 export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
 export { type Clock, systemClock } from './io/clock.js';
+export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
+export { ProxyError, proxyAgentFor } from './io/proxy.js';
+export {
+  noToken,
+  type TokenFileOptions,
+  type TokenProvider,
+  tokenFromFile,
+  tokenFromStream,
+  tokenFromText,
+} from './io/token.js';

@@ -1,0 +1,49 @@
+import { type Command, Option } from 'commander';
+import { OpmasError, type TokenProvider } from '../index.js';
+import type { Session } from './session.js';
+
+/** What the user said about the token and the way to the server. */
+export interface TokenOptions {
+  tokenFile?: string;
+  /** False with `--no-token`. */
+  token?: boolean;
+  ca?: string;
+  insecure?: boolean;
+}
+
+/** Where to connect to, and with what. */
+export interface Connection {
+  /** Base URL of the server. */
+  url: URL;
+  token: TokenProvider;
+  /** CA to trust, as PEM. */
+  ca: string | undefined;
+  insecure: boolean;
+  /** What the user should know before anything connects. */
+  warnings: string[];
+}
+
+/** Puts `--token-file` and `--no-token` on a command. */
+export function addTokenOptions(command: Command): Command {
+  return command
+    .option('--token-file PATH', 'read the token there for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)')
+    .option('--no-token', 'connect without a token, on purpose')
+    .addOption(new Option('--token <VALUE>').hideHelp().argParser(refuseTokenValue));
+}
+
+function refuseTokenValue(): never {
+  throw new OpmasError('USAGE', '--token is not taken: other users could read it in the process list', {
+    hint: 'Use `opmas-ws auth login`, --token-file PATH (- is stdin), OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
+  });
+}
+
+/**
+ * Decides which server and which token: flag, then environment, then the context of the configuration, then
+ * `ws://localhost:8000`.
+ *
+ * @throws {OpmasError} `USAGE` when any of them is wrong.
+ */
+export async function resolveConnection(session: Session, options: TokenOptions): Promise<Connection> {
+  const { resolve } = await import('./connection/resolve.js');
+  return resolve(session, options, process.env);
+}

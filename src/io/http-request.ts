@@ -1,0 +1,133 @@
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { OpmasError } from '../core/errors.js';
+import { chooseProxy, type ProxyChoice } from '../core/proxy-choice.js';
+import { ProxyError, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
+
+export interface HttpRequest {
+  /** `http` or `https`; `ws` and `wss` are taken as these. */
+  url: URL;
+  /** Default `GET`. */
+  method?: string;
+  headers?: Readonly<Record<string, string>>;
+  body?: string | Buffer;
+  /** From the first packet to the last byte of the body, as an absolute limit. Default 10 s. */
+  timeoutMs?: number;
+  /** What is kept of the body; reading stops there. Default 64 KiB. */
+  maxBodyBytes?: number;
+  /** CA to trust instead of the usual ones, as PEM. */
+  ca?: string | undefined;
+  /** Do not verify TLS certificates. */
+  insecure?: boolean | undefined;
+  /** Ends the request early, with an error. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface HttpResponse {
+  status: number;
+  headers: http.IncomingHttpHeaders;
+  /** At most `maxBodyBytes` of it. */
+  body: Buffer;
+  /** Whether there was more of the body than was kept. */
+  truncated: boolean;
+}
+
+const TIMEOUT_MS = 10_000;
+const MAX_BODY_BYTES = 64 * 1024;
+
+/**
+ * One HTTP request, through the proxy that the environment names. Follows no redirect: a request of ours carries a
+ * password or a token.
+ *
+ * @throws {OpmasError} `NETWORK` when there is no answer, with the error of Node as its cause. The message holds the
+ * URL's scheme, host and port, never its query.
+ */
+export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
+  const url = new URL(options.url.href.replace(/^ws/, 'http'));
+  // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
+  const proxy = url.protocol === 'http:' ? chooseProxy(url, process.env) : undefined;
+  const request = proxy ? startProxied(url, proxy, options) : await startDirect(url, options);
+  const limitMs = options.timeoutMs ?? TIMEOUT_MS;
+  const abort = () => request.destroy(new Error('stopped'));
+  const limit = setTimeout(() => request.destroy(new Error(`no answer in ${limitMs / 1000} s`)), limitMs);
+  if (options.signal?.aborted) abort();
+  options.signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const response = await readResponse(request, options);
+    if (proxy && response.status === 407) throw refusedByProxy(proxy, 407);
+    return response;
+  } catch (error) {
+    if (error instanceof OpmasError) throw error;
+    if (proxy) throw new ProxyError(proxy, `cannot be used: ${reasonOf(error)}`, { cause: error });
+    throw new OpmasError('NETWORK', `${url.origin}: ${reasonOf(error)}`, { cause: error });
+  } finally {
+    clearTimeout(limit);
+    options.signal?.removeEventListener('abort', abort);
+    request.destroy();
+  }
+}
+
+async function startDirect(url: URL, options: HttpRequest): Promise<http.ClientRequest> {
+  const { method = 'GET', ca, insecure } = options;
+  const trust = { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecure !== true };
+  const agent = (await proxyAgentFor(url, { ca })) ?? false;
+  const client = url.protocol === 'https:' ? https : http;
+  const request = client.request(url, { method, headers: headersOf(options), agent, ...trust });
+  // Ends a tunnel that is still being asked for.
+  if (agent !== false) request.once('close', () => agent.destroy());
+  return request.end(options.body);
+}
+
+function startProxied(url: URL, proxy: ProxyChoice, options: HttpRequest): http.ClientRequest {
+  const client = proxy.url.protocol === 'https:' ? https : http;
+  return client
+    .request(proxy.url, {
+      method: options.method ?? 'GET',
+      path: url.origin + url.pathname + url.search,
+      headers: { ...headersOf(options), Host: url.host, ...proxyAuthorization(proxy) },
+      agent: false,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+    })
+    .end(options.body);
+}
+
+function headersOf({ headers, body }: HttpRequest): Record<string, string> {
+  const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+  return { ...headers, ...length, Connection: 'close' };
+}
+
+function readResponse(request: http.ClientRequest, options: HttpRequest): Promise<HttpResponse> {
+  const most = options.maxBodyBytes ?? MAX_BODY_BYTES;
+  return new Promise((resolve, reject) => {
+    request.once('error', reject);
+    request.once('close', () => reject(new Error('the connection ended before an answer came')));
+    request.once('response', (response) => {
+      const chunks: Buffer[] = [];
+      let length = 0;
+      const end = (truncated: boolean) =>
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(chunks).subarray(0, most),
+          truncated,
+        });
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length <= most) return;
+        end(true);
+        request.destroy();
+      });
+      response.once('end', () => end(false));
+      response.once('error', reject);
+    });
+  });
+}
+
+/** What an error of Node says; a failed choice among several addresses says what each of them said. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return error.errors.map((one: unknown) => reasonOf(one)).join('; ');
+  }
+  return error instanceof Error ? error.message : String(error);
+}
