@@ -49,3 +49,4 @@ export {
   tokenFromStream,
   tokenFromText,
 } from './io/token.js';
+export { type TriageOptions, triageForbidden } from './io/triage.js';
