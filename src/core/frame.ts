@@ -1,63 +1,82 @@
+import { JsonScanner, type JsonVerdict } from './json-scanner.js';
+import type { EventLineShape } from './line.js';
+import { SpanTexts } from './span-texts.js';
+
 /** What a frame's text is. Only `object` can be an event. */
-export type FrameVerdict = 'object' | 'not JSON' | 'not a JSON object';
+export type FrameVerdict = JsonVerdict;
 
 /**
  * Looks at one frame after another: is it a JSON object, and what are its top-level `type` and `subject`? One reader
- * is used again and again, so that nothing is allocated per frame; what it says holds until the next {@link read}.
+ * is used again and again, so that nothing is allocated per frame; what it says holds until the next {@link read}
+ * and as long as the bytes stay as they are. Ask it only about frames whose verdict was `object`.
  */
 export class FrameReader {
+  readonly #scanner = new JsonScanner();
+  readonly #types = new SpanTexts();
+  readonly #subjects = new SpanTexts();
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
-  #value: unknown;
-  #parsed = false;
-
-  /** Whether the text has line breaks (between its tokens: JSON allows them nowhere else). */
-  hasLineBreaks = false;
+  /** What of the frame's text stands before `#start`: nothing, or the brace of a frame that is read in its line. */
+  #before: '' | '{' = '';
+  #value: Record<string, unknown> | undefined;
 
   /**
    * Reads the frame in `bytes[start..end)`.
    *
-   * @returns The verdict of `JSON.parse`, to which this agrees in every case.
+   * @returns The verdict of `JSON.parse` on the decoded text, to which this agrees in every case.
    */
   read(bytes: Buffer, start = 0, end = bytes.length): FrameVerdict {
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#end = end;
-    this.#parsed = false;
-    const text = bytes.toString('utf8', start, end);
-    this.hasLineBreaks = text.includes('\n') || text.includes('\r');
-    try {
-      this.#value = JSON.parse(text);
-    } catch {
-      return 'not JSON';
-    }
-    this.#parsed = true;
-    const isObject = typeof this.#value === 'object' && this.#value !== null && !Array.isArray(this.#value);
-    return isObject ? 'object' : 'not a JSON object';
+    this.#take(bytes, start, end, '');
+    return this.#scanner.scan(bytes, start, end);
+  }
+
+  /**
+   * Reads the frame of an event line where it stands, without copying it.
+   *
+   * @param end The byte after the line's last, without the LF.
+   * @param shape From `eventLineShape` for that line.
+   * @returns `object`, or `not JSON` when the line is no JSON.
+   */
+  readLine(bytes: Buffer, end: number, shape: EventLineShape): FrameVerdict {
+    const hasComma = bytes[shape.members] === COMMA;
+    this.#take(bytes, hasComma ? shape.members + 1 : shape.members, end, '{');
+    return this.#scanner.scanRest(bytes, shape.members, end);
+  }
+
+  /** Whether the text has line breaks (between its tokens: JSON allows them nowhere else). */
+  get hasLineBreaks(): boolean {
+    return this.#scanner.hasLineBreaks;
   }
 
   /** The top-level `type` of the object read last, when it is a string. The last of several counts, as in JSON.parse. */
   get type(): string | undefined {
-    return this.#stringMember('type');
+    const { typeStart, typeEnd } = this.#scanner;
+    return typeStart < 0 ? undefined : this.#types.textOf(this.#bytes, typeStart, typeEnd);
   }
 
   /** The top-level `subject` of the object read last, when it is a string. */
   get subject(): string | undefined {
-    return this.#stringMember('subject');
+    const { subjectStart, subjectEnd } = this.#scanner;
+    return subjectStart < 0 ? undefined : this.#subjects.textOf(this.#bytes, subjectStart, subjectEnd);
   }
 
   /** The object read last, parsed (once, when first asked for). */
   get value(): Record<string, unknown> {
-    if (!this.#parsed) {
-      this.#value = JSON.parse(this.#bytes.toString('utf8', this.#start, this.#end));
-      this.#parsed = true;
+    if (this.#value === undefined) {
+      const text = this.#before + this.#bytes.toString('utf8', this.#start, this.#end);
+      this.#value = JSON.parse(text) as Record<string, unknown>;
     }
-    return this.#value as Record<string, unknown>;
+    return this.#value;
   }
 
-  #stringMember(name: string): string | undefined {
-    const member = this.value[name];
-    return typeof member === 'string' ? member : undefined;
+  #take(bytes: Buffer, start: number, end: number, before: '' | '{'): void {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    this.#before = before;
+    this.#value = undefined;
   }
 }
+
+const COMMA = 0x2c;

@@ -64,14 +64,17 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
+const QUOTE = 0x22;
+const UPPER_Z = 0x5a;
+const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
 const RECEIVED_AT = '{"received_at":"';
 const ENDPOINT = '","endpoint":"';
-/** Where the second member's name begins in a line that we wrote. */
-const SECOND_MEMBER = RECEIVED_AT.length + TIMESTAMP_LENGTH;
+const RECEIVED_AT_BYTES = Buffer.from(RECEIVED_AT);
+const ENDPOINT_BYTES = Buffer.from(ENDPOINT);
 
 /**
  * The first bytes of an event line: `{"received_at":"…","endpoint":"devices"`, without a comma after it.
@@ -161,27 +164,51 @@ export interface EventLineShape {
 }
 
 /**
- * Finds the parts of an event line that has the fixed shape. This is the fast way to read what we wrote; it looks
- * at the head only and does not check the JSON after it.
+ * Finds the parts of an event line that has the fixed shape. This is the fast way to read what we wrote; it checks
+ * the head, and leaves the JSON after it to others.
  *
  * @returns `undefined` for lines of any other kind or shape; {@link parseLine} reads those.
  */
 export function eventLineShape(bytes: Buffer, start: number, end: number): EventLineShape | undefined {
   let brace = start;
   while (brace < end && isWhiteSpace(bytes[brace])) brace++;
-  const second = brace + SECOND_MEMBER;
+  const timestamp = brace + TIMESTAMP_OFFSET;
+  const second = timestamp + TIMESTAMP_LENGTH;
   const endpoint = second + ENDPOINT.length;
   if (endpoint >= end) return undefined;
-  if (bytes.toString('latin1', second, endpoint) !== ENDPOINT) return undefined;
-  if (bytes.toString('latin1', brace, brace + RECEIVED_AT.length) !== RECEIVED_AT) return undefined;
-  if (bytes[second - 1] !== 0x5a /* Z */) return undefined;
-  const endpointEnd = bytes.indexOf(0x22, endpoint);
-  if (endpointEnd < 0 || endpointEnd >= end) return undefined;
-  // A label with an escape in it (a path with a quote) takes the slow way.
-  for (let i = endpoint; i < endpointEnd; i++) if (bytes[i] === 0x5c) return undefined;
+  if (!hasBytesAt(bytes, second, ENDPOINT_BYTES) || !hasBytesAt(bytes, brace, RECEIVED_AT_BYTES))
+    return undefined;
+  if (bytes[second - 1] !== UPPER_Z) return undefined;
+  // Text with an escape in it (a path with a quote) takes the slow way.
+  if (endOfPlainText(bytes, timestamp, second) !== second) return undefined;
+  const endpointEnd = endOfPlainText(bytes, endpoint, end);
   const members = endpointEnd + 1;
-  if (members >= end) return undefined;
-  return { timestamp: brace + TIMESTAMP_OFFSET, endpoint, endpointEnd, members };
+  if (bytes[endpointEnd] !== QUOTE || !membersFollow(bytes, members, end)) return undefined;
+  return { timestamp, endpoint, endpointEnd, members };
+}
+
+/** Whether the spliced members are followed by others at once, or else by the end of the object. */
+function membersFollow(bytes: Buffer, members: number, end: number): boolean {
+  let at = members;
+  if (at < end && bytes[at] === COMMA) return true;
+  while (at < end && isWhiteSpace(bytes[at])) at++;
+  return at < end && bytes[at] === CLOSING_BRACE;
+}
+
+function hasBytesAt(bytes: Buffer, at: number, expected: Buffer): boolean {
+  for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
+  return true;
+}
+
+/** The offset of the first byte of `bytes[start..end)` that does not stand for itself in a JSON string. */
+function endOfPlainText(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end) {
+    const byte = bytes[at] as number;
+    if (byte < SPACE || byte === QUOTE || byte === BACKSLASH) break;
+    at++;
+  }
+  return at;
 }
 
 /** The server's message in an event line of the fixed shape, byte for byte; a copy. */

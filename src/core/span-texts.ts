@@ -1,0 +1,42 @@
+/** Longer texts are decoded each time: what repeats in a stream, types and subjects, is short. */
+const MAX_LENGTH = 96;
+/** A power of two. */
+const SLOTS = 512;
+
+/**
+ * The texts of JSON strings that come again and again. A text that was asked for lately is given out without
+ * decoding its bytes and without a new string. Holds at most 512 texts of at most 96 bytes.
+ */
+export class SpanTexts {
+  readonly #spans: (Uint8Array | undefined)[] = new Array(SLOTS).fill(undefined);
+  readonly #texts: string[] = new Array(SLOTS).fill('');
+
+  /** The text of a JSON string that has been checked; `bytes[start..end)` is what stands between its quotes. */
+  textOf(bytes: Buffer, start: number, end: number): string {
+    if (end - start > MAX_LENGTH) return decodeString(bytes, start, end);
+    const slot = hash(bytes, start, end) & (SLOTS - 1);
+    const known = this.#spans[slot];
+    if (known !== undefined && equals(known, bytes, start, end)) return this.#texts[slot] as string;
+    const text = decodeString(bytes, start, end);
+    this.#spans[slot] = Uint8Array.prototype.slice.call(bytes, start, end);
+    this.#texts[slot] = text;
+    return text;
+  }
+}
+
+function hash(bytes: Uint8Array, start: number, end: number): number {
+  let sum = 0;
+  for (let i = start; i < end; i++) sum = (Math.imul(sum, 31) + (bytes[i] as number)) | 0;
+  return sum ^ (sum >>> 15);
+}
+
+function equals(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (known.length !== end - start) return false;
+  for (let i = 0; i < known.length; i++) if (known[i] !== bytes[start + i]) return false;
+  return true;
+}
+
+function decodeString(bytes: Buffer, start: number, end: number): string {
+  const raw = bytes.toString('utf8', start, end);
+  return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+}
