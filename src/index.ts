@@ -9,6 +9,8 @@ export {
   redactToken,
 } from './core/address.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
+export { compileFilter, type Filter, type FilterOptions } from './core/filter.js';
+export { FrameReader, type FrameVerdict } from './core/frame.js';
 export {
   type ConnectionState,
   type EventLine,

@@ -12,7 +12,8 @@ const GRACE_MS = 2000;
 export function reportError(error: unknown, { debug }: { debug: boolean }): number {
   if (error instanceof OpmasError) {
     const lines = [`opmas-ws: ${escapeUnsafe(error.message)}`];
-    if (error.hint !== undefined) lines.push(`  ${escapeUnsafe(error.hint)}`);
+    // A hint may have several lines: an expression and a caret below it.
+    for (const line of error.hint?.split('\n') ?? []) lines.push(`  ${escapeUnsafe(line)}`);
     if (debug && error.stack !== undefined) lines.push(error.stack);
     process.stderr.write(`${lines.join('\n')}\n`);
     return EXIT_CODES[error.code];

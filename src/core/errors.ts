@@ -10,7 +10,7 @@
 export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA';
 
 export interface OpmasErrorOptions {
-  /** What to do next, as a sentence or a command. */
+  /** What to do next, as a sentence or a command; line feeds part it into lines. */
   hint?: string | undefined;
   cause?: unknown;
 }
