@@ -31,10 +31,10 @@ export function createProgram(): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .showHelpAfterError('(run with --help for the options and examples)')
     .exitOverride()
-    .option('-u, --url URL', 'base URL of the server: http(s) or ws(s), a path is kept (env: OPMAS_URL)')
-    .option('-c, --context NAME', 'named server from the configuration (env: OPMAS_CONTEXT)')
+    .option('-u, --url <url>', 'base URL of the server: http(s) or ws(s), a path is kept (env: OPMAS_URL)')
+    .option('-c, --context <name>', 'named server from the configuration (env: OPMAS_CONTEXT)')
     .addOption(
-      new Option('--color WHEN', 'colour: auto, always or never')
+      new Option('--color <when>', 'colour: auto, always or never')
         .choices(['auto', 'always', 'never'])
         .default('auto'),
     )

@@ -26,7 +26,10 @@ export interface Connection {
 /** Puts `--token-file` and `--no-token` on a command. */
 export function addTokenOptions(command: Command): Command {
   return command
-    .option('--token-file PATH', 'read the token there for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)')
+    .option(
+      '--token-file <path>',
+      'read the token there for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)',
+    )
     .option('--no-token', 'connect without a token, on purpose')
     .addOption(new Option('--token <VALUE>').hideHelp().argParser(refuseTokenValue));
 }
