@@ -43,6 +43,17 @@ export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
 export { type Clock, systemClock } from './io/clock.js';
 export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
+export { type MockServerOptions, startMockServer } from './io/server/mock-server.js';
+export type { StoryOptions } from './io/server/story-source.js';
+export {
+  type MockServer,
+  type ServerActivity,
+  type ServerLimits,
+  type ServingOptions,
+  startServer,
+} from './io/server/stream-server.js';
+export type { Refusal, ServedClient, ServerControl, StreamSource } from './io/server/stream-source.js';
+export type { AuthMode } from './io/server/token-issuer.js';
 export {
   noToken,
   type TokenFileOptions,

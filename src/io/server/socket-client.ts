@@ -1,0 +1,192 @@
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import type { ServedClient } from './stream-source.js';
+
+/** What a client may do and cost. Tests and library users may choose others. */
+export interface ClientLimits {
+  /** Messages from a client in one second; one more closes it with 1008. */
+  messagesPerSecond: number;
+  /** Bytes that wait for a client that does not read; more closes it with 1013. */
+  pendingBytes: number;
+  /** Time between protocol pings. No pong until the next one is due closes it with 1011, as uvicorn does. */
+  pingIntervalMs: number;
+  /** How long a closing client may take nothing before its socket is destroyed. */
+  closePatienceMs: number;
+}
+
+/** Below it a client wants more. Three blocks of 256 KiB keep a fast one busy. */
+const READY_BELOW_BYTES = 768 * 1024;
+
+const CLOSE_POLICY_VIOLATION = 1008;
+const CLOSE_UNSUPPORTED_DATA = 1003;
+const CLOSE_INTERNAL_ERROR = 1011;
+const CLOSE_TRY_AGAIN_LATER = 1013;
+const CLOSE_WITHOUT_CODE = 1005;
+const CLOSE_ABNORMAL = 1006;
+const LONGEST_REASON_BYTES = 123;
+
+/**
+ * One client on its socket. Events go to the socket past `ws`, as blocks that all clients share; `ws` writes its
+ * pongs and closes to the same socket. Both write whole frames in one turn (true for `ws` while no extension is
+ * agreed on), so frames follow each other in order and never cut into each other. Nothing follows a close frame.
+ */
+export class SocketClient implements ServedClient {
+  readonly endpoint: string;
+  /** Events sent so far. */
+  events = 0;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Duplex;
+  readonly #limits: ClientLimits;
+  readonly #waiting: { below: number; wake: () => void }[] = [];
+  readonly #keepalive: NodeJS.Timeout;
+  #awaitsPong = false;
+  #stalled = false;
+  #secondStart = 0;
+  #messagesInSecond = 0;
+  #closeWatch: NodeJS.Timeout | undefined;
+
+  /** @param onEnded Called once when the socket is gone, with the code that the client or the server gave. */
+  constructor(
+    webSocket: WebSocket,
+    socket: Duplex,
+    endpoint: string,
+    limits: ClientLimits,
+    onEnded: (code: number) => void,
+  ) {
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    this.endpoint = endpoint;
+    this.#limits = limits;
+    webSocket.on('message', (_data, isBinary) => this.#onMessage(isBinary));
+    webSocket.on('pong', () => {
+      this.#awaitsPong = false;
+    });
+    webSocket.on('ping', () => this.#checkPending());
+    // Too large, invalid UTF-8, bad frames: `ws` has sent the close frame by now.
+    webSocket.on('error', () => this.#watchClose());
+    webSocket.on('close', (code) => {
+      clearInterval(this.#keepalive);
+      clearInterval(this.#closeWatch);
+      this.#wake();
+      onEnded(code);
+    });
+    this.#keepalive = setInterval(() => this.#ping(), limits.pingIntervalMs);
+  }
+
+  get open(): boolean {
+    return this.#webSocket.readyState === this.#webSocket.OPEN;
+  }
+
+  get pending(): number {
+    return this.#socket.writableLength;
+  }
+
+  send(frames: Buffer, events: number): boolean {
+    if (!this.open) return false;
+    this.events += events;
+    this.#socket.write(frames, this.#onTaken);
+    this.#checkPending();
+    return this.open && this.pending < READY_BELOW_BYTES;
+  }
+
+  ready(): Promise<void> {
+    return this.#pendingBelow(READY_BELOW_BYTES);
+  }
+
+  async drained(): Promise<void> {
+    // A client that is closing still takes what was sent before.
+    while (!this.#socket.destroyed && this.pending > 0) await this.#pendingBelow(1, true);
+  }
+
+  close(code: number, reason = ''): void {
+    if (code === CLOSE_ABNORMAL) this.destroy();
+    if (!this.open) return;
+    if (code === CLOSE_WITHOUT_CODE) this.#webSocket.close();
+    else this.#webSocket.close(code, fitReason(reason));
+    this.#watchClose();
+    this.#wake();
+  }
+
+  destroy(): void {
+    this.#webSocket.terminate();
+  }
+
+  /** Holds back all that goes to the client, pongs included, or lets it go. */
+  stall(stalled: boolean): void {
+    if (stalled === this.#stalled) return;
+    this.#stalled = stalled;
+    if (stalled) this.#socket.cork();
+    else this.#socket.uncork();
+  }
+
+  /** Sends bytes as they are, frames or not. */
+  sendRaw(bytes: Buffer): void {
+    if (this.open) this.#socket.write(bytes);
+  }
+
+  readonly #onTaken = (): void => {
+    if (this.#waiting.length > 0) this.#wake();
+  };
+
+  async #pendingBelow(below: number, evenClosing = false): Promise<void> {
+    if (this.#socket.destroyed || this.pending < below || !(this.open || evenClosing)) return;
+    await new Promise<void>((resolve) => this.#waiting.push({ below, wake: resolve }));
+  }
+
+  /** Wakes who waits for room; all of them when the stream is ending. */
+  #wake(): void {
+    for (let i = this.#waiting.length - 1; i >= 0; i--) {
+      const { below, wake } = this.#waiting[i]!;
+      if (this.open && this.pending >= below) continue;
+      this.#waiting.splice(i, 1);
+      wake();
+    }
+  }
+
+  #onMessage(isBinary: boolean): void {
+    if (isBinary) this.close(CLOSE_UNSUPPORTED_DATA, 'Text messages only');
+    const now = performance.now();
+    if (now - this.#secondStart >= 1000) {
+      this.#secondStart = now;
+      this.#messagesInSecond = 0;
+    }
+    this.#messagesInSecond++;
+    if (this.#messagesInSecond > this.#limits.messagesPerSecond) {
+      this.close(CLOSE_POLICY_VIOLATION, 'Too many messages');
+    }
+    // The real server reads the JSON ping, and whatever else, and answers nothing.
+  }
+
+  #checkPending(): void {
+    if (this.pending > this.#limits.pendingBytes)
+      this.close(CLOSE_TRY_AGAIN_LATER, 'Client reads too slowly');
+  }
+
+  #ping(): void {
+    if (!this.open || this.#stalled) return;
+    if (this.#awaitsPong) {
+      this.close(CLOSE_INTERNAL_ERROR, 'Keepalive ping timeout');
+    } else {
+      this.#awaitsPong = true;
+      this.#webSocket.ping();
+    }
+  }
+
+  /** A closing client is destroyed as soon as it takes nothing any more. */
+  #watchClose(): void {
+    if (this.#closeWatch !== undefined) return;
+    let before = this.pending;
+    this.#closeWatch = setInterval(() => {
+      const { pending } = this;
+      if (pending === 0 || pending >= before) this.destroy();
+      before = pending;
+    }, this.#limits.closePatienceMs);
+  }
+}
+
+/** Cuts a close reason to what a close frame can carry, between characters. */
+function fitReason(reason: string): string {
+  let fitting = reason;
+  while (Buffer.byteLength(fitting) > LONGEST_REASON_BYTES) fitting = [...fitting].slice(0, -1).join('');
+  return fitting;
+}
