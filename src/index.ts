@@ -39,7 +39,9 @@ export {
   type OpmasEvent,
   type UnknownEvent,
 } from './core/protocol.js';
+export type { RetryOptions } from './core/retry.js';
 export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
+export { editDistance } from './core/type-hints.js';
 export { type Clock, systemClock } from './io/clock.js';
 export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
@@ -54,6 +56,8 @@ export {
 } from './io/server/stream-server.js';
 export type { Refusal, ServedClient, ServerControl, StreamSource } from './io/server/stream-source.js';
 export type { AuthMode } from './io/server/token-issuer.js';
+export type { LifecycleEvent, SubscribeOptions } from './io/stream-options.js';
+export { type StreamSummary, type Subscription, subscribe } from './io/subscribe.js';
 export {
   noToken,
   type TokenFileOptions,

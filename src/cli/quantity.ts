@@ -66,3 +66,20 @@ export function formatSize(bytes: number): string {
   }
   return `${Number(amount.toFixed(1))} ${units[unit]}`;
 }
+
+/**
+ * Reads a whole number.
+ *
+ * @param name The option it was given to, for the error. @param least The smallest that is taken.
+ * @throws {OpmasError} `USAGE` for anything else.
+ */
+export function parseCount(text: string, name: string, least = 1): number {
+  const count = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(count >= least)) {
+    throw new OpmasError(
+      'USAGE',
+      `${name}: ${JSON.stringify(text)} is not a whole number of at least ${least}`,
+    );
+  }
+  return count;
+}

@@ -1,5 +1,41 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { runCommand, type Session } from './session.js';
+import type { PrintOptions } from './stream/line-printer.js';
+import { addStreamOptions, resolveStream, type StreamCommandOptions } from './stream-options.js';
 
+interface TailCommandOptions extends StreamCommandOptions, PrintOptions {
+  lifecycle?: boolean;
+  file?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  $ opmas-ws tail                                         all four endpoints, for people
+  $ opmas-ws tail devices --type 'device.*' | jq -c .data   device events, for a script
+  $ opmas-ws tail -w 'data.cpu > 90' -n 10                the next ten busy devices
+  $ opmas-ws tail --lifecycle -f json > capture.ndjson    the same lines that \`record\` writes
+  $ opmas-ws tail --file capture.ndjson --type '*.error'  try a filter on a recording`;
+
+/** Puts `tail` together. */
 export function configure(command: Command): void {
-  command.action(() => undefined);
+  addStreamOptions(command)
+    .addOption(
+      new Option('-f, --format <format>', 'auto is pretty on a terminal and json elsewhere')
+        .choices(['auto', 'pretty', 'json'])
+        .default('auto'),
+    )
+    .option('--lifecycle', 'print what happens to the connections, too')
+    .option('--full', 'pretty: do not cut lines to the width')
+    .option('--utc', 'pretty: times in UTC instead of local time')
+    .option('--file <file>', 'print a recording instead of a live stream (- is stdin); no server, no token')
+    .addHelpText('after', EXAMPLES)
+    .action((endpoints: string[], options: TailCommandOptions) =>
+      runCommand(command, (session) => tail(session, endpoints, options)),
+    );
+}
+
+async function tail(session: Session, endpoints: string[], options: TailCommandOptions): Promise<void> {
+  const stream = await resolveStream(session, endpoints, options);
+  const { runTail } = await import('./stream/run-tail.js');
+  await runTail(session, stream, options);
 }

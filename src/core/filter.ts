@@ -23,6 +23,8 @@ export interface FilterOptions {
 export interface Filter {
   /** Whether it keeps everything, so that nobody needs to ask. */
   readonly passesAll: boolean;
+  /** Whether it asks for certain events, so that a line that is no event is not among them. */
+  readonly selects: boolean;
   /** Whether `matches` looks at more than type and subject. */
   readonly needsValue: boolean;
   /** What is worth a warning: patterns that match nothing documented. One sentence each, safe to print. */
@@ -58,6 +60,7 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
 
   return {
     passesAll: !checksType && !checksSubject && expression === undefined,
+    selects: includedTypes.length > 0 || subjects.length > 0 || expression !== undefined,
     needsValue: expression !== undefined,
     hints: [...typeHints(includedTypes, excludedTypes), ...subjectHints(subjects, excludeSubjects)].map(
       escapeUnsafe,

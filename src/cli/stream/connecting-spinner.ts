@@ -1,0 +1,28 @@
+import type { LifecycleEvent } from '../../index.js';
+import type { Messages } from '../terminal.js';
+
+/** Turns while an endpoint has no connection; on a terminal only. */
+export interface ConnectingSpinner {
+  onLifecycle(event: LifecycleEvent): void;
+  stop(): void;
+}
+
+const silent: ConnectingSpinner = { onLifecycle: () => undefined, stop: () => undefined };
+
+/** ora is loaded only where there is something to see. */
+export async function createConnectingSpinner(messages: Messages): Promise<ConnectingSpinner> {
+  if (!messages.canShowLive) return silent;
+  const { default: ora } = await import('ora');
+  // Without discardStdin, ora would put the terminal of stdin into another mode.
+  const spinner = ora({ stream: process.stderr, discardStdin: false });
+  const waiting = new Set<string>();
+  return {
+    onLifecycle({ endpoint, connection }) {
+      if (connection.state === 'open') waiting.delete(endpoint);
+      else if (connection.state !== 'dropped') waiting.add(endpoint);
+      if (waiting.size === 0) spinner.stop();
+      else spinner.start(`connecting: ${[...waiting].join(', ')}`);
+    },
+    stop: () => spinner.stop(),
+  };
+}

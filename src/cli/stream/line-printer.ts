@@ -1,0 +1,31 @@
+import { escapeUnsafeJson, type LineBatch } from '../../index.js';
+import type { DataOutput } from '../terminal.js';
+
+/** How lines are printed. */
+export interface PrintOptions {
+  format: 'auto' | 'pretty' | 'json';
+  /** Pretty lines are not cut to the width. */
+  full?: boolean;
+  /** Pretty lines have times in UTC. */
+  utc?: boolean;
+}
+
+/** Writes batches to stdout, each when the one before has been taken. */
+export type LinePrinter = (batch: LineBatch) => Promise<void>;
+
+/** `auto` is pretty on a terminal and NDJSON elsewhere. */
+export async function createLinePrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
+  void options;
+  return out.isTerminal ? (batch) => out.write(safeLines(batch)) : (batch) => writeBytes(out, batch);
+}
+
+async function writeBytes(out: DataOutput, batch: LineBatch): Promise<void> {
+  await out.write(batch.bytes);
+  batch.release?.();
+}
+
+/** A terminal gets JSON escapes for what could move its cursor; a pipe gets the bytes that the server sent. */
+function safeLines(batch: LineBatch): string {
+  const lines = batch.bytes.toString().split('\n');
+  return lines.map(escapeUnsafeJson).join('\n');
+}

@@ -1,0 +1,113 @@
+import {
+  compileFilter,
+  displayUrl,
+  ENDPOINTS,
+  editDistance,
+  escapeUnsafe,
+  isEndpointName,
+  isLoopback,
+  OpmasError,
+  type SubscribeOptions,
+} from '../../index.js';
+import { filterOptionsOf } from '../filter-options.js';
+import { parseCount, parseDuration, parseSize } from '../quantity.js';
+import type { Session } from '../session.js';
+import type { StreamCommandOptions } from '../stream-options.js';
+import { resolveConnection } from '../token-options.js';
+import { version } from '../version.js';
+
+/** `ws` keeps the limit in 32 bits: anything above would mean no limit. */
+const LARGEST_MESSAGE_LIMIT = 2 ** 31 - 1;
+
+/** See `resolveStream`. Everything that can be wrong is looked at before anything connects. */
+export async function resolve(
+  session: Session,
+  endpoints: readonly string[],
+  options: StreamCommandOptions,
+): Promise<SubscribeOptions> {
+  const filter = await compileFilter(filterOptionsOf(options));
+  const fixed = {
+    endpoints: endpoints.length === 0 ? ENDPOINTS : endpoints.map(checkEndpoint),
+    filter,
+    ...limitsOf(options),
+    retry: retryOf(options),
+    signal: session.stop,
+    recorder: `opmas-ws/${version}`,
+  };
+  const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
+  for (const hint of [...filter.hints, ...warnings]) session.terminal.messages.warn(escapeUnsafe(hint));
+  checkPlaintext(session, url, options.plaintext === true);
+  return { ...fixed, url, token, insecure, ...(ca === undefined ? {} : { ca }) };
+}
+
+/** @throws {OpmasError} `USAGE` for a word that is neither one of the four endpoints nor a path. */
+export function checkEndpoint(word: string): string {
+  if (isEndpointName(word)) return word;
+  if (/^\/[^?#\s]*$/.test(word)) return word;
+  if (word.startsWith('/')) {
+    throw new OpmasError('USAGE', `${JSON.stringify(word)} is no path of an endpoint`, {
+      hint: 'A path has no query, no fragment and no blanks: /api/v1/ws/device/42.',
+    });
+  }
+  const nearest = ENDPOINTS.find((name) => editDistance(word.toLowerCase(), name) <= 2);
+  throw new OpmasError('USAGE', `there is no endpoint ${JSON.stringify(word)}`, {
+    hint:
+      nearest === undefined
+        ? `Endpoints are ${ENDPOINTS.join(', ')}, or a path that begins with /.`
+        : `Did you mean ${nearest}?`,
+  });
+}
+
+function limitsOf(options: StreamCommandOptions) {
+  const maxMessageBytes = parseSize(options.maxMessage, '--max-message');
+  if (maxMessageBytes < 1 || maxMessageBytes > LARGEST_MESSAGE_LIMIT) {
+    throw new OpmasError('USAGE', '--max-message has to be between 1B and 2GiB, without 2GiB itself');
+  }
+  return {
+    maxMessageBytes,
+    maxBufferBytes: atLeastOne(parseSize(options.maxBuffer, '--max-buffer'), '--max-buffer'),
+    connectTimeoutMs: atLeastOne(
+      parseDuration(options.connectTimeout, '--connect-timeout'),
+      '--connect-timeout',
+    ),
+    deadAfterMs: atLeastOne(parseDuration(options.deadAfter, '--dead-after'), '--dead-after'),
+    heartbeatMs:
+      options.heartbeat === false
+        ? (false as const)
+        : atLeastOne(parseDuration(options.heartbeat, '--heartbeat'), '--heartbeat'),
+    ...(options.count === undefined ? {} : { count: parseCount(options.count, '--count') }),
+    ...(options.duration === undefined ? {} : { durationMs: parseDuration(options.duration, '--duration') }),
+  };
+}
+
+function retryOf(options: StreamCommandOptions) {
+  const forever = options.retries === 'forever';
+  return {
+    retryDelayMs: parseDuration(options.retryDelay, '--retry-delay'),
+    retryMaxMs: parseDuration(options.retryMax, '--retry-max'),
+    reconnect: options.reconnect,
+    exitOnClose: options.exitOnClose === true,
+    ...(options.retries === undefined
+      ? {}
+      : { retries: forever ? Number.POSITIVE_INFINITY : parseCount(options.retries, '--retries') }),
+  };
+}
+
+function atLeastOne(value: number, name: string): number {
+  if (value >= 1) return value;
+  throw new OpmasError('USAGE', `${name} cannot be zero`);
+}
+
+function checkPlaintext(session: Session, url: URL, allowed: boolean): void {
+  if (url.protocol === 'wss:' || isLoopback(url)) return;
+  if (!allowed) {
+    throw new OpmasError(
+      'USAGE',
+      `${displayUrl(url)} is not encrypted: others could read the token and the events`,
+      {
+        hint: 'Use wss://, or --plaintext if that is what you want.',
+      },
+    );
+  }
+  session.terminal.messages.warn('ws:// is not encrypted: others can read the token and the events');
+}

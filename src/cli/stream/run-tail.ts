@@ -1,0 +1,33 @@
+import { escapeUnsafe, type SubscribeOptions, subscribe } from '../../index.js';
+import type { Session } from '../session.js';
+import { createConnectingSpinner } from './connecting-spinner.js';
+import { LifecycleMessages } from './lifecycle-messages.js';
+import { createLinePrinter, type PrintOptions } from './line-printer.js';
+import { summaryText } from './summary-text.js';
+
+/** Prints a live stream to its end: lines on stdout, what happens to the connections on stderr. */
+export async function runTail(
+  session: Session,
+  stream: SubscribeOptions,
+  print: PrintOptions & { lifecycle?: boolean },
+): Promise<void> {
+  const { out, messages } = session.terminal;
+  const printLines = await createLinePrinter(out, print);
+  const spinner = await createConnectingSpinner(messages);
+  const lifecycle = new LifecycleMessages(messages, stream.endpoints);
+  const subscription = subscribe({
+    ...stream,
+    lifecycle: print.lifecycle === true,
+    onLifecycle: (event) => {
+      spinner.onLifecycle(event);
+      lifecycle.onLifecycle(event);
+    },
+    onGiveUp: (endpoint, error) => lifecycle.onGiveUp(endpoint, error),
+  });
+  try {
+    for await (const batch of subscription) await printLines(batch);
+  } finally {
+    spinner.stop();
+    messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
+  }
+}

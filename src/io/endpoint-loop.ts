@@ -1,0 +1,282 @@
+import { displayUrl, endpointUrl } from '../core/address.js';
+import { OpmasError } from '../core/errors.js';
+import { type ConnectionState, FORMAT_VERSION } from '../core/line.js';
+import { closeMeaning } from '../core/protocol.js';
+import {
+  type ConnectionEnd,
+  type Consequence,
+  consequenceOf,
+  type Decision,
+  decide,
+  initialRetryState,
+  type RetryState,
+} from '../core/retry.js';
+import { formatTimestamp } from '../core/timestamp.js';
+import { Stamper } from './clock.js';
+import { Connection } from './connection.js';
+import { proxyAgentFor } from './proxy.js';
+import type { ResolvedStreamOptions } from './stream-options.js';
+import { triageForbidden } from './triage.js';
+
+/** What the loop hands on; all of it in the order in which it happened. */
+export interface EndpointSink {
+  /** @param stamp Microseconds since 1970. @returns Whether it was kept as an event. */
+  onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean;
+  onLifecycle(connection: ConnectionState, receivedAt: string): void;
+}
+
+/** A time in which events may have been missed, in microseconds since 1970. */
+export interface Gap {
+  from: number;
+  to: number;
+}
+
+/** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
+export class EndpointLoop {
+  readonly endpoint: string;
+  readonly gaps: Gap[] = [];
+  readonly #options: ResolvedStreamOptions;
+  readonly #sink: EndpointSink;
+  readonly #renew: () => Promise<boolean>;
+  readonly #stopping: AbortSignal;
+  #connection: Connection | undefined;
+  #paused = false;
+  #state: RetryState;
+  #attempt = 0;
+  /** The token of the running attempt. */
+  #token: string | undefined;
+  #everHadToken = false;
+  /** When the last byte of a connection that was open came. */
+  #lastByte: number | undefined;
+  #stamper: Stamper;
+
+  /** @param renew Renews the token; shared by all endpoints, so that one refusal costs one renewal. */
+  constructor(
+    endpoint: string,
+    options: ResolvedStreamOptions,
+    sink: EndpointSink,
+    renew: () => Promise<boolean>,
+    stopping: AbortSignal,
+  ) {
+    this.endpoint = endpoint;
+    this.#options = options;
+    this.#sink = sink;
+    this.#renew = renew;
+    this.#stopping = stopping;
+    this.#state = initialRetryState(options.retry);
+    this.#stamper = new Stamper(options.clock);
+  }
+
+  /** Stops or goes on reading from the network. */
+  setPaused(paused: boolean): void {
+    this.#paused = paused;
+    if (paused) this.#connection?.pause();
+    else this.#connection?.resume();
+  }
+
+  /**
+   * Runs until the endpoint is given up or everything stops.
+   *
+   * @throws {OpmasError} Why it was given up; it ends normally when it was asked to.
+   */
+  async run(): Promise<void> {
+    while (!this.#stopping.aborted) {
+      const { end, consequence, decision } = await this.#attemptOnce();
+      if (decision === undefined) return;
+      if (decision.action === 'end') {
+        if (decision.why === 'ended') return;
+        throw this.#giveUp(end, consequence, decision.why);
+      }
+      if (decision.renew) await this.#renewToken();
+      await this.#options.clock.sleep(decision.waitMs, this.#stopping);
+    }
+  }
+
+  /** `decision` is undefined when everything stops. */
+  async #attemptOnce(): Promise<{
+    end: ConnectionEnd;
+    consequence: Consequence;
+    decision: Decision | undefined;
+  }> {
+    const { clock, random, retry } = this.#options;
+    this.#attempt++;
+    this.#stamper = new Stamper(clock);
+    let openedAt: number | undefined;
+    let events = 0;
+    const onOpen = () => {
+      openedAt = clock.monotonic();
+      this.#opened();
+    };
+    const onMessage = (frame: Buffer, isBinary: boolean) => {
+      const stamp = this.#stamper.stamp();
+      this.#lastByte = stamp;
+      events++;
+      this.#sink.onMessage(frame, isBinary, stamp);
+    };
+    const end = await this.#connect(onOpen, onMessage);
+    const openMs = openedAt === undefined ? undefined : clock.monotonic() - openedAt;
+    if (this.#stopping.aborted) {
+      if (openedAt !== undefined) this.#report(end, undefined);
+      return { end, consequence: 'normal', decision: undefined };
+    }
+    const consequence = await this.#examine(end);
+    const { decision, state } = decide(this.#state, end, consequence, { openMs, events }, retry, random());
+    this.#state = state;
+    this.#report(end, decision.action === 'retry' ? decision.waitMs : undefined);
+    return { end, consequence, decision };
+  }
+
+  async #connect(
+    onOpen: () => void,
+    onMessage: (frame: Buffer, isBinary: boolean) => void,
+  ): Promise<ConnectionEnd> {
+    const options = this.#options;
+    try {
+      this.#token = await options.token.token();
+      this.#everHadToken = true;
+    } catch (error) {
+      // A token that can't be had at the start is the user's to mend; later it is a fault that may pass.
+      if (!(error instanceof OpmasError) || !this.#everHadToken) throw error;
+      return { kind: 'failed', failure: 'unreachable', error: error.message };
+    }
+    const url = endpointUrl(options.url, this.endpoint, this.#token);
+    this.#emit({
+      state: 'connecting',
+      attempt: this.#attempt,
+      url: displayUrl(url),
+      recorder: options.recorder,
+      format: FORMAT_VERSION,
+    });
+    const agent = await proxyAgentFor(url, { ca: options.ca });
+    if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
+    const connection = new Connection(
+      {
+        url,
+        token: this.#token,
+        clock: options.clock,
+        connectTimeoutMs: options.connectTimeoutMs,
+        deadAfterMs: options.deadAfterMs,
+        heartbeatMs: options.heartbeatMs === false ? undefined : options.heartbeatMs,
+        maxMessageBytes: options.maxMessageBytes,
+        agent,
+        ca: options.ca,
+        insecure: options.insecure,
+      },
+      { onOpen, onMessage, onSignOfLife: () => this.#stampSignOfLife() },
+    );
+    return this.#untilEnd(connection).finally(() => agent?.destroy());
+  }
+
+  async #untilEnd(connection: Connection): Promise<ConnectionEnd> {
+    this.#connection = connection;
+    const close = () => connection.close();
+    this.#stopping.addEventListener('abort', close, { once: true });
+    try {
+      return await connection.ended;
+    } finally {
+      this.#stopping.removeEventListener('abort', close);
+      this.#connection = undefined;
+    }
+  }
+
+  #stampSignOfLife(): void {
+    this.#lastByte = this.#stamper.stamp();
+  }
+
+  #opened(): void {
+    const now = this.#stamper.stamp();
+    const lost = this.#lastByte;
+    this.#lastByte = now;
+    if (this.#paused) this.#connection?.pause();
+    if (lost === undefined) {
+      this.#emit({ state: 'open' }, now);
+      return;
+    }
+    this.gaps.push({ from: lost, to: now });
+    this.#emit({ state: 'open', gap_since: formatTimestamp(lost) }, now);
+  }
+
+  /** A bare 403 may mean the token or the path (contract, section 5): ask before blaming either. */
+  async #examine(end: ConnectionEnd): Promise<Consequence> {
+    const consequence = consequenceOf(end);
+    if (end.kind !== 'refused' || end.status !== 403) return consequence;
+    const { url, ca, insecure } = this.#options;
+    const culprit = await triageForbidden({
+      base: url,
+      token: this.#token,
+      ca,
+      insecure,
+      signal: this.#stopping,
+    });
+    end.detail = forbiddenDetails[culprit];
+    return culprit === 'path' ? 'stop' : consequence;
+  }
+
+  async #renewToken(): Promise<void> {
+    try {
+      await this.#renew();
+    } catch (error) {
+      // The next attempt shows whether the old token will do after all; it asks for a token anyway.
+      if (!(error instanceof OpmasError)) throw error;
+    }
+  }
+
+  #report(end: ConnectionEnd, waitMs: number | undefined): void {
+    const retry = waitMs === undefined ? {} : { retry_in_ms: waitMs };
+    if (end.kind === 'closed') {
+      this.#emit({ state: 'closed', code: end.code, reason: end.reason, ...retry });
+    } else if (end.kind === 'refused') {
+      const detail = end.detail === undefined ? {} : { error: end.detail };
+      this.#emit({ state: 'refused', status: end.status, ...detail, ...retry });
+    } else {
+      this.#emit({ state: 'refused', error: end.error, ...retry });
+    }
+  }
+
+  #emit(connection: ConnectionState, stamp = this.#stamper.stamp()): void {
+    this.#sink.onLifecycle(connection, formatTimestamp(stamp));
+  }
+
+  #giveUp(end: ConnectionEnd, consequence: Consequence, why: 'refused' | 'failed'): OpmasError {
+    const what = describeEnd(end);
+    const where = displayUrl(endpointUrl(this.#options.url, this.endpoint));
+    if (why === 'refused')
+      return refusedToken(what, where, this.#token !== undefined, this.#options.token.source);
+    return new OpmasError('NETWORK', `gave up on ${where}: ${what}`, { hint: hintOf(end, consequence) });
+  }
+}
+
+const forbiddenDetails = {
+  token: 'the API says that the token is not valid',
+  path: 'the token is good, so the path or the server is at fault',
+  unknown: 'the token may be refused, or the path may not exist',
+};
+
+function describeEnd(end: ConnectionEnd): string {
+  if (end.kind === 'failed') return end.error;
+  if (end.kind === 'closed') {
+    const reason = end.reason === '' ? '' : `: ${end.reason}`;
+    return `closed with ${end.code} (${closeMeaning(end.code)})${reason}`;
+  }
+  return `HTTP ${end.status}${end.detail === undefined ? '' : ` (${end.detail})`}`;
+}
+
+function refusedToken(what: string, where: string, hadToken: boolean, source: string): OpmasError {
+  const message = hadToken
+    ? `${where} refuses the token from ${source}: ${what}`
+    : `${where} wants a token: ${what}`;
+  return new OpmasError('AUTH', message, {
+    hint: 'Log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN; `opmas-ws doctor` says more.',
+  });
+}
+
+function hintOf(end: ConnectionEnd, consequence: Consequence): string {
+  if (end.kind === 'failed' && end.failure === 'certificate') {
+    return 'Give the CA with --ca FILE if it is your own; `opmas-ws doctor` says more.';
+  }
+  if (end.kind === 'closed' && end.code === 1009)
+    return 'Raise --max-message if such messages are to be taken.';
+  if (consequence === 'stop')
+    return 'Check the URL (wrong port, ws:// for wss://, wrong path?); `opmas-ws doctor` says more.';
+  return 'Is the server running? `opmas-ws doctor` says more; --retries forever keeps trying.';
+}

@@ -1,0 +1,293 @@
+import { OpmasError } from '../core/errors.js';
+import type { Filter } from '../core/filter.js';
+import { FrameReader } from '../core/frame.js';
+import {
+  type ConnectionState,
+  eventHead,
+  formatInvalidLine,
+  formatLifecycleLine,
+  type LineBatch,
+  TIMESTAMP_OFFSET,
+} from '../core/line.js';
+import { formatTimestamp } from '../core/timestamp.js';
+import { EndpointLoop, type EndpointSink } from './endpoint-loop.js';
+import { LineQueue } from './line-queue.js';
+import { type ResolvedStreamOptions, resolveStreamOptions, type SubscribeOptions } from './stream-options.js';
+
+/** What a subscription has done so far. */
+export interface StreamSummary {
+  /** Kept events by endpoint. */
+  events: Readonly<Record<string, number>>;
+  /** Frames that were no JSON object. */
+  invalid: number;
+  /** How many gaps there were, and their total in milliseconds. */
+  gaps: { count: number; totalMs: number };
+  /** Events that were lost because nobody took the lines. */
+  dropped: number;
+  durationMs: number;
+}
+
+/** Lines from several endpoints in one stream. Iterate over it once. */
+export interface Subscription extends AsyncIterable<LineBatch> {
+  /** The figures so far; final when the iteration has ended. */
+  summary(): StreamSummary;
+}
+
+/**
+ * Connects to each endpoint on a connection of its own, keeps it connected, and gives what arrives as lines of the
+ * recording format, in the order of arrival. Nothing is connected before the iteration begins.
+ *
+ * What can heal is in the stream or told to `onLifecycle`; one endpoint that fails does not disturb the others.
+ *
+ * @throws {OpmasError} From the iteration, when no endpoint is left and at least one was given up: `AUTH` when a
+ * token was refused, else `NETWORK`; all lines have been delivered then.
+ */
+export function subscribe(options: SubscribeOptions): Subscription {
+  return new RunningSubscription(options);
+}
+
+class RunningSubscription implements Subscription {
+  readonly #options: ResolvedStreamOptions;
+  readonly #asked: SubscribeOptions;
+  readonly #queue: LineQueue;
+  readonly #loops: EndpointLoop[] = [];
+  readonly #stopping = new AbortController();
+  readonly #counts = new Map<string, number>();
+  readonly #errors = new Map<string, OpmasError>();
+  readonly #startedAt: number;
+  #endedAt: number | undefined;
+  #invalid = 0;
+  #dropped = 0;
+  /** Kept events that are still wanted. */
+  #wanted: number;
+  #renewing: Promise<boolean> | undefined;
+  /** What ends everything: a filter that cannot judge, or a bug of ours. */
+  #fault: unknown;
+
+  constructor(options: SubscribeOptions) {
+    this.#asked = options;
+    this.#options = resolveStreamOptions(options);
+    const { clock, maxBufferBytes } = this.#options;
+    this.#wanted = options.count ?? Number.POSITIVE_INFINITY;
+    this.#startedAt = clock.monotonic();
+    this.#queue = new LineQueue(maxBufferBytes, { onPause: (paused) => this.#pauseAll(paused) }, clock);
+  }
+
+  summary(): StreamSummary {
+    const gaps = this.#loops.flatMap((loop) => loop.gaps);
+    return {
+      events: Object.fromEntries(this.#counts),
+      invalid: this.#invalid,
+      gaps: {
+        count: gaps.length,
+        totalMs: gaps.reduce((total, { from, to }) => total + (to - from) / 1000, 0),
+      },
+      dropped: this.#dropped,
+      durationMs: (this.#endedAt ?? this.#options.clock.monotonic()) - this.#startedAt,
+    };
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<LineBatch, void, undefined> {
+    const stop = () => this.#stopping.abort();
+    const finished = this.#start(stop);
+    try {
+      yield* this.#queue;
+    } finally {
+      stop();
+      await finished;
+      this.#endedAt = this.#options.clock.monotonic();
+    }
+    if (this.#fault !== undefined) throw this.#fault;
+    if (this.#errors.size > 0) throw summaryOfErrors(this.#errors);
+  }
+
+  /** Resolves when every endpoint has ended; the queue has ended then too. */
+  #start(stop: () => void): Promise<void> {
+    const { signal, durationMs } = this.#asked;
+    const { clock, endpoints } = this.#options;
+    if (signal?.aborted) stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    if (durationMs !== undefined) void clock.sleep(durationMs, this.#stopping.signal).then(stop);
+    for (const endpoint of new Set(endpoints)) this.#loops.push(this.#loopFor(endpoint));
+    return Promise.all(this.#loops.map((loop) => this.#run(loop))).then(() => {
+      signal?.removeEventListener('abort', stop);
+      this.#stopping.abort();
+      this.#queue.end();
+    });
+  }
+
+  async #run(loop: EndpointLoop): Promise<void> {
+    try {
+      await loop.run();
+    } catch (error) {
+      if (error instanceof OpmasError) {
+        this.#errors.set(loop.endpoint, error);
+        this.#asked.onGiveUp?.(loop.endpoint, error);
+      } else {
+        this.#fault ??= error;
+        this.#stopping.abort();
+      }
+    }
+  }
+
+  #loopFor(endpoint: string): EndpointLoop {
+    this.#counts.set(endpoint, 0);
+    const writer = new LineWriter(endpoint, this.#options, this.#queue, {
+      onKept: () => this.#onKept(endpoint),
+      onInvalid: () => this.#invalid++,
+      onDropped: () => this.#dropped++,
+      onLifecycle: (connection, receivedAt) => {
+        this.#asked.onLifecycle?.({ endpoint, receivedAt, connection });
+      },
+      onFault: (error) => {
+        this.#fault ??= error;
+        this.#stopping.abort();
+      },
+      isEnough: () => this.#wanted <= 0 || this.#fault !== undefined,
+    });
+    return new EndpointLoop(endpoint, this.#options, writer, () => this.#renew(), this.#stopping.signal);
+  }
+
+  #onKept(endpoint: string): void {
+    this.#counts.set(endpoint, this.#counts.get(endpoint)! + 1);
+    if (--this.#wanted <= 0) this.#stopping.abort();
+  }
+
+  #renew(): Promise<boolean> {
+    const { token } = this.#options;
+    this.#renewing ??= Promise.resolve(token.renew?.() ?? false).finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  #pauseAll(paused: boolean): void {
+    for (const loop of this.#loops) loop.setPaused(paused);
+  }
+}
+
+interface WriterEvents {
+  onKept(): void;
+  onInvalid(): void;
+  onDropped(): void;
+  onLifecycle(connection: ConnectionState, receivedAt: string): void;
+  /** The filter cannot judge an event; nothing more can be delivered. */
+  onFault(error: unknown): void;
+  /** Whether no further event is wanted. */
+  isEnough(): boolean;
+}
+
+/** Turns what comes from one endpoint into lines on the queue. This is the hot path: nothing is allocated per event. */
+class LineWriter implements EndpointSink {
+  readonly #endpoint: string;
+  readonly #options: ResolvedStreamOptions;
+  readonly #queue: LineQueue;
+  readonly #events: WriterEvents;
+  readonly #reader = new FrameReader();
+  readonly #head: Buffer;
+  #headSecond = -1;
+  #dropped: { count: number; from: number; to: number } | undefined;
+
+  constructor(endpoint: string, options: ResolvedStreamOptions, queue: LineQueue, events: WriterEvents) {
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.#queue = queue;
+    this.#events = events;
+    this.#head = eventHead(formatTimestamp(0), endpoint);
+  }
+
+  onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
+    if (this.#events.isEnough()) return false;
+    const verdict = isBinary ? 'binary frame' : this.#reader.read(frame);
+    if (verdict !== 'object') {
+      this.#writeInvalid(verdict, frame, isBinary, stamp);
+      return false;
+    }
+    if (this.#isHeartbeatReply()) return false;
+    const { filter } = this.#options;
+    if (filter !== undefined && !filter.passesAll && !filter.matches(this.#reader, this.#endpoint))
+      return false;
+    if (!this.#hasRoom(frame.length, stamp)) return false;
+    this.#setTime(stamp);
+    this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
+    this.#events.onKept();
+    return true;
+  }
+
+  #matches(filter: Filter): boolean {
+    try {
+      return filter.matches(this.#reader, this.#endpoint);
+    } catch (error) {
+      this.#events.onFault(error);
+      return false;
+    }
+  }
+
+  onLifecycle(connection: ConnectionState, receivedAt: string): void {
+    this.#writeDropped(receivedAt);
+    this.#writeLifecycle(connection, receivedAt);
+  }
+
+  #writeLifecycle(connection: ConnectionState, receivedAt: string): void {
+    this.#events.onLifecycle(connection, receivedAt);
+    if (!this.#options.lifecycle) return;
+    this.#queue.writeLine(formatLifecycleLine(receivedAt, this.#endpoint, connection));
+  }
+
+  #writeInvalid(reason: string, frame: Buffer, isBinary: boolean, stamp: number): void {
+    this.#events.onInvalid();
+    if (this.#options.filter?.selects) return;
+    if (!this.#hasRoom(frame.length, stamp)) return;
+    this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, reason, frame, isBinary));
+  }
+
+  /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */
+  #isHeartbeatReply(): boolean {
+    return this.#reader.type === 'pong' && !Object.hasOwn(this.#reader.value, 'subject');
+  }
+
+  #hasRoom(bytes: number, stamp: number): boolean {
+    if (this.#queue.accepts(bytes)) {
+      if (this.#dropped !== undefined) this.#writeDropped(formatTimestamp(stamp));
+      return true;
+    }
+    this.#events.onDropped();
+    this.#dropped ??= { count: 0, from: stamp, to: stamp };
+    this.#dropped.count++;
+    this.#dropped.to = stamp;
+    return false;
+  }
+
+  #writeDropped(receivedAt: string): void {
+    const dropped = this.#dropped;
+    if (dropped === undefined) return;
+    this.#dropped = undefined;
+    const { count, from, to } = dropped;
+    this.#writeLifecycle(
+      { state: 'dropped', count, from: formatTimestamp(from), to: formatTimestamp(to) },
+      receivedAt,
+    );
+  }
+
+  /** Writes the time into the head in place; within a second only its decimals change. */
+  #setTime(stamp: number): void {
+    const second = Math.floor(stamp / 1_000_000);
+    if (second !== this.#headSecond) {
+      this.#headSecond = second;
+      this.#head.write(formatTimestamp(stamp), TIMESTAMP_OFFSET, 'latin1');
+      return;
+    }
+    let rest = stamp - second * 1_000_000;
+    for (let at = TIMESTAMP_OFFSET + 25; at > TIMESTAMP_OFFSET + 19; at--) {
+      const tens = (rest / 10) | 0;
+      this.#head[at] = 0x30 + rest - tens * 10;
+      rest = tens;
+    }
+  }
+}
+
+/** One error for the end of a stream; endpoints that failed alike are named together. */
+function summaryOfErrors(errors: ReadonlyMap<string, OpmasError>): OpmasError {
+  const all = [...errors.values()];
+  return all.find(({ code }) => code === 'AUTH') ?? all.find(({ code }) => code === 'USAGE') ?? all[0]!;
+}
