@@ -1,5 +1,6 @@
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
 import { OpmasError } from './errors.js';
+import { precheckOf } from './expression-paths.js';
 import { escapeUnsafe } from './printable.js';
 
 /** A compiled CEL expression over one event. */
@@ -46,10 +47,12 @@ export function compileExpression(text: string): Expression {
   const patterns = new Map<string, RegExp>();
   let program = compile(text, patterns);
   let deepEvents = 0;
+  const cannotMatch = precheckOf(program.ast);
   const scope: Scope = { event: {}, data: undefined, subject: undefined, endpoint: '' };
 
   return {
     matches(event, endpoint) {
+      if (cannotMatch?.(event)) return false;
       const nesting = nestingOf(event, MAX_NESTING);
       if (nesting > MAX_NESTING) return false;
       if (nesting > HARMLESS_NESTING && ++deepEvents > DEEP_EVENTS_BEFORE_RENEWAL) {
@@ -67,12 +70,17 @@ export function compileExpression(text: string): Expression {
 
 function verdict(program: ParseResult, scope: Scope, text: string): boolean {
   let result: unknown;
+  const { stackTraceLimit } = Error;
+  // A missing field is an error inside the library, and its stack trace would cost more than all else.
+  Error.stackTraceLimit = 0;
   try {
     result = program(scope);
   } catch (error) {
     if (error instanceof EvaluationError && isNoBoolean(error)) throw usageError(error, text);
     // What the event lacks, has in another type or has too deep.
     return false;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
   if (typeof result === 'boolean') return result;
   // A null in the event is a value that is not there.
