@@ -1,0 +1,30 @@
+import { ENDPOINTS, parseBaseUrl, startMockServer, tokenFromText } from '../../index.js';
+import { parseCount, parseDuration } from '../quantity.js';
+import type { Session } from '../session.js';
+import { version } from '../version.js';
+import { runTail } from './run-tail.js';
+
+/** The mock server and a tail of all four endpoints in one process. */
+export async function runDemo(
+  session: Session,
+  options: { duration?: string; rate: string; seed: string },
+): Promise<void> {
+  const durationMs =
+    options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
+  const rate = parseCount(options.rate, '--rate');
+  const server = await startMockServer({ port: 0, rate, seed: parseCount(options.seed, '--seed', 0) });
+  try {
+    session.terminal.messages.say(`A mock of the OPMAS API serves on ${server.url}. Ctrl-C ends it.`);
+    const stream = {
+      url: parseBaseUrl(server.url),
+      endpoints: ENDPOINTS,
+      token: tokenFromText(server.token, 'the mock server'),
+      signal: session.stop,
+      recorder: `opmas-ws/${version}`,
+      ...(durationMs === undefined ? {} : { durationMs }),
+    };
+    await runTail(session, stream, { format: 'auto' });
+  } finally {
+    await server.close();
+  }
+}
