@@ -34,20 +34,24 @@ const COMMANDS: readonly CommandEntry[] = [
 ];
 
 /** Puts every command on the program, by name and summary only. */
-export function completeCommands(program: Command): void {
+export function addCommands(program: Command, without?: string): void {
   for (const { name, summary } of COMMANDS) {
-    program.command(name).description(summary);
+    if (name !== without) program.command(name).description(summary);
   }
 }
 
-/** Loads the options and the action of the one command that the arguments name, if they name one. */
-export async function loadCommand(program: Command, args: readonly string[]): Promise<void> {
-  const entry = COMMANDS.find(({ name }) => args.includes(name));
-  if (entry === undefined) return;
+/**
+ * Loads the options and the action of the command that the arguments name. A command's name can also be an option's
+ * value (`--context tail`), so every name among the arguments counts.
+ */
+export function loadCommand(program: Command, args: readonly string[]): Promise<void> {
+  return configureCommands(program, (name) => args.includes(name));
+}
+
+/** Loads the options and the actions of all commands, or of some. */
+export async function configureCommands(program: Command, wanted = (_name: string) => true): Promise<void> {
   for (const { name, load } of COMMANDS) {
-    // A command's name can also be an option's value (`--context tail`), so every name among the arguments counts.
-    if (!args.includes(name)) continue;
     const command = program.commands.find((candidate) => candidate.name() === name);
-    if (command !== undefined) (await load()).configure(command);
+    if (command !== undefined && wanted(name)) (await load()).configure(command);
   }
 }

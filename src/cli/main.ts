@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import { completeCommands, loadCommand } from './commands.js';
+import { addCommands, loadCommand } from './commands.js';
 import { finish, reportError } from './exit.js';
 import { version } from './version.js';
 
@@ -23,7 +23,7 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /** The root command with the global options; no command's own options are on it yet. */
-export function createProgram(): Command {
+export function createProgram({ without }: { without?: string } = {}): Command {
   const program = new Command('opmas-ws')
     .description('Tail, record and replay the event streams of an OPMAS Management API.')
     .version(version, '--version', 'print the version')
@@ -53,6 +53,6 @@ Examples:
 Exit codes: 0 ended as asked, 1 a bug, 2 usage, 3 authentication, 4 network or server,
 5 this machine (disk, permission, port), 6 damaged recording, 128+n ended by signal n.`,
     );
-  completeCommands(program);
+  addCommands(program, without);
   return program;
 }

@@ -1,0 +1,70 @@
+import completions, { script } from '@bomb.sh/tab';
+import describeCommands from '@bomb.sh/tab/commander';
+import { ENDPOINTS, EVENT_TYPES } from '../index.js';
+import { configureCommands } from './commands.js';
+import { createProgram } from './main.js';
+
+/** Options whose value is a file. */
+const FILE_OPTIONS: ReadonlySet<string> = new Set([
+  '-o',
+  '--out',
+  '--file',
+  '--token-file',
+  '--ca',
+  '--html',
+]);
+/** Commands whose arguments are files. */
+const FILE_COMMANDS: ReadonlySet<string> = new Set(['replay', 'inspect']);
+/** Tells the shell to offer file names. */
+const OFFER_FILES = ':0\n';
+
+/** The script for a shell. */
+export function completionScript(shell: string): Promise<string> {
+  return printed(() => script(shell, 'opmas-ws', 'opmas-ws'));
+}
+
+/** What could stand in place of the last of the words: a line each, and the library's directive for the shell. */
+export async function answerCompletion(words: readonly string[]): Promise<string> {
+  if (wantsFile(words)) return OFFER_FILES;
+  const program = createProgram({ without: 'complete' });
+  await configureCommands(program);
+  const root = describeCommands(program, { completionCommandName: 'completion-script' });
+  root.commands.delete('completion-script');
+  for (const name of ['tail', 'record', 'replay', 'doctor']) {
+    const command = root.commands.get(name);
+    const endpoint = command?.arguments.get('endpoint');
+    if (endpoint !== undefined) endpoint.handler = offer(ENDPOINTS);
+    for (const option of ['type', 'exclude-type']) {
+      const type = command?.options.get(option);
+      if (type !== undefined) type.handler = offer(EVENT_TYPES);
+    }
+  }
+  return printed(() => completions.parse([...words]));
+}
+
+function offer(values: readonly string[]) {
+  return (complete: (value: string, description: string) => void) => {
+    for (const value of values) complete(value, '');
+  };
+}
+
+function wantsFile(words: readonly string[]): boolean {
+  const [last = '', before = ''] = [words.at(-1), words.at(-2)];
+  if (FILE_OPTIONS.has(before)) return true;
+  return (
+    FILE_COMMANDS.has(words[0] ?? '') && words.length > 1 && !last.startsWith('-') && !before.startsWith('--')
+  );
+}
+
+/** The library prints by console.log; what it prints is data, and data goes through our own stdout. */
+async function printed(work: () => void): Promise<string> {
+  const { log } = console;
+  const lines: string[] = [];
+  console.log = (text: string) => lines.push(text);
+  try {
+    work();
+  } finally {
+    console.log = log;
+  }
+  return lines.map((line) => `${line}\n`).join('');
+}
