@@ -9,6 +9,7 @@ export {
   redactToken,
 } from './core/address.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
+export { type Fault, type FaultAction, parseFault } from './core/fault.js';
 export { compileFilter, type Filter, type FilterOptions } from './core/filter.js';
 export { FrameReader, type FrameVerdict } from './core/frame.js';
 export {
@@ -45,15 +46,14 @@ export { editDistance } from './core/type-hints.js';
 export { type Clock, systemClock } from './io/clock.js';
 export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
-export { type MockServerOptions, startMockServer } from './io/server/mock-server.js';
+export { type MockServerOptions, startMockServer, startServer } from './io/server/mock-server.js';
+export type {
+  MockServer,
+  ServerActivity,
+  ServerLimits,
+  ServingOptions,
+} from './io/server/serving-options.js';
 export type { StoryOptions } from './io/server/story-source.js';
-export {
-  type MockServer,
-  type ServerActivity,
-  type ServerLimits,
-  type ServingOptions,
-  startServer,
-} from './io/server/stream-server.js';
 export type { Refusal, ServedClient, ServerControl, StreamSource } from './io/server/stream-source.js';
 export type { AuthMode } from './io/server/token-issuer.js';
 export type { LifecycleEvent, SubscribeOptions } from './io/stream-options.js';

@@ -1,8 +1,11 @@
 import { OpmasError } from '../../core/errors.js';
-import { type StoryOptions, StorySource } from './story-source.js';
-import { type MockServer, type ServingOptions, startServer } from './stream-server.js';
+import type { MockServer, ServingOptions } from './serving-options.js';
+import type { StoryOptions } from './story-source.js';
+import type { StreamSource } from './stream-source.js';
 
 export interface MockServerOptions extends ServingOptions, StoryOptions {}
+
+const HIGHEST_RATE = 100_000;
 
 /**
  * Serves generated events of all twelve types on the four endpoints, as an OPMAS Management API would.
@@ -14,11 +17,26 @@ export interface MockServerOptions extends ServingOptions, StoryOptions {}
  */
 export async function startMockServer(options: MockServerOptions = {}): Promise<MockServer> {
   const { rate = 2, count = Number.POSITIVE_INFINITY, seed = 0 } = options;
-  if (!(rate > 0 && rate <= 1_000_000))
-    throw new OpmasError('USAGE', 'rate must be above 0, at most 1000000');
-  if (!(count === Number.POSITIVE_INFINITY || (Number.isInteger(count) && count > 0))) {
-    throw new OpmasError('USAGE', 'count must be a whole number above 0');
+  if (!(rate > 0 && rate <= HIGHEST_RATE)) {
+    throw new OpmasError('USAGE', `a rate is above 0 and at most ${HIGHEST_RATE} events a second`);
   }
-  if (!Number.isSafeInteger(seed)) throw new OpmasError('USAGE', 'seed must be a whole number');
+  if (!(count === Number.POSITIVE_INFINITY || (Number.isInteger(count) && count > 0))) {
+    throw new OpmasError('USAGE', 'a count is a whole number above 0');
+  }
+  if (!Number.isSafeInteger(seed)) throw new OpmasError('USAGE', 'a seed is a whole number');
+  const { StorySource } = await import('./story-source.js');
   return await startServer(new StorySource(options), options);
+}
+
+/**
+ * Starts a server for any source of events. It listens when this resolves.
+ *
+ * @throws {OpmasError} `USAGE` for bad options, `LOCAL` when the port cannot be had.
+ */
+export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
+  // Late, because it brings `ws`, which costs time that programs without a server need not spend.
+  const { StreamServer } = await import('./stream-server.js');
+  const server = new StreamServer(source, options);
+  await server.start();
+  return server;
 }

@@ -163,6 +163,7 @@ export class SocketClient implements ServedClient {
   }
 
   #ping(): void {
+    if (!this.open) this.#watchClose();
     if (!this.open || this.#stalled) return;
     if (this.#awaitsPong) {
       this.close(CLOSE_INTERNAL_ERROR, 'Keepalive ping timeout');

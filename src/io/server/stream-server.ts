@@ -1,64 +1,23 @@
-import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { OpmasError } from '../../core/errors.js';
 import { CLOSE_AUTHENTICATION_FAILED, ENDPOINTS, WEBSOCKET_PATH } from '../../core/protocol.js';
+import { FaultPlayer, type FaultStage } from './fault-player.js';
 import { RequestGuard } from './guard.js';
-import { listenTogether, stopListening } from './listen.js';
+import { Listeners } from './listeners.js';
+import { refuse } from './refusal.js';
 import { answerRest, splitTarget, tokenOf } from './rest.js';
-import { type ClientLimits, SocketClient } from './socket-client.js';
+import {
+  DEFAULT_LIMITS,
+  type MockServer,
+  type ServerActivity,
+  type ServerLimits,
+  type ServingOptions,
+} from './serving-options.js';
+import { SocketClient } from './socket-client.js';
 import type { Refusal, StreamSource } from './stream-source.js';
-import { type AuthMode, type TokenClaims, TokenIssuer } from './token-issuer.js';
-
-/** How a server serves, whatever it serves. */
-export interface ServingOptions {
-  /** 0 = any free port. Default 0. */
-  port?: number;
-  /** Default: this machine only, on 127.0.0.1 and ::1. Any other host is reached by others: see `warnings`. */
-  host?: string;
-  /** How tokens are checked. Default `jwt`: any well-formed JWT that has not expired. */
-  auth?: AuthMode;
-  /** HS256 secret for auth mode `secret`, at least 32 bytes. */
-  secret?: string;
-  /** A bad token gets close 4001 after accept (`close`, default) or HTTP 403 (`http`), as the real stack does. */
-  refuse?: 'close' | 'http';
-  /** Life of the tokens that its own login and refresh give out. Default 1 h; at least 1 s. */
-  tokenLifeMs?: number;
-  /** Further browser origins; this machine's own are always allowed. */
-  allowOrigins?: readonly string[];
-  /** Told what happens, as it happens. */
-  onActivity?: (activity: ServerActivity) => void;
-  /** What clients may do; for tests. */
-  limits?: Partial<ServerLimits>;
-}
-
-/** Limits of a server and of each of its clients. */
-export interface ServerLimits extends ClientLimits {
-  /** Open streams; the next gets 503. Default 1000. */
-  clients: number;
-  /** Connections of any kind on each address; the next is closed at once. Default 1500. */
-  connections: number;
-  /** From the first byte to the end of a request's header. Default 10 s. */
-  headerMs: number;
-}
-
-const DEFAULT_LIMITS: ServerLimits = {
-  messagesPerSecond: 20,
-  pendingBytes: 16 * 1024 * 1024,
-  pingIntervalMs: 20_000,
-  closePatienceMs: 2000,
-  clients: 1000,
-  connections: 1500,
-  headerMs: 10_000,
-};
-
-/** Something that happened at a server. Endpoints are foreign text. */
-export type ServerActivity =
-  | { kind: 'opened'; endpoint: string; clients: number }
-  | { kind: 'ended'; endpoint: string; code: number; clients: number }
-  /** `status` is absent when the refusal was no HTTP answer. */
-  | { kind: 'refused'; endpoint: string; status?: number; why: string };
+import { type TokenClaims, TokenIssuer } from './token-issuer.js';
 
 const LARGEST_MESSAGE_BYTES = 64 * 1024;
 const DEFAULT_TOKEN_LIFE_MS = 3_600_000;
@@ -69,40 +28,18 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_SERVICE_RESTART = 1012;
 /** After it, `close()` destroys what is still there. */
 const CLOSE_BUDGET_MS = 1000;
+const WEB_SOCKET_OPTIONS = {
+  noServer: true,
+  clientTracking: false,
+  perMessageDeflate: false,
+  maxPayload: LARGEST_MESSAGE_BYTES,
+  handleProtocols: () => false as const,
+  // `ws` cuts a closing client after that, however well it reads; our own watch looks whether it does.
+  closeTimeout: 600_000,
+};
 
-/** A running server; `startMockServer` and `serveRecording` give one. */
-export interface MockServer extends AsyncDisposable {
-  /** Base URL: `ws://127.0.0.1:8000`. */
-  readonly url: string;
-  readonly port: number;
-  /** A valid access token that lives 30 days. */
-  readonly token: string;
-  /** How many streams are open. */
-  readonly clients: number;
-  /** How many events were sent to clients, counted for each client. */
-  readonly eventsSent: number;
-  /** What its starter should know, one sentence each: that other machines can reach it. */
-  readonly warnings: readonly string[];
-  /** Resolves when it has stopped: after {@link close}, or when the source has nothing more and clients took it all. */
-  readonly finished: Promise<void>;
-  /** Another valid access token. @param lifeMs At least until the next whole second. Default 1 h. */
-  createToken(options?: { subject?: string; lifeMs?: number }): Promise<string>;
-  /** Closes all clients (1012), then the server; at most 2 s, whatever the clients do. */
-  close(): Promise<void>;
-}
-
-/**
- * Starts a server for a source. It listens when this resolves.
- *
- * @throws {OpmasError} `USAGE` for bad options, `LOCAL` when the port cannot be had.
- */
-export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
-  const server = new StreamServer(source, options);
-  await server.start();
-  return server;
-}
-
-class StreamServer implements MockServer {
+/** Lets clients in, and serves them what the source has. One for each running server. */
+export class StreamServer implements MockServer {
   readonly warnings: string[] = [];
   readonly finished: Promise<void>;
   token = '';
@@ -110,54 +47,63 @@ class StreamServer implements MockServer {
   readonly #source: StreamSource;
   readonly #options: ServingOptions;
   readonly #limits: ServerLimits;
-  readonly #hosts: readonly string[];
   readonly #guard: RequestGuard;
   readonly #issuer: TokenIssuer;
   readonly #tokenLifeMs: number;
-  readonly #listeners: { server: Server; host: string }[];
-  readonly #sockets = new Set<Duplex>();
+  readonly #listeners: Listeners;
+  readonly #faults: FaultPlayer;
   readonly #clients = new Set<SocketClient>();
   readonly #webSockets: WebSocketServer;
   #eventsOfGone = 0;
   #closing: Promise<void> | undefined;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
   /** Called when the last client has gone. */
-  #onEmpty: (() => void) | undefined;
+  readonly #onEmpty: (() => void)[] = [];
 
+  /** @throws {OpmasError} `USAGE` for bad options. */
   constructor(source: StreamSource, options: ServingOptions) {
+    const { host = 'localhost', port = 0, tokenLifeMs = DEFAULT_TOKEN_LIFE_MS } = options;
+    if (!(tokenLifeMs >= 1000)) throw new OpmasError('USAGE', 'a token must live for at least 1s');
+    if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+      throw new OpmasError('USAGE', 'a port is a number from 0 to 65535');
+    }
     this.#source = source;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.port = options.port ?? 0;
-    const { host = 'localhost' } = options;
-    this.#hosts = host === 'localhost' ? ['127.0.0.1', '::1'] : [host.replace(/^\[|\]$/g, '')];
+    this.port = port;
+    this.#tokenLifeMs = tokenLifeMs;
     this.#guard = new RequestGuard(host, options.allowOrigins ?? []);
-    this.#issuer = new TokenIssuer(options.auth ?? 'jwt', options.secret);
-    this.#tokenLifeMs = options.tokenLifeMs ?? DEFAULT_TOKEN_LIFE_MS;
-    if (!(this.#tokenLifeMs >= 1000)) throw new OpmasError('USAGE', 'a token must live for at least 1s');
     if (!this.#guard.isPrivate) {
-      this.warnings.push(`other machines can reach this server on ${host}, and its auth is a mock's`);
+      this.warnings.push(`${host} can be reached from other machines, and this is no real authentication`);
     }
-    this.#webSockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: LARGEST_MESSAGE_BYTES,
-      handleProtocols: () => false,
+    this.#issuer = new TokenIssuer(options.auth ?? 'jwt', options.secret);
+    this.#webSockets = new WebSocketServer(WEB_SOCKET_OPTIONS);
+    this.#listeners = new Listeners({
+      host,
+      connections: this.#limits.connections,
+      requestMs: this.#limits.headerMs,
+      onRequest: (request, response) => void this.#answer(request, response),
+      onUpgrade: (request, socket, head) => void this.#upgrade(request, socket, head),
     });
-    this.#listeners = this.#hosts.map((address) => ({ server: this.#createListener(), host: address }));
+    const stage: FaultStage = {
+      clients: () => [...this.#clients],
+      onFault: (fault, phase) => this.#report({ kind: 'fault', fault, phase, clients: this.clients }),
+    };
+    this.#faults = new FaultPlayer(options.faults ?? [], stage, options.seed ?? Date.now());
     this.finished = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
+    // Whoever awaits it gets the error; whoever does not shall not crash for it.
     this.finished.catch(() => undefined);
   }
 
+  /** Listens. @throws {OpmasError} `LOCAL` when the port cannot be had. */
   async start(): Promise<void> {
     this.token = await this.#issuer.accessToken('mock', OWN_TOKEN_LIFE_MS);
     const listen = async () => {
-      this.port = await listenTogether(this.#listeners, this.port);
+      this.port = await this.#listeners.listen(this.port);
     };
-    this.#source.start?.({ suspend: () => this.#stopListening(), resume: listen });
+    this.#source.start?.({ suspend: () => this.#listeners.stop(), resume: listen });
     try {
       await listen();
     } catch (error) {
@@ -165,14 +111,14 @@ class StreamServer implements MockServer {
       throw error;
     }
     this.#source.finished?.then(
-      () => this.#finish(),
-      (error) => this.#finish(error),
+      () => this.#finish(this.#settle.resolve),
+      (error) => this.#finish(() => this.#settle.reject(error)),
     );
   }
 
   get url(): string {
-    const [host = ''] = this.#hosts;
-    return `ws://${host.includes(':') ? `[${host}]` : host}:${this.port}`;
+    const address = this.#listeners.addresses[0]!;
+    return `ws://${address.includes(':') ? `[${address}]` : address}:${this.port}`;
   }
 
   get clients(): number {
@@ -199,122 +145,73 @@ class StreamServer implements MockServer {
   }
 
   /** The source has nothing more: whoever still reads gets it all, then the server ends. */
-  async #finish(error?: unknown): Promise<void> {
+  async #finish(settle: () => void): Promise<void> {
     if (this.#closing !== undefined) return;
-    this.#stopListening();
+    this.#listeners.stop();
     for (const client of this.#clients) client.close(CLOSE_NORMAL);
     await this.#emptied();
-    this.#closing ??= this.#close(CLOSE_NORMAL, '');
+    this.#closing ??= this.#close(CLOSE_NORMAL, '').then(settle);
     await this.#closing;
-    if (error === undefined) this.#settle.resolve();
-    else this.#settle.reject(error);
   }
 
   async #close(code: number, reason: string): Promise<void> {
-    this.#stopListening();
+    this.#listeners.stop();
+    this.#faults.stop();
     for (const client of this.#clients) client.close(code, reason);
-    const budget = setTimeout(() => this.#destroyAll(), CLOSE_BUDGET_MS);
+    const budget = setTimeout(() => this.#listeners.destroyConnections(), CLOSE_BUDGET_MS);
     await this.#emptied();
     clearTimeout(budget);
-    this.#destroyAll();
+    this.#listeners.destroyConnections();
     await this.#source.stop();
   }
 
-  #destroyAll(): void {
-    for (const client of this.#clients) client.destroy();
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
   async #emptied(): Promise<void> {
-    if (this.#clients.size === 0) return;
-    await new Promise<void>((resolve) => {
-      const before = this.#onEmpty;
-      this.#onEmpty = () => {
-        before?.();
-        resolve();
-      };
-    });
+    if (this.#clients.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
-  #stopListening(): void {
-    for (const { server } of this.#listeners) stopListening(server);
-  }
-
-  #createListener(): Server {
-    const server = createServer(
-      {
-        headersTimeout: this.#limits.headerMs,
-        requestTimeout: this.#limits.headerMs,
-        // Node looks for overdue requests only so often.
-        connectionsCheckingInterval: Math.min(1000, this.#limits.headerMs),
-        keepAliveTimeout: 5000,
-      },
-      (request, response) => {
-        const objection = this.#guard.objection(request);
-        if (objection !== undefined) {
-          response
-            .writeHead(403, { 'content-type': 'text/plain', connection: 'close' })
-            .end(`${objection}\n`);
-          return;
-        }
-        void answerRest(request, response, {
-          issuer: this.#issuer,
-          tokenLifeMs: this.#tokenLifeMs,
-          isStreamPath: (path) => this.#endpointOf(path) !== undefined,
-        });
-      },
-    );
-    server.maxConnections = this.#limits.connections;
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket);
-      socket.setNoDelay(true);
-      socket.on('close', () => this.#sockets.delete(socket));
-    });
-    server.on('upgrade', (request, socket, head) => {
-      socket.on('error', () => undefined);
-      void this.#upgrade(request, socket, head);
-    });
-    return server;
-  }
-
-  /** The label of the endpoint at a path, or `undefined` when there is none. */
-  #endpointOf(path: string): string | undefined {
-    let decoded = path;
-    try {
-      decoded = decodeURIComponent(path);
-    } catch {
-      // Not percent-encoded text; then it is what it is.
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const objection = this.#guard.objection(request);
+    if (objection !== undefined) {
+      response.writeHead(403, { 'content-type': 'text/plain', connection: 'close' }).end(`${objection}\n`);
+      return;
     }
-    const name = ENDPOINTS.find((endpoint) => decoded === WEBSOCKET_PATH + endpoint);
-    if (name !== undefined) return name;
-    return [path, decoded].find((label) => this.#source.serves?.(label) === true);
+    await answerRest(request, response, {
+      issuer: this.#issuer,
+      tokenLifeMs: this.#tokenLifeMs,
+      isStreamPath: (path) => this.#endpointOf(path) !== undefined,
+    });
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { path } = splitTarget(request.url ?? '');
-    const turnAway = (status: number, why: string, text = '') => {
-      this.#report({ kind: 'refused', endpoint: path, status, why });
-      refuse(socket, { kind: 'status', status }, text);
-    };
-    const objection = this.#guard.objection(request);
-    if (objection !== undefined) return turnAway(403, objection, objection);
-    if (request.method !== 'GET') return turnAway(405, 'not a GET', 'Method Not Allowed');
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      return turnAway(426, 'not a WebSocket upgrade', 'Only WebSocket upgrades are taken');
-    }
     const endpoint = this.#endpointOf(path);
-    // Starlette answers an unknown path as it answers a refused token.
-    if (endpoint === undefined) return turnAway(403, 'no such path');
-    const refusal = this.#source.admit?.(endpoint);
-    if (refusal !== undefined) {
+    const turnAway = (refusal: Refusal, why: string, text = '') => {
       const status = refusal.kind === 'status' ? { status: refusal.status } : {};
-      this.#report({ kind: 'refused', endpoint, ...status, why: 'asked for' });
-      return refuse(socket, refusal);
+      this.#report({ kind: 'refused', endpoint: endpoint ?? path, ...status, why });
+      refuse(socket, refusal, text);
+    };
+    const turnAwayWith = (status: number, why: string, text?: string) =>
+      turnAway({ kind: 'status', status }, why, text);
+
+    const objection = this.#guard.objection(request);
+    if (objection !== undefined) return turnAwayWith(403, objection, objection);
+    if (request.method !== 'GET') return turnAwayWith(405, 'not a GET', 'Method Not Allowed');
+    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
+      return turnAwayWith(426, 'not a WebSocket', 'This server upgrades to WebSocket only');
     }
+    // Starlette answers an unknown path as it answers a refused token: with a bare 403.
+    if (endpoint === undefined) return turnAwayWith(403, 'no such path');
+    this.#faults.begin();
+    const fault = this.#faults.refusal;
+    if (fault !== undefined) return turnAway(fault, 'fault on demand');
+    const refusal = this.#source.admit?.(endpoint);
+    if (refusal !== undefined) return turnAway(refusal, 'as recorded');
     const claims = await this.#issuer.check(tokenOf(request));
-    if (claims === undefined && this.#options.refuse === 'http') return turnAway(403, 'bad or missing token');
-    if (this.#clients.size >= this.#limits.clients) return turnAway(503, 'too many clients');
-    if (this.#closing !== undefined || socket.destroyed) return void socket.destroy();
+    if (claims === undefined && this.#options.refuse === 'http') {
+      return turnAwayWith(403, 'bad or missing token');
+    }
+    if (this.#clients.size >= this.#limits.clients) return turnAwayWith(503, 'too many clients');
+    if (this.#closing !== undefined) return turnAway({ kind: 'drop' }, 'closing');
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
       this.#serve(webSocket, socket, endpoint, claims),
     );
@@ -328,11 +225,11 @@ class StreamServer implements MockServer {
       this.#clients.delete(client);
       this.#eventsOfGone += client.events;
       leave?.();
-      this.#report({ kind: 'ended', endpoint, code, clients: this.#clients.size });
-      if (this.#clients.size === 0) this.#onEmpty?.();
+      this.#report({ kind: 'ended', endpoint, code, clients: this.clients });
+      if (this.clients === 0) for (const wake of this.#onEmpty.splice(0)) wake();
     });
     this.#clients.add(client);
-    this.#report({ kind: 'opened', endpoint, clients: this.#clients.size });
+    this.#report({ kind: 'opened', endpoint, clients: this.clients });
     const refuseToken = () => client.close(CLOSE_AUTHENTICATION_FAILED, 'Authentication failed');
     if (claims === undefined) {
       refuseToken();
@@ -341,31 +238,24 @@ class StreamServer implements MockServer {
     const lifeMs = (claims.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
     // A timer can wait for 24 days; no session lasts that long.
     if (lifeMs <= LONGEST_TIMEOUT_MS) expiry = setTimeout(refuseToken, lifeMs);
+    client.stall(this.#faults.stalled);
     leave = this.#source.connect(client);
+  }
+
+  /** The label of the endpoint at a path, or `undefined` when there is none. */
+  #endpointOf(path: string): string | undefined {
+    let decoded = path;
+    try {
+      decoded = decodeURIComponent(path);
+    } catch {
+      // Not percent-encoded; then it is what it is.
+    }
+    const name = ENDPOINTS.find((endpoint) => decoded === WEBSOCKET_PATH + endpoint);
+    if (name !== undefined) return name;
+    return [path, decoded].find((label) => this.#source.serves?.(label) === true);
   }
 
   #report(activity: ServerActivity): void {
     this.#options.onActivity?.(activity);
   }
-}
-
-/** Answers an upgrade that is not granted, on the bare socket. */
-function refuse(socket: Duplex, refusal: Refusal, text = ''): void {
-  if (refusal.kind === 'silence') {
-    socket.on('end', () => socket.destroy()).resume();
-    return;
-  }
-  if (refusal.kind === 'drop') return void socket.destroy();
-  const body = text === '' ? '' : `${text}\n`;
-  const headers = {
-    date: new Date().toUTCString(),
-    ...(refusal.status === 426 ? { upgrade: 'websocket' } : {}),
-    'content-type': 'text/plain; charset=utf-8',
-    'content-length': Buffer.byteLength(body),
-    connection: 'close',
-    ...refusal.headers,
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const reason = STATUS_CODES[refusal.status] ?? '';
-  socket.end(`HTTP/1.1 ${refusal.status} ${reason}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
 }

@@ -1,0 +1,79 @@
+import type { Fault } from '../../core/fault.js';
+import type { ClientLimits } from './socket-client.js';
+import type { AuthMode } from './token-issuer.js';
+
+/** How a server serves, whatever it serves. */
+export interface ServingOptions {
+  /** 0 = any free port. Default 0. */
+  port?: number;
+  /** Default: this machine only, on 127.0.0.1 and ::1. Any other host is reached by others: see `warnings`. */
+  host?: string;
+  /** How tokens are checked. Default `jwt`: any well-formed JWT that has not expired. */
+  auth?: AuthMode;
+  /** HS256 secret for auth mode `secret`, at least 32 bytes. */
+  secret?: string;
+  /** A bad token gets close 4001 after accept (`close`, default) or HTTP 403 (`http`), as the real stack does. */
+  refuse?: 'close' | 'http';
+  /** Life of the tokens that its own login and refresh give out. Default 1 h; at least 1 s. */
+  tokenLifeMs?: number;
+  /** Further browser origins; this machine's own are always allowed. */
+  allowOrigins?: readonly string[];
+  /** Faults on demand; see `parseFault`. */
+  faults?: readonly Fault[];
+  /** Fixes when repeating faults come. Default: otherwise each time. */
+  seed?: number;
+  /** Told what happens, as it happens. */
+  onActivity?: (activity: ServerActivity) => void;
+  /** What clients may do; for tests. */
+  limits?: Partial<ServerLimits>;
+}
+
+/** Limits of a server and of each of its clients. */
+export interface ServerLimits extends ClientLimits {
+  /** Open streams; the next gets 503. Default 1000. */
+  clients: number;
+  /** Connections of any kind on each address; the next is closed at once. Default 1500. */
+  connections: number;
+  /** From the first byte to the end of a request's header. Default 10 s. */
+  headerMs: number;
+}
+
+export const DEFAULT_LIMITS: ServerLimits = {
+  messagesPerSecond: 20,
+  pendingBytes: 16 * 1024 * 1024,
+  pingIntervalMs: 20_000,
+  closePatienceMs: 5000,
+  clients: 1000,
+  connections: 1500,
+  headerMs: 10_000,
+};
+
+/** Something that happened at a server. Endpoints are foreign text. */
+export type ServerActivity =
+  | { kind: 'opened'; endpoint: string; clients: number }
+  | { kind: 'ended'; endpoint: string; code: number; clients: number }
+  /** `status` is absent when the refusal was no HTTP answer. */
+  | { kind: 'refused'; endpoint: string; status?: number; why: string }
+  /** A fault on demand strikes, or a lasting one begins or ends. */
+  | { kind: 'fault'; fault: Fault; phase: 'now' | 'begins' | 'ends'; clients: number };
+
+/** A running server; `startMockServer` and `serveRecording` give one. */
+export interface MockServer extends AsyncDisposable {
+  /** Base URL: `ws://127.0.0.1:8000`. */
+  readonly url: string;
+  readonly port: number;
+  /** A valid access token that lives 30 days. */
+  readonly token: string;
+  /** How many streams are open. */
+  readonly clients: number;
+  /** How many events were sent to clients, counted for each client. */
+  readonly eventsSent: number;
+  /** What its starter should know, one sentence each: that other machines can reach it. */
+  readonly warnings: readonly string[];
+  /** Resolves when it has stopped: after {@link close}, or when the source has nothing more and clients took it all. */
+  readonly finished: Promise<void>;
+  /** Another valid access token; it lives `lifeMs` (default 1 h) and on to the next whole second. */
+  createToken(options?: { subject?: string; lifeMs?: number }): Promise<string>;
+  /** Closes all clients (1012), then the server; at most 2 s, whatever the clients do. */
+  close(): Promise<void>;
+}
