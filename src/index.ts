@@ -8,10 +8,13 @@ export {
   parseBaseUrl,
   redactToken,
 } from './core/address.js';
+export { readClaims, type TokenClaims } from './core/claims.js';
+export { splitCommand } from './core/command-words.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
 export { type Fault, type FaultAction, parseFault } from './core/fault.js';
 export { compileFilter, type Filter, type FilterOptions } from './core/filter.js';
 export { FrameReader, type FrameVerdict } from './core/frame.js';
+export { findJsonFault, type JsonFault } from './core/json-fault.js';
 export {
   type ConnectionState,
   type EventLine,
@@ -40,11 +43,22 @@ export {
   type OpmasEvent,
   type UnknownEvent,
 } from './core/protocol.js';
+export { relativeTime } from './core/relative-time.js';
 export type { RetryOptions } from './core/retry.js';
 export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
 export { editDistance } from './core/type-hints.js';
 export { type Clock, systemClock } from './io/clock.js';
+export {
+  accountOf,
+  type CredentialStore,
+  type Credentials,
+  expiryOf,
+  parseCredentials,
+  type StoredCredentials,
+  serializeCredentials,
+} from './io/credentials.js';
 export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
+export { login, refreshCredentials, type ServerAccess } from './io/login.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
 export { type MockServerOptions, startMockServer, startServer } from './io/server/mock-server.js';
 export type {
@@ -56,9 +70,11 @@ export type {
 export type { StoryOptions } from './io/server/story-source.js';
 export type { Refusal, ServedClient, ServerControl, StreamSource } from './io/server/stream-source.js';
 export type { AuthMode } from './io/server/token-issuer.js';
+export { StoredToken } from './io/stored-token.js';
 export type { LifecycleEvent, SubscribeOptions } from './io/stream-options.js';
 export { type StreamSummary, type Subscription, subscribe } from './io/subscribe.js';
 export {
+  cleanToken,
   noToken,
   type TokenFileOptions,
   type TokenProvider,
@@ -66,4 +82,5 @@ export {
   tokenFromStream,
   tokenFromText,
 } from './io/token.js';
+export { type TokenCommandOptions, tokenFromCommand } from './io/token-command.js';
 export { type TriageOptions, triageForbidden } from './io/triage.js';

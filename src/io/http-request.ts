@@ -49,7 +49,10 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
   const request = proxy ? startProxied(url, proxy, options) : await startDirect(url, options);
   const limitMs = options.timeoutMs ?? TIMEOUT_MS;
   const abort = () => request.destroy(new Error('stopped'));
-  const limit = setTimeout(() => request.destroy(new Error(`no answer in ${limitMs / 1000} s`)), limitMs);
+  const limit = setTimeout(
+    () => request.destroy(new Error(`no answer in ${Math.ceil(limitMs / 1000)} s`)),
+    limitMs,
+  );
   if (options.signal?.aborted) abort();
   options.signal?.addEventListener('abort', abort, { once: true });
   try {

@@ -9,8 +9,18 @@ export interface TokenProvider {
    * @throws {OpmasError} `AUTH` when there is none; `USAGE` when the place that the user named holds none.
    */
   token(): Promise<string | undefined>;
-  /** Asked once after a refusal: true = {@link token} may now give a better one. */
-  renew?(): Promise<boolean>;
+  /**
+   * Asked once after a refusal: true = {@link token} may now give a better one; false = it cannot.
+   *
+   * @param refused The token that was refused; the one given last, if it is not said. When several connections share
+   * a provider, saying it keeps them from renewing twice.
+   * @throws {OpmasError} `NETWORK` when the renewal got no answer and may be tried again later.
+   */
+  renew?(refused?: string): Promise<boolean>;
+  /** Why the last renewal gave nothing, for people. */
+  readonly problem?: string | undefined;
+  /** Renews the token before it ends, until the signal aborts. Open connections are not touched. Never throws. */
+  keepFresh?(signal: AbortSignal): Promise<void>;
   /** Where the token comes from, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */
   readonly source: string;
 }
@@ -62,8 +72,8 @@ export function tokenFromFile(path: string, options: TokenFileOptions = {}): Tok
       last = token;
       return token;
     },
-    async renew() {
-      return kept === undefined && (await read()).token !== last;
+    async renew(refused = last) {
+      return kept === undefined && (await read()).token !== refused;
     },
   };
 }

@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** What the child is asked. */
+export interface KeychainRequest {
+  operation: 'get' | 'set' | 'delete';
+  service: string;
+  account: string;
+  secret?: string;
+}
+
+/** What it answers. */
+export interface KeychainAnswer {
+  secret?: string | null;
+  deleted?: boolean;
+  error?: string;
+}
+
+/** There is no keychain that could be used, with the reason. */
+export class KeychainUnavailable extends Error {}
+
+const SERVICE = 'opmas-ws';
+/** A keychain may wait for ever: for an unlock dialog that nobody sees, or for a service that hangs. */
+const LIMIT_MS = 3000;
+
+/** The system keychain, asked in a child process with a time limit. */
+export class Keychain {
+  readonly #child: string;
+
+  /** @param child The program that answers; another one in tests only. */
+  constructor(child = fileURLToPath(new URL('./keychain-child.js', import.meta.url))) {
+    this.#child = child;
+  }
+
+  /** The secret of an account; `undefined` when there is none, or the keychain is locked and does not say so. */
+  async get(account: string): Promise<string | undefined> {
+    return (await this.#ask({ operation: 'get', service: SERVICE, account }, LIMIT_MS)).secret ?? undefined;
+  }
+
+  /** Stores a secret, and reads it back. @param limitMs Longer when a person may have to unlock the keychain. */
+  async set(account: string, secret: string, limitMs = LIMIT_MS): Promise<void> {
+    await this.#ask({ operation: 'set', service: SERVICE, account, secret }, limitMs);
+  }
+
+  /** @returns Whether there was one. */
+  async delete(account: string): Promise<boolean> {
+    return (await this.#ask({ operation: 'delete', service: SERVICE, account }, LIMIT_MS)).deleted === true;
+  }
+
+  async #ask(request: KeychainRequest, limitMs: number): Promise<KeychainAnswer> {
+    const output = await runChild(this.#child, JSON.stringify(request), limitMs);
+    const answer = parseAnswer(output);
+    if (answer === undefined) throw new KeychainUnavailable('it gave no answer');
+    if (answer.error !== undefined) throw new KeychainUnavailable(firstLine(answer.error));
+    return answer;
+  }
+}
+
+/** Runs the child with the request on its stdin; the secret is neither in its arguments nor in its environment. */
+function runChild(program: string, input: string, limitMs: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program], {
+      stdio: ['pipe', 'pipe', 'ignore'],
+      windowsHide: true,
+    });
+    const fail = (why: string) => reject(new KeychainUnavailable(why));
+    // Only SIGKILL: the child's main thread can be stuck in native code.
+    const limit = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail(`it did not answer in ${limitMs / 1000} s`);
+    }, limitMs);
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+    child.once('error', (error) => {
+      clearTimeout(limit);
+      fail(`its process cannot be started: ${error.message}`);
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(limit);
+      if (code === 0) resolve(output);
+      else
+        fail(signal === null ? `its process ended with code ${code}` : `its process was ended by ${signal}`);
+    });
+    // A child that has ended already says so by its exit code.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+  });
+}
+
+function parseAnswer(text: string): KeychainAnswer | undefined {
+  try {
+    return JSON.parse(text) as KeychainAnswer;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The loader of keytar lists every path it tried; its first words are enough. */
+function firstLine(text: string): string {
+  return (text.split('\n', 1)[0] ?? '').replace(/, checked \[.*$/, '');
+}

@@ -1,0 +1,41 @@
+/** What a JWT says of itself. Nothing here is verified: only the server can do that. */
+export interface TokenClaims {
+  /** `sub`: whom the token stands for. */
+  subject: string | undefined;
+  /** `exp` in milliseconds since 1970; `undefined` when it is absent or odd. */
+  expiresAt: number | undefined;
+  /** `iat` in milliseconds since 1970. */
+  issuedAt: number | undefined;
+}
+
+const NO_CLAIMS: TokenClaims = { subject: undefined, expiresAt: undefined, issuedAt: undefined };
+
+/** Above it, a number cannot be meant as seconds: it would be past the year 33,000. */
+const MOST_SECONDS = 1e12;
+/** The last instant that a `Date` can hold. */
+const LAST_INSTANT_MS = 8.64e15;
+
+/** Reads the claims of a token; all `undefined` when it is no JWT. Never throws. */
+export function readClaims(token: string): TokenClaims {
+  const payload = token.split('.')[1];
+  if (payload === undefined) return NO_CLAIMS;
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    if (typeof claims !== 'object' || claims === null) return NO_CLAIMS;
+    const { sub, exp, iat } = claims as Record<string, unknown>;
+    return {
+      subject: typeof sub === 'string' || typeof sub === 'number' ? String(sub) : undefined,
+      expiresAt: instant(exp),
+      issuedAt: instant(iat),
+    };
+  } catch {
+    return NO_CLAIMS;
+  }
+}
+
+/** A JWT's `NumericDate` (seconds) in milliseconds; some servers write milliseconds, which are told by their size. */
+function instant(value: unknown): number | undefined {
+  if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
+  const milliseconds = Math.abs(value) > MOST_SECONDS ? value : value * 1000;
+  return Math.abs(milliseconds) <= LAST_INSTANT_MS ? milliseconds : undefined;
+}

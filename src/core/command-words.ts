@@ -1,0 +1,37 @@
+import { OpmasError } from './errors.js';
+
+const blank = /\s/;
+
+/**
+ * Splits a command line into words as a shell does, and does nothing else that a shell does: `'…'` keeps everything,
+ * `"…"` keeps everything but `\"` and `\\`, a backslash outside keeps the next character.
+ *
+ * @throws {OpmasError} `USAGE` for a quote that is not closed and for a command line without a word.
+ */
+export function splitCommand(text: string): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote = '';
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i]!;
+    if (quote !== '') {
+      if (character === quote) quote = '';
+      else if (quote === '"' && character === '\\' && /["\\]/.test(text[i + 1] ?? '')) word += text[++i]!;
+      else word += character;
+    } else if (character === "'" || character === '"') {
+      quote = character;
+      word ??= '';
+    } else if (character === '\\' && i + 1 < text.length) {
+      word = (word ?? '') + text[++i]!;
+    } else if (blank.test(character)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else {
+      word = (word ?? '') + character;
+    }
+  }
+  if (quote !== '') throw new OpmasError('USAGE', `the token command has a ${quote} that is not closed`);
+  if (word !== undefined) words.push(word);
+  if (words.length === 0 || words[0] === '') throw new OpmasError('USAGE', 'the token command is empty');
+  return words;
+}
