@@ -1,0 +1,91 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type InstalledPackage, installPackage } from './support/installed-package.js';
+
+const run = promisify(execFile);
+const root = resolve(import.meta.dirname, '..');
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+describe('the packed tarball', () => {
+  let installed: InstalledPackage;
+
+  beforeAll(() => {
+    installed = installPackage();
+  }, 60_000);
+  afterAll(() => installed.remove());
+
+  it('holds what a user needs and nothing else', () => {
+    const unexpected = installed.files.filter(
+      (path) =>
+        !/^(bin\/opmas-ws\.js|dist\/.+\.(js|d\.ts)|node_modules\/(keytar|node-addon-api)\/.+|(README|CHANGELOG)\.md|LICENSE|package\.json)$/.test(
+          path,
+        ),
+    );
+    expect(unexpected).toEqual([]);
+    for (const path of ['README.md', 'CHANGELOG.md', 'LICENSE', 'bin/opmas-ws.js', 'dist/index.d.ts']) {
+      expect(installed.files).toContain(path);
+    }
+  });
+
+  it('brings the keychain module along, so that installing it runs no script', () => {
+    expect(installed.files.some((path) => /^node_modules\/keytar\/prebuilds\/.+\.node$/.test(path))).toBe(true);
+    expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+  });
+
+  it('runs', async () => {
+    const { stdout, stderr } = await run(process.execPath, [installed.bin, '--version']);
+    expect(stdout).toBe(`${manifest.version}\n`);
+    expect(stderr).toBe('');
+  });
+
+  it('runs the demo', async () => {
+    const { stdout } = await run(process.execPath, [installed.bin, 'demo', '--duration', '1s']);
+    expect(stdout.trimEnd().split('\n').map((line) => JSON.parse(line).type)).not.toEqual([]);
+  });
+
+  it('can be imported: it prints nothing and loads no library but ws', async () => {
+    const hook = `export async function resolve(specifier, context, next) {
+      const found = await next(specifier, context);
+      if (/^[@a-z]/.test(specifier) && found.url.startsWith('file:')) console.log(specifier);
+      return found;
+    }`;
+    const script = join(installed.folder, 'script.mjs');
+    writeFileSync(
+      script,
+      `import { register } from 'node:module';
+       register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}));
+       const library = await import('opmas-ws');
+       if (typeof library.subscribe !== 'function') throw new Error('not the library');`,
+    );
+    const { stdout, stderr } = await run(process.execPath, [script]);
+    expect(new Set(stdout.trimEnd().split('\n'))).toEqual(new Set(['opmas-ws', 'ws']));
+    expect(stderr).toBe('');
+  });
+
+  it('is typed', () => {
+    writeFileSync(
+      join(installed.folder, 'typed.mts'),
+      `import { isDocumented, type OpmasEvent, parseBaseUrl, subscribe, tokenFromText } from 'opmas-ws';
+       export function severity(event: OpmasEvent): string {
+         return isDocumented(event) && event.type === 'device.error' ? 'high' : (event.type ?? 'unknown');
+       }
+       export const stream = subscribe({
+         url: parseBaseUrl('ws://localhost:8000'),
+         endpoints: ['devices'],
+         token: tokenFromText('a-token', 'here'),
+       });`,
+    );
+    const compiler = join(root, 'node_modules/.bin/tsc');
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const roots = ['--typeRoots', join(root, 'node_modules/@types')];
+    const { stdout, status } = spawnSync(compiler, [...flags, ...roots, 'typed.mts'], {
+      cwd: installed.folder,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('');
+    expect(status).toBe(0);
+  });
+});
