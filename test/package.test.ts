@@ -31,7 +31,9 @@ describe('the packed tarball', () => {
   });
 
   it('brings the keychain module along, so that installing it runs no script', () => {
-    expect(installed.files.some((path) => /^node_modules\/keytar\/prebuilds\/.+\.node$/.test(path))).toBe(true);
+    expect(installed.files.some((path) => /^node_modules\/keytar\/prebuilds\/.+\.node$/.test(path))).toBe(
+      true,
+    );
     expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
   });
 
@@ -43,7 +45,12 @@ describe('the packed tarball', () => {
 
   it('runs the demo', async () => {
     const { stdout } = await run(process.execPath, [installed.bin, 'demo', '--duration', '1s']);
-    expect(stdout.trimEnd().split('\n').map((line) => JSON.parse(line).type)).not.toEqual([]);
+    expect(
+      stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).type),
+    ).not.toEqual([]);
   });
 
   it('can be imported: it prints nothing and loads no library but ws', async () => {

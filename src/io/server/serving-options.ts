@@ -1,5 +1,4 @@
 import type { Fault } from '../../core/fault.js';
-import type { ClientLimits } from './socket-client.js';
 import type { AuthMode } from './token-issuer.js';
 
 /** How a server serves, whatever it serves. */
@@ -26,6 +25,18 @@ export interface ServingOptions {
   onActivity?: (activity: ServerActivity) => void;
   /** What clients may do; for tests. */
   limits?: Partial<ServerLimits>;
+}
+
+/** What a client may do and cost. Tests and library users may choose others. */
+export interface ClientLimits {
+  /** Messages from a client in one second; one more closes it with 1008. */
+  messagesPerSecond: number;
+  /** Bytes that wait for a client that does not read; more closes it with 1013. */
+  pendingBytes: number;
+  /** Time between protocol pings. No pong until the next one is due closes it with 1011, as uvicorn does. */
+  pingIntervalMs: number;
+  /** How long a closing client may take nothing before its socket is destroyed. */
+  closePatienceMs: number;
 }
 
 /** Limits of a server and of each of its clients. */

@@ -1,18 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { ClientLimits } from './serving-options.js';
 import type { ServedClient } from './stream-source.js';
-
-/** What a client may do and cost. Tests and library users may choose others. */
-export interface ClientLimits {
-  /** Messages from a client in one second; one more closes it with 1008. */
-  messagesPerSecond: number;
-  /** Bytes that wait for a client that does not read; more closes it with 1013. */
-  pendingBytes: number;
-  /** Time between protocol pings. No pong until the next one is due closes it with 1011, as uvicorn does. */
-  pingIntervalMs: number;
-  /** How long a closing client may take nothing before its socket is destroyed. */
-  closePatienceMs: number;
-}
 
 /** Below it a client wants more. Three blocks of 256 KiB keep a fast one busy. */
 const READY_BELOW_BYTES = 768 * 1024;
