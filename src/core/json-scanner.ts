@@ -41,6 +41,19 @@ const NOT_JSON = -1;
 /** Levels of nesting that need no memory of their own. */
 const USUAL_DEPTH = 256;
 
+/** What may come next, besides white space. The order counts: values up to the second, names up to the fourth. */
+const VALUE = 0;
+const VALUE_OR_END = 1;
+const NAME = 2;
+const NAME_OR_END = 3;
+const AFTER_NAME = 4;
+const AFTER_VALUE = 5;
+
+/** Which of the top-level members that are looked for. */
+const OTHER_MEMBER = 0;
+const TYPE_MEMBER = 1;
+const SUBJECT_MEMBER = 2;
+
 /**
  * Scans one text after another. The members say what the last scan found; they hold until the next one, and only
  * when its verdict was `object`. Time is linear in the text's length, memory one byte for each open level.
@@ -55,169 +68,124 @@ export class JsonScanner {
   subjectStart = -1;
   subjectEnd = -1;
 
-  /** For each open level below the top-level object, whether it is an object (1) or an array (0). */
+  /** For each open level, whether the one around it is an object (1) or an array (0). */
   #levels = new Uint8Array(USUAL_DEPTH);
 
   /** Scans a whole text, `bytes[start..end)`. */
   scan(bytes: Uint8Array, start: number, end: number): JsonVerdict {
-    this.#reset();
-    const at = this.#skipSpace(bytes, start, end);
-    if (at >= end) return 'not JSON';
-    if (bytes[at] !== OPENING_BRACE) {
-      const after = this.#endOfValue(bytes, at, end);
-      return after !== NOT_JSON && this.#skipSpace(bytes, after, end) === end
-        ? 'not a JSON object'
-        : 'not JSON';
-    }
-    const first = this.#skipSpace(bytes, at + 1, end);
-    if (first < end && bytes[first] === CLOSING_BRACE) {
-      return this.#skipSpace(bytes, first + 1, end) === end ? 'object' : 'not JSON';
-    }
-    return this.#scanMembers(bytes, first, end);
+    return this.#scan(bytes, start, end, VALUE);
   }
 
   /** Scans an object from where one of its members has ended, so that a comma or the closing brace is next. */
   scanRest(bytes: Uint8Array, start: number, end: number): JsonVerdict {
-    this.#reset();
-    const at = this.#skipSpace(bytes, start, end);
-    if (at >= end) return 'not JSON';
-    if (bytes[at] === COMMA) return this.#scanMembers(bytes, this.#skipSpace(bytes, at + 1, end), end);
-    return bytes[at] === CLOSING_BRACE && this.#skipSpace(bytes, at + 1, end) === end ? 'object' : 'not JSON';
+    return this.#scan(bytes, start, end, AFTER_VALUE);
   }
 
-  #reset(): void {
+  /** One turn of the loop for each token. Starts with a value, or after a value in the top-level object. */
+  #scan(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    startsWith: typeof VALUE | typeof AFTER_VALUE,
+  ): JsonVerdict {
     this.hasLineBreaks = false;
     this.typeStart = -1;
     this.subjectStart = -1;
-    if (this.#levels.length > USUAL_DEPTH) this.#levels = new Uint8Array(USUAL_DEPTH);
-  }
-
-  /** The members of the top-level object, from the quote of a name to the end of the text. */
-  #scanMembers(bytes: Uint8Array, start: number, end: number): JsonVerdict {
+    let levels = this.#levels;
+    let expected: number = startsWith;
+    let depth = startsWith === VALUE ? 0 : 1;
+    let inObject = depth;
+    let isObject = depth === 1;
+    let member = OTHER_MEMBER;
     let at = start;
-    for (;;) {
-      const name = at + 1;
-      const value = this.#startOfValue(bytes, at, end);
-      if (value === NOT_JSON) return 'not JSON';
-      at = this.#endOfValue(bytes, value, end);
-      if (at === NOT_JSON) return 'not JSON';
-      this.#note(bytes, name, value, at);
-      at = this.#skipSpace(bytes, at, end);
-      if (at >= end) return 'not JSON';
-      const byte = bytes[at];
-      at = this.#skipSpace(bytes, at + 1, end);
-      if (byte === CLOSING_BRACE) return at === end ? 'object' : 'not JSON';
-      if (byte !== COMMA) return 'not JSON';
-    }
-  }
-
-  /** Remembers the value of a member whose name begins at `name` if it is one of the two that are looked for. */
-  #note(bytes: Uint8Array, name: number, value: number, valueEnd: number): void {
-    const isString = bytes[value] === QUOTE;
-    if (nameIs(bytes, name, TYPE)) {
-      this.typeStart = isString ? value + 1 : -1;
-      this.typeEnd = valueEnd - 1;
-    } else if (nameIs(bytes, name, SUBJECT)) {
-      this.subjectStart = isString ? value + 1 : -1;
-      this.subjectEnd = valueEnd - 1;
-    }
-  }
-
-  /** From the quote of a member's name to the first byte of its value. */
-  #startOfValue(bytes: Uint8Array, quote: number, end: number): number {
-    if (quote >= end || bytes[quote] !== QUOTE) return NOT_JSON;
-    let at = endOfString(bytes, quote, end);
-    if (at === NOT_JSON) return NOT_JSON;
-    at = this.#skipSpace(bytes, at, end);
-    if (at >= end || bytes[at] !== COLON) return NOT_JSON;
-    return this.#skipSpace(bytes, at + 1, end);
-  }
-
-  /** The offset after the value that begins at `start`, whatever it is and holds. */
-  #endOfValue(bytes: Uint8Array, start: number, end: number): number {
-    let at = start;
-    let depth = 0;
-    let inObject = false;
-    for (;;) {
-      if (at >= end) return NOT_JSON;
-      const byte = bytes[at] as number;
-      if (byte === QUOTE) {
-        at = endOfString(bytes, at, end);
-      } else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
-        const opensObject = byte === OPENING_BRACE;
-        at = this.#skipSpace(bytes, at + 1, end);
-        if (at >= end) return NOT_JSON;
-        // `{` and `}` are two apart, as are `[` and `]`.
-        if (bytes[at] === byte + 2) {
-          at++;
-        } else {
-          this.#push(depth++, inObject);
-          inObject = opensObject;
-          if (inObject) at = this.#startOfValue(bytes, at, end);
-          if (at === NOT_JSON) return NOT_JSON;
-          continue;
-        }
-      } else {
-        at = endOfScalar(bytes, at, end, byte);
-      }
-      if (at === NOT_JSON) return NOT_JSON;
-
-      // A value has ended: on to the next one, past the ends of the levels that end with it.
-      for (;;) {
-        if (depth === 0) return at;
-        at = this.#skipSpace(bytes, at, end);
-        if (at >= end) return NOT_JSON;
-        const next = bytes[at++];
-        if (next === COMMA) {
-          at = this.#skipSpace(bytes, at, end);
-          if (inObject) at = this.#startOfValue(bytes, at, end);
-          if (at === NOT_JSON) return NOT_JSON;
-          break;
-        }
-        if (next !== (inObject ? CLOSING_BRACE : CLOSING_BRACKET)) return NOT_JSON;
-        inObject = this.#levels[--depth] === 1;
-      }
-    }
-  }
-
-  #push(depth: number, inObject: boolean): void {
-    if (depth === this.#levels.length) {
-      const levels = new Uint8Array(depth * 2);
-      levels.set(this.#levels);
-      this.#levels = levels;
-    }
-    this.#levels[depth] = inObject ? 1 : 0;
-  }
-
-  /** The offset of the first byte from `start` on that is no white space; `end` when there is none. */
-  #skipSpace(bytes: Uint8Array, start: number, end: number): number {
-    let at = start;
+    levels[0] = 0;
     while (at < end) {
-      const byte = bytes[at] as number;
-      if (byte > SPACE) break;
-      if (byte === LF || byte === CR) this.hasLineBreaks = true;
-      else if (byte !== SPACE && byte !== TAB) break;
-      at++;
+      const byte = bytes[at++] as number;
+      if (byte === QUOTE) {
+        // Not in a function of its own, because most of the bytes pass here.
+        const text = at;
+        for (;;) {
+          if (at >= end) return 'not JSON';
+          const character = bytes[at++] as number;
+          // Most characters are letters, which come after the backslash.
+          if (character > BACKSLASH) continue;
+          if (character === QUOTE) break;
+          if (character < SPACE) return 'not JSON';
+          if (character !== BACKSLASH) continue;
+          at = endOfEscape(bytes, at, end);
+          if (at === NOT_JSON) return 'not JSON';
+        }
+        if (expected <= VALUE_OR_END) {
+          if (depth === 1 && member !== OTHER_MEMBER) this.#note(member, text, at - 1);
+          expected = AFTER_VALUE;
+        } else if (expected <= NAME_OR_END) {
+          if (depth === 1) member = this.#memberAt(bytes, text);
+          expected = AFTER_NAME;
+        } else {
+          return 'not JSON';
+        }
+      } else if (byte === COLON) {
+        if (expected !== AFTER_NAME) return 'not JSON';
+        expected = VALUE;
+      } else if (byte === COMMA) {
+        if (expected !== AFTER_VALUE || depth === 0) return 'not JSON';
+        expected = inObject === 1 ? NAME : VALUE;
+      } else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
+        if (expected > VALUE_OR_END) return 'not JSON';
+        if (depth === levels.length) levels = twiceAsLong(levels);
+        levels[depth++] = inObject;
+        inObject = byte === OPENING_BRACE ? 1 : 0;
+        if (depth === 1) isObject = inObject === 1;
+        expected = inObject === 1 ? NAME_OR_END : VALUE_OR_END;
+      } else if (byte === CLOSING_BRACE || byte === CLOSING_BRACKET) {
+        const isOpen = depth > 0 && inObject === (byte === CLOSING_BRACE ? 1 : 0);
+        if (!isOpen || (expected !== AFTER_VALUE && expected !== NAME_OR_END && expected !== VALUE_OR_END)) {
+          return 'not JSON';
+        }
+        inObject = levels[--depth] as number;
+        expected = AFTER_VALUE;
+      } else if (byte <= SPACE) {
+        if (byte === LF || byte === CR) this.hasLineBreaks = true;
+        else if (byte !== SPACE && byte !== TAB) return 'not JSON';
+      } else {
+        if (expected > VALUE_OR_END) return 'not JSON';
+        at = endOfScalar(bytes, at - 1, end, byte);
+        if (at === NOT_JSON) return 'not JSON';
+        expected = AFTER_VALUE;
+      }
     }
-    return at;
+    if (depth !== 0 || expected !== AFTER_VALUE) return 'not JSON';
+    return isObject ? 'object' : 'not a JSON object';
+  }
+
+  /** Which member of the top-level object begins with the name at `start`. What an earlier one said is forgotten. */
+  #memberAt(bytes: Uint8Array, start: number): number {
+    if (nameIs(bytes, start, TYPE)) {
+      this.typeStart = -1;
+      return TYPE_MEMBER;
+    }
+    if (nameIs(bytes, start, SUBJECT)) {
+      this.subjectStart = -1;
+      return SUBJECT_MEMBER;
+    }
+    return OTHER_MEMBER;
+  }
+
+  #note(member: number, start: number, end: number): void {
+    if (member === TYPE_MEMBER) {
+      this.typeStart = start;
+      this.typeEnd = end;
+    } else {
+      this.subjectStart = start;
+      this.subjectEnd = end;
+    }
   }
 }
 
-/** The offset after the closing quote of the string that begins at `quote`. */
-function endOfString(bytes: Uint8Array, quote: number, end: number): number {
-  let at = quote + 1;
-  while (at < end) {
-    const byte = bytes[at] as number;
-    if (byte === QUOTE) return at + 1;
-    if (byte < SPACE) return NOT_JSON;
-    if (byte === BACKSLASH) {
-      at = endOfEscape(bytes, at + 1, end);
-      if (at === NOT_JSON) return NOT_JSON;
-    } else {
-      at++;
-    }
-  }
-  return NOT_JSON;
+function twiceAsLong(levels: Uint8Array): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(levels.length * 2);
+  longer.set(levels);
+  return longer;
 }
 
 /** The offset after an escape; `start` is after its backslash. */
@@ -257,26 +225,22 @@ function endOfWord(bytes: Uint8Array, start: number, end: number, word: Uint8Arr
 
 function endOfNumber(bytes: Uint8Array, start: number, end: number): number {
   let at = bytes[start] === MINUS ? start + 1 : start;
-  // No digit may follow a leading zero; what comes next is judged by whoever reads on.
-  at = at < end && bytes[at] === ZERO ? at + 1 : endOfDigits(bytes, at, end);
-  if (at === NOT_JSON) return NOT_JSON;
+  const whole = at;
+  while (at < end && isDigit(bytes[at] as number)) at++;
+  if (at === whole || (bytes[whole] === ZERO && at > whole + 1)) return NOT_JSON;
   if (at < end && bytes[at] === POINT) {
-    at = endOfDigits(bytes, at + 1, end);
-    if (at === NOT_JSON) return NOT_JSON;
+    const fraction = ++at;
+    while (at < end && isDigit(bytes[at] as number)) at++;
+    if (at === fraction) return NOT_JSON;
   }
   if (at < end && (bytes[at] === LOWER_E || bytes[at] === UPPER_E)) {
     at++;
     if (at < end && (bytes[at] === PLUS || bytes[at] === MINUS)) at++;
-    at = endOfDigits(bytes, at, end);
+    const exponent = at;
+    while (at < end && isDigit(bytes[at] as number)) at++;
+    if (at === exponent) return NOT_JSON;
   }
   return at;
-}
-
-/** The offset after one digit or more. */
-function endOfDigits(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && isDigit(bytes[at] as number)) at++;
-  return at > start ? at : NOT_JSON;
 }
 
 /** Whether the string whose first byte is at `start` says `name`, in plain or with escapes. It has been checked. */
@@ -289,6 +253,7 @@ function nameIs(bytes: Uint8Array, start: number, name: Uint8Array): boolean {
 }
 
 function decodedName(bytes: Uint8Array, start: number): string {
-  const end = endOfString(bytes, start - 1, bytes.length);
-  return JSON.parse(Buffer.from(bytes.subarray(start - 1, end)).toString()) as string;
+  let end = start;
+  while (bytes[end] !== QUOTE) end += bytes[end] === BACKSLASH ? 2 : 1;
+  return JSON.parse(Buffer.from(bytes.subarray(start - 1, end + 1)).toString()) as string;
 }
