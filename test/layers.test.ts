@@ -44,7 +44,7 @@ describe('who imports whom', () => {
         (one) =>
           !within(one, 'core') ||
           one.target.startsWith('core/') ||
-          (one.from === 'core/expression.ts' && one.target === '@marcbachmann/cel-js'),
+          (/^core\/expression[a-z-]*\.ts$/.test(one.from) && one.target === '@marcbachmann/cel-js'),
       ),
     ).toEqual([]);
   });
