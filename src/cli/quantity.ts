@@ -83,3 +83,14 @@ export function parseCount(text: string, name: string, least = 1): number {
   }
   return count;
 }
+
+/**
+ * Reads a rate: events a second, with decimals if need be.
+ *
+ * @param name The option it was given to, for the error. @throws {OpmasError} `USAGE` for anything else, 0 included.
+ */
+export function parseRate(text: string, name: string): number {
+  const rate = /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : 0;
+  if (rate > 0) return rate;
+  throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a number above 0`);
+}

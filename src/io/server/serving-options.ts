@@ -63,8 +63,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
 export type ServerActivity =
   | { kind: 'opened'; endpoint: string; clients: number }
   | { kind: 'ended'; endpoint: string; code: number; clients: number }
-  /** `status` is absent when the refusal was no HTTP answer. */
-  | { kind: 'refused'; endpoint: string; status?: number; why: string }
+  /** `code` is an HTTP status or 4001; absent when the attempt got no answer. */
+  | { kind: 'refused'; endpoint: string; code?: number; why: string }
   /** A fault on demand strikes, or a lasting one begins or ends. */
   | { kind: 'fault'; fault: Fault; phase: 'now' | 'begins' | 'ends'; clients: number };
 

@@ -24,6 +24,7 @@ const DEFAULT_TOKEN_LIFE_MS = 3_600_000;
 /** Life of the token that the server hands its starter; independent of `tokenLifeMs`. */
 const OWN_TOKEN_LIFE_MS = 30 * 24 * 3_600_000;
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+const WILDCARDS = new Set(['0.0.0.0', '::']);
 const CLOSE_NORMAL = 1000;
 const CLOSE_SERVICE_RESTART = 1012;
 /** After it, `close()` destroys what is still there. */
@@ -117,7 +118,9 @@ export class StreamServer implements MockServer {
   }
 
   get url(): string {
-    const address = this.#listeners.addresses[0]!;
+    // Who listens everywhere is reached from here by loopback.
+    const listening = this.#listeners.addresses[0]!;
+    const address = WILDCARDS.has(listening) ? '127.0.0.1' : listening;
     return `ws://${address.includes(':') ? `[${address}]` : address}:${this.port}`;
   }
 
@@ -186,8 +189,8 @@ export class StreamServer implements MockServer {
     const { path } = splitTarget(request.url ?? '');
     const endpoint = this.#endpointOf(path);
     const turnAway = (refusal: Refusal, why: string, text = '') => {
-      const status = refusal.kind === 'status' ? { status: refusal.status } : {};
-      this.#report({ kind: 'refused', endpoint: endpoint ?? path, ...status, why });
+      const code = refusal.kind === 'status' ? { code: refusal.status } : {};
+      this.#report({ kind: 'refused', endpoint: endpoint ?? path, ...code, why });
       refuse(socket, refusal, text);
     };
     const turnAwayWith = (status: number, why: string, text?: string) =>
@@ -230,14 +233,19 @@ export class StreamServer implements MockServer {
     });
     this.#clients.add(client);
     this.#report({ kind: 'opened', endpoint, clients: this.clients });
-    const refuseToken = () => client.close(CLOSE_AUTHENTICATION_FAILED, 'Authentication failed');
+    const refuseToken = (why: string) => {
+      this.#report({ kind: 'refused', endpoint, code: CLOSE_AUTHENTICATION_FAILED, why });
+      client.close(CLOSE_AUTHENTICATION_FAILED, 'Authentication failed');
+    };
     if (claims === undefined) {
-      refuseToken();
+      refuseToken('bad or missing token');
       return;
     }
     const lifeMs = (claims.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
     // A timer can wait for 24 days; no session lasts that long.
-    if (lifeMs <= LONGEST_TIMEOUT_MS) expiry = setTimeout(refuseToken, lifeMs);
+    if (lifeMs <= LONGEST_TIMEOUT_MS) {
+      expiry = setTimeout(refuseToken, lifeMs, 'the token has expired');
+    }
     client.stall(this.#faults.stalled);
     leave = this.#source.connect(client);
   }

@@ -1,0 +1,26 @@
+import { parseFault, type ServingOptions } from '../../index.js';
+import { parseCount, parseDuration } from '../quantity.js';
+import type { ServeCommandOptions } from '../serve-options.js';
+import type { Session } from '../session.js';
+import { activityText } from './activity-text.js';
+
+/** See `resolveServing` in `serve-options.ts`. */
+export function resolve(
+  session: Session,
+  options: ServeCommandOptions,
+  environment: NodeJS.ProcessEnv,
+): ServingOptions {
+  const { messages } = session.terminal;
+  return {
+    port: parseCount(options.port, '--port', 0),
+    ...(options.host === undefined ? {} : { host: options.host }),
+    auth: options.auth,
+    ...(environment.OPMAS_MOCK_SECRET ? { secret: environment.OPMAS_MOCK_SECRET } : {}),
+    refuse: options.refuse,
+    tokenLifeMs: parseDuration(options.tokenLife, '--token-life'),
+    allowOrigins: options.allowOrigin ?? [],
+    faults: (options.fault ?? []).map(parseFault),
+    ...(options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) }),
+    onActivity: (activity) => messages.say(activityText(activity, messages.palette)),
+  };
+}
