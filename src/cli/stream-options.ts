@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import type { SubscribeOptions } from '../index.js';
 import { addFilterOptions, type FilterCommandOptions } from './filter-options.js';
 import type { Session } from './session.js';
-import { addTokenOptions, type TokenOptions } from './token-options.js';
+import { addTokenOptions, addTrustOptions, type TokenOptions } from './token-options.js';
 
 /** What commander makes of the options that `tail` and `record` share. */
 export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions {
@@ -18,7 +18,6 @@ export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions
   deadAfter: string;
   maxMessage: string;
   maxBuffer: string;
-  plaintext?: boolean;
 }
 
 /** Puts the endpoints and the options that `tail` and `record` share on a command. */
@@ -44,10 +43,7 @@ export function addStreamOptions(command: Command): Command {
     .option('--dead-after <t>', 'no byte from the server for so long = the link is dead', '25s')
     .option('--max-message <size>', 'a larger message ends the connection', '16MiB')
     .option('--max-buffer <size>', 'memory for output that is not taken yet', '64MiB');
-  return addTokenOptions(command)
-    .option('--plaintext', 'allow ws:// to a host that is not this machine')
-    .option('--ca <file>', 'trust the CA in this PEM file')
-    .option('--insecure', 'do not verify the certificate of the server');
+  return addTrustOptions(addTokenOptions(command));
 }
 
 /**

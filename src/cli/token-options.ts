@@ -1,14 +1,20 @@
 import { type Command, Option } from 'commander';
 import { OpmasError, type TokenProvider } from '../index.js';
+import type { ChosenServer } from './connection/server.js';
 import type { Session } from './session.js';
 
+/** What the user said about the way to the server. */
+export interface TrustOptions {
+  plaintext?: boolean;
+  ca?: string;
+  insecure?: boolean;
+}
+
 /** What the user said about the token and the way to the server. */
-export interface TokenOptions {
+export interface TokenOptions extends TrustOptions {
   tokenFile?: string;
   /** False with `--no-token`. */
   token?: boolean;
-  ca?: string;
-  insecure?: boolean;
 }
 
 /** Where to connect to, and with what. */
@@ -19,8 +25,20 @@ export interface Connection {
   /** CA to trust, as PEM. */
   ca: string | undefined;
   insecure: boolean;
-  /** What the user should know before anything connects. */
+  /** What the user should know before anything connects. Not escaped yet. */
   warnings: string[];
+  /** How the server was chosen. */
+  server: ChosenServer;
+  /** Sources of a token that are set and not used, because another one comes first. */
+  hidden: string[];
+}
+
+/** Puts `--plaintext`, `--ca` and `--insecure` on a command. */
+export function addTrustOptions(command: Command): Command {
+  return command
+    .option('--plaintext', 'allow ws:// to a host that is not this machine')
+    .option('--ca <file>', 'trust the CA in this PEM file')
+    .option('--insecure', 'do not verify the certificate of the server');
 }
 
 /** Puts `--token-file` and `--no-token` on a command. */

@@ -1,11 +1,9 @@
 import {
   compileFilter,
-  displayUrl,
   ENDPOINTS,
   editDistance,
   escapeUnsafe,
   isEndpointName,
-  isLoopback,
   OpmasError,
   type SubscribeOptions,
 } from '../../index.js';
@@ -36,7 +34,6 @@ export async function resolve(
   };
   const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
   for (const hint of [...filter.hints, ...warnings]) session.terminal.messages.warn(escapeUnsafe(hint));
-  checkPlaintext(session, url, options.plaintext === true);
   return { ...fixed, url, token, insecure, ...(ca === undefined ? {} : { ca }) };
 }
 
@@ -96,18 +93,4 @@ function retryOf(options: StreamCommandOptions) {
 function atLeastOne(value: number, name: string): number {
   if (value >= 1) return value;
   throw new OpmasError('USAGE', `${name} cannot be zero`);
-}
-
-function checkPlaintext(session: Session, url: URL, allowed: boolean): void {
-  if (url.protocol === 'wss:' || isLoopback(url)) return;
-  if (!allowed) {
-    throw new OpmasError(
-      'USAGE',
-      `${displayUrl(url)} is not encrypted: others could read the token and the events`,
-      {
-        hint: 'Use wss://, or --plaintext if that is what you want.',
-      },
-    );
-  }
-  session.terminal.messages.warn('ws:// is not encrypted: others can read the token and the events');
 }

@@ -1,0 +1,88 @@
+import {
+  noToken,
+  OpmasError,
+  StoredToken,
+  splitCommand,
+  type TokenProvider,
+  tokenFromCommand,
+  tokenFromFile,
+  tokenFromStream,
+  tokenFromText,
+} from '../../index.js';
+import type { TokenOptions } from '../token-options.js';
+import { openCredentialStore } from './credential-store.js';
+import type { ChosenServer } from './server.js';
+
+/** The source of the token in use, and those that it hides. */
+export interface ChosenToken {
+  provider: TokenProvider;
+  /** Sources that are set and not used, because another one comes first. */
+  hidden: string[];
+}
+
+export interface TokenMessages {
+  /** The user should know, though the work goes on. Not escaped yet. */
+  warn(text: string): void;
+  /** A line that a token command wrote on its stderr. Not escaped yet. */
+  passOn(line: string): void;
+}
+
+interface Source {
+  name: string;
+  open(): TokenProvider;
+}
+
+/**
+ * Decides where the token comes from: `--no-token`, `--token-file`, `OPMAS_TOKEN`, `OPMAS_TOKEN_FILE`, the context's
+ * token command, the login that is stored. Nothing is read yet; the store is touched only when nothing else is there.
+ *
+ * @throws {OpmasError} `USAGE` when the options contradict each other or a value can be no token.
+ */
+export function chooseToken(
+  server: ChosenServer,
+  options: TokenOptions,
+  environment: NodeJS.ProcessEnv,
+  messages: TokenMessages,
+): ChosenToken {
+  if (options.token === false && options.tokenFile !== undefined) {
+    throw new OpmasError('USAGE', '--no-token and --token-file exclude each other');
+  }
+  const [used, ...rest] = sources(server, options, environment, messages);
+  const hidden = rest.map(({ name }) => name);
+  if (used !== undefined) return { provider: used.open(), hidden };
+  const store = openCredentialStore(environment, { onNotice: messages.warn });
+  const { url: base, ca, insecure } = server;
+  return { provider: new StoredToken({ base, ca, insecure }, store), hidden };
+}
+
+/** All sources that are set, but for the store, in their order. */
+function sources(
+  { context }: ChosenServer,
+  options: TokenOptions,
+  environment: NodeJS.ProcessEnv,
+  messages: TokenMessages,
+): Source[] {
+  const onWarning = messages.warn;
+  const found: Source[] = [];
+  const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
+  if (options.token === false) found.push({ name: '--no-token', open: noToken });
+  if (options.tokenFile !== undefined) {
+    const file = options.tokenFile;
+    const name = `--token-file ${file}`;
+    const open = () =>
+      file === '-' ? tokenFromStream(process.stdin, name) : tokenFromFile(file, { onWarning, source: name });
+    found.push({ name, open });
+  }
+  if (text) found.push({ name: 'OPMAS_TOKEN', open: () => tokenFromText(text, 'OPMAS_TOKEN') });
+  if (path) {
+    const name = `OPMAS_TOKEN_FILE (${path})`;
+    found.push({ name, open: () => tokenFromFile(path, { onWarning, source: name }) });
+  }
+  if (context?.tokenCommand !== undefined) {
+    const words = splitCommand(context.tokenCommand);
+    const name = `the token command of context ${context.name}`;
+    const onStderr = messages.passOn;
+    found.push({ name, open: () => tokenFromCommand(words, { source: name, onStderr }) });
+  }
+  return found;
+}
