@@ -1,7 +1,9 @@
 import { displayUrl, endpointUrl } from '../core/address.js';
+import { readClaims } from '../core/claims.js';
 import { OpmasError } from '../core/errors.js';
 import { type ConnectionState, FORMAT_VERSION } from '../core/line.js';
 import { closeMeaning } from '../core/protocol.js';
+import { relativeTime } from '../core/relative-time.js';
 import {
   type ConnectionEnd,
   type Consequence,
@@ -37,7 +39,7 @@ export class EndpointLoop {
   readonly gaps: Gap[] = [];
   readonly #options: ResolvedStreamOptions;
   readonly #sink: EndpointSink;
-  readonly #renew: () => Promise<boolean>;
+  readonly #renew: (refused: string | undefined) => Promise<boolean>;
   readonly #stopping: AbortSignal;
   #connection: Connection | undefined;
   #paused = false;
@@ -55,7 +57,7 @@ export class EndpointLoop {
     endpoint: string,
     options: ResolvedStreamOptions,
     sink: EndpointSink,
-    renew: () => Promise<boolean>,
+    renew: (refused: string | undefined) => Promise<boolean>,
     stopping: AbortSignal,
   ) {
     this.endpoint = endpoint;
@@ -214,7 +216,7 @@ export class EndpointLoop {
 
   async #renewToken(): Promise<void> {
     try {
-      await this.#renew();
+      await this.#renew(this.#token);
     } catch (error) {
       // The next attempt shows whether the old token will do after all; it asks for a token anyway.
       if (!(error instanceof OpmasError)) throw error;
@@ -240,10 +242,33 @@ export class EndpointLoop {
   #giveUp(end: ConnectionEnd, consequence: Consequence, why: 'refused' | 'failed'): OpmasError {
     const what = describeEnd(end);
     const where = displayUrl(endpointUrl(this.#options.url, this.endpoint));
-    if (why === 'refused')
-      return refusedToken(what, where, this.#token !== undefined, this.#options.token.source);
+    if (why === 'refused') return this.#refusedToken(what, where);
     return new OpmasError('NETWORK', `gave up on ${where}: ${what}`, { hint: hintOf(end, consequence) });
   }
+
+  #refusedToken(what: string, where: string): OpmasError {
+    const { token, clock } = this.#options;
+    const hint =
+      'Log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN; `opmas-ws doctor` says more.';
+    if (this.#token === undefined) return new OpmasError('AUTH', `${where} wants a token: ${what}`, { hint });
+    const { expiresAt } = readClaims(this.#token);
+    const now = clock.now() / 1000;
+    const expired =
+      expiresAt !== undefined && expiresAt < now ? `it expired ${relativeTime(expiresAt, now)}` : undefined;
+    const problem = token.problem === undefined ? undefined : `not renewed: ${token.problem}`;
+    return new OpmasError(
+      'AUTH',
+      sentence(`${where} refuses the token from ${token.source}: ${what}`, expired, problem),
+      {
+        hint,
+      },
+    );
+  }
+}
+
+/** Sentences for people, parted by semicolons; those that do not apply are left out. */
+function sentence(...parts: (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined).join('; ');
 }
 
 const forbiddenDetails = {
@@ -259,15 +284,6 @@ function describeEnd(end: ConnectionEnd): string {
     return `closed with ${end.code} (${closeMeaning(end.code)})${reason}`;
   }
   return `HTTP ${end.status}${end.detail === undefined ? '' : ` (${end.detail})`}`;
-}
-
-function refusedToken(what: string, where: string, hadToken: boolean, source: string): OpmasError {
-  const message = hadToken
-    ? `${where} refuses the token from ${source}: ${what}`
-    : `${where} wants a token: ${what}`;
-  return new OpmasError('AUTH', message, {
-    hint: 'Log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN; `opmas-ws doctor` says more.',
-  });
 }
 
 function hintOf(end: ConnectionEnd, consequence: Consequence): string {

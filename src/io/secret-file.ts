@@ -29,7 +29,7 @@ export async function readSecretFile(path: string, name: string, maxBytes: numbe
     file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stats = await file.stat();
     const bytes = await readSome(file, stats, maxBytes + 1);
-    return { bytes, once: !stats.isFile(), warning: exposure(stats, name) };
+    return { bytes, once: !stats.isFile(), warning: exposure(stats, path, name) };
   } catch (error) {
     throw new OpmasError('USAGE', `${name} cannot be read: ${reason(error)}`, { cause: error });
   } finally {
@@ -64,9 +64,9 @@ async function readOnce(file: FileHandle, buffer: Buffer, offset: number): Promi
 }
 
 /** Whether others than the user may read the file, as a sentence with the fix. */
-function exposure(stats: Stats, name: string): string | undefined {
+function exposure(stats: Stats, path: string, name: string): string | undefined {
   if (process.platform === 'win32' || !stats.isFile()) return undefined;
-  const fix = `run: chmod 600 ${name}`;
+  const fix = `run: chmod 600 ${/^[\w./-]+$/.test(path) ? path : `'${path}'`}`;
   if ((stats.mode & 0o077) !== 0) return `other users of this machine may read ${name}; ${fix}`;
   const owner = process.getuid?.();
   if (owner !== undefined && stats.uid !== owner && stats.uid !== 0) {

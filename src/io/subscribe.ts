@@ -108,6 +108,7 @@ class RunningSubscription implements Subscription {
     if (signal?.aborted) stop();
     signal?.addEventListener('abort', stop, { once: true });
     if (durationMs !== undefined) void clock.sleep(durationMs, this.#stopping.signal).then(stop);
+    void this.#options.token.keepFresh?.(this.#stopping.signal);
     for (const endpoint of new Set(endpoints)) this.#loops.push(this.#loopFor(endpoint));
     return Promise.all(this.#loops.map((loop) => this.#run(loop))).then(() => {
       signal?.removeEventListener('abort', stop);
@@ -145,7 +146,13 @@ class RunningSubscription implements Subscription {
       },
       isEnough: () => this.#wanted <= 0 || this.#fault !== undefined,
     });
-    return new EndpointLoop(endpoint, this.#options, writer, () => this.#renew(), this.#stopping.signal);
+    return new EndpointLoop(
+      endpoint,
+      this.#options,
+      writer,
+      (refused) => this.#renew(refused),
+      this.#stopping.signal,
+    );
   }
 
   #onKept(endpoint: string): void {
@@ -153,9 +160,9 @@ class RunningSubscription implements Subscription {
     if (--this.#wanted <= 0) this.#stopping.abort();
   }
 
-  #renew(): Promise<boolean> {
+  #renew(refused: string | undefined): Promise<boolean> {
     const { token } = this.#options;
-    this.#renewing ??= Promise.resolve(token.renew?.() ?? false).finally(() => {
+    this.#renewing ??= Promise.resolve(token.renew?.(refused) ?? false).finally(() => {
       this.#renewing = undefined;
     });
     return this.#renewing;
