@@ -18,6 +18,7 @@ export { findJsonFault, type JsonFault } from './core/json-fault.js';
 export {
   type ConnectionState,
   type EventLine,
+  eventOf,
   FORMAT_VERSION,
   formatInvalidLine,
   formatLifecycleLine,
@@ -25,6 +26,7 @@ export {
   type LifecycleLine,
   type Line,
   type LineBatch,
+  linesOf,
   parseLine,
 } from './core/line.js';
 export { escapeUnsafe, escapeUnsafeJson } from './core/printable.js';

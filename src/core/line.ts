@@ -8,6 +8,7 @@
  * them off gives the very bytes that came. Lines that others rewrote (`jq`) are read by their members' names.
  */
 import { removeMembers } from './members.js';
+import type { OpmasEvent } from './protocol.js';
 import { TIMESTAMP_LENGTH } from './timestamp.js';
 
 /** Version of the recording format; written in each `connecting` line. */
@@ -247,6 +248,23 @@ export function parseLine(bytes: Buffer, start = 0, end = bytes.length): Line | 
     };
   }
   return lineOfMembers(value as Record<string, unknown>, text);
+}
+
+/** The lines of a batch, one after another; what is no JSON object is left out. */
+export function* linesOf({ bytes }: LineBatch): Generator<Line, void, undefined> {
+  let start = 0;
+  while (start < bytes.length) {
+    const feed = bytes.indexOf(LF, start);
+    const end = feed < 0 ? bytes.length : feed;
+    const line = parseLine(bytes, start, end);
+    if (line !== undefined) yield line;
+    start = end + 1;
+  }
+}
+
+/** The server's message in an event line, parsed. */
+export function eventOf({ frame }: EventLine): OpmasEvent {
+  return JSON.parse(frame.toString()) as OpmasEvent;
 }
 
 function lineOfMembers(members: Record<string, unknown>, text: string): Line {
