@@ -8,6 +8,8 @@ import type { Clock } from './clock.js';
 import { connectFailureOf } from './connect-failure.js';
 import { Liveness } from './liveness.js';
 
+/** `setTimeout` fires at once for anything longer. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long a server may take to answer our close before the socket is destroyed. */
 const CLOSE_LIMIT_MS = 500;
 
@@ -132,7 +134,9 @@ export class Connection {
     const liveness = new Liveness(clock, deadAfterMs);
     this.#liveness = liveness;
     this.#timers.push(setInterval(() => this.#judge(liveness), liveness.interval));
-    if (heartbeatMs !== undefined) this.#timers.push(setInterval(() => this.#beat(), heartbeatMs));
+    if (heartbeatMs !== undefined) {
+      this.#timers.push(setInterval(() => this.#beat(), Math.min(heartbeatMs, LONGEST_TIMER_MS)));
+    }
     this.#handler.onOpen();
   }
 
