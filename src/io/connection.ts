@@ -77,7 +77,10 @@ export class Connection {
     // All before the first turn of the loop: the packet with the `101` may hold messages already.
     this.#listen();
     this.#timers.push(
-      setTimeout(() => this.#abandon('no upgrade within the time limit'), options.connectTimeoutMs),
+      setTimeout(
+        () => this.#abandon('no upgrade within the time limit'),
+        Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS),
+      ),
     );
   }
 
