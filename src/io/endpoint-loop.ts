@@ -1,9 +1,6 @@
 import { displayUrl, endpointUrl } from '../core/address.js';
-import { readClaims } from '../core/claims.js';
 import { OpmasError } from '../core/errors.js';
 import { type ConnectionState, FORMAT_VERSION } from '../core/line.js';
-import { closeMeaning } from '../core/protocol.js';
-import { relativeTime } from '../core/relative-time.js';
 import {
   type ConnectionEnd,
   type Consequence,
@@ -16,6 +13,7 @@ import {
 import { formatTimestamp } from '../core/timestamp.js';
 import { Stamper } from './clock.js';
 import { Connection } from './connection.js';
+import { forbiddenDetails, type GivenUp, giveUpError } from './give-up.js';
 import { proxyAgentFor } from './proxy.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 import { triageForbidden } from './triage.js';
@@ -87,7 +85,7 @@ export class EndpointLoop {
       if (decision === undefined) return;
       if (decision.action === 'end') {
         if (decision.why === 'ended') return;
-        throw this.#giveUp(end, consequence, decision.why);
+        throw giveUpError(end, consequence, decision.why, this.#givenUp());
       }
       if (decision.renew) await this.#renewToken();
       await this.#options.clock.sleep(decision.waitMs, this.#stopping);
@@ -239,60 +237,13 @@ export class EndpointLoop {
     this.#sink.onLifecycle(connection, formatTimestamp(stamp));
   }
 
-  #giveUp(end: ConnectionEnd, consequence: Consequence, why: 'refused' | 'failed'): OpmasError {
-    const what = describeEnd(end);
-    const where = displayUrl(endpointUrl(this.#options.url, this.endpoint));
-    if (why === 'refused') return this.#refusedToken(what, where);
-    return new OpmasError('NETWORK', `gave up on ${where}: ${what}`, { hint: hintOf(end, consequence) });
+  #givenUp(): GivenUp {
+    const { url, token, clock } = this.#options;
+    return {
+      url: displayUrl(endpointUrl(url, this.endpoint)),
+      token: this.#token,
+      provider: token,
+      now: clock.now() / 1000,
+    };
   }
-
-  #refusedToken(what: string, where: string): OpmasError {
-    const { token, clock } = this.#options;
-    const hint =
-      'Log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN; `opmas-ws doctor` says more.';
-    if (this.#token === undefined) return new OpmasError('AUTH', `${where} wants a token: ${what}`, { hint });
-    const { expiresAt } = readClaims(this.#token);
-    const now = clock.now() / 1000;
-    const expired =
-      expiresAt !== undefined && expiresAt < now ? `it expired ${relativeTime(expiresAt, now)}` : undefined;
-    const problem = token.problem === undefined ? undefined : `not renewed: ${token.problem}`;
-    return new OpmasError(
-      'AUTH',
-      sentence(`${where} refuses the token from ${token.source}: ${what}`, expired, problem),
-      {
-        hint,
-      },
-    );
-  }
-}
-
-/** Sentences for people, parted by semicolons; those that do not apply are left out. */
-function sentence(...parts: (string | undefined)[]): string {
-  return parts.filter((part) => part !== undefined).join('; ');
-}
-
-const forbiddenDetails = {
-  token: 'the API says that the token is not valid',
-  path: 'the token is good, so the path or the server is at fault',
-  unknown: 'the token may be refused, or the path may not exist',
-};
-
-function describeEnd(end: ConnectionEnd): string {
-  if (end.kind === 'failed') return end.error;
-  if (end.kind === 'closed') {
-    const reason = end.reason === '' ? '' : `: ${end.reason}`;
-    return `closed with ${end.code} (${closeMeaning(end.code)})${reason}`;
-  }
-  return `HTTP ${end.status}${end.detail === undefined ? '' : ` (${end.detail})`}`;
-}
-
-function hintOf(end: ConnectionEnd, consequence: Consequence): string {
-  if (end.kind === 'failed' && end.failure === 'certificate') {
-    return 'Give the CA with --ca FILE if it is your own; `opmas-ws doctor` says more.';
-  }
-  if (end.kind === 'closed' && end.code === 1009)
-    return 'Raise --max-message if such messages are to be taken.';
-  if (consequence === 'stop')
-    return 'Check the URL (wrong port, ws:// for wss://, wrong path?); `opmas-ws doctor` says more.';
-  return 'Is the server running? `opmas-ws doctor` says more; --retries forever keeps trying.';
 }

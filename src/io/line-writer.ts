@@ -1,0 +1,134 @@
+import type { Filter } from '../core/filter.js';
+import { FrameReader } from '../core/frame.js';
+import {
+  type ConnectionState,
+  eventHead,
+  formatInvalidLine,
+  formatLifecycleLine,
+  TIMESTAMP_OFFSET,
+} from '../core/line.js';
+import { formatTimestamp } from '../core/timestamp.js';
+import type { EndpointSink } from './endpoint-loop.js';
+import type { LineQueue } from './line-queue.js';
+import type { ResolvedStreamOptions } from './stream-options.js';
+
+/** What a {@link LineWriter} tells. */
+export interface WriterEvents {
+  onKept(): void;
+  onInvalid(): void;
+  onDropped(): void;
+  onLifecycle(connection: ConnectionState, receivedAt: string): void;
+  /** The filter cannot judge an event; nothing more can be delivered. */
+  onFault(error: unknown): void;
+  /** Whether no further event is wanted. */
+  isEnough(): boolean;
+}
+
+/** Turns what comes from one endpoint into lines on the queue. This is the hot path: nothing is allocated per event. */
+export class LineWriter implements EndpointSink {
+  readonly #endpoint: string;
+  readonly #options: ResolvedStreamOptions;
+  readonly #queue: LineQueue;
+  readonly #events: WriterEvents;
+  readonly #reader = new FrameReader();
+  readonly #head: Buffer;
+  #headSecond = -1;
+  #dropped: { count: number; from: number; to: number } | undefined;
+
+  constructor(endpoint: string, options: ResolvedStreamOptions, queue: LineQueue, events: WriterEvents) {
+    this.#endpoint = endpoint;
+    this.#options = options;
+    this.#queue = queue;
+    this.#events = events;
+    this.#head = eventHead(formatTimestamp(0), endpoint);
+  }
+
+  onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
+    if (this.#events.isEnough()) return false;
+    const verdict = isBinary ? 'binary frame' : this.#reader.read(frame);
+    if (verdict !== 'object') {
+      this.#writeInvalid(verdict, frame, isBinary, stamp);
+      return false;
+    }
+    if (this.#isHeartbeatReply()) return false;
+    const { filter } = this.#options;
+    if (filter !== undefined && !filter.passesAll && !filter.matches(this.#reader, this.#endpoint))
+      return false;
+    if (!this.#hasRoom(frame.length, stamp)) return false;
+    this.#setTime(stamp);
+    this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
+    this.#events.onKept();
+    return true;
+  }
+
+  #matches(filter: Filter): boolean {
+    try {
+      return filter.matches(this.#reader, this.#endpoint);
+    } catch (error) {
+      this.#events.onFault(error);
+      return false;
+    }
+  }
+
+  onLifecycle(connection: ConnectionState, receivedAt: string): void {
+    this.#writeDropped(receivedAt);
+    this.#writeLifecycle(connection, receivedAt);
+  }
+
+  #writeLifecycle(connection: ConnectionState, receivedAt: string): void {
+    this.#events.onLifecycle(connection, receivedAt);
+    if (!this.#options.lifecycle) return;
+    this.#queue.writeLine(formatLifecycleLine(receivedAt, this.#endpoint, connection));
+  }
+
+  #writeInvalid(reason: string, frame: Buffer, isBinary: boolean, stamp: number): void {
+    this.#events.onInvalid();
+    if (this.#options.filter?.selects) return;
+    if (!this.#hasRoom(frame.length, stamp)) return;
+    this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, reason, frame, isBinary));
+  }
+
+  /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */
+  #isHeartbeatReply(): boolean {
+    return this.#reader.type === 'pong' && !Object.hasOwn(this.#reader.value, 'subject');
+  }
+
+  #hasRoom(bytes: number, stamp: number): boolean {
+    if (this.#queue.accepts(bytes)) {
+      if (this.#dropped !== undefined) this.#writeDropped(formatTimestamp(stamp));
+      return true;
+    }
+    this.#events.onDropped();
+    this.#dropped ??= { count: 0, from: stamp, to: stamp };
+    this.#dropped.count++;
+    this.#dropped.to = stamp;
+    return false;
+  }
+
+  #writeDropped(receivedAt: string): void {
+    const dropped = this.#dropped;
+    if (dropped === undefined) return;
+    this.#dropped = undefined;
+    const { count, from, to } = dropped;
+    this.#writeLifecycle(
+      { state: 'dropped', count, from: formatTimestamp(from), to: formatTimestamp(to) },
+      receivedAt,
+    );
+  }
+
+  /** Writes the time into the head in place; within a second only its decimals change. */
+  #setTime(stamp: number): void {
+    const second = Math.floor(stamp / 1_000_000);
+    if (second !== this.#headSecond) {
+      this.#headSecond = second;
+      this.#head.write(formatTimestamp(stamp), TIMESTAMP_OFFSET, 'latin1');
+      return;
+    }
+    let rest = stamp - second * 1_000_000;
+    for (let at = TIMESTAMP_OFFSET + 25; at > TIMESTAMP_OFFSET + 19; at--) {
+      const tens = (rest / 10) | 0;
+      this.#head[at] = 0x30 + rest - tens * 10;
+      rest = tens;
+    }
+  }
+}
