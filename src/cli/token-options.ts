@@ -49,7 +49,12 @@ export function addTokenOptions(command: Command): Command {
       'read the token there for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)',
     )
     .option('--no-token', 'connect without a token, on purpose')
-    .addOption(new Option('--token <VALUE>').hideHelp().argParser(refuseTokenValue));
+    .addOption(refusedTokenOption());
+}
+
+/** `--token` where people expect it, to say what to use instead. */
+export function refusedTokenOption(): Option {
+  return new Option('--token <value>').hideHelp().argParser(refuseTokenValue);
 }
 
 function refuseTokenValue(): never {

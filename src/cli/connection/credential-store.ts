@@ -79,7 +79,7 @@ export class LocalCredentialStore implements CredentialStore {
     await writePrivateFile(path, text);
     if (isNew && this.keychainProblem !== undefined) {
       this.#options.onNotice?.(
-        `the system keychain cannot be used (${this.keychainProblem}): the token is in ${path}, which only you may read`,
+        `the system keychain cannot be used (${this.keychainProblem}); a file that only you may read keeps the token`,
       );
     }
     return path;

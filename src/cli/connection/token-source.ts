@@ -55,6 +55,12 @@ export function chooseToken(
   return { provider: new StoredToken({ base, ca, insecure }, store), hidden };
 }
 
+/** What comes before a stored login, by name. */
+export function sourcesBeforeStore(server: ChosenServer, environment: NodeJS.ProcessEnv): string[] {
+  const silent = { warn: () => undefined, passOn: () => undefined };
+  return sources(server, {}, environment, silent).map(({ name }) => name);
+}
+
 /** All sources that are set, but for the store, in their order. */
 function sources(
   { context }: ChosenServer,

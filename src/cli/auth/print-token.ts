@@ -1,0 +1,11 @@
+import { OpmasError } from '../../index.js';
+import type { Session } from '../session.js';
+import { resolveConnection, type TokenOptions } from '../token-options.js';
+
+/** `auth token`: prints the token that a connection would use, and nothing else. */
+export async function runToken(session: Session, options: TokenOptions): Promise<void> {
+  const { token } = await resolveConnection(session, { ...options, plaintext: true });
+  const text = await token.token();
+  if (text === undefined) throw new OpmasError('USAGE', 'with --no-token there is no token to print');
+  await session.terminal.out.write(`${text}\n`);
+}
