@@ -42,7 +42,7 @@ const pattern = new RegExp(
  */
 export function parseFault(text: string): Fault {
   const match = pattern.exec(text);
-  if (match === null) throw unreadable(text, 'is not a fault');
+  if (match === null) throw unreadable(text, 'cannot be read');
   const [, kind = '', number, earliest = '', latest, duration] = match;
   const action = parseAction(text, kind, number);
   const lasting = action.kind === 'refuse' || action.kind === 'stall';
