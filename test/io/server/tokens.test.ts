@@ -1,0 +1,207 @@
+import { SignJWT } from 'jose';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type MockServer, type MockServerOptions, startMockServer } from '../../../src/index.js';
+import { StreamClient, streamUrl } from './stream-client.js';
+
+const SECRET = 'a secret that is long enough for HS256';
+const servers: MockServer[] = [];
+
+async function start(options: MockServerOptions = {}): Promise<MockServer> {
+  const server = await startMockServer({ rate: 100, ...options });
+  servers.push(server);
+  return server;
+}
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+function sign(claims: Record<string, unknown>, secret = SECRET): Promise<string> {
+  return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret));
+}
+
+function unsigned(header: unknown, payload: unknown): string {
+  return [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.');
+}
+
+const hourFromNow = () => Math.floor(Date.now() / 1000) + 3600;
+const hourAgo = () => Math.floor(Date.now() / 1000) - 3600;
+
+const goodTokens: [string, () => Promise<string> | string][] = [
+  ['of its own', () => ''],
+  ['by anybody', () => sign({ sub: 'me', exp: hourFromNow() }, 'whatever')],
+  ['without exp', () => sign({ sub: 'me' })],
+  ['without sub', () => sign({ exp: hourFromNow() })],
+  ['with exp far away', () => sign({ exp: 253_402_300_799 })],
+];
+
+const badTokens: [string, () => Promise<string> | string][] = [
+  ['empty', () => ' '],
+  ['no JWT', () => 'secret'],
+  ['two parts', async () => (await sign({})).split('.').slice(0, 2).join('.')],
+  ['five parts', async () => `${await sign({})}.a.b`],
+  ['bad base64url', () => '!!!.???.***'],
+  ['payload null', () => `${unsigned({ alg: 'HS256' }, null)}.c2ln`],
+  ['payload array', () => `${unsigned({ alg: 'HS256' }, [])}.c2ln`],
+  ['header no object', () => `${unsigned('HS256', {})}.c2ln`],
+  ['no signature', () => `${unsigned({ alg: 'none' }, { exp: hourFromNow() })}.`],
+  ['expired', () => sign({ exp: hourAgo() })],
+  ['exp a string', () => `${unsigned({ alg: 'HS256' }, { exp: String(hourFromNow()) })}.c2ln`],
+  ['exp null', () => `${unsigned({ alg: 'HS256' }, { exp: null })}.c2ln`],
+];
+
+describe('tokens on streams', () => {
+  it.each(goodTokens)('takes a token %s', async (_name, make) => {
+    const server = await start();
+    const client = new StreamClient(streamUrl(server, 'devices', (await make()) || server.token));
+    expect(JSON.parse((await client.received(1))[0]!)).toHaveProperty('type');
+  });
+
+  it.each(badTokens)('F126: closes a bad token with 4001 after accept: %s', async (_name, make) => {
+    const server = await start();
+    const { code, reason, messages } = await new StreamClient(streamUrl(server, 'devices', await make())).end;
+    expect({ code, reason, messages }).toEqual({ code: 4001, reason: 'Authentication failed', messages: [] });
+  });
+
+  it.each(badTokens)('F126: answers a bad token with a bare 403 when told so: %s', async (_name, make) => {
+    const server = await start({ refuse: 'http' });
+    const { status, messages } = await new StreamClient(streamUrl(server, 'devices', await make())).end;
+    expect({ status, messages }).toEqual({ status: 403, messages: [] });
+  });
+
+  it('F126: treats a missing token as a bad one', async () => {
+    const closing = await start();
+    expect((await new StreamClient(streamUrl(closing, 'agents', '')).end).code).toBe(4001);
+    const refusing = await start({ refuse: 'http' });
+    expect((await new StreamClient(streamUrl(refusing, 'agents', '')).end).status).toBe(403);
+  });
+
+  it('takes the token from Authorization as well', async () => {
+    const server = await start();
+    const headers = { authorization: `Bearer ${server.token}` };
+    await new StreamClient(streamUrl(server, 'rules', ''), { headers }).received(1);
+  });
+
+  it('mode secret: takes HS256 with its secret only', async () => {
+    const server = await start({ auth: 'secret', secret: SECRET });
+    await new StreamClient(streamUrl(server)).received(1);
+    await new StreamClient(streamUrl(server, 'devices', await sign({ exp: hourFromNow() }))).received(1);
+    const other = await sign({ exp: hourFromNow() }, `${SECRET}!`);
+    const forged = `${unsigned({ alg: 'none' }, { exp: hourFromNow() })}.c2ln`;
+    for (const token of [other, forged, await sign({ exp: hourAgo() })]) {
+      expect((await new StreamClient(streamUrl(server, 'devices', token)).end).code).toBe(4001);
+    }
+  });
+
+  it.each([undefined, '', 'too short for HS256'])(
+    'mode secret: refuses to start with secret %j',
+    async (secret) => {
+      const options = secret === undefined ? {} : { secret };
+      await expect(startMockServer({ auth: 'secret', ...options })).rejects.toMatchObject({
+        name: 'OpmasError',
+        code: 'USAGE',
+        hint: expect.stringContaining('OPMAS_MOCK_SECRET'),
+      });
+    },
+  );
+
+  it('mode none: takes anything and nothing', async () => {
+    const server = await start({ auth: 'none' });
+    for (const token of ['', 'nonsense', server.token]) {
+      await new StreamClient(streamUrl(server, 'system', token)).received(1);
+    }
+  });
+
+  it('closes a stream with 4001 when its token expires', async () => {
+    const server = await start();
+    const client = new StreamClient(streamUrl(server, 'devices', await server.createToken({ lifeMs: 1000 })));
+    await client.received(1);
+    expect(await client.end).toMatchObject({ code: 4001, reason: 'Authentication failed' });
+  });
+});
+
+describe('login and refresh', () => {
+  const post = (server: MockServer, path: string, type: string, body: string, headers = {}) =>
+    fetch(`${server.url.replace('ws', 'http')}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': type, ...headers },
+      body,
+      redirect: 'manual',
+    });
+  const form = 'application/x-www-form-urlencoded';
+  const json = 'application/json';
+  interface Grant {
+    access_token: string;
+    refresh_token: string;
+    token_type: string;
+    expires_in: number;
+  }
+
+  it.each([
+    [form, 'username=ada&password=p%C3%A4ss+word'],
+    [`${form}; charset=utf-8`, 'grant_type=password&username=ada&password=x'],
+    [json, '{"username":"ada","password":"x"}'],
+  ])('gives tokens for a login as %s, and new ones for the refresh token', async (type, body) => {
+    const server = await start({ tokenLifeMs: 60_000 });
+    const answer = await post(server, '/api/v1/auth/login', type, body);
+    expect(answer.status).toBe(200);
+    const grant = (await answer.json()) as Grant;
+    expect(grant).toMatchObject({ token_type: 'bearer', expires_in: 60 });
+    await new StreamClient(streamUrl(server, 'devices', grant.access_token)).received(1);
+
+    const byBody = await post(
+      server,
+      '/api/v1/auth/refresh',
+      json,
+      JSON.stringify({ refresh_token: grant.refresh_token }),
+    );
+    const byHeader = await post(server, '/api/v1/auth/refresh', json, '', {
+      authorization: `Bearer ${grant.refresh_token}`,
+    });
+    for (const renewed of [byBody, byHeader]) {
+      expect(renewed.status).toBe(200);
+      const { access_token } = (await renewed.json()) as Grant;
+      expect(access_token).not.toBe(grant.access_token);
+      await new StreamClient(streamUrl(server, 'devices', access_token)).received(1);
+    }
+    const me = await fetch(`${server.url.replace('ws', 'http')}/api/v1/auth/me`, {
+      headers: { authorization: `Bearer ${grant.access_token}` },
+    });
+    expect([me.status, await me.json()]).toEqual([200, { username: 'ada', is_active: true }]);
+  });
+
+  it('gives tokens of the life that was asked for', async () => {
+    const server = await start({ tokenLifeMs: 1000 });
+    const answer = await post(server, '/api/v1/auth/login', form, 'username=a&password=b');
+    const { access_token } = (await answer.json()) as Grant;
+    const { code } = await new StreamClient(streamUrl(server, 'devices', access_token)).end;
+    expect(code).toBe(4001);
+    const me = await fetch(`${server.url.replace('ws', 'http')}/api/v1/auth/me?token=${access_token}`);
+    expect(me.status).toBe(401);
+  });
+
+  it.each([
+    ['wrong password', '/api/v1/auth/login', form, 'username=ada&password=wrong', 401],
+    ['no password', '/api/v1/auth/login', form, 'username=ada', 422],
+    ['empty user', '/api/v1/auth/login', json, '{"username":"","password":"x"}', 422],
+    ['password no string', '/api/v1/auth/login', json, '{"username":"a","password":1}', 422],
+    ['broken JSON', '/api/v1/auth/login', json, '{', 422],
+    ['another type', '/api/v1/auth/login', 'text/plain', 'username=a&password=b', 415],
+    ['a slash too many', '/api/v1/auth/login/', form, 'username=a&password=b', 307],
+    ['too large', '/api/v1/auth/login', form, `username=a&password=${'b'.repeat(70_000)}`, 413],
+    ['no refresh token', '/api/v1/auth/refresh', json, '{}', 422],
+    ['bad refresh token', '/api/v1/auth/refresh', json, '{"refresh_token":"x"}', 401],
+  ])('refuses: %s', async (_name, path, type, body, status) => {
+    const server = await start();
+    const answer = await post(server, path, type, body);
+    expect(answer.status).toBe(status);
+    expect(await answer.text()).not.toContain('access_token');
+    if (status === 307) expect(answer.headers.get('location')).toBe('/api/v1/auth/login');
+  });
+
+  it('does not take an access token for a refresh token', async () => {
+    const server = await start();
+    const body = JSON.stringify({ refresh_token: server.token });
+    expect((await post(server, '/api/v1/auth/refresh', json, body)).status).toBe(401);
+  });
+});
