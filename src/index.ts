@@ -29,6 +29,7 @@ export {
   linesOf,
   parseLine,
 } from './core/line.js';
+export { lineFilter } from './core/line-filter.js';
 export { escapeUnsafe, escapeUnsafeJson } from './core/printable.js';
 export {
   closeMeaning,
@@ -45,6 +46,7 @@ export {
   type OpmasEvent,
   type UnknownEvent,
 } from './core/protocol.js';
+export { type LineKind, RecordedLine } from './core/recorded-line.js';
 export { relativeTime } from './core/relative-time.js';
 export type { RetryOptions } from './core/retry.js';
 export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
@@ -62,6 +64,9 @@ export {
 export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
 export { login, refreshCredentials, type ServerAccess } from './io/login.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
+export type { ReadProblem } from './io/recording/cursor.js';
+export { type ReadOptions, readRecording } from './io/recording/reader.js';
+export type { RecordedBatch } from './io/recording/recorded-batch.js';
 export { type MockServerOptions, startMockServer, startServer } from './io/server/mock-server.js';
 export type {
   MockServer,

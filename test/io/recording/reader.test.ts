@@ -1,0 +1,399 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  formatInvalidLine,
+  formatLifecycleLine,
+  formatTimestamp,
+  type ReadOptions,
+  type ReadProblem,
+  readRecording,
+} from '../../../src/index.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'opmas-reader-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+let files = 0;
+async function file(content: string | Buffer): Promise<string> {
+  const path = join(folder, `f${files++}.ndjson`);
+  await writeFile(path, content);
+  return path;
+}
+
+async function read(sources: string | string[], options: ReadOptions = {}) {
+  const problems: ReadProblem[] = [];
+  const chunks: Buffer[] = [];
+  const times: number[] = [];
+  let count = 0;
+  const all = typeof sources === 'string' ? [sources] : sources;
+  for await (const batch of readRecording(all, {
+    onProblem: (problem) => problems.push(problem),
+    ...options,
+  })) {
+    let start = 0;
+    for (const end of batch.ends) {
+      if (batch.bytes.indexOf(0x0a, start) !== end - 1) throw new Error(`no line ends at ${end}`);
+      start = end;
+    }
+    expect(start).toBe(batch.bytes.length);
+    chunks.push(Buffer.from(batch.bytes));
+    times.push(...batch.times);
+    count += batch.count;
+    batch.release?.();
+  }
+  return {
+    text: Buffer.concat(chunks).toString(),
+    problems,
+    times,
+    count,
+    kinds: problems.map(({ kind }) => kind),
+  };
+}
+
+const second = 1_000_000;
+function event(at: number, endpoint = 'devices', rest = `"type":"device.error","n":${at}`): string {
+  return `{"received_at":"${formatTimestamp(at)}","endpoint":"${endpoint}",${rest}}\n`;
+}
+function lines(count: number, from = 0, step = second): string {
+  return Array.from({ length: count }, (_, i) => event(from + i * step)).join('');
+}
+
+describe('a whole recording', () => {
+  test('comes out byte for byte, with kind, time and endpoint of each line', async () => {
+    const text = [
+      formatLifecycleLine(formatTimestamp(1), 'devices', { state: 'open' }).toString(),
+      event(2),
+      formatInvalidLine(formatTimestamp(3), 'rules', 'not JSON', Buffer.from('{"a"'), false).toString(),
+      event(4, '/api/v1/ws/device/1', '"data":{"n":12345678901234567890,"n":1.0,"s":"\\u0000\u2028"}'),
+    ].join('');
+    const path = await file(text);
+    expect((await read(path)).text).toBe(text);
+    for await (const batch of readRecording([path])) {
+      expect(batch.times).toEqual([1, 2, 3, 4]);
+      expect(batch.kinds).toEqual(['connection', 'event', 'invalid', 'event']);
+      expect(batch.endpoints).toEqual(['devices', 'devices', 'rules', '/api/v1/ws/device/1']);
+    }
+  });
+
+  test('larger than all blocks, in lines of any length, comes out byte for byte', async () => {
+    const long = event(5, 'devices', `"pad":"${'x'.repeat(3 * 1024 * 1024)}"`);
+    const text = `${lines(20_000)}${long}${lines(3, 6)}${long}${long}${lines(10_000, 7)}`;
+    const { text: got, count, problems } = await read(await file(text));
+    expect(got === text).toBe(true);
+    expect(count).toBe(30_006);
+    expect(problems).toEqual([]);
+  });
+
+  test('from stdin, in whatever pieces it comes', async () => {
+    const text = lines(40);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(text.length)), async (cuts) => {
+        const places = [0, ...cuts.sort((a, b) => a - b), text.length];
+        const pieces = places.slice(1).map((end, i) => Buffer.from(text.slice(places[i], end)));
+        const stdin = Readable.from(pieces.filter((piece) => piece.length > 0));
+        expect((await read('-', { stdin })).text).toBe(text);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('F112: what may stand around the lines', () => {
+  test('a byte order mark, CRLF, blank lines and no line feed at the end are no problem', async () => {
+    const [first, second, third] = lines(3).split('\n');
+    const path = await file(`\ufeff${first}\r\n\r\n  \t\n${second}\r\n\n${third}`);
+    const { text, problems } = await read(path, { strict: true });
+    expect(text).toBe(`${first}\n${second}\n${third}\n`);
+    expect(problems).toEqual([]);
+  });
+
+  test('spaces that belong to the frame stay', async () => {
+    const text = `  ${event(1).trimEnd()} \t \n`;
+    expect((await read(await file(text))).text).toBe(text);
+  });
+
+  test.each([
+    ['nothing', ''],
+    ['blank lines only', '\n\r\n \n'],
+    ['UTF-16 with a mark', Buffer.from(`\ufeff${lines(2)}`, 'utf16le')],
+    ['UTF-16 without one', Buffer.from(lines(2), 'utf16le')],
+    ['random bytes', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i * 7919 + (i >> 3)) & 0xff))],
+    ['text', 'Dear reader,\nthis is no recording.\n'],
+    ['JSON over several lines', JSON.stringify(JSON.parse(lines(1)), null, 2)],
+    ['JSON that is no object', '[1]\n[2]\n3\n"4"\nnull\n'],
+    ['a gzip file of nothing', gzipSync('')],
+  ])('%s is no recording: DATA, with the number of the line', async (_, content) => {
+    const path = await file(content);
+    await expect(read(path)).rejects.toMatchObject({
+      code: 'DATA',
+      message: expect.stringMatching(/f\d+\.ndjson(:| is not a recording: )1:/),
+    });
+  });
+
+  test('a newer format is refused', async () => {
+    const line = `{"received_at":"${formatTimestamp(5)}","connection":{"state":"connecting","recorder":"opmas-ws/9.0.0","format":2},"endpoint":"rules"}\n`;
+    await expect(read(await file(lines(2) + line))).rejects.toMatchObject({
+      code: 'DATA',
+      message: expect.stringContaining(':3: format 2, written by opmas-ws/9.0.0, is newer'),
+    });
+  });
+
+  test('foreign NDJSON has no times, and endpoints as far as the types tell', async () => {
+    const text = '{"type":"rule.triggered","data":1}\n{"subject":"x","received_at":12}\n';
+    for await (const batch of readRecording([await file(text)])) {
+      expect(batch.bytes.toString()).toBe(text);
+      expect(batch.times).toEqual([Number.NaN, Number.NaN]);
+      expect(batch.endpoints).toEqual(['rules', undefined]);
+    }
+  });
+
+  test('lines that jq has rewritten are still what they were', async () => {
+    const text =
+      '{"connection":{"state":"open"},"endpoint":"devices","received_at":"1970-01-01T00:00:01Z"}\n' +
+      '{"data":{"a":1},"endpoint":"devices","received_at":"1970-01-01T00:00:02.5+00:00","type":"x"}\n' +
+      '{"received_at": "1970-01-01T00:00:03.000000Z", "endpoint": "devices", "type": "x"}\n';
+    const payloads: unknown[] = [];
+    const keep: ReadOptions['keep'] = (line) => {
+      payloads.push(line.payload()?.toString(), line.connection?.state);
+      return true;
+    };
+    for await (const batch of readRecording([await file(text)], { keep })) {
+      expect(batch.kinds).toEqual(['connection', 'event', 'event']);
+      expect(batch.times).toEqual([1, 2.5, 3].map((at) => at * second));
+    }
+    expect(payloads).toEqual([
+      undefined,
+      'open',
+      '{"data":{"a":1},"type":"x"}',
+      undefined,
+      '{"type": "x"}',
+      undefined,
+    ]);
+  });
+});
+
+describe('F113: damage', () => {
+  test('a torn last line warns and is skipped', async () => {
+    const text = lines(3);
+    for (const cut of [2, 10, 30, 60]) {
+      const path = await file(text + event(9).slice(0, cut));
+      const { text: got, problems } = await read(path);
+      expect(got).toBe(text);
+      expect(problems).toEqual([
+        {
+          kind: 'torn tail',
+          source: path,
+          line: 4,
+          offset: text.length,
+          message: `${path}:4: the last line is torn (${cut} bytes from byte ${text.length} on) and was skipped`,
+        },
+      ]);
+      await expect(read(path, { strict: true })).rejects.toMatchObject({ code: 'DATA' });
+    }
+  });
+
+  test('a file of one torn line is a recording of nothing', async () => {
+    const { text, kinds } = await read(await file(event(9).slice(0, 20)));
+    expect([text, kinds]).toEqual(['', ['torn tail']]);
+  });
+
+  test('torn and foreign lines in the middle warn, are skipped and counted', async () => {
+    const path = await file(
+      `${event(1)}${event(2).slice(0, 40)}${event(3)}oops\n${event(4)}[1]\n${event(5)}`,
+    );
+    const { text, problems } = await read(path);
+    expect(text).toBe(event(1) + event(4) + event(5));
+    expect(problems.map(({ kind, line }) => [kind, line])).toEqual([
+      ['bad line', 2],
+      ['bad line', 3],
+      ['bad line', 5],
+    ]);
+    expect(problems[1]).toMatchObject({ offset: event(1).length + 40 + event(3).length });
+    await expect(read(path, { strict: true })).rejects.toMatchObject({
+      code: 'DATA',
+      message: expect.stringContaining(`${path}:2: not a JSON object`),
+    });
+  });
+
+  test('the first line may be cut off, as `tail -c` does', async () => {
+    const { text, kinds } = await read(await file(event(1).slice(9) + event(2)));
+    expect([text, kinds]).toEqual([event(2), ['bad line']]);
+  });
+
+  test('a hole of zero bytes, however large, is skipped and what follows it is read', async () => {
+    const hole = Buffer.alloc(70 * 1024 * 1024);
+    const { text, problems } = await read(
+      await file(Buffer.concat([Buffer.from(event(1)), hole, Buffer.from(event(2))])),
+    );
+    expect(text).toBe(event(1) + event(2));
+    expect(problems).toMatchObject([{ kind: 'hole', line: 2, offset: event(1).length }]);
+  });
+
+  test('a hole at the end is skipped too', async () => {
+    const { text, kinds } = await read(await file(`${event(1)}\0\0\0\0`));
+    expect([text, kinds]).toEqual([event(1), ['hole']]);
+  });
+
+  test('two sessions glued together are one recording', async () => {
+    const text = lines(3, 50 * second) + lines(3);
+    const { text: got, problems } = await read(await file(text));
+    expect([got, problems]).toEqual([text, []]);
+  });
+});
+
+describe('F115: gzip, told by its content', () => {
+  const text = lines(20_000);
+  const packed = gzipSync(text);
+
+  test('one member, several, and zeros at the end', async () => {
+    expect((await read(await file(packed))).text === text).toBe(true);
+    const parts = Buffer.concat([packed, gzipSync(event(1)), Buffer.alloc(512)]);
+    const { text: got, problems } = await read(await file(parts));
+    expect(got === text + event(1)).toBe(true);
+    expect(problems).toEqual([]);
+  });
+
+  test('from stdin', async () => {
+    const stdin = Readable.from([packed.subarray(0, 1000), packed.subarray(1000)]);
+    expect((await read('-', { stdin })).text === text).toBe(true);
+  });
+
+  test.each([
+    ['cut in half', packed.subarray(0, packed.length / 2)],
+    ['without its last 8 bytes', packed.subarray(0, -8)],
+    ['cut in its last 8 bytes', packed.subarray(0, -3)],
+  ])('%s: all up to the tear', async (_, torn) => {
+    const path = await file(torn);
+    const { text: got, kinds } = await read(path);
+    expect(kinds).toEqual(['torn gzip']);
+    expect(text.startsWith(got)).toBe(true);
+    expect(got.length).toBeGreaterThan(torn.length);
+    await expect(read(path, { strict: true })).rejects.toMatchObject({ code: 'DATA' });
+  });
+
+  test('followed by something else: all before it', async () => {
+    const { text: got, kinds } = await read(
+      await file(Buffer.concat([packed, Buffer.from('something else')])),
+    );
+    expect([got === text, kinds]).toEqual([true, ['torn gzip']]);
+  });
+
+  test('one bit wrong: all whole lines before it', async () => {
+    const damaged = Buffer.from(packed);
+    const at = Math.floor(packed.length * 0.7);
+    damaged.fill(0xff, at, at + 20);
+    const { text: got, kinds } = await read(await file(damaged));
+    expect(kinds.at(-1)).toBe('torn gzip');
+    // What is unpacked from the bytes before the damage, less one line that was not whole there.
+    const { text: before } = await read(await file(packed.subarray(0, at)));
+    expect(before.length).toBeGreaterThan(text.length / 2);
+    expect(got.startsWith(before)).toBe(true);
+  });
+
+  test('torn before the first line: nothing to read, and a warning', async () => {
+    const { text: got, kinds } = await read(await file(packed.subarray(0, 12)));
+    expect([got, kinds]).toEqual(['', ['torn gzip']]);
+  });
+});
+
+describe('F116: limits', () => {
+  test('a line over 64 MiB is an error, whether or not it ends', async () => {
+    const long = Buffer.concat([Buffer.from(event(1)), Buffer.alloc(65 * 1024 * 1024, 'x')]);
+    for (const content of [long, gzipSync(long, { level: 1 })]) {
+      await expect(read(await file(content))).rejects.toMatchObject({
+        code: 'DATA',
+        message: expect.stringContaining(
+          `:2: the line (from byte ${event(1).length} on) is longer than 64 MiB`,
+        ),
+      });
+    }
+  });
+});
+
+describe('several files', () => {
+  test('are merged by time; of equal times the file named first goes first', async () => {
+    const a = await file(event(1, 'a') + event(4, 'a') + event(4, 'a') + event(9, 'a'));
+    const b = await file(event(2, 'b') + event(4, 'b') + event(5, 'b'));
+    const c = await file(event(4, 'c'));
+    const merged = [1, 4, 4].map((at) => event(at, 'a'));
+    merged.splice(1, 0, event(2, 'b'));
+    merged.push(event(4, 'b'), event(4, 'c'), event(5, 'b'), event(9, 'a'));
+    expect((await read([a, b, c])).text).toBe(merged.join(''));
+  });
+
+  test('keep each its own order, also when its times run backwards or are missing', async () => {
+    const a = await file(`${event(5, 'a')}${event(1, 'a')}{"a":1}\n${event(7, 'a')}`);
+    const b = await file(event(2, 'b') + event(6, 'b'));
+    const { text } = await read([a, b]);
+    expect(text).toBe(
+      `${event(2, 'b')}${event(5, 'a')}${event(1, 'a')}{"a":1}\n${event(6, 'b')}${event(7, 'a')}`,
+    );
+  });
+
+  test('merged in any number and of any size, nothing is lost and all is in order', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.nat(5000), { minLength: 1, maxLength: 400 }), { minLength: 1, maxLength: 5 }),
+        async (times) => {
+          const texts = times.map((list, i) =>
+            [...list].sort((x, y) => x - y).map((at) => event(at, `f${i}`, `"pad":"${'p'.repeat(at)}"`)),
+          );
+          const paths = await Promise.all(texts.map((text) => file(text.join(''))));
+          const { text, times: read_ } = await read(paths);
+          expect(read_).toEqual(times.flat().sort((x, y) => x - y));
+          expect(text.split('\n').sort()).toEqual(texts.flat().join('').split('\n').sort());
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('sources', () => {
+  test('that are not there or no files are usage errors, before anything is read', async () => {
+    const good = await file(lines(2));
+    await expect(read([good, join(folder, 'nope')])).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(read([good, folder])).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(read(['-', '-'])).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  test('say how much of them was read', async () => {
+    const path = await file(gzipSync(lines(500)));
+    let bytes = 0;
+    await read(path, { onRead: (count) => (bytes += count) });
+    expect(bytes).toBe(gzipSync(lines(500)).length);
+  });
+
+  test('on stdin that bring nothing are left when the signal says so', async () => {
+    const stdin = new Readable({ read: () => undefined });
+    stdin.push(lines(2));
+    const stopping = new AbortController();
+    const got: string[] = [];
+    for await (const batch of readRecording(['-'], { stdin, signal: stopping.signal })) {
+      got.push(batch.bytes.toString());
+      stopping.abort();
+    }
+    expect(got).toEqual([lines(2)]);
+  });
+});
+
+describe('keep', () => {
+  test('chooses lines, and sees type, subject and value of events', async () => {
+    const path = await file(lines(1000));
+    const { count, times } = await read(path, {
+      keep: ({ frame, receivedAt }) =>
+        frame.type === 'device.error' &&
+        (frame.value.n as number) === receivedAt &&
+        receivedAt % (3 * second) === 0,
+    });
+    expect(count).toBe(334);
+    expect(times[1]).toBe(3 * second);
+  });
+});
