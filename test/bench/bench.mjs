@@ -1,0 +1,112 @@
+/**
+ * The benchmark suite: `npm run bench -- [options]`. Every figure is measured next to its yardstick in the same run,
+ * round by round, and judged by the ratio of the two: absolute rates say more about the machine's neighbours.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { printComparison, printTable } from './report.mjs';
+import { liveRows } from './rows/live.mjs';
+
+/**
+ * @typedef {import('./receive.mjs').Sample} Sample
+ * @typedef {'value' | 'cpuPerMillion' | 'peakRssMb' | 'p50' | 'p99'} Figure
+ *
+ * @typedef {object} Goal
+ * @property {string} [of] The row that is the yardstick: the ratio is judged. The figure itself when absent.
+ * @property {Figure} [figure] Default: value.
+ * @property {number} [atLeast]
+ * @property {number} [atMost]
+ *
+ * @typedef {object} Row
+ * @property {string} name
+ * @property {string} unit
+ * @property {Goal[]} goals
+ * @property {() => Promise<Sample | string>} run One measurement, or why there can be none.
+ *
+ * @typedef {object} RowResult
+ * @property {string} group
+ * @property {string} name
+ * @property {string} unit
+ * @property {Goal[]} goals
+ * @property {Sample[]} samples One for each round.
+ * @property {string} [skipped] Why there are none.
+ */
+
+const USAGE = `npm run bench -- [options]
+  --rounds N        how often each row is measured (5)
+  --events N        events for each row of the live stream (1000000)
+  --group NAMES     only these groups, separated by commas: live
+  --only TEXT       only rows whose name holds TEXT, and their yardsticks
+  --json FILE       write the results there, too
+  --compare A B     print how two such files differ, and measure nothing
+Programs to compare with are found on the PATH, or named by BENCH_WSCAT, BENCH_PYTHON3, BENCH_WEBSOCAT, BENCH_JQ, BENCH_GREP.`;
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    events: { type: 'string', default: '1000000' },
+    group: { type: 'string' },
+    only: { type: 'string' },
+    json: { type: 'string' },
+    compare: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+if (options.help) {
+  console.log(USAGE);
+} else if (options.compare) {
+  const [before = '', after = ''] = positionals;
+  printComparison(before, after);
+} else {
+  const events = Number(options.events);
+  /** @type {Record<string, () => Row[]>} */
+  const groups = { live: () => liveRows(events) };
+  const names = options.group?.split(',') ?? Object.keys(groups);
+  /** @type {RowResult[]} */
+  const results = [];
+  for (const name of names) {
+    const rows = groups[name]?.();
+    if (rows === undefined) throw new Error(`no group ${name}\n${USAGE}`);
+    const chosen = chooseRows(rows, options.only);
+    const measured = await measureRows(name, chosen, Number(options.rounds));
+    results.push(...measured);
+    printTable(name, measured);
+  }
+  if (options.json)
+    writeFileSync(options.json, `${JSON.stringify({ node: process.version, results }, undefined, 1)}\n`);
+}
+
+/** @param {Row[]} rows @param {string | undefined} text */
+function chooseRows(rows, text) {
+  if (text === undefined) return rows;
+  const asked = rows.filter((row) => row.name.includes(text));
+  const yardsticks = new Set(asked.flatMap((row) => row.goals.map((goal) => goal.of)));
+  return rows.filter((row) => asked.includes(row) || yardsticks.has(row.name));
+}
+
+/**
+ * One row after another, and so again in each round: neighbours of the machine then disturb all alike.
+ *
+ * @param {string} group
+ * @param {Row[]} rows
+ * @param {number} rounds
+ */
+async function measureRows(group, rows, rounds) {
+  const results = rows.map(
+    ({ name, unit, goals }) => /** @type {RowResult} */ ({ group, name, unit, goals, samples: [] }),
+  );
+  for (let round = 1; round <= rounds; round++) {
+    for (const [i, row] of rows.entries()) {
+      const result = results[i];
+      if (result === undefined || result.skipped !== undefined) continue;
+      process.stderr.write(`\r\x1b[K${group}, round ${round} of ${rounds}: ${row.name}`);
+      const sample = await row.run().catch((error) => `failed: ${error.message}`);
+      if (typeof sample === 'string') result.skipped = sample;
+      else result.samples.push(sample);
+    }
+  }
+  process.stderr.write('\r\x1b[K');
+  return results;
+}
