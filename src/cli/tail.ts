@@ -35,6 +35,11 @@ export function configure(command: Command): void {
 }
 
 async function tail(session: Session, endpoints: string[], options: TailCommandOptions): Promise<void> {
+  if (options.file !== undefined) {
+    const { runTailFile } = await import('./stream/run-tail-file.js');
+    await runTailFile(session, endpoints, { ...options, file: options.file });
+    return;
+  }
   const stream = await resolveStream(session, endpoints, options);
   const { runTail } = await import('./stream/run-tail.js');
   await runTail(session, stream, options);

@@ -1,0 +1,51 @@
+import { compileFilter, escapeUnsafe, lineFilter, type ReadProblem, readRecording } from '../../index.js';
+import { filterOptionsOf } from '../filter-options.js';
+import { formatDuration, parseCount, parseDuration } from '../quantity.js';
+import type { Session } from '../session.js';
+import type { StreamCommandOptions } from '../stream-options.js';
+import { createLinePrinter, type PrintOptions } from './line-printer.js';
+import { checkEndpoint } from './resolve.js';
+
+export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
+  file: string;
+  lifecycle?: boolean;
+}
+
+/** Prints a recording through the filters and formats of a live stream: no server, no token. */
+export async function runTailFile(
+  session: Session,
+  endpoints: readonly string[],
+  options: TailFileOptions,
+): Promise<void> {
+  const { out, messages } = session.terminal;
+  const filter = await compileFilter(filterOptionsOf(options));
+  const wanted = new Set(endpoints.map(checkEndpoint));
+  const matches = lineFilter(filter, { lifecycle: options.lifecycle === true });
+  let left = options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, '--count');
+  const enough = new AbortController();
+  const signals = [session.stop, enough.signal];
+  if (options.duration !== undefined) {
+    signals.push(AbortSignal.timeout(parseDuration(options.duration, '--duration')));
+  }
+  for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
+  const printLines = await createLinePrinter(out, options);
+  const startedAt = performance.now();
+  let events = 0;
+  const batches = readRecording([options.file], {
+    keep: (line) => {
+      if (left <= 0 || (wanted.size > 0 && !wanted.has(line.endpoint ?? '')) || !matches(line)) return false;
+      if (line.kind !== 'event') return true;
+      events++;
+      if (--left <= 0) enough.abort();
+      return true;
+    },
+    onProblem: (problem: ReadProblem) => messages.warn(escapeUnsafe(problem.message)),
+    signal: AbortSignal.any(signals),
+  });
+  try {
+    for await (const batch of batches) await printLines(batch);
+  } finally {
+    const took = formatDuration(performance.now() - startedAt);
+    messages.say(messages.palette.dim(`${events} ${events === 1 ? 'event' : 'events'} in ${took}`));
+  }
+}
