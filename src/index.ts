@@ -18,6 +18,8 @@ export { findJsonFault, type JsonFault } from './core/json-fault.js';
 export {
   type ConnectionState,
   type EventLine,
+  type EventLineShape,
+  eventLineShape,
   eventOf,
   FORMAT_VERSION,
   formatInvalidLine,

@@ -15,8 +15,33 @@ export type LinePrinter = (batch: LineBatch) => Promise<void>;
 
 /** `auto` is pretty on a terminal and NDJSON elsewhere. */
 export async function createLinePrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
-  void options;
+  if (options.format === 'pretty' || (options.format === 'auto' && out.isTerminal)) {
+    return createPrettyPrinter(out, options);
+  }
   return out.isTerminal ? (batch) => out.write(safeLines(batch)) : (batch) => writeBytes(out, batch);
+}
+
+async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
+  const { createRenderer } = await import('../render.js');
+  const rendererFor = (width: number) =>
+    createRenderer({
+      width,
+      full: options.full === true,
+      utc: options.utc === true,
+      palette: out.palette,
+    });
+  let width = out.columns;
+  let renderer = rendererFor(width);
+  return async (batch) => {
+    // People resize their windows.
+    if (out.columns !== width) {
+      width = out.columns;
+      renderer = rendererFor(width);
+    }
+    const text = renderer.renderBatch(batch);
+    batch.release?.();
+    await out.write(text);
+  };
 }
 
 async function writeBytes(out: DataOutput, batch: LineBatch): Promise<void> {
