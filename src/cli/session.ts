@@ -40,7 +40,7 @@ export async function runCommand(
   const onSignal = (signal: NodeJS.Signals) => {
     if (signalled !== undefined) return dieBySignal(signal);
     signalled = signal;
-    setTimeout(dieBySignal, SHUTDOWN_BUDGET_MS, signal).unref();
+    setTimeout(dieBySignal, SHUTDOWN_BUDGET_MS, signal);
     stopping.abort();
   };
   for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
