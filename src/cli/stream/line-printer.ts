@@ -54,3 +54,26 @@ function safeLines(batch: LineBatch): string {
   const lines = batch.bytes.toString().split('\n');
   return lines.map(escapeUnsafeJson).join('\n');
 }
+
+async function prettyPrinter(out: DataOutput, { full, utc }: PrintOptions): Promise<LinePrinter> {
+  const { createRenderer } = await import('../render.js');
+  const rendererFor = (width: number) =>
+    createRenderer({
+      width,
+      // Only a terminal has a width to cut to.
+      full: full === true || !out.isTerminal,
+      utc: utc === true,
+      palette: out.palette,
+    });
+  let width = out.columns;
+  let renderer = rendererFor(width);
+  return async (batch) => {
+    // People resize their terminals.
+    if (out.columns !== width) {
+      width = out.columns;
+      renderer = rendererFor(width);
+    }
+    await out.write(renderer.renderBatch(batch));
+    batch.release?.();
+  };
+}
