@@ -26,7 +26,8 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
   const rendererFor = (width: number) =>
     createRenderer({
       width,
-      full: options.full === true,
+      // Only a terminal has a width to cut to.
+      full: options.full === true || !out.isTerminal,
       utc: options.utc === true,
       palette: out.palette,
     });
@@ -53,27 +54,4 @@ async function writeBytes(out: DataOutput, batch: LineBatch): Promise<void> {
 function safeLines(batch: LineBatch): string {
   const lines = batch.bytes.toString().split('\n');
   return lines.map(escapeUnsafeJson).join('\n');
-}
-
-async function prettyPrinter(out: DataOutput, { full, utc }: PrintOptions): Promise<LinePrinter> {
-  const { createRenderer } = await import('../render.js');
-  const rendererFor = (width: number) =>
-    createRenderer({
-      width,
-      // Only a terminal has a width to cut to.
-      full: full === true || !out.isTerminal,
-      utc: utc === true,
-      palette: out.palette,
-    });
-  let width = out.columns;
-  let renderer = rendererFor(width);
-  return async (batch) => {
-    // People resize their terminals.
-    if (out.columns !== width) {
-      width = out.columns;
-      renderer = rendererFor(width);
-    }
-    await out.write(renderer.renderBatch(batch));
-    batch.release?.();
-  };
 }
