@@ -10,6 +10,7 @@ export {
 } from './core/address.js';
 export { readClaims, type TokenClaims } from './core/claims.js';
 export { splitCommand } from './core/command-words.js';
+export type { Check, ConnectionFault, Verdict } from './core/diagnosis.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
 export { type Fault, type FaultAction, parseFault } from './core/fault.js';
 export { compileFilter, type Filter, type FilterOptions } from './core/filter.js';
@@ -63,6 +64,7 @@ export {
   type StoredCredentials,
   serializeCredentials,
 } from './io/credentials.js';
+export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
 export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
 export { login, refreshCredentials, type ServerAccess } from './io/login.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';

@@ -5,6 +5,11 @@ import { type ErrorCode, escapeUnsafe, OpmasError } from '../index.js';
 /** The exit code of each kind of error (contract, section 7). 1 is a bug of ours. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = { USAGE: 2, AUTH: 3, NETWORK: 4, LOCAL: 5, DATA: 6 };
 
+/** The exit code of a kind of error. */
+export function exitCodeOf(code: ErrorCode): number {
+  return EXIT_CODES[code];
+}
+
 /** What keeps the process alive after its work is done must not do so for longer. */
 const GRACE_MS = 2000;
 

@@ -36,9 +36,10 @@ interface SystemError extends Error {
 
 /** Reads an error of the socket, of TLS, of the HTTP parser or of `ws`. Its message is used only where it holds no URL. */
 export function connectFailureOf(error: Error): ConnectFailure {
-  // A proxy that answered has made up its mind; one that did not may come back.
   if (error instanceof ProxyError) {
-    return { failure: error.status === undefined ? 'unreachable' : 'garbled', error: error.message };
+    // One that fails, or cannot reach the server, may do better later; a refusal is its last word.
+    const mayPass = error.status === undefined || error.status >= 500;
+    return { failure: mayPass ? 'unreachable' : 'garbled', error: error.message };
   }
   const { code = '', message, hostname = '', reason } = innermost(error);
   if (code === 'ENOTFOUND') return { failure: 'unknown host', error: `host ${hostname} does not exist` };

@@ -1,0 +1,122 @@
+import {
+  type Check,
+  diagnose,
+  displayUrl,
+  ENDPOINTS,
+  escapeUnsafe,
+  escapeUnsafeJson,
+  OpmasError,
+  type Verdict,
+} from '../../index.js';
+import { exitCodeOf } from '../exit.js';
+import { formatDuration } from '../quantity.js';
+import type { Session } from '../session.js';
+import { checkEndpoint } from '../stream/resolve.js';
+import { type Connection, resolveConnection, type TokenOptions } from '../token-options.js';
+
+export interface DoctorOptions extends TokenOptions {
+  json?: boolean;
+}
+
+const SIGNS = { ok: '✓', warning: '!', failed: '✗', skipped: '-' } as const;
+
+/** `doctor`: prints each check when it is done, then a verdict and the next command to type. */
+export async function runDoctor(session: Session, words: string[], options: DoctorOptions): Promise<void> {
+  const endpoints = words.length === 0 ? ENDPOINTS : words.map(checkEndpoint);
+  const checks: Check[] = [];
+  const report = async (check: Check) => {
+    checks.push(check);
+    if (!options.json) await session.terminal.out.write(line(session, check));
+  };
+  const start = performance.now();
+  let connection: Connection | undefined;
+  let verdict: Verdict;
+  try {
+    connection = await resolveConnection(session, options);
+    for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+    await report({
+      name: 'config',
+      status: 'ok',
+      detail: describe(connection),
+      milliseconds: performance.now() - start,
+    });
+    verdict = await examine(connection, endpoints, session.stop, report);
+  } catch (error) {
+    if (!(error instanceof OpmasError)) throw error;
+    await report({
+      name: 'config',
+      status: 'failed',
+      detail: error.message,
+      milliseconds: performance.now() - start,
+    });
+    verdict = {
+      fault: undefined,
+      code: error.code,
+      text: error.message,
+      next: error.hint ?? 'opmas-ws doctor --help',
+    };
+  }
+  if (session.stop.aborted) return;
+  await conclude(session, verdict, options.json ? asJson(connection, checks, verdict) : undefined);
+}
+
+async function examine(
+  { url, token, ca, insecure }: Connection,
+  endpoints: readonly string[],
+  signal: AbortSignal,
+  report: (check: Check) => Promise<void>,
+): Promise<Verdict> {
+  const steps = diagnose({ url, endpoints, token, ca, insecure, signal });
+  for (;;) {
+    const step = await steps.next();
+    if (step.done) return step.value;
+    await report(step.value);
+  }
+}
+
+async function conclude(session: Session, verdict: Verdict, json: string | undefined): Promise<void> {
+  const { out } = session.terminal;
+  const { green, red, bold } = out.palette;
+  const paint = verdict.code === undefined ? green : red;
+  await out.write(
+    json ??
+      `\n${paint('verdict')}  ${escapeUnsafe(verdict.text)}\n${bold('next')}     ${escapeUnsafe(verdict.next)}\n`,
+  );
+  if (verdict.code !== undefined) session.exitCode = exitCodeOf(verdict.code);
+}
+
+function line({ terminal }: Session, { name, status, detail, milliseconds }: Check): string {
+  const { green, yellow, red, dim } = terminal.out.palette;
+  const paint = { ok: green, warning: yellow, failed: red, skipped: dim }[status];
+  const time = status === 'skipped' ? '' : ` ${dim(`(${formatDuration(milliseconds)})`)}`;
+  return `${paint(SIGNS[status])} ${escapeUnsafe(name).padEnd(16)} ${escapeUnsafe(detail)}${time}\n`;
+}
+
+function describe({ url, server, hidden }: Connection): string {
+  const { config, urlSource, context } = server;
+  const file = config.exists ? `, ${config.path}` : '';
+  const from =
+    context === undefined || urlSource === `context ${context.name}` ? '' : `, context ${context.name}`;
+  const unused = hidden.length === 0 ? '' : `; set but not used: ${hidden.join(', ')}`;
+  return `${displayUrl(url)} (${urlSource}${from}${file})${unused}`;
+}
+
+function asJson(connection: Connection | undefined, checks: readonly Check[], verdict: Verdict): string {
+  const report = {
+    ok: verdict.code === undefined,
+    server: connection === undefined ? null : displayUrl(connection.url),
+    token_source: connection?.token.source ?? null,
+    hidden: connection?.hidden ?? [],
+    fault: verdict.fault ?? null,
+    verdict: verdict.text,
+    next: verdict.next,
+    checks: checks.map(({ name, status, detail, milliseconds, fault }) => ({
+      name,
+      status,
+      detail,
+      milliseconds: Math.round(milliseconds * 10) / 10,
+      fault: fault ?? null,
+    })),
+  };
+  return `${escapeUnsafeJson(JSON.stringify(report))}\n`;
+}

@@ -1,0 +1,100 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import WebSocket from 'ws';
+import { proxyAgentFor } from '../proxy.js';
+
+/** How an attempt to open one endpoint went. */
+export interface ProbeResult {
+  outcome: ProbeOutcome;
+  /** From the beginning to the upgrade or its refusal. */
+  upgradeMs: number;
+  /** From our protocol ping to the pong; `undefined` when none came. */
+  roundTripMs: number | undefined;
+}
+
+export type ProbeOutcome =
+  | { kind: 'open' }
+  /** Closed after the upgrade, before anything showed that the server means to keep it. */
+  | { kind: 'closed'; code: number; reason: string }
+  | { kind: 'refused'; status: number; headers: IncomingHttpHeaders }
+  | { kind: 'failed'; error: unknown }
+  | { kind: 'silent' };
+
+export interface ProbeOptions {
+  /** Endpoint with the token in its query. */
+  url: URL;
+  ca?: string | undefined;
+  insecure?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const UPGRADE_LIMIT_MS = 10_000;
+const PONG_LIMIT_MS = 5000;
+/** A server that accepts first and refuses the token then, does so within that time. */
+const REFUSAL_LIMIT_MS = 1000;
+const CLOSE_LIMIT_MS = 200;
+
+/** Opens an endpoint, pings it, and waits for a refusal that comes late. */
+export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> {
+  const { url, ca, insecure, signal } = options;
+  const agent = await proxyAgentFor(url, { ca });
+  const start = performance.now();
+  const socket = new WebSocket(url, {
+    perMessageDeflate: false,
+    followRedirects: false,
+    ...(agent ? { agent } : {}),
+    ...(ca === undefined ? {} : { ca }),
+    rejectUnauthorized: insecure !== true,
+  });
+  const result = await new Promise<ProbeResult>((resolve) => {
+    let upgradedAt: number | undefined;
+    let pongAt: number | undefined;
+    let hasEvent = false;
+    let limit: NodeJS.Timeout | undefined;
+    const finish = (outcome: ProbeOutcome) => {
+      clearTimeout(limit);
+      const upgradeMs = (upgradedAt ?? performance.now()) - start;
+      const roundTripMs = upgradedAt === undefined || pongAt === undefined ? undefined : pongAt - upgradedAt;
+      resolve({ outcome, upgradeMs, roundTripMs });
+    };
+    const finishIn = (milliseconds: number, outcome: ProbeOutcome) => {
+      clearTimeout(limit);
+      limit = setTimeout(finish, milliseconds, outcome);
+    };
+    finishIn(UPGRADE_LIMIT_MS, { kind: 'silent' });
+    const stopped = () => finish({ kind: 'failed', error: new Error('stopped') });
+    signal?.addEventListener('abort', stopped, { once: true });
+    if (signal?.aborted) stopped();
+    socket.on('unexpected-response', (_request, { statusCode = 0, headers }: IncomingMessage) => {
+      upgradedAt = performance.now();
+      finish({ kind: 'refused', status: statusCode, headers });
+    });
+    socket.on('open', () => {
+      upgradedAt = performance.now();
+      socket.ping();
+      finishIn(PONG_LIMIT_MS, { kind: 'open' });
+    });
+    // An event is proof enough that the token was taken; without one, a refusal may still come.
+    socket.on('pong', () => {
+      pongAt ??= performance.now();
+      finishIn(hasEvent ? 0 : REFUSAL_LIMIT_MS, { kind: 'open' });
+    });
+    socket.on('message', () => {
+      hasEvent = true;
+      if (pongAt !== undefined) finish({ kind: 'open' });
+    });
+    socket.on('error', (error) => finish({ kind: 'failed', error }));
+    socket.on('close', (code, reason) => finish({ kind: 'closed', code, reason: reason.toString() }));
+  });
+  leave(socket);
+  agent?.destroy();
+  return result;
+}
+
+function leave(socket: WebSocket): void {
+  if (socket.readyState !== WebSocket.OPEN) {
+    socket.terminate();
+    return;
+  }
+  socket.close(1000);
+  setTimeout(() => socket.terminate(), CLOSE_LIMIT_MS);
+}
