@@ -23,7 +23,10 @@ export function parseBaseUrl(text: string): URL {
       hint: 'Write it like wss://opmas.example.org or ws://localhost:8000/prefix.',
     });
   };
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `ws://${text}`;
+  const trimmed = text.trim();
+  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `ws://${trimmed}`;
+  // URL would take the first word of the path for the host.
+  if (/^[^:]+:\/\/[/\\]/.test(withScheme)) return fail('names no host');
   if (!URL.canParse(withScheme)) return fail('cannot be read');
   const url = new URL(withScheme);
   const scheme = webSocketSchemes[url.protocol];
@@ -66,13 +69,35 @@ export function isLoopback(url: URL): boolean {
   );
 }
 
-const shortestSecret = 6;
+/** A shorter token is no secret, and taking it out would only garble the text. */
+const SHORTEST_SECRET = 6;
+/** So many characters of a token's beginning show that it stands there, whole or cut off. */
+const TELLING_LENGTH = 12;
 
-/** Takes a token out of a text that others wrote, in each form in which it can stand there. */
+/**
+ * Takes a token out of a text that others wrote: raw, percent-encoded, base64 and base64url, also where it is cut off
+ * behind (a close reason holds 123 bytes).
+ */
 export function redactToken(text: string, token: string | undefined): string {
-  // A shorter one is no secret, and taking it out would only garble the text.
-  if (token === undefined || token.length < shortestSecret) return text;
+  if (token === undefined || token.length < SHORTEST_SECRET) return text;
   const bytes = Buffer.from(token);
   const forms = [token, encodeURIComponent(token), bytes.toString('base64url'), bytes.toString('base64')];
-  return forms.reduce((result, form) => result.replaceAll(form.replace(/=+$/, ''), '[token]'), text);
+  // Others may write the digits of percent-encoding in lower case; the length stays.
+  const searched = text.replace(/%[0-9a-f]{2}/g, (digits) => digits.toUpperCase());
+  let result = '';
+  let at = 0;
+  while (at < text.length) {
+    const length = Math.max(...forms.map((form) => matchLength(searched, at, form)));
+    result += length > 0 ? '[token]' : text[at];
+    at += Math.max(1, length);
+  }
+  return result;
+}
+
+/** How much of a form of the token stands at a place of the text; 0 when it is too little to tell. */
+function matchLength(text: string, at: number, form: string): number {
+  if (!text.startsWith(form.slice(0, TELLING_LENGTH), at)) return 0;
+  let length = TELLING_LENGTH;
+  while (length < form.length && text[at + length] === form[length]) length++;
+  return Math.min(length, form.length);
 }

@@ -195,6 +195,7 @@ export function parseRetryAfter(header: string | undefined, nowMs: number): numb
   if (/^\d{1,10}$/.test(text)) return Math.min(Number(text) * 1000, LONGEST_RETRY_AFTER_MS);
   // Date.parse takes far more than the three forms of the RFC; all of those begin with the day's name.
   if (!/^(mon|tue|wed|thu|fri|sat|sun)/i.test(text)) return undefined;
-  const wait = Date.parse(text) - nowMs;
+  // The third form (asctime) names no zone; it is GMT all the same.
+  const wait = Date.parse(/gmt$/i.test(text) ? text : `${text} GMT`) - nowMs;
   return wait > 0 ? Math.min(wait, LONGEST_RETRY_AFTER_MS) : undefined;
 }

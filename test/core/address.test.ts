@@ -1,0 +1,193 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  apiUrl,
+  displayUrl,
+  endpointUrl,
+  isLoopback,
+  parseBaseUrl,
+  redactToken,
+} from '../../src/core/address.js';
+import { OpmasError } from '../../src/core/errors.js';
+
+function errorOf(text: string): OpmasError {
+  try {
+    parseBaseUrl(text);
+  } catch (error) {
+    if (error instanceof OpmasError) return error;
+    throw error;
+  }
+  throw new Error(`${text} was taken`);
+}
+
+describe('F17: base URLs', () => {
+  it.each([
+    ['ws://localhost:8000', 'ws://localhost:8000/'],
+    ['http://localhost:8000', 'ws://localhost:8000/'],
+    ['https://opmas.example.org', 'wss://opmas.example.org/'],
+    ['wss://opmas.example.org/', 'wss://opmas.example.org/'],
+    ['HTTPS://OPMAS.Example.ORG', 'wss://opmas.example.org/'],
+    ['ws://host:80', 'ws://host/'],
+    ['https://host:443', 'wss://host/'],
+    ['http://host:443', 'ws://host:443/'],
+    ['ws://host/prefix', 'ws://host/prefix'],
+    ['ws://host/a/b///', 'ws://host/a/b'],
+    ['localhost:8000', 'ws://localhost:8000/'],
+    ['192.0.2.7:8000/opmas', 'ws://192.0.2.7:8000/opmas'],
+    ['ap-7', 'ws://ap-7/'],
+    ['ws://[::1]:8000', 'ws://[::1]:8000/'],
+    ['[2001:db8::1]:8000', 'ws://[2001:db8::1]:8000/'],
+    ['ws://bücher.example', 'ws://xn--bcher-kva.example/'],
+    ['ws://host:65535', 'ws://host:65535/'],
+    ['ws://user:secret@host', 'ws://user:secret@host/'],
+    ['  ws://host:1  ', 'ws://host:1/'],
+  ])('%s is taken', (text, expected) => {
+    expect(parseBaseUrl(text).href).toBe(expected);
+  });
+
+  it.each([
+    [''],
+    ['   '],
+    ['ws://'],
+    ['ws:///path'],
+    ['ftp://host'],
+    ['file:///etc/passwd'],
+    ['unix:///run/opmas.sock'],
+    ['ws://host:65536'],
+    ['ws://host:0'],
+    ['ws://host:port'],
+    ['ws://host?token=SECRET'],
+    ['ws://host/#SECRET'],
+    ['ws://[fe80::1%eth0]:8000'],
+    ['ws://[::1'],
+    ['ws://ho st'],
+    ['ws://user:SECRET@ho st'],
+    ['ws://SECRET:99999'],
+  ])('%j is a usage error that does not repeat it', (text) => {
+    const error = errorOf(text);
+    expect(error.code).toBe('USAGE');
+    expect(`${error.message}${error.hint}`).not.toContain('SECRET');
+    expect(error.hint).toContain('wss://');
+  });
+
+  it('whatever the text is: a URL that reads as itself, or a usage error', () => {
+    const piece = fc.constantFrom(
+      'ws://',
+      'http:',
+      '//',
+      '@',
+      ':',
+      '8000',
+      '[::1]',
+      '?',
+      '#',
+      '%',
+      '/',
+      'é',
+      '\\',
+    );
+    fc.assert(
+      fc.property(fc.array(fc.oneof(piece, fc.string({ maxLength: 6 }))), (pieces) => {
+        let url: URL;
+        try {
+          url = parseBaseUrl(pieces.join(''));
+        } catch (error) {
+          expect(error).toMatchObject({ name: 'OpmasError', code: 'USAGE' });
+          return;
+        }
+        expect(['ws:', 'wss:']).toContain(url.protocol);
+        expect(url.search + url.hash).toBe('');
+        expect(url.hostname).not.toBe('');
+        expect(parseBaseUrl(url.href).href).toBe(url.href);
+      }),
+    );
+  });
+});
+
+describe('URLs below the base', () => {
+  it.each([
+    ['ws://host', 'devices', 'ws://host/api/v1/ws/devices'],
+    ['wss://host/prefix', 'system', 'wss://host/prefix/api/v1/ws/system'],
+    ['ws://host/prefix', '/api/v1/ws/device/42', 'ws://host/prefix/api/v1/ws/device/42'],
+  ])('%s and %s', (base, endpoint, expected) => {
+    expect(endpointUrl(parseBaseUrl(base), endpoint).href).toBe(expected);
+  });
+
+  it('F26: any token arrives as it is after percent-decoding', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'aZ09+&#%/=?. ~-_!*()') }), (token) => {
+        const url = endpointUrl(parseBaseUrl('ws://host'), 'devices', token);
+        expect(decodeURIComponent(/^\?token=(.*)$/.exec(url.search || '?token=')![1]!)).toBe(token);
+        expect(url.searchParams.get('token') ?? '').toBe(token);
+        expect(url.hash).toBe('');
+      }),
+    );
+  });
+
+  it('of the REST API have the matching scheme', () => {
+    expect(apiUrl(parseBaseUrl('ws://host:8000/p'), '/health').href).toBe('http://host:8000/p/health');
+    expect(apiUrl(parseBaseUrl('wss://host'), '/api/v1/auth/me').href).toBe('https://host/api/v1/auth/me');
+  });
+
+  it('never change the base', () => {
+    const base = parseBaseUrl('ws://host/p');
+    endpointUrl(base, 'devices', 'secret');
+    apiUrl(base, '/health');
+    expect(base.href).toBe('ws://host/p');
+  });
+});
+
+describe('what may be shown', () => {
+  it.each([
+    ['ws://user:SECRET@host:1/p?token=SECRET#SECRET', 'ws://host:1/p'],
+    ['wss://host/', 'wss://host'],
+    ['ws://[::1]:8000/api', 'ws://[::1]:8000/api'],
+  ])('%s', (href, expected) => {
+    expect(displayUrl(new URL(href))).toBe(expected);
+  });
+
+  it.each([
+    ['ws://localhost', true],
+    ['ws://a.localhost:1', true],
+    ['ws://127.0.0.1', true],
+    ['ws://127.9.9.9', true],
+    ['ws://2130706433', true],
+    ['ws://0x7f.1', true],
+    ['ws://[::1]', true],
+    ['ws://localhost.example.org', false],
+    ['ws://127.0.0.1.example.org', false],
+    ['ws://0.0.0.0', false],
+    ['ws://[::2]', false],
+    ['ws://opmas', false],
+  ])('F20: %s is this machine: %s', (text, expected) => {
+    expect(isLoopback(parseBaseUrl(text))).toBe(expected);
+  });
+});
+
+describe('taking a token out of what others wrote', () => {
+  const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.k+9/x_Y=~';
+
+  it.each([
+    ['raw', token],
+    ['percent-encoded', encodeURIComponent(token)],
+    ['percent-encoded in lower case', encodeURIComponent(token).replace(/%../g, (hex) => hex.toLowerCase())],
+    ['base64', Buffer.from(token).toString('base64')],
+    ['base64url', Buffer.from(token).toString('base64url')],
+  ])('%s', (_form, shown) => {
+    expect(redactToken(`no ${shown}, no ${shown}!`, token)).toBe('no [token], no [token]!');
+  });
+
+  it('that was cut off, as in a close reason of 123 bytes', () => {
+    for (const form of [token, encodeURIComponent(token), Buffer.from(token).toString('base64')]) {
+      for (let length = 12; length < form.length; length++) {
+        expect(redactToken(`bad token ${form.slice(0, length)}…`, token)).toBe('bad token [token]…');
+      }
+    }
+  });
+
+  it('leaves a text alone that has none', () => {
+    for (const text of ['', 'going away', 'eyJ', 'token eyJ']) expect(redactToken(text, token)).toBe(text);
+    expect(redactToken('a b', undefined)).toBe('a b');
+    expect(redactToken('a b', 'a')).toBe('a b');
+  });
+});

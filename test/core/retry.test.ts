@@ -1,0 +1,380 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type ConnectionEnd,
+  type ConnectionLife,
+  type Consequence,
+  consequenceOf,
+  type Decision,
+  decide,
+  initialRetryState,
+  LONGEST_RETRY_AFTER_MS,
+  parseRetryAfter,
+  type RetryOptions,
+  type RetryState,
+} from '../../src/core/retry.js';
+
+const defaults: RetryOptions = {
+  retryDelayMs: 1000,
+  retryMaxMs: 30_000,
+  retries: undefined,
+  reconnect: true,
+  exitOnClose: false,
+};
+const closed = (code: number): ConnectionEnd => ({ kind: 'closed', code, reason: '' });
+const refused = (status: number, retryAfterMs?: number): ConnectionEnd => ({
+  kind: 'refused',
+  status,
+  retryAfterMs,
+});
+const unreachable: ConnectionEnd = { kind: 'failed', failure: 'unreachable', error: 'connection refused' };
+const never: ConnectionLife = { openMs: undefined, events: 0 };
+const brief: ConnectionLife = { openMs: 5, events: 0 };
+const lively: ConnectionLife = { openMs: 5, events: 1 };
+const good: ConnectionLife = { openMs: 10_000, events: 0 };
+
+/** An endpoint that is told one end after another. */
+class Endpoint {
+  state: RetryState;
+  readonly options: RetryOptions;
+
+  constructor(options: Partial<RetryOptions> = {}) {
+    this.options = { ...defaults, ...options };
+    this.state = initialRetryState(this.options);
+  }
+
+  end(end: ConnectionEnd, life: ConnectionLife = never, random = 1, known?: Consequence): Decision {
+    const { decision, state } = decide(
+      this.state,
+      end,
+      known ?? consequenceOf(end),
+      life,
+      this.options,
+      random,
+    );
+    this.state = state;
+    return decision;
+  }
+
+  /** Waits after ends of the same kind, until it gives up. */
+  waits(end: ConnectionEnd, times: number, life = never, random = 1): number[] {
+    const waits: number[] = [];
+    for (let i = 0; i < times; i++) {
+      const decision = this.end(end, life, random);
+      if (decision.action === 'end') break;
+      waits.push(decision.waitMs);
+    }
+    return waits;
+  }
+}
+
+const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+describe('what an end means (F46, contract section 4)', () => {
+  it.each<[Consequence, number[]]>([
+    ['normal', [1000]],
+    ['renew', [4001, 1008]],
+    ['stop', [1002, 1003, 1007, 1009, 1010]],
+    ['retry', [1001, 1005, 1006, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4002, 4999]],
+  ])('close: %s', (consequence, codes) => {
+    for (const code of codes) expect([code, consequenceOf(closed(code))]).toEqual([code, consequence]);
+  });
+
+  it.each<[Consequence, number[]]>([
+    ['renew', [401, 403]],
+    ['retry', [408, 429, ...range(500, 511), 599]],
+    ['stop', [200, 204, 300, 301, 302, 303, 307, 308, 400, 402, 404, 405, 407, 410, 421, 426, 451]],
+  ])('HTTP: %s', (consequence, statuses) => {
+    for (const status of statuses)
+      expect([status, consequenceOf(refused(status))]).toEqual([status, consequence]);
+  });
+
+  it.each<[Consequence, ConnectionEnd & { kind: 'failed' }]>([
+    ['retry', { kind: 'failed', failure: 'unreachable', error: '' }],
+    ['stop', { kind: 'failed', failure: 'unknown host', error: '' }],
+    ['stop', { kind: 'failed', failure: 'garbled', error: '' }],
+    ['stop at once', { kind: 'failed', failure: 'certificate', error: '' }],
+  ])('no upgrade: %s after %o', (consequence, end) => {
+    expect(consequenceOf(end)).toBe(consequence);
+  });
+});
+
+describe('giving up', () => {
+  it('stops after 2 faults in a row that trying again does not mend, and says that it failed', () => {
+    for (const end of [closed(1002), refused(404), refused(302)]) {
+      const endpoint = new Endpoint();
+      expect(endpoint.end(end).action).toBe('retry');
+      expect(endpoint.end(end)).toEqual({ action: 'end', why: 'failed' });
+    }
+  });
+
+  it('does not count faults that another end parts', () => {
+    const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
+    for (let i = 0; i < 4; i++) {
+      expect(endpoint.end(closed(1002), brief).action).toBe('retry');
+      expect(endpoint.end(unreachable).action).toBe('retry');
+    }
+  });
+
+  it('goes on after faults when it has worked once', () => {
+    for (const life of [lively, good]) {
+      const endpoint = new Endpoint();
+      endpoint.end(closed(1006), life);
+      expect(endpoint.waits(closed(1002), 20, brief)).toHaveLength(20);
+    }
+  });
+
+  it('stops at once at a certificate that is not trusted, even when it has worked before', () => {
+    const endpoint = new Endpoint();
+    endpoint.end(closed(1006), good);
+    const end: ConnectionEnd = { kind: 'failed', failure: 'certificate', error: '' };
+    expect(endpoint.end(end)).toEqual({ action: 'end', why: 'failed' });
+  });
+
+  it('gives up after 5 failed attempts before the first open, and never after it', () => {
+    expect(new Endpoint().waits(unreachable, 100)).toHaveLength(4);
+    const endpoint = new Endpoint();
+    endpoint.end(closed(1006), brief);
+    expect(endpoint.waits(unreachable, 100)).toHaveLength(100);
+  });
+
+  it('--retries counts failed attempts in a row: one that gave an event or lived a second is none', () => {
+    const endpoint = new Endpoint({ retries: 3 });
+    for (const life of [lively, { openMs: 1000, events: 0 }]) {
+      endpoint.end(unreachable);
+      endpoint.end(unreachable);
+      expect(endpoint.end(closed(1006), life).action).toBe('retry');
+    }
+    expect(endpoint.waits(closed(1011), 10, brief)).toHaveLength(2);
+    expect(new Endpoint({ retries: 1 }).waits(unreachable, 10)).toHaveLength(0);
+    expect(new Endpoint({ retries: Number.POSITIVE_INFINITY }).waits(unreachable, 50)).toHaveLength(50);
+  });
+
+  it('--no-reconnect ends at the first end, and tells a normal close from a failure', () => {
+    const options = { reconnect: false };
+    expect(new Endpoint(options).end(closed(1000), good)).toEqual({ action: 'end', why: 'ended' });
+    expect(new Endpoint(options).end(closed(1006), good)).toEqual({ action: 'end', why: 'failed' });
+    expect(new Endpoint(options).end(closed(4001), brief)).toEqual({ action: 'end', why: 'refused' });
+    expect(new Endpoint(options).end(unreachable)).toEqual({ action: 'end', why: 'failed' });
+  });
+
+  it('--exit-on-close ends at 1000 only', () => {
+    expect(new Endpoint({ exitOnClose: true }).end(closed(1000), brief)).toEqual({
+      action: 'end',
+      why: 'ended',
+    });
+    expect(new Endpoint({ exitOnClose: true }).end(closed(1001), brief).action).toBe('retry');
+    expect(new Endpoint().end(closed(1000), brief).action).toBe('retry');
+  });
+});
+
+describe('a refused token (F09, F31, F32)', () => {
+  const refusals = [closed(4001), closed(1008), refused(401), refused(403)];
+
+  it('is renewed once and tried again; refused again ends it', () => {
+    for (const first of refusals) {
+      for (const second of refusals) {
+        const endpoint = new Endpoint();
+        expect(endpoint.end(first, first.kind === 'closed' ? brief : never)).toMatchObject({
+          action: 'retry',
+          renew: true,
+        });
+        expect(endpoint.end(second)).toEqual({ action: 'end', why: 'refused' });
+      }
+    }
+  });
+
+  it('is forgiven when the connection in between gave an event or lived a second', () => {
+    for (const life of [lively, { openMs: 1000, events: 0 }]) {
+      const endpoint = new Endpoint();
+      endpoint.end(closed(4001), brief);
+      expect(endpoint.end(closed(4001), life)).toMatchObject({ action: 'retry', renew: true });
+      expect(endpoint.end(closed(4001), brief)).toEqual({ action: 'end', why: 'refused' });
+    }
+  });
+
+  it('is told within 10 s, however long the waits have become', () => {
+    const endpoint = new Endpoint();
+    endpoint.end(closed(1006), brief);
+    endpoint.waits(unreachable, 20);
+    expect(endpoint.end(refused(401))).toMatchObject({ action: 'retry', waitMs: 4000 });
+    expect(endpoint.end(refused(401))).toEqual({ action: 'end', why: 'refused' });
+  });
+
+  it('waits longer and longer when the server accepts and refuses again and again', () => {
+    const waits = new Endpoint().waits(closed(4001), 8, { openMs: 1500, events: 0 });
+    expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  it('is none of that when it is known that the path is at fault', () => {
+    const endpoint = new Endpoint();
+    expect(endpoint.end(refused(403), never, 1, 'stop')).toMatchObject({ action: 'retry', renew: false });
+    expect(endpoint.end(refused(403), never, 1, 'stop')).toEqual({ action: 'end', why: 'failed' });
+  });
+});
+
+describe('how long to wait', () => {
+  it('doubles from the first to the longest', () => {
+    const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
+    expect(endpoint.waits(unreachable, 8)).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+    expect(new Endpoint({ retryDelayMs: 300, retryMaxMs: 500, retries: 10 }).waits(unreachable, 3)).toEqual([
+      300, 500, 500,
+    ]);
+    expect(new Endpoint({ retryDelayMs: 5000, retryMaxMs: 100 }).waits(unreachable, 2)).toEqual([100, 100]);
+  });
+
+  it('is drawn from the upper half', () => {
+    const options = { retries: Number.POSITIVE_INFINITY };
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 12 }), (chances) => {
+        const endpoint = new Endpoint(options);
+        chances.forEach((chance, i) => {
+          const full = Math.min(30_000, 1000 * 2 ** i);
+          const decision = endpoint.end(unreachable, never, chance);
+          expect(decision.action).toBe('retry');
+          if (decision.action !== 'retry') return;
+          expect(decision.waitMs).toBeGreaterThanOrEqual(full / 2);
+          expect(decision.waitMs).toBeLessThanOrEqual(full);
+        });
+      }),
+    );
+  });
+
+  it('F45, F54: chance spreads clients over the whole upper half', () => {
+    const waits = range(0, 99).map((i) => new Endpoint().waits(unreachable, 1, never, i / 100)[0]!);
+    const tenths = range(0, 9).map((i) => waits.filter((wait) => Math.floor((wait - 500) / 50) === i).length);
+    expect(Math.max(...tenths)).toBeLessThanOrEqual(11);
+  });
+
+  it('falls back to the start only after 10 s of open connection', () => {
+    const endpoint = new Endpoint();
+    expect(endpoint.waits(closed(1006), 3, brief)).toEqual([1000, 2000, 4000]);
+    // Neither an event nor nearly ten seconds make a connection good.
+    expect(endpoint.waits(closed(1006), 1, { openMs: 9999, events: 500 })).toEqual([8000]);
+    expect(endpoint.waits(closed(1006), 1, good)).toEqual([1000]);
+    expect(endpoint.waits(closed(1006), 1, brief)).toEqual([2000]);
+  });
+
+  it('F11: is as long as the server asked for, and a little longer, so that not all come at once', () => {
+    for (const chance of [0, 0.5, 1]) {
+      const [wait = 0] = new Endpoint().waits(refused(503, 7000), 1, never, chance);
+      expect(wait).toBeGreaterThanOrEqual(7000);
+      expect(wait).toBeLessThanOrEqual(7700);
+    }
+    expect(new Endpoint().waits(refused(429, 10), 1)).toEqual([1000]);
+    const [longest = 0] = new Endpoint().waits(refused(503, 86_400_000), 1, never, 0);
+    expect(longest).toBe(LONGEST_RETRY_AFTER_MS);
+  });
+});
+
+/** Every way in which an attempt can end, with how long it took. */
+const anyEnd: fc.Arbitrary<[ConnectionEnd, ConnectionLife]> = fc.oneof(
+  fc.tuple(
+    fc.oneof(
+      fc.constant(unreachable),
+      fc.constantFrom(401, 403, 404, 429, 503, 302).map((status) => refused(status)),
+      fc.constant(refused(503, 1)),
+      fc.constantFrom<ConnectionEnd>(
+        { kind: 'failed', failure: 'garbled', error: '' },
+        { kind: 'failed', failure: 'unknown host', error: '' },
+      ),
+    ),
+    fc.constant(never),
+  ),
+  fc.tuple(
+    fc.constantFrom(1000, 1001, 1002, 1006, 1008, 1009, 1011, 1012, 3000, 4000, 4001).map(closed),
+    fc.record({
+      openMs: fc.constantFrom(0, 1, 500, 999, 1000, 3000, 9999),
+      events: fc.constantFrom(0, 1, 1000),
+    }),
+  ),
+);
+
+describe('F01, I8: no failure of any kind makes more than 9 attempts in its first minute', () => {
+  /** When attempts begin, in milliseconds, from the first end on. */
+  function attempts(ends: readonly [ConnectionEnd, ConnectionLife][], chances: readonly number[]): number[] {
+    const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
+    const begins = [0];
+    let now = 0;
+    ends.forEach(([end, life], i) => {
+      now += life.openMs ?? 0;
+      const decision = endpoint.end(end, life, chances[i % chances.length] ?? 0);
+      if (decision.action === 'end') return;
+      now += decision.waitMs;
+      begins.push(now);
+    });
+    return begins;
+  }
+
+  it('whatever the ends are and whatever chance says', () => {
+    fc.assert(
+      fc.property(
+        fc.array(anyEnd, { minLength: 12, maxLength: 30 }),
+        fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 5 }),
+        (ends, chances) => {
+          const begins = attempts(ends, chances);
+          expect(begins.filter((begin) => begin < 60_000).length).toBeLessThanOrEqual(9);
+          // And at most 4 a minute once it has settled.
+          for (const begin of begins.filter((one) => one > 60_000)) {
+            const minute = begins.filter((one) => one >= begin && one < begin + 60_000);
+            expect(minute.length).toBeLessThanOrEqual(5);
+          }
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('with the shortest waits that chance can give', () => {
+    for (const end of [unreachable, refused(503), refused(503, 1), closed(1006)]) {
+      const life = end.kind === 'closed' ? brief : never;
+      expect(
+        attempts(Array(40).fill([end, life]), [0]).filter((begin) => begin < 60_000).length,
+      ).toBeLessThanOrEqual(9);
+    }
+  });
+});
+
+describe('Retry-After (F11)', () => {
+  const now = Date.parse('2026-11-22T12:00:00Z');
+
+  it.each<[string | undefined, number | undefined]>([
+    ['7', 7000],
+    [' 7 ', 7000],
+    ['0', 0],
+    ['300', 300_000],
+    ['301', LONGEST_RETRY_AFTER_MS],
+    ['9999999999', LONGEST_RETRY_AFTER_MS],
+    ['Sun, 22 Nov 2026 12:00:30 GMT', 30_000],
+    ['Sunday, 22-Nov-26 12:00:30 GMT', 30_000],
+    ['Sun Nov 22 12:00:30 2026', 30_000],
+    ['Mon, 23 Nov 2026 12:00:00 GMT', LONGEST_RETRY_AFTER_MS],
+    ['Sun, 22 Nov 2026 11:59:59 GMT', undefined],
+    [undefined, undefined],
+    ['', undefined],
+    ['soon', undefined],
+    ['-5', undefined],
+    ['1.5', undefined],
+    ['1e3', undefined],
+    ['0x10', undefined],
+    ['99999999999', undefined],
+    ['7, 7', undefined],
+    ['2026-11-22T12:00:30Z', undefined],
+    ['Sun, 99 Nov 2026', undefined],
+    ['Infinity', undefined],
+    ['NaN', undefined],
+  ])('%s means %s', (header, expected) => {
+    expect(parseRetryAfter(header, now)).toBe(expected);
+  });
+
+  it('reads a date without a zone as GMT, wherever it runs', () => {
+    const zone = process.env.TZ;
+    process.env.TZ = 'America/New_York';
+    try {
+      expect(parseRetryAfter('Sun Nov 22 12:00:30 2026', now)).toBe(30_000);
+    } finally {
+      if (zone === undefined) delete process.env.TZ;
+      else process.env.TZ = zone;
+    }
+  });
+});
