@@ -1,0 +1,291 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { encodeFrame } from '../../../src/core/websocket-frame.js';
+import {
+  type MockServer,
+  type Refusal,
+  type ServerControl,
+  startMockServer,
+  startServer,
+} from '../../../src/index.js';
+import { HandSource } from './hand-source.js';
+import { rawConnect, rawRequest, readToEnd, statusOf, upgradeRequest } from './raw-client.js';
+import { StreamClient, streamUrl } from './stream-client.js';
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()));
+});
+
+function keep<Closable extends MockServer>(server: Closable): Closable {
+  closers.push(() => server.close());
+  return server;
+}
+
+const event = encodeFrame(Buffer.from('{"type":"system.status"}'));
+const HEALTH = 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+
+/** A TCP listener in the way. */
+async function occupy(port: number, host: string): Promise<Server> {
+  const server = createServer().listen({ port, host });
+  await once(server, 'listening');
+  closers.push(() => server.close());
+  return server;
+}
+
+async function hasIPv6(): Promise<boolean> {
+  const server = createServer().listen({ port: 0, host: '::1' });
+  const there = await Promise.race([
+    once(server, 'listening').then(() => true),
+    once(server, 'error').then(() => false),
+  ]);
+  server.close();
+  return there;
+}
+
+describe('listening', () => {
+  it('F121: serves this machine only, on both loopback addresses, with no warning', async () => {
+    const server = keep(await startMockServer());
+    expect(server.warnings).toEqual([]);
+    expect(server.url).toBe(`ws://127.0.0.1:${server.port}`);
+    const addresses = (await hasIPv6()) ? ['127.0.0.1', '::1'] : ['127.0.0.1'];
+    for (const address of addresses)
+      expect(statusOf(await rawRequest(server.port, HEALTH, address))).toBe(200);
+    // 127.0.0.2 is this machine, too, but would answer if it listened everywhere.
+    await expect(rawConnect(server.port, '127.0.0.2')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it.each(['0.0.0.0', '::'])('F121: warns when it listens everywhere (%s)', async (host) => {
+    if (host === '::' && !(await hasIPv6())) return;
+    const server = keep(await startMockServer({ host }));
+    expect(server.warnings).toEqual([expect.stringContaining(host)]);
+    expect(server.url).toBe(`ws://127.0.0.1:${server.port}`);
+    for (const name of ['localhost', '10.1.2.3', '[2001:db8::1]']) {
+      expect(statusOf(await rawRequest(server.port, HEALTH.replace('localhost', name)))).toBe(200);
+    }
+    expect(statusOf(await rawRequest(server.port, HEALTH.replace('localhost', 'evil.example')))).toBe(403);
+  });
+
+  it('F123: says which port is in use', async () => {
+    const first = keep(await startMockServer());
+    await expect(startMockServer({ port: first.port })).rejects.toMatchObject({
+      name: 'OpmasError',
+      code: 'LOCAL',
+      message: `port ${first.port} is in use on 127.0.0.1`,
+      hint: expect.stringContaining('--port'),
+    });
+  });
+
+  it('F123: a port that is in use on ::1 only is in use', async () => {
+    if (!(await hasIPv6())) return;
+    const other = await occupy(0, '::1');
+    const { port } = other.address() as { port: number };
+    await expect(startMockServer({ port })).rejects.toMatchObject({
+      code: 'LOCAL',
+      message: `port ${port} is in use on [::1]`,
+    });
+    // What it had taken on 127.0.0.1 is free again.
+    await occupy(port, '127.0.0.1');
+  });
+
+  it.each([-1, 65_536, 1.5, Number.NaN])('F123: refuses port %d', async (port) => {
+    await expect(startMockServer({ port })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
+  it.each(['203.0.113.1', 'no-such-host.invalid', 'not a host'])(
+    'says what is wrong with host %s',
+    async (host) => {
+      await expect(startMockServer({ host })).rejects.toMatchObject({
+        code: 'LOCAL',
+        message: expect.stringContaining(host),
+      });
+    },
+  );
+
+  it('stops its source when it cannot listen', async () => {
+    const first = keep(await startMockServer());
+    const source = new HandSource();
+    await expect(startServer(source, { port: first.port })).rejects.toThrow();
+    expect(source.stopped).toBe(1);
+  });
+});
+
+describe('what a source can do', () => {
+  it('serves further paths, which are their own labels', async () => {
+    const source = new HandSource();
+    const server = keep(await startServer(source));
+    await new StreamClient(streamUrl(server, 'device/42')).opened();
+    const [client] = await source.hasClients(1);
+    expect(client!.endpoint).toBe('/api/v1/ws/device/42');
+    expect(statusOf(await rawRequest(server.port, upgradeRequest('/api/v1/ws/agent/42')))).toBe(403);
+  });
+
+  it('turns attempts away: with a status, with a cut, with silence', async () => {
+    const refusals: Refusal[] = [
+      { kind: 'status', status: 503, headers: { 'retry-after': '7' } },
+      { kind: 'drop' },
+      { kind: 'silence' },
+    ];
+    const source = Object.assign(new HandSource(), { admit: () => refusals.shift() });
+    const server = keep(await startServer(source));
+    const request = upgradeRequest(`/api/v1/ws/rules?token=${server.token}`);
+    const answer = await rawRequest(server.port, request);
+    expect(answer).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
+    expect(answer).toContain('\r\nretry-after: 7\r\n');
+    expect(await rawRequest(server.port, request)).toBe('');
+    const silent = await rawConnect(server.port);
+    const nothing = readToEnd(silent);
+    silent.write(request);
+    // While it is silent there, it lets the next one in.
+    await new StreamClient(streamUrl(server)).opened();
+    silent.end();
+    expect(await nothing).toBe('');
+  });
+
+  it('stops listening and listens again on the same port, while open streams stay', async () => {
+    let control!: ServerControl;
+    const source = Object.assign(new HandSource(), {
+      start(given: ServerControl) {
+        control = given;
+      },
+    });
+    const server = keep(await startServer(source));
+    const { port } = server;
+    const client = await new StreamClient(streamUrl(server)).opened();
+    for (let round = 0; round < 3; round++) {
+      control.suspend();
+      await expect(rawConnect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      await control.resume();
+      await new StreamClient(streamUrl(server)).opened();
+    }
+    (await source.hasClients(1))[0]!.send(event, 1);
+    await client.received(1);
+    expect(server.port).toBe(port);
+  });
+
+  it.each([
+    [1000, '', 1000],
+    [1011, 'x', 1011],
+    [4001, 'é'.repeat(100), 4001],
+    [4999, '', 4999],
+    [1005, 'ignored', 1005],
+    [1006, 'ignored', 1006],
+  ])('closes a client with %i', async (code, reason, seen) => {
+    const source = new HandSource();
+    const server = keep(await startServer(source));
+    const client = await new StreamClient(streamUrl(server)).opened();
+    const [served] = await source.hasClients(1);
+    served!.close(code, reason);
+    const end = await client.end;
+    expect(end.code).toBe(seen);
+    // A reason is cut between characters.
+    expect(end.reason).toBe(code > 1006 ? reason.slice(0, 61) : '');
+    expect(served!.open).toBe(false);
+    served!.close(1000);
+    served!.destroy();
+  });
+
+  it('ends when the source has nothing more: clients get it all, then 1000', async () => {
+    const source = new HandSource();
+    const server = keep(await startServer(source));
+    const client = await new StreamClient(streamUrl(server)).opened();
+    const [served] = await source.hasClients(1);
+    client.socket.pause();
+    const block = Buffer.concat(Array.from({ length: 10_000 }, () => event));
+    for (let i = 0; i < 20; i++) served!.send(block, 10_000);
+    source.finish();
+    client.socket.resume();
+    const { code, messages } = await client.end;
+    expect([code, messages.length]).toEqual([1000, 200_000]);
+    await server.finished;
+    expect(source.stopped).toBe(1);
+    await expect(rawConnect(server.port)).rejects.toThrow();
+  });
+
+  it('hands on the failure of its source', async () => {
+    const source = new HandSource();
+    const server = keep(await startServer(source));
+    const client = await new StreamClient(streamUrl(server)).opened();
+    source.fail(new Error('the recording is torn'));
+    await expect(server.finished).rejects.toThrow('the recording is torn');
+    expect((await client.end).code).toBe(1000);
+  });
+});
+
+describe('the story', () => {
+  const options = { rate: 1000, seed: 11 };
+
+  it('F128: goes on for all: who comes late gets what comes late, who leaves disturbs nobody', async () => {
+    const server = keep(await startMockServer({ ...options, count: 400 }));
+    const first = new StreamClient(streamUrl(server, 'agents'));
+    await first.received(50);
+    const late = new StreamClient(streamUrl(server, 'agents'));
+    const leaving = new StreamClient(streamUrl(server, 'agents'));
+    await leaving.received(1);
+    leaving.socket.terminate();
+    const all = (await first.end).messages;
+    const some = (await late.end).messages;
+    expect(all.length).toBe(400);
+    expect(some.length).toBeLessThan(400);
+    expect(some).toEqual(all.slice(-some.length));
+  });
+
+  it('is the same for the same seed at any rate, and ends with 1000 after its count', async () => {
+    const runs = await Promise.all(
+      [500, 2000].map(async (rate) => {
+        const server = keep(await startMockServer({ ...options, rate, count: 100 }));
+        const clients = ['devices', 'agents', 'rules', 'system'].map(
+          (name) => new StreamClient(streamUrl(server, name)),
+        );
+        const ends = await Promise.all(clients.map(({ end }) => end));
+        await server.finished;
+        return ends;
+      }),
+    );
+    expect(runs[0]).toEqual(runs[1]);
+    expect(runs[0]!.map(({ code, messages }) => [code, messages.length])).toEqual(Array(4).fill([1000, 100]));
+  });
+
+  it.each([
+    { rate: 0 },
+    { rate: -1 },
+    { rate: Number.NaN },
+    { rate: 1e9 },
+    { count: 0 },
+    { count: 1.5 },
+    { seed: 0.5 },
+  ])('refuses %o', async (bad) => {
+    await expect(startMockServer(bad)).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
+describe('close', () => {
+  it('F128: closes all clients with 1012 and is over in 2 s, whatever they do', async () => {
+    const source = new HandSource();
+    const server = keep(await startServer(source));
+    const polite = await Promise.all([1, 2, 3].map(() => new StreamClient(streamUrl(server)).opened()));
+    const deaf = await new StreamClient(streamUrl(server)).opened();
+    deaf.socket.pause();
+    for (const client of await source.hasClients(4)) {
+      for (let i = 0; i < 15; i++)
+        client.send(Buffer.alloc(1_000_000, encodeFrame(Buffer.alloc(123, 0x20))), 8000);
+    }
+    const idle = await rawConnect(server.port);
+    const started = performance.now();
+    await Promise.all([server.close(), server.close()]);
+    expect(performance.now() - started).toBeLessThan(2000);
+    for (const client of polite)
+      expect(await client.end).toMatchObject({ code: 1012, reason: 'Server stopped' });
+    await server.finished;
+    expect([server.clients, source.left, source.stopped]).toEqual([0, 4, 1]);
+    deaf.socket.terminate();
+    idle.destroy();
+  });
+
+  it('can be left to `await using`', async () => {
+    const server = await startMockServer();
+    await server[Symbol.asyncDispose]();
+    await expect(rawConnect(server.port)).rejects.toThrow();
+  });
+});
