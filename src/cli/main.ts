@@ -11,7 +11,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const program = createProgram();
   try {
     await loadCommand(program, args);
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(knownHelp(program, args), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       // `--help` and `--version` come as errors with code 0; commander has printed its own text for the others.
@@ -20,6 +20,14 @@ export async function main(args: readonly string[]): Promise<void> {
     }
     finish(reportError(error, { debug: args.includes('--debug') }));
   }
+}
+
+/** For `help WORD` commander shows the general help, whatever the word; a wrong one is an error as anywhere else. */
+function knownHelp(program: Command, args: readonly string[]): readonly string[] {
+  const [first, word] = args;
+  const isWrong =
+    first === 'help' && word !== undefined && !program.commands.some((command) => command.name() === word);
+  return isWrong ? args.slice(1) : args;
 }
 
 /** The root command with the global options; no command's own options are on it yet. */

@@ -45,7 +45,8 @@ export class EndpointLoop {
   #attempt = 0;
   /** The token of the running attempt. */
   #token: string | undefined;
-  #everHadToken = false;
+  /** Whether a token could be had, once at least. */
+  hadToken = false;
   /** When the last byte of a connection that was open came. */
   #lastByte: number | undefined;
   #stamper: Stamper;
@@ -133,10 +134,10 @@ export class EndpointLoop {
     const options = this.#options;
     try {
       this.#token = await options.token.token();
-      this.#everHadToken = true;
+      this.hadToken = true;
     } catch (error) {
       // A token that can't be had at the start is the user's to mend; later it is a fault that may pass.
-      if (!(error instanceof OpmasError) || !this.#everHadToken) throw error;
+      if (!(error instanceof OpmasError) || !this.hadToken) throw error;
       return { kind: 'failed', failure: 'unreachable', error: error.message };
     }
     const url = endpointUrl(options.url, this.endpoint, this.#token);

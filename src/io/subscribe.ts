@@ -112,10 +112,11 @@ class RunningSubscription implements Subscription {
     try {
       await loop.run();
     } catch (error) {
-      if (error instanceof OpmasError) {
+      if (error instanceof OpmasError && loop.hadToken) {
         this.#errors.set(loop.endpoint, error);
         this.#asked.onGiveUp?.(loop.endpoint, error);
       } else {
+        // Without a token no endpoint can be reached, so there is nothing to say about each.
         this.#fault ??= error;
         this.#stopping.abort();
       }

@@ -15,10 +15,12 @@ export async function runTail(
   const printLines = await createLinePrinter(out, print);
   const spinner = await createConnectingSpinner(messages);
   const lifecycle = new LifecycleMessages(messages, stream.endpoints);
+  let attempted = false;
   const subscription = subscribe({
     ...stream,
     lifecycle: print.lifecycle === true,
     onLifecycle: (event) => {
+      attempted = true;
       spinner.onLifecycle(event);
       lifecycle.onLifecycle(event);
     },
@@ -28,6 +30,6 @@ export async function runTail(
     for await (const batch of subscription) await printLines(batch);
   } finally {
     spinner.stop();
-    messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
+    if (attempted) messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
   }
 }
