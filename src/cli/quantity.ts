@@ -12,6 +12,9 @@ const BYTES: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
+/** Nobody means more, and sums of such times stay exact. */
+const LONGEST_MS = 100 * 365.25 * 24 * 3600 * 1000;
+
 /**
  * Reads a duration: `500ms`, `30s`, `5m`, `1h`, `2h30m`, `1.5s`. The unit is required.
  *
@@ -25,7 +28,10 @@ export function parseDuration(text: string, name: string): number {
     });
   }
   // The pattern above fixes what is taken: the library alone would read `5 apples` and `1e3` in its own way.
-  return parse(text) ?? 0;
+  const milliseconds = parse(text) ?? 0;
+  if (milliseconds > LONGEST_MS)
+    throw new OpmasError('USAGE', `${name}: a duration may be 100 years at most`);
+  return milliseconds;
 }
 
 /**
@@ -41,12 +47,14 @@ export function parseSize(text: string, name: string): number {
       hint: 'Write a number with its unit: 64KiB, 16MiB.',
     });
   }
-  return Math.floor(Number(match[1]) * BYTES[match[2]!]!);
+  const bytes = Math.floor(Number(match[1]) * BYTES[match[2]!]!);
+  if (bytes > Number.MAX_SAFE_INTEGER) throw new OpmasError('USAGE', `${name}: the size is too large`);
+  return bytes;
 }
 
 /** Writes a duration for people: `850ms`, `4.2s`, `3m12s`, `2h05m`. */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.round(milliseconds)}ms`;
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)}ms`;
   if (milliseconds < 59_950) return `${Number((milliseconds / 1000).toFixed(1))}s`;
   const seconds = Math.round(milliseconds / 1000);
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, '0')}s`;
@@ -60,7 +68,7 @@ export function formatSize(bytes: number): string {
   const units = ['KiB', 'MiB', 'GiB', 'TiB'];
   let amount = bytes / 1024;
   let unit = 0;
-  while (amount >= 1024 && unit < units.length - 1) {
+  while (Number(amount.toFixed(1)) >= 1024 && unit < units.length - 1) {
     amount /= 1024;
     unit++;
   }

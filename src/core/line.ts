@@ -267,7 +267,15 @@ export function eventOf({ frame }: EventLine): OpmasEvent {
   return JSON.parse(frame.toString()) as OpmasEvent;
 }
 
+const OUR_HEAD = /^\s*\{"received_at":"([^"\\]{27})","endpoint":("(?:[^"\\]|\\.)*")/;
+
 function lineOfMembers(members: Record<string, unknown>, text: string): Line {
+  // We wrote it, and the label has an escape. The event's own members of these names come later and do not count.
+  const head = OUR_HEAD.exec(text);
+  if (head !== null) {
+    const frame = Buffer.from(removeMembers(text, ['received_at', 'endpoint']));
+    return { kind: 'event', receivedAt: head[1], endpoint: JSON.parse(head[2]!) as string, frame };
+  }
   const origin: LineOrigin = {
     receivedAt: typeof members.received_at === 'string' ? members.received_at : undefined,
     endpoint: typeof members.endpoint === 'string' ? members.endpoint : undefined,

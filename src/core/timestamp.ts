@@ -13,7 +13,7 @@ export function formatTimestamp(microseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
 }
 
-const rfc3339 = /^(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/;
+const rfc3339 = /^(\d{4}-\d\d-(\d\d)[Tt ](?:[01]\d|2[0-3]):\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/;
 
 /**
  * Reads an RFC 3339 time with any number of decimals up to nine (what is below a microsecond is cut off).
@@ -23,8 +23,12 @@ const rfc3339 = /^(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]
 export function parseTimestamp(text: string): number | undefined {
   const match = rfc3339.exec(text);
   if (match === null) return undefined;
-  const [, seconds = '', fraction = '', zone = ''] = match;
-  const milliseconds = Date.parse(`${seconds.replace(/[t ]/, 'T')}${zone.toUpperCase()}`);
+  const [, written = '', day = '', fraction = '', zone = ''] = match;
+  const seconds = written.replace(/[t ]/, 'T');
+  // Date would read the 30th of February as the 2nd of March.
+  if (day > '28' && new Date(`${seconds.slice(0, 10)}T00:00:00Z`).getUTCDate() !== Number(day))
+    return undefined;
+  const milliseconds = Date.parse(seconds + zone.toUpperCase());
   if (Number.isNaN(milliseconds)) return undefined;
   return milliseconds * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6));
 }
