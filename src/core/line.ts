@@ -108,21 +108,42 @@ export function writeEventLine(
   frame: Buffer,
   hasLineBreaks: boolean,
 ): number {
-  let brace = 0;
-  while (frame[brace] !== OPENING_BRACE) brace++;
-  let end = at;
-  // White space before the brace stays before it, so that nothing of the frame is lost.
-  if (brace > 0) end += frame.copy(target, end, 0, brace);
-  end += head.copy(target, end);
-  let next = brace + 1;
-  while (isWhiteSpace(frame[next])) next++;
-  if (frame[next] !== CLOSING_BRACE) target[end++] = COMMA;
-  end += frame.copy(target, end, brace + 1);
-  if (hasLineBreaks) {
-    for (let i = at; i < end; i++) if (target[i] === LF || target[i] === CR) target[i] = SPACE;
+  if (frame[0] !== OPENING_BRACE || frame[skipWhiteSpace(frame, 1)] === CLOSING_BRACE) {
+    return writeUnusualEventLine(target, at, head, frame);
   }
+  // Whole arrays are copied fastest; the frame's brace gives way to the comma after the head.
+  target.set(head, at);
+  const rest = at + head.length;
+  target.set(frame, rest);
+  target[rest] = COMMA;
+  const end = rest + frame.length;
+  if (hasLineBreaks) flattenLineBreaks(target, rest, end);
+  target[end] = LF;
+  return end + 1;
+}
+
+/** The same for a frame that begins with white space or has no members. */
+function writeUnusualEventLine(target: Buffer, at: number, head: Buffer, frame: Buffer): number {
+  const brace = skipWhiteSpace(frame, 0);
+  // White space before the brace stays before it, so that nothing of the frame is lost.
+  let end = at + frame.copy(target, at, 0, brace);
+  end += head.copy(target, end);
+  if (frame[skipWhiteSpace(frame, brace + 1)] !== CLOSING_BRACE) target[end++] = COMMA;
+  end += frame.copy(target, end, brace + 1);
+  flattenLineBreaks(target, at, end);
   target[end++] = LF;
   return end;
+}
+
+/** The offset of the first byte from `start` on that is no white space. */
+function skipWhiteSpace(frame: Buffer, start: number): number {
+  let at = start;
+  while (isWhiteSpace(frame[at])) at++;
+  return at;
+}
+
+function flattenLineBreaks(target: Buffer, start: number, end: number): void {
+  for (let i = start; i < end; i++) if (target[i] === LF || target[i] === CR) target[i] = SPACE;
 }
 
 function isWhiteSpace(byte: number | undefined): boolean {

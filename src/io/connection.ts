@@ -39,8 +39,8 @@ export interface ConnectionHandler {
   onOpen(): void;
   /** A message; its bytes belong to the receiver. May come in the same turn as {@link onOpen}, never before it. */
   onMessage(frame: Buffer, isBinary: boolean): void;
-  /** Something else came: a ping or pong of the protocol. */
-  onSignOfLife(): void;
+  /** Bytes came; the messages in them follow in the same turn of the loop. */
+  onBytes(): void;
 }
 
 /** One attempt on one endpoint, from TCP to its end. */
@@ -123,7 +123,6 @@ export class Connection {
     });
     const onControl = () => {
       this.#traffic.controls++;
-      this.#handler.onSignOfLife();
     };
     socket.on('ping', onControl);
     socket.on('pong', onControl);
@@ -141,6 +140,8 @@ export class Connection {
       this.#timers.push(setInterval(() => this.#beat(), Math.min(heartbeatMs, LONGEST_TIMER_MS)));
     }
     this.#handler.onOpen();
+    // Before the listener of `ws`, which has just put its own there; `on` would set the stream going too early.
+    this.#tcp?.prependListener('data', () => this.#handler.onBytes());
   }
 
   #judge(liveness: Liveness): void {

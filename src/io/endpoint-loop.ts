@@ -47,8 +47,8 @@ export class EndpointLoop {
   #token: string | undefined;
   /** Whether a token could be had, once at least. */
   hadToken = false;
-  /** When the last byte of a connection that was open came. */
-  #lastByte: number | undefined;
+  /** When the last byte of a connection that was open came; 0 before there was any. */
+  #lastByte = 0;
   #stamper: Stamper;
 
   /** @param renew Renews the token; shared by all endpoints, so that one refusal costs one renewal. */
@@ -109,10 +109,8 @@ export class EndpointLoop {
       this.#opened();
     };
     const onMessage = (frame: Buffer, isBinary: boolean) => {
-      const stamp = this.#stamper.stamp();
-      this.#lastByte = stamp;
       events++;
-      this.#sink.onMessage(frame, isBinary, stamp);
+      this.#sink.onMessage(frame, isBinary, this.#lastByte);
     };
     const end = await this.#connect(onOpen, onMessage);
     const openMs = openedAt === undefined ? undefined : clock.monotonic() - openedAt;
@@ -163,7 +161,7 @@ export class EndpointLoop {
         ca: options.ca,
         insecure: options.insecure,
       },
-      { onOpen, onMessage, onSignOfLife: () => this.#stampSignOfLife() },
+      { onOpen, onMessage, onBytes: () => this.#stampBytes() },
     );
     return this.#untilEnd(connection).finally(() => agent?.destroy());
   }
@@ -180,7 +178,8 @@ export class EndpointLoop {
     }
   }
 
-  #stampSignOfLife(): void {
+  /** One look at the clock for all messages that came at once. */
+  #stampBytes(): void {
     this.#lastByte = this.#stamper.stamp();
   }
 
@@ -189,7 +188,7 @@ export class EndpointLoop {
     const lost = this.#lastByte;
     this.#lastByte = now;
     if (this.#paused) this.#connection?.pause();
-    if (lost === undefined) {
+    if (lost === 0) {
       this.#emit({ state: 'open' }, now);
       return;
     }

@@ -90,7 +90,7 @@ export class LineWriter implements EndpointSink {
 
   /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */
   #isHeartbeatReply(): boolean {
-    return this.#reader.type === 'pong' && !Object.hasOwn(this.#reader.value, 'subject');
+    return this.#reader.typeIs('pong') && !Object.hasOwn(this.#reader.value, 'subject');
   }
 
   #hasRoom(bytes: number, stamp: number): boolean {

@@ -43,7 +43,7 @@ class RunningSubscription implements Subscription {
   readonly #queue: LineQueue;
   readonly #loops: EndpointLoop[] = [];
   readonly #stopping = new AbortController();
-  readonly #counts = new Map<string, number>();
+  readonly #tallies = new Map<string, { events: number }>();
   readonly #errors = new Map<string, OpmasError>();
   readonly #startedAt: number;
   #endedAt: number | undefined;
@@ -67,7 +67,7 @@ class RunningSubscription implements Subscription {
   summary(): StreamSummary {
     const gaps = this.#loops.flatMap((loop) => loop.gaps);
     return {
-      events: Object.fromEntries(this.#counts),
+      events: Object.fromEntries([...this.#tallies].map(([endpoint, tally]) => [endpoint, tally.events])),
       invalid: this.#invalid,
       gaps: {
         count: gaps.length,
@@ -124,9 +124,13 @@ class RunningSubscription implements Subscription {
   }
 
   #loopFor(endpoint: string): EndpointLoop {
-    this.#counts.set(endpoint, 0);
+    const tally = { events: 0 };
+    this.#tallies.set(endpoint, tally);
     const writer = new LineWriter(endpoint, this.#options, this.#queue, {
-      onKept: () => this.#onKept(endpoint),
+      onKept: () => {
+        tally.events++;
+        if (--this.#wanted <= 0) this.#stopping.abort();
+      },
       onInvalid: () => this.#invalid++,
       onDropped: () => this.#dropped++,
       onLifecycle: (connection, receivedAt) => {
@@ -145,11 +149,6 @@ class RunningSubscription implements Subscription {
       (refused) => this.#renew(refused),
       this.#stopping.signal,
     );
-  }
-
-  #onKept(endpoint: string): void {
-    this.#counts.set(endpoint, this.#counts.get(endpoint)! + 1);
-    if (--this.#wanted <= 0) this.#stopping.abort();
   }
 
   #renew(refused: string | undefined): Promise<boolean> {
