@@ -16,7 +16,10 @@ export type FaultAction =
 /** One fault with its times, in milliseconds from the first client on. */
 export interface Fault {
   readonly action: FaultAction;
-  /** It comes at `from`; when `to` is later, somewhere in between, and again after as long a wait, for ever. */
+  /**
+   * It comes at `from`; when `to` is later, somewhere in between, and again after as long a wait, for ever.
+   * What happens at once hits the streams that are open then, which may be none.
+   */
   readonly from: number;
   readonly to: number;
   /** How long `refuse` and `stall` last; 0 for the others. */

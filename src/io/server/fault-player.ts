@@ -32,7 +32,7 @@ export class FaultPlayer {
     this.#clock = clock;
   }
 
-  /** The first client has come; later calls do nothing. */
+  /** The first client has come, though it is not let in yet; later calls do nothing. */
   begin(): void {
     if (this.#begun) return;
     this.#begun = true;
@@ -67,7 +67,9 @@ export class FaultPlayer {
     let at = start;
     do {
       at += fault.from + random() * (fault.to - fault.from);
-      await this.#clock.sleep(at - this.#clock.monotonic(), signal);
+      const wait = at - this.#clock.monotonic();
+      // What is due at 0s meets the first client.
+      if (wait > 0) await this.#clock.sleep(wait, signal);
       if (signal.aborted) return;
       if (fault.lasts === 0) {
         this.#strike(fault);

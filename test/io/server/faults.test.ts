@@ -1,0 +1,183 @@
+import { once } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import {
+  type Clock,
+  type MockServer,
+  parseFault,
+  type ServerActivity,
+  startMockServer,
+} from '../../../src/index.js';
+import { FaultPlayer } from '../../../src/io/server/fault-player.js';
+import { StreamClient, streamUrl } from './stream-client.js';
+
+interface FaultLog {
+  /** `close:1011@1s now`, … in order. */
+  readonly happened: string[];
+  /** Resolves when so many have happened. */
+  until(count: number): Promise<void>;
+}
+
+let server: MockServer | undefined;
+afterEach(() => server?.close());
+
+/** A mock with faults, and what is said about them. */
+async function start(faults: string[]): Promise<{ server: MockServer; log: FaultLog }> {
+  const happened: string[] = [];
+  let wake = () => {};
+  server = await startMockServer({
+    rate: 200,
+    faults: faults.map(parseFault),
+    onActivity: (activity: ServerActivity) => {
+      if (activity.kind !== 'fault') return;
+      happened.push(`${activity.fault.text} ${activity.phase}`);
+      wake();
+    },
+  });
+  const until = async (count: number) => {
+    while (happened.length < count) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return { server, log: { happened, until } };
+}
+
+const connectAll = (to: MockServer) =>
+  Promise.all(
+    ['devices', 'agents', 'rules', 'system'].map((name) => new StreamClient(streamUrl(to, name)).opened()),
+  );
+
+describe('faults on demand', () => {
+  it('F127: times count from the first client', async () => {
+    const { log, server } = await start(['drop@200ms']);
+    const other = await start(['drop@400ms']);
+    await new StreamClient(streamUrl(other.server)).end;
+    await other.server.close();
+    expect(log.happened).toEqual([]);
+    await new StreamClient(streamUrl(server)).end;
+    expect(log.happened).toEqual(['drop@200ms now']);
+    await server.close();
+  });
+
+  it('F127: what is due at once meets the first client', async () => {
+    const { server } = await start(['refuse:429@0s+1h']);
+    expect((await new StreamClient(streamUrl(server)).end).status).toBe(429);
+  });
+
+  it.each([
+    ['close:1011@400ms', 1011],
+    ['close:1012@400ms', 1012],
+    ['close:4001@400ms', 4001],
+    ['close:1005@400ms', 1005],
+    ['drop@400ms', 1006],
+    ['garbage@400ms', 1006],
+  ])('F127: %s hits all clients', async (text, code) => {
+    const { server, log } = await start([text]);
+    const clients = await connectAll(server);
+    const ends = await Promise.all(clients.map(({ end }) => end));
+    expect(ends.map((end) => end.code)).toEqual([code, code, code, code]);
+    expect(log.happened).toEqual([`${text} now`]);
+    // It came once: who comes back stays.
+    await new StreamClient(streamUrl(server)).received(20);
+  });
+
+  it('F127: garbage is no WebSocket frame', async () => {
+    const { server } = await start(['garbage@100ms']);
+    const client = await new StreamClient(streamUrl(server)).opened();
+    const [error] = await once(client.socket, 'error');
+    expect(error.message).toMatch(/Invalid WebSocket frame/);
+  });
+
+  it('F127: refuse turns new clients away for a while and leaves the others', async () => {
+    const { server, log } = await start(['refuse:503@50ms+400ms']);
+    const inside = await new StreamClient(streamUrl(server)).opened();
+    await log.until(1);
+    expect((await new StreamClient(streamUrl(server)).end).status).toBe(503);
+    await inside.received(inside.messages.length + 5);
+    await log.until(2);
+    await new StreamClient(streamUrl(server)).received(1);
+    expect(log.happened).toEqual(['refuse:503@50ms+400ms begins', 'refuse:503@50ms+400ms ends']);
+    expect(inside.socket.readyState).toBe(inside.socket.OPEN);
+  });
+
+  it('F127: stall lets clients in and tells them nothing, not even pongs; then all of it', async () => {
+    const { server, log } = await start(['stall@400ms+500ms']);
+    const inside = await new StreamClient(streamUrl(server)).opened();
+    await inside.received(5);
+    await log.until(1);
+    const late = await new StreamClient(streamUrl(server)).opened();
+    const before = inside.messages.length;
+    const order: string[] = [];
+    inside.socket.on('pong', () => order.push('pong'));
+    inside.socket.ping();
+    inside.socket.on('message', () => order.push('message'));
+    await log.until(2);
+    // What was on its way when it began may still have come.
+    expect(order.length).toBeLessThan(5);
+    expect(late.messages).toEqual([]);
+    await late.received(1);
+    await inside.received(before + 50);
+    expect(order).toContain('pong');
+  });
+
+  it('F127: a stalled server still ends in time', async () => {
+    const { server, log } = await start(['stall@0s+1h']);
+    const client = await new StreamClient(streamUrl(server)).opened();
+    await log.until(1);
+    await server.close();
+    expect((await client.end).code).toBe(1012);
+  });
+
+  it('F127: a range repeats', async () => {
+    const { server, log } = await start(['drop@20ms..100ms']);
+    for (let count = 1; count <= 3; count++) {
+      new StreamClient(streamUrl(server));
+      await log.until(count);
+    }
+    expect(log.happened).toEqual(Array(3).fill('drop@20ms..100ms now'));
+  });
+});
+
+describe('FaultPlayer', () => {
+  /** Plays one fault on a clock that runs only while it is waited for, until it has come so often. */
+  async function timesOf(text: string, seed: number, often: number): Promise<number[]> {
+    let now = 1000;
+    const clock: Clock = {
+      now: () => now * 1000,
+      monotonic: () => now,
+      sleep: async (milliseconds) => {
+        now += milliseconds;
+      },
+    };
+    const times: number[] = [];
+    await new Promise<void>((resolve) => {
+      const onFault = () => {
+        times.push(now - 1000);
+        if (times.length < often) return;
+        player.stop();
+        resolve();
+      };
+      const player = new FaultPlayer([parseFault(text)], { clients: () => [], onFault }, seed, clock);
+      player.begin();
+      player.begin();
+    });
+    return times;
+  }
+
+  it('comes after waits in its range, which the seed fixes', async () => {
+    const times = await timesOf('drop@10s..60s', 7, 100);
+    const waits = times.map((time, index) => time - (times[index - 1] ?? 0));
+    for (const wait of waits) expect(wait >= 10_000 && wait <= 60_000).toBe(true);
+    expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(40_000);
+    expect(await timesOf('drop@10s..60s', 7, 100)).toEqual(times);
+    expect(await timesOf('drop@10s..60s', 8, 100)).not.toEqual(times);
+  });
+
+  it('counts the wait for the next one from the end of the last', async () => {
+    const [begins, ends, beginsAgain] = await timesOf('stall@1s..2s+30s', 7, 3);
+    expect(ends! - begins!).toBe(30_000);
+    expect(beginsAgain! - ends!).toBeGreaterThanOrEqual(1000);
+    expect(beginsAgain! - ends!).toBeLessThanOrEqual(2000);
+  });
+});
