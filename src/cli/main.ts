@@ -35,6 +35,7 @@ export function createProgram({ without }: { without?: string } = {}): Command {
   const program = new Command('opmas-ws')
     .description('Tail, record and replay the event streams of an OPMAS Management API.')
     .version(version, '--version', 'print the version')
+    .configureHelp({ showGlobalOptions: true })
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .showHelpAfterError('(run with --help for the options and examples)')
