@@ -11,6 +11,7 @@ import {
   type Router,
   wander,
 } from './story-network.js';
+import { formatTimestamp } from './timestamp.js';
 
 /** One event of a story, ready to be sent. */
 export interface StoryEvent {
@@ -25,8 +26,8 @@ export type StoryStep = readonly [StoryEvent, StoryEvent, StoryEvent, StoryEvent
 
 /** When stories with a seed begin, so that the times in them are the same each time. */
 export const STORY_EPOCH_MS = Date.UTC(2026, 0, 5, 8, 0, 0);
-/** How far a story's own time goes on with each step. */
-const STEP_MS = 500;
+/** How far a story's own time goes on with each step, unless told otherwise. */
+const DEFAULT_STEP_MS = 500;
 
 /**
  * What a small OPMAS site tells, without end: routers report, agents work, rules run; now and then a router falls ill
@@ -34,12 +35,17 @@ const STEP_MS = 500;
  * configuration, it recovers and the alert is resolved. One id runs through all events of such a case. All twelve
  * types come within the first nine steps.
  *
- * @param seed Same seed and start, same events.
+ * @param seed Same seed and times, same events.
  * @param startMs When the story's own time begins, milliseconds since 1970. It is written into the data as the real
  * server does, in UTC without a zone.
+ * @param stepMs How far it goes on with each step.
  */
-export function* tellStory(seed: number, startMs: number = STORY_EPOCH_MS): Generator<StoryStep, never> {
-  const teller = new Teller(seed, startMs);
+export function* tellStory(
+  seed: number,
+  startMs: number = STORY_EPOCH_MS,
+  stepMs: number = DEFAULT_STEP_MS,
+): Generator<StoryStep, never> {
+  const teller = new Teller(seed, startMs, stepMs);
   for (;;) {
     yield* teller.incident();
     yield* teller.quiet();
@@ -49,15 +55,17 @@ export function* tellStory(seed: number, startMs: number = STORY_EPOCH_MS): Gene
 class Teller {
   readonly #dice: Dice;
   readonly #routers: Router[];
+  readonly #stepMs: number;
   #now: number;
   #executions = 0;
   #incidents = 0;
   #running: { rule: string; id: string; device: string } | undefined;
 
-  constructor(seed: number, startMs: number) {
+  constructor(seed: number, startMs: number, stepMs: number) {
     this.#dice = new Dice(seededRandom(seed));
     this.#routers = createRouters(this.#dice);
     this.#now = startMs;
+    this.#stepMs = stepMs;
   }
 
   /** A few steps in which nothing happens. */
@@ -122,11 +130,12 @@ class Teller {
   /** Puts four events on the story's clock, in order. */
   #step(...drafts: [Draft, Draft, Draft, Draft]): StoryStep {
     const start = this.#now;
-    this.#now += STEP_MS;
+    this.#now += this.#stepMs;
     return drafts.map(({ type, name, data }, index) => {
       const endpoint = endpointOfType(type)!;
-      const at = start + (index * STEP_MS) / drafts.length + this.#dice.between(0, 99);
-      const timestamp = `${new Date(at).toISOString().slice(0, -1)}${this.#dice.between(100, 999)}`;
+      // Somewhere in its own quarter of the step.
+      const at = start + ((index + this.#dice.between(0, 999) / 1000) * this.#stepMs) / drafts.length;
+      const timestamp = formatTimestamp(Math.floor(at * 1000)).slice(0, -1);
       return { endpoint, type, subject: `opmas.${endpoint}.${name}`, data: { ...data, timestamp } };
     }) as unknown as StoryStep;
   }

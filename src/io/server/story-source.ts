@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../clock.js';
 import type { ServedClient, StreamSource } from './stream-source.js';
 
 export interface StoryOptions {
-  /** Same seed, same events, at any rate. Default: another story each time, told as of now. */
+  /** Same seed, same events, at any rate, the times in them included. Default: another story, told as of now. */
   seed?: number;
   /** Events a second on each endpoint. Default 2. */
   rate?: number;
@@ -34,9 +34,11 @@ export class StorySource implements StreamSource {
 
   constructor({ seed, rate = 2, count = Number.POSITIVE_INFINITY, clock = systemClock }: StoryOptions = {}) {
     this.#clock = clock;
-    this.#steps =
-      seed === undefined ? tellStory(Math.floor(clock.now()), clock.now() / 1000) : tellStory(seed);
     this.#periodMs = 1000 / rate;
+    this.#steps =
+      seed === undefined
+        ? tellStory(clock.now() % 2 ** 32, clock.now() / 1000, this.#periodMs)
+        : tellStory(seed);
     this.#count = count;
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
