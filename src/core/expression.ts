@@ -1,6 +1,7 @@
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
 import { OpmasError } from './errors.js';
 import { precheckOf } from './expression-paths.js';
+import { compileLinearRegex, RegexFault } from './linear-regex.js';
 import { escapeUnsafe } from './printable.js';
 
 /** A compiled CEL expression over one event. */
@@ -44,7 +45,7 @@ export function compileExpression(text: string): Expression {
   if (text.length > MAX_LENGTH) {
     throw new OpmasError('USAGE', `--where: an expression may have ${MAX_LENGTH} characters at most`);
   }
-  const patterns = new Map<string, RegExp>();
+  const patterns = new Map<string, (text: string) => boolean>();
   let program = compile(text, patterns);
   let deepEvents = 0;
   const cannotMatch = precheckOf(program.ast);
@@ -102,7 +103,7 @@ function celTypeOf(value: unknown): string {
   return Array.isArray(value) ? 'list' : 'map';
 }
 
-function compile(text: string, patterns: Map<string, RegExp>): ParseResult {
+function compile(text: string, patterns: Map<string, (text: string) => boolean>): ParseResult {
   const environment = createEnvironment(patterns);
   let program: ParseResult;
   try {
@@ -128,7 +129,7 @@ function compile(text: string, patterns: Map<string, RegExp>): ParseResult {
   return program;
 }
 
-function createEnvironment(patterns: Map<string, RegExp>): Environment {
+function createEnvironment(patterns: Map<string, (text: string) => boolean>): Environment {
   const environment = new Environment({
     limits: LIMITS,
     enableOptionalTypes: true,
@@ -139,7 +140,7 @@ function createEnvironment(patterns: Map<string, RegExp>): Environment {
     .registerVariable('subject', 'string')
     .registerVariable('endpoint', 'string')
     .registerFunction(`string.${SAFE_MATCHES}(string): bool`, (value: string, pattern: string) =>
-      patterns.get(pattern)!.test(value),
+      patterns.get(pattern)!(value),
     );
   // JSON has one kind of number and CEL has two that do not mix; literals like 1 are of the other one.
   const arithmetic: Record<string, (left: number, right: number) => number> = {
@@ -169,8 +170,11 @@ function roundLiteral(node: ASTNode): void {
 
 const SAFE_MATCHES = 'matchesCompiled';
 
-/** The library's own `matches` makes a RegExp for each event, from whatever text stands there. */
-function replaceMatches(node: ASTNode, patterns: Map<string, RegExp>, text: string): void {
+/**
+ * The library's own `matches` makes a RegExp for each event, from whatever text stands there, and some patterns keep
+ * a RegExp busy for ever.
+ */
+function replaceMatches(node: ASTNode, patterns: Map<string, (text: string) => boolean>, text: string): void {
   if (node.op !== 'rcall' || node.args[0] !== 'matches') return;
   const [pattern, ...others] = node.args[2];
   if (pattern === undefined || others.length > 0) return;
@@ -179,9 +183,10 @@ function replaceMatches(node: ASTNode, patterns: Map<string, RegExp>, text: stri
   }
   if (!patterns.has(pattern.args)) {
     try {
-      patterns.set(pattern.args, new RegExp(pattern.args));
-    } catch {
-      throw placedError('matches() has a pattern that is no regular expression', text, pattern.start);
+      patterns.set(pattern.args, compileLinearRegex(pattern.args));
+    } catch (error) {
+      if (!(error instanceof RegexFault)) throw error;
+      throw placedError(`the pattern of matches() is not understood: ${error.message}`, text, pattern.start);
     }
   }
   (node.args as unknown[])[0] = SAFE_MATCHES;

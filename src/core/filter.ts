@@ -43,7 +43,8 @@ export interface Filter {
  * for, and the same goes for subjects.
  *
  * In `where`, a field that is missing and a comparison of things that cannot be compared (a text with a number) make
- * the expression false. Numbers are doubles, as in JSON. `matches()` takes a literal pattern. The CEL library is
+ * the expression false. Numbers are doubles, as in JSON. `matches()` takes a literal pattern in RE2's syntax and
+ * takes linear time. The CEL library is
  * loaded only when `where` is given.
  *
  * @throws {OpmasError} `USAGE` for a bad pattern or expression.

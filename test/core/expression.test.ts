@@ -196,6 +196,11 @@ describe('compileExpression', () => {
     for (let i = 0; i < 3000; i++) expect(expression.matches(message, 'devices')).toBe(true);
   });
 
+  it('F71: matches() ends at once, whatever the pattern', () => {
+    const message = { data: { name: `${'a'.repeat(5000)}!` } };
+    expect(verdict('data.name.matches("^(a+)+$")', message)).toBe(false);
+  });
+
   it('does not leak names from one event into the next', () => {
     const expression = compileExpression('has(data.cpu) || subject == "a"');
     expect(expression.matches({ subject: 'a', data: { cpu: 1 } }, 'devices')).toBe(true);
