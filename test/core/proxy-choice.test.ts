@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import { chooseProxy } from '../../src/core/proxy-choice.js';
+
+const chosen = (target: string, environment: Record<string, string>) =>
+  chooseProxy(new URL(target), environment)?.url.origin;
+
+describe('chooseProxy', () => {
+  it.each([
+    ['ws://a.test/', { http_proxy: 'http://p:1' }, 'http://p:1'],
+    ['http://a.test/', { HTTP_PROXY: 'http://p:1' }, 'http://p:1'],
+    ['wss://a.test/', { HTTPS_PROXY: 'http://p:1', HTTP_PROXY: 'http://q:1' }, 'http://p:1'],
+    ['https://a.test/', { https_proxy: 'https://p' }, 'https://p'],
+    ['wss://a.test/', { HTTP_PROXY: 'http://q:1' }, undefined],
+    ['ws://a.test/', { HTTPS_PROXY: 'http://q:1' }, undefined],
+    ['ws://a.test/', { ALL_PROXY: 'http://p:1' }, 'http://p:1'],
+    ['wss://a.test/', { all_proxy: 'http://p:1', https_proxy: '' }, 'http://p:1'],
+    ['ws://a.test/', { http_proxy: 'http://lower:1', HTTP_PROXY: 'http://upper:1' }, 'http://lower:1'],
+    ['ws://a.test/', {}, undefined],
+  ])('for %s with %j takes %s', (target, environment, expected) => {
+    expect(chosen(target, environment as Record<string, string>)).toBe(expected);
+  });
+
+  it('takes a proxy without a scheme as http, for TLS targets too', () => {
+    expect(chooseProxy(new URL('wss://a.test/'), { https_proxy: 'proxy.test:3128' })?.url.href).toBe(
+      'http://proxy.test:3128/',
+    );
+  });
+
+  it.each([
+    ['a.test', 'ws://a.test/'],
+    ['.a.test', 'ws://a.test/'],
+    ['a.test', 'ws://b.a.test/'],
+    ['*.a.test', 'ws://b.a.test/'],
+    ['A.Test', 'ws://a.test/'],
+    ['x,  a.test ', 'ws://a.test/'],
+    ['a.test:80', 'ws://a.test/'],
+    ['a.test:443', 'wss://a.test/'],
+    ['a.test:8000', 'ws://a.test:8000/'],
+    ['127.0.0.1', 'ws://127.0.0.1:8000/'],
+    ['::1', 'ws://[::1]:8000/'],
+    ['[::1]', 'ws://[::1]:8000/'],
+    ['[::1]:8000', 'ws://[::1]:8000/'],
+    ['*', 'ws://anything/'],
+  ])('NO_PROXY=%s exempts %s', (noProxy, target) => {
+    expect(chosen(target, { all_proxy: 'http://p:1', NO_PROXY: noProxy })).toBeUndefined();
+    expect(chosen(target, { all_proxy: 'http://p:1', no_proxy: noProxy })).toBeUndefined();
+  });
+
+  it.each([
+    ['a.test', 'ws://xa.test/'],
+    ['a.test', 'ws://a.test.evil/'],
+    ['b.a.test', 'ws://a.test/'],
+    ['a.test:81', 'ws://a.test/'],
+    [',', 'ws://a.test/'],
+  ])('NO_PROXY=%s does not exempt %s', (noProxy, target) => {
+    expect(chosen(target, { all_proxy: 'http://p:1', no_proxy: noProxy })).toBe('http://p:1');
+  });
+
+  it('keeps the credentials apart from the URL', () => {
+    const proxy = chooseProxy(new URL('ws://a.test/'), { http_proxy: 'http://user:p%40ss%zz@p:1' });
+    expect(proxy?.url.href).toBe('http://p:1/');
+    expect(proxy?.credentials).toBe('user:p%40ss%zz');
+    const decoded = chooseProxy(new URL('ws://a.test/'), { http_proxy: 'http://us%20er:p%40ss@p:1' });
+    expect(decoded?.credentials).toBe('us er:p@ss');
+  });
+
+  it.each(['socks5://user:sesame@p:1', 'http://', 'http://[', 'ftp://sesame'])(
+    'refuses %s without repeating it',
+    (value) => {
+      let message = '';
+      try {
+        chooseProxy(new URL('ws://a.test/'), { http_proxy: value });
+      } catch (error) {
+        message = (error as Error).message;
+      }
+      expect(message).toContain('http_proxy');
+      expect(message).not.toContain('sesame');
+    },
+  );
+});
