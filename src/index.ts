@@ -71,6 +71,13 @@ export { ProxyError, proxyAgentFor } from './io/proxy.js';
 export type { ReadProblem } from './io/recording/cursor.js';
 export { type ReadOptions, readRecording } from './io/recording/reader.js';
 export type { RecordedBatch } from './io/recording/recorded-batch.js';
+export type { PlaybackControls } from './io/replay/playback.js';
+export type { ReplayNotice, ReplayStatus } from './io/replay/replay-source.js';
+export {
+  type ReplayServer,
+  type ServeRecordingOptions,
+  serveRecording,
+} from './io/replay/serve-recording.js';
 export { type MockServerOptions, startMockServer, startServer } from './io/server/mock-server.js';
 export type {
   MockServer,

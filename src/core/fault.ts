@@ -1,3 +1,4 @@
+import { CLOSE_WITHOUT_CODE, canBeSent } from './close-code.js';
 import { OpmasError } from './errors.js';
 
 /** What a server does wrong on purpose. */
@@ -91,7 +92,7 @@ function parseAction(text: string, kind: string, number: string | undefined): Fa
 
 /** 1005 stands for a close frame without a code. */
 function isSendable(code: number): boolean {
-  return (code >= 1000 && code <= 1014 && code !== 1004 && code !== 1006) || (code >= 3000 && code <= 4999);
+  return canBeSent(code) || code === CLOSE_WITHOUT_CODE;
 }
 
 function milliseconds(duration: string): number {

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Refusal } from './stream-source.js';
 
@@ -8,8 +9,9 @@ import type { Refusal } from './stream-source.js';
  * @param text Body for people; without it the answer is as bare as the real stack's.
  */
 export function refuse(socket: Duplex, refusal: Refusal, text = ''): void {
-  if (refusal.kind === 'drop') {
-    socket.destroy();
+  if (refusal.kind === 'drop' || refusal.kind === 'reset') {
+    if (refusal.kind === 'reset' && socket instanceof Socket) socket.resetAndDestroy();
+    else socket.destroy();
     return;
   }
   if (refusal.kind === 'silence') {

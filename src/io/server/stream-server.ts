@@ -207,7 +207,7 @@ export class StreamServer implements MockServer {
     this.#faults.begin();
     const fault = this.#faults.refusal;
     if (fault !== undefined) return turnAway(fault, 'fault on demand');
-    const refusal = this.#source.admit?.(endpoint);
+    const refusal = await this.#source.admit?.(endpoint);
     if (refusal !== undefined) return turnAway(refusal, 'as recorded');
     const claims = await this.#issuer.check(tokenOf(request));
     if (claims === undefined && this.#options.refuse === 'http') {

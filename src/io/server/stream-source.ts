@@ -36,8 +36,9 @@ export interface ServedClient {
 export type Refusal =
   /** An HTTP answer with that status. */
   | { kind: 'status'; status: number; headers?: Readonly<Record<string, string>> }
-  /** The connection is cut without an answer. */
+  /** The connection is ended without an answer, or reset. */
   | { kind: 'drop' }
+  | { kind: 'reset' }
   /** No answer ever; the client has to give up by itself. */
   | { kind: 'silence' };
 
@@ -55,8 +56,11 @@ export interface StreamSource {
   serves?(endpoint: string): boolean;
   /** Called once, before the server listens. */
   start?(control: ServerControl): void;
-  /** Asked at each attempt on an endpoint that exists, before its token is looked at. `undefined`: come in. */
-  admit?(endpoint: string): Refusal | undefined;
+  /**
+   * Asked at each attempt on an endpoint that exists, before its token is looked at. `undefined`: come in. An answer
+   * that takes its time holds the client in the handshake.
+   */
+  admit?(endpoint: string): Refusal | undefined | Promise<Refusal | undefined>;
   /** A client's stream is open. @returns What to do when it has ended, whoever ended it. */
   connect(client: ServedClient): () => void;
   /**

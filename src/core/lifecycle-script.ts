@@ -1,0 +1,301 @@
+/**
+ * The recorded fate of each endpoint's connections, as a script that a server can act out (`replay --lifecycle`).
+ *
+ * **What is known.** A recording says when attempts began, how each ended (open, an HTTP status, an error), and when
+ * and how open connections ended. What the server would have said between two attempts, nobody knows.
+ *
+ * **What is acted out.** Time rules: a downtime lasts as long as it did, and a connection opens and closes when it
+ * did, whether or not a client is there. Within that, an attempt is taken for the recorded attempt that is next, so
+ * that a client with the waits of the recorded one meets the same fate each time, in the same order:
+ *
+ * - Refusals come one for one, at once, in the way recorded. A client that tries more often than the recorded one
+ *   gets more of the same until the downtime is over; one that tries less often skips those whose time has passed.
+ * - A client that comes a little before a recorded success ({@link HOLD_MS}) waits for it in the handshake, so that
+ *   the connection opens on time. Where no refusal lies between two connections, nothing says that the server was
+ *   away: who comes much too early there is let in at once and waits for events.
+ * - A client that comes late gets in late. What the connection brought meanwhile is kept for it for a while (by the
+ *   server): waits are drawn by chance, and a client shall not lose events for another draw. A client that stays
+ *   away for longer than that, or until the connection has ended, misses them as it would have.
+ * - Where every endpoint met "connection refused" at the same time, nothing listens for that time.
+ */
+import type { ConnectionState } from './line.js';
+
+/** How an attempt is turned away. `unreachable`: nothing listened. */
+export type RefusalManner =
+  | { kind: 'status'; status: number }
+  | { kind: 'unreachable' }
+  | { kind: 'reset' }
+  | { kind: 'drop' }
+  | { kind: 'silence' };
+
+/** What an attempt gets; `at` is the position in the schedule when it gets it. */
+export type ScriptedAnswer =
+  | { admit: true; at: number }
+  | { admit: false; at: number; manner: RefusalManner };
+
+/** A time in which nothing listens, in microseconds of the schedule. */
+export interface Downtime {
+  from: number;
+  to: number;
+}
+
+/** So long a client that is early for a recorded success is held; far below the time limits of clients. */
+const HOLD_MS = 5000;
+/**
+ * So late a client may be and still count as on time: a refusal is acted out for so long after the next attempt was
+ * due. It is above the noise of timers and below the first wait of any client.
+ */
+const SLACK_MS = 250;
+/** The clock starts where the first attempt was answered, unless that took longer. */
+const PROMPT_MS = 250;
+const MICROSECONDS = 1000;
+
+interface Attempt {
+  /** When it began and when it was answered. */
+  from: number;
+  at: number;
+  /** `undefined`: it was let in. */
+  refusal: RefusalManner | undefined;
+  /** When the connection ended; of a refusal, when it came. */
+  end: number;
+  /** From then on a refusal that nobody came for is skipped; unknown until it is known when nothing listens. */
+  passed: number | undefined;
+}
+
+/** The attempts on one endpoint and which of them is next. */
+class EndpointScript {
+  readonly attempts: Attempt[] = [];
+  next = 0;
+  #began: number | undefined;
+
+  add(due: number, connection: ConnectionState): void {
+    switch (connection.state) {
+      case 'connecting':
+        this.#began = due;
+        break;
+      case 'refused':
+        this.#answered(due, mannerOf(connection));
+        break;
+      case 'open':
+        this.#answered(due, undefined);
+        break;
+      case 'closed':
+        // The recording may begin within a connection.
+        if (!this.isOpen) this.#answered(this.#endOfLast, undefined);
+        (this.attempts.at(-1) as Attempt).end = due;
+        break;
+    }
+  }
+
+  /** An event that tells of a connection whose opening is not in the recording. */
+  addEvent(due: number): void {
+    if (!this.isOpen) this.#answered(Math.min(due, this.#began ?? this.#endOfLast), undefined);
+  }
+
+  get isOpen(): boolean {
+    const last = this.attempts.at(-1);
+    return last !== undefined && last.refusal === undefined && last.end === Number.POSITIVE_INFINITY;
+  }
+
+  get #endOfLast(): number {
+    return this.attempts.at(-1)?.end ?? 0;
+  }
+
+  #answered(at: number, refusal: RefusalManner | undefined): void {
+    const from = Math.min(this.#began ?? at, at);
+    this.#began = undefined;
+    const end = refusal === undefined ? Number.POSITIVE_INFINITY : at;
+    this.attempts.push({ from, at, refusal, end, passed: undefined });
+  }
+
+  /** Passes what cannot happen any more at that position. */
+  settle(position: number, slack: number): void {
+    for (; this.next < this.attempts.length; this.next++) {
+      const attempt = this.attempts[this.next] as Attempt;
+      const following = this.attempts[this.next + 1];
+      const passed =
+        attempt.refusal === undefined
+          ? attempt.end
+          : (attempt.passed ?? (following === undefined ? Number.POSITIVE_INFINITY : following.from + slack));
+      if (position < passed) return;
+    }
+  }
+}
+
+/** Built line by line in the order of the recording; then asked at each attempt. */
+export class LifecycleScript {
+  readonly #endpoints = new Map<string, EndpointScript>();
+  #length = Number.POSITIVE_INFINITY;
+  /** Length of one pass of a loop, and which pass it is. */
+  #passLength = Number.POSITIVE_INFINITY;
+  #pass = 0;
+  #downtimes: readonly Downtime[] = [];
+
+  /** @param connection `undefined` for an event. */
+  add(endpoint: string, due: number, connection: ConnectionState | undefined): void {
+    let script = this.#endpoints.get(endpoint);
+    if (script === undefined) {
+      script = new EndpointScript();
+      this.#endpoints.set(endpoint, script);
+    }
+    if (connection === undefined) script.addEvent(due);
+    else script.add(due, connection);
+  }
+
+  /**
+   * The recording is over.
+   *
+   * @param length Due time of its last line. @param passLength Due time of its first line in the next pass.
+   */
+  finish(length: number, passLength = Number.POSITIVE_INFINITY): void {
+    this.#length = length;
+    this.#passLength = passLength;
+    const scripts = [...this.#endpoints.values()].filter(({ attempts }) => attempts.length > 0);
+    const [first = [], ...others] = scripts.map(({ attempts }) => unreachableSpans(attempts, length));
+    this.#downtimes = others.reduce(intersection, first);
+    for (const { attempts } of scripts) passInDowntimes(attempts, this.#downtimes);
+  }
+
+  /** Back to the beginning, for another replay. */
+  rewind(): void {
+    this.#pass = 0;
+    for (const script of this.#endpoints.values()) script.next = 0;
+  }
+
+  /** When nothing listens, in one pass. */
+  get downtimes(): readonly Downtime[] {
+    return this.#downtimes;
+  }
+
+  /** Length of one pass of a loop; infinite when there is but one. */
+  get passLength(): number {
+    return this.#passLength;
+  }
+
+  /** Where the clock begins when the first client of all comes to that endpoint. */
+  startFor(endpoint: string): number {
+    const first = this.#endpoints.get(endpoint)?.attempts[0];
+    if (first === undefined || first.from > PROMPT_MS * MICROSECONDS) return 0;
+    return first.at - first.from <= PROMPT_MS * MICROSECONDS ? first.at : first.from;
+  }
+
+  /**
+   * What an attempt gets.
+   *
+   * @param position Where the replay stands, in microseconds of the schedule.
+   * @param speed How many of them pass in a microsecond: the client's patience is real time.
+   */
+  answer(endpoint: string, position: number, speed: number): ScriptedAnswer {
+    const script = this.#endpoints.get(endpoint);
+    if (script === undefined) return { admit: true, at: position };
+    const passStart = this.#enterPass(position);
+    const answer = this.#answerInPass(script, position - passStart, MICROSECONDS * speed);
+    return { ...answer, at: answer.at + passStart };
+  }
+
+  /** @returns Where the running pass began. */
+  #enterPass(position: number): number {
+    if (this.#passLength === Number.POSITIVE_INFINITY) return 0;
+    const pass = Math.floor(position / this.#passLength);
+    if (pass !== this.#pass) for (const script of this.#endpoints.values()) script.next = 0;
+    this.#pass = pass;
+    return pass * this.#passLength;
+  }
+
+  #answerInPass(script: EndpointScript, position: number, millisecond: number): ScriptedAnswer {
+    script.settle(position, SLACK_MS * millisecond);
+    const attempt = script.attempts[script.next];
+    const before = script.attempts[script.next - 1]?.refusal;
+    if (attempt === undefined) {
+      const isDown = before !== undefined && position < this.#length;
+      return isDown ? { admit: false, at: position, manner: before } : { admit: true, at: position };
+    }
+    if (attempt.refusal !== undefined) {
+      script.next++;
+      return {
+        admit: false,
+        at: refusalTime(attempt, position, SLACK_MS * millisecond),
+        manner: attempt.refusal,
+      };
+    }
+    const early = attempt.at - position;
+    if (early <= HOLD_MS * millisecond) return { admit: true, at: Math.max(position, attempt.at) };
+    return before === undefined
+      ? { admit: true, at: position }
+      : { admit: false, at: position, manner: before };
+  }
+}
+
+/** A refusal takes as long as it took; one that comes about when it was recorded ends when that one did. */
+function refusalTime(attempt: Attempt, position: number, slack: number): number {
+  if (position >= attempt.from - slack && position <= attempt.at) return attempt.at;
+  return position + attempt.at - attempt.from;
+}
+
+/** The words are those of `io/connect-failure.ts`. */
+function mannerOf(refused: { status?: number; error?: string }): RefusalManner {
+  if (refused.status !== undefined && refused.status >= 200 && refused.status <= 999) {
+    return { kind: 'status', status: refused.status };
+  }
+  const error = refused.error ?? '';
+  if (error.startsWith('connection refused')) return { kind: 'unreachable' };
+  if (error.startsWith('connection reset')) return { kind: 'reset' };
+  return { kind: /^no (answer|upgrade)\b/.test(error) ? 'silence' : 'drop' };
+}
+
+/**
+ * When nothing listened as far as one endpoint can tell. A downtime begins with the loss of the connection before and
+ * ends between the last refusal and the next attempt. The first attempt of all has to be seen by the server.
+ */
+function unreachableSpans(attempts: readonly Attempt[], length: number): Downtime[] {
+  const spans: Downtime[] = [];
+  for (const [index, attempt] of attempts.entries()) {
+    if (attempt.refusal?.kind !== 'unreachable') continue;
+    const before = attempts[index - 1];
+    const after = attempts[index + 1];
+    const to = after === undefined ? length : endOfDowntime(attempt.at, after.from);
+    const last = spans.at(-1);
+    if (last !== undefined && before?.refusal?.kind === 'unreachable') last.to = to;
+    else spans.push({ from: startOfDowntime(before, attempt), to });
+  }
+  return spans;
+}
+
+function startOfDowntime(before: Attempt | undefined, attempt: Attempt): number {
+  if (before === undefined) return attempt.at;
+  return before.refusal === undefined ? before.end : (before.at + attempt.from) / 2;
+}
+
+function endOfDowntime(lastRefusal: number, nextAttempt: number): number {
+  const middle = (lastRefusal + nextAttempt) / 2;
+  return Math.max(middle, nextAttempt - HOLD_MS * MICROSECONDS);
+}
+
+/** Nobody hears of attempts while nothing listens: they count as made when that is over. */
+function passInDowntimes(attempts: readonly Attempt[], downtimes: readonly Downtime[]): void {
+  let next = 0;
+  for (const attempt of attempts) {
+    while (next < downtimes.length && (downtimes[next] as Downtime).to <= attempt.from) next++;
+    const downtime = downtimes[next];
+    if (attempt.refusal?.kind === 'unreachable' && downtime !== undefined && downtime.from < attempt.at) {
+      attempt.passed = downtime.to;
+    }
+  }
+}
+
+/** The times that lie in a span of both lists. */
+function intersection(some: readonly Downtime[], others: readonly Downtime[]): Downtime[] {
+  const common: Downtime[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < some.length && j < others.length) {
+    const one = some[i] as Downtime;
+    const other = others[j] as Downtime;
+    const from = Math.max(one.from, other.from);
+    const to = Math.min(one.to, other.to);
+    if (from < to) common.push({ from, to });
+    if (one.to < other.to) i++;
+    else j++;
+  }
+  return common;
+}

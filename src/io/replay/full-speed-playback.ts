@@ -1,0 +1,157 @@
+import type { ServedClient } from '../server/stream-source.js';
+import type { FrameRun } from './frame-run.js';
+import { LaneGroup } from './lane-group.js';
+import type { LaneTable } from './lane-table.js';
+import type { Playback } from './playback.js';
+import { RunCursor, type RunReceiver } from './run-cursor.js';
+import { RunQueue } from './run-queue.js';
+
+export interface FullSpeedPlaybackOptions {
+  read: (signal: AbortSignal) => AsyncIterable<FrameRun>;
+  lanes: LaneTable;
+  paused: boolean;
+}
+
+/** A client that takes nothing for so long, while others wait for it, is ended. */
+const STALL_LIMIT_MS = 5000;
+const CLOSE_TRY_AGAIN_LATER = 1013;
+
+/** Sends as fast as the slowest of its clients takes it. */
+export class FullSpeedPlayback implements Playback, RunReceiver {
+  readonly ended: Promise<void>;
+  readonly #lanes: LaneGroup;
+  readonly #queue: RunQueue;
+  readonly #stopping = new AbortController();
+  #settle!: { resolve: () => void; reject: (error: unknown) => void };
+  #paused: boolean;
+  #started = false;
+  #steps = 0;
+  /** Wakes the loop that waits while it is paused. */
+  #wake: () => void = () => undefined;
+  #position = 0;
+  #isOver = false;
+  /** The client that all others wait for at this moment, and who it was at the last look. */
+  #awaited: ServedClient | undefined;
+  #suspect: { client: ServedClient | undefined; pending: number } = { client: undefined, pending: 0 };
+
+  constructor(options: FullSpeedPlaybackOptions) {
+    this.#paused = options.paused;
+    this.#lanes = new LaneGroup(options.lanes);
+    this.#queue = new RunQueue(options.read);
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+  }
+
+  get clients(): number {
+    return this.#lanes.clients;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  join(client: ServedClient): void {
+    this.#lanes.join(client, 0);
+  }
+
+  leave(client: ServedClient): void {
+    this.#lanes.leave(client);
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  start(): void {
+    this.#started = true;
+    const watch = setInterval(() => this.#watchForStall(), STALL_LIMIT_MS);
+    void this.#play()
+      .finally(() => clearInterval(watch))
+      .then(this.#settle.resolve, this.#settle.reject);
+  }
+
+  stop(): void {
+    this.#stopping.abort();
+    this.#wake();
+    void this.#queue.stop().then(this.#settle.resolve);
+  }
+
+  /** There is no time to be faster than. */
+  setSpeed(): void {}
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#wake();
+  }
+
+  step(): void {
+    if (!this.#paused) return;
+    this.#steps++;
+    this.#wake();
+  }
+
+  onFrames(lane: number, frames: Buffer, events: number): void {
+    this.#lanes.at(lane).send(frames, events, 0);
+  }
+
+  /** What happened to connections has its times, and here are none. */
+  onLifecycle(): void {}
+
+  async #play(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      const run = await this.#queue.next();
+      if (run === undefined || signal.aborted) break;
+      await this.#playRun(run);
+    }
+    if (this.#queue.failure !== undefined) throw this.#queue.failure;
+    if (signal.aborted) return;
+    await this.#lanes.drained();
+    this.#isOver = true;
+  }
+
+  async #playRun(run: FrameRun): Promise<void> {
+    const { signal } = this.#stopping;
+    const cursor = new RunCursor(run);
+    while (cursor.due !== Number.POSITIVE_INFINITY && !signal.aborted) {
+      if (this.#paused && this.#steps === 0) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      const most = this.#paused ? 1 : Number.POSITIVE_INFINITY;
+      if (this.#paused) this.#steps--;
+      this.#position = cursor.due;
+      cursor.pass(Number.POSITIVE_INFINITY, this, most);
+      await this.#clientsReady();
+    }
+  }
+
+  async #clientsReady(): Promise<void> {
+    for (const client of this.#lanes.members()) {
+      // The others go on taking meanwhile, so that waiting for one after the other costs nothing.
+      this.#awaited = client;
+      await client.ready();
+    }
+    this.#awaited = undefined;
+  }
+
+  /** Ends the client that all wait for, once it has taken nothing between two looks. */
+  #watchForStall(): void {
+    const client = this.#awaited;
+    const stands =
+      client !== undefined && client === this.#suspect.client && client.pending >= this.#suspect.pending;
+    if (stands && this.#lanes.clients > 1) client.close(CLOSE_TRY_AGAIN_LATER, 'Client reads too slowly');
+    this.#suspect = { client, pending: client?.pending ?? 0 };
+  }
+}

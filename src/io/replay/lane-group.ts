@@ -1,0 +1,58 @@
+import type { ServedClient } from '../server/stream-source.js';
+import { Lane } from './lane.js';
+import type { LaneTable } from './lane-table.js';
+
+/** All lanes of one playback. */
+export class LaneGroup {
+  readonly #table: LaneTable;
+  readonly #lanes: Lane[] = [];
+  #clients = 0;
+
+  constructor(table: LaneTable) {
+    this.#table = table;
+  }
+
+  /** How many clients there are on all lanes. */
+  get clients(): number {
+    return this.#clients;
+  }
+
+  /** The lane with that number in the table. */
+  at(index: number): Lane {
+    let lane = this.#lanes[index];
+    if (lane === undefined) {
+      lane = new Lane();
+      this.#lanes[index] = lane;
+    }
+    return lane;
+  }
+
+  of(client: ServedClient): Lane {
+    return this.at(this.#table.indexOf(client.endpoint));
+  }
+
+  /** Every lane that the table knows. */
+  all(): Lane[] {
+    return Array.from({ length: this.#table.size }, (_, index) => this.at(index));
+  }
+
+  /** Every client. */
+  *members(): Generator<ServedClient> {
+    for (const lane of this.#lanes) if (lane !== undefined) yield* lane.clients;
+  }
+
+  join(client: ServedClient, now: number): void {
+    this.#clients++;
+    this.of(client).join(client, now);
+  }
+
+  leave(client: ServedClient): void {
+    this.#clients--;
+    this.of(client).leave(client);
+  }
+
+  /** Resolves when every client has taken everything or is gone. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.members()].map((client) => client.drained()));
+  }
+}

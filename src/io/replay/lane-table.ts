@@ -1,0 +1,39 @@
+/** Where an event goes whose endpoint nothing tells. */
+const ENDPOINT_OF_STRAYS = 'system';
+
+/** More endpoints than that are no endpoints but damage; their events are left out. */
+const MOST_LANES = 4096;
+
+/** Numbers the endpoints of a recording, so that what concerns one is found without comparing texts. */
+export class LaneTable {
+  readonly #indices = new Map<string, number>();
+  readonly #labels: string[] = [];
+
+  /** How many there are. */
+  get size(): number {
+    return this.#labels.length;
+  }
+
+  /** The number of an endpoint, which it has from now on. All that are too many share the last one. */
+  indexOf(endpoint: string | undefined): number {
+    const label = this.labelFor(endpoint);
+    const known = this.#indices.get(label);
+    if (known !== undefined) return known;
+    if (this.#labels.length === MOST_LANES) return MOST_LANES;
+    this.#indices.set(label, this.#labels.length);
+    return this.#labels.push(label) - 1;
+  }
+
+  /** The endpoint under which a line goes. */
+  labelFor(endpoint: string | undefined): string {
+    return endpoint ?? ENDPOINT_OF_STRAYS;
+  }
+
+  labelOf(lane: number): string | undefined {
+    return this.#labels[lane];
+  }
+
+  has(endpoint: string): boolean {
+    return this.#indices.has(endpoint);
+  }
+}

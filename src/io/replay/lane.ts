@@ -1,0 +1,94 @@
+import { CLOSE_WITHOUT_CODE, canBeSent } from '../../core/close-code.js';
+import type { ServedClient } from '../server/stream-source.js';
+
+/** How much of a beginning is kept for who comes a little later. */
+const LARGEST_HISTORY_BYTES = 4 * 1024 * 1024;
+/** What a client has not taken by then, when its connection is to be cut, it never gets. */
+const CUT_PATIENCE_MS = 1000;
+
+/** What a lane keeps of its beginning. */
+export interface Remembrance {
+  /** Who joins up to this time, in milliseconds of the monotonic clock, gets all of it. */
+  until: number;
+  /** Whether it is for the first client only. */
+  firstOnly: boolean;
+}
+
+/** The clients of one endpoint in one playback, and what a client that comes late still gets. */
+export class Lane {
+  readonly clients = new Set<ServedClient>();
+  #remembrance: Remembrance | undefined;
+  #history: { frames: Buffer; events: number }[] = [];
+  #historyBytes = 0;
+  #unseen = 0;
+
+  /** Keeps what is sent from now on for clients that join a little later. */
+  remember(remembrance: Remembrance): void {
+    this.forget();
+    this.#remembrance = remembrance;
+    if (remembrance.firstOnly && this.clients.size > 0) this.forget();
+  }
+
+  /** Later clients get what comes later. */
+  forget(): void {
+    if (this.clients.size === 0) for (const { events } of this.#history) this.#unseen += events;
+    this.#remembrance = undefined;
+    this.#history = [];
+    this.#historyBytes = 0;
+  }
+
+  /** Events since the last call that nobody got, and that nobody can get any more. */
+  takeUnseen(): number {
+    const unseen = this.#unseen;
+    this.#unseen = 0;
+    return unseen;
+  }
+
+  send(frames: Buffer, events: number, now: number): void {
+    if (this.#remembrance !== undefined) this.#keep(frames, events, now);
+    else if (this.clients.size === 0) this.#unseen += events;
+    for (const client of this.clients) client.send(frames, events);
+  }
+
+  join(client: ServedClient, now: number): void {
+    this.clients.add(client);
+    const remembrance = this.#remembrance;
+    if (remembrance === undefined) return;
+    if (now <= remembrance.until) for (const { frames, events } of this.#history) client.send(frames, events);
+    if (now > remembrance.until || remembrance.firstOnly) this.forget();
+  }
+
+  leave(client: ServedClient): void {
+    this.clients.delete(client);
+  }
+
+  /** Ends the connection of every client, as it was recorded. */
+  end(code: number, reason: string): void {
+    const clients = [...this.clients];
+    this.clients.clear();
+    for (const client of clients) {
+      if (canBeSent(code) || code === CLOSE_WITHOUT_CODE) client.close(code, reason);
+      else void cut(client);
+    }
+  }
+
+  /** Resolves when all its clients have taken everything or are gone. */
+  async drained(): Promise<void> {
+    await Promise.all([...this.clients].map((client) => client.drained()));
+  }
+
+  #keep(frames: Buffer, events: number, now: number): void {
+    this.#history.push({ frames, events });
+    this.#historyBytes += frames.length;
+    const { until } = this.#remembrance as Remembrance;
+    if (now > until || this.#historyBytes > LARGEST_HISTORY_BYTES) this.forget();
+  }
+}
+
+/** Cuts a connection without a close frame, behind what was sent: the recorded client had got it. */
+async function cut(client: ServedClient): Promise<void> {
+  const patience = setTimeout(() => client.destroy(), CUT_PATIENCE_MS);
+  await client.drained();
+  clearTimeout(patience);
+  client.destroy();
+}

@@ -1,0 +1,111 @@
+import type { Clock } from '../clock.js';
+
+/** Something that has work at certain times. */
+export interface Paced {
+  /** When its next work is due, in milliseconds of the monotonic clock; infinite when there is none. */
+  readonly dueAt: number;
+  /** Does all that is due by now. */
+  advance(now: number): void;
+}
+
+export interface PacerOptions {
+  clock: Clock;
+  /**
+   * Wait for the last two milliseconds in naps that block this thread, which is on time to a tenth of a millisecond
+   * at a few per cent of a core. For a process of its own; elsewhere the timers' millisecond has to do.
+   */
+  precise: boolean;
+}
+
+/** Timers are late by up to a millisecond, and now and then by more: so much before a due time they end. */
+const TIMER_MARGIN_MS = 2;
+/** Sleeping for less costs more than it gains: what is due sooner waits for it and goes out together. */
+const SHORTEST_NAP_MS = 0.25;
+/** `setTimeout` above 2^31 - 1 ms fires at once; waking once an hour for nothing is cheap. */
+const LONGEST_TIMER_MS = 3_600_000;
+
+/** Wakes whoever has something due: one timer for all, however many there are. */
+export class Pacer {
+  readonly #clock: Clock;
+  readonly #precise: boolean;
+  readonly #members = new Set<Paced>();
+  readonly #napping = new Int32Array(new SharedArrayBuffer(4));
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+
+  constructor({ clock, precise }: PacerOptions) {
+    this.#clock = clock;
+    this.#precise = precise;
+  }
+
+  add(member: Paced): void {
+    this.#members.add(member);
+    this.reschedule();
+  }
+
+  remove(member: Paced): void {
+    this.#members.delete(member);
+    this.reschedule();
+  }
+
+  /** To be called when a due time has changed other than by `advance`. */
+  reschedule(): void {
+    // In the next turn, so that any number of changes costs one look.
+    this.#cancel();
+    this.#immediate = setImmediate(this.#turn);
+  }
+
+  /** Ends all waiting. */
+  stop(): void {
+    this.#members.clear();
+    this.#cancel();
+  }
+
+  readonly #turn = (): void => {
+    this.#immediate = undefined;
+    this.#timer = undefined;
+    const wait = this.#nextDue() - this.#clock.monotonic();
+    if (wait > TIMER_MARGIN_MS || !this.#precise) {
+      if (wait <= 0) this.#advance();
+      this.#schedule();
+      return;
+    }
+    if (wait > 0) this.#nap(wait);
+    this.#advance();
+    this.#schedule();
+  };
+
+  /** Blocks the thread; whatever came in meanwhile is seen to before the next nap. */
+  #nap(milliseconds: number): void {
+    Atomics.wait(this.#napping, 0, 0, Math.max(milliseconds, SHORTEST_NAP_MS));
+  }
+
+  #advance(): void {
+    const now = this.#clock.monotonic();
+    for (const member of this.#members) if (member.dueAt <= now) member.advance(now);
+  }
+
+  #schedule(): void {
+    // A member's work may have called for another look by itself.
+    if (this.#immediate !== undefined) return;
+    const due = this.#nextDue();
+    if (due === Number.POSITIVE_INFINITY) return;
+    const wait = due - this.#clock.monotonic();
+    const margin = this.#precise ? TIMER_MARGIN_MS : 0;
+    if (wait > margin) this.#timer = setTimeout(this.#turn, Math.min(wait - margin, LONGEST_TIMER_MS));
+    else this.#immediate = setImmediate(this.#turn);
+  }
+
+  #nextDue(): number {
+    let due = Number.POSITIVE_INFINITY;
+    for (const member of this.#members) if (member.dueAt < due) due = member.dueAt;
+    return due;
+  }
+
+  #cancel(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#timer = undefined;
+    this.#immediate = undefined;
+  }
+}

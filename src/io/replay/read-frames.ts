@@ -1,0 +1,74 @@
+import type { Filter } from '../../core/filter.js';
+import { Pace, type PaceOptions } from '../../core/pace.js';
+import type { RecordedLine } from '../../core/recorded-line.js';
+import { type Moment, TimeWindow } from '../../core/time-window.js';
+import type { ReadProblem } from '../recording/cursor.js';
+import { readRecording } from '../recording/reader.js';
+import { type FrameRun, FrameRunBuilder } from './frame-run.js';
+import type { LaneTable } from './lane-table.js';
+
+/** What to replay, and in which time. */
+export interface Programme {
+  /** Files that can be read again and again, merged by time. */
+  sources: readonly string[];
+  filter: Filter;
+  from: Moment | undefined;
+  to: Moment | undefined;
+  pace: PaceOptions;
+  /** How often; 1 or more, or infinite. */
+  passes: number;
+  /** Whether the lines of connections are asked for. */
+  lifecycle: boolean;
+  lanes: LaneTable;
+  strict: boolean;
+  onProblem: (problem: ReadProblem) => void;
+}
+
+/** Reads the recording from its start and makes frames of what was asked for, pass after pass. */
+export async function* readFrames(
+  programme: Programme,
+  signal: AbortSignal,
+): AsyncGenerator<FrameRun, void, undefined> {
+  const pace = new Pace(programme.pace);
+  const builder = new FrameRunBuilder(programme.lanes, pace);
+  for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
+    pace.restart();
+    const selection = new Selection(programme);
+    const ending = AbortSignal.any([signal, selection.over]);
+    const keep = (line: RecordedLine) => selection.keeps(line);
+    let lines = 0;
+    for await (const batch of readRecording(programme.sources, { ...programme, keep, signal: ending })) {
+      lines += batch.count;
+      yield builder.build(batch);
+    }
+    // Nothing, repeated for ever, would be a loop without an end.
+    if (lines === 0) return;
+  }
+}
+
+/** Which lines of one pass are wanted. */
+export class Selection {
+  readonly #programme: Programme;
+  readonly #window: TimeWindow;
+  readonly #over = new AbortController();
+
+  constructor(programme: Programme) {
+    this.#programme = programme;
+    this.#window = new TimeWindow(programme.from, programme.to);
+  }
+
+  /** Aborts when nothing more can be wanted. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  keeps(line: RecordedLine): boolean {
+    const place = this.#window.place(Number.isNaN(line.receivedAt) ? undefined : line.receivedAt);
+    if (place === 'over') this.#over.abort();
+    if (place !== 'inside') return false;
+    const { filter, lifecycle, lanes } = this.#programme;
+    if (line.kind === 'connection') return lifecycle;
+    if (line.kind === 'invalid') return !filter.selects;
+    return filter.passesAll || filter.matches(line.frame, lanes.labelFor(line.endpoint));
+  }
+}

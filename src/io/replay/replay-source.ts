@@ -1,0 +1,261 @@
+import type { LifecycleScript } from '../../core/lifecycle-script.js';
+import type { Clock } from '../clock.js';
+import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
+import type { LifecycleStep } from './frame-run.js';
+import { FullSpeedPlayback } from './full-speed-playback.js';
+import type { LaneGroup } from './lane-group.js';
+import { LifecycleStage, REMEMBER_MS } from './lifecycle-stage.js';
+import { Pacer } from './pacer.js';
+import type { Playback, PlaybackControls } from './playback.js';
+import { type Programme, readFrames } from './read-frames.js';
+import { TimedPlayback } from './timed-playback.js';
+
+/** What a replay does that its starter may want to know. */
+export interface ReplayNotice {
+  kind: 'unseen';
+  /** So many events of that endpoint came while nobody was connected. Foreign text. */
+  endpoint: string;
+  events: number;
+}
+
+export interface ReplaySourceOptions {
+  programme: Programme;
+  speed: number | 'max';
+  /** One clock for all, which starts with the first client; else each client has its own. */
+  shared: boolean;
+  /** Implies `shared`. */
+  script: LifecycleScript | undefined;
+  exitWhenDone: boolean;
+  precise: boolean;
+  clock: Clock;
+  onNotice: (notice: ReplayNotice) => void;
+}
+
+/** Where a replay stands. */
+export interface ReplayStatus {
+  /** Microseconds of the schedule; of several playbacks the one that is furthest. */
+  position: number;
+  speed: number | 'max';
+  paused: boolean;
+}
+
+/** Connections that are made together share a playback: one reading for all of them. */
+const GATHER_MS = 25;
+const GATHER_AT_MOST_MS = 250;
+/** The first client of each endpoint that comes so soon after the start of a shared clock misses nothing. */
+const START_GRACE_MS = 1000;
+/** A replay is done when nobody has come for so long after the last client had everything. */
+const LINGER_MS = 250;
+
+/** Serves a recording. */
+export class ReplaySource implements StreamSource, PlaybackControls {
+  /** Resolves when the recording has been played to its end and taken, for the first time. */
+  readonly played: Promise<void>;
+  /** For the server: settles when there is nothing more to serve. */
+  readonly finished: Promise<void>;
+  readonly #options: ReplaySourceOptions;
+  readonly #pacer: Pacer;
+  readonly #playbacks = new Set<Playback>();
+  /** The playback that new clients join. */
+  #current: Playback | undefined;
+  #stage: LifecycleStage | undefined;
+  #gathering: { timer: NodeJS.Timeout; since: number } | undefined;
+  #lingering: NodeJS.Timeout | undefined;
+  #speed: number;
+  #paused = false;
+  /** Whether a playback went through to its end. */
+  #completed = false;
+  #finish!: { resolve: () => void; reject: (error: unknown) => void };
+  #markPlayed!: { resolve: () => void; reject: (error: unknown) => void };
+
+  constructor(options: ReplaySourceOptions) {
+    this.#options = options;
+    this.#speed = options.speed === 'max' ? Number.POSITIVE_INFINITY : options.speed;
+    this.#pacer = new Pacer(options);
+    this.played = new Promise((resolve, reject) => {
+      this.#markPlayed = { resolve, reject };
+    });
+    this.finished = new Promise((resolve, reject) => {
+      this.#finish = { resolve, reject };
+    });
+    for (const promise of [this.played, this.finished]) promise.catch(() => undefined);
+  }
+
+  /** Reads the beginning of the recording, so that a shared clock can start at once. */
+  async prepare(): Promise<void> {
+    if (!this.#options.shared) return;
+    const playback = this.#createPlayback();
+    this.#current = playback;
+    if (playback instanceof TimedPlayback) await playback.ready;
+  }
+
+  get status(): ReplayStatus {
+    const positions = [...this.#playbacks].map(({ position }) => position);
+    return {
+      position: Math.max(0, ...positions),
+      speed: this.#options.speed === 'max' ? 'max' : this.#speed,
+      paused: this.#paused,
+    };
+  }
+
+  setSpeed(speed: number): void {
+    if (this.#options.speed === 'max') return;
+    this.#speed = speed;
+    for (const playback of this.#playbacks) playback.setSpeed(speed);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    for (const playback of this.#playbacks) playback.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const playback of this.#playbacks) playback.resume();
+  }
+
+  step(): void {
+    for (const playback of this.#playbacks) playback.step();
+  }
+
+  serves(endpoint: string): boolean {
+    return this.#options.programme.lanes.has(endpoint);
+  }
+
+  start(control: ServerControl): void {
+    const { script, programme } = this.#options;
+    if (script === undefined) return;
+    this.#stage = new LifecycleStage(script, programme.passes, this.#pacer, control, (error) =>
+      this.#fail(error),
+    );
+  }
+
+  async admit(endpoint: string): Promise<Refusal | undefined> {
+    if (this.#stage === undefined) return undefined;
+    const playback = this.#currentPlayback() as TimedPlayback;
+    if (!playback.started) this.#stage.begin(playback, endpoint);
+    return await this.#stage.admit(playback, endpoint);
+  }
+
+  connect(client: ServedClient): () => void {
+    clearTimeout(this.#lingering);
+    const playback = this.#currentPlayback();
+    if (!playback.started) this.#startSoon(playback);
+    playback.join(client);
+    return () => this.#leave(playback, client);
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#gathering?.timer);
+    clearTimeout(this.#lingering);
+    this.#stage?.stop();
+    this.#pacer.stop();
+    for (const playback of this.#playbacks) playback.stop();
+    await Promise.allSettled([...this.#playbacks].map(({ ended }) => ended));
+    this.#markPlayed.resolve();
+  }
+
+  /** The playback that a client joins who comes now. */
+  #currentPlayback(): Playback {
+    this.#current ??= this.#createPlayback();
+    return this.#current;
+  }
+
+  #createPlayback(): Playback {
+    const { programme, speed, shared, script, clock } = this.#options;
+    const common = {
+      read: (signal: AbortSignal) => readFrames(programme, signal),
+      lanes: programme.lanes,
+      paused: this.#paused,
+    };
+    const remembrance =
+      script === undefined
+        ? { firstOnly: true, forMs: START_GRACE_MS }
+        : { firstOnly: false, forMs: REMEMBER_MS };
+    const playback =
+      speed === 'max'
+        ? new FullSpeedPlayback(common)
+        : new TimedPlayback({
+            ...common,
+            clock,
+            pacer: this.#pacer,
+            speed: this.#speed,
+            ...(shared ? { remembrance } : {}),
+            onLifecycle: (step, lanes, now) => this.#playLifecycle(step, lanes, now),
+          });
+    this.#playbacks.add(playback);
+    playback.ended.then(
+      () => this.#ended(playback),
+      (error) => this.#fail(error),
+    );
+    return playback;
+  }
+
+  #startSoon(playback: Playback): void {
+    if (this.#options.shared && this.#options.speed !== 'max') {
+      playback.start();
+      return;
+    }
+    // Each new client puts the start off a little, for the next one that comes with it.
+    const since = this.#gathering?.since ?? this.#options.clock.monotonic();
+    const elapsed = this.#options.clock.monotonic() - since;
+    clearTimeout(this.#gathering?.timer);
+    const timer = setTimeout(
+      () => {
+        this.#gathering = undefined;
+        if (!this.#options.shared) this.#current = undefined;
+        playback.start();
+      },
+      Math.max(0, Math.min(GATHER_MS, GATHER_AT_MOST_MS - elapsed)),
+    );
+    this.#gathering = { timer, since };
+  }
+
+  #leave(playback: Playback, client: ServedClient): void {
+    playback.leave(client);
+    if (playback.clients > 0 || (this.#options.shared && !playback.isOver)) return;
+    this.#discard(playback);
+    this.#checkDone();
+  }
+
+  #discard(playback: Playback): void {
+    if (playback === this.#current) {
+      this.#current = undefined;
+      clearTimeout(this.#gathering?.timer);
+      this.#gathering = undefined;
+    }
+    this.#playbacks.delete(playback);
+    playback.stop();
+  }
+
+  #ended(playback: Playback): void {
+    if (!playback.isOver) return;
+    this.#completed = true;
+    // A shared replay that is over begins anew for who comes when everybody has gone.
+    if (playback.clients === 0) this.#discard(playback);
+    this.#checkDone();
+  }
+
+  #checkDone(): void {
+    clearTimeout(this.#lingering);
+    const isBusy = this.#gathering !== undefined || [...this.#playbacks].some(({ isOver }) => !isOver);
+    if (!this.#completed || isBusy) return;
+    const done = () => {
+      this.#markPlayed.resolve();
+      if (this.#options.exitWhenDone) this.#finish.resolve();
+    };
+    if (this.#options.shared) done();
+    else this.#lingering = setTimeout(done, LINGER_MS);
+  }
+
+  #fail(error: unknown): void {
+    this.#markPlayed.reject(error);
+    this.#finish.reject(error);
+  }
+
+  #playLifecycle(step: LifecycleStep, lanes: LaneGroup, now: number): void {
+    const events = this.#stage?.play(step, lanes, now) ?? 0;
+    const endpoint = this.#options.programme.lanes.labelOf(step.lane);
+    if (events > 0 && endpoint !== undefined) this.#options.onNotice({ kind: 'unseen', endpoint, events });
+  }
+}

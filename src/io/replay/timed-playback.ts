@@ -1,0 +1,194 @@
+import { Playhead } from '../../core/playhead.js';
+import type { Clock } from '../clock.js';
+import type { ServedClient } from '../server/stream-source.js';
+import type { FrameRun, LifecycleStep } from './frame-run.js';
+import type { Remembrance } from './lane.js';
+import { LaneGroup } from './lane-group.js';
+import type { LaneTable } from './lane-table.js';
+import type { Paced, Pacer } from './pacer.js';
+import type { Playback } from './playback.js';
+import { RunCursor, type RunReceiver } from './run-cursor.js';
+import { RunQueue } from './run-queue.js';
+
+export interface TimedPlaybackOptions {
+  read: (signal: AbortSignal) => AsyncIterable<FrameRun>;
+  lanes: LaneTable;
+  clock: Clock;
+  pacer: Pacer;
+  speed: number;
+  paused: boolean;
+  /** What clients get that come after the start. */
+  remembrance?: Omit<Remembrance, 'until'> & { forMs: number };
+  onLifecycle?: (step: LifecycleStep, lanes: LaneGroup, now: number) => void;
+}
+
+/**
+ * Sends every event when it is due. Clients have no say in it: for who is slow, the server keeps what was sent, up to
+ * its limit, and then ends that client alone.
+ */
+export class TimedPlayback implements Playback, Paced, RunReceiver {
+  readonly ended: Promise<void>;
+  dueAt = Number.POSITIVE_INFINITY;
+  readonly #options: TimedPlaybackOptions;
+  readonly #lanes: LaneGroup;
+  readonly #queue: RunQueue;
+  readonly #playhead: Playhead;
+  #cursor: RunCursor | undefined;
+  #started = false;
+  #isOver = false;
+  #now = 0;
+  /** Whether a client got something since this was last set to false. */
+  #delivered = false;
+  #settle!: { resolve: () => void; reject: (error: unknown) => void };
+
+  constructor(options: TimedPlaybackOptions) {
+    const { clock, speed, paused, lanes, read } = options;
+    this.#options = options;
+    this.#lanes = new LaneGroup(lanes);
+    this.#playhead = new Playhead(clock.monotonic(), speed);
+    if (paused) this.#playhead.pause(clock.monotonic());
+    this.ended = new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+    this.#queue = new RunQueue(read);
+    this.#queue.onChange = () => this.#refill();
+  }
+
+  /** Resolves when the beginning of the recording has been read, so that a start would be prompt. */
+  get ready(): Promise<void> {
+    return this.#queue.ready;
+  }
+
+  get clients(): number {
+    return this.#lanes.clients;
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get position(): number {
+    return this.#started ? this.#playhead.position(this.#options.clock.monotonic()) : 0;
+  }
+
+  get speed(): number {
+    return this.#playhead.speed;
+  }
+
+  /** When a position of the schedule is reached; infinite while that cannot be told. */
+  timeOf(position: number): number {
+    return this.#started ? this.#playhead.timeOf(position) : Number.POSITIVE_INFINITY;
+  }
+
+  join(client: ServedClient): void {
+    this.#lanes.join(client, this.#options.clock.monotonic());
+  }
+
+  leave(client: ServedClient): void {
+    this.#lanes.leave(client);
+  }
+
+  /** @param position Where it starts. */
+  start(position = 0): void {
+    const { clock, pacer, remembrance } = this.#options;
+    const now = clock.monotonic();
+    this.#started = true;
+    this.#playhead.moveTo(position, now);
+    if (remembrance !== undefined) {
+      const { firstOnly, forMs } = remembrance;
+      for (const lane of this.#lanes.all()) lane.remember({ firstOnly, until: now + forMs });
+    }
+    pacer.add(this);
+    this.#refill();
+  }
+
+  stop(): void {
+    this.#options.pacer.remove(this);
+    this.#cursor = undefined;
+    this.dueAt = Number.POSITIVE_INFINITY;
+    void this.#queue.stop().then(this.#settle.resolve);
+  }
+
+  setSpeed(speed: number): void {
+    this.#playhead.setSpeed(speed, this.#options.clock.monotonic());
+    this.#reschedule();
+  }
+
+  pause(): void {
+    this.#playhead.pause(this.#options.clock.monotonic());
+    this.#reschedule();
+  }
+
+  resume(): void {
+    this.#playhead.resume(this.#options.clock.monotonic());
+    this.#reschedule();
+  }
+
+  step(): void {
+    if (!this.#playhead.paused || !this.#started || this.#cursor === undefined) return;
+    this.#now = this.#options.clock.monotonic();
+    this.#delivered = false;
+    // Events of endpoints that nobody watches are no step that anybody sees.
+    while (!this.#delivered && this.#cursor.due !== Number.POSITIVE_INFINITY) {
+      this.#playhead.moveTo(Math.max(this.#cursor.due, this.#playhead.position(this.#now)), this.#now);
+      this.#cursor.pass(Number.POSITIVE_INFINITY, this, 1);
+    }
+    this.#refill();
+  }
+
+  advance(now: number): void {
+    this.#now = now;
+    const position = this.#playhead.position(now);
+    while (this.#cursor !== undefined && this.#cursor.due <= position) {
+      this.#cursor.pass(position, this);
+      if (this.#cursor.due === Number.POSITIVE_INFINITY) this.#nextRun();
+    }
+    this.#updateDue();
+  }
+
+  onFrames(lane: number, frames: Buffer, events: number): void {
+    const { clients } = this.#lanes.at(lane);
+    if (clients.size > 0) this.#delivered = true;
+    this.#lanes.at(lane).send(frames, events, this.#now);
+  }
+
+  onLifecycle(step: LifecycleStep): void {
+    this.#options.onLifecycle?.(step, this.#lanes, this.#now);
+  }
+
+  #refill(): void {
+    if (!this.#started || this.#isOver) return;
+    if (this.#cursor === undefined || this.#cursor.due === Number.POSITIVE_INFINITY) this.#nextRun();
+    this.#reschedule();
+  }
+
+  #nextRun(): void {
+    const run = this.#queue.take();
+    this.#cursor = run && new RunCursor(run);
+    if (run === undefined && this.#queue.isOver) void this.#end();
+  }
+
+  async #end(): Promise<void> {
+    this.#isOver = true;
+    this.#options.pacer.remove(this);
+    await this.#lanes.drained();
+    if (this.#queue.failure === undefined) this.#settle.resolve();
+    else this.#settle.reject(this.#queue.failure);
+  }
+
+  #reschedule(): void {
+    this.#updateDue();
+    this.#options.pacer.reschedule();
+  }
+
+  #updateDue(): void {
+    const due = this.#cursor?.due ?? Number.POSITIVE_INFINITY;
+    // While paused nothing is due, not even what has the same time as the event that was stepped to.
+    const isWaiting = this.#playhead.paused || due === Number.POSITIVE_INFINITY;
+    this.dueAt = isWaiting ? Number.POSITIVE_INFINITY : this.#playhead.timeOf(due);
+  }
+}
