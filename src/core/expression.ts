@@ -23,6 +23,9 @@ const HARMLESS_NESTING = 4;
 /** After so many events of deeper shape it is compiled anew, which forgets them. */
 const DEEP_EVENTS_BEFORE_RENEWAL = 1024;
 
+/** What these give is never a boolean, of whatever type their operands turn out to be. */
+const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%', '-_']);
+
 const NAMES_HINT =
   'The names are event, data, subject and endpoint; a field of the message is event.NAME, of its data data.NAME.';
 const EMPTY_DATA: Record<string, unknown> = Object.freeze({});
@@ -86,7 +89,11 @@ function verdict(program: ParseResult, scope: Scope, text: string): boolean {
   if (typeof result === 'boolean') return result;
   // A null in the event is a value that is not there.
   if (result === null) return false;
-  throw new OpmasError('USAGE', `--where: the result is a ${celTypeOf(result)}, not true or false`, {
+  throw noBoolean(`a ${celTypeOf(result)}`, text);
+}
+
+function noBoolean(what: string, text: string): OpmasError {
+  return new OpmasError('USAGE', `--where: the result is ${what}, not true or false`, {
     hint: `Compare it with something: ${excerpt(text)} == …`,
   });
 }
@@ -121,11 +128,8 @@ function compile(text: string, patterns: Map<string, (text: string) => boolean>)
   if (!checked.valid) {
     throw usageError(checked.error, text, mentionsType ? 'The type of the event is event.type.' : undefined);
   }
-  if (checked.type !== 'bool' && checked.type !== 'dyn') {
-    throw new OpmasError('USAGE', `--where: the result is of type ${checked.type}, not true or false`, {
-      hint: `Compare it with something: ${excerpt(text)} == …`,
-    });
-  }
+  if (checked.type === 'dyn' && ARITHMETIC.has(program.ast.op)) throw noBoolean('a number or text', text);
+  if (checked.type !== 'bool' && checked.type !== 'dyn') throw noBoolean(`of type ${checked.type}`, text);
   return program;
 }
 

@@ -122,6 +122,15 @@ describe('compileExpression', () => {
     expect(failure.message).toBe(`--where: the result is of type ${type}, not true or false`);
   });
 
+  it.each(['data.cpu + 1', 'data.cpu - data.load', '-data.cpu', 'data.cpu * 2'])(
+    'refuses %s before the first event: it is arithmetic',
+    (text) => {
+      expect(failureOf(() => compileExpression(text)).message).toBe(
+        '--where: the result is a number or text, not true or false',
+      );
+    },
+  );
+
   it.each([
     ['data.cpu', 'number'],
     ['data.name', 'text'],

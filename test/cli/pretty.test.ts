@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const recording = [
+  '{"received_at":"2026-11-22T21:50:00.123456Z","endpoint":"devices","type":"device.error","subject":"opmas.devices.ap-7","data":{"cpu":97,"message":"radio \\u001b[2J reset"}}',
+  '{"received_at":"2026-11-22T21:50:01.123456Z","endpoint":"agents","type":"agent.error","subject":"opmas.agents.a","data":{"cpu":5}}',
+  '{"received_at":"2026-11-22T21:50:02.123456Z","connection":{"state":"closed","code":1006,"reason":""},"endpoint":"devices"}',
+];
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'opmas-ws-pretty-'));
+  await writeFile(join(folder, 'capture.ndjson'), `${recording.join('\n')}\n`);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function run(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      ['bin/opmas-ws.js', 'tail', '--file', join(folder, 'capture.ndjson'), ...args],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, TZ: 'Asia/Kolkata' } },
+    );
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (data: Buffer) => {
+      stdout += data;
+    });
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+describe('tail --format pretty', () => {
+  it('F81, F82: prints lines for people, filtered, without colours in a pipe', async () => {
+    const { code, stdout } = await run(['-f', 'pretty', '--lifecycle', '--full', '-w', 'data.cpu + 1 > 90']);
+    expect(code).toBe(0);
+    expect(stdout.replace(/ +/g, ' ')).toBe(
+      '03:20:00.123 devices device.error opmas.devices.ap-7 message="radio \\u001b[2J reset" cpu=97\n' +
+        '03:20:02.123 devices closed code=1006 meaning="abnormal closure"\n',
+    );
+  });
+
+  it('has times in UTC and colours when asked', async () => {
+    const { stdout } = await run(['-f', 'pretty', '--utc', '--color', 'always', '-t', 'device.*']);
+    expect(stdout).toContain('\u001b[2m21:50:00.123\u001b[22m');
+    expect(stdout).toContain('\u001b[31mdevice.error\u001b[39m');
+  });
+
+  it('warns once of a type that is not documented, and goes on', async () => {
+    const { code, stdout, stderr } = await run(['-f', 'json', '-t', 'device.eror,device.*']);
+    expect(code).toBe(0);
+    expect(stdout).toBe(`${recording[0]}\n`);
+    expect(stderr.match(/did you mean device\.error\?/g)).toHaveLength(1);
+  });
+
+  it.each([
+    [['-w', 'data.cpu >'], 'data.cpu >\n            ^'],
+    [['-w', 'type == "x"'], 'event.type'],
+    [['-w', 'data.cpu'], 'not true or false'],
+    [['-t', '{a'], 'do not pair'],
+    [['-s', 'a..b'], 'empty token'],
+  ])('%j is a usage error', async (args, text) => {
+    const { code, stdout, stderr } = await run(args);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(text);
+  });
+});
