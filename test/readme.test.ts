@@ -1,25 +1,43 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MockServer, startMockServer } from '../src/index.js';
 import { allCommands, examplesIn, fullHelp, runExample } from './support/examples.js';
 
-const root = resolve(import.meta.dirname, '..');
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const project = resolve(import.meta.dirname, '..');
+const binary = join(project, 'bin/opmas-ws.js');
+const readme = readFileSync(join(project, 'README.md'), 'utf8');
 const commands = await allCommands();
 
-const blocks = [...readme.matchAll(/```console\n([\s\S]*?)```/g)].map(([, text = '']) => text);
-const readmeExamples = blocks.flatMap(examplesIn);
-const helpExamples = [...commands.values()].flatMap((command) => examplesIn(fullHelp(command)));
-const examples = [...new Set([...readmeExamples, ...helpExamples])];
+/** Examples that belong together run one after the other, with a configuration of their own. */
+interface ExampleGroup {
+  name: string;
+  examples: string[];
+}
+
+const readmeGroups = [...readme.matchAll(/```console\n([\s\S]*?)```/g)].map(([, text = ''], at) => ({
+  name: `README, block ${at + 1}`,
+  examples: examplesIn(text),
+}));
+/** One group for a command and its subcommands: `context use` needs what `context add` has done. */
+const helpGroups = [...commands.keys()]
+  .filter((name) => !name.includes(' ') && name !== 'help')
+  .map((name) => {
+    const family = [...commands].filter(([path]) => path === name || path.startsWith(`${name} `));
+    const examples = family.flatMap(([, command]) => examplesIn(fullHelp(command)));
+    return { name: `${name} --help`, examples: [...new Set(examples)] };
+  });
+const groups: ExampleGroup[] = [...readmeGroups, ...helpGroups];
 
 /** What an example needs and a test cannot give; each says why. */
 const notRun: readonly [RegExp, string][] = [
   [/^npm /, 'would install or rebuild while tests run'],
   [/auth login(?!.*(--with-token|--password-stdin))/, 'asks on a terminal; test/cli has it on a pty'],
   [/~\//, "writes into the user's own folders"],
+  [/^opmas-ws tail --context|curl /, 'needs a server at the address that it names'],
   [/^opmas-ws (?!context).*(wss:\/\/|--ca )/, 'needs a server of its own with TLS'],
 ];
 const missing = ['jq', 'gzip'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
@@ -31,64 +49,91 @@ function reasonToSkip(example: string): string | undefined {
     : `${tool} is not installed`;
 }
 
+/** Those that listen on the documented port take turns. */
+let portIsFree = Promise.resolve();
+
+function whenPortIsFree<T>(example: string, work: () => Promise<T>): Promise<T> {
+  if (!/\b(replay|mock)\b(?!.*(-p|--port) 0)/.test(example)) return work();
+  const result = portIsFree.then(work);
+  portIsFree = result.then(
+    () => undefined,
+    () => undefined,
+  );
+  return result;
+}
+
 describe('examples of the README and of every --help', () => {
-  let folder: string;
+  let root: string;
   let server: MockServer;
   let environment: NodeJS.ProcessEnv;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'opmas-ws-examples-'));
+    root = mkdtempSync(join(tmpdir(), 'opmas-ws-examples-'));
     server = await startMockServer({ port: 0, rate: 20, seed: 1 });
-    const command = join(folder, 'opmas-ws');
-    writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${join(root, 'bin/opmas-ws.js')}' "$@"\n`);
+    const command = join(root, 'opmas-ws');
+    writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`);
     chmodSync(command, 0o755);
     environment = {
-      PATH: `${folder}${delimiter}${process.env.PATH}`,
-      HOME: folder,
-      XDG_CONFIG_HOME: join(folder, 'config'),
+      PATH: `${root}${delimiter}${process.env.PATH}`,
+      HOME: root,
       OPMAS_URL: server.url,
       OPMAS_TOKEN: server.token,
       OPMAS_KEYCHAIN: 'off',
       LANG: 'C.UTF-8',
     };
-    writeFileSync(join(folder, 'secret'), 'a password\n', { mode: 0o600 });
-    writeFileSync(join(folder, 'token.txt'), server.token, { mode: 0o600 });
-    const recorded = await runExample(
-      'opmas-ws tail -f json --lifecycle -n 120 > capture.ndjson && gzip -k capture.ndjson && cp capture.ndjson other.ndjson',
-      folder,
-      environment,
-    );
+    const recorded = await runExample('opmas-ws tail -f json --lifecycle -n 120', root, environment, 30);
     expect(recorded.code).toBe(0);
-  }, 30_000);
+    writeFileSync(join(root, 'capture.ndjson'), recorded.stdout);
+  }, 40_000);
 
   afterAll(async () => {
     await server.close();
-    rmSync(folder, { recursive: true, force: true });
+    rmSync(root, { recursive: true, force: true });
   });
+
+  /** A folder with what the examples name. */
+  function folderFor(group: ExampleGroup): string {
+    const folder = join(root, group.name.replace(/\W+/g, '-'));
+    mkdirSync(folder);
+    const capture = readFileSync(join(root, 'capture.ndjson'));
+    for (const name of ['capture.ndjson', 'other.ndjson']) writeFileSync(join(folder, name), capture);
+    writeFileSync(join(folder, 'capture.ndjson.gz'), gzipSync(capture));
+    writeFileSync(join(folder, 'secret'), 'a password\n', { mode: 0o600 });
+    writeFileSync(join(folder, 'token.txt'), server.token, { mode: 0o600 });
+    return folder;
+  }
 
   it('finds them', () => {
-    expect(readmeExamples.length).toBeGreaterThan(15);
-    expect(helpExamples.length).toBeGreaterThan(20);
+    expect(readmeGroups.flatMap((group) => group.examples).length).toBeGreaterThan(25);
+    expect(helpGroups.flatMap((group) => group.examples).length).toBeGreaterThan(30);
   });
 
-  it.each([...commands.keys()])('%s --help has two at least', (name) => {
-    const command = commands.get(name)!;
-    if (name === 'help') return;
-    expect(examplesIn(fullHelp(command)).length).toBeGreaterThanOrEqual(2);
-  });
+  it.each([...commands.keys()].filter((name) => !name.endsWith('help')))(
+    '%s --help has two at least',
+    (name) => {
+      expect(examplesIn(fullHelp(commands.get(name)!)).length).toBeGreaterThanOrEqual(2);
+    },
+  );
 
-  for (const example of examples) {
+  it.concurrent.each(groups.filter((group) => group.examples.length > 0))(
+    '$name',
+    async (group) => {
+      const folder = folderFor(group);
+      const own = { ...environment, XDG_CONFIG_HOME: join(folder, 'config') };
+      for (const example of group.examples) {
+        if (reasonToSkip(example) !== undefined) continue;
+        const { code, stderr } = await whenPortIsFree(example, () => runExample(example, folder, own));
+        expect(stderr, `$ ${example}`).not.toMatch(/error:|is a bug|did you mean/i);
+        // 130: it goes on until somebody stops it, and dies of it.
+        expect([0, 130], `$ ${example}\n${stderr}`).toContain(code);
+      }
+    },
+    120_000,
+  );
+
+  for (const example of groups.flatMap((group) => group.examples)) {
     const reason = reasonToSkip(example);
-    const name = `$ ${example}${reason === undefined ? '' : ` (not run: ${reason})`}`;
-    // Those that listen use the documented port, so they take turns; the rest run side by side.
-    const kind = /\b(replay|mock|record|context|auth)\b/.test(example) ? it : it.concurrent;
-    const test = reason === undefined ? kind : it.skip;
-    test(name, async () => {
-      const { code, stderr } = await runExample(example, folder, environment);
-      expect(stderr).not.toMatch(/error:|is a bug|did you mean/i);
-      // 124: it goes on until somebody stops it. 130 and 143: it was stopped, and died of it.
-      expect([0, 124, 130, 143], stderr).toContain(code);
-    });
+    if (reason !== undefined) it.skip(`$ ${example} (${reason})`, () => undefined);
   }
 });
 
@@ -111,30 +156,25 @@ function optionsOf(name: string) {
 }
 
 describe('tables of the README', () => {
-  const documented = new Map(
-    tablesWith('option').map(([names = '', , byDefault = '']) => [
-      /`(--[a-z-]+)`/.exec(names)?.[1] ?? names,
-      byDefault,
-    ]),
+  const documented = tablesWith('option').map(
+    ([names = '', , byDefault = '']) => [/`(--[a-z-]+)`/.exec(names)?.[1] ?? names, byDefault] as const,
   );
+  const names = new Set(documented.map(([long]) => long));
 
   it.each(['tail', 'record', 'replay', 'mock', 'inspect'])('every option of %s is in a table', (name) => {
     const undocumented = optionsOf(name)
       .map(({ long }) => long!)
-      .filter((long) => !documented.has(long) && long !== '--no-heartbeat');
+      .filter((long) => !names.has(long) && long !== '--no-heartbeat');
     expect(undocumented).toEqual([]);
   });
 
   it('every option in a table exists, with the default that is named', () => {
-    const known = new Map(
-      [...commands.values()].flatMap(({ options }) =>
-        options.map((option) => [option.long!, option] as const),
-      ),
-    );
+    const options = [...commands.values()].flatMap((command) => command.options);
     for (const [long, byDefault] of documented) {
-      expect(known.has(long), `${long} is in the README but not in the program`).toBe(true);
-      const value = known.get(long)!.defaultValue;
-      if (typeof value === 'string') expect(byDefault, long).toContain(`\`${value}\``);
+      const defaults = options.filter((option) => option.long === long).map((option) => option.defaultValue);
+      expect(defaults, `${long} is in the README but not in the program`).not.toEqual([]);
+      const named = defaults.some((value) => typeof value !== 'string' || byDefault.includes(`\`${value}\``));
+      expect(named, `${long}: the README says ${byDefault}, the program ${defaults}`).toBe(true);
     }
   });
 
@@ -151,7 +191,7 @@ describe('tables of the README', () => {
   });
 
   it('has the exit codes that the program has', () => {
-    const program = readFileSync(join(root, 'src/cli/exit.ts'), 'utf8');
+    const program = readFileSync(join(project, 'src/cli/exit.ts'), 'utf8');
     const codes = [...program.matchAll(/\b(?:USAGE|AUTH|NETWORK|LOCAL|DATA): (\d)/g)].map(([, code]) => code);
     const rows = tablesWith('code').map(([cell]) => cell);
     expect(rows).toEqual(['0', '1', ...codes, '128+n']);

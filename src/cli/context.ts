@@ -25,7 +25,7 @@ export function configure(command: Command): void {
       'after',
       `
 Examples:
-  $ opmas-ws context add lab --url ws://localhost:8000
+  $ opmas-ws context add home --url ws://localhost:8000
   $ opmas-ws context add prod --url wss://opmas.example.org --token-command 'pass show opmas/token'`,
     );
   add.action((name: string, options: AddOptions) =>

@@ -1,18 +1,19 @@
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { configureCommands } from '../../src/cli/commands.js';
 import { createProgram } from '../../src/cli/main.js';
 
 /** How an example ended. */
 export interface ExampleResult {
-  /** Exit code of the shell; 124 when it was still running at the time limit, which is how a tail ends. */
+  /** Exit code of the shell, 128+n when it died by a signal. */
   code: number;
   stdout: string;
   stderr: string;
 }
 
-/** Time that an example without an end of its own is given. */
-const LIMIT_SECONDS = 3;
+/** An example without an end of its own is stopped so long after it first prints something. */
+const LOOK_MS = 700;
 
 /** The lines of a text that are typed at a prompt: `$ opmas-ws …`, without what explains them. */
 export function examplesIn(text: string): string[] {
@@ -27,27 +28,43 @@ export function examplesIn(text: string): string[] {
     );
 }
 
-/** Runs an example as a user would, in bash, and stops it by SIGINT when it has no end of its own. */
+/**
+ * Runs an example as a user would, in bash. When it has no end of its own it is stopped by Ctrl-C's signal, a moment
+ * after it first printed something.
+ *
+ * @param lookSeconds How long it may go on after that. Default 0.7.
+ */
 export function runExample(
   example: string,
   folder: string,
   environment: NodeJS.ProcessEnv,
+  lookSeconds = LOOK_MS / 1000,
 ): Promise<ExampleResult> {
-  const shell = spawn('timeout', ['-s', 'INT', '-k', '5', String(LIMIT_SECONDS), 'bash', '-c', example], {
+  const shell = spawn('bash', ['-c', example], {
     cwd: folder,
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that all of a pipeline gets the signal, as from a terminal.
+    detached: true,
   });
-  let stdout = '';
-  let stderr = '';
-  shell.stdout.on('data', (chunk) => {
-    stdout += chunk;
-  });
-  shell.stderr.on('data', (chunk) => {
-    stderr += chunk;
-  });
+  const stopGroup = (signal: NodeJS.Signals) => {
+    if (shell.exitCode === null && shell.signalCode === null) process.kill(-shell.pid!, signal);
+  };
+  let stopper: NodeJS.Timeout | undefined;
+  const deadline = setTimeout(() => stopGroup('SIGKILL'), 60_000);
+  const result: ExampleResult = { code: 1, stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    shell[stream].on('data', (chunk) => {
+      result[stream] += chunk;
+      stopper ??= setTimeout(() => stopGroup('SIGINT'), lookSeconds * 1000);
+    });
+  }
   return new Promise((resolve) => {
-    shell.on('close', (code) => resolve({ code: code ?? 1, stdout, stderr }));
+    shell.on('close', (code, signal) => {
+      clearTimeout(stopper);
+      clearTimeout(deadline);
+      resolve({ ...result, code: code ?? 128 + constants.signals[signal!] });
+    });
   });
 }
 
