@@ -38,6 +38,17 @@ function redactUrls(text: string): string {
   return text.replace(/([?&](?:token|access_token)=)[^&\s"']*/gi, '$1…').replace(/\/\/[^/\s@]*@/g, '//…@');
 }
 
+/**
+ * Listens for faults of stdout and stderr that nobody else waits for: of help texts and the version. A reader that has
+ * gone (`--help | head -1`) is a normal end, a full disk is not.
+ */
+export function watchOutputs(): void {
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') process.exitCode = EXIT_CODES.LOCAL;
+  });
+}
+
 /** Ends with a code once everything queued is written; dangling sockets and timers cannot hold it up for long. */
 export function finish(exitCode: number): void {
   process.exitCode = exitCode;

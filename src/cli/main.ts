@@ -1,6 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { addCommands, loadCommand } from './commands.js';
-import { finish, reportError } from './exit.js';
+import { finish, reportError, watchOutputs } from './exit.js';
 import { version } from './version.js';
 
 /**
@@ -8,6 +8,7 @@ import { version } from './version.js';
  * command's own file (options, action), `session.ts` (what an action gets), `exit.ts` (how it ends).
  */
 export async function main(args: readonly string[]): Promise<void> {
+  watchOutputs();
   const program = createProgram();
   try {
     await loadCommand(program, args);
