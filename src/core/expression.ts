@@ -1,7 +1,7 @@
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
+import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from './errors.js';
 import { precheckOf } from './expression-paths.js';
-import { compileLinearRegex, RegexFault } from './linear-regex.js';
 import { escapeUnsafe } from './printable.js';
 
 /** A compiled CEL expression over one event. */
@@ -176,7 +176,7 @@ const SAFE_MATCHES = 'matchesCompiled';
 
 /**
  * The library's own `matches` makes a RegExp for each event, from whatever text stands there, and some patterns keep
- * a RegExp busy for ever.
+ * a RegExp busy for ever. CEL means RE2's expressions, whose time grows with the text only.
  */
 function replaceMatches(node: ASTNode, patterns: Map<string, (text: string) => boolean>, text: string): void {
   if (node.op !== 'rcall' || node.args[0] !== 'matches') return;
@@ -187,9 +187,10 @@ function replaceMatches(node: ASTNode, patterns: Map<string, (text: string) => b
   }
   if (!patterns.has(pattern.args)) {
     try {
-      patterns.set(pattern.args, compileLinearRegex(pattern.args));
+      const compiled = RE2JS.compile(pattern.args);
+      patterns.set(pattern.args, (candidate) => compiled.matcher(candidate).find());
     } catch (error) {
-      if (!(error instanceof RegexFault)) throw error;
+      if (!(error instanceof RE2JSException)) throw error;
       throw placedError(`the pattern of matches() is not understood: ${error.message}`, text, pattern.start);
     }
   }
