@@ -66,7 +66,8 @@ async function runTokenCommand(
   let length = 0;
   child.stdout.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    if (length <= MAX_TOKEN_BYTES + 1024) output.push(chunk);
+    // One chunk above the limit is enough to know that it is too long.
+    if (length - chunk.length <= MAX_TOKEN_BYTES) output.push(chunk);
   });
   if (onStderr) passOn(child.stderr, (line) => onStderr(withoutTokens(line, known)));
   else child.stderr.resume();
