@@ -87,13 +87,21 @@ class Diagnosis {
 
   async #check(name: string, work: () => Promise<Finding>): Promise<Check> {
     const start = this.#clock.monotonic();
-    const finding = await work().catch((error: unknown): Finding => {
-      if (error instanceof OpmasError || error instanceof Error) {
-        return { status: 'failed', detail: wordsOfError(error), fault: faultOfError(error) };
-      }
-      throw error;
-    });
+    const finding = await work();
     return { name, ...finding, milliseconds: this.#clock.monotonic() - start };
+  }
+
+  /** A check that goes to the network, where any error is a finding. */
+  #checkWay(name: string, work: () => Promise<Finding>): Promise<Check> {
+    return this.#check(name, () =>
+      work().catch(
+        (error: unknown): Finding => ({
+          status: 'failed',
+          detail: wordsOfError(error),
+          fault: faultOfError(error),
+        }),
+      ),
+    );
   }
 
   async #checkToken(): Promise<Finding> {
@@ -125,7 +133,7 @@ class Diagnosis {
     const { url, ca, insecure } = this.#options;
     const proxy = chooseProxy(url, process.env);
     const target = targetOf(proxy?.url ?? url);
-    const dns = await this.#check('dns', async () => ({
+    const dns = await this.#checkWay('dns', async () => ({
       status: 'ok',
       detail: `${target.host} is ${(await resolveName(target.host)).join(', ')}`,
     }));
@@ -135,7 +143,7 @@ class Diagnosis {
       yield skipped(proxy === undefined ? 'tcp' : 'proxy');
       return;
     }
-    const tcp = await this.#check(proxy === undefined ? 'tcp' : 'proxy', async () => ({
+    const tcp = await this.#checkWay(proxy === undefined ? 'tcp' : 'proxy', async () => ({
       status: 'ok',
       detail: `${await reach(target)} port ${target.port}${proxy ? ` (${proxy.variable})` : ''}`,
     }));
@@ -143,7 +151,7 @@ class Diagnosis {
     yield tcp;
     if (url.protocol !== 'wss:' || proxy !== undefined) return;
     if (tcp.status === 'failed') yield skipped('tls');
-    else yield await this.#check('tls', () => greet(target, { ca, insecure }));
+    else yield await this.#checkWay('tls', () => greet(target, { ca, insecure }));
   }
 
   /** The REST API and the endpoints, all at once; the API's answer explains what the endpoints say. */
