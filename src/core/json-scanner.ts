@@ -70,6 +70,8 @@ export class JsonScanner {
 
   /** For each open level, whether the one around it is an object (1) or an array (0). */
   #levels = new Uint8Array(USUAL_DEPTH);
+  /** For reading four bytes at a time; made anew only when the memory is another. */
+  #view: DataView = new DataView(new ArrayBuffer(0));
 
   /** Scans a whole text, `bytes[start..end)`. */
   scan(bytes: Uint8Array, start: number, end: number): JsonVerdict {
@@ -91,6 +93,8 @@ export class JsonScanner {
     this.hasLineBreaks = false;
     this.typeStart = -1;
     this.subjectStart = -1;
+    const view = this.#viewOf(bytes.buffer);
+    const origin = bytes.byteOffset;
     let levels = this.#levels;
     let expected: number = startsWith;
     let depth = startsWith === VALUE ? 0 : 1;
@@ -102,13 +106,19 @@ export class JsonScanner {
     while (at < end) {
       const byte = bytes[at++] as number;
       if (byte === QUOTE) {
-        // Not in a function of its own, because most of the bytes pass here.
         const text = at;
         for (;;) {
+          // Four bytes in one step as long as none of them means anything: most of a text passes here.
+          while (at + 4 <= end) {
+            const special = specialBytes(view.getInt32(origin + at, true));
+            if (special !== 0) {
+              at += firstByte(special);
+              break;
+            }
+            at += 4;
+          }
           if (at >= end) return 'not JSON';
           const character = bytes[at++] as number;
-          // Most characters are letters, which come after the backslash.
-          if (character > BACKSLASH) continue;
           if (character === QUOTE) break;
           if (character < SPACE) return 'not JSON';
           if (character !== BACKSLASH) continue;
@@ -158,6 +168,11 @@ export class JsonScanner {
     return isObject ? 'object' : 'not a JSON object';
   }
 
+  #viewOf(buffer: ArrayBufferLike): DataView {
+    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view;
+  }
+
   /** Which member of the top-level object begins with the name at `start`. What an earlier one said is forgotten. */
   #memberAt(bytes: Uint8Array, start: number): number {
     if (nameIs(bytes, start, TYPE)) {
@@ -186,6 +201,28 @@ function twiceAsLong(levels: Uint8Array): Uint8Array<ArrayBuffer> {
   const longer = new Uint8Array(levels.length * 2);
   longer.set(levels);
   return longer;
+}
+
+/** The highest bit of each byte. */
+const HIGH_BITS = 0x80808080 | 0;
+
+/**
+ * Which of four bytes, the first lowest, is a quote, a backslash or a control character: its highest bit is set in
+ * the result. This is certain for the first such byte only, and 0 when there is none.
+ */
+function specialBytes(four: number): number {
+  // A byte has this bit after the subtraction, and not before, when it was smaller than what was taken from it.
+  const control = (four - 0x20202020) & ~four;
+  const quote = four ^ 0x22222222;
+  const backslash = four ^ 0x5c5c5c5c;
+  const isQuote = (quote - 0x01010101) & ~quote;
+  const isBackslash = (backslash - 0x01010101) & ~backslash;
+  return (control | isQuote | isBackslash) & HIGH_BITS;
+}
+
+/** Which byte, 0 to 3, is the first that has its highest bit set. */
+function firstByte(highBits: number): number {
+  return (31 - Math.clz32(highBits & -highBits)) >> 3;
 }
 
 /** The offset after an escape; `start` is after its backslash. */
