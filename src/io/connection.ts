@@ -1,6 +1,6 @@
 import type { Agent, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import WebSocket from 'ws';
+import WebSocket, { type ClientOptions } from 'ws';
 import { displayUrl, redactToken } from '../core/address.js';
 import { HEARTBEAT_MESSAGE } from '../core/protocol.js';
 import { type ConnectionEnd, parseRetryAfter } from '../core/retry.js';
@@ -10,7 +10,7 @@ import { Liveness } from './liveness.js';
 
 /** `setTimeout` fires at once for anything longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** How long a server may take to answer our close before the socket is destroyed. */
+/** How long a server may take to end a connection that is being closed, by either side, before it is destroyed. */
 const CLOSE_LIMIT_MS = 500;
 
 export interface ConnectionOptions {
@@ -66,14 +66,18 @@ export class Connection {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    this.#socket = new WebSocket(options.url, {
+    // The types of `ws` know no `closeTimeout` yet.
+    const settings: ClientOptions & { closeTimeout: number } = {
       perMessageDeflate: false,
       followRedirects: false,
+      // The default, half a minute, would be lost time after a close or a fault of a server that has hung since.
+      closeTimeout: CLOSE_LIMIT_MS,
       maxPayload: options.maxMessageBytes,
       ...(options.agent ? { agent: options.agent } : {}),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.insecure ? { rejectUnauthorized: false } : {}),
-    });
+    };
+    this.#socket = new WebSocket(options.url, settings);
     // All before the first turn of the loop: the packet with the `101` may hold messages already.
     this.#listen();
     this.#timers.push(
@@ -107,7 +111,6 @@ export class Connection {
     }
     this.#socket.resume();
     this.#socket.close(1000);
-    this.#timers.push(setTimeout(() => this.#socket.terminate(), CLOSE_LIMIT_MS));
   }
 
   #listen(): void {

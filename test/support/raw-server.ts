@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { Arrivals } from './arrivals.js';
-import { acceptKey, type ClientFrame, close, readClientFrames, text } from './raw-frames.js';
+import { acceptKey, type ClientFrame, close, frame, readClientFrames, text } from './raw-frames.js';
 
 /** One TCP connection to a {@link RawServer}; it answers nothing by itself but a close frame. */
 export class RawConnection {
   readonly socket: Socket;
-  /** Whether a close frame of the client is answered by the end of TCP, as servers do. */
+  /** Whether the client's close frame and the client's FIN are answered by the end of TCP, as servers do. */
   answersClose = true;
   /** Request line and headers, once they are there. */
   head = '';
@@ -22,8 +22,10 @@ export class RawConnection {
     this.socket = socket;
     this.#onRequest = onRequest;
     socket.on('error', () => undefined);
-    this.ended = once(socket, 'close').then(() => this.frames.end());
+    this.ended = new Promise((resolve) => socket.once('close', () => resolve()));
+    void this.ended.then(() => this.frames.end());
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('end', () => this.answersClose && socket.end());
   }
 
   /** The path with its query, as the client asked for it. */
@@ -69,6 +71,14 @@ export class RawConnection {
   /** Sends text messages in one packet. */
   text(...payloads: (string | Buffer)[]): this {
     return this.write(Buffer.concat(payloads.map(text)));
+  }
+
+  /** Goes to and fro so many times by ping and pong: both sides have done all that was due. */
+  async roundTrips(times = 1): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      this.write(frame({ opcode: 9, payload: `${i}` }));
+      await this.frames.next(({ opcode, payload }) => opcode === 10 && payload.toString() === `${i}`);
+    }
   }
 
   /** Sends a close frame and leaves it to the client to end TCP. */
@@ -121,7 +131,10 @@ export class RawServer {
   /** @param host Default 127.0.0.1. @param tls Speak TLS with these. */
   static async start(options: { host?: string; port?: number; tls?: TlsOptions } = {}): Promise<RawServer> {
     const { host = '127.0.0.1', port = 0, tls } = options;
-    const server: Server = tls === undefined ? createServer() : createTlsServer(tls);
+    const server: Server =
+      tls === undefined
+        ? createServer({ allowHalfOpen: true })
+        : createTlsServer({ ...tls, allowHalfOpen: true });
     const raw = new RawServer(server, tls !== undefined);
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
       raw.#connect(socket),
