@@ -71,6 +71,7 @@ export { ProxyError, proxyAgentFor } from './io/proxy.js';
 export type { ReadProblem } from './io/recording/cursor.js';
 export { type ReadOptions, readRecording } from './io/recording/reader.js';
 export type { RecordedBatch } from './io/recording/recorded-batch.js';
+export { openRecording, type RecordingWriter, type RecordOptions } from './io/recording/writer.js';
 export type { PlaybackControls } from './io/replay/playback.js';
 export type { ReplayNotice, ReplayStatus } from './io/replay/replay-source.js';
 export {

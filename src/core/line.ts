@@ -24,11 +24,21 @@ export interface LineBatch {
   release?(): void;
 }
 
-/** What happened to a connection (contract, section 6). Times are timestamps, waits are milliseconds. */
+/**
+ * What happened to a connection (contract, section 6). Times are timestamps, waits are milliseconds. `continued` marks
+ * lines at the start of a further file of one recording: they repeat what was so already, nothing has happened.
+ */
 export type ConnectionState =
-  | { state: 'connecting'; attempt: number; url: string; recorder: string; format: number }
+  | {
+      state: 'connecting';
+      attempt: number;
+      url: string;
+      recorder: string;
+      format: number;
+      continued?: true;
+    }
   | { state: 'refused'; status?: number; error?: string; retry_in_ms?: number }
-  | { state: 'open'; gap_since?: string }
+  | { state: 'open'; gap_since?: string; continued?: true }
   | { state: 'closed'; code: number; reason: string; retry_in_ms?: number }
   | { state: 'dropped'; count: number; from: string; to: string };
 

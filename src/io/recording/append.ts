@@ -1,0 +1,145 @@
+import type { FileHandle } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
+import { OpmasError } from '../../core/errors.js';
+import { RecordedLine } from '../../core/recorded-line.js';
+import { GzipDamage, gunzip } from './gunzip.js';
+import { localError } from './part-file.js';
+import { readRecording } from './reader.js';
+
+const LF = 0x0a;
+const BLOCK_BYTES = 64 * 1024;
+/** How a gzip member of ours begins: no name, no time. */
+const MEMBER_START = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+/** A torn member is unpacked in memory; ours end after 4 MiB of lines, and one line has 64 MiB at most. */
+const MAX_REPAIR_BYTES = 128 * 1024 * 1024;
+
+/** What had to be done before lines can be appended, for a message; `undefined` when nothing. */
+export type Repair = string | undefined;
+
+/**
+ * Makes a recording ready to be appended to: looks whether it is one, and cuts a torn tail off.
+ *
+ * @throws {OpmasError} `DATA` when it is no recording, one of a newer format, or damaged beyond repair.
+ */
+export async function prepareAppend(path: string, handle: FileHandle, compressed: boolean): Promise<Repair> {
+  const { size } = await handle.stat();
+  if (size === 0) return undefined;
+  await refuseForeign(path);
+  try {
+    return compressed ? await repairGzip(path, handle, size) : await repairText(path, handle, size);
+  } catch (error) {
+    throw error instanceof OpmasError ? error : localError(`${path} cannot be repaired`, error);
+  }
+}
+
+/** Lines that do not say when they were received were not written by us, and ours have no place among them. */
+async function refuseForeign(path: string): Promise<void> {
+  const keep = ({ receivedAt }: RecordedLine) => {
+    if (Number.isNaN(receivedAt)) {
+      throw new OpmasError('DATA', `${path} has lines of other origin (without received_at)`, {
+        hint: 'Choose another file with -o.',
+      });
+    }
+    return true;
+  };
+  // The first batch is enough to know what it is.
+  for await (const _ of readRecording([path], { keep })) break;
+}
+
+async function repairText(path: string, handle: FileHandle, size: number): Promise<Repair> {
+  const end = await endOfLastLine(handle, size);
+  if (end === size) return undefined;
+  if (size - end <= MAX_REPAIR_BYTES) {
+    const tail = await readRange(handle, end, size);
+    if (new RecordedLine().read(tail, 0, tail.length) !== undefined) {
+      await handle.appendFile('\n');
+      return undefined;
+    }
+  }
+  await handle.truncate(end);
+  return `${path}: the last line was torn; its ${size - end} bytes were cut off`;
+}
+
+/** The offset after the last line feed; 0 when there is none. */
+export async function endOfLastLine(handle: FileHandle, size: number): Promise<number> {
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - BLOCK_BYTES);
+    const found = (await readRange(handle, start, end)).lastIndexOf(LF);
+    if (found >= 0) return start + found + 1;
+    end = start;
+  }
+  return 0;
+}
+
+async function repairGzip(path: string, handle: FileHandle, size: number): Promise<Repair> {
+  const start = await startOfLastMember(handle, size);
+  const { text, isWhole } = await unpackFrom(path, handle, start ?? 0, start !== undefined);
+  if (isWhole) {
+    if (text.at(-1) !== LF) await handle.appendFile(gzipSync('\n'));
+    return undefined;
+  }
+  if (start === undefined) throw beyondRepair(path);
+  const lines = text.subarray(0, text.lastIndexOf(LF) + 1);
+  await handle.truncate(start);
+  if (lines.length > 0) await handle.appendFile(gzipSync(lines));
+  return `${path}: the gzip data was torn; all whole lines of it were kept`;
+}
+
+function beyondRepair(path: string): OpmasError {
+  return new OpmasError('DATA', `${path}: the gzip data is damaged, so nothing can be appended to it`, {
+    hint: 'Choose another file with -o; inspect and replay read this one up to the damage.',
+  });
+}
+
+/** Unpacks from a place on. @param all Whether to keep all of it, else only its last block. */
+async function unpackFrom(
+  path: string,
+  handle: FileHandle,
+  start: number,
+  all: boolean,
+): Promise<{ text: Buffer; isWhole: boolean }> {
+  const { size } = await handle.stat();
+  let blocks: Buffer[] = [];
+  let length = 0;
+  let isWhole = true;
+  try {
+    for await (const block of gunzip(() => readBlocks(handle, start, size), { canReopen: true })) {
+      if (!all) blocks = [];
+      blocks.push(block);
+      length += block.length;
+      if (all && length > MAX_REPAIR_BYTES) throw beyondRepair(path);
+    }
+  } catch (error) {
+    if (!(error instanceof GzipDamage)) throw error;
+    isWhole = false;
+  }
+  return { text: Buffer.concat(blocks), isWhole };
+}
+
+async function startOfLastMember(handle: FileHandle, size: number): Promise<number | undefined> {
+  for (let end = size; end > 0; ) {
+    const start = Math.max(0, end - BLOCK_BYTES);
+    const block = await readRange(handle, start, Math.min(size, end + MEMBER_START.length));
+    const found = block.lastIndexOf(MEMBER_START);
+    if (found >= 0) return start + found;
+    end = start;
+  }
+  return undefined;
+}
+
+async function* readBlocks(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let at = start; at < end; at += BLOCK_BYTES) {
+    yield await readRange(handle, at, Math.min(end, at + BLOCK_BYTES));
+  }
+}
+
+async function readRange(handle: FileHandle, start: number, end: number): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafe(end - start);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}

@@ -1,0 +1,190 @@
+import type { FileHandle } from 'node:fs/promises';
+import { OpmasError } from '../../core/errors.js';
+import type { LineBatch } from '../../core/line.js';
+import { RecordedLine } from '../../core/recorded-line.js';
+import { formatTimestamp } from '../../core/timestamp.js';
+import { type Clock, systemClock } from '../clock.js';
+import type { RecordingLock } from './lock.js';
+import { countLines, localError, WriteFailure } from './part-file.js';
+import { PartSequence } from './part-sequence.js';
+import type { RecordingWriter, RecordOptions } from './writer.js';
+
+/** How often to look whether somebody has deleted, renamed or cut the file. */
+const EXAMINE_MS = 2000;
+const LF = 0x0a;
+
+/** Writes batches into the files of a recording, decides when the next file begins, and keeps account. */
+export class FileRecording implements RecordingWriter {
+  readonly #options: RecordOptions;
+  readonly #clock: Clock;
+  readonly #lock: RecordingLock | undefined;
+  readonly #parts: PartSequence;
+  /** The last of the tasks that wait for each other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #examineTimer: NodeJS.Timeout | undefined;
+  #isExamining = false;
+  #startedAt: number;
+
+  #given = 0;
+  #lines = 0;
+  #bytes = 0;
+  #failure: OpmasError | undefined;
+  #failureIsKnown = false;
+  #closing: Promise<void> | undefined;
+
+  /** @param lock `undefined` for pipes and devices, which nobody can take away either. */
+  constructor(
+    path: string,
+    handle: FileHandle,
+    size: number,
+    lock: RecordingLock | undefined,
+    options: RecordOptions,
+  ) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#lock = lock;
+    this.#parts = new PartSequence(path, handle, size, (task) => this.#exclusively(task));
+    this.#startedAt = this.#clock.monotonic();
+    if (lock !== undefined) this.#examineTimer = setInterval(() => this.#examineSoon(), EXAMINE_MS).unref();
+  }
+
+  get path(): string {
+    return this.#parts.path;
+  }
+
+  get lines(): number {
+    return this.#lines;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get size(): number {
+    return this.#parts.totalSize;
+  }
+
+  get parts(): number {
+    return this.#parts.count;
+  }
+
+  get lostLines(): number {
+    return this.#given - this.#lines;
+  }
+
+  write({ bytes, count }: LineBatch): Promise<void> {
+    return this.#exclusively(async () => {
+      this.#given += count;
+      try {
+        if (this.#failure === undefined) await this.#writeLines(bytes, count);
+      } catch (error) {
+        this.#fail(error);
+      }
+      if (this.#failure === undefined) return;
+      this.#failureIsKnown = true;
+      throw this.#failure;
+    });
+  }
+
+  close(): Promise<void> {
+    clearInterval(this.#examineTimer);
+    this.#closing ??= this.#exclusively(async () => {
+      await this.#parts.close().catch((error) => this.#fail(error));
+      await this.#lock?.release();
+      if (this.#failure !== undefined && !this.#failureIsKnown) throw this.#failure;
+    });
+    return this.#closing;
+  }
+
+  async #writeLines(bytes: Buffer, count: number): Promise<void> {
+    const { rotateMs, rotateBytes } = this.#options;
+    const age = this.#clock.monotonic() - this.#startedAt;
+    if (rotateMs !== undefined && this.#parts.hasLines && age >= rotateMs) await this.#rotate(bytes);
+    if (rotateBytes === undefined) return this.#append(bytes, count);
+    let rest = bytes;
+    let left = count;
+    while (rest.length > 0) {
+      const end = this.#endOfRoom(rest, rotateBytes);
+      if (end === 0) {
+        await this.#rotate(rest);
+        continue;
+      }
+      const lines = end === rest.length ? left : countLines(rest.subarray(0, end));
+      await this.#append(rest.subarray(0, end), lines);
+      rest = rest.subarray(end);
+      left -= lines;
+    }
+  }
+
+  /** How much of the lines goes into the current file; 0 when it is full. A file takes one line at least. */
+  #endOfRoom(lines: Buffer, limit: number): number {
+    const { size, hasLines, isCompressed } = this.#parts;
+    const room = limit - size;
+    if (lines.length <= room) return lines.length;
+    // What lines come to when they are compressed is known afterwards.
+    if (isCompressed) return room > 0 || !hasLines ? lines.length : 0;
+    const end = room > 0 ? lines.lastIndexOf(LF, room - 1) + 1 : 0;
+    return end > 0 || hasLines ? end : lines.indexOf(LF) + 1;
+  }
+
+  async #append(bytes: Buffer, count: number): Promise<void> {
+    // Counted first, for a failure says how many of all that were handed over are not in the file.
+    this.#lines += count;
+    this.#bytes += bytes.length;
+    await this.#parts.append(bytes, count);
+  }
+
+  async #rotate(next: Buffer): Promise<void> {
+    await this.#parts.rotate(this.#timeOf(next), this.#options.keep);
+    this.#startedAt = this.#clock.monotonic();
+  }
+
+  /** The time of the first line, so that what is put before it does not come from its future. */
+  #timeOf(lines: Buffer): string {
+    const line = new RecordedLine();
+    const kind = line.read(lines, 0, lines.indexOf(LF));
+    if (kind === undefined || Number.isNaN(line.receivedAt)) return this.#now();
+    return formatTimestamp(line.receivedAt);
+  }
+
+  #now(): string {
+    return formatTimestamp(Math.floor(this.#clock.now()));
+  }
+
+  #examineSoon(): void {
+    // On a slow disk these must not pile up.
+    if (this.#isExamining) return;
+    this.#isExamining = true;
+    void this.#exclusively(() => this.#examine())
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#isExamining = false;
+      });
+  }
+
+  async #examine(): Promise<void> {
+    if (this.#closing !== undefined || this.#failure !== undefined) return;
+    await this.#lock?.refresh();
+    const notice = await this.#parts.examine(this.#now());
+    if (notice !== undefined) this.#options.onNotice?.(notice);
+  }
+
+  /** One thing after the other: batches, what timers want done, the end. */
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(task);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return;
+    if (error instanceof WriteFailure) {
+      this.#lines -= error.lostLines;
+      this.#bytes -= error.lostBytes;
+      this.#failure = new OpmasError('LOCAL', error.message, { cause: error.cause });
+    } else {
+      this.#failure =
+        error instanceof OpmasError ? error : localError(`${this.path} cannot be written`, error);
+    }
+  }
+}

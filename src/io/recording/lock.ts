@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs';
+import { link, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OpmasError } from '../../core/errors.js';
+
+/** Who holds a lock. `started` tells a process from a later one with the same number; absent where nothing tells it. */
+interface Holder {
+  pid: number;
+  host: string;
+  started?: string;
+}
+
+/** How often the holder of a lock shows that it lives, for those that can't see its process (another host). */
+export const LOCK_HEARTBEAT_MS = 5000;
+/** The lock of another host is void when its holder has not shown itself for so long. */
+const FOREIGN_LIMIT_MS = 30_000;
+/** A lock without a text is being written, or its writer was killed just then. */
+const EMPTY_LIMIT_MS = 500;
+const POLL_MS = 20;
+
+/** A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void by itself. */
+export interface RecordingLock {
+  /** Shows that the holder lives; to be called every {@link LOCK_HEARTBEAT_MS}. */
+  refresh(): Promise<void>;
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the lock on a file.
+ *
+ * @throws {OpmasError} `LOCAL` when another process has it (within 1 s), or the lock can't be written.
+ */
+export async function acquireLock(path: string): Promise<RecordingLock> {
+  const lockPath = `${path}.lock`;
+  const text = JSON.stringify(holderOf(process.pid));
+  for (;;) {
+    if (await create(lockPath, text, path)) return heldLock(lockPath, text);
+    const found = await readLock(lockPath);
+    if (found === undefined) continue;
+    const holder = parseHolder(found);
+    if (holder !== undefined && (await isAlive(holder, lockPath))) throw inUse(path, holder);
+    await takeAway(lockPath, found);
+  }
+}
+
+function heldLock(lockPath: string, text: string): RecordingLock {
+  return {
+    refresh: async () => {
+      const now = new Date();
+      await utimes(lockPath, now, now).catch(() => undefined);
+    },
+    release: async () => {
+      // Somebody may have taken the lock away by hand and somebody else may have it now.
+      if ((await readFile(lockPath, 'utf8').catch(() => undefined)) === text) {
+        await unlink(lockPath).catch(() => undefined);
+      }
+    },
+  };
+}
+
+async function create(lockPath: string, text: string, path: string): Promise<boolean> {
+  try {
+    const handle = await open(lockPath, 'wx', 0o600);
+    await handle.writeFile(text).finally(() => handle.close());
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw new OpmasError('LOCAL', `${path} cannot be locked: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The text of the lock; `undefined` when it has gone meanwhile. */
+async function readLock(lockPath: string): Promise<string | undefined> {
+  for (let waited = 0; ; waited += POLL_MS) {
+    const text = await readFile(lockPath, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw new OpmasError('LOCAL', `${lockPath} cannot be read: ${error.message}`, { cause: error });
+    });
+    if (text !== '' || waited >= EMPTY_LIMIT_MS) return text;
+    await delay(POLL_MS);
+  }
+}
+
+/** Takes a void lock away; of several who try it at once only one succeeds, and a fresh lock is given back. */
+async function takeAway(lockPath: string, judged: string): Promise<void> {
+  const grave = `${lockPath}.${process.pid}`;
+  try {
+    await rename(lockPath, grave);
+    if ((await readFile(grave, 'utf8')) !== judged) await link(grave, lockPath);
+    await unlink(grave);
+  } catch {
+    // Somebody else was faster; whoever has it now will be seen at the next try.
+  }
+}
+
+function inUse(path: string, { pid, host }: Holder): OpmasError {
+  const where = host === hostname() ? '' : ` on ${host}`;
+  return new OpmasError('LOCAL', `${path} is in use by pid ${pid}${where}`, {
+    hint: 'Another recorder writes to it. Choose another file with -o.',
+  });
+}
+
+async function isAlive(holder: Holder, lockPath: string): Promise<boolean> {
+  if (holder.host !== hostname()) {
+    const { mtimeMs } = await stat(lockPath).catch(() => ({ mtimeMs: 0 }));
+    return Math.abs(Date.now() - mtimeMs) < FOREIGN_LIMIT_MS;
+  }
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  return holder.started === undefined || holder.started === startOf(holder.pid);
+}
+
+function parseHolder(text: string): Holder | undefined {
+  try {
+    const holder = JSON.parse(text) as Holder;
+    return Number.isSafeInteger(holder.pid) && holder.pid > 0 && typeof holder.host === 'string'
+      ? holder
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function holderOf(pid: number): Holder {
+  const started = startOf(pid);
+  return { pid, host: hostname(), ...(started === undefined ? {} : { started }) };
+}
+
+/** When a process began: the machine's start and the ticks since then; `ended` for a zombie. Only Linux tells. */
+function startOf(pid: number): string | undefined {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    // The name in parentheses may hold spaces and parentheses; the times come after the last one.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1)!.trim().split(' ');
+    const isGone = fields[0] === 'Z' || fields[0] === 'X';
+    return isGone ? 'ended' : `${boot}/${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,159 @@
+import { type FileHandle, lstat, rename } from 'node:fs/promises';
+import { ConnectionMemory } from '../../core/connection-memory.js';
+import { endOfLastLine } from './append.js';
+import { GzipPart } from './gzip-part.js';
+import { type LineSink, localError, PartFile } from './part-file.js';
+import { partNames } from './part-names.js';
+import { createFile, targetKind } from './target.js';
+
+type Exclusively = (task: () => Promise<void>) => Promise<void>;
+
+/**
+ * The files of one recording, of which the last one is written. It always has the recording's own name (unless
+ * somebody else puts something there); finished ones get numbers. Await each call before the next.
+ */
+export class PartSequence {
+  readonly #path: string;
+  readonly #exclusively: Exclusively;
+  readonly #memory = new ConnectionMemory();
+
+  /** Where the current file was created; it may have been renamed since. */
+  #current: string;
+  #handle: FileHandle;
+  #file: PartFile;
+  #sink: LineSink;
+  #identity: string | undefined;
+  #wasRenamed = false;
+  #finishedSize = 0;
+
+  /** How many files there are. */
+  count = 1;
+  /** Whether the current file has lines, other than those that every further file begins with. */
+  hasLines: boolean;
+
+  /** @param exclusively Runs what a timer wants done between the calls from outside. */
+  constructor(path: string, handle: FileHandle, size: number, exclusively: Exclusively) {
+    this.#path = path;
+    this.#exclusively = exclusively;
+    this.#current = path;
+    this.#handle = handle;
+    this.#file = new PartFile(path, handle, size);
+    this.#sink = this.#sinkFor(this.#file);
+    this.hasLines = size > 0;
+  }
+
+  get path(): string {
+    return this.#current;
+  }
+
+  /** Bytes of the current file. */
+  get size(): number {
+    return this.#sink.size;
+  }
+
+  /** Bytes of all files. */
+  get totalSize(): number {
+    return this.#finishedSize + this.#sink.size;
+  }
+
+  get isCompressed(): boolean {
+    return this.#sink !== this.#file;
+  }
+
+  /** @throws {WriteFailure} */
+  async append(lines: Buffer, count: number): Promise<void> {
+    this.hasLines = true;
+    await this.#sink.append(lines, count);
+    this.#memory.observe(lines);
+  }
+
+  /** @throws {WriteFailure} */
+  close(): Promise<void> {
+    return this.#sink.close();
+  }
+
+  /**
+   * Finishes the current file and begins the next one.
+   *
+   * @param receivedAt Time of the lines that the next one begins with.
+   * @param keep How many finished files to keep. @throws {WriteFailure | OpmasError}
+   */
+  async rotate(receivedAt: string, keep: number | undefined): Promise<void> {
+    const names = partNames(this.#path);
+    const hasItsName = this.#current === this.#path && (await this.#isAtItsPath());
+    await this.#sink.close();
+    this.#finishedSize += this.#sink.size;
+    if (hasItsName) {
+      const finished = await names.next();
+      await rename(this.#path, finished).catch((error) => {
+        throw localError(`${this.#path} cannot be renamed to ${finished}`, error);
+      });
+    }
+    await this.#begin(receivedAt);
+    if (keep !== undefined) await names.prune(keep);
+  }
+
+  /**
+   * Looks what others have done to the current file, and deals with it.
+   *
+   * @param now Timestamp. @returns What happened, as a sentence. @throws {WriteFailure | OpmasError}
+   */
+  async examine(now: string): Promise<string | undefined> {
+    const { isDeleted, cutBy } = await this.#file.examine();
+    if (isDeleted) return this.#replace(now, 'deleted, with all that was in it');
+    if (cutBy > 0 && this.isCompressed) return this.#replace(now, `cut short (${cutBy} bytes)`);
+    if (cutBy > 0) return this.#goOnAfterCut(cutBy, now);
+    if (this.#wasRenamed || (await this.#isAtItsPath())) return undefined;
+    this.#wasRenamed = true;
+    return `${this.#current} was renamed; what comes is still written to it`;
+  }
+
+  async #replace(now: string, what: string): Promise<string> {
+    const lost = this.#current;
+    await this.#sink.close();
+    await this.#begin(now);
+    return `${lost} was ${what}; what comes is written to a new ${this.#current}`;
+  }
+
+  async #goOnAfterCut(cutBy: number, now: string): Promise<string> {
+    const { size } = this.#file;
+    const end = await endOfLastLine(this.#handle, size);
+    if (end < size) await this.#file.cutTo(end);
+    if (end === 0) await this.#continue(now);
+    return `${this.#current} was cut short (${cutBy} bytes); what comes is written to its end`;
+  }
+
+  async #begin(receivedAt: string): Promise<void> {
+    const isFree = (await targetKind(this.#path)) === 'nothing';
+    const path = isFree ? this.#path : await partNames(this.#path).next();
+    this.#handle = await createFile(path);
+    this.#current = path;
+    this.#file = new PartFile(path, this.#handle, 0);
+    this.#sink = this.#sinkFor(this.#file);
+    this.#identity = undefined;
+    this.#wasRenamed = false;
+    this.hasLines = false;
+    this.count++;
+    await this.#continue(receivedAt);
+  }
+
+  /** Makes the file readable by itself: says which connections are open. */
+  async #continue(receivedAt: string): Promise<void> {
+    const lines = this.#memory.continuation(receivedAt);
+    if (lines.length > 0) await this.#sink.append(lines, 0);
+  }
+
+  #sinkFor(file: PartFile): LineSink {
+    return this.#path.endsWith('.gz') ? new GzipPart(file, this.#exclusively) : file;
+  }
+
+  async #isAtItsPath(): Promise<boolean> {
+    this.#identity ??= identityOf(await this.#handle.stat());
+    const stats = await lstat(this.#current).catch(() => undefined);
+    return stats !== undefined && identityOf(stats) === this.#identity;
+  }
+}
+
+function identityOf({ dev, ino }: { dev: number; ino: number }): string {
+  return `${dev}/${ino}`;
+}

@@ -1,0 +1,535 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  unlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import {
+  type ConnectionState,
+  formatLifecycleLine,
+  formatTimestamp,
+  type LineBatch,
+  openRecording,
+  type RecordOptions,
+  readRecording,
+} from '../../../src/index.js';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'opmas-writer-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+let names = 0;
+/** A path in a folder of its own, so that parts and locks of other tests are not in the way. */
+async function fresh(name = 'capture.ndjson'): Promise<string> {
+  const own = join(folder, String(names++));
+  await mkdir(own);
+  return join(own, name);
+}
+
+function event(at: number, pad = 20): string {
+  return `{"received_at":"${formatTimestamp(at)}","endpoint":"devices","type":"device.error","n":${at},"pad":"${'p'.repeat(pad)}"}\n`;
+}
+function batch(...lines: string[]): LineBatch {
+  return { bytes: Buffer.from(lines.join('')), count: lines.length };
+}
+function lifecycle(at: number, endpoint: string, state: 'connecting' | 'open' | 'closed'): string {
+  const states: Record<typeof state, ConnectionState> = {
+    connecting: { state: 'connecting', attempt: 1, url: 'ws://x/', recorder: 'opmas-ws/0', format: 1 },
+    open: { state: 'open' },
+    closed: { state: 'closed', code: 1006, reason: '' },
+  };
+  return formatLifecycleLine(formatTimestamp(at), endpoint, states[state]).toString();
+}
+
+async function record(path: string, batches: LineBatch[], options: RecordOptions = {}) {
+  const writer = await openRecording(path, options);
+  try {
+    for (const one of batches) await writer.write(one);
+  } finally {
+    await writer.close();
+  }
+  return writer;
+}
+
+async function eventsOf(...paths: string[]): Promise<number[]> {
+  const events: number[] = [];
+  const keep = ({ kind, frame }: { kind: string; frame: { value: Record<string, unknown> } }) => {
+    if (kind === 'event') events.push(frame.value.n as number);
+    return false;
+  };
+  for await (const _ of readRecording(paths, { strict: true, keep })) throw new Error('nothing is kept');
+  return events;
+}
+
+describe('a new recording', () => {
+  test('F98: holds the very bytes, with mode 0600 whatever the umask, and no lock afterwards', async () => {
+    for (const mask of [0o000, 0o077]) {
+      const before = process.umask(mask);
+      try {
+        const path = await fresh();
+        const writer = await record(path, [batch(event(1), event(2)), batch(event(3))]);
+        expect(await readFile(path, 'utf8')).toBe(event(1) + event(2) + event(3));
+        expect((await stat(path)).mode & 0o777).toBe(0o600);
+        expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+        expect(writer).toMatchObject({ lines: 3, lostLines: 0, parts: 1, bytes: 3 * event(1).length });
+        expect(writer.size).toBe(writer.bytes);
+      } finally {
+        process.umask(before);
+      }
+    }
+  });
+
+  test('is in the file as soon as write resolves', async () => {
+    const path = await fresh();
+    const writer = await openRecording(path);
+    await writer.write(batch(event(1)));
+    expect(readFileSync(path, 'utf8')).toBe(event(1));
+    await writer.close();
+  });
+
+  test('F85: does not touch a file that exists', async () => {
+    const path = await fresh();
+    await writeFile(path, 'precious');
+    await expect(openRecording(path)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: `${path} exists`,
+      hint: expect.stringContaining('--append'),
+    });
+    expect(await readFile(path, 'utf8')).toBe('precious');
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+
+  test('--force replaces it, with mode 0600', async () => {
+    const path = await fresh();
+    await writeFile(path, 'worthless', { mode: 0o644 });
+    await record(path, [batch(event(1))], { force: true });
+    expect(await readFile(path, 'utf8')).toBe(event(1));
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test('F86: folders, symbolic links and dangling ones are refused, also with --force and --append', async () => {
+    const path = await fresh();
+    await mkdir(`${path}.d`);
+    await symlink(path, `${path}.dangling`);
+    await writeFile(`${path}.real`, event(1));
+    await symlink(`${path}.real`, `${path}.link`);
+    for (const [name, why] of [
+      ['d', 'a folder'],
+      ['dangling', 'a symbolic link'],
+      ['link', 'a symbolic link'],
+    ]) {
+      for (const options of [{}, { force: true }, { append: true }]) {
+        await expect(openRecording(`${path}.${name}`, options)).rejects.toMatchObject({
+          code: 'USAGE',
+          message: expect.stringContaining(`is ${why}`),
+        });
+      }
+    }
+    expect(await readFile(`${path}.real`, 'utf8')).toBe(event(1));
+  });
+
+  test('F86: /dev/null takes everything', async () => {
+    const writer = await record('/dev/null', [batch(event(1), event(2))]);
+    expect(writer.lines).toBe(2);
+  });
+
+  test('F86: a named pipe gets the lines, however slowly it is read, and nobody waits for ever for its reader', async () => {
+    const path = await fresh('pipe');
+    await once(spawn('mkfifo', [path]), 'exit');
+    await expect(openRecording(path)).rejects.toMatchObject({
+      code: 'LOCAL',
+      message: expect.stringContaining('nobody reads from'),
+    });
+    const lines = Array.from({ length: 3000 }, (_, i) => event(i));
+    const reader = spawn('sh', ['-c', `exec < "$0"; sleep 0.2; cat`, path]);
+    const chunks: Buffer[] = [];
+    reader.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const writer = await record(path, [batch(...lines), batch(event(-1))]);
+    await once(reader, 'close');
+    expect(Buffer.concat(chunks).toString()).toBe(lines.join('') + event(-1));
+    expect(writer.lines).toBe(3001);
+  });
+
+  test('F87: a place that cannot be written to is a local error', async () => {
+    await expect(openRecording(join(folder, 'no', 'such', 'folder'))).rejects.toMatchObject({
+      code: 'LOCAL',
+    });
+    await expect(openRecording(join(folder, 'n'.repeat(300)))).rejects.toMatchObject({ code: 'LOCAL' });
+  });
+
+  test('contradicting options are a usage error', async () => {
+    const path = await fresh();
+    await expect(openRecording(path, { append: true, force: true })).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(openRecording('/dev/null', { rotateBytes: 10 })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
+describe('--append', () => {
+  test('creates the file or adds to it', async () => {
+    const path = await fresh();
+    for (const at of [1, 2, 3]) await record(path, [batch(event(at))], { append: true });
+    expect(await eventsOf(path)).toEqual([1, 2, 3]);
+  });
+
+  test('F90, F113: cuts a torn tail off first, and says so', async () => {
+    for (const torn of [event(3).slice(0, 50), '{', '\0\0\0\0', `${'x'.repeat(200_000)}`]) {
+      const path = await fresh();
+      await writeFile(path, event(1) + event(2) + torn);
+      const notices: string[] = [];
+      await record(path, [batch(event(4))], { append: true, onNotice: (notice) => notices.push(notice) });
+      expect(await readFile(path, 'utf8')).toBe(event(1) + event(2) + event(4));
+      expect(notices).toEqual([`${path}: the last line was torn; its ${torn.length} bytes were cut off`]);
+    }
+  });
+
+  test('keeps a last line that only lacks its line feed', async () => {
+    const path = await fresh();
+    await writeFile(path, event(1) + event(2).trimEnd());
+    await record(path, [batch(event(3))], { append: true });
+    expect(await eventsOf(path)).toEqual([1, 2, 3]);
+  });
+
+  test.each([
+    ['text', 'Dear diary,\n', 'is not a recording'],
+    ['foreign NDJSON', '{"level":"info"}\n', 'lines of other origin'],
+    ['a newer format', lifecycle(1, 'rules', 'connecting').replace('"format":1', '"format":7'), 'newer'],
+  ])('refuses %s and leaves it alone', async (_, content, why) => {
+    const path = await fresh();
+    await writeFile(path, content);
+    await expect(openRecording(path, { append: true })).rejects.toMatchObject({
+      code: 'DATA',
+      message: expect.stringContaining(why),
+    });
+    expect(await readFile(path, 'utf8')).toBe(content);
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+});
+
+describe('.gz', () => {
+  test('is compressed, and each session appends to it', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    const lines = Array.from({ length: 2000 }, (_, i) => event(i));
+    await record(path, [batch(...lines)]);
+    await record(path, [batch(event(5000))], { append: true });
+    const content = await readFile(path);
+    expect(gunzipSync(content).toString()).toBe(lines.join('') + event(5000));
+    expect(content.length).toBeLessThan(lines.join('').length / 5);
+  });
+
+  test('reaches the file while the recording goes on, without being ended', async () => {
+    const path = await fresh('capture.gz');
+    const writer = await openRecording(path);
+    await writer.write(batch(event(1)));
+    await vi.waitFor(async () => expect(statSync(path).size).toBeGreaterThan(20), { timeout: 5000 });
+    const kinds: string[] = [];
+    for await (const { bytes } of readRecording([path], { onProblem: ({ kind }) => kinds.push(kind) })) {
+      expect(bytes.toString()).toBe(event(1));
+    }
+    expect(kinds).toEqual(['torn gzip']);
+    await writer.close();
+    expect(await eventsOf(path)).toEqual([1]);
+  });
+
+  test('long recordings have several members, and a torn last one is mended before more is appended', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    const batches = Array.from({ length: 100 }, (_, i) => batch(event(i, 100_000)));
+    await record(path, batches);
+    const whole = await readFile(path);
+    for (const cut of [3, 30, 2000]) {
+      await writeFile(path, whole.subarray(0, -cut));
+      const notices: string[] = [];
+      await record(path, [batch(event(777))], { append: true, onNotice: (notice) => notices.push(notice) });
+      expect(notices).toEqual([`${path}: the gzip data was torn; all whole lines of it were kept`]);
+      const events = await eventsOf(path);
+      expect(events.at(-1)).toBe(777);
+      const kept = events.length - 1;
+      expect(kept).toBeGreaterThan(cut < 10 ? 99 : 60);
+      expect(events.slice(0, -1)).toEqual(Array.from({ length: kept }, (_, i) => i));
+    }
+  });
+
+  test('that others have compressed is appended to when it is whole, and left alone when it is not', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    const named = Buffer.from(gzipSync(event(1).trimEnd()));
+    named.writeUInt32LE(1_700_000_000, 4);
+    await writeFile(path, named);
+    await record(path, [batch(event(2))], { append: true });
+    expect(await eventsOf(path)).toEqual([1, 2]);
+    const torn = named.subarray(0, -4);
+    await writeFile(path, torn);
+    await expect(openRecording(path, { append: true })).rejects.toMatchObject({ code: 'DATA' });
+    expect((await readFile(path)).equals(torn)).toBe(true);
+  });
+});
+
+describe('F94: the lock', () => {
+  test('keeps a second recorder away, also in another process, and goes with the first', async () => {
+    const path = await fresh();
+    const first = await openRecording(path);
+    for (const options of [{}, { append: true }, { force: true }]) {
+      await expect(openRecording(path, options)).rejects.toMatchObject({
+        code: 'LOCAL',
+        message: `${path} is in use by pid ${process.pid}`,
+      });
+    }
+    expect((await stat(`${path}.lock`)).mode & 0o777).toBe(0o600);
+    await first.close();
+    await record(path, [], { append: true });
+  });
+
+  test('is void when its holder is dead, is another process by now, left no text, or is a host long gone', async () => {
+    const path = await fresh();
+    const child = spawn('sleep', ['100']);
+    const { pid } = child;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const first = await openRecording(path);
+    const lock = JSON.parse(await readFile(`${path}.lock`, 'utf8'));
+    await first.close();
+    const old = new Date(Date.now() - 3600_000);
+    const stale: [string, Date?][] = [
+      [JSON.stringify({ ...lock, pid })],
+      [JSON.stringify({ ...lock, started: 'before/1' })],
+      [JSON.stringify({ ...lock, host: 'gone.example' }), old],
+      [''],
+      ['{"pid":'],
+    ];
+    for (const [text, time] of stale) {
+      await writeFile(`${path}.lock`, text);
+      if (time) await utimes(`${path}.lock`, time, time);
+      await record(path, [batch(event(1))], { append: true });
+    }
+    expect(await eventsOf(path)).toHaveLength(stale.length);
+    await writeFile(`${path}.lock`, JSON.stringify({ ...lock, host: 'alive.example' }));
+    await expect(openRecording(path, { append: true })).rejects.toMatchObject({
+      message: `${path} is in use by pid ${lock.pid} on alive.example`,
+    });
+  });
+
+  test('is given to one only of many who find it void at once', async () => {
+    const path = await fresh();
+    await writeFile(`${path}.lock`, '{"pid":0}');
+    const tries = await Promise.allSettled(
+      Array.from({ length: 20 }, () => openRecording(path, { append: true })),
+    );
+    const winners = tries.filter((result) => result.status === 'fulfilled');
+    expect(winners).toHaveLength(1);
+    await winners[0]?.value.close();
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+});
+
+describe('F96: rotation', () => {
+  test('by size: parts within the limit, nothing lost or doubled, each readable by itself', async () => {
+    const path = await fresh();
+    const lines = [
+      lifecycle(0, 'devices', 'connecting'),
+      lifecycle(0, 'rules', 'connecting'),
+      lifecycle(1, 'devices', 'open'),
+      ...Array.from({ length: 300 }, (_, i) => event(i + 2, i % 200)),
+      lifecycle(302, 'devices', 'closed'),
+      ...Array.from({ length: 100 }, (_, i) => event(i + 303)),
+    ];
+    const batches: LineBatch[] = [];
+    for (let at = 0, size = 1; at < lines.length; at += size, size = (size % 97) + 13) {
+      batches.push(batch(...lines.slice(at, at + size)));
+    }
+    const writer = await record(path, batches, { rotateBytes: 4096 });
+    const names = (await readdir(join(path, '..'))).sort();
+    expect(names.at(-1)).toBe('capture.ndjson');
+    expect(names[0]).toBe('capture.000001.ndjson');
+    expect(names).toHaveLength(writer.parts);
+    expect(writer.parts).toBeGreaterThan(10);
+    expect(writer.lines).toBe(lines.length);
+    const texts = await Promise.all(names.map((name) => readFile(join(path, '..', name), 'utf8')));
+    expect(texts.map((text) => text.length <= 4096)).not.toContain(false);
+    expect(writer.size).toBe(texts.join('').length);
+    const own = texts
+      .flatMap((text) => text.split(/(?<=\n)/))
+      .filter((line) => !line.includes('"continued":true'));
+    expect(own.join('')).toBe(lines.join(''));
+
+    const [second = ''] = texts.slice(1);
+    expect(
+      second
+        .split('\n')
+        .slice(0, 3)
+        .map((line) => JSON.parse(line)),
+    ).toMatchObject([
+      {
+        connection: { state: 'connecting', url: 'ws://x/', format: 1, continued: true },
+        endpoint: 'devices',
+      },
+      { connection: { state: 'open', continued: true }, endpoint: 'devices' },
+      { connection: { state: 'connecting', continued: true }, endpoint: 'rules' },
+    ]);
+    // After the loss the endpoint is known to the last part, and not open there.
+    const last = texts.at(-1)!.split('\n').slice(0, 3);
+    expect(last.map((line) => JSON.parse(line).connection?.state)).toEqual([
+      'connecting',
+      'connecting',
+      undefined,
+    ]);
+    for (const text of texts) {
+      const times = text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).received_at);
+      expect(times).toEqual([...times].sort());
+    }
+  });
+
+  test('a line longer than the limit gets a part of its own', async () => {
+    const path = await fresh();
+    await record(path, [batch(event(1), event(2, 5000), event(3))], { rotateBytes: 200 });
+    expect(await eventsOf(join(path, '../capture.000002.ndjson'))).toEqual([2]);
+    expect(await eventsOf(path)).toEqual([3]);
+  });
+
+  test('by time, keeping the newest parts, and numbers go on', async () => {
+    const path = await fresh();
+    let now = 0;
+    const clock = { now: () => 5, monotonic: () => now, sleep: async () => undefined };
+    for (const session of [0, 1]) {
+      const writer = await openRecording(path, { append: true, rotateMs: 1000, keep: 2, clock });
+      for (let at = 0; at < 5; at++) {
+        await writer.write(batch(event(session * 100 + at)));
+        now += 600;
+      }
+      await writer.close();
+    }
+    expect((await readdir(join(path, '..'))).sort()).toEqual([
+      'capture.000003.ndjson',
+      'capture.000004.ndjson',
+      'capture.ndjson',
+    ]);
+    expect(await eventsOf(join(path, '../capture.000004.ndjson'), path)).toEqual([102, 103, 104]);
+  });
+
+  test('compressed', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    const batches = Array.from({ length: 40 }, (_, at) => {
+      const line = `{"received_at":"${formatTimestamp(at)}","endpoint":"rules","n":${at},"pad":"${randomBytes(40_000).toString('hex')}"}`;
+      return batch(`${line}\n`);
+    });
+    const { parts } = await record(path, batches, { rotateBytes: 400_000 });
+    expect(parts).toBeGreaterThan(3);
+    const all = (await readdir(join(path, '..'))).sort().map((name) => join(path, '..', name));
+    expect(all).toHaveLength(parts);
+    for (const part of all) expect(statSync(part).size).toBeLessThan(600_000);
+    expect(await eventsOf(...all)).toEqual(batches.map((_, at) => at));
+  });
+});
+
+describe('F95: somebody else', () => {
+  async function afterInterference(path: string, options: RecordOptions, act: () => Promise<void>) {
+    const notices: string[] = [];
+    const writer = await openRecording(path, { ...options, onNotice: (notice) => notices.push(notice) });
+    await writer.write(
+      batch(lifecycle(0, 'devices', 'connecting'), lifecycle(0, 'devices', 'open'), event(1)),
+    );
+    await act();
+    await vi.waitFor(() => expect(notices).toHaveLength(1), { timeout: 5000, interval: 20 });
+    await writer.write(batch(event(2)));
+    await writer.close();
+    expect(notices).toHaveLength(1);
+    return { notice: notices[0], writer };
+  }
+
+  test.concurrent('deletes the file: noticed within 5 s, and a new one is begun', async () => {
+    const path = await fresh();
+    const { notice, writer } = await afterInterference(path, {}, () => unlink(path));
+    expect(notice).toBe(
+      `${path} was deleted, with all that was in it; what comes is written to a new ${path}`,
+    );
+    expect(await eventsOf(path)).toEqual([2]);
+    expect(await readFile(path, 'utf8')).toContain('"state":"open","continued":true');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(writer.lostLines).toBe(0);
+  });
+
+  test.concurrent('deletes it and puts something else there: that is left alone', async () => {
+    const path = await fresh();
+    const { writer } = await afterInterference(path, {}, async () => {
+      await unlink(path);
+      await writeFile(path, 'mine');
+    });
+    expect(await readFile(path, 'utf8')).toBe('mine');
+    expect(writer.path).toBe(join(path, '../capture.000001.ndjson'));
+    expect(await eventsOf(writer.path)).toEqual([2]);
+  });
+
+  test.concurrent('renames it: it is written on', async () => {
+    const path = await fresh();
+    const { notice } = await afterInterference(path, {}, () => rename(path, `${path}.old`));
+    expect(notice).toBe(`${path} was renamed; what comes is still written to it`);
+    expect(await eventsOf(`${path}.old`)).toEqual([1, 2]);
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson.old']);
+  });
+
+  test.concurrent('empties it: what comes goes to its start, with no hole before it', async () => {
+    const path = await fresh();
+    const { notice } = await afterInterference(path, {}, () => truncate(path, 0));
+    expect(notice).toMatch(/was cut short \(\d+ bytes\); what comes is written to its end$/);
+    expect(await eventsOf(path)).toEqual([2]);
+    expect((await readFile(path)).includes(0)).toBe(false);
+  });
+
+  test.concurrent('cuts it in a line: the line goes', async () => {
+    const path = await fresh();
+    await afterInterference(path, {}, () => truncate(path, statSync(path).size - 10));
+    expect(await eventsOf(path)).toEqual([2]);
+  });
+
+  test.concurrent('cuts a compressed one: a new one is begun', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    const { writer } = await afterInterference(path, {}, async () => {
+      await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(20), { timeout: 5000 });
+      await truncate(path, 5);
+    });
+    expect(writer.path).not.toBe(path);
+    expect(await eventsOf(writer.path)).toEqual([2]);
+  });
+});
+
+describe('what cannot be written', () => {
+  test('F88: a full device is a local error at the first line, and at every later one', async () => {
+    const writer = await openRecording('/dev/full');
+    for (const _ of [1, 2]) {
+      await expect(writer.write(batch(event(1), event(2)))).rejects.toMatchObject({
+        code: 'LOCAL',
+        message: '/dev/full cannot be written: the disk is full (ENOSPC)',
+      });
+    }
+    await writer.close();
+    expect(writer).toMatchObject({ lines: 0, bytes: 0, lostLines: 4 });
+  });
+
+  test('F88: a compressed one tells of it too', async () => {
+    const path = await fresh('full.gz');
+    await once(spawn('sh', ['-c', 'mknod "$0" c 1 7 2>/dev/null', path]), 'exit');
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) return;
+    const writer = await openRecording(path);
+    const all = writer.write(batch(event(1), event(2))).finally(() => writer.close());
+    await expect(all).rejects.toMatchObject({ code: 'LOCAL' });
+    expect(writer).toMatchObject({ lines: 0, bytes: 0, lostLines: 2 });
+  });
+});
