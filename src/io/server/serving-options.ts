@@ -61,7 +61,9 @@ export const DEFAULT_LIMITS: ServerLimits = {
 
 /** Something that happened at a server. Endpoints are foreign text. */
 export type ServerActivity =
+  /** A client with a good token has a stream. */
   | { kind: 'opened'; endpoint: string; clients: number }
+  /** Such a stream is over. */
   | { kind: 'ended'; endpoint: string; code: number; clients: number }
   /** `code` is an HTTP status or 4001; absent when the attempt got no answer. */
   | { kind: 'refused'; endpoint: string; code?: number; why: string }

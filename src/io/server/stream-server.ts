@@ -227,12 +227,13 @@ export class StreamServer implements MockServer {
       clearTimeout(expiry);
       this.#clients.delete(client);
       this.#eventsOfGone += client.events;
-      leave?.();
-      this.#report({ kind: 'ended', endpoint, code, clients: this.clients });
+      if (leave !== undefined) {
+        leave();
+        this.#report({ kind: 'ended', endpoint, code, clients: this.clients });
+      }
       if (this.clients === 0) for (const wake of this.#onEmpty.splice(0)) wake();
     });
     this.#clients.add(client);
-    this.#report({ kind: 'opened', endpoint, clients: this.clients });
     const refuseToken = (why: string) => {
       this.#report({ kind: 'refused', endpoint, code: CLOSE_AUTHENTICATION_FAILED, why });
       client.close(CLOSE_AUTHENTICATION_FAILED, 'Authentication failed');
@@ -247,6 +248,7 @@ export class StreamServer implements MockServer {
       expiry = setTimeout(refuseToken, lifeMs, 'the token has expired');
     }
     client.stall(this.#faults.stalled);
+    this.#report({ kind: 'opened', endpoint, clients: this.clients });
     leave = this.#source.connect(client);
   }
 

@@ -267,10 +267,10 @@ describe('close', () => {
     const polite = await Promise.all([1, 2, 3].map(() => new StreamClient(streamUrl(server)).opened()));
     const deaf = await new StreamClient(streamUrl(server)).opened();
     deaf.socket.pause();
-    for (const client of await source.hasClients(4)) {
-      for (let i = 0; i < 15; i++)
-        client.send(Buffer.alloc(1_000_000, encodeFrame(Buffer.alloc(123, 0x20))), 8000);
-    }
+    const served = await source.hasClients(4);
+    for (const client of served) client.send(event, 1);
+    const block = Buffer.alloc(1_000_000, encodeFrame(Buffer.alloc(123, 0x20)));
+    for (let i = 0; i < 15; i++) served[3]!.send(block, 8000);
     const idle = await rawConnect(server.port);
     const started = performance.now();
     await Promise.all([server.close(), server.close()]);
