@@ -32,7 +32,7 @@ export class LineWriter implements EndpointSink {
   readonly #events: WriterEvents;
   readonly #reader = new FrameReader();
   readonly #head: Buffer;
-  #headSecond = -1;
+  #headTime = -1;
   #dropped: { count: number; from: number; to: number } | undefined;
 
   constructor(endpoint: string, options: ResolvedStreamOptions, queue: LineQueue, events: WriterEvents) {
@@ -52,8 +52,7 @@ export class LineWriter implements EndpointSink {
     }
     if (this.#isHeartbeatReply()) return false;
     const { filter } = this.#options;
-    if (filter !== undefined && !filter.passesAll && !filter.matches(this.#reader, this.#endpoint))
-      return false;
+    if (filter !== undefined && !filter.passesAll && !this.#matches(filter)) return false;
     if (!this.#hasRoom(frame.length, stamp)) return false;
     this.#setTime(stamp);
     this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
@@ -116,19 +115,10 @@ export class LineWriter implements EndpointSink {
     );
   }
 
-  /** Writes the time into the head in place; within a second only its decimals change. */
+  /** Writes the time into the head in place. Messages that came at once share one. */
   #setTime(stamp: number): void {
-    const second = Math.floor(stamp / 1_000_000);
-    if (second !== this.#headSecond) {
-      this.#headSecond = second;
-      this.#head.write(formatTimestamp(stamp), TIMESTAMP_OFFSET, 'latin1');
-      return;
-    }
-    let rest = stamp - second * 1_000_000;
-    for (let at = TIMESTAMP_OFFSET + 25; at > TIMESTAMP_OFFSET + 19; at--) {
-      const tens = (rest / 10) | 0;
-      this.#head[at] = 0x30 + rest - tens * 10;
-      rest = tens;
-    }
+    if (stamp === this.#headTime) return;
+    this.#headTime = stamp;
+    this.#head.write(formatTimestamp(stamp), TIMESTAMP_OFFSET, 'latin1');
   }
 }
