@@ -49,6 +49,8 @@ export class EndpointLoop {
   hadToken = false;
   /** When the last byte of a connection that was open came; 0 before there was any. */
   #lastByte = 0;
+  /** Whether a connection that was open is gone, and no other one has come since. */
+  #isLost = false;
   #stamper: Stamper;
 
   /** @param renew Renews the token; shared by all endpoints, so that one refusal costs one renewal. */
@@ -81,6 +83,15 @@ export class EndpointLoop {
    * @throws {OpmasError} Why it was given up; it ends normally when it was asked to.
    */
   async run(): Promise<void> {
+    try {
+      await this.#runAttempts();
+    } finally {
+      // A gap that nothing came after is one all the same.
+      if (this.#isLost) this.#addGap(this.#lastByte, this.#stamper.stamp());
+    }
+  }
+
+  async #runAttempts(): Promise<void> {
     while (!this.#stopping.aborted) {
       const { end, consequence, decision } = await this.#attemptOnce();
       if (decision === undefined) return;
@@ -88,7 +99,7 @@ export class EndpointLoop {
         if (decision.why === 'ended') return;
         throw giveUpError(end, consequence, decision.why, this.#givenUp());
       }
-      if (decision.renew) await this.#renewToken();
+      if (decision.renew) await unlessStopped(this.#renewToken(), this.#stopping);
       await this.#options.clock.sleep(decision.waitMs, this.#stopping);
     }
   }
@@ -121,6 +132,8 @@ export class EndpointLoop {
     const consequence = await this.#examine(end);
     const { decision, state } = decide(this.#state, end, consequence, { openMs, events }, retry, random());
     this.#state = state;
+    const isEnd = decision.action === 'end' && decision.why === 'ended';
+    this.#isLost = this.#lastByte > 0 && !isEnd;
     this.#report(end, decision.action === 'retry' ? decision.waitMs : undefined);
     return { end, consequence, decision };
   }
@@ -131,13 +144,14 @@ export class EndpointLoop {
   ): Promise<ConnectionEnd> {
     const options = this.#options;
     try {
-      this.#token = await options.token.token();
+      this.#token = await unlessStopped(options.token.token(), this.#stopping);
       this.hadToken = true;
     } catch (error) {
       // A token that can't be had at the start is the user's to mend; later it is a fault that may pass.
       if (!(error instanceof OpmasError) || !this.hadToken) throw error;
       return { kind: 'failed', failure: 'unreachable', error: error.message };
     }
+    if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
     const url = endpointUrl(options.url, this.endpoint, this.#token);
     this.#emit({
       state: 'connecting',
@@ -187,13 +201,19 @@ export class EndpointLoop {
     const now = this.#stamper.stamp();
     const lost = this.#lastByte;
     this.#lastByte = now;
+    this.#isLost = false;
     if (this.#paused) this.#connection?.pause();
     if (lost === 0) {
       this.#emit({ state: 'open' }, now);
       return;
     }
-    this.gaps.push({ from: lost, to: now });
+    this.#addGap(lost, now);
     this.#emit({ state: 'open', gap_since: formatTimestamp(lost) }, now);
+  }
+
+  /** The wall clock may have been set back in between; no gap is shorter than nothing. */
+  #addGap(from: number, to: number): void {
+    this.gaps.push({ from, to: Math.max(from, to) });
   }
 
   /** A bare 403 may mean the token or the path (contract, section 5): ask before blaming either. */
@@ -246,4 +266,14 @@ export class EndpointLoop {
       now: clock.now() / 1000,
     };
   }
+}
+
+/** What is waited for, or `undefined` when everything stops before it comes. */
+function unlessStopped<T>(promise: Promise<T>, stopping: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(undefined);
+    stopping.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => stopping.removeEventListener('abort', stop));
+    if (stopping.aborted) stop();
+  });
 }

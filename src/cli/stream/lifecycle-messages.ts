@@ -57,7 +57,7 @@ function openText(gapSince: string | undefined, receivedAt: string): string {
   if (gapSince === undefined) return 'connected';
   const from = parseTimestamp(gapSince) ?? 0;
   const to = parseTimestamp(receivedAt) ?? from;
-  return `back after ${formatDuration((to - from) / 1000)}: a gap, events in between may be missing`;
+  return `back after ${formatDuration(Math.max(0, to - from) / 1000)}: a gap, events in between may be missing`;
 }
 
 function refusedText({ status, error }: { status?: number; error?: string }): string {
