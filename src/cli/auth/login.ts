@@ -75,7 +75,7 @@ function credentialsOf(token: string): Credentials {
 }
 
 async function askFor(session: Session, server: ChosenServer, given: string | undefined) {
-  const prompt = new Prompt({ input: process.stdin, output: process.stderr, signal: session.stop });
+  using prompt = new Prompt({ input: process.stdin, output: process.stderr, signal: session.stop });
   const where = displayUrl(server.url);
   const username = given ?? (await prompt.ask(`User for ${where}: `));
   const password = username

@@ -15,69 +15,77 @@ const LINE_END = /[\r\n]/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
- * Asks questions on a terminal. Echo is off only while a question waits for its answer; it comes back whatever ends the
- * question: the answer, Ctrl-C, a signal, an error.
+ * Asks questions on a terminal. The terminal echoes nothing from before the first question until it is disposed of, so that
+ * what is typed or pasted ahead is not shown either; the echo comes back whatever ends the process.
  */
-export class Prompt {
+export class Prompt implements Disposable {
   readonly #options: PromptOptions;
+  readonly #restore: () => void;
   /** What was typed or pasted ahead of the next question. */
   #ahead = '';
+  #onText: (text: string) => void = (text) => {
+    this.#ahead += text;
+  };
+  #onEnd: () => void = () => undefined;
+  #ended = false;
 
   constructor(options: PromptOptions) {
     this.#options = options;
+    const { input, signal } = options;
+    this.#restore = () => input.setRawMode(false);
+    process.once('exit', this.#restore);
+    input.setRawMode(true);
+    input.setEncoding('utf8');
+    const end = () => {
+      this.#ended = true;
+      this.#onEnd();
+    };
+    input.on('data', (text: string) => this.#onText(text));
+    input.once('end', end).once('error', end);
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
   }
 
   /** @returns The answer; `undefined` when it was stopped, or the input ended before anything was typed. */
   async ask(question: string, { hidden = false } = {}): Promise<string | undefined> {
-    const { input, output, signal } = this.#options;
-    if (signal.aborted) return undefined;
+    const { output } = this.#options;
+    if (this.#ended) return undefined;
     output.write(question);
-    const restore = () => {
-      input.setRawMode(false);
-      input.pause();
-    };
-    process.once('exit', restore);
-    input.setRawMode(true);
-    input.setEncoding('utf8');
-    try {
-      return await this.#readLine(hidden);
-    } finally {
-      restore();
-      process.off('exit', restore);
-      output.write('\n');
-    }
+    const answer = await this.#readLine(hidden);
+    output.write('\n');
+    return answer;
+  }
+
+  [Symbol.dispose](): void {
+    this.#restore();
+    process.off('exit', this.#restore);
+    this.#options.input.pause();
   }
 
   #readLine(hidden: boolean): Promise<string | undefined> {
-    const { input, output, signal } = this.#options;
+    const { output } = this.#options;
     return new Promise((resolve) => {
       let line = '';
-      const finish = (answer: string | undefined) => {
-        input.off('data', onData).off('end', onEnd).off('error', onEnd);
-        signal.removeEventListener('abort', onEnd);
+      const finish = (answer: string | undefined, rest = '') => {
+        this.#ahead = rest;
+        this.#onText = (text) => {
+          this.#ahead += text;
+        };
         resolve(answer);
       };
-      const onEnd = () => finish(undefined);
-      const onData = (text: string) => {
+      this.#onEnd = () => finish(undefined);
+      this.#onText = (text) => {
         const characters = [...text];
         for (const [index, character] of characters.entries()) {
-          if (LINE_END.test(character)) {
-            this.#ahead = characters.slice(index + 1).join('');
-            return finish(line);
-          }
-          if (character === CTRL_C) return interrupt(onEnd);
+          if (LINE_END.test(character)) return finish(line, characters.slice(index + 1).join(''));
+          if (character === CTRL_C) return interrupt(this.#onEnd);
           if (character === CTRL_D && line === '') return finish(undefined);
           const before = line;
           line = edit(line, character);
           if (!hidden) output.write(echo(before, line));
         }
       };
-      input.on('data', onData).once('end', onEnd).once('error', onEnd);
-      signal.addEventListener('abort', onEnd, { once: true });
-      const ahead = this.#ahead;
-      this.#ahead = '';
-      if (ahead !== '') onData(ahead);
-      input.resume();
+      this.#onText(this.#ahead);
     });
   }
 }

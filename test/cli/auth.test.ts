@@ -1,0 +1,335 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type MockServer, startMockServer } from '../../src/index.js';
+import { json, startWebServer } from '../support/web-server.js';
+import { Sandbox } from './sandbox.js';
+
+let server: MockServer;
+beforeAll(async () => {
+  server = await startMockServer({ rate: 50 });
+});
+afterAll(() => server.close());
+
+const jwt = (claims: unknown) =>
+  `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+const expiredToken = () => jwt({ sub: 'old', exp: Math.floor(Date.now() / 1000) - 7200 });
+const onServer = () => new Sandbox({ OPMAS_URL: server.url });
+
+const login = (sandbox: Sandbox, password = 'sesame', args: string[] = []) =>
+  sandbox.run(['auth', 'login', '--username', 'admin', '--password-stdin', ...args], {
+    input: `${password}\n`,
+  });
+
+describe('auth login', () => {
+  it('keeps the tokens in a private file of a private folder when the keychain is off', async () => {
+    using sandbox = onServer();
+    const { code, stdout, stderr } = await login(sandbox);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+    expect(stderr).toMatch(/Logged in to ws:.* as admin\..*\n.*credentials/);
+    expect(stderr).not.toMatch(/warning/);
+    const [[path, file]] = [...sandbox.files()] as [[string, { content: string; mode: number }]];
+    expect(sandbox.files().size).toBe(1);
+    expect(file.mode).toBe(0o600);
+    expect(sandbox.modeOf(join(path, '..'))).toBe(0o700);
+    expect(JSON.parse(file.content)).toMatchObject({ username: 'admin', refresh_token: expect.any(String) });
+  });
+
+  it('F25: does so under any umask', async () => {
+    using sandbox = onServer();
+    const through = ['sh', '-c', 'umask 000; exec "$@"', 'sh'];
+    await sandbox.run(['auth', 'login', '--with-token'], { input: 'abc\n', through });
+    const [[path, { mode }]] = [...sandbox.files()] as [[string, { mode: number; content: string }]];
+    expect([mode, sandbox.modeOf(join(path, '..'))]).toEqual([0o600, 0o700]);
+  });
+
+  it('follows XDG_DATA_HOME, but not a relative one', async () => {
+    using sandbox = onServer();
+    const data = join(sandbox.home, 'my data');
+    await sandbox.run(['auth', 'login', '--with-token'], {
+      input: 'abc',
+      environment: { XDG_DATA_HOME: data },
+    });
+    expect([...sandbox.files().keys()]).toEqual([expect.stringMatching(/^my data\/opmas-ws\/credentials\//)]);
+    const status = await sandbox.run(['auth', 'status'], { environment: { XDG_DATA_HOME: 'my data' } });
+    expect(status.code).toBe(3);
+  });
+
+  it('keeps one login for each server', async () => {
+    using sandbox = new Sandbox();
+    for (const [url, token] of [
+      ['ws://localhost:1', 'one'],
+      ['http://localhost:2/', 'two'],
+      [`ws://localhost:3/${'long'.repeat(100)}`, 'three'],
+    ] as const) {
+      await sandbox.run(['auth', 'login', '--with-token', '-u', url], { input: token });
+      expect((await sandbox.run(['auth', 'token', '-u', url])).stdout).toBe(`${token}\n`);
+    }
+    expect((await sandbox.run(['auth', 'token', '-u', 'localhost:1/'])).stdout).toBe('one\n');
+    expect((await sandbox.run(['auth', 'token', '-u', 'ws://localhost:2'])).stdout).toBe('two\n');
+  });
+
+  it('F33: keeps what is stored when a login fails', async () => {
+    using sandbox = onServer();
+    await login(sandbox);
+    const before = sandbox.files();
+    expect(await login(sandbox, 'wrong')).toMatchObject({
+      code: 3,
+      stdout: '',
+      stderr: expect.stringMatching(/^opmas-ws: wrong user or password.*\n$/),
+    });
+    expect(sandbox.files()).toEqual(before);
+  });
+
+  it('F33: ends with 4 when the server is not there, and stores nothing', async () => {
+    using sandbox = new Sandbox();
+    const { code, stderr } = await login(sandbox, 'sesame', ['-u', 'ws://127.0.0.1:1']);
+    expect(code).toBe(4);
+    expect(stderr).not.toContain('sesame');
+    expect(sandbox.files().size).toBe(0);
+  });
+
+  it('takes the password to the last blank', async () => {
+    await using api = await startWebServer((_, response) => json(response, 200, { access_token: 'A' }));
+    using sandbox = new Sandbox();
+    await login(sandbox, ' pass\tword \r', ['-u', api.url.href]);
+    expect(new URLSearchParams(api.requests[0]?.body).get('password')).toBe(' pass\tword ');
+  });
+
+  it.each([
+    [['--token', 'sesame'], '', /is not taken/],
+    [['--token=sesame'], '', /is not taken/],
+    [['--with-token', '--username', 'x'], 'abc', /--with-token/],
+    [['--password-stdin'], 'abc', /--username/],
+    [['--username', '', '--password-stdin'], 'abc', /--username/],
+    [['--username', 'x', '--password-stdin'], '', /is empty/],
+    [['--with-token'], '', /is empty/],
+    [['--with-token'], 'ses ame', /blanks/],
+    [[], '', /no terminal/],
+    [['--username', 'x'], '', /no terminal/],
+  ])('F109: refuses %j before anything connects', async (args, input, pattern) => {
+    using sandbox = new Sandbox({ OPMAS_URL: 'ws://127.0.0.1:1' });
+    const { code, stdout, stderr } = await sandbox.run(['auth', 'login', ...args], { input });
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
+    expect(stderr).not.toMatch(/ses ?ame/);
+  });
+
+  it('F20: does not send a password over a network in the clear', async () => {
+    using sandbox = new Sandbox();
+    const refused = await login(sandbox, 'sesame', ['-u', 'ws://opmas.invalid']);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/--plaintext/) });
+    const allowed = await login(sandbox, 'sesame', ['-u', 'ws://opmas.invalid', '--plaintext']);
+    expect(allowed).toMatchObject({ code: 4, stderr: expect.stringMatching(/not encrypted/) });
+  });
+
+  it('says that it is hidden by what comes before it', async () => {
+    using sandbox = onServer();
+    const environment = { OPMAS_TOKEN: 'abc' };
+    const { stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'def', environment });
+    expect(stderr).toMatch(/OPMAS_TOKEN comes before this login/);
+  });
+});
+
+describe('auth login on a terminal', () => {
+  it('F34: asks for user and password, shows the one and not the other', async () => {
+    using sandbox = onServer();
+    const terminal = sandbox.onTerminal(['auth', 'login']);
+    await terminal.shows(/User for ws:\/\/.*: /);
+    terminal.pty.write('admim\u007fn\r');
+    await terminal.shows(/Password of admin: /);
+    terminal.pty.write('x\u0015se-same\r');
+    expect(await terminal.ended).toMatchObject({ code: 0 });
+    expect(terminal.shown()).toMatch(/Logged in .* as admin/);
+    expect(terminal.shown()).not.toMatch(/se-same|\*/);
+    expect(sandbox.files().size).toBe(1);
+  });
+
+  it('takes both answers from one paste', async () => {
+    using sandbox = onServer();
+    const terminal = sandbox.onTerminal(['auth', 'login']);
+    await terminal.shows(/User for/);
+    terminal.pty.write('admin\nse-same\n');
+    expect(await terminal.ended).toMatchObject({ code: 0 });
+    expect(terminal.shown()).not.toContain('se-same');
+  });
+
+  const acts: [string, number, (write: (text: string) => void, pid: number) => void][] = [
+    ['Ctrl-C', 130, (write) => write('se-s\u0003')],
+    ['Ctrl-D', 2, (write) => write('\u0004')],
+    ['an empty password', 2, (write) => write('\r')],
+    ['SIGINT', 130, (_, pid) => process.kill(pid, 'SIGINT')],
+    ['SIGTERM', 143, (_, pid) => process.kill(pid, 'SIGTERM')],
+    ['SIGHUP', 129, (_, pid) => process.kill(pid, 'SIGHUP')],
+  ] as const)(
+    'F34: stores nothing after %s, and leaves the terminal with its echo',
+    async (_name, code, act) => {
+      using sandbox = onServer();
+      const terminal = sandbox.onTerminal(['auth', 'login', '--username', 'admin'], {
+        through: ['sh', '-c', 'echo "shell $$"; "$@"; echo "code $?"; stty -a', 'sh'],
+      });
+      await terminal.shows(/Password of admin: /);
+      const shell = /shell (\d+)/.exec(terminal.shown())?.[1];
+      const pid = Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8'));
+      act((text) => terminal.pty.write(text), pid);
+      await terminal.ended;
+      expect(terminal.shown()).toMatch(new RegExp(`code ${code}\\b`));
+      expect(terminal.shown()).toMatch(/ icanon .* echo /s);
+      expect(terminal.shown()).not.toContain('se-s');
+      expect(sandbox.files().size).toBe(0);
+    },
+  );
+});
+
+describe('auth status, token and logout', () => {
+  it('tell server, user, expiry and place, print the token, and forget it', async () => {
+    using sandbox = onServer();
+    await login(sandbox);
+    const status = await sandbox.run(['auth', 'status']);
+    expect(status).toMatchObject({ code: 0, stderr: '' });
+    expect(status.stdout).toMatch(
+      /^server +ws:.*\(OPMAS_URL\)\ntoken +\/.*credentials.*\nuser +admin\nexpires +in \d+ minutes/,
+    );
+    const [file] = [...sandbox.files().values()];
+    const { access_token: token } = JSON.parse(file!.content);
+    expect(status.stdout).not.toContain(token);
+    expect(await sandbox.run(['auth', 'token'])).toMatchObject({ code: 0, stdout: `${token}\n`, stderr: '' });
+    expect(await sandbox.run(['auth', 'logout'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^Logged out/),
+    });
+    expect(sandbox.files().size).toBe(0);
+    expect(await sandbox.run(['auth', 'logout'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/no login/),
+    });
+    expect(await sandbox.run(['auth', 'status'])).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/auth login/),
+    });
+    expect(await sandbox.run(['auth', 'token'])).toMatchObject({ code: 3, stdout: '' });
+  });
+
+  it('gives scripts one JSON object', async () => {
+    using sandbox = onServer();
+    await login(sandbox);
+    const { stdout } = await sandbox.run(['auth', 'status', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      server: server.url,
+      logged_in: true,
+      user: 'admin',
+      renewable: true,
+      expired: false,
+      hidden: [],
+    });
+    expect(stdout).toMatch(/^\{.*\}\n$/);
+  });
+
+  it.each([
+    ['stored', [], {}],
+    ['of the environment', [], { OPMAS_TOKEN: expiredToken() }],
+  ])(
+    'F29: ends with 3 for a token %s that has expired, and says when it did',
+    async (_name, args, environment) => {
+      using sandbox = onServer();
+      await sandbox.run(['auth', 'login', '--with-token'], { input: expiredToken() });
+      const { code, stdout } = await sandbox.run(['auth', 'status', ...args], { environment });
+      expect(code).toBe(3);
+      expect(stdout).toMatch(/it expired 2 hours ago/);
+    },
+  );
+
+  it('takes sources in their order, and names those that are hidden', async () => {
+    using sandbox = onServer();
+    const file = join(sandbox.home, 'token');
+    writeFileSync(file, 'from-file', { mode: 0o600 });
+    await sandbox.run(['auth', 'login', '--with-token'], { input: 'from-store' });
+    await sandbox.run(['context', 'add', 'lab', '-u', server.url, '--token-command', 'echo from-command']);
+    const all = { OPMAS_TOKEN: 'from-text', OPMAS_TOKEN_FILE: file };
+    const cases: [string, string[], Record<string, string>, number][] = [
+      ['from-file', ['--token-file', file], all, 3],
+      ['from-text', [], all, 2],
+      ['from-file', [], { ...all, OPMAS_TOKEN: '' }, 1],
+      ['from-command', [], {}, 0],
+    ];
+    for (const [token, args, environment, hidden] of cases) {
+      expect((await sandbox.run(['auth', 'token', ...args], { environment })).stdout).toBe(`${token}\n`);
+      const status = await sandbox.run(['auth', 'status', '--json', ...args], { environment });
+      expect(JSON.parse(status.stdout).hidden).toHaveLength(hidden);
+    }
+    await sandbox.run(['context', 'remove', 'lab']);
+    expect((await sandbox.run(['auth', 'token'])).stdout).toBe('from-store\n');
+    expect((await sandbox.run(['auth', 'token', '--token-file', '-'], { input: 'from-stdin' })).stdout).toBe(
+      'from-stdin\n',
+    );
+  });
+
+  it('says which context names the server, and leaves it out when another URL is named', async () => {
+    using sandbox = new Sandbox();
+    await sandbox.run([
+      'context',
+      'add',
+      'lab',
+      '-u',
+      'ws://localhost:1',
+      '--token-command',
+      'echo from-command',
+    ]);
+    expect((await sandbox.run(['auth', 'status'])).stdout).toMatch(/context lab/);
+    // The command's token is for that server only.
+    expect((await sandbox.run(['auth', 'token', '-u', 'ws://localhost:2'])).code).toBe(3);
+    expect(
+      (await sandbox.run(['auth', 'token'], { environment: { OPMAS_URL: 'ws://localhost:2' } })).code,
+    ).toBe(3);
+    // A tunnel to it.
+    expect((await sandbox.run(['auth', 'token', '-c', 'lab', '-u', 'ws://localhost:2'])).code).toBe(0);
+    const environment = { OPMAS_CONTEXT: 'lab' };
+    expect((await sandbox.run(['auth', 'token'], { environment })).stdout).toBe('from-command\n');
+  });
+
+  it('renews a token that has ended before it prints it', async () => {
+    await using api = await startWebServer((_, response) => json(response, 200, { access_token: 'fresh' }));
+    using sandbox = new Sandbox({ OPMAS_URL: api.url.href });
+    await login(sandbox);
+    const [name] = sandbox.files().keys();
+    const path = join(sandbox.home, name!);
+    const stored = { access_token: 'stale', refresh_token: 'R', expires_at: Date.now() - 1000 };
+    writeFileSync(path, JSON.stringify(stored));
+    expect((await sandbox.run(['auth', 'token'])).stdout).toBe('fresh\n');
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
+      access_token: 'fresh',
+      refresh_token: 'R',
+    });
+  });
+
+  it('F110: says what is wrong with a place that cannot be written', async () => {
+    using sandbox = onServer();
+    writeFileSync(join(sandbox.home, '.local'), 'a file in the way');
+    const { code, stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'abc' });
+    expect(code).toBe(5);
+    expect(stderr).toMatch(/cannot be written/);
+  });
+});
+
+describe('two processes at once', () => {
+  it('F36: never leave a torn or empty store, and use a refresh token once', async () => {
+    let round = 0;
+    await using api = await startWebServer(({ body }, response) => {
+      if (!body.includes(`refresh-${round}"`)) return json(response, 401, {});
+      round++;
+      json(response, 200, {
+        access_token: `token-${round}`,
+        refresh_token: `refresh-${round}`,
+        expires_in: 3600,
+      });
+    });
+    using sandbox = new Sandbox({ OPMAS_URL: api.url.href });
+    await sandbox.run(['auth', 'login', '--with-token'], { input: 'first' });
+    const [name] = sandbox.files().keys();
+    const path = join(sandbox.home, name!);
+    writeFileSync(path, JSON.stringify({ access_token: 'stale', refresh_token: 'refresh-0', expires_at: 1 }));
+    const all = await Promise.all(Array.from({ length: 4 }, () => sandbox.run(['auth', 'token'])));
+    expect(all.map(({ stdout }) => stdout)).toEqual(Array(4).fill('token-1\n'));
+    expect(round).toBe(1);
+    expect([...sandbox.files().keys()]).toEqual([name]);
+  });
+});

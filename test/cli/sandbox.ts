@@ -1,0 +1,138 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { type IPty, spawn as spawnPty } from '@lydell/node-pty';
+
+export const bin = resolve(import.meta.dirname, '../../bin/opmas-ws.js');
+
+/** How a command ended. */
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  input?: string;
+  environment?: Record<string, string>;
+  /** What runs the command: `['dbus-run-session', '--']`. */
+  through?: string[];
+}
+
+/** A command that runs. */
+export interface Running {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  readonly ended: Promise<Ended>;
+}
+
+/** A command on a terminal. */
+export interface OnTerminal {
+  readonly pty: IPty;
+  /** All that it has shown. */
+  shown(): string;
+  /** Resolves when the pattern is on the terminal. */
+  shows(pattern: RegExp): Promise<void>;
+  readonly ended: Promise<{ code: number; signal: number | undefined }>;
+}
+
+/**
+ * A home folder of its own, so that nothing of the machine's user is read or written: no keychain (unless a test turns
+ * it on), no proxy, no session bus.
+ */
+export class Sandbox implements Disposable {
+  readonly home = mkdtempSync(join(tmpdir(), 'opmas-ws-home-'));
+  readonly environment: Record<string, string>;
+
+  constructor(environment: Record<string, string> = {}) {
+    this.environment = {
+      PATH: process.env.PATH ?? '',
+      HOME: this.home,
+      OPMAS_KEYCHAIN: 'off',
+      ...environment,
+    };
+  }
+
+  /** Runs a command to its end. */
+  run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+    return this.start(args, options).ended;
+  }
+
+  /** Starts a command; its stdin ends after `input`. */
+  start(args: readonly string[], { input = '', environment, through = [] }: RunOptions = {}): Running {
+    const [program = process.execPath, ...rest] = [...through, process.execPath, bin, ...args];
+    const child = spawn(program, rest, {
+      cwd: this.home,
+      env: { ...this.environment, ...environment },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    const ended = new Promise<Ended>((resolve) => {
+      const output = { stdout: '', stderr: '' };
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        output.stdout += text;
+      });
+      child.stderr.setEncoding('utf8').on('data', (text: string) => {
+        output.stderr += text;
+      });
+      child.once('close', (code, signal) => resolve({ code, signal, ...output }));
+    });
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
+    return { child, ended };
+  }
+
+  /** Starts a command on a terminal. */
+  onTerminal(args: readonly string[], { environment, through = [] }: RunOptions = {}): OnTerminal {
+    const [program = process.execPath, ...rest] = [...through, process.execPath, bin, ...args];
+    const pty = spawnPty(program, rest, {
+      cols: 100,
+      rows: 30,
+      cwd: this.home,
+      env: { ...this.environment, TERM: 'xterm', ...environment },
+    });
+    let text = '';
+    let wake: () => void = () => undefined;
+    pty.onData((data) => {
+      text += data;
+      wake();
+    });
+    return {
+      pty,
+      shown: () => text,
+      async shows(pattern) {
+        while (!pattern.test(text)) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      },
+      ended: new Promise((resolve) => {
+        pty.onExit(({ exitCode, signal }) => resolve({ code: exitCode, signal }));
+      }),
+    };
+  }
+
+  /** All files below the home folder, by path. */
+  files(): Map<string, { content: string; mode: number }> {
+    const found = new Map<string, { content: string; mode: number }>();
+    for (const name of readdirSync(this.home, { recursive: true, encoding: 'utf8' })) {
+      const path = join(this.home, name);
+      const stats = statSync(path);
+      if (stats.isFile()) {
+        found.set(name, { content: readFileSync(path, 'latin1'), mode: stats.mode & 0o777 });
+      }
+    }
+    return found;
+  }
+
+  /** Mode of a file or folder below the home folder. */
+  modeOf(name: string): number {
+    return statSync(join(this.home, name)).mode & 0o777;
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
