@@ -160,7 +160,9 @@ describe('auth login on a terminal', () => {
     ['SIGINT', 130, (_, pid) => process.kill(pid, 'SIGINT')],
     ['SIGTERM', 143, (_, pid) => process.kill(pid, 'SIGTERM')],
     ['SIGHUP', 129, (_, pid) => process.kill(pid, 'SIGHUP')],
-  ] as const)(
+  ];
+
+  it.each(acts)(
     'F34: stores nothing after %s, and leaves the terminal with its echo',
     async (_name, code, act) => {
       using sandbox = onServer();
