@@ -30,7 +30,7 @@ describe('mock', () => {
     server.process.kill('SIGINT');
     expect((await client.end).code).toBe(1012);
     expect(await server.ended).toBe('SIGINT');
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5000);
     expect(server.stdout.split('\n').length).toBe(2);
     expect(server.messages.at(-1)).toMatch(/^Served \d+ events in /);
     await expect(rawConnect(Number(new URL(at.url).port))).rejects.toThrow();
@@ -43,7 +43,8 @@ describe('mock', () => {
     const started = performance.now();
     server.process.kill('SIGTERM');
     expect(await server.ended).toBe('SIGTERM');
-    expect(performance.now() - started).toBeLessThan(2500);
+    // Twice as long as it may take, for a machine that is busy with other tests.
+    expect(performance.now() - started).toBeLessThan(5000);
     client.socket.terminate();
   });
 

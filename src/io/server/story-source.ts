@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { EndpointName } from '../../core/protocol.js';
 import { type StoryStep, tellStory } from '../../core/story.js';
 import { encodeFrame } from '../../core/websocket-frame.js';
@@ -16,6 +17,10 @@ export interface StoryOptions {
 
 /** Clients that connect together shall all see the beginning. */
 const FIRST_EVENT_AFTER_MS = 250;
+/** How long it may go on telling before it lets others run. */
+const LONGEST_TURN_MS = 10;
+/** How far it may be behind its schedule before it gives that up. */
+const LONGEST_LAG_MS = 1000;
 /** A block is sent when it has so many bytes, even when more is due. */
 const BLOCK_BYTES = 256 * 1024;
 
@@ -59,21 +64,26 @@ export class StorySource implements StreamSource {
     this.#stopping.abort();
   }
 
-  /** One schedule against the start: event n is due at its own time, however late the one before it was. */
+  /** Each event is due at its own time, however late the one before it was. */
   async #tell(): Promise<void> {
     const { signal } = this.#stopping;
-    const start = this.#clock.monotonic() + FIRST_EVENT_AFTER_MS;
     const interval = this.#periodMs / 4;
-    let told = 0;
-    for (let step = 0; step < this.#count && !signal.aborted; step++) {
+    let due = this.#clock.monotonic() + FIRST_EVENT_AFTER_MS;
+    let paused = due;
+    for (let step = 0; step < this.#count; step++) {
       for (const { endpoint, type, subject, data } of this.#steps.next().value) {
-        const wait = start + told * interval - this.#clock.monotonic();
-        if (wait > 0) {
+        const now = this.#clock.monotonic();
+        // At a rate that this machine can't reach nothing is ever early, and others need their turn, too.
+        if (now < due || now - paused > LONGEST_TURN_MS) {
           this.#flush();
-          await this.#clock.sleep(wait, signal);
+          if (now < due) await this.#clock.sleep(due - now, signal);
+          else await setImmediate();
           if (signal.aborted) return;
+          paused = this.#clock.monotonic();
+          // After a suspended machine wakes, nobody wants the events of the night.
+          if (paused - due > LONGEST_LAG_MS) due = paused;
         }
-        told++;
+        due += interval;
         this.#add(endpoint, encodeFrame(Buffer.from(JSON.stringify({ type, subject, data }))));
       }
     }

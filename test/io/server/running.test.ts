@@ -213,53 +213,6 @@ describe('what a source can do', () => {
   });
 });
 
-describe('the story', () => {
-  const options = { rate: 1000, seed: 11 };
-
-  it('F128: goes on for all: who comes late gets what comes late, who leaves disturbs nobody', async () => {
-    const server = keep(await startMockServer({ ...options, count: 400 }));
-    const first = new StreamClient(streamUrl(server, 'agents'));
-    await first.received(50);
-    const late = new StreamClient(streamUrl(server, 'agents'));
-    const leaving = new StreamClient(streamUrl(server, 'agents'));
-    await leaving.received(1);
-    leaving.socket.terminate();
-    const all = (await first.end).messages;
-    const some = (await late.end).messages;
-    expect(all.length).toBe(400);
-    expect(some.length).toBeLessThan(400);
-    expect(some).toEqual(all.slice(-some.length));
-  });
-
-  it('is the same for the same seed at any rate, and ends with 1000 after its count', async () => {
-    const runs = await Promise.all(
-      [500, 2000].map(async (rate) => {
-        const server = keep(await startMockServer({ ...options, rate, count: 100 }));
-        const clients = ['devices', 'agents', 'rules', 'system'].map(
-          (name) => new StreamClient(streamUrl(server, name)),
-        );
-        const ends = await Promise.all(clients.map(({ end }) => end));
-        await server.finished;
-        return ends;
-      }),
-    );
-    expect(runs[0]).toEqual(runs[1]);
-    expect(runs[0]!.map(({ code, messages }) => [code, messages.length])).toEqual(Array(4).fill([1000, 100]));
-  });
-
-  it.each([
-    { rate: 0 },
-    { rate: -1 },
-    { rate: Number.NaN },
-    { rate: 1e9 },
-    { count: 0 },
-    { count: 1.5 },
-    { seed: 0.5 },
-  ])('refuses %o', async (bad) => {
-    await expect(startMockServer(bad)).rejects.toMatchObject({ code: 'USAGE' });
-  });
-});
-
 describe('close', () => {
   it('F128: closes all clients with 1012 and is over in 2 s, whatever they do', async () => {
     const source = new HandSource();
