@@ -5,11 +5,16 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { printComparison, printTable } from './report.mjs';
+import { fileRows } from './rows/files.mjs';
+import { idleRows } from './rows/idle.mjs';
+import { latencyRows } from './rows/latency.mjs';
 import { liveRows } from './rows/live.mjs';
+import { replayRows } from './rows/replay.mjs';
+import { startupRows } from './rows/startup.mjs';
 
 /**
  * @typedef {import('./receive.mjs').Sample} Sample
- * @typedef {'value' | 'cpuPerMillion' | 'peakRssMb' | 'p50' | 'p99'} Figure
+ * @typedef {'value' | 'cpuPerMillion' | 'peakRssMb' | 'p99' | 'driftPercent' | 'cpuPercent'} Figure
  *
  * @typedef {object} Goal
  * @property {string} [of] The row that is the yardstick: the ratio is judged. The figure itself when absent.
@@ -34,8 +39,9 @@ import { liveRows } from './rows/live.mjs';
 
 const USAGE = `npm run bench -- [options]
   --rounds N        how often each row is measured (5)
-  --events N        events for each row of the live stream (1000000)
-  --group NAMES     only these groups, separated by commas: live
+  --events N        events for each row, lines in each recording (1000000)
+  --idle-seconds N  how long the idle tail is looked at (60)
+  --group NAMES     only these groups, separated by commas: live, files, replay, latency, startup, idle
   --only TEXT       only rows whose name holds TEXT, and their yardsticks
   --json FILE       write the results there, too
   --compare A B     print how two such files differ, and measure nothing
@@ -46,6 +52,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     events: { type: 'string', default: '1000000' },
+    'idle-seconds': { type: 'string', default: '60' },
     group: { type: 'string' },
     only: { type: 'string' },
     json: { type: 'string' },
@@ -62,7 +69,14 @@ if (options.help) {
 } else {
   const events = Number(options.events);
   /** @type {Record<string, () => Row[]>} */
-  const groups = { live: () => liveRows(events) };
+  const groups = {
+    live: () => liveRows(events),
+    files: () => fileRows(events),
+    replay: () => replayRows(events),
+    latency: latencyRows,
+    startup: startupRows,
+    idle: () => idleRows(Number(options['idle-seconds'])),
+  };
   const names = options.group?.split(',') ?? Object.keys(groups);
   /** @type {RowResult[]} */
   const results = [];

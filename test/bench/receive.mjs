@@ -27,6 +27,9 @@ const FILE_POLL_MS = 4;
  * @property {number | undefined} [peakRssMb]
  * @property {number} [lines] How many lines came out, and how many of them are not what was sent, or are missing.
  * @property {number} [bad]
+ * @property {number} [p99] Of times, in milliseconds.
+ * @property {number} [driftPercent]
+ * @property {number} [cpuPercent] Of one core.
  */
 
 /**

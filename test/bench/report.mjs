@@ -13,8 +13,9 @@ const FIGURES = {
   value: 'figure',
   cpuPerMillion: 'CPU',
   peakRssMb: 'RSS in MB',
-  p50: 'p50 in ms',
   p99: 'p99 in ms',
+  driftPercent: 'drift in %',
+  cpuPercent: 'CPU in %',
 };
 
 /**

@@ -1,0 +1,36 @@
+/**
+ * Notes when each frame of a server that sends at a fixed rate comes, and prints how late they are as JSON: p50, p99
+ * and maximum against the earliest, in milliseconds, and how far the whole has drifted.
+ * `node lateness-sink.mjs URL EVENTS RATE`
+ */
+import WebSocket from 'ws';
+import { percentile } from '../statistics.mjs';
+import { monotonicMs } from '../times.mjs';
+
+const [url = '', events, rate] = process.argv.slice(2);
+const stepMs = 1000 / Number(rate);
+/** The first second is for warming up. */
+const skipped = Number(rate);
+/** When each came, less when it was due. @type {number[]} */
+const lateness = [];
+let seen = 0;
+const socket = new WebSocket(url, { perMessageDeflate: false });
+socket.on('message', () => {
+  const at = monotonicMs();
+  if (seen++ >= skipped) lateness.push(at - seen * stepMs);
+  if (seen === Number(events)) finish();
+});
+
+function finish() {
+  const earliest = lateness.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const late = lateness.map((value) => value - earliest);
+  const tenth = Math.floor(late.length / 10);
+  const drift = percentile(late.slice(-tenth), 50) - percentile(late.slice(0, tenth), 50);
+  const result = {
+    p50: percentile(late, 50),
+    p99: percentile(late, 99),
+    max: percentile(late, 100),
+    driftPercent: Math.abs((drift / (late.length * stepMs * 0.9)) * 100),
+  };
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}

@@ -1,0 +1,61 @@
+/** Recordings to read and to replay, made for the run and deleted after it. */
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createMessages } from './stream.mjs';
+
+const START_MS = Date.UTC(2026, 10, 22, 21, 50);
+const LINES_PER_WRITE = 1000;
+
+/** A folder for this run. @type {string | undefined} */
+let folder;
+/** Files by what is in them. @type {Map<string, { path: string, bytes: number }>} */
+const files = new Map();
+
+/**
+ * A recording of the stream on the endpoint `devices`; the same one when it is asked for again.
+ *
+ * @param {number} lines
+ * @param {number} rate Events a second by the times in it.
+ */
+export function recordingOf(lines, rate = 1000) {
+  const key = `${lines} at ${rate}`;
+  const known = files.get(key);
+  if (known !== undefined) return known;
+  const made = write(lines, rate);
+  files.set(key, made);
+  return made;
+}
+
+/**
+ * @param {number} lines
+ * @param {number} rate
+ */
+function write(lines, rate) {
+  if (folder === undefined) {
+    folder = mkdtempSync(join(tmpdir(), 'opmas-bench-'));
+    process.on('exit', () => rmSync(folder ?? '', { recursive: true, force: true }));
+    for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+  }
+  const path = join(folder, `${lines}-${rate}.ndjson`);
+  const texts = createMessages().map((message) => message.toString().slice(1));
+  const file = openSync(path, 'w');
+  let bytes = 0;
+  for (let first = 0; first < lines; first += LINES_PER_WRITE) {
+    let block = '';
+    for (let i = first; i < Math.min(lines, first + LINES_PER_WRITE); i++) {
+      block += `{"received_at":"${timestamp((i * 1e6) / rate)}","endpoint":"devices",${texts[i % texts.length]}\n`;
+    }
+    bytes += writeSync(file, block);
+  }
+  closeSync(file);
+  return { path, bytes };
+}
+
+/** @param {number} microseconds After the start. */
+function timestamp(microseconds) {
+  const whole = Math.round(microseconds);
+  const milliseconds = Math.floor(whole / 1000);
+  const text = new Date(START_MS + milliseconds).toISOString().slice(0, -1);
+  return `${text}${String(whole - milliseconds * 1000).padStart(3, '0')}Z`;
+}

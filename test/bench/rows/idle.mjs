@@ -1,0 +1,40 @@
+/** A tail that gets nothing: what it costs to wait. */
+import { LoadSource, OPMAS_WS } from '../load.mjs';
+import { MeasuredProcess } from '../measured-process.mjs';
+
+/** Time until start-up is over. */
+const SETTLE_MS = 3000;
+
+/**
+ * @param {number} seconds How long to look.
+ * @returns {import('../bench.mjs').Row[]}
+ */
+export function idleRows(seconds) {
+  return [
+    {
+      name: `tail of four endpoints, idle for ${seconds} s`,
+      unit: '% CPU',
+      goals: [{ atMost: 0.1 }],
+      run: async () => {
+        const source = await LoadSource.start(0);
+        const args = [OPMAS_WS, 'tail', '--url', source.url, '--no-token'];
+        const tail = new MeasuredProcess(process.execPath, args, { stdout: 'pipe' });
+        await sleep(SETTLE_MS);
+        const before = tail.cost();
+        await sleep(seconds * 1000);
+        const after = tail.cost();
+        await tail.stop();
+        await source.stop();
+        return {
+          value: (((after.cpuSeconds ?? Number.NaN) - (before.cpuSeconds ?? 0)) / seconds) * 100,
+          peakRssMb: after.peakRssMb,
+        };
+      },
+    },
+  ];
+}
+
+/** @param {number} milliseconds */
+function sleep(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

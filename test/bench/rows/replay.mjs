@@ -1,0 +1,149 @@
+/** Serving a recording: as fast as clients take it, and at its own times. */
+import { OPMAS_WS, program } from '../load.mjs';
+import { MeasuredProcess } from '../measured-process.mjs';
+import { recordingOf } from '../recording-file.mjs';
+import { monotonicMs } from '../times.mjs';
+
+const COUNTING = 'ws that only counts';
+const PATH = '/api/v1/ws/devices';
+
+/**
+ * @param {number} events How many each client gets when there is one; several share twice as many.
+ * @returns {import('../bench.mjs').Row[]}
+ */
+export function replayRows(events) {
+  const one = events;
+  const ten = Math.ceil(events / 5);
+  const hundred = Math.ceil(events / 50);
+  return [
+    {
+      name: COUNTING,
+      unit: 'events/s',
+      goals: [],
+      run: () => measureServing(replay(one), [program('count-only.mjs')], one, 1),
+    },
+    ...clientsRows(1, one, 8, [{ of: COUNTING, atLeast: 1.5 }]),
+    ...clientsRows(10, ten, 20),
+    ...clientsRows(100, hundred, 35),
+    latenessRow(1000),
+    latenessRow(20_000),
+  ];
+}
+
+/**
+ * A replay and its yardstick.
+ *
+ * @param {number} clients
+ * @param {number} events
+ * @param {number} times
+ * @param {import('../bench.mjs').Goal[]} [goals]
+ * @returns {import('../bench.mjs').Row[]}
+ */
+function clientsRows(clients, events, times, goals = []) {
+  const sink = [program('raw-sink.mjs')];
+  const to = `to ${clients} ${clients === 1 ? 'client' : 'clients'}`;
+  const yardstick = `ws.send ${to}`;
+  // It is so much slower that less of it will do.
+  const fewer = Math.ceil(events / 4);
+  const send = () => [program('ws-send-server.mjs'), String(fewer)];
+  return [
+    {
+      name: `replay --speed max ${to}`,
+      unit: 'events/s',
+      goals: [{ of: yardstick, atLeast: times }, { figure: 'peakRssMb', atMost: 90 }, ...goals],
+      run: () => measureServing(replay(events), sink, events, clients),
+    },
+    { name: yardstick, unit: 'events/s', goals: [], run: () => measureServing(send, sink, fewer, clients) },
+  ];
+}
+
+/** @param {number} events */
+function replay(events) {
+  return () => {
+    const { path } = recordingOf(events);
+    return [OPMAS_WS, 'replay', path, '--speed', 'max', '--port', '0', '--auth', 'none'];
+  };
+}
+
+/**
+ * Its value: events a second to all clients together.
+ *
+ * @param {() => string[]} server A Node program and its arguments; its first line on stdout tells the address.
+ * @param {string[]} client A Node program; it gets address, events and number of connections.
+ * @param {number} events To each client.
+ * @param {number} clients
+ */
+async function measureServing(server, client, events, clients) {
+  const serving = new MeasuredProcess(process.execPath, server(), { stdout: 'pipe' });
+  try {
+    const { listening } = JSON.parse(await firstLine(serving));
+    const args = [...client, `${listening}${PATH}`, String(events), String(clients)];
+    const before = serving.cost().cpuSeconds ?? 0;
+    const receiving = new MeasuredProcess(process.execPath, args, { stdout: 'pipe' });
+    // The sink begins when it has started; its start is the same for every server.
+    await firstLine(receiving);
+    const seconds = (monotonicMs() - receiving.startedAt) / 1000;
+    const { cpuSeconds = 0, peakRssMb } = serving.cost();
+    await receiving.stop();
+    const total = events * clients;
+    return { value: total / seconds, cpuPerMillion: ((cpuSeconds - before) * 1e6) / total, peakRssMb };
+  } finally {
+    await serving.stop();
+  }
+}
+
+/**
+ * @param {number} rate
+ * @returns {import('../bench.mjs').Row}
+ */
+function latenessRow(rate) {
+  const seconds = 6;
+  return {
+    name: `replay at ${rate} events/s, lateness`,
+    unit: 'ms p50',
+    goals: [
+      { atMost: 0.2 },
+      { figure: 'p99', atMost: 0.6 },
+      { figure: 'driftPercent', atMost: 0.1 },
+      { figure: 'cpuPercent', atMost: 10 },
+    ],
+    run: async () => {
+      const events = rate * seconds;
+      const { path } = recordingOf(events, rate);
+      const args = [OPMAS_WS, 'replay', path, '--port', '0', '--auth', 'none'];
+      const serving = new MeasuredProcess(process.execPath, args, { stdout: 'pipe' });
+      try {
+        const { listening } = JSON.parse(await firstLine(serving));
+        const sink = [program('lateness-sink.mjs'), `${listening}${PATH}`, String(events), String(rate)];
+        const before = serving.cost().cpuSeconds ?? 0;
+        const receiving = new MeasuredProcess(process.execPath, sink, { stdout: 'pipe' });
+        const result = JSON.parse(await firstLine(receiving));
+        const { cpuSeconds = 0, peakRssMb } = serving.cost();
+        await receiving.stop();
+        return {
+          ...result,
+          value: result.p50,
+          peakRssMb,
+          cpuPercent: ((cpuSeconds - before) / seconds) * 100,
+        };
+      } finally {
+        await serving.stop();
+      }
+    },
+  };
+}
+
+/**
+ * @param {MeasuredProcess} running
+ * @returns {Promise<string>}
+ */
+function firstLine(running) {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    running.stdout?.on('data', (chunk) => {
+      text += chunk;
+      if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')));
+    });
+    void running.ended.then(() => reject(new Error(running.stderr || 'it ended without a word')));
+  });
+}
