@@ -16,6 +16,7 @@ export { type Fault, type FaultAction, parseFault } from './core/fault.js';
 export { compileFilter, type Filter, type FilterOptions } from './core/filter.js';
 export { FrameReader, type FrameVerdict } from './core/frame.js';
 export { findJsonFault, type JsonFault } from './core/json-fault.js';
+export { withoutLifecycleLines } from './core/lifecycle-lines.js';
 export {
   type ConnectionState,
   type EventLine,

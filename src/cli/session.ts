@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { dieBySignal, finish, reportError } from './exit.js';
-import { openTerminal, type Terminal } from './terminal.js';
+import { type OutputStreams, openTerminal, type Terminal } from './terminal.js';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -29,10 +29,13 @@ const SHUTDOWN_BUDGET_MS = 2000;
 /**
  * Runs the action of a command: sets up the terminal and the signals, and turns its end into an exit code. On the
  * first signal `stop` aborts and the action ends in its own time, at most 2 s; a second one ends the process at once.
+ *
+ * @param streams What to use in place of the process's own stdout and stderr.
  */
 export async function runCommand(
   command: Command,
   action: (session: Session) => Promise<void>,
+  streams?: OutputStreams,
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions>();
   const stopping = new AbortController();
@@ -45,7 +48,7 @@ export async function runCommand(
   };
   for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
 
-  const terminal = await openTerminal(globals);
+  const terminal = await openTerminal(globals, streams);
   terminal.out.onClosed = () => stopping.abort();
   const session: Session = { globals, terminal, stop: stopping.signal, exitCode: 0 };
   try {

@@ -8,12 +8,24 @@ export interface Terminal {
   readonly messages: Messages;
 }
 
+/** What is needed of `process.stdout` and `process.stderr`. */
+export interface OutputStream extends NodeJS.WritableStream {
+  readonly isTTY?: boolean;
+  readonly columns: number;
+}
+
+export interface OutputStreams {
+  stdout: OutputStream;
+  stderr: OutputStream;
+}
+
 /** Decides colours for each stream by itself and opens both. */
 export async function openTerminal(
   options: Pick<GlobalOptions, 'color' | 'quiet' | 'debug'>,
+  { stdout, stderr }: OutputStreams = process,
 ): Promise<Terminal> {
-  const out = new DataOutput(process.stdout, await paletteFor(process.stdout, options.color));
-  const messages = new Messages(process.stderr, await paletteFor(process.stderr, options.color), {
+  const out = new DataOutput(stdout, await paletteFor(stdout, options.color));
+  const messages = new Messages(stderr, await paletteFor(stderr, options.color), {
     quiet: options.quiet === true,
     debug: options.debug === true,
   });
@@ -30,9 +42,9 @@ export class DataOutput {
   failure: OpmasError | undefined;
   #closed = false;
   #pending: Promise<void> = Promise.resolve();
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: OutputStream;
 
-  constructor(stream: NodeJS.WriteStream, palette: Palette) {
+  constructor(stream: OutputStream, palette: Palette) {
     this.#stream = stream;
     this.palette = palette;
     this.isTerminal = stream.isTTY === true;
@@ -87,7 +99,7 @@ export class DataOutput {
 export class Messages {
   readonly palette: Palette;
   readonly isTerminal: boolean;
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: OutputStream;
   readonly #quiet: boolean;
   readonly #debug: boolean;
   #last: string | undefined;
@@ -95,7 +107,7 @@ export class Messages {
   /** A line that stands below the messages, and is drawn again after each (spinner, live line). */
   #live: { clear(): void; draw(): void } | undefined;
 
-  constructor(stream: NodeJS.WriteStream, palette: Palette, options: { quiet: boolean; debug: boolean }) {
+  constructor(stream: OutputStream, palette: Palette, options: { quiet: boolean; debug: boolean }) {
     this.#stream = stream;
     this.palette = palette;
     this.isTerminal = stream.isTTY === true;
@@ -114,6 +126,11 @@ export class Messages {
       !process.env.CI &&
       process.env.TERM !== 'dumb'
     );
+  }
+
+  /** The stream, for what draws a live line. */
+  get stream(): OutputStream {
+    return this.#stream;
   }
 
   /** What people like to know; silent with `--quiet`. `text` may hold our own colours, so escape what is foreign. */

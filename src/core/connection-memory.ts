@@ -1,9 +1,6 @@
+import { findLifecycleLines } from './lifecycle-lines.js';
 import { type ConnectionState, formatLifecycleLine } from './line.js';
-import { RecordedLine } from './recorded-line.js';
-
-/** What stands in each lifecycle line that we write; events may hold it too. */
-const MARK = Buffer.from('"connection":{"state":"');
-const LF = 0x0a;
+import type { RecordedLine } from './recorded-line.js';
 
 interface Connection {
   connecting: ConnectionState & { state: 'connecting' };
@@ -15,19 +12,11 @@ interface Connection {
  * part of a recording then tells by itself which server it came from and which endpoints were connected.
  */
 export class ConnectionMemory {
-  readonly #line = new RecordedLine();
   readonly #connections = new Map<string, Connection>();
 
-  /** Looks at whole lines. The search is native and finds little, so it costs next to nothing for events. */
+  /** Looks at whole lines that we wrote. */
   observe(bytes: Buffer): void {
-    let found = bytes.indexOf(MARK);
-    while (found >= 0) {
-      const start = found === 0 ? 0 : bytes.lastIndexOf(LF, found - 1) + 1;
-      const feed = bytes.indexOf(LF, found);
-      const end = feed < 0 ? bytes.length : feed;
-      if (this.#line.read(bytes, start, end) === 'connection') this.#note(this.#line);
-      found = bytes.indexOf(MARK, end);
-    }
+    findLifecycleLines(bytes, (line) => this.#note(line));
   }
 
   #note({ connection, endpoint }: RecordedLine): void {

@@ -13,11 +13,24 @@ import type { RecordingWriter, RecordOptions } from './writer.js';
 const EXAMINE_MS = 2000;
 const LF = 0x0a;
 
+/** What a {@link FileRecording} begins with. */
+export interface OpenedRecording {
+  path: string;
+  handle: FileHandle;
+  /** Bytes that are in the file. */
+  size: number;
+  /** `undefined` for pipes and devices, which nobody can take away either. */
+  lock: RecordingLock | undefined;
+  /** Whether the file was created just now; it goes again when nothing is recorded. */
+  isNew: boolean;
+}
+
 /** Writes batches into the files of a recording, decides when the next file begins, and keeps account. */
 export class FileRecording implements RecordingWriter {
   readonly #options: RecordOptions;
   readonly #clock: Clock;
   readonly #lock: RecordingLock | undefined;
+  readonly #isNew: boolean;
   readonly #parts: PartSequence;
   /** The last of the tasks that wait for each other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -32,17 +45,11 @@ export class FileRecording implements RecordingWriter {
   #failureIsKnown = false;
   #closing: Promise<void> | undefined;
 
-  /** @param lock `undefined` for pipes and devices, which nobody can take away either. */
-  constructor(
-    path: string,
-    handle: FileHandle,
-    size: number,
-    lock: RecordingLock | undefined,
-    options: RecordOptions,
-  ) {
+  constructor({ path, handle, size, lock, isNew }: OpenedRecording, options: RecordOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#lock = lock;
+    this.#isNew = isNew;
     this.#parts = new PartSequence(path, handle, size, (task) => this.#exclusively(task));
     this.#startedAt = this.#clock.monotonic();
     if (lock !== undefined) this.#examineTimer = setInterval(() => this.#examineSoon(), EXAMINE_MS).unref();
@@ -90,6 +97,7 @@ export class FileRecording implements RecordingWriter {
     clearInterval(this.#examineTimer);
     this.#closing ??= this.#exclusively(async () => {
       await this.#parts.close().catch((error) => this.#fail(error));
+      if (this.#isNew && this.#given === 0) await this.#parts.removeEmpty();
       await this.#lock?.release();
       if (this.#failure !== undefined && !this.#failureIsKnown) throw this.#failure;
     });

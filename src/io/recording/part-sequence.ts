@@ -1,4 +1,4 @@
-import { type FileHandle, lstat, rename } from 'node:fs/promises';
+import { type FileHandle, lstat, rename, unlink } from 'node:fs/promises';
 import { ConnectionMemory } from '../../core/connection-memory.js';
 import { endOfLastLine } from './append.js';
 import { GzipPart } from './gzip-part.js';
@@ -70,6 +70,12 @@ export class PartSequence {
   /** @throws {WriteFailure} */
   close(): Promise<void> {
     return this.#sink.close();
+  }
+
+  /** Takes the file away again when it is empty. Call it after {@link close}. */
+  async removeEmpty(): Promise<void> {
+    const stats = await lstat(this.#current).catch(() => undefined);
+    if (stats?.isFile() && stats.size === 0) await unlink(this.#current).catch(() => undefined);
   }
 
   /**

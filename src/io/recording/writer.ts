@@ -46,7 +46,7 @@ export interface RecordingWriter {
   /** Lines that were handed over and are not in the files. */
   readonly lostLines: number;
   /**
-   * Puts everything on the disk and gives the file up. Call it also after a failure.
+   * Puts everything on the disk and gives the file up; a new one that got no line goes. Call it also after a failure.
    *
    * @throws {OpmasError} `LOCAL`, when something could not be written that no {@link write} has told of.
    */
@@ -67,21 +67,22 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);
   const lock = await acquireLock(path);
   try {
-    const handle = await openLocked(path, options);
-    return new FileRecording(path, handle, (await handle.stat()).size, lock, options);
+    const { handle, isNew } = await openLocked(path, options);
+    const { size } = await handle.stat();
+    return new FileRecording({ path, handle, size, lock, isNew }, options);
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function openLocked(path: string, options: RecordOptions): Promise<FileHandle> {
+async function openLocked(
+  path: string,
+  options: RecordOptions,
+): Promise<{ handle: FileHandle; isNew: boolean }> {
   const kind = await targetKind(path);
-  if (kind === 'nothing') return createFile(path);
-  if (options.force) {
-    await removeFile(path);
-    return createFile(path);
-  }
+  if (kind === 'file' && options.force) await removeFile(path);
+  if (kind === 'nothing' || options.force) return { handle: await createFile(path), isNew: true };
   if (!options.append) {
     throw new OpmasError('USAGE', `${path} exists`, {
       hint: 'Use --append to add to it, --force to replace it, or -o to name another file.',
@@ -91,7 +92,7 @@ async function openLocked(path: string, options: RecordOptions): Promise<FileHan
   try {
     const repair = await prepareAppend(path, handle, path.endsWith('.gz'));
     if (repair !== undefined) options.onNotice?.(repair);
-    return handle;
+    return { handle, isNew: false };
   } catch (error) {
     await handle.close();
     throw error;
@@ -106,5 +107,6 @@ async function openStreaming(
   if (options.rotateBytes !== undefined || options.rotateMs !== undefined) {
     throw new OpmasError('USAGE', `${path} is no file, so it cannot be rotated`);
   }
-  return new FileRecording(path, await openExisting(path, kind), 0, undefined, options);
+  const handle = await openExisting(path, kind);
+  return new FileRecording({ path, handle, size: 0, lock: undefined, isNew: false }, options);
 }

@@ -1,0 +1,143 @@
+import {
+  escapeUnsafe,
+  OpmasError,
+  openRecording,
+  type RecordingWriter,
+  type RecordOptions,
+  type Subscription,
+  subscribe,
+  systemClock,
+} from '../../index.js';
+import { formatSize, parseCount, parseDuration, parseSize } from '../quantity.js';
+import type { Session } from '../session.js';
+import { LifecycleMessages } from '../stream/lifecycle-messages.js';
+import { summaryText } from '../stream/summary-text.js';
+import { resolveStream, type StreamCommandOptions } from '../stream-options.js';
+import type { Messages } from '../terminal.js';
+import { createLiveLine } from './live-line.js';
+import { createSidePrinter, type SidePrinter } from './side-printer.js';
+
+/** What commander makes of the options of `record`. */
+export interface RecordCommandOptions extends StreamCommandOptions {
+  out?: string;
+  append?: boolean;
+  force?: boolean;
+  rotateSize?: string;
+  rotateEvery?: string;
+  keep?: string;
+  tail?: boolean;
+}
+
+/** Writes a live stream to a recording until it ends or somebody ends it. */
+export async function runRecord(
+  session: Session,
+  endpoints: readonly string[],
+  options: RecordCommandOptions,
+): Promise<void> {
+  const { out, messages } = session.terminal;
+  const stream = await resolveStream(session, endpoints, options);
+  const files = fileOptionsOf(options, messages);
+  // Before any token is asked for: who has no place to write to needs no connection.
+  const writer = await openRecording(options.out ?? defaultName(), files);
+  const failing = new AbortController();
+  const lifecycle = new LifecycleMessages(messages, stream.endpoints);
+  const live = await createLiveLine(messages, stream.endpoints, {
+    size: () => writer.size,
+    summary: () => subscription.summary(),
+  });
+  let attempted = false;
+  const subscription = subscribe({
+    ...stream,
+    lifecycle: true,
+    signal: AbortSignal.any([session.stop, failing.signal]),
+    onLifecycle: (event) => {
+      attempted = true;
+      live.onLifecycle(event);
+      lifecycle.onLifecycle(event);
+    },
+    onGiveUp: (endpoint, error) => {
+      live.onGiveUp(endpoint);
+      lifecycle.onGiveUp(endpoint, error);
+    },
+  });
+  const printer = options.tail ? await createSidePrinter(out, messages, stream.maxBufferBytes) : undefined;
+  if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
+  try {
+    await pump(subscription, writer, printer, () => failing.abort());
+  } finally {
+    live.end();
+    if (attempted) {
+      messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
+      messages.say(fileText(writer, messages));
+    }
+    await printer?.end();
+  }
+}
+
+/** Writes all lines. After a failure of the file what is under way is still counted, so that the figures are true. */
+async function pump(
+  subscription: Subscription,
+  writer: RecordingWriter,
+  printer: SidePrinter | undefined,
+  stop: () => void,
+): Promise<void> {
+  let failure: unknown;
+  try {
+    for await (const batch of subscription) {
+      await writer.write(batch).catch((error) => {
+        failure ??= error;
+        stop();
+      });
+      printer?.print(batch);
+      batch.release?.();
+    }
+  } catch (error) {
+    failure ??= error;
+  }
+  await writer.close().catch((error) => {
+    failure ??= error;
+  });
+  if (failure !== undefined) throw failure;
+}
+
+function fileOptionsOf(options: RecordCommandOptions, messages: Messages): RecordOptions {
+  const { rotateSize, rotateEvery, keep } = options;
+  if (keep !== undefined && rotateSize === undefined && rotateEvery === undefined) {
+    throw new OpmasError('USAGE', '--keep needs --rotate-size or --rotate-every');
+  }
+  if (options.out === '-' || options.out === '') {
+    throw new OpmasError('USAGE', `--out: ${JSON.stringify(options.out)} is no file`, {
+      hint: 'For the same lines on stdout: opmas-ws tail -f json --lifecycle',
+    });
+  }
+  const rotateBytes = rotateSize === undefined ? undefined : parseSize(rotateSize, '--rotate-size');
+  const rotateMs = rotateEvery === undefined ? undefined : parseDuration(rotateEvery, '--rotate-every');
+  for (const [value, name] of [
+    [rotateBytes, '--rotate-size'],
+    [rotateMs, '--rotate-every'],
+  ] as const) {
+    if (value === 0) throw new OpmasError('USAGE', `${name} cannot be zero`);
+  }
+  return {
+    append: options.append,
+    force: options.force,
+    rotateBytes,
+    rotateMs,
+    keep: keep === undefined ? undefined : parseCount(keep, '--keep'),
+    onNotice: (message) => messages.warn(escapeUnsafe(message)),
+  };
+}
+
+/** `opmas-20261122T215000Z.ndjson`: sorts by time, and no system minds its characters. */
+function defaultName(): string {
+  const start = new Date(systemClock.now() / 1000).toISOString();
+  return `opmas-${start.slice(0, 19).replace(/[-:]/g, '')}Z.ndjson`;
+}
+
+function fileText({ path, lines, size, parts, lostLines }: RecordingWriter, { palette }: Messages): string {
+  const where = parts === 1 ? escapeUnsafe(path) : `${escapeUnsafe(path)} and ${parts - 1} more`;
+  const written = `${lines} ${lines === 1 ? 'line' : 'lines'} in ${where}, ${formatSize(size)}`;
+  return lostLines === 0
+    ? palette.dim(written)
+    : `${written}; ${palette.red(`${lostLines} could not be written`)}`;
+}
