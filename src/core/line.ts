@@ -227,13 +227,14 @@ function membersFollow(bytes: Buffer, members: number, end: number): boolean {
   return at < end && bytes[at] === CLOSING_BRACE;
 }
 
-function hasBytesAt(bytes: Buffer, at: number, expected: Buffer): boolean {
+/** Whether those bytes stand there. */
+export function hasBytesAt(bytes: Buffer, at: number, expected: Buffer): boolean {
   for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
   return true;
 }
 
 /** The offset of the first byte of `bytes[start..end)` that does not stand for itself in a JSON string. */
-function endOfPlainText(bytes: Buffer, start: number, end: number): number {
+export function endOfPlainText(bytes: Buffer, start: number, end: number): number {
   let at = start;
   while (at < end) {
     const byte = bytes[at] as number;

@@ -35,7 +35,7 @@ const TAB = 0x09;
 
 /** Goes through the lines of one source: {@link next} while it says so, {@link fill} when it wants more bytes. */
 export class RecordingCursor {
-  readonly line = new RecordedLine();
+  readonly line: RecordedLine;
   readonly name: string;
   readonly #source: OpenSource;
   readonly #onProblem: (problem: ReadProblem) => void;
@@ -58,7 +58,8 @@ export class RecordingCursor {
   #foundLine = false;
   #heldProblems: ReadProblem[] = [];
 
-  constructor(source: OpenSource, onProblem: (problem: ReadProblem) => void) {
+  constructor(source: OpenSource, trusting: boolean, onProblem: (problem: ReadProblem) => void) {
+    this.line = new RecordedLine(trusting);
     this.#source = source;
     this.name = source.name;
     this.#onProblem = onProblem;

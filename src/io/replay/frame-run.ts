@@ -1,12 +1,8 @@
-import { type ConnectionState, eventLineShape, parseLine } from '../../core/line.js';
+import type { ConnectionState } from '../../core/line.js';
 import type { Pace } from '../../core/pace.js';
-import {
-  frameHeaderLength,
-  OPCODE_BINARY,
-  OPCODE_TEXT,
-  writeFrameHeader,
-} from '../../core/websocket-frame.js';
-import type { RecordedBatch } from '../recording/recorded-batch.js';
+import type { RecordedLine } from '../../core/recorded-line.js';
+import { OPCODE_BINARY, OPCODE_TEXT, writeFrameHeader } from '../../core/websocket-frame.js';
+import type { LineCollector } from '../recording/reader.js';
 import type { LaneTable } from './lane-table.js';
 
 /** Something that happened to a connection, at its place among the frames. */
@@ -25,131 +21,119 @@ export interface FrameRun {
   readonly due: Float64Array;
   readonly lanes: Uint16Array;
   readonly ends: Uint32Array;
-  /** By lane; lanes that have nothing in this run have no block. */
+  /** By lane; lanes that have nothing in this run, or that nobody wants, have no block. */
   readonly blocks: readonly (Buffer | undefined)[];
-  /** By line. Such a line has no frame: it ends where the one before it did. */
+  /** By line. Such a line has no frame. */
   readonly lifecycle: ReadonlyMap<number, LifecycleStep>;
 }
 
-const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
-const COMMA = 0x2c;
+export interface FrameRunOptions {
+  lanes: LaneTable;
+  pace: Pace;
+  /** Bytes of a run, about; at most twice as much. */
+  runBytes: number;
+  /** Whether frames of that lane are wanted. Default: of all. */
+  wants?: ((lane: number) => boolean) | undefined;
+}
 
-/** Makes frames of lines. One builder for each reading: it keeps the times. */
-export class FrameRunBuilder {
+const OPENING_BRACE = 0x7b;
+const MOST_LINES = 2048;
+const SMALLEST_BLOCK_BYTES = 16 * 1024;
+const LONGEST_HEADER = 10;
+
+/** Makes frames of lines as they are read. */
+export class FrameRunBuilder implements LineCollector<FrameRun> {
   readonly #lanes: LaneTable;
   readonly #pace: Pace;
+  readonly #runBytes: number;
+  readonly #wants: (lane: number) => boolean;
+  #run = new Draft();
+  /** Bytes of all blocks of this run. */
+  #allocated = 0;
 
-  constructor(lanes: LaneTable, pace: Pace) {
+  constructor({ lanes, pace, runBytes, wants = () => true }: FrameRunOptions) {
     this.#lanes = lanes;
     this.#pace = pace;
+    this.#runBytes = runBytes;
+    this.#wants = wants;
   }
 
-  build(batch: RecordedBatch): FrameRun {
-    const draft = new Draft(batch);
-    for (let i = 0; i < batch.count; i++) {
-      const time = batch.times[i] as number;
-      draft.due[i] = this.#pace.next(Number.isNaN(time) ? undefined : time);
-      draft.measure(i, this.#lanes.indexOf(batch.endpoints[i]));
-    }
-    return draft.finish();
-  }
-}
-
-/** A run that is being built: first where everything goes, then the bytes. */
-class Draft implements FrameRun {
-  readonly count: number;
-  readonly due: Float64Array;
-  readonly lanes: Uint16Array;
-  readonly ends: Uint32Array;
-  readonly blocks: Buffer[] = [];
-  readonly lifecycle = new Map<number, LifecycleStep>();
-  readonly #batch: RecordedBatch;
-  /** Where the members of an event begin in the batch; the frame is `{` and all from there. 0: see `#payloads`. */
-  readonly #members: Uint32Array;
-  readonly #payloads = new Map<number, { payload: Buffer; opcode: number }>();
-  /** Bytes of each lane so far. */
-  readonly #lengths: number[] = [];
-
-  constructor(batch: RecordedBatch) {
-    const { count } = batch;
-    this.#batch = batch;
-    this.count = count;
-    this.due = new Float64Array(count);
-    this.lanes = new Uint16Array(count);
-    this.ends = new Uint32Array(count);
-    this.#members = new Uint32Array(count);
+  get isEmpty(): boolean {
+    return this.#run.count === 0;
   }
 
-  /** Finds the payload of line `i` and makes room for its frame. */
-  measure(i: number, lane: number): void {
-    const { bytes, ends, kinds } = this.#batch;
-    const start = i === 0 ? 0 : (ends[i - 1] as number);
-    const end = (ends[i] as number) - 1;
-    this.lanes[i] = lane;
-    let length = this.#lengths[lane] ?? 0;
-    const members = kinds[i] === 'event' ? membersOf(bytes, start, end) : 0;
+  hasRoomFor(line: RecordedLine): boolean {
+    const run = this.#run;
+    if (run.count === 0) return true;
+    if (run.count === MOST_LINES) return false;
+    const lane = this.#lanes.indexOf(line.endpoint);
+    const block = run.blocks[lane];
+    // A payload may be longer than its line only by what base64 and escapes take away.
+    const needed = line.end - line.start + LONGEST_HEADER;
+    if (block === undefined) return this.#allocated + this.#blockBytes(needed) <= 2 * this.#runBytes;
+    return (run.used[lane] as number) + needed <= block.length;
+  }
+
+  add(line: RecordedLine): void {
+    const run = this.#run;
+    const lane = this.#lanes.indexOf(line.endpoint);
+    const i = run.count++;
+    run.due[i] = this.#pace.next(Number.isNaN(line.receivedAt) ? undefined : line.receivedAt);
+    run.lanes[i] = lane;
+    if (line.connection !== undefined) run.lifecycle.set(i, { lane, connection: line.connection });
+    else if (this.#wants(lane)) this.#addFrame(line, lane);
+    run.ends[i] = run.used[lane] ?? 0;
+  }
+
+  /** Nothing is left to copy. */
+  settle(): void {}
+
+  take(): FrameRun {
+    const run = this.#run;
+    for (const lane of run.blocks.keys()) run.blocks[lane] = run.blocks[lane]?.subarray(0, run.used[lane]);
+    this.#run = new Draft();
+    this.#allocated = 0;
+    return run;
+  }
+
+  #addFrame(line: RecordedLine, lane: number): void {
+    const { used } = this.#run;
+    const { bytes, members, end } = line;
+    const block = this.#run.blocks[lane] ?? this.#newBlock(lane, end - line.start + LONGEST_HEADER);
+    const at = used[lane] as number;
     if (members > 0) {
-      this.#members[i] = members;
-      const payloadLength = end - members + 1;
-      length += frameHeaderLength(payloadLength) + payloadLength;
+      const payload = writeFrameHeader(block, at, OPCODE_TEXT, end - members + 1);
+      block[payload] = OPENING_BRACE;
+      used[lane] = payload + 1 + bytes.copy(block, payload + 1, members, end);
     } else {
-      length += this.#measureOther(i, lane, start, end);
+      const payload = line.payload() ?? Buffer.alloc(0);
+      const start = writeFrameHeader(block, at, line.isBinary ? OPCODE_BINARY : OPCODE_TEXT, payload.length);
+      used[lane] = start + payload.copy(block, start);
     }
-    this.#lengths[lane] = length;
-    this.ends[i] = length;
   }
 
-  #measureOther(i: number, lane: number, start: number, end: number): number {
-    const line = parseLine(this.#batch.bytes, start, end);
-    if (line === undefined) return 0;
-    if (line.kind === 'connection') {
-      this.lifecycle.set(i, { lane, connection: line.connection });
-      return 0;
-    }
-    const opcode = line.kind === 'invalid' && line.binary ? OPCODE_BINARY : OPCODE_TEXT;
-    this.#payloads.set(i, { payload: line.frame, opcode });
-    return frameHeaderLength(line.frame.length) + line.frame.length;
+  #newBlock(lane: number, needed: number): Buffer {
+    const block = Buffer.allocUnsafeSlow(this.#blockBytes(needed));
+    this.#allocated += block.length;
+    this.#run.blocks[lane] = block;
+    this.#run.used[lane] = 0;
+    return block;
   }
 
-  finish(): FrameRun {
-    const { bytes, ends } = this.#batch;
-    for (const [lane, length] of this.#lengths.entries()) {
-      // A lane without lines in this run is a hole in the array.
-      if (length > 0) this.blocks[lane] = Buffer.allocUnsafeSlow(length);
-    }
-    const written = new Uint32Array(this.#lengths.length);
-    for (let i = 0; i < this.count; i++) {
-      const lane = this.lanes[i] as number;
-      const block = this.blocks[lane];
-      if (block === undefined) continue;
-      const members = this.#members[i] as number;
-      const at = written[lane] as number;
-      if (members > 0) {
-        const lineEnd = (ends[i] as number) - 1;
-        const payload = writeFrameHeader(block, at, OPCODE_TEXT, lineEnd - members + 1);
-        block[payload] = OPENING_BRACE;
-        bytes.copy(block, payload + 1, members, lineEnd);
-      } else {
-        const other = this.#payloads.get(i);
-        other?.payload.copy(block, writeFrameHeader(block, at, other.opcode, other.payload.length));
-      }
-      written[lane] = this.ends[i] as number;
-    }
-    return this;
+  /** The more lanes there are, the less there is for each. */
+  #blockBytes(needed: number): number {
+    return Math.max(needed, SMALLEST_BLOCK_BYTES, Math.floor(this.#runBytes / this.#lanes.size));
   }
 }
 
-/**
- * Where the server's own members begin in an event line of the fixed shape, behind the comma of ours.
- *
- * @returns 0 for a line that has another shape or white space before its brace.
- */
-function membersOf(bytes: Buffer, start: number, end: number): number {
-  if (bytes[start] !== OPENING_BRACE) return 0;
-  const shape = eventLineShape(bytes, start, end);
-  if (shape === undefined) return 0;
-  const next = bytes[shape.members];
-  // `{}` has no comma of ours to take away.
-  return next === COMMA ? shape.members + 1 : next === CLOSING_BRACE ? shape.members : 0;
+/** A run that is being built. Its blocks are shared by many sockets afterwards, so they are never used again. */
+class Draft implements FrameRun {
+  count = 0;
+  readonly due = new Float64Array(MOST_LINES);
+  readonly lanes = new Uint16Array(MOST_LINES);
+  readonly ends = new Uint32Array(MOST_LINES);
+  readonly blocks: (Buffer | undefined)[] = [];
+  /** How much of each block is filled. */
+  readonly used: number[] = [];
+  readonly lifecycle = new Map<number, LifecycleStep>();
 }

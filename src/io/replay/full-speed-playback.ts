@@ -3,15 +3,20 @@ import type { FrameRun } from './frame-run.js';
 import { LaneGroup } from './lane-group.js';
 import type { LaneTable } from './lane-table.js';
 import type { Playback } from './playback.js';
+import type { ReadingOptions } from './read-frames.js';
 import { RunCursor, type RunReceiver } from './run-cursor.js';
 import { RunQueue } from './run-queue.js';
 
 export interface FullSpeedPlaybackOptions {
-  read: (signal: AbortSignal) => AsyncIterable<FrameRun>;
+  read: (reading: ReadingOptions) => AsyncIterable<FrameRun>;
+  /** Whether clients may come after the start, to any endpoint. */
+  shared: boolean;
   lanes: LaneTable;
   paused: boolean;
 }
 
+/** What one write costs is shared by so many bytes. */
+const RUN_BYTES = 256 * 1024;
 /** A client that takes nothing for so long, while others wait for it, is ended. */
 const STALL_LIMIT_MS = 5000;
 const CLOSE_TRY_AGAIN_LATER = 1013;
@@ -20,7 +25,8 @@ const CLOSE_TRY_AGAIN_LATER = 1013;
 export class FullSpeedPlayback implements Playback, RunReceiver {
   readonly ended: Promise<void>;
   readonly #lanes: LaneGroup;
-  readonly #queue: RunQueue;
+  readonly #options: FullSpeedPlaybackOptions;
+  #queue: RunQueue | undefined;
   readonly #stopping = new AbortController();
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
   #paused: boolean;
@@ -37,7 +43,7 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
   constructor(options: FullSpeedPlaybackOptions) {
     this.#paused = options.paused;
     this.#lanes = new LaneGroup(options.lanes);
-    this.#queue = new RunQueue(options.read);
+    this.#options = options;
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -78,7 +84,7 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
   stop(): void {
     this.#stopping.abort();
     this.#wake();
-    void this.#queue.stop().then(this.#settle.resolve);
+    void Promise.resolve(this.#queue?.stop()).then(this.#settle.resolve);
   }
 
   /** There is no time to be faster than. */
@@ -108,12 +114,16 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
 
   async #play(): Promise<void> {
     const { signal } = this.#stopping;
+    const { read, shared } = this.#options;
+    const wants = (lane: number) => shared || this.#lanes.at(lane).clients.size > 0;
+    const queue = new RunQueue((stopping) => read({ signal: stopping, runBytes: RUN_BYTES, wants }));
+    this.#queue = queue;
     for (;;) {
-      const run = await this.#queue.next();
+      const run = await queue.next();
       if (run === undefined || signal.aborted) break;
       await this.#playRun(run);
     }
-    if (this.#queue.failure !== undefined) throw this.#queue.failure;
+    if (queue.failure !== undefined) throw queue.failure;
     if (signal.aborted) return;
     await this.#lanes.drained();
     this.#isOver = true;

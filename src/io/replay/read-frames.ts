@@ -3,7 +3,7 @@ import { Pace, type PaceOptions } from '../../core/pace.js';
 import type { RecordedLine } from '../../core/recorded-line.js';
 import { type Moment, TimeWindow } from '../../core/time-window.js';
 import type { ReadProblem } from '../recording/cursor.js';
-import { readRecording } from '../recording/reader.js';
+import { collectRecording } from '../recording/reader.js';
 import { type FrameRun, FrameRunBuilder } from './frame-run.js';
 import type { LaneTable } from './lane-table.js';
 
@@ -24,22 +24,36 @@ export interface Programme {
   onProblem: (problem: ReadProblem) => void;
 }
 
+/** How a reading is to be done. */
+export interface ReadingOptions {
+  signal: AbortSignal;
+  /** Bytes of a run, about. Large ones cost less, small ones hold less memory. */
+  runBytes: number;
+  /** Whether frames of that lane are wanted. */
+  wants: (lane: number) => boolean;
+}
+
 /** Reads the recording from its start and makes frames of what was asked for, pass after pass. */
 export async function* readFrames(
   programme: Programme,
-  signal: AbortSignal,
+  { signal, runBytes, wants }: ReadingOptions,
 ): AsyncGenerator<FrameRun, void, undefined> {
   const pace = new Pace(programme.pace);
-  const builder = new FrameRunBuilder(programme.lanes, pace);
+  const builder = new FrameRunBuilder({ lanes: programme.lanes, pace, runBytes, wants });
+  const reading = { ...programme, trusting: programme.filter.passesAll, maxBlockBytes: 2 * runBytes };
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);
     const ending = AbortSignal.any([signal, selection.over]);
     const keep = (line: RecordedLine) => selection.keeps(line);
     let lines = 0;
-    for await (const batch of readRecording(programme.sources, { ...programme, keep, signal: ending })) {
-      lines += batch.count;
-      yield builder.build(batch);
+    for await (const run of collectRecording(programme.sources, builder, {
+      ...reading,
+      keep,
+      signal: ending,
+    })) {
+      lines += run.count;
+      yield run;
     }
     // Nothing, repeated for ever, would be a loop without an end.
     if (lines === 0) return;

@@ -7,7 +7,7 @@ import type { LaneGroup } from './lane-group.js';
 import { LifecycleStage, REMEMBER_MS } from './lifecycle-stage.js';
 import { Pacer } from './pacer.js';
 import type { Playback, PlaybackControls } from './playback.js';
-import { type Programme, readFrames } from './read-frames.js';
+import { type Programme, type ReadingOptions, readFrames } from './read-frames.js';
 import { TimedPlayback } from './timed-playback.js';
 
 /** What a replay does that its starter may want to know. */
@@ -86,7 +86,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     if (!this.#options.shared) return;
     const playback = this.#createPlayback();
     this.#current = playback;
-    if (playback instanceof TimedPlayback) await playback.ready;
+    if (playback instanceof TimedPlayback) await playback.prepare();
   }
 
   get status(): ReplayStatus {
@@ -164,7 +164,8 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #createPlayback(): Playback {
     const { programme, speed, shared, script, clock } = this.#options;
     const common = {
-      read: (signal: AbortSignal) => readFrames(programme, signal),
+      read: (reading: ReadingOptions) => readFrames(programme, reading),
+      shared,
       lanes: programme.lanes,
       paused: this.#paused,
     };

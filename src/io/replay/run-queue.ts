@@ -11,24 +11,23 @@ export class RunQueue {
   readonly ready: Promise<void>;
   /** Resolves when all has been read; rejects when it can't be. */
   readonly #reading: Promise<void>;
-  #onChange: () => void = () => undefined;
+  #onChange: () => void;
   #makeRoom: () => void = () => undefined;
   #isRead = false;
   #failure: unknown;
 
-  /** Begins to read at once. */
-  constructor(read: (signal: AbortSignal) => AsyncIterable<FrameRun>) {
+  /** Begins to read at once. @param onChange Called whenever there is more to take, or the end has been reached. */
+  constructor(
+    read: (signal: AbortSignal) => AsyncIterable<FrameRun>,
+    onChange: () => void = () => undefined,
+  ) {
+    this.#onChange = onChange;
     let markReady!: () => void;
     this.ready = new Promise((resolve) => {
       markReady = resolve;
     });
     this.#reading = this.#read(read, markReady).finally(markReady);
     this.#reading.catch(() => undefined);
-  }
-
-  /** Called whenever there is more to take, or the end has been reached. */
-  set onChange(onChange: () => void) {
-    this.#onChange = onChange;
   }
 
   /** Whether everything has been taken. */

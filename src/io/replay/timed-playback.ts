@@ -7,11 +7,14 @@ import { LaneGroup } from './lane-group.js';
 import type { LaneTable } from './lane-table.js';
 import type { Paced, Pacer } from './pacer.js';
 import type { Playback } from './playback.js';
+import type { ReadingOptions } from './read-frames.js';
 import { RunCursor, type RunReceiver } from './run-cursor.js';
 import { RunQueue } from './run-queue.js';
 
 export interface TimedPlaybackOptions {
-  read: (signal: AbortSignal) => AsyncIterable<FrameRun>;
+  read: (reading: ReadingOptions) => AsyncIterable<FrameRun>;
+  /** Whether clients may come after the start, to any endpoint. */
+  shared: boolean;
   lanes: LaneTable;
   clock: Clock;
   pacer: Pacer;
@@ -22,6 +25,9 @@ export interface TimedPlaybackOptions {
   onLifecycle?: (step: LifecycleStep, lanes: LaneGroup, now: number) => void;
 }
 
+/** There may be many playbacks, each with its own runs. */
+const RUN_BYTES = 64 * 1024;
+
 /**
  * Sends every event when it is due. Clients have no say in it: for who is slow, the server keeps what was sent, up to
  * its limit, and then ends that client alone.
@@ -31,7 +37,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   dueAt = Number.POSITIVE_INFINITY;
   readonly #options: TimedPlaybackOptions;
   readonly #lanes: LaneGroup;
-  readonly #queue: RunQueue;
+  #queue: RunQueue | undefined;
   readonly #playhead: Playhead;
   #cursor: RunCursor | undefined;
   #started = false;
@@ -42,7 +48,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
 
   constructor(options: TimedPlaybackOptions) {
-    const { clock, speed, paused, lanes, read } = options;
+    const { clock, speed, paused, lanes } = options;
     this.#options = options;
     this.#lanes = new LaneGroup(lanes);
     this.#playhead = new Playhead(clock.monotonic(), speed);
@@ -50,13 +56,11 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    this.#queue = new RunQueue(read);
-    this.#queue.onChange = () => this.#refill();
   }
 
-  /** Resolves when the beginning of the recording has been read, so that a start would be prompt. */
-  get ready(): Promise<void> {
-    return this.#queue.ready;
+  /** Reads the beginning of the recording, so that the start is prompt. */
+  async prepare(): Promise<void> {
+    await this.#open().ready;
   }
 
   get clients(): number {
@@ -103,6 +107,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
       for (const lane of this.#lanes.all()) lane.remember({ firstOnly, until: now + forMs });
     }
     pacer.add(this);
+    this.#open();
     this.#refill();
   }
 
@@ -110,7 +115,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     this.#options.pacer.remove(this);
     this.#cursor = undefined;
     this.dueAt = Number.POSITIVE_INFINITY;
-    void this.#queue.stop().then(this.#settle.resolve);
+    void Promise.resolve(this.#queue?.stop()).then(this.#settle.resolve);
   }
 
   setSpeed(speed: number): void {
@@ -160,6 +165,16 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     this.#options.onLifecycle?.(step, this.#lanes, this.#now);
   }
 
+  #open(): RunQueue {
+    const { read, shared } = this.#options;
+    const wants = (lane: number) => shared || this.#lanes.at(lane).clients.size > 0;
+    this.#queue ??= new RunQueue(
+      (signal) => read({ signal, runBytes: RUN_BYTES, wants }),
+      () => this.#refill(),
+    );
+    return this.#queue;
+  }
+
   #refill(): void {
     if (!this.#started || this.#isOver) return;
     if (this.#cursor === undefined || this.#cursor.due === Number.POSITIVE_INFINITY) this.#nextRun();
@@ -167,17 +182,17 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   #nextRun(): void {
-    const run = this.#queue.take();
+    const run = this.#queue?.take();
     this.#cursor = run && new RunCursor(run);
-    if (run === undefined && this.#queue.isOver) void this.#end();
+    if (run === undefined && this.#queue?.isOver) void this.#end(this.#queue.failure);
   }
 
-  async #end(): Promise<void> {
+  async #end(failure: unknown): Promise<void> {
     this.#isOver = true;
     this.#options.pacer.remove(this);
     await this.#lanes.drained();
-    if (this.#queue.failure === undefined) this.#settle.resolve();
-    else this.#settle.reject(this.#queue.failure);
+    if (failure === undefined) this.#settle.resolve();
+    else this.#settle.reject(failure);
   }
 
   #reschedule(): void {
