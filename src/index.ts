@@ -55,6 +55,7 @@ export { relativeTime } from './core/relative-time.js';
 export type { RetryOptions } from './core/retry.js';
 export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
 export { editDistance } from './core/type-hints.js';
+export { encodeFrame } from './core/websocket-frame.js';
 export { type Clock, systemClock } from './io/clock.js';
 export {
   accountOf,
