@@ -1,0 +1,213 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Keychain, KeychainUnavailable } from '../../src/cli/connection/keychain.js';
+import { keyrings, withoutKeyring } from '../support/keyring.js';
+import { close } from '../support/web-server.js';
+import { Sandbox } from './sandbox.js';
+
+if (withoutKeyring) console.warn(`tests with a real keyring are skipped: ${withoutKeyring}`);
+
+const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-bus-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const withKeychain = () =>
+  new Sandbox({ OPMAS_URL: 'ws://localhost:1', OPMAS_KEYCHAIN: '', XDG_RUNTIME_DIR: folder });
+const login = (sandbox: Sandbox, through: string[], token = 'abc.def', environment = {}) =>
+  sandbox.run(['auth', 'login', '--with-token'], { input: token, through, environment });
+
+/** Credential files of ours; the keyring keeps files of its own beside them. */
+const files = (sandbox: Sandbox) => [...sandbox.files().keys()].filter((path) => path.includes('opmas-ws'));
+
+describe.skipIf(withoutKeyring)('with a real keyring', () => {
+  it('keeps the token there, and nowhere else', async () => {
+    using sandbox = withKeychain();
+    const { code, stderr } = await login(sandbox, keyrings.open);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/The token is in the system keychain/);
+    expect(files(sandbox)).toEqual([]);
+    for (const { content } of sandbox.files().values()) expect(content).not.toContain('abc.def');
+    const status = await sandbox.run(['auth', 'status'], { through: keyrings.open });
+    expect(status.stdout).toMatch(/token +the system keychain/);
+    expect(await sandbox.run(['auth', 'token'], { through: keyrings.open })).toMatchObject({
+      stdout: 'abc.def\n',
+    });
+    await sandbox.run(['auth', 'logout'], { through: keyrings.open });
+    expect(await sandbox.run(['auth', 'token'], { through: keyrings.open })).toMatchObject({
+      code: 3,
+      stdout: '',
+    });
+  });
+
+  it('keeps one entry for each server', async () => {
+    using sandbox = withKeychain();
+    await login(sandbox, keyrings.open);
+    await login(sandbox, keyrings.open, 'other', { OPMAS_URL: 'ws://localhost:2' });
+    expect((await sandbox.run(['auth', 'token'], { through: keyrings.open })).stdout).toBe('abc.def\n');
+  });
+
+  it('F35: when it is locked, says that it may be, and uses a file until a login finds it open', async () => {
+    using sandbox = withKeychain();
+    await login(sandbox, keyrings.open, 'in-the-keyring');
+    const status = await sandbox.run(['auth', 'status'], { through: keyrings.locked });
+    expect(status).toMatchObject({ code: 3, stdout: expect.stringMatching(/or the keychain is locked/) });
+    const { code, stderr } = await login(sandbox, keyrings.locked, 'in-a-file');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/warning: the system keychain cannot be used \(.*locked.*\).*\n/);
+    expect(files(sandbox)).toHaveLength(1);
+    expect((await sandbox.run(['auth', 'token'], { through: keyrings.open })).stdout).toBe('in-a-file\n');
+    await login(sandbox, keyrings.open, 'in-the-keyring-again');
+    expect(files(sandbox)).toEqual([]);
+    expect((await sandbox.run(['auth', 'token'], { through: keyrings.open })).stdout).toBe(
+      'in-the-keyring-again\n',
+    );
+  });
+
+  it('F35: when it never answers, uses a file after 3 s, says so once, and does not ask again', async () => {
+    using sandbox = withKeychain();
+    const { code, stderr } = await login(sandbox, keyrings.hanging);
+    expect(code).toBe(0);
+    expect(stderr.match(/it did not answer in 3 s/g)).toHaveLength(1);
+    const [path] = files(sandbox);
+    expect(sandbox.files().get(path!)?.mode).toBe(0o600);
+    const status = await sandbox.run(['auth', 'status'], { through: keyrings.hanging });
+    expect(status).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/credentials/) });
+  });
+
+  it('F35: when there is a bus and no keyring, uses a file', async () => {
+    using sandbox = withKeychain();
+    const { code, stderr } = await login(sandbox, keyrings.none);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/cannot be used \(.*org\.freedesktop\.secrets.*\)/);
+    expect(files(sandbox)).toHaveLength(1);
+  });
+
+  it('F35: when there is a service that has no keyring yet, uses a file', async () => {
+    using sandbox = withKeychain();
+    expect(await login(sandbox, keyrings.empty)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/cannot be used/),
+    });
+    expect(files(sandbox)).toHaveLength(1);
+  });
+
+  it('leaves an open keyring alone with OPMAS_KEYCHAIN=off', async () => {
+    using sandbox = withKeychain();
+    const { stderr } = await login(sandbox, keyrings.open, 'abc', { OPMAS_KEYCHAIN: 'off' });
+    expect(stderr).not.toMatch(/warning/);
+    expect(files(sandbox)).toHaveLength(1);
+  });
+});
+
+describe('without a keyring', () => {
+  it.each([
+    ['no address of a bus', {}],
+    ['a dead bus', { DBUS_SESSION_BUS_ADDRESS: `unix:path=${folder}/nobody` }],
+  ])('F35: with %s uses a file, with one notice', async (_name, environment) => {
+    using sandbox = withKeychain();
+    const { code, stderr } = await login(sandbox, [], 'abc', environment);
+    expect(code).toBe(0);
+    expect(stderr.match(/warning/g)).toHaveLength(1);
+    expect(files(sandbox)).toHaveLength(1);
+    // The file is there already: nothing new to say.
+    expect((await login(sandbox, [], 'def', environment)).stderr).not.toMatch(/warning/);
+  });
+});
+
+/** A session bus that counts who comes, and answers nobody. */
+async function withSilentBus<T>(work: (address: string, count: () => number) => Promise<T>): Promise<T> {
+  const path = join(mkdtempSync(join(folder, 'bus-')), 'socket');
+  let count = 0;
+  const server = createServer((socket) => {
+    count++;
+    // Without it, nobody would notice that the other end has gone.
+    socket.resume();
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  try {
+    return await work(`unix:path=${path}`, () => count);
+  } finally {
+    await close(server);
+  }
+}
+
+describe.skipIf(withoutKeyring)('on a bus that never answers', () => {
+  it('never touches the keychain for a token of a flag, the environment or a command', () =>
+    withSilentBus(async (address, count) => {
+      using sandbox = withKeychain();
+      const environment = { DBUS_SESSION_BUS_ADDRESS: address, OPMAS_TOKEN: 'abc' };
+      writeFileSync(join(sandbox.home, 't'), 'abc', { mode: 0o600 });
+      for (const args of [
+        ['auth', 'status'],
+        ['auth', 'token'],
+        ['auth', 'status', '--token-file', 't'],
+        ['doctor', 'devices'],
+        ['tail', 'devices', '--no-reconnect'],
+      ]) {
+        await sandbox.run(args, { environment });
+      }
+      await sandbox.run(['context', 'add', 'x', '-u', 'ws://localhost:1', '--token-command', 'echo abc'], {
+        environment,
+      });
+      await sandbox.run(['auth', 'status', '-c', 'x'], { environment: { ...environment, OPMAS_TOKEN: '' } });
+      expect(count()).toBe(0);
+      await sandbox.run(['auth', 'status'], {
+        environment: { DBUS_SESSION_BUS_ADDRESS: address, OPMAS_URL: 'ws://localhost:2' },
+      });
+      expect(count()).toBeGreaterThan(0);
+    }));
+
+  it('on a terminal waits for somebody to unlock it, says so, and stores nothing after Ctrl-C', () =>
+    withSilentBus(async (address) => {
+      using sandbox = withKeychain();
+      writeFileSync(join(sandbox.home, 't'), 'abc');
+      const terminal = sandbox.onTerminal(['auth', 'login', '--with-token'], {
+        environment: { DBUS_SESSION_BUS_ADDRESS: address },
+      });
+      terminal.pty.write('abc\r\u0004');
+      await terminal.shows(/waiting for the keyring to be unlocked/);
+      terminal.pty.write('\u0003');
+      expect(await terminal.ended).toMatchObject({ signal: 2 });
+      expect(files(sandbox)).toEqual([]);
+    }));
+});
+
+describe('Keychain', () => {
+  let count = 0;
+  const program = (script: string) => {
+    const path = join(folder, `child-${count++}.mjs`);
+    writeFileSync(path, script);
+    return new Keychain(path);
+  };
+
+  it.each([
+    ['crashes', 'process.kill(process.pid, "SIGSEGV")', /SIGSEGV/],
+    ['ends with an error', 'process.exit(3)', /code 3/],
+    ['says nothing', '', /no answer/],
+    ['says rubbish', 'console.log("<html>")', /no answer/],
+    ['fails', `console.log(JSON.stringify({ error: 'it is locked\\nby a dragon' }))`, /^it is locked$/],
+  ])('survives a child that %s', async (_name, script, pattern) => {
+    const error = await program(script)
+      .get('x')
+      .catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(KeychainUnavailable);
+    expect((error as Error).message).toMatch(pattern);
+  });
+
+  it('kills a child that hangs', async () => {
+    const keychain = program('for (;;);');
+    await expect(keychain.set('x', 'secret', 300)).rejects.toThrow(/did not answer in 0.3 s/);
+  });
+
+  it('hands the secret over on stdin only', async () => {
+    const script = `
+      let input = '';
+      for await (const chunk of process.stdin) input += chunk;
+      const seen = process.argv.join() + JSON.stringify(process.env);
+      console.log(JSON.stringify({ secret: String(seen.includes('sesame')) + input.includes('sesame') }));`;
+    const keychain = program(script.replace('secret: String', 'error: String'));
+    await expect(keychain.set('x', 'sesame')).rejects.toThrow('falsetrue');
+  });
+});
