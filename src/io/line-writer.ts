@@ -81,9 +81,11 @@ export class LineWriter implements EndpointSink {
   }
 
   #writeInvalid(reason: string, frame: Buffer, isBinary: boolean, stamp: number): void {
+    const isKept = !this.#options.filter?.selects;
+    // What is dropped is counted as that and nothing else.
+    if (isKept && !this.#hasRoom(frame.length, stamp)) return;
     this.#events.onInvalid();
-    if (this.#options.filter?.selects) return;
-    if (!this.#hasRoom(frame.length, stamp)) return;
+    if (!isKept) return;
     this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, reason, frame, isBinary));
   }
 

@@ -103,6 +103,8 @@ class RunningSubscription implements Subscription {
     for (const endpoint of new Set(endpoints)) this.#loops.push(this.#loopFor(endpoint));
     return Promise.all(this.#loops.map((loop) => this.#run(loop))).then(() => {
       signal?.removeEventListener('abort', stop);
+      // Whoever was given up on the way does not turn an end that was asked for into a failure.
+      if (this.#stopping.signal.aborted) this.#errors.clear();
       this.#stopping.abort();
       this.#queue.end();
     });
@@ -114,12 +116,26 @@ class RunningSubscription implements Subscription {
     } catch (error) {
       if (error instanceof OpmasError && loop.hadToken) {
         this.#errors.set(loop.endpoint, error);
-        this.#asked.onGiveUp?.(loop.endpoint, error);
+        this.#tell(() => this.#asked.onGiveUp?.(loop.endpoint, error));
       } else {
         // Without a token no endpoint can be reached, so there is nothing to say about each.
-        this.#fault ??= error;
-        this.#stopping.abort();
+        this.#break(error);
       }
+    }
+  }
+
+  /** Ends everything with an error, after what is queued. */
+  #break(error: unknown): void {
+    this.#fault ??= error;
+    this.#stopping.abort();
+  }
+
+  /** Calls the caller back; what he throws must not get lost in the depths of a socket. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#break(error);
     }
   }
 
@@ -134,12 +150,9 @@ class RunningSubscription implements Subscription {
       onInvalid: () => this.#invalid++,
       onDropped: () => this.#dropped++,
       onLifecycle: (connection, receivedAt) => {
-        this.#asked.onLifecycle?.({ endpoint, receivedAt, connection });
+        this.#tell(() => this.#asked.onLifecycle?.({ endpoint, receivedAt, connection }));
       },
-      onFault: (error) => {
-        this.#fault ??= error;
-        this.#stopping.abort();
-      },
+      onFault: (error) => this.#break(error),
       isEnough: () => this.#wanted <= 0 || this.#fault !== undefined,
     });
     return new EndpointLoop(

@@ -34,7 +34,7 @@ export class Reading {
   readonly events = new Arrivals<ReadLine>('events');
   readonly invalid = new Arrivals<ReadLine>('invalid lines');
   readonly lifecycle = new Arrivals<LifecycleEvent>('lifecycle');
-  readonly givenUp = new Map<string, OpmasError>();
+  readonly givenUp = new Arrivals<{ endpoint: string; error: OpmasError }>('endpoints that were given up');
   /** How it ended: `undefined` when as asked. */
   readonly end: Promise<OpmasError | undefined>;
   readonly #stop = new AbortController();
@@ -46,7 +46,7 @@ export class Reading {
       lifecycle: true,
       signal: this.#stop.signal,
       onLifecycle: (event) => this.lifecycle.add(event),
-      onGiveUp: (endpoint, error) => this.givenUp.set(endpoint, error),
+      onGiveUp: (endpoint, error) => this.givenUp.add({ endpoint, error }),
       ...options,
       retry: { retryDelayMs: 10, retryMaxMs: 40, ...options.retry },
       url: parseBaseUrl(options.url),
@@ -98,6 +98,7 @@ export class Reading {
       this.events.end();
       this.invalid.end();
       this.lifecycle.end();
+      this.givenUp.end();
     }
   }
 
