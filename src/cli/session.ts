@@ -55,8 +55,10 @@ export async function runCommand(
     await action(session);
     await terminal.out.flushed();
     terminal.messages.end();
+    await terminal.messages.flushed();
   } catch (error) {
     terminal.messages.end();
+    await terminal.messages.flushed();
     session.exitCode = reportError(error, { debug: globals.debug === true });
   }
   if (signalled !== undefined) {

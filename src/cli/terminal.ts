@@ -161,6 +161,13 @@ export class Messages {
     this.#unfold();
   }
 
+  /** Resolves when the stream has taken all that was written. */
+  flushed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#stream.write('', () => resolve());
+    });
+  }
+
   #print(text: string): void {
     if (text === this.#last) {
       this.#repeated++;

@@ -40,6 +40,8 @@ export async function createLiveLine(
   const { palette, stream } = messages;
   const spinner = ora({
     stream,
+    // Whether there can be a live line is decided already.
+    isEnabled: true,
     // Else it would put the terminal of stdin into another mode.
     discardStdin: false,
     color: palette.enabled ? 'red' : false,
