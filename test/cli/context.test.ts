@@ -1,0 +1,185 @@
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Sandbox } from './sandbox.js';
+
+const pathOf = (sandbox: Sandbox) => join(sandbox.home, '.config/opmas-ws/config.json');
+const read = (sandbox: Sandbox) => JSON.parse(readFileSync(pathOf(sandbox), 'utf8'));
+const context = (sandbox: Sandbox, ...args: string[]) => sandbox.run(['context', ...args]);
+
+function withConfig(text: string): Sandbox {
+  const sandbox = new Sandbox();
+  mkdirSync(dirname(pathOf(sandbox)), { recursive: true });
+  writeFileSync(pathOf(sandbox), text);
+  return sandbox;
+}
+
+describe('context', () => {
+  it('names servers, chooses among them and forgets them', async () => {
+    using sandbox = new Sandbox();
+    expect(await context(sandbox, 'add', 'lab', '--url', 'http://localhost:8001/x/')).toMatchObject({
+      code: 0,
+      stdout: '',
+      stderr: expect.stringMatching(/lab is ws:\/\/localhost:8001\/x\. It is in use now/),
+    });
+    await context(
+      sandbox,
+      'add',
+      'prod',
+      '-u',
+      'wss://opmas.test',
+      '--token-command',
+      `pass show 'a b'`,
+      '--ca',
+      'ca.pem',
+    );
+    expect((await context(sandbox, 'list')).stdout).toBe(
+      '* lab   ws://localhost:8001/x\n  prod  wss://opmas.test  (token command)\n',
+    );
+    expect(await context(sandbox, 'use', 'prod')).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/prod/),
+    });
+    expect(JSON.parse((await context(sandbox, 'show', '--json')).stdout)).toEqual({
+      name: 'prod',
+      url: 'wss://opmas.test',
+      token_command: `pass show 'a b'`,
+      ca: join(sandbox.home, 'ca.pem'),
+      plaintext: false,
+      current: true,
+    });
+    await context(sandbox, 'use', '-');
+    expect(read(sandbox)).toMatchObject({ current: 'lab', previous: 'prod' });
+    await context(sandbox, 'use', '-');
+    expect(read(sandbox)).toMatchObject({ current: 'prod', previous: 'lab' });
+    await context(sandbox, 'remove', 'prod');
+    expect(read(sandbox)).toEqual({ contexts: { lab: { url: 'ws://localhost:8001/x' } }, previous: 'lab' });
+    expect(statSync(pathOf(sandbox)).mode & 0o777).toBe(0o600);
+    expect(sandbox.files().size).toBe(1);
+  });
+
+  it.each([
+    [['add', 'lab'], /needs a URL/],
+    [['add', 'a b', '-u', 'localhost:1'], /name of a context/],
+    [['add', '-x', '-u', 'localhost:1'], /unknown option/],
+    [['add', 'x', '-u', 'ftp://sesame'], /scheme/],
+    [['add', 'x', '-u', 'ws://user:sesame@localhost'], /user or a password/],
+    [['add', 'x', '-u', 'localhost:1', '--token-command', `it's`], /not closed/],
+    [['add', 'lab', '-u', 'localhost:1'], /already/],
+    [['use', 'nope'], /There is: lab/],
+    [['use', '-'], /no context before/],
+    [['remove', 'nope'], /There is: lab/],
+    [['show', 'nope'], /There is: lab/],
+  ])('F109: refuses %j and changes nothing', async (args, pattern) => {
+    using sandbox = new Sandbox();
+    await context(sandbox, 'add', 'lab', '-u', 'localhost:8001');
+    const before = read(sandbox);
+    const { code, stdout, stderr } = await context(sandbox, ...args);
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
+    expect(stderr).not.toContain('sesame');
+    expect(read(sandbox)).toEqual(before);
+  });
+
+  it('replaces a context when it is told to', async () => {
+    using sandbox = new Sandbox();
+    await context(sandbox, 'add', 'lab', '-u', 'localhost:1', '--plaintext');
+    await context(sandbox, 'add', 'lab', '-u', 'localhost:2', '--force');
+    expect(read(sandbox).contexts).toEqual({ lab: { url: 'ws://localhost:2' } });
+  });
+
+  it('keeps members that it does not know, and warns about them', async () => {
+    using sandbox = withConfig('{"theme":"dark","contexts":{"lab":{"url":"localhost:1","color":7}}}');
+    const { code, stderr } = await context(sandbox, 'use', 'lab');
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/"theme" is not known/);
+    expect(stderr).toMatch(/"contexts\.lab\.color" is not known/);
+    expect(read(sandbox)).toEqual({
+      theme: 'dark',
+      contexts: { lab: { url: 'localhost:1', color: 7 } },
+      current: 'lab',
+    });
+    const environment = { OPMAS_TOKEN: 'abc' };
+    const status = await sandbox.run(['auth', 'status'], { environment });
+    expect(status).toMatchObject({ code: 0, stderr: expect.stringMatching(/"theme" is not known/) });
+  });
+
+  it.each([
+    ['{\n  "contexts": {\n    "lab": { "url": "x", }\n', /config\.json:3:26: this is not JSON/],
+    ['[]', /no JSON object/],
+    ['{"contexts":[]}', /"contexts" is no object/],
+    ['{"contexts":{"lab":7}}', /"contexts\.lab" is no object/],
+    ['{"contexts":{"lab":{}}}', /has no "url"/],
+    ['{"contexts":{"lab":{"url":"ftp://x"}}}', /"contexts\.lab".*scheme/],
+    ['{"contexts":{"lab":{"url":"x","token_command":7}}}', /"token_command" is no text/],
+    ['{"contexts":{"lab":{"url":"x","token_command":"\'"}}}', /not closed/],
+    ['{"contexts":{"lab":{"url":"x","plaintext":"yes"}}}', /"plaintext"/],
+    ['{"current":7}', /"current" is no text/],
+    ['{"current":"nope"}', /current context "nope" is missing/],
+  ])('F109: says what is wrong with %j, before anything connects', async (text, pattern) => {
+    using sandbox = withConfig(text);
+    const environment = { OPMAS_TOKEN: 'abc', OPMAS_URL: '' };
+    const tail = await sandbox.run(['tail'], { environment });
+    expect(tail).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
+    expect(tail.stderr).toContain(pathOf(sandbox));
+  });
+
+  it.each(['', '  \n', '\ufeff{}'])('takes %j for an empty configuration', async (text) => {
+    using sandbox = withConfig(text);
+    expect(await context(sandbox, 'list')).toMatchObject({ code: 0, stdout: '' });
+    await context(sandbox, 'add', 'lab', '-u', 'localhost:1');
+    expect(read(sandbox).current).toBe('lab');
+  });
+
+  it('is not fooled by names that objects have', async () => {
+    using sandbox = withConfig('{"contexts":{"__proto__":{"url":"localhost:1"}}}');
+    expect((await context(sandbox, 'show', '__proto__')).stdout).toMatch(/localhost:1/);
+    expect(await context(sandbox, 'show', 'toString')).toMatchObject({ code: 2 });
+    await context(sandbox, 'add', 'constructor', '-u', 'localhost:2');
+    expect(Object.keys(read(sandbox).contexts)).toEqual(['__proto__', 'constructor']);
+  });
+
+  it('writes through a link to the file behind it', async () => {
+    using sandbox = withConfig('{}');
+    const real = join(sandbox.home, 'dotfiles.json');
+    writeFileSync(real, '{}');
+    const linked = join(sandbox.home, 'linked/opmas-ws');
+    mkdirSync(linked, { recursive: true });
+    symlinkSync(real, join(linked, 'config.json'));
+    const environment = { XDG_CONFIG_HOME: join(sandbox.home, 'linked') };
+    await sandbox.run(['context', 'add', 'lab', '-u', 'localhost:1'], { environment });
+    expect(JSON.parse(readFileSync(real, 'utf8')).contexts).toHaveProperty('lab');
+    expect(read(sandbox)).toEqual({});
+  });
+
+  it('ignores a relative XDG_CONFIG_HOME', async () => {
+    using sandbox = new Sandbox({ XDG_CONFIG_HOME: 'here' });
+    await context(sandbox, 'add', 'lab', '-u', 'localhost:1');
+    expect(read(sandbox).contexts).toHaveProperty('lab');
+  });
+
+  it('loses nothing when several processes write at once', async () => {
+    using sandbox = new Sandbox();
+    const names = ['a', 'b', 'c', 'd'];
+    await Promise.all(names.map((name) => context(sandbox, 'add', name, '-u', 'localhost:1')));
+    expect(Object.keys(read(sandbox).contexts).sort()).toEqual(names);
+    expect(sandbox.files().size).toBe(1);
+  });
+
+  it('goes on after a process that was killed while it held the lock', async () => {
+    using sandbox = withConfig('{}');
+    const { child, ended } = sandbox.start(['--version']);
+    await ended;
+    writeFileSync(`${pathOf(sandbox)}.lock`, String(child.pid));
+    expect(await context(sandbox, 'add', 'lab', '-u', 'localhost:1')).toMatchObject({ code: 0 });
+    expect(sandbox.files().size).toBe(1);
+  });
+
+  it('F81: shows names and URLs of the file without what could change the terminal', async () => {
+    using sandbox = withConfig('{"contexts":{"a\\u001b[2J\\u202e":{"url":"localhost:1","ca":"\\u0007"}}}');
+    const all = await Promise.all([context(sandbox, 'list'), context(sandbox, 'show', 'a\u001b[2J\u202e')]);
+    for (const { stdout } of all) {
+      expect(stdout).toMatch(/\\u001b\[2J/);
+      expect(stdout).not.toMatch(/[\u0007\u001b\u202e]/);
+    }
+  });
+});

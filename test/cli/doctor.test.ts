@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { startMockServer } from '../../src/index.js';
+import { Sandbox } from './sandbox.js';
+
+describe('doctor', () => {
+  it('shows each check with its time, a verdict and the next command', async () => {
+    const server = await startMockServer();
+    using sandbox = new Sandbox({
+      OPMAS_URL: server.url,
+      OPMAS_TOKEN: server.token,
+      OPMAS_TOKEN_FILE: '/nowhere',
+    });
+    const { code, stdout, stderr } = await sandbox.run(['doctor', 'devices']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /^✓ config +ws:.*set but not used: OPMAS_TOKEN_FILE \(\/nowhere\) \(\d+ms\)\n✓ token/,
+    );
+    expect(stdout).toMatch(
+      /✓ pong devices +round trip \(\d+ms\)\n\nverdict +all is well.*\nnext +opmas-ws tail\n$/,
+    );
+    expect(stdout).not.toContain(server.token);
+    const json = await sandbox.run(['doctor', '--json', 'devices', 'system']);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ok: true,
+      server: server.url,
+      token_source: 'OPMAS_TOKEN',
+      fault: null,
+      next: 'opmas-ws tail',
+      checks: expect.arrayContaining([expect.objectContaining({ name: 'upgrade system', status: 'ok' })]),
+    });
+    const refused = await sandbox.run(['doctor', '--token-file', '-', 'devices'], { input: 'sesame' });
+    expect(refused).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/\nverdict +the server refuses the token/),
+    });
+    expect(refused.stdout).not.toContain('sesame');
+    const without = await sandbox.run(['doctor', 'devices'], {
+      environment: { OPMAS_TOKEN: '', OPMAS_TOKEN_FILE: '' },
+    });
+    expect(without).toMatchObject({
+      code: 3,
+      stdout: expect.stringMatching(/\nnext +opmas-ws auth login\n/),
+    });
+    const unreadable = await sandbox.run(['doctor', 'devices', '--token-file', '/nowhere']);
+    expect(unreadable).toMatchObject({
+      code: 2,
+      stdout: expect.stringMatching(/✗ token +.*there is no such file/),
+    });
+    await server.close();
+  });
+
+  it('ends with 4 when no server is there', async () => {
+    using sandbox = new Sandbox({ OPMAS_TOKEN: 'abc' });
+    const { code, stdout } = await sandbox.run(['doctor', 'devices', '-u', 'ws://127.0.0.1:1']);
+    expect(code).toBe(4);
+    expect(stdout).toMatch(/✗ tcp .*connection refused/);
+    expect(stdout).toMatch(/- upgrade devices +not tried\n/);
+  });
+
+  it.each([
+    [['nope'], {}, /no endpoint/],
+    [['--url', 'ftp://x'], {}, /scheme/],
+    [['-c', 'nope'], {}, /no context/],
+    [[], { HTTP_PROXY: 'socks5://sesame' }, /HTTP_PROXY names a socks5 proxy/],
+    [['-u', 'ws://opmas.invalid'], {}, /not encrypted/],
+  ])('ends with 2 for %j with %j', async (args, environment, pattern) => {
+    using sandbox = new Sandbox({ OPMAS_TOKEN: 'abc', ...(environment as Record<string, string>) });
+    const { code, stdout, stderr } = await sandbox.run(['doctor', ...args]);
+    expect(code).toBe(2);
+    expect(stdout + stderr).toMatch(pattern);
+    expect(stdout + stderr).not.toContain('sesame');
+  });
+});
