@@ -25,10 +25,16 @@ export function configure(command: Command): void {
       .option('-n, --count <n>', 'end after N events on each endpoint: close clients with 1000, exit 0'),
   )
     .addHelpText('after', EXAMPLES)
-    .action((options: MockCommandOptions) =>
-      runCommand(command, async (session) => {
-        const { runMock } = await import('./serve/run-mock.js');
-        await runMock(session, options);
-      }),
-    );
+    .action(async (options: MockCommandOptions) => {
+      const { patientStreams } = await import('./patient-terminal.js');
+      await runCommand(
+        command,
+        async (session) => {
+          const { runMock } = await import('./serve/run-mock.js');
+          await runMock(session, options);
+        },
+        // A stopped terminal must not hold up the clients.
+        patientStreams(),
+      );
+    });
 }
