@@ -167,6 +167,11 @@ export class LifecycleScript {
     return this.#downtimes;
   }
 
+  /** Due time of the last line. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** Length of one pass of a loop; infinite when there is but one. */
   get passLength(): number {
     return this.#passLength;

@@ -46,7 +46,8 @@ export class TimeWindow {
   }
 }
 
-function pointOf(moment: Moment | undefined, first: number): number | undefined {
+/** The time of a moment, in microseconds since 1970. @param first Time of the recording's first line. */
+export function pointOf(moment: Moment | undefined, first: number): number | undefined {
   if (moment === undefined) return undefined;
   return 'at' in moment ? moment.at : first + moment.offset;
 }

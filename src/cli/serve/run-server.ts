@@ -8,12 +8,12 @@ import { showStatus } from './status-line.js';
  * Shows a server that listens, and waits for its end or for the user's: the ready line on stdout, the hint how to
  * connect and the progress on stderr. It closes the server.
  *
- * @param describe Progress in a few words, beside clients and rate.
+ * @param options `describe`: progress in a few words, beside clients and rate. `until`: the user ends it otherwise.
  */
 export async function runServer(
   session: Session,
   server: MockServer,
-  options: { auth?: ServingOptions['auth'] | undefined; describe?: () => string },
+  options: { auth?: ServingOptions['auth'] | undefined; describe?: () => string; until?: Promise<void> },
 ): Promise<void> {
   const { messages, out } = session.terminal;
   const started = performance.now();
@@ -28,7 +28,7 @@ export async function runServer(
         .join(', ');
     const endStatus = await showStatus(messages, describe);
     try {
-      await Promise.race([server.finished, aborted(session.stop)]);
+      await Promise.race([options.until ?? server.finished, server.finished, aborted(session.stop)]);
     } finally {
       endStatus();
     }

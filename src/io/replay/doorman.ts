@@ -8,11 +8,18 @@ import type { TimedPlayback } from './timed-playback.js';
 const REOPEN_EVERY_MS = 50;
 const REOPEN_TRIES = 100;
 
+/** What a doorman guards, and who hears of it. */
+export interface Door {
+  control: ServerControl;
+  onDowntime: (phase: 'begins' | 'ends') => void;
+  /** The port cannot be had again. */
+  onFailure: (error: unknown) => void;
+}
+
 /** Stops listening for the downtimes of a script, and listens again. */
 export class Doorman implements Paced {
   readonly #script: LifecycleScript;
-  readonly #control: ServerControl;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #door: Door;
   /** How many times the door is shut or opened in all. */
   readonly #switches: number;
   #playback: TimedPlayback | undefined;
@@ -20,15 +27,9 @@ export class Doorman implements Paced {
   #isShut = false;
   #stopped = false;
 
-  constructor(
-    script: LifecycleScript,
-    passes: number,
-    control: ServerControl,
-    onFailure: (error: unknown) => void,
-  ) {
+  constructor(script: LifecycleScript, passes: number, door: Door) {
     this.#script = script;
-    this.#control = control;
-    this.#onFailure = onFailure;
+    this.#door = door;
     this.#switches = script.downtimes.length === 0 ? 0 : script.downtimes.length * 2 * passes;
   }
 
@@ -57,14 +58,15 @@ export class Doorman implements Paced {
     for (; this.dueAt <= now; this.#next++) shut = this.#next % 2 === 0;
     if (shut === this.#isShut || this.#stopped) return;
     this.#isShut = shut;
-    if (shut) this.#control.suspend();
-    else void this.#open().catch(this.#onFailure);
+    this.#door.onDowntime(shut ? 'begins' : 'ends');
+    if (shut) this.#door.control.suspend();
+    else void this.#open().catch(this.#door.onFailure);
   }
 
   async #open(): Promise<void> {
     for (let tries = 1; !this.#stopped; tries++) {
       try {
-        await this.#control.resume();
+        await this.#door.control.resume();
         return;
       } catch (error) {
         if (tries === REOPEN_TRIES) throw error;

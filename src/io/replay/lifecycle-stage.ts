@@ -1,6 +1,6 @@
 import type { LifecycleScript, RefusalManner } from '../../core/lifecycle-script.js';
-import type { Refusal, ServerControl } from '../server/stream-source.js';
-import { Doorman } from './doorman.js';
+import type { Refusal } from '../server/stream-source.js';
+import { type Door, Doorman } from './doorman.js';
 import type { LifecycleStep } from './frame-run.js';
 import type { LaneGroup } from './lane-group.js';
 import type { Paced, Pacer } from './pacer.js';
@@ -15,17 +15,10 @@ export class LifecycleStage {
   readonly #pacer: Pacer;
   readonly #doorman: Doorman;
 
-  /** @param onFailure Told when the port cannot be had again after a downtime. */
-  constructor(
-    script: LifecycleScript,
-    passes: number,
-    pacer: Pacer,
-    control: ServerControl,
-    onFailure: (error: unknown) => void,
-  ) {
+  constructor(script: LifecycleScript, passes: number, pacer: Pacer, door: Door) {
     this.#script = script;
     this.#pacer = pacer;
-    this.#doorman = new Doorman(script, passes, control, onFailure);
+    this.#doorman = new Doorman(script, passes, door);
   }
 
   /** Starts the playback for the first client of all, who comes to that endpoint. */

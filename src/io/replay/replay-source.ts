@@ -11,12 +11,11 @@ import { type Programme, type ReadingOptions, readFrames } from './read-frames.j
 import { TimedPlayback } from './timed-playback.js';
 
 /** What a replay does that its starter may want to know. */
-export interface ReplayNotice {
-  kind: 'unseen';
-  /** So many events of that endpoint came while nobody was connected. Foreign text. */
-  endpoint: string;
-  events: number;
-}
+export type ReplayNotice =
+  /** So many events of that endpoint (foreign text) came while nobody was connected. */
+  | { kind: 'unseen'; endpoint: string; events: number }
+  /** A recorded time in which nothing listened. */
+  | { kind: 'downtime'; phase: 'begins' | 'ends' };
 
 export interface ReplaySourceOptions {
   programme: Programme;
@@ -25,6 +24,8 @@ export interface ReplaySourceOptions {
   shared: boolean;
   /** Implies `shared`. */
   script: LifecycleScript | undefined;
+  /** Microseconds of the schedule, if that is known. */
+  length: number | undefined;
   exitWhenDone: boolean;
   precise: boolean;
   clock: Clock;
@@ -35,6 +36,8 @@ export interface ReplaySourceOptions {
 export interface ReplayStatus {
   /** Microseconds of the schedule; of several playbacks the one that is furthest. */
   position: number;
+  /** Microseconds of the whole schedule; `undefined` when that is not known (compressed files, loops). */
+  length: number | undefined;
   speed: number | 'max';
   paused: boolean;
 }
@@ -93,6 +96,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     const positions = [...this.#playbacks].map(({ position }) => position);
     return {
       position: Math.max(0, ...positions),
+      length: this.#options.length,
       speed: this.#options.speed === 'max' ? 'max' : this.#speed,
       paused: this.#paused,
     };
@@ -125,9 +129,11 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   start(control: ServerControl): void {
     const { script, programme } = this.#options;
     if (script === undefined) return;
-    this.#stage = new LifecycleStage(script, programme.passes, this.#pacer, control, (error) =>
-      this.#fail(error),
-    );
+    this.#stage = new LifecycleStage(script, programme.passes, this.#pacer, {
+      control,
+      onDowntime: (phase) => this.#options.onNotice({ kind: 'downtime', phase }),
+      onFailure: (error) => this.#fail(error),
+    });
   }
 
   async admit(endpoint: string): Promise<Refusal | undefined> {

@@ -11,6 +11,7 @@ import { LaneTable } from './lane-table.js';
 import type { PlaybackControls } from './playback.js';
 import type { Programme } from './read-frames.js';
 import { type ReplayNotice, ReplaySource, type ReplayStatus } from './replay-source.js';
+import { scheduleLength } from './schedule-length.js';
 import { type Spool, spool } from './spool.js';
 import { readLifecycle, surveyBeginning } from './survey.js';
 
@@ -86,16 +87,16 @@ export async function serveRecording(
   const spooled = await spoolStdin(paths, options);
   try {
     const programme = await programmeOf(spooled?.paths ?? paths, options);
-    const needsTimes = options.rate === undefined && options.speed !== 'max';
-    await surveyBeginning(
-      programme,
-      needsTimes || programme.from !== undefined || programme.to !== undefined,
-    );
+    const usesTimes = options.rate === undefined && options.speed !== 'max';
+    const chooses = programme.from !== undefined || programme.to !== undefined;
+    const beginning = await surveyBeginning(programme, usesTimes || chooses);
+    const script = options.lifecycle === true ? await readLifecycle(programme, options.signal) : undefined;
     const source = new ReplaySource({
       programme,
+      script,
+      length: script?.length ?? (await scheduleLength(programme, beginning)),
       speed: options.speed ?? 1,
       shared: options.clock === 'shared' || options.lifecycle === true,
-      script: options.lifecycle === true ? await readLifecycle(programme, options.signal) : undefined,
       exitWhenDone: options.exitWhenDone === true,
       precise: options.precise === true,
       clock: systemClock,

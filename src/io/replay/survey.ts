@@ -5,6 +5,12 @@ import type { RecordedLine } from '../../core/recorded-line.js';
 import { readRecording } from '../recording/reader.js';
 import { type Programme, Selection } from './read-frames.js';
 
+/** When a recording begins, in microseconds since 1970; `NaN` where it does not say. */
+export interface Beginning {
+  firstLine: number;
+  firstEvent: number;
+}
+
 /**
  * Looks at the beginning of a recording before it is served: whether it can be read, which endpoints it has, and
  * whether its lines have times.
@@ -12,16 +18,20 @@ import { type Programme, Selection } from './read-frames.js';
  * @param needsTimes Whether it is to be replayed by its times, or parts of it chosen by them.
  * @throws {OpmasError} `USAGE` when there is no such file, or times are needed and missing; `DATA` when it is none.
  */
-export async function surveyBeginning(programme: Programme, needsTimes: boolean): Promise<void> {
+export async function surveyBeginning(programme: Programme, needsTimes: boolean): Promise<Beginning> {
+  const beginning: Beginning = { firstLine: Number.NaN, firstEvent: Number.NaN };
   let seen = false;
   const keep = (line: RecordedLine) => {
     programme.lanes.indexOf(line.endpoint);
+    if (Number.isNaN(beginning.firstLine)) beginning.firstLine = line.receivedAt;
     if (line.kind === 'connection' || seen) return true;
     seen = true;
+    beginning.firstEvent = line.receivedAt;
     if (needsTimes && Number.isNaN(line.receivedAt)) throw withoutTimes();
     return true;
   };
-  for await (const batch of readRecording(programme.sources, { keep })) if (seen && batch.count > 0) return;
+  for await (const batch of readRecording(programme.sources, { keep })) if (seen && batch.count > 0) break;
+  return beginning;
 }
 
 function withoutTimes(): OpmasError {
