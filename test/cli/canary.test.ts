@@ -1,0 +1,268 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startMockServer } from '../../src/index.js';
+import { findSecrets, formsOf, watchArguments } from '../support/canary.js';
+import { type EchoServer, startEchoServer } from '../support/echo-server.js';
+import { startProxy } from '../support/proxy-server.js';
+import { Sandbox } from './sandbox.js';
+
+/** JWT shaped, and one whose percent-encoded form differs. */
+const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.Y2FuYXJ5LWNhbmFyeQ';
+const oddToken = 'canary+/%&=?#"<>\'token~';
+const refreshToken = 'canary-refresh-token-that-nobody-shows';
+const password = 'canary pass+wörd & more';
+const secrets = [token, oddToken, refreshToken, password];
+
+let echo: EchoServer;
+beforeAll(async () => {
+  echo = await startEchoServer();
+});
+afterAll(() => echo[Symbol.asyncDispose]());
+
+interface Case {
+  name: string;
+  args: string[];
+  /** What the echo server does with it. */
+  server?: string;
+  input?: string;
+  environment?: Record<string, string>;
+  prepare?(sandbox: Sandbox): void;
+  /** Files that hold a secret because they are made for it. */
+  vault?: RegExp;
+}
+
+const once = ['--no-reconnect', '--connect-timeout', '5s'];
+const fast = ['--retry-delay', '10ms', '--retries', '2'];
+const fromEnvironment = { OPMAS_TOKEN: token };
+const vault = /credentials\/|token\.txt$/;
+
+function storeLogin(sandbox: Sandbox): void {
+  const path = join(
+    sandbox.home,
+    '.local/share/opmas-ws/credentials',
+    `${encodeURIComponent(echo.url('401'))}.json`,
+  );
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, JSON.stringify({ access_token: token, refresh_token: refreshToken, expires_at: 1 }));
+}
+
+const storeFile = (content: string) => (sandbox: Sandbox) =>
+  writeFileSync(join(sandbox.home, 'token.txt'), content);
+
+/** Add a row for each way in which a command can meet a secret. */
+const cases: Case[] = [
+  ...[
+    '401',
+    '403',
+    '307',
+    '404',
+    '200',
+    '500',
+    'garbage',
+    'accept',
+    'close-4001',
+    'close-4001-base64',
+    'close-1002',
+    'close-1011',
+  ].flatMap((server): Case[] => [
+    { name: 'tail', args: ['tail', 'devices', '--lifecycle', ...fast], server, environment: fromEnvironment },
+    { name: 'doctor', args: ['doctor', 'devices'], server, environment: { OPMAS_TOKEN: oddToken } },
+  ]),
+  {
+    name: 'tail for people',
+    args: ['tail', 'devices', '-f', 'pretty', '--lifecycle', ...once],
+    server: 'close-4001',
+    environment: { OPMAS_TOKEN: oddToken },
+  },
+  {
+    name: 'record',
+    args: ['record', 'devices', '-o', 'x.ndjson', ...once],
+    server: 'close-4001',
+    environment: fromEnvironment,
+  },
+  {
+    name: 'record a redirect',
+    args: ['record', 'devices', '-o', 'x.ndjson.gz', ...once],
+    server: '307',
+    environment: fromEnvironment,
+  },
+  { name: 'doctor --json', args: ['doctor', '--json'], server: '307', environment: fromEnvironment },
+  {
+    name: 'a token file',
+    args: ['tail', 'devices', '--token-file', 'token.txt', ...fast],
+    server: '401',
+    prepare: storeFile(token),
+    vault,
+  },
+  {
+    name: 'a token file with a blank',
+    args: ['tail', '--token-file', 'token.txt'],
+    server: '401',
+    prepare: storeFile(`${token} ${oddToken}`),
+    vault,
+  },
+  {
+    name: 'a token on stdin',
+    args: ['tail', 'devices', '--token-file', '-', ...fast],
+    server: '403',
+    input: token,
+  },
+  { name: 'a token as an option', args: ['tail', `--token=${token}`] },
+  { name: 'a token as an option of another command', args: ['inspect', `--token=${token}`] },
+  { name: 'a token as a misspelt option', args: ['doctor', `--tokn=${token}`] },
+  {
+    name: 'a broken token in the environment',
+    args: ['tail'],
+    environment: { OPMAS_TOKEN: `${token} ${token}` },
+  },
+  { name: 'a token in the URL', args: ['tail', '-u', `ws://127.0.0.1:1/?token=${token}`] },
+  {
+    name: 'a password in the URL',
+    args: ['tail', 'devices', '-u', `ws://admin:${encodeURIComponent(password)}@127.0.0.1:1`, ...once],
+    environment: fromEnvironment,
+  },
+  {
+    name: 'a login',
+    args: ['auth', 'login', '--username', 'a', '--password-stdin'],
+    server: '401',
+    input: password,
+  },
+  {
+    name: 'a login that is redirected',
+    args: ['auth', 'login', '--username', 'a', '--password-stdin'],
+    server: '307',
+    input: password,
+  },
+  {
+    name: 'a login that gets rubbish',
+    args: ['auth', 'login', '--username', 'a', '--password-stdin'],
+    server: '200',
+    input: password,
+  },
+  {
+    name: 'a login as JSON',
+    args: ['auth', 'login', '--username', 'a', '--password-stdin'],
+    server: '422',
+    input: password,
+  },
+  { name: 'a login by token', args: ['auth', 'login', '--with-token'], server: '401', input: token, vault },
+  { name: 'a status', args: ['auth', 'status'], server: '401', prepare: storeLogin, vault },
+  {
+    name: 'a status for scripts',
+    args: ['auth', 'status', '--json'],
+    server: '401',
+    prepare: storeLogin,
+    vault,
+  },
+  { name: 'a logout', args: ['auth', 'logout'], server: '401', prepare: storeLogin, vault },
+  {
+    name: 'a renewal that is refused',
+    args: ['tail', 'devices', ...fast],
+    server: '401',
+    prepare: storeLogin,
+    vault,
+  },
+  {
+    name: 'a renewal before the token is printed',
+    args: ['doctor', 'devices'],
+    server: '401',
+    prepare: storeLogin,
+    vault,
+  },
+  {
+    name: 'a token command',
+    args: ['-c', 'x', 'tail', 'devices', ...fast],
+    prepare: (sandbox) => {
+      const path = join(sandbox.home, '.config/opmas-ws/config.json');
+      mkdirSync(dirname(path), { recursive: true });
+      // The command tells the token on stderr, too, and hands no secret to another process.
+      const command = `sh -c 'echo "got $(cat token.txt)" >&2; cat token.txt'`;
+      writeFileSync(
+        path,
+        JSON.stringify({ contexts: { x: { url: echo.url('401'), token_command: command } } }),
+      );
+      storeFile(token)(sandbox);
+    },
+    vault,
+  },
+];
+
+async function leaks({ args, server, input, environment, prepare, vault: allowed }: Case): Promise<string[]> {
+  using sandbox = new Sandbox(server === undefined ? {} : { OPMAS_URL: echo.url(server) });
+  prepare?.(sandbox);
+  const { child, ended } = sandbox.start([...args, '--debug'], {
+    ...(input === undefined ? {} : { input }),
+    ...(environment === undefined ? {} : { environment }),
+  });
+  // A secret that the user himself puts among the arguments stands there; nothing can be done about that.
+  const isArgument = args.some((arg) => findSecrets(arg, secrets).length > 0);
+  const argumentsSeen = watchArguments(child);
+  const { stdout, stderr, code } = await ended;
+  expect(code, stderr).not.toBe(1);
+  const files = [...sandbox.files()]
+    .filter(([path]) => allowed?.test(path) !== true)
+    .map(([path, { content }]) => `${path}: ${content}`);
+  const texts = [stdout, stderr, ...files, isArgument ? '' : argumentsSeen()];
+  return texts.flatMap((text) => findSecrets(text, secrets));
+}
+
+describe.concurrent('F23, F38: no secret is shown, written or handed over in arguments', () => {
+  it.each(
+    cases.map((one) => [one.server === undefined ? one.name : `${one.name} (${one.server})`, one] as const),
+  )('%s', async (_name, one) => {
+    expect(await leaks(one)).toEqual([]);
+  });
+
+  it('nor the password of a proxy', async ({ expect }) => {
+    await using proxy = await startProxy({ port: 1, refuse: 407 });
+    using sandbox = new Sandbox({ OPMAS_URL: 'ws://opmas.invalid', OPMAS_TOKEN: token });
+    for (const port of [proxy.port, 1]) {
+      const environment = { HTTP_PROXY: `http://user:${encodeURIComponent(password)}@127.0.0.1:${port}` };
+      for (const args of [
+        ['tail', 'devices', '--plaintext', ...once],
+        ['doctor', '--plaintext'],
+        ['auth', 'login', '--username', 'a', '--password-stdin', '--plaintext'],
+      ]) {
+        const { stdout, stderr } = await sandbox.run([...args, '--debug'], { environment, input: 'x' });
+        expect(stdout + stderr).toMatch(/proxy/);
+        expect(findSecrets(stdout + stderr, secrets)).toEqual([]);
+      }
+    }
+  });
+
+  it('nor the tokens of a session that works', async ({ expect }) => {
+    const server = await startMockServer({ rate: 100 });
+    using sandbox = new Sandbox({ OPMAS_URL: server.url, OPMAS_TOKEN: server.token });
+    for (const args of [
+      ['tail', '-n', '20', '--lifecycle'],
+      ['record', '-n', '20', '-o', 'capture.ndjson'],
+      ['doctor'],
+      ['tail', '--file', 'capture.ndjson'],
+    ]) {
+      const { child, ended } = sandbox.start([...args, '--debug']);
+      const argumentsSeen = watchArguments(child);
+      const { stdout, stderr, code } = await ended;
+      expect(code, stderr).toBe(0);
+      expect(findSecrets(stdout + stderr + argumentsSeen(), [server.token])).toEqual([]);
+    }
+    const written = [...sandbox.files().values()].map(({ content }) => content).join();
+    expect(written).toContain('"connection"');
+    expect(findSecrets(written, [server.token])).toEqual([]);
+    await server.close();
+  });
+});
+
+describe('the search itself', () => {
+  it.each([
+    ['raw', `x ${oddToken} y`],
+    ['percent-encoded', `?token=${encodeURIComponent(oddToken)}&x`],
+    ['base64', Buffer.from(oddToken).toString('base64')],
+    ['base64 in a greater text', Buffer.from(`Bearer ${oddToken} end`).toString('base64')],
+    ['base64url in a greater text', Buffer.from(`a:${oddToken}`).toString('base64url')],
+    ['as JSON', JSON.stringify(oddToken)],
+  ])('finds a secret %s', (_name, text) => {
+    expect(findSecrets(text, [oddToken]).length).toBeGreaterThan(0);
+    expect(formsOf(oddToken).every((form) => form.length > 15)).toBe(true);
+  });
+});
