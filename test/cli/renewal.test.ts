@@ -1,0 +1,101 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type MockServer, startMockServer } from '../../src/index.js';
+import { Sandbox } from './sandbox.js';
+
+interface AnyLine {
+  type?: string;
+  endpoint: string;
+  connection?: { state: string; code?: number; gap_since?: string };
+}
+
+const quick = ['--retry-delay', '50ms'];
+
+let server: MockServer;
+beforeAll(async () => {
+  server = await startMockServer({ rate: 50, tokenLifeMs: 1000 });
+});
+afterAll(() => server.close());
+
+async function loggedIn(): Promise<Sandbox> {
+  const sandbox = new Sandbox({ OPMAS_URL: server.url });
+  await sandbox.run(['auth', 'login', '--username', 'admin', '--password-stdin'], { input: 'p' });
+  return sandbox;
+}
+
+describe('a token that ends while events flow', () => {
+  it('F31: is renewed, and the stream goes on with one gap for each loss', async () => {
+    using sandbox = await loggedIn();
+    const { child, ended } = sandbox.start([
+      'tail',
+      'devices',
+      'rules',
+      '--lifecycle',
+      '-f',
+      'json',
+      ...quick,
+    ]);
+    let text = '';
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk) => {
+        text += chunk;
+        if (text.split('"gap_since"').length > 4) resolve();
+      });
+      child.once('close', () => resolve());
+    });
+    child.kill('SIGINT');
+    const { signal, stdout, stderr } = await ended;
+    expect(signal, stderr).toBe('SIGINT');
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as AnyLine);
+    for (const endpoint of ['devices', 'rules']) {
+      const own = lines.filter((line) => line.endpoint === endpoint);
+      const states = own.flatMap(({ connection }) => (connection ? [connection] : []));
+      const losses = states.filter(({ code }) => code === 4001).length;
+      expect(losses).toBeGreaterThan(0);
+      expect(states.some(({ state }) => state === 'refused')).toBe(false);
+      // Every loss but the last is followed by one gap.
+      const gaps = states.filter(({ gap_since: gap }) => gap !== undefined).length;
+      expect(losses - gaps).toBeLessThanOrEqual(1);
+      expect(own.some(({ type }) => type !== undefined)).toBe(true);
+    }
+    expect(stderr).toMatch(/4001/);
+    // A process that comes later finds the newest token.
+    expect(await sandbox.run(['tail', 'devices', '-n', '1', ...quick])).toMatchObject({ code: 0 });
+  });
+
+  it('F29: ends with 3 when nothing can renew it, and says when it expired', async () => {
+    using sandbox = await loggedIn();
+    const { stdout: token } = await sandbox.run(['auth', 'token']);
+    const { code, stderr } = await sandbox.run(['tail', 'devices', '--token-file', '-', ...quick], {
+      input: token,
+    });
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/refuses the token from --token-file -: .*; it expired/);
+    expect(stderr).toMatch(/opmas-ws auth login/);
+    expect(stderr).not.toContain(token.trim());
+  });
+
+  it('F31: is read again from its file after a refusal', async () => {
+    using sandbox = new Sandbox({ OPMAS_URL: server.url });
+    const file = join(sandbox.home, 'token');
+    writeFileSync(file, 'refused', { mode: 0o600 });
+    const slow = ['--retry-delay', '2s'];
+    const { child, ended } = sandbox.start(['tail', 'devices', '-n', '1', '--token-file', file, ...slow]);
+    // The first refusal is told before the file is read again.
+    child.stderr.once('data', () => writeFileSync(file, server.token));
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  it('F31: comes anew from the token command after a refusal', async () => {
+    using sandbox = new Sandbox();
+    writeFileSync(join(sandbox.home, 'token'), 'refused');
+    writeFileSync(join(sandbox.home, 'next'), server.token);
+    const command = `sh -c 'cat token; cp next token'`;
+    await sandbox.run(['context', 'add', 'x', '-u', server.url, '--token-command', command]);
+    expect(await sandbox.run(['tail', 'devices', '-n', '1', ...quick])).toMatchObject({ code: 0 });
+  });
+});
