@@ -51,12 +51,18 @@ export function configure(command: Command): void {
     .option('--strict', 'damage in a recording is an error (exit 6)');
   addServeOptions(addFilterOptions(command))
     .addHelpText('after', EXAMPLES)
-    .action((files: string[], options: ReplayCommandOptions) =>
-      runCommand(command, async (session) => {
-        const { runReplay } = await import('./serve/run-replay.js');
-        // `--lifecycle` has a clock of its own; only a clock that was asked for can contradict it.
-        const asked = command.getOptionValueSource('clock') === 'cli';
-        await runReplay(session, files, options, asked ? options.clock : undefined);
-      }),
-    );
+    .action(async (files: string[], options: ReplayCommandOptions) => {
+      const { patientStreams } = await import('./patient-terminal.js');
+      await runCommand(
+        command,
+        async (session) => {
+          const { runReplay } = await import('./serve/run-replay.js');
+          // `--lifecycle` has a clock of its own; only a clock that was asked for can contradict it.
+          const asked = command.getOptionValueSource('clock') === 'cli';
+          await runReplay(session, files, options, asked ? options.clock : undefined);
+        },
+        // A stopped terminal must not hold up the clients.
+        patientStreams(),
+      );
+    });
 }

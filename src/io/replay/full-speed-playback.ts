@@ -11,14 +11,14 @@ export interface FullSpeedPlaybackOptions {
   read: (reading: ReadingOptions) => AsyncIterable<FrameRun>;
   /** Whether clients may come after the start, to any endpoint. */
   shared: boolean;
+  /** A client that takes nothing for so long, while others wait for it, is ended. */
+  stallMs: number;
   lanes: LaneTable;
   paused: boolean;
 }
 
 /** What one write costs is shared by so many bytes. */
 const RUN_BYTES = 256 * 1024;
-/** A client that takes nothing for so long, while others wait for it, is ended. */
-const STALL_LIMIT_MS = 5000;
 const CLOSE_TRY_AGAIN_LATER = 1013;
 
 /** Sends as fast as the slowest of its clients takes it. */
@@ -31,7 +31,8 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
   #paused: boolean;
   #started = false;
-  #steps = 0;
+  /** Whether one more event is to be sent though it is paused. */
+  #isStepping = false;
   /** Wakes the loop that waits while it is paused. */
   #wake: () => void = () => undefined;
   #position = 0;
@@ -75,7 +76,7 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
 
   start(): void {
     this.#started = true;
-    const watch = setInterval(() => this.#watchForStall(), STALL_LIMIT_MS);
+    const watch = setInterval(() => this.#watchForStall(), this.#options.stallMs);
     void this.#play()
       .finally(() => clearInterval(watch))
       .then(this.#settle.resolve, this.#settle.reject);
@@ -96,17 +97,21 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
 
   resume(): void {
     this.#paused = false;
+    this.#isStepping = false;
     this.#wake();
   }
 
   step(): void {
     if (!this.#paused) return;
-    this.#steps++;
+    this.#isStepping = true;
     this.#wake();
   }
 
   onFrames(lane: number, frames: Buffer, events: number): void {
-    this.#lanes.at(lane).send(frames, events, 0);
+    const clients = this.#lanes.at(lane);
+    // Events of endpoints that nobody watches are no step that anybody sees.
+    if (clients.clients.size > 0) this.#isStepping = false;
+    clients.send(frames, events, 0);
   }
 
   /** What happened to connections has its times, and here are none. */
@@ -133,18 +138,21 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
     const { signal } = this.#stopping;
     const cursor = new RunCursor(run);
     while (cursor.due !== Number.POSITIVE_INFINITY && !signal.aborted) {
-      if (this.#paused && this.#steps === 0) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
+      if (this.#paused && !this.#isStepping) {
+        await this.#untilWoken();
         continue;
       }
-      const most = this.#paused ? 1 : Number.POSITIVE_INFINITY;
-      if (this.#paused) this.#steps--;
       this.#position = cursor.due;
-      cursor.pass(Number.POSITIVE_INFINITY, this, most);
+      cursor.pass(Number.POSITIVE_INFINITY, this, this.#isStepping ? 1 : Number.POSITIVE_INFINITY);
       await this.#clientsReady();
     }
+  }
+
+  async #untilWoken(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = () => undefined;
   }
 
   async #clientsReady(): Promise<void> {

@@ -27,6 +27,8 @@ export interface ReplaySourceOptions {
   /** Microseconds of the schedule, if that is known. */
   length: number | undefined;
   exitWhenDone: boolean;
+  /** At full speed, a client that takes nothing for so long while others wait for it is ended. */
+  stallMs: number;
   precise: boolean;
   clock: Clock;
   onNotice: (notice: ReplayNotice) => void;
@@ -181,7 +183,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
         : { firstOnly: false, forMs: REMEMBER_MS };
     const playback =
       speed === 'max'
-        ? new FullSpeedPlayback(common)
+        ? new FullSpeedPlayback({ ...common, stallMs: this.#options.stallMs })
         : new TimedPlayback({
             ...common,
             clock,

@@ -6,7 +6,7 @@ import { parseTimestamp } from '../../core/timestamp.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/cursor.js';
 import { startServer } from '../server/mock-server.js';
-import type { MockServer, ServingOptions } from '../server/serving-options.js';
+import { DEFAULT_LIMITS, type MockServer, type ServingOptions } from '../server/serving-options.js';
 import { LaneTable } from './lane-table.js';
 import type { PlaybackControls } from './playback.js';
 import type { Programme } from './read-frames.js';
@@ -98,6 +98,7 @@ export async function serveRecording(
       speed: options.speed ?? 1,
       shared: options.clock === 'shared' || options.lifecycle === true,
       exitWhenDone: options.exitWhenDone === true,
+      stallMs: options.limits?.closePatienceMs ?? DEFAULT_LIMITS.closePatienceMs,
       precise: options.precise === true,
       clock: systemClock,
       onNotice: options.onNotice ?? (() => undefined),
