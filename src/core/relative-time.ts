@@ -8,7 +8,7 @@ const UNITS: readonly (readonly [name: string, seconds: number])[] = [
 
 /** A time as people say it, seen from now: `in 42 minutes`, `3 days ago`, `now`. Both in milliseconds since 1970. */
 export function relativeTime(time: number, now: number): string {
-  const seconds = Math.abs(time - now) / 1000;
+  const seconds = Math.round(Math.abs(time - now) / 1000);
   const [name, length] = UNITS.find(([, unit]) => seconds >= unit) ?? ['second', 1];
   const count = Math.floor(seconds / length);
   if (count === 0) return 'now';

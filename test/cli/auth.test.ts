@@ -189,7 +189,7 @@ describe('auth status, token and logout', () => {
     const status = await sandbox.run(['auth', 'status']);
     expect(status).toMatchObject({ code: 0, stderr: '' });
     expect(status.stdout).toMatch(
-      /^server +ws:.*\(OPMAS_URL\)\ntoken +\/.*credentials.*\nuser +admin\nexpires +in \d+ minutes/,
+      /^server +ws:.*\(OPMAS_URL\)\ntoken +\/.*credentials.*\nuser +admin\nexpires +in (1 hour|\d+ minutes)/,
     );
     const [file] = [...sandbox.files().values()];
     const { access_token: token } = JSON.parse(file!.content);

@@ -3,9 +3,11 @@ import { relativeTime } from '../../src/core/relative-time.js';
 
 it.each([
   [0, 'now'],
-  [999, 'now'],
+  [499, 'now'],
+  [999, 'in 1 second'],
   [1000, 'in 1 second'],
-  [59_999, 'in 59 seconds'],
+  [59_400, 'in 59 seconds'],
+  [59_999, 'in 1 minute'],
   [60_000, 'in 1 minute'],
   [42 * 60_000, 'in 42 minutes'],
   [-3_600_000, '1 hour ago'],
