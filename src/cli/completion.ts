@@ -2,6 +2,7 @@ import completions, { script } from '@bomb.sh/tab';
 import describeCommands from '@bomb.sh/tab/commander';
 import { ENDPOINTS, EVENT_TYPES } from '../index.js';
 import { configureCommands } from './commands.js';
+import { readConfig } from './connection/config.js';
 import { createProgram } from './main.js';
 
 /** Options whose value is a file. */
@@ -39,7 +40,24 @@ export async function answerCompletion(words: readonly string[]): Promise<string
       if (type !== undefined) type.handler = offer(EVENT_TYPES);
     }
   }
+  const contexts = await contextNames();
+  const option = root.options.get('context');
+  if (option !== undefined) {
+    option.handler = offer(contexts);
+    // People write it after the command, where the library looks at the command's own options only.
+    for (const command of root.commands.values()) command.options.set('context', option);
+  }
+  for (const command of ['use', 'show', 'remove']) {
+    const name = root.commands.get(`context ${command}`)?.arguments.get('name');
+    if (name !== undefined) name.handler = offer(contexts);
+  }
   return printed(() => completions.parse([...words]));
+}
+
+/** A configuration that cannot be read is told when a command runs, not while somebody types. */
+async function contextNames(): Promise<string[]> {
+  const config = await readConfig().catch(() => undefined);
+  return [...(config?.contexts.keys() ?? [])];
 }
 
 function offer(values: readonly string[]) {

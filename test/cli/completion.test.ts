@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 import { answerCompletion, completionScript } from '../../src/cli/completion.js';
 
 async function offered(...words: string[]): Promise<string[]> {
@@ -31,5 +34,19 @@ describe('completion', () => {
 
   it.each(['bash', 'zsh', 'fish', 'powershell'])('prints a script for %s', async (shell) => {
     expect(await completionScript(shell)).toContain('opmas-ws');
+  });
+
+  it('offers contexts, and nothing when the configuration is broken', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-config-'));
+    vi.stubEnv('XDG_CONFIG_HOME', folder);
+    mkdirSync(join(folder, 'opmas-ws'));
+    const path = join(folder, 'opmas-ws/config.json');
+    writeFileSync(path, '{"contexts":{"lab":{"url":"localhost:1"},"prod":{"url":"localhost:2"}}}');
+    expect(await offered('context', 'use', '')).toEqual(['lab', 'prod', ':4']);
+    expect(await offered('tail', '--context', 'p')).toEqual(['prod', ':4']);
+    writeFileSync(path, '{');
+    expect(await offered('context', 'show', '')).toEqual([':4']);
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
   });
 });
