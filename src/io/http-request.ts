@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { OpmasError } from '../core/errors.js';
 import { chooseProxy, type ProxyChoice } from '../core/proxy-choice.js';
+import { connectFailureOf } from './connect-failure.js';
 import { ProxyError, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
 
 export interface HttpRequest {
@@ -62,7 +63,10 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
   } catch (error) {
     if (error instanceof OpmasError) throw error;
     if (proxy) throw new ProxyError(proxy, `cannot be used: ${reasonOf(error)}`, { cause: error });
-    throw new OpmasError('NETWORK', `${url.origin}: ${reasonOf(error)}`, { cause: error });
+    throw new OpmasError('NETWORK', `${url.origin}: ${reasonOf(error)}`, {
+      hint: 'Is the server running, and is this its URL? `opmas-ws doctor` says more.',
+      cause: error,
+    });
   } finally {
     clearTimeout(limit);
     options.signal?.removeEventListener('abort', abort);
@@ -127,10 +131,10 @@ function readResponse(request: http.ClientRequest, options: HttpRequest): Promis
   });
 }
 
-/** What an error of Node says; a failed choice among several addresses says what each of them said. */
+/** What an error of Node says, in words for people where it is a known one. */
 function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    return error.errors.map((one: unknown) => reasonOf(one)).join('; ');
-  }
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error.message === 'socket hang up') return 'it closed the connection without an answer';
+  const isKnown = 'code' in error || error instanceof AggregateError;
+  return isKnown ? connectFailureOf(error).error : error.message;
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Keychain, KeychainUnavailable } from '../../src/cli/connection/keychain.js';
 import { keyrings, withoutKeyring } from '../support/keyring.js';
@@ -194,6 +194,12 @@ describe('Keychain', () => {
       .catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(KeychainUnavailable);
     expect((error as Error).message).toMatch(pattern);
+  });
+
+  it('F35: says so where keytar cannot be loaded', async () => {
+    const path = join(folder, 'lonely-child.mjs');
+    copyFileSync(resolve(import.meta.dirname, '../../dist/cli/connection/keychain-child.js'), path);
+    await expect(new Keychain(path).get('x')).rejects.toThrow(/keytar/);
   });
 
   it('kills a child that hangs', async () => {

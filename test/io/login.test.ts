@@ -92,7 +92,7 @@ describe('login', () => {
         'NETWORK',
         /too much data/,
       ],
-      ['cut off', (response) => response.destroy(), 'NETWORK', /socket hang up/],
+      ['cut off', (response) => response.destroy(), 'NETWORK', /without an answer/],
     ];
     const messages = new Set<string>();
     for (const [name, answer, code, pattern] of cases) {

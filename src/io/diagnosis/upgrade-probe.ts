@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import WebSocket from 'ws';
+import type WebSocket from 'ws';
 import { proxyAgentFor } from '../proxy.js';
 
 /** How an attempt to open one endpoint went. */
@@ -37,6 +37,7 @@ const CLOSE_LIMIT_MS = 200;
 export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> {
   const { url, ca, insecure, signal } = options;
   const agent = await proxyAgentFor(url, { ca });
+  const { WebSocket } = await import('ws');
   const start = performance.now();
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
@@ -91,7 +92,7 @@ export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> 
 }
 
 function leave(socket: WebSocket): void {
-  if (socket.readyState !== WebSocket.OPEN) {
+  if (socket.readyState !== socket.OPEN) {
     socket.terminate();
     return;
   }
