@@ -6,8 +6,8 @@ const EXAMPLES = `
 Examples:
   $ opmas-ws context add lab --url wss://opmas.lab.example
   $ opmas-ws context add prod --url wss://opmas.example.org --token-command 'pass show opmas/token'
-  $ opmas-ws context use lab
-  $ opmas-ws tail --context prod devices`;
+  $ opmas-ws context use prod
+  $ opmas-ws tail --context lab devices`;
 
 /** Puts `context` and what is below it together. */
 export function configure(command: Command): void {
@@ -26,7 +26,7 @@ export function configure(command: Command): void {
       `
 Examples:
   $ opmas-ws context add home --url ws://localhost:8000
-  $ opmas-ws context add prod --url wss://opmas.example.org --token-command 'pass show opmas/token'`,
+  $ opmas-ws context add office --url wss://opmas.office.example --ca office-ca.pem`,
     );
   add.action((name: string, options: AddOptions) =>
     runCommand(add, async (session) =>
@@ -47,7 +47,10 @@ Examples:
     .command('remove')
     .argument('<name>')
     .description('forget a context; a stored login of its server stays')
-    .addHelpText('after', '\nExamples:\n  $ opmas-ws context remove lab\n  $ opmas-ws context remove prod');
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ opmas-ws context remove home\n  $ opmas-ws context remove office',
+    );
   remove.action((name: string) =>
     runCommand(remove, async (session) => (await import('./context/edit.js')).removeContext(session, name)),
   );
