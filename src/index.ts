@@ -53,6 +53,9 @@ export {
 export { type LineKind, RecordedLine } from './core/recorded-line.js';
 export { relativeTime } from './core/relative-time.js';
 export type { RetryOptions } from './core/retry.js';
+export type { RecordedClose, RecordedGap } from './core/statistics/connection-history.js';
+export type { NamedCount } from './core/statistics/recording-statistics.js';
+export type { TimelineColumns } from './core/statistics/timeline.js';
 export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
 export { editDistance } from './core/type-hints.js';
 export { encodeFrame } from './core/websocket-frame.js';
@@ -71,6 +74,7 @@ export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-requ
 export { login, refreshCredentials, type ServerAccess } from './io/login.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
 export type { ReadProblem } from './io/recording/cursor.js';
+export { type InspectedRecording, inspectRecording } from './io/recording/inspect.js';
 export { type ReadOptions, readRecording } from './io/recording/reader.js';
 export type { RecordedBatch } from './io/recording/recorded-batch.js';
 export { openRecording, type RecordingWriter, type RecordOptions } from './io/recording/writer.js';

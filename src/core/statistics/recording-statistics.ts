@@ -1,0 +1,135 @@
+import type { RecordedLine } from '../recorded-line.js';
+import { ConnectionHistory, type RecordedClose, type RecordedGap } from './connection-history.js';
+import { Tally } from './tally.js';
+import { Timeline } from './timeline.js';
+
+/** What is in a recording. Times are microseconds since 1970. */
+export interface RecordingReport {
+  /** Lines that are no damage: events, invalid lines and lifecycle lines. */
+  lines: number;
+  events: number;
+  /** Counts by name, the most frequent first. */
+  byEndpoint: NamedCount[];
+  byType: NamedCount[];
+  /** The most frequent subjects. */
+  subjects: NamedCount[];
+  /** How many different subjects there are. */
+  subjectCount: number;
+  /** Whether there were so many different names that counts are only near the truth. */
+  isApproximate: boolean;
+  /** Times of the first and the last line; `undefined` when none says. */
+  first: number | undefined;
+  last: number | undefined;
+  rate: {
+    /** Events a second from the first line to the last. */
+    mean: number;
+    /** Most events in any second of the clock. */
+    peak: number;
+  };
+  /** The first 10,000 of them. */
+  gaps: RecordedGap[];
+  gapCount: number;
+  /** Length of all gaps together, each endpoint by itself. */
+  gapSeconds: number;
+  /** Ends of connections: the first 10,000, and counts by code. */
+  closes: RecordedClose[];
+  closeCounts: NamedCount[];
+  /** Attempts that failed, by HTTP status or by error. */
+  refusalCounts: NamedCount[];
+  /** Events that were lost because nobody took them. */
+  dropped: number;
+  /** Frames that were no JSON object. */
+  invalid: number;
+  /** Events over time by type. */
+  timeline: Timeline;
+}
+
+export interface NamedCount {
+  name: string;
+  count: number;
+}
+
+/** So many names are counted exactly, at least. */
+const MAX_ENDPOINTS = 1000;
+const MAX_TYPES = 2000;
+const MAX_SUBJECTS = 10_000;
+/** How many subjects the report has. */
+const TOP_SUBJECTS = 20;
+const MICROSECONDS_PER_SECOND = 1_000_000;
+
+/** Goes through the lines of a recording once, in memory that does not grow with it. */
+export class RecordingStatistics {
+  readonly #endpoints = new Tally(MAX_ENDPOINTS);
+  readonly #types = new Tally(MAX_TYPES);
+  readonly #subjects = new Tally(MAX_SUBJECTS);
+  readonly #history = new ConnectionHistory();
+  readonly #timeline = new Timeline();
+  #lines = 0;
+  #events = 0;
+  #invalid = 0;
+  #first = Number.POSITIVE_INFINITY;
+  #last = Number.NEGATIVE_INFINITY;
+  /** The second that is being counted, and how many events it has. */
+  #second = Number.NaN;
+  #inSecond = 0;
+  #peak = 0;
+
+  add(line: RecordedLine): void {
+    const { kind, receivedAt } = line;
+    this.#lines++;
+    if (receivedAt < this.#first) this.#first = receivedAt;
+    if (receivedAt > this.#last) this.#last = receivedAt;
+    if (kind === 'event') this.#addEvent(line);
+    else if (kind === 'invalid') this.#invalid++;
+    else if (line.connection !== undefined) {
+      this.#history.add(line.endpoint ?? '', receivedAt, line.connection);
+    }
+  }
+
+  #addEvent({ frame, endpoint = '(unknown)', receivedAt }: RecordedLine): void {
+    this.#events++;
+    const type = this.#types.add(frame.type ?? '(none)');
+    this.#endpoints.add(endpoint);
+    const { subject } = frame;
+    if (subject !== undefined) this.#subjects.add(subject);
+    if (Number.isNaN(receivedAt)) return;
+    this.#history.heard(endpoint, receivedAt);
+    this.#timeline.add(receivedAt, type.name);
+    const second = Math.floor(receivedAt / MICROSECONDS_PER_SECOND);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#inSecond = 0;
+    }
+    if (++this.#inSecond > this.#peak) this.#peak = this.#inSecond;
+  }
+
+  /** The figures. Call it once, at the end. */
+  finish(): RecordingReport {
+    const hasTimes = this.#first <= this.#last;
+    const seconds = hasTimes ? (this.#last - this.#first) / MICROSECONDS_PER_SECOND : 0;
+    const history = this.#history;
+    history.finish(this.#last);
+    const tallies = [this.#endpoints, this.#types, this.#subjects];
+    return {
+      lines: this.#lines,
+      events: this.#events,
+      byEndpoint: this.#endpoints.sorted(),
+      byType: this.#types.sorted(),
+      subjects: this.#subjects.sorted().slice(0, TOP_SUBJECTS),
+      subjectCount: this.#subjects.size,
+      isApproximate: tallies.some((tally) => tally.othersCount > 0),
+      first: hasTimes ? this.#first : undefined,
+      last: hasTimes ? this.#last : undefined,
+      rate: { mean: seconds > 0 ? this.#events / seconds : 0, peak: this.#peak },
+      gaps: history.gaps,
+      gapCount: history.gapCount,
+      gapSeconds: history.gapSeconds,
+      closes: history.closes,
+      closeCounts: history.closeCounts.sorted(),
+      refusalCounts: history.refusalCounts.sorted(),
+      dropped: history.dropped,
+      invalid: this.#invalid,
+      timeline: this.#timeline,
+    };
+  }
+}

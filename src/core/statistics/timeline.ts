@@ -1,0 +1,107 @@
+/** How many slots there are; a span of time fills at least half of them, but for the shortest. */
+const SLOTS = 1024;
+/** More series are counted together under this name. */
+const MAX_SERIES = 48;
+const OTHER = '(other)';
+
+/** Counts of one name in each slot. */
+export interface Series {
+  readonly name: string;
+  counts: Float64Array;
+}
+
+/**
+ * Counts over time in bounded memory: slots of equal width which merge in pairs whenever the time that is covered
+ * outgrows them. Times are microseconds; they may come in any order.
+ */
+export class Timeline {
+  /** Width of a slot in microseconds. */
+  #width = 1000;
+  #start = Number.NaN;
+  /** The slots from the first to the last that were used. */
+  #first = 0;
+  #last = 0;
+  readonly #series = new Map<string, Series>();
+
+  add(time: number, name: string): void {
+    let slot = Math.floor((time - this.#start) / this.#width);
+    if (!(slot >= 0 && slot < SLOTS)) slot = this.#cover(time);
+    if (slot < this.#first) this.#first = slot;
+    else if (slot > this.#last) this.#last = slot;
+    const { counts } = this.#series.get(name) ?? this.#open(name);
+    counts[slot] = (counts[slot] as number) + 1;
+  }
+
+  #open(name: string): Series {
+    const known = this.#series.size >= MAX_SERIES ? this.#series.get(OTHER) : undefined;
+    if (known !== undefined) return known;
+    const own = this.#series.size >= MAX_SERIES - 1 ? OTHER : name;
+    const series = { name: own, counts: new Float64Array(SLOTS) };
+    this.#series.set(own, series);
+    return series;
+  }
+
+  /** Makes the slots cover the time as well. @returns Its slot. */
+  #cover(time: number): number {
+    if (Number.isNaN(this.#start)) this.#start = Math.floor(time / this.#width) * this.#width;
+    const end = this.#start + (this.#last + 1) * this.#width;
+    const from = Math.min(this.#start + this.#first * this.#width, time);
+    const to = Math.max(end, time + 1);
+    let width = this.#width;
+    while (Math.ceil(to / width) - Math.floor(from / width) > SLOTS) width *= 2;
+    // Room is left on the side where the time has gone.
+    const start =
+      time < this.#start ? (Math.ceil(to / width) - SLOTS) * width : Math.floor(from / width) * width;
+    if (width !== this.#width || start !== this.#start) this.#move(start, width);
+    return Math.floor((time - this.#start) / this.#width);
+  }
+
+  #move(start: number, width: number): void {
+    const slotOf = (slot: number) => Math.floor((this.#start + slot * this.#width - start) / width);
+    for (const series of this.#series.values()) {
+      const counts = new Float64Array(SLOTS);
+      for (let slot = this.#first; slot <= this.#last; slot++) {
+        const count = series.counts[slot] as number;
+        if (count > 0) counts[slotOf(slot)] = (counts[slotOf(slot)] as number) + count;
+      }
+      series.counts = counts;
+    }
+    const first = this.#series.size === 0 ? 0 : slotOf(this.#first);
+    this.#last = this.#series.size === 0 ? 0 : slotOf(this.#last);
+    this.#first = first;
+    this.#start = start;
+    this.#width = width;
+  }
+
+  /**
+   * The counts in columns of equal width, not more than asked for.
+   *
+   * @returns `undefined` when nothing was counted.
+   */
+  columns(most: number): TimelineColumns | undefined {
+    if (this.#series.size === 0) return undefined;
+    const used = this.#last - this.#first + 1;
+    const merged = Math.ceil(used / most);
+    const count = Math.ceil(used / merged);
+    const series = [...this.#series.values()].map(({ name, counts }) => {
+      const values = new Array<number>(count).fill(0);
+      for (let slot = 0; slot < used; slot++) {
+        const column = Math.floor(slot / merged);
+        values[column] = (values[column] as number) + (counts[this.#first + slot] as number);
+      }
+      return { name, values };
+    });
+    return { start: this.#start + this.#first * this.#width, width: merged * this.#width, count, series };
+  }
+}
+
+/** Counts over time, ready to be drawn. */
+export interface TimelineColumns {
+  /** Where the first column begins: microseconds since 1970. */
+  start: number;
+  /** Width of a column in microseconds. */
+  width: number;
+  /** How many columns there are. */
+  count: number;
+  series: { name: string; values: number[] }[];
+}

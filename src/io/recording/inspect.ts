@@ -1,0 +1,39 @@
+import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
+import type { ReadProblem } from './cursor.js';
+import { type ReadOptions, readRecording } from './reader.js';
+
+/** What is in a recording, and what is wrong with it. */
+export interface InspectedRecording extends RecordingReport {
+  /** Lines that were skipped because they are no JSON object, and holes of zero bytes. */
+  badLines: number;
+  /** Whether the last line, or the gzip data, is torn. */
+  tornTail: boolean;
+}
+
+/**
+ * Reads recordings to their end, once and in constant memory, and says what is in them.
+ *
+ * @param sources Paths; `-` is standard input. Several are merged by time.
+ * @throws {OpmasError} As {@link readRecording}.
+ */
+export async function inspectRecording(
+  sources: readonly string[],
+  options: Omit<ReadOptions, 'keep'> = {},
+): Promise<InspectedRecording> {
+  const statistics = new RecordingStatistics();
+  let badLines = 0;
+  let tornTail = false;
+  const onProblem = (problem: ReadProblem) => {
+    if (problem.kind.startsWith('torn')) tornTail = true;
+    else badLines++;
+    options.onProblem?.(problem);
+  };
+  const keep: ReadOptions['keep'] = (line) => {
+    statistics.add(line);
+    return false;
+  };
+  for await (const _ of readRecording(sources, { ...options, keep, onProblem })) {
+    // Nothing is kept, so there are no batches.
+  }
+  return { ...statistics.finish(), badLines, tornTail };
+}
