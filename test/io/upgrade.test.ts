@@ -1,7 +1,7 @@
 import dns from 'node:dns';
-import { afterEach, describe, expect, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, vi } from 'vitest';
 import { tokenFromText } from '../../src/index.js';
-import { ca, certificate } from '../fixtures/tls/certificates.js';
+import { type Certificate, CertificateAuthority, withoutOpenssl } from '../support/certificates.js';
 import { event, frame, text } from '../support/raw-frames.js';
 import type { RawConnection } from '../support/raw-server.js';
 import { test } from '../support/stage.js';
@@ -311,32 +311,41 @@ describe.concurrent('F14: a garbled 101', () => {
 });
 
 describe.concurrent('F19: certificates', () => {
-  test.for([
-    ['expired', 'expired', ca, /expired/],
-    ['of another name', 'other-name', ca, /not in the cert's list/],
-    ['of an unknown CA', 'good', undefined, /unable to verify|issuer/],
-  ] as const)('%s: given up at once', async ([, name, trusted, why], { serve, read }) => {
-    const server = await serve({ tls: certificate(name) });
-    const end = await read({ url: server.url, ...(trusted ? { ca: trusted } : {}) }).end;
-    expect(end).toMatchObject({ code: 'NETWORK' });
-    expect(end?.message).toContain('certificate is not trusted');
-    expect(end?.message).toMatch(why);
-    expect(end?.hint).toContain('--ca');
-    expect(server.requests.all).toEqual([]);
-  });
+  describe.skipIf(withoutOpenssl)(`that openssl made${withoutOpenssl ? ` (${withoutOpenssl})` : ''}`, () => {
+    let authority: CertificateAuthority;
+    beforeAll(() => {
+      authority = new CertificateAuthority();
+    });
+    afterAll(() => authority.remove());
 
-  test('a good one of a CA that is given is trusted', async ({ serve, read }) => {
-    const server = await serve({ tls: certificate('good') });
-    const reading = read({ url: server.url, ca });
-    (await server.request()).accept(text(event(1)));
-    await reading.event();
-  });
+    test.for<[string, (from: CertificateAuthority) => Certificate, boolean, RegExp]>([
+      ['expired', (from) => from.issue('IP:127.0.0.1', -1), true, /expired/],
+      ['of another name', (from) => from.issue('DNS:opmas.example.org'), true, /not in the cert's list/],
+      ['of an unknown CA', (from) => from.issue('IP:127.0.0.1'), false, /unable to verify|issuer/],
+      ['signed by itself', (from) => from.selfSigned(), false, /self-signed/],
+    ])('%s: given up at once', async ([, make, isKnown, why], { serve, read }) => {
+      const server = await serve({ tls: make(authority) });
+      const end = await read({ url: server.url, ...(isKnown ? { ca: authority.pem } : {}) }).end;
+      expect(end).toMatchObject({ code: 'NETWORK' });
+      expect(end?.message).toContain('certificate is not trusted');
+      expect(end?.message).toMatch(why);
+      expect(end?.hint).toContain('--ca');
+      expect(server.requests.all).toEqual([]);
+    });
 
-  test('none is looked at when that was asked for', async ({ serve, read }) => {
-    const server = await serve({ tls: certificate('expired') });
-    const reading = read({ url: server.url, insecure: true });
-    (await server.request()).accept(text(event(1)));
-    await reading.event();
+    test('a good one of a CA that is given is trusted', async ({ serve, read }) => {
+      const server = await serve({ tls: authority.issue('IP:127.0.0.1') });
+      const reading = read({ url: server.url, ca: authority.pem });
+      (await server.request()).accept(text(event(1)));
+      await reading.event();
+    });
+
+    test('none is looked at when that was asked for', async ({ serve, read }) => {
+      const server = await serve({ tls: authority.issue('IP:127.0.0.1', -1) });
+      const reading = read({ url: server.url, insecure: true });
+      (await server.request()).accept(text(event(1)));
+      await reading.event();
+    });
   });
 
   test('a handshake that breaks off is tried again', async ({ serve, read }) => {

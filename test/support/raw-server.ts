@@ -136,11 +136,12 @@ export class RawServer {
         ? createServer({ allowHalfOpen: true })
         : createTlsServer({ ...tls, allowHalfOpen: true });
     const raw = new RawServer(server, tls !== undefined);
+    server.on('connection', (socket) => raw.#hold(socket));
     server.on(tls === undefined ? 'connection' : 'secureConnection', (socket: Socket) =>
       raw.#connect(socket),
     );
     // A client that refuses our certificate is no fault of the test.
-    server.on('tlsClientError', () => undefined);
+    server.on('tlsClientError', (_error, socket: Socket) => socket.destroy());
     server.listen(port, host);
     await once(server, 'listening');
     return raw;
@@ -174,10 +175,22 @@ export class RawServer {
 
   /** Stops listening and destroys every connection. */
   async stop(): Promise<void> {
-    for (const { socket } of this.connections.all) socket.destroy();
+    this.#stopping = true;
+    for (const socket of this.#sockets) socket.destroy();
     if (!this.#server.listening) return;
     this.#server.close();
     await once(this.#server, 'close');
+  }
+
+  /** Every socket from its first moment: one that is in the middle of a TLS handshake is no connection yet. */
+  readonly #sockets = new Set<Socket>();
+  #stopping = false;
+
+  #hold(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('close', () => this.#sockets.delete(socket));
+    if (this.#stopping) socket.destroy();
   }
 
   #handle: (connection: RawConnection) => void = () => undefined;
