@@ -122,6 +122,14 @@ describe('auth login', () => {
     expect(allowed).toMatchObject({ code: 4, stderr: expect.stringMatching(/not encrypted/) });
   });
 
+  it('stops without a word when it is interrupted while the server hangs', async () => {
+    await using api = await startWebServer(() => running.child.kill('SIGINT'));
+    using sandbox = new Sandbox({ OPMAS_URL: api.url.href });
+    const running = sandbox.start(['auth', 'login', '--username', 'a', '--password-stdin'], { input: 'p' });
+    expect(await running.ended).toMatchObject({ signal: 'SIGINT', stdout: '', stderr: '' });
+    expect(sandbox.files().size).toBe(0);
+  });
+
   it('says that it is hidden by what comes before it', async () => {
     using sandbox = onServer();
     const environment = { OPMAS_TOKEN: 'abc' };

@@ -31,7 +31,11 @@ export async function runLogin(session: Session, options: LoginOptions): Promise
   checkOptions(options);
   const server = await chooseServer(session.globals, options, process.env);
   for (const warning of server.warnings) messages.warn(escapeUnsafe(warning));
-  const credentials = await obtain(session, server, options);
+  const credentials = await obtain(session, server, options).catch((error: unknown) => {
+    // Whoever interrupts a login does not want to hear that it was interrupted.
+    if (session.stop.aborted) return undefined;
+    throw error;
+  });
   if (credentials === undefined || session.stop.aborted) return;
   const place = await keep(session, server, credentials);
   messages.say(`${describe(server, credentials)}\nThe token is in ${escapeUnsafe(place)}.`);

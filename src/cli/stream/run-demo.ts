@@ -12,6 +12,8 @@ export async function runDemo(
   const durationMs =
     options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
   const rate = parseCount(options.rate, '--rate');
+  // Both ends are in this process; a proxy of the environment would never find the other one.
+  process.env.NO_PROXY = process.env.no_proxy = '*';
   const server = await startMockServer({ port: 0, rate, seed: parseCount(options.seed, '--seed', 0) });
   try {
     session.terminal.messages.say(`A mock of the OPMAS API serves on ${server.url}. Ctrl-C ends it.`);
