@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -179,7 +180,7 @@ describe('auth login on a terminal', () => {
       });
       await terminal.shows(/Password of admin: /);
       const shell = /shell (\d+)/.exec(terminal.shown())?.[1];
-      const pid = Number(readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8'));
+      const pid = Number(execFileSync('pgrep', ['-P', `${shell}`], { encoding: 'utf8' }));
       act((text) => terminal.pty.write(text), pid);
       await terminal.ended;
       expect(terminal.shown()).toMatch(new RegExp(`code ${code}\\b`));
