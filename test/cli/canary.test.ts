@@ -238,6 +238,7 @@ describe.concurrent('F23, F38: no secret is shown, written or handed over in arg
       ['tail', '-n', '20', '--lifecycle'],
       ['record', '-n', '20', '-o', 'capture.ndjson'],
       ['doctor'],
+      ['inspect', 'capture.ndjson'],
       ['tail', '--file', 'capture.ndjson'],
     ]) {
       const { child, ended } = sandbox.start([...args, '--debug']);
