@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -40,20 +41,32 @@ const notRun: readonly [RegExp, string][] = [
   [/^opmas-ws tail --context|curl /, 'needs a server at the address that it names'],
   [/^opmas-ws (?!context).*(wss:\/\/|--ca )/, 'needs a server of its own with TLS'],
 ];
+/** Examples that listen on the documented port need it for themselves. */
+const listens = /\b(replay|mock)\b(?!.*(-p|--port) 0)/;
+const portIsTaken = await isTaken(8000);
 const missing = ['jq', 'gzip'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
 
 function reasonToSkip(example: string): string | undefined {
+  if (portIsTaken && listens.test(example)) return 'another program on this machine has port 8000';
   const tool = missing.find((name) => new RegExp(`\\b${name}\\b`).test(example));
   return tool === undefined
     ? notRun.find(([pattern]) => pattern.test(example))?.[1]
     : `${tool} is not installed`;
 }
 
+function isTaken(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(true));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(false)));
+  });
+}
+
 /** Those that listen on the documented port take turns. */
 let portIsFree = Promise.resolve();
 
 function whenPortIsFree<T>(example: string, work: () => Promise<T>): Promise<T> {
-  if (!/\b(replay|mock)\b(?!.*(-p|--port) 0)/.test(example)) return work();
+  if (!listens.test(example)) return work();
   const result = portIsFree.then(work);
   portIsFree = result.then(
     () => undefined,
@@ -156,8 +169,8 @@ function optionsOf(name: string) {
 }
 
 describe('tables of the README', () => {
-  const documented = tablesWith('option').map(
-    ([names = '', , byDefault = '']) => [/`(--[a-z-]+)`/.exec(names)?.[1] ?? names, byDefault] as const,
+  const documented = tablesWith('option').flatMap(([names = '', , byDefault = '']) =>
+    [...names.matchAll(/`(--[a-z-]+)`/g)].map(([, long = '']) => [long, byDefault] as const),
   );
   const names = new Set(documented.map(([long]) => long));
 
