@@ -31,6 +31,9 @@ export interface Gap {
   to: number;
 }
 
+/** Short, because a wrong token is told within 10 s: this twice, and a wait between. */
+const TRIAGE_LIMIT_MS = 2500;
+
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
   readonly endpoint: string;
@@ -223,6 +226,7 @@ export class EndpointLoop {
     const { url, ca, insecure } = this.#options;
     const culprit = await triageForbidden({
       base: url,
+      timeoutMs: TRIAGE_LIMIT_MS,
       token: this.#token,
       ca,
       insecure,

@@ -52,6 +52,8 @@ class RunningSubscription implements Subscription {
   /** Kept events that are still wanted. */
   #wanted: number;
   #renewing: Promise<boolean> | undefined;
+  /** The token that the last renewal has replaced. */
+  #renewedFrom: string | undefined;
   /** What ends everything: a filter that cannot judge, or a bug of ours. */
   #fault: unknown;
 
@@ -164,12 +166,19 @@ class RunningSubscription implements Subscription {
     );
   }
 
+  /** One renewal for all endpoints that are refused with the same token, at once or one after another. */
   #renew(refused: string | undefined): Promise<boolean> {
-    const { token } = this.#options;
-    this.#renewing ??= Promise.resolve(token.renew?.(refused) ?? false).finally(() => {
+    if (refused !== undefined && refused === this.#renewedFrom) return Promise.resolve(true);
+    this.#renewing ??= this.#renewOnce(refused).finally(() => {
       this.#renewing = undefined;
     });
     return this.#renewing;
+  }
+
+  async #renewOnce(refused: string | undefined): Promise<boolean> {
+    const isNew = (await this.#options.token.renew?.(refused)) ?? false;
+    if (isNew) this.#renewedFrom = refused;
+    return isNew;
   }
 
   #pauseAll(paused: boolean): void {

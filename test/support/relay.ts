@@ -73,6 +73,7 @@ export class Relay {
   idleCuts = 0;
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const { client, server } of this.#pairs) {
       client.destroy();
       server.destroy();
@@ -81,7 +82,13 @@ export class Relay {
     await once(this.#server, 'close');
   }
 
+  #stopping = false;
+
   #join(client: Socket, targetPort: number): void {
+    if (this.#stopping) {
+      client.destroy();
+      return;
+    }
     this.connections++;
     const server = connect(targetPort, '127.0.0.1');
     const pair = { client, server };

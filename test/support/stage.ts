@@ -23,7 +23,7 @@ export const test = base.extend<Stage>({
       servers.push(server);
       return server;
     });
-    await Promise.all(servers.map((server) => server.stop()));
+    await takeDown(servers);
   },
   // biome-ignore lint/correctness/noEmptyPattern: vitest wants the pattern
   relay: async ({}, use) => {
@@ -33,7 +33,7 @@ export const test = base.extend<Stage>({
       relays.push(relay);
       return relay;
     });
-    await Promise.all(relays.map((relay) => relay.stop()));
+    await takeDown(relays);
   },
   // biome-ignore lint/correctness/noEmptyPattern: vitest wants the pattern
   read: async ({}, use) => {
@@ -43,6 +43,19 @@ export const test = base.extend<Stage>({
       readings.push(reading);
       return reading;
     });
-    await Promise.all(readings.map((reading) => reading.stop()));
+    await takeDown(readings);
   },
 });
+
+const TAKE_DOWN_LIMIT_MS = 10_000;
+
+/** vitest sets no limit for this, so what does not stop would hold the whole run. */
+async function takeDown(all: readonly { stop(): Promise<unknown> }[]): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    const error = new Error('what a test put up does not stop');
+    limit = setTimeout(reject, TAKE_DOWN_LIMIT_MS, error);
+  });
+  await Promise.race([Promise.all(all.map((one) => one.stop())), tooLong]);
+  clearTimeout(limit);
+}
