@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { chooseServer } from '../../src/cli/connection/server.js';
 import { Sandbox } from './sandbox.js';
 
 const pathOf = (sandbox: Sandbox) => join(sandbox.home, '.config/opmas-ws/config.json');
@@ -71,8 +72,7 @@ describe('context', () => {
     [['remove', 'nope'], /There is: lab/],
     [['show', 'nope'], /There is: lab/],
   ])('F109: refuses %j and changes nothing', async (args, pattern) => {
-    using sandbox = new Sandbox();
-    await context(sandbox, 'add', 'lab', '-u', 'localhost:8001');
+    using sandbox = withConfig('{"contexts":{"lab":{"url":"localhost:8001"}},"current":"lab"}');
     const before = read(sandbox);
     const { code, stdout, stderr } = await context(sandbox, ...args);
     expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
@@ -115,12 +115,22 @@ describe('context', () => {
     ['{"contexts":{"lab":{"url":"x","plaintext":"yes"}}}', /"plaintext"/],
     ['{"current":7}', /"current" is no text/],
     ['{"current":"nope"}', /current context "nope" is missing/],
-  ])('F109: says what is wrong with %j, before anything connects', async (text, pattern) => {
+  ])('F109: says what is wrong with %j', async (text, pattern) => {
     using sandbox = withConfig(text);
-    const environment = { OPMAS_TOKEN: 'abc', OPMAS_URL: '' };
-    const tail = await sandbox.run(['tail'], { environment });
-    expect(tail).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
-    expect(tail.stderr).toContain(pathOf(sandbox));
+    await expect(
+      chooseServer({ color: 'auto' }, {}, { XDG_CONFIG_HOME: join(sandbox.home, '.config') }),
+    ).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(pattern),
+    });
+  });
+
+  it('F109: names the file of a broken configuration before anything connects', async () => {
+    using sandbox = withConfig('{"contexts":{"lab":{}}}');
+    const environment = { OPMAS_TOKEN: 'abc', OPMAS_URL: 'ws://127.0.0.1:1' };
+    const { code, stdout, stderr } = await sandbox.run(['tail'], { environment });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(pathOf(sandbox));
   });
 
   it.each(['', '  \n', '\ufeff{}'])('takes %j for an empty configuration', async (text) => {

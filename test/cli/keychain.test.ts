@@ -14,14 +14,18 @@ const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-bus-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const withKeychain = () =>
-  new Sandbox({ OPMAS_URL: 'ws://localhost:1', OPMAS_KEYCHAIN: '', XDG_RUNTIME_DIR: folder });
+  new Sandbox({
+    OPMAS_URL: 'ws://localhost:1',
+    OPMAS_KEYCHAIN: '',
+    XDG_RUNTIME_DIR: mkdtempSync(join(folder, 'run-')),
+  });
 const login = (sandbox: Sandbox, through: string[], token = 'abc.def', environment = {}) =>
   sandbox.run(['auth', 'login', '--with-token'], { input: token, through, environment });
 
 /** Credential files of ours; the keyring keeps files of its own beside them. */
 const files = (sandbox: Sandbox) => [...sandbox.files().keys()].filter((path) => path.includes('opmas-ws'));
 
-describe.skipIf(withoutKeyring)('with a real keyring', () => {
+describe.skipIf(withoutKeyring)('with a real keyring', { concurrent: true }, () => {
   it('keeps the token there, and nowhere else', async () => {
     using sandbox = withKeychain();
     const { code, stderr } = await login(sandbox, keyrings.open);
@@ -133,7 +137,7 @@ async function withSilentBus<T>(work: (address: string, count: () => number) => 
   }
 }
 
-describe.skipIf(withoutKeyring)('on a bus that never answers', () => {
+describe.skipIf(withoutKeyring)('on a bus that never answers', { concurrent: true }, () => {
   it('never touches the keychain for a token of a flag, the environment or a command', () =>
     withSilentBus(async (address, count) => {
       using sandbox = withKeychain();
