@@ -19,6 +19,11 @@ const RANKS: ReadonlyMap<string, number> = new Map([
   ...LAST.map((name, index): [string, number] => [name, AMONG_OTHERS + 1 + index]),
 ]);
 
+/** Where a member of the payload stands among the others. */
+export function rankOf(name: string): number {
+  return RANKS.get(name) ?? AMONG_OTHERS;
+}
+
 /** A member's name, made ready to show. */
 interface Name {
   name: string;
@@ -39,7 +44,7 @@ export interface FieldOrder {
 const ALL = Number.POSITIVE_INFINITY;
 
 /** How much of a payload is shown. */
-interface Limits {
+export interface Limits {
   depth: number;
   nameLength: number;
   textLength: number;
@@ -48,6 +53,11 @@ interface Limits {
 const CUT: Limits = { depth: 3, nameLength: 64, textLength: 100, items: 8 };
 /** `--full`: all of it, but levels as deep as nobody reads. */
 const FULL: Limits = { depth: 16, nameLength: ALL, textLength: ALL, items: ALL };
+
+/** @param full Whether all is shown. */
+export function limitsOf(full: boolean): Limits {
+  return full ? FULL : CUT;
+}
 
 /** Writes the members of a payload as `name=value`, nested ones as `radio.channel=36`, until the line is full. */
 export class FieldWriter {
@@ -60,7 +70,7 @@ export class FieldWriter {
 
   constructor(line: VisualLine, full: boolean, nameColour: Colour) {
     this.#line = line;
-    this.#limits = full ? FULL : CUT;
+    this.#limits = limitsOf(full);
     this.#nameColour = nameColour;
   }
 
@@ -174,7 +184,7 @@ export class FieldWriter {
     const { open, close } = this.#nameColour;
     return this.#names.set(name, {
       name,
-      rank: RANKS.get(name) ?? AMONG_OTHERS,
+      rank: rankOf(name),
       text,
       width: widthOf(text),
       painted: ` ${open}${text}${close}`,

@@ -16,7 +16,7 @@ const GOOD: ReadonlySet<string> = new Set([
   ...['online', 'up', 'recovered', 'resolved', 'healthy', 'ok', 'cleared', 'restored', 'connected'],
 ]);
 /** Members of the payload that tell how things are, the most telling first. */
-const STATE_MEMBERS = ['status', 'state', 'result', 'outcome'] as const;
+export const STATE_MEMBERS = ['status', 'state', 'result', 'outcome'] as const;
 
 /** Reads the type: `device.error` and `disk.failure` are errors, `system.alert` and `rule.triggered` are alerts. */
 export function meaningOfType(type: string): TypeMeaning {
@@ -27,8 +27,12 @@ export function meaningOfType(type: string): TypeMeaning {
 
 /** Errors are bad, alerts are warnings until they are resolved, and everything else is what its payload says. */
 export function toneOf(meaning: TypeMeaning, data: unknown): Tone {
+  return toneOfState(meaning, meaning === 'error' ? 'neutral' : stateOf(data));
+}
+
+/** The same when it is known what the payload says. */
+export function toneOfState(meaning: TypeMeaning, state: Tone): Tone {
   if (meaning === 'error') return 'bad';
-  const state = stateOf(data);
   if (meaning === 'alert') return state === 'good' ? 'good' : 'warning';
   return state;
 }
@@ -38,11 +42,16 @@ function stateOf(data: unknown): Tone {
   const members = data as Record<string, unknown>;
   for (const name of STATE_MEMBERS) {
     const state = members[name];
-    if (typeof state !== 'string') continue;
-    const word = state.length > 16 ? '' : state.toLowerCase();
-    if (BAD.has(word)) return 'bad';
-    if (WARNING.has(word)) return 'warning';
-    if (GOOD.has(word)) return 'good';
+    const tone = typeof state === 'string' ? toneOfWord(state) : undefined;
+    if (tone !== undefined) return tone;
   }
   return members.success === false ? 'bad' : 'neutral';
+}
+
+/** What one of `STATE_MEMBERS` says; `undefined` when that means nothing to us. */
+export function toneOfWord(state: string): Tone | undefined {
+  const word = state.length > 16 ? '' : state.toLowerCase();
+  if (BAD.has(word)) return 'bad';
+  if (WARNING.has(word)) return 'warning';
+  return GOOD.has(word) ? 'good' : undefined;
 }

@@ -1,0 +1,325 @@
+/**
+ * Writes the lines of usual events byte by byte from where their parts stand, without a string in between: several
+ * times as fast as the plain way, and the same to the last byte. The tests hold it against that.
+ */
+import { eventLineShape } from '../../index.js';
+import { type ClockTime, createClockTime } from './clock-time.js';
+import { ESCAPED, EventSpans, NUMBER, needsQuotes, OBJECT, RAW, WORD } from './event-spans.js';
+import { type FieldName, FieldNames } from './field-names.js';
+import { limitsOf } from './fields.js';
+import type { GrowingBytes } from './growing-bytes.js';
+import { KnownSpans, stands } from './known-spans.js';
+import type { Look } from './look.js';
+import { STATE_MEMBERS, type Tone, type TypeMeaning, toneOfState, toneOfWord } from './tone.js';
+
+const LF = 0x0a;
+const QUOTE = 0x22;
+const POINT = 0x2e;
+const COLON = 0x3a;
+const LOWER_F = 0x66;
+const ELLIPSIS = Uint8Array.from(Buffer.from('…'));
+
+/** `2026-11-22T21:50:00.123456Z` */
+const TIMESTAMP_LENGTH = 27;
+const MINUTE_LENGTH = 16;
+/** Of that, what is shown of the seconds: `:00.123`. */
+const SECONDS_LENGTH = 7;
+const CLOCK_LENGTH = 12;
+/** More columns than a line can have. */
+const UNLIMITED = 2 ** 30;
+
+/** A part of the line, ready to be copied. */
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly columns: number;
+}
+
+/** A type in each of the colours that it may have. */
+interface TypeParts {
+  readonly meaning: TypeMeaning;
+  readonly columns: number;
+  readonly painted: Readonly<Record<Tone, Uint8Array>>;
+}
+
+/** Writes lines one after another, all with one look. */
+export class ByteRenderer {
+  readonly #look: Look;
+  readonly #width: number;
+  readonly #maxTextLength: number;
+  readonly #time: ClockTime;
+  readonly #spans: EventSpans;
+  readonly #types = new KnownSpans<TypeParts>();
+  readonly #subjects = new KnownSpans<Part>();
+  readonly #endpoints = new KnownSpans<Part>();
+  readonly #states = new KnownSpans<{ tone: Tone | undefined }>();
+  /** The last timestamp's minute, and the same on the clock, in its colour. */
+  #minute: Uint8Array = new Uint8Array();
+  #clockMinute: Uint8Array = new Uint8Array();
+
+  /** Of the line that is being written. */
+  #bytes: Buffer = Buffer.alloc(0);
+  #target: Buffer = Buffer.alloc(0);
+  #used = 0;
+  #columns = 0;
+  /** How many fields are still to come. */
+  #left = 0;
+
+  constructor(look: Look) {
+    this.#look = look;
+    this.#width = Math.min(look.width, UNLIMITED);
+    this.#maxTextLength = Math.min(limitsOf(look.full).textLength, UNLIMITED);
+    this.#time = createClockTime(look.utc);
+    this.#spans = new EventSpans(new FieldNames(look.colours.dim), this.#maxTextLength);
+  }
+
+  /**
+   * Adds the line for `bytes[start..end)`, which a LF follows.
+   *
+   * @returns Whether it could: `false` leaves `target` as it was, for the plain way.
+   */
+  write(target: GrowingBytes, bytes: Buffer, start: number, end: number): boolean {
+    const shape = eventLineShape(bytes, start, end);
+    if (shape === undefined || !this.#knowsTime(bytes, shape.timestamp)) return false;
+    const spans = this.#spans;
+    if (!spans.read(bytes, shape.members, end)) return false;
+    const { typeStart, typeEnd, subjectStart, subjectEnd } = spans;
+    const place =
+      this.#endpoints.get(bytes, shape.endpoint, shape.endpointEnd) ??
+      this.#newEndpoint(bytes, shape.endpoint, shape.endpointEnd);
+    const type = this.#types.get(bytes, typeStart, typeEnd) ?? this.#newType(bytes, typeStart, typeEnd);
+    const subject =
+      this.#subjects.get(bytes, subjectStart, subjectEnd) ??
+      this.#newSubject(bytes, subjectStart, subjectEnd);
+    this.#used = CLOCK_LENGTH + place.columns + type.columns + subject.columns;
+    if (this.#used >= this.#width) return false;
+    const painted = type.painted[toneOfState(type.meaning, this.#stateOf(bytes))];
+    target.reserve(
+      this.#clockMinute.length + place.bytes.length + painted.length + subject.bytes.length + spans.size + 16,
+    );
+    this.#bytes = bytes;
+    this.#target = target.bytes;
+    let at = this.#copyTime(target.length, shape.timestamp);
+    at = this.#copy(at, place.bytes);
+    at = this.#copy(at, painted);
+    at = this.#copy(at, subject.bytes);
+    at = this.#fields(at);
+    if (at < 0) return false;
+    target.bytes[at] = LF;
+    target.length = at + 1;
+    return true;
+  }
+
+  /** Whether the timestamp has our shape; its minute is known afterwards. */
+  #knowsTime(bytes: Buffer, at: number): boolean {
+    if (bytes[at + 16] !== COLON || bytes[at + 19] !== POINT) return false;
+    for (let i = MINUTE_LENGTH + 1; i < TIMESTAMP_LENGTH - 1; i++) {
+      if (i !== 19 && !isDigit(bytes[at + i] as number)) return false;
+    }
+    if (stands(this.#minute, bytes, at, at + MINUTE_LENGTH)) return true;
+    const clock = this.#time(bytes.toString('latin1', at, at + TIMESTAMP_LENGTH));
+    if (clock.startsWith('-')) return false;
+    this.#minute = Uint8Array.prototype.slice.call(bytes, at, at + MINUTE_LENGTH);
+    this.#clockMinute = bytesOf(this.#look.colours.dim.open + clock.slice(0, -SECONDS_LENGTH));
+    return true;
+  }
+
+  #copyTime(start: number, timestamp: number): number {
+    const seconds = timestamp + MINUTE_LENGTH;
+    return this.#copySpan(this.#copy(start, this.#clockMinute), seconds, seconds + SECONDS_LENGTH);
+  }
+
+  /** What the payload's own members say. */
+  #stateOf(bytes: Buffer): Tone {
+    const { states, kinds, starts, ends } = this.#spans;
+    for (let i = 0; i < STATE_MEMBERS.length; i++) {
+      const field = states[i] as number;
+      if (field < 0 || kinds[field] !== WORD) continue;
+      const start = starts[field] as number;
+      const end = ends[field] as number;
+      const { tone } = this.#states.get(bytes, start, end) ?? this.#newState(bytes, start, end);
+      if (tone !== undefined) return tone;
+    }
+    const success = states[STATE_MEMBERS.length] as number;
+    return success >= 0 && kinds[success] === RAW && bytes[starts[success] as number] === LOWER_F
+      ? 'bad'
+      : 'neutral';
+  }
+
+  /**
+   * All fields, or those that find room: from here on, each method returns the offset after what it wrote, or -1 when
+   * the line has to be written the plain way.
+   */
+  #fields(start: number): number {
+    const { members, memberCount, others, otherCount, shown } = this.#spans;
+    this.#left = shown;
+    let repeated = -1;
+    let at = start;
+    for (let i = 0; i < memberCount && at >= 0; i++) {
+      const field = members[i] as number;
+      // A member that only repeats the end of the subject comes last.
+      if (repeated < 0 && this.#repeatsSubject(field)) repeated = field;
+      else at = this.#field(at, field);
+    }
+    if (repeated >= 0 && at >= 0) at = this.#field(at, repeated);
+    for (let i = 0; i < otherCount && at >= 0; i++) at = this.#field(at, others[i] as number);
+    return at;
+  }
+
+  #repeatsSubject(field: number): boolean {
+    const { kinds, starts, ends, subjectStart, subjectEnd } = this.#spans;
+    const kind = kinds[field] as number;
+    if (kind < WORD || kind >= ESCAPED) return false;
+    const bytes = this.#bytes;
+    const start = starts[field] as number;
+    let last = subjectEnd;
+    while (last > subjectStart && bytes[last - 1] !== POINT) last--;
+    const length = subjectEnd - last;
+    if (length === 0 || (ends[field] as number) - start !== length) return false;
+    for (let i = 0; i < length; i++) if (bytes[start + i] !== bytes[last + i]) return false;
+    return true;
+  }
+
+  #field(start: number, field: number): number {
+    const { kinds, ends } = this.#spans;
+    if (this.#used >= this.#width) return start;
+    if (kinds[field] !== OBJECT) return this.#leaf(start, field);
+    const end = ends[field] as number;
+    let at = start;
+    for (let inner = field + 1; inner < end && at >= 0; inner++) {
+      if (kinds[inner] !== OBJECT && this.#used < this.#width) at = this.#leaf(at, inner);
+    }
+    return at;
+  }
+
+  #leaf(start: number, field: number): number {
+    const name = this.#spans.names[field] as FieldName;
+    const nameEnd = this.#copy(start, name.painted);
+    const valueEnd = this.#value(nameEnd, field);
+    this.#left--;
+    const used = this.#used + 1 + name.width + this.#columns;
+    if (used > this.#width || (used === this.#width && this.#left > 0))
+      return this.#cut(start, nameEnd, name);
+    this.#used = used;
+    return valueEnd;
+  }
+
+  /** Writes a value; `#columns` says afterwards how many it takes. */
+  #value(start: number, field: number): number {
+    const { kinds, starts, ends, numbers } = this.#spans;
+    const kind = kinds[field] as number;
+    if (kind === NUMBER) {
+      const text = String(numbers[field]);
+      this.#columns = text.length;
+      return start + this.#target.write(text, start, 'latin1');
+    }
+    const from = starts[field] as number;
+    const to = ends[field] as number;
+    if (kind !== RAW && to - from > this.#maxTextLength) return this.#longText(start, from, kind);
+    this.#columns = to - from;
+    if (kind <= WORD) return this.#copySpan(start, from, to);
+    this.#columns += 2;
+    this.#target[start] = QUOTE;
+    const end = this.#copySpan(start + 1, from, to);
+    this.#target[end] = QUOTE;
+    return end + 1;
+  }
+
+  #longText(start: number, from: number, kind: number): number {
+    const to = from + this.#maxTextLength;
+    const isQuoted = kind !== WORD && needsQuotes(this.#bytes, from, to);
+    let at = start;
+    if (isQuoted) this.#target[at++] = QUOTE;
+    at = this.#copy(this.#copySpan(at, from, to), ELLIPSIS);
+    if (isQuoted) this.#target[at++] = QUOTE;
+    this.#columns = to - from + (isQuoted ? 3 : 1);
+    return at;
+  }
+
+  /** Cuts the field that has been written, for it or what follows it does not fit. */
+  #cut(start: number, nameEnd: number, name: FieldName): number {
+    const room = this.#width - this.#used - 1;
+    this.#used = this.#width;
+    // The blank is a part of its own: it stays only if something fits after it.
+    if (room === 0) return this.#copy(start, ELLIPSIS);
+    if (room <= name.width)
+      return this.#copy(start, bytesOf(this.#paintedName(`${name.path}=`.slice(0, room - 1))));
+    const kept = room - name.width - 1;
+    // A long text has an ellipsis of its own, from where on bytes are not columns.
+    return kept > this.#maxTextLength ? -1 : this.#copy(nameEnd + kept, ELLIPSIS);
+  }
+
+  #paintedName(kept: string): string {
+    const { open, close } = this.#look.colours.dim;
+    return ` ${open}${kept}…${close}`;
+  }
+
+  #copy(at: number, part: Uint8Array): number {
+    const target = this.#target;
+    for (let i = 0; i < part.length; i++) target[at + i] = part[i] as number;
+    return at + part.length;
+  }
+
+  #copySpan(at: number, start: number, end: number): number {
+    const target = this.#target;
+    const bytes = this.#bytes;
+    const shift = at - start;
+    for (let i = start; i < end; i++) target[i + shift] = bytes[i] as number;
+    return end + shift;
+  }
+
+  #newEndpoint(bytes: Buffer, start: number, end: number): Part {
+    const { colours, words } = this.#look;
+    const { painted, columns } = words.endpoint(bytes.toString('utf8', start, end));
+    return keep(this.#endpoints, bytes, start, end, { bytes: bytesOf(colours.dim.close + painted), columns });
+  }
+
+  #newType(bytes: Buffer, start: number, end: number): TypeParts {
+    const { colours, words, hasColumns } = this.#look;
+    const { text, width, padding, meaning } = words.type(bytes.toString('latin1', start, end));
+    const blanks = hasColumns ? `${padding} ` : ' ';
+    const painted = (tone: Tone) => bytesOf(colours[tone].open + text + colours[tone].close + blanks);
+    return keep(this.#types, bytes, start, end, {
+      meaning,
+      columns: width + blanks.length,
+      painted: {
+        bad: painted('bad'),
+        warning: painted('warning'),
+        good: painted('good'),
+        neutral: painted('neutral'),
+      },
+    });
+  }
+
+  #newSubject(bytes: Buffer, start: number, end: number): Part {
+    const { text, width, padding } = this.#look.words.subject(bytes.toString('latin1', start, end));
+    const blanks = this.#look.hasColumns ? padding : '';
+    return keep(this.#subjects, bytes, start, end, {
+      bytes: bytesOf(text + blanks),
+      columns: width + blanks.length,
+    });
+  }
+
+  #newState(bytes: Buffer, start: number, end: number): { tone: Tone | undefined } {
+    const tone = toneOfWord(bytes.toString('latin1', start, end));
+    return keep(this.#states, bytes, start, end, { tone });
+  }
+}
+
+function keep<Value>(
+  known: KnownSpans<Value>,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  value: Value,
+): Value {
+  if (known.isFull) known.clear();
+  return known.set(bytes, start, end, value);
+}
+
+function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text));
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
