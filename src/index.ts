@@ -13,7 +13,7 @@ export { splitCommand } from './core/command-words.js';
 export type { Check, ConnectionFault, Verdict } from './core/diagnosis.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
 export { type Fault, type FaultAction, parseFault } from './core/fault.js';
-export { compileFilter, type Filter, type FilterOptions } from './core/filter.js';
+export type { Filter, FilterOptions } from './core/filter.js';
 export { FrameReader, type FrameVerdict } from './core/frame.js';
 export { findJsonFault, type JsonFault } from './core/json-fault.js';
 export { withoutLifecycleLines } from './core/lifecycle-lines.js';
@@ -69,22 +69,30 @@ export {
   type StoredCredentials,
   serializeCredentials,
 } from './io/credentials.js';
-export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
-export { type HttpRequest, type HttpResponse, httpRequest } from './io/http-request.js';
-export { login, refreshCredentials, type ServerAccess } from './io/login.js';
+export type { DiagnosisOptions } from './io/diagnosis/diagnose.js';
+export type { HttpRequest, HttpResponse } from './io/http-request.js';
+export type { ServerAccess } from './io/login.js';
+export {
+  compileFilter,
+  diagnose,
+  httpRequest,
+  inspectRecording,
+  login,
+  openRecording,
+  readRecording,
+  refreshCredentials,
+  serveRecording,
+  triageForbidden,
+} from './io/on-demand.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
 export type { ReadProblem } from './io/recording/cursor.js';
-export { type InspectedRecording, inspectRecording } from './io/recording/inspect.js';
-export { type ReadOptions, readRecording } from './io/recording/reader.js';
+export type { InspectedRecording } from './io/recording/inspect.js';
+export type { ReadOptions } from './io/recording/reader.js';
 export type { RecordedBatch } from './io/recording/recorded-batch.js';
-export { openRecording, type RecordingWriter, type RecordOptions } from './io/recording/writer.js';
+export type { RecordingWriter, RecordOptions } from './io/recording/writer.js';
 export type { PlaybackControls } from './io/replay/playback.js';
 export type { ReplayNotice, ReplayStatus } from './io/replay/replay-source.js';
-export {
-  type ReplayServer,
-  type ServeRecordingOptions,
-  serveRecording,
-} from './io/replay/serve-recording.js';
+export type { ReplayServer, ServeRecordingOptions } from './io/replay/serve-recording.js';
 export { type MockServerOptions, startMockServer, startServer } from './io/server/mock-server.js';
 export type {
   MockServer,
@@ -108,4 +116,4 @@ export {
   tokenFromText,
 } from './io/token.js';
 export { type TokenCommandOptions, tokenFromCommand } from './io/token-command.js';
-export { type TriageOptions, triageForbidden } from './io/triage.js';
+export type { TriageOptions } from './io/triage.js';

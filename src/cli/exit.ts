@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { inspect } from 'node:util';
-import { type ErrorCode, escapeUnsafe, OpmasError } from '../index.js';
+import type { ErrorCode } from '../index.js';
 
 /** The exit code of each kind of error (contract, section 7). 1 is a bug of ours. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = { USAGE: 2, AUTH: 3, NETWORK: 4, LOCAL: 5, DATA: 6 };
@@ -14,7 +14,9 @@ export function exitCodeOf(code: ErrorCode): number {
 const GRACE_MS = 2000;
 
 /** Prints what went wrong on stderr and says which exit code follows from it. */
-export function reportError(error: unknown, { debug }: { debug: boolean }): number {
+export async function reportError(error: unknown, { debug }: { debug: boolean }): Promise<number> {
+  // Late, because `--version` and `--help` need nothing of the library.
+  const { escapeUnsafe, OpmasError } = await import('../index.js');
   if (error instanceof OpmasError) {
     const lines = [`opmas-ws: ${escapeUnsafe(error.message)}`];
     // A hint may have several lines: an expression and a caret below it.

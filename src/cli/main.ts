@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Option } from './commander.js';
 import { addCommands, loadCommand } from './commands.js';
 import { finish, reportError, watchOutputs } from './exit.js';
 import { version } from './version.js';
@@ -19,7 +19,7 @@ export async function main(args: readonly string[]): Promise<void> {
       finish(error.exitCode === 0 ? 0 : 2);
       return;
     }
-    finish(reportError(error, { debug: args.includes('--debug') }));
+    finish(await reportError(error, { debug: args.includes('--debug') }));
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './commander.js';
 import { addFilterOptions, type FilterCommandOptions } from './filter-options.js';
 import { addServeOptions, type ServeCommandOptions } from './serve-options.js';
 import { runCommand } from './session.js';

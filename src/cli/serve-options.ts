@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander';
 import type { ServingOptions } from '../index.js';
+import { type Command, Option } from './commander.js';
 import type { Session } from './session.js';
 
 /** What commander makes of the options that `replay` and `mock` share. */

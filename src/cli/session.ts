@@ -59,7 +59,7 @@ export async function runCommand(
   } catch (error) {
     terminal.messages.end();
     await terminal.messages.flushed();
-    session.exitCode = reportError(error, { debug: globals.debug === true });
+    session.exitCode = await reportError(error, { debug: globals.debug === true });
   }
   if (signalled !== undefined) {
     dieBySignal(signalled);
@@ -68,7 +68,7 @@ export async function runCommand(
   for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
   // A failure of stdout that no write was waiting for.
   if (session.exitCode === 0 && terminal.out.failure instanceof OpmasError) {
-    session.exitCode = reportError(terminal.out.failure, { debug: globals.debug === true });
+    session.exitCode = await reportError(terminal.out.failure, { debug: globals.debug === true });
   }
   finish(session.exitCode);
 }

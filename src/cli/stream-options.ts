@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander';
 import type { SubscribeOptions } from '../index.js';
+import { type Command, Option } from './commander.js';
 import { addFilterOptions, type FilterCommandOptions } from './filter-options.js';
 import type { Session } from './session.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from './token-options.js';

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { type Command, Option } from './commander.js';
 import { runCommand, type Session } from './session.js';
 import type { PrintOptions } from './stream/line-printer.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from './stream-options.js';

@@ -1,5 +1,5 @@
-import { type Command, Option } from 'commander';
 import { OpmasError, type TokenProvider } from '../index.js';
+import { type Command, Option } from './commander.js';
 import type { ChosenServer } from './connection/server.js';
 import type { Session } from './session.js';
 

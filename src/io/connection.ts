@@ -1,12 +1,13 @@
 import type { Agent, IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import WebSocket, { type ClientOptions } from 'ws';
+import type { ClientOptions } from 'ws';
 import { displayUrl, redactToken } from '../core/address.js';
 import { HEARTBEAT_MESSAGE } from '../core/protocol.js';
 import { type ConnectionEnd, parseRetryAfter } from '../core/retry.js';
 import type { Clock } from './clock.js';
 import { connectFailureOf } from './connect-failure.js';
 import { Liveness } from './liveness.js';
+import { WebSocket } from './websocket.js';
 
 /** `setTimeout` fires at once for anything longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

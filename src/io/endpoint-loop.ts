@@ -12,11 +12,10 @@ import {
 } from '../core/retry.js';
 import { formatTimestamp } from '../core/timestamp.js';
 import { Stamper } from './clock.js';
-import { Connection } from './connection.js';
-import { forbiddenDetails, type GivenUp, giveUpError } from './give-up.js';
+import type { Connection } from './connection.js';
+import type { GivenUp } from './give-up.js';
 import { proxyAgentFor } from './proxy.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
-import { triageForbidden } from './triage.js';
 
 /** What the loop hands on; all of it in the order in which it happened. */
 export interface EndpointSink {
@@ -100,6 +99,7 @@ export class EndpointLoop {
       if (decision === undefined) return;
       if (decision.action === 'end') {
         if (decision.why === 'ended') return;
+        const { giveUpError } = await import('./give-up.js');
         throw giveUpError(end, consequence, decision.why, this.#givenUp());
       }
       if (decision.renew) await unlessStopped(this.#renewToken(), this.#stopping);
@@ -164,6 +164,8 @@ export class EndpointLoop {
       format: FORMAT_VERSION,
     });
     const agent = await proxyAgentFor(url, { ca: options.ca });
+    // Late, because it brings `ws`, which costs time that programs without a connection need not spend.
+    const { Connection } = await import('./connection.js');
     if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
     const connection = new Connection(
       {
@@ -224,6 +226,8 @@ export class EndpointLoop {
     const consequence = consequenceOf(end);
     if (end.kind !== 'refused' || end.status !== 403) return consequence;
     const { url, ca, insecure } = this.#options;
+    const { triageForbidden } = await import('./triage.js');
+    const { forbiddenDetails } = await import('./give-up.js');
     const culprit = await triageForbidden({
       base: url,
       timeoutMs: TRIAGE_LIMIT_MS,

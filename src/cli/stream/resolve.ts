@@ -23,17 +23,20 @@ export async function resolve(
   endpoints: readonly string[],
   options: StreamCommandOptions,
 ): Promise<SubscribeOptions> {
-  const filter = await compileFilter(filterOptionsOf(options));
+  const asked = filterOptionsOf(options);
+  const isAsked = Object.values(asked).some((value) => value !== undefined);
+  const filter = isAsked ? await compileFilter(asked) : undefined;
   const fixed = {
     endpoints: endpoints.length === 0 ? ENDPOINTS : endpoints.map(checkEndpoint),
-    filter,
+    ...(filter === undefined ? {} : { filter }),
     ...limitsOf(options),
     retry: retryOf(options),
     signal: session.stop,
     recorder: `opmas-ws/${version}`,
   };
   const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
-  for (const hint of [...filter.hints, ...warnings]) session.terminal.messages.warn(escapeUnsafe(hint));
+  for (const hint of [...(filter?.hints ?? []), ...warnings])
+    session.terminal.messages.warn(escapeUnsafe(hint));
   return { ...fixed, url, token, insecure, ...(ca === undefined ? {} : { ca }) };
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type WebSocket from 'ws';
 import { proxyAgentFor } from '../proxy.js';
+import type { WebSocket } from '../websocket.js';
 
 /** How an attempt to open one endpoint went. */
 export interface ProbeResult {
@@ -37,7 +37,7 @@ const CLOSE_LIMIT_MS = 200;
 export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> {
   const { url, ca, insecure, signal } = options;
   const agent = await proxyAgentFor(url, { ca });
-  const { WebSocket } = await import('ws');
+  const { WebSocket } = await import('../websocket.js');
   const start = performance.now();
   const socket = new WebSocket(url, {
     perMessageDeflate: false,

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type WebSocket, WebSocketServer } from 'ws';
+
 import { OpmasError } from '../../core/errors.js';
 import { CLOSE_AUTHENTICATION_FAILED, ENDPOINTS, WEBSOCKET_PATH } from '../../core/protocol.js';
+import { type WebSocket, WebSocketServer } from '../websocket.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
 import { RequestGuard } from './guard.js';
 import { Listeners } from './listeners.js';
