@@ -53,7 +53,7 @@ export {
 export { type LineKind, RecordedLine } from './core/recorded-line.js';
 export { relativeTime } from './core/relative-time.js';
 export type { RetryOptions } from './core/retry.js';
-export type { RecordedClose, RecordedGap } from './core/statistics/connection-history.js';
+export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
 export type { NamedCount } from './core/statistics/recording-statistics.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
 export { formatTimestamp, parseTimestamp } from './core/timestamp.js';

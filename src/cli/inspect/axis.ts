@@ -41,7 +41,8 @@ function timeLabel(text: string, step: number): string {
 export function valueTicks(highest: number, most: number): number[] {
   const rough = highest / most;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
+  const step =
+    [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((candidate) => candidate >= rough) ?? rough;
   const ticks: number[] = [];
   for (let value = step; value <= highest; value += step) ticks.push(Number(value.toPrecision(6)));
   return ticks;

@@ -7,7 +7,7 @@ import { bySeverity } from './type-colors.js';
 
 /** Sizes of the drawing, in its own units; it is scaled to the width of the page. */
 export const WIDTH = 1080;
-const LEFT = 58;
+const LEFT = 78;
 const RIGHT = 12;
 const TOP = 12;
 const PLOT_HEIGHT = 240;
@@ -72,7 +72,7 @@ function hatch(): string {
 
 function grid({ highest, columns, y }: Scene, bottom: number): string {
   const perSecond = MICROSECONDS_PER_SECOND / columns.width;
-  const lines = valueTicks(highest * perSecond, 4).map((rate) => {
+  const lines = valueTicks(highest * perSecond, 5).map((rate) => {
     const at = round(y(rate / perSecond));
     return (
       `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/>` +
@@ -116,26 +116,28 @@ function bars({ columns, x, y }: Scene, colors: ReadonlyMap<string, string>): st
 }
 
 /** Endpoints of which anything is known, events or lifecycle. */
-function laneNames({ byEndpoint, gaps, closes }: InspectedRecording): string[] {
+function laneNames({ byEndpoint, gaps, closes, connections }: InspectedRecording): string[] {
   const names = new Set(byEndpoint.map(({ name }) => name));
-  for (const { endpoint } of [...gaps, ...closes]) names.add(endpoint);
+  for (const { endpoint } of [...connections, ...gaps, ...closes]) names.add(endpoint);
   return [...names].slice(0, MAX_LANES);
 }
 
 function lane(report: InspectedRecording, scene: Scene, endpoint: string, at: number): string {
   const y = TOP + PLOT_HEIGHT + LANE_GAP + at * (LANE_HEIGHT + LANE_GAP);
-  const name = endpoint.length > 9 ? `…${endpoint.slice(-8)}` : endpoint;
+  const name = endpoint.length > 11 ? `…${endpoint.slice(-10)}` : endpoint;
   const parts = [
     `<text class="lane-name" x="${LEFT - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(name)}</text>`,
     `<rect class="lane" x="${LEFT}" y="${y}" width="${PLOT_WIDTH}" height="${LANE_HEIGHT}" rx="3"/>`,
   ];
-  for (const { from, to } of report.gaps.filter((gap) => gap.endpoint === endpoint).slice(0, MAX_MARKS)) {
+  const own = <Item extends { endpoint: string }>(items: readonly Item[]) =>
+    items.filter((item) => item.endpoint === endpoint).slice(0, MAX_MARKS);
+  const box = (kind: string, { from, to }: { from: number; to: number }) => {
     const { x, width } = span(scene, from, to);
-    parts.push(`<rect class="gap" x="${x}" y="${y}" width="${width}" height="${LANE_HEIGHT}"/>`);
-  }
-  for (const { at: time, code } of report.closes
-    .filter((end) => end.endpoint === endpoint)
-    .slice(0, MAX_MARKS)) {
+    parts.push(`<rect class="${kind}" x="${x}" y="${y}" width="${width}" height="${LANE_HEIGHT}"/>`);
+  };
+  for (const connection of own(report.connections)) box('connected', connection);
+  for (const gap of own(report.gaps)) box('gap', gap);
+  for (const { at: time, code } of own(report.closes)) {
     if (Number.isNaN(time)) continue;
     const x = round(scene.x(time));
     const kind = code === 1000 ? 'close' : 'close bad';
@@ -161,9 +163,10 @@ function timeMark({ label }: Tick, x: number, bottom: number): string {
       (row, at) =>
         `<tspan x="${x}" dy="${at === 0 ? 0 : 13}"${at === 0 ? '' : ' class="date"'}>${row}</tspan>`,
     );
+  const anchor = x > WIDTH - RIGHT - 20 ? 'end' : 'middle';
   return (
     `<line class="grid" x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}"/>` +
-    `<text class="tick" x="${x}" y="${bottom + 17}" text-anchor="middle">${rows.join('')}</text>`
+    `<text class="tick" x="${x}" y="${bottom + 17}" text-anchor="${anchor}">${rows.join('')}</text>`
   );
 }
 

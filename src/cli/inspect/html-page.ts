@@ -69,8 +69,8 @@ function tiles(report: InspectedRecording): string {
     gapCount === 0
       ? tile('none', 'gaps', 'good')
       : tile(
-          formatDuration(gapSeconds * 1000),
-          `in ${number(gapCount)} ${gapCount === 1 ? 'gap' : 'gaps'}`,
+          number(gapCount),
+          `${gapCount === 1 ? 'gap of' : 'gaps, added up'} ${formatDuration(gapSeconds * 1000)}`,
           'bad',
         ),
   ];
@@ -92,6 +92,7 @@ function timelineCard(
 ): string {
   const names = columns.series.map(({ name }) => name).sort(bySeverity);
   const keys = names.map((name) => `<li>${swatch(colors.get(name))}${escapeHtml(name)}</li>`);
+  if (report.connections.length > 0) keys.push('<li><span class="swatch open-key"></span>connected</li>');
   if (report.gapCount > 0) keys.push('<li><span class="swatch gap-key"></span>gap</li>');
   if (report.closes.length > 0) keys.push('<li><span class="swatch close-key"></span>connection closed</li>');
   const width = formatDuration(columns.width / 1000);
@@ -105,7 +106,7 @@ function typesCard(report: InspectedRecording, colors: ReadonlyMap<string, strin
   const rows = report.byType.slice(0, MAX_ROWS).map(({ name, count }) => {
     const color = colors.get(name) ?? '#888';
     const values = small?.series.find((series) => series.name === name)?.values;
-    return `<tr><td class="name">${swatch(color)}${escapeHtml(name)}</td><td>${values === undefined ? '' : miniature(values, color)}</td>${figures(count, report.events)}</tr>`;
+    return `<tr><td class="name">${swatch(color)}${escapeHtml(name)}</td><td class="small">${values === undefined ? '' : miniature(values, color)}</td>${figures(count, report.events)}</tr>`;
   });
   return card('By type', ['type', 'over time', '#events', '#share'], rows, report.byType.length);
 }
@@ -142,7 +143,7 @@ function gapsCard({ gaps, gapCount, gapSeconds }: InspectedRecording): string {
         `<tr><td class="name">${escapeHtml(endpoint)}</td><td class="time">${timeText(from)}</td><td class="time">${timeText(to)}</td>` +
         `<td class="number lost">${formatDuration((to - from) / 1000)}</td><td class="name">${escapeHtml(reason)}</td></tr>`,
     );
-  const title = `Gaps<small>${formatDuration(gapSeconds * 1000)} in all; events in them may be missing</small>`;
+  const title = `Gaps<small>${formatDuration(gapSeconds * 1000)} of all endpoints added up; events in them may be missing</small>`;
   return card(title, ['endpoint', 'from', 'to', '#length', 'why'], rows, gapCount);
 }
 

@@ -2,14 +2,14 @@
 export const STYLE = `
 :root {
   color-scheme: light dark;
-  --ground: #f6f7f9; --card: #fff; --text: #1b2430; --quiet: #66717f; --line: #e3e7ec; --lane: #cfeadb;
-  --bad: #c62828; --warn: #a86400; --good: #1b7f4b; --gap: rgba(198, 40, 40, .16); --gap-shade: rgba(198, 40, 40, .09);
+  --ground: #f6f7f9; --card: #fff; --text: #1b2430; --quiet: #66717f; --line: #e3e7ec; --lane: #eceff3; --open: #bfe5cf;
+  --bad: #c62828; --warn: #a86400; --good: #1b7f4b; --gap: rgba(198, 40, 40, .16); --gap-shade: rgba(198, 40, 40, .05);
   --shadow: 0 1px 2px rgba(20, 30, 50, .06), 0 2px 8px rgba(20, 30, 50, .05);
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --ground: #12161c; --card: #1b212a; --text: #e4e9f0; --quiet: #93a0b0; --line: #2d3641; --lane: #1f4735;
-    --bad: #ff7b72; --warn: #e3b341; --good: #56d364; --gap: rgba(255, 110, 100, .25); --gap-shade: rgba(255, 110, 100, .12);
+    --ground: #12161c; --card: #1b212a; --text: #e4e9f0; --quiet: #93a0b0; --line: #2d3641; --lane: #262e38; --open: #1f5239;
+    --bad: #ff7b72; --warn: #e3b341; --good: #56d364; --gap: rgba(255, 110, 100, .25); --gap-shade: rgba(255, 110, 100, .055);
     --shadow: none;
   }
 }
@@ -33,14 +33,14 @@ h2 small { font-weight: 400; color: var(--quiet); margin-left: 8px; }
 .legend li { display: flex; align-items: center; gap: 6px; overflow-wrap: anywhere; }
 .swatch { flex: none; display: inline-block; width: 11px; height: 11px; border-radius: 3px; }
 .swatch.gap-key { background: repeating-linear-gradient(45deg, var(--bad) 0 1px, var(--gap) 1px 4px); }
-.swatch.lane-key { background: var(--lane); } .swatch.close-key { border-radius: 50%; background: var(--bad); }
+.swatch.open-key { background: var(--open); } .swatch.close-key { border-radius: 50%; background: var(--bad); }
 .chart { position: relative; }
 #chart { display: block; width: 100%; height: auto; min-width: 640px; }
 #chart text { font-size: 11px; fill: var(--quiet); }
 #chart .lane-name { fill: var(--text); font-size: 12px; }
 #chart .date { font-size: 10px; }
 .grid { stroke: var(--line); } .base { stroke: var(--quiet); }
-.lane { fill: var(--lane); } .gap-ground { fill: var(--card); } .gap { fill: url(#hatch); }
+.lane { fill: var(--lane); } .connected { fill: var(--open); } .gap-ground { fill: var(--card); } .gap { fill: url(#hatch); }
 .gap-line { stroke: var(--bad); stroke-width: 3; opacity: .75; } .gap-shade { fill: var(--gap-shade); }
 .close line { stroke: var(--quiet); stroke-width: 1.5; } .close circle { fill: var(--quiet); stroke: var(--card); stroke-width: 1.5; }
 .close.bad line { stroke: var(--bad); } .close.bad circle { fill: var(--bad); }
@@ -52,18 +52,19 @@ h2 small { font-weight: 400; color: var(--quiet); margin-left: 8px; }
 #tip .row span:nth-child(2) { flex: 1; overflow-wrap: anywhere; } #tip .row b { font-variant-numeric: tabular-nums; }
 #tip .lost { color: var(--bad); }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
-th { text-align: left; font-weight: 550; color: var(--quiet); font-size: 12px; padding: 4px 10px 6px 0; }
-td { padding: 5px 10px 5px 0; border-top: 1px solid var(--line); vertical-align: middle; }
+th { text-align: left; font-weight: 550; color: var(--quiet); font-size: 12px; padding: 4px 18px 6px 0; }
+td { padding: 5px 18px 5px 0; border-top: 1px solid var(--line); vertical-align: middle; }
 td.name { overflow-wrap: anywhere; } td.name .swatch { margin-right: 8px; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.time { font-variant-numeric: tabular-nums; white-space: nowrap; } td.lost { color: var(--bad); font-weight: 550; }
 td.bar { width: 28%; } .meter { height: 8px; border-radius: 4px; background: #3b82f6; min-width: 2px; }
-.miniature { display: block; width: 160px; height: 24px; }
+.miniature { display: block; width: 100%; height: 24px; } td.small { width: 46%; }
+th:last-child, td:last-child { padding-right: 0; }
 .none { color: var(--good); margin: 0; } .quiet { color: var(--quiet); margin: 8px 0 0; font-size: 13px; }
 footer { color: var(--quiet); font-size: 13px; margin-top: 24px; }
 @media print {
-  :root { color-scheme: light; --ground: #fff; --card: #fff; --text: #000; --quiet: #555; --line: #ccc; --lane: #d9efe2;
-    --bad: #b71c1c; --warn: #8a5300; --good: #1b5e20; --gap: rgba(198, 40, 40, .16); --gap-shade: rgba(198, 40, 40, .09); --shadow: none; }
+  :root { color-scheme: light; --ground: #fff; --card: #fff; --text: #000; --quiet: #555; --line: #ccc; --lane: #eee; --open: #cdebd9;
+    --bad: #b71c1c; --warn: #8a5300; --good: #1b5e20; --gap: rgba(198, 40, 40, .16); --gap-shade: rgba(198, 40, 40, .05); --shadow: none; }
   body { font-size: 12px; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   main { max-width: none; padding: 0; } .card, .tile { break-inside: avoid; } #tip, .cursor { display: none; }
   #chart { min-width: 0; } .card { overflow: visible; } tr { break-inside: avoid; }

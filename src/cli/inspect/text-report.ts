@@ -67,11 +67,17 @@ function timelineLines(report: InspectedRecording, palette: Palette, columns: nu
   if (spark === undefined) return [];
   const lines = [`${label('Timeline')}${palette.cyan(spark.events)}`];
   if (spark.gaps !== '') lines.push(`${label('  gaps')}${palette.red(spark.gaps)}`);
-  const { start, width, count } = spark.columns;
-  const from = timeText(start).slice(11, 19);
-  const to = timeText(start + width * count).slice(11, 19);
+  const { count } = spark.columns;
+  const [from, to] = edgeLabels(report.first!, report.last!);
   lines.push(label('') + palette.dim(from + to.padStart(Math.max(count - from.length, to.length + 2))));
   return lines;
+}
+
+/** The times of both ends: of the day alone when it is one day. */
+function edgeLabels(first: number, last: number): [string, string] {
+  const [from, to] = [timeText(first), timeText(last)];
+  const isOneDay = from.slice(0, 10) === to.slice(0, 10);
+  return isOneDay ? [from.slice(11, 19), to.slice(11, 19)] : [from.slice(0, 16), to.slice(0, 16)];
 }
 
 function section(
@@ -102,7 +108,7 @@ function subjectsTitle({ subjects, subjectCount }: InspectedRecording): string {
 
 function gapLines({ gaps, gapCount, gapSeconds }: InspectedRecording, palette: Palette): string[] {
   if (gapCount === 0) return [`${palette.bold('Gaps')}  ${palette.green('none')}`];
-  const title = `${palette.bold('Gaps')}  ${number(gapCount)}, ${formatDuration(gapSeconds * 1000)} in all`;
+  const title = `${palette.bold('Gaps')}  ${number(gapCount)}, ${formatDuration(gapSeconds * 1000)} of all endpoints added up`;
   const shown = [...gaps].sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, MAX_GAPS);
   const width = Math.max(...shown.map(({ endpoint }) => widthOf(cut(escapeUnsafe(endpoint)))));
   const lines = shown.sort((a, b) => a.from - b.from).map((gap) => gapLine(gap, width, palette));

@@ -19,13 +19,21 @@ export interface RecordedClose {
   code: number;
 }
 
+/** A time in which an endpoint was connected. */
+export interface RecordedConnection {
+  endpoint: string;
+  from: number;
+  to: number;
+}
+
 /** What is kept one by one; of more only the number and the total are known. */
 const MAX_KEPT = 10_000;
 const MAX_ENDPOINTS = 1000;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 
 interface EndpointHistory {
-  isOpen: boolean;
+  /** Since when it is open; `undefined` = it is not. */
+  openSince: number | undefined;
   /** Up to when the endpoint was heard: its last event, or the end of its connection. `NaN`: never. */
   heard: number;
   /** How the last connection ended; `undefined` while it is open and when its end was asked for. */
@@ -36,6 +44,7 @@ interface EndpointHistory {
 export class ConnectionHistory {
   readonly gaps: RecordedGap[] = [];
   readonly closes: RecordedClose[] = [];
+  readonly connections: RecordedConnection[] = [];
   readonly closeCounts = new Tally(500);
   readonly refusalCounts = new Tally(500);
   gapCount = 0;
@@ -43,7 +52,7 @@ export class ConnectionHistory {
   /** Events that were lost because nobody took them. */
   dropped = 0;
   readonly #endpoints = new Map<string, EndpointHistory>();
-  #latest: EndpointHistory = { isOpen: false, heard: Number.NaN, loss: undefined };
+  #latest: EndpointHistory = { openSince: undefined, heard: Number.NaN, loss: undefined };
   #latestName: string | undefined;
 
   /** An endpoint has given an event. */
@@ -61,15 +70,18 @@ export class ConnectionHistory {
     const known = this.#historyOf(endpoint);
     switch (connection.state) {
       case 'open':
-        if (connection.continued === undefined) this.#opened(endpoint, known, at, connection.gap_since);
-        known.isOpen = true;
+        if (connection.continued === undefined) {
+          this.#endConnection(endpoint, known, known.heard);
+          this.#opened(endpoint, known, at, connection.gap_since);
+        }
+        known.openSince ??= at;
         known.loss = undefined;
         known.heard = at;
         break;
       case 'closed': {
         const wanted = connection.code === 1000 && connection.retry_in_ms === undefined;
         known.loss = wanted ? undefined : `closed ${connection.code} ${closeMeaning(connection.code)}`;
-        known.isOpen = false;
+        this.#endConnection(endpoint, known, at);
         known.heard = at;
         this.closeCounts.add(String(connection.code));
         if (this.closes.length < MAX_KEPT) this.closes.push({ endpoint, at, code: connection.code });
@@ -90,8 +102,10 @@ export class ConnectionHistory {
    * @param end Time of the last line.
    */
   finish(end: number): void {
-    for (const [endpoint, { isOpen, heard, loss }] of this.#endpoints) {
-      if (isOpen || loss === undefined || !(heard < end)) continue;
+    for (const [endpoint, history] of this.#endpoints) {
+      const { openSince, heard, loss } = history;
+      this.#endConnection(endpoint, history, end);
+      if (openSince !== undefined || loss === undefined || !(heard < end)) continue;
       this.#addGap({ endpoint, from: heard, to: end, reason: `${loss}, not open again` });
     }
     this.gaps.sort((a, b) => a.from - b.from);
@@ -100,7 +114,7 @@ export class ConnectionHistory {
   #historyOf(endpoint: string): EndpointHistory {
     let known = this.#endpoints.get(endpoint);
     if (known === undefined) {
-      known = { isOpen: false, heard: Number.NaN, loss: undefined };
+      known = { openSince: undefined, heard: Number.NaN, loss: undefined };
       if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
     }
     return known;
@@ -114,6 +128,13 @@ export class ConnectionHistory {
       // It was open before, and this connection knows nothing of it: the recorder was ended and started again.
       this.#addGap({ endpoint, from: heard, to: at, reason: loss ?? 'not recorded' });
     }
+  }
+
+  #endConnection(endpoint: string, history: EndpointHistory, to: number): void {
+    const from = history.openSince;
+    history.openSince = undefined;
+    if (from === undefined || !(to >= from) || this.connections.length >= MAX_KEPT) return;
+    this.connections.push({ endpoint, from, to });
   }
 
   #addGap(gap: RecordedGap): void {

@@ -1,5 +1,10 @@
 import type { RecordedLine } from '../recorded-line.js';
-import { ConnectionHistory, type RecordedClose, type RecordedGap } from './connection-history.js';
+import {
+  ConnectionHistory,
+  type RecordedClose,
+  type RecordedConnection,
+  type RecordedGap,
+} from './connection-history.js';
 import { Tally } from './tally.js';
 import { Timeline } from './timeline.js';
 
@@ -31,6 +36,8 @@ export interface RecordingReport {
   gapCount: number;
   /** Length of all gaps together, each endpoint by itself. */
   gapSeconds: number;
+  /** Times in which endpoints were connected: the first 10,000. */
+  connections: RecordedConnection[];
   /** Ends of connections: the first 10,000, and counts by code. */
   closes: RecordedClose[];
   closeCounts: NamedCount[];
@@ -124,6 +131,7 @@ export class RecordingStatistics {
       gaps: history.gaps,
       gapCount: history.gapCount,
       gapSeconds: history.gapSeconds,
+      connections: history.connections,
       closes: history.closes,
       closeCounts: history.closeCounts.sorted(),
       refusalCounts: history.refusalCounts.sorted(),
