@@ -217,16 +217,16 @@ export class RecordingCursor {
   }
 
   #reportHole(offset: number, ahead: 0 | 1): void {
-    this.#report('hole', `${this.#hole} zero bytes (from byte ${offset} on) were skipped`, ahead);
+    this.#report('hole', `${this.#hole} zero bytes (from byte ${offset} on) in the place of text`, ahead);
     this.#hole = 0;
   }
 
   #complain(start: number, end: number, isTorn: boolean): void {
     const length = `${end - start} bytes from byte ${this.#offset} on`;
     if (isTorn && (this.#foundLine || looksLikeOurs(this.#segment.subarray(start, end)))) {
-      this.#report('torn tail', `the last line is torn (${length}) and was skipped`);
+      this.#report('torn tail', `the last line is torn (${length})`);
     } else {
-      this.#report('bad line', `not a JSON object (${length}); the line was skipped`);
+      this.#report('bad line', `not a JSON object (${length})`);
     }
   }
 

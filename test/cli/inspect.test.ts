@@ -1,0 +1,291 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatInvalidLine, formatLifecycleLine, formatTimestamp } from '../../src/index.js';
+import { BrowserPage, chromium } from '../support/browser.js';
+
+let folder: string;
+let capture: string;
+/** The same without damage. */
+let whole: string;
+const start = Date.UTC(2026, 10, 22, 21, 50) * 1000;
+const second = 1_000_000;
+
+function at(seconds: number): string {
+  return formatTimestamp(start + seconds * second);
+}
+function event(seconds: number, endpoint: string, type: string, subject = `opmas.${endpoint}.x`): string {
+  return `{"received_at":"${at(seconds)}","endpoint":"${endpoint}","type":${JSON.stringify(type)},"subject":${JSON.stringify(subject)},"data":{}}\n`;
+}
+const hostile = '</script><img src=x onerror="document.title=1">\u202e\u001b[2J\'"&';
+
+const lines = [
+  formatLifecycleLine(at(0), 'devices', {
+    state: 'connecting',
+    attempt: 1,
+    url: 'ws://x/',
+    recorder: 'opmas-ws/0',
+    format: 1,
+  }),
+  formatLifecycleLine(at(0), 'devices', { state: 'refused', status: 503, retry_in_ms: 1000 }),
+  formatLifecycleLine(at(0), 'devices', { state: 'refused', error: 'connection refused', retry_in_ms: 1000 }),
+  formatLifecycleLine(at(1), 'devices', { state: 'open' }),
+  formatLifecycleLine(at(1), 'rules', { state: 'open' }),
+  ...[2, 2.1, 2.2, 2.3, 3, 4, 5].map((time) => event(time, 'devices', 'device.status_update')),
+  event(6, 'devices', 'device.error', 'opmas.devices.ap-7'),
+  event(7, 'rules', hostile, hostile),
+  formatInvalidLine(at(8), 'devices', 'not JSON', Buffer.from('{'), false),
+  formatLifecycleLine(at(10), 'devices', { state: 'closed', code: 1006, reason: '', retry_in_ms: 500 }),
+  formatLifecycleLine(at(20), 'devices', { state: 'open', gap_since: at(9) }),
+  'damage\n',
+  event(25, 'devices', 'device.error', 'opmas.devices.ap-7'),
+  formatLifecycleLine(at(26), 'rules', { state: 'dropped', count: 4, from: at(25), to: at(26) }),
+  formatLifecycleLine(at(28), 'rules', { state: 'closed', code: 1011, reason: 'x', retry_in_ms: 500 }),
+  formatLifecycleLine(at(30), 'devices', { state: 'closed', code: 1000, reason: '' }),
+  // Started again with --append.
+  formatLifecycleLine(at(40), 'devices', { state: 'open' }),
+  // The next part of a rotation.
+  formatLifecycleLine(at(41), 'devices', { state: 'open', continued: true }),
+  formatLifecycleLine(at(42), 'devices', { state: 'closed', code: 1000, reason: '' }),
+  '{"received_at":"2026-11-22T2',
+];
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'opmas-ws-inspect-'));
+  capture = join(folder, 'capture.ndjson');
+  whole = join(folder, 'whole.ndjson');
+  const bytes = lines.map((line) => Buffer.from(line));
+  await writeFile(capture, Buffer.concat(bytes));
+  await writeFile(
+    whole,
+    Buffer.concat(bytes.slice(0, -1).filter((line) => !line.equals(Buffer.from('damage\n')))),
+  );
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function inspect(args: string[], input?: string) {
+  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
+    const child = spawn(process.execPath, ['bin/opmas-ws.js', 'inspect', ...args], { stdio: 'pipe' });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (data: Buffer) => {
+      stdout += data;
+    });
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+    child.stdin.end(input);
+  });
+}
+
+describe('inspect --json', () => {
+  test('has all figures, and exactly the members that it is said to have', async () => {
+    const { code, stdout, stderr } = await inspect([capture, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      events: 10,
+      by_endpoint: { devices: 9, rules: 1 },
+      by_type: { 'device.status_update': 7, 'device.error': 2, [hostile]: 1 },
+      subjects: [
+        { subject: 'opmas.devices.x', events: 7 },
+        { subject: 'opmas.devices.ap-7', events: 2 },
+        { subject: hostile, events: 1 },
+      ],
+      first: at(0),
+      last: at(42),
+      rate: { mean: Number((10 / 42).toFixed(6)), peak: 4 },
+      gaps: [
+        { endpoint: 'devices', from: at(9), to: at(20), seconds: 11, reason: 'closed 1006 abnormal closure' },
+        {
+          endpoint: 'rules',
+          from: at(28),
+          to: at(42),
+          seconds: 14,
+          reason: 'closed 1011 internal error, not open again',
+        },
+        { endpoint: 'devices', from: at(30), to: at(40), seconds: 10, reason: 'not recorded' },
+      ],
+      gap_seconds: 35,
+      closes: { 1000: 2, 1006: 1, 1011: 1 },
+      refusals: { 503: 1, 'connection refused': 1 },
+      dropped: 4,
+      invalid: 1,
+      bad_lines: 1,
+      torn_tail: true,
+    });
+    expect(stderr.split('\n')).toEqual([
+      expect.stringContaining(`${capture}:18: not a JSON object`),
+      expect.stringContaining(`${capture}:26: the last line is torn`),
+      '',
+    ]);
+  });
+
+  test('F113: --strict makes damage an error', async () => {
+    const { code, stdout, stderr } = await inspect([capture, '--json', '--strict']);
+    expect([code, stdout]).toEqual([6, '']);
+    expect(stderr).toContain(`${capture}:18: not a JSON object`);
+  });
+
+  test.each([
+    ['jq -c .', 'devices', 9],
+    ['jq -cS .', 'devices', 9],
+    ['grep \'"rules"\'', 'rules', 1],
+    ['head -n 8', 'devices', 3],
+    ['sort', 'devices', 9],
+    ['cat - "$0"', 'devices', 18],
+    ['gzip', 'devices', 9],
+  ])('what %s makes of a recording is one', async (command, endpoint, events) => {
+    const shell = spawn('sh', ['-c', `${command} < "$0"`, whole], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const output = Buffer.concat(await shell.stdout.toArray());
+    const path = join(folder, 'derived');
+    await writeFile(path, output);
+    const { code, stdout } = await inspect([path, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).by_endpoint[endpoint]).toBe(events);
+  });
+
+  test('reads stdin, gzip data and several files, and complains of ten problems at most', async () => {
+    const text = event(1, 'system', 'system.status');
+    const packed = join(folder, 'packed');
+    await writeFile(packed, gzipSync(text.repeat(3)));
+    const { code, stdout, stderr } = await inspect(
+      ['-', packed, '--json'],
+      `${text}${'damage\n'.repeat(30)}${text}`,
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ events: 5, bad_lines: 30 });
+    expect(stderr.trimEnd().split('\n')).toHaveLength(11);
+    expect(stderr).toContain('… and 20 more problems');
+  });
+
+  test('F112: what is no recording is refused with exit code 6, what is not there with 2', async () => {
+    expect(await inspect(['-', '--json'], '')).toMatchObject({ code: 6, stdout: '' });
+    expect(await inspect(['-'], 'Dear reader,\n')).toMatchObject({ code: 6, stdout: '' });
+    expect(await inspect([join(folder, 'nope')])).toMatchObject({ code: 2, stdout: '' });
+    expect(await inspect([])).toMatchObject({ code: 2, stdout: '' });
+  });
+});
+
+describe('inspect for people', () => {
+  test('F81: has everything on one screen, and nothing foreign that could move a cursor', async () => {
+    const { code, stdout } = await inspect([capture]);
+    expect(code).toBe(0);
+    expect(stdout.replace(/[\x20-\x7e\n–—━…×▁-█]/g, '')).toBe('');
+    expect(stdout).toContain('\\u202e\\u001b');
+    for (const text of [
+      /^Events +10$/m,
+      /^From +2026-11-22 21:50:00.000 UTC$/m,
+      /^To +2026-11-22 21:50:42.000 UTC {2}\(42s\)$/m,
+      /^Rate +0.24 a second on average, 4 at most$/m,
+      /^Timeline {3}█ .*$/m,
+      /^ {2}gaps +━+$/m,
+      /^ {2}devices +9 +90.0 %$/m,
+      /^ {2}devices {2}2026-11-22 21:50:09.000 UTC to 21:50:20.000 UTC +11s {2}closed 1006 abnormal closure$/m,
+      /^Closes +1000 normal closure ×2, 1006 abnormal closure ×1, 1011 internal error ×1$/m,
+      /^Refusals +HTTP 503 ×1, connection refused ×1$/m,
+      /^Dropped +4 events$/m,
+      /^Invalid +1 frames were no JSON object$/m,
+      /^Bad lines +1$/m,
+      /^Torn tail/m,
+    ]) {
+      expect(stdout).toMatch(text);
+    }
+  });
+
+  test('says of a recording without times what can be said', async () => {
+    const { code, stdout } = await inspect(['-'], '{"type":"device.error"}\n{"a":1}\n');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^Events +2$/m);
+    expect(stdout).toMatch(/^ {2}\(unknown\) +1 +50.0 %$/m);
+    expect(stdout).not.toContain('Timeline');
+  });
+});
+
+describe('inspect --html', () => {
+  test('writes a page of mode 0600, over an earlier one only', async () => {
+    const page = join(folder, 'report.html');
+    for (const _ of ['new', 'again']) {
+      expect(await inspect([capture, '--html', page])).toMatchObject({ code: 0, stdout: '' });
+    }
+    expect((await stat(page)).mode & 0o777).toBe(0o600);
+    await writeFile(join(folder, 'precious'), 'mine');
+    const refused = await inspect([capture, '--html', join(folder, 'precious')]);
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(await readFile(join(folder, 'precious'), 'utf8')).toBe('mine');
+    expect(await inspect([capture, '--html', join(folder, 'no', 'where')])).toMatchObject({ code: 5 });
+    expect((await inspect([capture, '--html', page, '--json'])).stdout).toContain('"events":10');
+  });
+
+  test('has nothing foreign that is not escaped, and asks for nothing from anywhere', async () => {
+    const page = join(folder, 'escaped.html');
+    await inspect([capture, '--html', page]);
+    const html = await readFile(page, 'utf8');
+    expect(html).not.toContain('<img');
+    expect(html).not.toContain('\u202e');
+    expect(html).not.toContain('\u001b');
+    expect(html.match(/<\/script>/g)).toHaveLength(2);
+    expect(html).toContain('&lt;/script&gt;&lt;img src=x onerror=&quot;document.title=1&quot;&gt;\\u202e');
+    expect(html).not.toMatch(/(src|href|url)\s*[=(]\s*["']?(https?:|\/\/)/);
+  });
+
+  test.skipIf(chromium === undefined)(
+    'in Chromium (skipped where there is none): exact figures under the pointer, light and dark, nothing from elsewhere',
+    async () => {
+      const path = join(folder, 'seen.html');
+      await inspect([capture, '--html', path]);
+      await using page = await BrowserPage.open();
+      await page.go(`file://${path}`);
+      expect(page.requests).toEqual([`file://${path}`]);
+      expect(page.complaints).toEqual([]);
+      expect(await page.evaluate('document.title')).toBe('capture.ndjson – opmas-ws');
+      expect(await page.evaluate('document.querySelectorAll("img").length')).toBe(0);
+      expect(await page.evaluate('document.querySelectorAll("rect.gap").length')).toBe(3);
+      expect(await page.evaluate('document.querySelectorAll("g.close").length')).toBe(4);
+
+      const hover = async (seconds: number) => {
+        const [x, y] = await page.evaluate<[number, number]>(`(() => {
+          const chart = document.getElementById('chart');
+          chart.scrollIntoView({ block: 'center' });
+          const box = chart.getBoundingClientRect();
+          const { left, plot, from, to } = chart.dataset;
+          const share = (${start + seconds * second} - from) / (to - from);
+          return [box.left + ((+left + share * plot) * box.width) / chart.viewBox.baseVal.width, box.top + 60];
+        })()`);
+        await page.point(x, y);
+        return page.evaluate<string>(
+          'document.getElementById("tip").hidden ? "" : document.getElementById("tip").innerText',
+        );
+      };
+      expect((await hover(7.02)).split(/\n+/)).toEqual([
+        expect.stringMatching(/^2026-11-22 21:50:0[67].*UTC$/),
+        expect.stringMatching(/^1 event \(/),
+        hostile.replace('\u202e', '\\u202e').replace('\u001b', '\\u001b'),
+        '1',
+      ]);
+      expect(await hover(15)).toMatch(/0 events[\s\S]*Gap on devices, 11s: closed 1006 abnormal closure/);
+      expect(await hover(28.02)).toContain('rules: closed 1011 internal error');
+      expect(await page.evaluate('document.title')).toBe('capture.ndjson – opmas-ws');
+
+      const ground = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
+      const look = (media: string, scheme: string) =>
+        page.send('Emulation.setEmulatedMedia', {
+          media,
+          features: [{ name: 'prefers-color-scheme', value: scheme }],
+        });
+      await look('screen', 'light');
+      expect(await ground()).toBe('rgb(246, 247, 249)');
+      await look('screen', 'dark');
+      expect(await ground()).toBe('rgb(18, 22, 28)');
+      await look('print', 'dark');
+      expect(await ground()).toBe('rgb(255, 255, 255)');
+      expect(await page.evaluate('getComputedStyle(document.getElementById("tip")).display')).toBe('none');
+      expect(page.complaints).toEqual([]);
+    },
+    60_000,
+  );
+});
