@@ -15,7 +15,9 @@
  *   away: who comes much too early there is let in at once and waits for events.
  * - A client that comes late gets in late. What the connection brought meanwhile is kept for it for a while (by the
  *   server): waits are drawn by chance, and a client shall not lose events for another draw. A client that stays
- *   away for longer than that, or until the connection has ended, misses them as it would have.
+ *   away for longer, or until the connection has ended, misses them as it would have. Only if it has ended a moment
+ *   ago ({@link SLACK_MS}) and nobody was there, the client still gets all of it, the end included: a connection that
+ *   is closed at once (a refused token) shall not be missed by milliseconds.
  * - Where every endpoint met "connection refused" at the same time, nothing listens for that time.
  */
 import type { ConnectionState } from './line.js';
@@ -60,6 +62,8 @@ interface Attempt {
   end: number;
   /** From then on a refusal that nobody came for is skipped; unknown until it is known when nothing listens. */
   passed: number | undefined;
+  /** Whether somebody came for it. */
+  attended: boolean;
 }
 
 /** The attempts on one endpoint and which of them is next. */
@@ -105,20 +109,25 @@ class EndpointScript {
     const from = Math.min(this.#began ?? at, at);
     this.#began = undefined;
     const end = refusal === undefined ? Number.POSITIVE_INFINITY : at;
-    this.attempts.push({ from, at, refusal, end, passed: undefined });
+    this.attempts.push({ from, at, refusal, end, passed: undefined, attended: false });
   }
 
   /** Passes what cannot happen any more at that position. */
   settle(position: number, slack: number): void {
     for (; this.next < this.attempts.length; this.next++) {
       const attempt = this.attempts[this.next] as Attempt;
-      const following = this.attempts[this.next + 1];
-      const passed =
-        attempt.refusal === undefined
-          ? attempt.end
-          : (attempt.passed ?? (following === undefined ? Number.POSITIVE_INFINITY : following.from + slack));
-      if (position < passed) return;
+      if (position < this.#endOf(attempt, this.attempts[this.next + 1], slack)) return;
     }
+  }
+
+  #endOf(attempt: Attempt, following: Attempt | undefined, slack: number): number {
+    if (attempt.refusal === undefined) return attempt.attended ? attempt.end : attempt.end + slack;
+    return attempt.passed ?? (following === undefined ? Number.POSITIVE_INFINITY : following.from + slack);
+  }
+
+  rewind(): void {
+    this.next = 0;
+    for (const attempt of this.attempts) attempt.attended = false;
   }
 }
 
@@ -159,7 +168,7 @@ export class LifecycleScript {
   /** Back to the beginning, for another replay. */
   rewind(): void {
     this.#pass = 0;
-    for (const script of this.#endpoints.values()) script.next = 0;
+    for (const script of this.#endpoints.values()) script.rewind();
   }
 
   /** When nothing listens, in one pass. */
@@ -202,7 +211,7 @@ export class LifecycleScript {
   #enterPass(position: number): number {
     if (this.#passLength === Number.POSITIVE_INFINITY) return 0;
     const pass = Math.floor(position / this.#passLength);
-    if (pass !== this.#pass) for (const script of this.#endpoints.values()) script.next = 0;
+    if (pass !== this.#pass) for (const script of this.#endpoints.values()) script.rewind();
     this.#pass = pass;
     return pass * this.#passLength;
   }
@@ -224,10 +233,10 @@ export class LifecycleScript {
       };
     }
     const early = attempt.at - position;
-    if (early <= HOLD_MS * millisecond) return { admit: true, at: Math.max(position, attempt.at) };
-    return before === undefined
-      ? { admit: true, at: position }
-      : { admit: false, at: position, manner: before };
+    if (early > HOLD_MS * millisecond && before !== undefined)
+      return { admit: false, at: position, manner: before };
+    attempt.attended = true;
+    return { admit: true, at: early > HOLD_MS * millisecond ? position : Math.max(position, attempt.at) };
   }
 }
 
@@ -258,7 +267,7 @@ function unreachableSpans(attempts: readonly Attempt[], length: number): Downtim
     if (attempt.refusal?.kind !== 'unreachable') continue;
     const before = attempts[index - 1];
     const after = attempts[index + 1];
-    const to = after === undefined ? length : endOfDowntime(attempt.at, after.from);
+    const to = after === undefined ? length + SLACK_MS * MICROSECONDS : endOfDowntime(attempt.at, after.from);
     const last = spans.at(-1);
     if (last !== undefined && before?.refusal?.kind === 'unreachable') last.to = to;
     else spans.push({ from: startOfDowntime(before, attempt), to });
@@ -268,7 +277,11 @@ function unreachableSpans(attempts: readonly Attempt[], length: number): Downtim
 
 function startOfDowntime(before: Attempt | undefined, attempt: Attempt): number {
   if (before === undefined) return attempt.at;
-  return before.refusal === undefined ? before.end : (before.at + attempt.from) / 2;
+  if (before.refusal !== undefined) return (before.at + attempt.from) / 2;
+  // Who comes a little late for a connection that was over at once shall still meet it.
+  const isBrief = before.end - before.at < SLACK_MS * MICROSECONDS;
+  const pause = Math.min(SLACK_MS * MICROSECONDS, 0.75 * (attempt.from - before.end));
+  return isBrief ? before.end + pause : before.end;
 }
 
 function endOfDowntime(lastRefusal: number, nextAttempt: number): number {

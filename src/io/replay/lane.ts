@@ -14,6 +14,13 @@ export interface Remembrance {
   firstOnly: boolean;
 }
 
+/** A connection that has ended before anybody came for it. */
+interface Missed {
+  until: number;
+  code: number;
+  reason: string;
+}
+
 /** The clients of one endpoint in one playback, and what a client that comes late still gets. */
 export class Lane {
   readonly clients = new Set<ServedClient>();
@@ -21,17 +28,22 @@ export class Lane {
   #history: { frames: Buffer; events: number }[] = [];
   #historyBytes = 0;
   #unseen = 0;
+  /** Whether anybody was there since the beginning that is remembered. */
+  #attended = false;
+  #missed: Missed | undefined;
 
   /** Keeps what is sent from now on for clients that join a little later. */
   remember(remembrance: Remembrance): void {
     this.forget();
     this.#remembrance = remembrance;
+    this.#attended = this.clients.size > 0;
     if (remembrance.firstOnly && this.clients.size > 0) this.forget();
   }
 
   /** Later clients get what comes later. */
   forget(): void {
-    if (this.clients.size === 0) for (const { events } of this.#history) this.#unseen += events;
+    if (this.clients.size === 0 && this.#missed === undefined) this.#countUnseen();
+    this.#missed = undefined;
     this.#remembrance = undefined;
     this.#history = [];
     this.#historyBytes = 0;
@@ -51,6 +63,11 @@ export class Lane {
   }
 
   join(client: ServedClient, now: number): void {
+    this.#attended = true;
+    if (this.#missed !== undefined && now <= this.#missed.until) {
+      this.#letMeet(client, this.#missed);
+      return;
+    }
     this.clients.add(client);
     const remembrance = this.#remembrance;
     if (remembrance === undefined) return;
@@ -62,19 +79,38 @@ export class Lane {
     this.clients.delete(client);
   }
 
-  /** Ends the connection of every client, as it was recorded. */
-  end(code: number, reason: string): void {
+  /**
+   * Ends the connection of every client, as it was recorded.
+   *
+   * @param until If nobody was there, who joins up to this time gets all of the connection, its end included.
+   */
+  end(code: number, reason: string, until: number): void {
+    if (this.#attended || this.#remembrance === undefined) {
+      this.forget();
+    } else {
+      this.#remembrance = undefined;
+      this.#missed = { until, code, reason };
+      this.#countUnseen();
+    }
     const clients = [...this.clients];
     this.clients.clear();
-    for (const client of clients) {
-      if (canBeSent(code) || code === CLOSE_WITHOUT_CODE) client.close(code, reason);
-      else void cut(client);
-    }
+    for (const client of clients) endClient(client, code, reason);
+  }
+
+  #letMeet(client: ServedClient, { code, reason }: Missed): void {
+    for (const { frames, events } of this.#history) client.send(frames, events);
+    this.#history = [];
+    this.forget();
+    endClient(client, code, reason);
   }
 
   /** Resolves when all its clients have taken everything or are gone. */
   async drained(): Promise<void> {
     await Promise.all([...this.clients].map((client) => client.drained()));
+  }
+
+  #countUnseen(): void {
+    for (const { events } of this.#history) this.#unseen += events;
   }
 
   #keep(frames: Buffer, events: number, now: number): void {
@@ -83,6 +119,11 @@ export class Lane {
     const { until } = this.#remembrance as Remembrance;
     if (now > until || this.#historyBytes > LARGEST_HISTORY_BYTES) this.forget();
   }
+}
+
+function endClient(client: ServedClient, code: number, reason: string): void {
+  if (canBeSent(code) || code === CLOSE_WITHOUT_CODE) client.close(code, reason);
+  else void cut(client);
 }
 
 /** Cuts a connection without a close frame, behind what was sent: the recorded client had got it. */

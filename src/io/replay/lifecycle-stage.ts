@@ -9,6 +9,9 @@ import type { TimedPlayback } from './timed-playback.js';
 /** A client that comes so long after a recorded opening still gets all that the connection brought. */
 export const REMEMBER_MS = 30_000;
 
+/** What a client gets that comes for a connection just after its end: the script's slack, and time for the handshake. */
+export const MISSED_MS = 500;
+
 /** Acts out a script: who comes in when, what becomes of them, and when nothing listens. */
 export class LifecycleStage {
   readonly #script: LifecycleScript;
@@ -44,10 +47,7 @@ export class LifecycleStage {
   play({ lane, connection }: LifecycleStep, lanes: LaneGroup, now: number): number {
     const clients = lanes.at(lane);
     if (connection.state === 'open') clients.remember({ until: now + REMEMBER_MS, firstOnly: false });
-    if (connection.state === 'closed') {
-      clients.forget();
-      clients.end(connection.code, connection.reason);
-    }
+    if (connection.state === 'closed') clients.end(connection.code, connection.reason, now + MISSED_MS);
     return clients.takeUnseen();
   }
 

@@ -4,7 +4,7 @@ import type { Refusal, ServedClient, ServerControl, StreamSource } from '../serv
 import type { LifecycleStep } from './frame-run.js';
 import { FullSpeedPlayback } from './full-speed-playback.js';
 import type { LaneGroup } from './lane-group.js';
-import { LifecycleStage, REMEMBER_MS } from './lifecycle-stage.js';
+import { LifecycleStage, MISSED_MS, REMEMBER_MS } from './lifecycle-stage.js';
 import { Pacer } from './pacer.js';
 import type { Playback, PlaybackControls } from './playback.js';
 import { type Programme, type ReadingOptions, readFrames } from './read-frames.js';
@@ -190,6 +190,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
             pacer: this.#pacer,
             speed: this.#speed,
             ...(shared ? { remembrance } : {}),
+            lingerMs: script === undefined ? 0 : MISSED_MS,
             onLifecycle: (step, lanes, now) => this.#playLifecycle(step, lanes, now),
           });
     this.#playbacks.add(playback);

@@ -22,6 +22,8 @@ export interface TimedPlaybackOptions {
   paused: boolean;
   /** What clients get that come after the start. */
   remembrance?: Omit<Remembrance, 'until'> & { forMs: number };
+  /** How long it goes on after its last line, for clients that are a little late. Default 0. */
+  lingerMs?: number;
   onLifecycle?: (step: LifecycleStep, lanes: LaneGroup, now: number) => void;
 }
 
@@ -41,7 +43,10 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   readonly #playhead: Playhead;
   #cursor: RunCursor | undefined;
   #started = false;
+  /** Whether nothing is left to send. */
+  #isPlayed = false;
   #isOver = false;
+  readonly #stopping = new AbortController();
   #now = 0;
   /** Whether a client got something since this was last set to false. */
   #delivered = false;
@@ -112,6 +117,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   stop(): void {
+    this.#stopping.abort();
     this.#options.pacer.remove(this);
     this.#cursor = undefined;
     this.dueAt = Number.POSITIVE_INFINITY;
@@ -176,7 +182,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   #refill(): void {
-    if (!this.#started || this.#isOver) return;
+    if (!this.#started || this.#isPlayed) return;
     if (this.#cursor === undefined || this.#cursor.due === Number.POSITIVE_INFINITY) this.#nextRun();
     this.#reschedule();
   }
@@ -188,9 +194,12 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   async #end(failure: unknown): Promise<void> {
-    this.#isOver = true;
+    this.#isPlayed = true;
     this.#options.pacer.remove(this);
+    const { clock, lingerMs = 0 } = this.#options;
+    await clock.sleep(lingerMs, this.#stopping.signal);
     await this.#lanes.drained();
+    if (failure === undefined) this.#isOver = !this.#stopping.signal.aborted;
     if (failure === undefined) this.#settle.resolve();
     else this.#settle.reject(failure);
   }
