@@ -10,14 +10,17 @@ import { limitsOf } from './fields.js';
 import type { GrowingBytes } from './growing-bytes.js';
 import { KnownSpans, stands } from './known-spans.js';
 import type { Look } from './look.js';
+import { type Part, partOf } from './part.js';
 import { STATE_MEMBERS, type Tone, type TypeMeaning, toneOfState, toneOfWord } from './tone.js';
+import { MAX_WORD_LENGTH, SUBJECT_WIDTH } from './words.js';
 
 const LF = 0x0a;
 const QUOTE = 0x22;
 const POINT = 0x2e;
 const COLON = 0x3a;
 const LOWER_F = 0x66;
-const ELLIPSIS = Uint8Array.from(Buffer.from('…'));
+const ELLIPSIS = partOf('…');
+const BLANKS = partOf(' '.repeat(SUBJECT_WIDTH));
 
 /** `2026-11-22T21:50:00.123456Z` */
 const TIMESTAMP_LENGTH = 27;
@@ -25,12 +28,14 @@ const MINUTE_LENGTH = 16;
 /** Of that, what is shown of the seconds: `:00.123`. */
 const SECONDS_LENGTH = 7;
 const CLOCK_LENGTH = 12;
+/** What is written besides parts whose length is asked for, and room for a part's last four bytes. */
+const HEAD_BYTES = 128;
 /** More columns than a line can have. */
 const UNLIMITED = 2 ** 30;
 
-/** A part of the line, ready to be copied. */
-interface Part {
-  readonly bytes: Uint8Array;
+/** An endpoint's label with what stands around it. */
+interface PlacePart {
+  readonly painted: Part;
   readonly columns: number;
 }
 
@@ -38,7 +43,7 @@ interface Part {
 interface TypeParts {
   readonly meaning: TypeMeaning;
   readonly columns: number;
-  readonly painted: Readonly<Record<Tone, Uint8Array>>;
+  readonly painted: Readonly<Record<Tone, Part>>;
 }
 
 /** Writes lines one after another, all with one look. */
@@ -49,16 +54,17 @@ export class ByteRenderer {
   readonly #time: ClockTime;
   readonly #spans: EventSpans;
   readonly #types = new KnownSpans<TypeParts>();
-  readonly #subjects = new KnownSpans<Part>();
-  readonly #endpoints = new KnownSpans<Part>();
+  readonly #endpoints = new KnownSpans<PlacePart>();
   readonly #states = new KnownSpans<{ tone: Tone | undefined }>();
   /** The last timestamp's minute, and the same on the clock, in its colour. */
   #minute: Uint8Array = new Uint8Array();
-  #clockMinute: Uint8Array = new Uint8Array();
+  #clockMinute = partOf('');
 
   /** Of the line that is being written. */
   #bytes: Buffer = Buffer.alloc(0);
+  #source: DataView = new DataView(new ArrayBuffer(0));
   #target: Buffer = Buffer.alloc(0);
+  #targetView: DataView = new DataView(new ArrayBuffer(0));
   #used = 0;
   #columns = 0;
   /** How many fields are still to come. */
@@ -87,21 +93,21 @@ export class ByteRenderer {
       this.#endpoints.get(bytes, shape.endpoint, shape.endpointEnd) ??
       this.#newEndpoint(bytes, shape.endpoint, shape.endpointEnd);
     const type = this.#types.get(bytes, typeStart, typeEnd) ?? this.#newType(bytes, typeStart, typeEnd);
-    const subject =
-      this.#subjects.get(bytes, subjectStart, subjectEnd) ??
-      this.#newSubject(bytes, subjectStart, subjectEnd);
-    this.#used = CLOCK_LENGTH + place.columns + type.columns + subject.columns;
-    if (this.#used >= this.#width) return false;
+    const subjectLength = subjectEnd - subjectStart;
+    const padding = this.#look.hasColumns ? Math.max(0, SUBJECT_WIDTH - subjectLength) : 0;
+    this.#used = CLOCK_LENGTH + place.columns + type.columns + subjectLength + padding;
+    if (this.#used >= this.#width || subjectLength > MAX_WORD_LENGTH) return false;
     const painted = type.painted[toneOfState(type.meaning, this.#stateOf(bytes))];
-    target.reserve(
-      this.#clockMinute.length + place.bytes.length + painted.length + subject.bytes.length + spans.size + 16,
-    );
+    target.reserve(HEAD_BYTES + place.painted.length + painted.length + subjectLength + spans.size);
     this.#bytes = bytes;
+    if (this.#source.buffer !== bytes.buffer) this.#source = new DataView(bytes.buffer);
     this.#target = target.bytes;
+    this.#targetView = target.view;
     let at = this.#copyTime(target.length, shape.timestamp);
-    at = this.#copy(at, place.bytes);
+    at = this.#copy(at, place.painted);
     at = this.#copy(at, painted);
-    at = this.#copy(at, subject.bytes);
+    at = this.#copySpan(at, subjectStart, subjectEnd);
+    if (padding > 0) at = this.#copy(at, BLANKS) - SUBJECT_WIDTH + padding;
     at = this.#fields(at);
     if (at < 0) return false;
     target.bytes[at] = LF;
@@ -119,7 +125,7 @@ export class ByteRenderer {
     const clock = this.#time(bytes.toString('latin1', at, at + TIMESTAMP_LENGTH));
     if (clock.startsWith('-')) return false;
     this.#minute = Uint8Array.prototype.slice.call(bytes, at, at + MINUTE_LENGTH);
-    this.#clockMinute = bytesOf(this.#look.colours.dim.open + clock.slice(0, -SECONDS_LENGTH));
+    this.#clockMinute = partOf(this.#look.colours.dim.open + clock.slice(0, -SECONDS_LENGTH));
     return true;
   }
 
@@ -242,7 +248,7 @@ export class ByteRenderer {
     // The blank is a part of its own: it stays only if something fits after it.
     if (room === 0) return this.#copy(start, ELLIPSIS);
     if (room <= name.width)
-      return this.#copy(start, bytesOf(this.#paintedName(`${name.path}=`.slice(0, room - 1))));
+      return this.#copy(start, partOf(this.#paintedName(`${name.path}=`.slice(0, room - 1))));
     const kept = room - name.width - 1;
     // A long text has an ellipsis of its own, from where on bytes are not columns.
     return kept > this.#maxTextLength ? -1 : this.#copy(nameEnd + kept, ELLIPSIS);
@@ -253,31 +259,41 @@ export class ByteRenderer {
     return ` ${open}${kept}…${close}`;
   }
 
-  #copy(at: number, part: Uint8Array): number {
-    const target = this.#target;
-    for (let i = 0; i < part.length; i++) target[at + i] = part[i] as number;
-    return at + part.length;
+  /** Writes up to three bytes more than the part has; what comes next is written over them. */
+  #copy(at: number, { fours, length }: Part): number {
+    const view = this.#targetView;
+    for (let i = 0; i < fours.length; i++) view.setInt32(at + 4 * i, fours[i] as number, true);
+    return at + length;
   }
 
   #copySpan(at: number, start: number, end: number): number {
-    const target = this.#target;
     const bytes = this.#bytes;
+    const source = this.#source;
+    const origin = bytes.byteOffset;
+    const target = this.#target;
+    const view = this.#targetView;
     const shift = at - start;
-    for (let i = start; i < end; i++) target[i + shift] = bytes[i] as number;
+    let from = start;
+    for (; from + 4 <= end; from += 4)
+      view.setInt32(from + shift, source.getInt32(origin + from, true), true);
+    for (; from < end; from++) target[from + shift] = bytes[from] as number;
     return end + shift;
   }
 
-  #newEndpoint(bytes: Buffer, start: number, end: number): Part {
+  #newEndpoint(bytes: Buffer, start: number, end: number): PlacePart {
     const { colours, words } = this.#look;
     const { painted, columns } = words.endpoint(bytes.toString('utf8', start, end));
-    return keep(this.#endpoints, bytes, start, end, { bytes: bytesOf(colours.dim.close + painted), columns });
+    return keep(this.#endpoints, bytes, start, end, {
+      painted: partOf(colours.dim.close + painted),
+      columns,
+    });
   }
 
   #newType(bytes: Buffer, start: number, end: number): TypeParts {
     const { colours, words, hasColumns } = this.#look;
     const { text, width, padding, meaning } = words.type(bytes.toString('latin1', start, end));
     const blanks = hasColumns ? `${padding} ` : ' ';
-    const painted = (tone: Tone) => bytesOf(colours[tone].open + text + colours[tone].close + blanks);
+    const painted = (tone: Tone) => partOf(colours[tone].open + text + colours[tone].close + blanks);
     return keep(this.#types, bytes, start, end, {
       meaning,
       columns: width + blanks.length,
@@ -287,15 +303,6 @@ export class ByteRenderer {
         good: painted('good'),
         neutral: painted('neutral'),
       },
-    });
-  }
-
-  #newSubject(bytes: Buffer, start: number, end: number): Part {
-    const { text, width, padding } = this.#look.words.subject(bytes.toString('latin1', start, end));
-    const blanks = this.#look.hasColumns ? padding : '';
-    return keep(this.#subjects, bytes, start, end, {
-      bytes: bytesOf(text + blanks),
-      columns: width + blanks.length,
     });
   }
 
@@ -314,10 +321,6 @@ function keep<Value>(
 ): Value {
   if (known.isFull) known.clear();
   return known.set(bytes, start, end, value);
-}
-
-function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(text));
 }
 
 function isDigit(byte: number): boolean {

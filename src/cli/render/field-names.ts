@@ -1,5 +1,6 @@
 import { rankOf } from './fields.js';
 import { KnownSpans } from './known-spans.js';
+import { type Part, partOf } from './part.js';
 import { STATE_MEMBERS } from './tone.js';
 import type { Colour } from './visual-line.js';
 
@@ -26,7 +27,7 @@ export interface FieldName {
   /** Which of `STATE_MEMBERS` it is; one more: `success`; -1: none. */
   readonly state: number;
   /** A blank, then `radio.channel=` in its colour. */
-  readonly painted: Uint8Array;
+  readonly painted: Part;
   /** Columns of the name and its `=`. */
   readonly width: number;
   /** The number of the last line that had it. */
@@ -83,7 +84,7 @@ export class FieldNames {
       path,
       rank: rankOf(path),
       state,
-      painted: Uint8Array.from(Buffer.from(` ${open}${path}=${close}`)),
+      painted: partOf(` ${open}${path}=${close}`),
       width: path.length + 1,
       seen: -1,
       first: undefined,

@@ -63,6 +63,7 @@ export function limitsOf(full: boolean): Limits {
 export class FieldWriter {
   readonly #line: VisualLine;
   readonly #limits: Limits;
+  readonly #full: boolean;
   readonly #nameColour: Colour;
   readonly #names = new Remembered<Name>();
   /** The line's own text: numbers too large for a double are copied from it. */
@@ -71,6 +72,7 @@ export class FieldWriter {
   constructor(line: VisualLine, full: boolean, nameColour: Colour) {
     this.#line = line;
     this.#limits = limitsOf(full);
+    this.#full = full;
     this.#nameColour = nameColour;
   }
 
@@ -150,7 +152,7 @@ export class FieldWriter {
   #writeScalar(name: Name, value: unknown): void {
     const isWord = typeof value === 'string' && value.length <= CUT.textLength && plainWord.test(value);
     const text = isWord ? value : this.#scalarText(name.name, value);
-    this.#writeField(name, text, isWord || typeof value !== 'string' ? text.length : widthOf(text));
+    this.#writeField(name, text, isWord || typeof value !== 'string' ? text.length : this.#widthOf(text));
   }
 
   #scalarText(name: string, value: unknown): string {
@@ -169,12 +171,17 @@ export class FieldWriter {
     return needsQuotes.test(safe) || safe === '' ? `"${safe.replaceAll('"', '\\"')}"` : safe;
   }
 
-  #writeField(name: Name, value: string, width = widthOf(value)): void {
+  #writeField(name: Name, value: string, width = this.#widthOf(value)): void {
     const line = this.#line;
     if (line.addWhole(name.painted + value, 1 + name.width + width)) return;
     line.add(' ', 1);
     line.add(name.text, name.width, this.#nameColour);
     line.add(value, width);
+  }
+
+  /** A line that is never cut need not be measured, and measuring takes as long as all the rest. */
+  #widthOf(text: string): number {
+    return this.#full ? text.length : widthOf(text);
   }
 
   #newName(name: string): Name {

@@ -7,6 +7,8 @@ export class GrowingBytes {
   /** What has been added is `bytes[0..length)`. Whoever writes there after {@link reserve} moves `length` on. */
   bytes: Buffer = Buffer.alloc(0);
   length = 0;
+  /** The same bytes, for writing four at a time. */
+  view: DataView = new DataView(new ArrayBuffer(0));
 
   clear(): void {
     this.length = 0;
@@ -17,9 +19,11 @@ export class GrowingBytes {
   reserve(count: number): void {
     const needed = this.length + count;
     if (needed <= this.bytes.length) return;
+    // Has its memory to itself, so that offsets are the same in all views.
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length, USUAL_SIZE));
     this.bytes.copy(larger, 0, 0, this.length);
     this.bytes = larger;
+    this.view = new DataView(larger.buffer);
   }
 
   addText(text: string): void {

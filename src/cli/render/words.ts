@@ -9,9 +9,9 @@ import { meaningOfType, type TypeMeaning } from './tone.js';
 const ENDPOINT_WIDTH = 7;
 /** Wide enough for `rule.execution_complete`. */
 const TYPE_WIDTH = 23;
-const SUBJECT_WIDTH = 24;
+export const SUBJECT_WIDTH = 24;
 /** Longer ones are cut, but for `--full`. */
-const MAX_WORD_LENGTH = 200;
+export const MAX_WORD_LENGTH = 200;
 
 /** A word that comes again and again, made ready to show. */
 export interface Word {
