@@ -1,0 +1,233 @@
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { StreamClient, streamUrl } from '../io/server/stream-client.js';
+import {
+  eventLine,
+  numbered,
+  numberedLines,
+  numberOf,
+  RecordingFolder,
+  stamp,
+} from '../support/recordings.js';
+import { type OnTerminal, Sandbox } from './sandbox.js';
+import { ServedProcess } from './served-process.js';
+
+const folder = new RecordingFolder();
+const running: ServedProcess[] = [];
+const sandboxes: Sandbox[] = [];
+afterEach(async () => {
+  for (const { process } of running) process.kill('SIGKILL');
+  await Promise.all(running.splice(0).map(({ ended }) => ended));
+  for (const sandbox of sandboxes.splice(0)) sandbox[Symbol.dispose]();
+});
+afterAll(() => folder[Symbol.dispose]());
+
+function replay(args: string[], environment?: NodeJS.ProcessEnv): ServedProcess {
+  const started = new ServedProcess(['replay', '-p', '0', ...args], environment);
+  running.push(started);
+  return started;
+}
+
+function sandboxed(): Sandbox {
+  const sandbox = new Sandbox();
+  sandboxes.push(sandbox);
+  return sandbox;
+}
+
+describe('replay', () => {
+  it('serves a recording, prints one JSON line, and ends with 0 when it is done', async () => {
+    const path = folder.write(numberedLines(0, 200, 1));
+    const server = replay([path, '--exit-when-done', '--speed', '2x']);
+    const at = await server.ready();
+    await server.says(new RegExp(`OPMAS_URL=${at.url} OPMAS_TOKEN=${at.token} opmas-ws tail`));
+    const { code, messages } = await new StreamClient(streamUrl(at)).end;
+    expect([code, messages.length]).toEqual([1000, 200]);
+    expect(await server.ended).toBe(0);
+    expect(server.stdout).toBe(`{"listening":"${at.url}","token":"${at.token}"}\n`);
+    await server.says(/^Served 200 events in /);
+  });
+
+  it('merges, filters, chooses by time, cuts gaps, repeats', async () => {
+    const early = folder.write(numberedLines(0, 10, 60_000), 'early.ndjson');
+    const late = folder.write(numberedLines(10, 20, 60_000), 'late.ndjson');
+    const options = [
+      '--max-gap',
+      '1ms',
+      '--from',
+      '3m',
+      '--to',
+      stamp(15 * 60_000),
+      '--exclude-type',
+      'rule.*',
+    ];
+    const server = replay(['--loop', late, early, ...options, '--where', 'data.n % 2 == 0']);
+    const client = new StreamClient(streamUrl(await server.ready()));
+    const messages = await client.received(12);
+    expect(messages.slice(0, 12).map(numberOf)).toEqual([4, 6, 8, 10, 12, 14, 4, 6, 8, 10, 12, 14]);
+  });
+
+  it('reads stdin, keeps it where only its user can read it, and leaves nothing behind', async () => {
+    const sandbox = sandboxed();
+    const { child, ended } = sandbox.start(['replay', '-', '-p', '0', '--rate', '50', '--exit-when-done'], {
+      input: ['{"type":"device.error","data":{"n":1}}', '{"type":"device.error","data":{"n":2}}', ''].join(
+        '\n',
+      ),
+      environment: { TMPDIR: sandbox.home },
+    });
+    const [line] = (await child.stdout.take(1).toArray()) as [Buffer];
+    const { listening: url, token } = JSON.parse(String(line));
+    const [spool] = [...sandbox.files()].filter(([name]) => name.endsWith('stdin'));
+    expect(spool?.[1].mode).toBe(0o600);
+    expect((await new StreamClient(streamUrl({ url, token })).end).messages.map(numberOf)).toEqual([1, 2]);
+    expect((await ended).code).toBe(0);
+    expect(readdirSync(sandbox.home)).toEqual([]);
+  });
+
+  it('SIGINT closes clients with 1012 and removes what it kept of stdin', async () => {
+    const sandbox = sandboxed();
+    const { child, ended } = sandbox.start(['replay', '-', '-p', '0', '--loop'], {
+      input: `${numberedLines(0, 5, 10).join('\n')}\n`,
+      environment: { TMPDIR: sandbox.home },
+    });
+    const [line] = (await child.stdout.take(1).toArray()) as [Buffer];
+    const { listening: url, token } = JSON.parse(String(line));
+    const client = new StreamClient(streamUrl({ url, token }));
+    await client.received(20);
+    child.kill('SIGINT');
+    expect((await client.end).code).toBe(1012);
+    expect((await ended).signal).toBe('SIGINT');
+    expect(readdirSync(sandbox.home)).toEqual([]);
+  });
+
+  it('F113: warns of damage with its line number; --strict makes it an error', async () => {
+    const lines = numberedLines(0, 3, 1);
+    const path = folder.write([lines[0]!, 'rubbish', lines[1]!, lines[2]!]);
+    const lenient = replay([path, '--exit-when-done', '--speed', 'max']);
+    expect((await new StreamClient(streamUrl(await lenient.ready())).end).messages.length).toBe(3);
+    await lenient.says(/^warning: .*capture\.ndjson:2: not a JSON object/);
+    const strict = replay([path, '--strict', '--speed', 'max']);
+    await new StreamClient(streamUrl(await strict.ready())).end;
+    expect(await strict.ended).toBe(6);
+  });
+
+  it('warns of a filter that can match nothing documented', async () => {
+    const path = folder.write(numberedLines(0, 3, 1));
+    const server = replay([path, '--type', 'device.eror']);
+    await server.ready();
+    await server.says(/^warning: .*device\.error/);
+  });
+
+  it.each([
+    [[], /no recording is named/],
+    [['/nowhere.ndjson'], /nowhere\.ndjson: there is no such file/],
+    [['-', '-'], /stdin/],
+    [['x', '--speed', 'fast'], /--speed/],
+    [['x', '--speed', '-1'], /--speed/],
+    [['x', '--rate', '0'], /--rate/],
+    [['x', '--rate', '5', '--speed', 'max'], /rate.*max/],
+    [['x', '--max-gap', '5'], /--max-gap/],
+    [['x', '--from', 'noon'], /--from/],
+    [['x', '--to', '2026-11-22'], /--to/],
+    [['x', '--loop', '0'], /--loop/],
+    [['x', '--clock', 'wall'], /--clock/],
+    [['x', '--lifecycle', '--clock', 'client'], /lifecycle/],
+    [['x', '--lifecycle', '--speed', 'max'], /lifecycle/],
+    [['x', '--where', 'data.'], /--where|where/],
+  ])('F109: %j is exit 2 and named', async (args, message) => {
+    const server = replay(args);
+    expect(await server.ended).toBe(2);
+    expect(server.stdout).toBe('');
+    expect(server.messages.join('\n')).toMatch(message);
+  });
+
+  it('F112, F123: no recording is exit 6, a port in use is exit 5', async () => {
+    const nonsense = replay([folder.write(['one', 'two'], 'nonsense.ndjson')]);
+    expect(await nonsense.ended).toBe(6);
+    await using taken = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => taken.once('listening', resolve));
+    const { port } = taken.address() as { port: number };
+    const server = replay([folder.write(numberedLines(0, 3, 1)), '-p', String(port)]);
+    expect(await server.ended).toBe(5);
+    await server.says(new RegExp(`port ${port} is in use`));
+  });
+
+  it('a client under test survives a recorded outage', async () => {
+    const line = (at: number, connection: object) =>
+      JSON.stringify({ received_at: stamp(at), connection, endpoint: 'devices' });
+    const connecting = { state: 'connecting', attempt: 1, url: 'ws://x/', recorder: 'x', format: 1 };
+    const path = folder.write([
+      line(0, connecting),
+      line(2, { state: 'open' }),
+      eventLine(10, numbered(1)),
+      line(200, { state: 'closed', code: 1011, reason: 'internal error' }),
+      line(300, connecting),
+      line(302, { state: 'refused', error: 'connection refused (127.0.0.1:1)' }),
+      line(900, connecting),
+      line(902, { state: 'refused', status: 503 }),
+      line(1200, connecting),
+      line(1202, { state: 'open' }),
+      eventLine(1210, numbered(2)),
+      line(1400, { state: 'closed', code: 1000, reason: '' }),
+    ]);
+    const server = replay([path, '--lifecycle']);
+    const at = await server.ready();
+    const sandbox = sandboxed();
+    const tail = await sandbox.run(
+      ['tail', 'devices', '-f', 'json', '--retry-delay', '300ms', '--retry-max', '300ms', '--exit-on-close'],
+      { environment: { OPMAS_URL: at.url, OPMAS_TOKEN: at.token } },
+    );
+    expect(tail.code).toBe(0);
+    expect(tail.stdout.trim().split('\n').map(numberOf)).toEqual([1, 2]);
+    expect(tail.stderr).toMatch(/1011/);
+    expect(tail.stderr).toMatch(/connection refused/);
+    await server.says(/as recorded: nothing listens/);
+    await server.says(/as recorded: listening again/);
+  });
+});
+
+describe('on a terminal', () => {
+  /** A long recording, replayed slowly; a shell that says afterwards how the terminal was left. */
+  async function onTerminal(end = ''): Promise<{ terminal: OnTerminal; client: StreamClient }> {
+    const sandbox = sandboxed();
+    const path = folder.write(numberedLines(0, 1000, 200), 'long.ndjson');
+    const terminal = sandbox.onTerminal(['replay', path, '-p', '0'], {
+      through: ['sh', '-c', `"$@"; echo "exit $?"; stty -a${end}`, 'sh'],
+    });
+    await terminal.shows(/Keys: .*/);
+    await terminal.shows(/\{"listening".*?\}/);
+    const { listening: url, token } = JSON.parse(/\{"listening".*?\}/.exec(terminal.shown())![0]);
+    const client = new StreamClient(streamUrl({ url, token }));
+    await client.received(1);
+    return { terminal, client };
+  }
+
+  it('space pauses, . steps, + and - change the speed, q ends with 0 and leaves the terminal as it was', async () => {
+    const { terminal, client } = await onTerminal();
+    terminal.pty.write(' ');
+    await terminal.shows(/paused/);
+    const before = client.messages.length;
+    terminal.pty.write('.');
+    await client.received(before + 1);
+    terminal.pty.write('.');
+    await client.received(before + 2);
+    expect(client.messages.map(numberOf)).toEqual(client.messages.map((_, i) => i));
+    terminal.pty.write('++');
+    await terminal.shows(/at 4x/);
+    terminal.pty.write('---');
+    await terminal.shows(/at 0\.5x/);
+    terminal.pty.write(`${'+'.repeat(8)} `);
+    await client.received(before + 40);
+    await terminal.shows(/of 3m20s/);
+    terminal.pty.write('q');
+    await terminal.shows(/Served \d+ events[\s\S]*exit 0[\s\S]*[^-]icanon[\s\S]* echo /);
+    expect((await terminal.ended).code).toBe(0);
+  });
+
+  it('Ctrl-C ends it as everywhere, and leaves the terminal as it was', async () => {
+    const { terminal, client } = await onTerminal();
+    terminal.pty.write('\x03');
+    await terminal.shows(/exit 130[\s\S]*[^-]icanon[\s\S]* echo /);
+    expect((await client.end).code).toBe(1012);
+  });
+});
