@@ -72,10 +72,36 @@ describe('the packed tarball', () => {
     expect(stderr).toBe('');
   });
 
+  it("serves a recording to the test of somebody else's client", async () => {
+    const script = join(installed.folder, 'client.test.mjs');
+    const lines = [0, 1, 2].map((n) =>
+      JSON.stringify({ received_at: `2026-11-22T21:50:0${n}.000000Z`, endpoint: 'devices', data: { n } }),
+    );
+    writeFileSync(join(installed.folder, 'capture.ndjson'), lines.map((line) => `${line}\n`).join(''));
+    writeFileSync(
+      script,
+      `import { once } from 'node:events';
+       import { serveRecording } from 'opmas-ws';
+       import WebSocket from 'ws';
+
+       const server = await serveRecording('capture.ndjson', { port: 0, speed: 'max' });
+       const client = new WebSocket(server.url + '/api/v1/ws/devices?token=' + server.token);
+       client.on('message', (data) => console.log(String(data)));
+       await server.finished;
+       await server.close();
+       if (client.readyState !== WebSocket.CLOSED) await once(client, 'close');
+       console.log('closed');`,
+    );
+    const { stdout, stderr } = await run(process.execPath, [script], { cwd: installed.folder });
+    expect(stdout).toBe('{"data":{"n":0}}\n{"data":{"n":1}}\n{"data":{"n":2}}\nclosed\n');
+    expect(stderr).toBe('');
+  });
+
   it('is typed', () => {
     writeFileSync(
       join(installed.folder, 'typed.mts'),
-      `import { isDocumented, type OpmasEvent, parseBaseUrl, subscribe, tokenFromText } from 'opmas-ws';
+      `import { isDocumented, type OpmasEvent, parseBaseUrl, type ReplayServer, serveRecording, subscribe, tokenFromText } from 'opmas-ws';
+       export const server: Promise<ReplayServer> = serveRecording('capture.ndjson', { port: 0, speed: 'max' });
        export function severity(event: OpmasEvent): string {
          return isDocumented(event) && event.type === 'device.error' ? 'high' : (event.type ?? 'unknown');
        }
