@@ -136,7 +136,7 @@ describe('examples of the README and of every --help', () => {
       for (const example of group.examples) {
         if (reasonToSkip(example) !== undefined) continue;
         const { code, stderr } = await whenPortIsFree(example, () => runExample(example, folder, own));
-        expect(stderr, `$ ${example}`).not.toMatch(/error:|is a bug|did you mean/i);
+        expect(stderr, `$ ${example}`).not.toMatch(/^opmas-ws: |is a bug|did you mean/im);
         // 130: it goes on until somebody stops it, and dies of it.
         expect([0, 130], `$ ${example}\n${stderr}`).toContain(code);
       }

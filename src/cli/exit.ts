@@ -47,7 +47,9 @@ function redactUrls(text: string): string {
 export function watchOutputs(): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') process.exitCode = EXIT_CODES.LOCAL;
+    if (error.code === 'EPIPE') return;
+    process.stderr.write(`opmas-ws: stdout cannot be written: ${error.message}\n`);
+    process.exitCode = EXIT_CODES.LOCAL;
   });
 }
 

@@ -41,7 +41,7 @@ export function createProgram({ without }: { without?: string } = {}): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .showHelpAfterError('(run with --help for the options and examples)')
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(withoutValues(text)) })
+    .configureOutput({ outputError: (text, write) => write(ownStyle(withoutValues(text))) })
     .option('-u, --url <url>', 'base URL of the server: http(s) or ws(s), a path is kept (env: OPMAS_URL)')
     .option('-c, --context <name>', 'named server from the configuration (env: OPMAS_CONTEXT)')
     .addOption(
@@ -66,6 +66,11 @@ Exit codes: 0 ended as asked, 1 a bug, 2 usage, 3 authentication, 4 network or s
     );
   addCommands(program, without);
   return program;
+}
+
+/** commander says `error: unknown …`; all other errors begin with our name. */
+function ownStyle(text: string): string {
+  return text.replace(/^error: /, 'opmas-ws: ');
 }
 
 /** The value of an option that is not known may be a secret (`--tokn=…`), and the name alone tells what is wrong. */

@@ -139,7 +139,7 @@ export function decide(
   const asked = end.kind === 'refused' ? end.retryAfterMs : undefined;
   if (asked !== undefined) {
     // Never before the server's time; a little after it, so that clients do not all come at once.
-    waitMs = Math.max(waitMs, Math.min(asked, LONGEST_RETRY_AFTER_MS) * (1 + random * 0.08));
+    waitMs = Math.max(waitMs, Math.min(asked * (1 + random * 0.08), LONGEST_RETRY_AFTER_MS));
   }
   const nextWaitMs = Math.min(next.nextWaitMs * 2, options.retryMaxMs);
   return {

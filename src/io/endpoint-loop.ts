@@ -133,6 +133,8 @@ export class EndpointLoop {
       return { end, consequence: 'normal', decision: undefined };
     }
     const consequence = await this.#examine(end);
+    // Whatever an interrupted question has brought, it says nothing about the server.
+    if (this.#stopping.aborted) return { end, consequence: 'normal', decision: undefined };
     const { decision, state } = decide(this.#state, end, consequence, { openMs, events }, retry, random());
     this.#state = state;
     const isEnd = decision.action === 'end' && decision.why === 'ended';
@@ -156,6 +158,8 @@ export class EndpointLoop {
     }
     if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
     const url = endpointUrl(options.url, this.endpoint, this.#token);
+    // Before anything is said: a proxy that cannot be understood is the user's to mend.
+    const agent = await proxyAgentFor(url, { ca: options.ca });
     this.#emit({
       state: 'connecting',
       attempt: this.#attempt,
@@ -163,7 +167,6 @@ export class EndpointLoop {
       recorder: options.recorder,
       format: FORMAT_VERSION,
     });
-    const agent = await proxyAgentFor(url, { ca: options.ca });
     // Late, because it brings `ws`, which costs time that programs without a connection need not spend.
     const { Connection } = await import('./connection.js');
     if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };

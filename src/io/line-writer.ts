@@ -17,6 +17,8 @@ export interface WriterEvents {
   onKept(): void;
   onInvalid(): void;
   onDropped(): void;
+  /** The first of a run of dropped events. */
+  onDropping(): void;
   onLifecycle(connection: ConnectionState, receivedAt: string): void;
   /** The filter cannot judge an event; nothing more can be delivered. */
   onFault(error: unknown): void;
@@ -100,7 +102,10 @@ export class LineWriter implements EndpointSink {
       return true;
     }
     this.#events.onDropped();
-    this.#dropped ??= { count: 0, from: stamp, to: stamp };
+    if (this.#dropped === undefined) {
+      this.#dropped = { count: 0, from: stamp, to: stamp };
+      this.#events.onDropping();
+    }
     this.#dropped.count++;
     this.#dropped.to = stamp;
     return false;

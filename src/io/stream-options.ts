@@ -28,6 +28,8 @@ export interface SubscribeOptions {
   recorder?: string;
   /** Told of everything that happens to a connection, at once, whether or not it is in the stream. */
   onLifecycle?: (event: LifecycleEvent) => void;
+  /** Told when events begin to be dropped because nobody takes the lines; how many it were comes as `dropped`. */
+  onDropping?: (endpoint: string) => void;
   /** Told when an endpoint is given up while others go on. */
   onGiveUp?: (endpoint: string, error: OpmasError) => void;
   /** Stops everything: connections close, what is queued is still delivered, then the stream ends normally. */
@@ -61,7 +63,15 @@ export interface ResolvedStreamOptions
   extends Required<
     Omit<
       SubscribeOptions,
-      'filter' | 'signal' | 'count' | 'durationMs' | 'ca' | 'retry' | 'onLifecycle' | 'onGiveUp'
+      | 'filter'
+      | 'signal'
+      | 'count'
+      | 'durationMs'
+      | 'ca'
+      | 'retry'
+      | 'onLifecycle'
+      | 'onGiveUp'
+      | 'onDropping'
     >
   > {
   filter: Filter | undefined;

@@ -116,11 +116,11 @@ class RunningSubscription implements Subscription {
     try {
       await loop.run();
     } catch (error) {
-      if (error instanceof OpmasError && loop.hadToken) {
+      if (error instanceof OpmasError && error.code !== 'USAGE' && loop.hadToken) {
         this.#errors.set(loop.endpoint, error);
         this.#tell(() => this.#asked.onGiveUp?.(loop.endpoint, error));
       } else {
-        // Without a token no endpoint can be reached, so there is nothing to say about each.
+        // Without a token, or with a wrong proxy, no endpoint can be reached: nothing to say about each.
         this.#break(error);
       }
     }
@@ -151,6 +151,7 @@ class RunningSubscription implements Subscription {
       },
       onInvalid: () => this.#invalid++,
       onDropped: () => this.#dropped++,
+      onDropping: () => this.#tell(() => this.#asked.onDropping?.(endpoint)),
       onLifecycle: (connection, receivedAt) => {
         this.#tell(() => this.#asked.onLifecycle?.({ endpoint, receivedAt, connection }));
       },

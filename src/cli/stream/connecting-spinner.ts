@@ -1,4 +1,4 @@
-import type { LifecycleEvent } from '../../index.js';
+import type { ConnectionState, LifecycleEvent } from '../../index.js';
 import type { Messages } from '../terminal.js';
 
 /** Turns while an endpoint has no connection; on a terminal only. */
@@ -8,6 +8,13 @@ export interface ConnectingSpinner {
 }
 
 const silent: ConnectingSpinner = { onLifecycle: () => undefined, stop: () => undefined };
+
+/** Whether there is an attempt under way, or one to come. */
+function isOnTheWay(connection: ConnectionState): boolean {
+  return (
+    connection.state === 'connecting' || ('retry_in_ms' in connection && connection.retry_in_ms !== undefined)
+  );
+}
 
 /** ora is loaded only where there is something to see. */
 export async function createConnectingSpinner(messages: Messages): Promise<ConnectingSpinner> {
@@ -19,7 +26,8 @@ export async function createConnectingSpinner(messages: Messages): Promise<Conne
   return {
     onLifecycle({ endpoint, connection }) {
       if (connection.state === 'open') waiting.delete(endpoint);
-      else if (connection.state !== 'dropped') waiting.add(endpoint);
+      else if (isOnTheWay(connection)) waiting.add(endpoint);
+      else waiting.delete(endpoint);
       if (waiting.size === 0) spinner.stop();
       else spinner.start(`connecting: ${[...waiting].join(', ')}`);
     },

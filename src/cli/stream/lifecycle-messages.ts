@@ -43,6 +43,11 @@ export class LifecycleMessages {
     }
   }
 
+  /** Said at once: the reader of stdout may be stuck for hours. */
+  onDropping(endpoint: string): void {
+    this.#say(endpoint, this.#messages.palette.red('dropping events: nobody takes the output'));
+  }
+
   /** The last endpoint's error is the error of the whole, so it is not said twice. */
   onGiveUp(endpoint: string, error: OpmasError): void {
     if (this.#several) this.#say(endpoint, this.#messages.palette.red(escapeUnsafe(error.message)));

@@ -83,8 +83,8 @@ function limitsOf(options: StreamCommandOptions) {
 function retryOf(options: StreamCommandOptions) {
   const forever = options.retries === 'forever';
   return {
-    retryDelayMs: parseDuration(options.retryDelay, '--retry-delay'),
-    retryMaxMs: parseDuration(options.retryMax, '--retry-max'),
+    retryDelayMs: atLeastOne(parseDuration(options.retryDelay, '--retry-delay'), '--retry-delay'),
+    retryMaxMs: atLeastOne(parseDuration(options.retryMax, '--retry-max'), '--retry-max'),
     reconnect: options.reconnect,
     exitOnClose: options.exitOnClose === true,
     ...(options.retries === undefined

@@ -42,10 +42,7 @@ export async function runTailFile(
     onProblem: (problem: ReadProblem) => messages.warn(escapeUnsafe(problem.message)),
     signal: AbortSignal.any(signals),
   });
-  try {
-    for await (const batch of batches) await printLines(batch);
-  } finally {
-    const took = formatDuration(performance.now() - startedAt);
-    messages.say(messages.palette.dim(`${events} ${events === 1 ? 'event' : 'events'} in ${took}`));
-  }
+  for await (const batch of batches) await printLines(batch);
+  const took = formatDuration(performance.now() - startedAt);
+  messages.say(messages.palette.dim(`${events} ${events === 1 ? 'event' : 'events'} in ${took}`));
 }

@@ -24,6 +24,7 @@ export async function runTail(
       spinner.onLifecycle(event);
       lifecycle.onLifecycle(event);
     },
+    onDropping: (endpoint) => lifecycle.onDropping(endpoint),
     onGiveUp: (endpoint, error) => lifecycle.onGiveUp(endpoint, error),
   });
   try {

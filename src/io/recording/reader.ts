@@ -93,6 +93,9 @@ export async function* collectRecording<Batch>(
       if (!collector.isEmpty) yield collector.take();
       await merge.fill();
     }
+  } catch (error) {
+    // What was cut short by the caller looks torn or empty, but is not.
+    if (!signal?.aborted) throw error;
   } finally {
     for (const source of opened) await source.close();
   }

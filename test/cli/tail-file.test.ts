@@ -1,0 +1,55 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { numberedLines } from '../support/recordings.js';
+import { Sandbox } from './sandbox.js';
+
+describe('tail --file', () => {
+  it('prints what the filters keep, and ends', async () => {
+    using sandbox = new Sandbox();
+    const lines = [...numberedLines(0, 3, 10, 'devices'), ...numberedLines(3, 5, 10, 'agents')];
+    writeFileSync(join(sandbox.home, 'capture.ndjson'), lines.map((line) => `${line}\n`).join(''));
+    const all = await sandbox.run(['tail', '--file', 'capture.ndjson']);
+    expect(all).toMatchObject({ code: 0, stdout: lines.map((line) => `${line}\n`).join('') });
+    const some = await sandbox.run(['tail', 'agents', '-n', '1', '--file', 'capture.ndjson']);
+    expect(some).toMatchObject({ code: 0, stdout: `${lines[3]}\n` });
+    expect(some.stderr).toMatch(/^1 event in /);
+  });
+
+  it('names a file that is not there, and says nothing of events', async () => {
+    using sandbox = new Sandbox();
+    const { code, stdout, stderr } = await sandbox.run(['tail', '--file', 'nothing.ndjson']);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('nothing.ndjson');
+    expect(stderr).not.toMatch(/event/);
+  });
+});
+
+describe('options of a stream', () => {
+  it.each(['--retry-delay', '--retry-max', '--heartbeat', '--dead-after', '--connect-timeout'])(
+    '%s 0s is a usage error: it would hammer the server or end at once',
+    async (option) => {
+      using sandbox = new Sandbox();
+      const { code, stderr } = await sandbox.run(['tail', option, '0s', '--no-token']);
+      expect(code).toBe(2);
+      expect(stderr).toBe(`opmas-ws: ${option} cannot be zero\n`);
+    },
+  );
+
+  it('a proxy that cannot be understood is a usage error before anything connects', async () => {
+    using sandbox = new Sandbox({ HTTP_PROXY: 'garbage:://x' });
+    const { code, stderr } = await sandbox.run(['tail', '--no-token']);
+    expect(code).toBe(2);
+    expect(stderr).not.toMatch(/events|garbage/);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says why help cannot be written', async () => {
+    using sandbox = new Sandbox();
+    const { code, stderr } = await sandbox.run(['tail', '--help'], {
+      through: ['bash', '-c', 'exec "$@" > /dev/full', 'bash'],
+    });
+    expect(code).toBe(5);
+    expect(stderr).toContain('stdout cannot be written');
+  });
+});
