@@ -1,15 +1,16 @@
 import stringWidth from 'string-width';
 
-const printableAscii = /^[\x20-\x7e]*$/;
+/** Printable ASCII, European and Cyrillic letters, and the `…` of what was cut; nothing that combines. */
+const narrow = /^[\x20-\x7e\xa1-\xac\xae-\u024f\u0400-\u0482\u048a-\u04ff…]*$/;
 
-/** Whether every character takes one column and is harmless: most text, and the fast way through the renderer. */
-export function isPrintableAscii(text: string): boolean {
-  return printableAscii.test(text);
+/** Whether it is known without measuring, which takes long, that each code unit is a character of one column. */
+function isNarrow(text: string): boolean {
+  return narrow.test(text);
 }
 
 /** The columns that a text takes on a terminal. Control characters are not its business. */
 export function widthOf(text: string): number {
-  return isPrintableAscii(text) ? text.length : stringWidth(text);
+  return isNarrow(text) ? text.length : stringWidth(text);
 }
 
 /** What people take for one character: a letter with its marks, an emoji of several parts. */
@@ -20,7 +21,7 @@ export function fitting(text: string, columns: number): string {
   if (columns <= 0) return '';
   // One code unit can be no column at all, so this only bounds the work.
   const head = text.length > columns * 8 ? text.slice(0, columns * 8) : text;
-  if (isPrintableAscii(head)) return head.slice(0, columns);
+  if (isNarrow(head)) return head.slice(0, columns);
   let width = 0;
   let end = 0;
   for (const { segment } of characters.segment(head)) {

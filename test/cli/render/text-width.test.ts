@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
 import { fitting, widthOf } from '../../../src/cli/render/text-width.js';
 
@@ -17,6 +18,15 @@ describe('widthOf', () => {
     ['…', 1],
   ])('%j: %i', (text, width) => {
     expect(widthOf(text)).toBe(width);
+  });
+
+  it('agrees with string-width on the characters that it does not measure', () => {
+    for (let code = 0x20; code < 0x600; code++) {
+      const character = String.fromCharCode(code);
+      if (widthOf(character) !== stringWidth(character)) expect.fail(`U+${code.toString(16)}`);
+      // What combines with the letter before it is seen only after one.
+      if (widthOf(`a${character}`) !== stringWidth(`a${character}`)) expect.fail(`a, U+${code.toString(16)}`);
+    }
   });
 });
 
