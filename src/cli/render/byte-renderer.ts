@@ -56,6 +56,9 @@ export class ByteRenderer {
   readonly #types = new KnownSpans<TypeParts>();
   readonly #endpoints = new KnownSpans<PlacePart>();
   readonly #states = new KnownSpans<{ tone: Tone | undefined }>();
+  /** The codes around a field's name. */
+  readonly #open: Part;
+  readonly #close: Part;
   /** The last timestamp's minute, and the same on the clock, in its colour. */
   #minute: Uint8Array = new Uint8Array();
   #clockMinute = partOf('');
@@ -75,6 +78,8 @@ export class ByteRenderer {
     this.#width = Math.min(look.width, UNLIMITED);
     this.#maxTextLength = Math.min(limitsOf(look.full).textLength, UNLIMITED);
     this.#time = createClockTime(look.utc);
+    this.#open = partOf(look.colours.dim.open);
+    this.#close = partOf(look.colours.dim.close);
     this.#spans = new EventSpans(new FieldNames(look.colours.dim), this.#maxTextLength);
   }
 
@@ -247,16 +252,13 @@ export class ByteRenderer {
     this.#used = this.#width;
     // The blank is a part of its own: it stays only if something fits after it.
     if (room === 0) return this.#copy(start, ELLIPSIS);
-    if (room <= name.width)
-      return this.#copy(start, partOf(this.#paintedName(`${name.path}=`.slice(0, room - 1))));
+    if (room <= name.width) {
+      const kept = start + 1 + this.#open.length + room - 1;
+      return this.#copy(this.#copy(kept, ELLIPSIS), this.#close);
+    }
     const kept = room - name.width - 1;
     // A long text has an ellipsis of its own, from where on bytes are not columns.
     return kept > this.#maxTextLength ? -1 : this.#copy(nameEnd + kept, ELLIPSIS);
-  }
-
-  #paintedName(kept: string): string {
-    const { open, close } = this.#look.colours.dim;
-    return ` ${open}${kept}…${close}`;
   }
 
   /** Writes up to three bytes more than the part has; what comes next is written over them. */
