@@ -11,8 +11,9 @@ export interface ReadProblem {
    * - `torn tail`: the last line is not whole, as after a kill or a power loss; it was skipped.
    * - `hole`: bytes of value 0 before a line, as after a power loss; they were skipped.
    * - `torn gzip`: the compressed data ends too soon or is damaged; all before that was read.
+   * - `empty`: one of several sources has nothing in it, as a part of a rotation whose recorder was killed just then.
    */
-  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip';
+  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty';
   /** Path, or `stdin`. */
   source: string;
   /** Line number from 1. */
@@ -28,6 +29,7 @@ const MAX_LINE = 64 * 1024 * 1024;
 /** What has no line of a recording among so many lines is none. */
 const MAX_BAD_START = 100;
 
+const EMPTY = 'the file is empty';
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
@@ -38,6 +40,7 @@ export class RecordingCursor {
   readonly line: RecordedLine;
   readonly name: string;
   readonly #source: OpenSource;
+  readonly #isOnly: boolean;
   readonly #onProblem: (problem: ReadProblem) => void;
 
   /** What is being split at its line feeds, and how far. */
@@ -58,8 +61,13 @@ export class RecordingCursor {
   #foundLine = false;
   #heldProblems: ReadProblem[] = [];
 
-  constructor(source: OpenSource, trusting: boolean, onProblem: (problem: ReadProblem) => void) {
+  constructor(
+    source: OpenSource,
+    { trusting, isOnly }: { trusting: boolean; isOnly: boolean },
+    onProblem: (problem: ReadProblem) => void,
+  ) {
     this.line = new RecordedLine(trusting);
+    this.#isOnly = isOnly;
     this.#source = source;
     this.name = source.name;
     this.#onProblem = onProblem;
@@ -175,9 +183,15 @@ export class RecordingCursor {
     }
     this.#isLast = true;
     if (this.#hole > 0) this.#reportHole(this.#nextOffset, 1);
-    if (!this.#foundLine && !this.#heldProblems.some(({ kind }) => kind.startsWith('torn'))) this.#refuse();
+    const isTorn = this.#heldProblems.some(({ kind }) => kind.startsWith('torn'));
+    if (!this.#foundLine && !isTorn) this.#finishWithoutLine();
     this.#releaseProblems();
     return false;
+  }
+
+  #finishWithoutLine(): void {
+    if (this.#isOnly || this.#heldProblems.length > 0) this.#refuse();
+    this.#report('empty', EMPTY, 1);
   }
 
   /** @returns Whether this is a line to look at. */
@@ -261,7 +275,7 @@ export class RecordingCursor {
 
   #refuse(): never {
     const first = this.#heldProblems[0];
-    const why = first === undefined ? `${this.name}:1: the file is empty` : first.message;
+    const why = first === undefined ? `${this.name}:1: ${EMPTY}` : first.message;
     throw new OpmasError('DATA', `${this.name} is not a recording: ${why.slice(this.name.length + 1)}`, {
       hint: 'A recording has one JSON object on each line (NDJSON), as `opmas-ws record` and `jq -c` write it.',
     });

@@ -25,7 +25,7 @@ export async function inspectRecording(
   let tornTail = false;
   const onProblem = (problem: ReadProblem) => {
     if (problem.kind.startsWith('torn')) tornTail = true;
-    else badLines++;
+    else if (problem.kind !== 'empty') badLines++;
     options.onProblem?.(problem);
   };
   const keep: ReadOptions['keep'] = (line) => {

@@ -86,7 +86,8 @@ export async function* collectRecording<Batch>(
     const blockSize = Math.max(MIN_BLOCK_BYTES, Math.min(maxBlockBytes, perSource));
     for (const path of sources) opened.push(await openSource(path, { ...options, blockSize }));
     const onProblem = problemHandler(options);
-    const cursors = opened.map((source) => new RecordingCursor(source, trusting, onProblem));
+    const reading = { trusting, isOnly: sources.length === 1 };
+    const cursors = opened.map((source) => new RecordingCursor(source, reading, onProblem));
     const merge = new Merge(cursors, collector, keep);
     while (!signal?.aborted && !merge.isDone) {
       merge.drain();

@@ -337,6 +337,13 @@ describe('several files', () => {
     );
   });
 
+  test('may be empty, all but one: a recorder can be killed when it has just begun a part', async () => {
+    const paths = [await file(''), await file(lines(2)), await file('\n')];
+    const { text, kinds } = await read(paths);
+    expect([text, kinds]).toEqual([lines(2), ['empty', 'empty']]);
+    await expect(read(paths, { strict: true })).rejects.toMatchObject({ code: 'DATA' });
+  });
+
   test('merged in any number and of any size, nothing is lost and all is in order', async () => {
     await fc.assert(
       fc.asyncProperty(
