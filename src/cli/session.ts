@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { dieBySignal, finish, reportError } from './exit.js';
+import { StopRequests } from './stop-requests.js';
 import { type OutputStreams, openTerminal, type Terminal } from './terminal.js';
 
 /** Options that every command has. */
@@ -22,10 +23,6 @@ export interface Session {
   exitCode: number;
 }
 
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-/** All that follows a signal has to be over by then. */
-const SHUTDOWN_BUDGET_MS = 2000;
-
 /**
  * Runs the action of a command: sets up the terminal and the signals, and turns its end into an exit code. On the
  * first signal `stop` aborts and the action ends in its own time, at most 2 s; a second one ends the process at once.
@@ -38,19 +35,13 @@ export async function runCommand(
   streams?: OutputStreams,
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions>();
-  const stopping = new AbortController();
-  let signalled: NodeJS.Signals | undefined;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (signalled !== undefined) return dieBySignal(signal);
-    signalled = signal;
-    setTimeout(dieBySignal, SHUTDOWN_BUDGET_MS, signal);
-    stopping.abort();
-  };
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
-
+  const debug = globals.debug === true;
+  const requests = new StopRequests({ debug });
   const terminal = await openTerminal(globals, streams);
-  terminal.out.onClosed = () => stopping.abort();
-  const session: Session = { globals, terminal, stop: stopping.signal, exitCode: 0 };
+  terminal.out.onClosed = () => requests.ask();
+  // A spinner that is still turning has hidden the cursor. What is not the process's own stream may be stopped.
+  if (streams === undefined) requests.onSuddenDeath = () => terminal.messages.showCursor();
+  const session: Session = { globals, terminal, stop: requests.stop, exitCode: 0 };
   try {
     await action(session);
     await terminal.out.flushed();
@@ -59,16 +50,16 @@ export async function runCommand(
   } catch (error) {
     terminal.messages.end();
     await terminal.messages.flushed();
-    session.exitCode = await reportError(error, { debug: globals.debug === true });
+    session.exitCode = await reportError(error, { debug });
   }
-  if (signalled !== undefined) {
-    dieBySignal(signalled);
+  if (requests.signalled !== undefined) {
+    dieBySignal(requests.signalled);
     return;
   }
-  for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+  requests.release();
   // A failure of stdout that no write was waiting for.
   if (session.exitCode === 0 && terminal.out.failure instanceof OpmasError) {
-    session.exitCode = await reportError(terminal.out.failure, { debug: globals.debug === true });
+    session.exitCode = await reportError(terminal.out.failure, { debug });
   }
-  finish(session.exitCode);
+  finish(requests.hasBug ? 1 : session.exitCode);
 }

@@ -128,6 +128,11 @@ export class Messages {
     );
   }
 
+  /** Whether nothing but errors is shown. */
+  get isQuiet(): boolean {
+    return this.#quiet;
+  }
+
   /** The stream, for what draws a live line. */
   get stream(): OutputStream {
     return this.#stream;
@@ -159,6 +164,11 @@ export class Messages {
   end(): void {
     this.setLive(undefined);
     this.#unfold();
+  }
+
+  /** For an end in which live lines cannot be taken away: they hide the cursor. */
+  showCursor(): void {
+    if (this.canShowLive) this.#stream.write('\u001b[?25h');
   }
 
   /** Resolves when the stream has taken all that was written. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { type IPty, spawn as spawnPty } from '@lydell/node-pty';
+import { Arrivals } from '../support/arrivals.js';
 
 export const bin = resolve(import.meta.dirname, '../../bin/opmas-ws.js');
 
@@ -18,13 +19,32 @@ export interface Ended {
 export interface RunOptions {
   input?: string;
   environment?: Record<string, string>;
-  /** What runs the command: `['dbus-run-session', '--']`. */
+  /** What runs the command: `['dbus-run-session', '--']`, `['bash', '-c', '"$@" | head -1', 'bash']`. */
   through?: string[];
+}
+
+function linesOf(stream: Readable, what: string): Arrivals<string> {
+  const lines = new Arrivals<string>(what);
+  let rest = '';
+  stream.on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop()!;
+    for (const line of parts) lines.add(line);
+  });
+  stream.on('close', () => {
+    if (rest !== '') lines.add(rest);
+    lines.end();
+  });
+  return lines;
 }
 
 /** A command that runs. */
 export interface Running {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  /** Lines of stdout as they come. */
+  readonly lines: Arrivals<string>;
+  /** Lines of stderr as they come. */
+  readonly messages: Arrivals<string>;
   readonly ended: Promise<Ended>;
 }
 
@@ -80,7 +100,12 @@ export class Sandbox implements Disposable {
     });
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
-    return { child, ended };
+    return {
+      child,
+      ended,
+      lines: linesOf(child.stdout, 'lines of stdout'),
+      messages: linesOf(child.stderr, 'lines of stderr'),
+    };
   }
 
   /** Starts a command on a terminal. */

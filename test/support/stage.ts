@@ -1,4 +1,5 @@
 import { test as base } from 'vitest';
+import { type OnTerminal, type Running, type RunOptions, Sandbox } from '../cli/sandbox.js';
 import { RawServer } from './raw-server.js';
 import { Reading, type ReadOptions } from './reading.js';
 import { Relay } from './relay.js';
@@ -11,7 +12,22 @@ export interface Stage {
   relay(targetPort: number): Promise<Relay>;
   /** A subscription with short waits; reads `devices` without a token unless told otherwise. */
   read(options: ReadOptions): Reading;
+  /** The command line in a home folder of its own; `tail` has a token and short waits. */
+  command: CommandLine;
 }
+
+export interface CommandLine {
+  readonly sandbox: Sandbox;
+  start(args: readonly string[], options?: RunOptions): Running;
+  /** Starts `tail devices` on a server, unless the arguments say otherwise. */
+  tail(server: { url: string }, args?: readonly string[], options?: RunOptions): Running;
+  /** The same on a terminal. */
+  tailOnTerminal(server: { url: string }, args?: readonly string[], options?: RunOptions): OnTerminal;
+}
+
+/** The token of the command lines: nobody may ever see it. */
+export const canary = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.canary+/signature=';
+const quick = ['--retry-delay', '20ms', '--retry-max', '100ms'];
 
 /** `test` of vitest with a {@link Stage}. */
 export const test = base.extend<Stage>({
@@ -44,6 +60,38 @@ export const test = base.extend<Stage>({
       return reading;
     });
     await takeDown(readings);
+  },
+  // biome-ignore lint/correctness/noEmptyPattern: vitest wants the pattern
+  command: async ({}, use) => {
+    const sandbox = new Sandbox({ OPMAS_TOKEN: canary });
+    const started: { kill(): void; ended: Promise<unknown> }[] = [];
+    const argumentsOf = (server: { url: string }, args: readonly string[] = []) => {
+      const endpoints = args[0] === undefined || args[0].startsWith('-') ? ['devices'] : [];
+      return ['tail', '--url', server.url, ...quick, ...endpoints, ...args];
+    };
+    const start = (args: readonly string[], options?: RunOptions) => {
+      const running = sandbox.start(args, options);
+      started.push({ kill: () => running.child.kill('SIGKILL'), ended: running.ended });
+      return running;
+    };
+    await use({
+      sandbox,
+      start,
+      tail: (server, args, options) => start(argumentsOf(server, args), options),
+      tailOnTerminal: (server, args, options) => {
+        const running = sandbox.onTerminal(argumentsOf(server, args), options);
+        let isOver = false;
+        void running.ended.then(() => {
+          isOver = true;
+        });
+        started.push({ kill: () => isOver || running.pty.kill('SIGKILL'), ended: running.ended });
+        return running;
+      },
+    });
+    await takeDown(
+      started.map(({ kill, ended }) => ({ stop: () => Promise.resolve(kill()).then(() => ended) })),
+    );
+    sandbox[Symbol.dispose]();
   },
 });
 

@@ -64,6 +64,8 @@ export async function runRecord(
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
   try {
     await pump(subscription, writer, printer, () => failing.abort());
+  } catch (error) {
+    throw lifecycle.withoutRepetition(error);
   } finally {
     live.end();
     if (attempted) {

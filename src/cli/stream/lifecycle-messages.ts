@@ -1,10 +1,4 @@
-import {
-  closeMeaning,
-  escapeUnsafe,
-  type LifecycleEvent,
-  type OpmasError,
-  parseTimestamp,
-} from '../../index.js';
+import { closeMeaning, escapeUnsafe, type LifecycleEvent, OpmasError, parseTimestamp } from '../../index.js';
 import { formatDuration } from '../quantity.js';
 import type { Messages } from '../terminal.js';
 
@@ -13,6 +7,7 @@ export class LifecycleMessages {
   readonly #messages: Messages;
   readonly #width: number;
   readonly #several: boolean;
+  readonly #said = new Set<OpmasError>();
 
   constructor(messages: Messages, endpoints: readonly string[]) {
     this.#messages = messages;
@@ -48,9 +43,16 @@ export class LifecycleMessages {
     this.#say(endpoint, this.#messages.palette.red('dropping events: nobody takes the output'));
   }
 
-  /** The last endpoint's error is the error of the whole, so it is not said twice. */
   onGiveUp(endpoint: string, error: OpmasError): void {
-    if (this.#several) this.#say(endpoint, this.#messages.palette.red(escapeUnsafe(error.message)));
+    if (!this.#several || this.#messages.isQuiet) return;
+    this.#said.add(error);
+    this.#say(endpoint, this.#messages.palette.red(escapeUnsafe(error.message)));
+  }
+
+  /** The error to end with: why an endpoint was given up is not said twice. */
+  withoutRepetition(error: unknown): unknown {
+    if (!(error instanceof OpmasError) || !this.#said.has(error)) return error;
+    return new OpmasError(error.code, 'no endpoint is left', { hint: error.hint });
   }
 
   #say(endpoint: string, text: string): void {

@@ -29,6 +29,8 @@ export async function runTail(
   });
   try {
     for await (const batch of subscription) await printLines(batch);
+  } catch (error) {
+    throw lifecycle.withoutRepetition(error);
   } finally {
     spinner.stop();
     if (attempted) messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
