@@ -1,53 +1,57 @@
 /**
- * Takes frames as fast as JavaScript can and counts them, without a WebSocket library: shows that a server, not its
- * client, is what is measured. `node raw-sink.mjs URL EVENTS [CONNECTIONS]`: so many events on each connection.
+ * Takes the stream as fast as it comes and counts its bytes, without a WebSocket library: shows what a server can do,
+ * not what a client can. `node raw-sink.mjs URL EVENTS [CONNECTIONS]`: so many events on each connection. Prints how
+ * many milliseconds passed from the first upgrade to the last byte of all.
  */
 import { connect } from 'node:net';
+import { createMessages } from '../stream.mjs';
+import { monotonicMs } from '../times.mjs';
 
 const [address = '', events, connections = '1'] = process.argv.slice(2);
 const url = new URL(address);
+const expected = bytesOf(Number(events));
 let open = Number(connections);
+/** @type {number | undefined} */
+let startedAt;
 for (let i = 0; i < Number(connections); i++) receive();
 
 function receive() {
-  let missing = Number(events);
-  /** Bytes of the frame under way that are still to come; a header that is cut is in `rest`. */
-  let skip = 0;
-  /** @type {Buffer} */
-  let rest = Buffer.alloc(0);
-  let upgraded = false;
-  /** @param {Buffer} chunk */
-  const onData = (chunk) => {
-    let bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-    rest = Buffer.alloc(0);
-    if (!upgraded) {
-      const end = bytes.indexOf('\r\n\r\n');
-      if (end < 0) {
-        rest = bytes;
-        return;
-      }
-      upgraded = true;
-      bytes = bytes.subarray(end + 4);
-    }
-    let at = skip;
-    while (at + 4 <= bytes.length) {
-      const length = (bytes[at + 1] ?? 0) & 0x7f;
-      at += length < 126 ? 2 + length : 4 + bytes.readUInt16BE(at + 2);
-      missing--;
-    }
-    if (at < bytes.length) {
-      rest = Buffer.from(bytes.subarray(at));
-      skip = 0;
+  let missing = expected;
+  let head = '';
+  /**
+   * @param {number} length
+   * @param {Uint8Array} buffer
+   */
+  const onData = (length, buffer) => {
+    if (missing === expected && !head.includes('\r\n\r\n')) {
+      head += Buffer.from(buffer.subarray(0, length)).toString('latin1');
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) return true;
+      startedAt ??= monotonicMs();
+      missing -= head.length - end - 4;
     } else {
-      skip = at - bytes.length;
+      missing -= length;
     }
-    if (missing <= 0 && skip === 0 && --open === 0) process.stdout.write('done\n');
+    if (missing <= 0 && --open === 0) process.stdout.write(`${monotonicMs() - (startedAt ?? 0)}\n`);
+    return true;
   };
-  const socket = connect(Number(url.port), url.hostname, () => {
+  const onread = { buffer: Buffer.alloc(256 * 1024), callback: onData };
+  const socket = connect({ port: Number(url.port), host: url.hostname, onread }, () => {
     socket.write(
       `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
     );
   });
-  socket.on('data', onData);
+}
+
+/**
+ * How long the frames of so many events are.
+ *
+ * @param {number} count
+ */
+function bytesOf(count) {
+  const lengths = createMessages().map(({ length }) => length + (length < 126 ? 2 : 4));
+  let bytes = 0;
+  for (let i = 0; i < count; i++) bytes += lengths[i % lengths.length] ?? 0;
+  return bytes;
 }

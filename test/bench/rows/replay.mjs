@@ -2,7 +2,6 @@
 import { OPMAS_WS, program } from '../load.mjs';
 import { MeasuredProcess } from '../measured-process.mjs';
 import { recordingOf } from '../recording-file.mjs';
-import { monotonicMs } from '../times.mjs';
 
 const COUNTING = 'ws that only counts';
 const PATH = '/api/v1/ws/devices';
@@ -80,9 +79,7 @@ async function measureServing(server, client, events, clients) {
     const args = [...client, `${listening}${PATH}`, String(events), String(clients)];
     const before = serving.cost().cpuSeconds ?? 0;
     const receiving = new MeasuredProcess(process.execPath, args, { stdout: 'pipe' });
-    // The sink begins when it has started; its start is the same for every server.
-    await firstLine(receiving);
-    const seconds = (monotonicMs() - receiving.startedAt) / 1000;
+    const seconds = Number(await firstLine(receiving)) / 1000;
     const { cpuSeconds = 0, peakRssMb } = serving.cost();
     await receiving.stop();
     const total = events * clients;
