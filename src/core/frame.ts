@@ -1,5 +1,4 @@
 import { JsonScanner, type JsonVerdict } from './json-scanner.js';
-import type { EventLineShape } from './line.js';
 import { SpanTexts } from './span-texts.js';
 
 /** What a frame's text is. Only `object` can be an event. */
@@ -35,13 +34,12 @@ export class FrameReader {
    * Reads the frame of an event line where it stands, without copying it.
    *
    * @param end The byte after the line's last, without the LF.
-   * @param shape From `eventLineShape` for that line.
+   * @param members Where the members that we put there end, as in `EventLineShape`: a comma or the closing brace.
    * @returns `object`, or `not JSON` when the line is no JSON.
    */
-  readLine(bytes: Buffer, end: number, shape: EventLineShape): FrameVerdict {
-    const hasComma = bytes[shape.members] === COMMA;
-    this.#take(bytes, hasComma ? shape.members + 1 : shape.members, end, '{');
-    return this.#scanner.scanRest(bytes, shape.members, end);
+  readLine(bytes: Buffer, end: number, members: number): FrameVerdict {
+    this.#take(bytes, bytes[members] === COMMA ? members + 1 : members, end, '{');
+    return this.#scanner.scanRest(bytes, members, end);
   }
 
   /** Whether the text has line breaks (between its tokens: JSON allows them nowhere else). */

@@ -14,6 +14,7 @@ import { SpanTexts } from './span-texts.js';
 import { parseTimestamp, TIMESTAMP_LENGTH } from './timestamp.js';
 import { TimestampReader } from './timestamp-reader.js';
 
+const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 const COMMA = 0x2c;
 const QUOTE = 0x22;
@@ -55,6 +56,9 @@ export class RecordedLine {
   readonly #labels = new SpanTexts();
   /** A line that has not the fixed shape of our event lines, in parts. */
   #line: Line | undefined;
+  /** From the quote that ends the time to the comma before the server's members; at first what no line has. */
+  #secondMember: Buffer = Buffer.from('\n');
+  #secondEndpoint: string | undefined;
 
   /**
    * @param trusting Take event lines that we wrote by their ends, without looking at the JSON between: several times
@@ -75,38 +79,66 @@ export class RecordedLine {
     this.end = end;
     this.#line = undefined;
     this.members = 0;
-    if (this.#trusting && this.#readByEnds(bytes, start, end)) return this.#trusted(bytes, start, end);
+    if (!this.#readHead(bytes, start, end)) return this.#readUnusual(bytes, start, end);
+    if (this.#trusting && bytes[end - 1] === CLOSING_BRACE) {
+      if (this.#isGlued(bytes, end) && parseLine(bytes, start, end) === undefined) return undefined;
+    } else if (this.frame.readLine(bytes, end, this.members - 1) !== 'object') {
+      return undefined;
+    }
+    this.kind = 'event';
+    return 'event';
+  }
+
+  /** Whether the line begins as event lines of ours do that have members of the server's. */
+  #readHead(bytes: Buffer, start: number, end: number): boolean {
+    const second = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
+    if (!hasBytesAt(bytes, start, LINE_HEAD)) return false;
+    if (!hasBytesAt(bytes, second, this.#secondMember) && !this.#readSecondMember(bytes, second, end)) {
+      return false;
+    }
+    this.receivedAt = this.#timestamps.read(bytes, start + TIMESTAMP_OFFSET);
+    if (Number.isNaN(this.receivedAt)) return false;
+    this.endpoint = this.#secondEndpoint;
+    this.members = second + this.#secondMember.length;
+    return true;
+  }
+
+  /** Remembers the second member, with the comma behind it: nearly all lines have that of the line before. */
+  #readSecondMember(bytes: Buffer, second: number, end: number): boolean {
+    const label = second + ENDPOINT.length;
+    if (!hasBytesAt(bytes, second, ENDPOINT)) return false;
+    const labelEnd = endOfPlainText(bytes, label, end);
+    if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
+    this.#secondEndpoint = this.#labels.textOf(bytes, label, labelEnd);
+    this.#secondMember = Buffer.from(bytes.subarray(second, labelEnd + 2));
+    return true;
+  }
+
+  /**
+   * Whether the head of another line stands inside the line. A line that was torn and has the next one glued to it
+   * begins and ends well, too. From brace to brace, because searching for one byte costs a fraction of searching for
+   * the whole head.
+   */
+  #isGlued(bytes: Buffer, end: number): boolean {
+    let brace = bytes.indexOf(OPENING_BRACE, this.members);
+    while (brace >= 0 && brace < end) {
+      if (hasBytesAt(bytes, brace, LINE_HEAD)) return true;
+      brace = bytes.indexOf(OPENING_BRACE, brace + 1);
+    }
+    return false;
+  }
+
+  /** An event line without members of the server's, with white space before it, or with an odd time or label. */
+  #readUnusual(bytes: Buffer, start: number, end: number): LineKind | undefined {
     const shape = eventLineShape(bytes, start, end);
     if (shape === undefined) return this.#readOther(bytes, start, end);
-    if (this.frame.readLine(bytes, end, shape) !== 'object') return undefined;
+    if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;
     this.receivedAt = this.#timestamps.read(bytes, shape.timestamp);
     this.endpoint = this.#labels.textOf(bytes, shape.endpoint, shape.endpointEnd);
     this.kind = 'event';
     if (shape.timestamp === start + TIMESTAMP_OFFSET) {
       this.members = bytes[shape.members] === COMMA ? shape.members + 1 : shape.members;
     }
-    return 'event';
-  }
-
-  /** Whether the line begins and ends as event lines of ours do that have members of the server's. */
-  #readByEnds(bytes: Buffer, start: number, end: number): boolean {
-    const second = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
-    const label = second + ENDPOINT.length;
-    if (bytes[end - 1] !== CLOSING_BRACE || !hasBytesAt(bytes, second, ENDPOINT)) return false;
-    if (!hasBytesAt(bytes, start, LINE_HEAD)) return false;
-    const labelEnd = endOfPlainText(bytes, label, end);
-    if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
-    this.receivedAt = this.#timestamps.read(bytes, start + TIMESTAMP_OFFSET);
-    this.endpoint = this.#labels.textOf(bytes, label, labelEnd);
-    this.members = labelEnd + 2;
-    return !Number.isNaN(this.receivedAt);
-  }
-
-  /** A line that was torn and has the next one glued to it begins and ends well, too. */
-  #trusted(bytes: Buffer, start: number, end: number): LineKind | undefined {
-    const next = bytes.indexOf(LINE_HEAD, this.members);
-    if (next >= 0 && next < end && parseLine(bytes, start, end) === undefined) return undefined;
-    this.kind = 'event';
     return 'event';
   }
 

@@ -40,7 +40,7 @@ describe('FrameReader', () => {
         const { bytes, start, end } = lineOf(frame, expected.hasLineBreaks === true);
         const shape = eventLineShape(bytes, start, end);
         if (shape === undefined) throw new Error('no shape');
-        expect(reader.readLine(bytes, end, shape)).toBe('object');
+        expect(reader.readLine(bytes, end, shape.members)).toBe('object');
         expect([reader.type, reader.subject]).toEqual([expected.type, expected.subject]);
         expect(reader.hasLineBreaks).toBe(false);
         expect(reader.value).toEqual(expected.value);
@@ -60,7 +60,7 @@ describe('FrameReader', () => {
         const shape = eventLineShape(line, 0, line.length);
         if (shape === undefined) return;
         const expected = expectedOf(line);
-        expect(reader.readLine(line, line.length, shape)).toBe(expected.verdict);
+        expect(reader.readLine(line, line.length, shape.members)).toBe(expected.verdict);
         if (expected.verdict !== 'object') return;
         const { received_at, endpoint, ...members } = expected.value ?? {};
         expect(reader.type).toBe(expected.type);
@@ -85,7 +85,7 @@ describe('eventLineShape', () => {
     expect(shape && bytes.toString('utf8', shape.endpoint, shape.endpointEnd)).toBe(
       JSON.parse(text).endpoint,
     );
-    expect(shape && reader.readLine(bytes, bytes.length, shape)).toBe('object');
+    expect(shape && reader.readLine(bytes, bytes.length, shape.members)).toBe('object');
   });
 
   test.each([

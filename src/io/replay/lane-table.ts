@@ -8,6 +8,8 @@ const MOST_LANES = 4096;
 export class LaneTable {
   readonly #indices = new Map<string, number>();
   readonly #labels: string[] = [];
+  /** What was asked for last is mostly what is asked for next. */
+  #last: { label: string | undefined; lane: number } = { label: undefined, lane: 0 };
 
   /** How many there are. */
   get size(): number {
@@ -17,6 +19,13 @@ export class LaneTable {
   /** The number of an endpoint, which it has from now on. All that are too many share the last one. */
   indexOf(endpoint: string | undefined): number {
     const label = this.labelFor(endpoint);
+    if (label === this.#last.label) return this.#last.lane;
+    const lane = this.#find(label);
+    this.#last = { label, lane };
+    return lane;
+  }
+
+  #find(label: string): number {
     const known = this.#indices.get(label);
     if (known !== undefined) return known;
     if (this.#labels.length === MOST_LANES) return MOST_LANES;
