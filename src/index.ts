@@ -82,7 +82,7 @@ export {
   readRecording,
   refreshCredentials,
   serveRecording,
-  triageForbidden,
+  triageRefusal,
 } from './io/on-demand.js';
 export { ProxyError, proxyAgentFor } from './io/proxy.js';
 export type { ReadProblem } from './io/recording/cursor.js';

@@ -16,11 +16,14 @@ export type FailureKind =
 
 /** How one attempt on one endpoint ended. */
 export type ConnectionEnd =
-  /** After it was open. `code` is the server's, or what RFC 6455 section 7.4.1 gives to what happened. */
-  | { kind: 'closed'; code: number; reason: string }
+  /**
+   * After it was open. `code` is the server's, or what RFC 6455 section 7.4.1 gives to what happened. `hint` says what
+   * to do next, where more is known than the code tells.
+   */
+  | { kind: 'closed'; code: number; reason: string; hint?: string | undefined }
   /** Another HTTP status than 101. `retryAfterMs` is what the server asked for; `detail` says more to people. */
   | { kind: 'refused'; status: number; retryAfterMs?: number | undefined; detail?: string | undefined }
-  | { kind: 'failed'; failure: FailureKind; error: string };
+  | { kind: 'failed'; failure: FailureKind; error: string; hint?: string | undefined };
 
 /** What follows from an end. `stop` is a fault that trying again does not mend; it is tried twice all the same. */
 export type Consequence = 'retry' | 'renew' | 'stop' | 'stop at once' | 'normal';

@@ -13,6 +13,10 @@ import { WebSocket } from './websocket.js';
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** How long a server may take to end a connection that is being closed, by either side, before it is destroyed. */
 const CLOSE_LIMIT_MS = 500;
+/** `ws`'s code for a message above the limit that we have set. */
+const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+const NO_FRAMES =
+  'The connection opened, so the URL is right; the server, or a proxy on the way, sends what is no WebSocket frame.';
 
 export interface ConnectionOptions {
   /** The endpoint's URL, token included. */
@@ -199,7 +203,9 @@ export class Connection {
     if (this.#cause !== undefined) return;
     const isOpen = this.#liveness !== undefined;
     if (error.code?.startsWith('WS_ERR_')) {
-      this.#cause = { kind: 'closed', code: codeOfFault(error.code), reason: error.message };
+      const hint =
+        error.code === TOO_LARGE ? 'Raise --max-message if such messages are to be taken.' : NO_FRAMES;
+      this.#cause = { kind: 'closed', code: codeOfFault(error.code), reason: error.message, hint };
     } else if (!isOpen) {
       const failure = connectFailureOf(error);
       this.#cause = { kind: 'failed', ...failure, error: redactToken(failure.error, this.#options.token) };

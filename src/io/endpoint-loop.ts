@@ -16,6 +16,7 @@ import type { Connection } from './connection.js';
 import type { GivenUp } from './give-up.js';
 import { proxyAgentFor } from './proxy.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
+import type { Culprit } from './triage.js';
 
 /** What the loop hands on; all of it in the order in which it happened. */
 export interface EndpointSink {
@@ -32,6 +33,8 @@ export interface Gap {
 
 /** Short, because a wrong token is told within 10 s: this twice, and a wait between. */
 const TRIAGE_LIMIT_MS = 2500;
+/** Close code of servers that refuse a token, and of those that have had too many messages. */
+const POLICY_CODE = 1008;
 
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
@@ -47,6 +50,8 @@ export class EndpointLoop {
   #attempt = 0;
   /** The token of the running attempt. */
   #token: string | undefined;
+  /** What the API said about the last end, if it was asked. */
+  #culprit: Culprit | undefined;
   /** Whether a token could be had, once at least. */
   hadToken = false;
   /** When the last byte of a connection that was open came; 0 before there was any. */
@@ -95,12 +100,12 @@ export class EndpointLoop {
 
   async #runAttempts(): Promise<void> {
     while (!this.#stopping.aborted) {
-      const { end, consequence, decision } = await this.#attemptOnce();
+      const { end, decision } = await this.#attemptOnce();
       if (decision === undefined) return;
       if (decision.action === 'end') {
         if (decision.why === 'ended') return;
         const { giveUpError } = await import('./give-up.js');
-        throw giveUpError(end, consequence, decision.why, this.#givenUp());
+        throw giveUpError(end, decision.why, this.#givenUp());
       }
       if (decision.renew) await unlessStopped(this.#renewToken(), this.#stopping);
       await this.#options.clock.sleep(decision.waitMs, this.#stopping);
@@ -110,7 +115,6 @@ export class EndpointLoop {
   /** `decision` is undefined when everything stops. */
   async #attemptOnce(): Promise<{
     end: ConnectionEnd;
-    consequence: Consequence;
     decision: Decision | undefined;
   }> {
     const { clock, random, retry } = this.#options;
@@ -130,7 +134,7 @@ export class EndpointLoop {
     const openMs = openedAt === undefined ? undefined : clock.monotonic() - openedAt;
     if (this.#stopping.aborted) {
       if (openedAt !== undefined) this.#report(end, undefined);
-      return { end, consequence: 'normal', decision: undefined };
+      return { end, decision: undefined };
     }
     const consequence = await this.#examine(end);
     // Whatever an interrupted question has brought, it says nothing about the server.
@@ -140,7 +144,7 @@ export class EndpointLoop {
     const isEnd = decision.action === 'end' && decision.why === 'ended';
     this.#isLost = this.#lastByte > 0 && !isEnd;
     this.#report(end, decision.action === 'retry' ? decision.waitMs : undefined);
-    return { end, consequence, decision };
+    return { end, decision };
   }
 
   async #connect(
@@ -154,7 +158,7 @@ export class EndpointLoop {
     } catch (error) {
       // A token that can't be had at the start is the user's to mend; later it is a fault that may pass.
       if (!(error instanceof OpmasError) || !this.hadToken) throw error;
-      return { kind: 'failed', failure: 'unreachable', error: error.message };
+      return { kind: 'failed', failure: 'unreachable', error: error.message, hint: error.hint };
     }
     if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
     const url = endpointUrl(options.url, this.endpoint, this.#token);
@@ -224,14 +228,16 @@ export class EndpointLoop {
     this.gaps.push({ from, to: Math.max(from, to) });
   }
 
-  /** A bare 403 may mean the token or the path (contract, section 5): ask before blaming either. */
+  /** A bare 403 or a 1008 may be about the token or about something else (contract, section 5): ask first. */
   async #examine(end: ConnectionEnd): Promise<Consequence> {
+    this.#culprit = undefined;
     const consequence = consequenceOf(end);
-    if (end.kind !== 'refused' || end.status !== 403) return consequence;
+    const isForbidden = end.kind === 'refused' && end.status === 403;
+    const isPolicy = end.kind === 'closed' && end.code === POLICY_CODE;
+    if (!isForbidden && !isPolicy) return consequence;
     const { url, ca, insecure } = this.#options;
-    const { triageForbidden } = await import('./triage.js');
-    const { forbiddenDetails } = await import('./give-up.js');
-    const culprit = await triageForbidden({
+    const { triageRefusal } = await import('./triage.js');
+    const culprit = await triageRefusal({
       base: url,
       timeoutMs: TRIAGE_LIMIT_MS,
       token: this.#token,
@@ -239,8 +245,14 @@ export class EndpointLoop {
       insecure,
       signal: this.#stopping,
     });
-    end.detail = forbiddenDetails[culprit];
-    return culprit === 'path' ? 'stop' : consequence;
+    this.#culprit = culprit;
+    if (isForbidden) {
+      const { forbiddenDetail } = await import('./give-up.js');
+      end.detail = forbiddenDetail(culprit, this.#token !== undefined);
+    }
+    // A server without the REST API may refuse a token by 1008 all the same.
+    const isCleared = culprit === 'not the token' || (culprit === 'no API' && isForbidden);
+    return isCleared ? 'stop' : consequence;
   }
 
   async #renewToken(): Promise<void> {
@@ -269,11 +281,13 @@ export class EndpointLoop {
   }
 
   #givenUp(): GivenUp {
-    const { url, token, clock } = this.#options;
+    const { url, token, clock, ca } = this.#options;
     return {
       url: displayUrl(endpointUrl(url, this.endpoint)),
       token: this.#token,
       provider: token,
+      culprit: this.#culprit,
+      hasCa: ca !== undefined,
       now: clock.now() / 1000,
     };
   }

@@ -59,8 +59,8 @@ export const httpRequest: typeof import('./http-request.js').httpRequest = async
   return await module.httpRequest(...args);
 };
 
-/** Tells a refused token from a wrong path after a bare 403. More in `triage.ts`. */
-export const triageForbidden: typeof import('./triage.js').triageForbidden = async (...args) => {
+/** Tells a refused token from other reasons after a bare 403 or a close 1008. More in `triage.ts`. */
+export const triageRefusal: typeof import('./triage.js').triageRefusal = async (...args) => {
   const module = await import('./triage.js');
-  return await module.triageForbidden(...args);
+  return await module.triageRefusal(...args);
 };

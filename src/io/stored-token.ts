@@ -15,6 +15,7 @@ const RETRY_MS = 30_000;
 /** The token of a login, renewed with its refresh token when it is refused or near its end. */
 export class StoredToken implements TokenProvider {
   readonly source = 'stored login';
+  readonly remedy = 'log in again with `opmas-ws auth login`';
   readonly #access: ServerAccess;
   readonly #store: CredentialStore;
   readonly #account: string;

@@ -23,6 +23,8 @@ export interface TokenProvider {
   keepFresh?(signal: AbortSignal): Promise<void>;
   /** Where the token comes from, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */
   readonly source: string;
+  /** What to do when its token is refused: the end of a sentence, like `put a fresh token in OPMAS_TOKEN`. */
+  readonly remedy?: string | undefined;
 }
 
 /** The longest token that is taken, in bytes. */
@@ -30,7 +32,11 @@ export const MAX_TOKEN_BYTES = 64 * 1024;
 
 /** Connects without a token, on purpose (`--no-token`). */
 export function noToken(): TokenProvider {
-  return { source: '--no-token', token: async () => undefined };
+  return {
+    source: '--no-token',
+    remedy: 'leave out --no-token, so that the login or another token is used',
+    token: async () => undefined,
+  };
 }
 
 /**

@@ -8,26 +8,39 @@ export interface TriageOptions {
   token: string | undefined;
   ca?: string | undefined;
   insecure?: boolean | undefined;
-  /** Limit of each request. Default 5 s. */
+  /** Limit of all requests together. Default 5 s. */
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
 }
 
+/** What a refusal was about. */
+export type Culprit =
+  /** The API does not take the token, or wants one. */
+  | 'token'
+  /** The API takes the token, so the path, the server or what we did is at fault. */
+  | 'not the token'
+  /** There is no API below the base URL. */
+  | 'no API'
+  /** No answer, or none that tells. */
+  | 'unknown';
+
 const TIMEOUT_MS = 5000;
 
 /**
- * Finds out what a bare HTTP 403 on an upgrade was about: the server answers it for a refused token and for an unknown
- * path alike, so its REST API is asked about the token (`GET /api/v1/auth/me`).
- *
- * @returns `token`: the token is refused. `path`: the token is good, or there is no API below the base URL at all, so
- * the path or the server is at fault. `unknown`: no answer, or none that tells.
+ * Finds out what a refusal was about that does not say so: a bare HTTP 403 on an upgrade, which the server answers for a
+ * refused token and for an unknown path alike, or a close with 1008, which it sends for a refused token and for too many
+ * messages alike. Its REST API is asked about the token (`GET /api/v1/auth/me`).
  */
-export async function triageForbidden(options: TriageOptions): Promise<'token' | 'path' | 'unknown'> {
+export async function triageRefusal(options: TriageOptions): Promise<Culprit> {
+  const { timeoutMs = TIMEOUT_MS } = options;
+  const deadline = performance.now() + timeoutMs;
   try {
     const { status } = await askAboutToken(options);
     if (status === 401 || status === 403) return 'token';
-    if (status === 404) return (await isApiMissing(options)) ? 'path' : 'unknown';
-    return status >= 200 && status < 300 ? 'path' : 'unknown';
+    if (status >= 200 && status < 300) return 'not the token';
+    if (status !== 404) return 'unknown';
+    const left = Math.max(1, Math.round(deadline - performance.now()));
+    return (await isApiMissing({ ...options, timeoutMs: left })) ? 'no API' : 'unknown';
   } catch {
     return 'unknown';
   }

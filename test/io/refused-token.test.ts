@@ -30,6 +30,16 @@ class Tokens implements TokenProvider {
 
 const tokenOf = (client: RawConnection) => new URL(client.path, 'ws://host').searchParams.get('token');
 
+const isStream = ({ path }: RawConnection) => path.startsWith('/api/v1/ws/');
+
+/** Refuses the token when the API is asked about it, and treats streams as told. */
+const withApi =
+  (stream: (client: RawConnection) => unknown = () => undefined) =>
+  (client: RawConnection) => {
+    if (isStream(client)) stream(client);
+    else client.respond('401 Unauthorized');
+  };
+
 /** How servers say no to a token. */
 const refusals: [string, (client: RawConnection) => unknown][] = [
   ['F31: close 4001 after accept', (client) => client.accept(close(4001, 'no'))],
@@ -39,13 +49,13 @@ const refusals: [string, (client: RawConnection) => unknown][] = [
 
 describe.concurrent('a refused token', () => {
   test.for(refusals)('%s: is renewed once, and the new one is used', async ([, refuse], { serve, read }) => {
-    const server = await serve();
+    const server = (await serve()).onRequest(withApi());
     const token = new Tokens('old', 'new');
     const reading = read({ url: server.url, token });
-    const first = await server.request();
+    const first = await server.requests.next(isStream);
     expect(tokenOf(first)).toBe('old');
     refuse(first);
-    const second = await server.request();
+    const second = await server.requests.next(isStream);
     expect(tokenOf(second)).toBe('new');
     second.accept(text(event(1)));
     await reading.event();
@@ -55,14 +65,47 @@ describe.concurrent('a refused token', () => {
 
   test.for(refusals)('%s: refused again, it ends with AUTH', async ([, refuse], { serve, read }) => {
     const server = await serve();
-    server.onRequest(refuse);
+    server.onRequest(withApi(refuse));
     const token = new Tokens('old', 'new', 'newer');
     const end = await read({ url: server.url, token }).end;
     expect(end?.code).toBe('AUTH');
     expect(end?.message).toContain('refuses the token from the test');
     expect(end?.hint).toContain('opmas-ws auth login');
-    expect(server.requests.all.map(tokenOf)).toEqual(['old', 'new']);
+    expect(server.requests.all.filter(isStream).map(tokenOf)).toEqual(['old', 'new']);
     expect(token.refused).toEqual(['old']);
+  });
+
+  test.for([
+    [
+      'is not about the token when the API takes that',
+      '200 OK',
+      'NETWORK',
+      /gave up.*Too many.*takes the token/,
+      'heartbeat',
+    ],
+    [
+      'may be about the token when the API does not say',
+      '500 Oops',
+      'AUTH',
+      /may refuse the token.*did not say/,
+      'auth login',
+    ],
+  ] as const)('F32: close 1008 %s', async ([, me, code, message, hint], { serve, read }) => {
+    const server = await serve();
+    server.onRequest((client) =>
+      isStream(client) ? client.accept(close(1008, 'Too many messages')) : client.respond(me),
+    );
+    const token = new Tokens('old', 'new');
+    const end = await read({ url: server.url, token }).end;
+    expect(end).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect(end?.hint).toContain(hint);
+    expect(token.refused).toHaveLength(code === 'AUTH' ? 1 : 0);
+  });
+
+  test('says how to mend the source that it comes from', async ({ serve, read }) => {
+    const server = (await serve()).onRequest(withApi((client) => client.respond('401 Unauthorized')));
+    const token = { ...tokenFromText('only-one', 'OPMAS_TOKEN'), remedy: 'put a fresh one in OPMAS_TOKEN' };
+    expect((await read({ url: server.url, token }).end)?.hint).toMatch(/^Put a fresh one in OPMAS_TOKEN; /);
   });
 
   test('F31: an open connection that is refused later leaves a gap', async ({ serve, read }) => {
@@ -136,25 +179,33 @@ describe.concurrent('a refused token', () => {
 });
 
 describe.concurrent('a bare 403', () => {
-  /** Refuses every upgrade; `GET /api/v1/auth/me` gets that status, or no answer at all. */
+  /** Refuses every upgrade; all else gets that status, or no answer at all. */
   const api = (me: string | undefined) => (client: RawConnection) => {
-    if (client.path.startsWith('/api/v1/ws/')) client.respond('403 Forbidden');
+    if (isStream(client)) client.respond('403 Forbidden');
     else if (me !== undefined) client.respond(me);
   };
 
   test.for([
     ['401 Unauthorized', 'AUTH', /not valid/, 'auth login'],
     ['200 OK', 'NETWORK', /token is good, so the path/, 'Check the URL'],
-    ['500 Internal Server Error', 'AUTH', /token may be refused, or the path may not exist/, 'auth login'],
+    ['404 Not Found', 'NETWORK', /there is no OPMAS API below this URL/, 'Check the URL'],
+    [
+      '500 Internal Server Error',
+      'AUTH',
+      /may refuse the token.*token may be refused, or the path may not exist/,
+      'auth login',
+    ],
   ] as const)('when the API answers %s it is %s', async ([me, code, why, hint], { serve, read }) => {
     const server = await serve();
     server.onRequest(api(me));
     const token = new Tokens('canary-token', 'second-token');
     const reading = read({ url: server.url, token });
-    expect(await reading.state('refused')).toMatchObject({ status: 403, error: expect.stringMatching(why) });
+    const { status, error = '' } = await reading.state('refused');
     const end = await reading.end;
     expect(end?.code).toBe(code);
     expect(end?.message).toMatch(why);
+    expect(status).toBe(403);
+    expect(end?.message).toContain(error);
     expect(end?.hint).toContain(hint);
     // Only a token that may be bad is renewed.
     expect(token.refused).toHaveLength(code === 'AUTH' ? 1 : 0);
@@ -183,6 +234,7 @@ describe.concurrent('a bare 403', () => {
     server.onRequest(api('401 Unauthorized'));
     const end = await read({ url: server.url }).end;
     expect(end?.code).toBe('AUTH');
-    expect(end?.message).toContain('wants a token');
+    expect(end?.message).toMatch(/wants a token: HTTP 403 \(no token was sent/);
+    expect(end?.hint).toContain('Leave out --no-token');
   });
 });

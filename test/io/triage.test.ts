@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { triageForbidden } from '../../src/index.js';
+import { triageRefusal } from '../../src/index.js';
 import { json, startWebServer } from '../support/web-server.js';
 
 it.each([
   [401, 200, 'token'],
   [403, 200, 'token'],
-  [200, 200, 'path'],
-  [404, 404, 'path'],
+  [200, 200, 'not the token'],
+  [404, 404, 'no API'],
   [404, 200, 'unknown'],
   [500, 200, 'unknown'],
   [307, 200, 'unknown'],
@@ -15,18 +15,29 @@ it.each([
     json(response, url === '/p/api/v1/auth/me' ? me : health, {}),
   );
   const base = new URL('/p', server.url);
-  expect(await triageForbidden({ base, token: 'A' })).toBe(expected);
+  expect(await triageRefusal({ base, token: 'A' })).toBe(expected);
   expect(server.requests[0]?.headers.authorization).toBe('Bearer A');
 });
 
 it('is unknown when nobody answers, or not in time', async () => {
   await using server = await startWebServer(() => undefined);
-  expect(await triageForbidden({ base: server.url, token: 'A', timeoutMs: 200 })).toBe('unknown');
-  expect(await triageForbidden({ base: new URL('ws://127.0.0.1:1'), token: 'A' })).toBe('unknown');
+  expect(await triageRefusal({ base: server.url, token: 'A', timeoutMs: 200 })).toBe('unknown');
+  expect(await triageRefusal({ base: new URL('ws://127.0.0.1:1'), token: 'A' })).toBe('unknown');
+});
+
+it('answers in time though each of its two questions takes nearly all of it', async () => {
+  await using server = await startWebServer(({ url }, response) => {
+    if (url === '/api/v1/auth/me') setTimeout(() => json(response, 404, {}), 700);
+  });
+  const start = performance.now();
+  expect(await triageRefusal({ base: server.url, token: 'A', timeoutMs: 1000 })).toBe('unknown');
+  expect(server.requests).toHaveLength(2);
+  // Two limits would be 1,700.
+  expect(performance.now() - start).toBeLessThan(1600);
 });
 
 it('sends no token when there is none', async () => {
   await using server = await startWebServer((_, response) => json(response, 401, {}));
-  expect(await triageForbidden({ base: server.url, token: undefined })).toBe('token');
+  expect(await triageRefusal({ base: server.url, token: undefined })).toBe('token');
   expect(server.requests[0]?.headers.authorization).toBeUndefined();
 });

@@ -29,8 +29,12 @@ export interface TokenMessages {
 
 interface Source {
   name: string;
+  /** See `TokenProvider`. */
+  remedy: string;
   open(): TokenProvider;
 }
+
+const TO_USE_THE_LOGIN = ' to use the login (`opmas-ws auth login`)';
 
 /**
  * Decides where the token comes from: `--no-token`, `--token-file`, `OPMAS_TOKEN`, `OPMAS_TOKEN_FILE`, the context's
@@ -49,7 +53,7 @@ export function chooseToken(
   }
   const [used, ...rest] = sources(server, options, environment, messages);
   const hidden = rest.map(({ name }) => name);
-  if (used !== undefined) return { provider: used.open(), hidden };
+  if (used !== undefined) return { provider: Object.assign(used.open(), { remedy: used.remedy }), hidden };
   const store = openCredentialStore(environment, { onNotice: messages.warn });
   const { url: base, ca, insecure } = server;
   return { provider: new StoredToken({ base, ca, insecure }, store), hidden };
@@ -71,24 +75,33 @@ function sources(
   const onWarning = messages.warn;
   const found: Source[] = [];
   const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
-  if (options.token === false) found.push({ name: '--no-token', open: noToken });
+  if (options.token === false) {
+    found.push({ name: '--no-token', remedy: `leave out --no-token${TO_USE_THE_LOGIN}`, open: noToken });
+  }
   if (options.tokenFile !== undefined) {
     const file = options.tokenFile;
     const name = `--token-file ${file}`;
     const open = () =>
       file === '-' ? tokenFromStream(process.stdin, name) : tokenFromFile(file, { onWarning, source: name });
-    found.push({ name, open });
+    const where = file === '-' ? 'on stdin' : 'in that file';
+    const remedy = `give a fresh token ${where}, or leave out --token-file${TO_USE_THE_LOGIN}`;
+    found.push({ name, remedy, open });
   }
-  if (text) found.push({ name: 'OPMAS_TOKEN', open: () => tokenFromText(text, 'OPMAS_TOKEN') });
+  if (text) {
+    const remedy = `put a fresh token in OPMAS_TOKEN, or unset it${TO_USE_THE_LOGIN}`;
+    found.push({ name: 'OPMAS_TOKEN', remedy, open: () => tokenFromText(text, 'OPMAS_TOKEN') });
+  }
   if (path) {
     const name = `OPMAS_TOKEN_FILE (${path})`;
-    found.push({ name, open: () => tokenFromFile(path, { onWarning, source: name }) });
+    const remedy = `put a fresh token in that file, or unset OPMAS_TOKEN_FILE${TO_USE_THE_LOGIN}`;
+    found.push({ name, remedy, open: () => tokenFromFile(path, { onWarning, source: name }) });
   }
   if (context?.tokenCommand !== undefined) {
     const words = splitCommand(context.tokenCommand);
     const name = `the token command of context ${context.name}`;
     const onStderr = messages.passOn;
-    found.push({ name, open: () => tokenFromCommand(words, { source: name, onStderr }) });
+    const remedy = `see that the command prints a fresh token (\`opmas-ws context show ${context.name}\`)`;
+    found.push({ name, remedy, open: () => tokenFromCommand(words, { source: name, onStderr }) });
   }
   return found;
 }
