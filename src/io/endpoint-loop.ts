@@ -113,10 +113,7 @@ export class EndpointLoop {
   }
 
   /** `decision` is undefined when everything stops. */
-  async #attemptOnce(): Promise<{
-    end: ConnectionEnd;
-    decision: Decision | undefined;
-  }> {
+  async #attemptOnce(): Promise<{ end: ConnectionEnd; decision: Decision | undefined }> {
     const { clock, random, retry } = this.#options;
     this.#attempt++;
     this.#stamper = new Stamper(clock);
@@ -138,7 +135,10 @@ export class EndpointLoop {
     }
     const consequence = await this.#examine(end);
     // Whatever an interrupted question has brought, it says nothing about the server.
-    if (this.#stopping.aborted) return { end, consequence: 'normal', decision: undefined };
+    if (this.#stopping.aborted) {
+      if (openedAt !== undefined) this.#report(end, undefined);
+      return { end, decision: undefined };
+    }
     const { decision, state } = decide(this.#state, end, consequence, { openMs, events }, retry, random());
     this.#state = state;
     const isEnd = decision.action === 'end' && decision.why === 'ended';
