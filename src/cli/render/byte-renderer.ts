@@ -3,65 +3,41 @@
  * times as fast as the plain way, and the same to the last byte. The tests hold it against that.
  */
 import { eventLineShape } from '../../index.js';
-import { type ClockTime, createClockTime } from './clock-time.js';
-import { ESCAPED, EventSpans, NUMBER, needsQuotes, OBJECT, RAW, WORD } from './event-spans.js';
+import { ESCAPED, EventSpans, NUMBER, OBJECT, RAW, WORD } from './event-spans.js';
 import { type FieldName, FieldNames } from './field-names.js';
 import { limitsOf } from './fields.js';
 import type { GrowingBytes } from './growing-bytes.js';
-import { KnownSpans, stands } from './known-spans.js';
+import { HeadParts, MINUTE_LENGTH, SECONDS_LENGTH } from './head-parts.js';
 import type { Look } from './look.js';
 import { type Part, partOf } from './part.js';
-import { STATE_MEMBERS, type Tone, type TypeMeaning, toneOfState, toneOfWord } from './tone.js';
+import { needsQuotes } from './text-bytes.js';
+import { STATE_MEMBERS, type Tone, toneOfState } from './tone.js';
 import { MAX_WORD_LENGTH, SUBJECT_WIDTH } from './words.js';
 
 const LF = 0x0a;
 const QUOTE = 0x22;
 const POINT = 0x2e;
-const COLON = 0x3a;
 const LOWER_F = 0x66;
 const ELLIPSIS = partOf('…');
 const BLANKS = partOf(' '.repeat(SUBJECT_WIDTH));
 
-/** `2026-11-22T21:50:00.123456Z` */
-const TIMESTAMP_LENGTH = 27;
-const MINUTE_LENGTH = 16;
-/** Of that, what is shown of the seconds: `:00.123`. */
-const SECONDS_LENGTH = 7;
+/** `21:50:00.123` */
 const CLOCK_LENGTH = 12;
 /** What is written besides parts whose length is asked for, and room for a part's last four bytes. */
 const HEAD_BYTES = 128;
 /** More columns than a line can have. */
 const UNLIMITED = 2 ** 30;
 
-/** An endpoint's label with what stands around it. */
-interface PlacePart {
-  readonly painted: Part;
-  readonly columns: number;
-}
-
-/** A type in each of the colours that it may have. */
-interface TypeParts {
-  readonly meaning: TypeMeaning;
-  readonly columns: number;
-  readonly painted: Readonly<Record<Tone, Part>>;
-}
-
 /** Writes lines one after another, all with one look. */
 export class ByteRenderer {
   readonly #look: Look;
   readonly #width: number;
   readonly #maxTextLength: number;
-  readonly #time: ClockTime;
+  readonly #head: HeadParts;
   readonly #spans: EventSpans;
-  readonly #types = new KnownSpans<TypeParts>();
-  readonly #endpoints = new KnownSpans<PlacePart>();
-  readonly #states = new KnownSpans<{ tone: Tone | undefined }>();
   /** The codes around a field's name. */
   readonly #open: Part;
   readonly #close: Part;
-  /** The last timestamp's minute, and the same on the clock, in its colour. */
-  #minute: Uint8Array = new Uint8Array();
-  #clockMinute = partOf('');
 
   /** Of the line that is being written. */
   #bytes: Buffer = Buffer.alloc(0);
@@ -77,7 +53,7 @@ export class ByteRenderer {
     this.#look = look;
     this.#width = Math.min(look.width, UNLIMITED);
     this.#maxTextLength = Math.min(limitsOf(look.full).textLength, UNLIMITED);
-    this.#time = createClockTime(look.utc);
+    this.#head = new HeadParts(look);
     this.#open = partOf(look.colours.dim.open);
     this.#close = partOf(look.colours.dim.close);
     this.#spans = new EventSpans(new FieldNames(look.colours.dim), this.#maxTextLength);
@@ -90,14 +66,13 @@ export class ByteRenderer {
    */
   write(target: GrowingBytes, bytes: Buffer, start: number, end: number): boolean {
     const shape = eventLineShape(bytes, start, end);
-    if (shape === undefined || !this.#knowsTime(bytes, shape.timestamp)) return false;
+    const head = this.#head;
+    if (shape === undefined || !head.knowsTime(bytes, shape.timestamp)) return false;
     const spans = this.#spans;
     if (!spans.read(bytes, shape.members, end)) return false;
     const { typeStart, typeEnd, subjectStart, subjectEnd } = spans;
-    const place =
-      this.#endpoints.get(bytes, shape.endpoint, shape.endpointEnd) ??
-      this.#newEndpoint(bytes, shape.endpoint, shape.endpointEnd);
-    const type = this.#types.get(bytes, typeStart, typeEnd) ?? this.#newType(bytes, typeStart, typeEnd);
+    const place = head.endpoint(bytes, shape.endpoint, shape.endpointEnd);
+    const type = head.type(bytes, typeStart, typeEnd);
     const subjectLength = subjectEnd - subjectStart;
     const padding = this.#look.hasColumns ? Math.max(0, SUBJECT_WIDTH - subjectLength) : 0;
     this.#used = CLOCK_LENGTH + place.columns + type.columns + subjectLength + padding;
@@ -120,23 +95,9 @@ export class ByteRenderer {
     return true;
   }
 
-  /** Whether the timestamp has our shape; its minute is known afterwards. */
-  #knowsTime(bytes: Buffer, at: number): boolean {
-    if (bytes[at + 16] !== COLON || bytes[at + 19] !== POINT) return false;
-    for (let i = MINUTE_LENGTH + 1; i < TIMESTAMP_LENGTH - 1; i++) {
-      if (i !== 19 && !isDigit(bytes[at + i] as number)) return false;
-    }
-    if (stands(this.#minute, bytes, at, at + MINUTE_LENGTH)) return true;
-    const clock = this.#time(bytes.toString('latin1', at, at + TIMESTAMP_LENGTH));
-    if (clock.startsWith('-')) return false;
-    this.#minute = Uint8Array.prototype.slice.call(bytes, at, at + MINUTE_LENGTH);
-    this.#clockMinute = partOf(this.#look.colours.dim.open + clock.slice(0, -SECONDS_LENGTH));
-    return true;
-  }
-
   #copyTime(start: number, timestamp: number): number {
     const seconds = timestamp + MINUTE_LENGTH;
-    return this.#copySpan(this.#copy(start, this.#clockMinute), seconds, seconds + SECONDS_LENGTH);
+    return this.#copySpan(this.#copy(start, this.#head.clockMinute), seconds, seconds + SECONDS_LENGTH);
   }
 
   /** What the payload's own members say. */
@@ -147,7 +108,7 @@ export class ByteRenderer {
       if (field < 0 || kinds[field] !== WORD) continue;
       const start = starts[field] as number;
       const end = ends[field] as number;
-      const { tone } = this.#states.get(bytes, start, end) ?? this.#newState(bytes, start, end);
+      const tone = this.#head.toneOf(bytes, start, end);
       if (tone !== undefined) return tone;
     }
     const success = states[STATE_MEMBERS.length] as number;
@@ -281,50 +242,4 @@ export class ByteRenderer {
     for (; from < end; from++) target[from + shift] = bytes[from] as number;
     return end + shift;
   }
-
-  #newEndpoint(bytes: Buffer, start: number, end: number): PlacePart {
-    const { colours, words } = this.#look;
-    const { painted, columns } = words.endpoint(bytes.toString('utf8', start, end));
-    return keep(this.#endpoints, bytes, start, end, {
-      painted: partOf(colours.dim.close + painted),
-      columns,
-    });
-  }
-
-  #newType(bytes: Buffer, start: number, end: number): TypeParts {
-    const { colours, words, hasColumns } = this.#look;
-    const { text, width, padding, meaning } = words.type(bytes.toString('latin1', start, end));
-    const blanks = hasColumns ? `${padding} ` : ' ';
-    const painted = (tone: Tone) => partOf(colours[tone].open + text + colours[tone].close + blanks);
-    return keep(this.#types, bytes, start, end, {
-      meaning,
-      columns: width + blanks.length,
-      painted: {
-        bad: painted('bad'),
-        warning: painted('warning'),
-        good: painted('good'),
-        neutral: painted('neutral'),
-      },
-    });
-  }
-
-  #newState(bytes: Buffer, start: number, end: number): { tone: Tone | undefined } {
-    const tone = toneOfWord(bytes.toString('latin1', start, end));
-    return keep(this.#states, bytes, start, end, { tone });
-  }
-}
-
-function keep<Value>(
-  known: KnownSpans<Value>,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  value: Value,
-): Value {
-  if (known.isFull) known.clear();
-  return known.set(bytes, start, end, value);
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= 0x30 && byte <= 0x39;
 }

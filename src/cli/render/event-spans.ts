@@ -4,6 +4,8 @@
  * (escapes but `\"`, text beyond ASCII, arrays, names that come twice, …) is left to `JSON.parse`.
  */
 import type { FieldName, FieldNames } from './field-names.js';
+import { endOfNumber, isDigit } from './number-bytes.js';
+import { CLASSES, END, ESCAPE, endOfText, IN_WORD } from './text-bytes.js';
 
 /** How a value is written. */
 export const RAW = 0;
@@ -20,43 +22,18 @@ export const OBJECT = 5;
 const MAX_FIELDS = 256;
 const MAX_DEPTH = 3;
 const MAX_NAME_LENGTH = 64;
-/** So many digits survive a double. */
-const MAX_DIGITS = 15;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const MINUS = 0x2d;
-const PLUS = 0x2b;
-const POINT = 0x2e;
-const ZERO = 0x30;
-const NINE = 0x39;
 const COLON = 0x3a;
-const BACKSLASH = 0x5c;
-const LOWER_E = 0x65;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
-
-/** What a byte means inside a string. The order counts. */
-const IN_WORD = 0;
-const NEEDS_QUOTES = 1;
-const END = 2;
-const ESCAPE = 3;
-const ODD = 4;
-const CLASSES = new Uint8Array(256).fill(IN_WORD, 0x21, 0x7f).fill(ODD, 0, 0x20).fill(ODD, 0x7f);
-for (const character of ' =,') CLASSES[character.charCodeAt(0)] = NEEDS_QUOTES;
-CLASSES[QUOTE] = END;
-CLASSES[BACKSLASH] = ESCAPE;
 
 const TRUE = Uint8Array.from(Buffer.from('true'));
 const FALSE = Uint8Array.from(Buffer.from('false'));
 const NULL = Uint8Array.from(Buffer.from('null'));
-
-/** Whether text that is shown has to stand in quotes. It is printable ASCII without any. */
-export function needsQuotes(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (CLASSES[bytes[at] as number] === NEEDS_QUOTES) return true;
-  return start === end;
-}
 
 /** Reads one event after another. What the members say holds after a {@link read} that said yes. */
 export class EventSpans {
@@ -146,7 +123,7 @@ export class EventSpans {
       return this.#value(name, at, 0);
     }
     if (name.role === 'ours' || this.#bytes[at] !== QUOTE) return -1;
-    const end = this.#endOfText(at + 1);
+    const end = endOfText(this.#bytes, at + 1);
     if (end < 0) return -1;
     if (name.role === 'type') {
       this.typeStart = at + 1;
@@ -248,50 +225,17 @@ export class EventSpans {
     return this.#note(field, name, kind, start, at) + 1;
   }
 
-  /** The end of a text without escapes. */
-  #endOfText(start: number): number {
-    const bytes = this.#bytes;
-    let at = start;
-    while ((CLASSES[bytes[at] as number] as number) < END) at++;
-    return bytes[at] === QUOTE ? at : -1;
-  }
-
   #number(field: number, name: FieldName, start: number): number {
     const bytes = this.#bytes;
-    const whole = bytes[start] === MINUS ? start + 1 : start;
-    let at = this.#endOfDigits(whole);
-    if (at === whole || (bytes[whole] === ZERO && at > whole + 1)) return -1;
-    let digits = at - whole;
-    let isPlain = bytes[whole] !== ZERO || whole === start;
-    if (bytes[at] === POINT) {
-      const fraction = at + 1;
-      at = this.#endOfDigits(fraction);
-      if (at === fraction) return -1;
-      digits += at - fraction;
-      // JavaScript writes no zeros at the end, and small numbers with an exponent.
-      isPlain = bytes[at - 1] !== ZERO && (bytes[whole] !== ZERO || at - fraction <= 6);
-    }
-    if (((bytes[at] as number) | 0x20) === LOWER_E) {
-      at++;
-      if (bytes[at] === PLUS || bytes[at] === MINUS) at++;
-      const exponent = at;
-      at = this.#endOfDigits(exponent);
-      if (at === exponent) return -1;
-      isPlain = false;
-    }
-    if (isPlain && digits <= MAX_DIGITS) return this.#note(field, name, RAW, start, at);
-    const value = Number(bytes.toString('latin1', start, at));
+    const read = endOfNumber(bytes, start);
+    if (read > 0) return this.#note(field, name, RAW, start, read);
+    if (read === 0) return -1;
+    const end = ~read;
+    const value = Number(bytes.toString('latin1', start, end));
     // Larger ones are shown as they stand in the text.
     if (Math.abs(value) >= 2 ** 53) return -1;
     this.numbers[field] = value;
-    return this.#note(field, name, NUMBER, start, at);
-  }
-
-  #endOfDigits(start: number): number {
-    const bytes = this.#bytes;
-    let at = start;
-    while (isDigit(bytes[at] as number)) at++;
-    return at;
+    return this.#note(field, name, NUMBER, start, end);
   }
 
   #word(start: number, first: number): number {
@@ -324,7 +268,7 @@ export class EventSpans {
 
   #lookUp(start: number, owner: FieldName): FieldName | undefined {
     const first = this.#bytes[start] as number;
-    const end = this.#endOfText(start);
+    const end = endOfText(this.#bytes, start);
     // JSON.parse puts members whose name is a number before all others.
     if (end <= start || isDigit(first) || end - start > MAX_NAME_LENGTH) return undefined;
     if (owner.path.length + 1 + end - start > MAX_NAME_LENGTH) return undefined;
@@ -341,8 +285,4 @@ export class EventSpans {
     while (this.#bytes[at] === SPACE) at++;
     return at;
   }
-}
-
-function isDigit(byte: number): boolean {
-  return byte >= ZERO && byte <= NINE;
 }
