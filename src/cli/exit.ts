@@ -46,11 +46,18 @@ function redactUrls(text: string): string {
  */
 export function watchOutputs(): void {
   process.stderr.on('error', () => undefined);
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
-    process.stderr.write(`opmas-ws: stdout cannot be written: ${error.message}\n`);
-    process.exitCode = EXIT_CODES.LOCAL;
-  });
+  process.stdout.on('error', onOutputFault);
+}
+
+/** Leaves the faults of stdout to the command that runs. */
+export function leaveOutputs(): void {
+  process.stdout.off('error', onOutputFault);
+}
+
+function onOutputFault(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`opmas-ws: stdout cannot be written: ${error.message}\n`);
+  process.exitCode = EXIT_CODES.LOCAL;
 }
 
 /** Ends with a code once everything queued is written; dangling sockets and timers cannot hold it up for long. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
-import { dieBySignal, finish, reportError } from './exit.js';
+import { dieBySignal, finish, leaveOutputs, reportError } from './exit.js';
 import { StopRequests } from './stop-requests.js';
 import { type OutputStreams, openTerminal, type Terminal } from './terminal.js';
 
@@ -38,6 +38,7 @@ export async function runCommand(
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });
   const terminal = await openTerminal(globals, streams);
+  leaveOutputs();
   terminal.out.onClosed = () => requests.ask();
   // A spinner that is still turning has hidden the cursor. What is not the process's own stream may be stopped.
   if (streams === undefined) requests.onSuddenDeath = () => terminal.messages.showCursor();

@@ -21,7 +21,14 @@ export async function createConnectingSpinner(messages: Messages): Promise<Conne
   if (!messages.canShowLive) return silent;
   const { default: ora } = await import('ora');
   // Without discardStdin, ora would put the terminal of stdin into another mode.
-  const spinner = ora({ stream: process.stderr, discardStdin: false });
+  const { palette, stream } = messages;
+  const spinner = ora({
+    stream,
+    isEnabled: true,
+    discardStdin: false,
+    // ora knows neither NO_COLOR nor our option.
+    color: palette.enabled ? 'cyan' : false,
+  });
   const waiting = new Set<string>();
   return {
     onLifecycle({ endpoint, connection }) {
