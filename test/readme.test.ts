@@ -109,7 +109,8 @@ describe('examples of the README and of every --help', () => {
     const folder = join(root, group.name.replace(/\W+/g, '-'));
     mkdirSync(folder);
     const capture = readFileSync(join(root, 'capture.ndjson'));
-    for (const name of ['capture.ndjson', 'other.ndjson', 'outage.ndjson']) writeFileSync(join(folder, name), capture);
+    for (const name of ['capture.ndjson', 'other.ndjson', 'outage.ndjson'])
+      writeFileSync(join(folder, name), capture);
     writeFileSync(join(folder, 'capture.ndjson.gz'), gzipSync(capture));
     writeFileSync(join(folder, 'secret'), 'a password\n', { mode: 0o600 });
     writeFileSync(join(folder, 'token.txt'), server.token, { mode: 0o600 });

@@ -10,6 +10,9 @@ export function exitCodeOf(code: ErrorCode): number {
   return EXIT_CODES[code];
 }
 
+/** A part of the program that could not even be read is no bug of it. */
+const outOfFiles: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE']);
+
 /** What keeps the process alive after its work is done must not do so for longer. */
 const GRACE_MS = 2000;
 
@@ -21,17 +24,23 @@ export async function reportError(error: unknown, { debug }: { debug: boolean })
     const lines = [`opmas-ws: ${escapeUnsafe(error.message)}`];
     // A hint may have several lines: an expression and a caret below it.
     for (const line of error.hint?.split('\n') ?? []) lines.push(`  ${escapeUnsafe(line)}`);
-    if (debug && error.stack !== undefined) lines.push(error.stack);
+    if (debug && error.stack !== undefined) lines.push(...error.stack.split('\n').map(escapeUnsafe));
     process.stderr.write(`${lines.join('\n')}\n`);
     return EXIT_CODES[error.code];
   }
   const what = error instanceof Error ? error.message : String(error);
+  if (error instanceof Error && outOfFiles.has((error as NodeJS.ErrnoException).code)) {
+    process.stderr.write(`opmas-ws: too many open files on this machine: ${escapeUnsafe(what)}\n`);
+    return EXIT_CODES.LOCAL;
+  }
   process.stderr.write(
     `opmas-ws: sorry, this is a bug of opmas-ws: ${escapeUnsafe(redactUrls(what))}\n` +
       '  Please report it with the output of the same command with --debug.\n',
   );
-  if (debug)
-    process.stderr.write(`${redactUrls(error instanceof Error ? (error.stack ?? what) : inspect(error))}\n`);
+  if (debug) {
+    const details = redactUrls(error instanceof Error ? (error.stack ?? what) : inspect(error));
+    process.stderr.write(`${details.split('\n').map(escapeUnsafe).join('\n')}\n`);
+  }
   return 1;
 }
 
