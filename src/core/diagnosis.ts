@@ -29,6 +29,8 @@ export type ConnectionFault =
   | 'closed'
   | 'no pong'
   | 'proxy unreachable'
+  | 'proxy silent'
+  | 'no proxy'
   | 'proxy wants a login'
   | 'proxy refuses';
 
@@ -157,6 +159,14 @@ const advices: Readonly<Record<ConnectionFault, Advice>> = {
   ),
   'proxy unreachable': network(
     'the proxy that the environment names cannot be reached',
+    'NO_PROXY=H opmas-ws doctor',
+  ),
+  'proxy silent': network(
+    'the proxy that the environment names opens no way to H: it hangs, or H does not answer it',
+    'NO_PROXY=H opmas-ws doctor',
+  ),
+  'no proxy': network(
+    'what the environment names as a proxy is none: it does not answer as a proxy does',
     'NO_PROXY=H opmas-ws doctor',
   ),
   'proxy wants a login': network(

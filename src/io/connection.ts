@@ -1,4 +1,4 @@
-import type { Agent, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientOptions } from 'ws';
 import { displayUrl, redactToken } from '../core/address.js';
@@ -7,6 +7,7 @@ import { type ConnectionEnd, parseRetryAfter } from '../core/retry.js';
 import type { Clock } from './clock.js';
 import { connectFailureOf } from './connect-failure.js';
 import { Liveness } from './liveness.js';
+import type { ProxyAgent } from './proxy.js';
 import { WebSocket } from './websocket.js';
 
 /** `setTimeout` fires at once for anything longer. */
@@ -15,8 +16,9 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const CLOSE_LIMIT_MS = 500;
 /** `ws`'s code for a message above the limit that we have set. */
 const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+const LATE = { message: 'no upgrade within the time limit', hint: undefined };
 const NO_FRAMES =
-  'The connection opened, so the URL is right; the server, or a proxy on the way, sends what is no WebSocket frame.';
+  'The connection opened, so the URL is right; the server, or a proxy on the way, breaks the rules of WebSocket.';
 
 export interface ConnectionOptions {
   /** The endpoint's URL, token included. */
@@ -33,7 +35,7 @@ export interface ConnectionOptions {
   /** A larger message ends the connection with code 1009. */
   maxMessageBytes: number;
   /** The way through a proxy. */
-  agent: Agent | undefined;
+  agent: ProxyAgent | undefined;
   /** PEM of a CA to trust in place of the system's. */
   ca: string | undefined;
   /** Whether to leave the server's certificate unverified. */
@@ -86,10 +88,7 @@ export class Connection {
     // All before the first turn of the loop: the packet with the `101` may hold messages already.
     this.#listen();
     this.#timers.push(
-      setTimeout(
-        () => this.#abandon('no upgrade within the time limit'),
-        Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS),
-      ),
+      setTimeout(() => this.#abandon(), Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS)),
     );
   }
 
@@ -194,8 +193,10 @@ export class Connection {
     return status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
   }
 
-  #abandon(error: string): void {
-    this.#cause ??= { kind: 'failed', failure: 'unreachable', error };
+  /** The time for the attempt is up. */
+  #abandon(): void {
+    const { message: error, hint } = this.#options.agent?.stalled ?? LATE;
+    this.#cause ??= { kind: 'failed', failure: 'unreachable', error, hint };
     this.#socket.terminate();
   }
 

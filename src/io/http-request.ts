@@ -2,8 +2,8 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { OpmasError } from '../core/errors.js';
 import { chooseProxy, type ProxyChoice } from '../core/proxy-choice.js';
-import { connectFailureOf } from './connect-failure.js';
-import { ProxyError, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
+import { failedProxy, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
+import { describeSystemError, OwnFault } from './system-error.js';
 
 export interface HttpRequest {
   /** `http` or `https`; `ws` and `wss` are taken as these. */
@@ -47,42 +47,62 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
   const url = new URL(options.url.href.replace(/^ws/, 'http'));
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
   const proxy = url.protocol === 'http:' ? chooseProxy(url, process.env) : undefined;
-  const request = proxy ? startProxied(url, proxy, options) : await startDirect(url, options);
-  const limitMs = options.timeoutMs ?? TIMEOUT_MS;
-  const abort = () => request.destroy(new Error('stopped'));
-  const limit = setTimeout(
-    () => request.destroy(new Error(`no answer in ${Math.ceil(limitMs / 1000)} s`)),
-    limitMs,
-  );
-  if (options.signal?.aborted) abort();
-  options.signal?.addEventListener('abort', abort, { once: true });
+  const agent = proxy ? undefined : await proxyAgentFor(url, { ca: options.ca });
+  const request = proxy ? startProxied(url, proxy, options) : startDirect(url, options, agent);
+  const limit = new Limit(options, () => agent?.stalled);
   try {
-    const response = await readResponse(request, options);
+    const response = await Promise.race([readResponse(request, options), limit.over]);
     if (proxy && response.status === 407) throw refusedByProxy(proxy, 407);
     return response;
   } catch (error) {
-    if (error instanceof OpmasError) throw error;
-    if (proxy) throw new ProxyError(proxy, `cannot be used: ${reasonOf(error)}`, { cause: error });
-    throw new OpmasError('NETWORK', `${url.origin}: ${reasonOf(error)}`, {
+    if (error instanceof OpmasError || !(error instanceof Error)) throw error;
+    if (proxy && !(error instanceof OwnFault)) throw failedProxy(proxy, error);
+    const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
+    throw new OpmasError('NETWORK', `${url.origin}: ${reasonOf(error)}${through}`, {
       hint: 'Is the server running, and is this its URL? `opmas-ws doctor` says more.',
       cause: error,
     });
   } finally {
-    clearTimeout(limit);
-    options.signal?.removeEventListener('abort', abort);
+    limit.lift();
     request.destroy();
+    // Ends a tunnel that is still being asked for.
+    agent?.destroy();
   }
 }
 
-async function startDirect(url: URL, options: HttpRequest): Promise<http.ClientRequest> {
+/** The end of a request's time, and the signal that ends it sooner; neither waits for the request to notice. */
+class Limit {
+  /** Only ever rejects. */
+  readonly over: Promise<never>;
+  readonly #timer: NodeJS.Timeout;
+  readonly #signal: AbortSignal | undefined;
+  readonly #stop: () => void;
+
+  constructor({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: () => Error | undefined) {
+    let end: (error: Error) => void = () => undefined;
+    this.over = new Promise((_, reject) => {
+      end = reject;
+    });
+    const late = `no answer in ${Math.ceil(timeoutMs / 1000)} s`;
+    this.#timer = setTimeout(() => end(stalled() ?? new OwnFault(late)), timeoutMs);
+    this.#signal = signal;
+    this.#stop = () => end(new OwnFault('stopped'));
+    if (signal?.aborted) this.#stop();
+    signal?.addEventListener('abort', this.#stop, { once: true });
+  }
+
+  lift(): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#stop);
+  }
+}
+
+function startDirect(url: URL, options: HttpRequest, agent: http.Agent | undefined): http.ClientRequest {
   const { method = 'GET', ca, insecure } = options;
   const trust = { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecure !== true };
-  const agent = (await proxyAgentFor(url, { ca })) ?? false;
   const client = url.protocol === 'https:' ? https : http;
-  const request = client.request(url, { method, headers: headersOf(options), agent, ...trust });
-  // Ends a tunnel that is still being asked for.
-  if (agent !== false) request.once('close', () => agent.destroy());
-  return request.end(options.body);
+  const headers = headersOf(options);
+  return client.request(url, { method, headers, agent: agent ?? false, ...trust }).end(options.body);
 }
 
 function startProxied(url: URL, proxy: ProxyChoice, options: HttpRequest): http.ClientRequest {
@@ -106,8 +126,9 @@ function headersOf({ headers, body }: HttpRequest): Record<string, string> {
 function readResponse(request: http.ClientRequest, options: HttpRequest): Promise<HttpResponse> {
   const most = options.maxBodyBytes ?? MAX_BODY_BYTES;
   return new Promise((resolve, reject) => {
-    request.once('error', reject);
-    request.once('close', () => reject(new Error('the connection ended before an answer came')));
+    // More than one may come: a tunnel that is given up fails after the request has.
+    request.on('error', reject);
+    request.once('close', () => reject(new OwnFault('the connection ended before an answer came')));
     request.once('response', (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
@@ -131,10 +152,8 @@ function readResponse(request: http.ClientRequest, options: HttpRequest): Promis
   });
 }
 
-/** What an error of Node says, in words for people where it is a known one. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+/** What an error of Node says, in words for people. */
+function reasonOf(error: Error): string {
   if (error.message === 'socket hang up') return 'it closed the connection without an answer';
-  const isKnown = 'code' in error || error instanceof AggregateError;
-  return isKnown ? connectFailureOf(error).error : error.message;
+  return describeSystemError(error).error;
 }

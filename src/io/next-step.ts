@@ -38,7 +38,7 @@ function afterClose(end: Extract<ConnectionEnd, { kind: 'closed' }>): string {
     case end.code === 1009:
       return `The server ended it, so --max-message changes nothing: its log may say why; ${DOCTOR}.`;
     case consequenceOf(end) === 'stop':
-      return `The connection opened, so the URL is right; the server or a proxy breaks the protocol. \`opmas-ws doctor\` may say more.`;
+      return `The connection opened, so the URL is right; the server, or a proxy on the way, ends it for a fault. \`opmas-ws doctor\` may say more.`;
     default:
       return `The server opens the connection and ends it: its log may say why; --retries forever keeps trying.`;
   }

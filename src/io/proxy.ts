@@ -4,16 +4,26 @@ import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import { OpmasError } from '../core/errors.js';
 import { chooseProxy, type Environment, type ProxyChoice } from '../core/proxy-choice.js';
+import { describeSystemError, OwnFault } from './system-error.js';
 
 /** How long a proxy may take to open a tunnel when nobody ends it sooner. */
 const TUNNEL_LIMIT_MS = 30_000;
 
+/** What is wrong with a proxy: it cannot be reached, gives no answer, gives none of HTTP, or says no. */
+export type ProxyFault = 'unreachable' | 'silent' | 'garbled' | 'refusal';
+
 /** A proxy that cannot be reached or opens no tunnel. */
 export class ProxyError extends OpmasError {
+  readonly fault: ProxyFault;
   /** HTTP status that the proxy refused with; `undefined` when it gave no answer, which may pass. */
   readonly status: number | undefined;
 
-  constructor(proxy: ProxyChoice, what: string, options: { status?: number; cause?: unknown } = {}) {
+  constructor(
+    proxy: ProxyChoice,
+    fault: ProxyFault,
+    what: string,
+    options: { status?: number; cause?: unknown } = {},
+  ) {
     super('NETWORK', `the proxy ${proxy.url.origin} (${proxy.variable}) ${what}`, {
       hint:
         options.status === 407
@@ -21,9 +31,16 @@ export class ProxyError extends OpmasError {
           : `Check ${proxy.variable}, or exempt the server with NO_PROXY.`,
       cause: options.cause,
     });
+    this.fault = fault;
     this.status = options.status;
   }
 }
+
+/** The agent for one request through a proxy. */
+export type ProxyAgent = http.Agent & {
+  /** What to say when the time for the request is up: the proxy, if it has opened no tunnel yet. */
+  readonly stalled: ProxyError | undefined;
+};
 
 export interface ProxyAgentOptions {
   /** CA to trust for a proxy that is itself reached by TLS, as PEM. */
@@ -44,7 +61,7 @@ export interface ProxyAgentOptions {
 export async function proxyAgentFor(
   url: URL,
   options: ProxyAgentOptions = {},
-): Promise<http.Agent | undefined> {
+): Promise<ProxyAgent | undefined> {
   const proxy = chooseProxy(url, options.environment ?? process.env);
   if (proxy === undefined) return undefined;
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
@@ -67,13 +84,27 @@ export async function proxyAgentFor(
     for (const request of pending) request.destroy();
     destroy();
   };
-  return agent;
+  return Object.defineProperty(agent as ProxyAgent, 'stalled', {
+    get: () => (pending.size > 0 ? silentProxy(proxy) : undefined),
+  });
+}
+
+function silentProxy(proxy: ProxyChoice): ProxyError {
+  return new ProxyError(proxy, 'silent', 'has opened no tunnel in time');
+}
+
+/** The error for a proxy that failed before it answered. */
+export function failedProxy(proxy: ProxyChoice, cause: Error): ProxyError {
+  const isGarbled = (cause as NodeJS.ErrnoException).code?.startsWith('HPE_') === true;
+  const { error } = describeSystemError(cause);
+  const what = isGarbled ? 'does not answer as a proxy does' : `cannot be used: ${error}`;
+  return new ProxyError(proxy, isGarbled ? 'garbled' : 'unreachable', what, { cause });
 }
 
 /** The error for a proxy that answered with a refusal of its own. */
 export function refusedByProxy(proxy: ProxyChoice, status: number): ProxyError {
   const wants = status === 407 ? ': it wants a user and a password' : '';
-  return new ProxyError(proxy, `refused the connection with HTTP ${status}${wants}`, { status });
+  return new ProxyError(proxy, 'refusal', `refused the connection with HTTP ${status}${wants}`, { status });
 }
 
 /** The header that proves us to a proxy, if its variable holds credentials. */
@@ -100,7 +131,7 @@ function openTunnel(
     agent: false,
     ...(ca === undefined ? {} : { ca }),
   });
-  const limit = setTimeout(() => request.destroy(new Error('no answer in time')), TUNNEL_LIMIT_MS);
+  const limit = setTimeout(() => request.destroy(new OwnFault('no answer in time')), TUNNEL_LIMIT_MS);
   request.on('close', () => clearTimeout(limit));
   request.once('connect', (response, socket: Socket, head: Buffer) => {
     clearTimeout(limit);
@@ -113,8 +144,8 @@ function openTunnel(
     socket.destroy();
     callback(refusedByProxy(proxy, status));
   });
-  request.once('error', (cause) => {
-    callback(new ProxyError(proxy, `cannot be used: ${cause.message}`, { cause }));
+  request.once('error', (cause: Error) => {
+    callback(failedProxy(proxy, cause));
   });
   request.end();
   return request;

@@ -173,6 +173,37 @@ describe('diagnose', () => {
     expect(said).not.toContain('sesame');
   });
 
+  it('tells a proxy that answers something else from one that cannot be reached', async () => {
+    await withTcpServer(
+      (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
+      async ({ port }) => {
+        vi.stubEnv('https_proxy', `http://user:sesame@127.0.0.1:${port}`);
+        vi.stubEnv('no_proxy', '');
+        const { verdict, said } = await examine('wss://opmas.test');
+        expect(verdict).toMatchObject({ fault: 'no proxy', code: 'NETWORK' });
+        expect(said).not.toContain('sesame');
+      },
+    );
+  });
+
+  it('blames a proxy that hangs, not the server, and asks the API for 5 s only', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    vi.stubEnv('https_proxy', `http://user:sesame@127.0.0.1:${proxy.port}`);
+    vi.stubEnv('no_proxy', '');
+    const { verdict, checks, said } = await examine('wss://opmas.test');
+    expect(verdict).toMatchObject({ fault: 'proxy silent', code: 'NETWORK' });
+    expect(checks.find(({ name }) => name === 'api')?.detail).toContain('has opened no tunnel in time');
+    expect(said).not.toContain('sesame');
+  }, 60_000);
+
+  it('does not call a fault of the REST API one of an upgrade', async () => {
+    await using server = await startWebServer(({ url }, response) => {
+      if (url.startsWith('/api/v1/ws')) json(response, 500, {});
+    });
+    const { checks } = await examine(server.url);
+    expect(checks.find(({ name }) => name === 'api')?.detail).toBe('no answer in 5 s');
+  }, 60_000);
+
   it('tells a proxy that cannot be reached', async () => {
     vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
     vi.stubEnv('no_proxy', '');

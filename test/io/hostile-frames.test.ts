@@ -66,6 +66,17 @@ describe.concurrent('frames that break the rules', () => {
     expect([code, 1008]).toContain(told.payload.readUInt16BE());
   });
 
+  test.for([
+    ['a message above our limit', frame({ claimedLength: 17 * MiB }), /^Raise --max-message/],
+    ['a length that no message has', frame({ claimedLength: 2n ** 62n }), /breaks the rules of WebSocket/],
+    ['1009 of the server', close(1009, 'too big'), /--max-message changes nothing/],
+    ['1002 of the server', close(1002), /the URL is right/],
+    ['1010 of the server', close(1010), /the URL is right/],
+  ] as const)('the next step fits %s', async ([, bytes, hint], { serve, read }) => {
+    const server = (await serve()).onRequest((client) => client.accept(bytes));
+    expect((await read({ url: server.url }).end)?.hint).toMatch(hint);
+  });
+
   test('end the connection soon, though the server does nothing about it', async ({ serve, read }) => {
     const server = await serve();
     server.onRequest((client) => {

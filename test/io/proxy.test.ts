@@ -1,9 +1,11 @@
+import { createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { httpRequest, ProxyError, proxyAgentFor } from '../../src/index.js';
 import { CertificateAuthority, withoutOpenssl } from '../support/certificates.js';
 import { startProxy } from '../support/proxy-server.js';
-import { startWebServer, type WebServer } from '../support/web-server.js';
+import { Reading } from '../support/reading.js';
+import { close, listen, startWebServer, type WebServer } from '../support/web-server.js';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -128,6 +130,71 @@ describe('plain requests through a proxy', () => {
     useProxy(1);
     await expect(httpRequest({ url: new URL('http://a.test/') })).rejects.toMatchObject({
       status: undefined,
+    });
+  });
+
+  it('ends in its own time though the proxy takes the request and hangs', async () => {
+    await using server = await startWebServer(() => undefined);
+    useProxy(server.port);
+    const error = await caught(httpRequest({ url: new URL('http://a.test/'), timeoutMs: 200 }));
+    expect(error).toMatchObject({
+      code: 'NETWORK',
+      message: expect.stringMatching(/^http:\/\/a.test: no answer in 1 s through the proxy/),
+    });
+  });
+});
+
+const caught = (work: Promise<unknown>) => work.catch((error: unknown) => error);
+
+describe('a proxy that is none', () => {
+  it('is named when it opens no tunnel in the time of the request, however long its own would be', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    useProxy(proxy.port, 'HTTPS_PROXY', 'user:sesame@');
+    const url = new URL('https://a.test/');
+    const error = await caught(httpRequest({ url, timeoutMs: 200 }));
+    expect(error).toMatchObject({ fault: 'silent', message: expect.stringContaining('HTTPS_PROXY') });
+    const stop = AbortSignal.timeout(50);
+    expect(await caught(httpRequest({ url, timeoutMs: 60_000, signal: stop }))).toMatchObject({
+      message: expect.stringContaining('stopped'),
+    });
+    expect(String(error)).not.toContain('sesame');
+  });
+
+  it('is named when a stream waits for it in vain', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    useProxy(proxy.port);
+    const options = { url: 'ws://a.test', connectTimeoutMs: 200, retry: { reconnect: false } };
+    const end = await new Reading(options).end;
+    expect(end).toMatchObject({
+      message: expect.stringMatching(/the proxy .* has opened no tunnel in time/),
+    });
+    expect(end?.hint).toContain('NO_PROXY');
+  });
+
+  it.each([
+    ['refuses', 403, /refused the connection with HTTP 403/],
+    ['redirects', 302, /refused the connection with HTTP 302/],
+  ])('hints at the proxy when it %s', async (_name, refuse, message) => {
+    await using proxy = await startProxy({ port: 1, refuse });
+    useProxy(proxy.port);
+    const end = await new Reading({ url: 'ws://a.test' }).end;
+    expect(end).toMatchObject({ code: 'NETWORK', message: expect.stringMatching(message) });
+    expect(end?.hint).toMatch(/^Check http_proxy/);
+  });
+
+  it('is told from one that cannot be reached when it answers something else', async () => {
+    const server = createServer((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'));
+    useProxy(await listen(server));
+    const error = await caught(firstMessage('ws://a.test/x'));
+    await close(server);
+    expect(error).toMatchObject({
+      fault: 'garbled',
+      message: expect.stringContaining('does not answer as a proxy'),
+    });
+    useProxy(1);
+    expect(await caught(firstMessage('ws://a.test/x'))).toMatchObject({
+      fault: 'unreachable',
+      message: expect.stringMatching(/cannot be used: connection refused \(127/),
     });
   });
 });

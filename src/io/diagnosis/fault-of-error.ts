@@ -25,10 +25,16 @@ const faults: Readonly<Record<string, ConnectionFault>> = {
   EPROTO: 'no TLS there',
 };
 
+const proxyFaults = {
+  unreachable: 'proxy unreachable',
+  silent: 'proxy silent',
+  garbled: 'no proxy',
+} as const;
+
 /** What an error of the network, of TLS, of the HTTP parser or of `ws` says about the way to the server. */
 export function faultOfError(error: unknown): ConnectionFault {
   if (error instanceof ProxyError) {
-    if (error.status === undefined) return 'proxy unreachable';
+    if (error.fault !== 'refusal') return proxyFaults[error.fault];
     return error.status === 407 ? 'proxy wants a login' : 'proxy refuses';
   }
   if (error instanceof OpmasError && error.cause !== undefined) return faultOfError(error.cause);
@@ -43,8 +49,9 @@ export function faultOfError(error: unknown): ConnectionFault {
   return 'unreachable';
 }
 
-/** An error in a few words, without a URL. */
+/** An error in a few words, without a URL of the server. */
 export function wordsOfError(error: unknown): string {
-  const cause = error instanceof OpmasError && error.cause instanceof Error ? error.cause : error;
+  const isOurs = error instanceof OpmasError && !(error instanceof ProxyError);
+  const cause = isOurs && error.cause instanceof Error ? error.cause : error;
   return cause instanceof Error ? connectFailureOf(cause).error : String(cause);
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { proxyAgentFor } from '../proxy.js';
+import { OwnFault } from '../system-error.js';
 import type { WebSocket } from '../websocket.js';
 
 /** How an attempt to open one endpoint went. */
@@ -61,8 +62,12 @@ export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> 
       clearTimeout(limit);
       limit = setTimeout(finish, milliseconds, outcome);
     };
-    finishIn(UPGRADE_LIMIT_MS, { kind: 'silent' });
-    const stopped = () => finish({ kind: 'failed', error: new Error('stopped') });
+    const late = () => {
+      const stalled = agent?.stalled;
+      finish(stalled === undefined ? { kind: 'silent' } : { kind: 'failed', error: stalled });
+    };
+    limit = setTimeout(late, UPGRADE_LIMIT_MS);
+    const stopped = () => finish({ kind: 'failed', error: new OwnFault('stopped') });
     signal?.addEventListener('abort', stopped, { once: true });
     if (signal?.aborted) stopped();
     socket.on('unexpected-response', (_request, { statusCode = 0, headers }: IncomingMessage) => {
