@@ -18,6 +18,13 @@ const GRACE_MS = 2000;
 
 /** Prints what went wrong on stderr and says which exit code follows from it. */
 export async function reportError(error: unknown, { debug }: { debug: boolean }): Promise<number> {
+  if (error instanceof Error && outOfFiles.has((error as NodeJS.ErrnoException).code)) {
+    // The file is one of ours; where even that could not be opened, nothing else can be loaded.
+    process.stderr.write(
+      `opmas-ws: too many open files on this machine: ${error.message.replace(/[^ -~]/g, '?')}\n`,
+    );
+    return EXIT_CODES.LOCAL;
+  }
   // Late, because `--version` and `--help` need nothing of the library.
   const { escapeUnsafe, OpmasError } = await import('../index.js');
   if (error instanceof OpmasError) {
@@ -29,10 +36,6 @@ export async function reportError(error: unknown, { debug }: { debug: boolean })
     return EXIT_CODES[error.code];
   }
   const what = error instanceof Error ? error.message : String(error);
-  if (error instanceof Error && outOfFiles.has((error as NodeJS.ErrnoException).code)) {
-    process.stderr.write(`opmas-ws: too many open files on this machine: ${escapeUnsafe(what)}\n`);
-    return EXIT_CODES.LOCAL;
-  }
   process.stderr.write(
     `opmas-ws: sorry, this is a bug of opmas-ws: ${escapeUnsafe(redactUrls(what))}\n` +
       '  Please report it with the output of the same command with --debug.\n',

@@ -207,6 +207,18 @@ describe.concurrent('odd surroundings', () => {
     expect(stderr).not.toMatch(/bug|Unhandled/);
   });
 
+  test('F106: too few to load the program are a fault of this machine', async ({
+    serve,
+    command,
+    expect,
+  }) => {
+    const server = await serve();
+    const { code, stderr } = await command.tail(server, [], { through: in_('ulimit -n 30; exec "$@"') })
+      .ended;
+    expect(code).toBe(5);
+    expect(stderr).toMatch(/^opmas-ws: too many open files on this machine: .*\n$/);
+  });
+
   test('F107: a small heap and large messages', async ({ serve, command, expect }) => {
     const server = await serve();
     const count = 150;

@@ -1,0 +1,128 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe } from 'vitest';
+import { event, text } from '../support/raw-frames.js';
+import { test } from '../support/stage.js';
+
+/** Arguments after `tail -u URL`, and what the message has to name. */
+const wrong: [string[], RegExp][] = [
+  [['--no-such-option'], /--no-such-option/],
+  [['--tipe', 'x'], /--tipe[\s\S]*--type/],
+  [['-Z'], /-Z/],
+  [['device'], /"device"[\s\S]*Did you mean devices\?/],
+  [['everything'], /"everything"[\s\S]*devices, agents, rules, system/],
+  [['/path?token=x'], /no path of an endpoint/],
+  [['/path with blanks'], /no path of an endpoint/],
+  [['devices', '-n', '0'], /--count.*"0"/],
+  [['-n', '-1'], /--count|-n/],
+  [['-n', '1e3'], /--count.*"1e3"/],
+  [['-n', 'NaN'], /--count.*"NaN"/],
+  [['-n', '1.5'], /--count.*"1\.5"/],
+  [['-n', ''], /--count.*""/],
+  [['-n'], /-n, --count|argument missing/],
+  [['--duration', '5'], /--duration.*"5"[\s\S]*5m/],
+  [['--duration', '-5s'], /--duration/],
+  [['--duration', 'soon'], /--duration.*"soon"/],
+  [['--retries', 'never'], /--retries.*"never"/],
+  [['--retries', '0'], /--retries.*"0"/],
+  [['--retry-delay', '0s'], /--retry-delay/],
+  [['--retry-delay', '1'], /--retry-delay.*"1"/],
+  [['--retry-max', '0ms'], /--retry-max/],
+  [['--retry-max', 'x'], /--retry-max.*"x"/],
+  [['--connect-timeout', '0s'], /--connect-timeout/],
+  [['--heartbeat', '0s'], /--heartbeat/],
+  [['--heartbeat', '1e3s'], /--heartbeat.*"1e3s"/],
+  [['--dead-after', '0s'], /--dead-after/],
+  [['--dead-after', 'Infinitys'], /--dead-after/],
+  // F56: `ws` keeps the limit in 32 bits.
+  [['--max-message', '2GiB'], /--max-message/],
+  [['--max-message', '4GiB'], /--max-message/],
+  [['--max-message', '0B'], /--max-message/],
+  [['--max-message', '-1B'], /--max-message/],
+  [['--max-message', 'abc'], /--max-message.*"abc"/],
+  [['--max-message', '16'], /--max-message.*"16"/],
+  [['--max-buffer', '0B'], /--max-buffer/],
+  [['--max-buffer', '10 MiB'], /--max-buffer/],
+  [['--format', 'xml'], /--format.*xml/],
+  [['--color', 'sometimes'], /--color.*sometimes/],
+  [['-w', 'data.cpu >'], /--where[\s\S]*\^/],
+  [['-w', '1 + 1'], /--where/],
+  [['-s', 'a..b'], /--subject.*a\.\.b/],
+  [['-s', 'a.>.b'], /--subject.*a\.>\.b/],
+  [['--token', 'SECRET-VALUE'], /--token is not taken/],
+  [['--token-file', '/no/such/file'], /\/no\/such\/file/],
+  [['--token-file', 'x', '--no-token'], /--no-token.*--token-file|--token-file.*--no-token/],
+  [['--ca', '/no/such/file'], /CA file \/no\/such\/file/],
+  [['-c', 'nobody'], /nobody/],
+];
+
+describe.concurrent('F109: what cannot be meant', () => {
+  test.for(wrong)('tail %j', async ([args, named], { serve, command, expect }) => {
+    const server = await serve();
+    const { code, stdout, stderr } = await command.start(['tail', '-u', server.url, ...args]).ended;
+    expect([code, stdout], stderr).toEqual([2, '']);
+    expect(stderr).toMatch(named);
+    expect(stderr).not.toMatch(/ {4}at |SECRET-VALUE|Unhandled/);
+    expect(server.connections.all).toEqual([]);
+  });
+
+  test.for([
+    [['-u', 'ftp://host'], {}, /scheme ftp:/],
+    [['-u', 'ws://host?token=SECRET'], {}, /query/],
+    [['-u', ''], {}, /URL/],
+    [[], { OPMAS_URL: 'ws://user:SECRET@ho st' }, /URL/],
+    [[], { OPMAS_TOKEN: 'SECRET with blanks' }, /OPMAS_TOKEN/],
+    [[], { OPMAS_TOKEN: '', OPMAS_TOKEN_FILE: '/no/such/file' }, /OPMAS_TOKEN_FILE.*\/no\/such\/file/],
+    [[], { OPMAS_CONTEXT: 'nobody' }, /nobody/],
+    [['-u', 'ws://127.0.0.1:1'], { http_proxy: 'socks5://host' }, /http_proxy|socks/i],
+    // F20
+    [['-u', 'ws://opmas.example.org'], {}, /not encrypted[\s\S]*--plaintext/],
+    [['-u', 'http://192.0.2.1'], {}, /not encrypted[\s\S]*--plaintext/],
+  ] as const)('F17, F20: %j with %o', async ([args, environment, named], { command, expect }) => {
+    const { code, stdout, stderr } = await command.start(['tail', ...args], { environment }).ended;
+    expect([code, stdout], stderr).toEqual([2, '']);
+    expect(stderr).toMatch(named);
+    expect(stderr).not.toMatch(/ {4}at |SECRET/);
+  });
+
+  test('a configuration that is no JSON', async ({ command, expect }) => {
+    const folder = join(command.sandbox.home, '.config/opmas-ws');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'config.json'), '{"contexts": {,}}');
+    const { code, stderr } = await command.start(['tail']).ended;
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/config\.json/);
+  });
+
+  test('variables that are set and empty are as if they were not', async ({ serve, command, expect }) => {
+    const server = await serve();
+    server.onRequest((client) => client.accept(text(event(1))));
+    const environment = {
+      OPMAS_CONTEXT: '',
+      OPMAS_TOKEN_FILE: '',
+      HTTP_PROXY: '',
+      NO_COLOR: '',
+      OPMAS_URL: '',
+    };
+    expect(await command.tail(server, ['-n', '1'], { environment }).ended).toMatchObject({ code: 0 });
+  });
+
+  test('options that are given twice: the last one counts, patterns add up', async ({
+    serve,
+    command,
+    expect,
+  }) => {
+    const server = await serve();
+    server.onRequest((client) =>
+      client.accept(
+        text(event(1, 'rule.triggered')),
+        text(event(2, 'device.error')),
+        text(event(3, 'agent.error')),
+      ),
+    );
+    const args = ['-n', '5', '-n', '2', '-t', 'device.error', '-t', 'agent.error'];
+    const { code, stdout } = await command.tail(server, args).ended;
+    expect(code).toBe(0);
+    expect(stdout.match(/"number":\d/g)).toEqual(['"number":2', '"number":3']);
+  });
+});
