@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { Stamper, systemClock } from '../../src/io/clock.js';
+import { OwnedClock } from '../support/owned-clock.js';
+
+const SECOND = 1_000_000;
+
+describe('F51: the times of a connection', () => {
+  it('follow the wall clock where it starts and the monotonic clock from there', () => {
+    const clock = new OwnedClock();
+    const start = clock.now();
+    const stamper = new Stamper(clock);
+    expect(stamper.stamp()).toBe(start);
+    clock.pass(1.5);
+    expect(stamper.stamp()).toBe(start + 1500);
+    clock.setWall(400);
+    expect(stamper.stamp()).toBe(start + 1500);
+  });
+
+  it('are anchored anew when the wall clock is over a second ahead: after suspend or correction', () => {
+    const clock = new OwnedClock();
+    const start = clock.now();
+    const stamper = new Stamper(clock);
+    clock.setWall(1000);
+    expect(stamper.stamp()).toBe(start);
+    clock.setWall(0.001);
+    expect(stamper.stamp()).toBe(start + SECOND + 1);
+    clock.suspend(3_600_000);
+    expect(stamper.stamp()).toBe(start + SECOND + 1 + 3600 * SECOND);
+  });
+
+  it.each([[-1], [-3_600_000], [-Date.UTC(2026, 10, 22)]])(
+    'do not go back when the clock is set by %d ms',
+    (change) => {
+      const clock = new OwnedClock();
+      const stamper = new Stamper(clock);
+      const before = stamper.stamp();
+      clock.setWall(change);
+      expect(stamper.stamp()).toBe(before);
+      clock.pass(10);
+      expect(stamper.stamp()).toBe(before + 10_000);
+      // A new connection starts from what the wall clock says now.
+      expect(new Stamper(clock).stamp()).toBe(clock.now());
+    },
+  );
+
+  it('never run backwards and are whole microseconds, whatever the clocks do', () => {
+    const step = fc.oneof(
+      fc.record({ pass: fc.double({ min: 0, max: 10_000, noNaN: true }) }),
+      fc.record({ set: fc.integer({ min: -10_000_000, max: 10_000_000 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 50 }), (steps) => {
+        const clock = new OwnedClock();
+        const stamper = new Stamper(clock);
+        let last = 0;
+        for (const one of steps) {
+          if ('pass' in one) clock.pass(one.pass);
+          else clock.setWall(one.set);
+          const stamp = stamper.stamp();
+          expect(Number.isInteger(stamp)).toBe(true);
+          expect(stamp).toBeGreaterThanOrEqual(last);
+          last = stamp;
+        }
+      }),
+    );
+  });
+});
+
+describe('the clock of the machine', () => {
+  it('waits for any length without ending at once', async () => {
+    const stop = new AbortController();
+    let isOver = false;
+    const waits = [2 ** 31, 2 ** 40, Number.POSITIVE_INFINITY].map((length) =>
+      systemClock.sleep(length, stop.signal),
+    );
+    void Promise.race(waits).then(() => {
+      isOver = true;
+    });
+    await systemClock.sleep(30);
+    expect(isOver).toBe(false);
+    stop.abort();
+    await Promise.all(waits);
+  });
+
+  it('takes all of its timers along when it is stopped', async () => {
+    const stop = new AbortController();
+    const waiting = systemClock.sleep(60_000, stop.signal);
+    stop.abort();
+    await waiting;
+    await systemClock.sleep(60_000, stop.signal);
+    expect(process.getActiveResourcesInfo().filter((one) => one === 'Timeout').length).toBeLessThan(3);
+  });
+
+  it('has a wall clock in microseconds and a monotonic one in milliseconds', () => {
+    vi.useFakeTimers({ now: 1_700_000_000_000, toFake: ['Date'] });
+    expect(systemClock.now()).toBe(1_700_000_000_000_000);
+    vi.useRealTimers();
+    const before = systemClock.monotonic();
+    expect(systemClock.monotonic()).toBeGreaterThanOrEqual(before);
+  });
+});
