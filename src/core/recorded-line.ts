@@ -14,10 +14,12 @@ import { SpanTexts } from './span-texts.js';
 import { parseTimestamp, TIMESTAMP_LENGTH } from './timestamp.js';
 import { TimestampReader } from './timestamp-reader.js';
 
-const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 const COMMA = 0x2c;
 const QUOTE = 0x22;
+const UPPER_Z = 0x5a;
+/** With more endpoints than that, the rest takes a longer way. */
+const MOST_SECOND_MEMBERS = 8;
 /** How a line that we wrote begins, and what follows the time of an event line. */
 const LINE_HEAD = Buffer.from('{"received_at":"');
 const ENDPOINT = Buffer.from('","endpoint":"');
@@ -37,8 +39,6 @@ export class RecordedLine {
   bytes: Buffer = Buffer.alloc(0);
   start = 0;
   end = 0;
-  /** When it was received: microseconds since 1970; `NaN` in NDJSON of other origin that does not say so. */
-  receivedAt = Number.NaN;
   /**
    * Label of the endpoint. In NDJSON of other origin it follows from the type's first word; `undefined` when that
    * is none of ours either.
@@ -56,9 +56,11 @@ export class RecordedLine {
   readonly #labels = new SpanTexts();
   /** A line that has not the fixed shape of our event lines, in parts. */
   #line: Line | undefined;
-  /** From the quote that ends the time to the comma before the server's members; at first what no line has. */
-  #secondMember: Buffer = Buffer.from('\n');
-  #secondEndpoint: string | undefined;
+  /** Second members that were met, from the quote that ends the time to the comma before the server's members. */
+  readonly #secondMembers: { bytes: Buffer; endpoint: string }[] = [];
+  /** Where the timestamp stands that has not been read yet; -1 when {@link receivedAt} is known. */
+  #timestampAt = -1;
+  #receivedAt = Number.NaN;
 
   /**
    * @param trusting Take event lines that we wrote by their ends, without looking at the JSON between: several times
@@ -89,41 +91,55 @@ export class RecordedLine {
     return 'event';
   }
 
+  /** When it was received: microseconds since 1970; `NaN` in NDJSON of other origin that does not say so. */
+  get receivedAt(): number {
+    // Not everybody asks, and reading it costs as much as finding the line.
+    if (this.#timestampAt >= 0) {
+      this.#receivedAt = this.#timestamps.read(this.bytes, this.#timestampAt);
+      this.#timestampAt = -1;
+    }
+    return this.#receivedAt;
+  }
+
   /** Whether the line begins as event lines of ours do that have members of the server's. */
   #readHead(bytes: Buffer, start: number, end: number): boolean {
     const second = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
-    if (!hasBytesAt(bytes, start, LINE_HEAD)) return false;
-    if (!hasBytesAt(bytes, second, this.#secondMember) && !this.#readSecondMember(bytes, second, end)) {
-      return false;
-    }
-    this.receivedAt = this.#timestamps.read(bytes, start + TIMESTAMP_OFFSET);
-    if (Number.isNaN(this.receivedAt)) return false;
-    this.endpoint = this.#secondEndpoint;
-    this.members = second + this.#secondMember.length;
+    if (!hasBytesAt(bytes, start, LINE_HEAD) || !this.#readSecondMember(bytes, second, end)) return false;
+    this.#timestampAt = start + TIMESTAMP_OFFSET;
     return true;
   }
 
-  /** Remembers the second member, with the comma behind it: nearly all lines have that of the line before. */
+  /** Remembers the first few second members: recordings have as many as they have endpoints. */
   #readSecondMember(bytes: Buffer, second: number, end: number): boolean {
+    for (const known of this.#secondMembers) {
+      if (!hasBytesAt(bytes, second, known.bytes)) continue;
+      this.endpoint = known.endpoint;
+      this.members = second + known.bytes.length;
+      return true;
+    }
     const label = second + ENDPOINT.length;
     if (!hasBytesAt(bytes, second, ENDPOINT)) return false;
     const labelEnd = endOfPlainText(bytes, label, end);
     if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
-    this.#secondEndpoint = this.#labels.textOf(bytes, label, labelEnd);
-    this.#secondMember = Buffer.from(bytes.subarray(second, labelEnd + 2));
+    this.endpoint = this.#labels.textOf(bytes, label, labelEnd);
+    this.members = labelEnd + 2;
+    if (this.#secondMembers.length < MOST_SECOND_MEMBERS) {
+      const known = Buffer.from(bytes.subarray(second, this.members));
+      this.#secondMembers.push({ bytes: known, endpoint: this.endpoint });
+    }
     return true;
   }
 
   /**
    * Whether the head of another line stands inside the line. A line that was torn and has the next one glued to it
-   * begins and ends well, too. From brace to brace, because searching for one byte costs a fraction of searching for
-   * the whole head.
+   * begins and ends well, too. The last byte of a timestamp is looked for: searching for one byte that is rare costs
+   * a fraction of searching for the whole head.
    */
   #isGlued(bytes: Buffer, end: number): boolean {
-    let brace = bytes.indexOf(OPENING_BRACE, this.members);
-    while (brace >= 0 && brace < end) {
-      if (hasBytesAt(bytes, brace, LINE_HEAD)) return true;
-      brace = bytes.indexOf(OPENING_BRACE, brace + 1);
+    let last = bytes.indexOf(UPPER_Z, this.members);
+    while (last >= 0 && last < end) {
+      if (hasBytesAt(bytes, last + 1 - TIMESTAMP_LENGTH - TIMESTAMP_OFFSET, LINE_HEAD)) return true;
+      last = bytes.indexOf(UPPER_Z, last + 1);
     }
     return false;
   }
@@ -133,7 +149,7 @@ export class RecordedLine {
     const shape = eventLineShape(bytes, start, end);
     if (shape === undefined) return this.#readOther(bytes, start, end);
     if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;
-    this.receivedAt = this.#timestamps.read(bytes, shape.timestamp);
+    this.#timestampAt = shape.timestamp;
     this.endpoint = this.#labels.textOf(bytes, shape.endpoint, shape.endpointEnd);
     this.kind = 'event';
     if (shape.timestamp === start + TIMESTAMP_OFFSET) {
@@ -147,7 +163,8 @@ export class RecordedLine {
     if (line === undefined) return undefined;
     this.#line = line;
     this.kind = line.kind;
-    this.receivedAt =
+    this.#timestampAt = -1;
+    this.#receivedAt =
       (line.receivedAt === undefined ? undefined : parseTimestamp(line.receivedAt)) ?? Number.NaN;
     this.endpoint = line.endpoint;
     if (line.kind === 'event') {

@@ -49,7 +49,8 @@ export class BrowserPage implements AsyncDisposable {
     const options = ['--headless', '--no-sandbox', '--disable-gpu', '--remote-debugging-port=0'];
     const quiet = ['--no-first-run', '--disable-background-networking', '--disable-component-update'];
     const more = [`--user-data-dir=${profile}`, `--window-size=${width},${height}`, 'about:blank'];
-    const child = spawn(chromium!, [...options, ...quiet, ...more], { stdio: 'ignore' });
+    // A group of its own: what its processes write must not come back into the folder that is removed at the end.
+    const child = spawn(chromium!, [...options, ...quiet, ...more], { stdio: 'ignore', detached: true });
     const portFile = join(profile, 'DevToolsActivePort');
     while (!existsSync(portFile) || !readFileSync(portFile, 'utf8').includes('\n')) {
       if (child.exitCode !== null) throw new Error(`Chromium ended with ${child.exitCode}`);
@@ -112,9 +113,10 @@ export class BrowserPage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.terminate();
-    this.#process.kill('SIGKILL');
-    if (this.#process.exitCode === null && this.#process.signalCode === null)
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      process.kill(-this.#process.pid!, 'SIGKILL');
       await once(this.#process, 'exit');
+    }
     rmSync(this.#profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }

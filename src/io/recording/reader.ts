@@ -176,6 +176,8 @@ class Merge {
       return false;
     }
     track.hasLine = true;
+    // The times of a single source do not matter here, and reading them costs.
+    if (this.#tracks.length === 1) return true;
     const { receivedAt } = track.cursor.line;
     if (receivedAt > track.time) track.time = receivedAt;
     return true;

@@ -1,8 +1,8 @@
 import type { ConnectionState } from '../../core/line.js';
 import type { Pace } from '../../core/pace.js';
 import type { RecordedLine } from '../../core/recorded-line.js';
-import { OPCODE_BINARY, OPCODE_TEXT, writeFrameHeader } from '../../core/websocket-frame.js';
 import type { LineCollector } from '../recording/reader.js';
+import { FrameMemory } from './frame-memory.js';
 import type { LaneTable } from './lane-table.js';
 
 /** Something that happened to a connection, at its place among the frames. */
@@ -23,39 +23,45 @@ export interface FrameRun {
   readonly ends: Uint32Array;
   /** By lane; lanes that have nothing in this run, or that nobody wants, have no block. */
   readonly blocks: readonly (Buffer | undefined)[];
+  /** By lane: how many frames its block has. */
+  readonly events: readonly (number | undefined)[];
   /** By line. Such a line has no frame. */
   readonly lifecycle: ReadonlyMap<number, LifecycleStep>;
+  /** Gives the memory back for another run. Optional: call it only when nobody will look at the blocks again. */
+  release(): void;
 }
 
 export interface FrameRunOptions {
   lanes: LaneTable;
   pace: Pace;
-  /** Bytes of a run, about; at most twice as much. */
+  /** Bytes of a run, about. */
   runBytes: number;
+  /** Whether each line needs its own due time; else all lines of a run have that of its first one. */
+  timed: boolean;
+  /** Whether what happened to connections is wanted, too. */
+  lifecycle: boolean;
   /** Whether frames of that lane are wanted. Default: of all. */
   wants?: ((lane: number) => boolean) | undefined;
 }
 
-const OPENING_BRACE = 0x7b;
 const MOST_LINES = 2048;
-const SMALLEST_BLOCK_BYTES = 16 * 1024;
-const LONGEST_HEADER = 10;
+/** More runs than that are never under way. */
+const MOST_SPARE_RUNS = 8;
 
 /** Makes frames of lines as they are read. */
 export class FrameRunBuilder implements LineCollector<FrameRun> {
-  readonly #lanes: LaneTable;
-  readonly #pace: Pace;
-  readonly #runBytes: number;
-  readonly #wants: (lane: number) => boolean;
-  #run = new Draft();
-  /** Bytes of all blocks of this run. */
-  #allocated = 0;
+  readonly #options: FrameRunOptions;
+  /** Runs that were given back: new memory for each would cost as much as all else. */
+  readonly #spare: Draft[] = [];
+  #run: Draft;
+  /** The endpoint that was asked for last, and its lane. */
+  #endpoint: string | undefined;
+  #lane: number;
 
-  constructor({ lanes, pace, runBytes, wants = () => true }: FrameRunOptions) {
-    this.#lanes = lanes;
-    this.#pace = pace;
-    this.#runBytes = runBytes;
-    this.#wants = wants;
+  constructor(options: FrameRunOptions) {
+    this.#options = options;
+    this.#lane = options.lanes.indexOf(undefined);
+    this.#run = this.#newRun();
   }
 
   get isEmpty(): boolean {
@@ -63,77 +69,89 @@ export class FrameRunBuilder implements LineCollector<FrameRun> {
   }
 
   hasRoomFor(line: RecordedLine): boolean {
-    const run = this.#run;
-    if (run.count === 0) return true;
-    if (run.count === MOST_LINES) return false;
-    const lane = this.#lanes.indexOf(line.endpoint);
-    const block = run.blocks[lane];
-    // A payload may be longer than its line only by what base64 and escapes take away.
-    const needed = line.end - line.start + LONGEST_HEADER;
-    if (block === undefined) return this.#allocated + this.#blockBytes(needed) <= 2 * this.#runBytes;
-    return (run.used[lane] as number) + needed <= block.length;
+    const { count, memory } = this.#run;
+    return count === 0 || (count < MOST_LINES && memory.hasRoomFor(line));
   }
 
   add(line: RecordedLine): void {
+    const { timed, lifecycle, wants } = this.#options;
     const run = this.#run;
-    const lane = this.#lanes.indexOf(line.endpoint);
+    const connection = line.kind === 'connection' ? line.connection : undefined;
+    if (connection !== undefined && !lifecycle) return;
+    const lane = this.#laneOf(line);
     const i = run.count++;
-    run.due[i] = this.#pace.next(Number.isNaN(line.receivedAt) ? undefined : line.receivedAt);
+    run.due[i] = timed || i === 0 ? this.#dueOf(line) : (run.due[0] as number);
     run.lanes[i] = lane;
-    if (line.connection !== undefined) run.lifecycle.set(i, { lane, connection: line.connection });
-    else if (this.#wants(lane)) this.#addFrame(line, lane);
-    run.ends[i] = run.used[lane] ?? 0;
+    if (connection !== undefined) run.lifecycle.set(i, { lane, connection });
+    const isFrame = connection === undefined && (wants === undefined || wants(lane));
+    run.ends[i] = isFrame ? run.memory.add(i, line, lane) : run.memory.lengthOf(lane);
   }
 
-  /** Nothing is left to copy. */
-  settle(): void {}
+  settle(): void {
+    this.#run.memory.settle();
+  }
 
   take(): FrameRun {
     const run = this.#run;
-    for (const lane of run.blocks.keys()) run.blocks[lane] = run.blocks[lane]?.subarray(0, run.used[lane]);
-    this.#run = new Draft();
-    this.#allocated = 0;
+    run.blocks = run.memory.layOut(run.count, run.lanes);
+    this.#run = this.#newRun();
     return run;
   }
 
-  #addFrame(line: RecordedLine, lane: number): void {
-    const { used } = this.#run;
-    const { bytes, members, end } = line;
-    const block = this.#run.blocks[lane] ?? this.#newBlock(lane, end - line.start + LONGEST_HEADER);
-    const at = used[lane] as number;
-    if (members > 0) {
-      const payload = writeFrameHeader(block, at, OPCODE_TEXT, end - members + 1);
-      block[payload] = OPENING_BRACE;
-      used[lane] = payload + 1 + bytes.copy(block, payload + 1, members, end);
-    } else {
-      const payload = line.payload() ?? Buffer.alloc(0);
-      const start = writeFrameHeader(block, at, line.isBinary ? OPCODE_BINARY : OPCODE_TEXT, payload.length);
-      used[lane] = start + payload.copy(block, start);
+  #newRun(): Draft {
+    return this.#spare.pop() ?? new Draft(this.#options.runBytes, MOST_LINES, (run) => this.#takeBack(run));
+  }
+
+  #takeBack(run: Draft): void {
+    run.clear();
+    if (this.#spare.length < MOST_SPARE_RUNS) this.#spare.push(run);
+  }
+
+  #laneOf(line: RecordedLine): number {
+    if (line.endpoint !== this.#endpoint) {
+      this.#endpoint = line.endpoint;
+      this.#lane = this.#options.lanes.indexOf(line.endpoint);
     }
+    return this.#lane;
   }
 
-  #newBlock(lane: number, needed: number): Buffer {
-    const block = Buffer.allocUnsafeSlow(this.#blockBytes(needed));
-    this.#allocated += block.length;
-    this.#run.blocks[lane] = block;
-    this.#run.used[lane] = 0;
-    return block;
-  }
-
-  /** The more lanes there are, the less there is for each. */
-  #blockBytes(needed: number): number {
-    return Math.max(needed, SMALLEST_BLOCK_BYTES, Math.floor(this.#runBytes / this.#lanes.size));
+  #dueOf(line: RecordedLine): number {
+    const { receivedAt } = line;
+    return this.#options.pace.next(Number.isNaN(receivedAt) ? undefined : receivedAt);
   }
 }
 
-/** A run that is being built. Its blocks are shared by many sockets afterwards, so they are never used again. */
+/** A run that is being built, and built again when it was given back. */
 class Draft implements FrameRun {
   count = 0;
-  readonly due = new Float64Array(MOST_LINES);
-  readonly lanes = new Uint16Array(MOST_LINES);
-  readonly ends = new Uint32Array(MOST_LINES);
-  readonly blocks: (Buffer | undefined)[] = [];
-  /** How much of each block is filled. */
-  readonly used: number[] = [];
+  readonly due: Float64Array;
+  readonly lanes: Uint16Array;
+  readonly ends: Uint32Array;
+  readonly memory: FrameMemory;
   readonly lifecycle = new Map<number, LifecycleStep>();
+  blocks: readonly (Buffer | undefined)[] = [];
+  readonly #takeBack: (run: Draft) => void;
+
+  constructor(bytes: number, mostLines: number, takeBack: (run: Draft) => void) {
+    this.due = new Float64Array(mostLines);
+    this.lanes = new Uint16Array(mostLines);
+    this.ends = new Uint32Array(mostLines);
+    this.memory = new FrameMemory(bytes, mostLines);
+    this.#takeBack = takeBack;
+  }
+
+  get events(): readonly (number | undefined)[] {
+    return this.memory.events;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.blocks = [];
+    this.lifecycle.clear();
+    this.memory.clear();
+  }
+
+  release(): void {
+    this.#takeBack(this);
+  }
 }

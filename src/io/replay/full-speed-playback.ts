@@ -1,4 +1,5 @@
 import type { ServedClient } from '../server/stream-source.js';
+import { BlockReturn } from './block-return.js';
 import type { FrameRun } from './frame-run.js';
 import { LaneGroup } from './lane-group.js';
 import type { LaneTable } from './lane-table.js';
@@ -26,6 +27,7 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
   readonly ended: Promise<void>;
   readonly #lanes: LaneGroup;
   readonly #options: FullSpeedPlaybackOptions;
+  readonly #blocks: BlockReturn;
   #queue: RunQueue | undefined;
   readonly #stopping = new AbortController();
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
@@ -44,6 +46,7 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
   constructor(options: FullSpeedPlaybackOptions) {
     this.#paused = options.paused;
     this.#lanes = new LaneGroup(options.lanes);
+    this.#blocks = new BlockReturn(this.#lanes);
     this.#options = options;
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -121,7 +124,9 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
     const { signal } = this.#stopping;
     const { read, shared } = this.#options;
     const wants = (lane: number) => shared || this.#lanes.at(lane).clients.size > 0;
-    const queue = new RunQueue((stopping) => read({ signal: stopping, runBytes: RUN_BYTES, wants }));
+    const queue = new RunQueue((stopping) =>
+      read({ signal: stopping, runBytes: RUN_BYTES, timed: false, wants }),
+    );
     this.#queue = queue;
     for (;;) {
       const run = await queue.next();
@@ -143,9 +148,12 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
         continue;
       }
       this.#position = cursor.due;
-      cursor.pass(Number.POSITIVE_INFINITY, this, this.#isStepping ? 1 : Number.POSITIVE_INFINITY);
+      if (this.#isStepping) cursor.pass(Number.POSITIVE_INFINITY, this, 1);
+      else cursor.passAll(this);
+      if (cursor.due === Number.POSITIVE_INFINITY) this.#blocks.add(run);
       await this.#clientsReady();
     }
+    this.#blocks.collect();
   }
 
   async #untilWoken(): Promise<void> {

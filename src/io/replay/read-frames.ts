@@ -29,6 +29,8 @@ export interface ReadingOptions {
   signal: AbortSignal;
   /** Bytes of a run, about. Large ones cost less, small ones hold less memory. */
   runBytes: number;
+  /** Whether each event needs its own due time. */
+  timed: boolean;
   /** Whether frames of that lane are wanted. */
   wants: (lane: number) => boolean;
 }
@@ -36,18 +38,19 @@ export interface ReadingOptions {
 /** Reads the recording from its start and makes frames of what was asked for, pass after pass. */
 export async function* readFrames(
   programme: Programme,
-  { signal, runBytes, wants }: ReadingOptions,
+  { signal, runBytes, timed, wants }: ReadingOptions,
 ): AsyncGenerator<FrameRun, void, undefined> {
   const pace = new Pace(programme.pace);
-  const builder = new FrameRunBuilder({ lanes: programme.lanes, pace, runBytes, wants });
-  const reading = { ...programme, trusting: programme.filter.passesAll, maxBlockBytes: 2 * runBytes };
+  const { lanes, lifecycle, filter, sources } = programme;
+  const builder = new FrameRunBuilder({ lanes, lifecycle, pace, runBytes, timed, wants });
+  const reading = { ...programme, trusting: filter.passesAll, maxBlockBytes: 2 * runBytes };
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);
     const ending = AbortSignal.any([signal, selection.over]);
-    const keep = (line: RecordedLine) => selection.keeps(line);
+    const keep = selection.keepsAll ? undefined : (line: RecordedLine) => selection.keeps(line);
     let lines = 0;
-    for await (const run of collectRecording(programme.sources, builder, {
+    for await (const run of collectRecording(sources, builder, {
       ...reading,
       keep,
       signal: ending,
@@ -71,6 +74,12 @@ export class Selection {
     this.#window = new TimeWindow(programme.from, programme.to);
   }
 
+  /** Whether every line is wanted, so that nobody needs to ask. */
+  get keepsAll(): boolean {
+    const { filter, from, to } = this.#programme;
+    return filter.passesAll && from === undefined && to === undefined;
+  }
+
   /** Aborts when nothing more can be wanted. */
   get over(): AbortSignal {
     return this.#over.signal;
@@ -80,8 +89,8 @@ export class Selection {
     const place = this.#window.place(Number.isNaN(line.receivedAt) ? undefined : line.receivedAt);
     if (place === 'over') this.#over.abort();
     if (place !== 'inside') return false;
-    const { filter, lifecycle, lanes } = this.#programme;
-    if (line.kind === 'connection') return lifecycle;
+    const { filter, lanes } = this.#programme;
+    if (line.kind === 'connection') return true;
     if (line.kind === 'invalid') return !filter.selects;
     return filter.passesAll || filter.matches(line.frame, lanes.labelFor(line.endpoint));
   }

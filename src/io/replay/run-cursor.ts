@@ -58,6 +58,19 @@ export class RunCursor {
     return next - first;
   }
 
+  /** Passes the whole run, when nothing of it has been passed. */
+  passAll(receiver: RunReceiver): void {
+    const { blocks, events, lifecycle, count } = this.#run;
+    if (this.#next > 0 || lifecycle.size > 0) {
+      this.pass(Number.POSITIVE_INFINITY, receiver);
+      return;
+    }
+    this.#next = count;
+    for (const [lane, block] of blocks.entries()) {
+      if (block !== undefined) receiver.onFrames(lane, block, events[lane] ?? 0);
+    }
+  }
+
   #handOn(receiver: RunReceiver): void {
     for (const lane of this.#touched) {
       const frames = (this.#run.blocks[lane] as Buffer).subarray(this.#sent[lane], this.#passed[lane]);

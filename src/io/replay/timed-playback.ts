@@ -175,7 +175,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     const { read, shared } = this.#options;
     const wants = (lane: number) => shared || this.#lanes.at(lane).clients.size > 0;
     this.#queue ??= new RunQueue(
-      (signal) => read({ signal, runBytes: RUN_BYTES, wants }),
+      (signal) => read({ signal, runBytes: RUN_BYTES, timed: true, wants }),
       () => this.#refill(),
     );
     return this.#queue;

@@ -81,10 +81,10 @@ function essenceOf(lines: readonly string[], endpoint: string): string[] {
     });
 }
 
-/** Milliseconds from the first line. */
+/** Milliseconds from the first event: how long a client takes to connect for the first time is its own affair. */
 function timesOf(lines: readonly string[], endpoint: string): number[] {
   const stamps = lines.map((line) => parseTimestamp(JSON.parse(line).received_at) as number);
-  const start = Math.min(...stamps);
+  const start = stamps[lines.findIndex((line) => JSON.parse(line).connection === undefined)]!;
   return stamps
     .filter((_, i) => JSON.parse(lines[i]!).endpoint === endpoint)
     .map((time) => (time - start) / 1000);

@@ -310,6 +310,33 @@ describe('the shared clock', () => {
   );
 });
 
+it('clients of any speed get everything at full speed, unharmed', async () => {
+  const lines = countTo(4000).flatMap((n) => [
+    eventLine(n, `{"data":{"n":${n}},"pad":"${'z'.repeat((n * 37) % 3000)}"}`),
+    eventLine(n, `{"data":{"n":${n}},"pad":"${'y'.repeat((n * 53) % 300)}"}`, 'rules'),
+  ]);
+  const server = await serve(lines, { loop: 2, exitWhenDone: true });
+  const clients = countTo(6).map(
+    (i) => new StreamClient(streamUrl(server, i % 2 === 0 ? 'devices' : 'rules')),
+  );
+  for (const [i, client] of clients.entries()) {
+    // Some of them pause now and then.
+    client.socket.on('message', () => {
+      if (i > 2 || client.messages.length % (200 + i * 100) > 0) return;
+      client.socket.pause();
+      setTimeout(() => client.socket.resume(), 5 * i);
+    });
+  }
+  for (const [i, { end }] of clients.entries()) {
+    const { messages } = await end;
+    const pad =
+      i % 2 === 0 ? (n: number) => 'z'.repeat((n * 37) % 3000) : (n: number) => 'y'.repeat((n * 53) % 300);
+    const expected = countTo(8000).map((n) => `{"data":{"n":${n % 4000}},"pad":"${pad(n % 4000)}"}`);
+    expect(messages.length).toBe(8000);
+    expect(messages.findIndex((message, at) => message !== expected[at])).toBe(-1);
+  }
+});
+
 describe('a client that does not read', () => {
   const bulk = countTo(3000).map((n) => eventLine(n / 10, `{"data":{"n":${n}},"pad":"${'z'.repeat(4000)}"}`));
 
@@ -339,9 +366,12 @@ describe('a client that does not read', () => {
     await Promise.all([idle.opened(), busy.opened()]);
     idle.socket.pause();
     server.resume();
-    expect((await busy.end).messages.length).toBe(9000);
+    const everything = countTo(9000).map((n) => n % 3000);
+    expect((await busy.end).messages.map(numberOf)).toEqual(everything);
     idle.socket.resume();
-    expect((await idle.end).messages.length).toBeLessThan(9000);
+    const { messages } = await idle.end;
+    expect(messages.length).toBeLessThan(9000);
+    expect(messages.map(numberOf)).toEqual(everything.slice(0, messages.length));
   });
 });
 
