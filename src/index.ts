@@ -34,6 +34,7 @@ export {
   parseLine,
 } from './core/line.js';
 export { lineFilter } from './core/line-filter.js';
+export type { SaidOptions } from './core/next-command.js';
 export { escapeUnsafe, escapeUnsafeJson } from './core/printable.js';
 export {
   closeMeaning,

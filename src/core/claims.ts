@@ -15,6 +15,18 @@ const MOST_SECONDS = 1e12;
 /** The last instant that a `Date` can hold. */
 const LAST_INSTANT_MS = 8.64e15;
 
+/** Whether a token has the shape of a JWT: three parts, the first of which is a header in JSON. */
+export function isJwt(token: string): boolean {
+  const [header = '', ...rest] = token.split('.');
+  if (rest.length !== 2) return false;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+    return typeof value === 'object' && value !== null;
+  } catch {
+    return false;
+  }
+}
+
 /** Reads the claims of a token; all `undefined` when it is no JWT. Never throws. */
 export function readClaims(token: string): TokenClaims {
   const payload = token.split('.')[1];

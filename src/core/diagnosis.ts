@@ -1,4 +1,5 @@
 import type { ErrorCode } from './errors.js';
+import { type NextCommand, type SaidOptions, writeCommand } from './next-command.js';
 
 /** What can keep a client from its events, as far as it can be told apart from outside. */
 export type ConnectionFault =
@@ -21,6 +22,7 @@ export type ConnectionFault =
   | 'not a WebSocket'
   | 'redirected'
   | 'wrong path'
+  | 'no API'
   | 'token expired'
   | 'token refused'
   | 'forbidden'
@@ -65,81 +67,95 @@ export interface DiagnosedServer {
   base: string;
   /** Where the token comes from; `undefined` = a stored login, which a new login replaces. */
   tokenSource?: string | undefined;
+  /** What to do when that source's token is refused: the end of a sentence. */
+  tokenRemedy?: string | undefined;
+  /** Whether the token has the shape of a JWT; `undefined` when there is none. */
+  tokenIsJwt?: boolean | undefined;
+  /** What the next command repeats. Default: the base URL. */
+  said?: SaidOptions | undefined;
 }
 
-/** Why this is so, and what to type next. `H`, `P` and `B` stand for host, port and base URL. */
+/** Why this is so, and what to type next. `{host}`, `{port}`, `{base}`, `{scheme}` and `{prefix}` stand for the server's. */
 interface Advice {
   code: ErrorCode;
   text: string;
-  next: string;
+  next: NextCommand;
 }
 
-const LOG_IN = 'opmas-ws auth login';
+const LOG_IN: NextCommand = { name: 'auth login' };
+const AGAIN: NextCommand = { name: 'doctor' };
+const OTHER_PORT = atUrl('{scheme}//{host}:RIGHT-PORT{prefix}');
+const WITH_CA: NextCommand = { name: 'doctor', change: { ca: 'FILE' } };
+const WITHOUT_PROXY: NextCommand = { name: 'doctor', environment: 'NO_PROXY={host}' };
 
 const advices: Readonly<Record<ConnectionFault, Advice>> = {
   'token unusable': usage('the token cannot be read', LOG_IN),
-  'no token': auth('there is no token for B', LOG_IN),
-  'unknown host': network('the host name H does not exist', 'opmas-ws doctor --url SCHEME//RIGHT-NAME:P'),
+  'no token': auth('there is no token for {base}', LOG_IN),
+  'unknown host': network(
+    'the host name {host} does not exist',
+    atUrl('{scheme}//RIGHT-NAME:{port}{prefix}'),
+  ),
   'name server fails': network(
-    'the name of H cannot be looked up: no network, or the name server is down',
-    'opmas-ws doctor',
+    'the name of {host} cannot be looked up: no network, or the name server is down',
+    AGAIN,
   ),
   'connection refused': network(
-    'nothing listens on port P of H: the server is down, or the port is wrong',
-    'opmas-ws doctor --url SCHEME//H:RIGHT-PORT',
+    'nothing listens on port {port} of {host}: the server is down, or the port is wrong',
+    OTHER_PORT,
   ),
   unreachable: network(
-    'H does not answer: it is down, or a firewall or a missing VPN is in the way',
-    'opmas-ws doctor',
+    '{host} does not answer: it is down, or a firewall or a missing VPN is in the way',
+    AGAIN,
   ),
   'certificate expired': network(
-    'the certificate of H has expired; whoever runs the server has to renew it',
-    'opmas-ws doctor --insecure',
+    'the certificate of {host} has expired; whoever runs the server has to renew it',
+    { name: 'doctor', change: { insecure: true } },
   ),
   'certificate not yet valid': network(
-    'the certificate of H is not valid yet: is the clock of this machine right?',
-    'date',
+    'the certificate of {host} is not valid yet: is the clock of this machine right?',
+    { name: 'date' },
   ),
   'certificate self-signed': network(
-    'the certificate of H is self-signed, and not trusted here',
-    'opmas-ws doctor --ca FILE',
+    'the certificate of {host} is self-signed, and not trusted here',
+    WITH_CA,
   ),
   'certificate untrusted': network(
-    'the certificate of H comes from a CA that is not trusted here',
-    'opmas-ws doctor --ca FILE',
+    'the certificate of {host} comes from a CA that is not trusted here',
+    WITH_CA,
   ),
   'certificate of another name': network(
-    'the certificate is for another name than H',
-    'opmas-ws doctor --url wss://NAME-IN-THE-CERTIFICATE:P',
+    'the certificate is for another name than {host}',
+    atUrl('wss://NAME-IN-THE-CERTIFICATE:{port}{prefix}'),
   ),
   'no TLS there': network(
-    'port P of H does not speak TLS: wrong port, or ws:// is meant',
-    'opmas-ws doctor --url ws://H:P',
+    'port {port} of {host} does not speak TLS: wrong port, or ws:// is meant',
+    atUrl('ws://{host}:{port}{prefix}'),
   ),
-  'TLS wanted': network('port P of H speaks TLS: wss:// is meant', 'opmas-ws doctor --url wss://H:P'),
-  'not HTTP': network(
-    'port P of H speaks something else than HTTP: wrong port',
-    'opmas-ws doctor --url SCHEME//H:RIGHT-PORT',
+  'TLS wanted': network(
+    'port {port} of {host} speaks TLS: wss:// is meant',
+    atUrl('wss://{host}:{port}{prefix}'),
   ),
+  'not HTTP': network('port {port} of {host} speaks something else than HTTP: wrong port', OTHER_PORT),
   'cut off': network(
-    'H takes the connection and closes it without an answer: wrong port, or a failing server',
-    'opmas-ws doctor --url SCHEME//H:RIGHT-PORT',
+    '{host} takes the connection and closes it without an answer: wrong port, or a failing server',
+    OTHER_PORT,
   ),
   silent: network(
-    'H takes the connection and says nothing: wrong port, or a server that hangs',
-    'opmas-ws doctor --url SCHEME//H:RIGHT-PORT',
+    '{host} takes the connection and says nothing: wrong port, or a server that hangs',
+    OTHER_PORT,
   ),
   'not a WebSocket': network(
-    'H answers HTTP but no WebSocket: another service, a login page of the network, or a proxy that does not pass upgrades on',
-    'opmas-ws doctor --url SCHEME//H:RIGHT-PORT',
+    '{host} answers HTTP but no WebSocket: another service, a login page of the network, or a proxy that does not pass upgrades on',
+    OTHER_PORT,
   ),
-  redirected: network(
-    'the server redirects, which is never followed with a token',
-    'opmas-ws doctor --url TARGET',
-  ),
+  redirected: network('the server redirects, which is never followed with a token', atUrl('TARGET')),
   'wrong path': network(
-    'the token is not at fault; there is no such endpoint below B',
-    'opmas-ws doctor --url SCHEME//H:P/RIGHT-PREFIX',
+    'there is no such endpoint below {base}, though the token is not at fault: its name is wrong, the server does not have it, or a proxy does not pass it on',
+    { name: 'doctor', change: { endpoints: [] } },
+  ),
+  'no API': network(
+    'there is no OPMAS API below {base}: wrong port (another service answers), or wrong prefix',
+    atUrl('{scheme}//{host}:RIGHT-PORT/RIGHT-PREFIX'),
   ),
   'token expired': auth('the token has expired', LOG_IN),
   'token refused': auth(
@@ -147,36 +163,33 @@ const advices: Readonly<Record<ConnectionFault, Advice>> = {
     LOG_IN,
   ),
   forbidden: auth(
-    'the server answers 403 and its API does not say why: the token is refused, or the path does not exist',
+    'the server turns the connection away, and its API does not say why: the token is refused, or the path does not exist',
     LOG_IN,
   ),
-  'rate limited': network('the server has had too many requests from here', 'opmas-ws doctor'),
-  'server failing': network('the server, or what it stands behind, fails', 'opmas-ws doctor'),
-  closed: network('the server opens the connection and closes it again', 'opmas-ws tail --lifecycle'),
+  'rate limited': network('the server has had too many requests from here', AGAIN),
+  'server failing': network('the server, or what it stands behind, fails', AGAIN),
+  closed: network('the server opens the connection and closes it again', {
+    name: 'tail',
+    flags: ['--lifecycle'],
+  }),
   'no pong': network(
-    'the connection opens but nothing comes through: a proxy in the way holds it back',
-    'opmas-ws doctor',
+    'the connection opens, but no ping is answered: the server hangs or knows no pings, or a proxy holds them back',
+    { name: 'tail', flags: ['--lifecycle'] },
   ),
-  'proxy unreachable': network(
-    'the proxy that the environment names cannot be reached',
-    'NO_PROXY=H opmas-ws doctor',
-  ),
+  'proxy unreachable': network('the proxy that the environment names cannot be reached', WITHOUT_PROXY),
   'proxy silent': network(
-    'the proxy that the environment names opens no way to H: it hangs, or H does not answer it',
-    'NO_PROXY=H opmas-ws doctor',
+    'the proxy that the environment names opens no way to {host}: it hangs, or {host} does not answer it',
+    WITHOUT_PROXY,
   ),
   'no proxy': network(
     'what the environment names as a proxy is none: it does not answer as a proxy does',
-    'NO_PROXY=H opmas-ws doctor',
+    WITHOUT_PROXY,
   ),
   'proxy wants a login': network(
     'the proxy that the environment names wants a user and a password',
-    'NO_PROXY=H opmas-ws doctor',
+    WITHOUT_PROXY,
   ),
-  'proxy refuses': network(
-    'the proxy that the environment names does not connect to H',
-    'NO_PROXY=H opmas-ws doctor',
-  ),
+  'proxy refuses': network('the proxy that the environment names does not connect to {host}', WITHOUT_PROXY),
 };
 
 /** Faults that are looked at first; of the others, the one that came first counts. */
@@ -184,6 +197,7 @@ const rank = (fault: ConnectionFault) => (fault === 'token unusable' ? 0 : fault
 
 /** Judges the checks: what the user has to mend first. */
 export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Verdict {
+  const said = server.said ?? { url: server.base };
   const failed = checks.filter(({ status, fault }) => status === 'failed' && fault !== undefined);
   const [first] = failed.sort((a, b) => rank(a.fault!) - rank(b.fault!));
   if (first === undefined) {
@@ -191,37 +205,62 @@ export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Ve
       fault: undefined,
       code: undefined,
       text: `all is well: ${server.base} gives its events`,
-      next: `opmas-ws tail`,
+      next: writeCommand({ name: 'tail' }, said),
     };
   }
   const fault = first.fault!;
-  const { code, text, next } = advices[fault];
-  const { tokenSource } = server;
-  if (code === 'AUTH' && tokenSource !== undefined && fault !== 'forbidden') {
-    const what = fault === 'no token' ? 'gives none' : 'has to give a fresh one';
-    return {
-      fault,
-      code,
-      text: `${fillIn(text, server)}; ${tokenSource} ${what}`,
-      next: 'opmas-ws auth status',
-    };
-  }
-  return { fault, code, text: fillIn(text, server), next: fillIn(next, server) };
+  const { code } = advices[fault];
+  const text = fillIn(textOf(fault, server), server);
+  const next = writeCommand(fillInCommand(nextOf(fault, server, said), server), said);
+  return { fault, code, text, next };
+}
+
+function textOf(fault: ConnectionFault, { tokenSource, tokenRemedy, tokenIsJwt }: DiagnosedServer): string {
+  const { code, text } = advices[fault];
+  const said =
+    fault === 'token refused' && tokenIsJwt === false
+      ? 'the server refuses the token, which is no JWT: is it the right one?'
+      : text;
+  if (tokenSource === undefined || code === 'NETWORK') return said;
+  const what = fault === 'no token' ? 'gives none' : 'has to give a fresh one';
+  const remedy = tokenRemedy ?? `${tokenSource} ${what}`;
+  return `${said}; ${fault === 'forbidden' ? 'if it is the token: ' : ''}${remedy}`;
+}
+
+function nextOf(fault: ConnectionFault, { tokenSource }: DiagnosedServer, said: SaidOptions): NextCommand {
+  const { code, next } = advices[fault];
+  // A login would be hidden by the source that is in use.
+  if (code === 'NETWORK' || tokenSource === undefined) return next;
+  return said.noToken ? { name: 'doctor', change: { noToken: false } } : { name: 'auth status' };
 }
 
 function fillIn(text: string, { protocol, hostname, port, base }: DiagnosedServer): string {
-  const values: Record<string, string> = { H: hostname, P: port, B: base, SCHEME: protocol };
-  return text.replace(/\b(?:H|P|B|SCHEME)\b/g, (name) => values[name] ?? name);
+  const prefix = base.replace(/^[^/]*\/\/[^/]*/, '');
+  const values: Record<string, string> = { host: hostname, port, base, scheme: protocol, prefix };
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
 }
 
-function usage(text: string, next: string): Advice {
+function fillInCommand(command: NextCommand, server: DiagnosedServer): NextCommand {
+  const { environment, change } = command;
+  return {
+    ...command,
+    ...(environment === undefined ? {} : { environment: fillIn(environment, server) }),
+    ...(change?.url === undefined ? {} : { change: { ...change, url: fillIn(change.url, server) } }),
+  };
+}
+
+function atUrl(url: string): NextCommand {
+  return { name: 'doctor', change: { url } };
+}
+
+function usage(text: string, next: NextCommand): Advice {
   return { code: 'USAGE', text, next };
 }
 
-function auth(text: string, next: string): Advice {
+function auth(text: string, next: NextCommand): Advice {
   return { code: 'AUTH', text, next };
 }
 
-function network(text: string, next: string): Advice {
+function network(text: string, next: NextCommand): Advice {
   return { code: 'NETWORK', text, next };
 }

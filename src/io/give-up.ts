@@ -35,7 +35,7 @@ const REMEDY = 'log in with `opmas-ws auth login`, or give a fresh token with --
 
 function refusedToken(what: string, { url, token, provider, now, culprit }: GivenUp): OpmasError {
   const hint = `${capitalized(provider.remedy ?? REMEDY)}; \`opmas-ws doctor\` says more.`;
-  const isKnown = culprit !== 'unknown';
+  const isKnown = culprit === undefined || culprit === 'token';
   if (token === undefined) {
     return new OpmasError('AUTH', `${url} ${isKnown ? 'wants' : 'may want'} a token: ${what}`, { hint });
   }

@@ -1,5 +1,7 @@
+import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { startMockServer } from '../../src/index.js';
+import { close, listen } from '../support/web-server.js';
 import { Sandbox } from './sandbox.js';
 
 describe('doctor', () => {
@@ -16,7 +18,7 @@ describe('doctor', () => {
       /^✓ config +ws:.*set but not used: OPMAS_TOKEN_FILE \(\/nowhere\) \(\d+ms\)\n✓ token/,
     );
     expect(stdout).toMatch(
-      /✓ pong devices +round trip \(\d+ms\)\n\nverdict +all is well.*\nnext +opmas-ws tail\n$/,
+      /✓ pong devices +round trip \(\d+ms\)\n\nverdict +all is well.*\nnext +opmas-ws tail devices\n$/,
     );
     expect(stdout).not.toContain(server.token);
     const json = await sandbox.run(['doctor', '--json', 'devices', 'system']);
@@ -25,7 +27,7 @@ describe('doctor', () => {
       server: server.url,
       token_source: 'OPMAS_TOKEN',
       fault: null,
-      next: 'opmas-ws tail',
+      next: 'opmas-ws tail devices system',
       checks: expect.arrayContaining([expect.objectContaining({ name: 'upgrade system', status: 'ok' })]),
     });
     const refused = await sandbox.run(['doctor', '--token-file', '-', 'devices'], { input: 'sesame' });
@@ -54,7 +56,23 @@ describe('doctor', () => {
     const { code, stdout } = await sandbox.run(['doctor', 'devices', '-u', 'ws://127.0.0.1:1']);
     expect(code).toBe(4);
     expect(stdout).toMatch(/✗ tcp .*connection refused/);
+    expect(stdout).toMatch(/next +opmas-ws doctor devices --url ws:\/\/127.0.0.1:RIGHT-PORT\n$/);
     expect(stdout).toMatch(/- upgrade devices +not tried\n/);
+  });
+
+  it('says nothing more when it is interrupted', async () => {
+    const server = createServer();
+    const port = await listen(server);
+    using sandbox = new Sandbox({ OPMAS_TOKEN: 'abc' });
+    const { child, ended } = sandbox.start(['doctor', 'devices', '-u', `wss://127.0.0.1:${port}`]);
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (text) => /tcp/.test(text) && resolve());
+    });
+    child.kill('SIGINT');
+    const { signal, stdout, stderr } = await ended;
+    expect({ signal, stderr }).toEqual({ signal: 'SIGINT', stderr: '' });
+    expect(stdout).not.toMatch(/tls|verdict/);
+    await close(server);
   });
 
   it.each([

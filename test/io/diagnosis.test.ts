@@ -1,5 +1,6 @@
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
 import {
   type Check,
   type DiagnosisOptions,
@@ -104,13 +105,14 @@ describe('diagnose', () => {
   });
 
   it.each([
-    ['an unknown endpoint', '', '/api/v1/ws/nope'],
-    ['a wrong prefix', '/wrong', 'devices'],
-  ])('tells %s from a refused token', async (_name, prefix, endpoint) => {
+    ['an unknown endpoint', '', '/api/v1/ws/nope', 'wrong path'],
+    ['a wrong prefix', '/wrong', 'devices', 'no API'],
+  ] as const)('tells %s from a refused token', async (_name, prefix, endpoint, fault) => {
     const server = await startMockServer({ refuse: 'http' });
     const { verdict } = await examine(`${server.url}${prefix}`, { endpoints: [endpoint] });
     await server.close();
-    expect(verdict).toMatchObject({ fault: 'wrong path', code: 'NETWORK' });
+    expect(verdict).toMatchObject({ fault, code: 'NETWORK' });
+    expect(verdict.next).not.toMatch(fault === 'wrong path' ? /RIGHT/ : /nothing/);
   });
 
   it('F01: tells that nothing listens', async () => {
@@ -149,6 +151,40 @@ describe('diagnose', () => {
     const { verdict, said } = await examine(server.url);
     expect(verdict.fault).toBe(fault);
     expect(said).not.toContain('sesame');
+  });
+
+  it('tells another web server from an API', async () => {
+    await using server = await startWebServer((_, response) => json(response, 404, {}));
+    expect((await examine(server.url)).verdict).toMatchObject({ fault: 'no API', code: 'NETWORK' });
+  });
+
+  it.each([
+    [200, 'closed', 'NETWORK'],
+    [401, 'token refused', 'AUTH'],
+    [500, 'forbidden', 'AUTH'],
+  ])('asks the API about a close with 1008: %i is %s', async (status, fault, code) => {
+    await using server = await startWebServer((_, response) => json(response, status, {}));
+    new WebSocketServer({ server: server.server as never }).on('connection', (socket) => socket.close(1008));
+    expect((await examine(server.url)).verdict).toMatchObject({ fault, code });
+  });
+
+  it('says after which time it waited for a pong no longer, and blames no proxy alone', async () => {
+    await using server = await startWebServer((_, response) => json(response, 401, {}));
+    new WebSocketServer({ server: server.server as never, autoPong: false });
+    const { verdict, checks } = await examine(server.url);
+    expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'failed', milliseconds: 5000 });
+    expect(verdict.text).toMatch(/the server hangs .*or a proxy/);
+  }, 60_000);
+
+  it('ends at once when it is told to, whatever hangs', async () => {
+    const stop = new AbortController();
+    const checks = await withTcpServer(
+      () => stop.abort(),
+      async (url) => (await examine(`wss://${url.host}`, { signal: stop.signal })).checks,
+    );
+    expect(checks.slice(2).map(({ status, detail }) => `${status}: ${detail}`)).toEqual(
+      expect.arrayContaining(['failed: stopped', 'skipped: not tried']),
+    );
   });
 
   it('F28: tells a clock that is off, by the Date header', async () => {

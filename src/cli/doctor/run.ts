@@ -1,5 +1,6 @@
 import {
   type Check,
+  type DiagnosisOptions,
   diagnose,
   displayUrl,
   ENDPOINTS,
@@ -25,6 +26,8 @@ export async function runDoctor(session: Session, words: string[], options: Doct
   const endpoints = words.length === 0 ? ENDPOINTS : words.map(checkEndpoint);
   const checks: Check[] = [];
   const report = async (check: Check) => {
+    // What was interrupted has found nothing.
+    if (session.stop.aborted) return;
     checks.push(check);
     if (!options.json) await session.terminal.out.write(line(session, check));
   };
@@ -40,7 +43,8 @@ export async function runDoctor(session: Session, words: string[], options: Doct
       detail: describe(connection),
       milliseconds: performance.now() - start,
     });
-    verdict = await examine(connection, endpoints, session.stop, report);
+    const said = { ...session.globals, ...options, noToken: options.token === false, endpoints: words };
+    verdict = await examine(connection, { endpoints, said, signal: session.stop }, report);
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;
     await report({
@@ -62,11 +66,10 @@ export async function runDoctor(session: Session, words: string[], options: Doct
 
 async function examine(
   { url, token, ca, insecure }: Connection,
-  endpoints: readonly string[],
-  signal: AbortSignal,
+  how: Pick<DiagnosisOptions, 'endpoints' | 'said' | 'signal'>,
   report: (check: Check) => Promise<void>,
 ): Promise<Verdict> {
-  const steps = diagnose({ url, endpoints, token, ca, insecure, signal });
+  const steps = diagnose({ url, token, ca, insecure, ...how });
   for (;;) {
     const step = await steps.next();
     if (step.done) return step.value;

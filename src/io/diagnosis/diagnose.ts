@@ -1,7 +1,8 @@
 import { displayUrl, endpointUrl, redactToken } from '../../core/address.js';
-import { readClaims } from '../../core/claims.js';
+import { isJwt, readClaims } from '../../core/claims.js';
 import { type Check, type ConnectionFault, type Verdict, verdictOf } from '../../core/diagnosis.js';
 import { OpmasError } from '../../core/errors.js';
+import type { SaidOptions } from '../../core/next-command.js';
 import { ENDPOINTS } from '../../core/protocol.js';
 import { chooseProxy } from '../../core/proxy-choice.js';
 import { relativeTime } from '../../core/relative-time.js';
@@ -12,7 +13,7 @@ import type { TokenProvider } from '../token.js';
 import { askAboutToken, isApiMissing } from '../triage.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';
 import { type ApiAnswer, judgeProbe } from './judge-probe.js';
-import { probeUpgrade } from './upgrade-probe.js';
+import { PONG_LIMIT_MS, probeUpgrade } from './upgrade-probe.js';
 import { greetTls, reach, resolveName, speaksTls, targetOf } from './way.js';
 
 export interface DiagnosisOptions {
@@ -25,6 +26,8 @@ export interface DiagnosisOptions {
   insecure?: boolean | undefined;
   signal?: AbortSignal | undefined;
   clock?: Clock;
+  /** What the user typed, for the next command to repeat. Default: the URL and the endpoints. */
+  said?: SaidOptions | undefined;
 }
 
 /** A clock that is further off than that spoils tokens and certificates. */
@@ -36,11 +39,12 @@ const SKEW_MS = 60_000;
  */
 export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check, Verdict, undefined> {
   const checks: Check[] = [];
-  for await (const check of new Diagnosis(options).run()) {
+  const diagnosis = new Diagnosis(options);
+  for await (const check of diagnosis.run()) {
     checks.push(check);
     yield check;
   }
-  const { url, token } = options;
+  const { url, token, endpoints, said } = options;
   const { host, port } = targetOf(url);
   return verdictOf(checks, {
     protocol: url.protocol,
@@ -48,6 +52,9 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
     port: String(port),
     base: displayUrl(url),
     tokenSource: token instanceof StoredToken ? undefined : token.source,
+    tokenRemedy: token.remedy,
+    tokenIsJwt: diagnosis.tokenIsJwt,
+    said: said ?? { url: displayUrl(url), endpoints },
   });
 }
 
@@ -81,13 +88,18 @@ class Diagnosis {
     yield* this.#api(url);
   }
 
+  /** `undefined` when there is no token. */
+  get tokenIsJwt(): boolean | undefined {
+    return this.#token === undefined ? undefined : isJwt(this.#token);
+  }
+
   get #endpoints(): readonly string[] {
     return [...new Set(this.#options.endpoints ?? ENDPOINTS)];
   }
 
   async #check(name: string, work: () => Promise<Finding>): Promise<Check> {
     const start = this.#clock.monotonic();
-    const finding = await work();
+    const finding = await unlessStopped(work(), this.#options.signal);
     return { name, ...finding, milliseconds: this.#clock.monotonic() - start };
   }
 
@@ -151,7 +163,11 @@ class Diagnosis {
     yield tcp;
     if (url.protocol !== 'wss:' || proxy !== undefined) return;
     if (tcp.status === 'failed') yield skipped('tls');
-    else yield await this.#checkWay('tls', () => greet(target, { ca, insecure }));
+    else {
+      const tls = await this.#checkWay('tls', () => greet(target, { ca, insecure }));
+      // TCP has come about, so the host can be reached.
+      yield tls.fault === 'unreachable' ? { ...tls, fault: 'silent' } : tls;
+    }
   }
 
   /** The REST API and the endpoints, all at once; the API's answer explains what the endpoints say. */
@@ -160,13 +176,18 @@ class Diagnosis {
     const asked = this.#askApi(url);
     const probes = this.#endpoints.map((endpoint) => this.#probe(endpoint));
     const answer = await asked;
-    yield { ...apiFinding(answer), name: 'api', milliseconds: this.#clock.monotonic() - start };
+    yield {
+      ...apiFinding(answer, this.#token !== undefined),
+      name: 'api',
+      milliseconds: this.#clock.monotonic() - start,
+    };
     if (answer.skewMs !== undefined) yield clockCheck(answer.skewMs);
     for (const [index, probe] of probes.entries()) {
       const endpoint = this.#endpoints[index]!;
       const result = await probe;
-      const speaksTlsInstead =
-        url.protocol === 'ws:' && mayBeTls(result.outcome) && (await speaksTls(targetOf(url)));
+      const isStopped = this.#options.signal?.aborted === true;
+      const mayWantTls = !isStopped && url.protocol === 'ws:' && mayBeTls(result.outcome);
+      const speaksTlsInstead = mayWantTls && (await speaksTls(targetOf(url)));
       const { upgrade, pong } = judgeProbe(result, {
         token: this.#token,
         isExpired: this.#isExpired(),
@@ -182,7 +203,7 @@ class Diagnosis {
         milliseconds: result.upgradeMs,
       };
       if (pong === undefined) continue;
-      yield { ...pong, name: `pong ${endpoint}`, milliseconds: result.roundTripMs ?? 0 };
+      yield { ...pong, name: `pong ${endpoint}`, milliseconds: result.roundTripMs ?? PONG_LIMIT_MS };
     }
   }
 
@@ -236,14 +257,33 @@ async function greet(
     : { status: 'warning', detail: `${detail}; not verified: ${distrust}` };
 }
 
-function apiFinding({ status, isMissing, error }: ApiAnswer): Finding {
+/** What came of it, or that the user wanted no more of it; it may go on by itself then. */
+async function unlessStopped(work: Promise<Finding>, signal: AbortSignal | undefined): Promise<Finding> {
+  if (signal === undefined) return work;
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<Finding>((resolve) => {
+    stop = () => resolve({ status: 'failed', detail: 'stopped' });
+  });
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await Promise.race([work, stopped]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+function apiFinding({ status, isMissing, error }: ApiAnswer, hasToken: boolean): Finding {
   switch (status) {
     case undefined:
       return { status: 'warning', detail: wordsOfError(error) };
     case 200:
-      return { status: 'ok', detail: 'it knows the token' };
+      return { status: 'ok', detail: hasToken ? 'it knows the token' : 'it wants no token' };
     case 401:
-      return { status: 'warning', detail: 'it does not take the token (HTTP 401)' };
+      return {
+        status: 'warning',
+        detail: hasToken ? 'it does not take the token (HTTP 401)' : 'it wants a token (HTTP 401)',
+      };
     case 404:
       return {
         status: 'warning',

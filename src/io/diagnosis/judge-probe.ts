@@ -28,8 +28,6 @@ export interface ProbeContext {
 
 type Finding = Pick<Check, 'status' | 'detail'> & { fault?: ConnectionFault | undefined };
 
-const refusalCodes: ReadonlySet<number> = new Set([4001, 1008]);
-
 /** What an attempt on one endpoint shows; `pong` only when there was an open connection to send it over. */
 export function judgeProbe(
   result: ProbeResult,
@@ -54,7 +52,7 @@ function judgeOutcome(outcome: Exclude<ProbeOutcome, { kind: 'open' }>, context:
     case 'closed': {
       const { code, reason } = outcome;
       const said = `closed with ${code} (${closeMeaning(code)})${reason === '' ? '' : `: ${reason}`}`;
-      return failed(refusalCodes.has(code) ? refusal(context) : 'closed', said);
+      return failed(meaningOfClose(code, context), said);
     }
     case 'refused':
       return judgeStatus(outcome.status, outcome.headers, context);
@@ -82,7 +80,7 @@ function judgeStatus(status: number, headers: IncomingHttpHeaders, context: Prob
         `${said}; the API is there, but not this endpoint, or a proxy drops the upgrade`,
       );
     case status === 404:
-      return failed('wrong path', said);
+      return failed(context.api.isMissing ? 'no API' : 'wrong path', said);
     default:
       return failed('not a WebSocket', said);
   }
@@ -90,10 +88,22 @@ function judgeStatus(status: number, headers: IncomingHttpHeaders, context: Prob
 
 /** FastAPI answers 403 for a refused token and for an unknown path alike; its REST API tells them apart. */
 function meaningOfForbidden(context: ProbeContext): ConnectionFault {
-  const { status, isMissing } = context.api;
-  if (isMissing) return 'wrong path';
+  if (context.api.isMissing) return 'no API';
+  return byApi(context, 'wrong path');
+}
+
+/** 4001 is about the token; 1008 may be about anything that the server does not like. */
+function meaningOfClose(code: number, context: ProbeContext): ConnectionFault {
+  if (code === 4001) return refusal(context);
+  return code === 1008 ? byApi(context, 'closed') : 'closed';
+}
+
+/** What a refusal means that does not say so. */
+function byApi(context: ProbeContext, whenTokenIsGood: ConnectionFault): ConnectionFault {
+  const { status } = context.api;
   if (status === 401 || status === 403) return refusal(context);
-  if (status !== undefined && status >= 200 && status < 300) return 'wrong path';
+  if (status !== undefined && status >= 200 && status < 300) return whenTokenIsGood;
+  if (context.token === undefined) return 'no token';
   return context.isExpired ? 'token expired' : 'forbidden';
 }
 

@@ -29,7 +29,8 @@ export interface ProbeOptions {
 }
 
 const UPGRADE_LIMIT_MS = 10_000;
-const PONG_LIMIT_MS = 5000;
+/** How long a pong is waited for. */
+export const PONG_LIMIT_MS = 5000;
 /** A server that accepts first and refuses the token then, does so within that time. */
 const REFUSAL_LIMIT_MS = 1000;
 const CLOSE_LIMIT_MS = 200;
