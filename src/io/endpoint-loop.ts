@@ -25,10 +25,10 @@ export interface EndpointSink {
   onLifecycle(connection: ConnectionState, receivedAt: string): void;
 }
 
-/** A time in which events may have been missed, in microseconds since 1970. */
-export interface Gap {
-  from: number;
-  to: number;
+/** Times in which events may have been missed. */
+export interface GapTotals {
+  count: number;
+  totalMs: number;
 }
 
 /** Short, because a wrong token is told within 10 s: this twice, and a wait between. */
@@ -39,7 +39,8 @@ const POLICY_CODE = 1008;
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
   readonly endpoint: string;
-  readonly gaps: Gap[] = [];
+  /** Only their total is kept: a link may break for years. */
+  readonly gaps: GapTotals = { count: 0, totalMs: 0 };
   readonly #options: ResolvedStreamOptions;
   readonly #sink: EndpointSink;
   readonly #renew: (refused: string | undefined) => Promise<boolean>;
@@ -225,7 +226,8 @@ export class EndpointLoop {
 
   /** The wall clock may have been set back in between; no gap is shorter than nothing. */
   #addGap(from: number, to: number): void {
-    this.gaps.push({ from, to: Math.max(from, to) });
+    this.gaps.count++;
+    this.gaps.totalMs += Math.max(0, to - from) / 1000;
   }
 
   /** A bare 403 or a 1008 may be about the token or about something else (contract, section 5): ask first. */

@@ -67,13 +67,13 @@ class RunningSubscription implements Subscription {
   }
 
   summary(): StreamSummary {
-    const gaps = this.#loops.flatMap((loop) => loop.gaps);
+    const gaps = this.#loops.map((loop) => loop.gaps);
     return {
       events: Object.fromEntries([...this.#tallies].map(([endpoint, tally]) => [endpoint, tally.events])),
       invalid: this.#invalid,
       gaps: {
-        count: gaps.length,
-        totalMs: gaps.reduce((total, { from, to }) => total + (to - from) / 1000, 0),
+        count: gaps.reduce((sum, { count }) => sum + count, 0),
+        totalMs: gaps.reduce((sum, { totalMs }) => sum + totalMs, 0),
       },
       dropped: this.#dropped,
       durationMs: (this.#endedAt ?? this.#options.clock.monotonic()) - this.#startedAt,
