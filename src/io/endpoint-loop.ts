@@ -10,10 +10,9 @@ import {
   initialRetryState,
   type RetryState,
 } from '../core/retry.js';
-import { formatTimestamp } from '../core/timestamp.js';
-import { Stamper } from './clock.js';
 import type { Connection } from './connection.js';
 import type { GivenUp } from './give-up.js';
+import { type GapTotals, LinkHistory } from './link-history.js';
 import { proxyAgentFor } from './proxy.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 import type { Culprit } from './triage.js';
@@ -25,12 +24,6 @@ export interface EndpointSink {
   onLifecycle(connection: ConnectionState, receivedAt: string): void;
 }
 
-/** Times in which events may have been missed. */
-export interface GapTotals {
-  count: number;
-  totalMs: number;
-}
-
 /** Short, because a wrong token is told within 10 s: this twice, and a wait between. */
 const TRIAGE_LIMIT_MS = 2500;
 /** Close code of servers that refuse a token, and of those that have had too many messages. */
@@ -39,8 +32,7 @@ const POLICY_CODE = 1008;
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
   readonly endpoint: string;
-  /** Only their total is kept: a link may break for years. */
-  readonly gaps: GapTotals = { count: 0, totalMs: 0 };
+  readonly #history: LinkHistory;
   readonly #options: ResolvedStreamOptions;
   readonly #sink: EndpointSink;
   readonly #renew: (refused: string | undefined) => Promise<boolean>;
@@ -55,11 +47,6 @@ export class EndpointLoop {
   #culprit: Culprit | undefined;
   /** Whether a token could be had, once at least. */
   hadToken = false;
-  /** When the last byte of a connection that was open came; 0 before there was any. */
-  #lastByte = 0;
-  /** Whether a connection that was open is gone, and no other one has come since. */
-  #isLost = false;
-  #stamper: Stamper;
 
   /** @param renew Renews the token; shared by all endpoints, so that one refusal costs one renewal. */
   constructor(
@@ -75,7 +62,13 @@ export class EndpointLoop {
     this.#renew = renew;
     this.#stopping = stopping;
     this.#state = initialRetryState(options.retry);
-    this.#stamper = new Stamper(options.clock);
+    this.#history = new LinkHistory(options.clock, (connection, receivedAt) =>
+      sink.onLifecycle(connection, receivedAt),
+    );
+  }
+
+  get gaps(): GapTotals {
+    return this.#history.gaps;
   }
 
   /** Stops or goes on reading from the network. */
@@ -94,8 +87,7 @@ export class EndpointLoop {
     try {
       await this.#runAttempts();
     } finally {
-      // A gap that nothing came after is one all the same.
-      if (this.#isLost) this.#addGap(this.#lastByte, this.#stamper.stamp());
+      this.#history.finish();
     }
   }
 
@@ -117,34 +109,35 @@ export class EndpointLoop {
   async #attemptOnce(): Promise<{ end: ConnectionEnd; decision: Decision | undefined }> {
     const { clock, random, retry } = this.#options;
     this.#attempt++;
-    this.#stamper = new Stamper(clock);
+    const history = this.#history;
+    history.begin();
     let openedAt: number | undefined;
     let events = 0;
     const onOpen = () => {
       openedAt = clock.monotonic();
-      this.#opened();
+      history.opened();
+      if (this.#paused) this.#connection?.pause();
     };
     const onMessage = (frame: Buffer, isBinary: boolean) => {
       events++;
-      this.#sink.onMessage(frame, isBinary, this.#lastByte);
+      this.#sink.onMessage(frame, isBinary, history.lastByte);
     };
     const end = await this.#connect(onOpen, onMessage);
     const openMs = openedAt === undefined ? undefined : clock.monotonic() - openedAt;
     if (this.#stopping.aborted) {
-      if (openedAt !== undefined) this.#report(end, undefined);
+      if (openedAt !== undefined) history.ended(end, undefined);
       return { end, decision: undefined };
     }
     const consequence = await this.#examine(end);
     // Whatever an interrupted question has brought, it says nothing about the server.
     if (this.#stopping.aborted) {
-      if (openedAt !== undefined) this.#report(end, undefined);
+      if (openedAt !== undefined) history.ended(end, undefined);
       return { end, decision: undefined };
     }
     const { decision, state } = decide(this.#state, end, consequence, { openMs, events }, retry, random());
     this.#state = state;
-    const isEnd = decision.action === 'end' && decision.why === 'ended';
-    this.#isLost = this.#lastByte > 0 && !isEnd;
-    this.#report(end, decision.action === 'retry' ? decision.waitMs : undefined);
+    if (decision.action === 'retry' || decision.why !== 'ended') history.lost();
+    history.ended(end, decision.action === 'retry' ? decision.waitMs : undefined);
     return { end, decision };
   }
 
@@ -165,8 +158,7 @@ export class EndpointLoop {
     const url = endpointUrl(options.url, this.endpoint, this.#token);
     // Before anything is said: a proxy that cannot be understood is the user's to mend.
     const agent = await proxyAgentFor(url, { ca: options.ca });
-    this.#emit({
-      state: 'connecting',
+    this.#history.connecting({
       attempt: this.#attempt,
       url: displayUrl(url),
       recorder: options.recorder,
@@ -188,7 +180,7 @@ export class EndpointLoop {
         ca: options.ca,
         insecure: options.insecure,
       },
-      { onOpen, onMessage, onBytes: () => this.#stampBytes() },
+      { onOpen, onMessage, onBytes: () => this.#history.received() },
     );
     return this.#untilEnd(connection).finally(() => agent?.destroy());
   }
@@ -203,31 +195,6 @@ export class EndpointLoop {
       this.#stopping.removeEventListener('abort', close);
       this.#connection = undefined;
     }
-  }
-
-  /** One look at the clock for all messages that came at once. */
-  #stampBytes(): void {
-    this.#lastByte = this.#stamper.stamp();
-  }
-
-  #opened(): void {
-    const now = this.#stamper.stamp();
-    const lost = this.#lastByte;
-    this.#lastByte = now;
-    this.#isLost = false;
-    if (this.#paused) this.#connection?.pause();
-    if (lost === 0) {
-      this.#emit({ state: 'open' }, now);
-      return;
-    }
-    this.#addGap(lost, now);
-    this.#emit({ state: 'open', gap_since: formatTimestamp(lost) }, now);
-  }
-
-  /** The wall clock may have been set back in between; no gap is shorter than nothing. */
-  #addGap(from: number, to: number): void {
-    this.gaps.count++;
-    this.gaps.totalMs += Math.max(0, to - from) / 1000;
   }
 
   /** A bare 403 or a 1008 may be about the token or about something else (contract, section 5): ask first. */
@@ -264,22 +231,6 @@ export class EndpointLoop {
       // The next attempt shows whether the old token will do after all; it asks for a token anyway.
       if (!(error instanceof OpmasError)) throw error;
     }
-  }
-
-  #report(end: ConnectionEnd, waitMs: number | undefined): void {
-    const retry = waitMs === undefined ? {} : { retry_in_ms: waitMs };
-    if (end.kind === 'closed') {
-      this.#emit({ state: 'closed', code: end.code, reason: end.reason, ...retry });
-    } else if (end.kind === 'refused') {
-      const detail = end.detail === undefined ? {} : { error: end.detail };
-      this.#emit({ state: 'refused', status: end.status, ...detail, ...retry });
-    } else {
-      this.#emit({ state: 'refused', error: end.error, ...retry });
-    }
-  }
-
-  #emit(connection: ConnectionState, stamp = this.#stamper.stamp()): void {
-    this.#sink.onLifecycle(connection, formatTimestamp(stamp));
   }
 
   #givenUp(): GivenUp {
