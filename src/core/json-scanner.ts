@@ -128,9 +128,18 @@ export class JsonScanner {
         if (expected <= VALUE_OR_END) {
           if (depth === 1 && member !== OTHER_MEMBER) this.#note(member, text, at - 1);
           expected = AFTER_VALUE;
+          // What follows at once mostly, here and below, need not go through the whole loop.
+          if (inObject === 1 && at < end && bytes[at] === COMMA) {
+            expected = NAME;
+            at++;
+          }
         } else if (expected <= NAME_OR_END) {
           if (depth === 1) member = this.#memberAt(bytes, text);
           expected = AFTER_NAME;
+          if (at < end && bytes[at] === COLON) {
+            expected = VALUE;
+            at++;
+          }
         } else {
           return 'not JSON';
         }
@@ -211,13 +220,10 @@ const HIGH_BITS = 0x80808080 | 0;
  * the result. This is certain for the first such byte only, and 0 when there is none.
  */
 function specialBytes(four: number): number {
-  // A byte has this bit after the subtraction, and not before, when it was smaller than what was taken from it.
-  const control = (four - 0x20202020) & ~four;
+  // What is equal becomes 0. A byte has its bit after the subtraction, and not before, when less was there than taken.
   const quote = four ^ 0x22222222;
   const backslash = four ^ 0x5c5c5c5c;
-  const isQuote = (quote - 0x01010101) & ~quote;
-  const isBackslash = (backslash - 0x01010101) & ~backslash;
-  return (control | isQuote | isBackslash) & HIGH_BITS;
+  return ((four - 0x20202020) | (quote - 0x01010101) | (backslash - 0x01010101)) & ~four & HIGH_BITS;
 }
 
 /** Which byte, 0 to 3, is the first that has its highest bit set. */
