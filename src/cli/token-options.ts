@@ -15,6 +15,8 @@ export interface TokenOptions extends TrustOptions {
   tokenFile?: string;
   /** False with `--no-token`. */
   token?: boolean;
+  /** Where a command has it: it also limits how long a token is waited for. */
+  connectTimeout?: string;
 }
 
 /** Where to connect to, and with what. */

@@ -31,6 +31,11 @@ export function parseBaseUrl(text: string): URL {
   const url = new URL(withScheme);
   const scheme = webSocketSchemes[url.protocol];
   if (scheme === undefined) return fail(`has the scheme ${url.protocol} instead of ws, wss, http or https`);
+  if (url.username !== '' || url.password !== '') {
+    throw new OpmasError('USAGE', "the server's URL holds a user or a password, which are not used", {
+      hint: 'Leave them out, like wss://opmas.example.org; log in with `opmas-ws auth login`.',
+    });
+  }
   if (url.search !== '' || url.hash !== '') return fail('has a query or a fragment; it takes neither');
   if (url.hostname === '') return fail('names no host');
   if (url.port === '0') return fail('has port 0');

@@ -12,8 +12,15 @@ export interface SecretFile {
   warning: string | undefined;
 }
 
-/** How long the writer of a named pipe may take. */
+export interface SecretFileOptions {
+  /** How long the writer of a named pipe may take. Default 10 s. */
+  pipeLimitMs?: number | undefined;
+  /** Told once when a named pipe has given nothing for a second. */
+  onWait?: (() => void) | undefined;
+}
+
 const PIPE_LIMIT_MS = 10_000;
+const SILENCE_MS = 1000;
 const PIPE_POLL_MS = 20;
 
 /**
@@ -22,13 +29,18 @@ const PIPE_POLL_MS = 20;
  * @param name How to name the file in errors. @param maxBytes Reading stops one byte later.
  * @throws {OpmasError} `USAGE` when it cannot be read.
  */
-export async function readSecretFile(path: string, name: string, maxBytes: number): Promise<SecretFile> {
+export async function readSecretFile(
+  path: string,
+  name: string,
+  maxBytes: number,
+  options: SecretFileOptions = {},
+): Promise<SecretFile> {
   let file: FileHandle | undefined;
   try {
     // Without O_NONBLOCK, a named pipe without a writer would block a thread for ever. Windows has no such flag.
     file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stats = await file.stat();
-    const bytes = await readSome(file, stats, maxBytes + 1);
+    const bytes = await readSome(file, stats, maxBytes + 1, options);
     return { bytes, once: !stats.isFile(), warning: exposure(stats, path, name) };
   } catch (error) {
     throw new OpmasError('USAGE', `${name} cannot be read: ${reason(error)}`, { cause: error });
@@ -37,16 +49,27 @@ export async function readSecretFile(path: string, name: string, maxBytes: numbe
   }
 }
 
-async function readSome(file: FileHandle, stats: Stats, most: number): Promise<Buffer> {
+async function readSome(
+  file: FileHandle,
+  stats: Stats,
+  most: number,
+  { pipeLimitMs = PIPE_LIMIT_MS, onWait }: SecretFileOptions,
+): Promise<Buffer> {
   const buffer = Buffer.alloc(most);
-  const deadline = performance.now() + PIPE_LIMIT_MS;
+  const start = performance.now();
+  let tell = onWait;
   let length = 0;
   while (length < most) {
     const count = await readOnce(file, buffer, length);
     // A pipe whose writer has not come yet looks like an empty one.
     const waits = count === 'later' || (count === 0 && length === 0 && stats.isFIFO());
     if (waits) {
-      if (performance.now() > deadline) throw new Error('nothing came through the pipe in 10 s');
+      const waited = performance.now() - start;
+      if (waited > pipeLimitMs) throw new Error(`nothing came through the pipe in ${pipeLimitMs / 1000} s`);
+      if (waited > SILENCE_MS) {
+        tell?.();
+        tell = undefined;
+      }
       await delay(PIPE_POLL_MS);
     } else if (count === 0) break;
     else length += count;

@@ -64,36 +64,59 @@ async function runTokenCommand(
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
   const output: Buffer[] = [];
   let length = 0;
+  const kill = () => {
+    child.kill('SIGKILL');
+    // A grandchild may hold the pipes open.
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
   child.stdout.on('data', (chunk: Buffer) => {
     length += chunk.length;
-    // One chunk above the limit is enough to know that it is too long.
-    if (length - chunk.length <= MAX_TOKEN_BYTES) output.push(chunk);
+    output.push(chunk);
+    // No token is that long, and there may be no end.
+    if (length > MAX_TOKEN_BYTES) kill();
   });
   if (onStderr) passOn(child.stderr, (line) => onStderr(withoutTokens(line, known)));
   else child.stderr.resume();
 
   const how = await new Promise<string>((resolve, reject) => {
     const limit = setTimeout(() => {
-      child.kill('SIGKILL');
-      // A grandchild may hold the pipes open.
-      child.stdout.destroy();
-      child.stderr.destroy();
+      kill();
       resolve(`did not end in ${timeoutMs / 1000} s and was killed`);
     }, timeoutMs);
     child.once('error', (cause) => {
       clearTimeout(limit);
-      reject(new OpmasError('USAGE', `${source} cannot be started: ${cause.message}`, { cause }));
+      const hint = 'Correct the command: `opmas-ws context show` shows it. No shell runs it, so give a path.';
+      reject(
+        new OpmasError('USAGE', `${source} cannot be started: ${reasonOf(cause, program)}`, { hint, cause }),
+      );
     });
     child.once('close', (code, signal) => {
       clearTimeout(limit);
-      resolve(code === 0 ? '' : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`);
+      if (length > MAX_TOKEN_BYTES) resolve('prints too much to be a token (over 64 KiB) and was killed');
+      else
+        resolve(
+          code === 0 ? '' : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`,
+        );
     });
   });
-  if (how !== '') throw new OpmasError('AUTH', `${source} ${how}`);
+  const hint = `Run the command by hand to see why; \`opmas-ws context show\` shows it.`;
+  if (how !== '') throw new OpmasError('AUTH', `${source} ${how}`, { hint });
   try {
     return cleanToken(Buffer.concat(output), `the output of ${source}`);
   } catch (error) {
-    throw new OpmasError('AUTH', (error as Error).message, { cause: error });
+    throw new OpmasError('AUTH', (error as Error).message, { hint, cause: error });
+  }
+}
+
+function reasonOf(error: Error, program: string): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return `there is no program ${program}`;
+    case 'EACCES':
+      return `${program} may not be run`;
+    default:
+      return error.message;
   }
 }
 

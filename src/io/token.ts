@@ -52,8 +52,10 @@ export function tokenFromText(text: string, source: string): TokenProvider {
 export interface TokenFileOptions {
   /** How to name the file in messages. Default: its path. */
   source?: string;
-  /** Told once when others may read the file, with the fix. */
+  /** Told once when others may read the file, with the fix; and when a named pipe keeps it waiting. */
   onWarning?: (text: string) => void;
+  /** How long the writer of a named pipe may take. Default 10 s. */
+  pipeLimitMs?: number | undefined;
 }
 
 /** A token that stands in a file, which is read again for every attempt and at every refusal. */
@@ -62,7 +64,10 @@ export function tokenFromFile(path: string, options: TokenFileOptions = {}): Tok
   let last: string | undefined;
   let onWarning = options.onWarning;
   const read = async () => {
-    const { bytes, warning, once } = await readSecretFile(path, source, MAX_TOKEN_BYTES);
+    const { bytes, warning, once } = await readSecretFile(path, source, MAX_TOKEN_BYTES, {
+      pipeLimitMs: options.pipeLimitMs,
+      onWait: () => options.onWarning?.(`waiting for somebody to write to the pipe of ${source}`),
+    });
     if (warning !== undefined) onWarning?.(warning);
     onWarning = undefined;
     return { token: cleanToken(bytes, source), once };

@@ -17,6 +17,10 @@ const jwt = (claims: unknown) =>
 const expiredToken = () => jwt({ sub: 'old', exp: Math.floor(Date.now() / 1000) - 7200 });
 const onServer = () => new Sandbox({ OPMAS_URL: server.url });
 
+/** Where nobody says whether a token is good. */
+const nowhere = 'ws://127.0.0.1:1';
+const offline = () => new Sandbox({ OPMAS_URL: nowhere });
+
 const login = (sandbox: Sandbox, password = 'sesame', args: string[] = []) =>
   sandbox.run(['auth', 'login', '--username', 'admin', '--password-stdin', ...args], {
     input: `${password}\n`,
@@ -37,7 +41,7 @@ describe('auth login', () => {
   });
 
   it('F25: does so under any umask', async () => {
-    using sandbox = onServer();
+    using sandbox = offline();
     const through = ['sh', '-c', 'umask 000; exec "$@"', 'sh'];
     await sandbox.run(['auth', 'login', '--with-token'], { input: 'abc\n', through });
     const [[path, { mode }]] = [...sandbox.files()] as [[string, { mode: number; content: string }]];
@@ -45,7 +49,7 @@ describe('auth login', () => {
   });
 
   it('follows XDG_DATA_HOME, but not a relative one', async () => {
-    using sandbox = onServer();
+    using sandbox = offline();
     const data = join(sandbox.home, 'my data');
     await sandbox.run(['auth', 'login', '--with-token'], {
       input: 'abc',
@@ -131,8 +135,25 @@ describe('auth login', () => {
     expect(sandbox.files().size).toBe(0);
   });
 
-  it('says that it is hidden by what comes before it', async () => {
+  it('stores a token that the server takes, none that it refuses, and says when it did not say', async () => {
     using sandbox = onServer();
+    const give = (input: string, ...args: string[]) =>
+      sandbox.run(['auth', 'login', '--with-token', ...args], { input });
+    expect(await give(jwt({ sub: 'x', exp: 1 }))).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/refuses this token: it expired .*; nothing was stored/),
+    });
+    expect(sandbox.files().size).toBe(0);
+    expect(await give(server.token)).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Logged in/) });
+    expect(await give('abc', '-u', nowhere)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^Token for ws:.*stored, not checked/),
+    });
+    expect(sandbox.files().size).toBe(2);
+  });
+
+  it('says that it is hidden by what comes before it', async () => {
+    using sandbox = offline();
     const environment = { OPMAS_TOKEN: 'abc' };
     const { stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'def', environment });
     expect(stderr).toMatch(/OPMAS_TOKEN comes before this login/);
@@ -236,25 +257,30 @@ describe('auth status, token and logout', () => {
   });
 
   it.each([
-    ['stored', [], {}],
-    ['of the environment', [], { OPMAS_TOKEN: expiredToken() }],
+    ['stored', /next +opmas-ws auth login\n/, {}],
+    [
+      'of the environment',
+      /next +put a fresh token in OPMAS_TOKEN, or unset it/,
+      { OPMAS_TOKEN: expiredToken() },
+    ],
   ])(
     'F29: ends with 3 for a token %s that has expired, and says when it did',
-    async (_name, args, environment) => {
-      using sandbox = onServer();
+    async (_name, next, environment) => {
+      using sandbox = offline();
       await sandbox.run(['auth', 'login', '--with-token'], { input: expiredToken() });
-      const { code, stdout } = await sandbox.run(['auth', 'status', ...args], { environment });
+      const { code, stdout } = await sandbox.run(['auth', 'status'], { environment });
       expect(code).toBe(3);
+      expect(stdout).toMatch(next);
       expect(stdout).toMatch(/it expired 2 hours ago/);
     },
   );
 
   it('takes sources in their order, and names those that are hidden', async () => {
-    using sandbox = onServer();
+    using sandbox = offline();
     const file = join(sandbox.home, 'token');
     writeFileSync(file, 'from-file', { mode: 0o600 });
     await sandbox.run(['auth', 'login', '--with-token'], { input: 'from-store' });
-    await sandbox.run(['context', 'add', 'lab', '-u', server.url, '--token-command', 'echo from-command']);
+    await sandbox.run(['context', 'add', 'lab', '-u', nowhere, '--token-command', 'echo from-command']);
     const all = { OPMAS_TOKEN: 'from-text', OPMAS_TOKEN_FILE: file };
     const cases: [string, string[], Record<string, string>, number][] = [
       ['from-file', ['--token-file', file], all, 3],
@@ -313,7 +339,7 @@ describe('auth status, token and logout', () => {
   });
 
   it('F110: says what is wrong with a place that cannot be written', async () => {
-    using sandbox = onServer();
+    using sandbox = offline();
     writeFileSync(join(sandbox.home, '.local'), 'a file in the way');
     const { code, stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'abc' });
     expect(code).toBe(5);
@@ -324,7 +350,8 @@ describe('auth status, token and logout', () => {
 describe('two processes at once', () => {
   it('F36: never leave a torn or empty store, and use a refresh token once', async () => {
     let round = 0;
-    await using api = await startWebServer(({ body }, response) => {
+    await using api = await startWebServer(({ body, method }, response) => {
+      if (method === 'GET') return json(response, 404, {});
       if (!body.includes(`refresh-${round}"`)) return json(response, 401, {});
       round++;
       json(response, 200, {

@@ -146,7 +146,8 @@ const cases: Case[] = [
     server: '422',
     input: password,
   },
-  { name: 'a login by token', args: ['auth', 'login', '--with-token'], server: '401', input: token, vault },
+  { name: 'a login by token', args: ['auth', 'login', '--with-token'], server: '200', input: token, vault },
+  { name: 'a login by a bad token', args: ['auth', 'login', '--with-token'], server: '401', input: token },
   { name: 'a status', args: ['auth', 'status'], server: '401', prepare: storeLogin, vault },
   {
     name: 'a status for scripts',

@@ -68,6 +68,8 @@ describe('context', () => {
     [['add', 'x', '-u', 'localhost:1', '--token-command', `it's`], /not closed/],
     [['add', 'lab', '-u', 'localhost:1'], /already/],
     [['use', 'nope'], /There is: lab/],
+    [['use', 'lba'], /Did you mean lab\?/],
+    [['show', 'Labb'], /Did you mean lab\?/],
     [['use', '-'], /no context before/],
     [['remove', 'nope'], /There is: lab/],
     [['show', 'nope'], /There is: lab/],

@@ -96,6 +96,16 @@ describe('tokenFromFile', () => {
     expect(await provider.renew?.()).toBe(false);
   });
 
+  it('says that it waits for a named pipe that nobody writes to, and does so no longer than it is told', async () => {
+    const path = join(folder, 'silent-pipe');
+    execFileSync('mkfifo', [path]);
+    const warnings: string[] = [];
+    const onWarning = (text: string) => warnings.push(text);
+    const reading = tokenFromFile(path, { onWarning, pipeLimitMs: 1200 }).token();
+    await expect(reading).rejects.toMatchObject({ message: expect.stringMatching(/in 1.2 s/) });
+    expect(warnings).toEqual([`waiting for somebody to write to the pipe of ${path}`]);
+  });
+
   it.each([0o644, 0o640, 0o604])('F25: warns once about mode %o, with the fix', async (mode) => {
     const path = fileWith('abc', mode);
     const warnings: string[] = [];

@@ -8,6 +8,7 @@ import {
   OpmasError,
   readClaims,
   relativeTime,
+  triageRefusal,
 } from '../../index.js';
 import { openCredentialStore } from '../connection/credential-store.js';
 import { type ChosenServer, chooseServer } from '../connection/server.js';
@@ -22,6 +23,11 @@ export interface LoginOptions extends TrustOptions {
   withToken?: boolean;
 }
 
+/** Credentials, and whether the server has taken them. */
+type ObtainedToken = Credentials & { isChecked: boolean };
+
+/** How long a server may take to say whether it takes a token. */
+const CHECK_LIMIT_MS = 3000;
 /** Far above any password or token. */
 const MAX_INPUT_BYTES = 64 * 1024;
 
@@ -31,14 +37,15 @@ export async function runLogin(session: Session, options: LoginOptions): Promise
   checkOptions(options);
   const server = await chooseServer(session.globals, options, process.env);
   for (const warning of server.warnings) messages.warn(escapeUnsafe(warning));
-  const credentials = await obtain(session, server, options).catch((error: unknown) => {
+  const obtained = await obtain(session, server, options).catch((error: unknown) => {
     // Whoever interrupts a login does not want to hear that it was interrupted.
     if (session.stop.aborted) return undefined;
     throw error;
   });
-  if (credentials === undefined || session.stop.aborted) return;
+  if (obtained === undefined || session.stop.aborted) return;
+  const { isChecked, ...credentials } = obtained;
   const place = await keep(session, server, credentials);
-  messages.say(`${describe(server, credentials)}\nThe token is in ${escapeUnsafe(place)}.`);
+  messages.say(`${describe(server, credentials, isChecked)}\nThe token is in ${escapeUnsafe(place)}.`);
   for (const source of sourcesBeforeStore(server, process.env)) {
     messages.warn(`${escapeUnsafe(source)} comes before this login and hides it`);
   }
@@ -63,19 +70,38 @@ async function obtain(
   session: Session,
   server: ChosenServer,
   options: LoginOptions,
-): Promise<Credentials | undefined> {
-  if (options.withToken) return credentialsOf(cleanToken(await readStdin(), 'stdin'));
+): Promise<ObtainedToken | undefined> {
+  if (options.withToken) return checked(session, server, cleanToken(await readStdin(), 'stdin'));
   const answers = options.passwordStdin
     ? { username: options.username ?? '', password: passwordIn(await readStdin()) }
     : await askFor(session, server, options.username);
   if (answers === undefined) return undefined;
   const { url: base, ca, insecure } = server;
-  return login({ base, ca, insecure, signal: session.stop }, answers.username, answers.password);
+  const access = { base, ca, insecure, signal: session.stop };
+  return { ...(await login(access, answers.username, answers.password)), isChecked: true };
 }
 
-function credentialsOf(token: string): Credentials {
+/** Takes a token that was handed in, unless the server says that it does not. */
+async function checked(session: Session, server: ChosenServer, token: string): Promise<ObtainedToken> {
+  const { url: base, ca, insecure } = server;
+  const culprit = await triageRefusal({
+    base,
+    token,
+    ca,
+    insecure,
+    timeoutMs: CHECK_LIMIT_MS,
+    signal: session.stop,
+  });
   const { subject, expiresAt } = readClaims(token);
-  return { accessToken: token, username: subject, expiresAt, obtainedAt: Date.now() };
+  if (culprit === 'token') {
+    const old = expiresAt !== undefined && expiresAt <= Date.now();
+    const why = old ? `: it expired ${relativeTime(expiresAt, Date.now())}` : '';
+    throw new OpmasError('AUTH', `${displayUrl(base)} refuses this token${why}; nothing was stored`, {
+      hint: 'Get another token, or log in with user and password: opmas-ws auth login',
+    });
+  }
+  const isChecked = culprit === 'not the token';
+  return { accessToken: token, username: subject, expiresAt, obtainedAt: Date.now(), isChecked };
 }
 
 async function askFor(session: Session, server: ChosenServer, given: string | undefined) {
@@ -120,10 +146,17 @@ function keep(session: Session, server: ChosenServer, credentials: Credentials):
   return store.exclusively(account, () => store.set(account, credentials));
 }
 
-function describe(server: ChosenServer, { username, expiresAt, refreshToken }: Credentials): string {
+function describe(
+  server: ChosenServer,
+  { username, expiresAt, refreshToken }: Credentials,
+  isChecked: boolean,
+): string {
   const who = username === undefined ? '' : ` as ${escapeUnsafe(username)}`;
   const renewed = refreshToken === undefined ? '' : ', and is renewed before that';
   const until =
     expiresAt === undefined ? '' : ` It expires ${relativeTime(expiresAt, Date.now())}${renewed}.`;
-  return `Logged in to ${displayUrl(server.url)}${who}.${until}`;
+  const where = displayUrl(server.url);
+  if (!isChecked)
+    return `Token for ${where}${who} stored, not checked: the server did not say whether it takes it.${until}`;
+  return `Logged in to ${where}${who}.${until}`;
 }

@@ -6,6 +6,7 @@ import {
   readClaims,
   relativeTime,
   StoredToken,
+  type TokenProvider,
 } from '../../index.js';
 import { openCredentialStore } from '../connection/credential-store.js';
 import type { Session } from '../session.js';
@@ -88,7 +89,7 @@ async function storedState(url: URL): Promise<TokenState> {
 }
 
 function asText(
-  { url, server, hidden }: Connection,
+  { url, server, hidden, token }: Connection,
   state: TokenState,
   expired: boolean,
   now: number,
@@ -101,10 +102,15 @@ function asText(
     ['expires', state.present ? expiryText(expiresAt, expired, now) : undefined],
     ['renewal', state.renewable ? 'by itself, with the refresh token' : undefined],
     ['not used', hidden.length === 0 ? undefined : hidden.join(', ')],
-    ['next', state.present && !(expired && !state.renewable) ? undefined : 'opmas-ws auth login'],
+    ['next', state.present && !(expired && !state.renewable) ? undefined : nextStep(token)],
   ];
   const shown = rows.filter(([, value]) => value !== undefined);
   return shown.map(([name, value]) => `${name.padEnd(9)} ${value}\n`).join('');
+}
+
+/** A login helps only where no other source hides it. */
+function nextStep(token: TokenProvider): string {
+  return token instanceof StoredToken ? 'opmas-ws auth login' : (token.remedy ?? 'opmas-ws auth login');
 }
 
 function expiryText(expiresAt: number | undefined, expired: boolean, now: number): string {

@@ -1,4 +1,4 @@
-import { findJsonFault, OpmasError, parseBaseUrl, splitCommand } from '../../index.js';
+import { editDistance, findJsonFault, OpmasError, parseBaseUrl, splitCommand } from '../../index.js';
 import { configPath } from './places.js';
 import { readPrivateFile, withLock, writePrivateFile } from './private-file.js';
 
@@ -102,11 +102,15 @@ export function contextNamed(config: Config, name: string): Context {
   const context = config.contexts.get(name);
   if (context !== undefined) return context;
   const names = [...config.contexts.keys()];
+  const nearest = names.find((other) => editDistance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  const all = `There ${names.length === 1 ? 'is' : 'are'}: ${names.join(', ')}`;
   throw new OpmasError('USAGE', `there is no context ${JSON.stringify(name)}`, {
     hint:
       names.length === 0
         ? `Make it: opmas-ws context add ${NAME.test(name) ? name : 'NAME'} --url URL`
-        : `There ${names.length === 1 ? 'is' : 'are'}: ${names.join(', ')}`,
+        : nearest === undefined
+          ? all
+          : `Did you mean ${nearest}? ${all}`,
   });
 }
 

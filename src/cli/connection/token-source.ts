@@ -9,6 +9,7 @@ import {
   tokenFromStream,
   tokenFromText,
 } from '../../index.js';
+import { parseDuration } from '../quantity.js';
 import type { TokenOptions } from '../token-options.js';
 import { openCredentialStore } from './credential-store.js';
 import type { ChosenServer } from './server.js';
@@ -72,7 +73,12 @@ function sources(
   environment: NodeJS.ProcessEnv,
   messages: TokenMessages,
 ): Source[] {
-  const onWarning = messages.warn;
+  const { connectTimeout } = options;
+  const fileOptions = {
+    onWarning: messages.warn,
+    pipeLimitMs:
+      connectTimeout === undefined ? undefined : parseDuration(connectTimeout, '--connect-timeout'),
+  };
   const found: Source[] = [];
   const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
   if (options.token === false) {
@@ -82,7 +88,9 @@ function sources(
     const file = options.tokenFile;
     const name = `--token-file ${file}`;
     const open = () =>
-      file === '-' ? tokenFromStream(process.stdin, name) : tokenFromFile(file, { onWarning, source: name });
+      file === '-'
+        ? tokenFromStream(process.stdin, name)
+        : tokenFromFile(file, { ...fileOptions, source: name });
     const where = file === '-' ? 'on stdin' : 'in that file';
     const remedy = `give a fresh token ${where}, or leave out --token-file${TO_USE_THE_LOGIN}`;
     found.push({ name, remedy, open });
@@ -94,7 +102,7 @@ function sources(
   if (path) {
     const name = `OPMAS_TOKEN_FILE (${path})`;
     const remedy = `put a fresh token in that file, or unset OPMAS_TOKEN_FILE${TO_USE_THE_LOGIN}`;
-    found.push({ name, remedy, open: () => tokenFromFile(path, { onWarning, source: name }) });
+    found.push({ name, remedy, open: () => tokenFromFile(path, { ...fileOptions, source: name }) });
   }
   if (context?.tokenCommand !== undefined) {
     const words = splitCommand(context.tokenCommand);

@@ -20,11 +20,6 @@ export async function addContext(session: Session, name: string, options: AddOpt
     });
   }
   const url = parseBaseUrl(session.globals.url);
-  if (url.username !== '' || url.password !== '') {
-    throw new OpmasError('USAGE', 'the URL of a context cannot hold a user or a password', {
-      hint: 'Passwords are not kept in the configuration. Use `opmas-ws auth login`.',
-    });
-  }
   const { tokenCommand, ca, plaintext } = options;
   if (tokenCommand !== undefined) splitCommand(tokenCommand);
   const config = await changeConfig((before, contexts) => {
