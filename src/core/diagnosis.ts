@@ -26,6 +26,7 @@ export type ConnectionFault =
   | 'token expired'
   | 'token refused'
   | 'forbidden'
+  | 'policy violated'
   | 'rate limited'
   | 'server failing'
   | 'closed'
@@ -166,6 +167,10 @@ const advices: Readonly<Record<ConnectionFault, Advice>> = {
     'the server turns the connection away, and its API does not say why: the token is refused, or the path does not exist',
     LOG_IN,
   ),
+  'policy violated': auth(
+    'the server closes the connection with 1008, and its API does not say why: the token is refused, or the server objects to something else',
+    LOG_IN,
+  ),
   'rate limited': network('the server has had too many requests from here', AGAIN),
   'server failing': network('the server, or what it stands behind, fails', AGAIN),
   closed: network('the server opens the connection and closes it again', {
@@ -224,7 +229,8 @@ function textOf(fault: ConnectionFault, { tokenSource, tokenRemedy, tokenIsJwt }
   if (tokenSource === undefined || code === 'NETWORK') return said;
   const what = fault === 'no token' ? 'gives none' : 'has to give a fresh one';
   const remedy = tokenRemedy ?? `${tokenSource} ${what}`;
-  return `${said}; ${fault === 'forbidden' ? 'if it is the token: ' : ''}${remedy}`;
+  const isSure = fault !== 'forbidden' && fault !== 'policy violated';
+  return `${said}; ${isSure ? '' : 'if it is the token: '}${remedy}`;
 }
 
 function nextOf(fault: ConnectionFault, { tokenSource }: DiagnosedServer, said: SaidOptions): NextCommand {

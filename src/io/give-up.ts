@@ -34,7 +34,9 @@ export function giveUpError(end: ConnectionEnd, why: 'refused' | 'failed', given
 const REMEDY = 'log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN';
 
 function refusedToken(what: string, { url, token, provider, now, culprit }: GivenUp): OpmasError {
-  const hint = `${capitalized(provider.remedy ?? REMEDY)}; \`opmas-ws doctor\` says more.`;
+  const remedy = provider.remedy ?? REMEDY;
+  const step = culprit === 'unknown' ? `if it is the token, ${remedy}` : remedy;
+  const hint = `${capitalized(step)}; \`opmas-ws doctor\` says more.`;
   const isKnown = culprit === undefined || culprit === 'token';
   if (token === undefined) {
     return new OpmasError('AUTH', `${url} ${isKnown ? 'wants' : 'may want'} a token: ${what}`, { hint });

@@ -161,7 +161,7 @@ describe('diagnose', () => {
   it.each([
     [200, 'closed', 'NETWORK'],
     [401, 'token refused', 'AUTH'],
-    [500, 'forbidden', 'AUTH'],
+    [500, 'policy violated', 'AUTH'],
   ])('asks the API about a close with 1008: %i is %s', async (status, fault, code) => {
     await using server = await startWebServer((_, response) => json(response, status, {}));
     new WebSocketServer({ server: server.server as never }).on('connection', (socket) => socket.close(1008));

@@ -89,22 +89,26 @@ function judgeStatus(status: number, headers: IncomingHttpHeaders, context: Prob
 /** FastAPI answers 403 for a refused token and for an unknown path alike; its REST API tells them apart. */
 function meaningOfForbidden(context: ProbeContext): ConnectionFault {
   if (context.api.isMissing) return 'no API';
-  return byApi(context, 'wrong path');
+  return byApi(context, 'wrong path', 'forbidden');
 }
 
 /** 4001 is about the token; 1008 may be about anything that the server does not like. */
 function meaningOfClose(code: number, context: ProbeContext): ConnectionFault {
   if (code === 4001) return refusal(context);
-  return code === 1008 ? byApi(context, 'closed') : 'closed';
+  return code === 1008 ? byApi(context, 'closed', 'policy violated') : 'closed';
 }
 
 /** What a refusal means that does not say so. */
-function byApi(context: ProbeContext, whenTokenIsGood: ConnectionFault): ConnectionFault {
+function byApi(
+  context: ProbeContext,
+  whenTokenIsGood: ConnectionFault,
+  whenNobodyKnows: ConnectionFault,
+): ConnectionFault {
   const { status } = context.api;
   if (status === 401 || status === 403) return refusal(context);
   if (status !== undefined && status >= 200 && status < 300) return whenTokenIsGood;
   if (context.token === undefined) return 'no token';
-  return context.isExpired ? 'token expired' : 'forbidden';
+  return context.isExpired ? 'token expired' : whenNobodyKnows;
 }
 
 function refusal({ token, isExpired }: ProbeContext): ConnectionFault {
