@@ -18,53 +18,26 @@
  *   away for longer, or until the connection has ended, misses them as it would have. Only if it has ended a moment
  *   ago ({@link SLACK_MS}) and nobody was there, the client still gets all of it, the end included: a connection that
  *   is closed at once (a refused token) shall not be missed by milliseconds.
- * - Where every endpoint met "connection refused" at the same time, nothing listens for that time.
+ * - Where attempts met "connection refused", nothing listens for that time, on no endpoint ({@link downtimesOf}).
  */
+import {
+  type Attempt,
+  type Downtime,
+  downtimesOf,
+  HOLD_MS,
+  type RefusalManner,
+  SLACK_MS,
+} from './downtime.js';
 import type { ConnectionState } from './line.js';
-
-/** How an attempt is turned away. `unreachable`: nothing listened. */
-export type RefusalManner =
-  | { kind: 'status'; status: number }
-  | { kind: 'unreachable' }
-  | { kind: 'reset' }
-  | { kind: 'drop' }
-  | { kind: 'silence' };
 
 /** What an attempt gets; `at` is the position in the schedule when it gets it. */
 export type ScriptedAnswer =
   | { admit: true; at: number }
   | { admit: false; at: number; manner: RefusalManner };
 
-/** A time in which nothing listens, in microseconds of the schedule. */
-export interface Downtime {
-  from: number;
-  to: number;
-}
-
-/** So long a client that is early for a recorded success is held; far below the time limits of clients. */
-const HOLD_MS = 5000;
-/**
- * So late a client may be and still count as on time: a refusal is acted out for so long after the next attempt was
- * due. It is above the noise of timers and below the first wait of any client.
- */
-const SLACK_MS = 250;
 /** The clock starts where the first attempt was answered, unless that took longer. */
 const PROMPT_MS = 250;
 const MICROSECONDS = 1000;
-
-interface Attempt {
-  /** When it began and when it was answered. */
-  from: number;
-  at: number;
-  /** `undefined`: it was let in. */
-  refusal: RefusalManner | undefined;
-  /** When the connection ended; of a refusal, when it came. */
-  end: number;
-  /** From then on a refusal that nobody came for is skipped; unknown until it is known when nothing listens. */
-  passed: number | undefined;
-  /** Whether somebody came for it. */
-  attended: boolean;
-}
 
 /** The attempts on one endpoint and which of them is next. */
 class EndpointScript {
@@ -160,8 +133,10 @@ export class LifecycleScript {
     this.#length = length;
     this.#passLength = passLength;
     const scripts = [...this.#endpoints.values()].filter(({ attempts }) => attempts.length > 0);
-    const [first = [], ...others] = scripts.map(({ attempts }) => unreachableSpans(attempts, length));
-    this.#downtimes = others.reduce(intersection, first);
+    this.#downtimes = downtimesOf(
+      scripts.flatMap(({ attempts }) => attempts),
+      length,
+    );
     for (const { attempts } of scripts) passInDowntimes(attempts, this.#downtimes);
   }
 
@@ -257,38 +232,6 @@ function mannerOf(refused: { status?: number; error?: string }): RefusalManner {
   return { kind: /^no (answer|upgrade)\b/.test(error) ? 'silence' : 'drop' };
 }
 
-/**
- * When nothing listened as far as one endpoint can tell. A downtime begins with the loss of the connection before and
- * ends between the last refusal and the next attempt. The first attempt of all has to be seen by the server.
- */
-function unreachableSpans(attempts: readonly Attempt[], length: number): Downtime[] {
-  const spans: Downtime[] = [];
-  for (const [index, attempt] of attempts.entries()) {
-    if (attempt.refusal?.kind !== 'unreachable') continue;
-    const before = attempts[index - 1];
-    const after = attempts[index + 1];
-    const to = after === undefined ? length + SLACK_MS * MICROSECONDS : endOfDowntime(attempt.at, after.from);
-    const last = spans.at(-1);
-    if (last !== undefined && before?.refusal?.kind === 'unreachable') last.to = to;
-    else spans.push({ from: startOfDowntime(before, attempt), to });
-  }
-  return spans;
-}
-
-function startOfDowntime(before: Attempt | undefined, attempt: Attempt): number {
-  if (before === undefined) return attempt.at;
-  if (before.refusal !== undefined) return (before.at + attempt.from) / 2;
-  // Who comes a little late for a connection that was over at once shall still meet it.
-  const isBrief = before.end - before.at < SLACK_MS * MICROSECONDS;
-  const pause = Math.min(SLACK_MS * MICROSECONDS, 0.75 * (attempt.from - before.end));
-  return isBrief ? before.end + pause : before.end;
-}
-
-function endOfDowntime(lastRefusal: number, nextAttempt: number): number {
-  const middle = (lastRefusal + nextAttempt) / 2;
-  return Math.max(middle, nextAttempt - HOLD_MS * MICROSECONDS);
-}
-
 /** Nobody hears of attempts while nothing listens: they count as made when that is over. */
 function passInDowntimes(attempts: readonly Attempt[], downtimes: readonly Downtime[]): void {
   let next = 0;
@@ -299,21 +242,4 @@ function passInDowntimes(attempts: readonly Attempt[], downtimes: readonly Downt
       attempt.passed = downtime.to;
     }
   }
-}
-
-/** The times that lie in a span of both lists. */
-function intersection(some: readonly Downtime[], others: readonly Downtime[]): Downtime[] {
-  const common: Downtime[] = [];
-  let i = 0;
-  let j = 0;
-  while (i < some.length && j < others.length) {
-    const one = some[i] as Downtime;
-    const other = others[j] as Downtime;
-    const from = Math.max(one.from, other.from);
-    const to = Math.min(one.to, other.to);
-    if (from < to) common.push({ from, to });
-    if (one.to < other.to) i++;
-    else j++;
-  }
-  return common;
 }

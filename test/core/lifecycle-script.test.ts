@@ -230,7 +230,7 @@ describe('where the clock begins', () => {
 describe('downtimes', () => {
   const refused = 'connection refused (127.0.0.1:8000)';
 
-  it('lie where every endpoint met "connection refused": from the loss to shortly before the success', () => {
+  it('lie around attempts that met "connection refused": from the last loss to shortly before the next success', () => {
     const script = scriptOf([
       [0, 'open'],
       [1, 'open', 'rules'],
@@ -243,23 +243,30 @@ describe('downtimes', () => {
       [3600, 'connecting', 'rules'],
       [3601, 'open', 'rules'],
     ]);
-    expect(script.downtimes).toEqual([{ from: 1010 * MS, to: 2500 * MS }]);
+    expect(script.downtimes).toEqual([{ from: 1010 * MS, to: 2550 * MS }]);
     ask(script, 0);
     // Whoever comes before it begins meets the nearest thing; whoever comes after it is over is not refused again.
     expect(ask(script, 1005)).toBe('unreachable@1005');
     expect([2600, 3500].map((at) => ask(script, at))).toEqual(['in@3501', 'in@3501']);
   });
 
-  it('are none where another endpoint was connected', () => {
-    const script = scriptOf([
+  it('leave connections of other endpoints alone, and end where one of those is answered', () => {
+    const entries: Entry[] = [
       [0, 'open'],
       [1, 'open', 'rules'],
+      [2, 'open', 'system'],
       [1000, 1006],
       [1500, refused],
       [3500, 'open'],
+    ];
+    expect(scriptOf(entries).downtimes).toEqual([{ from: 1000 * MS, to: 2500 * MS }]);
+    entries.splice(5, 0, [1600, 1012, 'rules'], [1700, 'connecting', 'rules'], [1710, 'open', 'rules']);
+    expect(scriptOf(entries).downtimes).toEqual([{ from: 1000 * MS, to: 1600 * MS }]);
+    entries.splice(8, 0, [2000, refused]);
+    expect(scriptOf(entries).downtimes).toEqual([
+      { from: 1000 * MS, to: 1600 * MS },
+      { from: 1855 * MS, to: 2750 * MS },
     ]);
-    expect(script.downtimes).toEqual([]);
-    expect(ask(script, 1500)).toBe('unreachable@1500');
   });
 
   it('begin after the first attempt of all, which has to be seen', () => {

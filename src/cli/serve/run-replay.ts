@@ -51,12 +51,12 @@ export async function runReplay(
   });
   if (server === undefined) return;
   const keys = listenToKeys(server, session, { stdinIsTaken: sources.includes('-') });
-  if (keys !== undefined) messages.say(messages.palette.dim(keys.hint));
   try {
     await runServer(session, server, {
       auth: serving.auth,
       describe: () => statusText(server),
-      ...(keys === undefined ? {} : { until: keys.ended }),
+      note: keys && messages.palette.dim(keys.hint),
+      until: keys?.ended,
     });
   } finally {
     keys?.stop();

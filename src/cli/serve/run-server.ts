@@ -4,16 +4,24 @@ import type { Session } from '../session.js';
 import { clientCount } from './activity-text.js';
 import { showStatus } from './status-line.js';
 
+export interface RunServerOptions {
+  auth?: ServingOptions['auth'] | undefined;
+  /** Progress in a few words, beside clients and rate. */
+  describe?: () => string;
+  /** Said after the hint how to connect. */
+  note?: string | undefined;
+  /** Resolves when the user ends it otherwise than by a signal. */
+  until?: Promise<void> | undefined;
+}
+
 /**
  * Shows a server that listens, and waits for its end or for the user's: the ready line on stdout, the hint how to
  * connect and the progress on stderr. It closes the server.
- *
- * @param options `describe`: progress in a few words, beside clients and rate. `until`: the user ends it otherwise.
  */
 export async function runServer(
   session: Session,
   server: MockServer,
-  options: { auth?: ServingOptions['auth'] | undefined; describe?: () => string; until?: Promise<void> },
+  options: RunServerOptions,
 ): Promise<void> {
   const { messages, out } = session.terminal;
   const started = performance.now();
@@ -21,6 +29,7 @@ export async function runServer(
     for (const warning of server.warnings) messages.warn(warning);
     await out.write(`${JSON.stringify({ listening: server.url, token: server.token })}\n`);
     messages.say(hint(server, options.auth));
+    if (options.note !== undefined) messages.say(options.note);
     const rate = new RateMeter(server);
     const describe = () =>
       [options.describe?.(), clientCount(server.clients), `${rate.read()} events/s`]
