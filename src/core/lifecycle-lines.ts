@@ -26,6 +26,7 @@ export function findLifecycleLines(bytes: Buffer, visit: (line: RecordedLine) =>
 
 /** The batch without its lifecycle lines; the same batch when it has none. */
 export function withoutLifecycleLines(batch: LineBatch): LineBatch {
+  if (batch.onlyEvents) return batch;
   const kept: Buffer[] = [];
   let count = batch.count;
   let at = 0;

@@ -20,6 +20,8 @@ export interface LineBatch {
   readonly bytes: Buffer;
   /** How many lines those are. */
   readonly count: number;
+  /** Whether all of them are event lines, when whoever made the batch knows that. */
+  readonly onlyEvents?: boolean;
   /** Gives the memory back for reuse. Optional: call it only when nobody will look at `bytes` again. */
   release?(): void;
 }

@@ -35,6 +35,8 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #used = 0;
   #count = 0;
+  /** Whether all lines of the block are events. */
+  #onlyEvents = true;
   /** Bytes that are written but not yet done with by the reader. */
   #pending = 0;
   /** Bytes of the batch that the reader works on now. */
@@ -72,6 +74,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   /** Adds a whole line, its LF included. */
   writeLine(line: Buffer): void {
     if (line.length > this.#block.length - this.#used) this.#makeRoom(line.length);
+    this.#onlyEvents = false;
     this.#commit(this.#used + line.copy(this.#block, this.#used));
   }
 
@@ -143,6 +146,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#sealed.push({
       bytes: block.subarray(0, this.#used),
       count: this.#count,
+      onlyEvents: this.#onlyEvents,
       release: () => {
         if (block.length === BLOCK_BYTES && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block);
       },
@@ -150,6 +154,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
     this.#used = 0;
     this.#count = 0;
+    this.#onlyEvents = true;
   }
 
   #press(): void {

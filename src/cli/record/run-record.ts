@@ -28,6 +28,9 @@ export interface RecordCommandOptions extends StreamCommandOptions {
   tail?: boolean;
 }
 
+/** What comes while the disk is busy is written at once afterwards, up to so much; more waits in the stream. */
+const MAX_PENDING_BYTES = 256 * 1024;
+
 /** Writes a live stream to a recording until it ends or somebody ends it. */
 export async function runRecord(
   session: Session,
@@ -84,18 +87,29 @@ async function pump(
   stop: () => void,
 ): Promise<void> {
   let failure: unknown;
+  /** Bytes that are being written. */
+  let pending = 0;
+  let written: Promise<void> = Promise.resolve();
   try {
     for await (const batch of subscription) {
-      await writer.write(batch).catch((error) => {
-        failure ??= error;
-        stop();
-      });
       printer?.print(batch);
-      batch.release?.();
+      pending += batch.bytes.length;
+      written = writer
+        .write(batch)
+        .catch((error) => {
+          failure ??= error;
+          stop();
+        })
+        .finally(() => {
+          pending -= batch.bytes.length;
+          batch.release?.();
+        });
+      if (pending >= MAX_PENDING_BYTES) await written;
     }
   } catch (error) {
     failure ??= error;
   }
+  await written;
   await writer.close().catch((error) => {
     failure ??= error;
   });

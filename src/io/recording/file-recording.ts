@@ -25,6 +25,12 @@ export interface OpenedRecording {
   isNew: boolean;
 }
 
+interface WaitingBatch {
+  batch: LineBatch;
+  resolve(): void;
+  reject(error: OpmasError): void;
+}
+
 /** Writes batches into the files of a recording, decides when the next file begins, and keeps account. */
 export class FileRecording implements RecordingWriter {
   readonly #options: RecordOptions;
@@ -34,6 +40,10 @@ export class FileRecording implements RecordingWriter {
   readonly #parts: PartSequence;
   /** The last of the tasks that wait for each other. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Batches that wait for the one before. */
+  #waiting: WaitingBatch[] = [];
+  /** Where they are put together. */
+  #gathered: Buffer = Buffer.alloc(0);
   #examineTimer: NodeJS.Timeout | undefined;
   #isExamining = false;
   #startedAt: number;
@@ -79,17 +89,10 @@ export class FileRecording implements RecordingWriter {
     return this.#given - this.#lines;
   }
 
-  write({ bytes, count }: LineBatch): Promise<void> {
-    return this.#exclusively(async () => {
-      this.#given += count;
-      try {
-        if (this.#failure === undefined) await this.#writeLines(bytes, count);
-      } catch (error) {
-        this.#fail(error);
-      }
-      if (this.#failure === undefined) return;
-      this.#failureIsKnown = true;
-      throw this.#failure;
+  write(batch: LineBatch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, resolve, reject });
+      if (this.#waiting.length === 1) void this.#exclusively(() => this.#writeWaiting());
     });
   }
 
@@ -104,11 +107,42 @@ export class FileRecording implements RecordingWriter {
     return this.#closing;
   }
 
-  async #writeLines(bytes: Buffer, count: number): Promise<void> {
+  /** Writes all batches that have come while the one before was written: a disk likes large pieces. */
+  async #writeWaiting(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const { bytes, count, onlyEvents = false } = this.#joined(waiting.map(({ batch }) => batch));
+    this.#given += count;
+    try {
+      if (this.#failure === undefined) await this.#writeLines(bytes, count, onlyEvents);
+    } catch (error) {
+      this.#fail(error);
+    }
+    for (const { resolve, reject } of waiting) {
+      if (this.#failure === undefined) resolve();
+      else reject(this.#failure);
+    }
+    if (this.#failure !== undefined) this.#failureIsKnown = true;
+  }
+
+  #joined(batches: readonly LineBatch[]): LineBatch {
+    if (batches.length === 1) return batches[0] as LineBatch;
+    let used = 0;
+    const length = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (length > this.#gathered.length) this.#gathered = Buffer.allocUnsafeSlow(length);
+    for (const { bytes } of batches) used += bytes.copy(this.#gathered, used);
+    return {
+      bytes: this.#gathered.subarray(0, used),
+      count: batches.reduce((sum, { count }) => sum + count, 0),
+      onlyEvents: batches.every(({ onlyEvents }) => onlyEvents === true),
+    };
+  }
+
+  async #writeLines(bytes: Buffer, count: number, onlyEvents: boolean): Promise<void> {
     const { rotateMs, rotateBytes } = this.#options;
     const age = this.#clock.monotonic() - this.#startedAt;
     if (rotateMs !== undefined && this.#parts.hasLines && age >= rotateMs) await this.#rotate(bytes);
-    if (rotateBytes === undefined) return this.#append(bytes, count);
+    if (rotateBytes === undefined) return this.#append(bytes, count, onlyEvents);
     let rest = bytes;
     let left = count;
     while (rest.length > 0) {
@@ -118,7 +152,7 @@ export class FileRecording implements RecordingWriter {
         continue;
       }
       const lines = end === rest.length ? left : countLines(rest.subarray(0, end));
-      await this.#append(rest.subarray(0, end), lines);
+      await this.#append(rest.subarray(0, end), lines, onlyEvents);
       rest = rest.subarray(end);
       left -= lines;
     }
@@ -135,11 +169,11 @@ export class FileRecording implements RecordingWriter {
     return end > 0 || hasLines ? end : lines.indexOf(LF) + 1;
   }
 
-  async #append(bytes: Buffer, count: number): Promise<void> {
+  async #append(bytes: Buffer, count: number, onlyEvents: boolean): Promise<void> {
     // Counted first, for a failure says how many of all that were handed over are not in the file.
     this.#lines += count;
     this.#bytes += bytes.length;
-    await this.#parts.append(bytes, count);
+    await this.#parts.append(bytes, count, onlyEvents);
   }
 
   async #rotate(next: Buffer): Promise<void> {

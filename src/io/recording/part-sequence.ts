@@ -60,11 +60,11 @@ export class PartSequence {
     return this.#sink !== this.#file;
   }
 
-  /** @throws {WriteFailure} */
-  async append(lines: Buffer, count: number): Promise<void> {
+  /** @param onlyEvents Whether it is known that there is no lifecycle line among them. @throws {WriteFailure} */
+  async append(lines: Buffer, count: number, onlyEvents: boolean): Promise<void> {
     this.hasLines = true;
     await this.#sink.append(lines, count);
-    this.#memory.observe(lines);
+    if (!onlyEvents) this.#memory.observe(lines);
   }
 
   /** @throws {WriteFailure} */

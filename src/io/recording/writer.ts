@@ -37,7 +37,8 @@ export interface RecordingWriter {
   readonly parts: number;
   /**
    * Appends the lines. They are in the file when it resolves (in a `.gz` at most half a second later), and on the disk
-   * within a second. Await it, so that a slow disk holds up whoever brings lines.
+   * within a second. Until then the batch must stay as it is. Do not call it again and again without waiting: what
+   * waits for a slow disk takes memory. A few batches at a time are written as one.
    *
    * @throws {OpmasError} `LOCAL` when they can't be written. The file then ends with the last whole line that could;
    *   {@link lostLines} says how many could not. Every later call throws the same.

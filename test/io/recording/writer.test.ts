@@ -332,6 +332,7 @@ describe('F94: the lock', () => {
     );
     const winners = tries.filter((result) => result.status === 'fulfilled');
     expect(winners).toHaveLength(1);
+    await winners[0]?.value.write(batch(event(1)));
     await winners[0]?.value.close();
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
   });
