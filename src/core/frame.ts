@@ -47,6 +47,11 @@ export class FrameReader {
     return this.#scanner.hasLineBreaks;
   }
 
+  /** Whether the text has bytes that are not ASCII, so that it can be no UTF-8. */
+  get hasNonAscii(): boolean {
+    return this.#scanner.hasNonAscii;
+  }
+
   /** The top-level `type` of the object read last, when it is a string. The last of several counts, as in JSON.parse. */
   get type(): string | undefined {
     const { typeStart, typeEnd } = this.#scanner;

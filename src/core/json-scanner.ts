@@ -61,6 +61,8 @@ const SUBJECT_MEMBER = 2;
 export class JsonScanner {
   /** Whether there are line breaks between the tokens. */
   hasLineBreaks = false;
+  /** Whether there are bytes in its strings that are not ASCII. */
+  hasNonAscii = false;
   /** Where the string value of the top-level `type` stands, without its quotes; -1: there is none or it is no string. */
   typeStart = -1;
   typeEnd = -1;
@@ -102,6 +104,8 @@ export class JsonScanner {
     let isObject = depth === 1;
     let member = OTHER_MEMBER;
     let at = start;
+    /** All bytes of strings, and what may stand behind them, in one. */
+    let seen = 0;
     levels[0] = 0;
     while (at < end) {
       const byte = bytes[at++] as number;
@@ -110,7 +114,9 @@ export class JsonScanner {
         for (;;) {
           // Four bytes in one step as long as none of them means anything: most of a text passes here.
           while (at + 4 <= end) {
-            const special = specialBytes(view.getInt32(origin + at, true));
+            const four = view.getInt32(origin + at, true);
+            const special = specialBytes(four);
+            seen |= four;
             if (special !== 0) {
               at += firstByte(special);
               break;
@@ -119,6 +125,7 @@ export class JsonScanner {
           }
           if (at >= end) return 'not JSON';
           const character = bytes[at++] as number;
+          seen |= character;
           if (character === QUOTE) break;
           if (character < SPACE) return 'not JSON';
           if (character !== BACKSLASH) continue;
@@ -174,6 +181,7 @@ export class JsonScanner {
       }
     }
     if (depth !== 0 || expected !== AFTER_VALUE) return 'not JSON';
+    this.hasNonAscii = (seen & HIGH_BITS) !== 0;
     return isObject ? 'object' : 'not a JSON object';
   }
 

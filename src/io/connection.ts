@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientOptions } from 'ws';
@@ -19,6 +20,12 @@ const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 const LATE = { message: 'no upgrade within the time limit', hint: undefined };
 const NO_FRAMES =
   'The connection opened, so the URL is right; the server, or a proxy on the way, breaks the rules of WebSocket.';
+const NO_UTF8 = {
+  kind: 'closed',
+  code: 1007,
+  reason: 'Invalid WebSocket frame: invalid UTF-8 sequence',
+  hint: NO_FRAMES,
+} as const;
 
 export interface ConnectionOptions {
   /** The endpoint's URL, token included. */
@@ -44,8 +51,13 @@ export interface ConnectionOptions {
 
 export interface ConnectionHandler {
   onOpen(): void;
-  /** A message; its bytes belong to the receiver. May come in the same turn as {@link onOpen}, never before it. */
-  onMessage(frame: Buffer, isBinary: boolean): void;
+  /**
+   * A message; its bytes belong to the receiver. May come in the same turn as {@link onOpen}, never before it.
+   *
+   * @returns `false` when it is text and no UTF-8, which ends the connection. That is asked here because whoever reads
+   *   the message knows it for next to nothing, and `ws` would look through every message once more.
+   */
+  onMessage(frame: Buffer, isBinary: boolean): boolean;
   /** Bytes came; the messages in them follow in the same turn of the loop. */
   onBytes(): void;
 }
@@ -76,6 +88,8 @@ export class Connection {
     // The types of `ws` know no `closeTimeout` yet.
     const settings: ClientOptions & { closeTimeout: number } = {
       perMessageDeflate: false,
+      // Done by the handler.
+      skipUTF8Validation: true,
       followRedirects: false,
       // The default, half a minute, would be lost time after a close or a fault of a server that has hung since.
       closeTimeout: CLOSE_LIMIT_MS,
@@ -126,7 +140,7 @@ export class Connection {
     socket.on('open', () => this.#open());
     socket.on('message', (data: Buffer, isBinary) => {
       this.#traffic.messages++;
-      if (!this.#closing) this.#handler.onMessage(data, isBinary);
+      if (!this.#closing && !this.#handler.onMessage(data, isBinary)) this.#refuseText();
     });
     const onControl = () => {
       this.#traffic.controls++;
@@ -213,8 +227,17 @@ export class Connection {
     }
   }
 
+  /** Ends it as `ws` ends it on other faults of the server. */
+  #refuseText(): void {
+    this.#closing = true;
+    this.#cause ??= NO_UTF8;
+    this.#socket.resume();
+    this.#socket.close(NO_UTF8.code);
+  }
+
   #end(code: number, reason: Buffer): void {
     this.#clearTimers();
+    if (!isUtf8(reason)) this.#cause ??= NO_UTF8;
     const said = redactToken(reason.toString(), this.#options.token);
     this.#finish(this.#cause ?? { kind: 'closed', code, reason: said });
   }
@@ -228,6 +251,5 @@ export class Connection {
 
 /** The code of RFC 6455 section 7.4.1 for a fault that `ws` has found in what the server sent. */
 function codeOfFault(code: string): number {
-  if (code === 'WS_ERR_INVALID_UTF8') return 1007;
   return /LENGTH|PARTS/.test(code) && code !== 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH' ? 1009 : 1002;
 }

@@ -19,7 +19,7 @@ import type { Culprit } from './triage.js';
 
 /** What the loop hands on; all of it in the order in which it happened. */
 export interface EndpointSink {
-  /** @param stamp Microseconds since 1970. @returns Whether it was kept as an event. */
+  /** @param stamp Microseconds since 1970. @returns `false` when it is text and no UTF-8. */
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean;
   onLifecycle(connection: ConnectionState, receivedAt: string): void;
 }
@@ -119,8 +119,9 @@ export class EndpointLoop {
       if (this.#paused) this.#connection?.pause();
     };
     const onMessage = (frame: Buffer, isBinary: boolean) => {
-      events++;
-      this.#sink.onMessage(frame, isBinary, history.lastByte);
+      const isRight = this.#sink.onMessage(frame, isBinary, history.lastByte);
+      if (isRight) events++;
+      return isRight;
     };
     const end = await this.#connect(onOpen, onMessage);
     const openMs = openedAt === undefined ? undefined : clock.monotonic() - openedAt;
@@ -143,7 +144,7 @@ export class EndpointLoop {
 
   async #connect(
     onOpen: () => void,
-    onMessage: (frame: Buffer, isBinary: boolean) => void,
+    onMessage: (frame: Buffer, isBinary: boolean) => boolean,
   ): Promise<ConnectionEnd> {
     const options = this.#options;
     try {

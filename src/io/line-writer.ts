@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Filter } from '../core/filter.js';
 import { FrameReader } from '../core/frame.js';
 import {
@@ -46,20 +47,23 @@ export class LineWriter implements EndpointSink {
   }
 
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
-    if (this.#events.isEnough()) return false;
+    if (this.#events.isEnough()) return true;
     const verdict = isBinary ? 'binary frame' : this.#reader.read(frame);
-    if (verdict !== 'object') {
-      this.#writeInvalid(verdict, frame, isBinary, stamp);
-      return false;
-    }
-    if (this.#isHeartbeatReply()) return false;
+    // The reader has seen every byte of an object, so only few need a second look.
+    if (!isBinary && (verdict !== 'object' || this.#reader.hasNonAscii) && !isUtf8(frame)) return false;
+    if (verdict === 'object') this.#writeEvent(frame, stamp);
+    else this.#writeInvalid(verdict, frame, isBinary, stamp);
+    return true;
+  }
+
+  #writeEvent(frame: Buffer, stamp: number): void {
+    if (this.#isHeartbeatReply()) return;
     const { filter } = this.#options;
-    if (filter !== undefined && !filter.passesAll && !this.#matches(filter)) return false;
-    if (!this.#hasRoom(frame.length, stamp)) return false;
+    if (filter !== undefined && !filter.passesAll && !this.#matches(filter)) return;
+    if (!this.#hasRoom(frame.length, stamp)) return;
     this.#setTime(stamp);
     this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
     this.#events.onKept();
-    return true;
   }
 
   #matches(filter: Filter): boolean {

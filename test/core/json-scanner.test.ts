@@ -19,6 +19,8 @@ function expectAgreement(text: Buffer): void {
     expect(reader.type).toBe(expected.type);
     expect(reader.subject).toBe(expected.subject);
     expect(reader.hasLineBreaks).toBe(expected.hasLineBreaks);
+    const isAscii = text.every((byte) => byte < 0x80);
+    if (reader.hasNonAscii === isAscii) throw new Error(`ASCII or not: ${JSON.stringify(text.toString())}`);
   }
 }
 
