@@ -193,7 +193,7 @@ describe.concurrent('a bare 403', () => {
       '500 Internal Server Error',
       'AUTH',
       /may refuse the token.*token may be refused, or the path may not exist/,
-      'auth login',
+      'If it is the token, log in',
     ],
   ] as const)('when the API answers %s it is %s', async ([me, code, why, hint], { serve, read }) => {
     const server = await serve();
