@@ -10,31 +10,15 @@ export {
 } from './core/address.js';
 export { readClaims, type TokenClaims } from './core/claims.js';
 export { splitCommand } from './core/command-words.js';
-export type { Check, ConnectionFault, Verdict } from './core/diagnosis.js';
+export type { Check, ConnectionFault, Verdict } from './core/diagnosis/diagnosis.js';
+export type { SaidOptions } from './core/diagnosis/next-command.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
-export { type Fault, type FaultAction, parseFault } from './core/fault.js';
-export type { Filter, FilterOptions } from './core/filter.js';
-export { FrameReader, type FrameVerdict } from './core/frame.js';
-export { findJsonFault, type JsonFault } from './core/json-fault.js';
-export { withoutLifecycleLines } from './core/lifecycle-lines.js';
-export {
-  type ConnectionState,
-  type EventLine,
-  type EventLineShape,
-  eventLineShape,
-  eventOf,
-  FORMAT_VERSION,
-  formatInvalidLine,
-  formatLifecycleLine,
-  type InvalidLine,
-  type LifecycleLine,
-  type Line,
-  type LineBatch,
-  linesOf,
-  parseLine,
-} from './core/line.js';
-export { lineFilter } from './core/line-filter.js';
-export type { SaidOptions } from './core/next-command.js';
+export type { Filter, FilterOptions } from './core/filter/filter.js';
+export { lineFilter } from './core/filter/line-filter.js';
+export { editDistance } from './core/filter/type-hints.js';
+export { FrameReader, type FrameVerdict } from './core/json/frame.js';
+export { findJsonFault, type JsonFault } from './core/json/json-fault.js';
+export { type Fault, type FaultAction, parseFault } from './core/mock/fault.js';
 export { escapeUnsafe, escapeUnsafeJson } from './core/printable.js';
 export {
   closeMeaning,
@@ -51,28 +35,38 @@ export {
   type OpmasEvent,
   type UnknownEvent,
 } from './core/protocol.js';
-export { type LineKind, RecordedLine } from './core/recorded-line.js';
+export { withoutLifecycleLines } from './core/recording/lifecycle-lines.js';
+export {
+  type ConnectionState,
+  type EventLine,
+  type EventLineShape,
+  eventLineShape,
+  eventOf,
+  FORMAT_VERSION,
+  formatInvalidLine,
+  formatLifecycleLine,
+  type InvalidLine,
+  type LifecycleLine,
+  type Line,
+  type LineBatch,
+  linesOf,
+  parseLine,
+} from './core/recording/line.js';
+export { type LineKind, RecordedLine } from './core/recording/recorded-line.js';
+export { formatTimestamp, parseTimestamp } from './core/recording/timestamp.js';
 export { relativeTime } from './core/relative-time.js';
 export type { RetryOptions } from './core/retry.js';
 export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
 export type { NamedCount } from './core/statistics/recording-statistics.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
-export { formatTimestamp, parseTimestamp } from './core/timestamp.js';
-export { editDistance } from './core/type-hints.js';
 export { encodeFrame } from './core/websocket-frame.js';
+export type { LifecycleEvent, SubscribeOptions } from './io/client/stream-options.js';
+export { type StreamSummary, type Subscription, subscribe } from './io/client/subscribe.js';
+export type { TriageOptions } from './io/client/triage.js';
 export { type Clock, systemClock } from './io/clock.js';
-export {
-  accountOf,
-  type CredentialStore,
-  type Credentials,
-  expiryOf,
-  parseCredentials,
-  type StoredCredentials,
-  serializeCredentials,
-} from './io/credentials.js';
 export type { DiagnosisOptions } from './io/diagnosis/diagnose.js';
-export type { HttpRequest, HttpResponse } from './io/http-request.js';
-export type { ServerAccess } from './io/login.js';
+export type { HttpRequest, HttpResponse } from './io/http/http-request.js';
+export { ProxyError, proxyAgentFor } from './io/http/proxy.js';
 export {
   compileFilter,
   diagnose,
@@ -85,7 +79,6 @@ export {
   serveRecording,
   triageRefusal,
 } from './io/on-demand.js';
-export { ProxyError, proxyAgentFor } from './io/proxy.js';
 export type { ReadProblem } from './io/recording/cursor.js';
 export type { InspectedRecording } from './io/recording/inspect.js';
 export type { ReadOptions } from './io/recording/reader.js';
@@ -104,9 +97,17 @@ export type {
 export type { StoryOptions } from './io/server/story-source.js';
 export type { Refusal, ServedClient, ServerControl, StreamSource } from './io/server/stream-source.js';
 export type { AuthMode } from './io/server/token-issuer.js';
-export { StoredToken } from './io/stored-token.js';
-export type { LifecycleEvent, SubscribeOptions } from './io/stream-options.js';
-export { type StreamSummary, type Subscription, subscribe } from './io/subscribe.js';
+export {
+  accountOf,
+  type CredentialStore,
+  type Credentials,
+  expiryOf,
+  parseCredentials,
+  type StoredCredentials,
+  serializeCredentials,
+} from './io/token/credentials.js';
+export type { ServerAccess } from './io/token/login.js';
+export { StoredToken } from './io/token/stored-token.js';
 export {
   cleanToken,
   noToken,
@@ -115,6 +116,5 @@ export {
   tokenFromFile,
   tokenFromStream,
   tokenFromText,
-} from './io/token.js';
-export { type TokenCommandOptions, tokenFromCommand } from './io/token-command.js';
-export type { TriageOptions } from './io/triage.js';
+} from './io/token/token.js';
+export { type TokenCommandOptions, tokenFromCommand } from './io/token/token-command.js';

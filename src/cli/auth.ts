@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import type { LoginOptions } from './auth/login.js';
 import type { StatusOptions } from './auth/status.js';
-import { runCommand } from './session.js';
 import {
   addTokenOptions,
   addTrustOptions,
   refusedTokenOption,
   type TokenOptions,
   type TrustOptions,
-} from './token-options.js';
+} from './options/token-options.js';
+import { runCommand } from './session.js';
 
 const LOGIN_HELP = `
 The token is kept in the system keychain; where there is none that can be used, in a file that only you may read.

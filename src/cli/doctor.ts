@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { DoctorOptions } from './doctor/run.js';
+import { addTokenOptions, addTrustOptions } from './options/token-options.js';
 import { runCommand } from './session.js';
-import { addTokenOptions, addTrustOptions } from './token-options.js';
 
 const EXAMPLES = `
 It checks, in this order: configuration, token, host name, TCP (or the proxy), TLS, the REST API, this machine's clock,

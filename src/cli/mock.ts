@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { addServeOptions, type ServeCommandOptions } from './serve-options.js';
+import { addServeOptions, type ServeCommandOptions } from './options/serve-options.js';
 import { runCommand } from './session.js';
 
 export interface MockCommandOptions extends ServeCommandOptions {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { addStreamOptions } from './options/stream-options.js';
 import type { RecordCommandOptions } from './record/run-record.js';
 import { runCommand } from './session.js';
-import { addStreamOptions } from './stream-options.js';
 
 const EXAMPLES = `
 The recording holds the lines that \`tail -f json --lifecycle\` prints: events byte for byte as the server sent them,

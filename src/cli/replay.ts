@@ -1,6 +1,6 @@
 import { type Command, Option } from './commander.js';
-import { addFilterOptions, type FilterCommandOptions } from './filter-options.js';
-import { addServeOptions, type ServeCommandOptions } from './serve-options.js';
+import { addFilterOptions, type FilterCommandOptions } from './options/filter-options.js';
+import { addServeOptions, type ServeCommandOptions } from './options/serve-options.js';
 import { runCommand } from './session.js';
 
 export interface ReplayCommandOptions extends ServeCommandOptions, FilterCommandOptions {

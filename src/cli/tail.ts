@@ -1,7 +1,7 @@
 import { type Command, Option } from './commander.js';
+import { addStreamOptions, resolveStream, type StreamCommandOptions } from './options/stream-options.js';
 import { runCommand, type Session } from './session.js';
 import type { PrintOptions } from './stream/line-printer.js';
-import { addStreamOptions, resolveStream, type StreamCommandOptions } from './stream-options.js';
 
 interface TailCommandOptions extends StreamCommandOptions, PrintOptions {
   lifecycle?: boolean;

@@ -1,6 +1,6 @@
 /**
  * What the end of a connection means and how long to wait before the next attempt. Pure: the loop over attempts
- * (io/subscribe.ts) keeps one {@link RetryState} for each endpoint and asks here.
+ * (io/client/endpoint-loop.ts) keeps one {@link RetryState} for each endpoint and asks here.
  */
 
 /** Why an attempt failed before the connection was open, other than by an HTTP answer. */

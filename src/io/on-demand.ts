@@ -3,9 +3,9 @@
  * for the code that records, replays or diagnoses.
  */
 
-/** Compiles a filter from patterns and an expression. More in `core/filter.ts`. */
-export const compileFilter: typeof import('../core/filter.js').compileFilter = async (...args) => {
-  const module = await import('../core/filter.js');
+/** Compiles a filter from patterns and an expression. More in `core/filter/filter.ts`. */
+export const compileFilter: typeof import('../core/filter/filter.js').compileFilter = async (...args) => {
+  const module = await import('../core/filter/filter.js');
   return await module.compileFilter(...args);
 };
 
@@ -42,25 +42,25 @@ export const serveRecording: typeof import('./replay/serve-recording.js').serveR
 };
 
 /** Logs in with user and password. More in `login.ts`. */
-export const login: typeof import('./login.js').login = async (...args) => {
-  const module = await import('./login.js');
+export const login: typeof import('./token/login.js').login = async (...args) => {
+  const module = await import('./token/login.js');
   return await module.login(...args);
 };
 
 /** Gets a new token for a refresh token. More in `login.ts`. */
-export const refreshCredentials: typeof import('./login.js').refreshCredentials = async (...args) => {
-  const module = await import('./login.js');
+export const refreshCredentials: typeof import('./token/login.js').refreshCredentials = async (...args) => {
+  const module = await import('./token/login.js');
   return await module.refreshCredentials(...args);
 };
 
 /** Asks a server over HTTP, with limits of time and size. More in `http-request.ts`. */
-export const httpRequest: typeof import('./http-request.js').httpRequest = async (...args) => {
-  const module = await import('./http-request.js');
+export const httpRequest: typeof import('./http/http-request.js').httpRequest = async (...args) => {
+  const module = await import('./http/http-request.js');
   return await module.httpRequest(...args);
 };
 
 /** Tells a refused token from other reasons after a bare 403 or a close 1008. More in `triage.ts`. */
-export const triageRefusal: typeof import('./triage.js').triageRefusal = async (...args) => {
-  const module = await import('./triage.js');
+export const triageRefusal: typeof import('./client/triage.js').triageRefusal = async (...args) => {
+  const module = await import('./client/triage.js');
   return await module.triageRefusal(...args);
 };

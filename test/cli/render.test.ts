@@ -3,7 +3,12 @@ import stringWidth from 'string-width';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { noColors, type Palette, paletteFor } from '../../src/cli/palette.js';
 import { createRenderer, type RenderOptions } from '../../src/cli/render.js';
-import { formatInvalidLine, formatLifecycleLine, type LineBatch, parseLine } from '../../src/core/line.js';
+import {
+  formatInvalidLine,
+  formatLifecycleLine,
+  type LineBatch,
+  parseLine,
+} from '../../src/core/recording/line.js';
 
 let colours: Palette;
 beforeAll(async () => {

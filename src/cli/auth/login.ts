@@ -13,8 +13,8 @@ import {
 import { openCredentialStore } from '../connection/credential-store.js';
 import { type ChosenServer, chooseServer } from '../connection/server.js';
 import { sourcesBeforeStore } from '../connection/token-source.js';
+import type { TrustOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import type { TrustOptions } from '../token-options.js';
 import { Prompt } from './prompt.js';
 
 export interface LoginOptions extends TrustOptions {

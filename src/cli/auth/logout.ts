@@ -2,8 +2,8 @@ import { accountOf, escapeUnsafe } from '../../index.js';
 import { openCredentialStore } from '../connection/credential-store.js';
 import { chooseServer } from '../connection/server.js';
 import { sourcesBeforeStore } from '../connection/token-source.js';
+import type { TrustOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import type { TrustOptions } from '../token-options.js';
 
 /** `auth logout`: forgets access and refresh token, wherever they are. */
 export async function runLogout(session: Session, options: TrustOptions): Promise<void> {

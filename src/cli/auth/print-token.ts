@@ -1,6 +1,6 @@
 import { OpmasError } from '../../index.js';
+import { resolveConnection, type TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import { resolveConnection, type TokenOptions } from '../token-options.js';
 
 /** `auth token`: prints the token that a connection would use, and nothing else. */
 export async function runToken(session: Session, options: TokenOptions): Promise<void> {

@@ -9,8 +9,8 @@ import {
   type TokenProvider,
 } from '../../index.js';
 import { openCredentialStore } from '../connection/credential-store.js';
+import { type Connection, resolveConnection, type TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import { type Connection, resolveConnection, type TokenOptions } from '../token-options.js';
 
 export interface StatusOptions extends TokenOptions {
   json?: boolean;

@@ -1,6 +1,6 @@
 import { escapeUnsafe } from '../../index.js';
+import type { Connection, TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import type { Connection, TokenOptions } from '../token-options.js';
 import { chooseServer } from './server.js';
 import { chooseToken, type TokenMessages } from './token-source.js';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_URL, displayUrl, isLoopback, OpmasError, parseBaseUrl } from '../../index.js';
+import type { TrustOptions } from '../options/token-options.js';
 import type { GlobalOptions } from '../session.js';
-import type { TrustOptions } from '../token-options.js';
 import { type Config, type Context, contextNamed, readConfig } from './config.js';
 
 /** A server that was chosen, and why. */

@@ -9,8 +9,8 @@ import {
   tokenFromStream,
   tokenFromText,
 } from '../../index.js';
-import { parseDuration } from '../quantity.js';
-import type { TokenOptions } from '../token-options.js';
+import { parseDuration } from '../options/quantity.js';
+import type { TokenOptions } from '../options/token-options.js';
 import { openCredentialStore } from './credential-store.js';
 import type { ChosenServer } from './server.js';
 

@@ -10,10 +10,10 @@ import {
   type Verdict,
 } from '../../index.js';
 import { exitCodeOf } from '../exit.js';
-import { formatDuration } from '../quantity.js';
+import { formatDuration } from '../options/quantity.js';
+import { type Connection, resolveConnection, type TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
 import { checkEndpoint } from '../stream/resolve.js';
-import { type Connection, resolveConnection, type TokenOptions } from '../token-options.js';
 
 export interface DoctorOptions extends TokenOptions {
   json?: boolean;

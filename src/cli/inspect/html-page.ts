@@ -7,7 +7,7 @@ import {
   type NamedCount,
   type TimelineColumns,
 } from '../../index.js';
-import { formatDuration } from '../quantity.js';
+import { formatDuration } from '../options/quantity.js';
 import { version } from '../version.js';
 import { chart, miniature } from './html-chart.js';
 import { SCRIPT } from './html-script.js';

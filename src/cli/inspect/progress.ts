@@ -1,4 +1,4 @@
-import { formatSize } from '../quantity.js';
+import { formatSize } from '../options/quantity.js';
 import type { Messages } from '../terminal.js';
 
 /** The bar that shows how far a long reading is. */

@@ -6,8 +6,8 @@ import {
   type NamedCount,
   type RecordedGap,
 } from '../../index.js';
+import { formatDuration } from '../options/quantity.js';
 import type { Palette } from '../palette.js';
-import { formatDuration } from '../quantity.js';
 import { fitting, widthOf } from '../render/text-width.js';
 import { meaningOfType } from '../render/tone.js';
 import { sparkline } from './sparkline.js';

@@ -1,6 +1,6 @@
 import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../index.js';
+import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../palette.js';
-import { formatDuration, formatSize } from '../quantity.js';
 import type { Messages } from '../terminal.js';
 
 /** The line at the bottom of the terminal that shows how a recording goes. */

@@ -8,11 +8,11 @@ import {
   subscribe,
   systemClock,
 } from '../../index.js';
-import { formatSize, parseCount, parseDuration, parseSize } from '../quantity.js';
+import { formatSize, parseCount, parseDuration, parseSize } from '../options/quantity.js';
+import { resolveStream, type StreamCommandOptions } from '../options/stream-options.js';
 import type { Session } from '../session.js';
 import { LifecycleMessages } from '../stream/lifecycle-messages.js';
 import { summaryText } from '../stream/summary-text.js';
-import { resolveStream, type StreamCommandOptions } from '../stream-options.js';
 import type { Messages } from '../terminal.js';
 import { createLiveLine } from './live-line.js';
 import { createSidePrinter, type SidePrinter } from './side-printer.js';

@@ -8,7 +8,7 @@ import {
   type Line,
   parseLine,
 } from '../../index.js';
-import { formatDuration, formatSize } from '../quantity.js';
+import { formatDuration, formatSize } from '../options/quantity.js';
 import { createClockTime } from './clock-time.js';
 import type { Colours } from './colours.js';
 import { FieldWriter } from './fields.js';

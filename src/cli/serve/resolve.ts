@@ -1,6 +1,6 @@
 import { parseFault, type ServingOptions } from '../../index.js';
-import { parseCount, parseDuration } from '../quantity.js';
-import type { ServeCommandOptions } from '../serve-options.js';
+import { parseCount, parseDuration } from '../options/quantity.js';
+import type { ServeCommandOptions } from '../options/serve-options.js';
 import type { Session } from '../session.js';
 import { activityText } from './activity-text.js';
 

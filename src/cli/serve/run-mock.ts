@@ -1,7 +1,7 @@
 import { startMockServer } from '../../index.js';
 import type { MockCommandOptions } from '../mock.js';
-import { parseCount, parseRate } from '../quantity.js';
-import { resolveServing } from '../serve-options.js';
+import { parseCount, parseRate } from '../options/quantity.js';
+import { resolveServing } from '../options/serve-options.js';
 import type { Session } from '../session.js';
 import { runServer } from './run-server.js';
 

@@ -8,10 +8,10 @@ import {
   type ServeRecordingOptions,
   serveRecording,
 } from '../../index.js';
-import { filterOptionsOf } from '../filter-options.js';
-import { formatDuration, parseCount, parseDuration, parseRate } from '../quantity.js';
+import { filterOptionsOf } from '../options/filter-options.js';
+import { formatDuration, parseCount, parseDuration, parseRate } from '../options/quantity.js';
+import { resolveServing } from '../options/serve-options.js';
 import type { ReplayCommandOptions } from '../replay.js';
-import { resolveServing } from '../serve-options.js';
 import type { Session } from '../session.js';
 import { listenToKeys } from './player-keys.js';
 import { runServer } from './run-server.js';

@@ -1,5 +1,5 @@
 import type { MockServer, ServingOptions } from '../../index.js';
-import { formatDuration } from '../quantity.js';
+import { formatDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
 import { clientCount } from './activity-text.js';
 import { showStatus } from './status-line.js';

@@ -1,5 +1,5 @@
 import { closeMeaning, escapeUnsafe, type LifecycleEvent, OpmasError, parseTimestamp } from '../../index.js';
-import { formatDuration } from '../quantity.js';
+import { formatDuration } from '../options/quantity.js';
 import type { Messages } from '../terminal.js';
 
 /** Says on stderr what happens to the connections: one line for each change. */

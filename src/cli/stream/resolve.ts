@@ -7,11 +7,11 @@ import {
   OpmasError,
   type SubscribeOptions,
 } from '../../index.js';
-import { filterOptionsOf } from '../filter-options.js';
-import { parseCount, parseDuration, parseSize } from '../quantity.js';
+import { filterOptionsOf } from '../options/filter-options.js';
+import { parseCount, parseDuration, parseSize } from '../options/quantity.js';
+import type { StreamCommandOptions } from '../options/stream-options.js';
+import { resolveConnection } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import type { StreamCommandOptions } from '../stream-options.js';
-import { resolveConnection } from '../token-options.js';
 import { version } from '../version.js';
 
 /** `ws` keeps the limit in 32 bits: anything above would mean no limit. */

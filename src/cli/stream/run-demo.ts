@@ -1,5 +1,5 @@
 import { ENDPOINTS, parseBaseUrl, startMockServer, tokenFromText } from '../../index.js';
-import { parseCount, parseDuration } from '../quantity.js';
+import { parseCount, parseDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
 import { version } from '../version.js';
 import { runTail } from './run-tail.js';

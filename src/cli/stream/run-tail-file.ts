@@ -1,8 +1,8 @@
 import { compileFilter, escapeUnsafe, lineFilter, type ReadProblem, readRecording } from '../../index.js';
-import { filterOptionsOf } from '../filter-options.js';
-import { formatDuration, parseCount, parseDuration } from '../quantity.js';
+import { filterOptionsOf } from '../options/filter-options.js';
+import { formatDuration, parseCount, parseDuration } from '../options/quantity.js';
+import type { StreamCommandOptions } from '../options/stream-options.js';
 import type { Session } from '../session.js';
-import type { StreamCommandOptions } from '../stream-options.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
 import { checkEndpoint } from './resolve.js';
 

@@ -1,5 +1,5 @@
 import type { StreamSummary } from '../../index.js';
-import { formatDuration } from '../quantity.js';
+import { formatDuration } from '../options/quantity.js';
 
 /** The figures of a stream on one line: `120 events (devices 80, agents 40) in 3m12s, 1 gap of 12s, 0 dropped`. */
 export function summaryText(summary: StreamSummary): string {

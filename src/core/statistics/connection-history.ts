@@ -1,6 +1,6 @@
-import type { ConnectionState } from '../line.js';
 import { closeMeaning } from '../protocol.js';
-import { parseTimestamp } from '../timestamp.js';
+import type { ConnectionState } from '../recording/line.js';
+import { parseTimestamp } from '../recording/timestamp.js';
 import { Tally } from './tally.js';
 
 /** A time in which events of an endpoint may have been missed. Times are microseconds since 1970. */

@@ -1,4 +1,4 @@
-import type { RecordedLine } from '../recorded-line.js';
+import type { RecordedLine } from '../recording/recorded-line.js';
 import {
   ConnectionHistory,
   type RecordedClose,

@@ -1,7 +1,7 @@
-import type { ConnectionFault } from '../../core/diagnosis.js';
+import type { ConnectionFault } from '../../core/diagnosis/diagnosis.js';
 import { OpmasError } from '../../core/errors.js';
-import { connectFailureOf } from '../connect-failure.js';
-import { ProxyError } from '../proxy.js';
+import { connectFailureOf } from '../client/connect-failure.js';
+import { ProxyError } from '../http/proxy.js';
 
 interface SystemError extends Error {
   code?: string;

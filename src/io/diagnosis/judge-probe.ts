@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { displayUrl } from '../../core/address.js';
-import type { Check, ConnectionFault } from '../../core/diagnosis.js';
+import type { Check, ConnectionFault } from '../../core/diagnosis/diagnosis.js';
 import { closeMeaning } from '../../core/protocol.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';
 import type { ProbeOutcome, ProbeResult } from './upgrade-probe.js';

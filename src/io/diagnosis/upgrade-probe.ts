@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { proxyAgentFor } from '../proxy.js';
-import { OwnFault } from '../system-error.js';
-import type { WebSocket } from '../websocket.js';
+import type { WebSocket } from '../client/websocket.js';
+import { proxyAgentFor } from '../http/proxy.js';
+import { OwnFault } from '../http/system-error.js';
 
 /** How an attempt to open one endpoint went. */
 export interface ProbeResult {
@@ -39,7 +39,7 @@ const CLOSE_LIMIT_MS = 200;
 export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> {
   const { url, ca, insecure, signal } = options;
   const agent = await proxyAgentFor(url, { ca });
-  const { WebSocket } = await import('../websocket.js');
+  const { WebSocket } = await import('../client/websocket.js');
   const start = performance.now();
   const socket = new WebSocket(url, {
     perMessageDeflate: false,

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { OpmasError } from '../../core/errors.js';
-import { RecordedLine } from '../../core/recorded-line.js';
+import { RecordedLine } from '../../core/recording/recorded-line.js';
 import { GzipDamage, gunzip } from './gunzip.js';
 import { localError } from './part-file.js';
 import { readRecording } from './reader.js';

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
-import type { LineBatch } from '../../core/line.js';
-import { RecordedLine } from '../../core/recorded-line.js';
-import { formatTimestamp } from '../../core/timestamp.js';
+import type { LineBatch } from '../../core/recording/line.js';
+import { RecordedLine } from '../../core/recording/recorded-line.js';
+import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { RecordingLock } from './lock.js';
 import { countLines, localError, WriteFailure } from './part-file.js';

@@ -1,5 +1,5 @@
 import { type FileHandle, lstat, rename, unlink } from 'node:fs/promises';
-import { ConnectionMemory } from '../../core/connection-memory.js';
+import { ConnectionMemory } from '../../core/recording/connection-memory.js';
 import { endOfLastLine } from './append.js';
 import { GzipPart } from './gzip-part.js';
 import { type LineSink, localError, PartFile } from './part-file.js';

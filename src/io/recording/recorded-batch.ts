@@ -1,5 +1,5 @@
-import type { LineBatch } from '../../core/line.js';
-import type { LineKind, RecordedLine } from '../../core/recorded-line.js';
+import type { LineBatch } from '../../core/recording/line.js';
+import type { LineKind, RecordedLine } from '../../core/recording/recorded-line.js';
 
 /** Lines out of a recording, with what was found out about each while it was read. */
 export interface RecordedBatch extends LineBatch {

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
-import type { LineBatch } from '../../core/line.js';
+import type { LineBatch } from '../../core/recording/line.js';
 import type { Clock } from '../clock.js';
 import { prepareAppend } from './append.js';
 import { FileRecording } from './file-recording.js';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LifecycleScript } from '../../core/lifecycle-script.js';
+import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { ServerControl } from '../server/stream-source.js';
 import type { Paced } from './pacer.js';
 import type { TimedPlayback } from './timed-playback.js';

@@ -1,4 +1,4 @@
-import type { RecordedLine } from '../../core/recorded-line.js';
+import type { RecordedLine } from '../../core/recording/recorded-line.js';
 import {
   frameHeaderLength,
   OPCODE_BINARY,

@@ -1,6 +1,6 @@
-import type { ConnectionState } from '../../core/line.js';
-import type { Pace } from '../../core/pace.js';
-import type { RecordedLine } from '../../core/recorded-line.js';
+import type { ConnectionState } from '../../core/recording/line.js';
+import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import type { Pace } from '../../core/replay/pace.js';
 import type { LineCollector } from '../recording/reader.js';
 import { FrameMemory } from './frame-memory.js';
 import type { LaneTable } from './lane-table.js';

@@ -1,5 +1,5 @@
-import type { RefusalManner } from '../../core/downtime.js';
-import type { LifecycleScript } from '../../core/lifecycle-script.js';
+import type { RefusalManner } from '../../core/replay/downtime.js';
+import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { Refusal } from '../server/stream-source.js';
 import { type Door, Doorman } from './doorman.js';
 import type { LifecycleStep } from './frame-run.js';

@@ -1,7 +1,7 @@
-import type { Filter } from '../../core/filter.js';
-import { Pace, type PaceOptions } from '../../core/pace.js';
-import type { RecordedLine } from '../../core/recorded-line.js';
-import { type Moment, TimeWindow } from '../../core/time-window.js';
+import type { Filter } from '../../core/filter/filter.js';
+import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import { Pace, type PaceOptions } from '../../core/replay/pace.js';
+import { type Moment, TimeWindow } from '../../core/replay/time-window.js';
 import type { ReadProblem } from '../recording/cursor.js';
 import { collectRecording } from '../recording/reader.js';
 import { type FrameRun, FrameRunBuilder } from './frame-run.js';

@@ -1,4 +1,4 @@
-import type { LifecycleScript } from '../../core/lifecycle-script.js';
+import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { Clock } from '../clock.js';
 import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
 import type { LifecycleStep } from './frame-run.js';

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
-import { RecordedLine } from '../../core/recorded-line.js';
-import { pointOf } from '../../core/time-window.js';
+import { RecordedLine } from '../../core/recording/recorded-line.js';
+import { pointOf } from '../../core/replay/time-window.js';
 import type { Programme } from './read-frames.js';
 import type { Beginning } from './survey.js';
 

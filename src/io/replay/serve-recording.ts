@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
-import { compileFilter, type Filter } from '../../core/filter.js';
-import type { Moment } from '../../core/time-window.js';
-import { parseTimestamp } from '../../core/timestamp.js';
+import { compileFilter, type Filter } from '../../core/filter/filter.js';
+import { parseTimestamp } from '../../core/recording/timestamp.js';
+import type { Moment } from '../../core/replay/time-window.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/cursor.js';
 import { startServer } from '../server/mock-server.js';
@@ -40,7 +40,7 @@ export interface ServeRecordingOptions extends ServingOptions {
   clock?: 'client' | 'shared';
   /**
    * Act out what happened to the recorded connections: refusals, closes, drops, downtimes. Implies a shared clock.
-   * `core/lifecycle-script.ts` says what that means for a client that does not come when the recorded one did.
+   * `core/replay/lifecycle-script.ts` says what that means for a client that does not come when the recorded one did.
    */
   lifecycle?: boolean;
   /** At the end: close clients with 1000 and stop. Default: the end closes nothing, and new clients are served. */

@@ -1,7 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
-import { LifecycleScript } from '../../core/lifecycle-script.js';
-import { Pace } from '../../core/pace.js';
-import type { RecordedLine } from '../../core/recorded-line.js';
+import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
+import { Pace } from '../../core/replay/pace.js';
 import { readRecording } from '../recording/reader.js';
 import { type Programme, Selection } from './read-frames.js';
 

@@ -1,4 +1,4 @@
-import { Playhead } from '../../core/playhead.js';
+import { Playhead } from '../../core/replay/playhead.js';
 import type { Clock } from '../clock.js';
 import type { ServedClient } from '../server/stream-source.js';
 import type { FrameRun, LifecycleStep } from './frame-run.js';

@@ -1,5 +1,5 @@
-import { type Fault, repeats } from '../../core/fault.js';
-import { seededRandom } from '../../core/random.js';
+import { type Fault, repeats } from '../../core/mock/fault.js';
+import { seededRandom } from '../../core/mock/random.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { SocketClient } from './socket-client.js';
 import type { Refusal } from './stream-source.js';

@@ -1,4 +1,4 @@
-import type { Fault } from '../../core/fault.js';
+import type { Fault } from '../../core/mock/fault.js';
 import type { AuthMode } from './token-issuer.js';
 
 /** How a server serves, whatever it serves. */

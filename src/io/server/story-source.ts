@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
+import { type StoryStep, tellStory } from '../../core/mock/story.js';
 import type { EndpointName } from '../../core/protocol.js';
-import { type StoryStep, tellStory } from '../../core/story.js';
 import { encodeFrame } from '../../core/websocket-frame.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { ServedClient, StreamSource } from './stream-source.js';

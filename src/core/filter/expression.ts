@@ -1,0 +1,271 @@
+import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
+import { RE2JS, RE2JSException } from 're2js';
+import { OpmasError } from '../errors.js';
+import { escapeUnsafe } from '../printable.js';
+import { precheckOf } from './expression-paths.js';
+
+/** A compiled CEL expression over one event. */
+export interface Expression {
+  /**
+   * Whether the event makes it true. False when a field that it needs is missing or of another type.
+   *
+   * @throws {OpmasError} `USAGE` when it gives something else than true, false or null.
+   */
+  matches(event: Record<string, unknown>, endpoint: string): boolean;
+}
+
+const LIMITS = { maxAstNodes: 500, maxDepth: 50 };
+const MAX_LENGTH = 10_000;
+/** Events nested deeper make it false: the library recurses, and builds a type name as long as the nesting. */
+const MAX_NESTING = 64;
+/** The library remembers each shape it meets for ever; the few shapes up to this depth do no harm. */
+const HARMLESS_NESTING = 4;
+/** After so many events of deeper shape it is compiled anew, which forgets them. */
+const DEEP_EVENTS_BEFORE_RENEWAL = 1024;
+
+/** What these give is never a boolean, of whatever type their operands turn out to be. */
+const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%', '-_']);
+
+const NAMES_HINT =
+  'The names are event, data, subject and endpoint; a field of the message is event.NAME, of its data data.NAME.';
+const EMPTY_DATA: Record<string, unknown> = Object.freeze({});
+
+/** What the library looks names up in; one object serves all events. */
+interface Scope {
+  event: Record<string, unknown>;
+  data: unknown;
+  subject: string | undefined;
+  endpoint: string;
+}
+
+/**
+ * Compiles a CEL expression over `event` (the message), `data` and `subject` (its members) and `endpoint` (the label
+ * of the connection it came from). Numbers are doubles as in JSON, and mix with whole numbers in every operation.
+ *
+ * @throws {OpmasError} `USAGE`, with the place in the hint, for anything that cannot be evaluated to true or false.
+ */
+export function compileExpression(text: string): Expression {
+  if (text.length > MAX_LENGTH) {
+    throw new OpmasError('USAGE', `--where: an expression may have ${MAX_LENGTH} characters at most`);
+  }
+  const patterns = new Map<string, (text: string) => boolean>();
+  let program = compile(text, patterns);
+  let deepEvents = 0;
+  const cannotMatch = precheckOf(program.ast);
+  const scope: Scope = { event: {}, data: undefined, subject: undefined, endpoint: '' };
+
+  return {
+    matches(event, endpoint) {
+      if (cannotMatch?.(event)) return false;
+      const nesting = nestingOf(event, MAX_NESTING);
+      if (nesting > MAX_NESTING) return false;
+      if (nesting > HARMLESS_NESTING && ++deepEvents > DEEP_EVENTS_BEFORE_RENEWAL) {
+        deepEvents = 0;
+        program = compile(text, patterns);
+      }
+      scope.event = event;
+      scope.data = event.data === undefined ? EMPTY_DATA : event.data;
+      scope.subject = typeof event.subject === 'string' ? event.subject : undefined;
+      scope.endpoint = endpoint;
+      return verdict(program, scope, text);
+    },
+  };
+}
+
+function verdict(program: ParseResult, scope: Scope, text: string): boolean {
+  let result: unknown;
+  const { stackTraceLimit } = Error;
+  // A missing field is an error inside the library, and its stack trace would cost more than all else.
+  Error.stackTraceLimit = 0;
+  try {
+    result = program(scope);
+  } catch (error) {
+    if (error instanceof EvaluationError && isNoBoolean(error)) throw usageError(error, text);
+    // What the event lacks, has in another type or has too deep.
+    return false;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+  if (typeof result === 'boolean') return result;
+  // A null in the event is a value that is not there.
+  if (result === null) return false;
+  throw noBoolean(`a ${celTypeOf(result)}`, text);
+}
+
+function noBoolean(what: string, text: string): OpmasError {
+  return new OpmasError('USAGE', `--where: the result is ${what}, not true or false`, {
+    hint: `Compare it with something: ${excerpt(text)} == …`,
+  });
+}
+
+/** Whether something else than a boolean stood beside `&&`, `||` or before `?`: as wrong as for the whole. */
+function isNoBoolean(error: EvaluationError): boolean {
+  const isOperand = error.code === 'invalid_logical_operand' || error.code === 'invalid_condition_type';
+  return isOperand && !error.summary.endsWith("'null'");
+}
+
+function celTypeOf(value: unknown): string {
+  if (typeof value === 'bigint' || typeof value === 'number') return 'number';
+  if (typeof value === 'string') return 'text';
+  return Array.isArray(value) ? 'list' : 'map';
+}
+
+function compile(text: string, patterns: Map<string, (text: string) => boolean>): ParseResult {
+  const environment = createEnvironment(patterns);
+  let program: ParseResult;
+  try {
+    program = environment.parse(text);
+  } catch (error) {
+    throw usageError(error, text);
+  }
+  let mentionsType = false;
+  visit(program.ast, (node) => {
+    if (node.op === 'id' && node.args === 'type') mentionsType = true;
+    roundLiteral(node);
+    replaceMatches(node, patterns, text);
+  });
+  const checked = program.check();
+  if (!checked.valid) {
+    throw usageError(checked.error, text, mentionsType ? 'The type of the event is event.type.' : undefined);
+  }
+  if (checked.type === 'dyn' && ARITHMETIC.has(program.ast.op)) throw noBoolean('a number or text', text);
+  if (checked.type !== 'bool' && checked.type !== 'dyn') throw noBoolean(`of type ${checked.type}`, text);
+  return program;
+}
+
+function createEnvironment(patterns: Map<string, (text: string) => boolean>): Environment {
+  const environment = new Environment({
+    limits: LIMITS,
+    enableOptionalTypes: true,
+    homogeneousAggregateLiterals: false,
+  })
+    .registerVariable('event', 'dyn')
+    .registerVariable('data', 'dyn')
+    .registerVariable('subject', 'string')
+    .registerVariable('endpoint', 'string')
+    .registerFunction(`string.${SAFE_MATCHES}(string): bool`, (value: string, pattern: string) =>
+      patterns.get(pattern)!(value),
+    );
+  // JSON has one kind of number and CEL has two that do not mix; literals like 1 are of the other one.
+  const arithmetic: Record<string, (left: number, right: number) => number> = {
+    '+': (left, right) => left + right,
+    '-': (left, right) => left - right,
+    '*': (left, right) => left * right,
+    '/': (left, right) => left / right,
+    '%': (left, right) => left % right,
+  };
+  for (const [operator, compute] of Object.entries(arithmetic)) {
+    const mixed = (left: bigint | number, right: bigint | number): number =>
+      compute(Number(left), Number(right));
+    environment.registerOperator(`double ${operator} int: double`, mixed);
+    environment.registerOperator(`int ${operator} double: double`, mixed);
+  }
+  environment.registerOperator('double % double: double', arithmetic['%']!);
+  return environment.registerOperator('double == int', (left, right) => Number(left) === Number(right));
+}
+
+/** Literals beyond 2^53 become doubles, so that they equal the same digits in JSON. */
+function roundLiteral(node: ASTNode): void {
+  if (node.op !== 'value' || typeof node.args !== 'bigint') return;
+  if (node.args > Number.MAX_SAFE_INTEGER || node.args < Number.MIN_SAFE_INTEGER) {
+    (node as { args: unknown }).args = Number(node.args);
+  }
+}
+
+const SAFE_MATCHES = 'matchesCompiled';
+
+/**
+ * The library's own `matches` makes a RegExp for each event, from whatever text stands there, and some patterns keep
+ * a RegExp busy for ever. CEL means RE2's expressions, whose time grows with the text only.
+ */
+function replaceMatches(node: ASTNode, patterns: Map<string, (text: string) => boolean>, text: string): void {
+  if (node.op !== 'rcall' || node.args[0] !== 'matches') return;
+  const [pattern, ...others] = node.args[2];
+  if (pattern === undefined || others.length > 0) return;
+  if (pattern.op !== 'value' || typeof pattern.args !== 'string') {
+    throw placedError('matches() takes a pattern in quotes', text, pattern.start);
+  }
+  if (!patterns.has(pattern.args)) {
+    try {
+      const compiled = RE2JS.compile(pattern.args);
+      patterns.set(pattern.args, (candidate) => compiled.matcher(candidate).find());
+    } catch (error) {
+      if (!(error instanceof RE2JSException)) throw error;
+      throw placedError(`the pattern of matches() is not understood: ${error.message}`, text, pattern.start);
+    }
+  }
+  (node.args as unknown[])[0] = SAFE_MATCHES;
+}
+
+function visit(node: unknown, look: (node: ASTNode) => void): void {
+  if (Array.isArray(node)) {
+    for (const part of node) visit(part, look);
+  } else if (typeof node === 'object' && node !== null && 'op' in node && 'args' in node) {
+    look(node as ASTNode);
+    visit((node as ASTNode).args, look);
+  }
+}
+
+/** How many levels of objects and arrays there are; stops counting above `limit`. */
+function nestingOf(value: unknown, limit: number): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (limit === 0) return 1;
+  let deepest = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (typeof item === 'object') deepest = Math.max(deepest, nestingOf(item, limit - 1));
+    }
+  } else {
+    for (const name in value) {
+      const member = (value as Record<string, unknown>)[name];
+      if (typeof member === 'object') deepest = Math.max(deepest, nestingOf(member, limit - 1));
+    }
+  }
+  return deepest + 1;
+}
+
+function usageError(error: unknown, text: string, hint?: string): OpmasError {
+  const { summary, message, code, range } = error as Partial<EvaluationError>;
+  const what = summary ?? message ?? 'cannot be read';
+  const advice = hint ?? adviceFor(code, text, range?.start);
+  return placedError(lowerFirst(what), text, range?.start, advice);
+}
+
+function adviceFor(code: string | undefined, text: string, start: number | undefined): string | undefined {
+  if (code === 'unknown_variable') return NAMES_HINT;
+  if (
+    code === 'unexpected_character' &&
+    start !== undefined &&
+    text
+      .slice(0, start + 1)
+      .trimEnd()
+      .endsWith('=')
+  ) {
+    return 'Compare with ==.';
+  }
+  if (/\b(and|or|not)\b/.test(text)) return 'Write && for and, || for or, ! for not.';
+  return undefined;
+}
+
+function placedError(what: string, text: string, start: number | undefined, advice?: string): OpmasError {
+  const place = start === undefined ? '' : ` at column ${start + 1}`;
+  const picture = start === undefined ? [] : pictureOf(text, start);
+  const hint = [...picture, ...(advice === undefined ? [] : [advice])].join('\n');
+  return new OpmasError('USAGE', `--where: ${escapeUnsafe(what)}${place}`, hint === '' ? {} : { hint });
+}
+
+/** The expression around a place, and a caret below it. Two lines. */
+function pictureOf(text: string, start: number): string[] {
+  const from = Math.max(0, start - 60);
+  const before = `${from > 0 ? '…' : ''}${escapeUnsafe(text.slice(from, start))}`;
+  const after = `${escapeUnsafe(text.slice(start, start + 20))}${start + 20 < text.length ? '…' : ''}`;
+  return [before + after, `${' '.repeat(before.length)}^`];
+}
+
+function excerpt(text: string): string {
+  return escapeUnsafe(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

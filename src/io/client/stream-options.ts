@@ -1,0 +1,109 @@
+import type { OpmasError } from '../../core/errors.js';
+import type { Filter } from '../../core/filter/filter.js';
+import type { ConnectionState } from '../../core/recording/line.js';
+import type { RetryOptions } from '../../core/retry.js';
+import { type Clock, systemClock } from '../clock.js';
+import type { TokenProvider } from '../token/token.js';
+
+/** Something that happened to the connection of one endpoint. */
+export interface LifecycleEvent {
+  endpoint: string;
+  /** Timestamp of the recording format. */
+  receivedAt: string;
+  connection: ConnectionState;
+}
+
+/** What {@link subscribe} takes. Times are milliseconds, sizes bytes. Only `url`, `endpoints` and `token` are required. */
+export interface SubscribeOptions {
+  /** Base URL, from `parseBaseUrl`. */
+  url: URL;
+  /** Names of endpoints, or paths that begin with `/`; each gets a connection of its own. */
+  endpoints: readonly string[];
+  token: TokenProvider;
+  /** Keeps the events that match; default all. Lines that are no events match no filter. */
+  filter?: Filter;
+  /** Whether lifecycle lines are in the stream. Default false. */
+  lifecycle?: boolean;
+  /** What wrote the lines, for the `connecting` line. Default `opmas-ws`. */
+  recorder?: string;
+  /** Told of everything that happens to a connection, at once, whether or not it is in the stream. */
+  onLifecycle?: (event: LifecycleEvent) => void;
+  /** Told when events begin to be dropped because nobody takes the lines; how many it were comes as `dropped`. */
+  onDropping?: (endpoint: string) => void;
+  /** Told when an endpoint is given up while others go on. */
+  onGiveUp?: (endpoint: string, error: OpmasError) => void;
+  /** Stops everything: connections close, what is queued is still delivered, then the stream ends normally. */
+  signal?: AbortSignal;
+  /** Stop after so many kept events, over all endpoints. */
+  count?: number;
+  /** Stop after this time. */
+  durationMs?: number;
+  retry?: Partial<RetryOptions>;
+  /** Default 10,000. */
+  connectTimeoutMs?: number;
+  /** Default 30,000; `false` sends none. */
+  heartbeatMs?: number | false;
+  /** Default 25,000. */
+  deadAfterMs?: number;
+  /** Default 16 MiB. */
+  maxMessageBytes?: number;
+  /** Memory for lines that nobody takes. Default 64 MiB. */
+  maxBufferBytes?: number;
+  /** PEM of a CA to trust in place of the system's. */
+  ca?: string;
+  /** Leave the server's certificate unverified. Default false. */
+  insecure?: boolean;
+  clock?: Clock;
+  /** Between 0 and 1. Default `Math.random`. */
+  random?: () => number;
+}
+
+/** The same with every default filled in. */
+export interface ResolvedStreamOptions
+  extends Required<
+    Omit<
+      SubscribeOptions,
+      | 'filter'
+      | 'signal'
+      | 'count'
+      | 'durationMs'
+      | 'ca'
+      | 'retry'
+      | 'onLifecycle'
+      | 'onGiveUp'
+      | 'onDropping'
+    >
+  > {
+  filter: Filter | undefined;
+  ca: string | undefined;
+  retry: RetryOptions;
+}
+
+/** Fills in the defaults of the contract, section 3. */
+export function resolveStreamOptions(options: SubscribeOptions): ResolvedStreamOptions {
+  return {
+    url: options.url,
+    endpoints: options.endpoints,
+    token: options.token,
+    filter: options.filter,
+    lifecycle: options.lifecycle ?? false,
+    recorder: options.recorder ?? 'opmas-ws',
+    retry: {
+      retryDelayMs: 1000,
+      retryMaxMs: 30_000,
+      retries: undefined,
+      reconnect: true,
+      exitOnClose: false,
+      ...options.retry,
+    },
+    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+    heartbeatMs: options.heartbeatMs ?? 30_000,
+    deadAfterMs: options.deadAfterMs ?? 25_000,
+    maxMessageBytes: options.maxMessageBytes ?? 16 * 1024 ** 2,
+    maxBufferBytes: options.maxBufferBytes ?? 64 * 1024 ** 2,
+    ca: options.ca,
+    insecure: options.insecure ?? false,
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+  };
+}

@@ -1,0 +1,87 @@
+import { displayUrl } from '../../core/address.js';
+import { readClaims } from '../../core/claims.js';
+
+/** What a login gave, as it is stored. */
+export interface Credentials {
+  accessToken: string;
+  refreshToken?: string | undefined;
+  /** Who logged in. */
+  username?: string | undefined;
+  /** When the access token ends by this machine's clock, in milliseconds since 1970; absent when nobody said. */
+  expiresAt?: number | undefined;
+  /** When it was given, by this machine's clock. */
+  obtainedAt?: number | undefined;
+}
+
+/** Credentials and where they are. */
+export interface StoredCredentials {
+  credentials: Credentials;
+  /** For people: `the system keychain`, or the path of a file. */
+  place: string;
+}
+
+/** Where credentials live, one account for each server. The library has no store of its own. */
+export interface CredentialStore {
+  get(account: string): Promise<StoredCredentials | undefined>;
+  /** Never leaves a torn or empty entry, even if the process is killed. @returns The place, for people. */
+  set(account: string, credentials: Credentials): Promise<string>;
+  /** @returns Whether there was anything. */
+  delete(account: string): Promise<boolean>;
+  /** Runs the work while no other process does work on that account, as far as that can be had in a few seconds. */
+  exclusively<T>(account: string, work: () => Promise<T>): Promise<T>;
+}
+
+/** The account of a server: its base URL. */
+export function accountOf(base: URL): string {
+  return displayUrl(base);
+}
+
+/** Writes credentials as the JSON text that is stored. */
+export function serializeCredentials(credentials: Credentials): string {
+  const { accessToken, refreshToken, username, expiresAt, obtainedAt } = credentials;
+  return JSON.stringify({
+    access_token: accessToken,
+    refresh_token: refreshToken,
+    username,
+    expires_at: expiresAt,
+    obtained_at: obtainedAt,
+  });
+}
+
+/** Reads what {@link serializeCredentials} wrote; `undefined` when it is something else. */
+export function parseCredentials(text: string): Credentials | undefined {
+  try {
+    const stored = JSON.parse(text) as Record<string, unknown> | null;
+    if (typeof stored?.access_token !== 'string' || stored.access_token === '') return undefined;
+    return {
+      accessToken: stored.access_token,
+      refreshToken: textOf(stored.refresh_token),
+      username: textOf(stored.username),
+      expiresAt: numberOf(stored.expires_at),
+      obtainedAt: numberOf(stored.obtained_at),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
+/**
+ * When a token that was just given ends, by this machine's clock: the life that the server states, counted from now,
+ * so that a wrong clock here does no harm; else what the token itself says.
+ *
+ * @param now Milliseconds since 1970. @param expiresIn The server's `expires_in`, seconds.
+ */
+export function expiryOf(token: string, now: number, expiresIn?: unknown): number | undefined {
+  if (typeof expiresIn === 'number' && expiresIn > 0 && expiresIn < 1e9) return now + expiresIn * 1000;
+  const { expiresAt, issuedAt } = readClaims(token);
+  if (expiresAt === undefined) return undefined;
+  return issuedAt === undefined || issuedAt > expiresAt ? expiresAt : now + (expiresAt - issuedAt);
+}

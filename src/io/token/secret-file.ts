@@ -1,0 +1,113 @@
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OpmasError } from '../../core/errors.js';
+
+export interface SecretFile {
+  /** At most one byte more than the limit. */
+  bytes: Buffer;
+  /** Whether it is a pipe or the like, which gives its content only once. */
+  once: boolean;
+  /** What is wrong with who may read it, with the fix; one line. */
+  warning: string | undefined;
+}
+
+export interface SecretFileOptions {
+  /** How long the writer of a named pipe may take. Default 10 s. */
+  pipeLimitMs?: number | undefined;
+  /** Told once when a named pipe has given nothing for a second. */
+  onWait?: (() => void) | undefined;
+}
+
+const PIPE_LIMIT_MS = 10_000;
+const SILENCE_MS = 1000;
+const PIPE_POLL_MS = 20;
+
+/**
+ * Reads a small file that holds a secret. Named pipes work too (`--token-file <(vault read …)`).
+ *
+ * @param name How to name the file in errors. @param maxBytes Reading stops one byte later.
+ * @throws {OpmasError} `USAGE` when it cannot be read.
+ */
+export async function readSecretFile(
+  path: string,
+  name: string,
+  maxBytes: number,
+  options: SecretFileOptions = {},
+): Promise<SecretFile> {
+  let file: FileHandle | undefined;
+  try {
+    // Without O_NONBLOCK, a named pipe without a writer would block a thread for ever. Windows has no such flag.
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const stats = await file.stat();
+    const bytes = await readSome(file, stats, maxBytes + 1, options);
+    return { bytes, once: !stats.isFile(), warning: exposure(stats, path, name) };
+  } catch (error) {
+    throw new OpmasError('USAGE', `${name} cannot be read: ${reason(error)}`, { cause: error });
+  } finally {
+    await file?.close();
+  }
+}
+
+async function readSome(
+  file: FileHandle,
+  stats: Stats,
+  most: number,
+  { pipeLimitMs = PIPE_LIMIT_MS, onWait }: SecretFileOptions,
+): Promise<Buffer> {
+  const buffer = Buffer.alloc(most);
+  const start = performance.now();
+  let tell = onWait;
+  let length = 0;
+  while (length < most) {
+    const count = await readOnce(file, buffer, length);
+    // A pipe whose writer has not come yet looks like an empty one.
+    const waits = count === 'later' || (count === 0 && length === 0 && stats.isFIFO());
+    if (waits) {
+      const waited = performance.now() - start;
+      if (waited > pipeLimitMs) throw new Error(`nothing came through the pipe in ${pipeLimitMs / 1000} s`);
+      if (waited > SILENCE_MS) {
+        tell?.();
+        tell = undefined;
+      }
+      await delay(PIPE_POLL_MS);
+    } else if (count === 0) break;
+    else length += count;
+  }
+  return buffer.subarray(0, length);
+}
+
+async function readOnce(file: FileHandle, buffer: Buffer, offset: number): Promise<number | 'later'> {
+  try {
+    return (await file.read(buffer, offset, buffer.length - offset, null)).bytesRead;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 'later';
+    throw error;
+  }
+}
+
+/** Whether others than the user may read the file, as a sentence with the fix. */
+function exposure(stats: Stats, path: string, name: string): string | undefined {
+  if (process.platform === 'win32' || !stats.isFile()) return undefined;
+  const fix = `run: chmod 600 ${/^[\w./-]+$/.test(path) ? path : `'${path}'`}`;
+  if ((stats.mode & 0o077) !== 0) return `other users of this machine may read ${name}; ${fix}`;
+  const owner = process.getuid?.();
+  if (owner !== undefined && stats.uid !== owner && stats.uid !== 0) {
+    return `${name} belongs to another user, who can change the token`;
+  }
+  return undefined;
+}
+
+function reason(error: unknown): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return 'there is no such file';
+    case 'EISDIR':
+      return 'it is a directory';
+    case 'EACCES':
+    case 'EPERM':
+      return 'permission denied';
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}

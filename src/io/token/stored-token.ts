@@ -1,0 +1,131 @@
+import { OpmasError } from '../../core/errors.js';
+import { type Clock, systemClock } from '../clock.js';
+import { accountOf, type CredentialStore, type Credentials } from './credentials.js';
+import type { ServerAccess } from './login.js';
+import type { TokenProvider } from './token.js';
+
+/** A token is renewed so long before its end, or after three quarters of a shorter life. */
+const EARLY_MS = 60_000;
+const LONGEST_LIFE_SHARE = 0.75;
+/** How often the store is looked at when nothing says when its token ends. */
+const LONGEST_WAIT_MS = 3_600_000;
+const SHORTEST_WAIT_MS = 1000;
+const RETRY_MS = 30_000;
+
+/** The token of a login, renewed with its refresh token when it is refused or near its end. */
+export class StoredToken implements TokenProvider {
+  readonly source = 'stored login';
+  readonly remedy = 'log in again with `opmas-ws auth login`';
+  readonly #access: ServerAccess;
+  readonly #store: CredentialStore;
+  readonly #account: string;
+  readonly #clock: Clock;
+  /** The token given out last: the one that a refusal is about. */
+  #given: string | undefined;
+  /** The token that an early renewal was tried for: once is enough. */
+  #triedEarly: string | undefined;
+  #reading: Promise<Credentials | undefined> | undefined;
+  #renewing: Promise<boolean> | undefined;
+  #problem: string | undefined;
+
+  constructor(access: ServerAccess, store: CredentialStore) {
+    this.#access = access;
+    this.#store = store;
+    this.#account = accountOf(access.base);
+    this.#clock = access.clock ?? systemClock;
+  }
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  async token(): Promise<string> {
+    let credentials = await this.#read();
+    if (credentials === undefined) {
+      throw new OpmasError('AUTH', `there is no token for ${this.#account}`, {
+        hint: 'Run `opmas-ws auth login`; or give one by --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
+      });
+    }
+    if (this.#isDue(credentials) && this.#triedEarly !== credentials.accessToken) {
+      this.#triedEarly = credentials.accessToken;
+      // The token may still be good: an expiry is advice, and clocks differ.
+      await this.renew(credentials.accessToken).catch(() => false);
+      credentials = (await this.#read()) ?? credentials;
+    }
+    this.#given = credentials.accessToken;
+    return credentials.accessToken;
+  }
+
+  /** Endpoints that are refused together share one renewal. */
+  renew(refused = this.#given): Promise<boolean> {
+    this.#renewing ??= this.#store
+      .exclusively(this.#account, () => this.#renew(refused))
+      .finally(() => {
+        this.#renewing = undefined;
+      });
+    return this.#renewing;
+  }
+
+  async keepFresh(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const credentials = await this.#read().catch(() => undefined);
+      await this.#clock.sleep(this.#waitFor(credentials), signal);
+      if (signal.aborted || credentials === undefined || !this.#isDue(credentials)) continue;
+      const renewed = await this.renew(credentials.accessToken).catch(() => false);
+      if (!renewed) await this.#clock.sleep(RETRY_MS, signal);
+    }
+  }
+
+  /** Attempts that begin together share one look into the store. */
+  #read(): Promise<Credentials | undefined> {
+    this.#reading ??= this.#store
+      .get(this.#account)
+      .then((stored) => stored?.credentials)
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    return this.#reading;
+  }
+
+  async #renew(refused: string | undefined): Promise<boolean> {
+    this.#problem = undefined;
+    const credentials = (await this.#store.get(this.#account))?.credentials;
+    if (credentials === undefined) return this.#fail('nothing is stored any more');
+    // Another process, or a new login, was faster.
+    if (refused !== undefined && credentials.accessToken !== refused) return true;
+    if (credentials.refreshToken === undefined) return this.#fail('there is no refresh token');
+    try {
+      const { refreshCredentials } = await import('./login.js');
+      const fresh = await refreshCredentials({ ...this.#access, clock: this.#clock }, credentials);
+      await this.#store.set(this.#account, fresh);
+      return true;
+    } catch (error) {
+      // Without an answer nothing is decided: the caller tries again later.
+      if (!(error instanceof OpmasError) || error.code !== 'AUTH') throw error;
+      return this.#fail(error.message);
+    }
+  }
+
+  #fail(problem: string): false {
+    this.#problem = problem;
+    return false;
+  }
+
+  #isDue(credentials: Credentials): boolean {
+    return credentials.refreshToken !== undefined && this.#leftUntilDue(credentials) <= 0;
+  }
+
+  /** Milliseconds until the token shall be renewed; `Infinity` when nobody said when it ends. */
+  #leftUntilDue({ expiresAt, obtainedAt }: Credentials): number {
+    if (expiresAt === undefined) return Number.POSITIVE_INFINITY;
+    const early = expiresAt - EARLY_MS;
+    const late =
+      obtainedAt === undefined ? early : obtainedAt + (expiresAt - obtainedAt) * LONGEST_LIFE_SHARE;
+    return Math.max(early, late) - this.#clock.now() / 1000;
+  }
+
+  #waitFor(credentials: Credentials | undefined): number {
+    if (credentials?.refreshToken === undefined) return LONGEST_WAIT_MS;
+    return Math.min(Math.max(this.#leftUntilDue(credentials), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
+  }
+}

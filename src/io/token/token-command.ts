@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process';
+import { redactToken } from '../../core/address.js';
+import { OpmasError } from '../../core/errors.js';
+import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
+
+export interface TokenCommandOptions {
+  /** Default 10 s; then it is killed. */
+  timeoutMs?: number;
+  /** Gets each line that the command writes on its stderr, without what looks like a token. */
+  onStderr?: (line: string) => void;
+  /** How to name the command in messages. */
+  source: string;
+}
+
+const LIMIT_MS = 10_000;
+/** More than that of its stderr is not passed on. */
+const MAX_STDERR_BYTES = 16 * 1024;
+
+/**
+ * A token that a command prints, like a credential helper. It runs without a shell, for every attempt.
+ *
+ * @param words The program and its arguments.
+ */
+export function tokenFromCommand(words: readonly string[], options: TokenCommandOptions): TokenProvider {
+  /** What a renewal got, for the attempt that follows it. */
+  let fresh: string | undefined;
+  let given: string | undefined;
+  let running: Promise<string> | undefined;
+  const run = () => {
+    // Attempts that begin together share one run.
+    running ??= runTokenCommand(words, given, options).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+  return {
+    source: options.source,
+    async token() {
+      const token = fresh ?? (await run());
+      fresh = undefined;
+      given = token;
+      return token;
+    },
+    async renew(refused = given) {
+      const token = await run();
+      fresh = token;
+      return token !== refused;
+    },
+  };
+}
+
+/**
+ * Runs the command and takes the token from its stdout.
+ *
+ * @throws {OpmasError} `USAGE` when it cannot be started; `AUTH` when it fails, takes too long or prints no token. What
+ * it printed is never shown.
+ */
+async function runTokenCommand(
+  words: readonly string[],
+  known: string | undefined,
+  { timeoutMs = LIMIT_MS, onStderr, source }: TokenCommandOptions,
+): Promise<string> {
+  const [program = '', ...rest] = words;
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+  const output: Buffer[] = [];
+  let length = 0;
+  const kill = () => {
+    child.kill('SIGKILL');
+    // A grandchild may hold the pipes open.
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
+  child.stdout.on('data', (chunk: Buffer) => {
+    length += chunk.length;
+    output.push(chunk);
+    // No token is that long, and there may be no end.
+    if (length > MAX_TOKEN_BYTES) kill();
+  });
+  if (onStderr) passOn(child.stderr, (line) => onStderr(withoutTokens(line, known)));
+  else child.stderr.resume();
+
+  const how = await new Promise<string>((resolve, reject) => {
+    const limit = setTimeout(() => {
+      kill();
+      resolve(`did not end in ${timeoutMs / 1000} s and was killed`);
+    }, timeoutMs);
+    child.once('error', (cause) => {
+      clearTimeout(limit);
+      const hint = 'Correct the command: `opmas-ws context show` shows it. No shell runs it, so give a path.';
+      reject(
+        new OpmasError('USAGE', `${source} cannot be started: ${reasonOf(cause, program)}`, { hint, cause }),
+      );
+    });
+    child.once('close', (code, signal) => {
+      clearTimeout(limit);
+      if (length > MAX_TOKEN_BYTES) resolve('prints too much to be a token (over 64 KiB) and was killed');
+      else
+        resolve(
+          code === 0 ? '' : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`,
+        );
+    });
+  });
+  const hint = `Run the command by hand to see why; \`opmas-ws context show\` shows it.`;
+  if (how !== '') throw new OpmasError('AUTH', `${source} ${how}`, { hint });
+  try {
+    return cleanToken(Buffer.concat(output), `the output of ${source}`);
+  } catch (error) {
+    throw new OpmasError('AUTH', (error as Error).message, { hint, cause: error });
+  }
+}
+
+function reasonOf(error: Error, program: string): string {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOENT':
+      return `there is no program ${program}`;
+    case 'EACCES':
+      return `${program} may not be run`;
+    default:
+      return error.message;
+  }
+}
+
+/** Calls back with each line of a stream, and with what stands at its end. */
+function passOn(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
+  let left = MAX_STDERR_BYTES;
+  let rest = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    if (left <= 0) return;
+    left -= chunk.length;
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) onLine(line);
+  });
+  stream.once('end', () => {
+    if (rest !== '') onLine(rest);
+  });
+}
+
+/** The token is not known yet when the command talks about it, so what has the shape of one is taken out. */
+function withoutTokens(line: string, known: string | undefined): string {
+  return redactToken(line, known).replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, '[token]');
+}

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { type Check, type ConnectionFault, verdictOf } from '../../../src/core/diagnosis/diagnosis.js';
+
+const server = { protocol: 'wss:', hostname: 'opmas.test', port: '8443', base: 'wss://opmas.test:8443/x' };
+const failed = (fault: ConnectionFault): Check => ({
+  name: 'x',
+  status: 'failed',
+  detail: '',
+  milliseconds: 0,
+  fault,
+});
+
+describe('verdictOf', () => {
+  it('is content when nothing failed', () => {
+    const warning: Check = { name: 'clock', status: 'warning', detail: '', milliseconds: 0 };
+    expect(verdictOf([warning], server)).toMatchObject({
+      fault: undefined,
+      code: undefined,
+      next: 'opmas-ws tail --url wss://opmas.test:8443/x',
+    });
+  });
+
+  it('fills host, port and base URL into text and command', () => {
+    const { text, next } = verdictOf([failed('TLS wanted')], server);
+    expect(text).toBe('port 8443 of opmas.test speaks TLS: wss:// is meant');
+    expect(next).toBe('opmas-ws doctor --url wss://opmas.test:8443/x');
+    expect(verdictOf([failed('wrong path')], server).text).toContain('wss://opmas.test:8443/x');
+  });
+
+  it('names the server before a missing token, and an unusable token before all', () => {
+    expect(verdictOf([failed('no token'), failed('connection refused')], server).fault).toBe(
+      'connection refused',
+    );
+    expect(verdictOf([failed('connection refused'), failed('token unusable')], server).fault).toBe(
+      'token unusable',
+    );
+    expect(verdictOf([failed('closed'), failed('silent')], server).fault).toBe('closed');
+  });
+
+  it('does not send people to a login that their own token would hide', () => {
+    const login = 'opmas-ws auth login --url wss://opmas.test:8443/x';
+    expect(verdictOf([failed('token expired')], server).next).toBe(login);
+    const own = { ...server, tokenSource: 'OPMAS_TOKEN', tokenRemedy: 'put a fresh one there', said: {} };
+    for (const fault of ['token expired', 'token refused', 'token unusable', 'forbidden'] as const) {
+      const verdict = verdictOf([failed(fault)], own);
+      expect(verdict.text).toContain('; ');
+      expect(verdict.text).toContain('put a fresh one there');
+      expect(verdict.next).toBe('opmas-ws auth status');
+    }
+    expect(verdictOf([failed('wrong path')], own).text).not.toContain('fresh');
+    const none = { ...own, said: { noToken: true, url: 'x' } };
+    expect(verdictOf([failed('no token')], none).next).toBe('opmas-ws doctor --url x');
+  });
+
+  it('blames no signing key for what is no JWT', () => {
+    const text = (tokenIsJwt: boolean) =>
+      verdictOf([failed('token refused')], { ...server, tokenIsJwt }).text;
+    expect(text(true)).toContain('signing key');
+    expect(text(false)).toMatch(/no JWT/);
+    expect(text(false)).not.toContain('signing key');
+  });
+
+  it('repeats in the next command what was said, about the same server', () => {
+    const said = {
+      url: 'wss://opmas.test:8443/x',
+      context: "o'lab",
+      endpoints: ['devices', '/api/v1/ws/device/42'],
+      ca: 'my ca.pem',
+      tokenFile: '-',
+    };
+    const next = (fault: ConnectionFault, more = {}) =>
+      verdictOf([failed(fault)], { ...server, said: { ...said, ...more } }).next;
+    const about = "--url wss://opmas.test:8443/x --context 'o'\\''lab'";
+    const all = 'devices /api/v1/ws/device/42';
+    expect(verdictOf([], { ...server, said }).next).toBe(
+      `opmas-ws tail ${all} ${about} --ca 'my ca.pem' --token-file -`,
+    );
+    expect(next('closed')).toBe(`opmas-ws tail ${all} --lifecycle ${about} --ca 'my ca.pem' --token-file -`);
+    expect(next('token expired')).toBe(`opmas-ws auth login ${about} --ca 'my ca.pem'`);
+    expect(next('certificate untrusted')).toBe(`opmas-ws doctor ${all} ${about} --ca FILE --token-file -`);
+    expect(next('wrong path')).toBe(`opmas-ws doctor ${about} --ca 'my ca.pem' --token-file -`);
+    expect(next('proxy refuses', { ca: undefined, tokenFile: undefined })).toBe(
+      `NO_PROXY=opmas.test opmas-ws doctor ${all} ${about}`,
+    );
+    // A command that would be refused is no help.
+    expect(verdictOf([failed('no TLS there')], { ...server, said: {} }).next).toBe(
+      'opmas-ws doctor --url ws://opmas.test:8443/x --plaintext',
+    );
+    const local = { ...server, hostname: 'localhost', said: {} };
+    expect(verdictOf([failed('no TLS there')], local).next).toBe(
+      'opmas-ws doctor --url ws://localhost:8443/x',
+    );
+  });
+
+  it('mentions the port where no API is', () => {
+    const { text, next } = verdictOf([failed('no API')], server);
+    expect(text).toMatch(/wrong port .*wrong prefix/);
+    expect(next).toContain('RIGHT-PORT/RIGHT-PREFIX');
+  });
+});

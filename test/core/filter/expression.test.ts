@@ -1,0 +1,274 @@
+import fc, { type Arbitrary } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { OpmasError } from '../../../src/core/errors.js';
+import { compileExpression } from '../../../src/core/filter/expression.js';
+
+const event = JSON.parse(`{
+  "type": "device.error", "subject": "opmas.devices.ap-7",
+  "data": {
+    "cpu": 97, "load": 0.5, "count": 3, "big": 9007199254740993, "list": [1, 2], "name": "ap-7", "up": true,
+    "down": false, "none": null, "nested": { "channel": 36 }, "text": "97", "__proto__": { "polluted": true }
+  }
+}`) as Record<string, unknown>;
+
+const verdict = (text: string, of = event) => compileExpression(text).matches(of, 'devices');
+
+function failureOf(action: () => unknown): OpmasError {
+  try {
+    action();
+  } catch (error) {
+    expect(error).toBeInstanceOf(OpmasError);
+    return error as OpmasError;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('compileExpression', () => {
+  it.each([
+    ['data.cpu > 90 && event.type == "device.error"', true],
+    ['data.cpu + 1 > 90', true],
+    ['data.cpu + 1 == 98', true],
+    ['1 + data.cpu == 98', true],
+    ['data.cpu - 1 == 96.0', true],
+    ['2 * data.cpu == 194', true],
+    ['data.cpu / 2 == 48.5', true],
+    ['data.cpu % 2 == 1', true],
+    ['data.cpu % data.list[1] == 1', true],
+    ['size(data.list) + data.cpu == 99', true],
+    ['double(data.cpu) == 97', true],
+    ['int(data.cpu) == 97', true],
+    ['data.count == 3', true],
+    ['data.count == 3.0', true],
+    ['data.count != 3', false],
+    ['data.big == 9007199254740993', true],
+    ['data.big >= 9007199254740993', true],
+    ['-data.big == -9007199254740993', true],
+    ['data.big < 9223372036854775807', true],
+    ['data.load < 1', true],
+    ['data.list[0] == 1', true],
+    ['2 in data.list', true],
+    ['data.count in [1, 2, 3]', true],
+    ['data.list == [1, 2]', true],
+    ['data.list.exists(item, item > 1)', true],
+    ['data.list.all(item, item > 1)', false],
+    ['data["name"] == "ap-7"', true],
+    ['data.nested.channel == 36', true],
+    ['data.name.startsWith("ap-")', true],
+    ['data.name.matches("^ap-[0-9]+$")', true],
+    ['data.name.matches("^AP")', false],
+    ['subject.endsWith("ap-7") && endpoint == "devices"', true],
+    ['event.subject == subject && event.data == data', true],
+    ['has(data.cpu) && !has(data.disk)', true],
+    ['data.?disk.orValue(5) == 5', true],
+    ['data.up', true],
+    ['data.down', false],
+    ['!data.down', true],
+    ['true', true],
+  ])('%s is %j', (text, expected) => {
+    expect(verdict(text)).toBe(expected);
+  });
+
+  it.each([
+    'data.disk > 90',
+    '!data.disk',
+    'data.disk',
+    'data.disk.used > 1',
+    'has(data.disk.used)',
+    'event.nothing == 1',
+    'data.cpu > "a"',
+    'data.text > 90',
+    'data.name + 1 == 2',
+    'data.none',
+    '!data.none',
+    'data.none && true',
+    'data.none > 1',
+    'data.list[7] == 1',
+    'data.name.size() > data.name',
+    '1 / 0 == 1',
+    'int(data.name) == 1',
+    'data.polluted',
+    'data.toString == 1',
+    'data.constructor == 1',
+    'event.constructor.name == "Object"',
+    'data.cpu == "97"',
+  ])('%s is false, not an error', (text) => {
+    expect(verdict(text)).toBe(false);
+  });
+
+  it.each([
+    [{}, 'data.cpu > 1', false],
+    [{}, '!has(data.cpu)', true],
+    [{}, 'subject == "a"', false],
+    [{ subject: 5 }, 'subject == "5"', false],
+    [{ subject: 5 }, 'event.subject == 5', true],
+    [{ data: null }, 'data.cpu > 1', false],
+    [{ data: 'text' }, 'data == "text"', true],
+    [{ data: [1, 2] }, 'data[1] == 2', true],
+    [{ data: null }, 'data == null', true],
+  ])('on %j, %s is %j', (message, text, expected) => {
+    expect(verdict(text, message)).toBe(expected);
+  });
+
+  it.each([
+    ['1', 'int'],
+    ['"x"', 'string'],
+    ['data.cpu + 1.5 - "a".size()', 'double'],
+    ['[1]', 'list<int>'],
+    ['subject', 'string'],
+    ['size(data.list)', 'int'],
+  ])('refuses %s before the first event: it is of type %s', (text, type) => {
+    const failure = failureOf(() => compileExpression(text));
+    expect(failure.code).toBe('USAGE');
+    expect(failure.message).toBe(`--where: the result is of type ${type}, not true or false`);
+  });
+
+  it.each(['data.cpu + 1', 'data.cpu - data.load', '-data.cpu', 'data.cpu * 2'])(
+    'refuses %s before the first event: it is arithmetic',
+    (text) => {
+      expect(failureOf(() => compileExpression(text)).message).toBe(
+        '--where: the result is a number or text, not true or false',
+      );
+    },
+  );
+
+  it.each([
+    ['data.cpu', 'number'],
+    ['data.name', 'text'],
+    ['data.list', 'list'],
+    ['event', 'map'],
+  ])('%s is a usage error with the first event: a %s', (text, what) => {
+    const failure = failureOf(() => verdict(text));
+    expect(failure.code).toBe('USAGE');
+    expect(failure.message).toBe(`--where: the result is a ${what}, not true or false`);
+  });
+
+  it.each(['data.cpu && true', 'data.up && data.cpu', 'data.name || data.down', 'data.cpu ? true : false'])(
+    '%s is a usage error with the first event',
+    (text) => {
+      expect(failureOf(() => verdict(text)).code).toBe('USAGE');
+    },
+  );
+
+  it.each([
+    ['', 1],
+    ['data.cpu >', 11],
+    ['data.cpu = 3', 10],
+    ['data.up and true', 9],
+    ['foo == 1', 1],
+    ['data.up && foo', 12],
+    ['nothing(data)', 1],
+    ['data.name.matches("(")', 19],
+    ['data.name.matches(data.text)', 19],
+    ['"unterminated', 1],
+    ['has(data)', 5],
+    ['subject > 3', 1],
+  ])('%s is a usage error with its place: column %i', (text, column) => {
+    const failure = failureOf(() => compileExpression(text));
+    expect(failure.code).toBe('USAGE');
+    expect(failure.message).toMatch(new RegExp(`^--where: .* at column ${column}$`));
+    expect(failure.hint?.split('\n')[0]).toBe(text);
+    expect(failure.hint?.split('\n')[1]).toBe(`${' '.repeat(column - 1)}^`);
+  });
+
+  it.each([
+    ['type == "device.error"', 'event.type'],
+    ['type.startsWith("device")', 'event.type'],
+    ['cpu > 90', 'data.NAME'],
+    ['data.cpu = 90', '=='],
+    ['data.up and data.down', '&&'],
+  ])('%s: the hint names %s', (text, advice) => {
+    expect(failureOf(() => compileExpression(text)).hint).toContain(advice);
+  });
+
+  it('F81: keeps control characters of the expression out of its error', () => {
+    const failure = failureOf(() => compileExpression('"\u001b[2J" ==\u0007'));
+    expect(failure.message + failure.hint).not.toMatch(/[\u001b\u0007]/);
+  });
+
+  it('refuses what is too large to be meant', () => {
+    expect(failureOf(() => compileExpression(`true${' || true'.repeat(400)}`)).code).toBe('USAGE');
+    expect(failureOf(() => compileExpression(`${'('.repeat(80)}true${')'.repeat(80)}`)).code).toBe('USAGE');
+    expect(failureOf(() => compileExpression(' '.repeat(20_000))).code).toBe('USAGE');
+  });
+
+  it('F67: an event that is nested too deep makes it false', () => {
+    const deep = '['.repeat(100_000) + ']'.repeat(100_000);
+    const message = JSON.parse(`{"data":{"x":${deep},"cpu":97}}`) as Record<string, unknown>;
+    expect(verdict('data.x == data.x', message)).toBe(false);
+    expect(verdict('data.cpu == 97', message)).toBe(false);
+  });
+
+  it('F67: keeps giving right verdicts after thousands of oddly nested events', () => {
+    const expression = compileExpression('data.x == data.y');
+    const nested = `${'{"a":['.repeat(10)}1${']}'.repeat(10)}`;
+    const message = JSON.parse(`{"data":{"x":${nested},"y":${nested}}}`) as Record<string, unknown>;
+    for (let i = 0; i < 3000; i++) expect(expression.matches(message, 'devices')).toBe(true);
+  });
+
+  it('F71: matches() ends at once, whatever the pattern', () => {
+    const message = { data: { name: `${'a'.repeat(5000)}!` } };
+    expect(verdict('data.name.matches("^(a+)+$")', message)).toBe(false);
+  });
+
+  it('does not leak names from one event into the next', () => {
+    const expression = compileExpression('has(data.cpu) || subject == "a"');
+    expect(expression.matches({ subject: 'a', data: { cpu: 1 } }, 'devices')).toBe(true);
+    expect(expression.matches({}, 'devices')).toBe(false);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+  });
+});
+
+describe('the check for missing fields beforehand', () => {
+  const conditions = [
+    'data.a > 1',
+    'data.b == "x"',
+    '!data.c',
+    'data.c',
+    'has(data.a)',
+    'data.d.e > 1',
+    'data["d"]["e"] > 1',
+    'data.a + data.f > 2',
+    'data.list.exists(data, data.a > 1)',
+    'data.b.startsWith("x")',
+    '(data.c ? data.a : data.f) > 1',
+    'event.data.a > 1',
+    'event.data == data',
+    'size(data.list) > 0',
+    'event.x == 1',
+    'data.?a.orValue(3) > 1',
+    'data.d != {}',
+  ];
+
+  it('never changes a verdict', () => {
+    const condition: Arbitrary<string> = fc.letrec((tie) => ({
+      node: fc.oneof(
+        { maxDepth: 3 },
+        fc.constantFrom(...conditions),
+        fc
+          .tuple(tie('node'), fc.constantFrom('&&', '||'), tie('node'))
+          .map(([left, operator, right]) => `(${left} ${operator} ${right})`),
+        tie('node').map((inner) => `!(${inner})`),
+      ),
+    })).node as Arbitrary<string>;
+    const data = fc.record(
+      {
+        a: fc.constantFrom(1, 2, 'x', null),
+        b: fc.constantFrom('x', 'y'),
+        c: fc.boolean(),
+        d: fc.constantFrom({}, { e: 2 }, [], 'text'),
+        f: fc.constantFrom(1, 5),
+        list: fc.constantFrom([], [{ a: 2 }], [1]),
+      },
+      { requiredKeys: [] },
+    );
+    const message = fc.record({ data, x: fc.constant(1) }, { requiredKeys: [] });
+    fc.assert(
+      fc.property(condition, message, (text, given) => {
+        // The precheck cannot see through a ternary, so this is the same question without it.
+        const plain = compileExpression(`true ? (${text}) : false`).matches(given, 'devices');
+        expect(verdict(text, given)).toBe(plain);
+      }),
+      { numRuns: 400 },
+    );
+  });
+});

@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import { Liveness, type LivenessVerdict } from '../../../src/io/client/liveness.js';
+import { OwnedClock } from '../../support/owned-clock.js';
+
+/** A link that is looked at as often as it asks for. */
+class Link {
+  readonly clock = new OwnedClock();
+  readonly traffic = { bytes: 0, messages: 0, controls: 0 };
+  readonly liveness: Liveness;
+
+  constructor(deadAfterMs = 25_000) {
+    this.liveness = new Liveness(this.clock, deadAfterMs);
+  }
+
+  /** Looks until something is to be done; gives that and the milliseconds until then. */
+  look(atMost = 100_000, meanwhile: () => void = () => undefined): [LivenessVerdict, number] {
+    const start = this.clock.monotonic();
+    while (this.clock.monotonic() - start < atMost) {
+      this.clock.pass(this.liveness.interval);
+      meanwhile();
+      const verdict = this.liveness.judge(this.traffic);
+      if (verdict !== 'alive') return [verdict, this.clock.monotonic() - start];
+    }
+    return ['alive', atMost];
+  }
+}
+
+describe('a silent link', () => {
+  it('F42: is asked after 10 s and dead after 25 s', () => {
+    const link = new Link();
+    expect(link.look()).toEqual(['ask', 10_000]);
+    expect(link.look()).toEqual(['dead', 15_000]);
+  });
+
+  it('has the same proportions with other limits', () => {
+    const link = new Link(1000);
+    const [verdict, after] = link.look();
+    expect(verdict).toBe('ask');
+    expect(after).toBeGreaterThanOrEqual(400);
+    expect(after).toBeLessThan(400 + 2 * link.liveness.interval);
+    const [second, later] = link.look();
+    expect(second).toBe('dead');
+    expect(after + later).toBeLessThan(1000 + 2 * link.liveness.interval);
+  });
+
+  it('is asked once, and again only after it has answered', () => {
+    const link = new Link();
+    expect(link.look()[0]).toBe('ask');
+    expect(link.look(10_000)[0]).toBe('alive');
+    link.traffic.bytes += 2;
+    link.traffic.controls++;
+    expect(link.look()[0]).toBe('ask');
+  });
+
+  it('F53: is asked long before a proxy cuts it, for as long as it answers', () => {
+    const link = new Link();
+    for (let i = 0; i < 30; i++) {
+      const [verdict, after] = link.look();
+      expect(verdict).toBe('ask');
+      expect(after).toBeLessThan(15_000);
+      link.traffic.bytes += 2;
+      link.traffic.controls++;
+    }
+  });
+});
+
+describe('F41: any byte is life', () => {
+  it('data without pongs, even a byte of a message that is not whole', () => {
+    const link = new Link();
+    let looks = 0;
+    const dataEach20Seconds = () => {
+      if (++looks % 20 !== 0) return;
+      link.traffic.bytes += 100;
+      link.traffic.messages++;
+    };
+    for (let asked = 0; asked < 20; asked++) expect(link.look(100_000, dataEach20Seconds)[0]).toBe('ask');
+  });
+
+  it('F59: but not a message that has been arriving for a minute', () => {
+    const link = new Link();
+    link.traffic.messages = 1;
+    const [verdict, after] = link.look(200_000, () => {
+      link.traffic.bytes += 1;
+    });
+    expect(verdict).toBe('dead');
+    expect(after).toBeGreaterThan(60_000);
+    expect(after).toBeLessThan(65_000);
+  });
+
+  it('F59: not even when pings come in between', () => {
+    const link = new Link();
+    let looks = 0;
+    const [verdict, after] = link.look(200_000, () => {
+      link.traffic.bytes += 10;
+      if (++looks % 7 === 0) link.traffic.controls++;
+    });
+    expect(verdict).toBe('dead');
+    expect(after).toBeLessThan(65_000);
+  });
+
+  it('pings alone are life for ever', () => {
+    const link = new Link();
+    const pings = () => {
+      link.traffic.bytes += 2;
+      link.traffic.controls++;
+    };
+    expect(link.look(3_600_000, pings)).toEqual(['alive', 3_600_000]);
+  });
+});
+
+describe('time that nobody could watch', () => {
+  it('F43: after a standstill what lies in the socket is read first, and the link has seconds to answer', () => {
+    const link = new Link();
+    link.clock.pass(60_000);
+    expect(link.liveness.judge(link.traffic)).toBe('ask');
+    const [verdict, after] = link.look();
+    expect(verdict).toBe('dead');
+    expect(after).toBeLessThanOrEqual(3000);
+  });
+
+  it('F43: a link that answers after a standstill stays', () => {
+    const link = new Link();
+    link.clock.pass(60_000);
+    expect(link.liveness.judge(link.traffic)).toBe('ask');
+    link.traffic.bytes += 2;
+    link.traffic.controls++;
+    expect(link.look()).toEqual(['ask', 11_000]);
+  });
+
+  it('a suspended machine, whose monotonic clock stood still, is noticed by the wall clock', () => {
+    const link = new Link();
+    link.look(2000);
+    link.clock.suspend(3_600_000);
+    expect(link.look(1000)[0]).toBe('ask');
+    expect(link.look()[1]).toBeLessThanOrEqual(3000);
+  });
+
+  it('F51: a wall clock that is set back or forth kills no link that answers', () => {
+    for (const change of [-3_600_000, 3_600_000, -Date.UTC(2026, 10, 22)]) {
+      const link = new Link();
+      link.look(2000);
+      link.clock.setWall(change);
+      const answer = () => {
+        link.traffic.bytes += 2;
+        link.traffic.controls++;
+      };
+      for (let i = 0; i < 5; i++) {
+        expect(link.look(60_000)[0]).not.toBe('dead');
+        answer();
+      }
+    }
+  });
+
+  it('a pause in reading is no silence of the server', () => {
+    const link = new Link();
+    expect(link.look()[0]).toBe('ask');
+    link.clock.pass(24_000);
+    link.liveness.forgive();
+    expect(link.look()).toEqual(['ask', 10_000]);
+    expect(link.look()).toEqual(['dead', 15_000]);
+  });
+});

@@ -1,0 +1,288 @@
+import { createServer as createTcpServer, type Socket } from 'node:net';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
+import {
+  type Check,
+  type DiagnosisOptions,
+  diagnose,
+  noToken,
+  OpmasError,
+  startMockServer,
+  tokenFromText,
+  type Verdict,
+} from '../../../src/index.js';
+import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
+import { startProxy } from '../../support/proxy-server.js';
+import { close, json, listen, startWebServer } from '../../support/web-server.js';
+
+afterEach(() => vi.unstubAllEnvs());
+
+const jwt = (claims: unknown) =>
+  `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+const seconds = () => Math.floor(Date.now() / 1000);
+const goodToken = () => jwt({ sub: 'me', exp: seconds() + 3600 });
+const oldToken = () => jwt({ sub: 'me', exp: seconds() - 3600 });
+
+async function examine(url: URL | string, options: Partial<DiagnosisOptions> & { text?: string } = {}) {
+  const { text = goodToken(), ...rest } = options;
+  const steps = diagnose({
+    url: new URL(String(url).replace(/^http/, 'ws')),
+    endpoints: ['devices'],
+    token: tokenFromText(text, 'a test'),
+    ...rest,
+  });
+  const checks: Check[] = [];
+  let verdict: Verdict | undefined;
+  while (verdict === undefined) {
+    const step = await steps.next();
+    if (step.done) verdict = step.value;
+    else checks.push(step.value);
+  }
+  return { checks, verdict, said: JSON.stringify({ checks, verdict }) };
+}
+
+/** A TCP server that treats each connection as told. */
+async function withTcpServer<T>(
+  onConnection: (socket: Socket) => void,
+  work: (url: URL) => Promise<T>,
+): Promise<T> {
+  const server = createTcpServer(onConnection);
+  const port = await listen(server);
+  try {
+    return await work(new URL(`ws://127.0.0.1:${port}`));
+  } finally {
+    await close(server);
+  }
+}
+
+describe('diagnose', () => {
+  it('goes through all checks in order when all is well', async () => {
+    const server = await startMockServer();
+    const { checks, verdict } = await examine(server.url, { endpoints: ['devices', 'rules'] });
+    await server.close();
+    expect(verdict).toMatchObject({ fault: undefined, code: undefined });
+    expect(checks.map(({ name }) => name)).toEqual([
+      'token',
+      'dns',
+      'tcp',
+      'api',
+      'clock',
+      'upgrade devices',
+      'pong devices',
+      'upgrade rules',
+      'pong rules',
+    ]);
+    expect(checks.every(({ status, milliseconds }) => status === 'ok' && milliseconds >= 0)).toBe(true);
+  });
+
+  it.each([
+    ['close', 'token refused', 'not-a-jwt'],
+    ['http', 'token refused', 'not-a-jwt'],
+    ['close', 'token expired', oldToken()],
+    ['http', 'token expired', oldToken()],
+  ] as const)('with a server that refuses by %s tells: %s', async (refuse, fault, text) => {
+    const server = await startMockServer({ refuse });
+    const { verdict, said } = await examine(server.url, { text });
+    await server.close();
+    expect(verdict).toMatchObject({ fault, code: 'AUTH' });
+    expect(said).not.toContain(text);
+  });
+
+  it('tells that there is no token, and looks at the way all the same', async () => {
+    const server = await startMockServer();
+    const absent = {
+      source: 'nowhere',
+      token: () => Promise.reject(new OpmasError('AUTH', 'there is none')),
+    };
+    const missing = await examine(server.url, { token: absent });
+    expect(missing.verdict).toMatchObject({ fault: 'no token', code: 'AUTH' });
+    expect(missing.checks.find(({ name }) => name === 'tcp')?.status).toBe('ok');
+    const unusable = { ...absent, token: () => Promise.reject(new OpmasError('USAGE', 'no such file')) };
+    expect((await examine('ws://127.0.0.1:1', { token: unusable })).verdict.code).toBe('USAGE');
+    const refused = await examine(server.url, { token: noToken() });
+    await server.close();
+    expect(refused.verdict).toMatchObject({ fault: 'no token', code: 'AUTH' });
+  });
+
+  it.each([
+    ['an unknown endpoint', '', '/api/v1/ws/nope', 'wrong path'],
+    ['a wrong prefix', '/wrong', 'devices', 'no API'],
+  ] as const)('tells %s from a refused token', async (_name, prefix, endpoint, fault) => {
+    const server = await startMockServer({ refuse: 'http' });
+    const { verdict } = await examine(`${server.url}${prefix}`, { endpoints: [endpoint] });
+    await server.close();
+    expect(verdict).toMatchObject({ fault, code: 'NETWORK' });
+    expect(verdict.next).not.toMatch(fault === 'wrong path' ? /RIGHT/ : /nothing/);
+  });
+
+  it('F01: tells that nothing listens', async () => {
+    const { verdict, checks } = await examine('ws://127.0.0.1:1');
+    expect(verdict).toMatchObject({ fault: 'connection refused', code: 'NETWORK' });
+    expect(checks.at(-1)).toMatchObject({ name: 'upgrade devices', status: 'skipped' });
+  });
+
+  it('F18: tells that a name does not exist, or that no name server answers', async () => {
+    const { verdict } = await examine('ws://no-such-host.invalid');
+    expect(['unknown host', 'name server fails']).toContain(verdict.fault);
+  });
+
+  it.each([
+    ['SSH', (socket: Socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'), 'not HTTP'],
+    ['one that closes at once', (socket: Socket) => socket.end(), 'cut off'],
+    ['one that resets', (socket: Socket) => socket.resetAndDestroy(), 'cut off'],
+  ] as const)('F05: tells a wrong port: %s', async (_name, onConnection, fault) => {
+    const { verdict } = await withTcpServer(onConnection, (url) => examine(url));
+    expect(verdict).toMatchObject({ fault, code: 'NETWORK' });
+  });
+
+  it.each([
+    ['F06: a web page', 200, {}, 'not a WebSocket'],
+    ['F07: a redirect', 307, { location: 'https://login.example/x?token=sesame' }, 'redirected'],
+    ['F09: a refusal', 401, {}, 'token refused'],
+    ['F10: no such page', 404, {}, 'wrong path'],
+    ['F10: another method', 405, {}, 'not a WebSocket'],
+    ['F11: too many requests', 429, { 'retry-after': '7' }, 'rate limited'],
+    ['F13: a gateway without a server', 502, {}, 'server failing'],
+    ['a bare 403 without an API that explains it', 403, {}, 'forbidden'],
+  ])('%s', async (_name, status, headers, fault) => {
+    await using server = await startWebServer(({ url }, response) =>
+      json(response, url.startsWith('/api/v1/ws') ? status : 500, {}, headers as Record<string, string>),
+    );
+    const { verdict, said } = await examine(server.url);
+    expect(verdict.fault).toBe(fault);
+    expect(said).not.toContain('sesame');
+  });
+
+  it('tells another web server from an API', async () => {
+    await using server = await startWebServer((_, response) => json(response, 404, {}));
+    expect((await examine(server.url)).verdict).toMatchObject({ fault: 'no API', code: 'NETWORK' });
+  });
+
+  it.each([
+    [200, 'closed', 'NETWORK'],
+    [401, 'token refused', 'AUTH'],
+    [500, 'policy violated', 'AUTH'],
+  ])('asks the API about a close with 1008: %i is %s', async (status, fault, code) => {
+    await using server = await startWebServer((_, response) => json(response, status, {}));
+    new WebSocketServer({ server: server.server as never }).on('connection', (socket) => socket.close(1008));
+    expect((await examine(server.url)).verdict).toMatchObject({ fault, code });
+  });
+
+  it('says after which time it waited for a pong no longer, and blames no proxy alone', async () => {
+    await using server = await startWebServer((_, response) => json(response, 401, {}));
+    new WebSocketServer({ server: server.server as never, autoPong: false });
+    const { verdict, checks } = await examine(server.url);
+    expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'failed', milliseconds: 5000 });
+    expect(verdict.text).toMatch(/the server hangs .*or a proxy/);
+  }, 60_000);
+
+  it('ends at once when it is told to, whatever hangs', async () => {
+    const stop = new AbortController();
+    const checks = await withTcpServer(
+      () => stop.abort(),
+      async (url) => (await examine(`wss://${url.host}`, { signal: stop.signal })).checks,
+    );
+    expect(checks.slice(2).map(({ status, detail }) => `${status}: ${detail}`)).toEqual(
+      expect.arrayContaining(['failed: stopped', 'skipped: not tried']),
+    );
+  });
+
+  it('F28: tells a clock that is off, by the Date header', async () => {
+    await using server = await startWebServer((_, response) =>
+      json(response, 401, {}, { date: new Date(Date.now() - 3_600_000).toUTCString() }),
+    );
+    const { checks } = await examine(server.url);
+    const clock = checks.find(({ name }) => name === 'clock');
+    expect(clock).toMatchObject({ status: 'warning', detail: expect.stringMatching(/1 hour ahead of/) });
+  });
+
+  it.each([
+    ['wants a login', 407, 'proxy wants a login'],
+    ['refuses', 403, 'proxy refuses'],
+  ])('tells a proxy that %s', async (_name, refuse, fault) => {
+    await using proxy = await startProxy({ port: 1, refuse });
+    vi.stubEnv('http_proxy', `http://user:sesame@127.0.0.1:${proxy.port}`);
+    vi.stubEnv('no_proxy', '');
+    const { verdict, said } = await examine('ws://opmas.test');
+    expect(verdict).toMatchObject({ fault, code: 'NETWORK' });
+    expect(verdict.next).toContain('NO_PROXY=opmas.test');
+    expect(said).not.toContain('sesame');
+  });
+
+  it('tells a proxy that answers something else from one that cannot be reached', async () => {
+    await withTcpServer(
+      (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
+      async ({ port }) => {
+        vi.stubEnv('https_proxy', `http://user:sesame@127.0.0.1:${port}`);
+        vi.stubEnv('no_proxy', '');
+        const { verdict, said } = await examine('wss://opmas.test');
+        expect(verdict).toMatchObject({ fault: 'no proxy', code: 'NETWORK' });
+        expect(said).not.toContain('sesame');
+      },
+    );
+  });
+
+  it('blames a proxy that hangs, not the server, and asks the API for 5 s only', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    vi.stubEnv('https_proxy', `http://user:sesame@127.0.0.1:${proxy.port}`);
+    vi.stubEnv('no_proxy', '');
+    const { verdict, checks, said } = await examine('wss://opmas.test');
+    expect(verdict).toMatchObject({ fault: 'proxy silent', code: 'NETWORK' });
+    expect(checks.find(({ name }) => name === 'api')?.detail).toContain('has opened no tunnel in time');
+    expect(said).not.toContain('sesame');
+  }, 60_000);
+
+  it('does not call a fault of the REST API one of an upgrade', async () => {
+    await using server = await startWebServer(({ url }, response) => {
+      if (url.startsWith('/api/v1/ws')) json(response, 500, {});
+    });
+    const { checks } = await examine(server.url);
+    expect(checks.find(({ name }) => name === 'api')?.detail).toBe('no answer in 5 s');
+  }, 60_000);
+
+  it('tells a proxy that cannot be reached', async () => {
+    vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
+    vi.stubEnv('no_proxy', '');
+    expect((await examine('ws://opmas.test')).verdict.fault).toBe('proxy unreachable');
+  });
+
+  describe.skipIf(withoutOpenssl)('F19: with TLS', () => {
+    const authority = withoutOpenssl ? undefined : new CertificateAuthority();
+    afterAll(() => authority?.remove());
+
+    it.each([
+      ['expired', () => authority!.issue('DNS:localhost', -1), 'certificate expired'],
+      ['for another name', () => authority!.issue('DNS:other.test'), 'certificate of another name'],
+      ['self-signed', () => authority!.selfSigned(), 'certificate self-signed'],
+    ])('tells a certificate that is %s', async (_name, make, fault) => {
+      await using server = await startWebServer((_, response) => json(response, 200, {}), make());
+      const { verdict, checks } = await examine(server.url, { ca: authority!.pem });
+      expect(verdict).toMatchObject({ fault, code: 'NETWORK' });
+      expect(checks.find(({ name }) => name === 'tls')?.status).toBe('failed');
+    });
+
+    it('tells a CA that is not trusted, and a certificate that is', async () => {
+      await using server = await startWebServer(
+        (_, response) => json(response, 401, {}),
+        authority!.issue('DNS:localhost'),
+      );
+      const trusted = await examine(server.url, { ca: authority!.pem });
+      expect(trusted.checks.find(({ name }) => name === 'tls')?.status).toBe('ok');
+      expect(trusted.verdict.fault).toBe('token refused');
+      expect((await examine(server.url)).verdict.fault).toBe('certificate untrusted');
+      const insecure = await examine(server.url, { insecure: true });
+      expect(insecure.checks.find(({ name }) => name === 'tls')?.status).toBe('warning');
+      expect(insecure.verdict.fault).toBe('token refused');
+    });
+
+    it('tells ws:// to a port that speaks TLS, and wss:// to one that does not', async () => {
+      await using secure = await startWebServer(
+        (_, response) => response.end(),
+        authority!.issue('DNS:localhost'),
+      );
+      expect((await examine(`ws://localhost:${secure.port}`)).verdict.fault).toBe('TLS wanted');
+      await using plain = await startWebServer((_, response) => response.end());
+      expect((await examine(`wss://localhost:${plain.port}`)).verdict.fault).toBe('no TLS there');
+    });
+  });
+});

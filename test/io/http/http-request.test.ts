@@ -1,0 +1,78 @@
+import { createServer } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { httpRequest } from '../../../src/index.js';
+import { close, json, listen, startWebServer } from '../../support/web-server.js';
+
+describe('httpRequest', () => {
+  it('sends method, headers and body, and gives status, headers and body', async () => {
+    await using server = await startWebServer((_, response) =>
+      json(response, 201, { ok: true }, { 'x-y': 'z' }),
+    );
+    const url = new URL(`ws://127.0.0.1:${server.port}/a?b=c`);
+    const answer = await httpRequest({ url, method: 'POST', headers: { 'X-A': 'b' }, body: 'grüße' });
+    expect(answer).toMatchObject({ status: 201, truncated: false });
+    expect(answer.headers['x-y']).toBe('z');
+    expect(JSON.parse(String(answer.body))).toEqual({ ok: true });
+    expect(server.requests[0]).toMatchObject({ method: 'POST', url: '/a?b=c', body: 'grüße' });
+    expect(server.requests[0]?.headers).toMatchObject({ 'x-a': 'b', 'content-length': '7' });
+  });
+
+  it('follows no redirect', async () => {
+    await using trap = await startWebServer((_, response) => response.end());
+    await using server = await startWebServer((_, response) =>
+      response.writeHead(307, { location: trap.url.href }).end(),
+    );
+    expect((await httpRequest({ url: server.url, method: 'POST', body: 'secret' })).status).toBe(307);
+    expect(trap.requests).toEqual([]);
+  });
+
+  it('stops reading a body that has no end', async () => {
+    await using server = await startWebServer((_, response) => {
+      const more = () => {
+        while (response.write('x'.repeat(65_536)));
+        response.once('drain', more);
+      };
+      more();
+    });
+    const answer = await httpRequest({ url: server.url, maxBodyBytes: 1000 });
+    expect(answer.body.length).toBe(1000);
+    expect(answer.truncated).toBe(true);
+  });
+
+  it('counts its time from the first packet to the last, however often bytes come', async () => {
+    await using server = await startWebServer((_, response) => {
+      const timer = setInterval(() => response.write('.'), 10);
+      response.on('close', () => clearInterval(timer));
+    });
+    await expect(httpRequest({ url: server.url, timeoutMs: 300 })).rejects.toMatchObject({ code: 'NETWORK' });
+  });
+
+  it('gives up on a server that never answers', async () => {
+    const silent = createServer();
+    const port = await listen(silent);
+    const url = new URL(`http://127.0.0.1:${port}/x?token=sesame`);
+    const error = await httpRequest({ url, timeoutMs: 200 }).catch((caught: Error) => caught);
+    expect(error).toMatchObject({ code: 'NETWORK' });
+    expect((error as Error).message).not.toContain('sesame');
+    await close(silent);
+  });
+
+  it('ends early when it is told to', async () => {
+    await using server = await startWebServer(() => stopping.abort());
+    const stopping = new AbortController();
+    await expect(httpRequest({ url: server.url, signal: stopping.signal })).rejects.toMatchObject({
+      code: 'NETWORK',
+    });
+    await expect(httpRequest({ url: server.url, signal: stopping.signal })).rejects.toMatchObject({
+      code: 'NETWORK',
+    });
+  });
+
+  it('takes a cut connection for an error', async () => {
+    await using server = await startWebServer((_, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('x', () => response.destroy());
+    });
+    await expect(httpRequest({ url: server.url })).rejects.toMatchObject({ code: 'NETWORK' });
+  });
+});

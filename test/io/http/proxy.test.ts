@@ -1,0 +1,200 @@
+import { createServer } from 'node:net';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import WebSocket, { WebSocketServer } from 'ws';
+import { httpRequest, ProxyError, proxyAgentFor } from '../../../src/index.js';
+import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
+import { startProxy } from '../../support/proxy-server.js';
+import { Reading } from '../../support/reading.js';
+import { close, listen, startWebServer, type WebServer } from '../../support/web-server.js';
+
+afterEach(() => vi.unstubAllEnvs());
+
+function useProxy(port: number, variable = 'http_proxy', credentials = ''): void {
+  vi.stubEnv('no_proxy', '');
+  vi.stubEnv('NO_PROXY', '');
+  vi.stubEnv(variable, `http://${credentials}127.0.0.1:${port}`);
+}
+
+async function startStream(certificate?: { key: string; cert: string }): Promise<WebServer> {
+  const server = await startWebServer((_, response) => response.end('direct'), certificate);
+  new WebSocketServer({ server: server.server as never }).on('connection', (socket) => socket.send('event'));
+  return server;
+}
+
+/** The first message of a stream, through the proxy of the environment. */
+async function firstMessage(url: string, tls: { ca?: string } = {}): Promise<string> {
+  const agent = await proxyAgentFor(new URL(url));
+  const socket = new WebSocket(url, { ...tls, ...(agent ? { agent } : {}) });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      socket.on('message', (data) => resolve(String(data)));
+      socket.on('error', reject);
+    });
+  } finally {
+    socket.terminate();
+    agent?.destroy();
+  }
+}
+
+describe('streams through a proxy', () => {
+  it('opens a tunnel and lets the proxy resolve the name', async () => {
+    await using server = await startStream();
+    await using proxy = await startProxy({ port: server.port });
+    useProxy(proxy.port, 'http_proxy', 'us%20er:p%40ss@');
+    expect(await firstMessage('ws://no-such-host.test/x')).toBe('event');
+    const authorization = `Basic ${Buffer.from('us er:p@ss').toString('base64')}`;
+    expect(proxy.seen).toEqual([{ request: 'CONNECT no-such-host.test:80', authorization }]);
+  });
+
+  it('goes straight when NO_PROXY says so', async () => {
+    await using server = await startStream();
+    useProxy(1);
+    vi.stubEnv('NO_PROXY', '127.0.0.1');
+    expect(await firstMessage(`ws://127.0.0.1:${server.port}/x`)).toBe('event');
+  });
+
+  it('tells a refusal by the proxy from one by the server', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 407 });
+    useProxy(proxy.port, 'ALL_PROXY', 'user:sesame@');
+    const error = await firstMessage('ws://a.test/x').catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(ProxyError);
+    expect(error).toMatchObject({ code: 'NETWORK', status: 407 });
+    expect(String(error)).not.toContain('sesame');
+  });
+
+  it('says that the proxy cannot be reached', async () => {
+    useProxy(1);
+    const error = await firstMessage('ws://a.test/x').catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code: 'NETWORK', status: undefined });
+    expect(String(error)).toContain('http_proxy');
+  });
+
+  it('lets go of a proxy that never answers when its agent is destroyed', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    useProxy(proxy.port);
+    const agent = await proxyAgentFor(new URL('ws://a.test/x'));
+    const socket = new WebSocket('ws://a.test/x', { agent: agent! });
+    const ended = new Promise((resolve) => socket.on('error', resolve));
+    await vi.waitFor(() => expect(proxy.seen).toHaveLength(1));
+    agent?.destroy();
+    expect(await ended).toBeInstanceOf(ProxyError);
+  });
+
+  describe.skipIf(withoutOpenssl)('with TLS inside', () => {
+    const authority = withoutOpenssl ? undefined : new CertificateAuthority();
+    afterAll(() => authority?.remove());
+
+    it.each([
+      ['a name', 'DNS:opmas.test', 'wss://opmas.test/x'],
+      ['an address', 'IP:192.0.2.7', 'wss://192.0.2.7/x'],
+    ])('checks the certificate against %s', async (_name, names, url) => {
+      await using server = await startStream(authority!.issue(names));
+      await using proxy = await startProxy({ port: server.port });
+      useProxy(proxy.port, 'HTTPS_PROXY');
+      expect(await firstMessage(url, { ca: authority!.pem })).toBe('event');
+      await expect(firstMessage(url)).rejects.toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+      await expect(firstMessage('wss://other.test/x', { ca: authority!.pem })).rejects.toMatchObject({
+        code: 'ERR_TLS_CERT_ALTNAME_INVALID',
+      });
+    });
+
+    it('sends requests through the tunnel, too', async () => {
+      await using server = await startStream(authority!.issue('DNS:opmas.test'));
+      await using proxy = await startProxy({ port: server.port });
+      useProxy(proxy.port, 'HTTPS_PROXY');
+      const answer = await httpRequest({ url: new URL('https://opmas.test/x?y'), ca: authority!.pem });
+      expect(String(answer.body)).toBe('direct');
+      expect(proxy.seen.map(({ request }) => request)).toEqual(['CONNECT opmas.test:443']);
+      expect(server.requests[0]).toMatchObject({ method: 'GET', url: '/x?y' });
+    });
+  });
+});
+
+describe('plain requests through a proxy', () => {
+  it('asks the proxy for the whole URL', async () => {
+    await using proxy = await startProxy({ port: 1 });
+    useProxy(proxy.port, 'HTTP_PROXY', 'u:p@');
+    const answer = await httpRequest({
+      url: new URL('http://me:secret@a.test:81/x?y=1#z'),
+      method: 'POST',
+      body: 'b',
+    });
+    expect(String(answer.body)).toBe('from the proxy');
+    expect(proxy.seen).toEqual([{ request: 'POST http://a.test:81/x?y=1', authorization: 'Basic dTpw' }]);
+  });
+
+  it('tells a refusal by the proxy', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 407 });
+    useProxy(proxy.port);
+    await expect(httpRequest({ url: new URL('http://a.test/') })).rejects.toMatchObject({ status: 407 });
+    useProxy(1);
+    await expect(httpRequest({ url: new URL('http://a.test/') })).rejects.toMatchObject({
+      status: undefined,
+    });
+  });
+
+  it('ends in its own time though the proxy takes the request and hangs', async () => {
+    await using server = await startWebServer(() => undefined);
+    useProxy(server.port);
+    const error = await caught(httpRequest({ url: new URL('http://a.test/'), timeoutMs: 200 }));
+    expect(error).toMatchObject({
+      code: 'NETWORK',
+      message: expect.stringMatching(/^http:\/\/a.test: no answer in 1 s through the proxy/),
+    });
+  });
+});
+
+const caught = (work: Promise<unknown>) => work.catch((error: unknown) => error);
+
+describe('a proxy that is none', () => {
+  it('is named when it opens no tunnel in the time of the request, however long its own would be', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    useProxy(proxy.port, 'HTTPS_PROXY', 'user:sesame@');
+    const url = new URL('https://a.test/');
+    const error = await caught(httpRequest({ url, timeoutMs: 200 }));
+    expect(error).toMatchObject({ fault: 'silent', message: expect.stringContaining('HTTPS_PROXY') });
+    const stop = AbortSignal.timeout(50);
+    expect(await caught(httpRequest({ url, timeoutMs: 60_000, signal: stop }))).toMatchObject({
+      message: expect.stringContaining('stopped'),
+    });
+    expect(String(error)).not.toContain('sesame');
+  });
+
+  it('is named when a stream waits for it in vain', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    useProxy(proxy.port);
+    const options = { url: 'ws://a.test', connectTimeoutMs: 200, retry: { reconnect: false } };
+    const end = await new Reading(options).end;
+    expect(end).toMatchObject({
+      message: expect.stringMatching(/the proxy .* has opened no tunnel in time/),
+    });
+    expect(end?.hint).toContain('NO_PROXY');
+  });
+
+  it.each([
+    ['refuses', 403, /refused the connection with HTTP 403/],
+    ['redirects', 302, /refused the connection with HTTP 302/],
+  ])('hints at the proxy when it %s', async (_name, refuse, message) => {
+    await using proxy = await startProxy({ port: 1, refuse });
+    useProxy(proxy.port);
+    const end = await new Reading({ url: 'ws://a.test' }).end;
+    expect(end).toMatchObject({ code: 'NETWORK', message: expect.stringMatching(message) });
+    expect(end?.hint).toMatch(/^Check http_proxy/);
+  });
+
+  it('is told from one that cannot be reached when it answers something else', async () => {
+    const server = createServer((socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'));
+    useProxy(await listen(server));
+    const error = await caught(firstMessage('ws://a.test/x'));
+    await close(server);
+    expect(error).toMatchObject({
+      fault: 'garbled',
+      message: expect.stringContaining('does not answer as a proxy'),
+    });
+    useProxy(1);
+    expect(await caught(firstMessage('ws://a.test/x'))).toMatchObject({
+      fault: 'unreachable',
+      message: expect.stringMatching(/cannot be used: connection refused \(127/),
+    });
+  });
+});

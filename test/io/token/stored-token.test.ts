@@ -1,0 +1,211 @@
+import { describe, expect, it } from 'vitest';
+import { type Clock, type CredentialStore, type Credentials, StoredToken } from '../../../src/index.js';
+import { json, startWebServer, type WebServer } from '../../support/web-server.js';
+
+const HOUR = 3_600_000;
+const START = 1_800_000_000_000;
+
+/** A store in memory; all providers of a test share it, as processes share a file. */
+class MemoryStore implements CredentialStore {
+  writes = 0;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(public credentials: Credentials | undefined) {}
+
+  async get() {
+    return this.credentials && { credentials: this.credentials, place: 'memory' };
+  }
+
+  async set(_account: string, credentials: Credentials) {
+    this.writes++;
+    this.credentials = credentials;
+    return 'memory';
+  }
+
+  async delete() {
+    return false;
+  }
+
+  exclusively<T>(_account: string, work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => undefined);
+    return done;
+  }
+}
+
+/** Time that passes only by sleeping. */
+class SleepingClock implements Clock {
+  readonly slept: number[] = [];
+  #now: number;
+  readonly #onSleep: (clock: SleepingClock) => void;
+
+  constructor(now = START, onSleep: (clock: SleepingClock) => void = () => undefined) {
+    this.#now = now;
+    this.#onSleep = onSleep;
+  }
+
+  now = () => this.#now * 1000;
+  monotonic = () => this.#now;
+
+  async sleep(milliseconds: number): Promise<void> {
+    this.slept.push(milliseconds);
+    this.#now += milliseconds;
+    this.#onSleep(this);
+  }
+}
+
+/** Gives out `token-1`, `token-2` … with refresh tokens that can be used once. */
+function startRotatingServer(life: number): Promise<WebServer> {
+  let round = 0;
+  return startWebServer(({ body }, response) => {
+    if (!body.includes(`"refresh-${round}"`)) return json(response, 401, {});
+    round++;
+    json(response, 200, {
+      access_token: `token-${round}`,
+      refresh_token: `refresh-${round}`,
+      expires_in: life / 1000,
+    });
+  });
+}
+
+const first: Credentials = {
+  accessToken: 'token-0',
+  refreshToken: 'refresh-0',
+  obtainedAt: START,
+  expiresAt: START + HOUR,
+};
+
+const providerOf = (server: WebServer, store: CredentialStore, clock: Clock = new SleepingClock()) =>
+  new StoredToken({ base: server.url, clock }, store);
+
+describe('StoredToken', () => {
+  it('says how to log in when nothing is stored', async () => {
+    await using server = await startRotatingServer(HOUR);
+    await expect(providerOf(server, new MemoryStore(undefined)).token()).rejects.toMatchObject({
+      code: 'AUTH',
+      hint: expect.stringContaining('opmas-ws auth login'),
+    });
+  });
+
+  it('gives the stored token, and asks no server while it is fresh', async () => {
+    await using server = await startRotatingServer(HOUR);
+    expect(await providerOf(server, new MemoryStore(first)).token()).toBe('token-0');
+    expect(server.requests).toEqual([]);
+  });
+
+  it('renews a refused token once for all endpoints that are refused together', async () => {
+    await using server = await startRotatingServer(HOUR);
+    const store = new MemoryStore(first);
+    const provider = providerOf(server, store);
+    await provider.token();
+    const renewed = await Promise.all([
+      provider.renew('token-0'),
+      provider.renew('token-0'),
+      provider.renew(),
+    ]);
+    expect(renewed).toEqual([true, true, true]);
+    expect(server.requests).toHaveLength(1);
+    expect(await provider.token()).toBe('token-1');
+  });
+
+  it('takes a newer token from the store instead of renewing again', async () => {
+    await using server = await startRotatingServer(HOUR);
+    const store = new MemoryStore(first);
+    const provider = providerOf(server, store);
+    await provider.token();
+    store.credentials = { accessToken: 'from-a-new-login' };
+    expect(await provider.renew()).toBe(true);
+    expect(await provider.token()).toBe('from-a-new-login');
+    expect(server.requests).toEqual([]);
+  });
+
+  it('F36: two processes that renew at once use a refresh token once', async () => {
+    await using server = await startRotatingServer(HOUR);
+    const store = new MemoryStore(first);
+    const processes = [providerOf(server, store), providerOf(server, store)];
+    await Promise.all(processes.map((provider) => provider.token()));
+    expect(await Promise.all(processes.map((provider) => provider.renew()))).toEqual([true, true]);
+    expect(server.requests).toHaveLength(1);
+    expect(await Promise.all(processes.map((provider) => provider.token()))).toEqual(['token-1', 'token-1']);
+  });
+
+  it.each([
+    ['there is no refresh token', { accessToken: 'token-0' }, /no refresh token/],
+    ['the server refuses it', { ...first, refreshToken: 'old' }, /refuses the refresh token/],
+  ])(
+    'says why nothing was renewed when %s, and keeps what is stored',
+    async (_name, credentials, problem) => {
+      await using server = await startRotatingServer(HOUR);
+      const store = new MemoryStore(credentials);
+      const provider = providerOf(server, store);
+      await provider.token();
+      expect(await provider.renew()).toBe(false);
+      expect(provider.problem).toMatch(problem);
+      expect(store).toMatchObject({ credentials, writes: 0 });
+    },
+  );
+
+  it('decides nothing when the server does not answer', async () => {
+    await using server = await startWebServer((_, response) => response.destroy());
+    const provider = providerOf(server, new MemoryStore(first));
+    await expect(provider.renew('token-0')).rejects.toMatchObject({ code: 'NETWORK' });
+  });
+
+  it('renews a token that is near its end before it gives it out', async () => {
+    await using server = await startRotatingServer(HOUR);
+    const provider = providerOf(server, new MemoryStore(first), new SleepingClock(START + HOUR - 59_000));
+    expect(await provider.token()).toBe('token-1');
+    expect(await provider.token()).toBe('token-1');
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('gives the old token when an early renewal fails, and tries that once only', async () => {
+    await using server = await startWebServer((_, response) => json(response, 500, {}));
+    const provider = providerOf(server, new MemoryStore(first), new SleepingClock(START + 2 * HOUR));
+    expect(await provider.token()).toBe('token-0');
+    expect(await provider.token()).toBe('token-0');
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it.each([
+    ['nobody said', undefined, 1],
+    ['in the year 9999', 253_402_300_799_000, 1],
+    ['that is the last possible', 8.64e15, 1],
+  ])('leaves a token alone whose end is %s', async (_name, expiresAt, token) => {
+    await using server = await startRotatingServer(HOUR);
+    const stopping = new AbortController();
+    const clock = new SleepingClock(START, ({ slept }) => slept.length > 2 && stopping.abort());
+    const provider = providerOf(server, new MemoryStore({ ...first, expiresAt }), clock);
+    expect(await provider.token()).toBe('token-0');
+    await provider.keepFresh(stopping.signal);
+    expect(clock.slept).toEqual([HOUR, HOUR, HOUR]);
+    expect(server.requests).toHaveLength(token - 1);
+  });
+
+  it('keeps a token fresh: each is renewed a minute before its end', async () => {
+    await using server = await startRotatingServer(HOUR);
+    const stopping = new AbortController();
+    const clock = new SleepingClock(START, ({ slept }) => slept.length > 3 && stopping.abort());
+    const store = new MemoryStore(first);
+    await providerOf(server, store, clock).keepFresh(stopping.signal);
+    expect(clock.slept).toEqual(Array(4).fill(HOUR - 60_000));
+    expect(store.credentials?.accessToken).toBe('token-3');
+  });
+
+  it('renews a token of a short life after three quarters of it', async () => {
+    await using server = await startRotatingServer(20_000);
+    const stopping = new AbortController();
+    const clock = new SleepingClock(START, ({ slept }) => slept.length > 2 && stopping.abort());
+    const store = new MemoryStore({ ...first, expiresAt: START + 20_000 });
+    await providerOf(server, store, clock).keepFresh(stopping.signal);
+    expect(clock.slept).toEqual([15_000, 15_000, 15_000]);
+  });
+
+  it('goes on trying to keep it fresh while the server is down, without haste', async () => {
+    await using server = await startWebServer((_, response) => response.destroy());
+    const stopping = new AbortController();
+    const clock = new SleepingClock(START + HOUR, ({ slept }) => slept.length > 5 && stopping.abort());
+    await providerOf(server, new MemoryStore(first), clock).keepFresh(stopping.signal);
+    expect(clock.slept).toEqual([1000, 30_000, 1000, 30_000, 1000, 30_000]);
+  });
+});
