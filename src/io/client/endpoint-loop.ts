@@ -167,6 +167,8 @@ export class EndpointLoop {
     });
     // Late, because it brings `ws`, which costs time that programs without a connection need not spend.
     const { Connection } = await import('./connection.js');
+    // What an end needs, while files can still be opened: connections may take all that there are.
+    await Promise.all([import('./give-up.js'), import('./triage.js')]);
     if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
     const connection = new Connection(
       {
