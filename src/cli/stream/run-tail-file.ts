@@ -1,7 +1,8 @@
-import { compileFilter, escapeUnsafe, lineFilter, type ReadProblem, readRecording } from '../../index.js';
+import { compileFilter, escapeUnsafe, lineFilter, readRecording } from '../../index.js';
 import { filterOptionsOf } from '../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration } from '../options/quantity.js';
 import type { StreamCommandOptions } from '../options/stream-options.js';
+import { ProblemMessages } from '../recording-problems.js';
 import type { Session } from '../session.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
 import { checkEndpoint } from './resolve.js';
@@ -30,6 +31,7 @@ export async function runTailFile(
   for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
   const printLines = await createLinePrinter(out, options);
   const startedAt = performance.now();
+  const problems = new ProblemMessages(messages);
   let events = 0;
   const batches = readRecording([options.file], {
     keep: (line) => {
@@ -39,7 +41,7 @@ export async function runTailFile(
       if (--left <= 0) enough.abort();
       return true;
     },
-    onProblem: (problem: ReadProblem) => messages.warn(escapeUnsafe(problem.message)),
+    onProblem: problems.onProblem,
     signal: AbortSignal.any(signals),
   });
   for await (const batch of batches) await printLines(batch);
