@@ -2,6 +2,7 @@
 const MAX_LENGTH = 96;
 /** A power of two. */
 const SLOTS = 2048;
+const HASHED_LENGTH = 10;
 /** In how many slots, one after another, a text may stand; else two that share a slot would oust each other. */
 const TRIES = 4;
 
@@ -42,9 +43,10 @@ export class SpanTexts {
   }
 }
 
+/** Of the end alone: types and subjects differ there, and each byte of a hash waits for the one before. */
 function hash(bytes: Uint8Array, start: number, end: number): number {
-  let sum = 0;
-  for (let i = start; i < end; i++) sum = (Math.imul(sum, 31) + (bytes[i] as number)) | 0;
+  let sum = end - start;
+  for (let i = Math.max(start, end - HASHED_LENGTH); i < end; i++) sum = (Math.imul(sum, 31) + (bytes[i] as number)) | 0;
   return Math.imul(sum, 0x9e3779b1) >>> 16;
 }
 
