@@ -81,7 +81,7 @@ describe('record', () => {
       expect(lines.slice(0, 2).map(({ connection: one }) => one?.state)).toEqual(['connecting', 'open']);
       expect(lines.at(-1)?.connection).toMatchObject({ state: 'closed', code: 1000 });
       expect(stderr).toContain('2000 events (devices 2000)');
-      expect(stderr).toMatch(/2003 lines in x\.ndjson, [\d.]+ KiB/);
+      expect(stderr).toMatch(/2003 lines written to x\.ndjson, [\d.]+ KiB/);
       expect(readdirSync(box.home)).toEqual(['x.ndjson']);
     },
   );
@@ -267,7 +267,7 @@ describe('record --tail', () => {
     terminal.pty.write('\x11');
     await terminal.shows(/d2000 /);
     terminal.pty.write('\x03');
-    await terminal.shows(/2001 events[\s\S]*2004 lines in x\.ndjson/);
+    await terminal.shows(/2001 events[\s\S]*2004 lines written to x\.ndjson/);
     expect((await terminal.ended).signal).toBe(2);
     expect(numbersIn(recorded(box))).toEqual(upTo(2001));
   });
@@ -295,7 +295,7 @@ describe('the live line', () => {
     await terminal.ended;
     // The cursor is there again, and the summary stands below.
     expect(terminal.shown()).toMatch(
-      /\x1b\[\?25h[\s\S]*3 events \(devices 3, rules 0\)[\s\S]*lines in x\.ndjson/,
+      /\x1b\[\?25h[\s\S]*3 events \(devices 3, rules 0\)[\s\S]*lines written to x\.ndjson/,
     );
     const frames = terminal.shown().split(/\r|\x1b\[1G/);
     const widths = frames.map((frame) => frame.replace(/\x1b\[[\d;?]*[a-zA-Z]/g, '').trimEnd().length);
@@ -319,7 +319,8 @@ describe('a disk that is full', () => {
   function account({ code, stdout, stderr }: Ended) {
     expect([code, stdout]).toEqual([5, '']);
     const [, events = ''] = /(\d+) events \(devices/.exec(stderr) ?? [];
-    const [, lines = '', lost = ''] = /(\d+) lines in .*; (\d+) could not be written/.exec(stderr) ?? [];
+    const [, lines = '', lost = ''] =
+      /(\d+) lines written to .*; (\d+) could not be written/.exec(stderr) ?? [];
     return { events: Number(events), lines: Number(lines), lost: Number(lost), stderr };
   }
 

@@ -151,8 +151,8 @@ function defaultName(): string {
 }
 
 function fileText({ path, lines, size, parts, lostLines }: RecordingWriter, { palette }: Messages): string {
-  const where = parts === 1 ? escapeUnsafe(path) : `${escapeUnsafe(path)} and ${parts - 1} more`;
-  const written = `${lines} ${lines === 1 ? 'line' : 'lines'} in ${where}, ${formatSize(size)}`;
+  const where = parts === 1 ? escapeUnsafe(path) : `${escapeUnsafe(path)} and ${parts - 1} more files`;
+  const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written to ${where}, ${formatSize(size)}`;
   return lostLines === 0
     ? palette.dim(written)
     : `${written}; ${palette.red(`${lostLines} could not be written`)}`;

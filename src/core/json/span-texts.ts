@@ -46,7 +46,8 @@ export class SpanTexts {
 /** Of the end alone: types and subjects differ there, and each byte of a hash waits for the one before. */
 function hash(bytes: Uint8Array, start: number, end: number): number {
   let sum = end - start;
-  for (let i = Math.max(start, end - HASHED_LENGTH); i < end; i++) sum = (Math.imul(sum, 31) + (bytes[i] as number)) | 0;
+  for (let i = Math.max(start, end - HASHED_LENGTH); i < end; i++)
+    sum = (Math.imul(sum, 31) + (bytes[i] as number)) | 0;
   return Math.imul(sum, 0x9e3779b1) >>> 16;
 }
 

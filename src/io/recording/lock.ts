@@ -3,6 +3,7 @@ import { link, open, readFile, rename, stat, unlink, utimes } from 'node:fs/prom
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
+import { localError } from './part-file.js';
 
 /** Who holds a lock. `started` tells a process from a later one with the same number; absent where nothing tells it. */
 interface Holder {
@@ -66,7 +67,7 @@ async function create(lockPath: string, text: string, path: string): Promise<boo
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw new OpmasError('LOCAL', `${path} cannot be locked: ${(error as Error).message}`, { cause: error });
+    throw localError(`${path} cannot be written`, error);
   }
 }
 

@@ -172,6 +172,12 @@ const REASONS: Readonly<Record<string, string>> = {
   EFBIG: 'the file would be larger than this process may write',
   EIO: 'the disk has failed',
   EPIPE: 'nobody reads from it any more',
+  ENOENT: 'its folder does not exist',
+  ENOTDIR: 'what should be its folder is a file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENAMETOOLONG: 'the name is too long',
 };
 
 /** Why a file operation failed, in words. */

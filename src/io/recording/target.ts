@@ -53,11 +53,23 @@ export async function removeFile(path: string): Promise<void> {
 /** Opens what is there, to write at its end. */
 export async function openExisting(path: string, kind: Exclude<TargetKind, 'nothing'>): Promise<FileHandle> {
   if (kind === 'pipe') return openPipe(path);
-  try {
-    return await open(path, (kind === 'file' ? O_RDWR : O_WRONLY) | O_APPEND | O_NOFOLLOW);
-  } catch (error) {
-    throw localError(`${path} cannot be written`, error);
+  const handle = await open(path, (kind === 'file' ? O_RDWR : O_WRONLY) | O_APPEND | O_NOFOLLOW).catch(
+    (error) => {
+      throw localError(`${path} cannot be written`, error);
+    },
+  );
+  // The lock goes by the name, so under another name somebody else may be writing to this very file.
+  if (kind === 'file' && (await handle.stat()).nlink > 1) {
+    await handle.close();
+    throw new OpmasError(
+      'USAGE',
+      `${path} is a file with several names (hard links), which is never appended to`,
+      {
+        hint: 'Copy it, and append to the copy.',
+      },
+    );
   }
+  return handle;
 }
 
 async function openPipe(path: string): Promise<FileHandle> {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import {
+  link,
   mkdir,
   mkdtemp,
   readdir,
@@ -144,6 +145,31 @@ describe('a new recording', () => {
       }
     }
     expect(await readFile(`${path}.real`, 'utf8')).toBe(event(1));
+  });
+
+  test('F94: a file with a second name is not appended to, for the lock would not see who writes under the other', async () => {
+    const path = await fresh();
+    await writeFile(path, event(1));
+    await link(path, `${path}.other`);
+    await expect(openRecording(`${path}.other`, { append: true })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('hard links'),
+    });
+    expect(await readFile(path, 'utf8')).toBe(event(1));
+    expect((await readdir(join(path, '..'))).sort()).toEqual(['capture.ndjson', 'capture.ndjson.other']);
+  });
+
+  test('F87: says in words why it cannot write', async () => {
+    const path = await fresh();
+    for (const [name, why] of [
+      ['nowhere/capture.ndjson', 'its folder does not exist'],
+      ['n'.repeat(300), 'the name is too long'],
+    ]) {
+      await expect(openRecording(join(path, '..', name!))).rejects.toMatchObject({
+        code: 'LOCAL',
+        message: expect.stringContaining(why!),
+      });
+    }
   });
 
   test('F86: /dev/null takes everything', async () => {
