@@ -83,7 +83,7 @@ function inspect(args: string[], input?: string) {
   });
 }
 
-describe('inspect --json', () => {
+describe.concurrent('inspect --json', () => {
   test('has all figures, and exactly the members that it is said to have', async () => {
     const { code, stdout, stderr } = await inspect([capture, '--json']);
     expect(code).toBe(0);
@@ -142,7 +142,7 @@ describe('inspect --json', () => {
   ])('what %s makes of a recording is one', async (command, endpoint, events) => {
     const shell = spawn('sh', ['-c', `${command} < "$0"`, whole], { stdio: ['ignore', 'pipe', 'inherit'] });
     const output = Buffer.concat(await shell.stdout.toArray());
-    const path = join(folder, 'derived');
+    const path = join(folder, `derived ${command.replaceAll(/\W/g, '')}`);
     await writeFile(path, output);
     const { code, stdout } = await inspect([path, '--json']);
     expect(code).toBe(0);
@@ -171,7 +171,7 @@ describe('inspect --json', () => {
   });
 });
 
-describe('inspect for people', () => {
+describe.concurrent('inspect for people', () => {
   test('F81: has everything on one screen, and nothing foreign that could move a cursor', async () => {
     const { code, stdout } = await inspect([capture]);
     expect(code).toBe(0);
