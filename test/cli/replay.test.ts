@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { StreamClient, streamUrl } from '../io/server/stream-client.js';
 import {
@@ -46,6 +47,22 @@ describe('replay', () => {
     expect(await server.ended).toBe(0);
     expect(server.stdout).toBe(`{"listening":"${at.url}","token":"${at.token}"}\n`);
     await server.says(/^Served 200 events in /);
+  });
+
+  it('goes on serving after the end, for each client from the start', async () => {
+    const server = replay([folder.write(numberedLines(0, 20, 1)), '--speed', 'max']);
+    const at = await server.ready();
+    for (let i = 0; i < 2; i++) {
+      const client = new StreamClient(streamUrl(at));
+      expect((await client.received(20)).length).toBe(20);
+      client.socket.close();
+      await client.end;
+      // Long enough to find out that nobody else has come.
+      await delay(400);
+    }
+    server.process.kill('SIGINT');
+    expect(await server.ended).toBe('SIGINT');
+    await server.says(/^Served 40 events in /);
   });
 
   it('merges, filters, chooses by time, cuts gaps, repeats', async () => {

@@ -56,7 +56,7 @@ export async function runReplay(
       auth: serving.auth,
       describe: () => statusText(server),
       note: keys && messages.palette.dim(keys.hint),
-      until: keys?.ended,
+      until: keys === undefined ? server.stopped : Promise.race([server.stopped, keys.ended]),
     });
   } finally {
     keys?.stop();

@@ -10,8 +10,8 @@ export interface RunServerOptions {
   describe?: () => string;
   /** Said after the hint how to connect. */
   note?: string | undefined;
-  /** Resolves when the user ends it otherwise than by a signal. */
-  until?: Promise<void> | undefined;
+  /** Ends it, beside a signal. Default: that the server has finished. */
+  until?: Promise<void>;
 }
 
 /**
@@ -37,7 +37,7 @@ export async function runServer(
         .join(', ');
     const endStatus = await showStatus(messages, describe);
     try {
-      await Promise.race([options.until ?? server.finished, server.finished, aborted(session.stop)]);
+      await Promise.race([options.until ?? server.finished, aborted(session.stop)]);
     } finally {
       endStatus();
     }

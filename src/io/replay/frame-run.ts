@@ -44,7 +44,8 @@ export interface FrameRunOptions {
   wants?: ((lane: number) => boolean) | undefined;
 }
 
-const MOST_LINES = 2048;
+/** No line of ours is shorter; runs of lines that are have fewer bytes. */
+const SHORTEST_LINE = 64;
 /** More runs than that are never under way. */
 const MOST_SPARE_RUNS = 8;
 
@@ -70,7 +71,7 @@ export class FrameRunBuilder implements LineCollector<FrameRun> {
 
   hasRoomFor(line: RecordedLine): boolean {
     const { count, memory } = this.#run;
-    return count === 0 || (count < MOST_LINES && memory.hasRoomFor(line));
+    return count === 0 || (count < this.#mostLines && memory.hasRoomFor(line));
   }
 
   add(line: RecordedLine): void {
@@ -87,6 +88,10 @@ export class FrameRunBuilder implements LineCollector<FrameRun> {
     run.ends[i] = isFrame ? run.memory.add(i, line, lane) : run.memory.lengthOf(lane);
   }
 
+  get #mostLines(): number {
+    return Math.ceil(this.#options.runBytes / SHORTEST_LINE);
+  }
+
   settle(): void {
     this.#run.memory.settle();
   }
@@ -99,7 +104,8 @@ export class FrameRunBuilder implements LineCollector<FrameRun> {
   }
 
   #newRun(): Draft {
-    return this.#spare.pop() ?? new Draft(this.#options.runBytes, MOST_LINES, (run) => this.#takeBack(run));
+    const { runBytes } = this.#options;
+    return this.#spare.pop() ?? new Draft(runBytes, this.#mostLines, (run) => this.#takeBack(run));
   }
 
   #takeBack(run: Draft): void {

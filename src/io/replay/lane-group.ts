@@ -36,6 +36,12 @@ export class LaneGroup {
     return Array.from({ length: this.#table.size }, (_, index) => this.at(index));
   }
 
+  /** Whether every client has taken everything, and nothing is kept for others. */
+  get areIdle(): boolean {
+    for (const lane of this.#lanes) if (lane !== undefined && !lane.isIdle) return false;
+    return true;
+  }
+
   /** Every client. */
   *members(): Generator<ServedClient> {
     for (const lane of this.#lanes) if (lane !== undefined) yield* lane.clients;

@@ -24,6 +24,8 @@ interface Missed {
 /** The clients of one endpoint in one playback, and what a client that comes late still gets. */
 export class Lane {
   readonly clients = new Set<ServedClient>();
+  /** Clients whose end has been told to them, and who may still be taking what was sent before. */
+  readonly #ending = new Set<ServedClient>();
   #remembrance: Remembrance | undefined;
   #history: { frames: Buffer; events: number }[] = [];
   #historyBytes = 0;
@@ -31,6 +33,11 @@ export class Lane {
   /** Whether anybody was there since the beginning that is remembered. */
   #attended = false;
   #missed: Missed | undefined;
+
+  /** Whether its clients have taken everything, and nothing is kept for others. */
+  get isIdle(): boolean {
+    return this.#history.length === 0 && haveTakenAll(this.clients) && haveTakenAll(this.#ending);
+  }
 
   /** Keeps what is sent from now on for clients that join a little later. */
   remember(remembrance: Remembrance): void {
@@ -77,6 +84,7 @@ export class Lane {
 
   leave(client: ServedClient): void {
     this.clients.delete(client);
+    this.#ending.delete(client);
   }
 
   /**
@@ -94,19 +102,25 @@ export class Lane {
     }
     const clients = [...this.clients];
     this.clients.clear();
-    for (const client of clients) endClient(client, code, reason);
+    for (const client of clients) this.#endClient(client, code, reason);
   }
 
   #letMeet(client: ServedClient, { code, reason }: Missed): void {
     for (const { frames, events } of this.#history) client.send(frames, events);
     this.#history = [];
     this.forget();
-    endClient(client, code, reason);
+    this.#endClient(client, code, reason);
   }
 
   /** Resolves when all its clients have taken everything or are gone. */
   async drained(): Promise<void> {
     await Promise.all([...this.clients].map((client) => client.drained()));
+  }
+
+  #endClient(client: ServedClient, code: number, reason: string): void {
+    this.#ending.add(client);
+    if (canBeSent(code) || code === CLOSE_WITHOUT_CODE) client.close(code, reason);
+    else void cut(client);
   }
 
   #countUnseen(): void {
@@ -121,9 +135,9 @@ export class Lane {
   }
 }
 
-function endClient(client: ServedClient, code: number, reason: string): void {
-  if (canBeSent(code) || code === CLOSE_WITHOUT_CODE) client.close(code, reason);
-  else void cut(client);
+function haveTakenAll(clients: Iterable<ServedClient>): boolean {
+  for (const { pending } of clients) if (pending > 0) return false;
+  return true;
 }
 
 /** Cuts a connection without a close frame, behind what was sent: the recorded client had got it. */

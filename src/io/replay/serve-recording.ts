@@ -67,6 +67,8 @@ export interface ReplayServer extends MockServer, PlaybackControls {
    * `exitWhenDone`: and the server has stopped), or after `close`. Rejects when the recording cannot be read further.
    */
   readonly finished: Promise<void>;
+  /** Resolves when the server has stopped, whatever made it; rejects when the recording could not be read further. */
+  readonly stopped: Promise<void>;
 }
 
 /**
@@ -195,6 +197,7 @@ const HIGHEST = 1_000_000;
 /** The server and its source as one thing. */
 class RecordingServer implements ReplayServer {
   readonly finished: Promise<void>;
+  readonly stopped: Promise<void>;
   readonly #server: MockServer;
   readonly #source: ReplaySource;
   readonly #spool: Spool | undefined;
@@ -203,6 +206,7 @@ class RecordingServer implements ReplayServer {
     this.#server = server;
     this.#source = source;
     this.#spool = kept;
+    this.stopped = server.finished;
     const done = exitWhenDone ? server.finished : Promise.race([source.played, server.finished]);
     this.finished = done.then(() => undefined);
     this.finished.catch(() => undefined);

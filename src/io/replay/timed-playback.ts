@@ -41,6 +41,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   readonly #lanes: LaneGroup;
   #queue: RunQueue | undefined;
   readonly #playhead: Playhead;
+  #run: FrameRun | undefined;
   #cursor: RunCursor | undefined;
   #started = false;
   /** Whether nothing is left to send. */
@@ -188,7 +189,9 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   #nextRun(): void {
+    if (this.#lanes.areIdle) this.#run?.release();
     const run = this.#queue?.take();
+    this.#run = run;
     this.#cursor = run && new RunCursor(run);
     if (run === undefined && this.#queue?.isOver) void this.#end(this.#queue.failure);
   }
