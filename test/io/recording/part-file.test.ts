@@ -1,4 +1,6 @@
+import { constants, gunzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
+import { GzipPart } from '../../../src/io/recording/gzip-part.js';
 import { PartFile, type WritableFile, WriteFailure } from '../../../src/io/recording/part-file.js';
 
 /** What the fake disk does with one write: takes so many bytes, or fails with a code. */
@@ -134,4 +136,27 @@ test('F97: what was written is on the disk within a second, and only when there 
   } finally {
     vi.useRealTimers();
   }
+});
+
+describe('F91: a compressed recording on a disk with moods', () => {
+  test('is cut back to what can be unpacked to whole lines, and all after that is lost', async () => {
+    // The beginning of the member, what the first flush gives, and then the disk is full.
+    const file = new FakeFile(1000, 1000, 5, 'ENOSPC');
+    const part = new GzipPart(new PartFile('capture.gz', file, 0), (task) => task());
+    await part.append(data, 3);
+    await vi.waitFor(() => expect(part.size).toBeGreaterThan(20), { timeout: 5000 });
+    const safe = part.size;
+    await part.append(data, 3);
+    await vi.waitFor(() => expect(file.moods).toEqual([]), { timeout: 5000 });
+    await expect(part.append(data, 3)).rejects.toMatchObject({
+      lostLines: 6,
+      lostBytes: 2 * data.length,
+      message: 'capture.gz cannot be written: the disk is full (ENOSPC)',
+    });
+    await expect(part.close()).rejects.toThrow(WriteFailure);
+    expect(file.closed).toBe(true);
+    expect(file.content.length).toBe(safe);
+    const torn = { finishFlush: constants.Z_SYNC_FLUSH };
+    expect(gunzipSync(file.content, torn).toString()).toBe(data.toString());
+  });
 });
