@@ -64,20 +64,23 @@ export class Pacer {
   readonly #turn = (): void => {
     this.#immediate = undefined;
     this.#timer = undefined;
-    const wait = this.#nextDue() - this.#clock.monotonic();
-    if (wait > TIMER_MARGIN_MS || !this.#precise) {
-      if (wait <= 0) this.#advance();
-      this.#schedule();
-      return;
-    }
-    if (wait > 0) this.#nap(wait);
-    this.#advance();
+    if (this.#precise) this.#napAndAdvance();
+    else if (this.#nextDue() <= this.#clock.monotonic()) this.#advance();
     this.#schedule();
   };
 
-  /** Blocks the thread; whatever came in meanwhile is seen to before the next nap. */
-  #nap(milliseconds: number): void {
-    Atomics.wait(this.#napping, 0, 0, Math.max(milliseconds, SHORTEST_NAP_MS));
+  /** Blocks the thread for a while; whatever came in meanwhile is seen to before the next time. */
+  #napAndAdvance(): void {
+    const end = this.#clock.monotonic() + TIMER_MARGIN_MS;
+    for (;;) {
+      const now = this.#clock.monotonic();
+      const wait = this.#nextDue() - now;
+      if (wait > TIMER_MARGIN_MS || now + wait > end) return;
+      if (wait > 0) Atomics.wait(this.#napping, 0, 0, Math.max(wait, SHORTEST_NAP_MS));
+      this.#advance();
+      // What has come in cannot wait for ever, however much is due.
+      if (wait <= 0 && this.#clock.monotonic() > end) return;
+    }
   }
 
   #advance(): void {
