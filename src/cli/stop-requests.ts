@@ -3,6 +3,8 @@ import { dieBySignal, reportError } from './exit.js';
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** All that follows a signal or a fault has to be over by then. */
 const SHUTDOWN_BUDGET_MS = 2000;
+/** The same signal again within so short a time is no second wish: `npm` and `timeout` send each one on twice. */
+const ECHO_MS = 50;
 
 /**
  * Everything that makes a command stop before its work is done: signals, a reader that has gone, and faults of ours
@@ -17,6 +19,8 @@ export class StopRequests {
   onSuddenDeath: () => void = () => undefined;
   readonly #stopping = new AbortController();
   readonly #debug: boolean;
+  #signalledAt = 0;
+  #budget: NodeJS.Timeout | undefined;
 
   /** @param options.debug Whether reports of faults show their stack. */
   constructor({ debug }: { debug: boolean }) {
@@ -38,15 +42,19 @@ export class StopRequests {
   /** From now on signals have their usual effect. */
   release(): void {
     for (const signal of STOP_SIGNALS) process.off(signal, this.#onSignal);
+    process.off('uncaughtException', this.#onFault);
+    clearTimeout(this.#budget);
   }
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.signalled !== undefined) {
-      this.#dieNow(signal);
+      const isEcho = signal === this.signalled && performance.now() - this.#signalledAt < ECHO_MS;
+      if (!isEcho) this.#dieNow(signal);
       return;
     }
     this.signalled = signal;
-    setTimeout(() => this.#dieNow(signal), SHUTDOWN_BUDGET_MS);
+    this.#signalledAt = performance.now();
+    this.#budget = setTimeout(() => this.#dieNow(signal), SHUTDOWN_BUDGET_MS);
     this.ask();
   };
 

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { StopRequests } from '../../src/cli/stop-requests.js';
+
+it('takes the same signal right after the first for its echo, as npm and timeout make one', () => {
+  const requests = new StopRequests({ debug: false });
+  let died = false;
+  requests.onSuddenDeath = () => {
+    died = true;
+    // Or this process would die of it.
+    throw new Error('taken for a second signal');
+  };
+  try {
+    process.emit('SIGHUP', 'SIGHUP');
+    process.emit('SIGHUP', 'SIGHUP');
+    expect(requests.stop.aborted).toBe(true);
+    expect(died).toBe(false);
+    expect(() => process.emit('SIGTERM', 'SIGTERM')).toThrow('second signal');
+  } finally {
+    requests.release();
+  }
+});
