@@ -42,7 +42,6 @@ export class StopRequests {
   /** From now on signals have their usual effect. */
   release(): void {
     for (const signal of STOP_SIGNALS) process.off(signal, this.#onSignal);
-    process.off('uncaughtException', this.#onFault);
     clearTimeout(this.#budget);
   }
 

@@ -225,6 +225,7 @@ describe.concurrent('odd surroundings', () => {
     const tail = command.tail(server, ['-n', String(count), '--max-buffer', '16MiB'], {
       environment: { NODE_OPTIONS: '--max-old-space-size=64' },
       through: in_(
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is bash's
         '"$@" | { read -N 1000000 first; for i in {1..30000}; do :; done; wc -l; }; exit ${PIPESTATUS[0]}',
       ),
     });
