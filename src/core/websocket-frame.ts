@@ -30,7 +30,9 @@ export function writeFrameHeader(target: Buffer, at: number, opcode: number, pay
   }
   if (payloadLength <= 0xffff) {
     target[at + 1] = LENGTH_IN_16_BITS;
-    return target.writeUInt16BE(payloadLength, at + 2);
+    target[at + 2] = payloadLength >> 8;
+    target[at + 3] = payloadLength & 0xff;
+    return at + 4;
   }
   target[at + 1] = LENGTH_IN_64_BITS;
   target.writeUInt32BE(Math.floor(payloadLength / 2 ** 32), at + 2);

@@ -43,7 +43,7 @@ export async function* readFrames(
   const pace = new Pace(programme.pace);
   const { lanes, lifecycle, filter, sources } = programme;
   const builder = new FrameRunBuilder({ lanes, lifecycle, pace, runBytes, timed, wants });
-  const reading = { ...programme, trusting: filter.passesAll, maxBlockBytes: 2 * runBytes };
+  const reading = { ...programme, trusting: filter.passesAll, maxBlockBytes: 4 * runBytes };
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);

@@ -45,7 +45,7 @@ export interface ReplayStatus {
 }
 
 /** Connections that are made together share a playback: one reading for all of them. */
-const GATHER_MS = 10;
+const GATHER_MS = 5;
 const GATHER_AT_MOST_MS = 250;
 /** The first client of each endpoint that comes so soon after the start of a shared clock misses nothing. */
 const START_GRACE_MS = 1000;

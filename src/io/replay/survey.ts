@@ -2,7 +2,7 @@ import { OpmasError } from '../../core/errors.js';
 import type { RecordedLine } from '../../core/recording/recorded-line.js';
 import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import { Pace } from '../../core/replay/pace.js';
-import { collectRecording, type LineCollector, readRecording } from '../recording/reader.js';
+import { collectRecording, type LineCollector } from '../recording/reader.js';
 import { type Programme, Selection } from './read-frames.js';
 
 /** When a recording begins, in microseconds since 1970; `NaN` where it does not say. */
@@ -21,16 +21,18 @@ export interface Beginning {
 export async function surveyBeginning(programme: Programme, needsTimes: boolean): Promise<Beginning> {
   const beginning: Beginning = { firstLine: Number.NaN, firstEvent: Number.NaN };
   let seen = false;
+  const looked = new AbortController();
   const keep = (line: RecordedLine) => {
     programme.lanes.indexOf(line.endpoint);
     if (Number.isNaN(beginning.firstLine)) beginning.firstLine = line.receivedAt;
-    if (line.kind === 'connection' || seen) return true;
+    if (line.kind === 'connection' || seen) return false;
     seen = true;
     beginning.firstEvent = line.receivedAt;
     if (needsTimes && Number.isNaN(line.receivedAt)) throw withoutTimes();
-    return true;
+    looked.abort();
+    return false;
   };
-  for await (const batch of readRecording(programme.sources, { keep })) if (seen && batch.count > 0) break;
+  await lookThrough(programme, keep, looked.signal);
   return beginning;
 }
 
@@ -54,6 +56,17 @@ const nothing: LineCollector<never> = {
   },
 };
 
+/** Shows `keep` every line, up to the end of the block in which the signal comes. */
+async function lookThrough(
+  { sources }: Programme,
+  keep: (line: RecordedLine) => boolean,
+  signal: AbortSignal,
+  trusting = true,
+): Promise<void> {
+  const options = { keep, signal, trusting, maxBlockBytes: BLOCK_BYTES };
+  for await (const _none of collectRecording(sources, nothing, options));
+}
+
 /** Reads the whole recording for what happened to its connections, without keeping anything else. */
 export async function readLifecycle(programme: Programme, signal?: AbortSignal): Promise<LifecycleScript> {
   const script = new LifecycleScript();
@@ -67,15 +80,7 @@ export async function readLifecycle(programme: Programme, signal?: AbortSignal):
     return false;
   };
   const ending = signal === undefined ? selection.over : AbortSignal.any([signal, selection.over]);
-  const { sources, filter } = programme;
-  const reading = {
-    ...programme,
-    keep,
-    signal: ending,
-    trusting: filter.passesAll,
-    maxBlockBytes: BLOCK_BYTES,
-  };
-  for await (const _none of collectRecording(sources, nothing, reading));
+  await lookThrough(programme, keep, ending, programme.filter.passesAll);
   const length = pace.due;
   pace.restart();
   script.finish(length, programme.passes > 1 ? pace.due : undefined);

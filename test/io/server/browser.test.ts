@@ -61,11 +61,13 @@ async function browse(host: string, urlFor: (server: MockServer) => string): Pro
       '--host-resolver-rules=MAP evil.example 127.0.0.1',
       `http://${host}:${(site.address() as AddressInfo).port}/`,
     ],
-    { stdio: 'ignore' },
+    // A group of its own: what its processes write must not come back into the folder that is removed at the end.
+    { stdio: 'ignore', detached: true },
   );
   cleanups.push(async () => {
-    browser.kill('SIGKILL');
-    if (browser.exitCode === null && browser.signalCode === null) await once(browser, 'exit');
+    if (browser.exitCode !== null || browser.signalCode !== null) return;
+    process.kill(-browser.pid!, 'SIGKILL');
+    await once(browser, 'exit');
   });
   return await told;
 }
