@@ -32,6 +32,9 @@ export async function runReplay(
   const serving = await resolveServing(session, options);
   const { messages } = session.terminal;
   for (const hint of filter.hints) messages.warn(hint);
+  if (sources.includes('-') && process.stdin.isTTY) {
+    messages.say('Reading the recording from the terminal; Ctrl-D ends it.');
+  }
   const server = await serveRecording(sources, {
     ...serving,
     ...timesOf(options),
@@ -123,7 +126,7 @@ function noticeText(notice: ReplayNotice): string {
 
 function statusText(server: ReplayServer): string {
   const { position, length, speed, paused } = server.status;
-  const parts = [formatDuration(position / 1000)];
+  const parts = [formatDuration(Math.min(position, length ?? position) / 1000)];
   if (length !== undefined) parts.push(`of ${formatDuration(length / 1000)}`);
   parts.push(speed === 'max' ? 'at full speed' : `at ${Number(speed.toPrecision(3))}x`);
   return `${parts.join(' ')}${paused ? ', paused' : ''}`;

@@ -49,6 +49,7 @@ class EndpointScript {
   add(due: number, connection: ConnectionState): void {
     switch (connection.state) {
       case 'connecting':
+        this.#endUntold(due);
         this.#began = due;
         break;
       case 'refused':
@@ -75,11 +76,18 @@ class EndpointScript {
     return last !== undefined && last.refusal === undefined && last.end === Number.POSITIVE_INFINITY;
   }
 
+  /** A recorder that was killed does not say when its connection ended; another attempt tells that it had. */
+  #endUntold(due: number): void {
+    const last = this.attempts.at(-1);
+    if (last !== undefined && this.isOpen) last.end = due;
+  }
+
   get #endOfLast(): number {
     return this.attempts.at(-1)?.end ?? 0;
   }
 
   #answered(at: number, refusal: RefusalManner | undefined): void {
+    this.#endUntold(at);
     const from = Math.min(this.#began ?? at, at);
     this.#began = undefined;
     const end = refusal === undefined ? Number.POSITIVE_INFINITY : at;

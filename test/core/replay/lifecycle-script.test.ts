@@ -195,6 +195,26 @@ describe('what a recording leaves out', () => {
   });
 });
 
+it('a connection whose end a killed recorder has not told ended at the latest when the next attempt was made', () => {
+  const told: Entry[] = [
+    [0, 'open'],
+    [3000, 'connecting'],
+    [3010, 503],
+    [5000, 'connecting'],
+    [5010, 'open'],
+  ];
+  const untold = told.filter(([, what]) => what !== 'connecting');
+  for (const entries of [told, untold]) {
+    const script = attended(entries);
+    expect([2000, 3020, 3500, 5005].map((at) => ask(script, at).replace(/@30[23]0/, '@3010'))).toEqual([
+      'in@2000',
+      '503@3010',
+      'in@5010',
+      'in@5010',
+    ]);
+  }
+});
+
 describe('where the clock begins', () => {
   it.each<[string, Entry[], number]>([
     [
