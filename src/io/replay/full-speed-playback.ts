@@ -18,8 +18,8 @@ export interface FullSpeedPlaybackOptions {
   paused: boolean;
 }
 
-/** What one write costs is shared by so many bytes. */
-const RUN_BYTES = 256 * 1024;
+/** What one write and one read cost is shared by so many bytes. */
+const MEMORY = { runBytes: 256 * 1024, blockBytes: 1024 * 1024 };
 const CLOSE_TRY_AGAIN_LATER = 1013;
 
 /** Sends as fast as the slowest of its clients takes it. */
@@ -124,9 +124,7 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
     const { signal } = this.#stopping;
     const { read, shared } = this.#options;
     const wants = (lane: number) => shared || this.#lanes.at(lane).clients.size > 0;
-    const queue = new RunQueue((stopping) =>
-      read({ signal: stopping, runBytes: RUN_BYTES, timed: false, wants }),
-    );
+    const queue = new RunQueue((stopping) => read({ signal: stopping, ...MEMORY, timed: false, wants }));
     this.#queue = queue;
     for (;;) {
       const run = await queue.next();

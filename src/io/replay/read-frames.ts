@@ -27,8 +27,9 @@ export interface Programme {
 /** How a reading is to be done. */
 export interface ReadingOptions {
   signal: AbortSignal;
-  /** Bytes of a run, about. Large ones cost less, small ones hold less memory. */
+  /** Bytes of a run, about, and of a piece read from the file. Large ones cost less, small ones hold less memory. */
   runBytes: number;
+  blockBytes: number;
   /** Whether each event needs its own due time. */
   timed: boolean;
   /** Whether frames of that lane are wanted. */
@@ -38,12 +39,12 @@ export interface ReadingOptions {
 /** Reads the recording from its start and makes frames of what was asked for, pass after pass. */
 export async function* readFrames(
   programme: Programme,
-  { signal, runBytes, timed, wants }: ReadingOptions,
+  { signal, runBytes, blockBytes, timed, wants }: ReadingOptions,
 ): AsyncGenerator<FrameRun, void, undefined> {
   const pace = new Pace(programme.pace);
   const { lanes, lifecycle, filter, sources } = programme;
   const builder = new FrameRunBuilder({ lanes, lifecycle, pace, runBytes, timed, wants });
-  const reading = { ...programme, trusting: filter.passesAll, maxBlockBytes: 4 * runBytes };
+  const reading = { ...programme, trusting: filter.passesAll, maxBlockBytes: blockBytes };
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);

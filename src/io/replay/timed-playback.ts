@@ -27,8 +27,8 @@ export interface TimedPlaybackOptions {
   onLifecycle?: (step: LifecycleStep, lanes: LaneGroup, now: number) => void;
 }
 
-/** There may be many playbacks, each with its own runs. */
-const RUN_BYTES = 64 * 1024;
+/** There may be many playbacks, each with memory of its own. */
+const MEMORY = { runBytes: 32 * 1024, blockBytes: 64 * 1024 };
 
 /**
  * Sends every event when it is due. Clients have no say in it: for who is slow, the server keeps what was sent, up to
@@ -176,7 +176,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     const { read, shared } = this.#options;
     const wants = (lane: number) => shared || this.#lanes.at(lane).clients.size > 0;
     this.#queue ??= new RunQueue(
-      (signal) => read({ signal, runBytes: RUN_BYTES, timed: true, wants }),
+      (signal) => read({ signal, ...MEMORY, timed: true, wants }),
       () => this.#refill(),
     );
     return this.#queue;
