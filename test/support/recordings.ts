@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatTimestamp } from '../../src/index.js';
@@ -37,9 +37,13 @@ export function numberedLines(first: number, end: number, apart: number, endpoin
 export class RecordingFolder implements Disposable {
   readonly path = mkdtempSync(join(tmpdir(), 'opmas-ws-recordings-'));
 
-  /** Writes a recording and gives its path. */
+  #count = 0;
+
+  /** Writes a recording of its own and gives its path. */
   write(lines: readonly string[] | Buffer, name = 'capture.ndjson'): string {
-    const path = join(this.path, name);
+    const folder = join(this.path, String(this.#count++));
+    mkdirSync(folder);
+    const path = join(folder, name);
     writeFileSync(path, Buffer.isBuffer(lines) ? lines : lines.map((line) => `${line}\n`).join(''));
     return path;
   }

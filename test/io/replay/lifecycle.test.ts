@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, describe, expect } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { encodeFrame } from '../../../src/core/websocket-frame.js';
 import {
   parseTimestamp,
@@ -19,10 +19,6 @@ import { HandSource } from '../server/hand-source.js';
 import { StreamClient, streamUrl } from '../server/stream-client.js';
 
 const folder = new RecordingFolder();
-const servers: ReplayServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
 afterAll(() => folder[Symbol.dispose]());
 
 /** A server that goes through an outage, told step by step. */
@@ -151,11 +147,10 @@ describe('a recorded outage', () => {
   }
 
   async function recordReplay(path: string, read: (options: ReadOptions) => Reading): Promise<string[]> {
-    const server = await serveRecording(path, { lifecycle: true });
+    await using server = await serveRecording(path, { lifecycle: true });
     const token = tokenFromText(server.token, 'test');
     const reading = read({ url: server.url, token, endpoints: both, recorder: 'test', ...steady });
     await reading.end;
-    await server.close();
     return reading.texts;
   }
 });
@@ -171,7 +166,6 @@ async function serve(
     onNotice: (notice) => notices.push(notice),
     ...options,
   });
-  servers.push(server);
   return Object.assign(server, { notices });
 }
 
@@ -186,7 +180,7 @@ function attempt(milliseconds: number, answer: object, endpoint = 'devices'): st
 const refused = (how: number | string) =>
   typeof how === 'number' ? { state: 'refused', status: how } : { state: 'refused', error: how };
 
-describe('an outage', () => {
+describe.concurrent('an outage', () => {
   const outage = [
     ...attempt(0, open),
     eventLine(10, numbered(0)),
@@ -200,7 +194,7 @@ describe('an outage', () => {
   test('lasts as long as it did for a client that never waits: more refusals, the same events', async ({
     read,
   }) => {
-    const server = await serve(outage);
+    await using server = await serve(outage);
     const reading = read({
       url: server.url,
       token: tokenFromText(server.token, 'test'),
@@ -217,7 +211,7 @@ describe('an outage', () => {
   });
 
   test('does not cost a client events that comes back late', async ({ read }) => {
-    const server = await serve(outage);
+    await using server = await serve(outage);
     const reading = read({
       url: server.url,
       token: tokenFromText(server.token, 'test'),
@@ -230,7 +224,7 @@ describe('an outage', () => {
   });
 
   test('that nobody survived is told of', async () => {
-    const server = await serve(outage);
+    await using server = await serve(outage);
     const client = new StreamClient(streamUrl(server));
     expect(await client.end).toMatchObject({ code: 1011, reason: 'going down', messages: [numbered(0)] });
     await server.finished;
@@ -244,7 +238,7 @@ describe('an outage', () => {
       ...[0, 1, 2].map((n) => eventLine(10 + n * 400, numbered(n), 'rules')),
     ];
     const lines = [...outage, ...rules].sort();
-    const server = await serve(lines, { exitWhenDone: true });
+    await using server = await serve(lines, { exitWhenDone: true });
     const clients = ['devices', 'rules'].map((endpoint) => new StreamClient(streamUrl(server, endpoint)));
     const [devices, others] = await Promise.all(clients.map(({ end }) => end));
     expect(devices?.code).toBe(1011);
@@ -252,7 +246,7 @@ describe('an outage', () => {
   });
 
   test('happens again in each pass of a loop', async ({ read }) => {
-    const server = await serve(outage, { loop: 2, speed: 2, exitWhenDone: true });
+    await using server = await serve(outage, { loop: 2, speed: 2, exitWhenDone: true });
     const reading = read({
       url: server.url,
       token: tokenFromText(server.token, 'test'),
@@ -264,7 +258,7 @@ describe('an outage', () => {
   });
 });
 
-describe('a refused connection', () => {
+describe.concurrent('a refused connection', () => {
   const refusals = ['connection refused (127.0.0.1:1)', 'connection refused (127.0.0.1:1)'].map(refused);
   const lines = [
     ...attempt(0, open),
@@ -276,7 +270,7 @@ describe('a refused connection', () => {
   ];
 
   test('is one: for that time nothing listens, not even for plain requests', async () => {
-    const server = await serve(lines);
+    await using server = await serve(lines);
     const health = server.url.replace('ws', 'http').concat('/health');
     const client = new StreamClient(streamUrl(server));
     expect((await client.end).code).toBe(1006);
@@ -295,7 +289,7 @@ describe('a refused connection', () => {
   });
 
   test('by a server that has gone does not come back after the server was closed', async () => {
-    const server = await serve(lines);
+    await using server = await serve(lines);
     expect((await new StreamClient(streamUrl(server)).end).code).toBe(1006);
     while (server.notices.length === 0) await delay(5);
     await server.close();
@@ -304,7 +298,7 @@ describe('a refused connection', () => {
   });
 });
 
-describe('how an attempt is turned away', () => {
+describe.concurrent('how an attempt is turned away', () => {
   test.for<[number | string, string]>([
     [401, 'Unexpected server response: 401'],
     [502, 'Unexpected server response: 502'],
@@ -313,7 +307,7 @@ describe('how an attempt is turned away', () => {
     ['closed before the upgrade', 'socket hang up'],
     ['no upgrade within the time limit', 'Opening handshake has timed out'],
   ])('%s', async ([how, expected]) => {
-    const server = await serve([...attempt(0, refused(how)), ...attempt(2000, open)]);
+    await using server = await serve([...attempt(0, refused(how)), ...attempt(2000, open)]);
     const client = new StreamClient(streamUrl(server), { handshakeTimeout: 500 });
     const errors: string[] = [];
     client.socket.on('error', (error) => errors.push(String(error)));
@@ -322,7 +316,7 @@ describe('how an attempt is turned away', () => {
   });
 });
 
-describe('how a connection ends', () => {
+describe.concurrent('how a connection ends', () => {
   test.for<[number, string, number, string]>([
     [1000, 'bye', 1000, 'bye'],
     [1012, '', 1012, ''],
@@ -334,7 +328,11 @@ describe('how a connection ends', () => {
     [5000, 'x', 1006, ''],
   ])('%i %s', async ([code, reason, expectedCode, expectedReason]) => {
     const events = [1, 2, 3].map((n) => eventLine(10, numbered(n)));
-    const server = await serve([...attempt(0, open), ...events, lifecycleLine(20, closed(code, reason))]);
+    await using server = await serve([
+      ...attempt(0, open),
+      ...events,
+      lifecycleLine(20, closed(code, reason)),
+    ]);
     const end = await new StreamClient(streamUrl(server)).end;
     expect(end).toMatchObject({ code: expectedCode, reason: expectedReason });
     expect(end.messages.map(numberOf)).toEqual([1, 2, 3]);
@@ -348,7 +346,7 @@ describe('how a connection ends', () => {
       ...attempt(600, open),
       eventLine(700, numbered(1)),
     ];
-    const server = await serve(lines);
+    await using server = await serve(lines);
     await new StreamClient(streamUrl(server, 'rules')).opened();
     await delay(50);
     expect(await new StreamClient(streamUrl(server)).end).toMatchObject({ code: 4001 });

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import {
   compileFilter,
   formatInvalidLine,
@@ -22,10 +22,6 @@ import {
 import { StreamClient, streamUrl } from '../server/stream-client.js';
 
 const folder = new RecordingFolder();
-const servers: ReplayServer[] = [];
-afterEach(async () => {
-  for (const server of servers.splice(0)) await server.close();
-});
 afterAll(() => folder[Symbol.dispose]());
 
 async function serve(
@@ -33,9 +29,7 @@ async function serve(
   options: ServeRecordingOptions = {},
 ): Promise<ReplayServer> {
   const path = typeof lines === 'string' ? lines : folder.write(lines);
-  const server = await serveRecording(path, { speed: 'max', ...options });
-  servers.push(server);
-  return server;
+  return await serveRecording(path, { speed: 'max', ...options });
 }
 
 /** What a client of that endpoint gets until the server closes it. */
@@ -44,13 +38,13 @@ async function messagesOf(
   options: ServeRecordingOptions = {},
   endpoint = 'devices',
 ): Promise<string[]> {
-  const server = await serve(lines, { exitWhenDone: true, ...options });
+  await using server = await serve(lines, { exitWhenDone: true, ...options });
   return (await new StreamClient(streamUrl(server, endpoint)).end).messages;
 }
 
 const countTo = (end: number) => Array.from({ length: end }, (_, i) => i);
 
-describe('what is sent', () => {
+describe.concurrent('what is sent', () => {
   it('is the very text that came', async () => {
     const frames = [
       '{"type":"device.error","subject":"a.b","data":{"big":123456789012345678901234567890,"f":1.0,"e":1e2}}',
@@ -81,7 +75,7 @@ describe('what is sent', () => {
       formatInvalidLine(stamp(1), 'devices', 'binary', binary, true),
       formatInvalidLine(stamp(2), 'devices', 'not JSON', Buffer.alloc(0), false),
     ].map((line) => line.toString().trimEnd());
-    const server = await serve([eventLine(0, numbered(0)), ...lines], { exitWhenDone: true });
+    await using server = await serve([eventLine(0, numbered(0)), ...lines], { exitWhenDone: true });
     const client = new StreamClient(streamUrl(server));
     const got: { data: Buffer; isBinary: boolean }[] = [];
     client.socket.on('message', (data: Buffer, isBinary) => got.push({ data, isBinary }));
@@ -115,7 +109,7 @@ describe('what is sent', () => {
       eventLine(0, numbered(2), path),
       eventLine(0, numbered(3), 'rules'),
     ];
-    const server = await serve(lines, { exitWhenDone: true });
+    await using server = await serve(lines, { exitWhenDone: true });
     const clients = ['devices', 'device/42', 'rules'].map(
       (endpoint) => new StreamClient(streamUrl(server, endpoint)),
     );
@@ -148,15 +142,14 @@ describe('what is sent', () => {
       lines.filter((_, i) => i % 2 === 1),
       'odd.ndjson',
     );
-    const server = await serveRecording([odd, even], { speed: 'max', exitWhenDone: true });
-    servers.push(server);
+    await using server = await serveRecording([odd, even], { speed: 'max', exitWhenDone: true });
     expect((await new StreamClient(streamUrl(server)).end).messages.map(numberOf)).toEqual(countTo(100));
   });
 
   it('comes again and again', async () => {
     const twice = await messagesOf(numberedLines(0, 5, 1), { loop: 2, speed: 1 });
     expect(twice.map(numberOf)).toEqual([0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
-    const server = await serve(numberedLines(0, 5, 1), { loop: true });
+    await using server = await serve(numberedLines(0, 5, 1), { loop: true });
     const messages = await new StreamClient(streamUrl(server)).received(5000);
     expect(messages.slice(0, 5000).map(numberOf)).toEqual(countTo(5000).map((n) => n % 5));
   });
@@ -165,7 +158,7 @@ describe('what is sent', () => {
     const lines = numberedLines(0, 6, 1);
     const torn = lines[1]!.slice(0, 90) + lines[2]!;
     const problems: ReadProblem[] = [];
-    const server = await serve([lines[0]!, torn, lines[3]!, 'rubbish', lines[4]!], {
+    await using server = await serve([lines[0]!, torn, lines[3]!, 'rubbish', lines[4]!], {
       onProblem: (problem) => problems.push(problem),
     });
     for (const client of [0, 1].map(() => new StreamClient(streamUrl(server)))) {
@@ -178,9 +171,9 @@ describe('what is sent', () => {
   });
 });
 
-describe('when it is sent', () => {
+describe.concurrent('when it is sent', () => {
   it('is not before its time, and in order, at any speed', async () => {
-    const server = await serve(numberedLines(0, 30, 40), { speed: 4, exitWhenDone: true });
+    await using server = await serve(numberedLines(0, 30, 40), { speed: 4, exitWhenDone: true });
     const client = new StreamClient(streamUrl(server));
     const times: number[] = [];
     client.socket.on('message', () => times.push(performance.now()));
@@ -196,7 +189,7 @@ describe('when it is sent', () => {
   });
 
   it('can be paused, stepped through, and gone on with', async () => {
-    const server = await serve(numberedLines(0, 20, 10), { speed: 1, exitWhenDone: true });
+    await using server = await serve(numberedLines(0, 20, 10), { speed: 1, exitWhenDone: true });
     server.pause();
     const client = await new StreamClient(streamUrl(server)).opened();
     expect(server.status).toMatchObject({ paused: true, speed: 1 });
@@ -213,7 +206,7 @@ describe('when it is sent', () => {
       eventLine(0, numbered(n, 'rules'), 'rules'),
       eventLine(0, numbered(n)),
     ]);
-    const server = await serve(lines, { speed, exitWhenDone: true });
+    await using server = await serve(lines, { speed, exitWhenDone: true });
     server.pause();
     const client = await new StreamClient(streamUrl(server)).opened();
     await stepUntil(server, client, 1);
@@ -234,9 +227,9 @@ async function stepUntil(server: ReplayServer, client: StreamClient, count: numb
   }
 }
 
-describe('the clock of each client', () => {
+describe.concurrent('the clock of each client', () => {
   it('gives every connection its events from the start', async () => {
-    const server = await serve(numberedLines(0, 10, 1), { speed: 1 });
+    await using server = await serve(numberedLines(0, 10, 1), { speed: 1 });
     const first = new StreamClient(streamUrl(server));
     expect((await first.received(10)).map(numberOf)).toEqual(countTo(10));
     const second = new StreamClient(streamUrl(server));
@@ -245,7 +238,7 @@ describe('the clock of each client', () => {
   });
 
   it('is done when all that came have everything, and goes on serving', async () => {
-    const server = await serve(numberedLines(0, 100, 1));
+    await using server = await serve(numberedLines(0, 100, 1));
     const client = new StreamClient(streamUrl(server));
     await server.finished;
     expect((await client.received(100)).length).toBe(100);
@@ -254,7 +247,7 @@ describe('the clock of each client', () => {
   });
 
   it('F128: stops when its clients leave, and others go on', async () => {
-    const server = await serve(numberedLines(0, 40, 20), { speed: 1, exitWhenDone: true });
+    await using server = await serve(numberedLines(0, 40, 20), { speed: 1, exitWhenDone: true });
     const leaving = new StreamClient(streamUrl(server));
     await leaving.received(1);
     const staying = await new StreamClient(streamUrl(server)).opened();
@@ -264,17 +257,17 @@ describe('the clock of each client', () => {
   });
 
   it('closes everybody with 1000 at the end, when asked to', async () => {
-    const server = await serve(numberedLines(0, 3, 1), { exitWhenDone: true });
+    await using server = await serve(numberedLines(0, 3, 1), { exitWhenDone: true });
     expect((await new StreamClient(streamUrl(server)).end).code).toBe(1000);
     await server.finished;
     expect((await new StreamClient(streamUrl(server)).end).code).toBe(1006);
   });
 });
 
-describe('the shared clock', () => {
+describe.concurrent('the shared clock', () => {
   it('starts with the first client; each endpoint that is joined soon misses nothing', async () => {
     const lines = [...numberedLines(0, 20, 10), ...numberedLines(0, 20, 10, 'rules')];
-    const server = await serve(lines, { clock: 'shared', speed: 1, exitWhenDone: true });
+    await using server = await serve(lines, { clock: 'shared', speed: 1, exitWhenDone: true });
     const first = new StreamClient(streamUrl(server, 'devices'));
     await first.received(1);
     const second = new StreamClient(streamUrl(server, 'rules'));
@@ -283,7 +276,11 @@ describe('the shared clock', () => {
   });
 
   it('F128: gives who comes later what comes later', async () => {
-    const server = await serve(numberedLines(0, 20, 10), { clock: 'shared', speed: 1, exitWhenDone: true });
+    await using server = await serve(numberedLines(0, 20, 10), {
+      clock: 'shared',
+      speed: 1,
+      exitWhenDone: true,
+    });
     server.pause();
     const early = await new StreamClient(streamUrl(server)).opened();
     await stepUntil(server, early, 5);
@@ -298,7 +295,7 @@ describe('the shared clock', () => {
   it.each([1, 'max'] as const)(
     'at speed %s starts anew for who comes when it is over and everybody has gone',
     async (speed) => {
-      const server = await serve(numberedLines(0, 20, 1), { clock: 'shared', speed });
+      await using server = await serve(numberedLines(0, 20, 1), { clock: 'shared', speed });
       const first = new StreamClient(streamUrl(server));
       await server.finished;
       await first.received(20);
@@ -315,7 +312,7 @@ it('clients of any speed get everything at full speed, unharmed', async () => {
     eventLine(n, `{"data":{"n":${n}},"pad":"${'z'.repeat((n * 37) % 3000)}"}`),
     eventLine(n, `{"data":{"n":${n}},"pad":"${'y'.repeat((n * 53) % 300)}"}`, 'rules'),
   ]);
-  const server = await serve(lines, { loop: 2, exitWhenDone: true });
+  await using server = await serve(lines, { loop: 2, exitWhenDone: true });
   const clients = countTo(6).map(
     (i) => new StreamClient(streamUrl(server, i % 2 === 0 ? 'devices' : 'rules')),
   );
@@ -341,7 +338,7 @@ describe('a client that does not read', () => {
   const bulk = countTo(3000).map((n) => eventLine(n / 10, `{"data":{"n":${n}},"pad":"${'z'.repeat(4000)}"}`));
 
   it('is ended alone, by its limit, when events have their times', async () => {
-    const server = await serve(bulk, {
+    await using server = await serve(bulk, {
       clock: 'shared',
       speed: 0.5,
       exitWhenDone: true,
@@ -360,7 +357,7 @@ describe('a client that does not read', () => {
   });
 
   it('is ended alone, by the patience of the others, at full speed', async () => {
-    const server = await serve(bulk, { exitWhenDone: true, loop: 3, limits: { closePatienceMs: 200 } });
+    await using server = await serve(bulk, { exitWhenDone: true, loop: 3, limits: { closePatienceMs: 200 } });
     server.pause();
     const [idle, busy] = [new StreamClient(streamUrl(server)), new StreamClient(streamUrl(server))];
     await Promise.all([idle.opened(), busy.opened()]);
@@ -375,7 +372,7 @@ describe('a client that does not read', () => {
   });
 });
 
-describe('what cannot be served', () => {
+describe.concurrent('what cannot be served', () => {
   const timed = numberedLines(0, 3, 1);
   const timeless = ['{"type":"device.error"}'];
 
@@ -401,7 +398,7 @@ describe('what cannot be served', () => {
 
   it('a recording that goes away meanwhile ends the server with an error', async () => {
     const path = folder.write(timed, 'leaving.ndjson');
-    const server = await serve(path);
+    await using server = await serve(path);
     rmSync(path);
     const client = new StreamClient(streamUrl(server));
     await expect(server.finished).rejects.toMatchObject({
@@ -413,7 +410,7 @@ describe('what cannot be served', () => {
 
 it('standard input is kept, so that every client gets all of it', async () => {
   const stdin = Readable.from([Buffer.from(`${numberedLines(0, 10, 1).join('\n')}\n`)]);
-  const server = await serve('-', { stdin });
+  await using server = await serve('-', { stdin });
   for (const client of [0, 1].map(() => new StreamClient(streamUrl(server)))) {
     expect((await client.received(10)).map(numberOf)).toEqual(countTo(10));
   }
