@@ -207,17 +207,18 @@ describe.concurrent('odd surroundings', () => {
     expect(stderr).not.toMatch(/bug|Unhandled/);
   });
 
-  test('F106: too few to load the program are a fault of this machine', async ({
-    serve,
-    command,
-    expect,
-  }) => {
-    const server = await serve();
-    const { code, stderr } = await command.tail(server, [], { through: in_('ulimit -n 30; exec "$@"') })
-      .ended;
-    expect(code).toBe(5);
-    expect(stderr).toMatch(/^opmas-ws: too many open files on this machine: .*\n$/);
-  });
+  // Newer ones load with as few as they need to start themselves, and then there is nothing of ours to see.
+  const loadsWithMore = Number(process.versions.node.split('.')[0]) < 22;
+  test.runIf(loadsWithMore)(
+    'F106: too few to load the program are a fault of this machine (Node 20 only)',
+    async ({ serve, command, expect }) => {
+      const server = await serve();
+      const { code, stderr } = await command.tail(server, [], { through: in_('ulimit -n 30; exec "$@"') })
+        .ended;
+      expect(code).toBe(5);
+      expect(stderr).toMatch(/^opmas-ws: too many open files on this machine: .*\n$/);
+    },
+  );
 
   test('F107: a small heap and large messages', async ({ serve, command, expect }) => {
     const server = await serve();
