@@ -19,6 +19,7 @@ export async function showStatus(messages: Messages, describe: () => string): Pr
     const text = () => describe().slice(0, Math.max(stream.columns - SPINNER_COLUMNS, 0));
     const spinner = ora({
       stream,
+      isEnabled: true,
       text: text(),
       color: palette.enabled ? 'cyan' : false,
       // Else it would put the terminal of stdin into another mode.
