@@ -13,6 +13,8 @@ import { WebSocket } from './websocket.js';
 
 /** `setTimeout` fires at once for anything longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** What one read brings at most; then there is mostly more. */
+const FULL_READ_BYTES = 64 * 1024;
 /** How long a server may take to end a connection that is being closed, by either side, before it is destroyed. */
 const CLOSE_LIMIT_MS = 500;
 /** `ws`'s code for a message above the limit that we have set. */
@@ -162,7 +164,21 @@ export class Connection {
     }
     this.#handler.onOpen();
     // Before the listener of `ws`, which has just put its own there; `on` would set the stream going too early.
-    this.#tcp?.prependListener('data', () => this.#handler.onBytes());
+    this.#tcp?.prependListener('data', (bytes: Buffer) => {
+      this.#handler.onBytes();
+      if (bytes.length >= FULL_READ_BYTES && !this.#paused) this.#endTurn();
+    });
+  }
+
+  /**
+   * Leaves what else has come for the next turn of the loop. Otherwise a fast server would keep this turn for
+   * megabytes, and output, timers and other connections would stand still meanwhile.
+   */
+  #endTurn(): void {
+    this.#socket.pause();
+    setImmediate(() => {
+      if (!this.#paused) this.#socket.resume();
+    });
   }
 
   #judge(liveness: Liveness): void {
