@@ -7,14 +7,15 @@ import { runTail } from './run-tail.js';
 /** The mock server and a tail of all four endpoints in one process. */
 export async function runDemo(
   session: Session,
-  options: { duration?: string; rate: string; seed: string },
+  options: { duration?: string; rate: string; seed?: string },
 ): Promise<void> {
   const durationMs =
     options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
   const rate = parseCount(options.rate, '--rate');
   // Both ends are in this process; a proxy of the environment would never find the other one.
   process.env.NO_PROXY = process.env.no_proxy = '*';
-  const server = await startMockServer({ port: 0, rate, seed: parseCount(options.seed, '--seed', 0) });
+  const seed = options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) };
+  const server = await startMockServer({ port: 0, rate, ...seed });
   try {
     session.terminal.messages.say(`A mock of the OPMAS API serves on ${server.url}. Ctrl-C ends it.`);
     const stream = {
