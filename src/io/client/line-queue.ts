@@ -137,7 +137,11 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   }
 
   #makeRoom(bytes: number): void {
-    if (this.#count > 0) this.#seal();
+    if (this.#count > 0) {
+      this.#seal();
+      // A full block need not wait for the end of the turn: the reader can be busy with it meanwhile.
+      this.#flush();
+    }
     if (bytes > this.#block.length) this.#block = Buffer.allocUnsafeSlow(bytes);
   }
 
