@@ -6,24 +6,10 @@ export type RefusalManner =
   | { kind: 'drop' }
   | { kind: 'silence' };
 
-/** A recorded attempt to connect. Times are microseconds of the schedule. */
-export interface Attempt {
-  /** When it began and when it was answered. */
-  from: number;
-  at: number;
-  /** `undefined`: it was let in. */
-  refusal: RefusalManner | undefined;
-  /** When the connection ended; of a refusal, when it came. */
-  end: number;
-  /** From then on a refusal that nobody came for is skipped; unknown until it is known when nothing listens. */
-  passed: number | undefined;
-  /** Whether somebody came for it. */
-  attended: boolean;
-}
-
 /** A time in which nothing listens, in microseconds of the schedule. */
 export interface Downtime {
   from: number;
+  /** Infinite until the recording has told it. */
   to: number;
 }
 
@@ -36,63 +22,81 @@ export const HOLD_MS = 5000;
 export const SLACK_MS = 250;
 const MICROSECONDS = 1000;
 
-/** Something that tells whether anything listened. */
-interface Evidence {
-  kind: 'refused' | 'answered' | 'lost';
+/** An attempt that was answered: by a server, or by nobody. */
+interface Answer {
   from: number;
   at: number;
 }
 
 /**
- * When nothing listened: around attempts that met "connection refused", on whatever endpoint. Such a time begins with
- * the last loss of a connection before them, and ends between the last of them and the next attempt that was
+ * Finds when nothing listened: around attempts that met "connection refused", on whatever endpoint. Such a time begins
+ * with the last loss of a connection before them, and ends between the last of them and the next attempt that was
  * answered. The first attempt of all begins it, because a server has to see that to know that anybody is there.
  * Connections that are open stay open: that something is connected does not say that anything listens.
  *
- * @param attempts Of all endpoints. @param length Due time of the last line.
+ * It is told what happened in the order of the recording, and remembers no more of that than it needs.
  */
-export function downtimesOf(attempts: readonly Attempt[], length: number): Downtime[] {
-  const evidence = attempts.flatMap(evidenceOf).sort((a, b) => a.from - b.from);
-  const downtimes: Downtime[] = [];
-  let before: Evidence | undefined;
-  let loss: Evidence | undefined;
-  let lastRefusal: Evidence | undefined;
-  for (const one of evidence) {
-    if (one.kind === 'refused') {
-      if (lastRefusal === undefined) {
-        const from = startOf(before, loss, one);
-        downtimes.push({ from, to: length + SLACK_MS * MICROSECONDS });
-      }
-      lastRefusal = one;
-    } else if (one.kind === 'lost') {
-      loss = one;
-    } else {
-      const running = downtimes.at(-1);
-      if (lastRefusal !== undefined && running !== undefined) running.to = endOf(lastRefusal, one);
-      before = one;
-      loss = undefined;
-      lastRefusal = undefined;
-    }
+export class DowntimeFinder {
+  /** The last attempt that a server has answered, and the last loss of a connection after it. */
+  #answered: Answer | undefined;
+  #lost: { openedAt: number; at: number } | undefined;
+  #lastRefusal: Answer | undefined;
+  /** The downtime that goes on where the recording has been read to. */
+  #running: Downtime | undefined;
+  #found: Downtime[] = [];
+
+  /** The next downtime, once: when the recording has told that there is one. */
+  take(): Downtime | undefined {
+    return this.#found.shift();
   }
-  return downtimes.filter(({ from, to }) => from < to);
+
+  /** A server has answered an attempt, whatever it said. */
+  answered(from: number, at: number): void {
+    if (this.#running !== undefined && this.#lastRefusal !== undefined) {
+      // It was under way when another one met nobody.
+      if (from < this.#lastRefusal.at) return;
+      this.#running.to = endOf(this.#lastRefusal, from);
+    }
+    this.#answered = { from, at };
+    this.#lost = undefined;
+    this.#lastRefusal = undefined;
+    this.#running = undefined;
+  }
+
+  /** @returns The downtime in which the attempt met nobody. */
+  refused(from: number, at: number): Downtime {
+    this.#lastRefusal = { from, at };
+    if (this.#running === undefined) {
+      this.#running = { from: this.#startBefore(from, at), to: Number.POSITIVE_INFINITY };
+      this.#found.push(this.#running);
+    }
+    return this.#running;
+  }
+
+  lost(openedAt: number, at: number): void {
+    this.#lost = { openedAt, at };
+  }
+
+  /** The recording is over, at that due time; what comes is another pass. */
+  end(due: number): void {
+    if (this.#running !== undefined) this.#running.to = due + SLACK_MS * MICROSECONDS;
+    this.#answered = undefined;
+    this.#lost = undefined;
+    this.#lastRefusal = undefined;
+    this.#running = undefined;
+  }
+
+  #startBefore(from: number, at: number): number {
+    const lost = this.#lost;
+    if (this.#answered === undefined) return at;
+    if (lost === undefined) return (this.#answered.at + from) / 2;
+    // Who comes a little late for a connection that was over at once shall still meet it.
+    const isBrief = lost.at - lost.openedAt < SLACK_MS * MICROSECONDS;
+    const pause = Math.min(SLACK_MS * MICROSECONDS, 0.75 * (from - lost.at));
+    return isBrief ? lost.at + pause : lost.at;
+  }
 }
 
-function evidenceOf({ from, at, refusal, end }: Attempt): Evidence[] {
-  if (refusal !== undefined)
-    return [{ kind: refusal.kind === 'unreachable' ? 'refused' : 'answered', from, at }];
-  const opened: Evidence = { kind: 'answered', from, at };
-  return end === Number.POSITIVE_INFINITY ? [opened] : [opened, { kind: 'lost', from: end, at }];
-}
-
-function startOf(before: Evidence | undefined, loss: Evidence | undefined, first: Evidence): number {
-  if (before === undefined) return first.at;
-  if (loss === undefined) return (before.at + first.from) / 2;
-  // Who comes a little late for a connection that was over at once shall still meet it.
-  const isBrief = loss.from - loss.at < SLACK_MS * MICROSECONDS;
-  const pause = Math.min(SLACK_MS * MICROSECONDS, 0.75 * (first.from - loss.from));
-  return isBrief ? loss.from + pause : loss.from;
-}
-
-function endOf({ at }: Evidence, next: Evidence): number {
-  return Math.max((at + next.from) / 2, next.from - HOLD_MS * MICROSECONDS);
+function endOf(lastRefusal: Answer, nextFrom: number): number {
+  return Math.max((lastRefusal.at + nextFrom) / 2, nextFrom - HOLD_MS * MICROSECONDS);
 }

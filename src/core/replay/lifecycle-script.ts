@@ -18,167 +18,98 @@
  *   away for longer, or until the connection has ended, misses them as it would have. Only if it has ended a moment
  *   ago ({@link SLACK_MS}) and nobody was there, the client still gets all of it, the end included: a connection that
  *   is closed at once (a refused token) shall not be missed by milliseconds.
- * - Where attempts met "connection refused", nothing listens for that time, on no endpoint ({@link downtimesOf}).
+ * - Where attempts met "connection refused", nothing listens for that time, on no endpoint ({@link DowntimeFinder}).
+ *
+ * **How far it is read.** A recording is read a little ahead of its replay ({@link LifecycleScript.aheadOf}), and what
+ * has been acted out is forgotten, so the memory it takes does not grow with the recording.
  */
 
 import type { ConnectionState } from '../recording/line.js';
-import {
-  type Attempt,
-  type Downtime,
-  downtimesOf,
-  HOLD_MS,
-  type RefusalManner,
-  SLACK_MS,
-} from './downtime.js';
+import { type Downtime, DowntimeFinder, HOLD_MS, type RefusalManner, SLACK_MS } from './downtime.js';
+import { type Attempt, EndpointScript, START_IS_TOLD_BY } from './endpoint-script.js';
 
 /** What an attempt gets; `at` is the position in the schedule when it gets it. */
 export type ScriptedAnswer =
   | { admit: true; at: number }
   | { admit: false; at: number; manner: RefusalManner };
 
-/** The clock starts where the first attempt was answered, unless that took longer. */
-const PROMPT_MS = 250;
+/**
+ * Who waits for longer between two attempts than this counts as one that does not come back: the longest wait that
+ * our own client makes is 5 min, when a server asks for it.
+ */
+const LONGEST_ABSENCE_MS = 330_000;
 const MICROSECONDS = 1000;
 
-/** The attempts on one endpoint and which of them is next. */
-class EndpointScript {
-  readonly attempts: Attempt[] = [];
-  next = 0;
-  #began: number | undefined;
-
-  add(due: number, connection: ConnectionState): void {
-    switch (connection.state) {
-      case 'connecting':
-        this.#endUntold(due);
-        this.#began = due;
-        break;
-      case 'refused':
-        this.#answered(due, mannerOf(connection));
-        break;
-      case 'open':
-        this.#answered(due, undefined);
-        break;
-      case 'closed':
-        // The recording may begin within a connection.
-        if (!this.isOpen) this.#answered(this.#endOfLast, undefined);
-        (this.attempts.at(-1) as Attempt).end = due;
-        break;
-    }
-  }
-
-  /** An event that tells of a connection whose opening is not in the recording. */
-  addEvent(due: number): void {
-    if (!this.isOpen) this.#answered(Math.min(due, this.#began ?? this.#endOfLast), undefined);
-  }
-
-  get isOpen(): boolean {
-    const last = this.attempts.at(-1);
-    return last !== undefined && last.refusal === undefined && last.end === Number.POSITIVE_INFINITY;
-  }
-
-  /** A recorder that was killed does not say when its connection ended; another attempt tells that it had. */
-  #endUntold(due: number): void {
-    const last = this.attempts.at(-1);
-    if (last !== undefined && this.isOpen) last.end = due;
-  }
-
-  get #endOfLast(): number {
-    return this.attempts.at(-1)?.end ?? 0;
-  }
-
-  #answered(at: number, refusal: RefusalManner | undefined): void {
-    this.#endUntold(at);
-    const from = Math.min(this.#began ?? at, at);
-    this.#began = undefined;
-    const end = refusal === undefined ? Number.POSITIVE_INFINITY : at;
-    this.attempts.push({ from, at, refusal, end, passed: undefined, attended: false });
-  }
-
-  /** Passes what cannot happen any more at that position. */
-  settle(position: number, slack: number): void {
-    for (; this.next < this.attempts.length; this.next++) {
-      const attempt = this.attempts[this.next] as Attempt;
-      if (position < this.#endOf(attempt, this.attempts[this.next + 1], slack)) return;
-    }
-  }
-
-  #endOf(attempt: Attempt, following: Attempt | undefined, slack: number): number {
-    if (attempt.refusal === undefined) return attempt.attended ? attempt.end : attempt.end + slack;
-    return attempt.passed ?? (following === undefined ? Number.POSITIVE_INFINITY : following.from + slack);
-  }
-
-  rewind(): void {
-    this.next = 0;
-    for (const attempt of this.attempts) attempt.attended = false;
-  }
-}
-
-/** Built line by line in the order of the recording; then asked at each attempt. */
+/** Built line by line in the order of the recording; asked at each attempt, as soon as it can answer. */
 export class LifecycleScript {
   readonly #endpoints = new Map<string, EndpointScript>();
-  #length = Number.POSITIVE_INFINITY;
-  /** Length of one pass of a loop, and which pass it is. */
-  #passLength = Number.POSITIVE_INFINITY;
-  #pass = 0;
-  #downtimes: readonly Downtime[] = [];
+  readonly #downtimes = new DowntimeFinder();
+  /** Due time of the line that was read last. */
+  #read = 0;
+  #isOver = false;
+
+  /** Up to which due time the recording has been read; infinite when all of it has been. */
+  get read(): number {
+    return this.#isOver ? Number.POSITIVE_INFINITY : this.#read;
+  }
+
+  /** How far ahead of the replay the recording has to be read, in microseconds of the schedule. */
+  aheadOf(speed: number): number {
+    return (LONGEST_ABSENCE_MS + SLACK_MS * speed) * MICROSECONDS;
+  }
 
   /** @param connection `undefined` for an event. */
   add(endpoint: string, due: number, connection: ConnectionState | undefined): void {
+    this.#read = due;
     let script = this.#endpoints.get(endpoint);
     if (script === undefined) {
-      script = new EndpointScript();
+      script = new EndpointScript(this.#downtimes);
       this.#endpoints.set(endpoint, script);
     }
     if (connection === undefined) script.addEvent(due);
     else script.add(due, connection);
   }
 
-  /**
-   * The recording is over.
-   *
-   * @param length Due time of its last line. @param passLength Due time of its first line in the next pass.
-   */
-  finish(length: number, passLength = Number.POSITIVE_INFINITY): void {
-    this.#length = length;
-    this.#passLength = passLength;
-    const scripts = [...this.#endpoints.values()].filter(({ attempts }) => attempts.length > 0);
-    this.#downtimes = downtimesOf(
-      scripts.flatMap(({ attempts }) => attempts),
-      length,
-    );
-    for (const { attempts } of scripts) passInDowntimes(attempts, this.#downtimes);
+  /** Forgets what cannot happen any more at that position, on endpoints that nobody comes to as well. */
+  settle(position: number, speed: number): void {
+    const slack = SLACK_MS * MICROSECONDS * speed;
+    for (const script of this.#endpoints.values()) script.settle(position, slack);
   }
 
-  /** Back to the beginning, for another replay. */
-  rewind(): void {
-    this.#pass = 0;
-    for (const script of this.#endpoints.values()) script.rewind();
+  /** One pass through the recording has ended; in a loop another one follows. */
+  endPass(): void {
+    this.#downtimes.end(this.#read);
   }
 
-  /** When nothing listens, in one pass. */
-  get downtimes(): readonly Downtime[] {
-    return this.#downtimes;
+  /** Everything has been read. */
+  end(): void {
+    this.endPass();
+    this.#isOver = true;
   }
 
-  /** Due time of the last line. */
-  get length(): number {
-    return this.#length;
+  /** The next time in which nothing listens, once; `undefined` when none is known yet. */
+  takeDowntime(): Downtime | undefined {
+    return this.#downtimes.take();
   }
 
-  /** Length of one pass of a loop; infinite when there is but one. */
-  get passLength(): number {
-    return this.#passLength;
+  /** Where the clock begins when the first client of all comes to that endpoint; `undefined` until that is known. */
+  startFor(endpoint: string): number | undefined {
+    const script = this.#endpoints.get(endpoint);
+    if (script !== undefined) return script.startAt(this.read);
+    return this.read > START_IS_TOLD_BY ? 0 : undefined;
   }
 
-  /** Where the clock begins when the first client of all comes to that endpoint. */
-  startFor(endpoint: string): number {
-    const first = this.#endpoints.get(endpoint)?.attempts[0];
-    if (first === undefined || first.from > PROMPT_MS * MICROSECONDS) return 0;
-    return first.at - first.from <= PROMPT_MS * MICROSECONDS ? first.at : first.from;
+  /** Whether enough has been read for {@link answer}. */
+  canAnswer(endpoint: string, position: number, speed: number): boolean {
+    const slack = SLACK_MS * MICROSECONDS * speed;
+    if (this.read < position + slack) return false;
+    const script = this.#endpoints.get(endpoint);
+    script?.settle(position, slack);
+    return script?.next !== undefined || this.read >= position + this.aheadOf(speed);
   }
 
   /**
-   * What an attempt gets.
+   * What an attempt gets. To be asked when {@link canAnswer}.
    *
    * @param position Where the replay stands, in microseconds of the schedule.
    * @param speed How many of them pass in a microsecond: the client's patience is real time.
@@ -186,30 +117,16 @@ export class LifecycleScript {
   answer(endpoint: string, position: number, speed: number): ScriptedAnswer {
     const script = this.#endpoints.get(endpoint);
     if (script === undefined) return { admit: true, at: position };
-    const passStart = this.#enterPass(position);
-    const answer = this.#answerInPass(script, position - passStart, MICROSECONDS * speed);
-    return { ...answer, at: answer.at + passStart };
-  }
-
-  /** @returns Where the running pass began. */
-  #enterPass(position: number): number {
-    if (this.#passLength === Number.POSITIVE_INFINITY) return 0;
-    const pass = Math.floor(position / this.#passLength);
-    if (pass !== this.#pass) for (const script of this.#endpoints.values()) script.rewind();
-    this.#pass = pass;
-    return pass * this.#passLength;
-  }
-
-  #answerInPass(script: EndpointScript, position: number, millisecond: number): ScriptedAnswer {
+    const millisecond = MICROSECONDS * speed;
     script.settle(position, SLACK_MS * millisecond);
-    const attempt = script.attempts[script.next];
-    const before = script.attempts[script.next - 1]?.refusal;
+    const attempt = script.next;
+    const before = script.refusalBefore;
     if (attempt === undefined) {
-      const isDown = before !== undefined && position < this.#length;
+      const isDown = before !== undefined && !(this.#isOver && position >= this.#read);
       return isDown ? { admit: false, at: position, manner: before } : { admit: true, at: position };
     }
     if (attempt.refusal !== undefined) {
-      script.next++;
+      script.pass();
       return {
         admit: false,
         at: refusalTime(attempt, position, SLACK_MS * millisecond),
@@ -228,27 +145,4 @@ export class LifecycleScript {
 function refusalTime(attempt: Attempt, position: number, slack: number): number {
   if (position >= attempt.from - slack && position <= attempt.at) return attempt.at;
   return position + attempt.at - attempt.from;
-}
-
-/** The words are those of `io/client/connect-failure.ts`. */
-function mannerOf(refused: { status?: number; error?: string }): RefusalManner {
-  if (refused.status !== undefined && refused.status >= 200 && refused.status <= 999) {
-    return { kind: 'status', status: refused.status };
-  }
-  const error = refused.error ?? '';
-  if (error.startsWith('connection refused')) return { kind: 'unreachable' };
-  if (error.startsWith('connection reset')) return { kind: 'reset' };
-  return { kind: /^no (answer|upgrade)\b/.test(error) ? 'silence' : 'drop' };
-}
-
-/** Nobody hears of attempts while nothing listens: they count as made when that is over. */
-function passInDowntimes(attempts: readonly Attempt[], downtimes: readonly Downtime[]): void {
-  let next = 0;
-  for (const attempt of attempts) {
-    while (next < downtimes.length && (downtimes[next] as Downtime).to <= attempt.from) next++;
-    const downtime = downtimes[next];
-    if (attempt.refusal?.kind === 'unreachable' && downtime !== undefined && downtime.from < attempt.at) {
-      attempt.passed = downtime.to;
-    }
-  }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Downtime } from '../../core/replay/downtime.js';
 import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { ServerControl } from '../server/stream-source.js';
 import type { Paced } from './pacer.js';
@@ -18,34 +19,31 @@ export interface Door {
 
 /** Stops listening for the downtimes of a script, and listens again. */
 export class Doorman implements Paced {
-  readonly #script: LifecycleScript;
   readonly #door: Door;
-  /** How many times the door is shut or opened in all. */
-  readonly #switches: number;
   #playback: TimedPlayback | undefined;
-  #next = 0;
+  #script: LifecycleScript | undefined;
+  /** The downtime that is next, or that goes on, and whether it has begun. */
+  #downtime: Downtime | undefined;
+  #hasBegun = false;
   #isShut = false;
   #stopped = false;
 
-  constructor(script: LifecycleScript, passes: number, door: Door) {
-    this.#script = script;
+  constructor(door: Door) {
     this.#door = door;
-    this.#switches = script.downtimes.length === 0 ? 0 : script.downtimes.length * 2 * passes;
   }
 
   /** Begins anew, on the clock of that playback. */
-  follow(playback: TimedPlayback): void {
+  follow(playback: TimedPlayback, script: LifecycleScript): void {
     this.#playback = playback;
-    this.#next = 0;
+    this.#script = script;
+    this.#downtime = undefined;
+    this.#hasBegun = false;
   }
 
   get dueAt(): number {
-    if (this.#playback === undefined || this.#next >= this.#switches) return Number.POSITIVE_INFINITY;
-    const { downtimes, passLength } = this.#script;
-    const pass = Math.floor(this.#next / (downtimes.length * 2));
-    const downtime = downtimes[Math.floor(this.#next / 2) % downtimes.length];
-    const position = (this.#next % 2 === 0 ? downtime?.from : downtime?.to) ?? 0;
-    return this.#playback.timeOf(position + (pass === 0 ? 0 : pass * passLength));
+    this.#downtime ??= this.#script?.takeDowntime();
+    if (this.#playback === undefined || this.#downtime === undefined) return Number.POSITIVE_INFINITY;
+    return this.#playback.timeOf(this.#hasBegun ? this.#downtime.to : this.#downtime.from);
   }
 
   /** Leaves the door as it is, for good. */
@@ -55,7 +53,11 @@ export class Doorman implements Paced {
 
   advance(now: number): void {
     let shut = this.#isShut;
-    for (; this.dueAt <= now; this.#next++) shut = this.#next % 2 === 0;
+    while (this.dueAt <= now) {
+      shut = !this.#hasBegun;
+      this.#hasBegun = shut;
+      if (!shut) this.#downtime = undefined;
+    }
     if (shut === this.#isShut || this.#stopped) return;
     this.#isShut = shut;
     this.#door.onDowntime(shut ? 'begins' : 'ends');

@@ -5,6 +5,8 @@ import { type Door, Doorman } from './doorman.js';
 import type { LifecycleStep } from './frame-run.js';
 import type { LaneGroup } from './lane-group.js';
 import type { Paced, Pacer } from './pacer.js';
+import type { Programme } from './read-frames.js';
+import { ScriptReader } from './script-reader.js';
 import type { TimedPlayback } from './timed-playback.js';
 
 /** A client that comes so long after a recorded opening still gets all that the connection brought. */
@@ -13,39 +15,70 @@ export const REMEMBER_MS = 30_000;
 /** What a client gets that comes for a connection just after its end: the script's slack, and time for the handshake. */
 export const MISSED_MS = 500;
 
-/** Acts out a script: who comes in when, what becomes of them, and when nothing listens. */
+/** Acts out what is recorded of connections: who comes in when, what becomes of them, and when nothing listens. */
 export class LifecycleStage {
-  readonly #script: LifecycleScript;
+  readonly #programme: Programme;
   readonly #pacer: Pacer;
-  readonly #doorman: Doorman;
+  readonly #onFailure: (error: unknown) => void;
+  #doorman: Doorman | undefined;
+  /** What is acted out now, by the clock of its playback. */
+  #play: { playback: TimedPlayback; reader: ScriptReader } | undefined;
 
-  constructor(script: LifecycleScript, passes: number, pacer: Pacer, door: Door) {
-    this.#script = script;
+  /** @param onFailure Told when the recording can't be read further. */
+  constructor(programme: Programme, pacer: Pacer, onFailure: (error: unknown) => void) {
+    this.#programme = programme;
     this.#pacer = pacer;
-    this.#doorman = new Doorman(script, passes, door);
+    this.#onFailure = onFailure;
   }
 
-  /** Starts the playback for the first client of all, who comes to that endpoint. */
-  begin(playback: TimedPlayback, endpoint: string): void {
-    this.#script.rewind();
-    playback.start(this.#script.startFor(endpoint));
-    this.#doorman.follow(playback);
+  /** The door that is shut when nothing listened. */
+  guard(door: Door): void {
+    this.#doorman = new Doorman(door);
     this.#pacer.add(this.#doorman);
   }
 
-  stop(): void {
-    this.#doorman.stop();
+  /** Begins to read the script for a playback that has not started; it takes the place of the one before. */
+  prepare(playback: TimedPlayback): void {
+    void this.#play?.reader.stop();
+    const reader = new ScriptReader(this.#programme, playback, this.#pacer);
+    reader.finished.catch(this.#onFailure);
+    this.#play = { playback, reader };
   }
 
-  /** Resolves when the attempt is to be answered. */
-  async admit(playback: TimedPlayback, endpoint: string): Promise<Refusal | undefined> {
-    const answer = this.#script.answer(endpoint, playback.position, playback.speed);
+  async stop(): Promise<void> {
+    this.#doorman?.stop();
+    await this.#play?.reader.stop();
+  }
+
+  /** Resolves when an attempt of a client is to be answered. The first one of all starts the playback. */
+  async admit(endpoint: string): Promise<Refusal | undefined> {
+    const play = this.#play;
+    if (play === undefined) return undefined;
+    const { playback, reader } = play;
+    const { script } = reader;
+    if (!playback.started) {
+      const start = await reader.when(() => script.startFor(endpoint));
+      if (!playback.started) this.#begin(playback, script, start);
+    }
+    const answer = await reader.when(() => {
+      const { position, speed } = playback;
+      return script.canAnswer(endpoint, position, speed)
+        ? script.answer(endpoint, position, speed)
+        : undefined;
+    });
+    if (answer === undefined) return undefined;
     await this.#reached(playback, answer.at);
     return answer.admit ? undefined : refusalOf(answer.manner);
   }
 
+  #begin(playback: TimedPlayback, script: LifecycleScript, start: number | undefined): void {
+    playback.start(start);
+    this.#doorman?.follow(playback, script);
+    this.#pacer.reschedule();
+  }
+
   /** Does to the clients what was done to the recorded one. @returns How many events nobody got. */
-  play({ lane, connection }: LifecycleStep, lanes: LaneGroup, now: number): number {
+  perform({ lane, connection }: LifecycleStep, lanes: LaneGroup, now: number): number {
     const clients = lanes.at(lane);
     if (connection.state === 'open') clients.remember({ until: now + REMEMBER_MS, firstOnly: false });
     if (connection.state === 'closed') clients.end(connection.code, connection.reason, now + MISSED_MS);

@@ -3,7 +3,7 @@ import type { RecordedLine } from '../../core/recording/recorded-line.js';
 import { Pace, type PaceOptions } from '../../core/replay/pace.js';
 import { type Moment, TimeWindow } from '../../core/replay/time-window.js';
 import type { ReadProblem } from '../recording/cursor.js';
-import { collectRecording } from '../recording/reader.js';
+import { collectRecording, type LineCollector } from '../recording/reader.js';
 import { type FrameRun, FrameRunBuilder } from './frame-run.js';
 import type { LaneTable } from './lane-table.js';
 
@@ -37,35 +37,58 @@ export interface ReadingOptions {
 }
 
 /** Reads the recording from its start and makes frames of what was asked for, pass after pass. */
-export async function* readFrames(
+export function readFrames(
   programme: Programme,
   { signal, runBytes, blockBytes, timed, wants }: ReadingOptions,
 ): AsyncGenerator<FrameRun, void, undefined> {
+  const { lanes, lifecycle } = programme;
+  const builder = (pace: Pace) => new FrameRunBuilder({ lanes, lifecycle, pace, runBytes, timed, wants });
+  return readPasses(programme, builder, { signal, blockBytes });
+}
+
+export interface PassesOptions {
+  signal: AbortSignal;
+  /** Bytes of a piece read from the file. */
+  blockBytes: number;
+  /** Told of the end of each pass. */
+  onPass?: () => void;
+}
+
+/**
+ * Reads the lines that were asked for, pass after pass, with whatever is to be made of them.
+ *
+ * @param createCollector Its pace tells when each line is due: call `next` for each one, in their order.
+ */
+export async function* readPasses<Batch>(
+  programme: Programme,
+  createCollector: (pace: Pace) => LineCollector<Batch>,
+  { signal, blockBytes, onPass }: PassesOptions,
+): AsyncGenerator<Batch, void, undefined> {
   const pace = new Pace(programme.pace);
-  const { lanes, lifecycle, filter, sources } = programme;
-  const builder = new FrameRunBuilder({ lanes, lifecycle, pace, runBytes, timed, wants });
-  const reading = { ...programme, trusting: filter.passesAll, maxBlockBytes: blockBytes };
+  const collector = createCollector(pace);
+  const reading = { ...programme, trusting: programme.filter.passesAll, maxBlockBytes: blockBytes };
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);
     const ending = AbortSignal.any([signal, selection.over]);
     const keep = selection.keepsAll ? undefined : (line: RecordedLine) => selection.keeps(line);
-    let lines = 0;
-    for await (const run of collectRecording(sources, builder, {
+    let batches = 0;
+    for await (const batch of collectRecording(programme.sources, collector, {
       ...reading,
       keep,
       signal: ending,
     })) {
-      lines += run.count;
-      yield run;
+      batches++;
+      yield batch;
     }
+    onPass?.();
     // Nothing, repeated for ever, would be a loop without an end.
-    if (lines === 0) return;
+    if (batches === 0) return;
   }
 }
 
 /** Which lines of one pass are wanted. */
-export class Selection {
+class Selection {
   readonly #programme: Programme;
   readonly #window: TimeWindow;
   readonly #over = new AbortController();

@@ -1,4 +1,3 @@
-import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { Clock } from '../clock.js';
 import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
 import type { LifecycleStep } from './frame-run.js';
@@ -20,10 +19,8 @@ export type ReplayNotice =
 export interface ReplaySourceOptions {
   programme: Programme;
   speed: number | 'max';
-  /** One clock for all, which starts with the first client; else each client has its own. */
+  /** One clock for all, which starts with the first client; else each client has its own. Lifecycle lines need it. */
   shared: boolean;
-  /** Implies `shared`. */
-  script: LifecycleScript | undefined;
   /** Microseconds of the schedule, if that is known. */
   length: number | undefined;
   exitWhenDone: boolean;
@@ -63,7 +60,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   readonly #playbacks = new Set<Playback>();
   /** The playback that new clients join. */
   #current: Playback | undefined;
-  #stage: LifecycleStage | undefined;
+  readonly #stage: LifecycleStage | undefined;
   #gathering: { timer: NodeJS.Timeout; since: number } | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #speed: number;
@@ -77,6 +74,9 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#options = options;
     this.#speed = options.speed === 'max' ? Number.POSITIVE_INFINITY : options.speed;
     this.#pacer = new Pacer(options);
+    if (options.programme.lifecycle) {
+      this.#stage = new LifecycleStage(options.programme, this.#pacer, (error) => this.#fail(error));
+    }
     this.played = new Promise((resolve, reject) => {
       this.#markPlayed = { resolve, reject };
     });
@@ -129,9 +129,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   start(control: ServerControl): void {
-    const { script, programme } = this.#options;
-    if (script === undefined) return;
-    this.#stage = new LifecycleStage(script, programme.passes, this.#pacer, {
+    this.#stage?.guard({
       control,
       onDowntime: (phase) => this.#options.onNotice({ kind: 'downtime', phase }),
       onFailure: (error) => this.#fail(error),
@@ -140,9 +138,8 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   async admit(endpoint: string): Promise<Refusal | undefined> {
     if (this.#stage === undefined) return undefined;
-    const playback = this.#currentPlayback() as TimedPlayback;
-    if (!playback.started) this.#stage.begin(playback, endpoint);
-    return await this.#stage.admit(playback, endpoint);
+    this.#currentPlayback();
+    return await this.#stage.admit(endpoint);
   }
 
   connect(client: ServedClient): () => void {
@@ -156,7 +153,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   async stop(): Promise<void> {
     clearTimeout(this.#gathering?.timer);
     clearTimeout(this.#lingering);
-    this.#stage?.stop();
+    await this.#stage?.stop();
     this.#pacer.stop();
     for (const playback of this.#playbacks) playback.stop();
     await Promise.allSettled([...this.#playbacks].map(({ ended }) => ended));
@@ -170,7 +167,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   #createPlayback(): Playback {
-    const { programme, speed, shared, script, clock } = this.#options;
+    const { programme, speed, shared, clock } = this.#options;
     const common = {
       read: (reading: ReadingOptions) => readFrames(programme, reading),
       shared,
@@ -178,7 +175,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
       paused: this.#paused,
     };
     const remembrance =
-      script === undefined
+      this.#stage === undefined
         ? { firstOnly: true, forMs: START_GRACE_MS }
         : { firstOnly: false, forMs: REMEMBER_MS };
     const playback =
@@ -190,10 +187,11 @@ export class ReplaySource implements StreamSource, PlaybackControls {
             pacer: this.#pacer,
             speed: this.#speed,
             ...(shared ? { remembrance } : {}),
-            lingerMs: script === undefined ? 0 : MISSED_MS,
+            lingerMs: this.#stage === undefined ? 0 : MISSED_MS,
             onLifecycle: (step, lanes, now) => this.#playLifecycle(step, lanes, now),
           });
     this.#playbacks.add(playback);
+    if (playback instanceof TimedPlayback) this.#stage?.prepare(playback);
     playback.ended.then(
       () => this.#ended(playback),
       (error) => this.#fail(error),
@@ -264,7 +262,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   #playLifecycle(step: LifecycleStep, lanes: LaneGroup, now: number): void {
-    const events = this.#stage?.play(step, lanes, now) ?? 0;
+    const events = this.#stage?.perform(step, lanes, now) ?? 0;
     const endpoint = this.#options.programme.lanes.labelOf(step.lane);
     if (events > 0 && endpoint !== undefined) this.#options.onNotice({ kind: 'unseen', endpoint, events });
   }

@@ -13,7 +13,7 @@ import type { Programme } from './read-frames.js';
 import { type ReplayNotice, ReplaySource, type ReplayStatus } from './replay-source.js';
 import { scheduleLength } from './schedule-length.js';
 import { type Spool, spool } from './spool.js';
-import { readLifecycle, surveyBeginning } from './survey.js';
+import { surveyBeginning } from './survey.js';
 
 /** How to serve a recording; all of it optional. */
 export interface ServeRecordingOptions extends ServingOptions {
@@ -92,11 +92,9 @@ export async function serveRecording(
     const usesTimes = options.rate === undefined && options.speed !== 'max';
     const chooses = programme.from !== undefined || programme.to !== undefined;
     const beginning = await surveyBeginning(programme, usesTimes || chooses);
-    const script = options.lifecycle === true ? await readLifecycle(programme, options.signal) : undefined;
     const source = new ReplaySource({
       programme,
-      script,
-      length: script?.length ?? (await scheduleLength(programme, beginning)),
+      length: await scheduleLength(programme, beginning),
       speed: options.speed ?? 1,
       shared: options.clock === 'shared' || options.lifecycle === true,
       exitWhenDone: options.exitWhenDone === true,

@@ -1,9 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import type { RecordedLine } from '../../core/recording/recorded-line.js';
-import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
-import { Pace } from '../../core/replay/pace.js';
 import { collectRecording, type LineCollector } from '../recording/reader.js';
-import { type Programme, Selection } from './read-frames.js';
+import type { Programme } from './read-frames.js';
 
 /** When a recording begins, in microseconds since 1970; `NaN` where it does not say. */
 export interface Beginning {
@@ -61,28 +59,7 @@ async function lookThrough(
   { sources }: Programme,
   keep: (line: RecordedLine) => boolean,
   signal: AbortSignal,
-  trusting = true,
 ): Promise<void> {
-  const options = { keep, signal, trusting, maxBlockBytes: BLOCK_BYTES };
+  const options = { keep, signal, trusting: true, maxBlockBytes: BLOCK_BYTES };
   for await (const _none of collectRecording(sources, nothing, options));
-}
-
-/** Reads the whole recording for what happened to its connections, without keeping anything else. */
-export async function readLifecycle(programme: Programme, signal?: AbortSignal): Promise<LifecycleScript> {
-  const script = new LifecycleScript();
-  const pace = new Pace(programme.pace);
-  const selection = new Selection(programme);
-  const keep = (line: RecordedLine) => {
-    if (!selection.keeps(line)) return false;
-    const due = pace.next(Number.isNaN(line.receivedAt) ? undefined : line.receivedAt);
-    script.add(programme.lanes.labelFor(line.endpoint), due, line.connection);
-    programme.lanes.indexOf(line.endpoint);
-    return false;
-  };
-  const ending = signal === undefined ? selection.over : AbortSignal.any([signal, selection.over]);
-  await lookThrough(programme, keep, ending, programme.filter.passesAll);
-  const length = pace.due;
-  pace.restart();
-  script.finish(length, programme.passes > 1 ? pace.due : undefined);
-  return script;
 }

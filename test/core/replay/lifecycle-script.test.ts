@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ConnectionState } from '../../../src/core/recording/line.js';
+import type { Downtime } from '../../../src/core/replay/downtime.js';
 import { LifecycleScript, type ScriptedAnswer } from '../../../src/core/replay/lifecycle-script.js';
 
 const MS = 1000;
@@ -20,11 +21,23 @@ function stateOf(what: Entry[1]): ConnectionState | undefined {
   return what < 1000 ? { state: 'refused', status: what } : { state: 'closed', code: what, reason: '' };
 }
 
-function scriptOf(entries: readonly Entry[], passLength?: number): LifecycleScript {
+function scriptOf(entries: readonly Entry[]): LifecycleScript {
   const script = new LifecycleScript();
-  for (const [at, what, endpoint = 'devices'] of entries) script.add(endpoint, at * MS, stateOf(what));
-  script.finish((entries.at(-1)?.[0] ?? 0) * MS, passLength === undefined ? undefined : passLength * MS);
+  addTo(script, entries);
+  script.end();
   return script;
+}
+
+function addTo(script: LifecycleScript, entries: readonly Entry[], start = 0): void {
+  for (const [at, what, endpoint = 'devices'] of entries) {
+    script.add(endpoint, (start + at) * MS, stateOf(what));
+  }
+}
+
+function downtimesOf(script: LifecycleScript): Downtime[] {
+  const all: Downtime[] = [];
+  for (let one = script.takeDowntime(); one !== undefined; one = script.takeDowntime()) all.push(one);
+  return all;
 }
 
 /** A script whose first connection somebody has met. */
@@ -263,7 +276,7 @@ describe('downtimes', () => {
       [3600, 'connecting', 'rules'],
       [3601, 'open', 'rules'],
     ]);
-    expect(script.downtimes).toEqual([{ from: 1010 * MS, to: 2550 * MS }]);
+    expect(downtimesOf(script)).toEqual([{ from: 1010 * MS, to: 2550 * MS }]);
     ask(script, 0);
     // Whoever comes before it begins meets the nearest thing; whoever comes after it is over is not refused again.
     expect(ask(script, 1005)).toBe('unreachable@1005');
@@ -279,11 +292,11 @@ describe('downtimes', () => {
       [1500, refused],
       [3500, 'open'],
     ];
-    expect(scriptOf(entries).downtimes).toEqual([{ from: 1000 * MS, to: 2500 * MS }]);
+    expect(downtimesOf(scriptOf(entries))).toEqual([{ from: 1000 * MS, to: 2500 * MS }]);
     entries.splice(5, 0, [1600, 1012, 'rules'], [1700, 'connecting', 'rules'], [1710, 'open', 'rules']);
-    expect(scriptOf(entries).downtimes).toEqual([{ from: 1000 * MS, to: 1600 * MS }]);
+    expect(downtimesOf(scriptOf(entries))).toEqual([{ from: 1000 * MS, to: 1600 * MS }]);
     entries.splice(8, 0, [2000, refused]);
-    expect(scriptOf(entries).downtimes).toEqual([
+    expect(downtimesOf(scriptOf(entries))).toEqual([
       { from: 1000 * MS, to: 1600 * MS },
       { from: 1855 * MS, to: 2750 * MS },
     ]);
@@ -298,7 +311,7 @@ describe('downtimes', () => {
       [3001, 'connecting'],
       [3002, 'open'],
     ]);
-    expect(script.downtimes).toEqual([{ from: 1 * MS, to: 2001 * MS }]);
+    expect(downtimesOf(script)).toEqual([{ from: 1 * MS, to: 2001 * MS }]);
     expect([1, 3001].map((at) => ask(script, at))).toEqual(['unreachable@1', 'in@3002']);
   });
 
@@ -309,7 +322,7 @@ describe('downtimes', () => {
       [1500, refused],
       [9000, 'connecting'],
     ]);
-    expect(script.downtimes).toEqual([{ from: 1000 * MS, to: 9250 * MS }]);
+    expect(downtimesOf(script)).toEqual([{ from: 1000 * MS, to: 9250 * MS }]);
   });
 
   it('end soon enough before a success that came long after the last refusal', () => {
@@ -320,27 +333,126 @@ describe('downtimes', () => {
       [32_000, 'connecting'],
       [32_001, 'open'],
     ]);
-    expect(script.downtimes).toEqual([{ from: 1000 * MS, to: 27_000 * MS }]);
+    expect(downtimesOf(script)).toEqual([{ from: 1000 * MS, to: 27_000 * MS }]);
   });
 });
 
 it('every pass of a loop is like the first', () => {
-  const script = scriptOf(
-    [
-      [0, 'connecting'],
-      [2, 503],
-      [1000, 'connecting'],
-      [1002, 'open'],
-      [5000, 1011],
-    ],
-    6000,
-  );
+  const script = new LifecycleScript();
+  const entries: Entry[] = [
+    [0, 'connecting'],
+    [2, 503],
+    [1000, 'connecting'],
+    [1002, 'open'],
+    [5000, 1011],
+    [5500, 'connecting'],
+    [5501, 'connection refused (127.0.0.1:8000)'],
+  ];
+  for (const start of [0, 6000]) {
+    addTo(script, entries, start);
+    script.endPass();
+  }
+  script.end();
   const times = [1, 1001, 3000];
   const pass = (start: number) => times.map((at) => ask(script, start + at));
   expect(pass(0)).toEqual(['503@2', 'in@1002', 'in@3000']);
   expect(pass(6000)).toEqual(['503@6002', 'in@7002', 'in@9000']);
-  script.rewind();
-  expect(pass(0)).toEqual(['503@2', 'in@1002', 'in@3000']);
+  expect(downtimesOf(script)).toEqual([
+    { from: 5000 * MS, to: 5751 * MS },
+    { from: 11_000 * MS, to: 11_751 * MS },
+  ]);
+});
+
+describe('a recording that is read while it is replayed', () => {
+  it('answers as soon as the next attempt has been read', () => {
+    const script = new LifecycleScript();
+    expect(script.canAnswer('devices', 0, 1)).toBe(false);
+    addTo(script, [
+      [0, 'connecting'],
+      [4, 'open'],
+    ]);
+    expect(script.canAnswer('devices', 4 * MS, 1)).toBe(false);
+    addTo(script, [[300, 'event']]);
+    expect(script.canAnswer('devices', 4 * MS, 1)).toBe(true);
+    expect(ask(script, 4)).toBe('in@4');
+    addTo(script, [
+      [1000, 1011],
+      [2000, 'event', 'rules'],
+    ]);
+    expect(script.canAnswer('devices', 1100 * MS, 1)).toBe(false);
+    addTo(script, [
+      [30_000, 'connecting'],
+      [30_010, 503],
+    ]);
+    expect(script.canAnswer('devices', 1100 * MS, 1)).toBe(true);
+    expect(ask(script, 1100)).toBe('503@1110');
+  });
+
+  it('answers for an endpoint that does not come back once it has been read for minutes ahead, or to its end', () => {
+    const gone: Entry[] = [
+      [0, 'open'],
+      [1000, 1011],
+      [200_000, 'event', 'rules'],
+    ];
+    const ended = scriptOf(gone);
+    expect(ended.canAnswer('devices', 1300 * MS, 1)).toBe(true);
+    const script = new LifecycleScript();
+    addTo(script, gone);
+    expect(script.canAnswer('devices', 1300 * MS, 1)).toBe(false);
+    addTo(script, [[340_000, 'event', 'rules']]);
+    expect(script.canAnswer('devices', 1300 * MS, 1)).toBe(true);
+    expect(script.canAnswer('devices', 20_000 * MS, 1)).toBe(false);
+  });
+
+  it('knows where the clock begins once the first attempt has been answered, or has not been for long', () => {
+    const script = new LifecycleScript();
+    expect(script.startFor('devices')).toBeUndefined();
+    addTo(script, [
+      [0, 'open', 'rules'],
+      [10, 'connecting'],
+    ]);
+    expect(script.startFor('rules')).toBe(0);
+    expect(script.startFor('devices')).toBeUndefined();
+    addTo(script, [[501, 'event', 'rules']]);
+    expect(script.startFor('devices')).toBe(10 * MS);
+    expect(script.startFor('system')).toBe(0);
+  });
+
+  it('tells a downtime when it has begun to read it, and its end later', () => {
+    const script = new LifecycleScript();
+    addTo(script, [
+      [0, 'open'],
+      [1000, 1006],
+    ]);
+    expect(script.takeDowntime()).toBeUndefined();
+    addTo(script, [[1500, 'connection refused (127.0.0.1:8000)']]);
+    const downtime = script.takeDowntime();
+    expect(downtime).toEqual({ from: 1000 * MS, to: Number.POSITIVE_INFINITY });
+    addTo(script, [[2500, 'open']]);
+    expect(downtime).toEqual({ from: 1000 * MS, to: 2000 * MS });
+    expect(script.takeDowntime()).toBeUndefined();
+  });
+
+  it('forgets what has been acted out', () => {
+    const script = new LifecycleScript();
+    for (let cycle = 0; cycle < 2000; cycle++) {
+      const start = cycle * 1000;
+      addTo(
+        script,
+        [
+          [0, 'connecting'],
+          [1, 503],
+          [500, 'connecting'],
+          [501, 'open'],
+          [900, 1011],
+        ],
+        start,
+      );
+      if (cycle === 0) continue;
+      expect(ask(script, start - 999)).toBe(`503@${start - 999}`);
+      expect(ask(script, start - 499)).toBe(`in@${start - 499}`);
+    }
+  });
 });
 
 describe('any recording', () => {
@@ -388,8 +500,8 @@ describe('any recording', () => {
     fc.assert(
       fc.property(history, jitter, (attempts, jitters) => {
         const script = scriptOf(entriesOf(attempts));
-        const isDown = (at: number) =>
-          script.downtimes.some(({ from, to }) => from <= at * MS && at * MS < to);
+        const downtimes = downtimesOf(script);
+        const isDown = (at: number) => downtimes.some(({ from, to }) => from <= at * MS && at * MS < to);
         let recorded = 0;
         let now = 0;
         let drift = 0;

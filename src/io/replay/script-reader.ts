@@ -1,0 +1,134 @@
+import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
+import type { Pace } from '../../core/replay/pace.js';
+import type { LineCollector } from '../recording/reader.js';
+import type { LaneTable } from './lane-table.js';
+import type { Paced, Pacer } from './pacer.js';
+import { type Programme, readPasses } from './read-frames.js';
+import type { TimedPlayback } from './timed-playback.js';
+
+/** Small pieces: between them others have their turn. */
+const BLOCK_BYTES = 64 * 1024;
+/** It reads so much further than it has to, and rests until that is used up. */
+const RESERVE = 1.25;
+
+/** Reads what happened to the connections of a recording, a little ahead of its playback. */
+export class ScriptReader implements Paced {
+  readonly script = new LifecycleScript();
+  /** Rejects when the recording can't be read further. */
+  readonly finished: Promise<void>;
+  readonly #playback: TimedPlayback;
+  readonly #pacer: Pacer;
+  readonly #stopping = new AbortController();
+  #onRead: (() => void)[] = [];
+  /** Lets the reading go on that is far enough ahead. */
+  #resume: (() => void) | undefined;
+
+  /** Begins to read at once. */
+  constructor(programme: Programme, playback: TimedPlayback, pacer: Pacer) {
+    this.#playback = playback;
+    this.#pacer = pacer;
+    this.finished = this.#read(programme);
+    this.finished.catch(() => undefined);
+    pacer.add(this);
+  }
+
+  /** Resolves with what the script has to say as soon as it has read enough for that, or can read no more. */
+  async when<T>(told: () => T | undefined): Promise<T | undefined> {
+    for (;;) {
+      const value = told();
+      if (value !== undefined || this.script.read === Number.POSITIVE_INFINITY) return value;
+      this.#resume?.();
+      await new Promise<void>((resolve) => {
+        this.#onRead.push(resolve);
+      });
+    }
+  }
+
+  get dueAt(): number {
+    if (this.#resume === undefined) return Number.POSITIVE_INFINITY;
+    return this.#playback.timeOf(this.script.read - this.#ahead);
+  }
+
+  advance(): void {
+    this.#resume?.();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#pacer.remove(this);
+    this.#resume?.();
+    await this.finished.catch(() => undefined);
+  }
+
+  get #ahead(): number {
+    return this.script.aheadOf(this.#playback.speed);
+  }
+
+  async #read(programme: Programme): Promise<void> {
+    const { signal } = this.#stopping;
+    const passes = readPasses(programme, (pace) => new ScriptLines(this.script, programme.lanes, pace), {
+      signal,
+      blockBytes: BLOCK_BYTES,
+      onPass: () => this.script.endPass(),
+    });
+    try {
+      for await (const _lines of passes) {
+        this.#tell();
+        await this.#untilNeeded(signal);
+      }
+    } finally {
+      this.script.end();
+      this.#tell();
+    }
+  }
+
+  #tell(): void {
+    this.script.settle(this.#playback.position, this.#playback.speed);
+    for (const resolve of this.#onRead.splice(0)) resolve();
+    // Downtimes may have become known.
+    this.#pacer.reschedule();
+  }
+
+  async #untilNeeded(signal: AbortSignal): Promise<void> {
+    const { position } = this.#playback;
+    if (this.script.read < position + RESERVE * this.#ahead || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+      this.#pacer.reschedule();
+    });
+    this.#resume = undefined;
+  }
+}
+
+/** Tells a script the lines, as they are read. */
+class ScriptLines implements LineCollector<undefined> {
+  isEmpty = true;
+  readonly #script: LifecycleScript;
+  readonly #lanes: LaneTable;
+  readonly #pace: Pace;
+
+  constructor(script: LifecycleScript, lanes: LaneTable, pace: Pace) {
+    this.#script = script;
+    this.#lanes = lanes;
+    this.#pace = pace;
+  }
+
+  hasRoomFor(): boolean {
+    return true;
+  }
+
+  add(line: RecordedLine): void {
+    this.isEmpty = false;
+    const { receivedAt, connection } = line;
+    const due = this.#pace.next(Number.isNaN(receivedAt) ? undefined : receivedAt);
+    const endpoint = this.#lanes.labelOf(this.#lanes.indexOf(line.endpoint));
+    if (endpoint !== undefined) this.#script.add(endpoint, due, connection);
+  }
+
+  settle(): void {}
+
+  take(): undefined {
+    this.isEmpty = true;
+  }
+}

@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, describe, expect } from 'vitest';
+import { encodeFrame } from '../../../src/core/websocket-frame.js';
+import {
+  parseTimestamp,
+  type Refusal,
+  type ServerControl,
+  serveRecording,
+  startServer,
+  tokenFromText,
+} from '../../../src/index.js';
+import type { Reading, ReadOptions } from '../../support/reading.js';
+import { eventLine, numbered, RecordingFolder, stamp } from '../../support/recordings.js';
+import { test } from '../../support/stage.js';
+import { HandSource } from '../server/hand-source.js';
+
+const folder = new RecordingFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+/** No line may be further than that from when it came before. */
+const LIMIT_MS = 20;
+
+/** A server that goes through an outage, told step by step. */
+class FailingSource extends HandSource {
+  control!: ServerControl;
+  refusal: Refusal | undefined;
+  #sent = 0;
+
+  start(control: ServerControl): void {
+    this.control = control;
+  }
+
+  admit(): Refusal | undefined {
+    return this.refusal;
+  }
+
+  /** Sends events to the clients that came last, a little apart. */
+  async send(clients: number, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      for (const client of this.clients.slice(-clients)) {
+        client.send(encodeFrame(Buffer.from(numbered(this.#sent++, client.endpoint))), 1);
+      }
+      await delay(20);
+    }
+  }
+
+  last(clients: number) {
+    return this.clients.slice(-clients);
+  }
+}
+
+/** Waits that are the same each time. */
+const steady = { random: () => 1, retry: { retryDelayMs: 400, retryMaxMs: 400, exitOnClose: true } };
+const both = ['devices', 'rules'];
+
+/** A short connection on each endpoint. */
+const warmUp = both.flatMap((endpoint) => [
+  eventLine(0, numbered(0, endpoint), endpoint),
+  JSON.stringify({
+    received_at: stamp(1),
+    connection: { state: 'closed', code: 1000, reason: '' },
+    endpoint,
+  }),
+]);
+
+/** What is the same when the same happens again: the texts of events, and what happened to connections. */
+function essenceOf(lines: readonly string[], endpoint: string): string[] {
+  return lines
+    .map((line) => JSON.parse(line))
+    .filter((line) => line.endpoint === endpoint)
+    .map(({ received_at: _at, endpoint: _endpoint, ...rest }) => {
+      if (rest.connection === undefined) return JSON.stringify(rest);
+      const { url: _url, gap_since: _since, error, ...connection } = rest.connection;
+      return JSON.stringify({
+        ...connection,
+        ...(error === undefined ? {} : { error: error.replace(/\d+/g, 'N') }),
+      });
+    });
+}
+
+/** Milliseconds from the first event: how long a client takes to connect for the first time is its own affair. */
+function timesOf(lines: readonly string[], endpoint: string): number[] {
+  const stamps = lines.map((line) => parseTimestamp(JSON.parse(line).received_at) as number);
+  const start = stamps[lines.findIndex((line) => JSON.parse(line).connection === undefined)]!;
+  return stamps
+    .filter((_, i) => JSON.parse(lines[i]!).endpoint === endpoint)
+    .map((time) => (time - start) / 1000);
+}
+
+describe('a recorded outage', () => {
+  test('recorded from its replay is the same again: events, lifecycle, order, times', {
+    timeout: 60_000,
+  }, async ({ read }) => {
+    // Loading the client takes its time, once: that is no part of what is recorded.
+    await recordReplay(folder.write(warmUp, 'warm-up.ndjson'), read);
+    const original = await recordOutage(read);
+    const path = folder.write(original, 'outage.ndjson');
+    // What happens and its order are the same every time. The machine may do something else for a moment.
+    let latest = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 5 && latest > LIMIT_MS; tries++) {
+      const again = await recordReplay(path, read);
+      for (const endpoint of both) expect(essenceOf(again, endpoint)).toEqual(essenceOf(original, endpoint));
+      latest = Math.max(...both.flatMap((endpoint) => differences(original, again, endpoint)));
+    }
+    expect(latest).toBeLessThanOrEqual(LIMIT_MS);
+  });
+
+  /** By how much each line of an endpoint came earlier or later than before, in milliseconds. */
+  function differences(original: readonly string[], again: readonly string[], endpoint: string): number[] {
+    const times = timesOf(again, endpoint);
+    return timesOf(original, endpoint).map((time, i) => Math.abs(time - times[i]!));
+  }
+
+  async function recordOutage(read: (options: ReadOptions) => Reading): Promise<string[]> {
+    const source = new FailingSource();
+    const server = await startServer(source);
+    const token = tokenFromText(server.token, 'test');
+    const reading = read({ url: server.url, token, endpoints: both, recorder: 'test', ...steady });
+    await source.hasClients(2);
+    await source.send(2, 5);
+
+    source.refusal = { kind: 'status', status: 503 };
+    for (const client of source.last(2)) client.close(1011, 'going down\n');
+    await states(reading, 'refused', 4);
+    source.refusal = undefined;
+    await source.hasClients(4);
+    await source.send(2, 5);
+
+    source.control.suspend();
+    for (const client of source.last(2)) client.destroy();
+    await states(reading, 'refused', 8);
+    await source.control.resume();
+    await source.hasClients(6);
+    await source.send(2, 3);
+
+    for (const client of source.last(2)) client.close(1005);
+    await source.hasClients(8);
+    await source.send(2, 2);
+    for (const client of source.last(2)) client.close(1000, 'bye');
+    await reading.end;
+    await server.close();
+    return reading.texts;
+  }
+
+  async function states(reading: Reading, state: string, count: number): Promise<void> {
+    while (reading.states.filter((each) => each === state).length < count) await reading.lifecycle.next();
+  }
+
+  async function recordReplay(path: string, read: (options: ReadOptions) => Reading): Promise<string[]> {
+    await using server = await serveRecording(path, { lifecycle: true });
+    const token = tokenFromText(server.token, 'test');
+    const reading = read({ url: server.url, token, endpoints: both, recorder: 'test', ...steady });
+    await reading.end;
+    return reading.texts;
+  }
+});
