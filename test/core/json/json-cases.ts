@@ -50,6 +50,8 @@ const word = fc.constantFrom(
 );
 const stringText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 12 }).map((text) => JSON.stringify(text)),
+  // Longer than what is looked at in one step.
+  fc.string({ minLength: 10, maxLength: 70 }).map((text) => JSON.stringify(text)),
   fc.constantFrom(
     '"\\u0074ype"',
     '"\\uD83D"',

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FrameReader } from '../../../src/core/json/frame.js';
 import { JsonScanner } from '../../../src/core/json/json-scanner.js';
+import { ScanMemory } from '../../../src/core/json/scan-memory.js';
 import { damagedObject, edgeCases, expectedOf, fuzzRuns, objectText, tokenSoup } from './json-cases.js';
 
 const reader = new FrameReader();
@@ -65,4 +66,61 @@ describe('JsonScanner', () => {
     expect(scan('['.repeat(depth))).toBe('not JSON');
     expect(scan('{}')).toBe('object');
   });
+});
+
+describe('a text in the memory of the scanner', () => {
+  const text = Buffer.from('{"type":"a","subject":"ü"}');
+
+  /** Puts texts into the memory, one behind the other. */
+  function memoryWith(...texts: Buffer[]): { memory: ScanMemory; scanner: JsonScanner } {
+    const memory = new ScanMemory(texts.reduce((sum, { length }) => sum + length, 1));
+    memory.room.set(Buffer.concat(texts));
+    return { memory, scanner: new JsonScanner(memory) };
+  }
+
+  test('is scanned where it stands, and stays as it is, like all around it', () => {
+    const { memory, scanner } = memoryWith(text, text, text);
+    const before = Buffer.from(memory.room);
+    const bytes = memory.room.subarray(text.length);
+    expect(scanner.scan(bytes, 0, text.length)).toBe('object');
+    expect(bytes.toString('utf8', scanner.typeStart, scanner.typeEnd)).toBe('a');
+    expect(bytes.toString('utf8', scanner.subjectStart, scanner.subjectEnd)).toBe('ü');
+    expect(scanner.hasNonAscii).toBe(true);
+    expect(scanner.scan(bytes, 0, text.length - 1)).toBe('not JSON');
+    expect(scanner.scan(bytes, 0, text.length + 1)).toBe('not JSON');
+    expect(memory.room.equals(before)).toBe(true);
+  });
+
+  test('may end where the room ends', () => {
+    const { memory, scanner } = memoryWith(text);
+    const end = memory.room.length - 1;
+    for (const tail of ['"}', '12345}', 'true}', '\\u0041"}', '12345', '"', '\\', 't']) {
+      const whole = `{"type":${tail.endsWith('"}') && tail !== '"}' ? '"' : ''}${tail === '"}' ? '""}' : tail}`;
+      const bytes = Buffer.from(whole);
+      memory.room.set(bytes, end - bytes.length);
+      expect(scanner.scan(memory.room, end - bytes.length, end)).toBe(expectedOf(bytes).verdict);
+    }
+  });
+
+  test('F67: may be nested deeper than the memory has levels', () => {
+    const depth = new ScanMemory(1).mostLevels + 1;
+    const deep = (levels: number) =>
+      Buffer.from(`{"type":"a","data":${'['.repeat(levels)}${']'.repeat(levels)}}`);
+    for (const levels of [depth - 2, depth - 1, depth]) {
+      const { memory, scanner } = memoryWith(deep(levels));
+      const { length } = deep(levels);
+      expect(scanner.scan(memory.room, 0, length)).toBe('object');
+      expect(memory.room.toString('utf8', scanner.typeStart, scanner.typeEnd)).toBe('a');
+      expect(scanner.scan(memory.room, 0, length - 1)).toBe('not JSON');
+    }
+  });
+});
+
+test('texts of any length are scanned, before and after longer ones', () => {
+  for (const length of [10, 100_000, 110_000, 500_000, 5_000_000, 200_000, 10]) {
+    const text = Buffer.from(JSON.stringify({ data: 'x'.repeat(length), type: 'a' }));
+    expect(reader.read(text)).toBe('object');
+    expect(reader.type).toBe('a');
+    expect(reader.read(text, 0, text.length - 1)).toBe('not JSON');
+  }
 });
