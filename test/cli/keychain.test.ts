@@ -202,7 +202,7 @@ describe('Keychain', () => {
 
   it('F35: says so where keytar cannot be loaded', async () => {
     const path = join(folder, 'lonely-child.mjs');
-    copyFileSync(resolve(import.meta.dirname, '../../dist/cli/connection/keychain-child.js'), path);
+    copyFileSync(resolve(import.meta.dirname, '../../dist/chunks/keychain-child.js'), path);
     await expect(new Keychain(path).get('x')).rejects.toThrow(/keytar/);
   });
 

@@ -1,0 +1,83 @@
+/**
+ * Builds `dist/`: the JSON scanner becomes WebAssembly, and the source becomes a few files that load quickly. The
+ * types come from `tsc`, which `npm run build` runs behind this.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import asc from 'assemblyscript/asc';
+import { build } from 'rolldown';
+
+const SCANNER = 'src/core/json/wasm/json-scan.ts';
+const SCANNER_MODULE = 'src/core/json/wasm/json-scan.wasm.ts';
+const SCANNER_OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];
+
+/**
+ * Node takes about a third of a millisecond for each module it loads, so what is loaded together is one file. Some of
+ * these files are told here, the first that fits; the others follow from the `import()`s in the source.
+ */
+const TOGETHER = {
+  /** What every command begins with; for `--version` and `--help` it is all. */
+  start: /\/src\/cli\/(main|commands|commander|exit|version)\.ts$/,
+  /** What a connection needs, `ws` above all; loaded when there is to be one. */
+  connection: /\/src\/io\/client\/(connection|websocket|liveness|connect-failure|give-up|triage)\.ts$/,
+  /** What else every program needs that connects to a stream. */
+  library:
+    /\/src\/(index|core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(line-filter|type-hints)|io\/(client|http|token)\/[^/]+|io\/(clock|on-demand))\.ts$/,
+  /** And what the commands need for it. */
+  tail: /\/src\/cli\/(tail|session|terminal|palette|stop-requests|(connection|options|stream)\/(?!keychain-child)[^/]+)\.ts$/,
+};
+
+process.chdir(import.meta.dirname);
+await compileScanner();
+await bundle();
+
+/** Puts the WebAssembly into the text of a module, so that nobody has to read a file for it. */
+async function compileScanner() {
+  /** @type {Uint8Array} */
+  let binary = new Uint8Array();
+  const { error, stderr } = await asc.main([SCANNER, ...SCANNER_OPTIONS, '--outFile', 'scan.wasm'], {
+    writeFile: (_name, contents) => {
+      if (typeof contents !== 'string') binary = contents;
+    },
+  });
+  if (error) throw new Error(stderr.toString(), { cause: error });
+  const text = `/** Made of \`json-scan.ts\` by \`build.mjs\`: WebAssembly in base64. */
+export const JSON_SCAN =
+  '${Buffer.from(binary).toString('base64')}';
+`;
+  // An unchanged file is left alone, for those who watch it.
+  if (textOf(SCANNER_MODULE) !== text) writeFileSync(SCANNER_MODULE, text);
+}
+
+/** @param {string} path */
+function textOf(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+async function bundle() {
+  const groups = Object.entries(TOGETHER).map(([name, test], i) => ({ name, test, priority: 10 - i }));
+  await build({
+    input: {
+      index: 'src/index.ts',
+      'cli/main': 'src/cli/main.ts',
+      // Run as a program of its own, by `cli/connection/keychain.ts`, from beside the file that has it.
+      'chunks/keychain-child': 'src/cli/connection/keychain-child.ts',
+    },
+    platform: 'node',
+    logLevel: 'silent',
+    // Libraries stay what they are: dependencies.
+    external: (id) => /^[a-z@]/.test(id) && !id.startsWith('@oxc-project/'),
+    transform: { target: 'node20.19' },
+    output: {
+      dir: 'dist',
+      cleanDir: true,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: 'chunks/[name].js',
+      codeSplitting: { groups },
+    },
+  });
+}
