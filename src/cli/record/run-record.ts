@@ -29,7 +29,7 @@ export interface RecordCommandOptions extends StreamCommandOptions {
 }
 
 /** What comes while the disk is busy is written at once afterwards, up to so much; more waits in the stream. */
-const MAX_PENDING_BYTES = 256 * 1024;
+const MAX_PENDING_BYTES = 384 * 1024;
 
 /** Writes a live stream to a recording until it ends or somebody ends it. */
 export async function runRecord(

@@ -9,6 +9,7 @@ import type { Clock } from '../clock.js';
 import type { ProxyAgent } from '../http/proxy.js';
 import { connectFailureOf } from './connect-failure.js';
 import { Liveness } from './liveness.js';
+import { readInTurn } from './reading-turns.js';
 import { WebSocket } from './websocket.js';
 
 /** `setTimeout` fires at once for anything longer. */
@@ -171,12 +172,12 @@ export class Connection {
   }
 
   /**
-   * Leaves what else has come for the next turn of the loop. Otherwise a fast server would keep this turn for
+   * Leaves what else has come for a later turn of the loop. Otherwise a fast server would keep this turn for
    * megabytes, and output, timers and other connections would stand still meanwhile.
    */
   #endTurn(): void {
     this.#socket.pause();
-    setImmediate(() => {
+    readInTurn(() => {
       if (!this.#paused) this.#socket.resume();
     });
   }
