@@ -17,12 +17,11 @@ const SCANNER_OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemo
 const TOGETHER = {
   /** What every command begins with; for `--version` and `--help` it is all. */
   start: /\/src\/cli\/(main|commands|commander|exit|version)\.ts$/,
-  /** What a connection needs, `ws` above all; loaded when there is to be one. */
-  connection:
-    /\/src\/io\/client\/(connection|reading-turns|websocket|liveness|connect-failure|give-up|triage)\.ts$/,
-  /** What else every program needs that connects to a stream. */
+  /** What every program needs that connects to a stream. */
   library:
     /\/src\/(index|core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(line-filter|type-hints)|io\/(client|http|token)\/[^/]+|io\/(clock|on-demand))\.ts$/,
+  /** What a connection needs, `ws` above all; loaded when there is to be one. */
+  connection: /\/src\/io\/client\/connection\/[^/]+\.ts$/,
   /** And what the commands need for it. */
   tail: /\/src\/cli\/(tail|session|terminal|palette|stop-requests|(connection|options|stream)\/(?!keychain-child)[^/]+)\.ts$/,
 };

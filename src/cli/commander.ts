@@ -13,3 +13,4 @@ export const CommanderError: typeof Commander.CommanderError = commander.Command
 export type CommanderError = Commander.CommanderError;
 export const Option: typeof Commander.Option = commander.Option;
 export type Option = Commander.Option;
+export const InvalidArgumentError: typeof Commander.InvalidArgumentError = commander.InvalidArgumentError;

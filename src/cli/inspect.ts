@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from './commander.js';
 import type { InspectCommandOptions } from './inspect/run-inspect.js';
 import { runCommand } from './session.js';
 

@@ -4,7 +4,6 @@ import { ProblemMessages } from '../recording-problems.js';
 import type { Session } from '../session.js';
 import { jsonReport } from './json-report.js';
 import { showProgress } from './progress.js';
-import { textReport } from './text-report.js';
 
 /** What commander makes of the options of `inspect`. */
 export interface InspectCommandOptions {
@@ -48,6 +47,7 @@ export async function runInspect(
     const json = `${JSON.stringify(jsonReport(report))}\n`;
     await out.write(out.isTerminal ? `${escapeUnsafeJson(json.trimEnd())}\n` : json);
   } else if (options.html === undefined) {
+    const { textReport } = await import('./text-report.js');
     await out.write(textReport(files, report, out));
   }
 }

@@ -1,4 +1,5 @@
 import { JsonScanner, type JsonVerdict } from './json-scanner.js';
+import type { ScanMemory } from './scan-memory.js';
 import { SpanTexts } from './span-texts.js';
 
 /** What a frame's text is. Only `object` can be an event. */
@@ -10,7 +11,7 @@ export type FrameVerdict = JsonVerdict;
  * and as long as the bytes stay as they are. Ask it only about frames whose verdict was `object`.
  */
 export class FrameReader {
-  readonly #scanner = new JsonScanner();
+  readonly #scanner: JsonScanner;
   readonly #types = new SpanTexts();
   readonly #subjects = new SpanTexts();
   #bytes: Buffer = Buffer.alloc(0);
@@ -19,6 +20,11 @@ export class FrameReader {
   /** What of the frame's text stands before `#start`: nothing, or the brace of a frame that is read in its line. */
   #before: '' | '{' = '';
   #value: Record<string, unknown> | undefined;
+
+  /** @param memory Where most of the frames stand, if they stand in such memory: those need not be copied. */
+  constructor(memory?: ScanMemory) {
+    this.#scanner = new JsonScanner(memory);
+  }
 
   /**
    * Reads the frame in `bytes[start..end)`.

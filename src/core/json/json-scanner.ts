@@ -35,6 +35,9 @@ export class JsonScanner {
   subjectEnd = -1;
 
   readonly #own: ScanMemory | undefined;
+  /** The bytes of the last text that stood there. Asking anew for each where it stands would cost as much as all else. */
+  #held: Uint8Array | undefined;
+  #address = 0;
 
   /** @param memory Texts that stand there need not be copied. The byte behind each of them has to be there, too. */
   constructor(memory?: ScanMemory) {
@@ -53,8 +56,12 @@ export class JsonScanner {
 
   #scan(bytes: Uint8Array, start: number, end: number, isRest: boolean): JsonVerdict {
     const own = this.#own;
-    if (own?.holds(bytes)) {
-      const address = bytes.byteOffset;
+    if (own !== undefined && (bytes === this.#held || own.holds(bytes))) {
+      if (bytes !== this.#held) {
+        this.#held = bytes;
+        this.#address = bytes.byteOffset;
+      }
+      const address = this.#address;
       const found = own.scan(address + start, address + end, isRest);
       if (found !== TOO_DEEP) return this.#tell(found, own, -address);
     }

@@ -1,4 +1,5 @@
 import { FrameReader } from '../json/frame.js';
+import type { ScanMemory } from '../json/scan-memory.js';
 import { SpanTexts } from '../json/span-texts.js';
 import { endpointOfType } from '../protocol.js';
 import {
@@ -27,13 +28,23 @@ const ENDPOINT = Buffer.from('","endpoint":"');
 /** What a line of a recording tells of: an event, a frame that was none, or the connection. */
 export type LineKind = Line['kind'];
 
+export interface RecordedLineOptions {
+  /**
+   * Take event lines that we wrote by their ends, without looking at the JSON between: several times as fast. Nothing
+   * can be asked of `frame` then. Default `false`.
+   */
+  trusting?: boolean;
+  /** Where most of the lines stand, if they stand in such memory. */
+  memory?: ScanMemory | undefined;
+}
+
 /**
  * Looks at one line of a recording after another. One object is used again and again, so that nothing is allocated
  * per line; what it says holds until the next {@link read} and as long as the bytes stay as they are.
  */
 export class RecordedLine {
   /** The event: its type, subject and value. Only for lines of kind `event`. */
-  readonly frame = new FrameReader();
+  readonly frame: FrameReader;
   kind: LineKind = 'event';
   /** The line is `bytes[start..end)`, without its line feed. */
   bytes: Buffer = Buffer.alloc(0);
@@ -62,12 +73,9 @@ export class RecordedLine {
   #timestampAt = -1;
   #receivedAt = Number.NaN;
 
-  /**
-   * @param trusting Take event lines that we wrote by their ends, without looking at the JSON between: several times
-   *   as fast. Nothing can be asked of `frame` then.
-   */
-  constructor(trusting = false) {
+  constructor({ trusting = false, memory }: RecordedLineOptions = {}) {
     this.#trusting = trusting;
+    this.frame = new FrameReader(memory);
   }
 
   /**

@@ -20,11 +20,17 @@ export class TimestampReader {
     for (let i = 0; i < MINUTE_LENGTH; i++) {
       if (bytes[at + i] !== this.#minute[i]) return this.#readAnew(bytes, at);
     }
-    const seconds = digits(bytes, at + MINUTE_LENGTH, 2);
-    const fraction = digits(bytes, at + MINUTE_LENGTH + 3, 6);
-    if (bytes[at + MINUTE_LENGTH + 2] !== POINT || bytes[at + TIMESTAMP_LENGTH - 1] !== UPPER_Z)
-      return Number.NaN;
-    return seconds < 60 ? this.#base + seconds * 1_000_000 + fraction : Number.NaN;
+    const second = at + MINUTE_LENGTH;
+    const seconds = twoDigits(bytes, second);
+    const high = twoDigits(bytes, second + 3);
+    const middle = twoDigits(bytes, second + 5);
+    const low = twoDigits(bytes, second + 7);
+    const isTime =
+      (seconds | high | middle | low) >= 0 &&
+      seconds < 60 &&
+      bytes[second + 2] === POINT &&
+      bytes[second + 9] === UPPER_Z;
+    return isTime ? this.#base + seconds * 1_000_000 + high * 10_000 + middle * 100 + low : Number.NaN;
   }
 
   #readAnew(bytes: Buffer, at: number): number {
@@ -36,12 +42,9 @@ export class TimestampReader {
   }
 }
 
-function digits(bytes: Buffer, at: number, count: number): number {
-  let value = 0;
-  for (let i = 0; i < count; i++) {
-    const digit = (bytes[at + i] as number) - ZERO;
-    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
-    value = value * 10 + digit;
-  }
-  return value;
+/** The number that two digits make; -1 when they are none. */
+function twoDigits(bytes: Buffer, at: number): number {
+  const tens = (bytes[at] as number) - ZERO;
+  const ones = (bytes[at + 1] as number) - ZERO;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1;
 }

@@ -141,7 +141,7 @@ function startFor(from: number, at: number): number {
   return at - from <= PROMPT ? at : from;
 }
 
-/** The words are those of `io/client/connect-failure.ts`. */
+/** The words are those of `io/client/connection/connect-failure.ts`. */
 function mannerOf(refused: { status?: number; error?: string }): RefusalManner {
   if (refused.status !== undefined && refused.status >= 200 && refused.status <= 999) {
     return { kind: 'status', status: refused.status };

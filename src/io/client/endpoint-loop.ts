@@ -11,7 +11,7 @@ import {
   type RetryState,
 } from '../../core/retry.js';
 import { proxyAgentFor } from '../http/proxy.js';
-import type { Connection } from './connection.js';
+import type { Connection } from './connection/connection.js';
 import type { GivenUp } from './give-up.js';
 import { type GapTotals, LinkHistory } from './link-history.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
@@ -166,7 +166,7 @@ export class EndpointLoop {
       format: FORMAT_VERSION,
     });
     // Late, because it brings `ws`, which costs time that programs without a connection need not spend.
-    const { Connection } = await import('./connection.js');
+    const { Connection } = await import('./connection/connection.js');
     // What an end needs, while files can still be opened: connections may take all that there are.
     await Promise.all([import('./give-up.js'), import('./triage.js')]);
     if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };

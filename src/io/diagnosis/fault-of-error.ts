@@ -1,6 +1,6 @@
 import type { ConnectionFault } from '../../core/diagnosis/diagnosis.js';
 import { OpmasError } from '../../core/errors.js';
-import { connectFailureOf } from '../client/connect-failure.js';
+import { connectFailureOf } from '../client/connection/connect-failure.js';
 import { ProxyError } from '../http/proxy.js';
 
 interface SystemError extends Error {

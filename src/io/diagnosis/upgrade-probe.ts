@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { WebSocket } from '../client/websocket.js';
+import type { WebSocket } from '../client/connection/websocket.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import { OwnFault } from '../http/system-error.js';
 
@@ -39,7 +39,7 @@ const CLOSE_LIMIT_MS = 200;
 export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> {
   const { url, ca, insecure, signal } = options;
   const agent = await proxyAgentFor(url, { ca });
-  const { WebSocket } = await import('../client/websocket.js');
+  const { WebSocket } = await import('../client/connection/websocket.js');
   const start = performance.now();
   const socket = new WebSocket(url, {
     perMessageDeflate: false,

@@ -66,7 +66,7 @@ export class RecordingCursor {
     { trusting, isOnly }: { trusting: boolean; isOnly: boolean },
     onProblem: (problem: ReadProblem) => void,
   ) {
-    this.line = new RecordedLine(trusting);
+    this.line = new RecordedLine({ trusting, memory: source.memory });
     this.#isOnly = isOnly;
     this.#source = source;
     this.name = source.name;

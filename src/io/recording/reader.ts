@@ -84,7 +84,8 @@ export async function* collectRecording<Batch>(
   try {
     const perSource = Math.floor(TOTAL_BLOCK_BYTES / (2 * sources.length));
     const blockSize = Math.max(MIN_BLOCK_BYTES, Math.min(maxBlockBytes, perSource));
-    for (const path of sources) opened.push(await openSource(path, { ...options, blockSize }));
+    for (const path of sources)
+      opened.push(await openSource(path, { ...options, blockSize, scanned: !trusting }));
     const onProblem = problemHandler(options);
     const reading = { trusting, isOnly: sources.length === 1 };
     const cursors = opened.map((source) => new RecordingCursor(source, reading, onProblem));

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
+import { ScanMemory } from '../../core/json/scan-memory.js';
 import { gunzip } from './gunzip.js';
 
 /** Where lines come from: a file by its path, or `-` for standard input. */
@@ -10,6 +11,8 @@ export interface OpenSource {
   readonly name: string;
   /** The bytes, unpacked if they are gzip data. A block holds until the next one is asked for. */
   readonly blocks: AsyncGenerator<Buffer>;
+  /** Where most of the blocks stand, if they are to be scanned where they stand. */
+  readonly memory?: ScanMemory | undefined;
   close(): Promise<void>;
 }
 
@@ -18,6 +21,8 @@ export interface SourceOptions {
   stdin?: Readable | undefined;
   /** Bytes to read at a time. */
   blockSize: number;
+  /** Whether the JSON in the blocks will be scanned. */
+  scanned: boolean;
   /** Ends the wait for input that does not come. */
   signal?: AbortSignal | undefined;
   /** Told how many bytes, as they are stored, were read. */
@@ -38,8 +43,12 @@ export async function openSource(path: string, options: SourceOptions): Promise<
     throw error instanceof OpmasError ? error : openingFailed(path, error as NodeJS.ErrnoException);
   }
   const isFile = (await handle.stat()).isFile();
-  const read = () => readBlocks(path, handle, isFile, options);
-  return { name: path, blocks: unpacked(read, isFile), close: () => handle.close() };
+  const { blockSize, scanned } = options;
+  const memory = scanned ? new ScanMemory(2 * blockSize) : undefined;
+  const room = memory?.room ?? Buffer.allocUnsafeSlow(2 * blockSize);
+  const buffers: BufferPair = [room.subarray(0, blockSize), room.subarray(blockSize, 2 * blockSize)];
+  const read = () => readBlocks(path, handle, isFile, buffers, options);
+  return { name: path, blocks: unpacked(read, isFile), memory, close: () => handle.close() };
 }
 
 function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
@@ -73,12 +82,15 @@ async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGener
   yield* rest;
 }
 
+type BufferPair = readonly [Buffer, Buffer];
+
 /** Reads from the start. While one block is looked at the next one is read, into two buffers in turn. */
 async function* readBlocks(
   path: string,
   handle: FileHandle,
   isFile: boolean,
-  { blockSize, onRead }: SourceOptions,
+  buffers: BufferPair,
+  { onRead }: SourceOptions,
 ): AsyncGenerator<Buffer> {
   let position = 0;
   const readInto = async (buffer: Buffer) => {
@@ -92,7 +104,6 @@ async function* readBlocks(
       throw new OpmasError('LOCAL', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
     }
   };
-  const buffers = [Buffer.allocUnsafeSlow(blockSize), Buffer.allocUnsafeSlow(blockSize)] as const;
   let turn = 0;
   let next = readInto(buffers[0]);
   try {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 
 import { OpmasError } from '../../core/errors.js';
 import { CLOSE_AUTHENTICATION_FAILED, ENDPOINTS, WEBSOCKET_PATH } from '../../core/protocol.js';
-import { type WebSocket, WebSocketServer } from '../client/websocket.js';
+import { type WebSocket, WebSocketServer } from '../client/connection/websocket.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
 import { RequestGuard } from './guard.js';
 import { Listeners } from './listeners.js';

@@ -118,7 +118,7 @@ function runsOf(
   use: (run: FrameRun) => void,
   newline: string,
 ): void {
-  const line = new RecordedLine(true);
+  const line = new RecordedLine({ trusting: true });
   for (let first = 0; first < list.length; first += 7) {
     const part = list.slice(first, first + 7);
     const bytes = Buffer.from(part.map((one) => one.line + newline).join(''));

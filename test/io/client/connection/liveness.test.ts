@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Liveness, type LivenessVerdict } from '../../../src/io/client/liveness.js';
-import { OwnedClock } from '../../support/owned-clock.js';
+import { Liveness, type LivenessVerdict } from '../../../../src/io/client/connection/liveness.js';
+import { OwnedClock } from '../../../support/owned-clock.js';
 
 /** A link that is looked at as often as it asks for. */
 class Link {

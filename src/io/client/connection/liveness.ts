@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import type { Clock } from '../../clock.js';
 
 /** A message that is still arriving after so long is no sign of life any more. */
 const UNFINISHED_MESSAGE_LIMIT_MS = 60_000;

@@ -1,5 +1,5 @@
-import { ProxyError } from '../http/proxy.js';
-import { type ConnectFailure, describeSystemError } from '../http/system-error.js';
+import { ProxyError } from '../../http/proxy.js';
+import { type ConnectFailure, describeSystemError } from '../../http/system-error.js';
 
 /** Reads an error of a proxy, of the socket, of TLS, of the HTTP parser or of `ws`. */
 export function connectFailureOf(error: Error): ConnectFailure {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { connectFailureOf } from '../../../src/io/client/connect-failure.js';
-import { ProxyError } from '../../../src/io/http/proxy.js';
+import { connectFailureOf } from '../../../../src/io/client/connection/connect-failure.js';
+import { ProxyError } from '../../../../src/io/http/proxy.js';
 
 const system = (code: string, more: object = {}) =>
   Object.assign(new Error(`connect ${code}`), { code, ...more });
