@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
 import { build } from 'rolldown';
 
-const SCANNER = 'src/core/json/wasm/json-scan.ts';
-const SCANNER_MODULE = 'src/core/json/wasm/json-scan.wasm.ts';
+const SCANNER = ['src/core/json/wasm/json-scan.ts', 'src/core/json/wasm/text-table.ts'];
+const SCANNER_MODULE = 'src/core/json/wasm/module.ts';
 const SCANNER_OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];
 
 /**
@@ -34,14 +34,14 @@ await bundle();
 async function compileScanner() {
   /** @type {Uint8Array} */
   let binary = new Uint8Array();
-  const { error, stderr } = await asc.main([SCANNER, ...SCANNER_OPTIONS, '--outFile', 'scan.wasm'], {
+  const { error, stderr } = await asc.main([...SCANNER, ...SCANNER_OPTIONS, '--outFile', 'scan.wasm'], {
     writeFile: (_name, contents) => {
       if (typeof contents !== 'string') binary = contents;
     },
   });
   if (error) throw new Error(stderr.toString(), { cause: error });
-  const text = `/** Made of \`json-scan.ts\` by \`build.mjs\`: WebAssembly in base64. */
-export const JSON_SCAN =
+  const text = `/** Made by \`build.mjs\` of the files beside this one: WebAssembly in base64. */
+export const WASM_MODULE =
   '${Buffer.from(binary).toString('base64')}';
 `;
   // An unchanged file is left alone, for those who watch it.

@@ -1,6 +1,5 @@
 import { JsonScanner, type JsonVerdict } from './json-scanner.js';
 import type { ScanMemory } from './scan-memory.js';
-import { SpanTexts } from './span-texts.js';
 
 /** What a frame's text is. Only `object` can be an event. */
 export type FrameVerdict = JsonVerdict;
@@ -12,8 +11,6 @@ export type FrameVerdict = JsonVerdict;
  */
 export class FrameReader {
   readonly #scanner: JsonScanner;
-  readonly #types = new SpanTexts();
-  readonly #subjects = new SpanTexts();
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
@@ -60,8 +57,7 @@ export class FrameReader {
 
   /** The top-level `type` of the object read last, when it is a string. The last of several counts, as in JSON.parse. */
   get type(): string | undefined {
-    const { typeStart, typeEnd } = this.#scanner;
-    return typeStart < 0 ? undefined : this.#types.textOf(this.#bytes, typeStart, typeEnd);
+    return this.#scanner.type;
   }
 
   /** Whether that type is this text (of ASCII); where it is not, this costs less than asking for the type. */
@@ -74,8 +70,7 @@ export class FrameReader {
 
   /** The top-level `subject` of the object read last, when it is a string. */
   get subject(): string | undefined {
-    const { subjectStart, subjectEnd } = this.#scanner;
-    return subjectStart < 0 ? undefined : this.#subjects.textOf(this.#bytes, subjectStart, subjectEnd);
+    return this.#scanner.subject;
   }
 
   /** The object read last, parsed (once, when first asked for). */

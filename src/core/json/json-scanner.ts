@@ -1,4 +1,4 @@
-import { ScanMemory } from './scan-memory.js';
+import { decodeString, ScanMemory } from './scan-memory.js';
 
 /** What a text is. Only `object` can be an event. */
 export type JsonVerdict = 'object' | 'not JSON' | 'not a JSON object';
@@ -36,8 +36,13 @@ export class JsonScanner {
 
   readonly #own: ScanMemory | undefined;
   /** The bytes of the last text that stood there. Asking anew for each where it stands would cost as much as all else. */
-  #held: Uint8Array | undefined;
+  #held: Buffer | undefined;
   #address = 0;
+  /** The last scan: of what, in which memory, what turns an address there into an offset into the bytes, and its number. */
+  #bytes: Buffer | undefined;
+  #memory: ScanMemory | undefined;
+  #offset = 0;
+  #number = 0;
 
   /** @param memory Texts that stand there need not be copied. The byte behind each of them has to be there, too. */
   constructor(memory?: ScanMemory) {
@@ -45,16 +50,34 @@ export class JsonScanner {
   }
 
   /** Scans a whole text, `bytes[start..end)`. */
-  scan(bytes: Uint8Array, start: number, end: number): JsonVerdict {
+  scan(bytes: Buffer, start: number, end: number): JsonVerdict {
     return this.#scan(bytes, start, end, false);
   }
 
   /** Scans an object from where one of its members has ended, so that a comma or the closing brace is next. */
-  scanRest(bytes: Uint8Array, start: number, end: number): JsonVerdict {
+  scanRest(bytes: Buffer, start: number, end: number): JsonVerdict {
     return this.#scan(bytes, start, end, true);
   }
 
-  #scan(bytes: Uint8Array, start: number, end: number, isRest: boolean): JsonVerdict {
+  /** The top-level `type`, if it is a string. */
+  get type(): string | undefined {
+    return this.typeStart < 0 ? undefined : this.#textAt(this.typeStart, this.typeEnd);
+  }
+
+  /** The top-level `subject`, if it is a string. */
+  get subject(): string | undefined {
+    return this.subjectStart < 0 ? undefined : this.#textAt(this.subjectStart, this.subjectEnd);
+  }
+
+  #textAt(start: number, end: number): string {
+    const memory = this.#memory as ScanMemory;
+    // A copy is gone with the next scan, which may have been another scanner's.
+    const isThere = memory === this.#own || memory.scans === this.#number;
+    if (isThere) return memory.textAt(start - this.#offset, end - this.#offset);
+    return decodeString(this.#bytes as Buffer, start, end);
+  }
+
+  #scan(bytes: Buffer, start: number, end: number, isRest: boolean): JsonVerdict {
     const own = this.#own;
     if (own !== undefined && (bytes === this.#held || own.holds(bytes))) {
       if (bytes !== this.#held) {
@@ -63,12 +86,12 @@ export class JsonScanner {
       }
       const address = this.#address;
       const found = own.scan(address + start, address + end, isRest);
-      if (found !== TOO_DEEP) return this.#tell(found, own, -address);
+      if (found !== TOO_DEEP) return this.#tell(found, bytes, own, -address);
     }
     return this.#scanCopy(bytes, start, end, isRest);
   }
 
-  #scanCopy(bytes: Uint8Array, start: number, end: number, isRest: boolean): JsonVerdict {
+  #scanCopy(bytes: Buffer, start: number, end: number, isRest: boolean): JsonVerdict {
     const length = end - start;
     let memory = memoryFor(length);
     let found = scanIn(memory, bytes, start, end, isRest);
@@ -77,14 +100,18 @@ export class JsonScanner {
       memory = new ScanMemory(length + 1, length + 1);
       found = scanIn(memory, bytes, start, end, isRest);
     }
-    return this.#tell(found, memory, start - memory.room.byteOffset);
+    return this.#tell(found, bytes, memory, start - memory.room.byteOffset);
   }
 
-  /** @param offset What turns an address into an offset into the caller's bytes. */
-  #tell(found: number, { spans }: ScanMemory, offset: number): JsonVerdict {
+  #tell(found: number, bytes: Buffer, memory: ScanMemory, offset: number): JsonVerdict {
     if ((found & OBJECT) === 0) return (found & OTHER_VALUE) === 0 ? 'not JSON' : 'not a JSON object';
     this.hasLineBreaks = (found & HAS_LINE_BREAKS) !== 0;
     this.hasNonAscii = (found & HAS_NON_ASCII) !== 0;
+    this.#bytes = bytes;
+    this.#memory = memory;
+    this.#offset = offset;
+    this.#number = memory.scans;
+    const { spans } = memory;
     const type = spans[0] as number;
     const subject = spans[2] as number;
     this.typeStart = type < 0 ? -1 : type + offset;
@@ -102,7 +129,7 @@ function memoryFor(length: number): ScanMemory {
   return memory;
 }
 
-function scanIn(memory: ScanMemory, bytes: Uint8Array, start: number, end: number, isRest: boolean): number {
+function scanIn(memory: ScanMemory, bytes: Buffer, start: number, end: number, isRest: boolean): number {
   const { room } = memory;
   room.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
   return memory.scan(room.byteOffset, room.byteOffset + end - start, isRest);

@@ -1,8 +1,9 @@
-import { JSON_SCAN } from './wasm/json-scan.wasm.js';
+import { WASM_MODULE } from './wasm/module.js';
 
-/** What `wasm/json-scan.ts` exports. Addresses are offsets into its memory. */
+/** What `wasm/json-scan.ts` and `wasm/text-table.ts` export. Addresses are offsets into the memory. */
 interface ScanExports {
   scan(start: number, end: number, isRest: boolean, levels: number, mostLevels: number): number;
+  slotOf(start: number, end: number, table: number): number;
 }
 
 const PAGE_BYTES = 64 * 1024;
@@ -10,6 +11,10 @@ const PAGE_BYTES = 64 * 1024;
 const SPANS_BYTES = 16;
 /** Behind a text, so many bytes may be read. */
 const SLACK_BYTES = 16;
+/** The table of texts: its slots, and the longest text that fits into one. */
+const SLOTS = 2048;
+const SLOT_BYTES = 128;
+const LONGEST_KNOWN = 112;
 /** Levels of nesting for which there is room in any memory. */
 const USUAL_LEVELS = 8 * 1024;
 
@@ -24,14 +29,22 @@ export class ScanMemory {
   readonly spans: Int32Array;
   /** How deep a text may be nested. */
   readonly mostLevels: number;
+  /** How many scans there have been: texts that are copied here for one are gone with the next. */
+  scans = 0;
   readonly #exports: ScanExports;
+  readonly #table: number;
+  readonly #levels: number;
+  /** By slot of the table. */
+  readonly #texts: string[] = [];
 
   /** @param roomBytes At least. @param levels For how many levels of nesting there is to be room at least. */
   constructor(roomBytes: number, levels = USUAL_LEVELS) {
-    const roomStart = SPANS_BYTES + levels;
+    this.#table = SPANS_BYTES;
+    this.#levels = this.#table + SLOTS * SLOT_BYTES;
+    const roomStart = this.#levels + levels;
     const pages = Math.ceil((roomStart + roomBytes + SLACK_BYTES) / PAGE_BYTES);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    compiled ??= new WebAssembly.Module(Buffer.from(JSON_SCAN, 'base64'));
+    compiled ??= new WebAssembly.Module(Buffer.from(WASM_MODULE, 'base64'));
     this.#exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as ScanExports;
     this.room = Buffer.from(memory.buffer, roomStart, pages * PAGE_BYTES - SLACK_BYTES - roomStart);
     this.spans = new Int32Array(memory.buffer, 0, SPANS_BYTES / Int32Array.BYTES_PER_ELEMENT);
@@ -45,6 +58,28 @@ export class ScanMemory {
 
   /** Scans the text between two addresses; what comes of it are the bits that `wasm/json-scan.ts` describes. */
   scan(start: number, end: number, isRest: boolean): number {
-    return this.#exports.scan(start, end, isRest, SPANS_BYTES, this.mostLevels);
+    this.scans++;
+    return this.#exports.scan(start, end, isRest, this.#levels, this.mostLevels);
   }
+
+  /** The text of a JSON string that has been checked; its quotes stand around the two addresses. */
+  textAt(start: number, end: number): string {
+    if (end - start > LONGEST_KNOWN) return this.#decode(start, end);
+    const slot = this.#exports.slotOf(start, end, this.#table);
+    if (slot >= 0) return this.#texts[slot] as string;
+    const text = this.#decode(start, end);
+    this.#texts[~slot] = text;
+    return text;
+  }
+
+  #decode(start: number, end: number): string {
+    const offset = this.room.byteOffset;
+    return decodeString(this.room, start - offset, end - offset);
+  }
+}
+
+/** The text of a JSON string that has been checked; `bytes[start..end)` is what stands between its quotes. */
+export function decodeString(bytes: Buffer, start: number, end: number): string {
+  const raw = bytes.toString('utf8', start, end);
+  return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
 }

@@ -230,7 +230,7 @@ function membersFollow(bytes: Buffer, members: number, end: number): boolean {
 }
 
 /** Whether those bytes stand there. */
-export function hasBytesAt(bytes: Buffer, at: number, expected: Buffer): boolean {
+function hasBytesAt(bytes: Buffer, at: number, expected: Buffer): boolean {
   for (let i = 0; i < expected.length; i++) if (bytes[at + i] !== expected[i]) return false;
   return true;
 }

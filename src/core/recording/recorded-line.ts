@@ -1,13 +1,12 @@
 import { FrameReader } from '../json/frame.js';
 import type { ScanMemory } from '../json/scan-memory.js';
-import { SpanTexts } from '../json/span-texts.js';
 import { endpointOfType } from '../protocol.js';
+import { BytePattern } from './byte-pattern.js';
 import {
   type ConnectionState,
   endOfPlainText,
   eventLineShape,
   frameOf,
-  hasBytesAt,
   type Line,
   parseLine,
   TIMESTAMP_OFFSET,
@@ -22,8 +21,8 @@ const UPPER_Z = 0x5a;
 /** With more endpoints than that, the rest takes a longer way. */
 const MOST_SECOND_MEMBERS = 8;
 /** How a line that we wrote begins, and what follows the time of an event line. */
-const LINE_HEAD = Buffer.from('{"received_at":"');
-const ENDPOINT = Buffer.from('","endpoint":"');
+const LINE_HEAD = new BytePattern(Buffer.from('{"received_at":"'));
+const ENDPOINT = new BytePattern(Buffer.from('","endpoint":"'));
 
 /** What a line of a recording tells of: an event, a frame that was none, or the connection. */
 export type LineKind = Line['kind'];
@@ -64,11 +63,12 @@ export class RecordedLine {
 
   readonly #trusting: boolean;
   readonly #timestamps = new TimestampReader();
-  readonly #labels = new SpanTexts();
   /** A line that has not the fixed shape of our event lines, in parts. */
   #line: Line | undefined;
   /** Second members that were met, from the quote that ends the time to the comma before the server's members. */
-  readonly #secondMembers: { bytes: Buffer; endpoint: string }[] = [];
+  readonly #secondMembers: { pattern: BytePattern; endpoint: string }[] = [];
+  /** The same as `bytes`. */
+  #view: DataView = new DataView(new ArrayBuffer(0));
   /** Where the timestamp stands that has not been read yet; -1 when {@link receivedAt} is known. */
   #timestampAt = -1;
   #receivedAt = Number.NaN;
@@ -84,6 +84,7 @@ export class RecordedLine {
    * @returns Its kind, or `undefined` when it is no JSON object.
    */
   read(bytes: Buffer, start: number, end: number): LineKind | undefined {
+    if (bytes !== this.bytes) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.bytes = bytes;
     this.start = start;
     this.end = end;
@@ -112,7 +113,8 @@ export class RecordedLine {
   /** Whether the line begins as event lines of ours do that have members of the server's. */
   #readHead(bytes: Buffer, start: number, end: number): boolean {
     const second = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
-    if (!hasBytesAt(bytes, start, LINE_HEAD) || !this.#readSecondMember(bytes, second, end)) return false;
+    if (second + ENDPOINT.length > end || !LINE_HEAD.standsAt(this.#view, start)) return false;
+    if (!this.#readSecondMember(bytes, second, end)) return false;
     this.#timestampAt = start + TIMESTAMP_OFFSET;
     return true;
   }
@@ -120,20 +122,21 @@ export class RecordedLine {
   /** Remembers the first few second members: recordings have as many as they have endpoints. */
   #readSecondMember(bytes: Buffer, second: number, end: number): boolean {
     for (const known of this.#secondMembers) {
-      if (!hasBytesAt(bytes, second, known.bytes)) continue;
-      this.endpoint = known.endpoint;
-      this.members = second + known.bytes.length;
+      const { pattern, endpoint } = known;
+      if (second + pattern.length > end || !pattern.standsAt(this.#view, second)) continue;
+      this.endpoint = endpoint;
+      this.members = second + pattern.length;
       return true;
     }
     const label = second + ENDPOINT.length;
-    if (!hasBytesAt(bytes, second, ENDPOINT)) return false;
+    if (!ENDPOINT.standsAt(this.#view, second)) return false;
     const labelEnd = endOfPlainText(bytes, label, end);
     if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
-    this.endpoint = this.#labels.textOf(bytes, label, labelEnd);
+    this.endpoint = bytes.toString('utf8', label, labelEnd);
     this.members = labelEnd + 2;
     if (this.#secondMembers.length < MOST_SECOND_MEMBERS) {
-      const known = Buffer.from(bytes.subarray(second, this.members));
-      this.#secondMembers.push({ bytes: known, endpoint: this.endpoint });
+      const pattern = new BytePattern(bytes.subarray(second, this.members));
+      this.#secondMembers.push({ pattern, endpoint: this.endpoint });
     }
     return true;
   }
@@ -146,7 +149,8 @@ export class RecordedLine {
   #isGlued(bytes: Buffer, end: number): boolean {
     let last = bytes.indexOf(UPPER_Z, this.members);
     while (last >= 0 && last < end) {
-      if (hasBytesAt(bytes, last + 1 - TIMESTAMP_LENGTH - TIMESTAMP_OFFSET, LINE_HEAD)) return true;
+      // What stands before it in the line is longer than that.
+      if (LINE_HEAD.standsAt(this.#view, last + 1 - TIMESTAMP_LENGTH - TIMESTAMP_OFFSET)) return true;
       last = bytes.indexOf(UPPER_Z, last + 1);
     }
     return false;
@@ -158,7 +162,7 @@ export class RecordedLine {
     if (shape === undefined) return this.#readOther(bytes, start, end);
     if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;
     this.#timestampAt = shape.timestamp;
-    this.endpoint = this.#labels.textOf(bytes, shape.endpoint, shape.endpointEnd);
+    this.endpoint = bytes.toString('utf8', shape.endpoint, shape.endpointEnd);
     this.kind = 'event';
     if (shape.timestamp === start + TIMESTAMP_OFFSET) {
       this.members = bytes[shape.members] === COMMA ? shape.members + 1 : shape.members;

@@ -67,10 +67,10 @@ const MICROSECONDS_PER_SECOND = 1_000_000;
 /** Goes through the lines of a recording once, in memory that does not grow with it. */
 export class RecordingStatistics {
   readonly #endpoints = new Tally(MAX_ENDPOINTS);
-  readonly #types = new Tally(MAX_TYPES);
   readonly #subjects = new Tally(MAX_SUBJECTS);
   readonly #history = new ConnectionHistory();
   readonly #timeline = new Timeline();
+  readonly #types = new Tally(MAX_TYPES, (name) => this.#timeline.seriesOf(name));
   #lines = 0;
   #events = 0;
   #invalid = 0;
@@ -101,7 +101,7 @@ export class RecordingStatistics {
     if (subject !== undefined) this.#subjects.add(subject);
     if (Number.isNaN(receivedAt)) return;
     this.#history.heard(endpoint, receivedAt);
-    this.#timeline.add(receivedAt, type.name);
+    this.#timeline.add(receivedAt, type.extra);
     const second = Math.floor(receivedAt / MICROSECONDS_PER_SECOND);
     if (second !== this.#second) {
       this.#second = second;

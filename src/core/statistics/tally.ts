@@ -1,9 +1,10 @@
 /** Longer names are cut: memory must not grow with what a server sends. */
 const MAX_NAME = 200;
 
-/** Something that is counted. */
-export interface Counted {
+/** Something that is counted, and whatever else belongs to its name. */
+export interface Counted<Extra = undefined> {
   readonly name: string;
+  readonly extra: Extra;
   count: number;
 }
 
@@ -11,22 +12,24 @@ export interface Counted {
  * Counts by name in bounded memory. All counts are exact while there are few different names; when there are too many
  * the rarest are given up, and of those that are left a count may be too small by what was counted before.
  */
-export class Tally {
+export class Tally<Extra = undefined> {
   readonly #capacity: number;
-  readonly #entries = new Map<string, Counted>();
+  readonly #createExtra: (name: string) => Extra;
+  readonly #entries = new Map<string, Counted<Extra>>();
   /** The entry of the name that came last: names come in runs. */
-  #last: Counted = { name: '', count: 0 };
+  #last: Counted<Extra> | undefined;
   #othersCount = 0;
 
-  /** @param capacity So many names are surely kept; twice as many at most. */
-  constructor(capacity: number) {
+  /** @param capacity So many names are surely kept; twice as many at most. @param createExtra Default: there is none. */
+  constructor(capacity: number, createExtra: (name: string) => Extra = () => undefined as Extra) {
     this.#capacity = capacity;
+    this.#createExtra = createExtra;
   }
 
   /** Counts one and returns the entry of the name. */
-  add(name: string): Counted {
+  add(name: string): Counted<Extra> {
     let entry = this.#last;
-    if (entry.name !== name || entry.count === 0) {
+    if (entry === undefined || entry.name !== name) {
       entry = this.#entryOf(name);
       this.#last = entry;
     }
@@ -34,12 +37,12 @@ export class Tally {
     return entry;
   }
 
-  #entryOf(name: string): Counted {
+  #entryOf(name: string): Counted<Extra> {
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
     if (name.length > MAX_NAME) return this.#entryOf(`${name.slice(0, MAX_NAME - 1)}…`);
     if (this.#entries.size >= 2 * this.#capacity) this.#prune();
-    const entry = { name, count: 0 };
+    const entry = { name, count: 0, extra: this.#createExtra(name) };
     this.#entries.set(name, entry);
     return entry;
   }
@@ -51,9 +54,11 @@ export class Tally {
     }
   }
 
-  /** The entries, the most frequent first, equal ones by name. */
-  sorted(): Counted[] {
-    return [...this.#entries.values()].sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
+  /** The counts by name, the most frequent first, equal ones by name. */
+  sorted(): { name: string; count: number }[] {
+    return [...this.#entries.values()]
+      .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1))
+      .map(({ name, count }) => ({ name, count }));
   }
 
   /** How many different names there are, of those that are still known. */

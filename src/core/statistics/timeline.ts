@@ -23,13 +23,21 @@ export class Timeline {
   #last = 0;
   readonly #series = new Map<string, Series>();
 
-  add(time: number, name: string): void {
+  /** @param series From {@link seriesOf}. */
+  add(time: number, series: Series): void {
     let slot = Math.floor((time - this.#start) / this.#width);
     if (!(slot >= 0 && slot < SLOTS)) slot = this.#cover(time);
     if (slot < this.#first) this.#first = slot;
     else if (slot > this.#last) this.#last = slot;
-    const { counts } = this.#series.get(name) ?? this.#open(name);
+    const { counts } = series;
     counts[slot] = (counts[slot] as number) + 1;
+  }
+
+  /** What is counted under that name; the same one for all names that are too many. */
+  seriesOf(name: string): Series {
+    const own = this.#series.get(name);
+    if (own !== undefined) return own;
+    return this.#open(name);
   }
 
   #open(name: string): Series {
@@ -66,8 +74,8 @@ export class Timeline {
       }
       series.counts = counts;
     }
-    const first = this.#series.size === 0 ? 0 : slotOf(this.#first);
-    this.#last = this.#series.size === 0 ? 0 : slotOf(this.#last);
+    const first = slotOf(this.#first);
+    this.#last = slotOf(this.#last);
     this.#first = first;
     this.#start = start;
     this.#width = width;
@@ -79,7 +87,7 @@ export class Timeline {
    * @returns `undefined` when nothing was counted.
    */
   columns(most: number): TimelineColumns | undefined {
-    if (this.#series.size === 0) return undefined;
+    if (Number.isNaN(this.#start)) return undefined;
     const used = this.#last - this.#first + 1;
     const merged = Math.ceil(used / most);
     const count = Math.ceil(used / merged);

@@ -18,7 +18,7 @@ test('loses no event, whatever the times and their order, and puts each into the
   fc.assert(
     fc.property(times, fc.integer({ min: 1, max: 300 }), (events, most) => {
       const timeline = new Timeline();
-      for (const { time, name } of events) timeline.add(time, name);
+      for (const { time, name } of events) timeline.add(time, timeline.seriesOf(name));
       const columns = timeline.columns(most)!;
       expect(columns.count).toBeLessThanOrEqual(most);
       const expected = new Map<string, number[]>();
@@ -38,7 +38,7 @@ test('loses no event, whatever the times and their order, and puts each into the
 
 test('keeps a fine grain: a long span fills at least half of the slots', () => {
   const timeline = new Timeline();
-  for (let second = 0; second < 86_400; second += 10) timeline.add(second * 1e6, 'a');
+  for (let second = 0; second < 86_400; second += 10) timeline.add(second * 1e6, timeline.seriesOf('a'));
   expect(timeline.columns(2000)!.count).toBeGreaterThan(500);
 });
 
@@ -48,7 +48,7 @@ test('has nothing to show when nothing has a time', () => {
 
 test('counts too many types together', () => {
   const timeline = new Timeline();
-  for (let i = 0; i < 1000; i++) timeline.add(i, `type ${i}`);
+  for (let i = 0; i < 1000; i++) timeline.add(i, timeline.seriesOf(`type ${i}`));
   const { series } = timeline.columns(10)!;
   expect(series.length).toBeLessThanOrEqual(48);
   expect(series.flatMap(({ values }) => values).reduce((sum, count) => sum + count)).toBe(1000);
