@@ -7,12 +7,13 @@ export class BytePattern {
   /** What is left behind the last whole word. */
   readonly #rest: Uint8Array;
 
+  /** @param bytes They are copied. */
   constructor(bytes: Uint8Array) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const words = Math.floor(bytes.length / WORD_BYTES);
     this.length = bytes.length;
     this.#words = Int32Array.from({ length: words }, (_, i) => view.getInt32(i * WORD_BYTES, true));
-    this.#rest = bytes.slice(words * WORD_BYTES);
+    this.#rest = Uint8Array.from(bytes.subarray(words * WORD_BYTES));
   }
 
   /** Whether they stand there, all of them. There have to be as many bytes from `offset` on. */
