@@ -19,7 +19,7 @@ export interface FullSpeedPlaybackOptions {
 }
 
 /** What one write and one read cost is shared by so many bytes. */
-const MEMORY = { runBytes: 256 * 1024, blockBytes: 1024 * 1024 };
+const MEMORY = { runBytes: 512 * 1024, blockBytes: 2048 * 1024 };
 const CLOSE_TRY_AGAIN_LATER = 1013;
 
 /** Sends as fast as the slowest of its clients takes it. */

@@ -7,13 +7,13 @@ const COUNTING = 'ws that only counts';
 const PATH = '/api/v1/ws/devices';
 
 /**
- * @param {number} events How many each client gets when there is one; several share twice as many.
+ * @param {number} events With a million, a single client gets a recording of 1 GB; several share ten times a million.
  * @returns {import('../bench.mjs').Row[]}
  */
 export function replayRows(events) {
-  const one = events;
-  const ten = Math.ceil(events / 5);
-  const hundred = Math.ceil(events / 50);
+  const one = events * 3;
+  const ten = events;
+  const hundred = Math.ceil(events / 10);
   return [
     {
       name: COUNTING,
