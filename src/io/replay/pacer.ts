@@ -20,7 +20,7 @@ export interface PacerOptions {
 /** Timers are late by up to a millisecond, and now and then by more: so much before a due time they end. */
 const TIMER_MARGIN_MS = 2;
 /** Sleeping for less costs more than it gains: what is due sooner waits for it and goes out together. */
-const SHORTEST_NAP_MS = 0.2;
+const SHORTEST_NAP_MS = 0.25;
 /** `setTimeout` above 2^31 - 1 ms fires at once; waking once an hour for nothing is cheap. */
 const LONGEST_TIMER_MS = 3_600_000;
 

@@ -1,8 +1,12 @@
 /** Serving a recording: as fast as clients take it, and at its own times. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { OPMAS_WS, program } from '../load.mjs';
 import { MeasuredProcess } from '../measured-process.mjs';
 import { recordingOf } from '../recording-file.mjs';
+import { monotonicMs } from '../times.mjs';
 
+/** What is loaded and compiled at the start is no part of what it costs to be on time. */
+const WARM_UP_MS = 1500;
 const COUNTING = 'ws that only counts';
 const PATH = '/api/v1/ws/devices';
 
@@ -26,6 +30,7 @@ export function replayRows(events) {
     ...clientsRows(100, hundred, 35),
     latenessRow(1000),
     latenessRow(20_000),
+    napsRow(),
   ];
 }
 
@@ -112,21 +117,55 @@ function latenessRow(rate) {
       try {
         const { listening } = JSON.parse(await firstLine(serving));
         const sink = [program('lateness-sink.mjs'), `${listening}${PATH}`, String(events), String(rate)];
-        const before = serving.cost().cpuSeconds ?? 0;
         const receiving = new MeasuredProcess(process.execPath, sink, { stdout: 'pipe' });
-        const result = JSON.parse(await firstLine(receiving));
-        const { cpuSeconds = 0, peakRssMb } = serving.cost();
+        const finished = firstLine(receiving);
+        await delay(WARM_UP_MS);
+        const cpu = measureCpu(serving);
+        const result = JSON.parse(await finished);
+        const cpuPercent = cpu();
+        const { peakRssMb } = serving.cost();
         await receiving.stop();
-        return {
-          ...result,
-          value: result.p50,
-          peakRssMb,
-          cpuPercent: ((cpuSeconds - before) / seconds) * 100,
-        };
+        return { ...result, value: result.p50, peakRssMb, cpuPercent };
       } finally {
         await serving.stop();
       }
     },
+  };
+}
+
+/**
+ * What the naps of a replay cost on this machine when nothing is sent: the floor for the CPU of the rows above.
+ *
+ * @returns {import('../bench.mjs').Row}
+ */
+function napsRow() {
+  const seconds = 4;
+  return {
+    name: 'naps of 0.25 ms, and nothing else',
+    unit: '% CPU',
+    goals: [],
+    run: async () => {
+      const napping = new MeasuredProcess(process.execPath, [program('naps.mjs')]);
+      await delay(WARM_UP_MS);
+      const cpu = measureCpu(napping);
+      await delay(seconds * 1000);
+      const value = cpu();
+      await napping.stop();
+      return { value };
+    },
+  };
+}
+
+/**
+ * @param {MeasuredProcess} running
+ * @returns {() => number} Tells what it has cost since, in % of one core.
+ */
+function measureCpu(running) {
+  const startedAt = monotonicMs();
+  const before = running.cost().cpuSeconds ?? Number.NaN;
+  return () => {
+    const seconds = (monotonicMs() - startedAt) / 1000;
+    return (((running.cost().cpuSeconds ?? Number.NaN) - before) / seconds) * 100;
   };
 }
 
