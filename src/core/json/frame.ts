@@ -60,12 +60,9 @@ export class FrameReader {
     return this.#scanner.type;
   }
 
-  /** Whether that type is this text (of ASCII); where it is not, this costs less than asking for the type. */
+  /** Whether that type is this text, of ASCII and not empty; where it is not, this costs less than asking for the type. */
   typeIs(text: string): boolean {
-    const { typeStart } = this.#scanner;
-    if (typeStart < 0) return false;
-    const first = this.#bytes[typeStart];
-    return (first === text.charCodeAt(0) || first === BACKSLASH) && this.type === text;
+    return this.#scanner.typeIs(text);
   }
 
   /** The top-level `subject` of the object read last, when it is a string. */
@@ -92,4 +89,3 @@ export class FrameReader {
 }
 
 const COMMA = 0x2c;
-const BACKSLASH = 0x5c;

@@ -20,6 +20,8 @@ const USUAL_LEVELS = 8 * 1024;
 
 /** Compiled when it is first needed: programs that read no events need not wait. */
 let compiled: WebAssembly.Module | undefined;
+/** Whether there has been no memory once: asking again for each text would cost more than doing without. */
+let isUnavailable = false;
 
 /** Memory in which texts can be scanned, where they stand. */
 export class ScanMemory {
@@ -37,8 +39,22 @@ export class ScanMemory {
   /** By slot of the table. */
   readonly #texts: string[] = [];
 
-  /** @param roomBytes At least. @param levels For how many levels of nesting there is to be room at least. */
-  constructor(roomBytes: number, levels = USUAL_LEVELS) {
+  /**
+   * @param roomBytes At least. @param levels For how many levels of nesting there is to be room at least.
+   * @returns `undefined` where there is no WebAssembly (`node --jitless`), or no room for it among the addresses of the
+   *   process (`ulimit -v`): it takes gigabytes of them, though hardly any memory.
+   */
+  static create(roomBytes: number, levels = USUAL_LEVELS): ScanMemory | undefined {
+    if (isUnavailable) return undefined;
+    try {
+      return new ScanMemory(roomBytes, levels);
+    } catch {
+      isUnavailable = true;
+      return undefined;
+    }
+  }
+
+  private constructor(roomBytes: number, levels: number) {
     this.#table = SPANS_BYTES;
     this.#levels = this.#table + SLOTS * SLOT_BYTES;
     const roomStart = this.#levels + levels;

@@ -44,7 +44,7 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   }
   const isFile = (await handle.stat()).isFile();
   const { blockSize, scanned } = options;
-  const memory = scanned ? new ScanMemory(2 * blockSize) : undefined;
+  const memory = scanned ? ScanMemory.create(2 * blockSize) : undefined;
   const room = memory?.room ?? Buffer.allocUnsafeSlow(2 * blockSize);
   const buffers: BufferPair = [room.subarray(0, blockSize), room.subarray(blockSize, 2 * blockSize)];
   const read = () => readBlocks(path, handle, isFile, buffers, options);
