@@ -41,7 +41,7 @@ async function compileScanner() {
   });
   if (error) throw new Error(stderr.toString(), { cause: error });
   const text = `/** Made by \`build.mjs\` of the files beside this one: WebAssembly in base64. */
-export const WASM_MODULE =
+export const WASM_MODULE: string =
   '${Buffer.from(binary).toString('base64')}';
 `;
   // An unchanged file is left alone, for those who watch it.
