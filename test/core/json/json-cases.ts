@@ -30,6 +30,15 @@ export function expectedOf(bytes: Buffer): Expected {
   };
 }
 
+/**
+ * Whether JSON.parse of newer Nodes (24 and 26 were seen to) may misread the text: a name of one character that is
+ * written as an escape is taken for a backslash, when an object with a name of one backslash came before it:
+ * `JSON.parse('{"\\\\":0}'); JSON.parse('{"\\"":0}')`. Then it is no oracle.
+ */
+function isMisreadByNode(text: string): boolean {
+  return Number(process.versions.node.split('.')[0]) >= 24 && /"\\(?:u[0-9a-fA-F]{4}|[^u])"\s*:/.test(text);
+}
+
 /** How many random cases a property tries: few in the suite, more with `FUZZ_RUNS=500000 npx vitest run …`. */
 export const fuzzRuns = Number(process.env.FUZZ_RUNS ?? 5000);
 
@@ -112,7 +121,8 @@ export const objectText: fc.Arbitrary<string> = fc
   )
   .map(
     ([before, members, after]) => `${before}{${members.map((member) => member.join('')).join(',')}}${after}`,
-  );
+  )
+  .filter((text) => !isMisreadByNode(text));
 
 /** The same, damaged in up to three places: bytes changed, added, taken away, cut off, no UTF-8 any more. */
 export const damagedObject: fc.Arbitrary<Buffer> = fc
@@ -136,7 +146,8 @@ export const damagedObject: fc.Arbitrary<Buffer> = fc
       else bytes = bytes.slice(0, place);
     }
     return Buffer.from(bytes);
-  });
+  })
+  .filter((bytes) => !isMisreadByNode(bytes.toString()));
 
 function damagingByte(): fc.Arbitrary<number> {
   return fc.oneof(
