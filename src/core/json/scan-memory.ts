@@ -20,8 +20,9 @@ const USUAL_LEVELS = 8 * 1024;
 
 /** Compiled when it is first needed: programs that read no events need not wait. */
 let compiled: WebAssembly.Module | undefined;
-/** Whether there has been no memory once: asking again for each text would cost more than doing without. */
+/** Whether there has been no memory of usual size once: asking again for each text would cost more than doing without. */
 let isUnavailable = false;
+const LARGEST_USUAL_BYTES = 1024 * 1024;
 
 /** Memory in which texts can be scanned, where they stand. */
 export class ScanMemory {
@@ -49,7 +50,7 @@ export class ScanMemory {
     try {
       return new ScanMemory(roomBytes, levels);
     } catch {
-      isUnavailable = true;
+      isUnavailable = roomBytes <= LARGEST_USUAL_BYTES;
       return undefined;
     }
   }

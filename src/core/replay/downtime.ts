@@ -45,17 +45,27 @@ export class DowntimeFinder {
   #running: Downtime | undefined;
   #found: Downtime[] = [];
 
-  /** The next downtime, once: when the recording has told that there is one. */
-  take(): Downtime | undefined {
-    return this.#found.shift();
+  /** The next downtime; `undefined` when the recording has told of none, or not yet. */
+  get next(): Downtime | undefined {
+    return this.#found[0];
   }
 
-  /** A server has answered an attempt, whatever it said. */
-  answered(from: number, at: number): void {
+  /** That downtime is over. */
+  pass(): void {
+    this.#found.shift();
+  }
+
+  /**
+   * An attempt met somebody.
+   *
+   * @param isAnswer Whether a server has said something: let it in, or refused it with a status.
+   */
+  answered(from: number, at: number, isAnswer: boolean): void {
     if (this.#running !== undefined && this.#lastRefusal !== undefined) {
-      // It was under way when another one met nobody.
-      if (from < this.#lastRefusal.at) return;
-      this.#running.to = endOf(this.#lastRefusal, from);
+      const wasUnderWay = from < this.#lastRefusal.at;
+      // While it waited, another one met nobody; only an answer tells that somebody is there again.
+      if (wasUnderWay && !isAnswer) return;
+      this.#running.to = wasUnderWay ? at : endOf(this.#lastRefusal, from);
     }
     this.#answered = { from, at };
     this.#lost = undefined;

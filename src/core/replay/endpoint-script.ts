@@ -35,6 +35,8 @@ export class EndpointScript {
   #began: number | undefined;
   /** Where the clock begins for who comes to this endpoint first of all. */
   #start: number | undefined;
+  /** Whether somebody was let in before the next connection has been read. */
+  #isAttendedAhead = false;
 
   constructor(downtimes: DowntimeFinder) {
     this.#downtimes = downtimes;
@@ -68,6 +70,11 @@ export class EndpointScript {
   /** The attempt that is next, if it has been read. */
   get next(): Attempt | undefined {
     return this.#attempts[this.#next];
+  }
+
+  /** Somebody is let in who need not come again for the next connection. */
+  attendAhead(): void {
+    this.#isAttendedAhead = true;
   }
 
   /** The attempt that is next has been made. */
@@ -117,15 +124,16 @@ export class EndpointScript {
     this.#start ??= startFor(from, at);
     let downtime: Downtime | undefined;
     if (refusal?.kind === 'unreachable') downtime = this.#downtimes.refused(from, at);
-    else this.#downtimes.answered(from, at);
+    else this.#downtimes.answered(from, at, refusal === undefined || refusal.kind === 'status');
     this.#last = {
       from,
       at,
       refusal,
       end: refusal === undefined ? Number.POSITIVE_INFINITY : at,
       downtime: downtime !== undefined && downtime.from < at ? downtime : undefined,
-      attended: false,
+      attended: refusal === undefined && this.#isAttendedAhead,
     };
+    if (refusal === undefined) this.#isAttendedAhead = false;
     this.#attempts.push(this.#last);
   }
 

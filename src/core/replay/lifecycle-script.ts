@@ -20,8 +20,10 @@
  *   is closed at once (a refused token) shall not be missed by milliseconds.
  * - Where attempts met "connection refused", nothing listens for that time, on no endpoint ({@link DowntimeFinder}).
  *
- * **How far it is read.** A recording is read a little ahead of its replay ({@link LifecycleScript.aheadOf}), and what
- * has been acted out is forgotten, so the memory it takes does not grow with the recording.
+ * **How far it is read.** A recording is read a little ahead of its replay ({@link LifecycleScript.toldUntil}), and what
+ * has been acted out is forgotten, so the memory it takes does not grow with the recording. The price: who stayed away
+ * for longer than {@link LONGEST_ABSENCE_MS} counts as one that does not come back until it is read that he did. Who
+ * comes meanwhile is let in, or refused as before; and a downtime begins no sooner than its first refusal is read.
  */
 
 import type { ConnectionState } from '../recording/line.js';
@@ -34,8 +36,8 @@ export type ScriptedAnswer =
   | { admit: false; at: number; manner: RefusalManner };
 
 /**
- * Who waits for longer between two attempts than this counts as one that does not come back: the longest wait that
- * our own client makes is 5 min, when a server asks for it.
+ * Above the longest waits that our own client makes unasked: half a minute, and five when a server wants it. What is
+ * read ahead at once, of a dense recording, is a matter of seconds.
  */
 const LONGEST_ABSENCE_MS = 330_000;
 const MICROSECONDS = 1000;
@@ -47,15 +49,24 @@ export class LifecycleScript {
   /** Due time of the line that was read last. */
   #read = 0;
   #isOver = false;
+  /** Where the pass begins that is being read, and the last one that has been read whole. */
+  #passFrom = 0;
+  #wholePassFrom = Number.NEGATIVE_INFINITY;
 
   /** Up to which due time the recording has been read; infinite when all of it has been. */
   get read(): number {
     return this.#isOver ? Number.POSITIVE_INFINITY : this.#read;
   }
 
-  /** How far ahead of the replay the recording has to be read, in microseconds of the schedule. */
-  aheadOf(speed: number): number {
-    return (LONGEST_ABSENCE_MS + SLACK_MS * speed) * MICROSECONDS;
+  /**
+   * Up to which position everything is told that anybody may ask: who has not been read to come back within a certain
+   * time, or within a whole pass of a loop, does not come back.
+   *
+   * @param reserve 1.25 asks for a quarter more.
+   */
+  toldUntil(speed: number, reserve = 1): number {
+    const ahead = (Math.max(LONGEST_ABSENCE_MS, HOLD_MS * speed) + SLACK_MS * speed) * MICROSECONDS;
+    return Math.max(this.read - ahead * reserve, this.#wholePassFrom);
   }
 
   /** @param connection `undefined` for an event. */
@@ -79,6 +90,8 @@ export class LifecycleScript {
   /** One pass through the recording has ended; in a loop another one follows. */
   endPass(): void {
     this.#downtimes.end(this.#read);
+    this.#wholePassFrom = this.#passFrom;
+    this.#passFrom = this.#read;
   }
 
   /** Everything has been read. */
@@ -87,9 +100,19 @@ export class LifecycleScript {
     this.#isOver = true;
   }
 
-  /** The next time in which nothing listens, once; `undefined` when none is known yet. */
-  takeDowntime(): Downtime | undefined {
-    return this.#downtimes.take();
+  /** Whether anything of that endpoint has been read. */
+  knows(endpoint: string): boolean {
+    return this.#endpoints.has(endpoint);
+  }
+
+  /** The next time in which nothing listens; `undefined` when none is known yet. */
+  get downtime(): Downtime | undefined {
+    return this.#downtimes.next;
+  }
+
+  /** That downtime is over. */
+  passDowntime(): void {
+    this.#downtimes.pass();
   }
 
   /** Where the clock begins when the first client of all comes to that endpoint; `undefined` until that is known. */
@@ -105,7 +128,9 @@ export class LifecycleScript {
     if (this.read < position + slack) return false;
     const script = this.#endpoints.get(endpoint);
     script?.settle(position, slack);
-    return script?.next !== undefined || this.read >= position + this.aheadOf(speed);
+    if (script?.next !== undefined || this.toldUntil(speed) >= position) return true;
+    // An endpoint that was recorded is there from the start, so one that does not come soon is not in the recording.
+    return script === undefined && this.read >= position + HOLD_MS * MICROSECONDS * speed;
   }
 
   /**
@@ -123,7 +148,9 @@ export class LifecycleScript {
     const before = script.refusalBefore;
     if (attempt === undefined) {
       const isDown = before !== undefined && !(this.#isOver && position >= this.#read);
-      return isDown ? { admit: false, at: position, manner: before } : { admit: true, at: position };
+      if (isDown) return { admit: false, at: position, manner: before };
+      script.attendAhead();
+      return { admit: true, at: position };
     }
     if (attempt.refusal !== undefined) {
       script.pass();

@@ -6,7 +6,7 @@ import {
   type RecordedGap,
 } from './connection-history.js';
 import { Tally } from './tally.js';
-import { Timeline } from './timeline.js';
+import { type Series, Timeline } from './timeline.js';
 
 /** What is in a recording. Times are microseconds since 1970. */
 export interface RecordingReport {
@@ -70,7 +70,7 @@ export class RecordingStatistics {
   readonly #subjects = new Tally(MAX_SUBJECTS);
   readonly #history = new ConnectionHistory();
   readonly #timeline = new Timeline();
-  readonly #types = new Tally(MAX_TYPES, (name) => this.#timeline.seriesOf(name));
+  readonly #types = new Tally<Series>(MAX_TYPES);
   #lines = 0;
   #events = 0;
   #invalid = 0;
@@ -101,6 +101,7 @@ export class RecordingStatistics {
     if (subject !== undefined) this.#subjects.add(subject);
     if (Number.isNaN(receivedAt)) return;
     this.#history.heard(endpoint, receivedAt);
+    type.extra ??= this.#timeline.seriesOf(type.name);
     this.#timeline.add(receivedAt, type.extra);
     const second = Math.floor(receivedAt / MICROSECONDS_PER_SECOND);
     if (second !== this.#second) {

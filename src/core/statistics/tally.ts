@@ -1,10 +1,10 @@
 /** Longer names are cut: memory must not grow with what a server sends. */
 const MAX_NAME = 200;
 
-/** Something that is counted, and whatever else belongs to its name. */
-export interface Counted<Extra = undefined> {
+/** Something that is counted, and whatever whoever counts it wants to keep with its name. */
+export interface Counted<Extra> {
   readonly name: string;
-  readonly extra: Extra;
+  extra: Extra | undefined;
   count: number;
 }
 
@@ -12,18 +12,16 @@ export interface Counted<Extra = undefined> {
  * Counts by name in bounded memory. All counts are exact while there are few different names; when there are too many
  * the rarest are given up, and of those that are left a count may be too small by what was counted before.
  */
-export class Tally<Extra = undefined> {
+export class Tally<Extra = never> {
   readonly #capacity: number;
-  readonly #createExtra: (name: string) => Extra;
   readonly #entries = new Map<string, Counted<Extra>>();
   /** The entry of the name that came last: names come in runs. */
   #last: Counted<Extra> | undefined;
   #othersCount = 0;
 
-  /** @param capacity So many names are surely kept; twice as many at most. @param createExtra Default: there is none. */
-  constructor(capacity: number, createExtra: (name: string) => Extra = () => undefined as Extra) {
+  /** @param capacity So many names are surely kept; twice as many at most. */
+  constructor(capacity: number) {
     this.#capacity = capacity;
-    this.#createExtra = createExtra;
   }
 
   /** Counts one and returns the entry of the name. */
@@ -42,7 +40,7 @@ export class Tally<Extra = undefined> {
     if (known !== undefined) return known;
     if (name.length > MAX_NAME) return this.#entryOf(`${name.slice(0, MAX_NAME - 1)}…`);
     if (this.#entries.size >= 2 * this.#capacity) this.#prune();
-    const entry = { name, count: 0, extra: this.#createExtra(name) };
+    const entry = { name, count: 0, extra: undefined };
     this.#entries.set(name, entry);
     return entry;
   }

@@ -43,12 +43,23 @@ export async function openSource(path: string, options: SourceOptions): Promise<
     throw error instanceof OpmasError ? error : openingFailed(path, error as NodeJS.ErrnoException);
   }
   const isFile = (await handle.stat()).isFile();
-  const { blockSize, scanned } = options;
-  const memory = scanned ? ScanMemory.create(2 * blockSize) : undefined;
-  const room = memory?.room ?? Buffer.allocUnsafeSlow(2 * blockSize);
-  const buffers: BufferPair = [room.subarray(0, blockSize), room.subarray(blockSize, 2 * blockSize)];
-  const read = () => readBlocks(path, handle, isFile, buffers, options);
+  // Unpacked data stands elsewhere, and what is in a pipe nobody knows.
+  const canBeScanned = options.scanned && isFile && !(await isGzip(handle));
+  const memory = canBeScanned ? ScanMemory.create(2 * options.blockSize) : undefined;
+  // A file that is read a second time may still be under way to the memory of the first; gzip data has none.
+  const read = () => readBlocks(path, handle, isFile, buffersIn(memory, options.blockSize), options);
   return { name: path, blocks: unpacked(read, isFile), memory, close: () => handle.close() };
+}
+
+async function isGzip(handle: FileHandle): Promise<boolean> {
+  const start = Buffer.alloc(2);
+  // What can't be read is told when it is read.
+  await handle.read(start, 0, start.length, 0).catch(() => undefined);
+  return hasGzipMark(start);
+}
+
+function hasGzipMark(bytes: Buffer): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
@@ -64,7 +75,7 @@ async function* unpacked(read: () => AsyncGenerator<Buffer>, canReopen: boolean)
   const first = await blocks.next();
   if (first.done) return;
   const rest = prepend(first.value, blocks);
-  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) {
+  if (!hasGzipMark(first.value)) {
     yield* rest;
     return;
   }
@@ -83,6 +94,11 @@ async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGener
 }
 
 type BufferPair = readonly [Buffer, Buffer];
+
+function buffersIn(memory: ScanMemory | undefined, blockSize: number): BufferPair {
+  const room = memory?.room ?? Buffer.allocUnsafeSlow(2 * blockSize);
+  return [room.subarray(0, blockSize), room.subarray(blockSize, 2 * blockSize)];
+}
 
 /** Reads from the start. While one block is looked at the next one is read, into two buffers in turn. */
 async function* readBlocks(

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Downtime } from '../../core/replay/downtime.js';
 import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { ServerControl } from '../server/stream-source.js';
 import type { Paced } from './pacer.js';
@@ -22,8 +21,7 @@ export class Doorman implements Paced {
   readonly #door: Door;
   #playback: TimedPlayback | undefined;
   #script: LifecycleScript | undefined;
-  /** The downtime that is next, or that goes on, and whether it has begun. */
-  #downtime: Downtime | undefined;
+  /** Whether the downtime that is next has begun. */
   #hasBegun = false;
   #isShut = false;
   #stopped = false;
@@ -36,14 +34,13 @@ export class Doorman implements Paced {
   follow(playback: TimedPlayback, script: LifecycleScript): void {
     this.#playback = playback;
     this.#script = script;
-    this.#downtime = undefined;
     this.#hasBegun = false;
   }
 
   get dueAt(): number {
-    this.#downtime ??= this.#script?.takeDowntime();
-    if (this.#playback === undefined || this.#downtime === undefined) return Number.POSITIVE_INFINITY;
-    return this.#playback.timeOf(this.#hasBegun ? this.#downtime.to : this.#downtime.from);
+    const downtime = this.#script?.downtime;
+    if (this.#playback === undefined || downtime === undefined) return Number.POSITIVE_INFINITY;
+    return this.#playback.timeOf(this.#hasBegun ? downtime.to : downtime.from);
   }
 
   /** Leaves the door as it is, for good. */
@@ -56,7 +53,7 @@ export class Doorman implements Paced {
     while (this.dueAt <= now) {
       shut = !this.#hasBegun;
       this.#hasBegun = shut;
-      if (!shut) this.#downtime = undefined;
+      if (!shut) this.#script?.passDowntime();
     }
     if (shut === this.#isShut || this.#stopped) return;
     this.#isShut = shut;

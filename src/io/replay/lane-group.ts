@@ -1,11 +1,13 @@
 import type { ServedClient } from '../server/stream-source.js';
-import { Lane } from './lane.js';
+import { Lane, type Remembrance } from './lane.js';
 import type { LaneTable } from './lane-table.js';
 
 /** All lanes of one playback. */
 export class LaneGroup {
   readonly #table: LaneTable;
   readonly #lanes: Lane[] = [];
+  /** What lanes keep that are not there yet. */
+  #remembrance: Remembrance | undefined;
   #clients = 0;
 
   constructor(table: LaneTable) {
@@ -22,6 +24,7 @@ export class LaneGroup {
     let lane = this.#lanes[index];
     if (lane === undefined) {
       lane = new Lane();
+      if (this.#remembrance !== undefined) lane.remember(this.#remembrance);
       this.#lanes[index] = lane;
     }
     return lane;
@@ -31,9 +34,10 @@ export class LaneGroup {
     return this.at(this.#table.indexOf(client.endpoint));
   }
 
-  /** Every lane that the table knows. */
-  all(): Lane[] {
-    return Array.from({ length: this.#table.size }, (_, index) => this.at(index));
+  /** Every lane keeps what is sent from now on, those too whose endpoint comes later in the recording. */
+  remember(remembrance: Remembrance): void {
+    this.#remembrance = remembrance;
+    for (const lane of this.#lanes) lane?.remember(remembrance);
   }
 
   /** Whether every client has taken everything, and nothing is kept for others. */

@@ -50,11 +50,18 @@ export class LifecycleStage {
     await this.#play?.reader.stop();
   }
 
+  /** Whether the recording has anything of that endpoint, which may have to be read first. */
+  finds(endpoint: string): Promise<boolean> {
+    const { playback, reader } = this.#play!;
+    return reader.when(() => {
+      if (reader.script.knows(endpoint)) return true;
+      return reader.script.toldUntil(playback.speed) >= playback.position ? false : undefined;
+    });
+  }
+
   /** Resolves when an attempt of a client is to be answered. The first one of all starts the playback. */
   async admit(endpoint: string): Promise<Refusal | undefined> {
-    const play = this.#play;
-    if (play === undefined) return undefined;
-    const { playback, reader } = play;
+    const { playback, reader } = this.#play!;
     const { script } = reader;
     if (!playback.started) {
       const start = await reader.when(() => script.startFor(endpoint));
@@ -66,7 +73,6 @@ export class LifecycleStage {
         ? script.answer(endpoint, position, speed)
         : undefined;
     });
-    if (answer === undefined) return undefined;
     await this.#reached(playback, answer.at);
     return answer.admit ? undefined : refusalOf(answer.manner);
   }

@@ -124,8 +124,11 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     for (const playback of this.#playbacks) playback.step();
   }
 
-  serves(endpoint: string): boolean {
-    return this.#options.programme.lanes.has(endpoint);
+  serves(endpoint: string): boolean | Promise<boolean> {
+    if (this.#options.programme.lanes.has(endpoint)) return true;
+    if (this.#stage === undefined) return false;
+    this.#currentPlayback();
+    return this.#stage.finds(endpoint);
   }
 
   start(control: ServerControl): void {

@@ -20,7 +20,9 @@ export async function scheduleLength(
   const { sources, pace, passes, from, to } = programme;
   if (pace.rate !== undefined || pace.maxGap !== undefined || passes > 1) return undefined;
   const lastTimes = await Promise.all(sources.map(lastTime));
-  const start = Math.max(firstEvent, pointOf(from, firstLine) ?? firstEvent);
+  // Without them, what happened to connections takes no time.
+  const first = programme.lifecycle ? firstLine : firstEvent;
+  const start = Math.max(first, pointOf(from, firstLine) ?? first);
   const length = Math.min(Math.max(...lastTimes), pointOf(to, firstLine) ?? Number.POSITIVE_INFINITY) - start;
   return length >= 0 ? length : undefined;
 }

@@ -33,12 +33,12 @@ export class ScriptReader implements Paced {
     pacer.add(this);
   }
 
-  /** Resolves with what the script has to say as soon as it has read enough for that, or can read no more. */
-  async when<T>(told: () => T | undefined): Promise<T | undefined> {
+  /** Resolves with what the script has to say as soon as it has read enough for that; at the end it always has. */
+  async when<T>(told: () => T | undefined): Promise<T> {
     for (;;) {
       const value = told();
-      if (value !== undefined || this.script.read === Number.POSITIVE_INFINITY) return value;
-      this.#resume?.();
+      if (value !== undefined || this.script.read === Number.POSITIVE_INFINITY) return value as T;
+      this.advance();
       await new Promise<void>((resolve) => {
         this.#onRead.push(resolve);
       });
@@ -47,22 +47,21 @@ export class ScriptReader implements Paced {
 
   get dueAt(): number {
     if (this.#resume === undefined) return Number.POSITIVE_INFINITY;
-    return this.#playback.timeOf(this.script.read - this.#ahead);
+    return this.#playback.timeOf(this.script.toldUntil(this.#playback.speed));
   }
 
   advance(): void {
-    this.#resume?.();
+    const resume = this.#resume;
+    // At once: until then it would be due again and again.
+    this.#resume = undefined;
+    resume?.();
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#pacer.remove(this);
-    this.#resume?.();
+    this.advance();
     await this.finished.catch(() => undefined);
-  }
-
-  get #ahead(): number {
-    return this.script.aheadOf(this.#playback.speed);
   }
 
   async #read(programme: Programme): Promise<void> {
@@ -91,8 +90,8 @@ export class ScriptReader implements Paced {
   }
 
   async #untilNeeded(signal: AbortSignal): Promise<void> {
-    const { position } = this.#playback;
-    if (this.script.read < position + RESERVE * this.#ahead || signal.aborted) return;
+    const { position, speed } = this.#playback;
+    if (this.script.toldUntil(speed, RESERVE) <= position || signal.aborted) return;
     await new Promise<void>((resolve) => {
       this.#resume = resolve;
       this.#pacer.reschedule();

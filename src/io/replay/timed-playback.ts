@@ -110,7 +110,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     this.#playhead.moveTo(position, now);
     if (remembrance !== undefined) {
       const { firstOnly, forMs } = remembrance;
-      for (const lane of this.#lanes.all()) lane.remember({ firstOnly, until: now + forMs });
+      this.#lanes.remember({ firstOnly, until: now + forMs });
     }
     pacer.add(this);
     this.#open();

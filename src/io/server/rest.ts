@@ -12,7 +12,7 @@ export interface RestOptions {
   /** Life of the tokens that login and refresh give out, in milliseconds. */
   tokenLifeMs: number;
   /** Whether a path is a WebSocket endpoint: it gets 426 on a plain request. */
-  isStreamPath(path: string): boolean;
+  isStreamPath(path: string): Promise<boolean>;
 }
 
 interface Answer {
@@ -68,7 +68,7 @@ async function route(request: IncomingMessage, options: RestOptions): Promise<An
     case '/api/v1/auth/refresh/':
       return { status: 307, headers: { location: path.slice(0, -1) } };
   }
-  if (!options.isStreamPath(path)) return detail(404, 'Not Found');
+  if (!(await options.isStreamPath(path))) return detail(404, 'Not Found');
   if (!isRead) return methodNotAllowed('GET');
   return { ...detail(426, 'This is a WebSocket endpoint'), headers: { upgrade: 'websocket' } };
 }

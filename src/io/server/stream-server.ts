@@ -182,13 +182,13 @@ export class StreamServer implements MockServer {
     await answerRest(request, response, {
       issuer: this.#issuer,
       tokenLifeMs: this.#tokenLifeMs,
-      isStreamPath: (path) => this.#endpointOf(path) !== undefined,
+      isStreamPath: async (path) => (await this.#endpointOf(path)) !== undefined,
     });
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { path } = splitTarget(request.url ?? '');
-    const endpoint = this.#endpointOf(path);
+    const endpoint = await this.#endpointOf(path);
     const turnAway = (refusal: Refusal, why: string, text = '') => {
       const code = refusal.kind === 'status' ? { code: refusal.status } : {};
       this.#report({ kind: 'refused', endpoint: endpoint ?? path, ...code, why });
@@ -254,7 +254,7 @@ export class StreamServer implements MockServer {
   }
 
   /** The label of the endpoint at a path, or `undefined` when there is none. */
-  #endpointOf(path: string): string | undefined {
+  async #endpointOf(path: string): Promise<string | undefined> {
     let decoded = path;
     try {
       decoded = decodeURIComponent(path);
@@ -263,7 +263,8 @@ export class StreamServer implements MockServer {
     }
     const name = ENDPOINTS.find((endpoint) => decoded === WEBSOCKET_PATH + endpoint);
     if (name !== undefined) return name;
-    return [path, decoded].find((label) => this.#source.serves?.(label) === true);
+    for (const label of new Set([path, decoded])) if (await this.#source.serves?.(label)) return label;
+    return undefined;
   }
 
   #report(activity: ServerActivity): void {

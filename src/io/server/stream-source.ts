@@ -53,7 +53,7 @@ export interface ServerControl {
 /** Makes the events. All methods are called by the server only. */
 export interface StreamSource {
   /** Whether that endpoint exists beside the four documented ones. Absent: it does not. */
-  serves?(endpoint: string): boolean;
+  serves?(endpoint: string): boolean | Promise<boolean>;
   /** Called once, before the server listens. */
   start?(control: ServerControl): void;
   /**

@@ -36,7 +36,10 @@ function addTo(script: LifecycleScript, entries: readonly Entry[], start = 0): v
 
 function downtimesOf(script: LifecycleScript): Downtime[] {
   const all: Downtime[] = [];
-  for (let one = script.takeDowntime(); one !== undefined; one = script.takeDowntime()) all.push(one);
+  for (let one = script.downtime; one !== undefined; one = script.downtime) {
+    all.push(one);
+    script.passDowntime();
+  }
   return all;
 }
 
@@ -315,6 +318,22 @@ describe('downtimes', () => {
     expect([1, 3001].map((at) => ask(script, at))).toEqual(['unreachable@1', 'in@3002']);
   });
 
+  it('end when an attempt that was under way is answered; one that meets nobody says nothing', () => {
+    const begun: Entry[] = [
+      [0, 'open'],
+      [1000, 1006],
+      [1940, 'connecting', 'rules'],
+      [1951, refused],
+    ];
+    const next: Entry = [3500, 'open'];
+    expect(downtimesOf(scriptOf([...begun, [1962, 503, 'rules'], next]))[0]).toEqual({
+      from: 1000 * MS,
+      to: 1962 * MS,
+    });
+    const silent = scriptOf([...begun, [1962, 'no upgrade within the time limit', 'rules'], next]);
+    expect(downtimesOf(silent)).toEqual([{ from: 1000 * MS, to: 2725.5 * MS }]);
+  });
+
   it('last to a moment after the end of a recording that ends in one', () => {
     const script = scriptOf([
       [0, 'open'],
@@ -404,6 +423,60 @@ describe('a recording that is read while it is replayed', () => {
     expect(script.canAnswer('devices', 20_000 * MS, 1)).toBe(false);
   });
 
+  it('answers for an endpoint of which nothing has come for some seconds: it is not in the recording', () => {
+    const script = new LifecycleScript();
+    addTo(script, [
+      [0, 'open', 'rules'],
+      [4000, 'event', 'rules'],
+    ]);
+    expect([script.canAnswer('devices', 0, 1), script.knows('devices')]).toEqual([false, false]);
+    addTo(script, [[5001, 'event', 'rules']]);
+    expect(script.canAnswer('devices', 0, 1)).toBe(true);
+    expect(ask(script, 0)).toBe('in@0');
+  });
+
+  it('has said everything after one pass of a loop more', () => {
+    const script = new LifecycleScript();
+    const pass: Entry[] = [
+      [0, 'open'],
+      [10, 1011],
+      [20, 'event', 'rules'],
+    ];
+    addTo(script, pass);
+    script.endPass();
+    expect(script.toldUntil(1)).toBe(0);
+    addTo(script, pass, 30);
+    expect(script.toldUntil(1)).toBe(0);
+    script.endPass();
+    expect(script.toldUntil(1)).toBe(20 * MS);
+  });
+
+  it('looks as far ahead as clients are held at high speeds', () => {
+    const script = new LifecycleScript();
+    addTo(script, [[1_000_000, 'event']]);
+    expect(script.toldUntil(1)).toBe((1_000_000 - 330_250) * MS);
+    expect(script.toldUntil(100)).toBe((1_000_000 - 500_000 - 25_000) * MS);
+  });
+
+  it('counts who was let in ahead as there for the connection that is read later', () => {
+    const script = new LifecycleScript();
+    addTo(script, [
+      [0, 'open'],
+      [1000, 1011],
+      [340_000, 'event', 'rules'],
+    ]);
+    expect(ask(script, 0)).toBe('in@0');
+    expect(script.canAnswer('devices', 1100 * MS, 1)).toBe(true);
+    expect(ask(script, 1100)).toBe('in@1100');
+    addTo(script, [
+      [350_000, 'open'],
+      [360_000, 1011],
+      [361_000, 'connecting'],
+      [361_010, 503],
+    ]);
+    expect(ask(script, 360_100)).toBe('503@360110');
+  });
+
   it('knows where the clock begins once the first attempt has been answered, or has not been for long', () => {
     const script = new LifecycleScript();
     expect(script.startFor('devices')).toBeUndefined();
@@ -424,13 +497,14 @@ describe('a recording that is read while it is replayed', () => {
       [0, 'open'],
       [1000, 1006],
     ]);
-    expect(script.takeDowntime()).toBeUndefined();
+    expect(script.downtime).toBeUndefined();
     addTo(script, [[1500, 'connection refused (127.0.0.1:8000)']]);
-    const downtime = script.takeDowntime();
+    const { downtime } = script;
     expect(downtime).toEqual({ from: 1000 * MS, to: Number.POSITIVE_INFINITY });
     addTo(script, [[2500, 'open']]);
     expect(downtime).toEqual({ from: 1000 * MS, to: 2000 * MS });
-    expect(script.takeDowntime()).toBeUndefined();
+    script.passDowntime();
+    expect(script.downtime).toBeUndefined();
   });
 
   it('forgets what has been acted out', () => {

@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -13,6 +14,7 @@ import {
   type ReadProblem,
   readRecording,
 } from '../../../src/index.js';
+import { stamp } from '../../support/recordings.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -248,6 +250,34 @@ describe('F113: damage', () => {
   });
 });
 
+/** Lets the first read of the third block wait until the file is read a second time. */
+async function lateRead(): Promise<AsyncDisposable> {
+  const handle = await open(import.meta.filename);
+  const prototype = Object.getPrototypeOf(handle) as { read: (...args: unknown[]) => Promise<unknown> };
+  await handle.close();
+  const { read: readNow } = prototype;
+  let seconds = 0;
+  let isRead = () => {};
+  const again = new Promise<void>((resolve) => {
+    isRead = resolve;
+  });
+  let isLate = true;
+  prototype.read = async function (...args) {
+    const position = args[3];
+    if (position === 512 * 1024 && ++seconds === 2) isRead();
+    if (position === 1024 * 1024 && isLate) {
+      isLate = false;
+      await again;
+    }
+    return await readNow.apply(this, args);
+  };
+  return {
+    [Symbol.asyncDispose]: async () => {
+      prototype.read = readNow;
+    },
+  };
+}
+
 describe('F115: gzip, told by its content', () => {
   const text = lines(20_000);
   const packed = gzipSync(text);
@@ -295,6 +325,23 @@ describe('F115: gzip, told by its content', () => {
     const { text: before } = await read(await file(packed.subarray(0, at)));
     expect(before.length).toBeGreaterThan(text.length / 2);
     expect(got.startsWith(before)).toBe(true);
+  });
+
+  test('one bit wrong, on a disk that is slow for once: still all whole lines before it', async () => {
+    const noise = (i: number) => createHash('sha256').update(String(i)).digest('base64');
+    const member = (from: number, to: number) => {
+      const numbers = Array.from({ length: to - from }, (_, i) => from + i);
+      return gzipSync(
+        numbers.map((n) => `{"received_at":"${stamp(n)}","endpoint":"devices","r":"${noise(n)}"}\n`).join(''),
+      );
+    };
+    const wrong = member(14_000, 14_100);
+    wrong[2] = 7;
+    const path = await file(Buffer.concat([member(0, 14_000), wrong, member(14_100, 30_000)]));
+    const prompt = await read(path);
+    expect(prompt.text.split('\n')).toHaveLength(14_001);
+    await using _late = await lateRead();
+    expect((await read(path)).text === prompt.text).toBe(true);
   });
 
   test('torn before the first line: nothing to read, and a warning', async () => {

@@ -223,12 +223,68 @@ describe.concurrent('how a connection ends', () => {
   });
 });
 
+describe('what a recording has further on', () => {
+  const later = (endpoint: string, ...milliseconds: number[]) =>
+    milliseconds.map((at, n) => eventLine(at, numbered(n, endpoint), endpoint));
+
+  test('is there from the start: a path of its own, and no other path', async () => {
+    const path = '/api/v1/ws/device/42';
+    const filling = Array.from({ length: 1500 }, (_, n) => eventLine(n * 10, numbered(n), 'rules'));
+    await using server = await serve([
+      ...attempt(0, open, 'rules'),
+      ...filling,
+      ...attempt(15_000, open, path),
+      ...later(path, 15_010),
+    ]);
+    const clients = [path, '/api/v1/ws/device/43'].map((one) => {
+      const url = new URL(streamUrl(server));
+      url.pathname = one;
+      return new StreamClient(url.href);
+    });
+    await clients[0]!.opened();
+    expect((await clients[1]!.end).status).toBe(403);
+    server.setSpeed(100);
+    expect(await clients[0]!.received(1)).toEqual([numbered(0, path)]);
+  });
+
+  test('is kept for who comes late, also where the beginning says nothing of the endpoint', async () => {
+    await using server = await serve([
+      ...later('devices', ...Array.from({ length: 1000 }, (_, n) => n)),
+      ...later('agents', 1000, 1010, 1020),
+    ]);
+    const first = new StreamClient(streamUrl(server));
+    await first.received(1000);
+    await delay(200);
+    const second = new StreamClient(streamUrl(server, 'agents'));
+    expect((await second.received(3)).map(numberOf)).toEqual([0, 1, 2]);
+  });
+});
+
+test('its length counts from the first line, as its position does', async () => {
+  await using server = await serve([
+    ...attempt(0, refused(503)),
+    ...attempt(60_000, open),
+    eventLine(60_010, numbered(0)),
+  ]);
+  expect(server.status.length).toBe(60_010_000);
+});
+
+test('a short recording that is played again and again is not read far ahead', async () => {
+  await using server = await serve([...attempt(0, open, 'rules'), eventLine(10, numbered(0), 'rules')], {
+    loop: true,
+  });
+  const cpu = process.cpuUsage();
+  await new StreamClient(streamUrl(server, 'agents')).opened();
+  const { user, system } = process.cpuUsage(cpu);
+  expect(user + system).toBeLessThan(1_000_000);
+});
+
 test('a long recording is read a little ahead of its replay only: what is appended meanwhile happens, too', async ({
   read,
 }) => {
   const seconds = Array.from({ length: 1500 }, (_, n) => eventLine(n * 1000 + 10, numbered(n)));
   const path = folder.write([...attempt(0, open), ...seconds]);
-  await using server = await serveRecording(path, { lifecycle: true, speed: 500 });
+  await using server = await serveRecording(path, { lifecycle: true });
   const reading = read({
     url: server.url,
     token: tokenFromText(server.token, 'test'),
@@ -243,6 +299,7 @@ test('a long recording is read a little ahead of its replay only: what is append
     lifecycleLine(1_530_000, closed(1000)),
   ];
   appendFileSync(path, outage.map((line) => `${line}\n`).join(''));
+  server.setSpeed(500);
   await reading.end;
   expect(reading.events.all.map(({ data }) => data?.n)).toEqual(Array.from({ length: 1501 }, (_, n) => n));
   expect(reading.states).toEqual([

@@ -6,10 +6,10 @@
  * It agrees with `JSON.parse` of the decoded text in every case; the tests hold it against that. Bytes that are no
  * UTF-8 decode to U+FFFD, which JSON allows inside strings and nowhere else, so they need no check of their own.
  *
- * The text stands in the memory, with {@link SLACK} bytes behind it that may be read. The byte after its end is 0 while
+ * The text stands in the memory, with sixteen bytes behind it that may be read. The byte after its end is 0 while
  * it is scanned: no rule allows that byte anywhere, so every loop ends there by itself and need not look for the end.
  *
- * The file beside this one, `../json-scanner.ts`, is the only caller.
+ * `../scan-memory.ts` is the only caller.
  */
 
 /** What a text is, and what more is known of it, as bits. The same numbers are in `../json-scanner.ts`. */

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { RecordedLine } from '../../../src/core/recording/recorded-line.js';
+import { RecordingStatistics } from '../../../src/core/statistics/recording-statistics.js';
+
+function statisticsOf(lines: readonly string[]): RecordingStatistics {
+  const statistics = new RecordingStatistics();
+  const line = new RecordedLine();
+  for (const text of lines) {
+    const bytes = Buffer.from(text);
+    if (line.read(bytes, 0, bytes.length) === undefined) throw new Error(text);
+    statistics.add(line);
+  }
+  return statistics;
+}
+
+test('events without a time are counted, and have no place in the timeline', () => {
+  const { byType, timeline } = statisticsOf([
+    '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","type":"device.error"}',
+    '{"type":"agent.error"}',
+    '{"received_at":"2026-11-22T21:50:01.000000Z","endpoint":"devices","type":"device.error"}',
+  ]).finish();
+  expect(byType).toEqual([
+    { name: 'device.error', count: 2 },
+    { name: 'agent.error', count: 1 },
+  ]);
+  expect(timeline.columns(10)?.series.map(({ name }) => name)).toEqual(['device.error']);
+});
