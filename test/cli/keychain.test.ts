@@ -3,7 +3,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { LocalCredentialStore } from '../../src/cli/connection/credential-store.js';
 import { Keychain, KeychainUnavailable } from '../../src/cli/connection/keychain.js';
+import { OpmasError } from '../../src/index.js';
 import { keyrings, withoutKeyring } from '../support/keyring.js';
 import { close } from '../support/web-server.js';
 import { Sandbox } from './sandbox.js';
@@ -199,6 +201,19 @@ describe('Keychain', () => {
     expect(error).toBeInstanceOf(KeychainUnavailable);
     expect((error as Error).message).toMatch(pattern);
   });
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'])(
+    'takes %s for what it is, and not for a keychain that cannot be used: no file is written',
+    async (signal) => {
+      using sandbox = withKeychain();
+      const keychain = program(`process.kill(process.pid, '${signal}')`);
+      const store = new LocalCredentialStore({ keychain, folder: join(sandbox.home, 'opmas-ws') });
+      const credentials = { accessToken: 'abc', obtainedAt: 0 };
+      await expect(store.set('x', credentials)).rejects.toThrow(`${signal} came while`);
+      await expect(store.get('x')).rejects.toThrow(OpmasError);
+      expect(files(sandbox)).toEqual([]);
+    },
+  );
 
   it('F35: says so where keytar cannot be loaded', async () => {
     const path = join(folder, 'lonely-child.mjs');

@@ -73,9 +73,8 @@ export class LocalCredentialStore implements CredentialStore {
       await removePrivateFile(path);
       return KEYCHAIN_NAME;
     }
-    // An interrupt ends the child too, which is no reason to use a file.
-    if (this.#options.signal?.aborted) throw new OpmasError('LOCAL', 'stopped before the token was stored');
     const isNew = (await readPrivateFile(path)) === undefined;
+    if (this.#options.signal?.aborted) throw new OpmasError('LOCAL', 'stopped before the token was stored');
     await writePrivateFile(path, text);
     if (isNew && this.keychainProblem !== undefined) {
       this.#options.onNotice?.(

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { OpmasError } from '../../index.js';
 
 /** What the child is asked. */
 export interface KeychainRequest {
@@ -22,8 +23,15 @@ export class KeychainUnavailable extends Error {}
 const SERVICE = 'opmas-ws';
 /** A keychain may wait for ever: for an unlock dialog that nobody sees, or for a service that hangs. */
 const LIMIT_MS = 3000;
+/** What a terminal sends to the child as well as to us, in any order: no sign that the keychain does not work. */
+const INTERRUPTS: readonly (NodeJS.Signals | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+/** How much later than the child's our own signal may come. */
+const INTERRUPT_DELAY_MS = 50;
 
-/** The system keychain, asked in a child process with a time limit. */
+/**
+ * The system keychain, asked in a child process with a time limit. All methods throw `KeychainUnavailable`, and an
+ * `OpmasError` of kind `LOCAL` when somebody interrupts them.
+ */
 export class Keychain {
   readonly #child: string;
 
@@ -80,13 +88,18 @@ function runChild(program: string, input: string, limitMs: number): Promise<stri
     child.once('close', (code, signal) => {
       clearTimeout(limit);
       if (code === 0) resolve(output);
-      else
-        fail(signal === null ? `its process ended with code ${code}` : `its process was ended by ${signal}`);
+      else if (signal === null) fail(`its process ended with code ${code}`);
+      else if (INTERRUPTS.includes(signal)) setTimeout(reject, INTERRUPT_DELAY_MS, interruption(signal));
+      else fail(`its process was ended by ${signal}`);
     });
     // A child that has ended already says so by its exit code.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
   });
+}
+
+function interruption(signal: NodeJS.Signals): OpmasError {
+  return new OpmasError('LOCAL', `${signal} came while the system keychain was asked`);
 }
 
 function parseAnswer(text: string): KeychainAnswer | undefined {
