@@ -60,7 +60,11 @@ export type { RecordedClose, RecordedConnection, RecordedGap } from './core/stat
 export type { NamedCount } from './core/statistics/recording-statistics.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
 export { encodeFrame } from './core/websocket-frame.js';
-export type { LifecycleEvent, SubscribeOptions } from './io/client/stream-options.js';
+export {
+  LARGEST_MESSAGE_LIMIT,
+  type LifecycleEvent,
+  type SubscribeOptions,
+} from './io/client/stream-options.js';
 export { type StreamSummary, type Subscription, subscribe } from './io/client/subscribe.js';
 export type { TriageOptions } from './io/client/triage.js';
 export { type Clock, systemClock } from './io/clock.js';

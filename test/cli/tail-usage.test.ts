@@ -34,7 +34,8 @@ const wrong: [string[], RegExp][] = [
   [['--heartbeat', '1e3s'], /--heartbeat.*"1e3s"/],
   [['--dead-after', '0s'], /--dead-after/],
   [['--dead-after', 'Infinitys'], /--dead-after/],
-  // F56: `ws` keeps the limit in 32 bits.
+  // F56: `ws` keeps the limit in 32 bits, and Node has no string of half a gigabyte.
+  [['--max-message', '257MiB'], /--max-message has to be between 1B and 256MiB/],
   [['--max-message', '2GiB'], /--max-message/],
   [['--max-message', '4GiB'], /--max-message/],
   [['--max-message', '0B'], /--max-message/],

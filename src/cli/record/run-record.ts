@@ -28,6 +28,8 @@ export interface RecordCommandOptions extends StreamCommandOptions {
   tail?: boolean;
 }
 
+/** A line of a recording may have 64 MiB, and a message that is no text takes a third more there. */
+const LARGEST_RECORDED_MESSAGE = 48 * 1024 ** 2;
 /** What comes while the disk is busy is written at once afterwards, up to so much; more waits in the stream. */
 const MAX_PENDING_BYTES = 384 * 1024;
 
@@ -39,6 +41,9 @@ export async function runRecord(
 ): Promise<void> {
   const { out, messages } = session.terminal;
   const stream = await resolveStream(session, endpoints, options);
+  if ((stream.maxMessageBytes ?? 0) > LARGEST_RECORDED_MESSAGE) {
+    throw new OpmasError('USAGE', '--max-message has to be 48MiB at most: no recording has longer lines');
+  }
   const files = fileOptionsOf(options, messages);
   // Before any token is asked for: who has no place to write to needs no connection.
   const writer = await openRecording(options.out ?? defaultName(), files);

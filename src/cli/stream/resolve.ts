@@ -4,6 +4,7 @@ import {
   editDistance,
   escapeUnsafe,
   isEndpointName,
+  LARGEST_MESSAGE_LIMIT,
   OpmasError,
   type SubscribeOptions,
 } from '../../index.js';
@@ -13,9 +14,6 @@ import type { StreamCommandOptions } from '../options/stream-options.js';
 import { resolveConnection } from '../options/token-options.js';
 import type { Session } from '../session.js';
 import { version } from '../version.js';
-
-/** `ws` keeps the limit in 32 bits: anything above would mean no limit. */
-const LARGEST_MESSAGE_LIMIT = 2 ** 31 - 1;
 
 /** See `resolveStream`. Everything that can be wrong is looked at before anything connects. */
 export async function resolve(
@@ -61,7 +59,7 @@ export function checkEndpoint(word: string): string {
 function limitsOf(options: StreamCommandOptions) {
   const maxMessageBytes = parseSize(options.maxMessage, '--max-message');
   if (maxMessageBytes < 1 || maxMessageBytes > LARGEST_MESSAGE_LIMIT) {
-    throw new OpmasError('USAGE', '--max-message has to be between 1B and 2GiB, without 2GiB itself');
+    throw new OpmasError('USAGE', '--max-message has to be between 1B and 256MiB');
   }
   return {
     maxMessageBytes,

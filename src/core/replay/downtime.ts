@@ -20,7 +20,8 @@ export const HOLD_MS = 5000;
  * due. It is above the noise of timers and below the first wait of any client.
  */
 export const SLACK_MS = 250;
-const MICROSECONDS = 1000;
+/** In a millisecond. */
+export const MICROSECONDS = 1000;
 
 /** An attempt that was answered: by a server, or by nobody. */
 interface Answer {
@@ -83,6 +84,7 @@ export class DowntimeFinder {
     return this.#running;
   }
 
+  /** A connection that had been open since then was lost. */
   lost(openedAt: number, at: number): void {
     this.#lost = { openedAt, at };
   }

@@ -42,6 +42,7 @@ export class EndpointScript {
     this.#downtimes = downtimes;
   }
 
+  /** What happened to a connection of the endpoint next. */
   add(due: number, connection: ConnectionState): void {
     switch (connection.state) {
       case 'connecting':

@@ -27,7 +27,14 @@
  */
 
 import type { ConnectionState } from '../recording/line.js';
-import { type Downtime, DowntimeFinder, HOLD_MS, type RefusalManner, SLACK_MS } from './downtime.js';
+import {
+  type Downtime,
+  DowntimeFinder,
+  HOLD_MS,
+  MICROSECONDS,
+  type RefusalManner,
+  SLACK_MS,
+} from './downtime.js';
 import { type Attempt, EndpointScript, START_IS_TOLD_BY } from './endpoint-script.js';
 
 /** What an attempt gets; `at` is the position in the schedule when it gets it. */
@@ -40,7 +47,6 @@ export type ScriptedAnswer =
  * read ahead at once, of a dense recording, is a matter of seconds.
  */
 const LONGEST_ABSENCE_MS = 330_000;
-const MICROSECONDS = 1000;
 
 /** Built line by line in the order of the recording; asked at each attempt, as soon as it can answer. */
 export class LifecycleScript {

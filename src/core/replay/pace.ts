@@ -40,11 +40,6 @@ export class Pace {
     this.#maxGap = maxGap ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Due time of the line before: how long the schedule is so far. */
-  get due(): number {
-    return this.#due;
-  }
-
   /**
    * The due time of the next line.
    *

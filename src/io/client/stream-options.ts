@@ -5,6 +5,9 @@ import type { RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';
 
+/** No message may be longer, in bytes: longer texts may be more than Node can hold as one string. */
+export const LARGEST_MESSAGE_LIMIT = 256 * 1024 ** 2;
+
 /** Something that happened to the connection of one endpoint. */
 export interface LifecycleEvent {
   endpoint: string;
@@ -45,7 +48,7 @@ export interface SubscribeOptions {
   heartbeatMs?: number | false;
   /** Default 25,000. */
   deadAfterMs?: number;
-  /** Default 16 MiB. */
+  /** Default 16 MiB, at most {@link LARGEST_MESSAGE_LIMIT}. */
   maxMessageBytes?: number;
   /** Memory for lines that nobody takes. Default 64 MiB. */
   maxBufferBytes?: number;
@@ -99,7 +102,7 @@ export function resolveStreamOptions(options: SubscribeOptions): ResolvedStreamO
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     heartbeatMs: options.heartbeatMs ?? 30_000,
     deadAfterMs: options.deadAfterMs ?? 25_000,
-    maxMessageBytes: options.maxMessageBytes ?? 16 * 1024 ** 2,
+    maxMessageBytes: Math.min(options.maxMessageBytes ?? 16 * 1024 ** 2, LARGEST_MESSAGE_LIMIT),
     maxBufferBytes: options.maxBufferBytes ?? 64 * 1024 ** 2,
     ca: options.ca,
     insecure: options.insecure ?? false,

@@ -38,10 +38,12 @@ export class LaneTable {
     return endpoint ?? ENDPOINT_OF_STRAYS;
   }
 
+  /** The endpoint that has that number. */
   labelOf(lane: number): string | undefined {
     return this.#labels[lane];
   }
 
+  /** Whether anything of that endpoint has been met. */
   has(endpoint: string): boolean {
     return this.#indices.has(endpoint);
   }

@@ -55,7 +55,7 @@ export class LifecycleStage {
     const { playback, reader } = this.#play!;
     return reader.when(() => {
       if (reader.script.knows(endpoint)) return true;
-      return reader.script.toldUntil(playback.speed) >= playback.position ? false : undefined;
+      return reader.script.toldUntil(playback.speed) >= reader.position ? false : undefined;
     });
   }
 
@@ -68,7 +68,8 @@ export class LifecycleStage {
       if (!playback.started) this.#begin(playback, script, start);
     }
     const answer = await reader.when(() => {
-      const { position, speed } = playback;
+      const { position } = reader;
+      const { speed } = playback;
       return script.canAnswer(endpoint, position, speed)
         ? script.answer(endpoint, position, speed)
         : undefined;

@@ -11,7 +11,7 @@ export interface Paced {
 export interface PacerOptions {
   clock: Clock;
   /**
-   * Wait for the last two milliseconds in naps that block this thread, which is on time to a tenth of a millisecond
+   * Wait for the last two milliseconds in naps that block this thread, which is on time to a quarter of a millisecond
    * at a few per cent of a core. For a process of its own; elsewhere the timers' millisecond has to do.
    */
   precise: boolean;
@@ -32,6 +32,7 @@ export class Pacer {
   readonly #napping = new Int32Array(new SharedArrayBuffer(4));
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
+  #stopped = false;
 
   constructor({ clock, precise }: PacerOptions) {
     this.#clock = clock;
@@ -52,11 +53,12 @@ export class Pacer {
   reschedule(): void {
     // In the next turn, so that any number of changes costs one look.
     this.#cancel();
-    this.#immediate = setImmediate(this.#turn);
+    if (!this.#stopped) this.#immediate = setImmediate(this.#turn);
   }
 
-  /** Ends all waiting. */
+  /** Ends all waiting, for good. */
   stop(): void {
+    this.#stopped = true;
     this.#members.clear();
     this.#cancel();
   }

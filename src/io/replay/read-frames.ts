@@ -46,7 +46,7 @@ export function readFrames(
   return readPasses(programme, builder, { signal, blockBytes });
 }
 
-export interface PassesOptions {
+interface PassesOptions {
   signal: AbortSignal;
   /** Bytes of a piece read from the file. */
   blockBytes: number;

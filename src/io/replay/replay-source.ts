@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
+import { EndpointSearch } from './endpoint-search.js';
 import type { LifecycleStep } from './frame-run.js';
 import { FullSpeedPlayback } from './full-speed-playback.js';
 import type { LaneGroup } from './lane-group.js';
@@ -61,6 +62,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   /** The playback that new clients join. */
   #current: Playback | undefined;
   readonly #stage: LifecycleStage | undefined;
+  readonly #search: EndpointSearch;
   #gathering: { timer: NodeJS.Timeout; since: number } | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #speed: number;
@@ -74,6 +76,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#options = options;
     this.#speed = options.speed === 'max' ? Number.POSITIVE_INFINITY : options.speed;
     this.#pacer = new Pacer(options);
+    this.#search = new EndpointSearch(options.programme);
     if (options.programme.lifecycle) {
       this.#stage = new LifecycleStage(options.programme, this.#pacer, (error) => this.#fail(error));
     }
@@ -126,7 +129,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   serves(endpoint: string): boolean | Promise<boolean> {
     if (this.#options.programme.lanes.has(endpoint)) return true;
-    if (this.#stage === undefined) return false;
+    if (this.#stage === undefined) return this.#search.find(endpoint);
     this.#currentPlayback();
     return this.#stage.finds(endpoint);
   }
@@ -156,7 +159,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   async stop(): Promise<void> {
     clearTimeout(this.#gathering?.timer);
     clearTimeout(this.#lingering);
-    await this.#stage?.stop();
+    await Promise.all([this.#stage?.stop(), this.#search.stop()]);
     this.#pacer.stop();
     for (const playback of this.#playbacks) playback.stop();
     await Promise.allSettled([...this.#playbacks].map(({ ended }) => ended));

@@ -1,4 +1,5 @@
 import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import { MICROSECONDS, SLACK_MS } from '../../core/replay/downtime.js';
 import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { Pace } from '../../core/replay/pace.js';
 import type { LineCollector } from '../recording/reader.js';
@@ -28,7 +29,8 @@ export class ScriptReader implements Paced {
   constructor(programme: Programme, playback: TimedPlayback, pacer: Pacer) {
     this.#playback = playback;
     this.#pacer = pacer;
-    this.finished = this.#read(programme);
+    // Damage is told when the playback comes to it, which may be minutes later.
+    this.finished = this.#read({ ...programme, strict: false, onProblem: () => undefined });
     this.finished.catch(() => undefined);
     pacer.add(this);
   }
@@ -43,6 +45,15 @@ export class ScriptReader implements Paced {
         this.#onRead.push(resolve);
       });
     }
+  }
+
+  /**
+   * Where the playback stands, in microseconds of the schedule, as far as the script can tell what is next there: at
+   * high speeds the clock may be ahead of what can be read.
+   */
+  get position(): number {
+    const { position, speed } = this.#playback;
+    return Math.max(0, Math.min(position, this.script.read - SLACK_MS * MICROSECONDS * speed));
   }
 
   get dueAt(): number {
@@ -83,7 +94,7 @@ export class ScriptReader implements Paced {
   }
 
   #tell(): void {
-    this.script.settle(this.#playback.position, this.#playback.speed);
+    this.script.settle(this.position, this.#playback.speed);
     for (const resolve of this.#onRead.splice(0)) resolve();
     // Downtimes may have become known.
     this.#pacer.reschedule();

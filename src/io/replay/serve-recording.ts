@@ -45,7 +45,7 @@ export interface ServeRecordingOptions extends ServingOptions {
   lifecycle?: boolean;
   /** At the end: close clients with 1000 and stop. Default: the end closes nothing, and new clients are served. */
   exitWhenDone?: boolean;
-  /** Be on time to a tenth of a millisecond, by blocking this thread for up to 2 ms at a time. Default `false`. */
+  /** Be on time to a quarter of a millisecond, by blocking this thread for up to 2 ms at a time. Default `false`. */
   precise?: boolean;
   /** Damage in the recording is an error. Default: it is skipped and told to `onProblem`. */
   strict?: boolean;

@@ -10,8 +10,8 @@ export interface Beginning {
 }
 
 /**
- * Looks at the beginning of a recording before it is served: whether it can be read, which endpoints it has, and
- * whether its lines have times.
+ * Looks at the beginning of a recording before it is served: whether it can be read, which endpoints it has there,
+ * and whether its lines have times.
  *
  * @param needsTimes Whether it is to be replayed by its times, or parts of it chosen by them.
  * @throws {OpmasError} `USAGE` when there is no such file, or times are needed and missing; `DATA` when it is none.
@@ -55,7 +55,7 @@ const nothing: LineCollector<never> = {
 };
 
 /** Shows `keep` every line, up to the end of the block in which the signal comes. */
-async function lookThrough(
+export async function lookThrough(
   { sources }: Programme,
   keep: (line: RecordedLine) => boolean,
   signal: AbortSignal,

@@ -188,7 +188,7 @@ export class StreamServer implements MockServer {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { path } = splitTarget(request.url ?? '');
-    const endpoint = await this.#endpointOf(path);
+    let endpoint: string | undefined;
     const turnAway = (refusal: Refusal, why: string, text = '') => {
       const code = refusal.kind === 'status' ? { code: refusal.status } : {};
       this.#report({ kind: 'refused', endpoint: endpoint ?? path, ...code, why });
@@ -203,6 +203,7 @@ export class StreamServer implements MockServer {
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
       return turnAwayWith(426, 'not a WebSocket', 'This server upgrades to WebSocket only');
     }
+    endpoint = await this.#endpointOf(path);
     // Starlette answers an unknown path as it answers a refused token: with a bare 403.
     if (endpoint === undefined) return turnAwayWith(403, 'no such path');
     this.#faults.begin();

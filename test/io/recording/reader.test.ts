@@ -229,6 +229,23 @@ describe('F113: damage', () => {
     expect([text, kinds]).toEqual([event(2), ['bad line']]);
   });
 
+  test.each([
+    ['zero bytes', '\0'.repeat(26)],
+    ['a control character', '2026-11-22T21:50:0\u0001.000000'],
+    ['a quote', '2026-11-22T21:50:0".000000'],
+  ])('%s in a time make no event of the line', async (_, time) => {
+    const damaged = event(2).replace(/"received_at":".{26}/, `"received_at":"${time}`);
+    expect(damaged).toHaveLength(event(2).length);
+    const { text, kinds } = await read(await file(event(1) + damaged + event(3)));
+    expect([text, kinds]).toEqual([event(1) + event(3), ['bad line']]);
+  });
+
+  test('a time that is none makes an event without a time', async () => {
+    const odd = event(2).replace(/"received_at":".{26}/, '"received_at":"2026-11-22T25:50:01.000000');
+    const { text, kinds, count } = await read(await file(event(1) + odd + event(3)));
+    expect([text, kinds, count]).toEqual([event(1) + odd + event(3), [], 3]);
+  });
+
   test('a hole of zero bytes, however large, is skipped and what follows it is read', async () => {
     const hole = Buffer.alloc(70 * 1024 * 1024);
     const { text, problems } = await read(

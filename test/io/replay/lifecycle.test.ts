@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect } from 'vitest';
 import {
   parseTimestamp,
+  type ReadProblem,
   type ReplayNotice,
   type ReplayServer,
   type ServeRecordingOptions,
@@ -258,6 +259,43 @@ describe('what a recording has further on', () => {
     const second = new StreamClient(streamUrl(server, 'agents'));
     expect((await second.received(3)).map(numberOf)).toEqual([0, 1, 2]);
   });
+});
+
+test.each([1, 1000])(
+  'a short loop lets everybody in at speed %d, and tells what it has not',
+  async (speed) => {
+    const events = Array.from({ length: 20 }, (_, n) => eventLine(n * 10, numbered(n)));
+    await using server = await serve([...attempt(0, open), ...events], { loop: true, speed });
+    for (let clients = 0; clients < 3; clients++) await new StreamClient(streamUrl(server)).received(5);
+    const elsewhere = new URL(streamUrl(server));
+    elsewhere.pathname = '/api/v1/ws/device/42';
+    expect((await new StreamClient(elsewhere.href).end).status).toBe(403);
+  },
+);
+
+test('damage that is read ahead is told, or with `strict` an error, when its time comes', async () => {
+  const padded = (n: number) =>
+    eventLine(n / 4, `{"type":"x","pad":"${'x'.repeat(2000)}","data":{"n":${n}}}`);
+  const lines = Array.from({ length: 2000 }, (_, n) => padded(n));
+  const path = folder.write([...attempt(0, open), ...lines, '{"torn":', ...lines.slice(0, 10)]);
+  const problems: ReadProblem[] = [];
+  for (const strict of [false, true]) {
+    await using server = await serveRecording(path, {
+      lifecycle: true,
+      strict,
+      onProblem: (problem) => problems.push(problem),
+    });
+    // By now all of it has been read that tells of connections, and nobody has come yet.
+    await delay(300);
+    expect(problems).toEqual([]);
+    const client = new StreamClient(streamUrl(server));
+    expect((await client.received(1000)).slice(0, 1000).map(numberOf)).toEqual(
+      Array.from({ length: 1000 }, (_, n) => n),
+    );
+    if (strict) await expect(server.finished).rejects.toThrow(/:2003: not a JSON object/);
+    else expect(await client.received(2010)).toHaveLength(2010);
+    expect(problems.splice(0)).toMatchObject([{ line: 2003 }]);
+  }
 });
 
 test('its length counts from the first line, as its position does', async () => {

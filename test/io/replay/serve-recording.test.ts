@@ -275,6 +275,18 @@ describe.concurrent('the shared clock', () => {
     expect(ends.map(({ messages }) => messages.length)).toEqual([20, 20]);
   });
 
+  it.each(['client', 'shared'] as const)(
+    'lets in who asks for an endpoint that comes late in the recording (clock %s), and nobody else',
+    async (clock) => {
+      const path = '/api/v1/ws/device/42';
+      const late = eventLine(3000, numbered(0, path), path);
+      await using server = await serve([...numberedLines(0, 3000, 1), late], { clock });
+      const at = (pathname: string) => Object.assign(new URL(streamUrl(server)), { pathname }).href;
+      expect((await new StreamClient(at('/api/v1/ws/device/43')).end).status).toBe(403);
+      expect(await new StreamClient(at(path)).received(1)).toEqual([numbered(0, path)]);
+    },
+  );
+
   it('F128: gives who comes later what comes later', async () => {
     await using server = await serve(numberedLines(0, 20, 10), {
       clock: 'shared',

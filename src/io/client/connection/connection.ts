@@ -80,6 +80,8 @@ export class Connection {
   /** Known before `ws` says that it is over, and truer than its 1006. */
   #cause: ConnectionEnd | undefined;
   #paused = false;
+  /** Whether it waits for its turn to read. */
+  #waits = false;
   #closing = false;
 
   constructor(options: ConnectionOptions, handler: ConnectionHandler) {
@@ -118,7 +120,8 @@ export class Connection {
   resume(): void {
     this.#paused = false;
     this.#liveness?.forgive();
-    this.#socket.resume();
+    // Who waits already goes on in his turn: another place in the queue would be at the cost of the others.
+    if (!this.#waits) this.#socket.resume();
   }
 
   /** Ends it: nothing more is delivered; a normal close (1000) that waits half a second at most for the server's. */
@@ -177,7 +180,9 @@ export class Connection {
    */
   #endTurn(): void {
     this.#socket.pause();
+    this.#waits = true;
     readInTurn(() => {
+      this.#waits = false;
       if (!this.#paused) this.#socket.resume();
     });
   }

@@ -1,0 +1,58 @@
+import type { Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { Connection } from '../../../../src/io/client/connection/connection.js';
+import { systemClock } from '../../../../src/io/clock.js';
+import { text } from '../../../support/raw-frames.js';
+import { RawServer } from '../../../support/raw-server.js';
+
+/** A connection to a server that sends as much as it can; `onBytes` is told of each read. */
+function flooded(url: string, onBytes: () => void): Connection {
+  const options = {
+    url: new URL(`${url}/api/v1/ws/devices`),
+    token: undefined,
+    clock: systemClock,
+    connectTimeoutMs: 10_000,
+    deadAfterMs: 10_000,
+    heartbeatMs: undefined,
+    maxMessageBytes: 1024 * 1024,
+    agent: undefined,
+    ca: undefined,
+    insecure: false,
+  };
+  return new Connection(options, { onOpen: () => undefined, onMessage: () => true, onBytes });
+}
+
+test('one that is held up and let go again and again has one turn to read, as any other', async () => {
+  const block = Buffer.concat(Array.from({ length: 1000 }, () => text('x'.repeat(1000))));
+  const server = await RawServer.start();
+  const reads = [0, 0, 0];
+  const connections: Connection[] = [];
+  const done = new Promise<void>((resolve) => {
+    for (const i of reads.keys()) {
+      const onBytes = () => {
+        reads[i]!++;
+        if (reads[1] === 300) resolve();
+        // As output does that is ready again: it lets all go on, who waits and who does not.
+        connections[0]!.pause();
+        connections[0]!.resume();
+      };
+      connections.push(flooded(server.url, onBytes));
+    }
+  });
+  for (const _ of connections) flood((await server.request()).accept().socket, block);
+  await done;
+  for (const connection of connections) connection.close();
+  await Promise.all(connections.map(({ ended }) => ended));
+  await server.stop();
+  expect(reads[0]).toBeGreaterThan(150);
+  expect(reads[0]).toBeLessThan(450);
+});
+
+/** Sends as much as it can. */
+function flood(socket: Socket, block: Buffer): void {
+  const send = () => {
+    while (socket.writable && socket.write(block));
+  };
+  socket.on('drain', send);
+  send();
+}
