@@ -2,6 +2,7 @@ import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@m
 import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from '../errors.js';
 import { escapeUnsafe } from '../printable.js';
+import { EventShape } from './event-shape.js';
 import { precheckOf } from './expression-paths.js';
 
 /** A compiled CEL expression over one event. */
@@ -32,7 +33,7 @@ const EMPTY_DATA: Record<string, unknown> = Object.freeze({});
 
 /** What the library looks names up in; one object serves all events. */
 interface Scope {
-  event: Record<string, unknown>;
+  event: unknown;
   data: unknown;
   subject: string | undefined;
   endpoint: string;
@@ -52,19 +53,21 @@ export function compileExpression(text: string): Expression {
   let program = compile(text, patterns);
   let deepEvents = 0;
   const cannotMatch = precheckOf(program.ast);
+  const shape = new EventShape(MAX_NESTING);
   const scope: Scope = { event: {}, data: undefined, subject: undefined, endpoint: '' };
 
   return {
     matches(event, endpoint) {
       if (cannotMatch?.(event)) return false;
-      const nesting = nestingOf(event, MAX_NESTING);
+      shape.look(event);
+      const { nesting } = shape;
       if (nesting > MAX_NESTING) return false;
       if (nesting > HARMLESS_NESTING && ++deepEvents > DEEP_EVENTS_BEFORE_RENEWAL) {
         deepEvents = 0;
         program = compile(text, patterns);
       }
-      scope.event = event;
-      scope.data = event.data === undefined ? EMPTY_DATA : event.data;
+      scope.event = shape.readable(event);
+      scope.data = event.data === undefined ? EMPTY_DATA : shape.readable(event.data);
       scope.subject = typeof event.subject === 'string' ? event.subject : undefined;
       scope.endpoint = endpoint;
       return verdict(program, scope, text);
@@ -204,24 +207,6 @@ function visit(node: unknown, look: (node: ASTNode) => void): void {
     look(node as ASTNode);
     visit((node as ASTNode).args, look);
   }
-}
-
-/** How many levels of objects and arrays there are; stops counting above `limit`. */
-function nestingOf(value: unknown, limit: number): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (limit === 0) return 1;
-  let deepest = 0;
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      if (typeof item === 'object') deepest = Math.max(deepest, nestingOf(item, limit - 1));
-    }
-  } else {
-    for (const name in value) {
-      const member = (value as Record<string, unknown>)[name];
-      if (typeof member === 'object') deepest = Math.max(deepest, nestingOf(member, limit - 1));
-    }
-  }
-  return deepest + 1;
 }
 
 function usageError(error: unknown, text: string, hint?: string): OpmasError {

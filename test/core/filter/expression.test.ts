@@ -23,8 +23,15 @@ function failureOf(action: () => unknown): OpmasError {
   throw new Error('nothing was thrown');
 }
 
+/** The same event with a member called `constructor` in every object. */
+function withConstructors(value: unknown, member: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const members = Object.entries(value).map(([name, part]) => [name, withConstructors(part, member)]);
+  return Object.fromEntries([...members, ['constructor', member]]);
+}
+
 describe('compileExpression', () => {
-  it.each([
+  const verdicts: [text: string, expected: boolean][] = [
     ['data.cpu > 90 && event.type == "device.error"', true],
     ['data.cpu + 1 > 90', true],
     ['data.cpu + 1 == 98', true],
@@ -64,9 +71,22 @@ describe('compileExpression', () => {
     ['data.down', false],
     ['!data.down', true],
     ['true', true],
-  ])('%s is %j', (text, expected) => {
+  ];
+
+  it.each(verdicts)('%s is %j', (text, expected) => {
     expect(verdict(text)).toBe(expected);
   });
+
+  it.each([1, 'Object', null, {}, [], { name: 'Object' }, false])(
+    'gives the same verdicts where members are called constructor: %j',
+    (member) => {
+      const odd = withConstructors(event, member) as Record<string, unknown>;
+      for (const [text, expected] of verdicts) expect([text, verdict(text, odd)]).toEqual([text, expected]);
+      expect(verdict('has(data.constructor) && data.list.size() == 2', odd)).toBe(true);
+      const list = { data: [{ constructor: member, n: 1 }, { n: 2 }] };
+      expect(verdict('data.exists(one, one.n == 1) && data[1].n == 2', list)).toBe(true);
+    },
+  );
 
   it.each([
     'data.disk > 90',
