@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { dieBySignal, finish, leaveOutputs, reportError } from './exit.js';
@@ -21,6 +22,27 @@ export interface Session {
   readonly stop: AbortSignal;
   /** Exit code of an end that is no error; 0 unless the action sets it. */
   exitCode: number;
+  /** Says what is to be said when the process has to die before the action has ended. */
+  lastWords?: () => void;
+}
+
+/** What stderr can still be told when stdout is why the process did not come to its end. */
+function dieWell({ terminal: { messages }, lastWords }: Session): void {
+  if (!isOneFile(1, 2)) {
+    lastWords?.();
+    messages.end();
+  }
+  // A spinner that is still turning has hidden the cursor.
+  messages.showCursor();
+}
+
+function isOneFile(one: number, other: number): boolean {
+  try {
+    const [a, b] = [fstatSync(one), fstatSync(other)];
+    return a.ino === b.ino && a.dev === b.dev;
+  } catch {
+    return true;
+  }
 }
 
 /**
@@ -40,9 +62,9 @@ export async function runCommand(
   const terminal = await openTerminal(globals, streams);
   leaveOutputs();
   terminal.out.onClosed = () => requests.ask();
-  // A spinner that is still turning has hidden the cursor. What is not the process's own stream may be stopped.
-  if (streams === undefined) requests.onSuddenDeath = () => terminal.messages.showCursor();
   const session: Session = { globals, terminal, stop: requests.stop, exitCode: 0 };
+  // What is not the process's own stream may be stopped.
+  if (streams === undefined) requests.onSuddenDeath = () => dieWell(session);
   try {
     await action(session);
     await terminal.out.flushed();

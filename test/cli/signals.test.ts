@@ -105,6 +105,14 @@ describe.concurrent('an end that something holds up', () => {
     expect(await death).toEqual([null, 'SIGTERM']);
     expect(performance.now() - start).toBeGreaterThan(1000);
     tail.child.stdout.resume();
+    // It says what is lost.
+    const { stdout, stderr } = await tail.ended;
+    const left = Number(/warning: (\d+) lines were not written: nobody took them/.exec(stderr)?.[1]);
+    expect(stderr).toMatch(/20000 events \(devices 20000\) in .*, 0 dropped/);
+    const taken = stdout.split('\n').length - 1;
+    expect(left).toBeGreaterThan(0);
+    // The last batch may be in the pipe in part.
+    expect(left + taken).toBeGreaterThanOrEqual(20_000);
   });
 
   test('F102: a second signal ends it at once', async ({ serve, command, expect }) => {

@@ -99,6 +99,10 @@ export class FileRecording implements RecordingWriter {
   close(): Promise<void> {
     clearInterval(this.#examineTimer);
     this.#closing ??= this.#exclusively(async () => {
+      // Pipes and devices are nobody's to take away.
+      if (this.#lock !== undefined && this.#failure === undefined) {
+        this.#tell(await this.#parts.changeBeforeEnd().catch(() => undefined));
+      }
       await this.#parts.close().catch((error) => this.#fail(error));
       if (this.#isNew && this.#given === 0) await this.#parts.removeEmpty();
       await this.#lock?.release();
@@ -177,7 +181,7 @@ export class FileRecording implements RecordingWriter {
   }
 
   async #rotate(next: Buffer): Promise<void> {
-    await this.#parts.rotate(this.#timeOf(next), this.#options.keep);
+    this.#tell(await this.#parts.rotate(this.#timeOf(next), this.#options.keep));
     this.#startedAt = this.#clock.monotonic();
   }
 
@@ -207,8 +211,7 @@ export class FileRecording implements RecordingWriter {
   async #examine(): Promise<void> {
     if (this.#closing !== undefined || this.#failure !== undefined) return;
     await this.#lock?.refresh();
-    const notice = await this.#parts.examine(this.#now());
-    if (notice !== undefined) this.#options.onNotice?.(notice);
+    this.#tell(await this.#parts.examine(this.#now()));
   }
 
   /** One thing after the other: batches, what timers want done, the end. */
@@ -216,6 +219,10 @@ export class FileRecording implements RecordingWriter {
     const result = this.#turn.then(task);
     this.#turn = result.catch(() => undefined);
     return result;
+  }
+
+  #tell(notice: string | undefined): void {
+    if (notice !== undefined) this.#options.onNotice?.(notice);
   }
 
   #fail(error: unknown): void {

@@ -1,4 +1,4 @@
-import { readdir, unlink } from 'node:fs/promises';
+import { open, readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Digits of a part's number; `ls` and the shell's `*` then list parts in their order. */
@@ -8,7 +8,7 @@ const DIGITS = 6;
 export interface PartNames {
   /** The name for the next finished part; no file has it. */
   next(): Promise<string>;
-  /** Deletes finished parts but for the newest `keep`. @returns The paths of those deleted. */
+  /** Deletes finished parts but for the newest `keep`; what is no recording is none. @returns The paths of those deleted. */
   prune(keep: number): Promise<string[]>;
 }
 
@@ -29,12 +29,30 @@ export function partNames(path: string): PartNames {
   return {
     next: async () => nameOf(((await numbers()).at(-1) ?? 0) + 1),
     prune: async (keep) => {
-      const all = await numbers();
-      const surplus = all.slice(0, Math.max(0, all.length - keep)).map(nameOf);
-      for (const part of surplus) await unlink(part).catch(() => undefined);
-      return surplus;
+      const older = (await numbers()).map(nameOf).toReversed().slice(keep);
+      const deleted: string[] = [];
+      for (const path of older) {
+        if (!(await isRecording(path))) continue;
+        await unlink(path).catch(() => undefined);
+        deleted.push(path);
+      }
+      return deleted;
     },
   };
+}
+
+const BEGINNINGS = [Buffer.from('{"received_at":"'), Buffer.from([0x1f, 0x8b])];
+
+/** Whether it begins as recordings of ours do, compressed or not. What cannot be read is left alone. */
+async function isRecording(path: string): Promise<boolean> {
+  const beginning = Buffer.alloc(16);
+  try {
+    await using file = await open(path);
+    await file.read(beginning, 0, beginning.length, 0);
+  } catch {
+    return false;
+  }
+  return BEGINNINGS.some((bytes) => beginning.subarray(0, bytes.length).equals(bytes));
 }
 
 function numberOf(entry: string, stem: string, extension: string): number | undefined {

@@ -82,13 +82,15 @@ export class PartSequence {
    * Finishes the current file and begins the next one.
    *
    * @param receivedAt Time of the lines that the next one begins with.
-   * @param keep How many finished files to keep. @throws {WriteFailure | OpmasError}
+   * @param keep How many finished files to keep. @returns What others have done to the one that is finished, as a
+   *   sentence. @throws {WriteFailure | OpmasError}
    */
-  async rotate(receivedAt: string, keep: number | undefined): Promise<void> {
+  async rotate(receivedAt: string, keep: number | undefined): Promise<string | undefined> {
     const names = partNames(this.#path);
+    const finishedPath = this.#current;
+    const change = changeOf(await this.#file.examine());
     const hasItsName = this.#current === this.#path && (await this.#isAtItsPath());
-    await this.#sink.close();
-    this.#finishedSize += this.#sink.size;
+    await this.#finish(change);
     if (hasItsName) {
       const finished = await names.next();
       await rename(this.#path, finished).catch((error) => {
@@ -97,6 +99,14 @@ export class PartSequence {
     }
     await this.#begin(receivedAt);
     if (keep !== undefined) await names.prune(keep);
+    return change && `${finishedPath} was ${change}; what comes is written to a new ${this.#current}`;
+  }
+
+  /** What others have done to the current file since the last look at it, as a sentence. To be asked before the end. */
+  async changeBeforeEnd(): Promise<string | undefined> {
+    const change = changeOf(await this.#file.examine());
+    if (change !== undefined) return `${this.#current} was ${change}`;
+    return this.#wasRenamed || (await this.#isAtItsPath()) ? undefined : `${this.#current} was renamed`;
   }
 
   /**
@@ -105,28 +115,37 @@ export class PartSequence {
    * @param now Timestamp. @returns What happened, as a sentence. @throws {WriteFailure | OpmasError}
    */
   async examine(now: string): Promise<string | undefined> {
-    const { isDeleted, cutBy } = await this.#file.examine();
-    if (isDeleted) return this.#replace(now, 'deleted, with all that was in it');
-    if (cutBy > 0 && this.isCompressed) return this.#replace(now, `cut short (${cutBy} bytes)`);
-    if (cutBy > 0) return this.#goOnAfterCut(cutBy, now);
+    const examined = await this.#file.examine();
+    const change = changeOf(examined);
+    if (change !== undefined) {
+      if (examined.isDeleted || this.isCompressed) return this.#replace(now, change);
+      return this.#goOnAfterCut(change, now);
+    }
     if (this.#wasRenamed || (await this.#isAtItsPath())) return undefined;
     this.#wasRenamed = true;
     return `${this.#current} was renamed; what comes is still written to it`;
   }
 
-  async #replace(now: string, what: string): Promise<string> {
-    const lost = this.#current;
-    await this.#sink.close();
+  async #replace(now: string, change: string): Promise<string> {
+    const finishedPath = this.#current;
+    await this.#finish(change);
     await this.#begin(now);
-    return `${lost} was ${what}; what comes is written to a new ${this.#current}`;
+    return `${finishedPath} was ${change}; what comes is written to a new ${this.#current}`;
   }
 
-  async #goOnAfterCut(cutBy: number, now: string): Promise<string> {
+  /** @param change What others have done to it: a file that is gone counts no more. */
+  async #finish(change: string | undefined): Promise<void> {
+    await this.#sink.close();
+    if (change === DELETED) this.count--;
+    else this.#finishedSize += this.#sink.size;
+  }
+
+  async #goOnAfterCut(change: string, now: string): Promise<string> {
     const { size } = this.#file;
     const end = await endOfLastLine(this.#handle, size);
     if (end < size) await this.#file.cutTo(end);
     if (end === 0) await this.#continue(now);
-    return `${this.#current} was cut short (${cutBy} bytes); what comes is written to its end`;
+    return `${this.#current} was ${change}; what comes is written to its end`;
   }
 
   async #begin(receivedAt: string): Promise<void> {
@@ -158,6 +177,14 @@ export class PartSequence {
     const stats = await lstat(this.#current).catch(() => undefined);
     return stats !== undefined && identityOf(stats) === this.#identity;
   }
+}
+
+const DELETED = 'deleted, with all that was in it';
+
+/** What has been done to a file, in words. */
+function changeOf({ isDeleted, cutBy }: { isDeleted: boolean; cutBy: number }): string | undefined {
+  if (isDeleted) return DELETED;
+  return cutBy > 0 ? `cut short (${cutBy} bytes)` : undefined;
 }
 
 function identityOf({ dev, ino }: { dev: number; ino: number }): string {

@@ -451,6 +451,20 @@ describe('F96: rotation', () => {
     expect(await eventsOf(join(path, '../capture.000004.ndjson'), path)).toEqual([102, 103, 104]);
   });
 
+  test('deletes no file for its name alone', async () => {
+    const path = await fresh();
+    const [foreign, older] = ['000003', '000004'].map((number) => join(path, `../capture.${number}.ndjson`));
+    await writeFile(foreign!, 'mine');
+    await writeFile(older!, event(1));
+    await record(path, [batch(event(2)), batch(event(3)), batch(event(4))], { rotateBytes: 100, keep: 1 });
+    expect(await readFile(foreign!, 'utf8')).toBe('mine');
+    expect((await readdir(join(path, '..'))).sort()).toEqual([
+      'capture.000003.ndjson',
+      'capture.000006.ndjson',
+      'capture.ndjson',
+    ]);
+  });
+
   test('compressed', async () => {
     const path = await fresh('capture.ndjson.gz');
     const batches = Array.from({ length: 40 }, (_, at) => {
@@ -502,6 +516,46 @@ describe('F95: somebody else', () => {
     expect(await readFile(path, 'utf8')).toBe('mine');
     expect(writer.path).toBe(join(path, '../capture.000001.ndjson'));
     expect(await eventsOf(writer.path)).toEqual([2]);
+  });
+
+  test.concurrent('deletes it, and the next part or the end comes before that is looked for', async () => {
+    for (const rotateMs of [1000, undefined]) {
+      const path = await fresh();
+      const notices: string[] = [];
+      let now = 0;
+      const clock = { now: () => 5, monotonic: () => now, sleep: async () => undefined };
+      const writer = await openRecording(path, {
+        rotateMs,
+        clock,
+        onNotice: (notice) => notices.push(notice),
+      });
+      await writer.write(batch(event(1)));
+      await unlink(path);
+      await writeFile(path, 'mine');
+      now += 1001;
+      await writer.write(batch(event(2)));
+      await writer.close();
+      const next = join(path, '../capture.000001.ndjson');
+      const what = `${path} was deleted, with all that was in it`;
+      if (rotateMs === undefined) {
+        expect(notices).toEqual([what]);
+      } else {
+        expect(notices).toEqual([`${what}; what comes is written to a new ${next}`]);
+        expect(await eventsOf(next)).toEqual([2]);
+        expect(writer.parts).toBe(1);
+      }
+      expect(await readFile(path, 'utf8')).toBe('mine');
+    }
+  });
+
+  test.concurrent('renames it, and the end comes at once', async () => {
+    const path = await fresh();
+    const notices: string[] = [];
+    const writer = await openRecording(path, { onNotice: (notice) => notices.push(notice) });
+    await writer.write(batch(event(1)));
+    await rename(path, `${path}.old`);
+    await writer.close();
+    expect(notices).toEqual([`${path} was renamed`]);
   });
 
   test.concurrent('renames it: it is written on', async () => {
