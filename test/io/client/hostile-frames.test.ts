@@ -153,11 +153,25 @@ describe.concurrent('frames that are odd and allowed', () => {
       }
     }
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * MiB);
-    // Whether it stays or is cut, the stream goes on.
     client.socket.resume();
     client.text(event(1));
-    if (client.socket.destroyed) (await server.request()).accept(text(event(1)));
     await reading.event();
+    expect(reading.states).not.toContain('closed');
+  });
+
+  test('more pings in one packet than anybody wants answered: the latest is', async ({ serve, read }) => {
+    const server = await serve();
+    const reading = read({ url: server.url });
+    const pings = Array.from({ length: 200 }, (_, i) => frame({ opcode: 9, payload: String(i) }));
+    const client = await server.request();
+    client.accept(...pings, text(event(1)));
+    await reading.event();
+    const latest = await client.frames.next(
+      ({ opcode, payload }) => opcode === 10 && String(payload) === '199',
+    );
+    expect(latest).toBeDefined();
+    client.write(frame({ opcode: 9, payload: 'later' }));
+    await client.frames.next(({ opcode, payload }) => opcode === 10 && String(payload) === 'later');
   });
 
   test('F63: an empty message, a binary one, and one that is both binary and JSON', async ({

@@ -9,6 +9,7 @@ import type { Clock } from '../../clock.js';
 import type { ProxyAgent } from '../../http/proxy.js';
 import { connectFailureOf } from './connect-failure.js';
 import { Liveness } from './liveness.js';
+import { PongSender } from './pong-sender.js';
 import { readInTurn } from './reading-turns.js';
 import { WebSocket } from './websocket.js';
 
@@ -93,6 +94,8 @@ export class Connection {
     // The types of `ws` know no `closeTimeout` yet.
     const settings: ClientOptions & { closeTimeout: number } = {
       perMessageDeflate: false,
+      // Done by `PongSender`.
+      autoPong: false,
       // Done by the handler.
       skipUTF8Validation: true,
       followRedirects: false,
@@ -148,11 +151,14 @@ export class Connection {
       this.#traffic.messages++;
       if (!this.#closing && !this.#handler.onMessage(data, isBinary)) this.#refuseText();
     });
-    const onControl = () => {
+    const pongs = new PongSender(socket);
+    socket.on('ping', (payload: Buffer) => {
       this.#traffic.controls++;
-    };
-    socket.on('ping', onControl);
-    socket.on('pong', onControl);
+      pongs.answer(payload);
+    });
+    socket.on('pong', () => {
+      this.#traffic.controls++;
+    });
     socket.on('error', (error: Error & { code?: string }) => this.#fail(error));
     socket.on('close', (code, reason) => this.#end(code, reason));
   }
