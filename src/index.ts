@@ -89,8 +89,9 @@ export type { ReadOptions } from './io/recording/reader.js';
 export type { RecordedBatch } from './io/recording/recorded-batch.js';
 export type { RecordingWriter, RecordOptions } from './io/recording/writer.js';
 export type { PlaybackControls } from './io/replay/playback.js';
+export type { ServeRecordingOptions } from './io/replay/replay-options.js';
 export type { ReplayNotice, ReplayStatus } from './io/replay/replay-source.js';
-export type { ReplayServer, ServeRecordingOptions } from './io/replay/serve-recording.js';
+export type { ReplayServer } from './io/replay/serve-recording.js';
 export { type MockServerOptions, startMockServer, startServer } from './io/server/mock-server.js';
 export type {
   MockServer,

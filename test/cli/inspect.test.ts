@@ -84,6 +84,30 @@ function inspect(args: string[], input?: string) {
 }
 
 describe.concurrent('inspect --json', () => {
+  test('says when there are so many names that rare ones are not all counted', async () => {
+    const line = (n: number) => `{"type":"t${n}","subject":"s","data":{}}\n`;
+    const path = join(folder, 'many-types.ndjson');
+    await writeFile(path, Array.from({ length: 20_000 }, (_, n) => line(n)).join(''));
+    const report = JSON.parse((await inspect([path, '--json'])).stdout);
+    expect(report).toMatchObject({ events: 20_000, approximate: true });
+  });
+
+  test.each(['', '-'])('--html %j is no file', async (name) => {
+    expect(await inspect([capture, '--html', name])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/--html: "-?" is no file/),
+    });
+  });
+
+  test('--html into a folder that is not there names what was asked for', async () => {
+    const { code, stderr } = await inspect(['-', '--html', '/nowhere/page.html']);
+    expect(code).toBe(5);
+    expect(stderr).toBe(
+      'opmas-ws: /nowhere/page.html cannot be written: ENOENT: no such file or directory\n',
+    );
+  });
+
   test('has all figures, and exactly the members that it is said to have', async () => {
     const { code, stdout, stderr } = await inspect([capture, '--json']);
     expect(code).toBe(0);

@@ -1,5 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { createWriteStream, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { StreamClient, streamUrl } from '../io/server/stream-client.js';
@@ -94,11 +96,42 @@ describe('replay', () => {
     });
     const [line] = (await child.stdout.take(1).toArray()) as [Buffer];
     const { listening: url, token } = JSON.parse(String(line));
-    const [spool] = [...sandbox.files()].filter(([name]) => name.endsWith('stdin'));
+    const [spool] = [...sandbox.files()].filter(([name]) => name.endsWith('copy'));
     expect(spool?.[1].mode).toBe(0o600);
     expect((await new StreamClient(streamUrl({ url, token })).end).messages.map(numberOf)).toEqual([1, 2]);
     expect((await ended).code).toBe(0);
     expect(readdirSync(sandbox.home)).toEqual([]);
+  });
+
+  it('reads a named pipe to its end first, says so when that takes long, and serves all of it', async () => {
+    const sandbox = sandboxed();
+    const pipe = join(sandbox.home, 'pipe');
+    spawnSync('mkfifo', [pipe]);
+    const lines = numberedLines(0, 20_000, 0.01);
+    const server = replay([pipe, '--speed', 'max', '--exit-when-done'], { TMPDIR: sandbox.home });
+    const writer = createWriteStream(pipe);
+    writer.write(`${lines.slice(0, 10_000).join('\n')}\n`);
+    await server.says(/reading .*pipe to its end before it is served/);
+    writer.end(`${lines.slice(10_000).join('\n')}\n`);
+    const { messages } = await new StreamClient(streamUrl(await server.ready())).end;
+    expect(messages.map(numberOf)).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
+    expect(await server.ended).toBe(0);
+    expect(readdirSync(sandbox.home)).toEqual(['pipe']);
+  });
+
+  it('names an empty stdin, and nothing of its own', async () => {
+    const sandbox = sandboxed();
+    const { ended } = sandbox.start(['replay', '-', '-p', '0'], { input: '' });
+    expect(await ended).toMatchObject({
+      code: 6,
+      stderr: expect.stringMatching(/^opmas-ws: stdin:1: it is empty, so it is not a recording\n/),
+    });
+  });
+
+  it('says when there is nothing to send', async () => {
+    const server = replay([folder.write(numberedLines(0, 20, 1)), '--from', '1h']);
+    await new StreamClient(streamUrl(await server.ready())).opened();
+    await server.says(/there is nothing to send/);
   });
 
   it('SIGINT closes clients with 1012 and removes what it kept of stdin', async () => {
@@ -146,6 +179,8 @@ describe('replay', () => {
     [['x', '--max-gap', '5'], /--max-gap/],
     [['x', '--from', 'noon'], /--from/],
     [['x', '--to', '2026-11-22'], /--to/],
+    [['x', '--from', '3s', '--to', '1s'], /to.*before.*from/],
+    [['x', '--rate', '1e3'], /--rate.*"1e3"/],
     [['x', '--loop', '0'], /--loop/],
     [['x', '--clock', 'wall'], /--clock/],
     [['x', '--lifecycle', '--clock', 'client'], /lifecycle/],

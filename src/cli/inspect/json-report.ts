@@ -25,6 +25,8 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
     invalid: report.invalid,
     bad_lines: report.badLines,
     torn_tail: report.tornTail,
+    // Only then: whoever adds up the figures by name has to know.
+    ...(report.isApproximate ? { approximate: true } : {}),
   };
 }
 

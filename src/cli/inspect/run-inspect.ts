@@ -1,5 +1,11 @@
 import { stat } from 'node:fs/promises';
-import { escapeUnsafe, escapeUnsafeJson, type InspectedRecording, inspectRecording } from '../../index.js';
+import {
+  escapeUnsafe,
+  escapeUnsafeJson,
+  type InspectedRecording,
+  inspectRecording,
+  OpmasError,
+} from '../../index.js';
 import { ProblemMessages } from '../recording-problems.js';
 import type { Session } from '../session.js';
 import { jsonReport } from './json-report.js';
@@ -19,6 +25,11 @@ export async function runInspect(
   options: InspectCommandOptions,
 ): Promise<void> {
   const { out, messages } = session.terminal;
+  if (options.html === '' || options.html === '-') {
+    throw new OpmasError('USAGE', `--html: ${JSON.stringify(options.html)} is no file`, {
+      hint: 'Name a file: --html report.html',
+    });
+  }
   if (options.html !== undefined) {
     const { checkPagePath } = await import('./write-page.js');
     await checkPagePath(options.html);

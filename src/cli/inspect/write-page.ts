@@ -1,4 +1,5 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { access, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type InspectedRecording, OpmasError } from '../../index.js';
 import { htmlPage, PAGE_START } from './html-page.js';
 
@@ -18,8 +19,11 @@ export async function checkPagePath(path: string): Promise<void> {
       await handle.close();
     }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw failed(path, error);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw failed(path, error);
+    await access(dirname(path)).catch((reason) => {
+      throw failed(path, reason);
+    });
+    return;
   }
   throw new OpmasError('USAGE', `${path} exists and is no report of ours`, { hint: 'Name another file.' });
 }
@@ -42,5 +46,7 @@ export async function writePage(
 }
 
 function failed(path: string, error: unknown): OpmasError {
-  return new OpmasError('LOCAL', `${path} cannot be written: ${(error as Error).message}`, { cause: error });
+  // What follows the comma names the file that stands in for it until it is whole.
+  const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
+  return new OpmasError('LOCAL', `${path} cannot be written: ${why}`, { cause: error });
 }

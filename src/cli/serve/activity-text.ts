@@ -7,8 +7,9 @@ export function activityText(activity: ServerActivity, palette: Palette): string
     case 'opened':
       return `${escapeUnsafe(activity.endpoint)}: client connected (${clientCount(activity.clients)})`;
     case 'ended': {
-      const { endpoint, code, clients } = activity;
-      return `${escapeUnsafe(endpoint)}: client gone, ${code} ${closeMeaning(code)} (${clientCount(clients)})`;
+      const { endpoint, code, why, clients } = activity;
+      const cause = why === undefined ? '' : `: ${why.toLowerCase()}`;
+      return `${escapeUnsafe(endpoint)}: client gone, ${code} ${closeMeaning(code)}${cause} (${clientCount(clients)})`;
     }
     case 'refused': {
       const status = activity.code === undefined ? 'no answer' : activity.code;

@@ -1,4 +1,4 @@
-import { parseFault, type ServingOptions } from '../../index.js';
+import type { ServingOptions } from '../../index.js';
 import { parseCount, parseDuration } from '../options/quantity.js';
 import type { ServeCommandOptions } from '../options/serve-options.js';
 import type { Session } from '../session.js';
@@ -19,7 +19,7 @@ export function resolve(
     refuse: options.refuse,
     tokenLifeMs: parseDuration(options.tokenLife, '--token-life'),
     allowOrigins: options.allowOrigin ?? [],
-    faults: (options.fault ?? []).map(parseFault),
+    faults: options.fault ?? [],
     ...(options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) }),
     onActivity: (activity) => messages.say(activityText(activity, messages.palette)),
   };

@@ -121,6 +121,10 @@ function noticeText(notice: ReplayNotice): string {
       return notice.phase === 'begins'
         ? 'as recorded: nothing listens for a while, connections are refused'
         : 'as recorded: listening again';
+    case 'copying':
+      return `reading ${escapeUnsafe(notice.source)} to its end before it is served`;
+    case 'nothing':
+      return 'there is nothing to send: no event passes the filter and lies between --from and --to';
   }
 }
 

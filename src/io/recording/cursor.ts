@@ -275,8 +275,11 @@ export class RecordingCursor {
 
   #refuse(): never {
     const first = this.#heldProblems[0];
-    const why = first === undefined ? `${this.name}:1: ${EMPTY}` : first.message;
-    throw new OpmasError('DATA', `${this.name} is not a recording: ${why.slice(this.name.length + 1)}`, {
+    const what =
+      first === undefined
+        ? `${this.name}:1: it is empty, so it is not a recording`
+        : `${this.name} is not a recording: ${first.message.slice(this.name.length + 1)}`;
+    throw new OpmasError('DATA', what, {
       hint: 'A recording has one JSON object on each line (NDJSON), as `opmas-ws record` and `jq -c` write it.',
     });
   }

@@ -24,12 +24,15 @@ export interface ReadOptions {
   onRead?: ((bytes: number) => void) | undefined;
 }
 
+/** What {@link collectRecording} takes besides. */
 export interface CollectOptions extends ReadOptions {
   /**
    * Take event lines that we wrote by their ends: their JSON is not checked, and nothing can be asked of their
    * frames. Several times as fast. Torn lines are found all the same. Default `false`.
    */
   trusting?: boolean | undefined;
+  /** What messages call a source, where that is not its path. */
+  names?: ReadonlyMap<string, string> | undefined;
   /** Bytes to read at a time, at most; at least 16 KiB. Default 512 KiB. */
   maxBlockBytes?: number | undefined;
 }
@@ -79,20 +82,29 @@ export async function* collectRecording<Batch>(
   if (sources.filter((path) => path === '-').length > 1) {
     throw new OpmasError('USAGE', 'stdin (-) can be read only once');
   }
-  const { maxBlockBytes = MAX_BLOCK_BYTES, trusting = false, keep, signal } = options;
+  const { maxBlockBytes = MAX_BLOCK_BYTES, trusting = false, keep, names, signal } = options;
   const opened: OpenSource[] = [];
   try {
     const perSource = Math.floor(TOTAL_BLOCK_BYTES / (2 * sources.length));
     const blockSize = Math.max(MIN_BLOCK_BYTES, Math.min(maxBlockBytes, perSource));
-    for (const path of sources)
-      opened.push(await openSource(path, { ...options, blockSize, scanned: !trusting }));
+    for (const path of sources) {
+      const source = await openSource(path, { ...options, blockSize, scanned: !trusting });
+      opened.push({ ...source, name: names?.get(path) ?? source.name });
+    }
     const onProblem = problemHandler(options);
     const reading = { trusting, isOnly: sources.length === 1 };
     const cursors = opened.map((source) => new RecordingCursor(source, reading, onProblem));
     const merge = new Merge(cursors, collector, keep);
     while (!signal?.aborted && !merge.isDone) {
-      merge.drain();
+      let failure: { error: unknown } | undefined;
+      try {
+        merge.drain();
+      } catch (error) {
+        failure = { error };
+      }
+      // What stands before damage is as good as ever.
       if (!collector.isEmpty) yield collector.take();
+      if (failure !== undefined) throw failure.error;
       await merge.fill();
     }
   } catch (error) {

@@ -16,6 +16,7 @@ export interface OpenSource {
   close(): Promise<void>;
 }
 
+/** How a source is to be read. */
 export interface SourceOptions {
   /** What `-` means. Default: standard input. */
   stdin?: Readable | undefined;

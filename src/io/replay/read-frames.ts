@@ -11,6 +11,8 @@ import type { LaneTable } from './lane-table.js';
 export interface Programme {
   /** Files that can be read again and again, merged by time. */
   sources: readonly string[];
+  /** What messages call a source, where that is not its path. */
+  names: ReadonlyMap<string, string>;
   filter: Filter;
   from: Moment | undefined;
   to: Moment | undefined;
@@ -22,6 +24,8 @@ export interface Programme {
   lanes: LaneTable;
   strict: boolean;
   onProblem: (problem: ReadProblem) => void;
+  /** Told when a whole pass has given nothing. */
+  onNothing: () => void;
 }
 
 /** How a reading is to be done. */
@@ -66,7 +70,8 @@ export async function* readPasses<Batch>(
 ): AsyncGenerator<Batch, void, undefined> {
   const pace = new Pace(programme.pace);
   const collector = createCollector(pace);
-  const reading = { ...programme, trusting: programme.filter.passesAll, maxBlockBytes: blockBytes };
+  const { filter, strict, onNothing } = programme;
+  const reading = { ...programme, trusting: filter.passesAll && !strict, maxBlockBytes: blockBytes };
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);
@@ -82,8 +87,10 @@ export async function* readPasses<Batch>(
       yield batch;
     }
     onPass?.();
+    if (batches > 0) continue;
+    if (!signal.aborted) onNothing();
     // Nothing, repeated for ever, would be a loop without an end.
-    if (batches === 0) return;
+    return;
   }
 }
 

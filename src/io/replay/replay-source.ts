@@ -15,7 +15,11 @@ export type ReplayNotice =
   /** So many events of that endpoint (foreign text) came while nobody was connected. */
   | { kind: 'unseen'; endpoint: string; events: number }
   /** A recorded time in which nothing listened. */
-  | { kind: 'downtime'; phase: 'begins' | 'ends' };
+  | { kind: 'downtime'; phase: 'begins' | 'ends' }
+  /** A source that can be read only once is copied, and its end has not come yet. `source` is a path or `stdin`. */
+  | { kind: 'copying'; source: string }
+  /** No line of the recording passes the filter and lies between `from` and `to`. */
+  | { kind: 'nothing' };
 
 export interface ReplaySourceOptions {
   programme: Programme;
@@ -98,10 +102,12 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   get status(): ReplayStatus {
-    const positions = [...this.#playbacks].map(({ position }) => position);
+    const { length } = this.#options;
+    // At full speed the last position is where the last piece began.
+    const positions = [...this.#playbacks].map(({ isOver, position }) => (isOver && length) || position);
     return {
       position: Math.max(0, ...positions),
-      length: this.#options.length,
+      length,
       speed: this.#options.speed === 'max' ? 'max' : this.#speed,
       paused: this.#paused,
     };

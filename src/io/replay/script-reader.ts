@@ -30,7 +30,7 @@ export class ScriptReader implements Paced {
     this.#playback = playback;
     this.#pacer = pacer;
     // Damage is told when the playback comes to it, which may be minutes later.
-    this.finished = this.#read({ ...programme, strict: false, onProblem: () => undefined });
+    this.finished = this.#read({ ...programme, strict: false, onProblem: ignore, onNothing: ignore });
     this.finished.catch(() => undefined);
     pacer.add(this);
   }
@@ -110,6 +110,8 @@ export class ScriptReader implements Paced {
     this.#resume = undefined;
   }
 }
+
+function ignore(): void {}
 
 /** Tells a script the lines, as they are read. */
 class ScriptLines implements LineCollector<undefined> {

@@ -1,63 +1,17 @@
-import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
-import { compileFilter, type Filter } from '../../core/filter/filter.js';
-import { parseTimestamp } from '../../core/recording/timestamp.js';
-import type { Moment } from '../../core/replay/time-window.js';
+import { compileFilter } from '../../core/filter/filter.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/cursor.js';
 import { startServer } from '../server/mock-server.js';
-import { DEFAULT_LIMITS, type MockServer, type ServingOptions } from '../server/serving-options.js';
+import { DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
 import { LaneTable } from './lane-table.js';
 import type { PlaybackControls } from './playback.js';
 import type { Programme } from './read-frames.js';
-import { type ReplayNotice, ReplaySource, type ReplayStatus } from './replay-source.js';
+import { type RepeatableSources, repeatable } from './repeatable-sources.js';
+import { checkOptions, type ServeRecordingOptions, windowOf } from './replay-options.js';
+import { ReplaySource, type ReplayStatus } from './replay-source.js';
 import { scheduleLength } from './schedule-length.js';
-import { type Spool, spool } from './spool.js';
 import { surveyBeginning } from './survey.js';
-
-/** How to serve a recording; all of it optional. */
-export interface ServeRecordingOptions extends ServingOptions {
-  /** 2 is twice the recorded speed, 0.5 half of it; `max` = as fast as clients take it. Default 1. */
-  speed?: number | 'max';
-  /** Events a second in place of the recorded times. Needed for recordings without times. */
-  rate?: number;
-  /** Longer silences are cut to so many milliseconds. Default: none are. */
-  maxGapMs?: number;
-  /** First event: an RFC 3339 time, or milliseconds from the start of the recording. Default: its start. */
-  from?: string | number;
-  /** Last event, in the same way. Default: the end of the recording. */
-  to?: string | number;
-  /** From {@link compileFilter}. Default: everything. */
-  filter?: Filter;
-  /** `true` = again and again, or how often in all; times go on. Default: once. */
-  loop?: boolean | number;
-  /**
-   * `client`: every connection gets its endpoint's events from the start. `shared`: all share one clock that starts
-   * with the first client; who comes later gets what comes later, but for the first connection to each endpoint in
-   * the first second, which misses nothing. When a shared replay is over and all clients have gone, the next one
-   * starts it again. Default `client`.
-   */
-  clock?: 'client' | 'shared';
-  /**
-   * Act out what happened to the recorded connections: refusals, closes, drops, downtimes. Implies a shared clock.
-   * `core/replay/lifecycle-script.ts` says what that means for a client that does not come when the recorded one did.
-   */
-  lifecycle?: boolean;
-  /** At the end: close clients with 1000 and stop. Default: the end closes nothing, and new clients are served. */
-  exitWhenDone?: boolean;
-  /** Be on time to a quarter of a millisecond, by blocking this thread for up to 2 ms at a time. Default `false`. */
-  precise?: boolean;
-  /** Damage in the recording is an error. Default: it is skipped and told to `onProblem`. */
-  strict?: boolean;
-  /** Told of damage that was skipped, once for each. */
-  onProblem?: (problem: ReadProblem) => void;
-  /** Told what else is worth knowing. */
-  onNotice?: (notice: ReplayNotice) => void;
-  /** What the source `-` means. Default: standard input. It is copied to a temporary file. */
-  stdin?: Readable;
-  /** Stops the preparation; once the server listens, `close` ends it. */
-  signal?: AbortSignal;
-}
 
 /** A server of a recording, with the controls of a player. */
 export interface ReplayServer extends MockServer, PlaybackControls {
@@ -84,11 +38,12 @@ export async function serveRecording(
   options: ServeRecordingOptions = {},
 ): Promise<ReplayServer> {
   checkOptions(options);
-  const paths = typeof sources === 'string' ? [sources] : [...sources];
+  const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
-  const spooled = await spoolStdin(paths, options);
+  const window = windowOf(options);
+  const kept = await repeatable(paths, options);
   try {
-    const programme = await programmeOf(spooled?.paths ?? paths, options);
+    const programme = await programmeOf(kept, options, window);
     const usesTimes = options.rate === undefined && options.speed !== 'max';
     const chooses = programme.from !== undefined || programme.to !== undefined;
     const beginning = await surveyBeginning(programme, usesTimes || chooses);
@@ -104,9 +59,9 @@ export async function serveRecording(
       onNotice: options.onNotice ?? (() => undefined),
     });
     const server = await startWith(source, options);
-    return new RecordingServer(server, source, options.exitWhenDone === true, spooled?.spool);
+    return new RecordingServer(server, source, options.exitWhenDone === true, kept);
   } catch (error) {
-    await spooled?.spool.remove();
+    await kept.remove();
     throw error;
   }
 }
@@ -121,31 +76,33 @@ async function startWith(source: ReplaySource, options: ServeRecordingOptions): 
   }
 }
 
-async function spoolStdin(
-  paths: readonly string[],
-  { stdin = process.stdin, signal }: ServeRecordingOptions,
-): Promise<{ paths: string[]; spool: Spool } | undefined> {
-  if (!paths.includes('-')) return undefined;
-  if (paths.indexOf('-') !== paths.lastIndexOf('-')) {
-    throw new OpmasError('USAGE', 'stdin (-) can be read only once');
-  }
-  const kept = await spool(stdin, signal);
-  return { paths: paths.map((path) => (path === '-' ? kept.path : path)), spool: kept };
-}
-
-async function programmeOf(paths: readonly string[], options: ServeRecordingOptions): Promise<Programme> {
-  const { loop = false, lifecycle = false, rate, maxGapMs } = options;
+async function programmeOf(
+  { paths, names }: RepeatableSources,
+  options: ServeRecordingOptions,
+  window: Pick<Programme, 'from' | 'to'>,
+): Promise<Programme> {
+  const { loop = false, lifecycle = false, rate, maxGapMs, onNotice } = options;
   return {
     sources: paths,
+    names,
+    ...window,
     filter: options.filter ?? (await compileFilter()),
-    from: momentOf(options.from, 'from'),
-    to: momentOf(options.to, 'to'),
     pace: { rate, maxGap: maxGapMs === undefined ? undefined : maxGapMs * 1000 },
     passes: loop === true ? Number.POSITIVE_INFINITY : loop === false ? 1 : loop,
     lifecycle,
     lanes: new LaneTable(),
     strict: options.strict === true,
     onProblem: onceEach(options.onProblem ?? (() => undefined)),
+    onNothing: once(() => onNotice?.({ kind: 'nothing' })),
+  };
+}
+
+/** Every client of a recording without an event finds that out anew. */
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) action();
+    done = true;
   };
 }
 
@@ -159,59 +116,24 @@ function onceEach(onProblem: (problem: ReadProblem) => void): (problem: ReadProb
   };
 }
 
-function momentOf(moment: string | number | undefined, name: string): Moment | undefined {
-  if (moment === undefined) return undefined;
-  if (typeof moment === 'number' && moment >= 0) return { offset: moment * 1000 };
-  const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
-  if (at === undefined) {
-    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
-      hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
-    });
-  }
-  return { at };
-}
-
-function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRecordingOptions): void {
-  const wrong = (message: string) => new OpmasError('USAGE', message);
-  if (speed !== undefined && speed !== 'max' && !(speed > 0 && speed <= HIGHEST)) {
-    throw wrong(`a speed is above 0 and at most ${HIGHEST}, or max`);
-  }
-  if (rate !== undefined && !(rate > 0 && rate <= HIGHEST)) {
-    throw wrong(`a rate is above 0 and at most ${HIGHEST} events a second`);
-  }
-  if (maxGapMs !== undefined && !(maxGapMs >= 0)) throw wrong('a longest gap is not negative');
-  if (typeof loop === 'number' && !(Number.isInteger(loop) && loop >= 1)) {
-    throw wrong('a loop is a whole number of passes, 1 or more');
-  }
-  if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
-  if (lifecycle === true && (rate !== undefined || speed === 'max')) {
-    throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
-  }
-  if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
-}
-
-const HIGHEST = 1_000_000;
-
 /** The server and its source as one thing. */
 class RecordingServer implements ReplayServer {
   readonly finished: Promise<void>;
   readonly stopped: Promise<void>;
   readonly #server: MockServer;
   readonly #source: ReplaySource;
-  readonly #spool: Spool | undefined;
+  readonly #kept: RepeatableSources;
 
-  constructor(server: MockServer, source: ReplaySource, exitWhenDone: boolean, kept: Spool | undefined) {
+  constructor(server: MockServer, source: ReplaySource, exitWhenDone: boolean, kept: RepeatableSources) {
     this.#server = server;
     this.#source = source;
-    this.#spool = kept;
+    this.#kept = kept;
     this.stopped = server.finished;
     const done = exitWhenDone ? server.finished : Promise.race([source.played, server.finished]);
     this.finished = done.then(() => undefined);
     this.finished.catch(() => undefined);
-    if (kept !== undefined) {
-      const remove = () => kept.remove();
-      server.finished.then(remove, remove);
-    }
+    const remove = () => kept.remove();
+    server.finished.then(remove, remove);
   }
 
   get url(): string {
@@ -264,7 +186,7 @@ class RecordingServer implements ReplayServer {
 
   async close(): Promise<void> {
     await this.#server.close();
-    await this.#spool?.remove();
+    await this.#kept.remove();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

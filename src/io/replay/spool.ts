@@ -15,25 +15,25 @@ export interface Spool {
 /**
  * Copies a stream to a file that nobody else can read, so that it can be read again and again.
  *
- * @throws {OpmasError} `LOCAL` when it can't be written.
+ * @param name What messages call it. @throws {OpmasError} `LOCAL` when it can't be read or written.
  */
-export async function spool(input: Readable, signal?: AbortSignal): Promise<Spool> {
-  const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch(failed);
+export async function spool(input: Readable, name: string, signal?: AbortSignal): Promise<Spool> {
+  const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch((error) => failed(name, error));
   const remove = () => rm(folder, { recursive: true, force: true });
-  const path = join(folder, 'stdin');
+  const path = join(folder, 'copy');
   try {
     await pipeline(input, createWriteStream(path, { flags: 'wx', mode: 0o600 }), signal ? { signal } : {});
   } catch (error) {
     await remove();
     // Who stops does not wait for the end of an input that may have none.
     if (signal?.aborted) throw error;
-    failed(error);
+    failed(name, error);
   }
   return { path, remove };
 }
 
-function failed(error: unknown): never {
-  throw new OpmasError('LOCAL', `stdin cannot be kept in ${tmpdir()}: ${(error as Error).message}`, {
+function failed(name: string, error: unknown): never {
+  throw new OpmasError('LOCAL', `${name} cannot be copied to ${tmpdir()}: ${(error as Error).message}`, {
     hint: 'Set TMPDIR to a folder with room, or replay a file.',
     cause: error,
   });

@@ -56,10 +56,10 @@ const nothing: LineCollector<never> = {
 
 /** Shows `keep` every line, up to the end of the block in which the signal comes. */
 export async function lookThrough(
-  { sources }: Programme,
+  { sources, names }: Programme,
   keep: (line: RecordedLine) => boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const options = { keep, signal, trusting: true, maxBlockBytes: BLOCK_BYTES };
+  const options = { keep, names, signal, trusting: true, maxBlockBytes: BLOCK_BYTES };
   for await (const _none of collectRecording(sources, nothing, options));
 }

@@ -1,3 +1,4 @@
+import { OpmasError } from '../../core/errors.js';
 import type { Fault } from '../../core/mock/fault.js';
 import type { AuthMode } from './token-issuer.js';
 
@@ -17,14 +18,27 @@ export interface ServingOptions {
   tokenLifeMs?: number;
   /** Further browser origins; this machine's own are always allowed. */
   allowOrigins?: readonly string[];
-  /** Faults on demand; see `parseFault`. */
-  faults?: readonly Fault[];
+  /** Faults on demand; texts are read by `parseFault`. */
+  faults?: readonly (Fault | string)[];
   /** Fixes when repeating faults come. Default: otherwise each time. */
   seed?: number;
   /** Told what happens, as it happens. */
   onActivity?: (activity: ServerActivity) => void;
   /** What clients may do; for tests. */
   limits?: Partial<ServerLimits>;
+}
+
+/** @throws {OpmasError} `USAGE` for what is none of the options. */
+export function checkServing({ port = 0, tokenLifeMs = 1000, refuse, seed = 0 }: ServingOptions): void {
+  const wrong = (message: string) => new OpmasError('USAGE', message);
+  if (!(tokenLifeMs >= 1000)) throw wrong('a token must live for at least 1s');
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw wrong('a port is a number from 0 to 65535');
+  }
+  if (refuse !== undefined && refuse !== 'close' && refuse !== 'http') {
+    throw wrong('a bad token is refused by close or by http');
+  }
+  if (!Number.isSafeInteger(seed)) throw wrong('a seed is a whole number');
 }
 
 /** What a client may do and cost. Tests and library users may choose others. */
@@ -63,8 +77,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
 export type ServerActivity =
   /** A client with a good token has a stream. */
   | { kind: 'opened'; endpoint: string; clients: number }
-  /** Such a stream is over. */
-  | { kind: 'ended'; endpoint: string; code: number; clients: number }
+  /** Such a stream is over; `why` is there when the server has ended it for what the client did. */
+  | { kind: 'ended'; endpoint: string; code: number; why?: string; clients: number }
   /** `code` is an HTTP status or 4001; absent when the attempt got no answer. */
   | { kind: 'refused'; endpoint: string; code?: number; why: string }
   /** A fault on demand strikes, or a lasting one begins or ends. */

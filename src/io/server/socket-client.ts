@@ -34,13 +34,19 @@ export class SocketClient implements ServedClient {
   #messagesInSecond = 0;
   #closeWatch: NodeJS.Timeout | undefined;
 
-  /** @param onEnded Called once when the socket is gone, with the code that the client or the server gave. */
+  /** What the client did that the server has ended it for. */
+  #fault: string | undefined;
+
+  /**
+   * @param onEnded Called once when the socket is gone, with the code that the client or the server gave, and with what
+   *   the client has been ended for, if it has been.
+   */
   constructor(
     webSocket: WebSocket,
     socket: Duplex,
     endpoint: string,
     limits: ClientLimits,
-    onEnded: (code: number) => void,
+    onEnded: (code: number, why: string | undefined) => void,
   ) {
     this.#webSocket = webSocket;
     this.#socket = socket;
@@ -57,7 +63,7 @@ export class SocketClient implements ServedClient {
       clearInterval(this.#keepalive);
       clearInterval(this.#closeWatch);
       this.#wake();
-      onEnded(code);
+      onEnded(code, this.#fault);
     });
     this.#keepalive = setInterval(() => this.#ping(), limits.pingIntervalMs);
   }
@@ -133,7 +139,7 @@ export class SocketClient implements ServedClient {
   }
 
   #onMessage(isBinary: boolean): void {
-    if (isBinary) this.close(CLOSE_UNSUPPORTED_DATA, 'Text messages only');
+    if (isBinary) this.#endFor(CLOSE_UNSUPPORTED_DATA, 'Text messages only');
     const now = performance.now();
     if (now - this.#secondStart >= 1000) {
       this.#secondStart = now;
@@ -141,21 +147,26 @@ export class SocketClient implements ServedClient {
     }
     this.#messagesInSecond++;
     if (this.#messagesInSecond > this.#limits.messagesPerSecond) {
-      this.close(CLOSE_POLICY_VIOLATION, 'Too many messages');
+      this.#endFor(CLOSE_POLICY_VIOLATION, 'Too many messages');
     }
     // The real server reads the JSON ping, and whatever else, and answers nothing.
   }
 
+  #endFor(code: number, fault: string): void {
+    this.#fault ??= fault;
+    this.close(code, fault);
+  }
+
   #checkPending(): void {
     if (this.pending > this.#limits.pendingBytes)
-      this.close(CLOSE_TRY_AGAIN_LATER, 'Client reads too slowly');
+      this.#endFor(CLOSE_TRY_AGAIN_LATER, 'Client reads too slowly');
   }
 
   #ping(): void {
     if (!this.open) this.#watchClose();
     if (!this.open || this.#stalled) return;
     if (this.#awaitsPong) {
-      this.close(CLOSE_INTERNAL_ERROR, 'Keepalive ping timeout');
+      this.#endFor(CLOSE_INTERNAL_ERROR, 'Keepalive ping timeout');
     } else {
       this.#awaitsPong = true;
       this.#webSocket.ping();

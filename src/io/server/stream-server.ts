@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import { OpmasError } from '../../core/errors.js';
+import { parseFault } from '../../core/mock/fault.js';
 import { CLOSE_AUTHENTICATION_FAILED, ENDPOINTS, WEBSOCKET_PATH } from '../../core/protocol.js';
 import { type WebSocket, WebSocketServer } from '../client/connection/websocket.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
@@ -10,6 +10,7 @@ import { Listeners } from './listeners.js';
 import { refuse } from './refusal.js';
 import { answerRest, splitTarget, tokenOf } from './rest.js';
 import {
+  checkServing,
   DEFAULT_LIMITS,
   type MockServer,
   type ServerActivity,
@@ -27,6 +28,7 @@ const OWN_TOKEN_LIFE_MS = 30 * 24 * 3_600_000;
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 const WILDCARDS = new Set(['0.0.0.0', '::']);
 const CLOSE_NORMAL = 1000;
+const CLOSE_INTERNAL_ERROR = 1011;
 const CLOSE_SERVICE_RESTART = 1012;
 /** After it, `close()` destroys what is still there. */
 const CLOSE_BUDGET_MS = 1000;
@@ -64,11 +66,8 @@ export class StreamServer implements MockServer {
 
   /** @throws {OpmasError} `USAGE` for bad options. */
   constructor(source: StreamSource, options: ServingOptions) {
-    const { host = 'localhost', port = 0, tokenLifeMs = DEFAULT_TOKEN_LIFE_MS } = options;
-    if (!(tokenLifeMs >= 1000)) throw new OpmasError('USAGE', 'a token must live for at least 1s');
-    if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-      throw new OpmasError('USAGE', 'a port is a number from 0 to 65535');
-    }
+    const { host = 'localhost', port = 0, tokenLifeMs = DEFAULT_TOKEN_LIFE_MS, seed = Date.now() } = options;
+    checkServing(options);
     this.#source = source;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -91,7 +90,8 @@ export class StreamServer implements MockServer {
       clients: () => [...this.#clients],
       onFault: (fault, phase) => this.#report({ kind: 'fault', fault, phase, clients: this.clients }),
     };
-    this.#faults = new FaultPlayer(options.faults ?? [], stage, options.seed ?? Date.now());
+    const faults = (options.faults ?? []).map((one) => (typeof one === 'string' ? parseFault(one) : one));
+    this.#faults = new FaultPlayer(faults, stage, seed);
     this.finished = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -113,8 +113,8 @@ export class StreamServer implements MockServer {
       throw error;
     }
     this.#source.finished?.then(
-      () => this.#finish(this.#settle.resolve),
-      (error) => this.#finish(() => this.#settle.reject(error)),
+      () => this.#finish(CLOSE_NORMAL, this.#settle.resolve),
+      (error) => this.#finish(CLOSE_INTERNAL_ERROR, () => this.#settle.reject(error)),
     );
   }
 
@@ -149,12 +149,12 @@ export class StreamServer implements MockServer {
   }
 
   /** The source has nothing more: whoever still reads gets it all, then the server ends. */
-  async #finish(settle: () => void): Promise<void> {
+  async #finish(code: number, settle: () => void): Promise<void> {
     if (this.#closing !== undefined) return;
     this.#listeners.stop();
-    for (const client of this.#clients) client.close(CLOSE_NORMAL);
+    for (const client of this.#clients) client.close(code);
     await this.#emptied();
-    this.#closing ??= this.#close(CLOSE_NORMAL, '').then(settle);
+    this.#closing ??= this.#close(code, '').then(settle);
     await this.#closing;
   }
 
@@ -225,13 +225,13 @@ export class StreamServer implements MockServer {
   #serve(webSocket: WebSocket, socket: Duplex, endpoint: string, claims: TokenClaims | undefined): void {
     let leave: (() => void) | undefined;
     let expiry: NodeJS.Timeout | undefined;
-    const client = new SocketClient(webSocket, socket, endpoint, this.#limits, (code) => {
+    const client = new SocketClient(webSocket, socket, endpoint, this.#limits, (code, why) => {
       clearTimeout(expiry);
       this.#clients.delete(client);
       this.#eventsOfGone += client.events;
       if (leave !== undefined) {
         leave();
-        this.#report({ kind: 'ended', endpoint, code, clients: this.clients });
+        this.#report({ kind: 'ended', endpoint, code, ...(why && { why }), clients: this.clients });
       }
       if (this.clients === 0) for (const wake of this.#onEmpty.splice(0)) wake();
     });

@@ -4,6 +4,8 @@ import { OpmasError } from '../../core/errors.js';
 /** How the server checks tokens; see {@link TokenIssuer}. */
 export type AuthMode = 'jwt' | 'secret' | 'none';
 
+const AUTH_MODES: readonly string[] = ['jwt', 'secret', 'none'] satisfies AuthMode[];
+
 /** What a good token says. */
 export interface TokenClaims {
   /** Who it is for; `anonymous` when it does not say or no token is asked for. */
@@ -29,6 +31,7 @@ export class TokenIssuer {
 
   /** @throws {OpmasError} `USAGE` when the mode is `secret` and the secret is missing or too short. */
   constructor(mode: AuthMode, secret: string | undefined) {
+    if (!AUTH_MODES.includes(mode)) throw new OpmasError('USAGE', `an auth mode is ${AUTH_MODES.join(', ')}`);
     this.#mode = mode;
     if (mode === 'secret' && Buffer.byteLength(secret ?? '') < SHORTEST_SECRET_BYTES) {
       throw new OpmasError(

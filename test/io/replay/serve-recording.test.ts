@@ -7,6 +7,7 @@ import {
   formatInvalidLine,
   OpmasError,
   type ReadProblem,
+  type ReplayNotice,
   type ReplayServer,
   type ServeRecordingOptions,
   serveRecording,
@@ -401,11 +402,54 @@ describe.concurrent('what cannot be served', () => {
     ['lifecycle without times', timed, { lifecycle: true }, 'USAGE', /lifecycle/],
     ['lifecycle on many clocks', timed, { lifecycle: true, speed: 1, clock: 'client' }, 'USAGE', /clock/],
     ['a time without its zone', timed, { from: '2026-11-22T21:50:00' }, 'USAGE', /from/],
+    ['an end before the start', timed, { from: 5000, to: 1 }, 'USAGE', /to.*before.*from/],
     ['no token secret', timed, { auth: 'secret' }, 'USAGE', /secret/i],
+    ['no clock', timed, { clock: 'wall' as 'client' }, 'USAGE', /clock/],
+    ['no way to refuse', timed, { refuse: 'x' as 'http' }, 'USAGE', /refused/],
+    ['no auth mode', timed, { auth: 'x' as 'none' }, 'USAGE', /auth mode/],
+    ['half a seed', timed, { seed: 1.5 }, 'USAGE', /seed/],
+    ['no fault', timed, { faults: ['explode@1s'] }, 'USAGE', /explode/],
   ])('%s', async (_title, lines, options, code, message) => {
     const error = await serve(lines, options).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(OpmasError);
     expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  it('damage within a line of ours, when that is asked for', async () => {
+    const [first = '', second = '', third = ''] = timed;
+    const lines = [first, second.replace('"data":{', '"data":{,'), third];
+    expect(await messagesOf(lines)).toHaveLength(3);
+    await using server = await serve(lines, { strict: true });
+    const { code, messages } = await new StreamClient(streamUrl(server)).end;
+    expect([code, messages.map(numberOf)]).toEqual([1011, [0]]);
+    await expect(server.finished).rejects.toThrow(/:2: not a JSON object/);
+  });
+
+  it.each([undefined, []])('%j', async (sources) => {
+    const serving = serveRecording(sources as string[]);
+    await expect(serving).rejects.toMatchObject({ code: 'USAGE', message: 'no recording to serve' });
+  });
+
+  it('what is stopped before it begins', async () => {
+    const reason = new Error('no time');
+    const serving = serve(timed, { signal: AbortSignal.abort(reason) });
+    await expect(serving).rejects.toBe(reason);
+  });
+
+  it('nothing that was asked for: says so once', async () => {
+    const notices: ReplayNotice[] = [];
+    const options = {
+      filter: await compileFilter({ types: ['rule.*'] }),
+      onNotice: (notice: ReplayNotice) => notices.push(notice),
+    };
+    await using server = await serve(timed, options);
+    for (let i = 0; i < 2; i++) {
+      const client = await new StreamClient(streamUrl(server)).opened();
+      await server.finished;
+      client.socket.close();
+      await client.end;
+    }
+    expect(notices).toEqual([{ kind: 'nothing' }]);
   });
 
   it('a recording that goes away meanwhile ends the server with an error', async () => {

@@ -17,7 +17,7 @@ const departures = new EventEmitter();
 
 async function serve(source: HandSource, options: ServingOptions = {}): Promise<MockServer> {
   const onActivity = (activity: ServerActivity) => {
-    if (activity.kind === 'ended') departures.emit('ended');
+    if (activity.kind === 'ended') departures.emit('ended', activity);
   };
   const server = await startServer(source, { onActivity, ...options });
   servers.push(server);
@@ -135,6 +135,8 @@ describe('what a client must take', () => {
   it('caps a client that does not read and closes it with 1013, while others get everything', async () => {
     const source = new HandSource();
     const server = await serve(source, { limits: { closePatienceMs: 50 } });
+    const ends: ServerActivity[] = [];
+    departures.on('ended', (activity) => ends.push(activity));
     const stopped = await openRaw(server);
     const reader = await new StreamClient(streamUrl(server)).opened();
     const [deaf, hearing] = await source.hasClients(2);
@@ -154,6 +156,7 @@ describe('what a client must take', () => {
     // It goes on not reading, so it is cut off.
     await hasOnly(server, 1);
     expect(source.left).toBe(1);
+    expect(ends).toMatchObject([{ code: 1006, why: 'Client reads too slowly' }]);
     stopped.destroy();
   });
 

@@ -1,0 +1,69 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { OpmasError } from '../../core/errors.js';
+import type { ReplayNotice } from './replay-source.js';
+import { type Spool, spool } from './spool.js';
+
+/** Recordings that can be read again and again. */
+export interface RepeatableSources {
+  paths: readonly string[];
+  /** What messages call those that are copies. */
+  names: ReadonlyMap<string, string>;
+  /** Takes the copies away. */
+  remove(): Promise<void>;
+}
+
+/** Who waits for longer is told why. */
+const NOTICE_AFTER_MS = 1000;
+
+/**
+ * Copies what can be read only once, standard input and pipes, to temporary files. Every client and every pass of a
+ * loop reads a recording from its start.
+ *
+ * @throws {OpmasError} `USAGE` when standard input is named twice, `LOCAL` when something can't be copied.
+ */
+export async function repeatable(
+  paths: readonly string[],
+  options: {
+    stdin?: Readable;
+    signal?: AbortSignal;
+    onNotice?: (notice: ReplayNotice) => void;
+  },
+): Promise<RepeatableSources> {
+  if (paths.indexOf('-') !== paths.lastIndexOf('-')) {
+    throw new OpmasError('USAGE', 'stdin (-) can be read only once');
+  }
+  const { stdin = process.stdin, signal, onNotice } = options;
+  signal?.throwIfAborted();
+  const copies: Spool[] = [];
+  const names = new Map<string, string>();
+  const remove = async () => {
+    await Promise.all(copies.map((copy) => copy.remove()));
+  };
+  const copyOf = async (input: Readable, name: string): Promise<string> => {
+    const notice = setTimeout(() => onNotice?.({ kind: 'copying', source: name }), NOTICE_AFTER_MS);
+    const copy = await spool(input, name, signal).finally(() => clearTimeout(notice));
+    copies.push(copy);
+    names.set(copy.path, name);
+    return copy.path;
+  };
+  const repeatablePaths: string[] = [];
+  try {
+    for (const path of paths) {
+      if (path === '-') repeatablePaths.push(await copyOf(stdin, 'stdin'));
+      else if (await isReadOnce(path)) repeatablePaths.push(await copyOf(createReadStream(path), path));
+      else repeatablePaths.push(path);
+    }
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { paths: repeatablePaths, names, remove };
+}
+
+/** Named pipes, process substitution, terminals. What does not exist is somebody else's to complain of. */
+async function isReadOnce(path: string): Promise<boolean> {
+  const stats = await stat(path).catch(() => undefined);
+  return stats !== undefined && !stats.isFile() && !stats.isDirectory();
+}
