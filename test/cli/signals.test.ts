@@ -263,7 +263,7 @@ describe.concurrent('odd surroundings', () => {
   }) => {
     const server = await serve();
     const tail = command.tail(server, ['-n', '2', '-t', 'device.*'], {
-      environment: { NODE_OPTIONS: '--jitless' },
+      environment: { NODE_OPTIONS: '--import data:text/javascript,WebAssembly.Memory=undefined' },
     });
     const client = await server.request();
     client.accept(text('{"\\u0074ype":"device.a"}'), text('{"type":"x"}'), text('{"type":"device.b" }'));
