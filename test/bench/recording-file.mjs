@@ -17,12 +17,13 @@ const files = new Map();
  *
  * @param {number} lines
  * @param {number} rate Events a second by the times in it.
+ * @param {number} resolution Of those times, in microseconds.
  */
-export function recordingOf(lines, rate = 1000) {
-  const key = `${lines} at ${rate}`;
+export function recordingOf(lines, rate = 1000, resolution = 1) {
+  const key = `${lines} at ${rate} by ${resolution}`;
   const known = files.get(key);
   if (known !== undefined) return known;
-  const made = write(lines, rate);
+  const made = write(lines, rate, resolution);
   files.set(key, made);
   return made;
 }
@@ -30,21 +31,22 @@ export function recordingOf(lines, rate = 1000) {
 /**
  * @param {number} lines
  * @param {number} rate
+ * @param {number} resolution
  */
-function write(lines, rate) {
+function write(lines, rate, resolution) {
   if (folder === undefined) {
     folder = mkdtempSync(join(tmpdir(), 'opmas-bench-'));
     process.on('exit', () => rmSync(folder ?? '', { recursive: true, force: true }));
     for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
   }
-  const path = join(folder, `${lines}-${rate}.ndjson`);
+  const path = join(folder, `${lines}-${rate}-${resolution}.ndjson`);
   const texts = createMessages().map((message) => message.toString().slice(1));
   const file = openSync(path, 'w');
   let bytes = 0;
   for (let first = 0; first < lines; first += LINES_PER_WRITE) {
     let block = '';
     for (let i = first; i < Math.min(lines, first + LINES_PER_WRITE); i++) {
-      block += `{"received_at":"${timestamp((i * 1e6) / rate)}","endpoint":"devices",${texts[i % texts.length]}\n`;
+      block += `{"received_at":"${timestamp(Math.floor((i * 1e6) / rate / resolution) * resolution)}","endpoint":"devices",${texts[i % texts.length]}\n`;
     }
     bytes += writeSync(file, block);
   }

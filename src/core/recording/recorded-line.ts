@@ -70,6 +70,8 @@ export class RecordedLine {
   readonly #secondMembers: { pattern: BytePattern; endpoint: string }[] = [];
   /** The same as `bytes`. */
   #view: DataView = new DataView(new ArrayBuffer(0));
+  /** Where the timestamp stands that has not been read yet; -1 when {@link receivedAt} is known. */
+  #timestampAt = -1;
   #receivedAt = Number.NaN;
 
   constructor({ trusting = false, memory }: RecordedLineOptions = {}) {
@@ -101,6 +103,11 @@ export class RecordedLine {
 
   /** When it was received: microseconds since 1970; `NaN` in NDJSON of other origin that does not say so. */
   get receivedAt(): number {
+    // Not everybody asks, and reading it costs as much as finding the line.
+    if (this.#timestampAt >= 0) {
+      this.#receivedAt = this.#timestamps.read(this.#view, this.#timestampAt);
+      this.#timestampAt = -1;
+    }
     return this.#receivedAt;
   }
 
@@ -109,9 +116,9 @@ export class RecordedLine {
     const second = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
     if (second + ENDPOINT.length > end || !LINE_HEAD.standsAt(this.#view, start)) return false;
     if (!this.#readSecondMember(bytes, second, end)) return false;
+    this.#timestampAt = start + TIMESTAMP_OFFSET;
     // Damage there is not seen by who looks at the JSON: that begins behind the endpoint.
-    this.#receivedAt = this.#timestamps.read(this.#view, start + TIMESTAMP_OFFSET);
-    return !Number.isNaN(this.#receivedAt);
+    return this.#trusting || !Number.isNaN(this.receivedAt);
   }
 
   /** Remembers the first few second members: recordings have as many as they have endpoints. */
@@ -156,7 +163,7 @@ export class RecordedLine {
     const shape = eventLineShape(bytes, start, end);
     if (shape === undefined) return this.#readOther(bytes, start, end);
     if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;
-    this.#receivedAt = this.#timestamps.read(this.#view, shape.timestamp);
+    this.#timestampAt = shape.timestamp;
     this.endpoint = bytes.toString('utf8', shape.endpoint, shape.endpointEnd);
     this.kind = 'event';
     if (shape.timestamp === start + TIMESTAMP_OFFSET) {
@@ -170,6 +177,7 @@ export class RecordedLine {
     if (line === undefined) return undefined;
     this.#line = line;
     this.kind = line.kind;
+    this.#timestampAt = -1;
     this.#receivedAt =
       (line.receivedAt === undefined ? undefined : parseTimestamp(line.receivedAt)) ?? Number.NaN;
     this.endpoint = line.endpoint;

@@ -1,14 +1,15 @@
 /**
  * Notes when each frame of a server that sends at a fixed rate comes, and prints how late they are as JSON: p50, p99
  * and maximum against the earliest, in milliseconds, and how far the whole has drifted.
- * `node lateness-sink.mjs URL EVENTS RATE`
+ * `node lateness-sink.mjs URL EVENTS RATE RESOLUTION`: the last one is that of the recorded times, in milliseconds.
  */
 import WebSocket from 'ws';
 import { percentile } from '../statistics.mjs';
 import { monotonicMs } from '../times.mjs';
 
-const [url = '', events, rate] = process.argv.slice(2);
+const [url = '', events, rate, resolution] = process.argv.slice(2);
 const stepMs = 1000 / Number(rate);
+const resolutionMs = Number(resolution);
 /** The first second is for warming up. */
 const skipped = Number(rate);
 /** When each came, less when it was due. @type {number[]} */
@@ -17,7 +18,8 @@ let seen = 0;
 const socket = new WebSocket(url, { perMessageDeflate: false });
 socket.on('message', () => {
   const at = monotonicMs();
-  if (seen++ >= skipped) lateness.push(at - seen * stepMs);
+  const due = Math.floor((seen * stepMs) / resolutionMs) * resolutionMs;
+  if (seen++ >= skipped) lateness.push(at - due);
   if (seen === Number(events)) finish();
 });
 
