@@ -84,8 +84,10 @@ const COMMA = 0x2c;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
-const RECEIVED_AT = '{"received_at":"';
-const ENDPOINT = '","endpoint":"';
+/** How every line begins that we wrote; the timestamp follows. */
+export const RECEIVED_AT = '{"received_at":"';
+/** What follows the timestamp of an event line; the endpoint's label comes next. */
+export const ENDPOINT = '","endpoint":"';
 const RECEIVED_AT_BYTES = Buffer.from(RECEIVED_AT);
 const ENDPOINT_BYTES = Buffer.from(ENDPOINT);
 

@@ -4,11 +4,13 @@ import { endpointOfType } from '../protocol.js';
 import { BytePattern } from './byte-pattern.js';
 import {
   type ConnectionState,
+  ENDPOINT,
   endOfPlainText,
   eventLineShape,
   frameOf,
   type Line,
   parseLine,
+  RECEIVED_AT,
   TIMESTAMP_OFFSET,
 } from './line.js';
 import { parseTimestamp, TIMESTAMP_LENGTH } from './timestamp.js';
@@ -21,8 +23,8 @@ const UPPER_Z = 0x5a;
 /** With more endpoints than that, the rest takes a longer way. */
 const MOST_SECOND_MEMBERS = 8;
 /** How a line that we wrote begins, and what follows the time of an event line. */
-const LINE_HEAD = new BytePattern(Buffer.from('{"received_at":"'));
-const ENDPOINT = new BytePattern(Buffer.from('","endpoint":"'));
+const LINE_HEAD = new BytePattern(Buffer.from(RECEIVED_AT));
+const LABEL_HEAD = new BytePattern(Buffer.from(ENDPOINT));
 
 /** What a line of a recording tells of: an event, a frame that was none, or the connection. */
 export type LineKind = Line['kind'];
@@ -114,7 +116,7 @@ export class RecordedLine {
   /** Whether the line begins as event lines of ours do that have members of the server's. */
   #readHead(bytes: Buffer, start: number, end: number): boolean {
     const second = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
-    if (second + ENDPOINT.length > end || !LINE_HEAD.standsAt(this.#view, start)) return false;
+    if (second + LABEL_HEAD.length > end || !LINE_HEAD.standsAt(this.#view, start)) return false;
     if (!this.#readSecondMember(bytes, second, end)) return false;
     this.#timestampAt = start + TIMESTAMP_OFFSET;
     // Damage there is not seen by who looks at the JSON: that begins behind the endpoint.
@@ -130,8 +132,8 @@ export class RecordedLine {
       this.members = second + pattern.length;
       return true;
     }
-    const label = second + ENDPOINT.length;
-    if (!ENDPOINT.standsAt(this.#view, second)) return false;
+    const label = second + LABEL_HEAD.length;
+    if (!LABEL_HEAD.standsAt(this.#view, second)) return false;
     const labelEnd = endOfPlainText(bytes, label, end);
     if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
     this.endpoint = bytes.toString('utf8', label, labelEnd);

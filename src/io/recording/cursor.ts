@@ -1,5 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
-import { FORMAT_VERSION } from '../../core/recording/line.js';
+import { FORMAT_VERSION, RECEIVED_AT } from '../../core/recording/line.js';
 import { RecordedLine } from '../../core/recording/recorded-line.js';
 import { GzipDamage } from './gunzip.js';
 import type { OpenSource } from './source.js';
@@ -301,6 +301,5 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
 
 /** Whether the text could be the beginning of a line of ours, cut anywhere. */
 function looksLikeOurs(text: Buffer): boolean {
-  const head = '{"received_at":"';
-  return head.startsWith(text.toString('latin1', 0, head.length));
+  return RECEIVED_AT.startsWith(text.toString('latin1', 0, RECEIVED_AT.length));
 }

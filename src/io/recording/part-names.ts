@@ -1,5 +1,6 @@
 import { open, readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { RECEIVED_AT } from '../../core/recording/line.js';
 
 /** Digits of a part's number; `ls` and the shell's `*` then list parts in their order. */
 const DIGITS = 6;
@@ -41,11 +42,11 @@ export function partNames(path: string): PartNames {
   };
 }
 
-const BEGINNINGS = [Buffer.from('{"received_at":"'), Buffer.from([0x1f, 0x8b])];
+const BEGINNINGS = [Buffer.from(RECEIVED_AT), Buffer.from([0x1f, 0x8b])];
 
 /** Whether it begins as recordings of ours do, compressed or not. What cannot be read is left alone. */
 async function isRecording(path: string): Promise<boolean> {
-  const beginning = Buffer.alloc(16);
+  const beginning = Buffer.alloc(RECEIVED_AT.length);
   try {
     await using file = await open(path);
     await file.read(beginning, 0, beginning.length, 0);
