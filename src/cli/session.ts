@@ -1,4 +1,4 @@
-import { fstatSync } from 'node:fs';
+import { fstatSync, write } from 'node:fs';
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { dieBySignal, finish, leaveOutputs, reportError } from './exit.js';
@@ -22,18 +22,17 @@ export interface Session {
   readonly stop: AbortSignal;
   /** Exit code of an end that is no error; 0 unless the action sets it. */
   exitCode: number;
-  /** Says what is to be said when the process has to die before the action has ended. */
-  lastWords?: () => void;
+  /** What is to be said on stderr when the process has to die before the action has ended. */
+  lastWords?: () => string;
 }
 
 /** What stderr can still be told when stdout is why the process did not come to its end. */
-function dieWell({ terminal: { messages }, lastWords }: Session): void {
-  if (!isOneFile(1, 2)) {
-    lastWords?.();
-    messages.end();
-  }
+async function dieWell({ terminal: { messages }, lastWords }: Session): Promise<void> {
   // A spinner that is still turning has hidden the cursor.
   messages.showCursor();
+  if (lastWords === undefined || messages.isQuiet || isOneFile(1, 2)) return;
+  // In another thread: a write to a pipe that nobody reads never ends.
+  await new Promise((resolve) => write(2, lastWords(), resolve));
 }
 
 function isOneFile(one: number, other: number): boolean {

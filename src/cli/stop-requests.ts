@@ -5,6 +5,8 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const SHUTDOWN_BUDGET_MS = 2000;
 /** The same signal again within so short a time is no second wish: `npm` and `timeout` send each one on twice. */
 const ECHO_MS = 50;
+/** What is said before a sudden death has so long to be taken. */
+const LAST_WORDS_MS = 100;
 
 /**
  * Everything that makes a command stop before its work is done: signals, a reader that has gone, and faults of ours
@@ -15,8 +17,8 @@ export class StopRequests {
   signalled: NodeJS.Signals | undefined;
   /** Whether there was a fault of ours; it has been reported. */
   hasBug = false;
-  /** Called right before the process dies without having come to its end. */
-  onSuddenDeath: () => void = () => undefined;
+  /** Called right before the process dies without having come to its end; it waits for that a tenth of a second. */
+  onSuddenDeath: () => void | Promise<void> = () => undefined;
   readonly #stopping = new AbortController();
   readonly #debug: boolean;
   #signalledAt = 0;
@@ -67,7 +69,10 @@ export class StopRequests {
   };
 
   #dieNow(signal: NodeJS.Signals): void {
-    this.onSuddenDeath();
-    dieBySignal(signal);
+    // From here on nothing is in the way of a further signal.
+    for (const each of STOP_SIGNALS) process.off(each, this.#onSignal);
+    const die = () => dieBySignal(signal);
+    setTimeout(die, LAST_WORDS_MS);
+    void Promise.resolve(this.onSuddenDeath()).then(die, die);
   }
 }

@@ -119,6 +119,14 @@ describe('replay', () => {
     expect(readdirSync(sandbox.home)).toEqual(['pipe']);
   });
 
+  it('finds a bad option before it waits for stdin', async () => {
+    const sandbox = sandboxed();
+    const { ended } = sandbox.start(['replay', '-', '-p', '0', '--fault', 'explode@1s'], {
+      through: ['bash', '-c', 'exec "$@" < <(exec sleep 60 >/dev/null 2>&1)', 'bash'],
+    });
+    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringMatching(/explode@1s/) });
+  });
+
   it('names an empty stdin, and nothing of its own', async () => {
     const sandbox = sandboxed();
     const { ended } = sandbox.start(['replay', '-', '-p', '0'], { input: '' });

@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { event, text } from '../support/raw-frames.js';
+import { event, frame, text } from '../support/raw-frames.js';
 import { canary, test } from '../support/stage.js';
 import type { Running } from './sandbox.js';
 
@@ -113,6 +114,48 @@ describe.concurrent('an end that something holds up', () => {
     expect(left).toBeGreaterThan(0);
     // The last batch may be in the pipe in part.
     expect(left + taken).toBeGreaterThanOrEqual(20_000);
+  });
+
+  test('a reader that is stuck, and nobody takes stderr either', async ({ serve, command, expect }) => {
+    const server = await serve();
+    const pipe = join(command.sandbox.home, 'stderr');
+    spawnSync('mkfifo', [pipe]);
+    const stderr = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    const tail = command.tail(server, [], { through: in_(`exec "$@" 2>${pipe}`) });
+    const client = await server.request();
+    tail.child.stdout.pause();
+    client.accept();
+    const much = Array.from({ length: 1000 }, (_, i) => text(event(i)));
+    for (let i = 0; i < 20; i++) client.write(Buffer.concat(much));
+    await client.roundTrips(1);
+    for (const size of [4096, 1]) {
+      const fill = () => {
+        for (;;) writeSync(stderr, Buffer.alloc(size));
+      };
+      expect(fill).toThrow(/EAGAIN/);
+    }
+    const death = died(tail);
+    tail.child.kill('SIGTERM');
+    expect(await death).toEqual([null, 'SIGTERM']);
+    closeSync(stderr);
+    tail.child.stdout.resume();
+  });
+
+  test('a second signal when all has been written: it claims no loss', async ({ serve, command, expect }) => {
+    const server = await serve();
+    const tail = command.tail(server, ['--type', 'device.*']);
+    const client = await server.request();
+    client.answersClose = false;
+    client.accept(text('{"type":"device.a"}'), ...Array<Buffer>(5).fill(frame({ opcode: 2, payload: 'x' })));
+    await client.roundTrips(1);
+    await tail.lines.next();
+    tail.child.kill('SIGINT');
+    await client.frames.next(({ opcode }) => opcode === 8);
+    tail.child.kill('SIGTERM');
+    const { signal, stderr } = await tail.ended;
+    expect(signal).toBe('SIGTERM');
+    expect(stderr).toMatch(/1 event \(devices 1\) in .*, no gaps, 5 invalid, 0 dropped\n$/);
+    expect(stderr).not.toContain('not written');
   });
 
   test('F102: a second signal ends it at once', async ({ serve, command, expect }) => {

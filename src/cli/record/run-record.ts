@@ -28,7 +28,7 @@ export interface RecordCommandOptions extends StreamCommandOptions {
   tail?: boolean;
 }
 
-/** A line of a recording may have 64 MiB, and a message that is no text takes a third more there. */
+/** A line of a recording may have 64 MiB, and a message that is no JSON takes up to a third more there. */
 const LARGEST_RECORDED_MESSAGE = 48 * 1024 ** 2;
 /** What comes while the disk is busy is written at once afterwards, up to so much; more waits in the stream. */
 const MAX_PENDING_BYTES = 384 * 1024;
@@ -157,7 +157,8 @@ function defaultName(): string {
 
 function fileText({ path, lines, size, parts, lostLines }: RecordingWriter, { palette }: Messages): string {
   const where = parts === 1 ? escapeUnsafe(path) : `${escapeUnsafe(path)} and ${parts - 1} more files`;
-  const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written to ${where}, ${formatSize(size)}`;
+  const target = parts === 0 ? ', and no file is left of them' : ` to ${where}, ${formatSize(size)}`;
+  const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written${target}`;
   return lostLines === 0
     ? palette.dim(written)
     : `${written}; ${palette.red(`${lostLines} could not be written`)}`;

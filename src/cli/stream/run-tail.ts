@@ -16,38 +16,34 @@ export async function runTail(
   const spinner = await createConnectingSpinner(messages);
   const lifecycle = new LifecycleMessages(messages, stream.endpoints);
   let attempted = false;
-  let written = 0;
-  let lifecycleLines = 0;
+  let printing = 0;
   const subscription = subscribe({
     ...stream,
     lifecycle: print.lifecycle === true,
     onLifecycle: (event) => {
       attempted = true;
-      if (print.lifecycle === true) lifecycleLines++;
       spinner.onLifecycle(event);
       lifecycle.onLifecycle(event);
     },
     onDropping: (endpoint) => lifecycle.onDropping(endpoint),
     onGiveUp: (endpoint, error) => lifecycle.onGiveUp(endpoint, error),
   });
-  const summarize = () =>
-    messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
+  const summary = () => messages.palette.dim(escapeUnsafe(summaryText(subscription.summary())));
   session.lastWords = () => {
-    const { events, invalid } = subscription.summary();
-    const came = Object.values(events).reduce((sum, count) => sum + count, invalid + lifecycleLines);
-    summarize();
-    if (came > written)
-      messages.warn(`${came - written} lines were not written: nobody took them from stdout`);
+    const left = subscription.waiting + printing;
+    const loss = `${left} lines were not written: nobody took them from stdout`;
+    return `${summary()}\n${left === 0 ? '' : `${messages.palette.yellow('warning:')} ${loss}\n`}`;
   };
   try {
     for await (const batch of subscription) {
+      printing = batch.count;
       await printLines(batch);
-      written += batch.count;
+      printing = 0;
     }
   } catch (error) {
     throw lifecycle.withoutRepetition(error);
   } finally {
     spinner.stop();
-    if (attempted) summarize();
+    if (attempted) messages.say(summary());
   }
 }

@@ -164,7 +164,10 @@ function isWhiteSpace(byte: number | undefined): boolean {
   return byte === SPACE || byte === LF || byte === CR || byte === TAB;
 }
 
-/** The line of a frame that is no JSON object, LF included. */
+/**
+ * The line of a frame that is no JSON object, LF included. A long text with so many escapes that base64 is shorter is
+ * kept as that; it is replayed as a binary frame then.
+ */
 export function formatInvalidLine(
   receivedAt: string,
   endpoint: string,
@@ -172,8 +175,22 @@ export function formatInvalidLine(
   frame: Buffer,
   binary: boolean,
 ): Buffer {
-  const invalid = binary ? { reason, base64: frame.toString('base64') } : { reason, text: frame.toString() };
+  const asBytes = binary || (frame.length > LONG_TEXT && escapedLength(frame) > (4 / 3) * frame.length);
+  const invalid = asBytes ? { reason, base64: frame.toString('base64') } : { reason, text: frame.toString() };
   return Buffer.from(`${JSON.stringify({ received_at: receivedAt, invalid, endpoint })}\n`);
+}
+
+/** Six times that is far below what a line may have. */
+const LONG_TEXT = 1024 * 1024;
+
+/** About how many bytes a text takes between the quotes of a JSON string. */
+function escapedLength(text: Buffer): number {
+  let length = text.length;
+  for (const byte of text) {
+    if (byte < SPACE) length += 5;
+    else if (byte === QUOTE || byte === BACKSLASH) length++;
+  }
+  return length;
 }
 
 /** The line of something that happened to a connection, LF included. */

@@ -92,7 +92,6 @@ export class RecordedLine {
     this.start = start;
     this.end = end;
     this.#line = undefined;
-    this.members = 0;
     if (!this.#readHead(bytes, start, end)) return this.#readUnusual(bytes, start, end);
     if (this.#trusting && bytes[end - 1] === CLOSING_BRACE) {
       if (this.#isGlued(bytes, end) && parseLine(bytes, start, end) === undefined) return undefined;
@@ -162,6 +161,7 @@ export class RecordedLine {
 
   /** An event line without members of the server's, with white space before it, or with an odd time or label. */
   #readUnusual(bytes: Buffer, start: number, end: number): LineKind | undefined {
+    this.members = 0;
     const shape = eventLineShape(bytes, start, end);
     if (shape === undefined) return this.#readOther(bytes, start, end);
     if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;

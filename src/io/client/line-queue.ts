@@ -63,6 +63,11 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     return this.#exhausted !== 'long' || this.#pending === 0 || this.#pending + bytes <= this.#maxBytes;
   }
 
+  /** Lines that nobody has taken yet. */
+  get lines(): number {
+    return this.#sealed.reduce((sum, { count }) => sum + count, this.#count);
+  }
+
   /** Adds an event line; the arguments are those of `writeEventLine`. */
   writeEvent(head: Buffer, frame: Buffer, hasLineBreaks: boolean): void {
     const capacity = eventLineCapacity(head, frame.length);

@@ -5,7 +5,7 @@ import type { RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';
 
-/** No message may be longer, in bytes: longer texts may be more than Node can hold as one string. */
+/** No message may be longer, in bytes: Node holds strings of half a gigabyte, and what is no JSON grows by a third. */
 export const LARGEST_MESSAGE_LIMIT = 256 * 1024 ** 2;
 
 /** Something that happened to the connection of one endpoint. */

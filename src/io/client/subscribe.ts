@@ -22,6 +22,8 @@ export interface StreamSummary {
 export interface Subscription extends AsyncIterable<LineBatch> {
   /** The figures so far; final when the iteration has ended. */
   summary(): StreamSummary;
+  /** Lines that have come and were not taken yet. */
+  readonly waiting: number;
 }
 
 /**
@@ -64,6 +66,10 @@ class RunningSubscription implements Subscription {
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY;
     this.#startedAt = clock.monotonic();
     this.#queue = new LineQueue(maxBufferBytes, { onPause: (paused) => this.#pauseAll(paused) }, clock);
+  }
+
+  get waiting(): number {
+    return this.#queue.lines;
   }
 
   summary(): StreamSummary {

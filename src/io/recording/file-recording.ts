@@ -100,10 +100,8 @@ export class FileRecording implements RecordingWriter {
     clearInterval(this.#examineTimer);
     this.#closing ??= this.#exclusively(async () => {
       // Pipes and devices are nobody's to take away.
-      if (this.#lock !== undefined && this.#failure === undefined) {
-        this.#tell(await this.#parts.changeBeforeEnd().catch(() => undefined));
-      }
-      await this.#parts.close().catch((error) => this.#fail(error));
+      const looks = this.#lock !== undefined && this.#failure === undefined;
+      this.#tell(await this.#parts.close(looks).catch((error) => this.#fail(error)));
       if (this.#isNew && this.#given === 0) await this.#parts.removeEmpty();
       await this.#lock?.release();
       if (this.#failure !== undefined && !this.#failureIsKnown) throw this.#failure;
@@ -225,7 +223,7 @@ export class FileRecording implements RecordingWriter {
     if (notice !== undefined) this.#options.onNotice?.(notice);
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown): undefined {
     if (this.#failure !== undefined) return;
     if (error instanceof WriteFailure) {
       this.#lines -= error.lostLines;

@@ -1,4 +1,4 @@
-import { open, readdir, unlink } from 'node:fs/promises';
+import { lstat, open, readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RECEIVED_AT } from '../../core/recording/line.js';
 
@@ -30,14 +30,13 @@ export function partNames(path: string): PartNames {
   return {
     next: async () => nameOf(((await numbers()).at(-1) ?? 0) + 1),
     prune: async (keep) => {
-      const older = (await numbers()).map(nameOf).toReversed().slice(keep);
-      const deleted: string[] = [];
-      for (const path of older) {
-        if (!(await isRecording(path))) continue;
-        await unlink(path).catch(() => undefined);
-        deleted.push(path);
+      const parts: string[] = [];
+      for (const number of await numbers()) {
+        if (await isRecording(nameOf(number))) parts.push(nameOf(number));
       }
-      return deleted;
+      const surplus = parts.slice(0, Math.max(0, parts.length - keep));
+      for (const part of surplus) await unlink(part).catch(() => undefined);
+      return surplus;
     },
   };
 }
@@ -48,6 +47,8 @@ const BEGINNINGS = [Buffer.from(RECEIVED_AT), Buffer.from([0x1f, 0x8b])];
 async function isRecording(path: string): Promise<boolean> {
   const beginning = Buffer.alloc(RECEIVED_AT.length);
   try {
+    // Whoever opens a named pipe waits for somebody to write to it.
+    if (!(await lstat(path)).isFile()) return false;
     await using file = await open(path);
     await file.read(beginning, 0, beginning.length, 0);
   } catch {

@@ -25,6 +25,8 @@ export class PartSequence {
   #identity: string | undefined;
   #wasRenamed = false;
   #finishedSize = 0;
+  /** Whether the last file of all was not there any more at the end. */
+  #isGone = false;
 
   /** How many files there are. */
   count = 1;
@@ -53,7 +55,7 @@ export class PartSequence {
 
   /** Bytes of all files. */
   get totalSize(): number {
-    return this.#finishedSize + this.#sink.size;
+    return this.#finishedSize + (this.#isGone ? 0 : this.#sink.size);
   }
 
   get isCompressed(): boolean {
@@ -67,9 +69,16 @@ export class PartSequence {
     if (!onlyEvents) this.#memory.observe(lines);
   }
 
-  /** @throws {WriteFailure} */
-  close(): Promise<void> {
-    return this.#sink.close();
+  /**
+   * @param looks Whether to look what others have done to the current file. @returns That, as a sentence.
+   * @throws {WriteFailure}
+   */
+  async close(looks: boolean): Promise<string | undefined> {
+    const change = looks ? (await this.#look().catch(() => undefined))?.change : undefined;
+    await this.#sink.close();
+    this.#isGone = change === DELETED;
+    if (this.#isGone) this.count--;
+    return change && `${this.#current} was ${change}`;
   }
 
   /** Takes the file away again when it is empty. Call it after {@link close}. */
@@ -88,8 +97,8 @@ export class PartSequence {
   async rotate(receivedAt: string, keep: number | undefined): Promise<string | undefined> {
     const names = partNames(this.#path);
     const finishedPath = this.#current;
-    const change = changeOf(await this.#file.examine());
-    const hasItsName = this.#current === this.#path && (await this.#isAtItsPath());
+    const { change, isThere } = await this.#look();
+    const hasItsName = this.#current === this.#path && isThere;
     await this.#finish(change);
     if (hasItsName) {
       const finished = await names.next();
@@ -102,11 +111,11 @@ export class PartSequence {
     return change && `${finishedPath} was ${change}; what comes is written to a new ${this.#current}`;
   }
 
-  /** What others have done to the current file since the last look at it, as a sentence. To be asked before the end. */
-  async changeBeforeEnd(): Promise<string | undefined> {
+  /** What others have done to the current file since the last look at it. */
+  async #look(): Promise<{ change: string | undefined; isThere: boolean }> {
     const change = changeOf(await this.#file.examine());
-    if (change !== undefined) return `${this.#current} was ${change}`;
-    return this.#wasRenamed || (await this.#isAtItsPath()) ? undefined : `${this.#current} was renamed`;
+    const isThere = await this.#isAtItsPath();
+    return { change: change ?? (isThere || this.#wasRenamed ? undefined : 'renamed'), isThere };
   }
 
   /**

@@ -6,7 +6,10 @@ export class EndpointSearch {
   readonly #programme: Programme;
   readonly #stopping = new AbortController();
   #reading: Promise<void> | undefined;
-  #onFound: (() => void)[] = [];
+  #isRead = false;
+  /** How many endpoints were known at the last look. */
+  #known = 0;
+  #onProgress: (() => void)[] = [];
 
   constructor(programme: Programme) {
     this.#programme = programme;
@@ -16,12 +19,8 @@ export class EndpointSearch {
   async find(endpoint: string): Promise<boolean> {
     const { lanes } = this.#programme;
     this.#reading ??= this.#read();
-    let isRead = false;
-    const end = this.#reading.then(() => {
-      isRead = true;
-    });
-    while (!lanes.has(endpoint) && !isRead) {
-      await Promise.race([end, new Promise<void>((resolve) => this.#onFound.push(resolve))]);
+    while (!lanes.has(endpoint) && !this.#isRead) {
+      await new Promise<void>((resolve) => this.#onProgress.push(resolve));
     }
     return lanes.has(endpoint);
   }
@@ -34,12 +33,19 @@ export class EndpointSearch {
   async #read(): Promise<void> {
     const { lanes } = this.#programme;
     const look = (line: { endpoint: string | undefined }) => {
-      const known = lanes.size;
       lanes.indexOf(line.endpoint);
-      if (lanes.size > known) for (const resolve of this.#onFound.splice(0)) resolve();
+      // A playback may have met it first.
+      if (lanes.size > this.#known) this.#tell();
       return false;
     };
     // Who plays the recording says what is wrong with it.
     await lookThrough(this.#programme, look, this.#stopping.signal).catch(() => undefined);
+    this.#isRead = true;
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.#known = this.#programme.lanes.size;
+    for (const resolve of this.#onProgress.splice(0)) resolve();
   }
 }

@@ -24,7 +24,7 @@ export interface Programme {
   lanes: LaneTable;
   strict: boolean;
   onProblem: (problem: ReadProblem) => void;
-  /** Told when a whole pass has given nothing. */
+  /** Told when a whole pass has given no event. */
   onNothing: () => void;
 }
 
@@ -47,11 +47,14 @@ export function readFrames(
 ): AsyncGenerator<FrameRun, void, undefined> {
   const { lanes, lifecycle } = programme;
   const builder = (pace: Pace) => new FrameRunBuilder({ lanes, lifecycle, pace, runBytes, timed, wants });
-  return readPasses(programme, builder, { signal, blockBytes });
+  const hasEvents = (run: FrameRun) => run.count > run.lifecycle.size;
+  return readPasses(programme, builder, { signal, blockBytes, hasEvents });
 }
 
-interface PassesOptions {
+interface PassesOptions<Batch> {
   signal: AbortSignal;
+  /** Whether there is an event in it. Default: there is. */
+  hasEvents?: (batch: Batch) => boolean;
   /** Bytes of a piece read from the file. */
   blockBytes: number;
   /** Told of the end of each pass. */
@@ -66,7 +69,7 @@ interface PassesOptions {
 export async function* readPasses<Batch>(
   programme: Programme,
   createCollector: (pace: Pace) => LineCollector<Batch>,
-  { signal, blockBytes, onPass }: PassesOptions,
+  { signal, blockBytes, hasEvents, onPass }: PassesOptions<Batch>,
 ): AsyncGenerator<Batch, void, undefined> {
   const pace = new Pace(programme.pace);
   const collector = createCollector(pace);
@@ -78,19 +81,20 @@ export async function* readPasses<Batch>(
     const ending = AbortSignal.any([signal, selection.over]);
     const keep = selection.keepsAll ? undefined : (line: RecordedLine) => selection.keeps(line);
     let batches = 0;
+    let isEmpty = true;
     for await (const batch of collectRecording(programme.sources, collector, {
       ...reading,
       keep,
       signal: ending,
     })) {
       batches++;
+      if (isEmpty) isEmpty = hasEvents?.(batch) === false;
       yield batch;
     }
     onPass?.();
-    if (batches > 0) continue;
-    if (!signal.aborted) onNothing();
+    if (isEmpty && !signal.aborted) onNothing();
     // Nothing, repeated for ever, would be a loop without an end.
-    return;
+    if (batches === 0) return;
   }
 }
 

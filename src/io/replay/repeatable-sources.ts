@@ -21,7 +21,8 @@ const NOTICE_AFTER_MS = 1000;
  * Copies what can be read only once, standard input and pipes, to temporary files. Every client and every pass of a
  * loop reads a recording from its start.
  *
- * @throws {OpmasError} `USAGE` when standard input is named twice, `LOCAL` when something can't be copied.
+ * @throws {OpmasError} `USAGE` when standard input is named twice, `LOCAL` when something can't be copied; the reason of
+ *   the signal.
  */
 export async function repeatable(
   paths: readonly string[],
@@ -36,6 +37,8 @@ export async function repeatable(
   }
   const { stdin = process.stdin, signal, onNotice } = options;
   signal?.throwIfAborted();
+  const failing = new AbortController();
+  const stop = signal === undefined ? failing.signal : AbortSignal.any([signal, failing.signal]);
   const copies: Spool[] = [];
   const names = new Map<string, string>();
   const remove = async () => {
@@ -43,23 +46,25 @@ export async function repeatable(
   };
   const copyOf = async (input: Readable, name: string): Promise<string> => {
     const notice = setTimeout(() => onNotice?.({ kind: 'copying', source: name }), NOTICE_AFTER_MS);
-    const copy = await spool(input, name, signal).finally(() => clearTimeout(notice));
+    const copy = await spool(input, name, stop).finally(() => clearTimeout(notice));
     copies.push(copy);
     names.set(copy.path, name);
     return copy.path;
   };
-  const repeatablePaths: string[] = [];
+  const pathOf = async (path: string): Promise<string> => {
+    if (path === '-') return copyOf(stdin, 'stdin');
+    return (await isReadOnce(path)) ? copyOf(createReadStream(path), path) : path;
+  };
+  // All at once, for whoever writes to several pipes may write to them in turn.
+  const copying = paths.map(pathOf);
   try {
-    for (const path of paths) {
-      if (path === '-') repeatablePaths.push(await copyOf(stdin, 'stdin'));
-      else if (await isReadOnce(path)) repeatablePaths.push(await copyOf(createReadStream(path), path));
-      else repeatablePaths.push(path);
-    }
+    return { paths: await Promise.all(copying), names, remove };
   } catch (error) {
+    failing.abort();
+    await Promise.allSettled(copying);
     await remove();
     throw error;
   }
-  return { paths: repeatablePaths, names, remove };
 }
 
 /** Named pipes, process substitution, terminals. What does not exist is somebody else's to complain of. */

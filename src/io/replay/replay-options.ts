@@ -85,14 +85,18 @@ function momentOf(moment: string | number | undefined, name: string): Moment | u
 /** @throws {OpmasError} `USAGE` for options that are none, or exclude each other. */
 export function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRecordingOptions): void {
   const wrong = (message: string) => new OpmasError('USAGE', message);
-  if (speed !== undefined && speed !== 'max' && !(speed > 0 && speed <= HIGHEST)) {
+  if (
+    speed !== undefined &&
+    speed !== 'max' &&
+    !(typeof speed === 'number' && speed > 0 && speed <= HIGHEST)
+  ) {
     throw wrong(`a speed is above 0 and at most ${HIGHEST}, or max`);
   }
   if (rate !== undefined && !(rate > 0 && rate <= HIGHEST)) {
     throw wrong(`a rate is above 0 and at most ${HIGHEST} events a second`);
   }
   if (maxGapMs !== undefined && !(maxGapMs >= 0)) throw wrong('a longest gap is not negative');
-  if (typeof loop === 'number' && !(Number.isInteger(loop) && loop >= 1)) {
+  if (loop !== undefined && typeof loop !== 'boolean' && !(Number.isInteger(loop) && loop >= 1)) {
     throw wrong('a loop is a whole number of passes, 1 or more');
   }
   if (clock !== undefined && clock !== 'client' && clock !== 'shared') {

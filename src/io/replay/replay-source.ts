@@ -18,7 +18,7 @@ export type ReplayNotice =
   | { kind: 'downtime'; phase: 'begins' | 'ends' }
   /** A source that can be read only once is copied, and its end has not come yet. `source` is a path or `stdin`. */
   | { kind: 'copying'; source: string }
-  /** No line of the recording passes the filter and lies between `from` and `to`. */
+  /** No event of the recording passes the filter and lies between `from` and `to`. */
   | { kind: 'nothing' };
 
 export interface ReplaySourceOptions {

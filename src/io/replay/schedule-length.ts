@@ -37,7 +37,7 @@ async function lastTime(path: string): Promise<number> {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, start);
     return timeOfLastLine(buffer.subarray(0, bytesRead));
   } catch {
-    // A pipe has no end to look at.
+    // What is wrong with it is told by whoever reads it.
     return Number.NaN;
   } finally {
     await handle.close();

@@ -102,7 +102,8 @@ export class ScriptReader implements Paced {
 
   async #untilNeeded(signal: AbortSignal): Promise<void> {
     const { position, speed } = this.#playback;
-    if (this.script.toldUntil(speed, RESERVE) <= position || signal.aborted) return;
+    const isFarAhead = this.script.read >= position + SLACK_MS * MICROSECONDS * speed;
+    if (!isFarAhead || this.script.toldUntil(speed, RESERVE) <= position || signal.aborted) return;
     await new Promise<void>((resolve) => {
       this.#resume = resolve;
       this.#pacer.reschedule();

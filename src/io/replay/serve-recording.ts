@@ -3,7 +3,7 @@ import { compileFilter } from '../../core/filter/filter.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/cursor.js';
 import { startServer } from '../server/mock-server.js';
-import { DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
+import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
 import { LaneTable } from './lane-table.js';
 import type { PlaybackControls } from './playback.js';
 import type { Programme } from './read-frames.js';
@@ -38,6 +38,7 @@ export async function serveRecording(
   options: ServeRecordingOptions = {},
 ): Promise<ReplayServer> {
   checkOptions(options);
+  checkServing(options);
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
   const window = windowOf(options);

@@ -27,6 +27,9 @@ export async function spool(input: Readable, name: string, signal?: AbortSignal)
     await remove();
     // Who stops does not wait for the end of an input that may have none.
     if (signal?.aborted) throw error;
+    if (input.errored === error) {
+      throw new OpmasError('LOCAL', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
+    }
     failed(name, error);
   }
   return { path, remove };

@@ -1,6 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
-import type { Fault } from '../../core/mock/fault.js';
-import type { AuthMode } from './token-issuer.js';
+import { type Fault, parseFault } from '../../core/mock/fault.js';
+import { type AuthMode, checkAuth } from './token-issuer.js';
 
 /** How a server serves, whatever it serves. */
 export interface ServingOptions {
@@ -29,7 +29,8 @@ export interface ServingOptions {
 }
 
 /** @throws {OpmasError} `USAGE` for what is none of the options. */
-export function checkServing({ port = 0, tokenLifeMs = 1000, refuse, seed = 0 }: ServingOptions): void {
+export function checkServing(options: ServingOptions): void {
+  const { port = 0, tokenLifeMs = 1000, refuse, seed = 0, auth = 'jwt', secret, faults = [] } = options;
   const wrong = (message: string) => new OpmasError('USAGE', message);
   if (!(tokenLifeMs >= 1000)) throw wrong('a token must live for at least 1s');
   if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
@@ -39,6 +40,13 @@ export function checkServing({ port = 0, tokenLifeMs = 1000, refuse, seed = 0 }:
     throw wrong('a bad token is refused by close or by http');
   }
   if (!Number.isSafeInteger(seed)) throw wrong('a seed is a whole number');
+  checkAuth(auth, secret);
+  faultsOf(faults);
+}
+
+/** Faults as they are, or read from their texts. @throws {OpmasError} `USAGE` */
+export function faultsOf(faults: readonly (Fault | string)[]): Fault[] {
+  return faults.map((fault) => (typeof fault === 'string' ? parseFault(fault) : fault));
 }
 
 /** What a client may do and cost. Tests and library users may choose others. */

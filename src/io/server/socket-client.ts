@@ -153,7 +153,7 @@ export class SocketClient implements ServedClient {
   }
 
   #endFor(code: number, fault: string): void {
-    this.#fault ??= fault;
+    if (this.open) this.#fault = fault;
     this.close(code, fault);
   }
 

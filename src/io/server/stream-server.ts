@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import { parseFault } from '../../core/mock/fault.js';
 import { CLOSE_AUTHENTICATION_FAILED, ENDPOINTS, WEBSOCKET_PATH } from '../../core/protocol.js';
 import { type WebSocket, WebSocketServer } from '../client/connection/websocket.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
@@ -12,6 +11,7 @@ import { answerRest, splitTarget, tokenOf } from './rest.js';
 import {
   checkServing,
   DEFAULT_LIMITS,
+  faultsOf,
   type MockServer,
   type ServerActivity,
   type ServerLimits,
@@ -90,8 +90,7 @@ export class StreamServer implements MockServer {
       clients: () => [...this.#clients],
       onFault: (fault, phase) => this.#report({ kind: 'fault', fault, phase, clients: this.clients }),
     };
-    const faults = (options.faults ?? []).map((one) => (typeof one === 'string' ? parseFault(one) : one));
-    this.#faults = new FaultPlayer(faults, stage, seed);
+    this.#faults = new FaultPlayer(faultsOf(options.faults ?? []), stage, seed);
     this.finished = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -188,7 +187,7 @@ export class StreamServer implements MockServer {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const { path } = splitTarget(request.url ?? '');
-    let endpoint: string | undefined;
+    let endpoint = documentedEndpoint(path);
     const turnAway = (refusal: Refusal, why: string, text = '') => {
       const code = refusal.kind === 'status' ? { code: refusal.status } : {};
       this.#report({ kind: 'refused', endpoint: endpoint ?? path, ...code, why });
@@ -203,7 +202,8 @@ export class StreamServer implements MockServer {
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
       return turnAwayWith(426, 'not a WebSocket', 'This server upgrades to WebSocket only');
     }
-    endpoint = await this.#endpointOf(path);
+    endpoint ??= await this.#endpointOf(path);
+    if (this.#closing !== undefined) return turnAway({ kind: 'drop' }, 'closing');
     // Starlette answers an unknown path as it answers a refused token: with a bare 403.
     if (endpoint === undefined) return turnAwayWith(403, 'no such path');
     this.#faults.begin();
@@ -256,19 +256,28 @@ export class StreamServer implements MockServer {
 
   /** The label of the endpoint at a path, or `undefined` when there is none. */
   async #endpointOf(path: string): Promise<string | undefined> {
-    let decoded = path;
-    try {
-      decoded = decodeURIComponent(path);
-    } catch {
-      // Not percent-encoded; then it is what it is.
-    }
-    const name = ENDPOINTS.find((endpoint) => decoded === WEBSOCKET_PATH + endpoint);
+    const name = documentedEndpoint(path);
     if (name !== undefined) return name;
-    for (const label of new Set([path, decoded])) if (await this.#source.serves?.(label)) return label;
+    for (const label of new Set([path, decoded(path)])) if (await this.#source.serves?.(label)) return label;
     return undefined;
   }
 
   #report(activity: ServerActivity): void {
     this.#options.onActivity?.(activity);
+  }
+}
+
+/** The name of the documented endpoint at a path. */
+function documentedEndpoint(path: string): string | undefined {
+  const plain = decoded(path);
+  return ENDPOINTS.find((endpoint) => plain === WEBSOCKET_PATH + endpoint);
+}
+
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    // Not percent-encoded; then it is what it is.
+    return path;
   }
 }

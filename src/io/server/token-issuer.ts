@@ -18,6 +18,20 @@ export interface TokenClaims {
 const SHORTEST_SECRET_BYTES = 32;
 const REFRESH_TOKEN_LIFE_MS = 7 * 24 * 3_600_000;
 
+/** @throws {OpmasError} `USAGE` when that is no mode, or its secret is missing or too short. */
+export function checkAuth(mode: AuthMode, secret: string | undefined): void {
+  if (!AUTH_MODES.includes(mode)) throw new OpmasError('USAGE', `an auth mode is ${AUTH_MODES.join(', ')}`);
+  if (mode === 'secret' && Buffer.byteLength(secret ?? '') < SHORTEST_SECRET_BYTES) {
+    throw new OpmasError(
+      'USAGE',
+      secret ? 'the secret is too short for HS256' : 'auth mode "secret" needs a secret',
+      {
+        hint: `Set OPMAS_MOCK_SECRET to the server's signing secret, at least ${SHORTEST_SECRET_BYTES} bytes.`,
+      },
+    );
+  }
+}
+
 /**
  * Gives out tokens and checks them.
  *
@@ -31,17 +45,8 @@ export class TokenIssuer {
 
   /** @throws {OpmasError} `USAGE` when the mode is `secret` and the secret is missing or too short. */
   constructor(mode: AuthMode, secret: string | undefined) {
-    if (!AUTH_MODES.includes(mode)) throw new OpmasError('USAGE', `an auth mode is ${AUTH_MODES.join(', ')}`);
+    checkAuth(mode, secret);
     this.#mode = mode;
-    if (mode === 'secret' && Buffer.byteLength(secret ?? '') < SHORTEST_SECRET_BYTES) {
-      throw new OpmasError(
-        'USAGE',
-        secret ? 'the secret is too short for HS256' : 'auth mode "secret" needs a secret',
-        {
-          hint: `Set OPMAS_MOCK_SECRET to the server's signing secret, at least ${SHORTEST_SECRET_BYTES} bytes.`,
-        },
-      );
-    }
     this.#key = mode === 'secret' ? Buffer.from(secret!) : randomBytes(SHORTEST_SECRET_BYTES);
   }
 

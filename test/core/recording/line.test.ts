@@ -131,6 +131,18 @@ describe('lines that are no events', () => {
     );
   });
 
+  it.each([
+    ['control characters', '\u0001'],
+    ['quotes', '"'],
+    ['plain text', 'x'],
+  ])('stay short enough to be read again, whatever a text is made of: %s', (_name, character) => {
+    const frame = Buffer.alloc(16 * 1024 * 1024, character);
+    const line = formatInvalidLine(STAMP, 'rules', 'not JSON', frame, false);
+    expect(line.length).toBeLessThan(24 * 1024 * 1024);
+    const { frame: kept } = parse(line.subarray(0, -1)) as { frame: Buffer };
+    expect(kept.equals(frame)).toBe(true);
+  });
+
   it.each<ConnectionState>([
     { state: 'connecting', attempt: 1, url: 'ws://h/', recorder: 'opmas-ws/1', format: 1 },
     { state: 'refused', status: 403, error: '\n\u001b\u2028', retry_in_ms: 5 },

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
@@ -465,6 +465,22 @@ describe('F96: rotation', () => {
     ]);
   });
 
+  test('counts no file as a part for its name alone, and waits for no pipe', async () => {
+    const path = await fresh();
+    const at = (number: string) => join(path, `../capture.${number}.ndjson`);
+    spawnSync('mkfifo', [at('000001')]);
+    await writeFile(at('000002'), event(1));
+    await writeFile(at('20261122'), 'mine');
+    await record(path, [batch(event(2)), batch(event(3))], { rotateBytes: 100, keep: 2 });
+    expect((await readdir(join(path, '..'))).sort()).toEqual([
+      'capture.000001.ndjson',
+      'capture.000002.ndjson',
+      'capture.20261122.ndjson',
+      'capture.20261123.ndjson',
+      'capture.ndjson',
+    ]);
+  });
+
   test('compressed', async () => {
     const path = await fresh('capture.ndjson.gz');
     const batches = Array.from({ length: 40 }, (_, at) => {
@@ -539,6 +555,7 @@ describe('F95: somebody else', () => {
       const what = `${path} was deleted, with all that was in it`;
       if (rotateMs === undefined) {
         expect(notices).toEqual([what]);
+        expect([writer.parts, writer.size]).toEqual([0, 0]);
       } else {
         expect(notices).toEqual([`${what}; what comes is written to a new ${next}`]);
         expect(await eventsOf(next)).toEqual([2]);
@@ -548,14 +565,19 @@ describe('F95: somebody else', () => {
     }
   });
 
-  test.concurrent('renames it, and the end comes at once', async () => {
-    const path = await fresh();
-    const notices: string[] = [];
-    const writer = await openRecording(path, { onNotice: (notice) => notices.push(notice) });
-    await writer.write(batch(event(1)));
-    await rename(path, `${path}.old`);
-    await writer.close();
-    expect(notices).toEqual([`${path} was renamed`]);
+  test.concurrent('renames it, and the next part or the end comes at once', async () => {
+    for (const rotateBytes of [100, undefined]) {
+      const path = await fresh();
+      const notices: string[] = [];
+      const writer = await openRecording(path, { rotateBytes, onNotice: (notice) => notices.push(notice) });
+      await writer.write(batch(event(1)));
+      await rename(path, `${path}.old`);
+      if (rotateBytes !== undefined) await writer.write(batch(event(2)));
+      await writer.close();
+      const next = rotateBytes === undefined ? '' : `; what comes is written to a new ${path}`;
+      expect(notices).toEqual([`${path} was renamed${next}`]);
+      expect(await eventsOf(`${path}.old`)).toEqual([1]);
+    }
   });
 
   test.concurrent('renames it: it is written on', async () => {

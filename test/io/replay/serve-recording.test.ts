@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import {
   compileFilter,
   formatInvalidLine,
+  formatLifecycleLine,
   OpmasError,
   type ReadProblem,
   type ReplayNotice,
@@ -407,6 +408,8 @@ describe.concurrent('what cannot be served', () => {
     ['no clock', timed, { clock: 'wall' as 'client' }, 'USAGE', /clock/],
     ['no way to refuse', timed, { refuse: 'x' as 'http' }, 'USAGE', /refused/],
     ['no auth mode', timed, { auth: 'x' as 'none' }, 'USAGE', /auth mode/],
+    ['half a loop in words', timed, { loop: 'x' as unknown as number }, 'USAGE', /loop/],
+    ['a speed in words', timed, { speed: '2' as unknown as number }, 'USAGE', /speed/],
     ['half a seed', timed, { seed: 1.5 }, 'USAGE', /seed/],
     ['no fault', timed, { faults: ['explode@1s'] }, 'USAGE', /explode/],
   ])('%s', async (_title, lines, options, code, message) => {
@@ -436,13 +439,18 @@ describe.concurrent('what cannot be served', () => {
     await expect(serving).rejects.toBe(reason);
   });
 
-  it('nothing that was asked for: says so once', async () => {
+  it.each([
+    ['', {}],
+    [' of a recording with lifecycle lines', { lifecycle: true, speed: 1 }],
+  ])('nothing that was asked for%s: says so once', async (_title, how) => {
     const notices: ReplayNotice[] = [];
     const options = {
+      ...how,
       filter: await compileFilter({ types: ['rule.*'] }),
       onNotice: (notice: ReplayNotice) => notices.push(notice),
     };
-    await using server = await serve(timed, options);
+    const opening = formatLifecycleLine(stamp(0), 'devices', { state: 'open' }).toString().trimEnd();
+    await using server = await serve([opening, ...timed], options);
     for (let i = 0; i < 2; i++) {
       const client = await new StreamClient(streamUrl(server)).opened();
       await server.finished;

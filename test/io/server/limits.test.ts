@@ -160,6 +160,20 @@ describe('what a client must take', () => {
     stopped.destroy();
   });
 
+  it('blames no client that is being closed for something else', async () => {
+    const ends: ServerActivity[] = [];
+    const source = new HandSource();
+    const server = await serve(source);
+    departures.on('ended', (activity) => ends.push(activity));
+    const client = await new StreamClient(streamUrl(server)).opened();
+    const [served] = await source.hasClients(1);
+    served!.close(1011, 'over');
+    client.socket.send(Buffer.from('binary'));
+    expect((await client.end).code).toBe(1011);
+    await hasOnly(server, 0);
+    expect(ends).toEqual([{ kind: 'ended', endpoint: 'devices', code: 1011, clients: 0 }]);
+  });
+
   it('sends a slow client all that was queued, then says 1013', async () => {
     const source = new HandSource();
     const server = await serve(source, { limits: { pendingBytes: 4 * block.length } });

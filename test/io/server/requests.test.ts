@@ -224,6 +224,13 @@ describe('Host and Origin', () => {
   );
 });
 
+it('calls an endpoint by its name, also when somebody is turned away at once', async () => {
+  const before = activities.length;
+  const headers = ['Origin: https://evil.example'];
+  expect(statusOf(await rawRequest(server.port, upgradeRequest('/api/v1/ws/devices', headers)))).toBe(403);
+  expect(activities.slice(before)).toMatchObject([{ kind: 'refused', endpoint: 'devices', code: 403 }]);
+});
+
 it('F126: tells nobody a token', () => {
   expect(activities.length).toBeGreaterThan(20);
   expect(JSON.stringify(activities)).not.toContain(server.token);
