@@ -3,6 +3,7 @@ import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync, wr
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { event, frame, text } from '../support/raw-frames.js';
+import type { RawConnection } from '../support/raw-server.js';
 import { canary, test } from '../support/stage.js';
 import type { Running } from './sandbox.js';
 
@@ -16,6 +17,13 @@ const numbersIn = (stdout: string) =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line).data.number as number);
+
+/** Sends 20,000 events, more than a pipe holds, and waits until they have been received. */
+async function flood(client: RawConnection): Promise<void> {
+  const much = Array.from({ length: 1000 }, (_, i) => text(event(i)));
+  for (let i = 0; i < 20; i++) client.write(Buffer.concat(much));
+  await client.roundTrips(1);
+}
 
 const in_ = (script: string) => ['bash', '-c', script, 'bash'];
 
@@ -97,9 +105,7 @@ describe.concurrent('an end that something holds up', () => {
     const client = await server.request();
     tail.child.stdout.pause();
     client.accept();
-    const much = Array.from({ length: 1000 }, (_, i) => text(event(i)));
-    for (let i = 0; i < 20; i++) client.write(Buffer.concat(much));
-    await client.roundTrips(1);
+    await flood(client);
     const death = died(tail);
     const start = performance.now();
     tail.child.kill('SIGTERM');
@@ -125,9 +131,7 @@ describe.concurrent('an end that something holds up', () => {
     const client = await server.request();
     tail.child.stdout.pause();
     client.accept();
-    const much = Array.from({ length: 1000 }, (_, i) => text(event(i)));
-    for (let i = 0; i < 20; i++) client.write(Buffer.concat(much));
-    await client.roundTrips(1);
+    await flood(client);
     for (const size of [4096, 1]) {
       const fill = () => {
         for (;;) writeSync(stderr, Buffer.alloc(size));
@@ -164,9 +168,7 @@ describe.concurrent('an end that something holds up', () => {
     const client = await server.request();
     tail.child.stdout.pause();
     client.accept();
-    const much = Array.from({ length: 1000 }, (_, i) => text(event(i)));
-    for (let i = 0; i < 20; i++) client.write(Buffer.concat(much));
-    await client.roundTrips(1);
+    await flood(client);
     const death = died(tail);
     tail.child.kill('SIGINT');
     await client.frames.next(({ opcode }) => opcode === 8);
