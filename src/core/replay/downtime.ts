@@ -20,6 +20,11 @@ export const HOLD_MS = 5000;
  * due. It is above the noise of timers and below the first wait of any client.
  */
 export const SLACK_MS = 250;
+/**
+ * So long after its end a connection that nobody came for is still acted out, unless the recorded client had come again
+ * by then: waits are drawn by chance, and a short connection shall not be missed for another draw.
+ */
+export const CATCH_UP_MS = 5000;
 /** In a millisecond. */
 export const MICROSECONDS = 1000;
 

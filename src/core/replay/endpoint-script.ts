@@ -1,5 +1,5 @@
 import type { ConnectionState } from '../recording/line.js';
-import type { Downtime, DowntimeFinder, RefusalManner } from './downtime.js';
+import { CATCH_UP_MS, type Downtime, type DowntimeFinder, type RefusalManner, SLACK_MS } from './downtime.js';
 
 /** A recorded attempt to connect. Times are microseconds of the schedule. */
 export interface Attempt {
@@ -87,10 +87,10 @@ export class EndpointScript {
     this.#next = 0;
   }
 
-  /** Passes what cannot happen any more at that position. */
-  settle(position: number, slack: number): void {
+  /** Passes what cannot happen any more at that position. @param millisecond How much of the schedule passes in one. */
+  settle(position: number, millisecond: number): void {
     for (let next = this.next; next !== undefined; next = this.next) {
-      if (position < this.#endOf(next, this.#attempts[this.#next + 1], slack)) return;
+      if (position < endOf(next, this.#attempts[this.#next + 1], millisecond)) return;
       this.pass();
     }
   }
@@ -137,12 +137,17 @@ export class EndpointScript {
     if (refusal === undefined) this.#isAttendedAhead = false;
     this.#attempts.push(this.#last);
   }
+}
 
-  #endOf(attempt: Attempt, following: Attempt | undefined, slack: number): number {
-    if (attempt.refusal === undefined) return attempt.attended ? attempt.end : attempt.end + slack;
-    if (attempt.downtime !== undefined) return attempt.downtime.to;
-    return following === undefined ? Number.POSITIVE_INFINITY : following.from + slack;
+/** Up to which position an attempt is the next one, when nobody makes it. */
+function endOf(attempt: Attempt, following: Attempt | undefined, millisecond: number): number {
+  const slack = SLACK_MS * millisecond;
+  const nextFrom = following?.from ?? Number.POSITIVE_INFINITY;
+  if (attempt.refusal === undefined) {
+    if (attempt.attended) return attempt.end;
+    return Math.max(attempt.end + slack, Math.min(nextFrom, attempt.end + CATCH_UP_MS * millisecond));
   }
+  return attempt.downtime === undefined ? nextFrom + slack : attempt.downtime.to;
 }
 
 function startFor(from: number, at: number): number {

@@ -15,9 +15,9 @@
  *   away: who comes much too early there is let in at once and waits for events.
  * - A client that comes late gets in late. What the connection brought meanwhile is kept for it for a while (by the
  *   server): waits are drawn by chance, and a client shall not lose events for another draw. A client that stays
- *   away for longer, or until the connection has ended, misses them as it would have. Only if it has ended a moment
- *   ago ({@link SLACK_MS}) and nobody was there, the client still gets all of it, the end included: a connection that
- *   is closed at once (a refused token) shall not be missed by milliseconds.
+ *   away for longer misses them as it would have. If the connection has ended meanwhile and nobody was there, the
+ *   client still gets all of it, the end included, until the recorded client came again ({@link CATCH_UP_MS} at most, a
+ *   moment ({@link SLACK_MS}) in any case): a short connection shall not be missed for a longer wait.
  * - Where attempts met "connection refused", nothing listens for that time, on no endpoint ({@link DowntimeFinder}).
  *
  * **How far it is read.** A recording is read a little ahead of its replay ({@link LifecycleScript.toldUntil}), and what
@@ -89,8 +89,7 @@ export class LifecycleScript {
 
   /** Forgets what cannot happen any more at that position, on endpoints that nobody comes to as well. */
   settle(position: number, speed: number): void {
-    const slack = SLACK_MS * MICROSECONDS * speed;
-    for (const script of this.#endpoints.values()) script.settle(position, slack);
+    for (const script of this.#endpoints.values()) script.settle(position, MICROSECONDS * speed);
   }
 
   /** One pass through the recording has ended; in a loop another one follows. */
@@ -133,7 +132,7 @@ export class LifecycleScript {
     const slack = SLACK_MS * MICROSECONDS * speed;
     if (this.read < position + slack) return false;
     const script = this.#endpoints.get(endpoint);
-    script?.settle(position, slack);
+    script?.settle(position, MICROSECONDS * speed);
     if (script?.next !== undefined || this.toldUntil(speed) >= position) return true;
     // An endpoint that was recorded is there from the start, so one that does not come soon is not in the recording.
     return script === undefined && this.read >= position + HOLD_MS * MICROSECONDS * speed;
@@ -149,7 +148,7 @@ export class LifecycleScript {
     const script = this.#endpoints.get(endpoint);
     if (script === undefined) return { admit: true, at: position };
     const millisecond = MICROSECONDS * speed;
-    script.settle(position, SLACK_MS * millisecond);
+    script.settle(position, millisecond);
     const attempt = script.next;
     const before = script.refusalBefore;
     if (attempt === undefined) {

@@ -61,6 +61,15 @@ export class LaneGroup {
     this.of(client).leave(client);
   }
 
+  /** Forgets what is kept, and tells of each lane how many events nobody got. */
+  *takeUnseen(): Generator<{ lane: number; events: number }> {
+    for (const [index, lane] of this.#lanes.entries()) {
+      if (lane === undefined) continue;
+      lane.forget();
+      yield { lane: index, events: lane.takeUnseen() };
+    }
+  }
+
   /** Resolves when every client has taken everything or is gone. */
   async drained(): Promise<void> {
     await Promise.all([...this.members()].map((client) => client.drained()));

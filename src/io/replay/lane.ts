@@ -49,7 +49,7 @@ export class Lane {
 
   /** Later clients get what comes later. */
   forget(): void {
-    if (this.clients.size === 0 && this.#missed === undefined) this.#countUnseen();
+    if (this.clients.size === 0) for (const { events } of this.#history) this.#unseen += events;
     this.#missed = undefined;
     this.#remembrance = undefined;
     this.#history = [];
@@ -98,7 +98,6 @@ export class Lane {
     } else {
       this.#remembrance = undefined;
       this.#missed = { until, code, reason };
-      this.#countUnseen();
     }
     const clients = [...this.clients];
     this.clients.clear();
@@ -121,10 +120,6 @@ export class Lane {
     this.#ending.add(client);
     if (canBeSent(code) || code === CLOSE_WITHOUT_CODE) client.close(code, reason);
     else void cut(client);
-  }
-
-  #countUnseen(): void {
-    for (const { events } of this.#history) this.#unseen += events;
   }
 
   #keep(frames: Buffer, events: number, now: number): void {

@@ -1,4 +1,4 @@
-import type { RefusalManner } from '../../core/replay/downtime.js';
+import { CATCH_UP_MS, type RefusalManner } from '../../core/replay/downtime.js';
 import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { Refusal } from '../server/stream-source.js';
 import { type Door, Doorman } from './doorman.js';
@@ -12,8 +12,8 @@ import type { TimedPlayback } from './timed-playback.js';
 /** A client that comes so long after a recorded opening still gets all that the connection brought. */
 export const REMEMBER_MS = 30_000;
 
-/** What a client gets that comes for a connection just after its end: the script's slack, and time for the handshake. */
-export const MISSED_MS = 500;
+/** A connection that has ended before anybody came for it is kept so long: for the script, and for the handshake. */
+const MISSED_MS = CATCH_UP_MS + 250;
 
 /** Acts out what is recorded of connections: who comes in when, what becomes of them, and when nothing listens. */
 export class LifecycleStage {

@@ -4,7 +4,7 @@ import { EndpointSearch } from './endpoint-search.js';
 import type { LifecycleStep } from './frame-run.js';
 import { FullSpeedPlayback } from './full-speed-playback.js';
 import type { LaneGroup } from './lane-group.js';
-import { LifecycleStage, MISSED_MS, REMEMBER_MS } from './lifecycle-stage.js';
+import { LifecycleStage, REMEMBER_MS } from './lifecycle-stage.js';
 import { Pacer } from './pacer.js';
 import type { Playback, PlaybackControls } from './playback.js';
 import { type Programme, type ReadingOptions, readFrames } from './read-frames.js';
@@ -51,6 +51,8 @@ const GATHER_MS = 5;
 const GATHER_AT_MOST_MS = 250;
 /** The first client of each endpoint that comes so soon after the start of a shared clock misses nothing. */
 const START_GRACE_MS = 1000;
+/** After its last line it goes on for so long, for a client that is a little late for that. */
+const LATE_MS = 500;
 /** A replay is done when nobody has come for so long after the last client had everything. */
 const LINGER_MS = 250;
 
@@ -199,8 +201,12 @@ export class ReplaySource implements StreamSource, PlaybackControls {
             pacer: this.#pacer,
             speed: this.#speed,
             ...(shared ? { remembrance } : {}),
-            lingerMs: this.#stage === undefined ? 0 : MISSED_MS,
+            lingerMs: this.#stage === undefined ? 0 : LATE_MS,
             onLifecycle: (step, lanes, now) => this.#playLifecycle(step, lanes, now),
+            onEnd: (lanes) => {
+              if (this.#stage === undefined) return;
+              for (const { lane, events } of lanes.takeUnseen()) this.#tellUnseen(lane, events);
+            },
           });
     this.#playbacks.add(playback);
     if (playback instanceof TimedPlayback) this.#stage?.prepare(playback);
@@ -274,8 +280,11 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   #playLifecycle(step: LifecycleStep, lanes: LaneGroup, now: number): void {
-    const events = this.#stage?.perform(step, lanes, now) ?? 0;
-    const endpoint = this.#options.programme.lanes.labelOf(step.lane);
+    this.#tellUnseen(step.lane, this.#stage?.perform(step, lanes, now) ?? 0);
+  }
+
+  #tellUnseen(lane: number, events: number): void {
+    const endpoint = this.#options.programme.lanes.labelOf(lane);
     if (events > 0 && endpoint !== undefined) this.#options.onNotice({ kind: 'unseen', endpoint, events });
   }
 }

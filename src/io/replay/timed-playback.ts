@@ -25,6 +25,8 @@ export interface TimedPlaybackOptions {
   /** How long it goes on after its last line, for clients that are a little late. Default 0. */
   lingerMs?: number;
   onLifecycle?: (step: LifecycleStep, lanes: LaneGroup, now: number) => void;
+  /** Told when nothing more will be sent and nobody can be late any more. */
+  onEnd?: (lanes: LaneGroup) => void;
 }
 
 /** There may be many playbacks, each with memory of its own. */
@@ -201,6 +203,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     this.#options.pacer.remove(this);
     const { clock, lingerMs = 0 } = this.#options;
     await clock.sleep(lingerMs, this.#stopping.signal);
+    this.#options.onEnd?.(this.#lanes);
     await this.#lanes.drained();
     if (failure === undefined) this.#isOver = !this.#stopping.signal.aborted;
     if (failure === undefined) this.#settle.resolve();

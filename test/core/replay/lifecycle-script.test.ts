@@ -127,7 +127,7 @@ describe('an attempt', () => {
     expect([0, 8999, 9000].map((at) => ask(script, at))).toEqual(['503@4', '503@8999', 'in@9000']);
   });
 
-  it('just after a connection that nobody met comes in for it; its end waits for nobody who met it', () => {
+  it('after a connection that nobody met comes in for it, until the recorded client came again', () => {
     const refusedToken: Entry[] = [
       [0, 'connecting'],
       [4, 'open'],
@@ -136,9 +136,20 @@ describe('an attempt', () => {
       [910, 403],
       [2000, 'event', 'rules'],
     ];
-    expect([100, 120].map((at) => ask(scriptOf(refusedToken), at))).toEqual(['in@100', 'in@120']);
-    expect(ask(scriptOf(refusedToken), 300)).toBe('403@310');
+    expect([100, 899].map((at) => ask(scriptOf(refusedToken), at))).toEqual(['in@100', 'in@899']);
+    expect(ask(scriptOf(refusedToken), 900)).toBe('403@910');
+    // Who met it does not meet it again.
     expect(ask(attended(refusedToken), 100)).toBe('403@110');
+    // A moment it has in any case, and in no case longer than some seconds.
+    const [quick, slow] = [100, 60_000].map((next): Entry[] => [
+      [0, 'open'],
+      [5, 4001],
+      [next, 'connecting'],
+      [next + 10, 403],
+    ]);
+    expect(ask(scriptOf(quick!), 120)).toBe('in@120');
+    expect(ask(scriptOf(slow!), 5000)).toBe('in@5000');
+    expect(ask(scriptOf(slow!), 5006)).toBe('403@5016');
   });
 
   it('between two connections without a refusal is held for a while, or comes in at once', () => {
@@ -414,12 +425,12 @@ describe('a recording that is read while it is replayed', () => {
       [200_000, 'event', 'rules'],
     ];
     const ended = scriptOf(gone);
-    expect(ended.canAnswer('devices', 1300 * MS, 1)).toBe(true);
+    expect(ended.canAnswer('devices', 6300 * MS, 1)).toBe(true);
     const script = new LifecycleScript();
     addTo(script, gone);
-    expect(script.canAnswer('devices', 1300 * MS, 1)).toBe(false);
+    expect(script.canAnswer('devices', 6300 * MS, 1)).toBe(false);
     addTo(script, [[340_000, 'event', 'rules']]);
-    expect(script.canAnswer('devices', 1300 * MS, 1)).toBe(true);
+    expect(script.canAnswer('devices', 6300 * MS, 1)).toBe(true);
     expect(script.canAnswer('devices', 20_000 * MS, 1)).toBe(false);
   });
 

@@ -208,6 +208,30 @@ describe.concurrent('how a connection ends', () => {
     expect(end.messages.map(numberOf)).toEqual([1, 2, 3]);
   });
 
+  test('before a client came, whose waits were longer than those of the recorded one: it meets the same', async () => {
+    const lines = [
+      ...attempt(0, open),
+      eventLine(10, numbered(0)),
+      lifecycleLine(100, closed(1011)),
+      ...attempt(300, open),
+      ...[1, 2, 3].map((n) => eventLine(300 + n * 10, numbered(n))),
+      lifecycleLine(400, closed(1006)),
+      ...attempt(1600, open),
+      eventLine(1700, numbered(4)),
+    ];
+    await using server = await serve(lines);
+    const first = await new StreamClient(streamUrl(server)).end;
+    await delay(800);
+    const second = await new StreamClient(streamUrl(server)).end;
+    const third = await new StreamClient(streamUrl(server)).received(1);
+    expect([first, second].map(({ code, messages }) => [code, messages.map(numberOf)])).toEqual([
+      [1011, [0]],
+      [1006, [1, 2, 3]],
+    ]);
+    expect(third.map(numberOf)).toEqual([4]);
+    expect(server.notices).toEqual([]);
+  });
+
   test('at once, as with a refused token: a client a little late meets it all the same', async () => {
     const lines = [
       ...attempt(0, open, 'rules'),
@@ -296,6 +320,18 @@ test('damage that is read ahead is told, or with `strict` an error, when its tim
     else expect(await client.received(2010)).toHaveLength(2010);
     expect(problems.splice(0)).toMatchObject([{ line: 2003 }]);
   }
+});
+
+test('what nobody was there for is told, at the end at the latest', async () => {
+  await using server = await serve([
+    ...attempt(0, open),
+    ...attempt(0, open, 'rules'),
+    ...[1, 2, 3].map((n) => eventLine(10, numbered(n, 'rules'), 'rules')),
+    lifecycleLine(50, closed(1000)),
+  ]);
+  await new StreamClient(streamUrl(server)).end;
+  await server.finished;
+  expect(server.notices).toEqual([{ kind: 'unseen', endpoint: 'rules', events: 3 }]);
 });
 
 test('its length counts from the first line, as its position does', async () => {
