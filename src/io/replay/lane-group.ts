@@ -61,6 +61,11 @@ export class LaneGroup {
     this.of(client).leave(client);
   }
 
+  /** Up to when clients may come back for what they have missed; 0 when there is nothing. */
+  get expectsUntil(): number {
+    return Math.max(0, ...this.#lanes.map((lane) => lane?.expectsUntil ?? 0));
+  }
+
   /** Forgets what is kept, and tells of each lane how many events nobody got. */
   *takeUnseen(): Generator<{ lane: number; events: number }> {
     for (const [index, lane] of this.#lanes.entries()) {

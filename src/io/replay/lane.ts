@@ -33,10 +33,17 @@ export class Lane {
   /** Whether anybody was there since the beginning that is remembered. */
   #attended = false;
   #missed: Missed | undefined;
+  /** Whether there has ever been a client. */
+  #isVisited = false;
 
   /** Whether its clients have taken everything, and nothing is kept for others. */
   get isIdle(): boolean {
     return this.#history.length === 0 && haveTakenAll(this.clients) && haveTakenAll(this.#ending);
+  }
+
+  /** Up to when a client that has been here may come back for what it has missed; 0 when there is nothing. */
+  get expectsUntil(): number {
+    return this.#isVisited && this.#missed !== undefined ? this.#missed.until : 0;
   }
 
   /** Keeps what is sent from now on for clients that join a little later. */
@@ -71,6 +78,7 @@ export class Lane {
 
   join(client: ServedClient, now: number): void {
     this.#attended = true;
+    this.#isVisited = true;
     if (this.#missed !== undefined && now <= this.#missed.until) {
       this.#letMeet(client, this.#missed);
       return;

@@ -50,6 +50,8 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   #isPlayed = false;
   #isOver = false;
   readonly #stopping = new AbortController();
+  /** Aborts when somebody joins. */
+  #joining = new AbortController();
   #now = 0;
   /** Whether a client got something since this was last set to false. */
   #delivered = false;
@@ -98,6 +100,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
 
   join(client: ServedClient): void {
     this.#lanes.join(client, this.#options.clock.monotonic());
+    this.#joining.abort();
   }
 
   leave(client: ServedClient): void {
@@ -203,11 +206,23 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     this.#options.pacer.remove(this);
     const { clock, lingerMs = 0 } = this.#options;
     await clock.sleep(lingerMs, this.#stopping.signal);
+    await this.#untilNobodyIsExpected();
     this.#options.onEnd?.(this.#lanes);
     await this.#lanes.drained();
     if (failure === undefined) this.#isOver = !this.#stopping.signal.aborted;
     if (failure === undefined) this.#settle.resolve();
     else this.#settle.reject(failure);
+  }
+
+  async #untilNobodyIsExpected(): Promise<void> {
+    const { clock } = this.#options;
+    const { signal } = this.#stopping;
+    for (;;) {
+      const wait = this.#lanes.expectsUntil - clock.monotonic();
+      if (wait <= 0 || signal.aborted) return;
+      this.#joining = new AbortController();
+      await clock.sleep(wait, AbortSignal.any([signal, this.#joining.signal]));
+    }
   }
 
   #reschedule(): void {

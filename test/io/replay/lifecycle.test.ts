@@ -232,6 +232,23 @@ describe.concurrent('how a connection ends', () => {
     expect(server.notices).toEqual([]);
   });
 
+  test('as the last thing of all: who has been there before is waited for', async () => {
+    const lines = [
+      ...attempt(0, open),
+      lifecycleLine(100, closed(1011)),
+      ...attempt(300, open),
+      eventLine(310, numbered(1)),
+      lifecycleLine(320, closed(1006)),
+    ];
+    await using server = await serve(lines, { exitWhenDone: true });
+    expect((await new StreamClient(streamUrl(server)).end).code).toBe(1011);
+    await delay(1500);
+    const { code, messages } = await new StreamClient(streamUrl(server)).end;
+    expect([code, messages.map(numberOf)]).toEqual([1006, [1]]);
+    await server.finished;
+    expect(server.notices).toEqual([]);
+  });
+
   test('at once, as with a refused token: a client a little late meets it all the same', async () => {
     const lines = [
       ...attempt(0, open, 'rules'),
