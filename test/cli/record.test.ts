@@ -248,6 +248,26 @@ describe('record --tail', () => {
     expect(recorded(box).at(-1)?.connection).toMatchObject({ state: 'closed', code: 1000 });
   });
 
+  test('says at its death what a stuck reader of stdout has not taken; the recording is whole', async ({
+    serve,
+  }) => {
+    const box = sandbox();
+    const server = await serve({});
+    const { child, ended } = start(box, server, '-o', 'x.ndjson', '--tail');
+    child.stdout.pause();
+    const connection = (await server.request()).accept();
+    for (let i = 0; i < 20; i++) connection.text(...upTo(1000).map((number) => event(number)));
+    await connection.roundTrips(1);
+    const death = once(child, 'exit');
+    child.kill('SIGTERM');
+    expect(await death).toEqual([null, 'SIGTERM']);
+    child.stdout.resume();
+    expect((await ended).stderr).toMatch(
+      /warning: \d+ lines were recorded but not printed: nobody took them/,
+    );
+    expect(recorded(box).filter(({ connection: state }) => state === undefined)).toHaveLength(20_000);
+  });
+
   test('F79: goes on recording while the terminal is stopped, and shows the rest when it goes on', async ({
     serve,
   }) => {

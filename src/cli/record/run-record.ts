@@ -69,6 +69,11 @@ export async function runRecord(
     },
   });
   const printer = options.tail ? await createSidePrinter(out, messages, stream.maxBufferBytes) : undefined;
+  session.lastWords = () => {
+    const left = printer?.waiting ?? 0;
+    const loss = `${left} lines were recorded but not printed: nobody took them from stdout`;
+    return left === 0 ? '' : `${messages.palette.yellow('warning:')} ${loss}\n`;
+  };
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
   try {
     await pump(subscription, writer, printer, () => failing.abort());

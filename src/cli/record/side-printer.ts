@@ -7,6 +7,8 @@ import type { DataOutput, Messages } from '../terminal.js';
 export interface SidePrinter {
   /** Takes a copy; never waits. */
   print(batch: LineBatch): void;
+  /** Lines that were taken and are not printed yet, or were left out for being too many. */
+  readonly waiting: number;
   /** Waits until all that was taken is printed. */
   end(): Promise<void>;
 }
@@ -30,12 +32,14 @@ export async function createSidePrinter(
   const queue: LineBatch[] = [];
   let pending = 0;
   let leftOut = 0;
+  let waiting = 0;
   let printing: Promise<void> | undefined;
 
   const printQueue = async () => {
     for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
       await printLines(batch);
       pending -= batch.bytes.length;
+      waiting -= batch.count;
       if (queue.length > 0 || leftOut === 0) continue;
       messages.warn(`${leftOut} lines were recorded but not printed: the output was not taken`);
       leftOut = 0;
@@ -52,9 +56,13 @@ export async function createSidePrinter(
         return;
       }
       pending += bytes.length;
+      waiting += count;
       queue.push({ bytes: Buffer.from(bytes), count });
       // A failure of stdout is found by whoever ends the session.
       printing ??= printQueue().catch(() => undefined);
+    },
+    get waiting() {
+      return waiting + leftOut;
     },
     end: async () => printing,
   };

@@ -116,7 +116,7 @@ function parseMoment(text: string, name: string): string | number {
 function noticeText(notice: ReplayNotice): string {
   switch (notice.kind) {
     case 'unseen':
-      return `${escapeUnsafe(notice.endpoint)}: nobody was connected for ${notice.events} events`;
+      return `${escapeUnsafe(notice.endpoint)}: nobody was connected for ${notice.events} ${notice.events === 1 ? 'event' : 'events'}`;
     case 'downtime':
       return notice.phase === 'begins'
         ? 'as recorded: nothing listens for a while, connections are refused'

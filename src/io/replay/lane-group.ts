@@ -63,7 +63,10 @@ export class LaneGroup {
 
   /** Up to when clients may come back for what they have missed; 0 when there is nothing. */
   get expectsUntil(): number {
-    return Math.max(0, ...this.#lanes.map((lane) => lane?.expectsUntil ?? 0));
+    let until = 0;
+    // There are no lanes of endpoints that neither came nor were asked for.
+    for (const lane of this.#lanes) until = Math.max(until, lane?.expectsUntil ?? 0);
+    return until;
   }
 
   /** Forgets what is kept, and tells of each lane how many events nobody got. */

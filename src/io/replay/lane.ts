@@ -29,7 +29,9 @@ export class Lane {
   #remembrance: Remembrance | undefined;
   #history: { frames: Buffer; events: number }[] = [];
   #historyBytes = 0;
+  /** Events that nobody got: those that nobody can get any more, and those that are kept. */
   #unseen = 0;
+  #keptUnseen = 0;
   /** Whether anybody was there since the beginning that is remembered. */
   #attended = false;
   #missed: Missed | undefined;
@@ -56,7 +58,8 @@ export class Lane {
 
   /** Later clients get what comes later. */
   forget(): void {
-    if (this.clients.size === 0) for (const { events } of this.#history) this.#unseen += events;
+    this.#unseen += this.#keptUnseen;
+    this.#keptUnseen = 0;
     this.#missed = undefined;
     this.#remembrance = undefined;
     this.#history = [];
@@ -83,10 +86,11 @@ export class Lane {
       this.#letMeet(client, this.#missed);
       return;
     }
+    if (this.#missed !== undefined) this.forget();
     this.clients.add(client);
     const remembrance = this.#remembrance;
     if (remembrance === undefined) return;
-    if (now <= remembrance.until) for (const { frames, events } of this.#history) client.send(frames, events);
+    if (now <= remembrance.until) this.#giveHistory(client);
     if (now > remembrance.until || remembrance.firstOnly) this.forget();
   }
 
@@ -113,10 +117,14 @@ export class Lane {
   }
 
   #letMeet(client: ServedClient, { code, reason }: Missed): void {
-    for (const { frames, events } of this.#history) client.send(frames, events);
-    this.#history = [];
+    this.#giveHistory(client);
     this.forget();
     this.#endClient(client, code, reason);
+  }
+
+  #giveHistory(client: ServedClient): void {
+    for (const { frames, events } of this.#history) client.send(frames, events);
+    this.#keptUnseen = 0;
   }
 
   /** Resolves when all its clients have taken everything or are gone. */
@@ -133,6 +141,7 @@ export class Lane {
   #keep(frames: Buffer, events: number, now: number): void {
     this.#history.push({ frames, events });
     this.#historyBytes += frames.length;
+    if (this.clients.size === 0) this.#keptUnseen += events;
     const { until } = this.#remembrance as Remembrance;
     if (now > until || this.#historyBytes > LARGEST_HISTORY_BYTES) this.forget();
   }

@@ -351,6 +351,59 @@ test('what nobody was there for is told, at the end at the latest', async () => 
   expect(server.notices).toEqual([{ kind: 'unseen', endpoint: 'rules', events: 3 }]);
 });
 
+test.each([
+  ['an endpoint that is not in the recording', ['agents']],
+  ['both, of which one is not in it', ['devices', 'system']],
+])('it ends for %s', async (_title, endpoints) => {
+  const lines = [
+    ...attempt(0, open),
+    ...attempt(0, open, 'rules'),
+    eventLine(10, numbered(0)),
+    lifecycleLine(20, closed(1006)),
+    ...attempt(40, open),
+    lifecycleLine(50, closed(1006)),
+  ];
+  await using server = await serve(lines, { exitWhenDone: true });
+  const clients = endpoints.map((endpoint) => new StreamClient(streamUrl(server, endpoint)));
+  await server.finished;
+  await Promise.all(clients.map(({ end }) => end));
+});
+
+describe.concurrent('events that nobody got are counted, and no others', () => {
+  const events = (from: number, end: number) =>
+    Array.from({ length: end - from }, (_, i) => eventLine((from + i) * 50, numbered(from + i)));
+
+  test('of a client that leaves in the middle', async () => {
+    const lines = [...attempt(0, open), ...events(1, 21), lifecycleLine(1100, closed(1000))];
+    await using server = await serve(lines);
+    const client = new StreamClient(streamUrl(server));
+    const got = (await client.received(5)).length;
+    client.socket.terminate();
+    await server.finished;
+    expect(got).toBeLessThan(10);
+    const [{ events: counted } = { events: 0 }] = server.notices as { events: number }[];
+    // Some may have been under way to it.
+    expect(counted).toBeGreaterThan(20 - got - 3);
+    expect(counted).toBeLessThanOrEqual(20 - got);
+  });
+
+  test('of a connection that a client comes too late for', async () => {
+    const lines = [
+      ...attempt(0, open, 'rules'),
+      ...attempt(0, open),
+      ...events(1, 4),
+      lifecycleLine(200, closed(1000)),
+      eventLine(60_000, numbered(0, 'rules'), 'rules'),
+    ];
+    await using server = await serve(lines, { speed: 10, exitWhenDone: true });
+    const rules = await new StreamClient(streamUrl(server, 'rules')).opened();
+    await delay(5600);
+    await new StreamClient(streamUrl(server)).opened();
+    await rules.end;
+    expect(server.notices).toEqual([{ kind: 'unseen', endpoint: 'devices', events: 3 }]);
+  });
+});
+
 test('its length counts from the first line, as its position does', async () => {
   await using server = await serve([
     ...attempt(0, refused(503)),
