@@ -78,20 +78,22 @@ export async function* readPasses<Batch>(
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);
-    const ending = AbortSignal.any([signal, selection.over]);
+    // `AbortSignal.any` would leave something behind in the signal for each pass of a loop.
+    signal.addEventListener('abort', selection.end);
     const keep = selection.keepsAll ? undefined : (line: RecordedLine) => selection.keeps(line);
     let batches = 0;
     let isEmpty = true;
     for await (const batch of collectRecording(programme.sources, collector, {
       ...reading,
       keep,
-      signal: ending,
+      signal: selection.over,
     })) {
       batches++;
       if (isEmpty) isEmpty = hasEvents?.(batch) === false;
       yield batch;
     }
     onPass?.();
+    signal.removeEventListener('abort', selection.end);
     if (isEmpty && !signal.aborted) onNothing();
     // Nothing, repeated for ever, would be a loop without an end.
     if (batches === 0) return;
@@ -115,10 +117,13 @@ class Selection {
     return filter.passesAll && from === undefined && to === undefined;
   }
 
-  /** Aborts when nothing more can be wanted. */
+  /** Aborts when nothing more can be wanted, or is. */
   get over(): AbortSignal {
     return this.#over.signal;
   }
+
+  /** Nothing more is wanted. */
+  readonly end = (): void => this.#over.abort();
 
   keeps(line: RecordedLine): boolean {
     const place = this.#window.place(Number.isNaN(line.receivedAt) ? undefined : line.receivedAt);
