@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { link, open, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { open, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
@@ -18,6 +18,8 @@ export const LOCK_HEARTBEAT_MS = 5000;
 const FOREIGN_LIMIT_MS = 30_000;
 /** A lock without a text is being written, or its writer was killed just then. */
 const EMPTY_LIMIT_MS = 500;
+/** Taking a void lock away takes a moment. */
+const GUARD_LIMIT_MS = 2000;
 const POLL_MS = 20;
 
 /** A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void by itself. */
@@ -83,15 +85,31 @@ async function readLock(lockPath: string): Promise<string | undefined> {
   }
 }
 
-/** Takes a void lock away; of several who try it at once only one succeeds, and a fresh lock is given back. */
+/**
+ * Takes a void lock away, unless somebody else has done so. One at a time, or who has judged the old lock could take
+ * the new one of somebody who was faster.
+ */
 async function takeAway(lockPath: string, judged: string): Promise<void> {
-  const grave = `${lockPath}.${process.pid}`;
+  const guard = `${lockPath}.guard`;
+  if (!(await create(guard, '', lockPath))) {
+    await removeIfOld(guard);
+    await delay(POLL_MS);
+    return;
+  }
   try {
-    await rename(lockPath, grave);
-    if ((await readFile(grave, 'utf8')) !== judged) await link(grave, lockPath);
-    await unlink(grave);
+    if ((await readFile(lockPath, 'utf8')) === judged) await unlink(lockPath);
   } catch {
-    // Somebody else was faster; whoever has it now will be seen at the next try.
+    // It has gone; whoever has it next will be seen at the next try.
+  } finally {
+    await unlink(guard).catch(() => undefined);
+  }
+}
+
+/** Whoever is killed while he takes a lock away leaves his guard behind. */
+async function removeIfOld(guard: string): Promise<void> {
+  const stats = await stat(guard).catch(() => undefined);
+  if (stats !== undefined && Date.now() - stats.mtimeMs > GUARD_LIMIT_MS) {
+    await unlink(guard).catch(() => undefined);
   }
 }
 
