@@ -9,6 +9,7 @@ export {
   redactToken,
 } from './core/address.js';
 export { readClaims, type TokenClaims } from './core/claims.js';
+export { CloseCode, closeMeaning } from './core/close-code.js';
 export { splitCommand } from './core/command-words.js';
 export type { Check, ConnectionFault, Verdict } from './core/diagnosis/diagnosis.js';
 export type { SaidOptions } from './core/diagnosis/next-command.js';
@@ -21,7 +22,6 @@ export { findJsonFault, type JsonFault } from './core/json/json-fault.js';
 export { type Fault, type FaultAction, parseFault } from './core/mock/fault.js';
 export { escapeUnsafe, escapeUnsafeJson } from './core/printable.js';
 export {
-  closeMeaning,
   type DocumentedEvent,
   ENDPOINTS,
   type EndpointName,

@@ -1,10 +1,58 @@
-/** What a client reports when a close frame had no code; no close frame may carry it (RFC 6455, section 7.4.1). */
-export const CLOSE_WITHOUT_CODE = 1005;
+/**
+ * The close codes of WebSocket connections: their numbers, what they mean in words, which of them may be sent.
+ * Sources: RFC 6455 section 7.4 and the IANA registry of close codes; section "Error Handling" of the API's document.
+ */
 
-/** Codes below 3000 that a close frame may carry: RFC 6455 section 7.4.1 and the IANA registry. */
-const REGISTERED = new Set([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014]);
+export const CloseCode = {
+  NORMAL: 1000,
+  GOING_AWAY: 1001,
+  PROTOCOL_ERROR: 1002,
+  UNSUPPORTED_DATA: 1003,
+  /** What a side reports when the close frame had no code; no close frame may carry it. */
+  WITHOUT_CODE: 1005,
+  /** What a side reports when there was no close frame; no close frame may carry it. */
+  ABNORMAL: 1006,
+  INVALID_TEXT: 1007,
+  POLICY_VIOLATION: 1008,
+  MESSAGE_TOO_BIG: 1009,
+  EXTENSION_MISSING: 1010,
+  INTERNAL_ERROR: 1011,
+  SERVICE_RESTART: 1012,
+  TRY_AGAIN_LATER: 1013,
+  BAD_GATEWAY: 1014,
+  /** The API's own. */
+  AUTHENTICATION_FAILED: 4001,
+} as const;
 
-/** Whether a close frame may carry that code. */
+const meanings: Readonly<Record<number, string>> = {
+  [CloseCode.NORMAL]: 'normal closure',
+  [CloseCode.GOING_AWAY]: 'server going away',
+  [CloseCode.PROTOCOL_ERROR]: 'protocol error',
+  [CloseCode.UNSUPPORTED_DATA]: 'unsupported data',
+  [CloseCode.WITHOUT_CODE]: 'no close code',
+  [CloseCode.ABNORMAL]: 'abnormal closure',
+  [CloseCode.INVALID_TEXT]: 'invalid text',
+  [CloseCode.POLICY_VIOLATION]: 'policy violation',
+  [CloseCode.MESSAGE_TOO_BIG]: 'message too big',
+  [CloseCode.EXTENSION_MISSING]: 'extension missing',
+  [CloseCode.INTERNAL_ERROR]: 'internal error',
+  [CloseCode.SERVICE_RESTART]: 'service restart',
+  [CloseCode.TRY_AGAIN_LATER]: 'try again later',
+  [CloseCode.BAD_GATEWAY]: 'bad gateway',
+  [CloseCode.AUTHENTICATION_FAILED]: 'authentication failed',
+};
+
+/** What a close code means, in a few words; `private code` for 3000 to 4999, `unknown code` for the rest. */
+export function closeMeaning(code: number): string {
+  return meanings[code] ?? (isPrivate(code) ? 'private code' : 'unknown code');
+}
+
+/** Whether a close frame may carry that code: a registered one but 1005 and 1006, or one of 3000 to 4999. */
 export function canBeSent(code: number): boolean {
-  return REGISTERED.has(code) || (Number.isInteger(code) && code >= 3000 && code <= 4999);
+  if (code === CloseCode.WITHOUT_CODE || code === CloseCode.ABNORMAL) return false;
+  return meanings[code] !== undefined || (Number.isInteger(code) && isPrivate(code));
+}
+
+function isPrivate(code: number): boolean {
+  return code >= 3000 && code <= 4999;
 }

@@ -82,33 +82,3 @@ export function endpointOfType(type: string): EndpointName | undefined {
 
 /** The API's heartbeat message (section "Heartbeat"). The real server reads it and answers nothing. */
 export const HEARTBEAT_MESSAGE = '{"type":"ping"}';
-
-/** Authentication failed (section "Error Handling"). */
-export const CLOSE_AUTHENTICATION_FAILED = 4001;
-
-/**
- * What a close code means, in words for people. Sources: section "Error Handling" for 1000, 1006, 1011 and 4001,
- * RFC 6455 section 7.4 and the IANA registry of close codes for the rest.
- */
-const closeMeanings: Readonly<Record<number, string>> = {
-  1000: 'normal closure',
-  1001: 'server going away',
-  1002: 'protocol error',
-  1003: 'unsupported data',
-  1005: 'no close code',
-  1006: 'abnormal closure',
-  1007: 'invalid text',
-  1008: 'policy violation',
-  1009: 'message too big',
-  1010: 'extension missing',
-  1011: 'internal error',
-  1012: 'service restart',
-  1013: 'try again later',
-  1014: 'bad gateway',
-  4001: 'authentication failed',
-};
-
-/** What a close code means, in a few words; `private code` for 3000 to 4999, `unknown code` for the rest. */
-export function closeMeaning(code: number): string {
-  return closeMeanings[code] ?? (code >= 3000 && code <= 4999 ? 'private code' : 'unknown code');
-}

@@ -3,6 +3,8 @@
  * (io/client/endpoint-loop.ts) keeps one {@link RetryState} for each endpoint and asks here.
  */
 
+import { CloseCode } from './close-code.js';
+
 /** Why an attempt failed before the connection was open, other than by an HTTP answer. */
 export type FailureKind =
   /** TCP or TLS did not come about, or broke: refused, reset, unreachable, too slow, out of sockets. */
@@ -29,16 +31,25 @@ export type ConnectionEnd =
 export type Consequence = 'retry' | 'renew' | 'stop' | 'stop at once' | 'normal';
 
 /** 4001 is the API's; 1008 is what servers without it say. */
-const refusalCodes: ReadonlySet<number> = new Set([4001, 1008]);
-/** Faults of protocol: 1002, 1003, 1007, 1009, 1010 (RFC 6455 section 7.4.1). */
-const faultCodes: ReadonlySet<number> = new Set([1002, 1003, 1007, 1009, 1010]);
+const refusalCodes: ReadonlySet<number> = new Set([
+  CloseCode.AUTHENTICATION_FAILED,
+  CloseCode.POLICY_VIOLATION,
+]);
+/** Faults of protocol (RFC 6455 section 7.4.1). */
+const faultCodes: ReadonlySet<number> = new Set([
+  CloseCode.PROTOCOL_ERROR,
+  CloseCode.UNSUPPORTED_DATA,
+  CloseCode.INVALID_TEXT,
+  CloseCode.MESSAGE_TOO_BIG,
+  CloseCode.EXTENSION_MISSING,
+]);
 const passingStatuses: ReadonlySet<number> = new Set([408, 429]);
 
 /** The table of ends (contract, section 4). A bare 403 counts as a refused token; who knows better says so himself. */
 export function consequenceOf(end: ConnectionEnd): Consequence {
   switch (end.kind) {
     case 'closed':
-      if (end.code === 1000) return 'normal';
+      if (end.code === CloseCode.NORMAL) return 'normal';
       if (refusalCodes.has(end.code)) return 'renew';
       return faultCodes.has(end.code) ? 'stop' : 'retry';
     case 'refused':

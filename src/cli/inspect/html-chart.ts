@@ -1,4 +1,4 @@
-import { closeMeaning, type InspectedRecording, type TimelineColumns } from '../../index.js';
+import { CloseCode, closeMeaning, type InspectedRecording, type TimelineColumns } from '../../index.js';
 import { type Tick, timeTicks, valueTicks } from './axis.js';
 import { escapeHtml } from './html-text.js';
 import { columnTotals } from './sparkline.js';
@@ -140,7 +140,7 @@ function lane(report: InspectedRecording, scene: Scene, endpoint: string, at: nu
   for (const { at: time, code } of own(report.closes)) {
     if (Number.isNaN(time)) continue;
     const x = round(scene.x(time));
-    const kind = code === 1000 ? 'close' : 'close bad';
+    const kind = code === CloseCode.NORMAL ? 'close' : 'close bad';
     const title = `${timeText(time)}: closed ${code} ${closeMeaning(code)}`;
     parts.push(
       `<g class="${kind}"><title>${escapeHtml(title)}</title><line x1="${x}" x2="${x}" y1="${y - 2}" y2="${y + LANE_HEIGHT + 2}"/>` +

@@ -1,4 +1,4 @@
-import { CLOSE_WITHOUT_CODE, canBeSent } from '../close-code.js';
+import { CloseCode, canBeSent } from '../close-code.js';
 import { OpmasError } from '../errors.js';
 
 /** What a server does wrong on purpose. */
@@ -92,7 +92,7 @@ function parseAction(text: string, kind: string, number: string | undefined): Fa
 
 /** 1005 stands for a close frame without a code. */
 function isSendable(code: number): boolean {
-  return canBeSent(code) || code === CLOSE_WITHOUT_CODE;
+  return canBeSent(code) || code === CloseCode.WITHOUT_CODE;
 }
 
 function milliseconds(duration: string): number {

@@ -1,4 +1,4 @@
-import { closeMeaning } from '../protocol.js';
+import { closeMeaning } from '../close-code.js';
 import type { ConnectionState } from '../recording/line.js';
 import { parseTimestamp } from '../recording/timestamp.js';
 import { Tally } from './tally.js';

@@ -1,4 +1,5 @@
 import { displayUrl, endpointUrl } from '../../core/address.js';
+import { CloseCode } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
 import { type ConnectionState, FORMAT_VERSION } from '../../core/recording/line.js';
 import {
@@ -26,8 +27,6 @@ export interface EndpointSink {
 
 /** Short, because a wrong token is told within 10 s: this twice, and a wait between. */
 const TRIAGE_LIMIT_MS = 2500;
-/** Close code of servers that refuse a token, and of those that have had too many messages. */
-const POLICY_CODE = 1008;
 
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
@@ -155,7 +154,7 @@ export class EndpointLoop {
       if (!(error instanceof OpmasError) || !this.hadToken) throw error;
       return { kind: 'failed', failure: 'unreachable', error: error.message, hint: error.hint };
     }
-    if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
+    if (this.#stopping.aborted) return { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
     const url = endpointUrl(options.url, this.endpoint, this.#token);
     // Before anything is said: a proxy that cannot be understood is the user's to mend.
     const agent = await proxyAgentFor(url, { ca: options.ca });
@@ -169,7 +168,7 @@ export class EndpointLoop {
     const { Connection } = await import('./connection/connection.js');
     // What an end needs, while files can still be opened: connections may take all that there are.
     await Promise.all([import('./give-up.js'), import('./triage.js')]);
-    if (this.#stopping.aborted) return { kind: 'closed', code: 1000, reason: '' };
+    if (this.#stopping.aborted) return { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
     const connection = new Connection(
       {
         url,
@@ -205,7 +204,7 @@ export class EndpointLoop {
     this.#culprit = undefined;
     const consequence = consequenceOf(end);
     const isForbidden = end.kind === 'refused' && end.status === 403;
-    const isPolicy = end.kind === 'closed' && end.code === POLICY_CODE;
+    const isPolicy = end.kind === 'closed' && end.code === CloseCode.POLICY_VIOLATION;
     if (!isForbidden && !isPolicy) return consequence;
     const { url, ca, insecure } = this.#options;
     const { triageRefusal } = await import('./triage.js');

@@ -1,6 +1,6 @@
 import { readClaims } from '../../core/claims.js';
+import { closeMeaning } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
-import { closeMeaning } from '../../core/protocol.js';
 import { relativeTime } from '../../core/relative-time.js';
 import type { ConnectionEnd } from '../../core/retry.js';
 import type { TokenProvider } from '../token/token.js';

@@ -1,3 +1,4 @@
+import { CloseCode } from '../../core/close-code.js';
 import { type ConnectionEnd, consequenceOf } from '../../core/retry.js';
 import type { GivenUp } from './give-up.js';
 
@@ -33,9 +34,9 @@ function afterFailure(failure: 'certificate' | 'garbled' | 'unknown host' | 'unr
 
 function afterClose(end: Extract<ConnectionEnd, { kind: 'closed' }>): string {
   switch (true) {
-    case end.code === 1008:
+    case end.code === CloseCode.POLICY_VIOLATION:
       return `The server may have had too much from here: try a longer --heartbeat; ${DOCTOR}.`;
-    case end.code === 1009:
+    case end.code === CloseCode.MESSAGE_TOO_BIG:
       return `The server ended it, so --max-message changes nothing: its log may say why; ${DOCTOR}.`;
     case consequenceOf(end) === 'stop':
       return `The connection opened, so the URL is right; the server, or a proxy on the way, ends it for a fault. \`opmas-ws doctor\` may say more.`;

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { displayUrl } from '../../core/address.js';
+import { CloseCode, closeMeaning } from '../../core/close-code.js';
 import type { Check, ConnectionFault } from '../../core/diagnosis/diagnosis.js';
-import { closeMeaning } from '../../core/protocol.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';
 import type { ProbeOutcome, ProbeResult } from './upgrade-probe.js';
 
@@ -94,8 +94,8 @@ function meaningOfForbidden(context: ProbeContext): ConnectionFault {
 
 /** 4001 is about the token; 1008 may be about anything that the server does not like. */
 function meaningOfClose(code: number, context: ProbeContext): ConnectionFault {
-  if (code === 4001) return refusal(context);
-  return code === 1008 ? byApi(context, 'closed', 'policy violated') : 'closed';
+  if (code === CloseCode.AUTHENTICATION_FAILED) return refusal(context);
+  return code === CloseCode.POLICY_VIOLATION ? byApi(context, 'closed', 'policy violated') : 'closed';
 }
 
 /** What a refusal means that does not say so. */

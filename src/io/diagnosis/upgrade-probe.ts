@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { CloseCode } from '../../core/close-code.js';
 import type { WebSocket } from '../client/connection/websocket.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import { OwnFault } from '../http/system-error.js';
@@ -102,6 +103,6 @@ function leave(socket: WebSocket): void {
     socket.terminate();
     return;
   }
-  socket.close(1000);
+  socket.close(CloseCode.NORMAL);
   setTimeout(() => socket.terminate(), CLOSE_LIMIT_MS);
 }

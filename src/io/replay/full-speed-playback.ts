@@ -1,3 +1,4 @@
+import { CloseCode } from '../../core/close-code.js';
 import type { ServedClient } from '../server/stream-source.js';
 import { BlockReturn } from './block-return.js';
 import type { FrameRun } from './frame-run.js';
@@ -20,7 +21,6 @@ export interface FullSpeedPlaybackOptions {
 
 /** What one write and one read cost is shared by so many bytes. */
 const MEMORY = { runBytes: 512 * 1024, blockBytes: 2048 * 1024 };
-const CLOSE_TRY_AGAIN_LATER = 1013;
 
 /** Sends as fast as the slowest of its clients takes it. */
 export class FullSpeedPlayback implements Playback, RunReceiver {
@@ -175,7 +175,7 @@ export class FullSpeedPlayback implements Playback, RunReceiver {
     const client = this.#awaited;
     const stands =
       client !== undefined && client === this.#suspect.client && client.pending >= this.#suspect.pending;
-    if (stands && this.#lanes.clients > 1) client.close(CLOSE_TRY_AGAIN_LATER, 'Client reads too slowly');
+    if (stands && this.#lanes.clients > 1) client.close(CloseCode.TRY_AGAIN_LATER, 'Client reads too slowly');
     this.#suspect = { client, pending: client?.pending ?? 0 };
   }
 }

@@ -1,4 +1,4 @@
-import { CLOSE_WITHOUT_CODE, canBeSent } from '../../core/close-code.js';
+import { CloseCode, canBeSent } from '../../core/close-code.js';
 import type { ServedClient } from '../server/stream-source.js';
 
 /** How much of a beginning is kept for who comes a little later. */
@@ -134,7 +134,7 @@ export class Lane {
 
   #endClient(client: ServedClient, code: number, reason: string): void {
     this.#ending.add(client);
-    if (canBeSent(code) || code === CLOSE_WITHOUT_CODE) client.close(code, reason);
+    if (canBeSent(code) || code === CloseCode.WITHOUT_CODE) client.close(code, reason);
     else void cut(client);
   }
 

@@ -1,17 +1,12 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { CloseCode } from '../../core/close-code.js';
 import type { ClientLimits } from './serving-options.js';
 import type { ServedClient } from './stream-source.js';
 
 /** Below it a client wants more. Three blocks of 256 KiB keep a fast one busy. */
 const READY_BELOW_BYTES = 768 * 1024;
 
-const CLOSE_POLICY_VIOLATION = 1008;
-const CLOSE_UNSUPPORTED_DATA = 1003;
-const CLOSE_INTERNAL_ERROR = 1011;
-const CLOSE_TRY_AGAIN_LATER = 1013;
-const CLOSE_WITHOUT_CODE = 1005;
-const CLOSE_ABNORMAL = 1006;
 const LONGEST_REASON_BYTES = 123;
 
 /**
@@ -94,9 +89,9 @@ export class SocketClient implements ServedClient {
   }
 
   close(code: number, reason = ''): void {
-    if (code === CLOSE_ABNORMAL) this.destroy();
+    if (code === CloseCode.ABNORMAL) this.destroy();
     if (!this.open) return;
-    if (code === CLOSE_WITHOUT_CODE) this.#webSocket.close();
+    if (code === CloseCode.WITHOUT_CODE) this.#webSocket.close();
     else this.#webSocket.close(code, fitReason(reason));
     this.#watchClose();
     this.#wake();
@@ -139,7 +134,7 @@ export class SocketClient implements ServedClient {
   }
 
   #onMessage(isBinary: boolean): void {
-    if (isBinary) this.#endFor(CLOSE_UNSUPPORTED_DATA, 'Text messages only');
+    if (isBinary) this.#endFor(CloseCode.UNSUPPORTED_DATA, 'Text messages only');
     const now = performance.now();
     if (now - this.#secondStart >= 1000) {
       this.#secondStart = now;
@@ -147,7 +142,7 @@ export class SocketClient implements ServedClient {
     }
     this.#messagesInSecond++;
     if (this.#messagesInSecond > this.#limits.messagesPerSecond) {
-      this.#endFor(CLOSE_POLICY_VIOLATION, 'Too many messages');
+      this.#endFor(CloseCode.POLICY_VIOLATION, 'Too many messages');
     }
     // The real server reads the JSON ping, and whatever else, and answers nothing.
   }
@@ -159,14 +154,14 @@ export class SocketClient implements ServedClient {
 
   #checkPending(): void {
     if (this.pending > this.#limits.pendingBytes)
-      this.#endFor(CLOSE_TRY_AGAIN_LATER, 'Client reads too slowly');
+      this.#endFor(CloseCode.TRY_AGAIN_LATER, 'Client reads too slowly');
   }
 
   #ping(): void {
     if (!this.open) this.#watchClose();
     if (!this.open || this.#stalled) return;
     if (this.#awaitsPong) {
-      this.#endFor(CLOSE_INTERNAL_ERROR, 'Keepalive ping timeout');
+      this.#endFor(CloseCode.INTERNAL_ERROR, 'Keepalive ping timeout');
     } else {
       this.#awaitsPong = true;
       this.#webSocket.ping();

@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
-import { CLOSE_AUTHENTICATION_FAILED, ENDPOINTS, WEBSOCKET_PATH } from '../../core/protocol.js';
+import { CloseCode } from '../../core/close-code.js';
 import { type WebSocket, WebSocketServer } from '../client/connection/websocket.js';
+import { Admission, refused, refusedBy, type Verdict } from './admission.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
 import { RequestGuard } from './guard.js';
 import { Listeners } from './listeners.js';
 import { refuse } from './refusal.js';
-import { answerRest, splitTarget, tokenOf } from './rest.js';
+import { answerRest } from './rest.js';
 import {
   checkServing,
   DEFAULT_LIMITS,
@@ -18,7 +19,7 @@ import {
   type ServingOptions,
 } from './serving-options.js';
 import { SocketClient } from './socket-client.js';
-import type { Refusal, StreamSource } from './stream-source.js';
+import type { StreamSource } from './stream-source.js';
 import { type TokenClaims, TokenIssuer } from './token-issuer.js';
 
 const LARGEST_MESSAGE_BYTES = 64 * 1024;
@@ -27,9 +28,6 @@ const DEFAULT_TOKEN_LIFE_MS = 3_600_000;
 const OWN_TOKEN_LIFE_MS = 30 * 24 * 3_600_000;
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 const WILDCARDS = new Set(['0.0.0.0', '::']);
-const CLOSE_NORMAL = 1000;
-const CLOSE_INTERNAL_ERROR = 1011;
-const CLOSE_SERVICE_RESTART = 1012;
 /** After it, `close()` destroys what is still there. */
 const CLOSE_BUDGET_MS = 1000;
 const WEB_SOCKET_OPTIONS = {
@@ -56,6 +54,7 @@ export class StreamServer implements MockServer {
   readonly #tokenLifeMs: number;
   readonly #listeners: Listeners;
   readonly #faults: FaultPlayer;
+  readonly #admission: Admission;
   readonly #clients = new Set<SocketClient>();
   readonly #webSockets: WebSocketServer;
   #eventsOfGone = 0;
@@ -91,6 +90,13 @@ export class StreamServer implements MockServer {
       onFault: (fault, phase) => this.#report({ kind: 'fault', fault, phase, clients: this.clients }),
     };
     this.#faults = new FaultPlayer(faultsOf(options.faults ?? []), stage, seed);
+    this.#admission = new Admission({
+      guard: this.#guard,
+      faults: this.#faults,
+      source,
+      issuer: this.#issuer,
+      refuse: options.refuse ?? 'close',
+    });
     this.finished = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -112,8 +118,8 @@ export class StreamServer implements MockServer {
       throw error;
     }
     this.#source.finished?.then(
-      () => this.#finish(CLOSE_NORMAL, this.#settle.resolve),
-      (error) => this.#finish(CLOSE_INTERNAL_ERROR, () => this.#settle.reject(error)),
+      () => this.#finish(CloseCode.NORMAL, this.#settle.resolve),
+      (error) => this.#finish(CloseCode.INTERNAL_ERROR, () => this.#settle.reject(error)),
     );
   }
 
@@ -139,7 +145,7 @@ export class StreamServer implements MockServer {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close(CLOSE_SERVICE_RESTART, 'Server stopped').then(this.#settle.resolve);
+    this.#closing ??= this.#close(CloseCode.SERVICE_RESTART, 'Server stopped').then(this.#settle.resolve);
     return this.#closing;
   }
 
@@ -181,45 +187,31 @@ export class StreamServer implements MockServer {
     await answerRest(request, response, {
       issuer: this.#issuer,
       tokenLifeMs: this.#tokenLifeMs,
-      isStreamPath: async (path) => (await this.#endpointOf(path)) !== undefined,
+      isStreamPath: async (path) => (await this.#admission.endpointOf(path)) !== undefined,
     });
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const { path } = splitTarget(request.url ?? '');
-    let endpoint = documentedEndpoint(path);
-    const turnAway = (refusal: Refusal, why: string, text = '') => {
+    // Asked after the waiting, for a server may fill up or close meanwhile.
+    const verdict = this.#withinLimits(await this.#admission.judge(request));
+    const { endpoint } = verdict;
+    if (verdict.kind === 'refused') {
+      const { refusal, why, text } = verdict;
       const code = refusal.kind === 'status' ? { code: refusal.status } : {};
-      this.#report({ kind: 'refused', endpoint: endpoint ?? path, ...code, why });
+      this.#report({ kind: 'refused', endpoint, ...code, why });
       refuse(socket, refusal, text);
-    };
-    const turnAwayWith = (status: number, why: string, text?: string) =>
-      turnAway({ kind: 'status', status }, why, text);
-
-    const objection = this.#guard.objection(request);
-    if (objection !== undefined) return turnAwayWith(403, objection, objection);
-    if (request.method !== 'GET') return turnAwayWith(405, 'not a GET', 'Method Not Allowed');
-    if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
-      return turnAwayWith(426, 'not a WebSocket', 'This server upgrades to WebSocket only');
+      return;
     }
-    endpoint ??= await this.#endpointOf(path);
-    if (this.#closing !== undefined) return turnAway({ kind: 'drop' }, 'closing');
-    // Starlette answers an unknown path as it answers a refused token: with a bare 403.
-    if (endpoint === undefined) return turnAwayWith(403, 'no such path');
-    this.#faults.begin();
-    const fault = this.#faults.refusal;
-    if (fault !== undefined) return turnAway(fault, 'fault on demand');
-    const refusal = await this.#source.admit?.(endpoint);
-    if (refusal !== undefined) return turnAway(refusal, 'as recorded');
-    const claims = await this.#issuer.check(tokenOf(request));
-    if (claims === undefined && this.#options.refuse === 'http') {
-      return turnAwayWith(403, 'bad or missing token');
-    }
-    if (this.#clients.size >= this.#limits.clients) return turnAwayWith(503, 'too many clients');
-    if (this.#closing !== undefined) return turnAway({ kind: 'drop' }, 'closing');
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#serve(webSocket, socket, endpoint, claims),
+      this.#serve(webSocket, socket, endpoint, verdict.claims),
     );
+  }
+
+  #withinLimits(verdict: Verdict): Verdict {
+    const { kind, endpoint } = verdict;
+    if (this.#closing !== undefined) return refused(endpoint, { kind: 'drop' }, 'closing');
+    const isFull = this.#clients.size >= this.#limits.clients;
+    return kind === 'admitted' && isFull ? refusedBy(endpoint, 503, 'too many clients') : verdict;
   }
 
   #serve(webSocket: WebSocket, socket: Duplex, endpoint: string, claims: TokenClaims | undefined): void {
@@ -237,8 +229,8 @@ export class StreamServer implements MockServer {
     });
     this.#clients.add(client);
     const refuseToken = (why: string) => {
-      this.#report({ kind: 'refused', endpoint, code: CLOSE_AUTHENTICATION_FAILED, why });
-      client.close(CLOSE_AUTHENTICATION_FAILED, 'Authentication failed');
+      this.#report({ kind: 'refused', endpoint, code: CloseCode.AUTHENTICATION_FAILED, why });
+      client.close(CloseCode.AUTHENTICATION_FAILED, 'Authentication failed');
     };
     if (claims === undefined) {
       refuseToken('bad or missing token');
@@ -254,30 +246,7 @@ export class StreamServer implements MockServer {
     leave = this.#source.connect(client);
   }
 
-  /** The label of the endpoint at a path, or `undefined` when there is none. */
-  async #endpointOf(path: string): Promise<string | undefined> {
-    const name = documentedEndpoint(path);
-    if (name !== undefined) return name;
-    for (const label of new Set([path, decoded(path)])) if (await this.#source.serves?.(label)) return label;
-    return undefined;
-  }
-
   #report(activity: ServerActivity): void {
     this.#options.onActivity?.(activity);
-  }
-}
-
-/** The name of the documented endpoint at a path. */
-function documentedEndpoint(path: string): string | undefined {
-  const plain = decoded(path);
-  return ENDPOINTS.find((endpoint) => plain === WEBSOCKET_PATH + endpoint);
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    // Not percent-encoded; then it is what it is.
-    return path;
   }
 }

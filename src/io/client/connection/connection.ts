@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientOptions } from 'ws';
 import { displayUrl, redactToken } from '../../../core/address.js';
+import { CloseCode } from '../../../core/close-code.js';
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
 import { type ConnectionEnd, parseRetryAfter } from '../../../core/retry.js';
 import type { Clock } from '../../clock.js';
@@ -26,7 +27,7 @@ const NO_FRAMES =
   'The connection opened, so the URL is right; the server, or a proxy on the way, breaks the rules of WebSocket.';
 const NO_UTF8 = {
   kind: 'closed',
-  code: 1007,
+  code: CloseCode.INVALID_TEXT,
   reason: 'Invalid WebSocket frame: invalid UTF-8 sequence',
   hint: NO_FRAMES,
 } as const;
@@ -131,13 +132,13 @@ export class Connection {
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#cause ??= { kind: 'closed', code: 1000, reason: '' };
+    this.#cause ??= { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
     if (this.#socket.readyState === WebSocket.CONNECTING) {
       this.#socket.terminate();
       return;
     }
     this.#socket.resume();
-    this.#socket.close(1000);
+    this.#socket.close(CloseCode.NORMAL);
   }
 
   #listen(): void {
