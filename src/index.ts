@@ -35,12 +35,11 @@ export {
   type OpmasEvent,
   type UnknownEvent,
 } from './core/protocol.js';
+export { type EventLineShape, eventLineShape } from './core/recording/event-line.js';
 export { withoutLifecycleLines } from './core/recording/lifecycle-lines.js';
 export {
   type ConnectionState,
   type EventLine,
-  type EventLineShape,
-  eventLineShape,
   eventOf,
   FORMAT_VERSION,
   formatInvalidLine,

@@ -3,16 +3,14 @@ import type { ScanMemory } from '../json/scan-memory.js';
 import { endpointOfType } from '../protocol.js';
 import { BytePattern } from './byte-pattern.js';
 import {
-  type ConnectionState,
   ENDPOINT,
   endOfPlainText,
   eventLineShape,
   frameOf,
-  type Line,
-  parseLine,
   RECEIVED_AT,
   TIMESTAMP_OFFSET,
-} from './line.js';
+} from './event-line.js';
+import { type ConnectionState, type Line, parseLine } from './line.js';
 import { parseTimestamp, TIMESTAMP_LENGTH } from './timestamp.js';
 import { TimestampReader } from './timestamp-reader.js';
 

@@ -1,4 +1,5 @@
-import { eventLineCapacity, type LineBatch, writeEventLine } from '../../core/recording/line.js';
+import { eventLineCapacity, writeEventLine } from '../../core/recording/event-line.js';
+import type { LineBatch } from '../../core/recording/line.js';
 import type { Clock } from '../clock.js';
 
 /** Lines are gathered in blocks of this size; a longer line gets one of its own. */

@@ -1,5 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
-import { FORMAT_VERSION, RECEIVED_AT } from '../../core/recording/line.js';
+import { RECEIVED_AT } from '../../core/recording/event-line.js';
+import { FORMAT_VERSION } from '../../core/recording/line.js';
 import { RecordedLine } from '../../core/recording/recorded-line.js';
 import { GzipDamage } from './gunzip.js';
 import type { OpenSource } from './source.js';

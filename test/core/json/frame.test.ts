@@ -7,7 +7,7 @@ import {
   eventLineShape,
   frameOf,
   writeEventLine,
-} from '../../../src/core/recording/line.js';
+} from '../../../src/core/recording/event-line.js';
 import { damagedObject, expectedOf, fuzzRuns, objectText } from './json-cases.js';
 
 const head = eventHead('2026-11-22T21:50:00.123456Z', 'devices');

@@ -1,15 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  type ConnectionState,
   eventHead,
   eventLineCapacity,
   eventLineShape,
+  writeEventLine,
+} from '../../../src/core/recording/event-line.js';
+import {
+  type ConnectionState,
   formatInvalidLine,
   formatLifecycleLine,
   type Line,
   parseLine,
-  writeEventLine,
 } from '../../../src/core/recording/line.js';
 
 const STAMP = '2026-11-22T21:50:00.123456Z';
@@ -139,8 +141,9 @@ describe('lines that are no events', () => {
     const frame = Buffer.alloc(16 * 1024 * 1024, character);
     const line = formatInvalidLine(STAMP, 'rules', 'not JSON', frame, false);
     expect(line.length).toBeLessThan(24 * 1024 * 1024);
-    const { frame: kept } = parse(line.subarray(0, -1)) as { frame: Buffer };
+    const { frame: kept, binary } = parse(line.subarray(0, -1)) as { frame: Buffer; binary: boolean };
     expect(kept.equals(frame)).toBe(true);
+    expect(binary).toBe(false);
   });
 
   it.each<ConnectionState>([
