@@ -82,8 +82,8 @@ export {
   serveRecording,
   triageRefusal,
 } from './io/on-demand.js';
-export type { ReadProblem } from './io/recording/cursor.js';
 export type { InspectedRecording } from './io/recording/inspect.js';
+export type { ReadProblem } from './io/recording/read-problems.js';
 export type { ReadOptions } from './io/recording/reader.js';
 export type { RecordedBatch } from './io/recording/recorded-batch.js';
 export type { RecordingWriter, RecordOptions } from './io/recording/writer.js';

@@ -1,20 +1,19 @@
 import { displayUrl, endpointUrl, redactToken } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
-import { type Check, type ConnectionFault, type Verdict, verdictOf } from '../../core/diagnosis/diagnosis.js';
+import { type Check, type Verdict, verdictOf } from '../../core/diagnosis/diagnosis.js';
 import type { SaidOptions } from '../../core/diagnosis/next-command.js';
 import { OpmasError } from '../../core/errors.js';
 import { ENDPOINTS } from '../../core/protocol.js';
-import { chooseProxy } from '../../core/proxy-choice.js';
 import { relativeTime } from '../../core/relative-time.js';
-import { askAboutToken, isApiMissing } from '../client/triage.js';
 import { type Clock, systemClock } from '../clock.js';
-import type { HttpResponse } from '../http/http-request.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
-import { faultOfError, wordsOfError } from './fault-of-error.js';
-import { type ApiAnswer, judgeProbe } from './judge-probe.js';
-import { PONG_LIMIT_MS, probeUpgrade } from './upgrade-probe.js';
-import { greetTls, reach, resolveName, speaksTls, targetOf } from './way.js';
+import { type ApiAnswer, apiFinding, askApi, clockCheck } from './check-api.js';
+import { checkWay } from './check-way.js';
+import { Checker, type Finding, skipped } from './checker.js';
+import { judgeProbe } from './judge-probe.js';
+import { PONG_LIMIT_MS, type ProbeOutcome, type ProbeResult, probeUpgrade } from './upgrade-probe.js';
+import { speaksTls, targetOf } from './way.js';
 
 export interface DiagnosisOptions {
   /** Base URL of the server. */
@@ -29,9 +28,6 @@ export interface DiagnosisOptions {
   /** What the user typed, for the next command to repeat. Default: the URL and the endpoints. */
   said?: SaidOptions | undefined;
 }
-
-/** A clock that is further off than that spoils tokens and certificates. */
-const SKEW_MS = 60_000;
 
 /**
  * Finds out why there are no events: token, name, TCP, TLS, the API, the upgrade of each endpoint and the first pong.
@@ -58,34 +54,32 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
   });
 }
 
-type Finding = Pick<Check, 'status' | 'detail'> & { fault?: ConnectionFault | undefined };
-
 class Diagnosis {
   readonly #options: DiagnosisOptions;
   readonly #clock: Clock;
+  readonly #checker: Checker;
   #token: string | undefined;
 
   constructor(options: DiagnosisOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#checker = new Checker(this.#clock, options.signal);
   }
 
   async *run(): AsyncGenerator<Check, void, undefined> {
-    const token = await this.#check('token', () => this.#checkToken());
+    const token = await this.#checker.check('token', () => this.#checkToken());
     yield token;
-    const { url } = this.#options;
     let works = true;
-    for await (const check of this.#way()) {
+    for await (const check of checkWay(this.#options, this.#checker)) {
       works &&= check.status !== 'failed';
       yield check;
     }
-    const isStopped = this.#options.signal?.aborted === true;
-    if (!works || token.status === 'failed' || isStopped) {
+    if (!works || token.status === 'failed' || this.#checker.isStopped) {
       const why = token.status === 'failed' && works ? 'not tried without a token' : 'not tried';
       for (const endpoint of this.#endpoints) yield skipped(`upgrade ${endpoint}`, why);
       return;
     }
-    yield* this.#api(url);
+    yield* this.#checkServer();
   }
 
   /** `undefined` when there is no token. */
@@ -95,25 +89,6 @@ class Diagnosis {
 
   get #endpoints(): readonly string[] {
     return [...new Set(this.#options.endpoints ?? ENDPOINTS)];
-  }
-
-  async #check(name: string, work: () => Promise<Finding>): Promise<Check> {
-    const start = this.#clock.monotonic();
-    const finding = await unlessStopped(work(), this.#options.signal);
-    return { name, ...finding, milliseconds: this.#clock.monotonic() - start };
-  }
-
-  /** A check that goes to the network, where any error is a finding. */
-  #checkWay(name: string, work: () => Promise<Finding>): Promise<Check> {
-    return this.#check(name, () =>
-      work().catch(
-        (error: unknown): Finding => ({
-          status: 'failed',
-          detail: wordsOfError(error),
-          fault: faultOfError(error),
-        }),
-      ),
-    );
   }
 
   async #checkToken(): Promise<Finding> {
@@ -140,41 +115,12 @@ class Diagnosis {
     };
   }
 
-  /** Name, TCP and TLS; to the proxy when there is one, for then the proxy does the rest. */
-  async *#way(): AsyncGenerator<Check, void, undefined> {
-    const { url, ca, insecure } = this.#options;
-    const proxy = chooseProxy(url, process.env);
-    const target = targetOf(proxy?.url ?? url);
-    const dns = await this.#checkWay('dns', async () => ({
-      status: 'ok',
-      detail: `${target.host} is ${(await resolveName(target.host)).join(', ')}`,
-    }));
-    if (proxy !== undefined) dns.fault &&= 'proxy unreachable';
-    yield dns;
-    if (dns.status === 'failed') {
-      yield skipped(proxy === undefined ? 'tcp' : 'proxy');
-      return;
-    }
-    const tcp = await this.#checkWay(proxy === undefined ? 'tcp' : 'proxy', async () => ({
-      status: 'ok',
-      detail: `${await reach(target)} port ${target.port}${proxy ? ` (${proxy.variable})` : ''}`,
-    }));
-    if (proxy !== undefined) tcp.fault &&= 'proxy unreachable';
-    yield tcp;
-    if (url.protocol !== 'wss:' || proxy !== undefined) return;
-    if (tcp.status === 'failed') yield skipped('tls');
-    else {
-      const tls = await this.#checkWay('tls', () => greet(target, { ca, insecure }));
-      // TCP has come about, so the host can be reached.
-      yield tls.fault === 'unreachable' ? { ...tls, fault: 'silent' } : tls;
-    }
-  }
-
   /** The REST API and the endpoints, all at once; the API's answer explains what the endpoints say. */
-  async *#api(url: URL): AsyncGenerator<Check, void, undefined> {
+  async *#checkServer(): AsyncGenerator<Check, void, undefined> {
+    const { url, ca, insecure, signal } = this.#options;
     const start = this.#clock.monotonic();
-    const asked = this.#askApi(url);
-    const probes = this.#endpoints.map((endpoint) => this.#probe(endpoint));
+    const asked = askApi({ base: url, token: this.#token, ca, insecure, signal }, this.#clock);
+    const probes = this.#endpoints.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
     const answer = await asked;
     yield {
       ...apiFinding(answer, this.#token !== undefined),
@@ -182,53 +128,36 @@ class Diagnosis {
       milliseconds: this.#clock.monotonic() - start,
     };
     if (answer.skewMs !== undefined) yield clockCheck(answer.skewMs);
-    for (const [index, probe] of probes.entries()) {
-      const endpoint = this.#endpoints[index]!;
-      const result = await probe;
-      const isStopped = this.#options.signal?.aborted === true;
-      const mayWantTls = !isStopped && url.protocol === 'ws:' && mayBeTls(result.outcome);
-      const speaksTlsInstead = mayWantTls && (await speaksTls(targetOf(url)));
-      const { upgrade, pong } = judgeProbe(result, {
-        token: this.#token,
-        isExpired: this.#isExpired(),
-        api: answer,
-        speaksTls: speaksTlsInstead,
-        url,
-      });
-      const safe = (text: string) => redactToken(text, this.#token);
-      yield {
-        ...upgrade,
-        detail: safe(upgrade.detail),
-        name: `upgrade ${endpoint}`,
-        milliseconds: result.upgradeMs,
-      };
-      if (pong === undefined) continue;
-      yield { ...pong, name: `pong ${endpoint}`, milliseconds: result.roundTripMs ?? PONG_LIMIT_MS };
-    }
+    for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, answer);
+  }
+
+  async *#checksOf(
+    endpoint: string,
+    result: ProbeResult,
+    api: ApiAnswer,
+  ): AsyncGenerator<Check, void, undefined> {
+    const { url } = this.#options;
+    const mayWantTls = !this.#checker.isStopped && url.protocol === 'ws:' && mayBeTls(result.outcome);
+    const { upgrade, pong } = judgeProbe(result, {
+      token: this.#token,
+      isExpired: this.#isExpired(),
+      api,
+      speaksTls: mayWantTls && (await speaksTls(targetOf(url))),
+      url,
+    });
+    yield {
+      ...upgrade,
+      detail: redactToken(upgrade.detail, this.#token),
+      name: `upgrade ${endpoint}`,
+      milliseconds: result.upgradeMs,
+    };
+    if (pong === undefined) return;
+    yield { ...pong, name: `pong ${endpoint}`, milliseconds: result.roundTripMs ?? PONG_LIMIT_MS };
   }
 
   #probe(endpoint: string) {
     const { url, ca, insecure, signal } = this.#options;
     return probeUpgrade({ url: endpointUrl(url, endpoint, this.#token), ca, insecure, signal });
-  }
-
-  async #askApi(url: URL): Promise<ApiAnswer> {
-    const { ca, insecure, signal } = this.#options;
-    const question = { base: url, token: this.#token, ca, insecure, signal };
-    try {
-      const response = await askAboutToken(question);
-      const { status } = response;
-      const isMissing = status === 404 && (await isApiMissing(question));
-      return { status, isMissing, skewMs: this.#skewOf(response), error: undefined };
-    } catch (error) {
-      return { status: undefined, isMissing: false, skewMs: undefined, error };
-    }
-  }
-
-  /** How far this machine's clock is ahead of the server's; the header has whole seconds. */
-  #skewOf({ headers }: HttpResponse): number | undefined {
-    const theirs = Date.parse(headers.date ?? '');
-    return Number.isNaN(theirs) ? undefined : this.#clock.now() / 1000 - theirs;
   }
 
   #isExpired(): boolean {
@@ -238,73 +167,10 @@ class Diagnosis {
 }
 
 /** Faults that a server which waits for TLS shows to a client that speaks plainly. */
-function mayBeTls(outcome: Awaited<ReturnType<typeof probeUpgrade>>['outcome']): boolean {
+function mayBeTls(outcome: ProbeOutcome): boolean {
   return (
     outcome.kind === 'failed' ||
     outcome.kind === 'silent' ||
     (outcome.kind === 'refused' && outcome.status === 400)
   );
-}
-
-async function greet(
-  target: { host: string; port: number },
-  trust: { ca: string | undefined; insecure: boolean | undefined },
-): Promise<Finding> {
-  const { protocol, names, validTo, distrust } = await greetTls(target, trust);
-  const detail = `${protocol}, certificate for ${names}, good until ${validTo}`;
-  return distrust === undefined
-    ? { status: 'ok', detail }
-    : { status: 'warning', detail: `${detail}; not verified: ${distrust}` };
-}
-
-/** What came of it, or that the user wanted no more of it; it may go on by itself then. */
-async function unlessStopped(work: Promise<Finding>, signal: AbortSignal | undefined): Promise<Finding> {
-  if (signal === undefined) return work;
-  let stop: () => void = () => undefined;
-  const stopped = new Promise<Finding>((resolve) => {
-    stop = () => resolve({ status: 'failed', detail: 'stopped' });
-  });
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  try {
-    return await Promise.race([work, stopped]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}
-
-function apiFinding({ status, isMissing, error }: ApiAnswer, hasToken: boolean): Finding {
-  switch (status) {
-    case undefined:
-      return { status: 'warning', detail: wordsOfError(error) };
-    case 200:
-      return { status: 'ok', detail: hasToken ? 'it knows the token' : 'it wants no token' };
-    case 401:
-      return {
-        status: 'warning',
-        detail: hasToken ? 'it does not take the token (HTTP 401)' : 'it wants a token (HTTP 401)',
-      };
-    case 404:
-      return {
-        status: 'warning',
-        detail: isMissing
-          ? 'there is none below this URL (HTTP 404)'
-          : 'it does not say whom the token is for (HTTP 404)',
-      };
-    default:
-      return { status: 'warning', detail: `HTTP ${status}` };
-  }
-}
-
-function clockCheck(skewMs: number): Check {
-  const isOff = Math.abs(skewMs) > SKEW_MS;
-  const amount = relativeTime(Math.abs(skewMs), 0).replace(/^in /, '');
-  const detail = isOff
-    ? `this machine's clock is ${amount} ${skewMs > 0 ? 'ahead of' : 'behind'} the server's`
-    : "agrees with the server's";
-  return { name: 'clock', status: isOff ? 'warning' : 'ok', detail, milliseconds: 0 };
-}
-
-function skipped(name: string, detail = 'not tried'): Check {
-  return { name, status: 'skipped', detail, milliseconds: 0 };
 }

@@ -1,20 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { displayUrl } from '../../core/address.js';
 import { CloseCode, closeMeaning } from '../../core/close-code.js';
-import type { Check, ConnectionFault } from '../../core/diagnosis/diagnosis.js';
+import type { ConnectionFault } from '../../core/diagnosis/diagnosis.js';
+import type { ApiAnswer } from './check-api.js';
+import type { Finding } from './checker.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';
 import type { ProbeOutcome, ProbeResult } from './upgrade-probe.js';
-
-/** What the REST API said about the token. */
-export interface ApiAnswer {
-  /** `undefined` when it gave no answer. */
-  status: number | undefined;
-  /** Whether there is no API below the base URL at all. */
-  isMissing: boolean;
-  /** How far this machine's clock is ahead of the server's. */
-  skewMs: number | undefined;
-  error: unknown;
-}
 
 export interface ProbeContext {
   token: string | undefined;
@@ -25,8 +16,6 @@ export interface ProbeContext {
   speaksTls: boolean;
   url: URL;
 }
-
-type Finding = Pick<Check, 'status' | 'detail'> & { fault?: ConnectionFault | undefined };
 
 /** What an attempt on one endpoint shows; `pong` only when there was an open connection to send it over. */
 export function judgeProbe(

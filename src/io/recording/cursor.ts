@@ -3,34 +3,11 @@ import { RECEIVED_AT } from '../../core/recording/event-line.js';
 import { FORMAT_VERSION } from '../../core/recording/line.js';
 import { RecordedLine } from '../../core/recording/recorded-line.js';
 import { GzipDamage } from './gunzip.js';
+import { type Place, type ReadProblem, ReadProblems } from './read-problems.js';
 import type { OpenSource } from './source.js';
-
-/** Something in a recording that is not as it should be, and what was done about it. */
-export interface ReadProblem {
-  /**
-   * - `bad line`: it is no JSON object; it was skipped.
-   * - `torn tail`: the last line is not whole, as after a kill or a power loss; it was skipped.
-   * - `hole`: bytes of value 0 before a line, as after a power loss; they were skipped.
-   * - `torn gzip`: the compressed data ends too soon or is damaged; all before that was read.
-   * - `empty`: one of several sources has nothing in it, as a part of a rotation whose recorder was killed just then.
-   */
-  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty';
-  /** Path, or `stdin`. */
-  source: string;
-  /** Line number from 1. */
-  line: number;
-  /** Offset of the line's first byte (in the unpacked data). */
-  offset: number;
-  /** The whole complaint as a sentence, with source, line and offset in it. */
-  message: string;
-}
 
 /** A longer line is an error: no server of ours sends one, and memory has to end somewhere. */
 const MAX_LINE = 64 * 1024 * 1024;
-/** What has no line of a recording among so many lines is none. */
-const MAX_BAD_START = 100;
-
-const EMPTY = 'the file is empty';
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
@@ -41,8 +18,7 @@ export class RecordingCursor {
   readonly line: RecordedLine;
   readonly name: string;
   readonly #source: OpenSource;
-  readonly #isOnly: boolean;
-  readonly #onProblem: (problem: ReadProblem) => void;
+  readonly #problems: ReadProblems;
 
   /** What is being split at its line feeds, and how far. */
   #segment: Buffer = Buffer.alloc(0);
@@ -59,8 +35,6 @@ export class RecordingCursor {
   #number = 0;
   #offset = 0;
   #nextOffset = 0;
-  #foundLine = false;
-  #heldProblems: ReadProblem[] = [];
 
   constructor(
     source: OpenSource,
@@ -68,10 +42,9 @@ export class RecordingCursor {
     onProblem: (problem: ReadProblem) => void,
   ) {
     this.line = new RecordedLine({ trusting, memory: source.memory });
-    this.#isOnly = isOnly;
     this.#source = source;
     this.name = source.name;
-    this.#onProblem = onProblem;
+    this.#problems = new ReadProblems(source.name, isOnly, onProblem);
   }
 
   /** Number of the current line in its file, from 1. */
@@ -149,7 +122,8 @@ export class RecordingCursor {
     } catch (error) {
       if (!(error instanceof GzipDamage)) throw error;
       const where = `line ${this.#number + 1} (byte ${this.#nextOffset} of the unpacked data)`;
-      this.#report('torn gzip', `the gzip data is torn or damaged (${error.message}) at ${where}`, 1);
+      const what = `the gzip data is torn or damaged (${error.message}) at ${where}`;
+      this.#problems.report('torn gzip', what, this.#nextPlace);
       // What stands there of a line is part of the same damage.
       this.#pieces = [];
       return undefined;
@@ -183,16 +157,9 @@ export class RecordingCursor {
       return true;
     }
     this.#isLast = true;
-    if (this.#hole > 0) this.#reportHole(this.#nextOffset, 1);
-    const isTorn = this.#heldProblems.some(({ kind }) => kind.startsWith('torn'));
-    if (!this.#foundLine && !isTorn) this.#finishWithoutLine();
-    this.#releaseProblems();
+    if (this.#hole > 0) this.#reportHole(this.#nextPlace);
+    this.#problems.finish(this.#nextPlace);
     return false;
-  }
-
-  #finishWithoutLine(): void {
-    if (this.#isOnly || this.#heldProblems.length > 0) this.#refuse();
-    this.#report('empty', EMPTY, 1);
   }
 
   /** @returns Whether this is a line to look at. */
@@ -209,10 +176,7 @@ export class RecordingCursor {
       return false;
     }
     if (kind === 'connection') this.#checkVersion();
-    if (!this.#foundLine) {
-      this.#foundLine = true;
-      this.#releaseProblems();
-    }
+    if (!this.#problems.isRecording) this.#problems.confirm();
     return true;
   }
 
@@ -227,21 +191,22 @@ export class RecordingCursor {
   #skipHole(start: number, end: number): number {
     const at = endOfZeros(this.#segment, start, end);
     this.#hole += at - start;
-    this.#reportHole(this.#offset, 0);
+    this.#reportHole(this.#place);
     return at;
   }
 
-  #reportHole(offset: number, ahead: 0 | 1): void {
-    this.#report('hole', `${this.#hole} zero bytes (from byte ${offset} on) in the place of text`, ahead);
+  #reportHole(place: Place): void {
+    const what = `${this.#hole} zero bytes (from byte ${place.offset} on) in the place of text`;
+    this.#problems.report('hole', what, place);
     this.#hole = 0;
   }
 
   #complain(start: number, end: number, isTorn: boolean): void {
     const length = `${end - start} bytes from byte ${this.#offset} on`;
-    if (isTorn && (this.#foundLine || looksLikeOurs(this.#segment.subarray(start, end)))) {
-      this.#report('torn tail', `the last line is torn (${length})`);
+    if (isTorn && (this.#problems.isRecording || looksLikeOurs(this.#segment.subarray(start, end)))) {
+      this.#problems.report('torn tail', `the last line is torn (${length})`, this.#place);
     } else {
-      this.#report('bad line', `not a JSON object (${length})`);
+      this.#problems.report('bad line', `not a JSON object (${length})`, this.#place);
     }
   }
 
@@ -256,33 +221,14 @@ export class RecordingCursor {
     );
   }
 
-  #report(kind: ReadProblem['kind'], what: string, ahead: 0 | 1 = 0): void {
-    const line = this.#number + ahead;
-    const offset = ahead === 0 ? this.#offset : this.#nextOffset;
-    const problem = { kind, source: this.name, line, offset, message: `${this.name}:${line}: ${what}` };
-    if (this.#foundLine) {
-      this.#onProblem(problem);
-      return;
-    }
-    // Until there is a line of a recording it may be something else altogether, and that is another complaint.
-    this.#heldProblems.push(problem);
-    if (this.#heldProblems.length >= MAX_BAD_START) this.#refuse();
+  /** Where the current line is. */
+  get #place(): Place {
+    return { line: this.#number, offset: this.#offset };
   }
 
-  #releaseProblems(): void {
-    for (const problem of this.#heldProblems) this.#onProblem(problem);
-    this.#heldProblems = [];
-  }
-
-  #refuse(): never {
-    const first = this.#heldProblems[0];
-    const what =
-      first === undefined
-        ? `${this.name}:1: it is empty, so it is not a recording`
-        : `${this.name} is not a recording: ${first.message.slice(this.name.length + 1)}`;
-    throw new OpmasError('DATA', what, {
-      hint: 'A recording has one JSON object on each line (NDJSON), as `opmas-ws record` and `jq -c` write it.',
-    });
+  /** Where the line after it begins. */
+  get #nextPlace(): Place {
+    return { line: this.#number + 1, offset: this.#nextOffset };
   }
 }
 

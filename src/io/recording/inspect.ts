@@ -1,5 +1,5 @@
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
-import type { ReadProblem } from './cursor.js';
+import type { ReadProblem } from './read-problems.js';
 import { type ReadOptions, readRecording } from './reader.js';
 
 /** What is in a recording, and what is wrong with it. */

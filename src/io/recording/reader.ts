@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import type { RecordedLine } from '../../core/recording/recorded-line.js';
-import { type ReadProblem, RecordingCursor } from './cursor.js';
+import { RecordingCursor } from './cursor.js';
+import type { ReadProblem } from './read-problems.js';
 import { BatchBuilder, type RecordedBatch } from './recorded-batch.js';
 import { type OpenSource, openSource } from './source.js';
 

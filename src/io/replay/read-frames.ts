@@ -2,7 +2,7 @@ import type { Filter } from '../../core/filter/filter.js';
 import type { RecordedLine } from '../../core/recording/recorded-line.js';
 import { Pace, type PaceOptions } from '../../core/replay/pace.js';
 import { type Moment, TimeWindow } from '../../core/replay/time-window.js';
-import type { ReadProblem } from '../recording/cursor.js';
+import type { ReadProblem } from '../recording/read-problems.js';
 import { collectRecording, type LineCollector } from '../recording/reader.js';
 import { type FrameRun, FrameRunBuilder } from './frame-run.js';
 import type { LaneTable } from './lane-table.js';

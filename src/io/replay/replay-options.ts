@@ -3,7 +3,7 @@ import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import type { Moment } from '../../core/replay/time-window.js';
-import type { ReadProblem } from '../recording/cursor.js';
+import type { ReadProblem } from '../recording/read-problems.js';
 import type { ServingOptions } from '../server/serving-options.js';
 import type { ReplayNotice } from './replay-source.js';
 

@@ -1,7 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import { compileFilter } from '../../core/filter/filter.js';
 import { systemClock } from '../clock.js';
-import type { ReadProblem } from '../recording/cursor.js';
+import type { ReadProblem } from '../recording/read-problems.js';
 import { startServer } from '../server/mock-server.js';
 import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
 import { LaneTable } from './lane-table.js';
