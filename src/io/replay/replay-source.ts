@@ -3,6 +3,7 @@ import type { Refusal, ServedClient, ServerControl, StreamSource } from '../serv
 import { EndpointSearch } from './endpoint-search.js';
 import type { LifecycleStep } from './frame-run.js';
 import { FullSpeedPlayback } from './full-speed-playback.js';
+import { Gathering } from './gathering.js';
 import type { LaneGroup } from './lane-group.js';
 import { LifecycleStage, REMEMBER_MS } from './lifecycle-stage.js';
 import { Pacer } from './pacer.js';
@@ -46,9 +47,6 @@ export interface ReplayStatus {
   paused: boolean;
 }
 
-/** Connections that are made together share a playback: one reading for all of them. */
-const GATHER_MS = 5;
-const GATHER_AT_MOST_MS = 250;
 /** The first client of each endpoint that comes so soon after the start of a shared clock misses nothing. */
 const START_GRACE_MS = 1000;
 /** After its last line it goes on for so long, for a client that is a little late for that. */
@@ -69,7 +67,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #current: Playback | undefined;
   readonly #stage: LifecycleStage | undefined;
   readonly #search: EndpointSearch;
-  #gathering: { timer: NodeJS.Timeout; since: number } | undefined;
+  readonly #gathering: Gathering;
   #lingering: NodeJS.Timeout | undefined;
   #speed: number;
   #paused = false;
@@ -82,6 +80,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#options = options;
     this.#speed = options.speed === 'max' ? Number.POSITIVE_INFINITY : options.speed;
     this.#pacer = new Pacer(options);
+    this.#gathering = new Gathering(options.clock);
     this.#search = new EndpointSearch(options.programme);
     if (options.programme.lifecycle) {
       this.#stage = new LifecycleStage(options.programme, this.#pacer, (error) => this.#fail(error));
@@ -165,7 +164,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#gathering?.timer);
+    this.#gathering.cancel();
     clearTimeout(this.#lingering);
     await Promise.all([this.#stage?.stop(), this.#search.stop()]);
     this.#pacer.stop();
@@ -222,19 +221,10 @@ export class ReplaySource implements StreamSource, PlaybackControls {
       playback.start();
       return;
     }
-    // Each new client puts the start off a little, for the next one that comes with it.
-    const since = this.#gathering?.since ?? this.#options.clock.monotonic();
-    const elapsed = this.#options.clock.monotonic() - since;
-    clearTimeout(this.#gathering?.timer);
-    const timer = setTimeout(
-      () => {
-        this.#gathering = undefined;
-        if (!this.#options.shared) this.#current = undefined;
-        playback.start();
-      },
-      Math.max(0, Math.min(GATHER_MS, GATHER_AT_MOST_MS - elapsed)),
-    );
-    this.#gathering = { timer, since };
+    this.#gathering.add(() => {
+      if (!this.#options.shared) this.#current = undefined;
+      playback.start();
+    });
   }
 
   #leave(playback: Playback, client: ServedClient): void {
@@ -247,8 +237,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #discard(playback: Playback): void {
     if (playback === this.#current) {
       this.#current = undefined;
-      clearTimeout(this.#gathering?.timer);
-      this.#gathering = undefined;
+      this.#gathering.cancel();
     }
     this.#playbacks.delete(playback);
     playback.stop();
@@ -264,7 +253,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   #checkDone(): void {
     clearTimeout(this.#lingering);
-    const isBusy = this.#gathering !== undefined || [...this.#playbacks].some(({ isOver }) => !isOver);
+    const isBusy = this.#gathering.isUnderWay || [...this.#playbacks].some(({ isOver }) => !isOver);
     if (!this.#completed || isBusy) return;
     const done = () => {
       this.#markPlayed.resolve();
