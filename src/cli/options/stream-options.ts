@@ -41,7 +41,11 @@ export function addStreamOptions(command: Command): Command {
     .addOption(new Option('--heartbeat <t>', "time between the API's ping messages").default('30s'))
     .option('--no-heartbeat', 'send no ping messages')
     .option('--dead-after <t>', 'no byte from the server for so long = the link is dead', '25s')
-    .option('--max-message <size>', 'a larger message ends the connection', '16MiB')
+    .option(
+      '--max-message <size>',
+      'a larger message ends the connection; up to 256MiB, for record 48MiB',
+      '16MiB',
+    )
     .option('--max-buffer <size>', 'memory for output that is not taken yet', '64MiB');
   return addTrustOptions(addTokenOptions(command));
 }
