@@ -19,7 +19,7 @@ const TOGETHER = {
   start: /\/src\/cli\/(main|commands|commander|exit|version)\.ts$/,
   /** What every program needs that connects to a stream. */
   library:
-    /\/src\/(index|core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(line-filter|type-hints)|io\/(client|http|token)\/[^/]+|io\/(clock|on-demand))\.ts$/,
+    /\/src\/(index|core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(line-filter|type-hints)|io\/(client|http|token)\/[^/]+|io\/(clock|file-lock|on-demand))\.ts$/,
   /** What a connection needs, `ws` above all; loaded when there is to be one. */
   connection: /\/src\/io\/client\/connection\/[^/]+\.ts$/,
   /** And what the commands need for it. */

@@ -69,7 +69,7 @@ export async function changeConfig(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Config> {
   const path = configPath(environment);
-  return withLock(`${path}.lock`, async () => {
+  return withLock(path, async () => {
     const config = await readConfig(environment);
     const contexts = new Map(config.contexts);
     const { current, previous } = { ...config, ...change(config, contexts) };

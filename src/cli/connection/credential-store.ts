@@ -91,7 +91,7 @@ export class LocalCredentialStore implements CredentialStore {
   }
 
   exclusively<T>(account: string, work: () => Promise<T>): Promise<T> {
-    return withLock(`${this.#pathOf(account)}.lock`, work);
+    return withLock(this.#pathOf(account), work);
   }
 
   /** What the keychain gives; `undefined` when it is off or cannot be used, which is then remembered. */

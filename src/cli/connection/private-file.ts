@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { OpmasError } from '../../index.js';
+import { type FileLock, OpmasError, tryLock } from '../../index.js';
 
-/** No work on a file takes so long; a lock that is older was left behind, whatever process has its number now. */
-const STALE_MS = 30_000;
 const LOCK_LIMIT_MS = 12_000;
 const LOCK_POLL_MS = 25;
 
@@ -76,54 +74,32 @@ export async function removePrivateFile(path: string): Promise<boolean> {
 }
 
 /**
- * Runs the work while this process holds a lock file. The lock of a killed process does not count; whoever waits
- * longer than 12 s goes on without one, because the files themselves are replaced in one step anyway.
+ * Runs the work while this process holds the lock on that file. The lock of a killed process does not count; whoever
+ * waits longer than 12 s goes on without one, because the files themselves are replaced in one step anyway.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const held = await takeLock(path);
+  const lock = await takeLock(path);
   try {
     return await work();
   } finally {
-    if (held) await rm(path, { force: true });
+    await lock?.release();
   }
 }
 
-async function takeLock(path: string): Promise<boolean> {
+async function takeLock(path: string): Promise<FileLock | undefined> {
   const deadline = performance.now() + LOCK_LIMIT_MS;
   do {
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      await writeDurably(path, String(process.pid));
-      return true;
-    } catch (error) {
+      const result = await tryLock(path);
+      if ('lock' in result) return result.lock;
+    } catch {
       // A place that can't be written has no lock; the work itself says what is wrong with it.
-      if (!isErrno(error, 'EEXIST')) return false;
-      await dropStaleLock(path);
-      await delay(LOCK_POLL_MS);
+      return undefined;
     }
+    await delay(LOCK_POLL_MS);
   } while (performance.now() < deadline);
-  return false;
-}
-
-async function dropStaleLock(path: string): Promise<void> {
-  const holder = await readFile(path, 'utf8').catch(() => undefined);
-  const age = await stat(path).then(
-    ({ mtimeMs }) => Date.now() - mtimeMs,
-    () => 0,
-  );
-  if (holder === undefined || (age <= STALE_MS && !isDead(holder))) return;
-  await rm(path, { force: true });
-}
-
-/** Whether no process has that number; an empty lock is being written. */
-function isDead(holder: string): boolean {
-  if (!/^\d+$/.test(holder)) return false;
-  try {
-    process.kill(Number(holder), 0);
-    return false;
-  } catch (error) {
-    return isErrno(error, 'ESRCH');
-  }
+  return undefined;
 }
 
 function isErrno(error: unknown, code: string): boolean {

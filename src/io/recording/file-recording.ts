@@ -4,7 +4,7 @@ import type { LineBatch } from '../../core/recording/line.js';
 import { RecordedLine } from '../../core/recording/recorded-line.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
-import type { RecordingLock } from './lock.js';
+import type { FileLock } from '../file-lock.js';
 import { countLines, localError, WriteFailure } from './part-file.js';
 import { PartSequence } from './part-sequence.js';
 import type { RecordingWriter, RecordOptions } from './writer.js';
@@ -20,7 +20,7 @@ export interface OpenedRecording {
   /** Bytes that are in the file. */
   size: number;
   /** `undefined` for pipes and devices, which nobody can take away either. */
-  lock: RecordingLock | undefined;
+  lock: FileLock | undefined;
   /** Whether the file was created just now; it goes again when nothing is recorded. */
   isNew: boolean;
 }
@@ -35,7 +35,7 @@ interface WaitingBatch {
 export class FileRecording implements RecordingWriter {
   readonly #options: RecordOptions;
   readonly #clock: Clock;
-  readonly #lock: RecordingLock | undefined;
+  readonly #lock: FileLock | undefined;
   readonly #isNew: boolean;
   readonly #parts: PartSequence;
   /** The last of the tasks that wait for each other. */

@@ -1,10 +1,12 @@
 import type { FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { OpmasError } from '../../core/errors.js';
 import type { LineBatch } from '../../core/recording/line.js';
 import type { Clock } from '../clock.js';
+import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
 import { FileRecording } from './file-recording.js';
-import { acquireLock } from './lock.js';
+import { localError } from './part-file.js';
 import { createFile, openExisting, removeFile, type TargetKind, targetKind } from './target.js';
 
 /** What {@link openRecording} takes besides the path; all of it optional. */
@@ -66,7 +68,7 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
     throw new OpmasError('USAGE', '--append and --force exclude each other');
   const kind = await targetKind(path);
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);
-  const lock = await acquireLock(path);
+  const lock = await lockRecording(path);
   try {
     const { handle, isNew } = await openLocked(path, options);
     const { size } = await handle.stat();
@@ -75,6 +77,22 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
     await lock.release();
     throw error;
   }
+}
+
+/** @throws {OpmasError} `LOCAL` when another process has the lock, or it can't be written. */
+async function lockRecording(path: string): Promise<FileLock> {
+  const result = await tryLock(path).catch((error: unknown) => {
+    throw localError(`${path} cannot be written`, error);
+  });
+  if ('holder' in result) throw inUse(path, result.holder);
+  return result.lock;
+}
+
+function inUse(path: string, { pid, host }: LockHolder): OpmasError {
+  const where = host === hostname() ? '' : ` on ${host}`;
+  return new OpmasError('LOCAL', `${path} is in use by pid ${pid}${where}`, {
+    hint: 'Another recorder writes to it. Choose another file with -o.',
+  });
 }
 
 async function openLocked(

@@ -188,8 +188,9 @@ describe('a new recording', () => {
     const reader = spawn('sh', ['-c', `exec < "$0"; sleep 0.2; cat`, path]);
     const chunks: Buffer[] = [];
     reader.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const isRead = once(reader, 'close');
     const writer = await record(path, [batch(...lines), batch(event(-1))]);
-    await once(reader, 'close');
+    await isRead;
     expect(Buffer.concat(chunks).toString()).toBe(lines.join('') + event(-1));
     expect(writer.lines).toBe(3001);
   });

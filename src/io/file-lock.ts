@@ -2,18 +2,15 @@ import { readFileSync } from 'node:fs';
 import { open, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { OpmasError } from '../../core/errors.js';
-import { localError } from './part-file.js';
 
-/** Who holds a lock. `started` tells a process from a later one with the same number; absent where nothing tells it. */
-interface Holder {
+/** Who holds a lock. */
+export interface LockHolder {
   pid: number;
   host: string;
+  /** Tells a process from a later one with the same number; absent where nothing tells it. */
   started?: string;
 }
 
-/** How often the holder of a lock shows that it lives, for those that can't see its process (another host). */
-export const LOCK_HEARTBEAT_MS = 5000;
 /** The lock of another host is void when its holder has not shown itself for so long. */
 const FOREIGN_LIMIT_MS = 30_000;
 /** A lock without a text is being written, or its writer was killed just then. */
@@ -23,31 +20,32 @@ const GUARD_LIMIT_MS = 2000;
 const POLL_MS = 20;
 
 /** A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void by itself. */
-export interface RecordingLock {
-  /** Shows that the holder lives; to be called every {@link LOCK_HEARTBEAT_MS}. */
+export interface FileLock {
+  /** Shows that the holder lives, to those who can't see its process (another host): at least every 15 s. */
   refresh(): Promise<void>;
   release(): Promise<void>;
 }
 
 /**
- * Takes the lock on a file.
+ * Takes the lock on a file, if nobody has it.
  *
- * @throws {OpmasError} `LOCAL` when another process has it (within 1 s), or the lock can't be written.
+ * @returns The lock, or who holds it.
+ * @throws The error of the file system when the lock can't be written or read.
  */
-export async function acquireLock(path: string): Promise<RecordingLock> {
+export async function tryLock(path: string): Promise<{ lock: FileLock } | { holder: LockHolder }> {
   const lockPath = `${path}.lock`;
   const text = JSON.stringify(holderOf(process.pid));
   for (;;) {
-    if (await create(lockPath, text, path)) return heldLock(lockPath, text);
+    if (await create(lockPath, text)) return { lock: heldLock(lockPath, text) };
     const found = await readLock(lockPath);
     if (found === undefined) continue;
     const holder = parseHolder(found);
-    if (holder !== undefined && (await isAlive(holder, lockPath))) throw inUse(path, holder);
+    if (holder !== undefined && (await isAlive(holder, lockPath))) return { holder };
     await takeAway(lockPath, found);
   }
 }
 
-function heldLock(lockPath: string, text: string): RecordingLock {
+function heldLock(lockPath: string, text: string): FileLock {
   return {
     refresh: async () => {
       const now = new Date();
@@ -62,14 +60,19 @@ function heldLock(lockPath: string, text: string): RecordingLock {
   };
 }
 
-async function create(lockPath: string, text: string, path: string): Promise<boolean> {
+/** @returns Whether there was none. */
+async function create(path: string, text: string): Promise<boolean> {
+  const handle = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return undefined;
+    throw error;
+  });
+  if (handle === undefined) return false;
   try {
-    const handle = await open(lockPath, 'wx', 0o600);
     await handle.writeFile(text).finally(() => handle.close());
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw localError(`${path} cannot be written`, error);
+    await unlink(path).catch(() => undefined);
+    throw error;
   }
 }
 
@@ -78,7 +81,7 @@ async function readLock(lockPath: string): Promise<string | undefined> {
   for (let waited = 0; ; waited += POLL_MS) {
     const text = await readFile(lockPath, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
-      throw new OpmasError('LOCAL', `${lockPath} cannot be read: ${error.message}`, { cause: error });
+      throw error;
     });
     if (text !== '' || waited >= EMPTY_LIMIT_MS) return text;
     await delay(POLL_MS);
@@ -91,7 +94,7 @@ async function readLock(lockPath: string): Promise<string | undefined> {
  */
 async function takeAway(lockPath: string, judged: string): Promise<void> {
   const guard = `${lockPath}.guard`;
-  if (!(await create(guard, '', lockPath))) {
+  if (!(await create(guard, ''))) {
     await removeIfOld(guard);
     await delay(POLL_MS);
     return;
@@ -113,14 +116,7 @@ async function removeIfOld(guard: string): Promise<void> {
   }
 }
 
-function inUse(path: string, { pid, host }: Holder): OpmasError {
-  const where = host === hostname() ? '' : ` on ${host}`;
-  return new OpmasError('LOCAL', `${path} is in use by pid ${pid}${where}`, {
-    hint: 'Another recorder writes to it. Choose another file with -o.',
-  });
-}
-
-async function isAlive(holder: Holder, lockPath: string): Promise<boolean> {
+async function isAlive(holder: LockHolder, lockPath: string): Promise<boolean> {
   if (holder.host !== hostname()) {
     const { mtimeMs } = await stat(lockPath).catch(() => ({ mtimeMs: 0 }));
     return Math.abs(Date.now() - mtimeMs) < FOREIGN_LIMIT_MS;
@@ -133,9 +129,9 @@ async function isAlive(holder: Holder, lockPath: string): Promise<boolean> {
   return holder.started === undefined || holder.started === startOf(holder.pid);
 }
 
-function parseHolder(text: string): Holder | undefined {
+function parseHolder(text: string): LockHolder | undefined {
   try {
-    const holder = JSON.parse(text) as Holder;
+    const holder = JSON.parse(text) as LockHolder;
     return Number.isSafeInteger(holder.pid) && holder.pid > 0 && typeof holder.host === 'string'
       ? holder
       : undefined;
@@ -144,7 +140,7 @@ function parseHolder(text: string): Holder | undefined {
   }
 }
 
-function holderOf(pid: number): Holder {
+function holderOf(pid: number): LockHolder {
   const started = startOf(pid);
   return { pid, host: hostname(), ...(started === undefined ? {} : { started }) };
 }
