@@ -5,6 +5,7 @@ import { RecordedLine } from '../../core/recording/recorded-line.js';
 import { GzipDamage, gunzip } from './gunzip.js';
 import { localError } from './part-file.js';
 import { readRecording } from './reader.js';
+import { isGzip } from './source.js';
 
 const LF = 0x0a;
 const BLOCK_BYTES = 64 * 1024;
@@ -24,12 +25,20 @@ export type Repair = string | undefined;
 export async function prepareAppend(path: string, handle: FileHandle, compressed: boolean): Promise<Repair> {
   const { size } = await handle.stat();
   if (size === 0) return undefined;
+  if ((await isGzip(handle)) !== compressed) throw misnamed(path, compressed);
   await refuseForeign(path);
   try {
     return compressed ? await repairGzip(path, handle, size) : await repairText(path, handle, size);
   } catch (error) {
     throw error instanceof OpmasError ? error : localError(`${path} cannot be repaired`, error);
   }
+}
+
+function misnamed(path: string, compressed: boolean): OpmasError {
+  const what = compressed
+    ? 'is no gzip data, though its name ends in .gz'
+    : 'is gzip data, but its name does not end in .gz';
+  return new OpmasError('DATA', `${path} ${what}`, { hint: 'Rename it, or choose another file with -o.' });
 }
 
 /** Lines that do not say when they were received were not written by us, and ours have no place among them. */

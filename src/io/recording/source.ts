@@ -52,7 +52,8 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   return { name: path, blocks: unpacked(read, isFile), memory, close: () => handle.close() };
 }
 
-async function isGzip(handle: FileHandle): Promise<boolean> {
+/** Whether a file begins as gzip data does (RFC 1952, section 2.3.1). */
+export async function isGzip(handle: FileHandle): Promise<boolean> {
   const start = Buffer.alloc(2);
   // What can't be read is told when it is read.
   await handle.read(start, 0, start.length, 0).catch(() => undefined);

@@ -293,6 +293,19 @@ describe('.gz', () => {
     }
   });
 
+  test.each([
+    ['capture.ndjson', gzipSync(event(1).repeat(50)), 'gzip data, but its name does not end in .gz'],
+    ['capture.ndjson.gz', Buffer.from(event(1)), 'no gzip data, though its name ends in .gz'],
+  ])('is told by the name: %s with other contents is left alone', async (name, content, why) => {
+    const path = await fresh(name);
+    await writeFile(path, content);
+    await expect(openRecording(path, { append: true })).rejects.toMatchObject({
+      code: 'DATA',
+      message: expect.stringContaining(why),
+    });
+    expect((await readFile(path)).equals(content)).toBe(true);
+  });
+
   test('that others have compressed is appended to when it is whole, and left alone when it is not', async () => {
     const path = await fresh('capture.ndjson.gz');
     const named = Buffer.from(gzipSync(event(1).trimEnd()));
