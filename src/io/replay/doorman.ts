@@ -63,7 +63,7 @@ export class Doorman implements Paced {
   }
 
   async #open(): Promise<void> {
-    for (let tries = 1; !this.#stopped; tries++) {
+    for (let tries = 1; !this.#stopped && !this.#isShut; tries++) {
       try {
         await this.#door.control.resume();
         return;

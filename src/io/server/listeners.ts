@@ -26,6 +26,8 @@ export class Listeners {
   readonly addresses: readonly string[];
   readonly #servers: readonly Server[];
   readonly #sockets = new Set<Socket>();
+  /** Changes with each call that says whether to listen: whoever still waits for an address then is out of date. */
+  #turn = 0;
 
   constructor(options: ListenersOptions) {
     const host = options.host.replace(/^\[|\]$/g, '');
@@ -34,12 +36,14 @@ export class Listeners {
   }
 
   /**
-   * Listens on all addresses. One beyond the first that this machine does not have (no IPv6) is left out.
+   * Listens on all addresses. One beyond the first that this machine does not have (no IPv6) is left out. When
+   * {@link stop} comes meanwhile it does not listen.
    *
    * @param port 0 = any that is free on all addresses.
    * @returns The port. @throws {OpmasError} `LOCAL`, naming the port, when it is in use or not permitted.
    */
   async listen(port: number): Promise<number> {
+    const turn = ++this.#turn;
     for (let tries = 1; ; tries++) {
       let actual = port;
       let address = '';
@@ -50,10 +54,15 @@ export class Listeners {
             if (index > 0 && NO_SUCH_ADDRESS.has(codeOf(error))) return actual;
             throw error;
           });
+          if (turn !== this.#turn) {
+            if (server.listening) server.close();
+            return actual;
+          }
         }
         return actual;
       } catch (error) {
-        this.stop();
+        if (turn !== this.#turn) return actual;
+        this.#closeServers();
         if (port === 0 && codeOf(error) === 'EADDRINUSE' && tries < FREE_PORT_TRIES) continue;
         throw listenError(error, address, actual);
       }
@@ -62,6 +71,11 @@ export class Listeners {
 
   /** Stops listening: from now on the machine itself refuses. Connections that are open stay. */
   stop(): void {
+    this.#turn++;
+    this.#closeServers();
+  }
+
+  #closeServers(): void {
     for (const server of this.#servers) if (server.listening) server.close();
   }
 

@@ -35,7 +35,8 @@ export async function answerRest(
     answer = await route(request, options);
   } catch (error) {
     if (!(error instanceof BodyTooLarge)) {
-      // The client has gone in the middle of its body.
+      const hasLeft = request.destroyed && !request.complete;
+      if (!hasLeft) throw error;
       response.destroy();
       return;
     }

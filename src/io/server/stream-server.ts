@@ -58,6 +58,8 @@ export class StreamServer implements MockServer {
   readonly #clients = new Set<SocketClient>();
   readonly #webSockets: WebSocketServer;
   #eventsOfGone = 0;
+  /** Nobody is let in any more. */
+  #isEnding = false;
   #closing: Promise<void> | undefined;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
   /** Called when the last client has gone. */
@@ -82,8 +84,18 @@ export class StreamServer implements MockServer {
       host,
       connections: this.#limits.connections,
       requestMs: this.#limits.headerMs,
-      onRequest: (request, response) => void this.#answer(request, response),
-      onUpgrade: (request, socket, head) => void this.#upgrade(request, socket, head),
+      onRequest: (request, response) => {
+        this.#answer(request, response).catch((error) => {
+          response.writeHead(500, { connection: 'close' }).end();
+          this.#break(error);
+        });
+      },
+      onUpgrade: (request, socket, head) => {
+        this.#upgrade(request, socket, head).catch((error) => {
+          refuse(socket, { kind: 'status', status: 500 });
+          this.#break(error);
+        });
+      },
     });
     const stage: FaultStage = {
       clients: () => [...this.#clients],
@@ -119,7 +131,7 @@ export class StreamServer implements MockServer {
     }
     this.#source.finished?.then(
       () => this.#finish(CloseCode.NORMAL, this.#settle.resolve),
-      (error) => this.#finish(CloseCode.INTERNAL_ERROR, () => this.#settle.reject(error)),
+      (error) => this.#break(error),
     );
   }
 
@@ -155,7 +167,8 @@ export class StreamServer implements MockServer {
 
   /** The source has nothing more: whoever still reads gets it all, then the server ends. */
   async #finish(code: number, settle: () => void): Promise<void> {
-    if (this.#closing !== undefined) return;
+    if (this.#isEnding) return;
+    this.#isEnding = true;
     this.#listeners.stop();
     for (const client of this.#clients) client.close(code);
     await this.#emptied();
@@ -163,7 +176,22 @@ export class StreamServer implements MockServer {
     await this.#closing;
   }
 
+  /** What the source, or whoever listens, does wrong ends the server: nobody waits for ever, and `finished` tells. */
+  #break(error: unknown): void {
+    void this.#finish(CloseCode.INTERNAL_ERROR, () => this.#settle.reject(error));
+  }
+
+  /** Calls what others wrote. */
+  #guarded(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
   async #close(code: number, reason: string): Promise<void> {
+    this.#isEnding = true;
     this.#listeners.stop();
     this.#faults.stop();
     for (const client of this.#clients) client.close(code, reason);
@@ -209,7 +237,7 @@ export class StreamServer implements MockServer {
 
   #withinLimits(verdict: Verdict): Verdict {
     const { kind, endpoint } = verdict;
-    if (this.#closing !== undefined) return refused(endpoint, { kind: 'drop' }, 'closing');
+    if (this.#isEnding) return refused(endpoint, { kind: 'drop' }, 'closing');
     const isFull = this.#clients.size >= this.#limits.clients;
     return kind === 'admitted' && isFull ? refusedBy(endpoint, 503, 'too many clients') : verdict;
   }
@@ -222,7 +250,7 @@ export class StreamServer implements MockServer {
       this.#clients.delete(client);
       this.#eventsOfGone += client.events;
       if (leave !== undefined) {
-        leave();
+        this.#guarded(leave);
         this.#report({ kind: 'ended', endpoint, code, ...(why && { why }), clients: this.clients });
       }
       if (this.clients === 0) for (const wake of this.#onEmpty.splice(0)) wake();
@@ -243,10 +271,12 @@ export class StreamServer implements MockServer {
     }
     client.stall(this.#faults.stalled);
     this.#report({ kind: 'opened', endpoint, clients: this.clients });
-    leave = this.#source.connect(client);
+    this.#guarded(() => {
+      leave = this.#source.connect(client);
+    });
   }
 
   #report(activity: ServerActivity): void {
-    this.#options.onActivity?.(activity);
+    this.#guarded(() => this.#options.onActivity?.(activity));
   }
 }

@@ -164,6 +164,24 @@ describe('what a source can do', () => {
     expect(server.port).toBe(port);
   });
 
+  it('stays shut when it is shut again before it listens', async () => {
+    let control!: ServerControl;
+    const source = Object.assign(new HandSource(), {
+      start(given: ServerControl) {
+        control = given;
+      },
+    });
+    const { port } = keep(await startServer(source));
+    control.suspend();
+    const listening = control.resume();
+    control.suspend();
+    await listening;
+    await expect(rawConnect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    if (await hasIPv6()) await expect(rawConnect(port, '::1')).rejects.toThrow();
+    await control.resume();
+    expect(statusOf(await rawRequest(port, HEALTH))).toBe(200);
+  });
+
   it.each([
     [1000, '', 1000],
     [1011, 'x', 1011],
@@ -210,6 +228,65 @@ describe('what a source can do', () => {
     source.fail(new Error('the recording is torn'));
     await expect(server.finished).rejects.toThrow('the recording is torn');
     // A client that takes 1000 for the end of everything would miss the rest without knowing it.
+    expect((await client.end).code).toBe(1011);
+  });
+});
+
+describe('the end', () => {
+  it('lets nobody in who was connected before and asks for his stream now', async () => {
+    const source = new HandSource();
+    const server = keep(await startServer(source));
+    const early = await rawConnect(server.port);
+    const client = await new StreamClient(streamUrl(server)).opened();
+    client.socket.pause();
+    source.finish();
+    // The first client has not taken its end yet, so the server is still there.
+    const answer = readToEnd(early);
+    early.write(upgradeRequest(`/api/v1/ws/rules?token=${server.token}`));
+    expect(await answer).toBe('');
+    client.socket.resume();
+    await server.finished;
+    expect(source.clients).toHaveLength(1);
+  });
+
+  it.each([
+    ['admit', { admit: () => Promise.reject(new Error('broken')) }],
+    ['serves', { serves: () => Promise.reject(new Error('broken')) }],
+    [
+      'connect',
+      {
+        connect: () => {
+          throw new Error('broken');
+        },
+      },
+    ],
+  ])('comes with the error of a source that fails in `%s`, and clients hear of it', async (_, broken) => {
+    const server = keep(await startServer(Object.assign(new HandSource(), broken)));
+    const client = new StreamClient(streamUrl(server, 'device/42'));
+    const { code, status } = await client.end;
+    expect(status ?? code).toBe('connect' in broken ? 1011 : 500);
+    await expect(server.finished).rejects.toThrow('broken');
+  });
+
+  it('comes with the error of a source that fails at a plain request', async () => {
+    const broken = { serves: () => Promise.reject(new Error('broken')) };
+    const server = keep(await startServer(Object.assign(new HandSource(), broken)));
+    const answer = await rawRequest(server.port, HEALTH.replace('/health', '/api/v1/ws/device/42'));
+    expect(statusOf(answer)).toBe(500);
+    await expect(server.finished).rejects.toThrow('broken');
+  });
+
+  it('comes with the error of whoever listens to what happens', async () => {
+    const source = new HandSource();
+    const server = keep(
+      await startServer(source, {
+        onActivity: () => {
+          throw new Error('broken');
+        },
+      }),
+    );
+    const client = new StreamClient(streamUrl(server));
+    await expect(server.finished).rejects.toThrow('broken');
     expect((await client.end).code).toBe(1011);
   });
 });
