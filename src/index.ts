@@ -35,13 +35,12 @@ export {
   type OpmasEvent,
   type UnknownEvent,
 } from './core/protocol.js';
+export { type ConnectionState, FORMAT_VERSION } from './core/recording/connection-state.js';
 export { type EventLineShape, eventLineShape } from './core/recording/event-line.js';
 export { withoutLifecycleLines } from './core/recording/lifecycle-lines.js';
 export {
-  type ConnectionState,
   type EventLine,
   eventOf,
-  FORMAT_VERSION,
   formatInvalidLine,
   formatLifecycleLine,
   type InvalidLine,

@@ -76,7 +76,8 @@ function tiles(report: InspectedRecording): string {
   ];
   if (dropped > 0) all.push(tile(number(dropped), 'events dropped', 'bad'));
   if (invalid > 0) all.push(tile(number(invalid), 'invalid frames', 'warn'));
-  if (badLines > 0) all.push(tile(number(badLines), 'bad lines skipped', 'warn'));
+  if (badLines > 0)
+    all.push(tile(number(badLines), badLines === 1 ? 'bad line skipped' : 'bad lines skipped', 'warn'));
   if (tornTail) all.push(tile('torn', 'last line', 'warn'));
   return `<div class="tiles">${all.join('')}</div>`;
 }

@@ -138,7 +138,10 @@ function faultLines(report: InspectedRecording, palette: Palette): string[] {
       `${label('Refusals')}${countList(refusalCounts.map(({ name, count }) => ({ name: refusalText(name), count })))}`,
     );
   if (dropped > 0) lines.push(`${label('Dropped')}${palette.red(`${number(dropped)} events`)}`);
-  if (invalid > 0) lines.push(`${label('Invalid')}${number(invalid)} frames were no JSON object`);
+  if (invalid > 0)
+    lines.push(
+      `${label('Invalid')}${number(invalid)} ${invalid === 1 ? 'frame was' : 'frames were'} no JSON object`,
+    );
   if (badLines > 0) lines.push(`${label('Bad lines')}${palette.yellow(number(badLines))}`);
   if (tornTail) lines.push(`${label('Torn tail')}${palette.yellow('the last line is not whole')}`);
   return lines;

@@ -1,5 +1,6 @@
+import type { ConnectionState } from './connection-state.js';
 import { findLifecycleLines } from './lifecycle-lines.js';
-import { type ConnectionState, formatLifecycleLine } from './line.js';
+import { formatLifecycleLine } from './line.js';
 import type { RecordedLine } from './recorded-line.js';
 
 interface Connection {

@@ -7,13 +7,12 @@
  * An event line is the server's own text with those two members spliced in after its opening brace, so that taking
  * them off gives the very bytes that came. Lines that others rewrote (`jq`) are read by their members' names.
  */
+
 import { removeMembers } from '../json/members.js';
 import type { OpmasEvent } from '../protocol.js';
+import { type ConnectionState, readConnectionState } from './connection-state.js';
 import { eventLineShape, frameOf } from './event-line.js';
 import { TIMESTAMP_LENGTH } from './timestamp.js';
-
-/** Version of the recording format; written in each `connecting` line. */
-export const FORMAT_VERSION = 1;
 
 /** A run of whole lines in order: what passes from stage to stage. */
 export interface LineBatch {
@@ -26,24 +25,6 @@ export interface LineBatch {
   /** Gives the memory back for reuse. Optional: call it only when nobody will look at `bytes` again. */
   release?(): void;
 }
-
-/**
- * What happened to a connection (contract, section 6). Times are timestamps, waits are milliseconds. `continued` marks
- * lines at the start of a further file of one recording: they repeat what was so already, nothing has happened.
- */
-export type ConnectionState =
-  | {
-      state: 'connecting';
-      attempt: number;
-      url: string;
-      recorder: string;
-      format: number;
-      continued?: true;
-    }
-  | { state: 'refused'; status?: number; error?: string; retry_in_ms?: number }
-  | { state: 'open'; gap_since?: string; continued?: true }
-  | { state: 'closed'; code: number; reason: string; retry_in_ms?: number }
-  | { state: 'dropped'; count: number; from: string; to: string };
 
 interface LineOrigin {
   /** Timestamp as it stands in the line; `undefined` in NDJSON of other origin. */
@@ -180,8 +161,9 @@ function lineOfMembers(members: Record<string, unknown>, text: string): Line {
   };
   // Without `received_at` it is not ours, whatever its members are called.
   if (origin.receivedAt === undefined) return { kind: 'event', ...origin, frame: Buffer.from(text) };
-  const { connection, invalid } = members;
-  if (isConnectionState(connection)) return { kind: 'connection', ...origin, connection };
+  const connection = readConnectionState(members.connection);
+  if (connection !== undefined) return { kind: 'connection', ...origin, connection };
+  const { invalid } = members;
   if (isObject(invalid)) return { kind: 'invalid', ...origin, ...contentOf(invalid) };
   const frame = Buffer.from(removeMembers(text, ['received_at', 'endpoint']));
   return { kind: 'event', ...origin, frame };
@@ -189,16 +171,12 @@ function lineOfMembers(members: Record<string, unknown>, text: string): Line {
 
 /** Reads what {@link formatInvalidLine} wrote. */
 function contentOf(invalid: Record<string, unknown>): Pick<InvalidLine, 'reason' | 'frame' | 'binary'> {
-  const { base64, opcode } = invalid;
-  const reason = String(invalid.reason ?? '');
+  const { base64, opcode, text } = invalid;
+  const reason = typeof invalid.reason === 'string' ? invalid.reason : '';
   if (typeof base64 !== 'string') {
-    return { reason, frame: Buffer.from(String(invalid.text ?? '')), binary: false };
+    return { reason, frame: Buffer.from(typeof text === 'string' ? text : ''), binary: false };
   }
   return { reason, frame: Buffer.from(base64, 'base64'), binary: opcode !== 'text' };
-}
-
-function isConnectionState(value: unknown): value is ConnectionState {
-  return isObject(value) && typeof value.state === 'string';
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -2,6 +2,7 @@ import { FrameReader } from '../json/frame.js';
 import type { ScanMemory } from '../json/scan-memory.js';
 import { endpointOfType } from '../protocol.js';
 import { BytePattern } from './byte-pattern.js';
+import type { ConnectionState } from './connection-state.js';
 import {
   ENDPOINT,
   endOfPlainText,
@@ -10,7 +11,7 @@ import {
   RECEIVED_AT,
   TIMESTAMP_OFFSET,
 } from './event-line.js';
-import { type ConnectionState, type Line, parseLine } from './line.js';
+import { type Line, parseLine } from './line.js';
 import { parseTimestamp, TIMESTAMP_LENGTH } from './timestamp.js';
 import { TimestampReader } from './timestamp-reader.js';
 

@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../recording/line.js';
+import type { ConnectionState } from '../recording/connection-state.js';
 import { CATCH_UP_MS, type Downtime, type DowntimeFinder, type RefusalManner, SLACK_MS } from './downtime.js';
 
 /** A recorded attempt to connect. Times are microseconds of the schedule. */

@@ -26,7 +26,7 @@
  * comes meanwhile is let in, or refused as before; and a downtime begins no sooner than its first refusal is read.
  */
 
-import type { ConnectionState } from '../recording/line.js';
+import type { ConnectionState } from '../recording/connection-state.js';
 import {
   type Downtime,
   DowntimeFinder,

@@ -1,5 +1,5 @@
 import { closeMeaning } from '../close-code.js';
-import type { ConnectionState } from '../recording/line.js';
+import type { ConnectionState } from '../recording/connection-state.js';
 import { parseTimestamp } from '../recording/timestamp.js';
 import { Tally } from './tally.js';
 

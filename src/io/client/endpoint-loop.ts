@@ -1,7 +1,7 @@
 import { displayUrl, endpointUrl } from '../../core/address.js';
 import { CloseCode } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
-import { type ConnectionState, FORMAT_VERSION } from '../../core/recording/line.js';
+import { type ConnectionState, FORMAT_VERSION } from '../../core/recording/connection-state.js';
 import {
   type ConnectionEnd,
   type Consequence,

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { Filter } from '../../core/filter/filter.js';
 import { FrameReader } from '../../core/json/frame.js';
+import type { ConnectionState } from '../../core/recording/connection-state.js';
 import { eventHead, TIMESTAMP_OFFSET } from '../../core/recording/event-line.js';
-import { type ConnectionState, formatInvalidLine, formatLifecycleLine } from '../../core/recording/line.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../core/recording/line.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import type { EndpointSink } from './endpoint-loop.js';
 import type { LineQueue } from './line-queue.js';

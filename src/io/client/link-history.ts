@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../../core/recording/line.js';
+import type { ConnectionState } from '../../core/recording/connection-state.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import type { ConnectionEnd } from '../../core/retry.js';
 import { type Clock, Stamper } from '../clock.js';

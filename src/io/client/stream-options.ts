@@ -1,6 +1,6 @@
 import type { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
-import type { ConnectionState } from '../../core/recording/line.js';
+import type { ConnectionState } from '../../core/recording/connection-state.js';
 import type { RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';

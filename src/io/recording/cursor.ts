@@ -1,6 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
+import { FORMAT_VERSION } from '../../core/recording/connection-state.js';
 import { RECEIVED_AT } from '../../core/recording/event-line.js';
-import { FORMAT_VERSION } from '../../core/recording/line.js';
 import { RecordedLine } from '../../core/recording/recorded-line.js';
 import { GzipDamage } from './gunzip.js';
 import { type Place, type ReadProblem, ReadProblems } from './read-problems.js';
@@ -211,11 +211,12 @@ export class RecordingCursor {
   }
 
   #checkVersion(): void {
-    const connection = this.line.connection as { state: string; format?: unknown; recorder?: unknown };
-    if (typeof connection.format !== 'number' || connection.format <= FORMAT_VERSION) return;
+    const { connection } = this.line;
+    if (connection?.state !== 'connecting' || connection.format <= FORMAT_VERSION) return;
+    const { format, recorder } = connection;
     throw new OpmasError(
       'DATA',
-      `${this.name}:${this.#number}: format ${connection.format}, written by ${connection.recorder}, is newer than ` +
+      `${this.name}:${this.#number}: format ${format}, written by ${recorder || 'somebody'}, is newer than ` +
         `format ${FORMAT_VERSION}, which this version reads`,
       { hint: 'Install a newer opmas-ws: npm install -g opmas-ws@latest' },
     );

@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../../core/recording/line.js';
+import type { ConnectionState } from '../../core/recording/connection-state.js';
 import type { RecordedLine } from '../../core/recording/recorded-line.js';
 import type { Pace } from '../../core/replay/pace.js';
 import type { LineCollector } from '../recording/reader.js';

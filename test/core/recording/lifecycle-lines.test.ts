@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { ConnectionMemory } from '../../../src/core/recording/connection-memory.js';
+import type { ConnectionState } from '../../../src/core/recording/connection-state.js';
 import { findLifecycleLines, withoutLifecycleLines } from '../../../src/core/recording/lifecycle-lines.js';
-import { type ConnectionState, formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { formatLifecycleLine } from '../../../src/core/recording/line.js';
 
 const at = '2026-11-22T21:50:00.000000Z';
 const tricky =

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ConnectionState } from '../../../src/core/recording/connection-state.js';
 import {
   eventHead,
   eventLineCapacity,
@@ -7,7 +8,6 @@ import {
   writeEventLine,
 } from '../../../src/core/recording/event-line.js';
 import {
-  type ConnectionState,
   formatInvalidLine,
   formatLifecycleLine,
   type Line,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionState } from '../../../src/core/recording/line.js';
+import type { ConnectionState } from '../../../src/core/recording/connection-state.js';
 import type { Downtime } from '../../../src/core/replay/downtime.js';
 import { LifecycleScript, type ScriptedAnswer } from '../../../src/core/replay/lifecycle-script.js';
 

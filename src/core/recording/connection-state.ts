@@ -1,0 +1,93 @@
+import { CloseCode } from '../close-code.js';
+
+/** Version of the recording format; written in each `connecting` line. */
+export const FORMAT_VERSION = 1;
+
+/**
+ * What happened to a connection (contract, section 6). Times are timestamps, waits are milliseconds. `continued` marks
+ * lines at the start of a further file of one recording: they repeat what was so already, nothing has happened.
+ */
+export type ConnectionState =
+  | {
+      state: 'connecting';
+      attempt: number;
+      url: string;
+      recorder: string;
+      format: number;
+      continued?: true;
+    }
+  | { state: 'refused'; status?: number; error?: string; retry_in_ms?: number }
+  | { state: 'open'; gap_since?: string; continued?: true }
+  | { state: 'closed'; code: number; reason: string; retry_in_ms?: number }
+  | { state: 'dropped'; count: number; from: string; to: string };
+
+/**
+ * Reads what a line says of a connection. Lines may have been rewritten by others, so each member is looked at: one
+ * that is missing or of another type counts as nothing, or as what stands for nothing. A state that is not known stays
+ * as it is, for newer versions may write others.
+ *
+ * @returns `undefined` when it tells of no connection.
+ */
+export function readConnectionState(value: unknown): ConnectionState | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const members = value as Record<string, unknown>;
+  const { state } = members;
+  const continued = members.continued === true ? { continued: true as const } : {};
+  switch (state) {
+    case 'connecting':
+      return {
+        state,
+        attempt: numberOr(members.attempt, 1),
+        url: textOr(members.url, ''),
+        recorder: textOr(members.recorder, ''),
+        format: numberOr(members.format, FORMAT_VERSION),
+        ...continued,
+      };
+    case 'refused':
+      return {
+        state,
+        ...only('status', members.status, isNumber),
+        ...only('error', members.error, isText),
+        ...only('retry_in_ms', members.retry_in_ms, isNumber),
+      };
+    case 'open':
+      return { state, ...only('gap_since', members.gap_since, isText), ...continued };
+    case 'closed':
+      return {
+        state,
+        code: numberOr(members.code, CloseCode.WITHOUT_CODE),
+        reason: textOr(members.reason, ''),
+        ...only('retry_in_ms', members.retry_in_ms, isNumber),
+      };
+    case 'dropped':
+      return {
+        state,
+        count: numberOr(members.count, 0),
+        from: textOr(members.from, ''),
+        to: textOr(members.to, ''),
+      };
+    default:
+      return isText(state) ? (value as ConnectionState) : undefined;
+  }
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+// JSON has numbers that are too large for JavaScript.
+const isNumber = (value: unknown): value is number => Number.isFinite(value);
+
+function textOr(value: unknown, fallback: string): string {
+  return isText(value) ? value : fallback;
+}
+
+function numberOr(value: unknown, fallback: number): number {
+  return isNumber(value) ? value : fallback;
+}
+
+/** A member of that name, if the value is of the type; else none. */
+function only<Name extends string, Value>(
+  name: Name,
+  value: unknown,
+  is: (value: unknown) => value is Value,
+): { [member in Name]?: Value } {
+  return is(value) ? ({ [name]: value } as { [member in Name]?: Value }) : {};
+}
