@@ -86,13 +86,17 @@ const TELLING_LENGTH = 12;
 export function redactToken(text: string, token: string | undefined): string {
   if (token === undefined || token.length < SHORTEST_SECRET) return text;
   const bytes = Buffer.from(token);
-  const forms = [token, encodeURIComponent(token), bytes.toString('base64url'), bytes.toString('base64')];
+  const forms = [token, bytes.toString('base64url'), bytes.toString('base64')];
   // Others may write the digits of percent-encoding in lower case; the length stays.
-  const searched = text.replace(/%[0-9a-f]{2}/g, (digits) => digits.toUpperCase());
+  const upperCased = text.replace(/%[0-9a-f]{2}/g, (digits) => digits.toUpperCase());
+  const encoded = encodeURIComponent(token);
   let result = '';
   let at = 0;
   while (at < text.length) {
-    const length = Math.max(...forms.map((form) => matchLength(searched, at, form)));
+    const length = Math.max(
+      matchLength(upperCased, at, encoded),
+      ...forms.map((form) => matchLength(text, at, form)),
+    );
     result += length > 0 ? '[token]' : text[at];
     at += Math.max(1, length);
   }

@@ -134,6 +134,7 @@ describe.concurrent('inspect --json', () => {
         },
         { endpoint: 'devices', from: at(30), to: at(40), seconds: 10, reason: 'not recorded' },
       ],
+      gap_count: 3,
       gap_seconds: 35,
       closes: { 1000: 2, 1006: 1, 1011: 1 },
       refusals: { 503: 1, 'connection refused': 1 },

@@ -16,6 +16,23 @@ describe('tail --file', () => {
     expect(some.stderr).toMatch(/^1 event in /);
   });
 
+  it.each(['1.5s', '30d', '60d'])('is not cut short by a --duration of %s', async (duration) => {
+    using sandbox = new Sandbox();
+    const lines = numberedLines(0, 3, 10, 'devices');
+    writeFileSync(join(sandbox.home, 'capture.ndjson'), lines.map((line) => `${line}\n`).join(''));
+    const { code, stdout } = await sandbox.run(['tail', '--file', 'capture.ndjson', '--duration', duration]);
+    expect([code, stdout]).toEqual([0, lines.map((line) => `${line}\n`).join('')]);
+  });
+
+  it('ends after --duration, however long its input lasts', async () => {
+    using sandbox = new Sandbox();
+    const { code, stderr } = await sandbox.run(['tail', '--file', '-', '--duration', '100.5ms'], {
+      through: ['bash', '-c', 'sleep 15 | exec "$@"', 'bash'],
+    });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^0 events in /);
+  });
+
   it('names a file that is not there, and says nothing of events', async () => {
     using sandbox = new Sandbox();
     const { code, stdout, stderr } = await sandbox.run(['tail', '--file', 'nothing.ndjson']);

@@ -178,6 +178,10 @@ describe('taking a token out of what others wrote', () => {
     expect(redactToken(`no ${shown}, no ${shown}!`, token)).toBe('no [token], no [token]!');
   });
 
+  it('raw, when it has digits of percent-encoding in lower case itself', () => {
+    expect(redactToken('bad token abcdef%2fghijklmnop!', 'abcdef%2fghijklmnop')).toBe('bad token [token]!');
+  });
+
   it('that was cut off, as in a close reason of 123 bytes', () => {
     for (const form of [token, encodeURIComponent(token), Buffer.from(token).toString('base64')]) {
       for (let length = 12; length < form.length; length++) {

@@ -18,6 +18,8 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
       seconds: (to - from) / 1_000_000,
       reason,
     })),
+    // More than there are in `gaps`, when there are very many.
+    gap_count: report.gapCount,
     gap_seconds: rounded(report.gapSeconds),
     closes: countsByName(report.closeCounts),
     refusals: countsByName(report.refusalCounts),

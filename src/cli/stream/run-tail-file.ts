@@ -1,4 +1,4 @@
-import { compileFilter, escapeUnsafe, lineFilter, readRecording } from '../../index.js';
+import { compileFilter, escapeUnsafe, lineFilter, readRecording, systemClock } from '../../index.js';
 import { filterOptionsOf } from '../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration } from '../options/quantity.js';
 import type { StreamCommandOptions } from '../options/stream-options.js';
@@ -24,13 +24,11 @@ export async function runTailFile(
   const matches = lineFilter(filter, { lifecycle: options.lifecycle === true });
   let left = options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, '--count');
   const enough = new AbortController();
-  const signals = [session.stop, enough.signal];
-  if (options.duration !== undefined) {
-    signals.push(AbortSignal.timeout(parseDuration(options.duration, '--duration')));
-  }
+  const duration = options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
   for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
   const printLines = await createLinePrinter(out, options);
   const startedAt = performance.now();
+  if (duration !== undefined) void systemClock.sleep(duration, enough.signal).then(() => enough.abort());
   const problems = new ProblemMessages(messages);
   let events = 0;
   const batches = readRecording([options.file], {
@@ -42,9 +40,13 @@ export async function runTailFile(
       return true;
     },
     onProblem: problems.onProblem,
-    signal: AbortSignal.any(signals),
+    signal: AbortSignal.any([session.stop, enough.signal]),
   });
-  for await (const batch of batches) await printLines(batch);
+  try {
+    for await (const batch of batches) await printLines(batch);
+  } finally {
+    enough.abort();
+  }
   const took = formatDuration(performance.now() - startedAt);
   messages.say(messages.palette.dim(`${events} ${events === 1 ? 'event' : 'events'} in ${took}`));
 }

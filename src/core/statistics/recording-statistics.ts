@@ -63,6 +63,8 @@ const MAX_SUBJECTS = 10_000;
 /** How many subjects the report has. */
 const TOP_SUBJECTS = 20;
 const MICROSECONDS_PER_SECOND = 1_000_000;
+/** A power of two. */
+const OPEN_SECONDS = 4;
 
 /** Goes through the lines of a recording once, in memory that does not grow with it. */
 export class RecordingStatistics {
@@ -76,9 +78,9 @@ export class RecordingStatistics {
   #invalid = 0;
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
-  /** The second that is being counted, and how many events it has. */
-  #second = Number.NaN;
-  #inSecond = 0;
+  /** The seconds that are being counted, and how many events each has: the times of endpoints differ by up to one. */
+  readonly #seconds = new Float64Array(OPEN_SECONDS).fill(-1);
+  readonly #inSecond = new Uint32Array(OPEN_SECONDS);
   #peak = 0;
 
   add(line: RecordedLine): void {
@@ -104,11 +106,14 @@ export class RecordingStatistics {
     type.extra ??= this.#timeline.seriesOf(type.name);
     this.#timeline.add(receivedAt, type.extra);
     const second = Math.floor(receivedAt / MICROSECONDS_PER_SECOND);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#inSecond = 0;
+    const slot = second & (OPEN_SECONDS - 1);
+    if (second !== this.#seconds[slot]) {
+      this.#seconds[slot] = second;
+      this.#inSecond[slot] = 0;
     }
-    if (++this.#inSecond > this.#peak) this.#peak = this.#inSecond;
+    const count = (this.#inSecond[slot] as number) + 1;
+    this.#inSecond[slot] = count;
+    if (count > this.#peak) this.#peak = count;
   }
 
   /** The figures. Call it once, at the end. */

@@ -4,6 +4,8 @@ import { RECEIVED_AT } from '../../core/recording/event-line.js';
 
 /** Digits of a part's number; `ls` and the shell's `*` then list parts in their order. */
 const DIGITS = 6;
+/** Larger numbers cannot be counted on exactly. */
+const MOST_DIGITS = 15;
 
 /** How the finished parts of a recording are named: `capture.ndjson` → `capture.000001.ndjson`. */
 export interface PartNames {
@@ -60,5 +62,7 @@ async function isRecording(path: string): Promise<boolean> {
 function numberOf(entry: string, stem: string, extension: string): number | undefined {
   if (!entry.startsWith(`${stem}.`) || !entry.endsWith(extension)) return undefined;
   const digits = entry.slice(stem.length + 1, entry.length - extension.length);
-  return digits.length >= DIGITS && /^\d+$/.test(digits) ? Number(digits) : undefined;
+  return digits.length >= DIGITS && digits.length <= MOST_DIGITS && /^\d+$/.test(digits)
+    ? Number(digits)
+    : undefined;
 }

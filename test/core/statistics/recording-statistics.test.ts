@@ -13,6 +13,14 @@ function statisticsOf(lines: readonly string[]): RecordingStatistics {
   return statistics;
 }
 
+test('the peak counts whole seconds, also when the times of two endpoints are a second apart', () => {
+  const lines = Array.from({ length: 200 }, (_, i) => {
+    const [second, endpoint] = i % 2 === 0 ? [1, 'devices'] : [2, 'agents'];
+    return `{"received_at":"2026-11-22T21:50:0${second}.000${String(i).padStart(3, '0')}Z","endpoint":"${endpoint}","type":"x"}`;
+  });
+  expect(statisticsOf(lines).finish().rate.peak).toBe(100);
+});
+
 test('events without a time are counted, and have no place in the timeline', () => {
   const { byType, timeline } = statisticsOf([
     '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","type":"device.error"}',

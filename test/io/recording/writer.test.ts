@@ -491,6 +491,18 @@ describe('F96: rotation', () => {
     ]);
   });
 
+  test('counts on from no number that is too large to count on', async () => {
+    const path = await fresh();
+    await writeFile(join(path, '../capture.99999999999999999.ndjson'), event(1));
+    await record(path, [batch(event(2)), batch(event(3)), batch(event(4))], { rotateBytes: 100 });
+    expect((await readdir(join(path, '..'))).sort()).toEqual([
+      'capture.000001.ndjson',
+      'capture.000002.ndjson',
+      'capture.99999999999999999.ndjson',
+      'capture.ndjson',
+    ]);
+  });
+
   test('counts no file as a part for its name alone, and waits for no pipe', async () => {
     const path = await fresh();
     const at = (number: string) => join(path, `../capture.${number}.ndjson`);
