@@ -97,7 +97,7 @@ class RunningSubscription implements Subscription {
       this.#endedAt = this.#options.clock.monotonic();
     }
     if (this.#fault !== undefined) throw this.#fault;
-    if (this.#errors.size > 0) throw summaryOfErrors(this.#errors);
+    if (this.#errors.size > 0) throw mainError(this.#errors);
   }
 
   /** Resolves when every endpoint has ended; the queue has ended then too. */
@@ -193,8 +193,8 @@ class RunningSubscription implements Subscription {
   }
 }
 
-/** One error for the end of a stream; endpoints that failed alike are named together. */
-function summaryOfErrors(errors: ReadonlyMap<string, OpmasError>): OpmasError {
+/** The error of a stream whose endpoints have all failed: a refused token is what to mend first. */
+function mainError(errors: ReadonlyMap<string, OpmasError>): OpmasError {
   const all = [...errors.values()];
-  return all.find(({ code }) => code === 'AUTH') ?? all.find(({ code }) => code === 'USAGE') ?? all[0]!;
+  return all.find(({ code }) => code === 'AUTH') ?? all[0]!;
 }

@@ -11,6 +11,8 @@ const LONGEST_LIFE_SHARE = 0.75;
 const LONGEST_WAIT_MS = 3_600_000;
 const SHORTEST_WAIT_MS = 1000;
 const RETRY_MS = 30_000;
+/** How often the store is looked at for a new login, when the one that it has can't be renewed any more. */
+const REFUSED_WAIT_MS = 300_000;
 
 /** The token of a login, renewed with its refresh token when it is refused or near its end. */
 export class StoredToken implements TokenProvider {
@@ -27,6 +29,8 @@ export class StoredToken implements TokenProvider {
   #reading: Promise<Credentials | undefined> | undefined;
   #renewing: Promise<boolean> | undefined;
   #problem: string | undefined;
+  /** A refresh token that the server has refused: asking again with it changes nothing. */
+  #refusedRefreshToken: string | undefined;
 
   constructor(access: ServerAccess, store: CredentialStore) {
     this.#access = access;
@@ -102,6 +106,7 @@ export class StoredToken implements TokenProvider {
     } catch (error) {
       // Without an answer nothing is decided: the caller tries again later.
       if (!(error instanceof OpmasError) || error.code !== 'AUTH') throw error;
+      this.#refusedRefreshToken = credentials.refreshToken;
       return this.#fail(error.message);
     }
   }
@@ -112,7 +117,11 @@ export class StoredToken implements TokenProvider {
   }
 
   #isDue(credentials: Credentials): boolean {
-    return credentials.refreshToken !== undefined && this.#leftUntilDue(credentials) <= 0;
+    return this.#canBeRenewed(credentials) && this.#leftUntilDue(credentials) <= 0;
+  }
+
+  #canBeRenewed({ refreshToken }: Credentials): boolean {
+    return refreshToken !== undefined && refreshToken !== this.#refusedRefreshToken;
   }
 
   /** Milliseconds until the token shall be renewed; `Infinity` when nobody said when it ends. */
@@ -126,6 +135,7 @@ export class StoredToken implements TokenProvider {
 
   #waitFor(credentials: Credentials | undefined): number {
     if (credentials?.refreshToken === undefined) return LONGEST_WAIT_MS;
+    if (!this.#canBeRenewed(credentials)) return REFUSED_WAIT_MS;
     return Math.min(Math.max(this.#leftUntilDue(credentials), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
   }
 }

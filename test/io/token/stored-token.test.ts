@@ -201,6 +201,21 @@ describe('StoredToken', () => {
     expect(clock.slept).toEqual([15_000, 15_000, 15_000]);
   });
 
+  it('does not ask again with a refresh token that was refused, and goes on with a new login', async () => {
+    await using server = await startWebServer((_, response) => json(response, 401, { detail: 'revoked' }));
+    const stopping = new AbortController();
+    const store = new MemoryStore(first);
+    const clock = new SleepingClock(START + HOUR, ({ slept }) => {
+      if (slept.length === 4) store.credentials = { ...first, refreshToken: 'another' };
+      if (slept.length > 7) stopping.abort();
+    });
+    await providerOf(server, store, clock).keepFresh(stopping.signal);
+    expect(clock.slept).toEqual([1000, 30_000, 300_000, 300_000, 1000, 30_000, 300_000, 300_000]);
+    // It is asked in the two ways in which servers may want it, once for each token.
+    const askedWith = (token: string) => server.requests.filter(({ body }) => body.includes(token)).length;
+    expect([askedWith('refresh-0'), askedWith('another'), server.requests.length]).toEqual([1, 1, 4]);
+  });
+
   it('goes on trying to keep it fresh while the server is down, without haste', async () => {
     await using server = await startWebServer((_, response) => response.destroy());
     const stopping = new AbortController();
