@@ -22,7 +22,7 @@ export interface LineBatch {
   readonly count: number;
   /** Whether all of them are event lines, when whoever made the batch knows that. */
   readonly onlyEvents?: boolean;
-  /** Gives the memory back for reuse. Optional: call it only when nobody will look at `bytes` again. */
+  /** Gives the memory back for reuse. Optional, once: call it only when nobody will look at `bytes` again. */
   release?(): void;
 }
 

@@ -152,13 +152,15 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   }
 
   #seal(): void {
-    const block = this.#block;
+    // Given back once only: two batches must never stand in one block.
+    let block: Buffer | undefined = this.#block;
     this.#sealed.push({
-      bytes: block.subarray(0, this.#used),
+      bytes: this.#block.subarray(0, this.#used),
       count: this.#count,
       onlyEvents: this.#onlyEvents,
       release: () => {
-        if (block.length === BLOCK_BYTES && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block);
+        if (block?.length === BLOCK_BYTES && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block);
+        block = undefined;
       },
     });
     this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);

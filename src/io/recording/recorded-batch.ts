@@ -78,6 +78,8 @@ export class BatchBuilder {
   take(): RecordedBatch {
     this.settle();
     const target = this.#target;
+    // Given back once only: two batches must never stand in one block.
+    let isHeld = target.length === BATCH_BYTES;
     const batch: RecordedBatch = {
       bytes: target.subarray(0, this.#used),
       count: this.#ends.length,
@@ -86,7 +88,8 @@ export class BatchBuilder {
       kinds: this.#kinds,
       endpoints: this.#endpoints,
       release: () => {
-        if (target.length === BATCH_BYTES) this.#spare = target;
+        if (isHeld) this.#spare = target;
+        isHeld = false;
       },
     };
     this.#target = this.#spare ?? Buffer.allocUnsafeSlow(BATCH_BYTES);

@@ -257,3 +257,18 @@ describe('a slow reader', () => {
     }
   });
 });
+
+it('uses a block again once only, however often its batch is given back', async () => {
+  const fed = new Fed(64 * MiB);
+  fed.feed(1, 100);
+  const first = (await fed.queue.next()).value as LineBatch;
+  first.release?.();
+  first.release?.();
+  // Three blocks, two of which would be the same one.
+  const batches: LineBatch[] = [];
+  for (const letter of 'abc') {
+    fed.queue.writeLine(line(100, letter));
+    batches.push((await fed.queue.next()).value as LineBatch);
+  }
+  expect(batches.map(({ bytes }) => String.fromCharCode(bytes[0]!))).toEqual(['a', 'b', 'c']);
+});
