@@ -67,7 +67,8 @@ export interface RetryOptions {
   /** Longest wait in milliseconds. Default 30,000. */
   retryMaxMs: number;
   /**
-   * Give up after so many failed attempts in a row. Default: 5 until a connection was open once, then never.
+   * Give up after so many failed attempts in a row. Default: 5 until a connection was open once, then never; but 2
+   * for faults that trying again hardly mends (no such host, HTTP 404), when it never worked.
    * An attempt failed when its connection gave no event and did not live a second.
    */
   retries: number | undefined;
@@ -83,7 +84,7 @@ const DEFAULT_RETRIES = 5;
 const GOOD_AFTER_MS = 10_000;
 /** A connection that was open for so long was not refused. */
 const ACCEPTED_AFTER_MS = 1000;
-/** Faults that trying again does not mend end the endpoint after so many in a row. */
+/** Faults that trying again does not mend end the endpoint after so many in a row, unless the caller says otherwise. */
 const FAULTS_IN_A_ROW = 2;
 /** The second try after a refused token comes soon, so that a wrong token is told within 10 s. */
 const LONGEST_WAIT_AFTER_REFUSAL_MS = 4000;
@@ -121,6 +122,11 @@ export interface ConnectionLife {
   /** Milliseconds from open to end; `undefined` when it never opened. */
   openMs: number | undefined;
   events: number;
+}
+
+/** Whether it was more than a refusal of another form: servers may open a connection and close it for its token. */
+export function wasAccepted({ openMs, events }: ConnectionLife): boolean {
+  return openMs !== undefined && (events > 0 || openMs >= ACCEPTED_AFTER_MS);
 }
 
 /** What to do after an end. */
@@ -169,7 +175,7 @@ function afterConnection(
   options: RetryOptions,
 ): RetryState {
   const open = life.openMs !== undefined;
-  const accepted = open && (life.events > 0 || life.openMs! >= ACCEPTED_AFTER_MS);
+  const accepted = wasAccepted(life);
   const good = open && life.openMs! >= GOOD_AFTER_MS;
   const isFault = consequence === 'stop' || consequence === 'stop at once';
   return {
@@ -191,8 +197,9 @@ function endOf(
   if (consequence === 'normal' && (options.exitOnClose || !options.reconnect)) return 'ended';
   if (consequence === 'renew' && (state.refusalsInARow >= 2 || !options.reconnect)) return 'refused';
   if (consequence === 'stop at once') return 'failed';
-  if (consequence === 'stop' && !state.everWorked && state.faultsInARow >= FAULTS_IN_A_ROW) return 'failed';
   if (!options.reconnect) return 'failed';
+  const isHopeless = consequence === 'stop' && !state.everWorked && state.faultsInARow >= FAULTS_IN_A_ROW;
+  if (isHopeless && options.retries === undefined) return 'failed';
   const retries = options.retries ?? (state.everOpen ? Number.POSITIVE_INFINITY : DEFAULT_RETRIES);
   // Refused tokens have a rule of their own.
   return consequence !== 'renew' && state.failedInARow >= retries ? 'failed' : undefined;

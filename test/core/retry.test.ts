@@ -108,6 +108,13 @@ describe('giving up', () => {
     }
   });
 
+  it('tries as often as it was told to, also after such faults', () => {
+    for (const end of [closed(1002), refused(404), refused(302)]) {
+      expect(new Endpoint({ retries: 4 }).waits(end, 100)).toHaveLength(3);
+      expect(new Endpoint({ retries: Number.POSITIVE_INFINITY }).waits(end, 100)).toHaveLength(100);
+    }
+  });
+
   it('does not count faults that another end parts', () => {
     const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
     for (let i = 0; i < 4; i++) {

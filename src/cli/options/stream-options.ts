@@ -33,7 +33,7 @@ export function addStreamOptions(command: Command): Command {
     .option('--no-reconnect', 'the first end of a connection ends that endpoint')
     .option(
       '--retries <n>',
-      'give up after N failed attempts in a row, or `forever` (default: 5 before the first open, then forever)',
+      'give up after N failed attempts in a row, or `forever` (default: 5 before the first open, 2 where trying again hardly helps; then forever)',
     )
     .option('--retry-delay <t>', 'first wait before another attempt; it doubles', '1s')
     .option('--retry-max <t>', 'longest wait', '30s')

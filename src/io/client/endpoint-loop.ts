@@ -10,6 +10,7 @@ import {
   decide,
   initialRetryState,
   type RetryState,
+  wasAccepted,
 } from '../../core/retry.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import type { Connection } from './connection/connection.js';
@@ -134,8 +135,10 @@ export class EndpointLoop {
       if (openedAt !== undefined) history.ended(end, undefined);
       return { end, decision: undefined };
     }
-    const { decision, state } = decide(this.#state, end, consequence, { openMs, events }, retry, random());
+    const life = { openMs, events };
+    const { decision, state } = decide(this.#state, end, consequence, life, retry, random());
     this.#state = state;
+    if (consequence === 'renew' && !wasAccepted(life)) history.turnedAway();
     if (decision.action === 'retry' || decision.why !== 'ended') history.lost();
     history.ended(end, decision.action === 'retry' ? decision.waitMs : undefined);
     return { end, decision };

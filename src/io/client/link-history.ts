@@ -20,6 +20,8 @@ export class LinkHistory {
   #stamper: Stamper;
   /** Whether a connection that was open is gone, and no other one has come since. */
   #isLost = false;
+  /** Whether no connection was open before the latest. */
+  #isFirst = true;
 
   /** @param tell Told each thing as it happens, with its timestamp. */
   constructor(clock: Clock, tell: (connection: ConnectionState, receivedAt: string) => void) {
@@ -40,6 +42,7 @@ export class LinkHistory {
   opened(): void {
     const now = this.#stamper.stamp();
     const before = this.lastByte;
+    this.#isFirst = before === 0;
     this.lastByte = now;
     this.#isLost = false;
     if (before === 0) {
@@ -48,6 +51,12 @@ export class LinkHistory {
     }
     this.#addGap(before, now);
     this.#add({ state: 'open', gap_since: formatTimestamp(before) }, now);
+  }
+
+  /** The connection that is gone was refused for its token. Before the first that is not, nothing can be missed. */
+  turnedAway(): void {
+    if (!this.#isFirst) return;
+    this.lastByte = 0;
   }
 
   /** Something came; one look at the clock for all messages that came at once. */

@@ -24,7 +24,7 @@ function afterFailure(failure: 'certificate' | 'garbled' | 'unknown host' | 'unr
         ? `The CA that was given is not the one that signed it; ${DOCTOR}.`
         : `Give the CA with --ca FILE if it is your own; ${DOCTOR}.`;
     case 'unknown host':
-      return `Check the name in the URL; ${DOCTOR}.`;
+      return `Check the name in the URL; ${DOCTOR}; --retries forever keeps trying.`;
     case 'garbled':
       return `Check the URL (wrong port, ws:// for wss://, wrong path?); ${DOCTOR}.`;
     case 'unreachable':

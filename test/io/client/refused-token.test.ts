@@ -61,6 +61,9 @@ describe.concurrent('a refused token', () => {
     await reading.event();
     expect(token.refused).toEqual(['old']);
     expect(token.asked).toBe(2);
+    // Nothing can be missed before the first connection that is one.
+    const opened = reading.lifecycle.all.filter(({ connection }) => connection.state === 'open');
+    expect(opened.filter(({ connection }) => 'gap_since' in connection)).toEqual([]);
   });
 
   test.for(refusals)('%s: refused again, it ends with AUTH', async ([, refuse], { serve, read }) => {
