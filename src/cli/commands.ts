@@ -11,6 +11,8 @@ interface CommandEntry {
   load(): Promise<CommandModule>;
 }
 
+export const COMPLETE_SUMMARY = 'print a completion script for the shell';
+
 /** All commands, in the order of the help. A command's file is loaded only when it is the one that runs. */
 const COMMANDS: readonly CommandEntry[] = [
   { name: 'tail', summary: 'print events as they arrive', load: () => import('./tail.js') },
@@ -28,7 +30,7 @@ const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'complete',
-    summary: 'print a completion script for the shell',
+    summary: COMPLETE_SUMMARY,
     load: () => import('./complete.js'),
   },
 ];

@@ -2,11 +2,12 @@ import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { runCommand } from './session.js';
 
-const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
+/** What there are scripts for. */
+export const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 
 const EXAMPLES = `
 Examples:
-  $ source <(opmas-ws complete bash)                              in ~/.bashrc, with bash-completion installed
+  $ source <(opmas-ws complete bash)                              in ~/.bashrc
   $ opmas-ws complete zsh > ~/.zfunc/_opmas-ws
   $ opmas-ws complete fish > ~/.config/fish/completions/opmas-ws.fish`;
 

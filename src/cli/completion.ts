@@ -1,7 +1,9 @@
 import completions, { script } from '@bomb.sh/tab';
 import describeCommands from '@bomb.sh/tab/commander';
 import { ENDPOINTS, EVENT_TYPES } from '../index.js';
-import { configureCommands } from './commands.js';
+import { COMPLETE_SUMMARY, configureCommands } from './commands.js';
+import { SHELLS } from './complete.js';
+import { BASH_COMPLETION } from './completion-bash.js';
 import { readConfig } from './connection/config.js';
 import { createProgram } from './main.js';
 
@@ -20,7 +22,8 @@ const FILE_COMMANDS: ReadonlySet<string> = new Set(['replay', 'inspect']);
 const OFFER_FILES = ':0\n';
 
 /** The script for a shell. */
-export function completionScript(shell: string): Promise<string> {
+export async function completionScript(shell: string): Promise<string> {
+  if (shell === 'bash') return BASH_COMPLETION;
   return printed(() => script(shell, 'opmas-ws', 'opmas-ws'));
 }
 
@@ -41,23 +44,33 @@ export async function answerCompletion(words: readonly string[]): Promise<string
     }
   }
   const contexts = await contextNames();
-  const option = root.options.get('context');
-  if (option !== undefined) {
-    option.handler = offer(contexts);
-    // People write it after the command, where the library looks at the command's own options only.
-    for (const command of root.commands.values()) command.options.set('context', option);
+  const context = root.options.get('context');
+  if (context !== undefined) context.handler = offer(contexts);
+  // People write them after the command, where the library looks at the command's own options only.
+  for (const command of root.commands.values()) {
+    for (const [name, option] of root.options) {
+      if (!command.options.has(name)) command.options.set(name, option);
+    }
   }
+  root.command('complete', COMPLETE_SUMMARY).argument('shell', offer(SHELLS));
+  root.commands.get('help')?.argument('command', offer([...root.commands.keys()].filter(isOneWord)));
   for (const command of ['use', 'show', 'remove']) {
     const name = root.commands.get(`context ${command}`)?.arguments.get('name');
     if (name !== undefined) name.handler = offer(contexts);
   }
-  return printed(() => completions.parse([...words]));
+  const answer = await printed(() => completions.parse([...words]));
+  // Without descriptions the tabs between them are too many; zsh shows them.
+  return answer.replace(/\t$/gm, '');
 }
 
 /** A configuration that cannot be read is told when a command runs, not while somebody types. */
 async function contextNames(): Promise<string[]> {
   const config = await readConfig().catch(() => undefined);
   return [...(config?.contexts.keys() ?? [])];
+}
+
+function isOneWord(name: string): boolean {
+  return name !== '' && !name.includes(' ');
 }
 
 function offer(values: readonly string[]) {

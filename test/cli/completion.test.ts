@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { answerCompletion, completionScript } from '../../src/cli/completion.js';
+import { Sandbox } from './sandbox.js';
 
 async function offered(...words: string[]): Promise<string[]> {
   const lines = (await answerCompletion(words)).trimEnd().split('\n');
@@ -36,6 +37,22 @@ describe('completion', () => {
     expect(await completionScript(shell)).toContain('opmas-ws');
   });
 
+  it('offers the options of all commands behind each, and what they take', async () => {
+    expect(await offered('tail', '--ur')).toEqual(['--url', ':4']);
+    expect(await offered('context', 'use', '--co')).toEqual(['--context', '--color', ':4']);
+    expect(await offered('tail', '--color', '')).toEqual(['auto', 'always', 'never', ':4']);
+  });
+
+  it('offers shells, and commands to be helped with', async () => {
+    expect(await offered('comp')).toEqual(['complete', ':4']);
+    expect(await offered('complete', '')).toEqual(['bash', 'zsh', 'fish', 'powershell', ':4']);
+    expect(await offered('help', 'd')).toEqual(['doctor', 'demo', ':4']);
+  });
+
+  it('has no tab where there is no description, for shells show it', async () => {
+    expect(await answerCompletion(['tail', 'd'])).toBe('devices\n:4\n');
+  });
+
   it('offers contexts, and nothing when the configuration is broken', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-config-'));
     vi.stubEnv('XDG_CONFIG_HOME', folder);
@@ -48,5 +65,48 @@ describe('completion', () => {
     expect(await offered('context', 'show', '')).toEqual([':4']);
     vi.unstubAllEnvs();
     rmSync(folder, { recursive: true });
+  });
+});
+
+describe('the script for bash', () => {
+  /** What it offers for the words of a command line, as bash splits them. */
+  async function replies(sandbox: Sandbox, ...words: string[]): Promise<string[]> {
+    const script = await completionScript('bash');
+    writeFileSync(join(sandbox.home, 'completion.bash'), script);
+    const { stdout, stderr } = await sandbox.run([], {
+      through: [
+        'bash',
+        '-c',
+        `. ./completion.bash; . ./completion.bash
+         program=("$@"); opmas-ws() { "\${program[@]}" "$@"; }
+         COMP_WORDS=(opmas-ws ${words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ')})
+         COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 ))
+         _opmas_ws; printf '%s\n' "\${COMPREPLY[@]}"`,
+        'bash',
+      ],
+    });
+    // `compopt` works while a line is completed only; nothing else may be said, however often the script is read.
+    expect(stderr).toBe('');
+    return stdout.trimEnd().split('\n');
+  }
+
+  it('offers words, options and their values, also behind an equals sign', async () => {
+    using sandbox = new Sandbox();
+    expect(await replies(sandbox, 're')).toEqual(['record', 'replay']);
+    expect(await replies(sandbox, 'tail', '--dead')).toEqual(['--dead-after']);
+    expect(await replies(sandbox, 'tail', '--format', '=')).toEqual(['auto', 'pretty', 'json']);
+    expect(await replies(sandbox, 'tail', '--format', '=', 'p')).toEqual(['pretty']);
+    expect(await replies(sandbox, 'tail', '-u', 'ws', ':', '//h', ':', '1', 'd')).toEqual(['devices']);
+  });
+
+  it('offers nothing of its own where a file is wanted', async () => {
+    using sandbox = new Sandbox();
+    expect(await replies(sandbox, 'replay', 'cap')).toEqual(['']);
+  });
+
+  it('never runs what stands on the command line', async () => {
+    using sandbox = new Sandbox();
+    await replies(sandbox, 'tail', '-w', '"data.cpu > `touch pwned`"', '$(touch pwned)', '; touch pwned', '');
+    expect(existsSync(join(sandbox.home, 'pwned'))).toBe(false);
   });
 });
