@@ -135,6 +135,17 @@ describe('record', () => {
     expect(readdirSync(box.home).sort()).toEqual(['folder', 'there']);
   });
 
+  test('--force keeps the old file when there is no token to connect with', async () => {
+    const box = sandbox();
+    writeFileSync(join(box.home, 'there'), 'precious');
+    for (const more of [[], ['--token-file', 'nope']]) {
+      const { code } = await box.run(['record', '--force', '-o', 'there', ...more]);
+      expect(code).toBe(more.length === 0 ? 3 : 2);
+      expect(readFileSync(join(box.home, 'there'), 'utf8')).toBe('precious');
+    }
+    expect(readdirSync(box.home)).toEqual(['there']);
+  });
+
   test('names its file by the time, and takes an empty one away again', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});

@@ -23,6 +23,8 @@ import type { Culprit } from './triage.js';
 export interface EndpointSink {
   /** @param stamp Microseconds since 1970. @returns `false` when it is text and no UTF-8. */
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean;
+  /** How many events have come, kept or not; heartbeat replies and frames that are no events do not count. */
+  readonly events: number;
   onLifecycle(connection: ConnectionState, receivedAt: string): void;
 }
 
@@ -112,17 +114,14 @@ export class EndpointLoop {
     const history = this.#history;
     history.begin();
     let openedAt: number | undefined;
-    let events = 0;
+    const eventsBefore = this.#sink.events;
     const onOpen = () => {
       openedAt = clock.monotonic();
       history.opened();
       if (this.#paused) this.#connection?.pause();
     };
-    const onMessage = (frame: Buffer, isBinary: boolean) => {
-      const isRight = this.#sink.onMessage(frame, isBinary, history.lastByte);
-      if (isRight) events++;
-      return isRight;
-    };
+    const onMessage = (frame: Buffer, isBinary: boolean) =>
+      this.#sink.onMessage(frame, isBinary, history.lastByte);
     const end = await this.#connect(onOpen, onMessage);
     const openMs = openedAt === undefined ? undefined : clock.monotonic() - openedAt;
     if (this.#stopping.aborted) {
@@ -135,7 +134,7 @@ export class EndpointLoop {
       if (openedAt !== undefined) history.ended(end, undefined);
       return { end, decision: undefined };
     }
-    const life = { openMs, events };
+    const life = { openMs, events: this.#sink.events - eventsBefore };
     const { decision, state } = decide(this.#state, end, consequence, life, retry, random());
     this.#state = state;
     if (consequence === 'renew' && !wasAccepted(life)) history.turnedAway();

@@ -25,6 +25,7 @@ export interface WriterEvents {
 
 /** Turns what comes from one endpoint into lines on the queue. This is the hot path: nothing is allocated per event. */
 export class LineWriter implements EndpointSink {
+  events = 0;
   readonly #endpoint: string;
   readonly #options: ResolvedStreamOptions;
   readonly #queue: LineQueue;
@@ -54,6 +55,7 @@ export class LineWriter implements EndpointSink {
 
   #writeEvent(frame: Buffer, stamp: number): void {
     if (this.#isHeartbeatReply()) return;
+    this.events++;
     const { filter } = this.#options;
     if (filter !== undefined && !filter.passesAll && !this.#matches(filter)) return;
     if (!this.#hasRoom(frame.length, stamp)) return;

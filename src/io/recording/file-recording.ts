@@ -7,6 +7,7 @@ import { type Clock, systemClock } from '../clock.js';
 import type { FileLock } from '../file-lock.js';
 import { countLines, localError, WriteFailure } from './part-file.js';
 import { PartSequence } from './part-sequence.js';
+import { removeFile, replaceFile } from './target.js';
 import type { RecordingWriter, RecordOptions } from './writer.js';
 
 /** How often to look whether somebody has deleted, renamed or cut the file. */
@@ -23,6 +24,8 @@ export interface OpenedRecording {
   lock: FileLock | undefined;
   /** Whether the file was created just now; it goes again when nothing is recorded. */
   isNew: boolean;
+  /** Where it stands until its first line comes: then it takes the place of what has its path now. */
+  provisionalPath?: string;
 }
 
 interface WaitingBatch {
@@ -37,6 +40,7 @@ export class FileRecording implements RecordingWriter {
   readonly #clock: Clock;
   readonly #lock: FileLock | undefined;
   readonly #isNew: boolean;
+  #provisionalPath: string | undefined;
   readonly #parts: PartSequence;
   /** The last of the tasks that wait for each other. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -55,11 +59,13 @@ export class FileRecording implements RecordingWriter {
   #failureIsKnown = false;
   #closing: Promise<void> | undefined;
 
-  constructor({ path, handle, size, lock, isNew }: OpenedRecording, options: RecordOptions) {
+  constructor(opened: OpenedRecording, options: RecordOptions) {
+    const { path, handle, size, lock, isNew, provisionalPath } = opened;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#lock = lock;
     this.#isNew = isNew;
+    this.#provisionalPath = provisionalPath;
     this.#parts = new PartSequence(path, handle, size, (task) => this.#exclusively(task));
     this.#startedAt = this.#clock.monotonic();
     if (lock !== undefined) this.#examineTimer = setInterval(() => this.#examineSoon(), EXAMINE_MS).unref();
@@ -100,9 +106,11 @@ export class FileRecording implements RecordingWriter {
     clearInterval(this.#examineTimer);
     this.#closing ??= this.#exclusively(async () => {
       // Pipes and devices are nobody's to take away.
-      const looks = this.#lock !== undefined && this.#failure === undefined;
+      const provisional = this.#provisionalPath;
+      const looks = this.#lock !== undefined && this.#failure === undefined && provisional === undefined;
       this.#tell(await this.#parts.close(looks).catch((error) => this.#fail(error)));
-      if (this.#isNew && this.#given === 0) await this.#parts.removeEmpty();
+      if (provisional !== undefined) await removeFile(provisional).catch((error) => this.#fail(error));
+      else if (this.#isNew && this.#given === 0) await this.#parts.removeEmpty();
       await this.#lock?.release();
       if (this.#failure !== undefined && !this.#failureIsKnown) throw this.#failure;
     });
@@ -116,7 +124,10 @@ export class FileRecording implements RecordingWriter {
     const { bytes, count, onlyEvents = false } = this.#joined(waiting.map(({ batch }) => batch));
     this.#given += count;
     try {
-      if (this.#failure === undefined) await this.#writeLines(bytes, count, onlyEvents);
+      if (this.#failure === undefined) {
+        await this.#takePlace();
+        await this.#writeLines(bytes, count, onlyEvents);
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -125,6 +136,12 @@ export class FileRecording implements RecordingWriter {
       else reject(this.#failure);
     }
     if (this.#failure !== undefined) this.#failureIsKnown = true;
+  }
+
+  async #takePlace(): Promise<void> {
+    if (this.#provisionalPath === undefined) return;
+    await replaceFile(this.path, this.#provisionalPath);
+    this.#provisionalPath = undefined;
   }
 
   #joined(batches: readonly LineBatch[]): LineBatch {
@@ -209,6 +226,7 @@ export class FileRecording implements RecordingWriter {
   async #examine(): Promise<void> {
     if (this.#closing !== undefined || this.#failure !== undefined) return;
     await this.#lock?.refresh();
+    if (this.#provisionalPath !== undefined) return;
     this.#tell(await this.#parts.examine(this.#now()));
   }
 

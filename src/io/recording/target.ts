@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
@@ -43,11 +43,19 @@ export async function createFile(path: string): Promise<FileHandle> {
   }
 }
 
-/** Makes way for a new file. */
+/** Makes way for a new file; there may be none. */
 export async function removeFile(path: string): Promise<void> {
-  await unlink(path).catch((error) => {
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw localError(`${path} cannot be replaced`, error);
+  });
+}
+
+/** Puts a file in the place of another, in one step. */
+export async function replaceFile(path: string, by: string): Promise<void> {
+  await rename(by, path).catch((error) => {
     throw localError(`${path} cannot be replaced`, error);
   });
+  await syncFolder(path);
 }
 
 /** Opens what is there, to write at its end. */

@@ -1,11 +1,10 @@
-import type { FileHandle } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { OpmasError } from '../../core/errors.js';
 import type { LineBatch } from '../../core/recording/line.js';
 import type { Clock } from '../clock.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
-import { FileRecording } from './file-recording.js';
+import { FileRecording, type OpenedRecording } from './file-recording.js';
 import { localError } from './part-file.js';
 import { createFile, openExisting, removeFile, type TargetKind, targetKind } from './target.js';
 
@@ -13,7 +12,7 @@ import { createFile, openExisting, removeFile, type TargetKind, targetKind } fro
 export interface RecordOptions {
   /** Add to an existing recording; it is created if need be. A torn tail is cut off first. */
   append?: boolean | undefined;
-  /** Replace an existing file. */
+  /** Replace an existing file, with the first line; it stays when there is none. */
   force?: boolean | undefined;
   /** Begin a new part before a file grows over so many bytes (compressed ones in a `.gz`). */
   rotateBytes?: number | undefined;
@@ -70,9 +69,9 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);
   const lock = await lockRecording(path);
   try {
-    const { handle, isNew } = await openLocked(path, options);
-    const { size } = await handle.stat();
-    return new FileRecording({ path, handle, size, lock, isNew }, options);
+    const opened = await openLocked(path, options);
+    const { size } = await opened.handle.stat();
+    return new FileRecording({ path, size, lock, ...opened }, options);
   } catch (error) {
     await lock.release();
     throw error;
@@ -98,10 +97,15 @@ function inUse(path: string, { pid, host }: LockHolder): OpmasError {
 async function openLocked(
   path: string,
   options: RecordOptions,
-): Promise<{ handle: FileHandle; isNew: boolean }> {
+): Promise<Pick<OpenedRecording, 'handle' | 'isNew' | 'provisionalPath'>> {
   const kind = await targetKind(path);
-  if (kind === 'file' && options.force) await removeFile(path);
-  if (kind === 'nothing' || options.force) return { handle: await createFile(path), isNew: true };
+  if (kind === 'nothing') return { handle: await createFile(path), isNew: true };
+  if (options.force) {
+    // Whoever holds the lock may take away what a killed one has left.
+    const provisionalPath = `${path}.new`;
+    await removeFile(provisionalPath);
+    return { handle: await createFile(provisionalPath), isNew: true, provisionalPath };
+  }
   if (!options.append) {
     throw new OpmasError('USAGE', `${path} exists`, {
       hint: 'Use --append to add to it, --force to replace it, or -o to name another file.',

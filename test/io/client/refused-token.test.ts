@@ -44,6 +44,10 @@ const withApi =
 const refusals: [string, (client: RawConnection) => unknown][] = [
   ['F31: close 4001 after accept', (client) => client.accept(close(4001, 'no'))],
   ['F32: close 1008 after accept', (client) => client.accept(close(1008, 'no'))],
+  [
+    'close 4001 after a word of goodbye, which is no event',
+    (client) => client.accept(text('{"type":"pong"}'), text('Authentication failed'), close(4001, 'no')),
+  ],
   ['F09: HTTP 401', (client) => client.respond('401 Unauthorized', ['WWW-Authenticate: Bearer'])],
 ];
 

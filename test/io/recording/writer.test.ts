@@ -126,6 +126,24 @@ describe('a new recording', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
+  test('--force keeps the old file until there is a line to replace it with', async () => {
+    const path = await fresh();
+    await writeFile(path, event(1));
+    await writeFile(`${path}.new`, 'left by a killed one');
+    const nothing = await openRecording(path, { force: true });
+    await nothing.close();
+    expect(await readFile(path, 'utf8')).toBe(event(1));
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+    const writer = await openRecording(path, { force: true });
+    expect(await readFile(path, 'utf8')).toBe(event(1));
+    await writer.write(batch(event(2)));
+    expect(await readFile(path, 'utf8')).toBe(event(2));
+    await writer.write(batch(event(3)));
+    await writer.close();
+    expect(await readFile(path, 'utf8')).toBe(event(2) + event(3));
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+
   test('F86: folders, symbolic links and dangling ones are refused, also with --force and --append', async () => {
     const path = await fresh();
     await mkdir(`${path}.d`);
