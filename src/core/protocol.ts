@@ -67,6 +67,11 @@ export function endpointPath(endpoint: string): string {
   return endpoint.startsWith('/') ? endpoint : WEBSOCKET_PATH + endpoint;
 }
 
+/** The documented endpoint at a path: `/api/v1/ws/devices` → `devices`; `undefined` for others. */
+export function endpointAtPath(path: string): EndpointName | undefined {
+  return ENDPOINTS.find((endpoint) => path === WEBSOCKET_PATH + endpoint);
+}
+
 const endpointByFirstWord: Readonly<Record<string, EndpointName>> = {
   device: 'devices',
   agent: 'agents',

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { OpmasError } from '../../core/errors.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-state.js';
 import { RECEIVED_AT } from '../../core/recording/event-line.js';
@@ -41,7 +42,7 @@ export class RecordingCursor {
     { trusting, isOnly }: { trusting: boolean; isOnly: boolean },
     onProblem: (problem: ReadProblem) => void,
   ) {
-    this.line = new RecordedLine({ trusting, memory: source.memory });
+    this.line = new RecordedLine({ trusting, memory: source.memory, isUtf8 });
     this.#source = source;
     this.name = source.name;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);
@@ -206,7 +207,8 @@ export class RecordingCursor {
     if (isTorn && (this.#problems.isRecording || looksLikeOurs(this.#segment.subarray(start, end)))) {
       this.#problems.report('torn tail', `the last line is torn (${length})`, this.#place);
     } else {
-      this.#problems.report('bad line', `not a JSON object (${length})`, this.#place);
+      const what = isUtf8(this.#segment.subarray(start, end)) ? 'not a JSON object' : 'not UTF-8';
+      this.#problems.report('bad line', `${what} (${length})`, this.#place);
     }
   }
 

@@ -1,3 +1,5 @@
+import { endpointAtPath } from '../../core/protocol.js';
+
 /** Where an event goes whose endpoint nothing tells. */
 const ENDPOINT_OF_STRAYS = 'system';
 
@@ -33,9 +35,10 @@ export class LaneTable {
     return this.#labels.push(label) - 1;
   }
 
-  /** The endpoint under which a line goes. */
+  /** The endpoint under which a line goes: a path that leads to a documented one means that one. */
   labelFor(endpoint: string | undefined): string {
-    return endpoint ?? ENDPOINT_OF_STRAYS;
+    if (endpoint === undefined) return ENDPOINT_OF_STRAYS;
+    return (endpoint.startsWith('/') ? endpointAtPath(endpoint) : undefined) ?? endpoint;
   }
 
   /** The endpoint that has that number. */

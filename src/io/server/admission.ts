@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-import { ENDPOINTS, WEBSOCKET_PATH } from '../../core/protocol.js';
+import { type EndpointName, endpointAtPath } from '../../core/protocol.js';
 import type { FaultPlayer } from './fault-player.js';
 import type { RequestGuard } from './guard.js';
 import { splitTarget, tokenOf } from './rest.js';
@@ -81,9 +81,8 @@ export function refusedBy(endpoint: string, status: number, why: string, text?: 
 }
 
 /** The name of the documented endpoint at a path. */
-function documentedEndpoint(path: string): string | undefined {
-  const plain = decoded(path);
-  return ENDPOINTS.find((endpoint) => plain === WEBSOCKET_PATH + endpoint);
+function documentedEndpoint(path: string): EndpointName | undefined {
+  return endpointAtPath(decoded(path));
 }
 
 function decoded(path: string): string {

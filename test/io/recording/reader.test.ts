@@ -116,6 +116,22 @@ describe('F112: what may stand around the lines', () => {
     expect(problems).toEqual([]);
   });
 
+  test.each([
+    ['a line of ours', 'z'],
+    ['one with spaces before it', '  z'],
+    ['one that was rewritten', '{"type":"a","received_at":"2026-11-22T21:50:00.1Z","subject":"caf\xe9"}'],
+    ['foreign NDJSON', '{"type":"a","subject":"caf\xe9"}'],
+  ])('text in Latin-1 is no JSON, and skipped: %s', async (_, text) => {
+    const ours = event(2, 'devices', '"subject":"caf\xe9"').trimEnd();
+    const odd = Buffer.from(text.replace('z', ours), 'latin1');
+    const path = await file(Buffer.concat([Buffer.from(event(1)), odd, Buffer.from(`\n${event(3)}`)]));
+    const { text: got, problems } = await read(path);
+    expect(got).toBe(event(1) + event(3));
+    expect(problems.map(({ kind, line, message }) => [kind, line, message.includes('not UTF-8')])).toEqual([
+      ['bad line', 2, true],
+    ]);
+  });
+
   test('spaces that belong to the frame stay', async () => {
     const text = `  ${event(1).trimEnd()} \t \n`;
     expect((await read(await file(text))).text).toBe(text);

@@ -104,6 +104,13 @@ describe.concurrent('what is sent', () => {
     expect(await messagesOf(foreign, {}, 'system')).toEqual([foreign[2]]);
   });
 
+  it('goes to a documented endpoint, too, when it was recorded by its path', async () => {
+    const labels = ['devices', '/api/v1/ws/devices', 'devices'];
+    const lines = labels.map((label, i) => eventLine(i, numbered(i), label));
+    const messages = await messagesOf(lines);
+    expect(messages.map(numberOf)).toEqual(countTo(3));
+  });
+
   it('goes to the endpoint it came from, paths included', async () => {
     const path = '/api/v1/ws/device/42';
     const lines = [
