@@ -148,6 +148,11 @@ export class Messages {
     this.say(`${this.palette.yellow('warning:')} ${text}`);
   }
 
+  /** What is lost, or has failed, though the work goes on; shown with `--quiet`, too. */
+  error(text: string): void {
+    this.#print(text);
+  }
+
   /** Shown with `--debug` only. */
   debug(text: string): void {
     if (this.#debug) this.#print(this.palette.dim(`debug: ${escapeUnsafe(text)}`));

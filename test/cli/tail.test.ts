@@ -217,6 +217,22 @@ describe.concurrent('what is said', () => {
     expect(failing.stderr).toMatch(/^opmas-ws: gave up on .*\n {2}.*\n$/);
   });
 
+  test('--quiet says all the same which endpoint is given up while others go on', async ({
+    serve,
+    command,
+    expect,
+  }) => {
+    const server = await serve();
+    server.onRequest((client) => {
+      if (client.path.includes('/nope')) client.respond('404 Not Found');
+      else client.accept();
+    });
+    const tail = command.tail(server, ['--quiet', '/nope']);
+    expect(await tail.messages.next()).toMatch(/^\/nope +gave up on .*HTTP 404/);
+    tail.child.kill('SIGINT');
+    expect((await tail.ended).stderr.split('\n')).toHaveLength(2);
+  });
+
   test('F11: how long the server wants us to wait', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server);

@@ -12,11 +12,11 @@ export class LifecycleMessages {
   constructor(messages: Messages, endpoints: readonly string[]) {
     this.#messages = messages;
     this.#width = Math.max(...endpoints.map((endpoint) => endpoint.length));
-    this.#several = endpoints.length > 1;
+    this.#several = new Set(endpoints).size > 1;
   }
 
   onLifecycle({ endpoint, receivedAt, connection }: LifecycleEvent): void {
-    const { red, yellow, green } = this.#messages.palette;
+    const { yellow, green } = this.#messages.palette;
     switch (connection.state) {
       case 'connecting':
         this.#messages.debug(`${endpoint}: attempt ${connection.attempt}, ${connection.url}`);
@@ -34,19 +34,19 @@ export class LifecycleMessages {
         this.#say(endpoint, yellow(`lost: ${closedText(connection)}, ${retryText(connection.retry_in_ms)}`));
         return;
       case 'dropped':
-        this.#say(endpoint, red(`${connection.count} events dropped: nobody took the output`));
+        this.#sayError(endpoint, `${connection.count} events dropped: nobody took the output`);
     }
   }
 
   /** Said at once: the reader of stdout may be stuck for hours. */
   onDropping(endpoint: string): void {
-    this.#say(endpoint, this.#messages.palette.red('dropping events: nobody takes the output'));
+    this.#sayError(endpoint, 'dropping events: nobody takes the output');
   }
 
   onGiveUp(endpoint: string, error: OpmasError): void {
-    if (!this.#several || this.#messages.isQuiet) return;
+    if (!this.#several) return;
     this.#said.add(error);
-    this.#say(endpoint, this.#messages.palette.red(escapeUnsafe(error.message)));
+    this.#sayError(endpoint, escapeUnsafe(error.message));
   }
 
   /** The error to end with: why an endpoint was given up is not said twice. */
@@ -56,7 +56,15 @@ export class LifecycleMessages {
   }
 
   #say(endpoint: string, text: string): void {
-    this.#messages.say(`${escapeUnsafe(endpoint).padEnd(this.#width)}  ${text}`);
+    this.#messages.say(this.#lineOf(endpoint, text));
+  }
+
+  #sayError(endpoint: string, text: string): void {
+    this.#messages.error(this.#lineOf(endpoint, this.#messages.palette.red(text)));
+  }
+
+  #lineOf(endpoint: string, text: string): string {
+    return `${escapeUnsafe(endpoint).padEnd(this.#width)}  ${text}`;
   }
 }
 

@@ -81,12 +81,8 @@ async function whoAmI(request: IncomingMessage, { issuer }: RestOptions): Promis
 }
 
 async function login(request: IncomingMessage, options: RestOptions): Promise<Answer> {
-  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
-  const text = await readBody(request);
-  let fields: Record<string, unknown>;
-  if (type === 'application/x-www-form-urlencoded') fields = Object.fromEntries(new URLSearchParams(text));
-  else if (type === 'application/json') fields = parseObject(text);
-  else return detail(415, 'Send username and password as a form or as JSON');
+  const fields = await fieldsOf(request);
+  if (fields === undefined) return detail(415, 'Send username and password as a form or as JSON');
   const { username, password } = fields;
   for (const [name, value] of Object.entries({ username, password })) {
     if (typeof value !== 'string' || value === '') return missing(name);
@@ -96,7 +92,7 @@ async function login(request: IncomingMessage, options: RestOptions): Promise<An
 }
 
 async function refresh(request: IncomingMessage, options: RestOptions): Promise<Answer> {
-  const member = parseObject(await readBody(request)).refresh_token;
+  const member = (await fieldsOf(request))?.refresh_token;
   const token = typeof member === 'string' ? member : bearerOf(request);
   if (token === undefined) return missing('refresh_token');
   const claims = await options.issuer.checkRefreshToken(token);
@@ -135,6 +131,14 @@ function bearerOf(request: IncomingMessage): string | undefined {
 }
 
 class BodyTooLarge extends Error {}
+
+/** The members of a body that is a form or JSON (as it is when nothing is said); `undefined` for other types. */
+async function fieldsOf(request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
+  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
+  const text = await readBody(request);
+  if (type === 'application/x-www-form-urlencoded') return Object.fromEntries(new URLSearchParams(text));
+  return type === 'application/json' || type === '' ? parseObject(text) : undefined;
+}
 
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];

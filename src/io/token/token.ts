@@ -74,14 +74,22 @@ export function tokenFromFile(path: string, options: TokenFileOptions = {}): Tok
   };
   /** What a pipe gave, which can be read only once. */
   let kept: string | undefined;
+  let reading: Promise<string> | undefined;
+  const readToken = async () => {
+    const { token, once } = await read();
+    if (once) kept = token;
+    last = token;
+    return token;
+  };
   return {
     source,
     async token() {
       if (kept !== undefined) return kept;
-      const { token, once } = await read();
-      if (once) kept = token;
-      last = token;
-      return token;
+      // Attempts that begin together share one look, or a pipe would give its content to one of them.
+      reading ??= readToken().finally(() => {
+        reading = undefined;
+      });
+      return reading;
     },
     async renew(refused = last) {
       return kept === undefined && (await read()).token !== refused;
@@ -95,13 +103,13 @@ export function tokenFromStream(stream: AsyncIterable<Buffer | string>, source: 
   return {
     source,
     token() {
-      reading ??= readToken(stream, source);
+      reading ??= readAll(stream, source);
       return reading;
     },
   };
 }
 
-async function readToken(stream: AsyncIterable<Buffer | string>, source: string): Promise<string> {
+async function readAll(stream: AsyncIterable<Buffer | string>, source: string): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of stream) {

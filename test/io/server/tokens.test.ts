@@ -158,7 +158,9 @@ describe('login and refresh', () => {
     const byHeader = await post(server, '/api/v1/auth/refresh', json, '', {
       authorization: `Bearer ${grant.refresh_token}`,
     });
-    for (const renewed of [byBody, byHeader]) {
+    const refreshToken = encodeURIComponent(grant.refresh_token);
+    const byForm = await post(server, '/api/v1/auth/refresh', form, `refresh_token=${refreshToken}`);
+    for (const renewed of [byBody, byHeader, byForm]) {
       expect(renewed.status).toBe(200);
       const { access_token } = (await renewed.json()) as Grant;
       expect(access_token).not.toBe(grant.access_token);

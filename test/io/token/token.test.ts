@@ -96,6 +96,17 @@ describe('tokenFromFile', () => {
     expect(await provider.renew?.()).toBe(false);
   });
 
+  it('gives what a pipe gave to all who ask while it is read', async () => {
+    const path = join(folder, 'shared-pipe');
+    execFileSync('mkfifo', [path]);
+    const provider = tokenFromFile(path);
+    const asking = Promise.all(Array.from({ length: 4 }, () => provider.token()));
+    const writer = await open(path, 'w');
+    await writer.write('from-a-pipe');
+    await writer.close();
+    expect(await asking).toEqual(Array(4).fill('from-a-pipe'));
+  });
+
   it('says that it waits for a named pipe that nobody writes to, and does so no longer than it is told', async () => {
     const path = join(folder, 'silent-pipe');
     execFileSync('mkfifo', [path]);
