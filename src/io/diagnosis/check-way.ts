@@ -1,5 +1,5 @@
 import type { Check } from '../../core/diagnosis/diagnosis.js';
-import { chooseProxy } from '../../core/proxy-choice.js';
+import { chooseProxy } from '../http/proxy-choice.js';
 import { type Checker, type Finding, skipped } from './checker.js';
 import { greetTls, reach, resolveName, targetOf } from './way.js';
 

@@ -1,8 +1,8 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { OpmasError } from '../../core/errors.js';
-import { chooseProxy, type ProxyChoice } from '../../core/proxy-choice.js';
 import { failedProxy, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
+import { chooseProxy, type ProxyChoice } from './proxy-choice.js';
 import { describeSystemError, OwnFault } from './system-error.js';
 
 export interface HttpRequest {

@@ -3,7 +3,7 @@ import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import { OpmasError } from '../../core/errors.js';
-import { chooseProxy, type Environment, type ProxyChoice } from '../../core/proxy-choice.js';
+import { chooseProxy, type Environment, type ProxyChoice } from './proxy-choice.js';
 import { describeSystemError, OwnFault } from './system-error.js';
 
 /** How long a proxy may take to open a tunnel when nobody ends it sooner. */

@@ -30,12 +30,14 @@ export interface ServingOptions {
 
 /** @throws {OpmasError} `USAGE` for what is none of the options. */
 export function checkServing(options: ServingOptions): void {
-  const { port = 0, tokenLifeMs = 1000, refuse, seed = 0, auth = 'jwt', secret, faults = [] } = options;
+  const { port = 0, host, tokenLifeMs = 1000, refuse, seed = 0, auth = 'jwt', secret, faults = [] } = options;
   const wrong = (message: string) => new OpmasError('USAGE', message);
   if (!(tokenLifeMs >= 1000)) throw wrong('a token must live for at least 1s');
   if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     throw wrong('a port is a number from 0 to 65535');
   }
+  // Nothing at all would mean everywhere.
+  if (host?.trim() === '') throw wrong('a host is a name or an address, not an empty text');
   if (refuse !== undefined && refuse !== 'close' && refuse !== 'http') {
     throw wrong('a bad token is refused by close or by http');
   }

@@ -89,6 +89,10 @@ describe('listening', () => {
     await occupy(port, '127.0.0.1');
   });
 
+  it('refuses an empty host, which would mean everywhere', async () => {
+    await expect(startMockServer({ host: '' })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+
   it.each([-1, 65_536, 1.5, Number.NaN])('F123: refuses port %d', async (port) => {
     await expect(startMockServer({ port })).rejects.toMatchObject({ code: 'USAGE' });
   });

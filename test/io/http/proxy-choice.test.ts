@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseProxy } from '../../src/core/proxy-choice.js';
+import { chooseProxy } from '../../../src/io/http/proxy-choice.js';
 
 const chosen = (target: string, environment: Record<string, string>) =>
   chooseProxy(new URL(target), environment)?.url.origin;
@@ -41,6 +41,10 @@ describe('chooseProxy', () => {
     ['[::1]', 'ws://[::1]:8000/'],
     ['[::1]:8000', 'ws://[::1]:8000/'],
     ['*', 'ws://anything/'],
+    ['127.0.0.0/8', 'ws://127.9.9.9'],
+    ['x, 10.1.2.3/16', 'ws://10.1.200.3:8000'],
+    ['0.0.0.0/0', 'ws://8.8.8.8'],
+    ['fd00::/8', 'ws://[fd12::1]'],
   ])('NO_PROXY=%s exempts %s', (noProxy, target) => {
     expect(chosen(target, { all_proxy: 'http://p:1', NO_PROXY: noProxy })).toBeUndefined();
     expect(chosen(target, { all_proxy: 'http://p:1', no_proxy: noProxy })).toBeUndefined();
@@ -52,6 +56,13 @@ describe('chooseProxy', () => {
     ['b.a.test', 'ws://a.test/'],
     ['a.test:81', 'ws://a.test/'],
     [',', 'ws://a.test/'],
+    ['127.0.0.0/8', 'ws://128.0.0.1'],
+    ['10.0.0.0/33', 'ws://10.0.0.1'],
+    ['10.0.0.0/', 'ws://10.0.0.1'],
+    ['example/8', 'ws://example'],
+    ['0.0.0.0/0', 'ws://example'],
+    ['::/0', 'ws://10.0.0.1'],
+    ['fd00::/8', 'ws://[fe80::1]'],
   ])('NO_PROXY=%s does not exempt %s', (noProxy, target) => {
     expect(chosen(target, { all_proxy: 'http://p:1', no_proxy: noProxy })).toBe('http://p:1');
   });

@@ -1,4 +1,5 @@
-import { OpmasError } from './errors.js';
+import { BlockList, isIP } from 'node:net';
+import { OpmasError } from '../../core/errors.js';
 
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -17,8 +18,9 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:
 
 /**
  * Which proxy a request goes through, by the rules of curl: `HTTPS_PROXY` for `wss` and `https`, `HTTP_PROXY` for `ws`
- * and `http`, then `ALL_PROXY`, each in lower case first; none for hosts in `NO_PROXY` (a name stands for its
- * subdomains too, `host:port` for one port, `*` for all). A value without a scheme is an `http` proxy.
+ * and `http`, then `ALL_PROXY`, each in lower case first (`HTTP_PROXY` in upper case, too, which curl leaves out); none
+ * for hosts in `NO_PROXY` (a name stands for its subdomains too, `host:port` for one port, `10.0.0.0/8` for a network,
+ * `*` for all). A value without a scheme is an `http` proxy.
  *
  * @throws {OpmasError} `USAGE` when the variable holds no URL or a kind of proxy that is not supported (SOCKS). The
  * message names the variable, never its value, which may hold a password.
@@ -51,11 +53,24 @@ function isExempt(target: URL, secure: boolean, environment: Environment): boole
 
 function covers(entry: string, host: string, port: string): boolean {
   if (entry === '*') return true;
+  if (entry.includes('/')) return isInNetwork(host, entry);
   // A port stands after a name, an IPv4 address or `]`; a bare IPv6 address has only its own colons.
   const match = /^(\[[^\]]*\]|[^:]*):(\d+)$/.exec(entry);
   if (match !== null && match[2] !== port) return false;
   const name = bareHost(match?.[1] ?? entry).replace(/^\*?\./, '');
   return host === name || host.endsWith(`.${name}`);
+}
+
+/** Whether an address is in a network like `10.0.0.0/8` or `fd00::/8`. */
+function isInNetwork(host: string, network: string): boolean {
+  const [base = '', bits = ''] = network.split('/');
+  const family = isIP(base);
+  if (family === 0 || isIP(host) !== family || !/^\d{1,3}$/.test(bits)) return false;
+  const type = family === 4 ? 'ipv4' : 'ipv6';
+  if (Number(bits) > (family === 4 ? 32 : 128)) return false;
+  const networks = new BlockList();
+  networks.addSubnet(base, Number(bits), type);
+  return networks.check(host, type);
 }
 
 /** A host without the brackets of an IPv6 literal and without a root dot. */
