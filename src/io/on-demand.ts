@@ -41,25 +41,25 @@ export const serveRecording: typeof import('./replay/serve-recording.js').serveR
   return await module.serveRecording(...args);
 };
 
-/** Logs in with user and password. More in `login.ts`. */
+/** Logs in with user and password. More in `token/login.ts`. */
 export const login: typeof import('./token/login.js').login = async (...args) => {
   const module = await import('./token/login.js');
   return await module.login(...args);
 };
 
-/** Gets a new token for a refresh token. More in `login.ts`. */
+/** Gets a new token for a refresh token. More in `token/login.ts`. */
 export const refreshCredentials: typeof import('./token/login.js').refreshCredentials = async (...args) => {
   const module = await import('./token/login.js');
   return await module.refreshCredentials(...args);
 };
 
-/** Asks a server over HTTP, with limits of time and size. More in `http-request.ts`. */
+/** Asks a server over HTTP, with limits of time and size. More in `http/http-request.ts`. */
 export const httpRequest: typeof import('./http/http-request.js').httpRequest = async (...args) => {
   const module = await import('./http/http-request.js');
   return await module.httpRequest(...args);
 };
 
-/** Tells a refused token from other reasons after a bare 403 or a close 1008. More in `triage.ts`. */
+/** Tells a refused token from other reasons after a bare 403 or a close 1008. More in `client/triage.ts`. */
 export const triageRefusal: typeof import('./client/triage.js').triageRefusal = async (...args) => {
   const module = await import('./client/triage.js');
   return await module.triageRefusal(...args);

@@ -1,16 +1,26 @@
+import { OpmasError } from '../errors.js';
 import type { FrameReader } from '../json/frame.js';
 import { escapeUnsafe } from '../printable.js';
+import type { EventType } from '../protocol.js';
 import type { Expression } from './expression.js';
 import { createSubjectMatcher, subjectHints } from './subject-pattern.js';
 import { typeHints } from './type-hints.js';
 import { compileTypePatterns, createTypeMatcher } from './type-pattern.js';
 
+const OPTION_NAMES: readonly string[] = [
+  'types',
+  'excludeTypes',
+  'subjects',
+  'excludeSubjects',
+  'where',
+] satisfies (keyof FilterOptions)[];
+
 /** Which events to keep. All that is given has to hold; exclusions win. */
 export interface FilterOptions {
   /** Event types to keep: dotted globs, `device.*`, `*.{error,alert}`. Commas split. All, when absent or empty. */
-  types?: readonly string[] | undefined;
+  types?: readonly (EventType | (string & {}))[] | undefined;
   /** Event types to drop. */
-  excludeTypes?: readonly string[] | undefined;
+  excludeTypes?: readonly (EventType | (string & {}))[] | undefined;
   /** Subjects to keep, with NATS wildcards: `opmas.devices.*`, `opmas.>`. All, when absent or empty. */
   subjects?: readonly string[] | undefined;
   /** Subjects to drop. */
@@ -44,12 +54,12 @@ export interface Filter {
  *
  * In `where`, a field that is missing and a comparison of things that cannot be compared (a text with a number) make
  * the expression false. Numbers are doubles, as in JSON. `matches()` takes a literal pattern in RE2's syntax and
- * takes linear time. The CEL library is
- * loaded only when `where` is given.
+ * takes linear time. The CEL library is loaded only when `where` is given.
  *
  * @throws {OpmasError} `USAGE` for a bad pattern or expression.
  */
 export async function compileFilter(options: FilterOptions = {}): Promise<Filter> {
+  checkOptions(options);
   const { types = [], excludeTypes = [], subjects = [], excludeSubjects = [], where } = options;
   const includedTypes = compileTypePatterns(types, '--type');
   const excludedTypes = compileTypePatterns(excludeTypes, '--exclude-type');
@@ -72,6 +82,20 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
       (!checksSubject || subjectMatches(reader.subject)) &&
       (expression === undefined || expression.matches(reader.value, endpoint)),
   };
+}
+
+/** A program without types may misspell an option, and would get everything. */
+function checkOptions(options: FilterOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!OPTION_NAMES.includes(name)) {
+      throw new OpmasError('USAGE', `a filter has no option ${JSON.stringify(name)}`, {
+        hint: `Options are ${OPTION_NAMES.join(', ')}.`,
+      });
+    }
+    const isRight = name === 'where' ? typeof value === 'string' : Array.isArray(value);
+    if (value === undefined || isRight) continue;
+    throw new OpmasError('USAGE', `${name} has to be ${name === 'where' ? 'a text' : 'an array of texts'}`);
+  }
 }
 
 async function loadExpression(text: string): Promise<Expression> {

@@ -1,5 +1,6 @@
 import type { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
+import type { EndpointName } from '../../core/protocol.js';
 import type { ConnectionState } from '../../core/recording/connection-state.js';
 import type { RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -21,7 +22,7 @@ export interface SubscribeOptions {
   /** Base URL, from `parseBaseUrl`. */
   url: URL;
   /** Names of endpoints, or paths that begin with `/`; each gets a connection of its own. */
-  endpoints: readonly string[];
+  endpoints: readonly (EndpointName | (string & {}))[];
   token: TokenProvider;
   /** Keeps the events that match; default all. Lines that are no events match no filter. */
   filter?: Filter;
@@ -37,7 +38,7 @@ export interface SubscribeOptions {
   onGiveUp?: (endpoint: string, error: OpmasError) => void;
   /** Stops everything: connections close, what is queued is still delivered, then the stream ends normally. */
   signal?: AbortSignal;
-  /** Stop after so many kept events, over all endpoints. */
+  /** Stop after so many kept events, over all endpoints; at least 1. */
   count?: number;
   /** Stop after this time. */
   durationMs?: number;

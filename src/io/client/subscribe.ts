@@ -1,5 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
 import type { LineBatch } from '../../core/recording/line.js';
+import { checkSubscribeOptions } from './check-options.js';
 import { EndpointLoop } from './endpoint-loop.js';
 import { LineQueue } from './line-queue.js';
 import { LineWriter } from './line-writer.js';
@@ -32,10 +33,11 @@ export interface Subscription extends AsyncIterable<LineBatch> {
  *
  * What can heal is in the stream or told to `onLifecycle`; one endpoint that fails does not disturb the others.
  *
- * @throws {OpmasError} From the iteration, when no endpoint is left and at least one was given up: `AUTH` when a
+ * @throws {OpmasError} `USAGE`, at once, for options that cannot be. From the iteration, when no endpoint is left and at least one was given up: `AUTH` when a
  * token was refused, else `NETWORK`; all lines have been delivered then.
  */
 export function subscribe(options: SubscribeOptions): Subscription {
+  checkSubscribeOptions(options);
   return new RunningSubscription(options);
 }
 

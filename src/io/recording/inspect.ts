@@ -17,7 +17,7 @@ export interface InspectedRecording extends RecordingReport {
  * @throws {OpmasError} As {@link readRecording}.
  */
 export async function inspectRecording(
-  sources: readonly string[],
+  sources: string | readonly string[],
   options: Omit<ReadOptions, 'keep'> = {},
 ): Promise<InspectedRecording> {
   const statistics = new RecordingStatistics();

@@ -68,10 +68,11 @@ export interface LineCollector<Batch> {
  *   recording, has a newer format or a line over 64 MiB, or, with `strict`, is damaged.
  */
 export function readRecording(
-  sources: readonly string[],
+  sources: string | readonly string[],
   options: ReadOptions = {},
 ): AsyncGenerator<RecordedBatch, void, undefined> {
-  return collectRecording(sources, new BatchBuilder(), options);
+  const paths = typeof sources === 'string' ? [sources] : sources;
+  return collectRecording(paths, new BatchBuilder(), options);
 }
 
 /** The same as {@link readRecording}, with batches made by somebody else. */

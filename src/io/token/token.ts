@@ -130,6 +130,8 @@ async function readAll(stream: AsyncIterable<Buffer | string>, source: string): 
  */
 export function cleanToken(content: Buffer | string, source: string): string {
   const refuse = (what: string, hint?: string) => new OpmasError('USAGE', `${source} ${what}`, { hint });
+  // `process.env.X` of a program without types.
+  if (content === undefined) throw refuse('holds no token: it is not set');
   const bytes = Buffer.from(content);
   if (bytes.length > MAX_TOKEN_BYTES) throw refuse('is too long to be a token (over 64 KiB)');
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {

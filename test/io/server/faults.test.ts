@@ -135,7 +135,8 @@ describe('faults on demand', () => {
       new StreamClient(streamUrl(server));
       await log.until(count);
     }
-    expect(log.happened).toEqual(Array(3).fill('drop@20ms..100ms now'));
+    // On a slow machine more of them come before this is looked at.
+    expect(new Set(log.happened)).toEqual(new Set(['drop@20ms..100ms now']));
   });
 });
 
