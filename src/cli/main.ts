@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from './commander.js';
 import { addCommands, loadCommand } from './commands.js';
 import { finish, reportError, watchOutputs } from './exit.js';
-import { version } from './version.js';
+import { isNewEnough, neededNode, version } from './version.js';
 
 /**
  * The program: from arguments to exit code. Reads in this order: here, `commands.ts` (which commands there are), the
@@ -9,6 +9,13 @@ import { version } from './version.js';
  */
 export async function main(args: readonly string[]): Promise<void> {
   watchOutputs();
+  if (!isNewEnough(process.versions.node)) {
+    process.stderr.write(
+      `opmas-ws: this is Node ${process.versions.node}; Node ${neededNode} or newer is needed\n`,
+    );
+    finish(5);
+    return;
+  }
   const program = createProgram();
   try {
     await loadCommand(program, args);

@@ -26,7 +26,9 @@ export class RequestGuard {
   /** Why the request is refused, in a few words, or `undefined` when it is fine. */
   objection(request: IncomingMessage): string | undefined {
     const { host, origin } = request.headers;
-    if (host === undefined || !this.#allowsHost(host)) return 'Host not allowed';
+    if (host === undefined || !this.#allowsHost(host)) {
+      return 'Host not allowed; --allow-origin http://NAME allows a name';
+    }
     // `sec-websocket-origin` is what version 8 of the protocol called it, which `ws` still takes.
     for (const value of [origin, request.headers['sec-websocket-origin']]) {
       if (value !== undefined && !this.#allowsOrigin(String(value))) return 'Origin not allowed';
