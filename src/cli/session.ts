@@ -27,9 +27,7 @@ export interface Session {
 }
 
 /** What stderr can still be told when stdout is why the process did not come to its end. */
-async function dieWell({ terminal: { messages }, lastWords }: Session, ownStreams: boolean): Promise<void> {
-  // A spinner that is still turning has hidden the cursor. What is not the process's own stream may be stopped.
-  if (ownStreams) messages.showCursor();
+async function dieWell({ terminal: { messages }, lastWords }: Session): Promise<void> {
   if (lastWords === undefined || messages.isQuiet || isOneFile(1, 2)) return;
   // In another thread: a write to a pipe that nobody reads never ends.
   await new Promise((resolve) => write(2, lastWords(), resolve));
@@ -62,7 +60,7 @@ export async function runCommand(
   leaveOutputs();
   terminal.out.onClosed = () => requests.ask();
   const session: Session = { globals, terminal, stop: requests.stop, exitCode: 0 };
-  requests.onSuddenDeath = () => dieWell(session, streams === undefined);
+  requests.onSuddenDeath = () => dieWell(session);
   try {
     await action(session);
     await terminal.out.flushed();

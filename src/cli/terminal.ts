@@ -171,11 +171,6 @@ export class Messages {
     this.#unfold();
   }
 
-  /** For an end in which live lines cannot be taken away: they hide the cursor. */
-  showCursor(): void {
-    if (this.canShowLive) this.#stream.write('\u001b[?25h');
-  }
-
   /** Resolves when the stream has taken all that was written. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {

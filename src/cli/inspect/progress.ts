@@ -1,3 +1,4 @@
+import { createLiveSpinner, spinnerTextWidth } from '../live-spinner.js';
 import { formatSize } from '../options/quantity.js';
 import type { Messages } from '../terminal.js';
 
@@ -18,18 +19,11 @@ export async function showProgress(messages: Messages, total: number | undefined
   if (!messages.canShowLive || total === undefined || total < LEAST_BYTES) {
     return { advance: () => undefined, end: () => undefined };
   }
-  const { default: ora } = await import('ora');
-  const { palette, stream } = messages;
-  const spinner = ora({
-    stream,
-    isEnabled: true,
-    discardStdin: false,
-    color: palette.enabled ? 'cyan' : false,
-  });
+  const spinner = await createLiveSpinner(messages);
   const startedAt = performance.now();
   let read = 0;
   const draw = () => {
-    spinner.text = barText(read, total, performance.now() - startedAt).slice(0, stream.columns - 3);
+    spinner.text = barText(read, total, performance.now() - startedAt).slice(0, spinnerTextWidth(messages));
   };
   draw();
   spinner.start();

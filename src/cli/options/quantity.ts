@@ -101,6 +101,6 @@ export function parseRate(text: string, name: string): number {
   const rate = /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : 0;
   if (rate > 0) return rate;
   throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a number above 0`, {
-    hint: 'Write it in digits: 20, 0.5, 1000000.',
+    hint: 'Write it in digits: 20 or 0.5.',
   });
 }

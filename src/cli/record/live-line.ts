@@ -1,4 +1,5 @@
 import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../index.js';
+import { createLiveSpinner, spinnerTextWidth } from '../live-spinner.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../palette.js';
 import type { Messages } from '../terminal.js';
@@ -17,39 +18,29 @@ export interface LiveFigures {
   summary(): StreamSummary;
 }
 
+const SEPARATOR = '  ';
+
 type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
 
 const REDRAW_MS = 250;
 /** The rate is that of so many redraws. */
 const RATE_SPAN = 8;
-/** ora puts its sign and a blank before the text. */
-const SIGN_WIDTH = 2;
 
 const nothing: LiveLine = { onLifecycle: () => undefined, onGiveUp: () => undefined, end: () => undefined };
 
-/** Shows the line; off a terminal there is none, and ora is not loaded. */
+/** Shows the line; off a terminal there is none. */
 export async function createLiveLine(
   messages: Messages,
   endpoints: readonly string[],
   figures: LiveFigures,
 ): Promise<LiveLine> {
   if (!messages.canShowLive) return nothing;
-  const { default: ora } = await import('ora');
   const states = new Map<string, EndpointState>(endpoints.map((endpoint) => [endpoint, 'connecting']));
   const rate = new RateMeter();
-  const { palette, stream } = messages;
-  const spinner = ora({
-    stream,
-    // Whether there can be a live line is decided already.
-    isEnabled: true,
-    // Else it would put the terminal of stdin into another mode.
-    discardStdin: false,
-    color: palette.enabled ? 'red' : false,
-  });
+  const spinner = await createLiveSpinner(messages, 'red');
   const draw = () => {
-    const summary = figures.summary();
-    const parts = [...partsOf(summary, figures.size(), rate), ...endpointParts(states, palette)];
-    spinner.text = joinWithin(parts, stream.columns - SIGN_WIDTH - 1);
+    const parts = partsOf(figures.summary(), figures.size(), rate);
+    spinner.text = lineWithin(spinnerTextWidth(messages), parts, states, messages.palette);
   };
   const timer = setInterval(draw, REDRAW_MS);
   const set = (endpoint: string, state: EndpointState) => {
@@ -94,17 +85,40 @@ function partsOf({ events, gaps, dropped }: StreamSummary, size: number, rate: R
   return parts.map(plain);
 }
 
-function endpointParts(states: ReadonlyMap<string, EndpointState>, palette: Palette): Part[] {
+/** The figures, and the state of each endpoint; where that is too long, how many are in each state. */
+function lineWithin(
+  width: number,
+  figures: readonly Part[],
+  states: ReadonlyMap<string, EndpointState>,
+  palette: Palette,
+): string {
   const paint = {
     open: palette.green,
     connecting: palette.yellow,
     waiting: palette.yellow,
     ended: palette.red,
   };
-  return [...states].map(([endpoint, state]) => {
-    const label = `${escapeUnsafe(endpoint)} ${state}`;
-    return { text: paint[state](label), width: label.length };
+  const painted = (state: EndpointState, label: string) => ({
+    text: paint[state](label),
+    width: label.length,
   });
+  const each = [...states].map(([endpoint, state]) => painted(state, `${escapeUnsafe(endpoint)} ${state}`));
+  const isShort = widthOfLine([...figures, ...each]) <= width;
+  return joinWithin(isShort ? [...figures, ...each] : [...figures, ...counts(states, painted)], width);
+}
+
+function counts(
+  states: ReadonlyMap<string, EndpointState>,
+  painted: (state: EndpointState, label: string) => Part,
+): Part[] {
+  const all = [...states.values()];
+  return [...new Set(all)].map((state) =>
+    painted(state, `${all.filter((other) => other === state).length} ${state}`),
+  );
+}
+
+function widthOfLine(parts: readonly Part[]): number {
+  return parts.reduce((sum, { width }) => sum + width, SEPARATOR.length * (parts.length - 1));
 }
 
 /** As many parts as the width holds: a line that wraps would be drawn again and again. */
@@ -112,7 +126,7 @@ function joinWithin(parts: readonly Part[], width: number): string {
   let text = '';
   let used = 0;
   for (const part of parts) {
-    const separator = used === 0 ? '' : '  ';
+    const separator = used === 0 ? '' : SEPARATOR;
     if (used + separator.length + part.width > width) break;
     text += separator + part.text;
     used += separator.length + part.width;

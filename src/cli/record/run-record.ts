@@ -161,7 +161,10 @@ function defaultName(): string {
 }
 
 function fileText({ path, lines, size, parts, lostLines }: RecordingWriter, { palette }: Messages): string {
-  const where = parts === 1 ? escapeUnsafe(path) : `${escapeUnsafe(path)} and ${parts - 1} more files`;
+  const where =
+    parts === 1
+      ? escapeUnsafe(path)
+      : `${escapeUnsafe(path)} and ${parts === 2 ? '1 more file' : `${parts - 1} more files`}`;
   const target = parts === 0 ? ', and no file is left of them' : ` to ${where}, ${formatSize(size)}`;
   const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written${target}`;
   return lostLines === 0

@@ -132,6 +132,10 @@ function statusText(server: ReplayServer): string {
   const { position, length, speed, paused } = server.status;
   const parts = [formatDuration(Math.min(position, length ?? position) / 1000)];
   if (length !== undefined) parts.push(`of ${formatDuration(length / 1000)}`);
-  parts.push(speed === 'max' ? 'at full speed' : `at ${Number(speed.toPrecision(3))}x`);
+  parts.push(
+    speed === 'max'
+      ? 'at full speed'
+      : `at ${speed >= 100 ? Math.round(speed) : Number(speed.toPrecision(3))}x`,
+  );
   return `${parts.join(' ')}${paused ? ', paused' : ''}`;
 }

@@ -32,7 +32,7 @@ export async function runServer(
     if (options.note !== undefined) messages.say(options.note);
     const rate = new RateMeter(server);
     const describe = () =>
-      [options.describe?.(), clientCount(server.clients), `${rate.read()} events/s`]
+      [options.describe?.(), clientCount(server.clients), rateText(rate.read())]
         .filter((part) => part !== undefined)
         .join(', ');
     const endStatus = await showStatus(messages, describe);
@@ -83,4 +83,8 @@ class RateMeter {
     }
     return this.#rate;
   }
+}
+
+function rateText(rate: number): string {
+  return `${rate} ${rate === 1 ? 'event' : 'events'}/s`;
 }

@@ -1,4 +1,5 @@
 import type { ConnectionState, LifecycleEvent } from '../../index.js';
+import { createLiveSpinner } from '../live-spinner.js';
 import type { Messages } from '../terminal.js';
 
 /** Turns while an endpoint has no connection; on a terminal only. */
@@ -16,19 +17,10 @@ function isOnTheWay(connection: ConnectionState): boolean {
   );
 }
 
-/** ora is loaded only where there is something to see. */
+/** Off a terminal there is none. */
 export async function createConnectingSpinner(messages: Messages): Promise<ConnectingSpinner> {
   if (!messages.canShowLive) return silent;
-  const { default: ora } = await import('ora');
-  // Without discardStdin, ora would put the terminal of stdin into another mode.
-  const { palette, stream } = messages;
-  const spinner = ora({
-    stream,
-    isEnabled: true,
-    discardStdin: false,
-    // ora knows neither NO_COLOR nor our option.
-    color: palette.enabled ? 'cyan' : false,
-  });
+  const spinner = await createLiveSpinner(messages);
   const waiting = new Set<string>();
   return {
     onLifecycle({ endpoint, connection }) {

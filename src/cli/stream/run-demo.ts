@@ -1,5 +1,5 @@
 import { ENDPOINTS, parseBaseUrl, startMockServer, tokenFromText } from '../../index.js';
-import { parseCount, parseDuration } from '../options/quantity.js';
+import { parseCount, parseDuration, parseRate } from '../options/quantity.js';
 import type { Session } from '../session.js';
 import { version } from '../version.js';
 import { runTail } from './run-tail.js';
@@ -11,7 +11,7 @@ export async function runDemo(
 ): Promise<void> {
   const durationMs =
     options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
-  const rate = parseCount(options.rate, '--rate');
+  const rate = parseRate(options.rate, '--rate');
   // Both ends are in this process; a proxy of the environment would never find the other one.
   process.env.NO_PROXY = process.env.no_proxy = '*';
   const seed = options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) };
