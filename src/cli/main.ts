@@ -77,7 +77,16 @@ Exit codes: 0 ended as asked, 1 a bug, 2 usage, 3 authentication, 4 network or s
 
 /** commander says `error: unknown …`; all other errors begin with our name. */
 function ownStyle(text: string): string {
-  return text.replace(/^error: /, 'opmas-ws: ');
+  const styled = text.replace(/^error: /, 'opmas-ws: ');
+  const owner = ownerOf(/^error: unknown command '([a-z]+)'/.exec(text)?.[1]);
+  return owner === undefined ? styled : `${styled}(Did you mean ${owner}?)\n`;
+}
+
+/** Words that people take for commands because other programs have them as that. */
+function ownerOf(word: string | undefined): string | undefined {
+  if (word === undefined) return undefined;
+  if (['login', 'logout', 'status', 'token'].includes(word)) return `auth ${word}`;
+  return ['use', 'contexts', 'config'].includes(word) ? 'context' : undefined;
 }
 
 /** The value of an option that is not known may be a secret (`--tokn=…`), and the name alone tells what is wrong. */

@@ -38,6 +38,11 @@ export function parseBaseUrl(text: string): URL {
   }
   if (url.search !== '' || url.hash !== '') return fail('has a query or a fragment; it takes neither');
   if (url.hostname === '') return fail('names no host');
+  if (/\/api\/v1\/ws(\/|$)/.test(url.pathname)) {
+    throw new OpmasError('USAGE', "the server's URL goes on to an endpoint", {
+      hint: 'Leave out /api/v1/ws and what follows; endpoints are arguments: tail devices.',
+    });
+  }
   if (url.port === '0') return fail('has port 0');
   url.protocol = scheme;
   url.pathname = url.pathname.replace(/\/+$/, '');

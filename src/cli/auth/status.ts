@@ -58,15 +58,19 @@ async function stateOf({ token, url }: Connection): Promise<TokenState> {
   };
 }
 
+function noteOf(usesKeychain: boolean, problem: string | undefined): string {
+  if (!usesKeychain) return 'no file keeps one, and OPMAS_KEYCHAIN says not to ask the keychain';
+  return problem === undefined
+    ? 'nothing is stored, or the keychain is locked'
+    : `no file keeps one, and the keychain cannot be used: ${problem}`;
+}
+
 async function storedState(url: URL): Promise<TokenState> {
   const store = openCredentialStore(process.env);
   const stored = await store.get(accountOf(url));
   if (stored === undefined) {
     const problem = store.keychainProblem;
-    const note =
-      problem === undefined
-        ? 'nothing is stored, or the keychain is locked'
-        : `no file keeps one, and the keychain cannot be used: ${problem}`;
+    const note = noteOf(store.usesKeychain, problem);
     return {
       present: false,
       place: undefined,

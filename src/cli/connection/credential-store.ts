@@ -57,6 +57,11 @@ export class LocalCredentialStore implements CredentialStore {
     this.#options = options;
   }
 
+  /** Whether there is a keychain that is asked. */
+  get usesKeychain(): boolean {
+    return this.#options.keychain !== undefined;
+  }
+
   async get(account: string): Promise<StoredCredentials | undefined> {
     const path = this.#pathOf(account);
     const fromFile = parse(await readPrivateFile(path));

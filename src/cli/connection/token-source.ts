@@ -108,8 +108,9 @@ function sources(
     const words = splitCommand(context.tokenCommand);
     const name = `the token command of context ${context.name}`;
     const onStderr = messages.passOn;
-    const remedy = `see that the command prints a fresh token (\`opmas-ws context show ${context.name}\`)`;
-    found.push({ name, remedy, open: () => tokenFromCommand(words, { source: name, onStderr }) });
+    const shownBy = `opmas-ws context show ${context.name}`;
+    const remedy = `see that the command prints a fresh token (\`${shownBy}\`)`;
+    found.push({ name, remedy, open: () => tokenFromCommand(words, { source: name, onStderr, shownBy }) });
   }
   return found;
 }

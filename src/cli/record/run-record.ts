@@ -53,13 +53,13 @@ export async function runRecord(
     size: () => writer.size,
     summary: () => subscription.summary(),
   });
-  let attempted = false;
+  let hasSummary = false;
   const subscription = subscribe({
     ...stream,
     lifecycle: true,
     signal: AbortSignal.any([session.stop, failing.signal]),
     onLifecycle: (event) => {
-      attempted = true;
+      hasSummary = true;
       live.onLifecycle(event);
       lifecycle.onLifecycle(event);
     },
@@ -77,11 +77,12 @@ export async function runRecord(
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
   try {
     await pump(subscription, writer, printer, () => failing.abort());
+    hasSummary = true;
   } catch (error) {
     throw lifecycle.withoutRepetition(error);
   } finally {
     live.end();
-    if (attempted) {
+    if (hasSummary) {
       messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
       messages.say(fileText(writer, messages));
     }

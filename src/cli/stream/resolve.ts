@@ -47,13 +47,20 @@ export function checkEndpoint(word: string): string {
       hint: 'A path has no query, no fragment and no blanks: /api/v1/ws/device/42.',
     });
   }
+  throw new OpmasError('USAGE', `there is no endpoint ${JSON.stringify(word)}`, { hint: hintFor(word) });
+}
+
+function hintFor(word: string): string {
   const nearest = ENDPOINTS.find((name) => editDistance(word.toLowerCase(), name) <= 2);
-  throw new OpmasError('USAGE', `there is no endpoint ${JSON.stringify(word)}`, {
-    hint:
-      nearest === undefined
-        ? `Endpoints are ${ENDPOINTS.join(', ')}, or a path that begins with /.`
-        : `Did you mean ${nearest}?`,
-  });
+  if (nearest !== undefined) return `Did you mean ${nearest}?`;
+  const parts = word.split(',').filter((part) => part !== '');
+  if (parts.length > 1 && parts.every(isEndpointName)) {
+    return `Separate them by blanks: ${parts.join(' ')}.`;
+  }
+  if (/\.(nd)?jsonl?(\.gz)?$/i.test(word)) {
+    return 'A recording is printed with `tail --file FILE`, and written with `record -o FILE`.';
+  }
+  return `Endpoints are ${ENDPOINTS.join(', ')}, or a path that begins with /.`;
 }
 
 function limitsOf(options: StreamCommandOptions) {

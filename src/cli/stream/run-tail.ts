@@ -15,13 +15,13 @@ export async function runTail(
   const printLines = await createLinePrinter(out, print);
   const spinner = await createConnectingSpinner(messages);
   const lifecycle = new LifecycleMessages(messages, stream.endpoints);
-  let attempted = false;
+  let hasSummary = false;
   let printing = 0;
   const subscription = subscribe({
     ...stream,
     lifecycle: print.lifecycle === true,
     onLifecycle: (event) => {
-      attempted = true;
+      hasSummary = true;
       spinner.onLifecycle(event);
       lifecycle.onLifecycle(event);
     },
@@ -40,10 +40,11 @@ export async function runTail(
       await printLines(batch);
       printing = 0;
     }
+    hasSummary = true;
   } catch (error) {
     throw lifecycle.withoutRepetition(error);
   } finally {
     spinner.stop();
-    if (attempted) messages.say(summary());
+    if (hasSummary) messages.say(summary());
   }
 }

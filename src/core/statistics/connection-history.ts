@@ -91,7 +91,7 @@ export class ConnectionHistory {
         this.refusalCounts.add(refusalName(connection));
         break;
       case 'dropped':
-        if (Number.isSafeInteger(connection.count)) this.dropped += connection.count;
+        if (Number.isSafeInteger(connection.count) && connection.count > 0) this.dropped += connection.count;
         break;
     }
   }

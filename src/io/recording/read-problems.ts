@@ -95,7 +95,7 @@ export class ReadProblems {
     const what =
       first === undefined
         ? `${this.#source}:1: it is empty, so it is not a recording`
-        : `${this.#source} is not a recording: ${first.message.slice(this.#source.length + 1)}`;
+        : `${this.#source} is not a recording: line ${first.message.slice(this.#source.length + 1)}`;
     throw new OpmasError('DATA', what, {
       hint: 'A recording has one JSON object on each line (NDJSON), as `opmas-ws record` and `jq -c` write it.',
     });

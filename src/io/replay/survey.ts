@@ -26,7 +26,7 @@ export async function surveyBeginning(programme: Programme, needsTimes: boolean)
     if (line.kind === 'connection' || seen) return false;
     seen = true;
     beginning.firstEvent = line.receivedAt;
-    if (needsTimes && Number.isNaN(line.receivedAt)) throw withoutTimes();
+    if (needsTimes && Number.isNaN(line.receivedAt)) throw withoutTimes(programme);
     looked.abort();
     return false;
   };
@@ -34,9 +34,12 @@ export async function surveyBeginning(programme: Programme, needsTimes: boolean)
   return beginning;
 }
 
-function withoutTimes(): OpmasError {
+function withoutTimes({ from, to }: Programme): OpmasError {
+  const chooses = from !== undefined || to !== undefined;
   return new OpmasError('USAGE', 'the recording does not say when its events came (received_at)', {
-    hint: 'Say how fast to send them: --rate 10 for ten a second, or --speed max.',
+    hint: chooses
+      ? 'No part of it can be chosen by time: leave out --from and --to.'
+      : 'Say how fast to send them: --rate 10 for ten a second, or --speed max.',
   });
 }
 

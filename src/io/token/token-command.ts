@@ -10,6 +10,8 @@ export interface TokenCommandOptions {
   onStderr?: (line: string) => void;
   /** How to name the command in messages. */
   source: string;
+  /** What shows the command, for messages: `opmas-ws context show lab`. */
+  shownBy?: string;
 }
 
 const LIMIT_MS = 10_000;
@@ -58,9 +60,10 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
 async function runTokenCommand(
   words: readonly string[],
   known: string | undefined,
-  { timeoutMs = LIMIT_MS, onStderr, source }: TokenCommandOptions,
+  { timeoutMs = LIMIT_MS, onStderr, source, shownBy }: TokenCommandOptions,
 ): Promise<string> {
   const [program = '', ...rest] = words;
+  const shown = shownBy === undefined ? '' : `; \`${shownBy}\` shows it`;
   const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
   const output: Buffer[] = [];
   let length = 0;
@@ -86,7 +89,7 @@ async function runTokenCommand(
     }, timeoutMs);
     child.once('error', (cause) => {
       clearTimeout(limit);
-      const hint = 'Correct the command: `opmas-ws context show` shows it. No shell runs it, so give a path.';
+      const hint = `Correct the command${shown}. No shell runs it, so give a path.`;
       reject(
         new OpmasError('USAGE', `${source} cannot be started: ${reasonOf(cause, program)}`, { hint, cause }),
       );
@@ -100,7 +103,7 @@ async function runTokenCommand(
         );
     });
   });
-  const hint = `Run the command by hand to see why; \`opmas-ws context show\` shows it.`;
+  const hint = `Run the command by hand to see why${shown}.`;
   if (how !== '') throw new OpmasError('AUTH', `${source} ${how}`, { hint });
   try {
     return cleanToken(Buffer.concat(output), `the output of ${source}`);

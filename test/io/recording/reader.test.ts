@@ -151,7 +151,7 @@ describe('F112: what may stand around the lines', () => {
     const path = await file(content);
     await expect(read(path)).rejects.toMatchObject({
       code: 'DATA',
-      message: expect.stringMatching(/f\d+\.ndjson(:| is not a recording: )1:/),
+      message: expect.stringMatching(/f\d+\.ndjson(:| is not a recording: line )1:/),
     });
   });
 

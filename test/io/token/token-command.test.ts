@@ -63,13 +63,13 @@ describe('tokenFromCommand', () => {
     ['prints for ever', ['yes', secret], 'AUTH', /too much to be a token/],
     ['is a folder', [folder], 'USAGE', /cannot be started/],
   ])('says so when the command %s, and never what it printed', async (_name, words, code, pattern) => {
-    const error = await tokenFromCommand(words, { source })
+    const error = await tokenFromCommand(words, { source, shownBy: 'opmas-ws context show lab' })
       .token()
       .catch((caught: unknown) => caught);
     expect(error).toMatchObject({
       code,
       message: expect.stringMatching(pattern),
-      hint: expect.stringContaining('context show'),
+      hint: expect.stringContaining('context show lab'),
     });
     expect(String(error)).not.toContain(secret);
   });
