@@ -224,7 +224,7 @@ function textOf(fault: ConnectionFault, { tokenSource, tokenRemedy, tokenIsJwt }
   const { code, text } = advices[fault];
   const said =
     fault === 'token refused' && tokenIsJwt === false
-      ? 'the server refuses the token, which is no JWT: is it the right one?'
+      ? 'the server refuses the token, which is no JWT, so it is hardly the right one'
       : text;
   if (tokenSource === undefined || code === 'NETWORK') return said;
   const what = fault === 'no token' ? 'gives none' : 'has to give a fresh one';

@@ -64,7 +64,7 @@ const MAX_SUBJECTS = 10_000;
 const TOP_SUBJECTS = 20;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 /** A power of two. */
-const OPEN_SECONDS = 4;
+const OPEN_SECONDS = 2 ** 14;
 
 /** Goes through the lines of a recording once, in memory that does not grow with it. */
 export class RecordingStatistics {
@@ -78,7 +78,7 @@ export class RecordingStatistics {
   #invalid = 0;
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
-  /** The seconds that are being counted, and how many events each has: the times of endpoints differ by up to one. */
+  /** The seconds that are being counted, and how many events each has: recordings may be one behind the other. */
   readonly #seconds = new Float64Array(OPEN_SECONDS).fill(-1);
   readonly #inSecond = new Uint32Array(OPEN_SECONDS);
   #peak = 0;

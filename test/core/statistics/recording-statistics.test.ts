@@ -21,6 +21,14 @@ test('the peak counts whole seconds, also when the times of two endpoints are a 
   expect(statisticsOf(lines).finish().rate.peak).toBe(100);
 });
 
+test('the peak counts recordings together that stand one behind the other', () => {
+  const lines = Array.from({ length: 40 }, (_, i) => {
+    const second = String(i % 20).padStart(2, '0');
+    return `{"received_at":"2026-11-22T21:50:${second}.000000Z","endpoint":"devices","type":"x"}`;
+  });
+  expect(statisticsOf(lines).finish().rate.peak).toBe(2);
+});
+
 test('events without a time are counted, and have no place in the timeline', () => {
   const { byType, timeline } = statisticsOf([
     '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","type":"device.error"}',
