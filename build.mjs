@@ -21,7 +21,7 @@ const TOGETHER = {
   library:
     /\/src\/(index|core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(line-filter|type-hints)|io\/(client|http|token)\/[^/]+|io\/(clock|file-lock|on-demand))\.ts$/,
   /** What a connection needs, `ws` above all; loaded when there is to be one. */
-  connection: /\/src\/io\/client\/connection\/[^/]+\.ts$/,
+  connection: /\/src\/io\/(websocket|client\/connection\/[^/]+)\.ts$/,
   /** And what the commands need for it. */
   tail: /\/src\/cli\/(tail|session|terminal|palette|stop-requests|(connection|options|stream)\/(?!keychain-child)[^/]+)\.ts$/,
 };

@@ -64,12 +64,12 @@ export {
   type SubscribeOptions,
 } from './io/client/stream-options.js';
 export { type StreamSummary, type Subscription, subscribe } from './io/client/subscribe.js';
-export type { TriageOptions } from './io/client/triage.js';
 export { type Clock, systemClock } from './io/clock.js';
 export type { DiagnosisOptions } from './io/diagnosis/diagnose.js';
 export { type FileLock, type LockHolder, tryLock } from './io/file-lock.js';
 export type { HttpRequest, HttpResponse } from './io/http/http-request.js';
 export { ProxyError, proxyAgentFor } from './io/http/proxy.js';
+export type { TriageOptions } from './io/http/triage.js';
 export {
   compileFilter,
   diagnose,

@@ -10,7 +10,7 @@ interface Import {
   target: string;
 }
 
-const importPattern = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*)'([^']+)'/g;
+const importPattern = /(?:\bfrom\s+|\bimport\s+|\bimport\(\s*|\bcreateRequire\([^)]*\)\(\s*)'([^']+)'/g;
 
 function importsOf(folder: string): Import[] {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -34,8 +34,12 @@ function breaches(allowed: (one: Import) => boolean): string[] {
 const within = (one: Import, layer: string) => one.from.startsWith(`${layer}/`);
 
 describe('who imports whom', () => {
-  it('finds imports at all', () => {
+  it('finds imports at all, and what is required', () => {
     expect(imports.length).toBeGreaterThan(50);
+    const required = imports.filter(({ target }) => target === 'ws' || target === 'commander');
+    expect(required.map(({ from }) => from)).toEqual(
+      expect.arrayContaining(['io/websocket.ts', 'cli/commander.ts']),
+    );
   });
 
   it('core imports core only, and the libraries of CEL where it is wrapped', () => {

@@ -1,10 +1,10 @@
 import type { Line, LineBatch } from '../index.js';
 import { ByteRenderer } from './render/byte-renderer.js';
 import { GrowingBytes } from './render/growing-bytes.js';
-import { lookOf, type RenderOptions } from './render/look.js';
+import { lineStyleOf, type RenderOptions } from './render/line-style.js';
 import { PlainRenderer } from './render/plain-renderer.js';
 
-export type { RenderOptions } from './render/look.js';
+export type { RenderOptions } from './render/line-style.js';
 
 /** Makes lines for people. Every line ends with its LF, and nothing in it but that and our colours is a control. */
 export interface Renderer {
@@ -17,7 +17,7 @@ const LF = 0x0a;
 
 /** Makes a renderer. It may be used for any number of lines, one after another. */
 export function createRenderer(options: RenderOptions): Renderer {
-  const look = lookOf(options);
+  const look = lineStyleOf(options);
   const plain = new PlainRenderer(look);
   const fast = new ByteRenderer(look);
   const target = new GrowingBytes();

@@ -1,5 +1,5 @@
 import { type Command, Option } from './commander.js';
-import { addStreamOptions, resolveStream, type StreamCommandOptions } from './options/stream-options.js';
+import { addStreamOptions, type StreamCommandOptions } from './options/stream-options.js';
 import { runCommand, type Session } from './session.js';
 import type { PrintOptions } from './stream/line-printer.js';
 
@@ -40,6 +40,7 @@ async function tail(session: Session, endpoints: string[], options: TailCommandO
     await runTailFile(session, endpoints, { ...options, file: options.file });
     return;
   }
+  const { resolveStream } = await import('./stream/resolve-stream.js');
   const stream = await resolveStream(session, endpoints, options);
   const { runTail } = await import('./stream/run-tail.js');
   await runTail(session, stream, options);

@@ -59,8 +59,8 @@ export const httpRequest: typeof import('./http/http-request.js').httpRequest = 
   return await module.httpRequest(...args);
 };
 
-/** Tells a refused token from other reasons after a bare 403 or a close 1008. More in `client/triage.ts`. */
-export const triageRefusal: typeof import('./client/triage.js').triageRefusal = async (...args) => {
-  const module = await import('./client/triage.js');
+/** Tells a refused token from other reasons after a bare 403 or a close 1008. More in `http/triage.ts`. */
+export const triageRefusal: typeof import('./http/triage.js').triageRefusal = async (...args) => {
+  const module = await import('./http/triage.js');
   return await module.triageRefusal(...args);
 };

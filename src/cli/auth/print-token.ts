@@ -1,5 +1,6 @@
 import { OpmasError } from '../../index.js';
-import { resolveConnection, type TokenOptions } from '../options/token-options.js';
+import { resolveConnection } from '../connection/resolve-connection.js';
+import type { TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
 
 /** `auth token`: prints the token that a connection would use, and nothing else. */

@@ -9,7 +9,8 @@ import {
   type TokenProvider,
 } from '../../index.js';
 import { openCredentialStore } from '../connection/credential-store.js';
-import { type Connection, resolveConnection, type TokenOptions } from '../options/token-options.js';
+import { resolveConnection } from '../connection/resolve-connection.js';
+import type { Connection, TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
 
 export interface StatusOptions extends TokenOptions {

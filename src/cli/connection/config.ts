@@ -1,5 +1,5 @@
 import { editDistance, findJsonFault, OpmasError, parseBaseUrl, splitCommand } from '../../index.js';
-import { configPath } from './places.js';
+import { configPath } from './config-paths.js';
 import { readPrivateFile, withLock, writePrivateFile } from './private-file.js';
 
 /** A named server. */

@@ -8,8 +8,8 @@ import {
   type StoredCredentials,
   serializeCredentials,
 } from '../../index.js';
+import { dataFolder } from './config-paths.js';
 import { Keychain, KeychainUnavailable } from './keychain.js';
-import { dataFolder } from './places.js';
 import { readPrivateFile, removePrivateFile, withLock, writePrivateFile } from './private-file.js';
 
 const KEYCHAIN_NAME = 'the system keychain';

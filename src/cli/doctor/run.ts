@@ -9,11 +9,12 @@ import {
   OpmasError,
   type Verdict,
 } from '../../index.js';
+import { resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf } from '../exit.js';
 import { formatDuration } from '../options/quantity.js';
-import { type Connection, resolveConnection, type TokenOptions } from '../options/token-options.js';
+import type { Connection, TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import { checkEndpoint } from '../stream/resolve.js';
+import { checkEndpoint } from '../stream/resolve-stream.js';
 
 export interface DoctorOptions extends TokenOptions {
   json?: boolean;

@@ -1,6 +1,4 @@
-import type { ServingOptions } from '../../index.js';
 import { type Command, Option } from '../commander.js';
-import type { Session } from '../session.js';
 
 /** What commander makes of the options that `replay` and `mock` share. */
 export interface ServeCommandOptions {
@@ -42,17 +40,4 @@ export function addServeOptions(command: Command): Command {
       "a further browser origin, repeatable; loopback's are allowed",
       collect,
     );
-}
-
-/**
- * Makes of the options what `startMockServer` and `serveRecording` take.
- *
- * @throws {OpmasError} `USAGE` for what is none.
- */
-export async function resolveServing(
-  session: Session,
-  options: ServeCommandOptions,
-): Promise<ServingOptions> {
-  const { resolve } = await import('../serve/resolve.js');
-  return resolve(session, options, process.env);
 }

@@ -1,6 +1,4 @@
-import type { SubscribeOptions } from '../../index.js';
 import { type Command, Option } from '../commander.js';
-import type { Session } from '../session.js';
 import { addFilterOptions, type FilterCommandOptions } from './filter-options.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from './token-options.js';
 
@@ -48,18 +46,4 @@ export function addStreamOptions(command: Command): Command {
     )
     .option('--max-buffer <size>', 'memory for output that is not taken yet', '64MiB');
   return addTrustOptions(addTokenOptions(command));
-}
-
-/**
- * Makes of the options what `subscribe` takes, and prints what the user should know before anything connects.
- *
- * @throws {OpmasError} `USAGE` when an option, an endpoint, a filter or the configuration is wrong.
- */
-export async function resolveStream(
-  session: Session,
-  endpoints: readonly string[],
-  options: StreamCommandOptions,
-): Promise<SubscribeOptions> {
-  const { resolve } = await import('../stream/resolve.js');
-  return resolve(session, endpoints, options);
 }

@@ -1,7 +1,6 @@
 import { OpmasError, type TokenProvider } from '../../index.js';
 import { type Command, Option } from '../commander.js';
 import type { ChosenServer } from '../connection/server.js';
-import type { Session } from '../session.js';
 
 /** What the user said about the way to the server. */
 export interface TrustOptions {
@@ -63,15 +62,4 @@ function refuseTokenValue(): never {
   throw new OpmasError('USAGE', '--token is not taken: other users could read it in the process list', {
     hint: 'Use `opmas-ws auth login`, --token-file PATH (- is stdin), OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
   });
-}
-
-/**
- * Decides which server and which token: flag, then environment, then the context of the configuration, then
- * `ws://localhost:8000`.
- *
- * @throws {OpmasError} `USAGE` when any of them is wrong.
- */
-export async function resolveConnection(session: Session, options: TokenOptions): Promise<Connection> {
-  const { resolve } = await import('../connection/resolve.js');
-  return resolve(session, options, process.env);
 }

@@ -9,9 +9,10 @@ import {
   systemClock,
 } from '../../index.js';
 import { formatSize, parseCount, parseDuration, parseSize } from '../options/quantity.js';
-import { resolveStream, type StreamCommandOptions } from '../options/stream-options.js';
+import type { StreamCommandOptions } from '../options/stream-options.js';
 import type { Session } from '../session.js';
 import { LifecycleMessages } from '../stream/lifecycle-messages.js';
+import { resolveStream } from '../stream/resolve-stream.js';
 import { summaryText } from '../stream/summary-text.js';
 import type { Messages } from '../terminal.js';
 import { createLiveLine } from './live-line.js';

@@ -8,7 +8,7 @@ import { type FieldName, FieldNames } from './field-names.js';
 import { limitsOf } from './fields.js';
 import type { GrowingBytes } from './growing-bytes.js';
 import { HeadParts, MINUTE_LENGTH, SECONDS_LENGTH } from './head-parts.js';
-import type { Look } from './look.js';
+import type { LineStyle } from './line-style.js';
 import { type Part, partOf } from './part.js';
 import { needsQuotes } from './text-bytes.js';
 import { STATE_MEMBERS, type Tone, toneOfState } from './tone.js';
@@ -28,9 +28,9 @@ const HEAD_BYTES = 128;
 /** More columns than a line can have. */
 const UNLIMITED = 2 ** 30;
 
-/** Writes lines one after another, all with one look. */
+/** Writes lines one after another, all with one style. */
 export class ByteRenderer {
-  readonly #look: Look;
+  readonly #style: LineStyle;
   readonly #width: number;
   readonly #maxTextLength: number;
   readonly #head: HeadParts;
@@ -49,14 +49,14 @@ export class ByteRenderer {
   /** How many fields are still to come. */
   #left = 0;
 
-  constructor(look: Look) {
-    this.#look = look;
-    this.#width = Math.min(look.width, UNLIMITED);
-    this.#maxTextLength = Math.min(limitsOf(look.full).textLength, UNLIMITED);
-    this.#head = new HeadParts(look);
-    this.#open = partOf(look.colours.dim.open);
-    this.#close = partOf(look.colours.dim.close);
-    this.#spans = new EventSpans(new FieldNames(look.colours.dim), this.#maxTextLength);
+  constructor(style: LineStyle) {
+    this.#style = style;
+    this.#width = Math.min(style.width, UNLIMITED);
+    this.#maxTextLength = Math.min(limitsOf(style.full).textLength, UNLIMITED);
+    this.#head = new HeadParts(style);
+    this.#open = partOf(style.colours.dim.open);
+    this.#close = partOf(style.colours.dim.close);
+    this.#spans = new EventSpans(new FieldNames(style.colours.dim), this.#maxTextLength);
   }
 
   /**
@@ -74,7 +74,7 @@ export class ByteRenderer {
     const place = head.endpoint(bytes, shape.endpoint, shape.endpointEnd);
     const type = head.type(bytes, typeStart, typeEnd);
     const subjectLength = subjectEnd - subjectStart;
-    const padding = this.#look.hasColumns ? Math.max(0, SUBJECT_WIDTH - subjectLength) : 0;
+    const padding = this.#style.hasColumns ? Math.max(0, SUBJECT_WIDTH - subjectLength) : 0;
     this.#used = CLOCK_LENGTH + place.columns + type.columns + subjectLength + padding;
     if (this.#used >= this.#width || subjectLength > MAX_WORD_LENGTH) return false;
     const painted = type.painted[toneOfState(type.meaning, this.#stateOf(bytes))];

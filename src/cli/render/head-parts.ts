@@ -1,6 +1,6 @@
 import { type ClockTime, createClockTime } from './clock-time.js';
 import { KnownSpans, stands } from './known-spans.js';
-import type { Look } from './look.js';
+import type { LineStyle } from './line-style.js';
 import { isDigit } from './number-bytes.js';
 import { type Part, partOf } from './part.js';
 import { type Tone, type TypeMeaning, toneOfWord } from './tone.js';
@@ -31,7 +31,7 @@ export interface TypeParts {
 export class HeadParts {
   /** The clock's hours and minutes in their colour, for the last timestamp that {@link knowsTime} saw. */
   clockMinute = partOf('');
-  readonly #look: Look;
+  readonly #style: LineStyle;
   readonly #time: ClockTime;
   readonly #endpoints = new KnownSpans<PlacePart>();
   readonly #types = new KnownSpans<TypeParts>();
@@ -39,9 +39,9 @@ export class HeadParts {
   /** That timestamp's minute. */
   #minute: Uint8Array = new Uint8Array();
 
-  constructor(look: Look) {
-    this.#look = look;
-    this.#time = createClockTime(look.utc);
+  constructor(style: LineStyle) {
+    this.#style = style;
+    this.#time = createClockTime(style.utc);
   }
 
   /** Whether the timestamp has our shape; its minute is known afterwards. */
@@ -54,7 +54,7 @@ export class HeadParts {
     const clock = this.#time(bytes.toString('latin1', at, at + TIMESTAMP_LENGTH));
     if (clock.startsWith('-')) return false;
     this.#minute = Uint8Array.prototype.slice.call(bytes, at, at + MINUTE_LENGTH);
-    this.clockMinute = partOf(this.#look.colours.dim.open + clock.slice(0, -SECONDS_LENGTH));
+    this.clockMinute = partOf(this.#style.colours.dim.open + clock.slice(0, -SECONDS_LENGTH));
     return true;
   }
 
@@ -72,7 +72,7 @@ export class HeadParts {
   }
 
   #newEndpoint(bytes: Buffer, start: number, end: number): PlacePart {
-    const { colours, words } = this.#look;
+    const { colours, words } = this.#style;
     const { painted, columns } = words.endpoint(bytes.toString('utf8', start, end));
     return keep(this.#endpoints, bytes, start, end, {
       painted: partOf(colours.dim.close + painted),
@@ -81,7 +81,7 @@ export class HeadParts {
   }
 
   #newType(bytes: Buffer, start: number, end: number): TypeParts {
-    const { colours, words, hasColumns } = this.#look;
+    const { colours, words, hasColumns } = this.#style;
     const { text, width, padding, meaning } = words.type(bytes.toString('latin1', start, end));
     const blanks = hasColumns ? `${padding} ` : ' ';
     const painted = (tone: Tone) => partOf(colours[tone].open + text + colours[tone].close + blanks);

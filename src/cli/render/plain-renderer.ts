@@ -12,13 +12,13 @@ import { formatDuration, formatSize } from '../options/quantity.js';
 import { createClockTime } from './clock-time.js';
 import type { Colours } from './colours.js';
 import { FieldWriter } from './fields.js';
-import type { Look } from './look.js';
+import type { LineStyle } from './line-style.js';
 import { widthOf } from './text-width.js';
 import { type Tone, toneOf } from './tone.js';
 import { type Colour, VisualLine } from './visual-line.js';
 import type { TypeWord, Word, Words } from './words.js';
 
-/** Makes lines of any kind: the plain way, which says how lines look. */
+/** Makes lines of any kind: the plain way, which says how lines style. */
 export class PlainRenderer {
   readonly #line: VisualLine;
   readonly #fields: FieldWriter;
@@ -29,7 +29,7 @@ export class PlainRenderer {
   readonly #width: number;
   readonly #words: Words;
 
-  constructor({ width, full, hasColumns, utc, colours, words }: Look) {
+  constructor({ width, full, hasColumns, utc, colours, words }: LineStyle) {
     this.#full = full;
     this.#width = width;
     this.#hasColumns = hasColumns;

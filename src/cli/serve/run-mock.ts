@@ -1,13 +1,13 @@
 import { startMockServer } from '../../index.js';
 import type { MockCommandOptions } from '../mock.js';
 import { parseCount, parseRate } from '../options/quantity.js';
-import { resolveServing } from '../options/serve-options.js';
 import type { Session } from '../session.js';
+import { resolveServing } from './resolve-serving.js';
 import { runServer } from './run-server.js';
 
 /** Serves generated events until the user ends it, or until `--count` is reached. */
 export async function runMock(session: Session, options: MockCommandOptions): Promise<void> {
-  const serving = await resolveServing(session, options);
+  const serving = resolveServing(session, options);
   const server = await startMockServer({
     ...serving,
     rate: parseRate(options.rate, '--rate'),

@@ -10,10 +10,10 @@ import {
 } from '../../index.js';
 import { filterOptionsOf } from '../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration, parseRate } from '../options/quantity.js';
-import { resolveServing } from '../options/serve-options.js';
 import type { ReplayCommandOptions } from '../replay.js';
 import type { Session } from '../session.js';
 import { listenToKeys } from './player-keys.js';
+import { resolveServing } from './resolve-serving.js';
 import { runServer } from './run-server.js';
 
 /**
@@ -29,7 +29,7 @@ export async function runReplay(
 ): Promise<void> {
   const { loop, sources } = loopAndSources(options.loop, files);
   const filter = await compileFilter(filterOptionsOf(options));
-  const serving = await resolveServing(session, options);
+  const serving = resolveServing(session, options);
   const { messages } = session.terminal;
   for (const hint of filter.hints) messages.warn(hint);
   if (sources.includes('-') && process.stdin.isTTY) {

@@ -5,7 +5,7 @@ import type { StreamCommandOptions } from '../options/stream-options.js';
 import { ProblemMessages } from '../recording-problems.js';
 import type { Session } from '../session.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
-import { checkEndpoint } from './resolve.js';
+import { checkEndpoint } from './resolve-stream.js';
 
 export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
   file: string;

@@ -13,11 +13,11 @@ import {
   wasAccepted,
 } from '../../core/retry.js';
 import { proxyAgentFor } from '../http/proxy.js';
+import type { Culprit } from '../http/triage.js';
 import type { Connection } from './connection/connection.js';
 import type { GivenUp } from './give-up.js';
 import { type GapTotals, LinkHistory } from './link-history.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
-import type { Culprit } from './triage.js';
 
 /** What the loop hands on; all of it in the order in which it happened. */
 export interface EndpointSink {
@@ -169,7 +169,7 @@ export class EndpointLoop {
     // Late, because it brings `ws`, which costs time that programs without a connection need not spend.
     const { Connection } = await import('./connection/connection.js');
     // What an end needs, while files can still be opened: connections may take all that there are.
-    await Promise.all([import('./give-up.js'), import('./triage.js')]);
+    await Promise.all([import('./give-up.js'), import('../http/triage.js')]);
     if (this.#stopping.aborted) return { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
     const connection = new Connection(
       {
@@ -209,7 +209,7 @@ export class EndpointLoop {
     const isPolicy = end.kind === 'closed' && end.code === CloseCode.POLICY_VIOLATION;
     if (!isForbidden && !isPolicy) return consequence;
     const { url, ca, insecure } = this.#options;
-    const { triageRefusal } = await import('./triage.js');
+    const { triageRefusal } = await import('../http/triage.js');
     const culprit = await triageRefusal({
       base: url,
       timeoutMs: TRIAGE_LIMIT_MS,

@@ -3,9 +3,9 @@ import { closeMeaning } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
 import { relativeTime } from '../../core/relative-time.js';
 import type { ConnectionEnd } from '../../core/retry.js';
+import type { Culprit } from '../http/triage.js';
 import type { TokenProvider } from '../token/token.js';
 import { nextStep } from './next-step.js';
-import type { Culprit } from './triage.js';
 
 /** What was given up. */
 export interface GivenUp {

@@ -1,8 +1,8 @@
 import type { Check } from '../../core/diagnosis/diagnosis.js';
 import { relativeTime } from '../../core/relative-time.js';
-import { askAboutToken, isApiMissing, type TriageOptions } from '../client/triage.js';
 import type { Clock } from '../clock.js';
 import type { HttpResponse } from '../http/http-request.js';
+import { askAboutToken, isApiMissing, type TriageOptions } from '../http/triage.js';
 import type { Finding } from './checker.js';
 import { wordsOfError } from './fault-of-error.js';
 

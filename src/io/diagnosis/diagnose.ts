@@ -9,11 +9,11 @@ import { type Clock, systemClock } from '../clock.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
 import { type ApiAnswer, apiFinding, askApi, clockCheck } from './check-api.js';
-import { checkWay } from './check-way.js';
+import { checkNetworkPath } from './check-network-path.js';
 import { Checker, type Finding, skipped } from './checker.js';
 import { judgeProbe } from './judge-probe.js';
+import { speaksTls, targetOf } from './network-path.js';
 import { PONG_LIMIT_MS, type ProbeOutcome, type ProbeResult, probeUpgrade } from './upgrade-probe.js';
-import { speaksTls, targetOf } from './way.js';
 
 export interface DiagnosisOptions {
   /** Base URL of the server. */
@@ -70,7 +70,7 @@ class Diagnosis {
     const token = await this.#checker.check('token', () => this.#checkToken());
     yield token;
     let works = true;
-    for await (const check of checkWay(this.#options, this.#checker)) {
+    for await (const check of checkNetworkPath(this.#options, this.#checker)) {
       works &&= check.status !== 'failed';
       yield check;
     }

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { CloseCode } from '../../core/close-code.js';
-import type { WebSocket } from '../client/connection/websocket.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import { OwnFault } from '../http/system-error.js';
+import type { WebSocket } from '../websocket.js';
 
 /** How an attempt to open one endpoint went. */
 export interface ProbeResult {
@@ -40,7 +40,7 @@ const CLOSE_LIMIT_MS = 200;
 export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> {
   const { url, ca, insecure, signal } = options;
   const agent = await proxyAgentFor(url, { ca });
-  const { WebSocket } = await import('../client/connection/websocket.js');
+  const { WebSocket } = await import('../websocket.js');
   const start = performance.now();
   const socket = new WebSocket(url, {
     perMessageDeflate: false,

@@ -1,7 +1,7 @@
 import { CATCH_UP_MS, type RefusalManner } from '../../core/replay/downtime.js';
 import type { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { Refusal } from '../server/stream-source.js';
-import { type Door, Doorman } from './doorman.js';
+import { DowntimePlayer, type DowntimeTarget } from './downtime-player.js';
 import type { LifecycleStep } from './frame-run.js';
 import type { LaneGroup } from './lane-group.js';
 import type { Paced, Pacer } from './pacer.js';
@@ -20,7 +20,7 @@ export class LifecycleStage {
   readonly #programme: Programme;
   readonly #pacer: Pacer;
   readonly #onFailure: (error: unknown) => void;
-  #doorman: Doorman | undefined;
+  #downtimePlayer: DowntimePlayer | undefined;
   /** What is acted out now, by the clock of its playback. */
   #play: { playback: TimedPlayback; reader: ScriptReader } | undefined;
 
@@ -32,9 +32,9 @@ export class LifecycleStage {
   }
 
   /** The door that is shut when nothing listened. */
-  guard(door: Door): void {
-    this.#doorman = new Doorman(door);
-    this.#pacer.add(this.#doorman);
+  guard(target: DowntimeTarget): void {
+    this.#downtimePlayer = new DowntimePlayer(target);
+    this.#pacer.add(this.#downtimePlayer);
   }
 
   /** Begins to read the script for a playback that has not started; it takes the place of the one before. */
@@ -46,7 +46,7 @@ export class LifecycleStage {
   }
 
   async stop(): Promise<void> {
-    this.#doorman?.stop();
+    this.#downtimePlayer?.stop();
     await this.#play?.reader.stop();
   }
 
@@ -80,7 +80,7 @@ export class LifecycleStage {
 
   #begin(playback: TimedPlayback, script: LifecycleScript, start: number | undefined): void {
     playback.start(start);
-    this.#doorman?.follow(playback, script);
+    this.#downtimePlayer?.follow(playback, script);
     this.#pacer.reschedule();
   }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { CloseCode } from '../../core/close-code.js';
-import { type WebSocket, WebSocketServer } from '../client/connection/websocket.js';
+import { type WebSocket, WebSocketServer } from '../websocket.js';
 import { Admission, refused, refusedBy, type Verdict } from './admission.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
 import { RequestGuard } from './guard.js';

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { noColors, type Palette, paletteFor } from '../../../src/cli/palette.js';
 import { ByteRenderer } from '../../../src/cli/render/byte-renderer.js';
 import { GrowingBytes } from '../../../src/cli/render/growing-bytes.js';
-import { lookOf } from '../../../src/cli/render/look.js';
+import { lineStyleOf } from '../../../src/cli/render/line-style.js';
 import { PlainRenderer } from '../../../src/cli/render/plain-renderer.js';
 
 let colours: Palette;
@@ -16,8 +16,8 @@ const HEAD = '{"received_at":"2026-11-22T21:50:01.123456Z","endpoint":"devices"'
 /** A pair of renderers that see the same lines one after another. */
 function pair(width: number | 'full', palette = noColors) {
   const options = { width: width === 'full' ? 80 : width, full: width === 'full', utc: true, palette };
-  const fast = new ByteRenderer(lookOf(options));
-  const plain = new PlainRenderer(lookOf(options));
+  const fast = new ByteRenderer(lineStyleOf(options));
+  const plain = new PlainRenderer(lineStyleOf(options));
   /** The plain way's line; it has to be the fast way's, if that takes the line. Says whether it did. */
   return (frame: string): { text: string; isFast: boolean } => {
     const line = Buffer.from(`${frame === '{}' ? HEAD : `${HEAD},`}${frame.slice(1)}\n`);

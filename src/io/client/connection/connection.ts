@@ -8,11 +8,11 @@ import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
 import { type ConnectionEnd, parseRetryAfter } from '../../../core/retry.js';
 import type { Clock } from '../../clock.js';
 import type { ProxyAgent } from '../../http/proxy.js';
+import { WebSocket } from '../../websocket.js';
 import { connectFailureOf } from './connect-failure.js';
 import { Liveness } from './liveness.js';
 import { PongSender } from './pong-sender.js';
 import { readInTurn } from './reading-turns.js';
-import { WebSocket } from './websocket.js';
 
 /** `setTimeout` fires at once for anything longer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

@@ -1,4 +1,4 @@
-import { WebSocket } from './websocket.js';
+import { WebSocket } from '../../websocket.js';
 
 /**
  * Answers pings. Of several that come before an answer is on its way only the latest gets one, which RFC 6455 allows

@@ -1,5 +1,5 @@
 import { apiUrl } from '../../core/address.js';
-import { type HttpResponse, httpRequest } from '../http/http-request.js';
+import { type HttpResponse, httpRequest } from './http-request.js';
 
 export interface TriageOptions {
   /** Base URL of the server. */

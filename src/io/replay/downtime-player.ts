@@ -8,8 +8,8 @@ import type { TimedPlayback } from './timed-playback.js';
 const REOPEN_EVERY_MS = 50;
 const REOPEN_TRIES = 100;
 
-/** What a doorman guards, and who hears of it. */
-export interface Door {
+/** What stops listening, and who hears of it. */
+export interface DowntimeTarget {
   control: ServerControl;
   onDowntime: (phase: 'begins' | 'ends') => void;
   /** The port cannot be had again. */
@@ -17,8 +17,8 @@ export interface Door {
 }
 
 /** Stops listening for the downtimes of a script, and listens again. */
-export class Doorman implements Paced {
-  readonly #door: Door;
+export class DowntimePlayer implements Paced {
+  readonly #target: DowntimeTarget;
   #playback: TimedPlayback | undefined;
   #script: LifecycleScript | undefined;
   /** Whether the downtime that is next has begun. */
@@ -26,8 +26,8 @@ export class Doorman implements Paced {
   #isShut = false;
   #stopped = false;
 
-  constructor(door: Door) {
-    this.#door = door;
+  constructor(target: DowntimeTarget) {
+    this.#target = target;
   }
 
   /** Begins anew, on the clock of that playback. */
@@ -43,7 +43,7 @@ export class Doorman implements Paced {
     return this.#playback.timeOf(this.#hasBegun ? downtime.to : downtime.from);
   }
 
-  /** Leaves the door as it is, for good. */
+  /** Leaves it as it is, for good: nothing opens or closes any more. */
   stop(): void {
     this.#stopped = true;
   }
@@ -57,15 +57,15 @@ export class Doorman implements Paced {
     }
     if (shut === this.#isShut || this.#stopped) return;
     this.#isShut = shut;
-    this.#door.onDowntime(shut ? 'begins' : 'ends');
-    if (shut) this.#door.control.suspend();
-    else void this.#open().catch(this.#door.onFailure);
+    this.#target.onDowntime(shut ? 'begins' : 'ends');
+    if (shut) this.#target.control.suspend();
+    else void this.#open().catch(this.#target.onFailure);
   }
 
   async #open(): Promise<void> {
     for (let tries = 1; !this.#stopped && !this.#isShut; tries++) {
       try {
-        await this.#door.control.resume();
+        await this.#target.control.resume();
         return;
       } catch (error) {
         if (tries === REOPEN_TRIES) throw error;

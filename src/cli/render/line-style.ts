@@ -14,7 +14,7 @@ export interface RenderOptions {
 }
 
 /** The same, made ready for those who write lines. */
-export interface Look {
+export interface LineStyle {
   /** Columns; `Infinity` for lines that are never cut. */
   readonly width: number;
   readonly full: boolean;
@@ -27,7 +27,7 @@ export interface Look {
 
 const WIDTH_FOR_COLUMNS = 120;
 
-export function lookOf({ width, full, utc, palette }: RenderOptions): Look {
+export function lineStyleOf({ width, full, utc, palette }: RenderOptions): LineStyle {
   const columns = full ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(width) || 1);
   const colours = coloursOf(palette);
   return {

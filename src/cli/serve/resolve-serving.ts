@@ -4,11 +4,15 @@ import type { ServeCommandOptions } from '../options/serve-options.js';
 import type { Session } from '../session.js';
 import { activityText } from './activity-text.js';
 
-/** See `resolveServing` in `serve-options.ts`. */
-export function resolve(
+/**
+ * Makes of the options what `startMockServer` and `serveRecording` take.
+ *
+ * @throws {OpmasError} `USAGE` for what is none.
+ */
+export function resolveServing(
   session: Session,
   options: ServeCommandOptions,
-  environment: NodeJS.ProcessEnv,
+  environment: NodeJS.ProcessEnv = process.env,
 ): ServingOptions {
   const { messages } = session.terminal;
   return {

@@ -1,9 +1,9 @@
 import type { Check } from '../../core/diagnosis/diagnosis.js';
 import { chooseProxy } from '../http/proxy-choice.js';
 import { type Checker, type Finding, skipped } from './checker.js';
-import { greetTls, reach, resolveName, targetOf } from './way.js';
+import { greetTls, reach, resolveName, targetOf } from './network-path.js';
 
-export interface WayOptions {
+export interface NetworkPathOptions {
   /** Base URL of the server. */
   url: URL;
   ca?: string | undefined;
@@ -11,8 +11,8 @@ export interface WayOptions {
 }
 
 /** Name, TCP and TLS; to the proxy when there is one, for then the proxy does the rest. */
-export async function* checkWay(
-  { url, ca, insecure }: WayOptions,
+export async function* checkNetworkPath(
+  { url, ca, insecure }: NetworkPathOptions,
   checker: Checker,
 ): AsyncGenerator<Check, void, undefined> {
   const proxy = chooseProxy(url, process.env);

@@ -8,15 +8,19 @@ import {
   OpmasError,
   type SubscribeOptions,
 } from '../../index.js';
+import { resolveConnection } from '../connection/resolve-connection.js';
 import { filterOptionsOf } from '../options/filter-options.js';
 import { parseCount, parseDuration, parseSize } from '../options/quantity.js';
 import type { StreamCommandOptions } from '../options/stream-options.js';
-import { resolveConnection } from '../options/token-options.js';
 import type { Session } from '../session.js';
 import { version } from '../version.js';
 
-/** See `resolveStream`. Everything that can be wrong is looked at before anything connects. */
-export async function resolve(
+/**
+ * Makes of the options what `subscribe` takes, and prints what the user should know before anything connects.
+ *
+ * @throws {OpmasError} `USAGE` when an option, an endpoint, a filter or the configuration is wrong.
+ */
+export async function resolveStream(
   session: Session,
   endpoints: readonly string[],
   options: StreamCommandOptions,

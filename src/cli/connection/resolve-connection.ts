@@ -4,11 +4,16 @@ import type { Session } from '../session.js';
 import { chooseServer } from './server.js';
 import { chooseToken, type TokenMessages } from './token-source.js';
 
-/** See `resolveConnection` in `token-options.ts`. */
-export async function resolve(
+/**
+ * Decides which server and which token: flag, then environment, then the context of the configuration, then
+ * `ws://localhost:8000`.
+ *
+ * @throws {OpmasError} `USAGE` when any of them is wrong.
+ */
+export async function resolveConnection(
   session: Session,
   options: TokenOptions,
-  environment: NodeJS.ProcessEnv,
+  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Connection> {
   const server = await chooseServer(session.globals, options, environment);
   const { provider, hidden } = chooseToken(server, options, environment, tokenMessages(session));
