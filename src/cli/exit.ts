@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { inspect } from 'node:util';
 import type { ErrorCode } from '../index.js';
 
-/** The exit code of each kind of error (contract, section 7). 1 is a bug of ours. */
+/** The exit code of each kind of error (README, "Exit codes"). 1 is a bug of ours. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = { USAGE: 2, AUTH: 3, NETWORK: 4, LOCAL: 5, DATA: 6 };
 
 /** The exit code of a kind of error. */

@@ -3,6 +3,7 @@
  * Sources: RFC 6455 section 7.4 and the IANA registry of close codes; section "Error Handling" of the API's document.
  */
 
+/** Close codes by name. */
 export const CloseCode = {
   NORMAL: 1000,
   GOING_AWAY: 1001,

@@ -1,5 +1,5 @@
 /**
- * What went wrong, as one word. Each is one exit code of the command line (contract, section 7).
+ * What went wrong, as one word. Each is one exit code of the command line (README, "Exit codes").
  *
  * - `USAGE`: an option, an argument, a filter or the configuration is wrong; nothing was connected.
  * - `AUTH`: there is no token, or the server refuses it and it cannot be renewed.
@@ -9,6 +9,7 @@
  */
 export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA';
 
+/** What an {@link OpmasError} may say besides its message. */
 export interface OpmasErrorOptions {
   /** What to do next, as a sentence or a command; line feeds part it into lines. */
   hint?: string | undefined;

@@ -5,6 +5,7 @@
 
 /** The endpoints of section "Available Endpoints". */
 export const ENDPOINTS = ['devices', 'agents', 'rules', 'system'] as const;
+/** The name of a documented endpoint. */
 export type EndpointName = (typeof ENDPOINTS)[number];
 
 /** Where the endpoints live below the base URL. */
@@ -25,6 +26,7 @@ export const EVENT_TYPES = [
   'system.alert',
   'system.status',
 ] as const;
+/** A documented event type. */
 export type EventType = (typeof EVENT_TYPES)[number];
 
 /** Payload of an event: whatever JSON the server sent. The document does not fix its fields. */

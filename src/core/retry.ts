@@ -45,7 +45,7 @@ const faultCodes: ReadonlySet<number> = new Set([
 ]);
 const passingStatuses: ReadonlySet<number> = new Set([408, 429]);
 
-/** The table of ends (contract, section 4). A bare 403 counts as a refused token; who knows better says so himself. */
+/** What each end means. A bare 403 counts as a refused token; who knows better says so himself. */
 export function consequenceOf(end: ConnectionEnd): Consequence {
   switch (end.kind) {
     case 'closed':
@@ -61,6 +61,7 @@ export function consequenceOf(end: ConnectionEnd): Consequence {
   }
 }
 
+/** How often and how soon to try again. */
 export interface RetryOptions {
   /** First wait in milliseconds; each further one is twice as long. Default 1,000. */
   retryDelayMs: number;
@@ -105,6 +106,7 @@ export interface RetryState {
   everWorked: boolean;
 }
 
+/** The state of an endpoint on which nothing has been tried yet. */
 export function initialRetryState(options: Pick<RetryOptions, 'retryDelayMs'>): RetryState {
   return {
     nextWaitMs: options.retryDelayMs,

@@ -3,6 +3,7 @@
  * built once and go to every client as they are.
  */
 
+/** Opcodes of frames (RFC 6455, section 5.2). */
 export const OPCODE_TEXT = 0x1;
 export const OPCODE_BINARY = 0x2;
 

@@ -11,10 +11,10 @@ import {
 } from '../../index.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf } from '../exit.js';
+import { checkEndpoint } from '../options/endpoint-argument.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Connection, TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
-import { checkEndpoint } from '../stream/resolve-stream.js';
 
 export interface DoctorOptions extends TokenOptions {
   json?: boolean;

@@ -1,6 +1,6 @@
 import { formatTimestamp, type InspectedRecording, type NamedCount } from '../../index.js';
 
-/** The report for scripts (contract, section 3, `inspect`). */
+/** The report for scripts; README, `inspect`, names its members. */
 export function jsonReport(report: InspectedRecording): Record<string, unknown> {
   const { first, last, rate } = report;
   return {

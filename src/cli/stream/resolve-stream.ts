@@ -1,14 +1,13 @@
 import {
   compileFilter,
   ENDPOINTS,
-  editDistance,
   escapeUnsafe,
-  isEndpointName,
   LARGEST_MESSAGE_LIMIT,
   OpmasError,
   type SubscribeOptions,
 } from '../../index.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
+import { checkEndpoint } from '../options/endpoint-argument.js';
 import { filterOptionsOf } from '../options/filter-options.js';
 import { parseCount, parseDuration, parseSize } from '../options/quantity.js';
 import type { StreamCommandOptions } from '../options/stream-options.js';
@@ -40,31 +39,6 @@ export async function resolveStream(
   for (const hint of [...(filter?.hints ?? []), ...warnings])
     session.terminal.messages.warn(escapeUnsafe(hint));
   return { ...fixed, url, token, insecure, ...(ca === undefined ? {} : { ca }) };
-}
-
-/** @throws {OpmasError} `USAGE` for a word that is neither one of the four endpoints nor a path. */
-export function checkEndpoint(word: string): string {
-  if (isEndpointName(word)) return word;
-  if (/^\/[^?#\s]*$/.test(word)) return word;
-  if (word.startsWith('/')) {
-    throw new OpmasError('USAGE', `${JSON.stringify(word)} is no path of an endpoint`, {
-      hint: 'A path has no query, no fragment and no blanks: /api/v1/ws/device/42.',
-    });
-  }
-  throw new OpmasError('USAGE', `there is no endpoint ${JSON.stringify(word)}`, { hint: hintFor(word) });
-}
-
-function hintFor(word: string): string {
-  const nearest = ENDPOINTS.find((name) => editDistance(word.toLowerCase(), name) <= 2);
-  if (nearest !== undefined) return `Did you mean ${nearest}?`;
-  const parts = word.split(',').filter((part) => part !== '');
-  if (parts.length > 1 && parts.every(isEndpointName)) {
-    return `Separate them by blanks: ${parts.join(' ')}.`;
-  }
-  if (/\.(nd)?jsonl?(\.gz)?$/i.test(word)) {
-    return 'A recording is printed with `tail --file FILE`, and written with `record -o FILE`.';
-  }
-  return `Endpoints are ${ENDPOINTS.join(', ')}, or a path that begins with /.`;
 }
 
 function limitsOf(options: StreamCommandOptions) {

@@ -1,11 +1,11 @@
 import { compileFilter, escapeUnsafe, lineFilter, readRecording, systemClock } from '../../index.js';
+import { checkEndpoint } from '../options/endpoint-argument.js';
 import { filterOptionsOf } from '../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration } from '../options/quantity.js';
 import type { StreamCommandOptions } from '../options/stream-options.js';
 import { ProblemMessages } from '../recording-problems.js';
 import type { Session } from '../session.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
-import { checkEndpoint } from './resolve-stream.js';
 
 export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
   file: string;

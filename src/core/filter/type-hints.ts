@@ -1,3 +1,4 @@
+import { editDistance } from '../edit-distance.js';
 import { EVENT_TYPES } from '../protocol.js';
 import type { TypePattern } from './type-pattern.js';
 
@@ -60,18 +61,4 @@ export function nearestName(text: string): string | undefined {
     }
   }
   return nearest;
-}
-
-/** Letters to insert, delete or replace to make one text of the other (Levenshtein). */
-export function editDistance(left: string, right: string): number {
-  let above = Array.from({ length: right.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= left.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= right.length; column++) {
-      const replaced = above[column - 1]! + (left[row - 1] === right[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, above[column]! + 1, current[column - 1]! + 1));
-    }
-    above = current;
-  }
-  return above[right.length]!;
 }

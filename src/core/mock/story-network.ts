@@ -76,6 +76,7 @@ export interface Ailment {
   symptoms(dice: Dice): EventData;
 }
 
+/** What can befall a device, and how it is told. */
 export const AILMENTS: readonly Ailment[] = [
   {
     errorCode: 'CPU_OVERLOAD',
@@ -133,6 +134,7 @@ export const AILMENTS: readonly Ailment[] = [
   },
 ];
 
+/** The agents of the story. */
 export const AGENTS = [
   'agent-wifi',
   'agent-security',
@@ -144,4 +146,5 @@ export const AGENTS = [
 /** Rules that run all the time and find nothing, each with what it looks at. */
 export const ROUTINE_RULES = ['firmware-age', 'config-drift', 'client-count', 'dns-latency'] as const;
 
+/** What agents do when nothing is wrong. */
 export const ROUTINE_TASKS = ['collect_logs', 'scan_wifi', 'check_firmware', 'backup_config'] as const;

@@ -4,7 +4,7 @@ import { CloseCode } from '../close-code.js';
 export const FORMAT_VERSION = 1;
 
 /**
- * What happened to a connection (contract, section 6). Times are timestamps, waits are milliseconds. `continued` marks
+ * What happened to a connection (README, "Lines"). Times are timestamps, waits are milliseconds. `continued` marks
  * lines at the start of a further file of one recording: they repeat what was so already, nothing has happened.
  */
 export type ConnectionState =

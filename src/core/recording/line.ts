@@ -33,12 +33,14 @@ interface LineOrigin {
   endpoint: string | undefined;
 }
 
+/** A line that holds an event of the server. */
 export interface EventLine extends LineOrigin {
   kind: 'event';
   /** The server's message, byte for byte: one JSON object. */
   frame: Buffer;
 }
 
+/** A line that holds a frame which is no JSON object. */
 export interface InvalidLine extends LineOrigin {
   kind: 'invalid';
   reason: string;
@@ -48,11 +50,13 @@ export interface InvalidLine extends LineOrigin {
   binary: boolean;
 }
 
+/** A line that tells what happened to a connection. */
 export interface LifecycleLine extends LineOrigin {
   kind: 'connection';
   connection: ConnectionState;
 }
 
+/** One line of a recording; `kind` tells which. */
 export type Line = EventLine | InvalidLine | LifecycleLine;
 
 const LF = 0x0a;

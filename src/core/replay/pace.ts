@@ -12,6 +12,7 @@ const LARGEST_DISORDER = MICROSECONDS_PER_SECOND;
 /** The pause before the next pass when a recording has no times to tell it from. */
 const LOOP_PAUSE = MICROSECONDS_PER_SECOND;
 
+/** How recorded times become a schedule. */
 export interface PaceOptions {
   /** Events a second, in place of the recorded times. */
   rate?: number | undefined;

@@ -51,6 +51,7 @@ export interface RecordingReport {
   timeline: Timeline;
 }
 
+/** How many there are of something that has a name. */
 export interface NamedCount {
   name: string;
   count: number;

@@ -14,6 +14,7 @@ import {
 } from '../../core/retry.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import type { Culprit } from '../http/triage.js';
+import { unlessStopped } from '../unless-stopped.js';
 import type { Connection } from './connection/connection.js';
 import type { GivenUp } from './give-up.js';
 import { type GapTotals, LinkHistory } from './link-history.js';
@@ -201,7 +202,7 @@ export class EndpointLoop {
     }
   }
 
-  /** A bare 403 or a 1008 may be about the token or about something else (contract, section 5): ask first. */
+  /** A bare 403 or a 1008 may be about the token or about something else: ask first. */
   async #examine(end: ConnectionEnd): Promise<Consequence> {
     this.#culprit = undefined;
     const consequence = consequenceOf(end);
@@ -248,14 +249,4 @@ export class EndpointLoop {
       now: clock.now() / 1000,
     };
   }
-}
-
-/** What is waited for, or `undefined` when everything stops before it comes. */
-function unlessStopped<T>(promise: Promise<T>, stopping: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const stop = () => resolve(undefined);
-    stopping.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => stopping.removeEventListener('abort', stop));
-    if (stopping.aborted) stop();
-  });
 }

@@ -83,7 +83,7 @@ export interface ResolvedStreamOptions
   retry: RetryOptions;
 }
 
-/** Fills in the defaults of the contract, section 3. */
+/** Fills in the defaults, which README's table of `tail` has, too. */
 export function resolveStreamOptions(options: SubscribeOptions): ResolvedStreamOptions {
   return {
     url: options.url,

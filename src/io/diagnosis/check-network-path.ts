@@ -3,6 +3,7 @@ import { chooseProxy } from '../http/proxy-choice.js';
 import { type Checker, type Finding, skipped } from './checker.js';
 import { greetTls, reach, resolveName, targetOf } from './network-path.js';
 
+/** Where the path leads, and whom to trust there. */
 export interface NetworkPathOptions {
   /** Base URL of the server. */
   url: URL;

@@ -1,9 +1,12 @@
 import type { Check, ConnectionFault } from '../../core/diagnosis/diagnosis.js';
 import type { Clock } from '../clock.js';
+import { unlessStopped } from '../unless-stopped.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';
 
 /** What a check found; who runs it adds its name and how long it took. */
 export type Finding = Pick<Check, 'status' | 'detail'> & { fault?: ConnectionFault | undefined };
+
+const STOPPED: Finding = { status: 'failed', detail: 'stopped' };
 
 /** Runs checks: measures each, and ends it when the user wants no more of it. */
 export class Checker {
@@ -23,7 +26,7 @@ export class Checker {
   async check(name: string, work: () => Promise<Finding>): Promise<Check> {
     const start = this.#clock.monotonic();
     const finding = await unlessStopped(work(), this.#signal);
-    return { name, ...finding, milliseconds: this.#clock.monotonic() - start };
+    return { name, ...(finding ?? STOPPED), milliseconds: this.#clock.monotonic() - start };
   }
 
   /** Runs a check that goes to the network, where any error is a finding. */
@@ -43,20 +46,4 @@ export class Checker {
 /** The check of that name, which could not be made. */
 export function skipped(name: string, detail = 'not tried'): Check {
   return { name, status: 'skipped', detail, milliseconds: 0 };
-}
-
-/** What came of it, or that the user wanted no more of it; it may go on by itself then. */
-async function unlessStopped(work: Promise<Finding>, signal: AbortSignal | undefined): Promise<Finding> {
-  if (signal === undefined) return work;
-  let stop: () => void = () => undefined;
-  const stopped = new Promise<Finding>((resolve) => {
-    stop = () => resolve({ status: 'failed', detail: 'stopped' });
-  });
-  signal.addEventListener('abort', stop, { once: true });
-  if (signal.aborted) stop();
-  try {
-    return await Promise.race([work, stopped]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
 }

@@ -15,6 +15,7 @@ import { judgeProbe } from './judge-probe.js';
 import { speaksTls, targetOf } from './network-path.js';
 import { PONG_LIMIT_MS, type ProbeOutcome, type ProbeResult, probeUpgrade } from './upgrade-probe.js';
 
+/** What {@link diagnose} takes; `url` and `token` are required. */
 export interface DiagnosisOptions {
   /** Base URL of the server. */
   url: URL;

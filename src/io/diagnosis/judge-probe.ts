@@ -7,6 +7,7 @@ import type { Finding } from './checker.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';
 import type { ProbeOutcome, ProbeResult } from './upgrade-probe.js';
 
+/** What is known besides the attempt itself. */
 export interface ProbeContext {
   token: string | undefined;
   /** By this machine's clock. */

@@ -13,6 +13,7 @@ export interface ProbeResult {
   roundTripMs: number | undefined;
 }
 
+/** How an attempt on one endpoint went. */
 export type ProbeOutcome =
   | { kind: 'open' }
   /** Closed after the upgrade, before anything showed that the server means to keep it. */
@@ -21,6 +22,7 @@ export type ProbeOutcome =
   | { kind: 'failed'; error: unknown }
   | { kind: 'silent' };
 
+/** What to try. */
 export interface ProbeOptions {
   /** Endpoint with the token in its query. */
   url: URL;

@@ -5,6 +5,7 @@ import { failedProxy, proxyAgentFor, proxyAuthorization, refusedByProxy } from '
 import { chooseProxy, type ProxyChoice } from './proxy-choice.js';
 import { describeSystemError, OwnFault } from './system-error.js';
 
+/** A request, with its limits. */
 export interface HttpRequest {
   /** `http` or `https`; `ws` and `wss` are taken as these. */
   url: URL;
@@ -24,6 +25,7 @@ export interface HttpRequest {
   signal?: AbortSignal | undefined;
 }
 
+/** What came back. */
 export interface HttpResponse {
   status: number;
   headers: http.IncomingHttpHeaders;

@@ -42,6 +42,7 @@ export type ProxyAgent = http.Agent & {
   readonly stalled: ProxyError | undefined;
 };
 
+/** What {@link proxyAgentFor} takes besides the URL. */
 export interface ProxyAgentOptions {
   /** CA to trust for a proxy that is itself reached by TLS, as PEM. */
   ca?: string | undefined;

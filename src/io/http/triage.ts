@@ -1,6 +1,7 @@
 import { apiUrl } from '../../core/address.js';
 import { type HttpResponse, httpRequest } from './http-request.js';
 
+/** What {@link triageRefusal} takes. */
 export interface TriageOptions {
   /** Base URL of the server. */
   base: URL;

@@ -31,6 +31,7 @@ export interface FrameRun {
   release(): void;
 }
 
+/** What a builder of runs takes. */
 export interface FrameRunOptions {
   lanes: LaneTable;
   pace: Pace;

@@ -9,6 +9,7 @@ import type { ReadingOptions } from './read-frames.js';
 import { RunCursor, type RunReceiver } from './run-cursor.js';
 import { RunQueue } from './run-queue.js';
 
+/** What {@link FullSpeedPlayback} takes. */
 export interface FullSpeedPlaybackOptions {
   read: (reading: ReadingOptions) => AsyncIterable<FrameRun>;
   /** Whether clients may come after the start, to any endpoint. */

@@ -8,6 +8,7 @@ export interface Paced {
   advance(now: number): void;
 }
 
+/** What {@link Pacer} takes. */
 export interface PacerOptions {
   clock: Clock;
   /**

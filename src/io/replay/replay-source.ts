@@ -22,6 +22,7 @@ export type ReplayNotice =
   /** No event of the recording passes the filter and lies between `from` and `to`. */
   | { kind: 'nothing' };
 
+/** What {@link ReplaySource} takes; every default is filled in. */
 export interface ReplaySourceOptions {
   programme: Programme;
   speed: number | 'max';

@@ -11,6 +11,7 @@ import type { ReadingOptions } from './read-frames.js';
 import { RunCursor, type RunReceiver } from './run-cursor.js';
 import { RunQueue } from './run-queue.js';
 
+/** What {@link TimedPlayback} takes. */
 export interface TimedPlaybackOptions {
   read: (reading: ReadingOptions) => AsyncIterable<FrameRun>;
   /** Whether clients may come after the start, to any endpoint. */

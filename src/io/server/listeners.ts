@@ -9,6 +9,7 @@ const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL', 'EPR
 const FREE_PORT_TRIES = 20;
 const KEEP_ALIVE_MS = 5000;
 
+/** What {@link Listeners} takes. */
 export interface ListenersOptions {
   /** `localhost` means 127.0.0.1 and ::1. */
   host: string;

@@ -3,6 +3,7 @@ import type { MockServer, ServingOptions } from './serving-options.js';
 import type { StoryOptions } from './story-source.js';
 import type { StreamSource } from './stream-source.js';
 
+/** What {@link startMockServer} takes; all of it optional. */
 export interface MockServerOptions extends ServingOptions, StoryOptions {}
 
 const HIGHEST_RATE = 100_000;

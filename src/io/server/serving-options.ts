@@ -73,6 +73,7 @@ export interface ServerLimits extends ClientLimits {
   headerMs: number;
 }
 
+/** The limits, unless the starter of a server says otherwise. */
 export const DEFAULT_LIMITS: ServerLimits = {
   messagesPerSecond: 20,
   pendingBytes: 16 * 1024 * 1024,

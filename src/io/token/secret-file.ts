@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 
+/** What {@link readSecretFile} gives. */
 export interface SecretFile {
   /** At most one byte more than the limit. */
   bytes: Buffer;
@@ -12,6 +13,7 @@ export interface SecretFile {
   warning: string | undefined;
 }
 
+/** How {@link readSecretFile} waits. */
 export interface SecretFileOptions {
   /** How long the writer of a named pipe may take. Default 10 s. */
   pipeLimitMs?: number | undefined;

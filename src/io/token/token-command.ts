@@ -3,6 +3,7 @@ import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
 
+/** What {@link tokenFromCommand} takes besides the command. */
 export interface TokenCommandOptions {
   /** Default 10 s; then it is killed. */
   timeoutMs?: number;

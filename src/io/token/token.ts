@@ -49,6 +49,7 @@ export function tokenFromText(text: string, source: string): TokenProvider {
   return { source, token: async () => token };
 }
 
+/** What {@link tokenFromFile} takes besides the path. */
 export interface TokenFileOptions {
   /** How to name the file in messages. Default: its path. */
   source?: string;

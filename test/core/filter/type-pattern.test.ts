@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { editDistance, nearestName, typeHints } from '../../../src/core/filter/type-hints.js';
+import { editDistance } from '../../../src/core/edit-distance.js';
+import { nearestName, typeHints } from '../../../src/core/filter/type-hints.js';
 import { compileTypePatterns, createTypeMatcher } from '../../../src/core/filter/type-pattern.js';
 import { EVENT_TYPES } from '../../../src/core/protocol.js';
 

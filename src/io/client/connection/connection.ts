@@ -32,6 +32,7 @@ const NO_UTF8 = {
   hint: NO_FRAMES,
 } as const;
 
+/** What one attempt needs to know. Times are milliseconds. */
 export interface ConnectionOptions {
   /** The endpoint's URL, token included. */
   url: URL;
@@ -54,6 +55,7 @@ export interface ConnectionOptions {
   insecure: boolean;
 }
 
+/** What a {@link Connection} tells. */
 export interface ConnectionHandler {
   onOpen(): void;
   /**

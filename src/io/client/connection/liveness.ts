@@ -17,6 +17,7 @@ export interface Traffic {
   controls: number;
 }
 
+/** What to do about a link: nothing, send a protocol ping, destroy it. */
 export type LivenessVerdict = 'alive' | 'ask' | 'dead';
 
 /**
