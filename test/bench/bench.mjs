@@ -14,7 +14,7 @@ import { startupRows } from './rows/startup.mjs';
 
 /**
  * @typedef {import('./receive.mjs').Sample} Sample
- * @typedef {'value' | 'cpuPerMillion' | 'peakRssMb' | 'p99' | 'driftPercent' | 'cpuPercent'} Figure
+ * @typedef {'value' | 'cpuPerMillion' | 'peakRssMb' | 'p99' | 'driftPercent' | 'cpuPercent' | 'rssGrowthMb'} Figure
  *
  * @typedef {object} Goal
  * @property {string} [of] The row that is the yardstick: the ratio is judged. The figure itself when absent.

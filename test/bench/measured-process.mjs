@@ -15,6 +15,7 @@ const STOP_LIMIT_MS = 3000;
  * @typedef {object} Cost
  * @property {number | undefined} cpuSeconds User and system time together.
  * @property {number | undefined} peakRssMb
+ * @property {number | undefined} [rssMb] At that moment.
  */
 
 /**
@@ -86,10 +87,13 @@ export class MeasuredProcess {
       const pid = this.#child.pid;
       // The second field is the program's name in parentheses, which can hold anything.
       const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
-      const peak = /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+      const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+      const [peak, rss] = ['VmHWM', 'VmRSS'].map(
+        (name) => new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1],
+      );
       if (peak === undefined) return this.#cost;
       const ticks = Number(fields[11]) + Number(fields[12]);
-      this.#cost = { cpuSeconds: ticks / 100, peakRssMb: Number(peak) / 1024 };
+      this.#cost = { cpuSeconds: ticks / 100, peakRssMb: Number(peak) / 1024, rssMb: Number(rss) / 1024 };
     } catch {
       // It has ended, or this is no Linux.
     }

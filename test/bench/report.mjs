@@ -16,6 +16,7 @@ const FIGURES = {
   p99: 'p99 in ms',
   driftPercent: 'drift in %',
   cpuPercent: 'CPU in %',
+  rssGrowthMb: 'growth in MB',
 };
 
 /**

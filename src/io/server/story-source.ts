@@ -5,7 +5,7 @@ import { encodeFrame } from '../../core/websocket-frame.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { ServedClient, StreamSource } from './stream-source.js';
 
-/** How many events the story has, and how often they come. */
+/** Which story is told, how fast and how long. */
 export interface StoryOptions {
   /** Same seed, same events, at any rate, the times in them included. Default: another story, told as of now. */
   seed?: number;
