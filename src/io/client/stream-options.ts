@@ -34,7 +34,7 @@ export interface SubscribeOptions {
   onLifecycle?: (event: LifecycleEvent) => void;
   /** Told when events begin to be dropped because nobody takes the lines; how many it were comes as `dropped`. */
   onDropping?: (endpoint: string) => void;
-  /** Told when an endpoint is given up while others go on. */
+  /** Told when an endpoint is given up; others may go on. */
   onGiveUp?: (endpoint: string, error: OpmasError) => void;
   /** Stops everything: connections close, what is queued is still delivered, then the stream ends normally. */
   signal?: AbortSignal;

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { ClientOptions } from 'ws';
 import { CloseCode } from '../../core/close-code.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import { OwnFault } from '../http/system-error.js';
@@ -43,61 +44,88 @@ export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> 
   const { url, ca, insecure, signal } = options;
   const agent = await proxyAgentFor(url, { ca });
   const { WebSocket } = await import('../websocket.js');
-  const start = performance.now();
-  const socket = new WebSocket(url, {
+  // The types of `ws` know no `closeTimeout` yet.
+  const settings: ClientOptions & { closeTimeout: number } = {
     perMessageDeflate: false,
     followRedirects: false,
+    // A server that says goodbye and hangs up never would be taken for a silent one.
+    closeTimeout: CLOSE_LIMIT_MS,
     ...(agent ? { agent } : {}),
     ...(ca === undefined ? {} : { ca }),
     rejectUnauthorized: insecure !== true,
-  });
-  const result = await new Promise<ProbeResult>((resolve) => {
-    let upgradedAt: number | undefined;
-    let pongAt: number | undefined;
-    let hasEvent = false;
-    let limit: NodeJS.Timeout | undefined;
-    const finish = (outcome: ProbeOutcome) => {
-      clearTimeout(limit);
-      const upgradeMs = (upgradedAt ?? performance.now()) - start;
-      const roundTripMs = upgradedAt === undefined || pongAt === undefined ? undefined : pongAt - upgradedAt;
-      resolve({ outcome, upgradeMs, roundTripMs });
-    };
-    const finishIn = (milliseconds: number, outcome: ProbeOutcome) => {
-      clearTimeout(limit);
-      limit = setTimeout(finish, milliseconds, outcome);
-    };
-    const late = () => {
-      const stalled = agent?.stalled;
-      finish(stalled === undefined ? { kind: 'silent' } : { kind: 'failed', error: stalled });
-    };
-    limit = setTimeout(late, UPGRADE_LIMIT_MS);
-    const stopped = () => finish({ kind: 'failed', error: new OwnFault('stopped') });
-    signal?.addEventListener('abort', stopped, { once: true });
-    if (signal?.aborted) stopped();
+  };
+  const probe = new Probe(new WebSocket(url, settings), () => agent?.stalled);
+  const stop = () => probe.finish({ kind: 'failed', error: new OwnFault('stopped') });
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  const result = await probe.result;
+  signal?.removeEventListener('abort', stop);
+  leave(probe.socket);
+  agent?.destroy();
+  return result;
+}
+
+/** Watches one attempt until it is known how it went. */
+class Probe {
+  readonly socket: WebSocket;
+  readonly result: Promise<ProbeResult>;
+  readonly #startedAt = performance.now();
+  #resolve: (result: ProbeResult) => void = () => undefined;
+  #upgradedAt: number | undefined;
+  #pongAt: number | undefined;
+  #hasEvent = false;
+  #limit: NodeJS.Timeout;
+
+  /** @param stalled Why the proxy has come no further, if there is one. */
+  constructor(socket: WebSocket, stalled: () => Error | undefined) {
+    this.socket = socket;
+    this.result = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#limit = setTimeout(() => {
+      const error = stalled();
+      this.finish(error === undefined ? { kind: 'silent' } : { kind: 'failed', error });
+    }, UPGRADE_LIMIT_MS);
+    this.#listen();
+  }
+
+  finish(outcome: ProbeOutcome): void {
+    clearTimeout(this.#limit);
+    const upgradedAt = this.#upgradedAt;
+    const roundTripMs =
+      upgradedAt === undefined || this.#pongAt === undefined ? undefined : this.#pongAt - upgradedAt;
+    const upgradeMs = (upgradedAt ?? performance.now()) - this.#startedAt;
+    this.#resolve({ outcome, upgradeMs, roundTripMs });
+  }
+
+  #finishIn(milliseconds: number, outcome: ProbeOutcome): void {
+    clearTimeout(this.#limit);
+    this.#limit = setTimeout(() => this.finish(outcome), milliseconds);
+  }
+
+  #listen(): void {
+    const { socket } = this;
     socket.on('unexpected-response', (_request, { statusCode = 0, headers }: IncomingMessage) => {
-      upgradedAt = performance.now();
-      finish({ kind: 'refused', status: statusCode, headers });
+      this.#upgradedAt = performance.now();
+      this.finish({ kind: 'refused', status: statusCode, headers });
     });
     socket.on('open', () => {
-      upgradedAt = performance.now();
+      this.#upgradedAt = performance.now();
       socket.ping();
-      finishIn(PONG_LIMIT_MS, { kind: 'open' });
+      this.#finishIn(PONG_LIMIT_MS, { kind: 'open' });
     });
     // An event is proof enough that the token was taken; without one, a refusal may still come.
     socket.on('pong', () => {
-      pongAt ??= performance.now();
-      finishIn(hasEvent ? 0 : REFUSAL_LIMIT_MS, { kind: 'open' });
+      this.#pongAt ??= performance.now();
+      this.#finishIn(this.#hasEvent ? 0 : REFUSAL_LIMIT_MS, { kind: 'open' });
     });
     socket.on('message', () => {
-      hasEvent = true;
-      if (pongAt !== undefined) finish({ kind: 'open' });
+      this.#hasEvent = true;
+      if (this.#pongAt !== undefined) this.finish({ kind: 'open' });
     });
-    socket.on('error', (error) => finish({ kind: 'failed', error }));
-    socket.on('close', (code, reason) => finish({ kind: 'closed', code, reason: reason.toString() }));
-  });
-  leave(socket);
-  agent?.destroy();
-  return result;
+    socket.on('error', (error) => this.finish({ kind: 'failed', error }));
+    socket.on('close', (code, reason) => this.finish({ kind: 'closed', code, reason: reason.toString() }));
+  }
 }
 
 function leave(socket: WebSocket): void {

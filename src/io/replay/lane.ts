@@ -24,13 +24,14 @@ interface Missed {
 /** The clients of one endpoint in one playback, and what a client that comes late still gets. */
 export class Lane {
   readonly clients = new Set<ServedClient>();
-  /** Clients whose end has been told to them, and who may still be taking what was sent before. */
+  /** Clients that were sent a close frame and may still be taking what was sent before it. */
   readonly #ending = new Set<ServedClient>();
   #remembrance: Remembrance | undefined;
   #history: { frames: Buffer; events: number }[] = [];
   #historyBytes = 0;
-  /** Events that nobody got: those that nobody can get any more, and those that are kept. */
+  /** Events that nobody got, and that nobody can get any more. */
   #unseen = 0;
+  /** Events that nobody has got so far, and that are kept for a client that comes late. */
   #keptUnseen = 0;
   /** Whether anybody was there since the beginning that is remembered. */
   #attended = false;

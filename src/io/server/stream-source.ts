@@ -16,7 +16,7 @@ export interface ServedClient {
    * clients, so never change them afterwards. Blocks of about 256 KiB cost least.
    *
    * @param events How many events those are; for the count only.
-   * @returns Whether it is ready for more; whoever has all the time in the world then awaits {@link ready}.
+   * @returns Whether it is ready for more; if not, a source that can wait awaits {@link ready}.
    */
   send(frames: Buffer, events: number): boolean;
   /** Resolves when it has taken so much that it wants more, or when it is no longer open. */

@@ -166,10 +166,9 @@ describe.concurrent('frames that are odd and allowed', () => {
     const client = await server.request();
     client.accept(...pings, text(event(1)));
     await reading.event();
-    const latest = await client.frames.next(
-      ({ opcode, payload }) => opcode === 10 && String(payload) === '199',
-    );
-    expect(latest).toBeDefined();
+    await client.frames.next(({ opcode, payload }) => opcode === 10 && String(payload) === '199');
+    const pongs = client.frames.all.filter(({ opcode }) => opcode === 10);
+    expect(pongs.length).toBeLessThan(pings.length / 2);
     client.write(frame({ opcode: 9, payload: 'later' }));
     await client.frames.next(({ opcode, payload }) => opcode === 10 && String(payload) === 'later');
   });

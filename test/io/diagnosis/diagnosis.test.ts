@@ -168,6 +168,21 @@ describe('diagnose', () => {
     expect((await examine(server.url)).verdict).toMatchObject({ fault, code });
   });
 
+  it('tells what a server says at the end that never hangs up', async () => {
+    await using server = await startWebServer((_, response) => json(response, 200, {}));
+    server.server.on('upgrade', (request, socket, head) => {
+      socket.on('error', () => undefined);
+      const upgrades = new WebSocketServer({ noServer: true, autoPong: false });
+      upgrades.handleUpgrade(request, socket, head, () => {
+        // A close frame with code 1011, and the connection stays.
+        socket.write(Buffer.from([0x88, 2, 1011 >> 8, 1011 & 0xff]));
+      });
+    });
+    const { verdict, checks } = await examine(server.url);
+    expect(verdict).toMatchObject({ fault: 'closed', code: 'NETWORK' });
+    expect(checks.at(-1)?.detail).toContain('1011');
+  });
+
   it('says after which time it waited for a pong no longer, and blames no proxy alone', async () => {
     await using server = await startWebServer((_, response) => json(response, 401, {}));
     new WebSocketServer({ server: server.server as never, autoPong: false });

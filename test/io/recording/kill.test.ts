@@ -65,7 +65,8 @@ async function killOnce(round: number): Promise<void> {
     said += text;
   });
   await once(child.stdout, 'data');
-  await delay(Math.random() ** 2 * 2500);
+  const lifeMs = Math.random() ** 2 * 2500;
+  await delay(lifeMs);
   child.kill('SIGKILL');
   await once(child, 'close');
 
@@ -80,7 +81,7 @@ async function killOnce(round: number): Promise<void> {
     await writer.write({ bytes: Buffer.from(line), count: 1 });
     await writer.close();
     const { numbers } = await numbersOf(await partsOf(folders[i]!), true);
-    expect(numbers).toEqual([...before, -1]);
+    expect(numbers, `killed after ${lifeMs} ms`).toEqual([...before, -1]);
   }
 }
 
