@@ -1,4 +1,4 @@
-import type { ServingOptions } from '../../index.js';
+import { OpmasError, type ServingOptions } from '../../index.js';
 import { parseCount, parseDuration } from '../options/quantity.js';
 import type { ServeCommandOptions } from '../options/serve-options.js';
 import type { Session } from '../session.js';
@@ -16,7 +16,7 @@ export function resolveServing(
 ): ServingOptions {
   const { messages } = session.terminal;
   return {
-    port: parseCount(options.port, '--port', 0),
+    port: parsePort(options.port),
     ...(options.host === undefined ? {} : { host: options.host }),
     auth: options.auth,
     ...(environment.OPMAS_MOCK_SECRET ? { secret: environment.OPMAS_MOCK_SECRET } : {}),
@@ -27,4 +27,10 @@ export function resolveServing(
     ...(options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) }),
     onActivity: (activity) => messages.say(activityText(activity, messages.palette)),
   };
+}
+
+function parsePort(text: string): number {
+  const port = parseCount(text, '--port', 0);
+  if (port > 65_535) throw new OpmasError('USAGE', `--port: ${text} is too large: ports end at 65535`);
+  return port;
 }

@@ -137,5 +137,6 @@ function statusText(server: ReplayServer): string {
       ? 'at full speed'
       : `at ${speed >= 100 ? Math.round(speed) : Number(speed.toPrecision(3))}x`,
   );
-  return `${parts.join(' ')}${paused ? ', paused' : ''}`;
+  const isOver = length !== undefined && position >= length;
+  return `${parts.join(' ')}${isOver ? ', at its end' : paused ? ', paused' : ''}`;
 }

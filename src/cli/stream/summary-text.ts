@@ -19,5 +19,5 @@ function gapText({ count, totalMs }: StreamSummary['gaps']): string {
   if (count === 0) return 'no gaps';
   return count === 1
     ? `1 gap of ${formatDuration(totalMs)}`
-    : `${count} gaps of ${formatDuration(totalMs)} in all`;
+    : `${count} gaps of ${formatDuration(totalMs)} added up`;
 }
