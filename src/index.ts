@@ -11,8 +11,9 @@ export {
 export { readClaims, type TokenClaims } from './core/claims.js';
 export { CloseCode, closeMeaning } from './core/close-code.js';
 export { splitCommand } from './core/command-words.js';
-export type { Check, ConnectionFault, Verdict } from './core/diagnosis/diagnosis.js';
+export type { Check, ConnectionFault } from './core/diagnosis/check.js';
 export type { SaidOptions } from './core/diagnosis/next-command.js';
+export type { Verdict } from './core/diagnosis/verdict.js';
 export { editDistance } from './core/edit-distance.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
 export type { Filter, FilterOptions } from './core/filter/filter.js';

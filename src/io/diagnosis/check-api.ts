@@ -1,4 +1,4 @@
-import type { Check } from '../../core/diagnosis/diagnosis.js';
+import type { Check } from '../../core/diagnosis/check.js';
 import { relativeTime } from '../../core/relative-time.js';
 import type { Clock } from '../clock.js';
 import type { HttpResponse } from '../http/http-request.js';

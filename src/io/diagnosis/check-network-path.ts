@@ -1,4 +1,4 @@
-import type { Check } from '../../core/diagnosis/diagnosis.js';
+import type { Check } from '../../core/diagnosis/check.js';
 import { chooseProxy } from '../http/proxy-choice.js';
 import { type Checker, type Finding, skipped } from './checker.js';
 import { greetTls, reach, resolveName, targetOf } from './network-path.js';

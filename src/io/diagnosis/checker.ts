@@ -1,4 +1,4 @@
-import type { Check, ConnectionFault } from '../../core/diagnosis/diagnosis.js';
+import type { Check, ConnectionFault } from '../../core/diagnosis/check.js';
 import type { Clock } from '../clock.js';
 import { unlessStopped } from '../unless-stopped.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';

@@ -1,7 +1,8 @@
 import { displayUrl, endpointUrl, redactToken } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
-import { type Check, type Verdict, verdictOf } from '../../core/diagnosis/diagnosis.js';
+import type { Check } from '../../core/diagnosis/check.js';
 import type { SaidOptions } from '../../core/diagnosis/next-command.js';
+import { type Verdict, verdictOf } from '../../core/diagnosis/verdict.js';
 import { OpmasError } from '../../core/errors.js';
 import { ENDPOINTS } from '../../core/protocol.js';
 import { relativeTime } from '../../core/relative-time.js';

@@ -1,4 +1,4 @@
-import type { ConnectionFault } from '../../core/diagnosis/diagnosis.js';
+import type { ConnectionFault } from '../../core/diagnosis/check.js';
 import { OpmasError } from '../../core/errors.js';
 import { connectFailureOf } from '../client/connection/connect-failure.js';
 import { ProxyError } from '../http/proxy.js';

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { displayUrl } from '../../core/address.js';
 import { CloseCode, closeMeaning } from '../../core/close-code.js';
-import type { ConnectionFault } from '../../core/diagnosis/diagnosis.js';
+import type { ConnectionFault } from '../../core/diagnosis/check.js';
 import type { ApiAnswer } from './check-api.js';
 import type { Finding } from './checker.js';
 import { faultOfError, wordsOfError } from './fault-of-error.js';

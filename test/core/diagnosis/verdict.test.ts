@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Check, type ConnectionFault, verdictOf } from '../../../src/core/diagnosis/diagnosis.js';
+import type { Check, ConnectionFault } from '../../../src/core/diagnosis/check.js';
+import { verdictOf } from '../../../src/core/diagnosis/verdict.js';
 
 const server = { protocol: 'wss:', hostname: 'opmas.test', port: '8443', base: 'wss://opmas.test:8443/x' };
 const failed = (fault: ConnectionFault): Check => ({

@@ -1,83 +1,9 @@
 import type { ErrorCode } from '../errors.js';
-import { type NextCommand, type SaidOptions, writeCommand } from './next-command.js';
-
-/** What can keep a client from its events, as far as it can be told apart from outside. */
-export type ConnectionFault =
-  | 'token unusable'
-  | 'no token'
-  | 'unknown host'
-  | 'name server fails'
-  | 'connection refused'
-  | 'unreachable'
-  | 'certificate expired'
-  | 'certificate not yet valid'
-  | 'certificate self-signed'
-  | 'certificate untrusted'
-  | 'certificate of another name'
-  | 'no TLS there'
-  | 'TLS wanted'
-  | 'not HTTP'
-  | 'cut off'
-  | 'silent'
-  | 'not a WebSocket'
-  | 'redirected'
-  | 'wrong path'
-  | 'no API'
-  | 'token expired'
-  | 'token refused'
-  | 'forbidden'
-  | 'policy violated'
-  | 'rate limited'
-  | 'server failing'
-  | 'closed'
-  | 'no pong'
-  | 'proxy unreachable'
-  | 'proxy silent'
-  | 'no proxy'
-  | 'proxy wants a login'
-  | 'proxy refuses';
-
-/** One step of a diagnosis. */
-export interface Check {
-  /** `token`, `dns`, `proxy`, `tcp`, `tls`, `api`, `clock`, `upgrade devices`, `pong devices`. */
-  name: string;
-  status: 'ok' | 'warning' | 'failed' | 'skipped';
-  /** What was found, on one line. Not escaped: parts of it come from the network. */
-  detail: string;
-  milliseconds: number;
-  fault?: ConnectionFault | undefined;
-}
-
-/** The outcome of all checks. */
-export interface Verdict {
-  fault: ConnectionFault | undefined;
-  /** The kind of error that a connection would end with; `undefined` when all is well. */
-  code: ErrorCode | undefined;
-  text: string;
-  /** The next command to type. */
-  next: string;
-}
-
-/** What the verdict needs to know of the server. */
-export interface DiagnosedServer {
-  /** `ws:` or `wss:`. */
-  protocol: string;
-  hostname: string;
-  port: string;
-  /** As it may be shown. */
-  base: string;
-  /** Where the token comes from; `undefined` = a stored login, which a new login replaces. */
-  tokenSource?: string | undefined;
-  /** What to do when that source's token is refused: the end of a sentence. */
-  tokenRemedy?: string | undefined;
-  /** Whether the token has the shape of a JWT; `undefined` when there is none. */
-  tokenIsJwt?: boolean | undefined;
-  /** What the next command repeats. Default: the base URL. */
-  said?: SaidOptions | undefined;
-}
+import type { ConnectionFault } from './check.js';
+import type { NextCommand } from './next-command.js';
 
 /** Why this is so, and what to type next. `{host}`, `{port}`, `{base}`, `{scheme}` and `{prefix}` stand for the server's. */
-interface Advice {
+export interface Advice {
   code: ErrorCode;
   text: string;
   next: NextCommand;
@@ -89,7 +15,8 @@ const OTHER_PORT = atUrl('{scheme}//{host}:RIGHT-PORT{prefix}');
 const WITH_CA: NextCommand = { name: 'doctor', change: { ca: 'FILE' } };
 const WITHOUT_PROXY: NextCommand = { name: 'doctor', environment: 'NO_PROXY={host}' };
 
-const advices: Readonly<Record<ConnectionFault, Advice>> = {
+/** What to tell of each fault. */
+export const advices: Readonly<Record<ConnectionFault, Advice>> = {
   'token unusable': usage('the token cannot be read', LOG_IN),
   'no token': auth('there is no token for {base}', LOG_IN),
   'unknown host': network(
@@ -196,64 +123,6 @@ const advices: Readonly<Record<ConnectionFault, Advice>> = {
   ),
   'proxy refuses': network('the proxy that the environment names does not connect to {host}', WITHOUT_PROXY),
 };
-
-/** Faults that are looked at first; of the others, the one that came first counts. */
-const rank = (fault: ConnectionFault) => (fault === 'token unusable' ? 0 : fault === 'no token' ? 2 : 1);
-
-/** Judges the checks: what the user has to mend first. */
-export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Verdict {
-  const said = server.said ?? { url: server.base };
-  const failed = checks.filter(({ status, fault }) => status === 'failed' && fault !== undefined);
-  const [first] = failed.sort((a, b) => rank(a.fault!) - rank(b.fault!));
-  if (first === undefined) {
-    return {
-      fault: undefined,
-      code: undefined,
-      text: `all is well: ${server.base} gives its events`,
-      next: writeCommand({ name: 'tail' }, said),
-    };
-  }
-  const fault = first.fault!;
-  const { code } = advices[fault];
-  const text = fillIn(textOf(fault, server), server);
-  const next = writeCommand(fillInCommand(nextOf(fault, server, said), server), said);
-  return { fault, code, text, next };
-}
-
-function textOf(fault: ConnectionFault, { tokenSource, tokenRemedy, tokenIsJwt }: DiagnosedServer): string {
-  const { code, text } = advices[fault];
-  const said =
-    fault === 'token refused' && tokenIsJwt === false
-      ? 'the server refuses the token, which is no JWT, so it is hardly the right one'
-      : text;
-  if (tokenSource === undefined || code === 'NETWORK') return said;
-  const what = fault === 'no token' ? 'gives none' : 'has to give a fresh one';
-  const remedy = tokenRemedy ?? `${tokenSource} ${what}`;
-  const isSure = fault !== 'forbidden' && fault !== 'policy violated';
-  return `${said}; ${isSure ? '' : 'if it is the token: '}${remedy}`;
-}
-
-function nextOf(fault: ConnectionFault, { tokenSource }: DiagnosedServer, said: SaidOptions): NextCommand {
-  const { code, next } = advices[fault];
-  // A login would be hidden by the source that is in use.
-  if (code === 'NETWORK' || tokenSource === undefined) return next;
-  return said.noToken ? { name: 'doctor', change: { noToken: false } } : { name: 'auth status' };
-}
-
-function fillIn(text: string, { protocol, hostname, port, base }: DiagnosedServer): string {
-  const prefix = base.replace(/^[^/]*\/\/[^/]*/, '');
-  const values: Record<string, string> = { host: hostname, port, base, scheme: protocol, prefix };
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
-}
-
-function fillInCommand(command: NextCommand, server: DiagnosedServer): NextCommand {
-  const { environment, change } = command;
-  return {
-    ...command,
-    ...(environment === undefined ? {} : { environment: fillIn(environment, server) }),
-    ...(change?.url === undefined ? {} : { change: { ...change, url: fillIn(change.url, server) } }),
-  };
-}
 
 function atUrl(url: string): NextCommand {
   return { name: 'doctor', change: { url } };
