@@ -2,14 +2,15 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ClientOptions } from 'ws';
-import { displayUrl, redactToken } from '../../../core/address.js';
+import { redactToken } from '../../../core/address.js';
 import { CloseCode } from '../../../core/close-code.js';
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
-import { type ConnectionEnd, parseRetryAfter } from '../../../core/retry.js';
+import type { ConnectionEnd } from '../../../core/retry.js';
 import type { Clock } from '../../clock.js';
 import type { ProxyAgent } from '../../http/proxy.js';
 import { WebSocket } from '../../websocket.js';
 import { connectFailureOf } from './connect-failure.js';
+import { endOfFrameFault, endOfRefusal, NO_UTF8 } from './connection-end.js';
 import { Liveness } from './liveness.js';
 import { PongSender } from './pong-sender.js';
 import { readInTurn } from './reading-turns.js';
@@ -20,18 +21,6 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const FULL_READ_BYTES = 64 * 1024;
 /** How long a server may take to end a connection that is being closed, by either side, before it is destroyed. */
 const CLOSE_LIMIT_MS = 500;
-/** `ws`'s code for a message above the limit that we have set. */
-const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
-const LATE = { message: 'no upgrade within the time limit', hint: undefined };
-const NO_FRAMES =
-  'The connection opened, so the URL is right; the server, or a proxy on the way, breaks the rules of WebSocket.';
-const NO_UTF8 = {
-  kind: 'closed',
-  code: CloseCode.INVALID_TEXT,
-  reason: 'Invalid WebSocket frame: invalid UTF-8 sequence',
-  hint: NO_FRAMES,
-} as const;
-
 /** What one attempt needs to know. Times are milliseconds. */
 export interface ConnectionOptions {
   /** The endpoint's URL, token included. */
@@ -203,7 +192,7 @@ export class Connection {
     if (verdict === 'ask') this.#socket.ping();
     if (verdict === 'dead') {
       const silence = `nothing came for ${this.#options.deadAfterMs / 1000} s`;
-      this.#cause ??= { kind: 'closed', code: 1006, reason: silence };
+      this.#cause ??= { kind: 'closed', code: CloseCode.ABNORMAL, reason: silence };
       this.#socket.terminate();
     }
   }
@@ -215,32 +204,18 @@ export class Connection {
   }
 
   #refuse(response: IncomingMessage): void {
-    const status = response.statusCode ?? 0;
-    this.#cause ??= {
-      kind: 'refused',
-      status,
-      retryAfterMs: parseRetryAfter(response.headers['retry-after'], this.#options.clock.now() / 1000),
-      detail: this.#detailOf(status, response.headers.location),
-    };
+    this.#cause ??= endOfRefusal(response, this.#options);
     // Whatever the body holds, nobody reads it: it may have no end.
     response.destroy();
     this.#socket.terminate();
   }
 
-  #detailOf(status: number, location: string | undefined): string | undefined {
-    if (status >= 300 && status < 400 && location !== undefined) {
-      const target = URL.canParse(location, this.#options.url.href)
-        ? new URL(location, this.#options.url)
-        : undefined;
-      const shown = target === undefined ? 'an unreadable address' : displayUrl(target);
-      return `redirects to ${redactToken(shown, this.#options.token)}, which is never followed`;
-    }
-    return status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
-  }
-
   /** The time for the attempt is up. */
   #abandon(): void {
-    const { message: error, hint } = this.#options.agent?.stalled ?? LATE;
+    const { message: error, hint } = this.#options.agent?.stalled ?? {
+      message: 'no upgrade within the time limit',
+      hint: undefined,
+    };
     this.#cause ??= { kind: 'failed', failure: 'unreachable', error, hint };
     this.#socket.terminate();
   }
@@ -249,9 +224,7 @@ export class Connection {
     if (this.#cause !== undefined) return;
     const isOpen = this.#liveness !== undefined;
     if (error.code?.startsWith('WS_ERR_')) {
-      const hint =
-        error.code === TOO_LARGE ? 'Raise --max-message if such messages are to be taken.' : NO_FRAMES;
-      this.#cause = { kind: 'closed', code: codeOfFault(error.code), reason: error.message, hint };
+      this.#cause = endOfFrameFault(error.code, error.message);
     } else if (!isOpen) {
       const failure = connectFailureOf(error);
       this.#cause = { kind: 'failed', ...failure, error: redactToken(failure.error, this.#options.token) };
@@ -278,9 +251,4 @@ export class Connection {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers = [];
   }
-}
-
-/** The code of RFC 6455 section 7.4.1 for a fault that `ws` has found in what the server sent. */
-function codeOfFault(code: string): number {
-  return /LENGTH|PARTS/.test(code) && code !== 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH' ? 1009 : 1002;
 }
