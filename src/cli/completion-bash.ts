@@ -17,7 +17,7 @@ _opmas_ws() {
         fi
     done
     current="\${words[\${#words[@]}-1]}"
-    # What stands behind the last = or : is what bash replaces.
+    # Bash replaces what stands behind the =.
     case "$current" in
         --*=*) offered="\${current#*=}" ;;
         *) offered="$current" ;;

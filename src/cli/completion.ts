@@ -1,5 +1,6 @@
 import completions, { script } from '@bomb.sh/tab';
 import describeCommands from '@bomb.sh/tab/commander';
+import type { Command, Option } from 'commander';
 import { ENDPOINTS, EVENT_TYPES } from '../index.js';
 import { COMPLETE_SUMMARY, configureCommands } from './commands.js';
 import { SHELLS } from './complete.js';
@@ -8,14 +9,7 @@ import { readConfig } from './connection/config.js';
 import { createProgram } from './main.js';
 
 /** Options whose value is a file. */
-const FILE_OPTIONS: ReadonlySet<string> = new Set([
-  '-o',
-  '--out',
-  '--file',
-  '--token-file',
-  '--ca',
-  '--html',
-]);
+const FILE_OPTIONS: ReadonlySet<string> = new Set(['--out', '--file', '--token-file', '--ca', '--html']);
 /** Commands whose arguments are files. */
 const FILE_COMMANDS: ReadonlySet<string> = new Set(['replay', 'inspect']);
 /** Tells the shell to offer file names. */
@@ -29,9 +23,9 @@ export async function completionScript(shell: string): Promise<string> {
 
 /** What could stand in place of the last of the words: a line each, and the library's directive for the shell. */
 export async function answerCompletion(words: readonly string[]): Promise<string> {
-  if (wantsFile(words)) return OFFER_FILES;
   const program = createProgram({ without: 'complete' });
   await configureCommands(program);
+  if (wantsFile(program, words)) return OFFER_FILES;
   const root = describeCommands(program, { completionCommandName: 'completion-script' });
   root.commands.delete('completion-script');
   for (const name of ['tail', 'record', 'replay', 'doctor']) {
@@ -79,12 +73,26 @@ function offer(values: readonly string[]) {
   };
 }
 
-function wantsFile(words: readonly string[]): boolean {
-  const [last = '', before = ''] = [words.at(-1), words.at(-2)];
-  if (FILE_OPTIONS.has(before)) return true;
-  return (
-    FILE_COMMANDS.has(words[0] ?? '') && words.length > 1 && !last.startsWith('-') && !before.startsWith('--')
-  );
+/** Whether a file name is wanted in place of the last word. */
+function wantsFile(program: Command, words: readonly string[]): boolean {
+  let command = program;
+  let pending: Option | undefined;
+  for (const word of words.slice(0, -1)) {
+    if (pending !== undefined) pending = undefined;
+    else if (word.startsWith('-')) pending = optionWithValue(program, command, word);
+    else command = command.commands.find((one) => one.name() === word) ?? command;
+  }
+  const last = words.at(-1) ?? '';
+  if (pending !== undefined) return FILE_OPTIONS.has(pending.long ?? '');
+  const [option = '', value] = last.split('=', 2);
+  if (last.startsWith('-')) return value !== undefined && FILE_OPTIONS.has(option);
+  return FILE_COMMANDS.has(command.name());
+}
+
+/** The option that takes the next word for its value. */
+function optionWithValue(program: Command, command: Command, word: string): Option | undefined {
+  const options = [...command.options, ...program.options];
+  return options.find(({ long, short, required }) => required && (long === word || short === word));
 }
 
 /** The library prints by console.log; what it prints is data, and data goes through our own stdout. */

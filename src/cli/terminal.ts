@@ -104,8 +104,6 @@ export class Messages {
   readonly #debug: boolean;
   #last: string | undefined;
   #repeated = 0;
-  /** A line that stands below the messages, and is drawn again after each (spinner, live line). */
-  #live: { clear(): void; draw(): void } | undefined;
 
   constructor(stream: OutputStream, palette: Palette, options: { quiet: boolean; debug: boolean }) {
     this.#stream = stream;
@@ -158,16 +156,8 @@ export class Messages {
     if (this.#debug) this.#print(this.palette.dim(`debug: ${escapeUnsafe(text)}`));
   }
 
-  /** Puts a live line below the messages; `undefined` takes it away. */
-  setLive(live: { clear(): void; draw(): void } | undefined): void {
-    this.#live?.clear();
-    this.#live = live;
-    live?.draw();
-  }
-
-  /** Takes the live line away and writes what was folded. */
+  /** Writes what was folded. */
   end(): void {
-    this.setLive(undefined);
     this.#unfold();
   }
 
@@ -197,8 +187,6 @@ export class Messages {
   }
 
   #write(text: string): void {
-    this.#live?.clear();
     this.#stream.write(`${text}\n`);
-    this.#live?.draw();
   }
 }

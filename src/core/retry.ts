@@ -200,8 +200,8 @@ function endOf(
   if (consequence === 'renew' && (state.refusalsInARow >= 2 || !options.reconnect)) return 'refused';
   if (consequence === 'stop at once') return 'failed';
   if (!options.reconnect) return 'failed';
-  const isHopeless = consequence === 'stop' && !state.everWorked && state.faultsInARow >= FAULTS_IN_A_ROW;
-  if (isHopeless && options.retries === undefined) return 'failed';
+  const isHopeless = consequence === 'stop' && !state.everWorked;
+  if (isHopeless && state.faultsInARow >= (options.retries ?? FAULTS_IN_A_ROW)) return 'failed';
   const retries = options.retries ?? (state.everOpen ? Number.POSITIVE_INFINITY : DEFAULT_RETRIES);
   // Refused tokens have a rule of their own.
   return consequence !== 'renew' && state.failedInARow >= retries ? 'failed' : undefined;

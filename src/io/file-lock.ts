@@ -18,6 +18,7 @@ const EMPTY_LIMIT_MS = 500;
 /** Taking a void lock away takes a moment. */
 const GUARD_LIMIT_MS = 2000;
 const POLL_MS = 20;
+const MOST_TRIES = 150;
 
 /** A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void by itself. */
 export interface FileLock {
@@ -35,14 +36,19 @@ export interface FileLock {
 export async function tryLock(path: string): Promise<{ lock: FileLock } | { holder: LockHolder }> {
   const lockPath = `${path}.lock`;
   const text = JSON.stringify(holderOf(process.pid));
-  for (;;) {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
     if (await create(lockPath, text)) return { lock: heldLock(lockPath, text) };
     const found = await readLock(lockPath);
-    if (found === undefined) continue;
+    if (found === undefined) {
+      // It has gone meanwhile, or it is a link to nothing.
+      await delay(tries < 3 ? 0 : POLL_MS);
+      continue;
+    }
     const holder = parseHolder(found);
     if (holder !== undefined && (await isAlive(holder, lockPath))) return { holder };
     await takeAway(lockPath, found);
   }
+  throw new Error(`${lockPath} can neither be taken nor taken away`);
 }
 
 function heldLock(lockPath: string, text: string): FileLock {

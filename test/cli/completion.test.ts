@@ -29,8 +29,18 @@ describe('completion', () => {
     ['inspect', 'cap'],
     ['record', '--out', ''],
     ['tail', '--token-file', 'x'],
+    ['inspect', '--json', ''],
+    ['replay', '--lifecycle', 'cap'],
+    ['-q', '-u', 'ws://h', 'replay', ''],
+    ['record', '--out=c'],
+    ['record', '-o', 'c'],
   ])('leaves files to the shell: %s %s', async (...words) => {
     expect(await offered(...words)).toEqual([':0']);
+  });
+
+  it('leaves no file to the shell where something else is wanted', async () => {
+    expect(await offered('replay', 'a.ndjson', '-p', '')).toEqual([':4']);
+    expect(await offered('inspect', '--js')).toEqual(['--json', ':4']);
   });
 
   it.each(['bash', 'zsh', 'fish', 'powershell'])('prints a script for %s', async (shell) => {

@@ -113,6 +113,9 @@ describe('giving up', () => {
       expect(new Endpoint({ retries: 4 }).waits(end, 100)).toHaveLength(3);
       expect(new Endpoint({ retries: Number.POSITIVE_INFINITY }).waits(end, 100)).toHaveLength(100);
     }
+    // One that lives a second before its fault is no success.
+    const slow = { openMs: 1200, events: 0 };
+    expect(new Endpoint({ retries: 3 }).waits(closed(1003), 100, slow)).toHaveLength(2);
   });
 
   it('does not count faults that another end parts', () => {

@@ -18,7 +18,7 @@ import { type Tone, toneOf } from './tone.js';
 import { type Colour, VisualLine } from './visual-line.js';
 import type { TypeWord, Word, Words } from './words.js';
 
-/** Makes lines of any kind: the plain way, which says how lines style. */
+/** Makes lines of any kind: the plain way, which says how lines look. */
 export class PlainRenderer {
   readonly #line: VisualLine;
   readonly #fields: FieldWriter;

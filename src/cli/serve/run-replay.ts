@@ -129,7 +129,7 @@ function noticeText(notice: ReplayNotice): string {
 }
 
 function statusText(server: ReplayServer): string {
-  const { position, length, speed, paused } = server.status;
+  const { position, length, speed, paused, over } = server.status;
   const parts = [formatDuration(Math.min(position, length ?? position) / 1000)];
   if (length !== undefined) parts.push(`of ${formatDuration(length / 1000)}`);
   parts.push(
@@ -137,6 +137,5 @@ function statusText(server: ReplayServer): string {
       ? 'at full speed'
       : `at ${speed >= 100 ? Math.round(speed) : Number(speed.toPrecision(3))}x`,
   );
-  const isOver = length !== undefined && position >= length;
-  return `${parts.join(' ')}${isOver ? ', at its end' : paused ? ', paused' : ''}`;
+  return `${parts.join(' ')}${over ? ', at its end' : paused ? ', paused' : ''}`;
 }

@@ -154,6 +154,7 @@ export class RecordedLine {
     if (!LABEL_HEAD.standsAt(this.#view, second)) return false;
     const labelEnd = endOfPlainText(bytes, label, end);
     if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
+    if (!this.#isUtf8(bytes.subarray(label, labelEnd))) return false;
     this.endpoint = bytes.toString('utf8', label, labelEnd);
     this.members = labelEnd + 2;
     if (this.#secondMembers.length < MOST_SECOND_MEMBERS) {
@@ -183,7 +184,8 @@ export class RecordedLine {
     this.members = 0;
     const shape = eventLineShape(bytes, start, end);
     if (shape === undefined) return this.#readOther(bytes, start, end);
-    if (this.frame.readLine(bytes, end, shape.members) !== 'object' || !this.#isText()) return undefined;
+    if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;
+    if (!this.#isUtf8(bytes.subarray(start, end))) return undefined;
     this.#timestampAt = shape.timestamp;
     this.endpoint = bytes.toString('utf8', shape.endpoint, shape.endpointEnd);
     this.kind = 'event';

@@ -3,6 +3,8 @@ import { isEndpointName } from '../../core/protocol.js';
 import type { SubscribeOptions } from './stream-options.js';
 
 const isPositive = (value: unknown) => typeof value === 'number' && value > 0;
+const isCount = (value: unknown) =>
+  isPositive(value) && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY);
 
 /**
  * Looks at what a program without types may get wrong, before anything is connected.
@@ -15,16 +17,20 @@ export function checkSubscribeOptions(options: SubscribeOptions): void {
   demand(Array.isArray(endpoints) && endpoints.length > 0, 'endpoints', 'an array of names or paths');
   for (const endpoint of endpoints) {
     const isKnown = typeof endpoint === 'string' && (isEndpointName(endpoint) || endpoint.startsWith('/'));
-    demand(isKnown, 'endpoints', `devices, agents, rules, system or a path, not ${JSON.stringify(endpoint)}`);
+    demand(isKnown, 'endpoints', `devices, agents, rules, system or a path, not ${String(endpoint)}`);
   }
   demand(typeof token?.token === 'function', 'token', 'a token provider: tokenFromText(…), noToken(), …');
   demand(
-    filter === undefined || typeof filter.matches === 'function',
+    filter === undefined || typeof filter?.matches === 'function',
     'filter',
     'what compileFilter resolves to',
   );
-  demand(count === undefined || isPositive(count), 'count', 'a number above 0');
-  demand(durationMs === undefined || durationMs >= 0, 'durationMs', 'a number of milliseconds');
+  demand(count === undefined || isCount(count), 'count', 'a whole number above 0');
+  demand(
+    durationMs === undefined || durationMs === 0 || isPositive(durationMs),
+    'durationMs',
+    'a number of milliseconds',
+  );
   demand(
     heartbeatMs === undefined || heartbeatMs === false || isPositive(heartbeatMs),
     'heartbeatMs',

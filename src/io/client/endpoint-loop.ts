@@ -138,7 +138,7 @@ export class EndpointLoop {
     const life = { openMs, events: this.#sink.events - eventsBefore };
     const { decision, state } = decide(this.#state, end, consequence, life, retry, random());
     this.#state = state;
-    if (consequence === 'renew' && !wasAccepted(life)) history.turnedAway();
+    if (consequence === 'renew' && openMs !== undefined && !wasAccepted(life)) history.turnedAway();
     if (decision.action === 'retry' || decision.why !== 'ended') history.lost();
     history.ended(end, decision.action === 'retry' ? decision.waitMs : undefined);
     return { end, decision };

@@ -20,6 +20,8 @@ export class RecordingCursor {
   readonly name: string;
   readonly #source: OpenSource;
   readonly #problems: ReadProblems;
+  /** Whether lines of ours are taken by their ends. */
+  readonly #trusting: boolean;
 
   /** What is being split at its line feeds, and how far. */
   #segment: Buffer = Buffer.alloc(0);
@@ -32,6 +34,8 @@ export class RecordingCursor {
   /** Bytes of value 0 before it. */
   #hole = 0;
   #isLast = false;
+  /** Whether lines need not be looked at for UTF-8 one by one. */
+  #isSurelyText = true;
 
   #number = 0;
   #offset = 0;
@@ -44,6 +48,7 @@ export class RecordingCursor {
   ) {
     this.line = new RecordedLine({ trusting, memory: source.memory, isUtf8 });
     this.#source = source;
+    this.#trusting = trusting;
     this.name = source.name;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);
   }
@@ -134,6 +139,8 @@ export class RecordingCursor {
   #begin(segment: Buffer): void {
     this.#segment = segment;
     this.#at = 0;
+    // One look at all of it costs next to nothing. It may end within a character, though.
+    this.#isSurelyText = !this.#trusting || isUtf8(segment);
   }
 
   /** Keeps a copy of the beginning of a line: its block will be overwritten. A hole may be of any length. */
@@ -171,7 +178,8 @@ export class RecordingCursor {
     if (this.#segment[start] === 0 || this.#hole > 0) start = this.#skipHole(start, end);
     if (end > start && this.#segment[end - 1] === CR) end--;
     if (isBlank(this.#segment, start, end)) return false;
-    const kind = this.line.read(this.#segment, start, end);
+    const isText = this.#isSurelyText || isUtf8(this.#segment.subarray(start, end));
+    const kind = isText ? this.line.read(this.#segment, start, end) : undefined;
     if (kind === undefined) {
       this.#complain(start, end, isTorn);
       return false;

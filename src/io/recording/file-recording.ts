@@ -24,7 +24,7 @@ export interface OpenedRecording {
   lock: FileLock | undefined;
   /** Whether the file was created just now; it goes again when nothing is recorded. */
   isNew: boolean;
-  /** Where it stands until its first line comes: then it takes the place of what has its path now. */
+  /** Where it stands until its first lines are written: then it takes the place of what has its path now. */
   provisionalPath?: string;
 }
 
@@ -124,10 +124,7 @@ export class FileRecording implements RecordingWriter {
     const { bytes, count, onlyEvents = false } = this.#joined(waiting.map(({ batch }) => batch));
     this.#given += count;
     try {
-      if (this.#failure === undefined) {
-        await this.#takePlace();
-        await this.#writeLines(bytes, count, onlyEvents);
-      }
+      if (this.#failure === undefined) await this.#writeLines(bytes, count, onlyEvents);
     } catch (error) {
       this.#fail(error);
     }
@@ -138,9 +135,10 @@ export class FileRecording implements RecordingWriter {
     if (this.#failure !== undefined) this.#failureIsKnown = true;
   }
 
-  async #takePlace(): Promise<void> {
-    if (this.#provisionalPath === undefined) return;
-    await replaceFile(this.path, this.#provisionalPath);
+  /** The first lines are written: now the old file can go. */
+  async #takePlace(provisionalPath: string): Promise<void> {
+    await this.#parts.flush();
+    await replaceFile(this.path, provisionalPath);
     this.#provisionalPath = undefined;
   }
 
@@ -193,6 +191,7 @@ export class FileRecording implements RecordingWriter {
     this.#lines += count;
     this.#bytes += bytes.length;
     await this.#parts.append(bytes, count, onlyEvents);
+    if (this.#provisionalPath !== undefined) await this.#takePlace(this.#provisionalPath);
   }
 
   async #rotate(next: Buffer): Promise<void> {

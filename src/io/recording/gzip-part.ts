@@ -57,10 +57,10 @@ export class GzipPart implements LineSink {
   #flushLater(): void {
     this.#flushTimer = undefined;
     // Whoever appends next hears of a failure; the file has been cut back by then.
-    this.#exclusively(() => this.#flush()).catch(() => undefined);
+    this.#exclusively(() => this.flush()).catch(() => undefined);
   }
 
-  async #flush(): Promise<void> {
+  async flush(): Promise<void> {
     if (this.#member === undefined || this.#failure !== undefined) return;
     await this.#write(await this.#member.flush());
     this.#settle();

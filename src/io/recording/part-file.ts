@@ -20,6 +20,8 @@ export interface LineSink {
    * @param count How many lines those are, of those that someone keeps account of. @throws {WriteFailure} The file then ends with a whole line all the same.
    */
   append(lines: Buffer, count: number): Promise<void>;
+  /** Writes what has been appended and is not in the file yet. @throws {WriteFailure} */
+  flush(): Promise<void>;
   /** Writes what is under way and puts all of it on the disk. @throws {WriteFailure} */
   close(): Promise<void>;
 }
@@ -66,6 +68,9 @@ export class PartFile implements LineSink {
   get size(): number {
     return this.#size;
   }
+
+  /** It writes at once. */
+  async flush(): Promise<void> {}
 
   async append(data: Buffer, count: number): Promise<void> {
     if (this.#syncFailure !== undefined) throw this.#failure(this.#syncFailure, data, count);

@@ -69,6 +69,11 @@ export class PartSequence {
     if (!onlyEvents) this.#memory.observe(lines);
   }
 
+  /** Writes what has been appended and is not in the file yet. @throws {WriteFailure} */
+  flush(): Promise<void> {
+    return this.#sink.flush();
+  }
+
   /**
    * @param looks Whether to look what others have done to the current file. @returns That, as a sentence.
    * @throws {WriteFailure}

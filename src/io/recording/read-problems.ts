@@ -3,7 +3,7 @@ import { OpmasError } from '../../core/errors.js';
 /** Something in a recording that is not as it should be, and what was done about it. */
 export interface ReadProblem {
   /**
-   * - `bad line`: it is no JSON object; it was skipped.
+   * - `bad line`: it is no JSON object, or no UTF-8; it was skipped.
    * - `torn tail`: the last line is not whole, as after a kill or a power loss; it was skipped.
    * - `hole`: bytes of value 0 before a line, as after a power loss; they were skipped.
    * - `torn gzip`: the compressed data ends too soon or is damaged; all before that was read.

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { OpmasError } from '../../core/errors.js';
 import type { LineBatch } from '../../core/recording/line.js';
 import type { Clock } from '../clock.js';
@@ -6,7 +8,7 @@ import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
 import { FileRecording, type OpenedRecording } from './file-recording.js';
 import { localError } from './part-file.js';
-import { createFile, openExisting, removeFile, type TargetKind, targetKind } from './target.js';
+import { createFile, openExisting, type TargetKind, targetKind } from './target.js';
 
 /** What {@link openRecording} takes besides the path; all of it optional. */
 export interface RecordOptions {
@@ -101,9 +103,8 @@ async function openLocked(
   const kind = await targetKind(path);
   if (kind === 'nothing') return { handle: await createFile(path), isNew: true };
   if (options.force) {
-    // Whoever holds the lock may take away what a killed one has left.
-    const provisionalPath = `${path}.new`;
-    await removeFile(provisionalPath);
+    const name = `.${basename(path)}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
+    const provisionalPath = join(dirname(path), name);
     return { handle: await createFile(provisionalPath), isNew: true, provisionalPath };
   }
   if (!options.append) {

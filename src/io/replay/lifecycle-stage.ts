@@ -31,7 +31,7 @@ export class LifecycleStage {
     this.#onFailure = onFailure;
   }
 
-  /** The door that is shut when nothing listened. */
+  /** What stops listening when nothing listened. */
   guard(target: DowntimeTarget): void {
     this.#downtimePlayer = new DowntimePlayer(target);
     this.#pacer.add(this.#downtimePlayer);

@@ -46,6 +46,8 @@ export interface ReplayStatus {
   length: number | undefined;
   speed: number | 'max';
   paused: boolean;
+  /** Whether everybody who is there has come to the end. */
+  over: boolean;
 }
 
 /** The first client of each endpoint that comes so soon after the start of a shared clock misses nothing. */
@@ -112,6 +114,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
       length,
       speed: this.#options.speed === 'max' ? 'max' : this.#speed,
       paused: this.#paused,
+      over: this.#playbacks.size > 0 && [...this.#playbacks].every(({ isOver }) => isOver),
     };
   }
 

@@ -29,6 +29,8 @@ export class Listeners {
   readonly #sockets = new Set<Socket>();
   /** Changes with each call that says whether to listen: whoever still waits for an address then is out of date. */
   #turn = 0;
+  /** The last call that is under way: the next one waits for it. */
+  #listening: Promise<unknown> = Promise.resolve();
 
   constructor(options: ListenersOptions) {
     const host = options.host.replace(/^\[|\]$/g, '');
@@ -43,8 +45,14 @@ export class Listeners {
    * @param port 0 = any that is free on all addresses.
    * @returns The port. @throws {OpmasError} `LOCAL`, naming the port, when it is in use or not permitted.
    */
-  async listen(port: number): Promise<number> {
+  listen(port: number): Promise<number> {
     const turn = ++this.#turn;
+    const listening = this.#listening.then(() => this.#listen(port, turn));
+    this.#listening = listening.catch(() => undefined);
+    return listening;
+  }
+
+  async #listen(port: number, turn: number): Promise<number> {
     for (let tries = 1; ; tries++) {
       let actual = port;
       let address = '';

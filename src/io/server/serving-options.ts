@@ -37,7 +37,8 @@ export function checkServing(options: ServingOptions): void {
     throw wrong('a port is a number from 0 to 65535');
   }
   // Nothing at all would mean everywhere.
-  if (host?.trim() === '') throw wrong('a host is a name or an address, not an empty text');
+  if (host?.replace(/^\[|\]$/g, '').trim() === '')
+    throw wrong('a host is a name or an address, not an empty text');
   if (refuse !== undefined && refuse !== 'close' && refuse !== 'http') {
     throw wrong('a bad token is refused by close or by http');
   }

@@ -60,6 +60,7 @@ export class StreamServer implements MockServer {
   #eventsOfGone = 0;
   /** Nobody is let in any more. */
   #isEnding = false;
+  #failure: { error: unknown } | undefined;
   #closing: Promise<void> | undefined;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
   /** Called when the last client has gone. */
@@ -122,7 +123,12 @@ export class StreamServer implements MockServer {
     const listen = async () => {
       this.port = await this.#listeners.listen(this.port);
     };
-    this.#source.start?.({ suspend: () => this.#listeners.stop(), resume: listen });
+    this.#source.start?.({
+      suspend: () => this.#listeners.stop(),
+      resume: async () => {
+        if (!this.#isEnding) await listen();
+      },
+    });
     try {
       await listen();
     } catch (error) {
@@ -130,7 +136,7 @@ export class StreamServer implements MockServer {
       throw error;
     }
     this.#source.finished?.then(
-      () => this.#finish(CloseCode.NORMAL, this.#settle.resolve),
+      () => this.#finish(CloseCode.NORMAL),
       (error) => this.#break(error),
     );
   }
@@ -157,7 +163,7 @@ export class StreamServer implements MockServer {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close(CloseCode.SERVICE_RESTART, 'Server stopped').then(this.#settle.resolve);
+    this.#closing ??= this.#close(CloseCode.SERVICE_RESTART, 'Server stopped');
     return this.#closing;
   }
 
@@ -166,19 +172,20 @@ export class StreamServer implements MockServer {
   }
 
   /** The source has nothing more: whoever still reads gets it all, then the server ends. */
-  async #finish(code: number, settle: () => void): Promise<void> {
+  async #finish(code: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.#listeners.stop();
     for (const client of this.#clients) client.close(code);
     await this.#emptied();
-    this.#closing ??= this.#close(code, '').then(settle);
+    this.#closing ??= this.#close(code, '');
     await this.#closing;
   }
 
   /** What the source, or whoever listens, does wrong ends the server: nobody waits for ever, and `finished` tells. */
   #break(error: unknown): void {
-    void this.#finish(CloseCode.INTERNAL_ERROR, () => this.#settle.reject(error));
+    this.#failure ??= { error };
+    void this.#finish(CloseCode.INTERNAL_ERROR);
   }
 
   /** Calls what others wrote. */
@@ -199,7 +206,15 @@ export class StreamServer implements MockServer {
     await this.#emptied();
     clearTimeout(budget);
     this.#listeners.destroyConnections();
-    await this.#source.stop();
+    try {
+      await this.#source.stop();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+    // It may have begun to listen again just before the end.
+    this.#listeners.stop();
+    if (this.#failure === undefined) this.#settle.resolve();
+    else this.#settle.reject(this.#failure.error);
   }
 
   async #emptied(): Promise<void> {

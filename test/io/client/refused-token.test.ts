@@ -70,6 +70,21 @@ describe.concurrent('a refused token', () => {
     expect(opened.filter(({ connection }) => 'gap_since' in connection)).toEqual([]);
   });
 
+  test.for(refusals)('%s: after a loss it hides no gap', async ([, refuse], { serve, read }) => {
+    const server = (await serve()).onRequest(withApi());
+    const token = new Tokens('old', 'old', 'new');
+    const reading = read({ url: server.url, token });
+    const first = await server.requests.next(isStream);
+    first.accept(text(event(1)));
+    await reading.event();
+    first.reset();
+    refuse(await server.requests.next(isStream));
+    (await server.requests.next(isStream)).accept(text(event(2)));
+    await reading.event();
+    const last = reading.lifecycle.all.findLast(({ connection }) => connection.state === 'open');
+    expect(last?.connection).toHaveProperty('gap_since');
+  });
+
   test.for(refusals)('%s: refused again, it ends with AUTH', async ([, refuse], { serve, read }) => {
     const server = await serve();
     server.onRequest(withApi(refuse));

@@ -129,7 +129,6 @@ describe('a new recording', () => {
   test('--force keeps the old file until there is a line to replace it with', async () => {
     const path = await fresh();
     await writeFile(path, event(1));
-    await writeFile(`${path}.new`, 'left by a killed one');
     const nothing = await openRecording(path, { force: true });
     await nothing.close();
     expect(await readFile(path, 'utf8')).toBe(event(1));
@@ -142,6 +141,28 @@ describe('a new recording', () => {
     await writer.close();
     expect(await readFile(path, 'utf8')).toBe(event(2) + event(3));
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+
+  test('--force keeps the old file when the new one cannot be written, packed or not', async () => {
+    for (const name of ['capture.ndjson', 'capture.ndjson.gz']) {
+      const path = await fresh(name);
+      await writeFile(path, 'precious');
+      const program = `
+        import { openRecording } from ${JSON.stringify(join(import.meta.dirname, '../../../dist/index.js'))};
+        const writer = await openRecording(${JSON.stringify(path)}, { force: true });
+        const noise = Array.from({ length: 20_000 }, () => Math.random().toString(36)).join('');
+        const line = '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","x":"' + noise + '"}\\n';
+        await writer.write({ bytes: Buffer.from(line), count: 1 }).catch((error) => console.log(error.code));
+        await writer.close();`;
+      const limited = spawnSync(
+        'bash',
+        ['-c', 'ulimit -f 4; exec "$0" --input-type=module -e "$1"', process.execPath, program],
+        { encoding: 'utf8' },
+      );
+      expect(limited.stdout).toBe('LOCAL\n');
+      expect(await readFile(path, 'utf8')).toBe('precious');
+      expect(await readdir(join(path, '..'))).toEqual([name]);
+    }
   });
 
   test('F86: folders, symbolic links and dangling ones are refused, also with --force and --append', async () => {

@@ -104,6 +104,18 @@ describe.concurrent('what is sent', () => {
     expect(await messagesOf(foreign, {}, 'system')).toEqual([foreign[2]]);
   });
 
+  it('leaves out lines that are not UTF-8, which would cut every client off, and tells of them', async () => {
+    const lines = [0, 1, 2].map((n) => eventLine(n, numbered(n)));
+    const latin1 = eventLine(1, '{"type":"device.error","subject":"caf\xe9"}');
+    const bytes = [lines[0], lines[1], latin1, lines[2]].map((line) => Buffer.from(`${line}\n`, 'latin1'));
+    const problems: ReadProblem[] = [];
+    const messages = await messagesOf(folder.write(Buffer.concat(bytes)), {
+      onProblem: (problem) => problems.push(problem),
+    });
+    expect(messages.map(numberOf)).toEqual(countTo(3));
+    expect(problems.map(({ kind, line }) => [kind, line])).toEqual([['bad line', 3]]);
+  });
+
   it('goes to a documented endpoint, too, when it was recorded by its path', async () => {
     const labels = ['devices', '/api/v1/ws/devices', 'devices'];
     const lines = labels.map((label, i) => eventLine(i, numbered(i), label));

@@ -89,8 +89,8 @@ describe('listening', () => {
     await occupy(port, '127.0.0.1');
   });
 
-  it('refuses an empty host, which would mean everywhere', async () => {
-    await expect(startMockServer({ host: '' })).rejects.toMatchObject({ code: 'USAGE' });
+  it.each(['', ' ', '[]'])('refuses an empty host, which would mean everywhere: %j', async (host) => {
+    await expect(startMockServer({ host })).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   it.each([-1, 65_536, 1.5, Number.NaN])('F123: refuses port %d', async (port) => {
@@ -183,6 +183,12 @@ describe('what a source can do', () => {
     await expect(rawConnect(port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     if (await hasIPv6()) await expect(rawConnect(port, '::1')).rejects.toThrow();
     await control.resume();
+    expect(statusOf(await rawRequest(port, HEALTH))).toBe(200);
+    control.suspend();
+    const calls = [control.resume()];
+    control.suspend();
+    calls.push(control.resume());
+    await Promise.all(calls);
     expect(statusOf(await rawRequest(port, HEALTH))).toBe(200);
   });
 
@@ -295,7 +301,53 @@ describe('the end', () => {
   });
 });
 
+describe('an error that comes while the server ends', () => {
+  it('is told all the same', async () => {
+    const source = new HandSource();
+    const server = keep(
+      await startServer(source, {
+        onActivity: ({ kind }) => {
+          if (kind === 'ended') throw new Error('broken');
+        },
+      }),
+    );
+    await new StreamClient(streamUrl(server)).opened();
+    source.finish();
+    await expect(server.finished).rejects.toThrow('broken');
+  });
+
+  it('is told when somebody closes the server meanwhile, and when the source cannot stop', async () => {
+    const source = new HandSource();
+    const server = keep(await startServer(source));
+    await new StreamClient(streamUrl(server)).opened();
+    source.fail(new Error('torn'));
+    await server.close();
+    await expect(server.finished).rejects.toThrow('torn');
+    const stuck = Object.assign(new HandSource(), { stop: () => Promise.reject(new Error('stuck')) });
+    const other = await startServer(stuck);
+    await other.close();
+    await expect(other.finished).rejects.toThrow('stuck');
+  });
+});
+
 describe('close', () => {
+  it('is for good, whatever the source wants meanwhile', async () => {
+    let control!: ServerControl;
+    const source = Object.assign(new HandSource(), {
+      start(given: ServerControl) {
+        control = given;
+      },
+    });
+    const server = keep(await startServer(source));
+    const deaf = await rawConnect(server.port);
+    deaf.write(upgradeRequest(`/api/v1/ws/rules?token=${server.token}`));
+    await source.hasClients(1);
+    const closing = server.close();
+    await control.resume();
+    await closing;
+    await expect(rawConnect(server.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
   it('F128: closes all clients with 1012 and is over in 2 s, whatever they do', async () => {
     const source = new HandSource();
     const server = keep(await startServer(source));
