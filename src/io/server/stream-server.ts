@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { CloseCode } from '../../core/close-code.js';
-import { type WebSocket, WebSocketServer } from '../websocket.js';
+import { WebSocketServer } from '../websocket.js';
 import { Admission, refused, refusedBy, type Verdict } from './admission.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
 import { RequestGuard } from './guard.js';
@@ -18,15 +18,14 @@ import {
   type ServerLimits,
   type ServingOptions,
 } from './serving-options.js';
-import { SocketClient } from './socket-client.js';
+import { StreamClients } from './stream-clients.js';
 import type { StreamSource } from './stream-source.js';
-import { type TokenClaims, TokenIssuer } from './token-issuer.js';
+import { TokenIssuer } from './token-issuer.js';
 
 const LARGEST_MESSAGE_BYTES = 64 * 1024;
 const DEFAULT_TOKEN_LIFE_MS = 3_600_000;
 /** Life of the token that the server hands its starter; independent of `tokenLifeMs`. */
 const OWN_TOKEN_LIFE_MS = 30 * 24 * 3_600_000;
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 const WILDCARDS = new Set(['0.0.0.0', '::']);
 /** After it, `close()` destroys what is still there. */
 const CLOSE_BUDGET_MS = 1000;
@@ -55,16 +54,13 @@ export class StreamServer implements MockServer {
   readonly #listeners: Listeners;
   readonly #faults: FaultPlayer;
   readonly #admission: Admission;
-  readonly #clients = new Set<SocketClient>();
+  readonly #clients: StreamClients;
   readonly #webSockets: WebSocketServer;
-  #eventsOfGone = 0;
   /** Nobody is let in any more. */
   #isEnding = false;
   #failure: { error: unknown } | undefined;
   #closing: Promise<void> | undefined;
   #settle!: { resolve: () => void; reject: (error: unknown) => void };
-  /** Called when the last client has gone. */
-  readonly #onEmpty: (() => void)[] = [];
 
   /** @throws {OpmasError} `USAGE` for bad options. */
   constructor(source: StreamSource, options: ServingOptions) {
@@ -81,13 +77,21 @@ export class StreamServer implements MockServer {
     }
     this.#issuer = new TokenIssuer(options.auth ?? 'jwt', options.secret);
     this.#webSockets = new WebSocketServer(WEB_SOCKET_OPTIONS);
+    this.#clients = new StreamClients({
+      source,
+      limits: this.#limits,
+      isStalled: () => this.#faults.stalled,
+      guarded: (call) => this.#guarded(call),
+      report: (activity) => this.#report(activity),
+    });
     this.#listeners = new Listeners({
       host,
       connections: this.#limits.connections,
       requestMs: this.#limits.headerMs,
       onRequest: (request, response) => {
         this.#answer(request, response).catch((error) => {
-          response.writeHead(500, { connection: 'close' }).end();
+          if (response.headersSent) response.destroy();
+          else response.writeHead(500, { connection: 'close' }).end();
           this.#break(error);
         });
       },
@@ -153,9 +157,7 @@ export class StreamServer implements MockServer {
   }
 
   get eventsSent(): number {
-    let events = this.#eventsOfGone;
-    for (const client of this.#clients) events += client.events;
-    return events;
+    return this.#clients.eventsSent;
   }
 
   createToken({ subject = 'mock', lifeMs = DEFAULT_TOKEN_LIFE_MS } = {}): Promise<string> {
@@ -176,8 +178,8 @@ export class StreamServer implements MockServer {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.#listeners.stop();
-    for (const client of this.#clients) client.close(code);
-    await this.#emptied();
+    this.#clients.close(code);
+    await this.#clients.gone();
     this.#closing ??= this.#close(code, '');
     await this.#closing;
   }
@@ -201,9 +203,9 @@ export class StreamServer implements MockServer {
     this.#isEnding = true;
     this.#listeners.stop();
     this.#faults.stop();
-    for (const client of this.#clients) client.close(code, reason);
+    this.#clients.close(code, reason);
     const budget = setTimeout(() => this.#listeners.destroyConnections(), CLOSE_BUDGET_MS);
-    await this.#emptied();
+    await this.#clients.gone();
     clearTimeout(budget);
     this.#listeners.destroyConnections();
     try {
@@ -215,10 +217,6 @@ export class StreamServer implements MockServer {
     this.#listeners.stop();
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure.error);
-  }
-
-  async #emptied(): Promise<void> {
-    if (this.#clients.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -246,7 +244,7 @@ export class StreamServer implements MockServer {
       return;
     }
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#serve(webSocket, socket, endpoint, verdict.claims),
+      this.#clients.serve(webSocket, socket, endpoint, verdict.claims),
     );
   }
 
@@ -255,40 +253,6 @@ export class StreamServer implements MockServer {
     if (this.#isEnding) return refused(endpoint, { kind: 'drop' }, 'closing');
     const isFull = this.#clients.size >= this.#limits.clients;
     return kind === 'admitted' && isFull ? refusedBy(endpoint, 503, 'too many clients') : verdict;
-  }
-
-  #serve(webSocket: WebSocket, socket: Duplex, endpoint: string, claims: TokenClaims | undefined): void {
-    let leave: (() => void) | undefined;
-    let expiry: NodeJS.Timeout | undefined;
-    const client = new SocketClient(webSocket, socket, endpoint, this.#limits, (code, why) => {
-      clearTimeout(expiry);
-      this.#clients.delete(client);
-      this.#eventsOfGone += client.events;
-      if (leave !== undefined) {
-        this.#guarded(leave);
-        this.#report({ kind: 'ended', endpoint, code, ...(why && { why }), clients: this.clients });
-      }
-      if (this.clients === 0) for (const wake of this.#onEmpty.splice(0)) wake();
-    });
-    this.#clients.add(client);
-    const refuseToken = (why: string) => {
-      this.#report({ kind: 'refused', endpoint, code: CloseCode.AUTHENTICATION_FAILED, why });
-      client.close(CloseCode.AUTHENTICATION_FAILED, 'Authentication failed');
-    };
-    if (claims === undefined) {
-      refuseToken('bad or missing token');
-      return;
-    }
-    const lifeMs = (claims.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
-    // A timer can wait for 24 days; no session lasts that long.
-    if (lifeMs <= LONGEST_TIMEOUT_MS) {
-      expiry = setTimeout(refuseToken, lifeMs, 'the token has expired');
-    }
-    client.stall(this.#faults.stalled);
-    this.#report({ kind: 'opened', endpoint, clients: this.clients });
-    this.#guarded(() => {
-      leave = this.#source.connect(client);
-    });
   }
 
   #report(activity: ServerActivity): void {
