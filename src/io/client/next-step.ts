@@ -1,5 +1,6 @@
 import { CloseCode } from '../../core/close-code.js';
 import { type ConnectionEnd, consequenceOf } from '../../core/retry.js';
+import { trustHint } from '../http/system-error.js';
 import type { GivenUp } from './give-up.js';
 
 const DOCTOR = '`opmas-ws doctor` says more';
@@ -20,9 +21,7 @@ export function nextStep(end: ConnectionEnd, given: Pick<GivenUp, 'culprit' | 'h
 function afterFailure(failure: 'certificate' | 'garbled' | 'unknown host' | 'unreachable', hasCa: boolean) {
   switch (failure) {
     case 'certificate':
-      return hasCa
-        ? `The CA that was given is not the one that signed it; ${DOCTOR}.`
-        : `Give the CA with --ca FILE if it is your own; ${DOCTOR}.`;
+      return trustHint(hasCa);
     case 'unknown host':
       return `Check the name in the URL; ${DOCTOR}; --retries forever keeps trying.`;
     case 'garbled':

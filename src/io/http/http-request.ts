@@ -3,7 +3,7 @@ import * as https from 'node:https';
 import { OpmasError } from '../../core/errors.js';
 import { failedProxy, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
 import { chooseProxy, type ProxyChoice } from './proxy-choice.js';
-import { describeSystemError, OwnFault } from './system-error.js';
+import { describeSystemError, OwnFault, trustHint } from './system-error.js';
 
 /** A request, with its limits. */
 export interface HttpRequest {
@@ -61,7 +61,7 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
     if (proxy && !(error instanceof OwnFault)) throw failedProxy(proxy, error);
     const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
     throw new OpmasError('NETWORK', `${url.origin}: ${reasonOf(error)}${through}`, {
-      hint: 'Is the server running, and is this its URL? `opmas-ws doctor` says more.',
+      hint: hintFor(error, options.ca !== undefined),
       cause: error,
     });
   } finally {
@@ -70,6 +70,12 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
     // Ends a tunnel that is still being asked for.
     agent?.destroy();
   }
+}
+
+function hintFor(error: Error, hasCa: boolean): string {
+  const { failure, hint } = describeSystemError(error);
+  if (failure === 'certificate') return hint ?? trustHint(hasCa);
+  return 'Is the server running, and is this its URL? `opmas-ws doctor` says more.';
 }
 
 /** The end of a request's time, and the signal that ends it sooner; neither waits for the request to notice. */

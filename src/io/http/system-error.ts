@@ -47,6 +47,13 @@ const certificateHints: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: 'Is the clock of this machine right? `opmas-ws doctor` says more.',
 };
 
+/** What to do about a certificate that nobody trusts. @param hasCa Whether a CA was given. */
+export function trustHint(hasCa: boolean): string {
+  return hasCa
+    ? 'The CA that was given is not the one that signed it; `opmas-ws doctor` says more.'
+    : 'Give the CA with --ca FILE if it is your own; `opmas-ws doctor` says more.';
+}
+
 /** Reads an error of the socket, of TLS, of the HTTP parser or of `ws`. Its message is used only where it holds no URL. */
 export function describeSystemError(error: Error): ConnectFailure {
   if (error instanceof OwnFault) return { failure: 'unreachable', error: error.message };

@@ -98,6 +98,14 @@ describe('streams through a proxy', () => {
       });
     });
 
+    it('says of a certificate that is not trusted what to do about it', async () => {
+      await using server = await startStream(authority!.issue('DNS:localhost'));
+      await expect(httpRequest({ url: server.url })).rejects.toMatchObject({
+        code: 'NETWORK',
+        hint: expect.stringContaining('--ca FILE'),
+      });
+    });
+
     it('sends requests through the tunnel, too', async () => {
       await using server = await startStream(authority!.issue('DNS:opmas.test'));
       await using proxy = await startProxy({ port: server.port });
