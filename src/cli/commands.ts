@@ -11,6 +11,7 @@ interface CommandEntry {
   load(): Promise<CommandModule>;
 }
 
+/** What `complete` does; the command itself is not among those that completion describes. */
 export const COMPLETE_SUMMARY = 'print a completion script for the shell';
 
 /** All commands, in the order of the help. A command's file is loaded only when it is the one that runs. */

@@ -17,9 +17,9 @@ const LF = 0x0a;
 
 /** Makes a renderer. It may be used for any number of lines, one after another. */
 export function createRenderer(options: RenderOptions): Renderer {
-  const look = lineStyleOf(options);
-  const plain = new PlainRenderer(look);
-  const fast = new ByteRenderer(look);
+  const style = lineStyleOf(options);
+  const plain = new PlainRenderer(style);
+  const fast = new ByteRenderer(style);
   const target = new GrowingBytes();
   return {
     render: (line) => plain.render(line),

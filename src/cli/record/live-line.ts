@@ -103,8 +103,8 @@ function lineWithin(
     width: label.length,
   });
   const each = [...states].map(([endpoint, state]) => painted(state, `${escapeUnsafe(endpoint)} ${state}`));
-  const isShort = widthOfLine([...figures, ...each]) <= width;
-  return joinWithin(isShort ? [...figures, ...each] : [...figures, ...counts(states, painted)], width);
+  const full = [...figures, ...each];
+  return joinWithin(widthOfLine(full) <= width ? full : [...figures, ...counts(states, painted)], width);
 }
 
 function counts(

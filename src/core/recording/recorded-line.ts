@@ -37,19 +37,6 @@ export interface RecordedLineOptions {
   trusting?: boolean;
   /** Where most of the lines stand, if they stand in such memory. */
   memory?: ScanMemory | undefined;
-  /** Whether bytes are UTF-8; whoever has a faster way than that of the language hands it in. */
-  isUtf8?: (bytes: Uint8Array) => boolean;
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true });
-
-function canBeDecoded(bytes: Uint8Array): boolean {
-  try {
-    decoder.decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /**
@@ -77,7 +64,6 @@ export class RecordedLine {
   members = 0;
 
   readonly #trusting: boolean;
-  readonly #isUtf8: (bytes: Uint8Array) => boolean;
   readonly #timestamps = new TimestampReader();
   /** A line that has not the fixed shape of our event lines, in parts. */
   #line: Line | undefined;
@@ -89,16 +75,15 @@ export class RecordedLine {
   #timestampAt = -1;
   #receivedAt = Number.NaN;
 
-  constructor({ trusting = false, memory, isUtf8 = canBeDecoded }: RecordedLineOptions = {}) {
+  constructor({ trusting = false, memory }: RecordedLineOptions = {}) {
     this.#trusting = trusting;
-    this.#isUtf8 = isUtf8;
     this.frame = new FrameReader(memory);
   }
 
   /**
-   * Reads the line in `bytes[start..end)`.
+   * Reads the line in `bytes[start..end)`, which is UTF-8.
    *
-   * @returns Its kind, or `undefined` when it is no JSON object; JSON is UTF-8 (RFC 8259, section 8.1).
+   * @returns Its kind, or `undefined` when it is no JSON object.
    */
   read(bytes: Buffer, start: number, end: number): LineKind | undefined {
     if (bytes !== this.bytes) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -109,16 +94,11 @@ export class RecordedLine {
     if (!this.#readHead(bytes, start, end)) return this.#readUnusual(bytes, start, end);
     if (this.#trusting && bytes[end - 1] === CLOSING_BRACE) {
       if (this.#isGlued(bytes, end) && parseLine(bytes, start, end) === undefined) return undefined;
-    } else if (this.frame.readLine(bytes, end, this.members - 1) !== 'object' || !this.#isText()) {
+    } else if (this.frame.readLine(bytes, end, this.members - 1) !== 'object') {
       return undefined;
     }
     this.kind = 'event';
     return 'event';
-  }
-
-  /** Few lines have anything that is not ASCII. */
-  #isText(): boolean {
-    return !this.frame.hasNonAscii || this.#isUtf8(this.bytes.subarray(this.start, this.end));
   }
 
   /** When it was received: microseconds since 1970; `NaN` in NDJSON of other origin that does not say so. */
@@ -154,7 +134,6 @@ export class RecordedLine {
     if (!LABEL_HEAD.standsAt(this.#view, second)) return false;
     const labelEnd = endOfPlainText(bytes, label, end);
     if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
-    if (!this.#isUtf8(bytes.subarray(label, labelEnd))) return false;
     this.endpoint = bytes.toString('utf8', label, labelEnd);
     this.members = labelEnd + 2;
     if (this.#secondMembers.length < MOST_SECOND_MEMBERS) {
@@ -185,7 +164,6 @@ export class RecordedLine {
     const shape = eventLineShape(bytes, start, end);
     if (shape === undefined) return this.#readOther(bytes, start, end);
     if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;
-    if (!this.#isUtf8(bytes.subarray(start, end))) return undefined;
     this.#timestampAt = shape.timestamp;
     this.endpoint = bytes.toString('utf8', shape.endpoint, shape.endpointEnd);
     this.kind = 'event';
@@ -197,7 +175,7 @@ export class RecordedLine {
 
   #readOther(bytes: Buffer, start: number, end: number): LineKind | undefined {
     const line = parseLine(bytes, start, end);
-    if (line === undefined || !this.#isUtf8(bytes.subarray(start, end))) return undefined;
+    if (line === undefined) return undefined;
     this.#line = line;
     this.kind = line.kind;
     this.#timestampAt = -1;

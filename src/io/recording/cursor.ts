@@ -20,8 +20,6 @@ export class RecordingCursor {
   readonly name: string;
   readonly #source: OpenSource;
   readonly #problems: ReadProblems;
-  /** Whether lines of ours are taken by their ends. */
-  readonly #trusting: boolean;
 
   /** What is being split at its line feeds, and how far. */
   #segment: Buffer = Buffer.alloc(0);
@@ -46,9 +44,8 @@ export class RecordingCursor {
     { trusting, isOnly }: { trusting: boolean; isOnly: boolean },
     onProblem: (problem: ReadProblem) => void,
   ) {
-    this.line = new RecordedLine({ trusting, memory: source.memory, isUtf8 });
+    this.line = new RecordedLine({ trusting, memory: source.memory });
     this.#source = source;
-    this.#trusting = trusting;
     this.name = source.name;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);
   }
@@ -139,8 +136,8 @@ export class RecordingCursor {
   #begin(segment: Buffer): void {
     this.#segment = segment;
     this.#at = 0;
-    // One look at all of it costs next to nothing. It may end within a character, though.
-    this.#isSurelyText = !this.#trusting || isUtf8(segment);
+    // JSON is UTF-8 (RFC 8259, section 8.1). One look at all of it costs next to nothing; it may end in a character.
+    this.#isSurelyText = isUtf8(segment);
   }
 
   /** Keeps a copy of the beginning of a line: its block will be overwritten. A hole may be of any length. */

@@ -109,7 +109,7 @@ export class FileRecording implements RecordingWriter {
       const provisional = this.#provisionalPath;
       const looks = this.#lock !== undefined && this.#failure === undefined && provisional === undefined;
       this.#tell(await this.#parts.close(looks).catch((error) => this.#fail(error)));
-      if (provisional !== undefined) await removeFile(provisional).catch((error) => this.#fail(error));
+      if (provisional !== undefined) await this.#giveUp(provisional);
       else if (this.#isNew && this.#given === 0) await this.#parts.removeEmpty();
       await this.#lock?.release();
       if (this.#failure !== undefined && !this.#failureIsKnown) throw this.#failure;
@@ -140,6 +140,13 @@ export class FileRecording implements RecordingWriter {
     await this.#parts.flush();
     await replaceFile(this.path, provisionalPath);
     this.#provisionalPath = undefined;
+  }
+
+  /** No line came, or the first could not be written: the old file stays, and nothing of the new one. */
+  async #giveUp(provisionalPath: string): Promise<void> {
+    await removeFile(provisionalPath).catch((error) => this.#fail(error));
+    this.#lines = 0;
+    this.#bytes = 0;
   }
 
   #joined(batches: readonly LineBatch[]): LineBatch {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { OpmasError } from '../../core/errors.js';
 import type { LineBatch } from '../../core/recording/line.js';
 import type { Clock } from '../clock.js';
@@ -103,8 +103,7 @@ async function openLocked(
   const kind = await targetKind(path);
   if (kind === 'nothing') return { handle: await createFile(path), isNew: true };
   if (options.force) {
-    const name = `.${basename(path)}.${process.pid}-${randomUUID().slice(0, 8)}.tmp`;
-    const provisionalPath = join(dirname(path), name);
+    const provisionalPath = join(dirname(path), `.${randomUUID()}.tmp`);
     return { handle: await createFile(provisionalPath), isNew: true, provisionalPath };
   }
   if (!options.append) {
