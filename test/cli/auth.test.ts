@@ -40,7 +40,7 @@ describe('auth login', () => {
     expect(JSON.parse(file.content)).toMatchObject({ username: 'admin', refresh_token: expect.any(String) });
   });
 
-  it('F25: does so under any umask', async () => {
+  it('does so under any umask', async () => {
     using sandbox = offline();
     const through = ['sh', '-c', 'umask 000; exec "$@"', 'sh'];
     await sandbox.run(['auth', 'login', '--with-token'], { input: 'abc\n', through });
@@ -74,7 +74,7 @@ describe('auth login', () => {
     expect((await sandbox.run(['auth', 'token', '-u', 'ws://localhost:2'])).stdout).toBe('two\n');
   });
 
-  it('F33: keeps what is stored when a login fails', async () => {
+  it('keeps what is stored when a login fails', async () => {
     using sandbox = onServer();
     await login(sandbox);
     const before = sandbox.files();
@@ -86,7 +86,7 @@ describe('auth login', () => {
     expect(sandbox.files()).toEqual(before);
   });
 
-  it('F33: ends with 4 when the server is not there, and stores nothing', async () => {
+  it('ends with 4 when the server is not there, and stores nothing', async () => {
     using sandbox = new Sandbox();
     const { code, stderr } = await login(sandbox, 'sesame', ['-u', 'ws://127.0.0.1:1']);
     expect(code).toBe(4);
@@ -112,14 +112,14 @@ describe('auth login', () => {
     [['--with-token'], 'ses ame', /blanks/],
     [[], '', /no terminal/],
     [['--username', 'x'], '', /no terminal/],
-  ])('F109: refuses %j before anything connects', async (args, input, pattern) => {
+  ])('refuses %j before anything connects', async (args, input, pattern) => {
     using sandbox = new Sandbox({ OPMAS_URL: 'ws://127.0.0.1:1' });
     const { code, stdout, stderr } = await sandbox.run(['auth', 'login', ...args], { input });
     expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
     expect(stderr).not.toMatch(/ses ?ame/);
   });
 
-  it('F20: does not send a password over a network in the clear', async () => {
+  it('does not send a password over a network in the clear', async () => {
     using sandbox = new Sandbox();
     const refused = await login(sandbox, 'sesame', ['-u', 'ws://opmas.invalid']);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/--plaintext/) });
@@ -161,7 +161,7 @@ describe('auth login', () => {
 });
 
 describe('auth login on a terminal', () => {
-  it('F34: asks for user and password, shows the one and not the other', async () => {
+  it('asks for user and password, shows the one and not the other', async () => {
     using sandbox = onServer();
     const terminal = sandbox.onTerminal(['auth', 'login']);
     await terminal.shows(/User for ws:\/\/.*: /);
@@ -193,7 +193,7 @@ describe('auth login on a terminal', () => {
   ];
 
   it.each(acts)(
-    'F34: stores nothing after %s, and leaves the terminal with its echo',
+    'stores nothing after %s, and leaves the terminal with its echo',
     async (_name, code, act) => {
       using sandbox = onServer();
       const terminal = sandbox.onTerminal(['auth', 'login', '--username', 'admin'], {
@@ -264,7 +264,7 @@ describe('auth status, token and logout', () => {
       { OPMAS_TOKEN: expiredToken() },
     ],
   ])(
-    'F29: ends with 3 for a token %s that has expired, and says when it did',
+    'ends with 3 for a token %s that has expired, and says when it did',
     async (_name, next, environment) => {
       using sandbox = offline();
       await sandbox.run(['auth', 'login', '--with-token'], { input: expiredToken() });
@@ -338,7 +338,7 @@ describe('auth status, token and logout', () => {
     });
   });
 
-  it('F110: says what is wrong with a place that cannot be written', async () => {
+  it('says what is wrong with a place that cannot be written', async () => {
     using sandbox = offline();
     writeFileSync(join(sandbox.home, '.local'), 'a file in the way');
     const { code, stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'abc' });
@@ -348,7 +348,7 @@ describe('auth status, token and logout', () => {
 });
 
 describe('two processes at once', () => {
-  it('F36: never leave a torn or empty store, and use a refresh token once', async () => {
+  it('never leave a torn or empty store, and use a refresh token once', async () => {
     let round = 0;
     await using api = await startWebServer(({ body, method }, response) => {
       if (method === 'GET') return json(response, 404, {});

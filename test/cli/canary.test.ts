@@ -208,7 +208,7 @@ async function leaks({ args, server, input, environment, prepare, vault: allowed
   return texts.flatMap((text) => findSecrets(text, secrets));
 }
 
-describe.concurrent('F23, F38: no secret is shown, written or handed over in arguments', () => {
+describe.concurrent('no secret is shown, written or handed over in arguments', () => {
   it.each(
     cases.map((one) => [one.server === undefined ? one.name : `${one.name} (${one.server})`, one] as const),
   )('%s', async (_name, one) => {

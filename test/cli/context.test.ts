@@ -73,7 +73,7 @@ describe('context', () => {
     [['use', '-'], /no context before/],
     [['remove', 'nope'], /There is: lab/],
     [['show', 'nope'], /There is: lab/],
-  ])('F109: refuses %j and changes nothing', async (args, pattern) => {
+  ])('refuses %j and changes nothing', async (args, pattern) => {
     using sandbox = withConfig('{"contexts":{"lab":{"url":"localhost:8001"}},"current":"lab"}');
     const before = read(sandbox);
     const { code, stdout, stderr } = await context(sandbox, ...args);
@@ -117,7 +117,7 @@ describe('context', () => {
     ['{"contexts":{"lab":{"url":"x","plaintext":"yes"}}}', /"plaintext"/],
     ['{"current":7}', /"current" is no text/],
     ['{"current":"nope"}', /current context "nope" is missing/],
-  ])('F109: says what is wrong with %j', async (text, pattern) => {
+  ])('says what is wrong with %j', async (text, pattern) => {
     using sandbox = withConfig(text);
     await expect(
       chooseServer({ color: 'auto' }, {}, { XDG_CONFIG_HOME: join(sandbox.home, '.config') }),
@@ -127,7 +127,7 @@ describe('context', () => {
     });
   });
 
-  it('F109: names the file of a broken configuration before anything connects', async () => {
+  it('names the file of a broken configuration before anything connects', async () => {
     using sandbox = withConfig('{"contexts":{"lab":{}}}');
     const environment = { OPMAS_TOKEN: 'abc', OPMAS_URL: 'ws://127.0.0.1:1' };
     const { code, stdout, stderr } = await sandbox.run(['tail'], { environment });
@@ -186,7 +186,7 @@ describe('context', () => {
     expect(sandbox.files().size).toBe(1);
   });
 
-  it('F81: shows names and URLs of the file without what could change the terminal', async () => {
+  it('shows names and URLs of the file without what could change the terminal', async () => {
     using sandbox = withConfig('{"contexts":{"a\\u001b[2J\\u202e":{"url":"localhost:1","ca":"\\u0007"}}}');
     const all = await Promise.all([context(sandbox, 'list'), context(sandbox, 'show', 'a\u001b[2J\u202e')]);
     for (const { stdout } of all) {

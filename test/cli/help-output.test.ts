@@ -16,7 +16,7 @@ async function run(args: string[], stdout: 'pipe' | number): Promise<{ code: num
 }
 
 it.each([['--help'], ['--version'], ['tail', '--help']])(
-  'F75: %s %s to a reader that has gone ends quietly',
+  '%s %s to a reader that has gone ends quietly',
   async (...args) => {
     expect(
       await run(

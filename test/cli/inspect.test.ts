@@ -150,7 +150,7 @@ describe.concurrent('inspect --json', () => {
     ]);
   });
 
-  test('F113: --strict makes damage an error', async () => {
+  test('--strict makes damage an error', async () => {
     const { code, stdout, stderr } = await inspect([capture, '--json', '--strict']);
     expect([code, stdout]).toEqual([6, '']);
     expect(stderr).toContain(`${capture}:18: not a JSON object`);
@@ -188,7 +188,7 @@ describe.concurrent('inspect --json', () => {
     expect(stderr).toContain('… and 20 more problems');
   });
 
-  test('F112: what is no recording is refused with exit code 6, what is not there with 2', async () => {
+  test('what is no recording is refused with exit code 6, what is not there with 2', async () => {
     expect(await inspect(['-', '--json'], '')).toMatchObject({ code: 6, stdout: '' });
     expect(await inspect(['-'], 'Dear reader,\n')).toMatchObject({ code: 6, stdout: '' });
     expect(await inspect([join(folder, 'nope')])).toMatchObject({ code: 2, stdout: '' });
@@ -197,7 +197,7 @@ describe.concurrent('inspect --json', () => {
 });
 
 describe.concurrent('inspect for people', () => {
-  test('F81: has everything on one screen, and nothing foreign that could move a cursor', async () => {
+  test('has everything on one screen, and nothing foreign that could move a cursor', async () => {
     const { code, stdout } = await inspect([capture]);
     expect(code).toBe(0);
     expect(stdout.replace(/[\x20-\x7e\n–—━…×▁-█]/g, '')).toBe('');

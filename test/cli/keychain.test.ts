@@ -54,7 +54,7 @@ describe.skipIf(withoutKeyring)('with a real keyring', { concurrent: true }, () 
     expect((await sandbox.run(['auth', 'token'], { through: keyrings.open })).stdout).toBe('abc.def\n');
   });
 
-  it('F35: when it is locked, says that it may be, and uses a file until a login finds it open', async () => {
+  it('when it is locked, says that it may be, and uses a file until a login finds it open', async () => {
     using sandbox = withKeychain();
     await login(sandbox, keyrings.open, 'in-the-keyring');
     const status = await sandbox.run(['auth', 'status'], { through: keyrings.locked });
@@ -71,7 +71,7 @@ describe.skipIf(withoutKeyring)('with a real keyring', { concurrent: true }, () 
     );
   });
 
-  it('F35: when it never answers, uses a file after 3 s, says so once, and does not ask again', async () => {
+  it('when it never answers, uses a file after 3 s, says so once, and does not ask again', async () => {
     using sandbox = withKeychain();
     const { code, stderr } = await login(sandbox, keyrings.hanging);
     expect(code).toBe(0);
@@ -82,7 +82,7 @@ describe.skipIf(withoutKeyring)('with a real keyring', { concurrent: true }, () 
     expect(status).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/credentials/) });
   });
 
-  it('F35: when there is a bus and no keyring, uses a file', async () => {
+  it('when there is a bus and no keyring, uses a file', async () => {
     using sandbox = withKeychain();
     const { code, stderr } = await login(sandbox, keyrings.none);
     expect(code).toBe(0);
@@ -90,7 +90,7 @@ describe.skipIf(withoutKeyring)('with a real keyring', { concurrent: true }, () 
     expect(files(sandbox)).toHaveLength(1);
   });
 
-  it('F35: when there is a service that has no keyring yet, uses a file', async () => {
+  it('when there is a service that has no keyring yet, uses a file', async () => {
     using sandbox = withKeychain();
     expect(await login(sandbox, keyrings.empty)).toMatchObject({
       code: 0,
@@ -111,7 +111,7 @@ describe('without a keyring', () => {
   it.each([
     ['no address of a bus', {}],
     ['a dead bus', { DBUS_SESSION_BUS_ADDRESS: `unix:path=${folder}/nobody` }],
-  ])('F35: with %s uses a file, with one notice', async (_name, environment) => {
+  ])('with %s uses a file, with one notice', async (_name, environment) => {
     using sandbox = withKeychain();
     const { code, stderr } = await login(sandbox, [], 'abc', environment);
     expect(code).toBe(0);
@@ -215,7 +215,7 @@ describe('Keychain', () => {
     },
   );
 
-  it('F35: says so where keytar cannot be loaded', async () => {
+  it('says so where keytar cannot be loaded', async () => {
     const path = join(folder, 'lonely-child.mjs');
     copyFileSync(resolve(import.meta.dirname, '../../dist/chunks/keychain-child.js'), path);
     await expect(new Keychain(path).get('x')).rejects.toThrow(/keytar/);

@@ -36,7 +36,7 @@ describe('mock', () => {
     await expect(rawConnect(Number(new URL(at.url).port))).rejects.toThrow();
   });
 
-  it('F128: SIGTERM is over in 2 s with a client that does not read', async () => {
+  it('SIGTERM is over in 2 s with a client that does not read', async () => {
     const server = mock(['-p', '0', '--rate', '10000']);
     const client = await new StreamClient(streamUrl(await server.ready())).opened();
     client.socket.pause();
@@ -64,7 +64,7 @@ describe('mock', () => {
     expect(await run()).toEqual(await run());
   });
 
-  it('F127: says when a fault happens', async () => {
+  it('says when a fault happens', async () => {
     const server = mock(['-p', '0', '--fault', 'close:1011@200ms', '--fault', 'refuse:503@0s+1h']);
     const at = await server.ready();
     const { status } = await new StreamClient(streamUrl(at)).end;
@@ -74,7 +74,7 @@ describe('mock', () => {
     await server.says(/^fault close:1011@200ms \(no clients\)$/);
   });
 
-  it('F126: names no token of a client', async () => {
+  it('names no token of a client', async () => {
     const server = mock(['-p', '0', '--debug', '--refuse', 'http']);
     const { url } = await server.ready();
     const canary = 'eyJhbGciOiJub25lIn0.canary-of-a-token.x';
@@ -98,13 +98,13 @@ describe('mock', () => {
     expect(server.stdout + server.messages.join('\n')).not.toContain(secret);
   });
 
-  it('F121: warns when other machines can reach it', async () => {
+  it('warns when other machines can reach it', async () => {
     const server = mock(['-p', '0', '--host', '0.0.0.0']);
     await server.ready();
     await server.says(/^warning: 0\.0\.0\.0 can be reached from other machines/);
   });
 
-  it('F123: a port in use is exit 5 and named', async () => {
+  it('a port in use is exit 5 and named', async () => {
     const { url } = await mock(['-p', '0']).ready();
     const { port } = new URL(url);
     const second = mock(['-p', port]);
@@ -121,7 +121,7 @@ describe('mock', () => {
       return 1024;
     }
   })();
-  it.skipIf(!ordinaryUser || lowestFree === 0)('F123: a privileged port is exit 5 and named', async () => {
+  it.skipIf(!ordinaryUser || lowestFree === 0)('a privileged port is exit 5 and named', async () => {
     const server = mock(['-p', '81']);
     expect(await server.ended).toBe(5);
     expect(server.messages.join('\n')).toContain('port 81');
@@ -143,7 +143,7 @@ describe('mock', () => {
     [['--allow-origin', 'x'], 'origin'],
     [['file.ndjson'], 'too many arguments'],
     [['--ratte', '5'], '--rate'],
-  ])('F109: %j is exit 2 and named', async (args, named) => {
+  ])('%j is exit 2 and named', async (args, named) => {
     const server = mock(['-p', '0', ...args], { OPMAS_MOCK_SECRET: '' });
     expect(await server.ended).toBe(2);
     expect(server.stdout).toBe('');

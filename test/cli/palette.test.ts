@@ -19,13 +19,13 @@ describe('wantsColor', () => {
     [true, 'auto', { TERM: 'dumb' }, false],
     [true, 'auto', { TERM: 'dumb', FORCE_COLOR: '1' }, true],
     [true, 'auto', { TERM: 'xterm' }, true],
-  ])('F82: terminal %j, --color %s, %j: %j', (isTerminal, when, environment, verdict) => {
+  ])('terminal %j, --color %s, %j: %j', (isTerminal, when, environment, verdict) => {
     expect(wantsColor(isTerminal, when, environment)).toBe(verdict);
   });
 });
 
 describe('paletteFor', () => {
-  it('F82: gives no escape codes where there are no colours', async () => {
+  it('gives no escape codes where there are no colours', async () => {
     const palette = await paletteFor({ isTTY: false }, 'auto', {});
     expect(palette).toBe(noColors);
     expect(palette.red(palette.bold(palette.dim('x')))).toBe('x');

@@ -38,7 +38,7 @@ function run(args: string[]): Promise<{ code: number | null; stdout: string; std
 }
 
 describe('tail --format pretty', () => {
-  it('F81, F82: prints lines for people, filtered, without colours in a pipe', async () => {
+  it('prints lines for people, filtered, without colours in a pipe', async () => {
     const { code, stdout } = await run(['-f', 'pretty', '--lifecycle', '--full', '-w', 'data.cpu + 1 > 90']);
     expect(code).toBe(0);
     expect(stdout.replace(/ +/g, ' ')).toBe(

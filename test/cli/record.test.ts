@@ -66,7 +66,7 @@ function start(box: Sandbox, server: RawServer, ...args: string[]) {
 
 describe('record', () => {
   test.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
-    'F101, F104: %s in the middle of a burst: all that came is in the file, with the end of the connection',
+    '%s in the middle of a burst: all that came is in the file, with the end of the connection',
     async (signal, { serve }) => {
       const box = sandbox();
       const server = await serve({});
@@ -86,7 +86,7 @@ describe('record', () => {
     },
   );
 
-  test('F102: a second signal ends it at once, and the file has whole lines only', async ({ serve }) => {
+  test('a second signal ends it at once, and the file has whole lines only', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     const { child, ended } = start(box, server, '-o', 'x.ndjson');
@@ -106,7 +106,7 @@ describe('record', () => {
     expect(numbersIn(recorded(box))).toEqual(upTo(101));
   });
 
-  test('F85, F86, F87: opens the file before anything is connected', async ({ serve }) => {
+  test('opens the file before anything is connected', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     writeFileSync(join(box.home, 'there'), 'precious');
@@ -162,7 +162,7 @@ describe('record', () => {
     expect(readdirSync(box.home)).toEqual([name]);
   });
 
-  test('F94: a second recorder on the same file says who has it', async ({ serve }) => {
+  test('a second recorder on the same file says who has it', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     const first = start(box, server, '-o', 'x.ndjson');
@@ -178,7 +178,7 @@ describe('record', () => {
     await first.ended;
   });
 
-  test('F96: parts begun while connections break: nothing is lost or doubled, and each is readable by itself', async ({
+  test('parts begun while connections break: nothing is lost or doubled, and each is readable by itself', async ({
     serve,
   }) => {
     const box = sandbox();
@@ -241,7 +241,7 @@ describe('record --tail', () => {
     expect(numbersIn(linesOf(stdout))).toEqual(upTo(500));
   });
 
-  test('F74: ends quietly when the reader of stdout has gone, with a whole recording', async ({ serve }) => {
+  test('ends quietly when the reader of stdout has gone, with a whole recording', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     const { child, ended } = start(box, server, '-o', 'x.ndjson', '--tail');
@@ -279,7 +279,7 @@ describe('record --tail', () => {
     expect(recorded(box).filter(({ connection: state }) => state === undefined)).toHaveLength(20_000);
   });
 
-  test('F79: goes on recording while the terminal is stopped, and shows the rest when it goes on', async ({
+  test('goes on recording while the terminal is stopped, and shows the rest when it goes on', async ({
     serve,
   }) => {
     const box = sandbox();
@@ -355,7 +355,7 @@ describe('a disk that is full', () => {
   }
 
   test.skipIf(!namespaces)(
-    'F88, F90 (skipped where no file system can be mounted): exit 5, whole lines, true figures, and --append goes on when there is space',
+    'a full disk (skipped where no file system can be mounted): exit 5, whole lines, true figures, and --append goes on when there is space',
     async ({ serve }) => {
       const box = sandbox();
       const server = await serve({});
@@ -386,7 +386,7 @@ describe('a disk that is full', () => {
     },
   );
 
-  test('F89: a limit on the size of files is as good as a full disk', async ({ serve }) => {
+  test('a limit on the size of files is as good as a full disk', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     server.onRequest((connection) => {
@@ -402,7 +402,7 @@ describe('a disk that is full', () => {
     expect(lines + lost).toBe(events + 3);
   });
 
-  test.skipIf(!existsSync('/dev/full'))('F88: a device that is always full', async ({ serve }) => {
+  test.skipIf(!existsSync('/dev/full'))('a device that is always full', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     const { ended } = start(box, server, '-o', '/dev/full');

@@ -184,7 +184,7 @@ describe('the time', () => {
     expect(text.split('\n').map((line) => line.slice(0, 12))).toEqual([...stamps, '']);
   });
 
-  it('F72: times in the payload stay as they are', () => {
+  it('times in the payload stay as they are', () => {
     expect(fieldsOf({ timestamp: '2026-01-05T10:00:00.123456' })).toBe(
       'timestamp=2026-01-05T10:00:00.123456',
     );
@@ -302,7 +302,7 @@ describe('lines that are no events', () => {
     expect(render(line, { width: 119 })).toBe(text);
   });
 
-  it('F47: a close reason with control characters stays on its line', () => {
+  it('a close reason with control characters stays on its line', () => {
     const line = formatLifecycleLine(STAMP, 'devices', {
       state: 'closed',
       code: 4000,
@@ -347,7 +347,7 @@ describe('hostile input', () => {
     { requiredKeys: [] },
   );
 
-  it('F81: no control character but our colours, and never wider than the terminal', () => {
+  it('no control character but our colours, and never wider than the terminal', () => {
     fc.assert(
       fc.property(event, nasty, fc.integer({ min: 1, max: 160 }), (message, endpoint, width) => {
         const text = render(eventLine(message, endpoint), { width, palette: colours });
@@ -362,7 +362,7 @@ describe('hostile input', () => {
     );
   });
 
-  it('F81: the same for frames that are no events', () => {
+  it('the same for frames that are no events', () => {
     fc.assert(
       fc.property(nasty, nasty, fc.boolean(), (reason, frame, binary) => {
         const line = formatInvalidLine(STAMP, 'devices', reason, Buffer.from(frame), binary);
@@ -374,7 +374,7 @@ describe('hostile input', () => {
     );
   });
 
-  it('F83: one column', () => {
+  it('one column', () => {
     expect(render(eventLine({ type: '漢', subject: 's' }), { width: 1 })).toBe('…');
     expect(render(eventLine({}), { width: 0 })).toBe('…');
     expect(render(eventLine({}), { width: Number.NaN })).toBe('…');
@@ -387,7 +387,7 @@ describe('hostile input', () => {
     expect(render(line, { width: whole.length - 1 })).toBe(`${whole.slice(0, -2)}…`);
   });
 
-  it('F83: wide and combining characters are cut between characters', () => {
+  it('wide and combining characters are cut between characters', () => {
     const text = render(eventLine({ type: 't', subject: '漢字漢字漢字' }), { width: 30 });
     expect(text).toBe('21:50:01.123 devices t 漢字漢…');
     expect(stringWidth(text)).toBeLessThanOrEqual(30);
@@ -395,7 +395,7 @@ describe('hostile input', () => {
     expect(stringWidth(marks)).toBeLessThanOrEqual(30);
   });
 
-  it.each([1000, 100_000])('F67: %i levels of nesting', (levels) => {
+  it.each([1000, 100_000])('%i levels of nesting', (levels) => {
     const arrays = '['.repeat(levels) + ']'.repeat(levels);
     const objects = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
     for (const full of [false, true]) {
@@ -406,7 +406,7 @@ describe('hostile input', () => {
     }
   });
 
-  it('F69: large values are cut, and complete with --full', () => {
+  it('large values are cut, and complete with --full', () => {
     const megabytes = 'x'.repeat(10_000_000);
     const line = eventLine({ type: 't', data: { a: megabytes, b: 1 } });
     expect(render(line, { width: 150 })).toHaveLength(150);

@@ -25,7 +25,7 @@ async function loggedIn(): Promise<Sandbox> {
 }
 
 describe('a token that ends while events flow', () => {
-  it('F31: is renewed, and the stream goes on with one gap for each loss', async () => {
+  it('is renewed, and the stream goes on with one gap for each loss', async () => {
     using sandbox = await loggedIn();
     const { child, ended } = sandbox.start([
       'tail',
@@ -67,7 +67,7 @@ describe('a token that ends while events flow', () => {
     expect(await sandbox.run(['tail', 'devices', '-n', '1', ...quick])).toMatchObject({ code: 0 });
   });
 
-  it('F29: ends with 3 when nothing can renew it, and says when it expired', async () => {
+  it('ends with 3 when nothing can renew it, and says when it expired', async () => {
     using sandbox = await loggedIn();
     const { stdout: token } = await sandbox.run(['auth', 'token']);
     const { code, stderr } = await sandbox.run(['tail', 'devices', '--token-file', '-', ...quick], {
@@ -79,7 +79,7 @@ describe('a token that ends while events flow', () => {
     expect(stderr).not.toContain(token.trim());
   });
 
-  it('F31: is read again from its file after a refusal', async () => {
+  it('is read again from its file after a refusal', async () => {
     using sandbox = new Sandbox({ OPMAS_URL: server.url });
     const file = join(sandbox.home, 'token');
     writeFileSync(file, 'refused', { mode: 0o600 });
@@ -90,7 +90,7 @@ describe('a token that ends while events flow', () => {
     expect(await ended).toMatchObject({ code: 0 });
   });
 
-  it('F31: comes anew from the token command after a refusal', async () => {
+  it('comes anew from the token command after a refusal', async () => {
     using sandbox = new Sandbox();
     writeFileSync(join(sandbox.home, 'token'), 'refused');
     writeFileSync(join(sandbox.home, 'next'), server.token);

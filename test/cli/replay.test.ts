@@ -158,7 +158,7 @@ describe('replay', () => {
     expect(readdirSync(sandbox.home)).toEqual([]);
   });
 
-  it('F113: warns of damage with its line number; --strict makes it an error', async () => {
+  it('warns of damage with its line number; --strict makes it an error', async () => {
     const lines = numberedLines(0, 3, 1);
     const path = folder.write([lines[0]!, 'rubbish', lines[1]!, lines[2]!]);
     const lenient = replay([path, '--exit-when-done', '--speed', 'max']);
@@ -194,14 +194,14 @@ describe('replay', () => {
     [['x', '--lifecycle', '--clock', 'client'], /lifecycle/],
     [['x', '--lifecycle', '--speed', 'max'], /lifecycle/],
     [['x', '--where', 'data.'], /--where|where/],
-  ])('F109: %j is exit 2 and named', async (args, message) => {
+  ])('%j is exit 2 and named', async (args, message) => {
     const server = replay(args);
     expect(await server.ended).toBe(2);
     expect(server.stdout).toBe('');
     expect(server.messages.join('\n')).toMatch(message);
   });
 
-  it('F112, F123: no recording is exit 6, a port in use is exit 5', async () => {
+  it('no recording is exit 6, a port in use is exit 5', async () => {
     const nonsense = replay([folder.write(['one', 'two'], 'nonsense.ndjson')]);
     expect(await nonsense.ended).toBe(6);
     await using taken = createServer().listen(0, '127.0.0.1');

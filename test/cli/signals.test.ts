@@ -27,7 +27,7 @@ async function flood(client: RawConnection): Promise<void> {
 
 const in_ = (script: string) => ['bash', '-c', script, 'bash'];
 
-describe.concurrent('F101: a signal in the middle of a burst', () => {
+describe.concurrent('a signal in the middle of a burst', () => {
   test.for([['SIGINT'], ['SIGTERM'], ['SIGHUP']] as const)(
     '%s: whole lines, the summary, a normal close; then it dies by it',
     async ([signal], { serve, command, expect }) => {
@@ -73,7 +73,7 @@ describe.concurrent('F101: a signal in the middle of a burst', () => {
   });
 });
 
-describe.concurrent('F50: a signal while', () => {
+describe.concurrent('a signal while', () => {
   test.for([
     ['TCP is there and no upgrade', (): void => undefined, /^$/],
     ['it waits for the next attempt', 'refuse', /refused with HTTP 503, retry in 5m/],
@@ -162,7 +162,7 @@ describe.concurrent('an end that something holds up', () => {
     expect(stderr).not.toContain('not written');
   });
 
-  test('F102: a second signal ends it at once', async ({ serve, command, expect }) => {
+  test('a second signal ends it at once', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server);
     const client = await server.request();
@@ -194,7 +194,7 @@ describe.concurrent('an end that something holds up', () => {
 });
 
 describe.concurrent('other signals', () => {
-  test('F105: SIGPIPE and SIGWINCH do nothing', async ({ serve, command, expect }) => {
+  test('SIGPIPE and SIGWINCH do nothing', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server, ['-n', '2']);
     const client = await server.request();
@@ -205,7 +205,7 @@ describe.concurrent('other signals', () => {
     expect(await tail.ended).toMatchObject({ code: 0, signal: null });
   });
 
-  test('F43: stopped and continued: what lay in the socket is printed, the dead link noticed', async ({
+  test('stopped and continued: what lay in the socket is printed, the dead link noticed', async ({
     serve,
     command,
     expect,
@@ -231,7 +231,7 @@ describe.concurrent('other signals', () => {
     expect(server.requests.all).toHaveLength(2);
   });
 
-  test('F104: a terminal that goes away', async ({ serve, command, expect }) => {
+  test('a terminal that goes away', async ({ serve, command, expect }) => {
     const server = await serve();
     const terminal = command.tailOnTerminal(server);
     const client = await server.request();
@@ -245,7 +245,7 @@ describe.concurrent('other signals', () => {
 });
 
 describe.concurrent('odd surroundings', () => {
-  test('F106: too few file descriptors are a passing fault', async ({ serve, command, expect }) => {
+  test('too few file descriptors are a passing fault', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept());
     const endpoints = Array.from({ length: 150 }, (_, i) => `/api/${i}`);
@@ -263,7 +263,7 @@ describe.concurrent('odd surroundings', () => {
   // Newer ones load with as few as they need to start themselves, and then there is nothing of ours to see.
   const loadsWithMore = Number(process.versions.node.split('.')[0]) < 22;
   test.runIf(loadsWithMore)(
-    'F106: too few to load the program are a fault of this machine (Node 20 only)',
+    'too few to load the program are a fault of this machine (Node 20 only)',
     async ({ serve, command, expect }) => {
       const server = await serve();
       const { url } = server;
@@ -279,7 +279,7 @@ describe.concurrent('odd surroundings', () => {
     },
   );
 
-  test('F107: a small heap and large messages', async ({ serve, command, expect }) => {
+  test('a small heap and large messages', async ({ serve, command, expect }) => {
     const server = await serve();
     const count = 150;
     const tail = command.tail(server, ['-n', String(count), '--max-buffer', '16MiB'], {
@@ -319,7 +319,7 @@ describe.concurrent('odd surroundings', () => {
     );
   });
 
-  test('F108: stdin is left alone', async ({ serve, command, expect }) => {
+  test('stdin is left alone', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept(text(event(1))));
     const tail = command.tail(server, ['-n', '1'], { through: in_('"$@" < /dev/zero') });
@@ -332,7 +332,7 @@ describe.concurrent('odd surroundings', () => {
     ['TMPDIR does not exist', 'TMPDIR=/no/such/folder exec "$@"'],
     ['the working directory is gone', 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'],
     ['nothing at all is set', 'exec env -i PATH="$PATH" OPMAS_TOKEN=x "$@"'],
-  ] as const)('F110: %s', async ([, script], { serve, command, expect }) => {
+  ] as const)('%s', async ([, script], { serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept(text(event(1))));
     const { code, stdout, stderr } = await command.tail(server, ['-n', '1'], { through: in_(script) }).ended;
@@ -345,7 +345,7 @@ describe.concurrent('odd surroundings', () => {
     ['an exception', `throw new Error(message)`],
     ['a rejection', `Promise.reject(new Error(message))`],
     ['no error at all', `throw message`],
-  ] as const)('F111: %s that nobody catches', async ([, fault], { serve, command, expect }) => {
+  ] as const)('%s that nobody catches', async ([, fault], { serve, command, expect }) => {
     const server = await serve();
     // On this signal something breaks within the process, in the way that errors of libraries carry URLs.
     const preload = `process.on('SIGUSR2', () => setImmediate(() => {

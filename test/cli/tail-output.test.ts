@@ -36,11 +36,7 @@ describe.concurrent('a reader that goes', () => {
     expect(stderr).toMatch(/^devices {2}connected\n\d+ events .*\n$/);
   });
 
-  test('F74: while the stream is silent: it ends with 0 at the next event', async ({
-    serve,
-    command,
-    expect,
-  }) => {
+  test('while the stream is silent: it ends with 0 at the next event', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server, [], { through: through('"$@" | { head -1; echo gone >&2; }') });
     const client = await server.request();
@@ -92,21 +88,18 @@ describe.concurrent('an output that cannot be written', () => {
     ['stderr', '2>&-', 0, 'event'],
     ['stdin', '<&-', 0, 'event'],
     ['all three', '<&- >&- 2>&-', 0, ''],
-  ] as const)(
-    'F75, F108: %s closed at the start',
-    async ([, redirection, code, out], { serve, command, expect }) => {
-      const server = await serve();
-      const tail = command.tail(server, ['-n', '1'], { through: through(`"$@" ${redirection}`) });
-      (await server.request()).accept(text(event(1)));
-      const ended = await tail.ended;
-      expect(ended.code, ended.stderr).toBe(code);
-      expect(ended.stdout).toMatch(out === '' ? /^$/ : /^\{.*"device.status_update".*\}\n$/);
-      expect(ended.stderr).not.toMatch(/at .*\.js|Unhandled|Error:/);
-    },
-  );
+  ] as const)('%s closed at the start', async ([, redirection, code, out], { serve, command, expect }) => {
+    const server = await serve();
+    const tail = command.tail(server, ['-n', '1'], { through: through(`"$@" ${redirection}`) });
+    (await server.request()).accept(text(event(1)));
+    const ended = await tail.ended;
+    expect(ended.code, ended.stderr).toBe(code);
+    expect(ended.stdout).toMatch(out === '' ? /^$/ : /^\{.*"device.status_update".*\}\n$/);
+    expect(ended.stderr).not.toMatch(/at .*\.js|Unhandled|Error:/);
+  });
 });
 
-describe.concurrent('F81: control characters', () => {
+describe.concurrent('control characters', () => {
   test('reach a pipe as the server wrote them, in JSON', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server, ['-n', '1']);
@@ -151,7 +144,7 @@ describe.concurrent('F81: control characters', () => {
   });
 });
 
-describe.concurrent('F82: colours', () => {
+describe.concurrent('colours', () => {
   test.for([
     ['a pipe has none', false, [], {}, false, false],
     ['--color always', false, ['--color', 'always'], {}, true, true],
@@ -195,7 +188,7 @@ describe.concurrent('F82: colours', () => {
     expect(JSON.parse(stdout)).toMatchObject({ type: 'device.status_update' });
   });
 
-  test('F84: output is UTF-8 whatever the locale', async ({ serve, command, expect }) => {
+  test('output is UTF-8 whatever the locale', async ({ serve, command, expect }) => {
     const server = await serve();
     const message = '{"type":"Gerät","data":{"name":"Büro €😀"}}';
     server.onRequest((client) => client.accept(text(message)));
@@ -230,7 +223,7 @@ describe.concurrent('a terminal', () => {
     expect(piped.stdout).toContain('漢字'.repeat(200));
   });
 
-  test('F83: of one column, and none; wide and combining characters, a line of 10 MB', async ({
+  test('of one column, and none; wide and combining characters, a line of 10 MB', async ({
     serve,
     command,
     expect,
@@ -251,7 +244,7 @@ describe.concurrent('a terminal', () => {
     }
   });
 
-  test('F79: that is stopped and goes on shows everything, the loss and the gap', async ({
+  test('that is stopped and goes on shows everything, the loss and the gap', async ({
     serve,
     command,
     expect,

@@ -34,7 +34,7 @@ const wrong: [string[], RegExp][] = [
   [['--heartbeat', '1e3s'], /--heartbeat.*"1e3s"/],
   [['--dead-after', '0s'], /--dead-after/],
   [['--dead-after', 'Infinitys'], /--dead-after/],
-  // F56: `ws` keeps the limit in 32 bits, and Node has no string of half a gigabyte.
+  // `ws` keeps the limit in 32 bits, and Node has no string of half a gigabyte.
   [['--max-message', '257MiB'], /--max-message has to be between 1B and 256MiB/],
   [['--max-message', '2GiB'], /--max-message/],
   [['--max-message', '4GiB'], /--max-message/],
@@ -57,7 +57,7 @@ const wrong: [string[], RegExp][] = [
   [['-c', 'nobody'], /nobody/],
 ];
 
-describe.concurrent('F109: what cannot be meant', () => {
+describe.concurrent('what cannot be meant', () => {
   test.for(wrong)('tail %j', async ([args, named], { serve, command, expect }) => {
     const server = await serve();
     const { code, stdout, stderr } = await command.start(['tail', '-u', server.url, ...args]).ended;
@@ -76,10 +76,10 @@ describe.concurrent('F109: what cannot be meant', () => {
     [[], { OPMAS_TOKEN: '', OPMAS_TOKEN_FILE: '/no/such/file' }, /OPMAS_TOKEN_FILE.*\/no\/such\/file/],
     [[], { OPMAS_CONTEXT: 'nobody' }, /nobody/],
     [['-u', 'ws://127.0.0.1:1'], { http_proxy: 'socks5://host' }, /http_proxy|socks/i],
-    // F20
+    // A token never goes over a network in the clear unless that was asked for.
     [['-u', 'ws://opmas.example.org'], {}, /not encrypted[\s\S]*--plaintext/],
     [['-u', 'http://192.0.2.1'], {}, /not encrypted[\s\S]*--plaintext/],
-  ] as const)('F17, F20: %j with %o', async ([args, environment, named], { command, expect }) => {
+  ] as const)('refuses %j with environment %o', async ([args, environment, named], { command, expect }) => {
     const { code, stdout, stderr } = await command.start(['tail', ...args], { environment }).ended;
     expect([code, stdout], stderr).toEqual([2, '']);
     expect(stderr).toMatch(named);

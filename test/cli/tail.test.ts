@@ -28,10 +28,7 @@ describe.concurrent('tail against the mock', () => {
     );
   });
 
-  test('F45: shows loss, gap and recovery on stderr when the server is restarted', async ({
-    command,
-    expect,
-  }) => {
+  test('shows loss, gap and recovery on stderr when the server is restarted', async ({ command, expect }) => {
     const first = await startMockServer({ rate: 50 });
     const { port, token } = first;
     const tail = command.tail(first, [], { environment: { OPMAS_TOKEN: token } });
@@ -57,7 +54,7 @@ describe.concurrent('tail against the mock', () => {
     }
   });
 
-  test('F29: a wrong token ends with 3 and says what to do', async ({ command, expect }) => {
+  test('a wrong token ends with 3 and says what to do', async ({ command, expect }) => {
     for (const refuse of ['close', 'http'] as const) {
       const server = await startMockServer({ refuse });
       const { code, stdout, stderr } = await command.tail(server, [], {
@@ -115,7 +112,7 @@ describe.concurrent('exit codes', () => {
     expect(server.connections.all).toEqual([]);
   });
 
-  test('3: F32 refused for ever; the second try is the last', async ({ serve, command, expect }) => {
+  test('3: refused for ever; the second try is the last', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept(close(4001, 'token expired')));
     const { code, stderr } = await command.tail(server).ended;
@@ -124,7 +121,7 @@ describe.concurrent('exit codes', () => {
     expect(server.connections.all).toHaveLength(2);
   });
 
-  test('4: F01 nothing listens', async ({ serve, command, expect }) => {
+  test('4: nothing listens', async ({ serve, command, expect }) => {
     const server = await serve();
     const { url } = server;
     await server.stop();
@@ -140,7 +137,7 @@ describe.concurrent('exit codes', () => {
     expect(stderr).toContain('0 events');
   });
 
-  test('4: F10 the path does not exist', async ({ serve, command, expect }) => {
+  test('4: the path does not exist', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.respond('404 Not Found'));
     expect(await command.tail(server, ['/no/such/path']).ended).toMatchObject({ code: 4 });
@@ -233,7 +230,7 @@ describe.concurrent('what is said', () => {
     expect((await tail.ended).stderr.split('\n')).toHaveLength(2);
   });
 
-  test('F11: how long the server wants us to wait', async ({ serve, command, expect }) => {
+  test('how long the server wants us to wait', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server);
     (await server.request()).respond('503 Service Unavailable', ['Retry-After: 70']);

@@ -20,7 +20,7 @@ function errorOf(text: string): OpmasError {
   throw new Error(`${text} was taken`);
 }
 
-describe('F17: base URLs', () => {
+describe('base URLs', () => {
   it.each([
     ['ws://localhost:8000', 'ws://localhost:8000/'],
     ['http://localhost:8000', 'ws://localhost:8000/'],
@@ -114,7 +114,7 @@ describe('URLs below the base', () => {
     expect(endpointUrl(parseBaseUrl(base), endpoint).href).toBe(expected);
   });
 
-  it('F26: any token arrives as it is after percent-decoding', () => {
+  it('any token arrives as it is after percent-decoding', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'aZ09+&#%/=?. ~-_!*()') }), (token) => {
         const url = endpointUrl(parseBaseUrl('ws://host'), 'devices', token);
@@ -160,7 +160,7 @@ describe('what may be shown', () => {
     ['ws://0.0.0.0', false],
     ['ws://[::2]', false],
     ['ws://opmas', false],
-  ])('F20: %s is this machine: %s', (text, expected) => {
+  ])('%s is this machine: %s', (text, expected) => {
     expect(isLoopback(parseBaseUrl(text))).toBe(expected);
   });
 });

@@ -26,14 +26,14 @@ describe('readClaims', () => {
     ['payload text', tokenWith('"x"')],
     ['payload cut', tokenWith('{"exp":1')],
     ['payload nested deeply', tokenWith('['.repeat(100_000))],
-  ])('F27: takes no offence at a token that is %s', (_name, token) => {
+  ])('takes no offence at a token that is %s', (_name, token) => {
     expect(readClaims(token)).toEqual(nothing);
   });
 
   it.each([
     ['of two parts', `${encode({})}.${encode({ exp: 10 })}`],
     ['of five parts', `${encode({})}.${encode({ exp: 10 })}.a.b.c`],
-  ])('F27: reads a token %s', (_name, token) => {
+  ])('reads a token %s', (_name, token) => {
     expect(readClaims(token).expiresAt).toBe(10_000);
   });
 
@@ -47,7 +47,7 @@ describe('readClaims', () => {
     ['past every date', '{"exp":1e300}', undefined],
     ['in the year 9999', '{"exp":253402300799}', 253_402_300_799_000],
     ['in milliseconds', '{"exp":1700000000000}', 1_700_000_000_000],
-  ])('F27: survives an exp that is %s', (_name, payload, expected) => {
+  ])('survives an exp that is %s', (_name, payload, expected) => {
     expect(readClaims(tokenWith(payload)).expiresAt).toBe(expected);
   });
 });

@@ -17,12 +17,12 @@ describe('escapeUnsafe', () => {
     ['\ud800\ud83d\ude80', '\\ud800🚀'],
     ['❤\ufe0f', '❤\ufe0f'],
     ['e\u0301', 'e\u0301'],
-  ])('F81: %j', (text, safe) => {
+  ])('escapes what could harm in %j', (text, safe) => {
     expect(escapeUnsafe(text)).toBe(safe);
     expect(escapeUnsafe(safe)).toBe(safe);
   });
 
-  it('F81: leaves nothing invisible but variation selectors, and no control, format or lone character', () => {
+  it('leaves nothing invisible but variation selectors, and no control, format or lone character', () => {
     const left: string[] = [];
     for (let codePoint = 0; codePoint <= 0x10ffff; codePoint++) {
       const char = String.fromCodePoint(codePoint);

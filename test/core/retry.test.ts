@@ -70,7 +70,7 @@ class Endpoint {
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-describe('what an end means (F46, contract section 4)', () => {
+describe('what an end means (contract section 4)', () => {
   it.each<[Consequence, number[]]>([
     ['normal', [1000]],
     ['renew', [4001, 1008]],
@@ -178,7 +178,7 @@ describe('giving up', () => {
   });
 });
 
-describe('a refused token (F09, F31, F32)', () => {
+describe('a refused token', () => {
   const refusals = [closed(4001), closed(1008), refused(401), refused(403)];
 
   it('is renewed once and tried again; refused again ends it', () => {
@@ -250,7 +250,7 @@ describe('how long to wait', () => {
     );
   });
 
-  it('F45, F54: chance spreads clients over the whole upper half', () => {
+  it('chance spreads clients over the whole upper half', () => {
     const waits = range(0, 99).map((i) => new Endpoint().waits(unreachable, 1, never, i / 100)[0]!);
     const tenths = range(0, 9).map((i) => waits.filter((wait) => Math.floor((wait - 500) / 50) === i).length);
     expect(Math.max(...tenths)).toBeLessThanOrEqual(11);
@@ -265,7 +265,7 @@ describe('how long to wait', () => {
     expect(endpoint.waits(closed(1006), 1, brief)).toEqual([2000]);
   });
 
-  it('F11: is as long as the server asked for, and a little longer, so that not all come at once', () => {
+  it('is as long as the server asked for, and a little longer, so that not all come at once', () => {
     for (const chance of [0, 0.5, 1]) {
       const [wait = 0] = new Endpoint().waits(refused(503, 7000), 1, never, chance);
       expect(wait).toBeGreaterThanOrEqual(7000);
@@ -300,7 +300,7 @@ const anyEnd: fc.Arbitrary<[ConnectionEnd, ConnectionLife]> = fc.oneof(
   ),
 );
 
-describe('F01, I8: no failure of any kind makes more than 9 attempts in its first minute', () => {
+describe('no failure of any kind makes more than 9 attempts in its first minute', () => {
   /** When attempts begin, in milliseconds, from the first end on. */
   function attempts(ends: readonly [ConnectionEnd, ConnectionLife][], chances: readonly number[]): number[] {
     const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
@@ -345,7 +345,7 @@ describe('F01, I8: no failure of any kind makes more than 9 attempts in its firs
   });
 });
 
-describe('Retry-After (F11)', () => {
+describe('Retry-After', () => {
   it.each([0, 0.5, 1])(
     'is honoured up to five minutes and no longer, whatever chance says (%d)',
     (random) => {

@@ -5,7 +5,7 @@ import { OwnedClock } from '../support/owned-clock.js';
 
 const SECOND = 1_000_000;
 
-describe('F51: the times of a connection', () => {
+describe('the times of a connection', () => {
   it('follow the wall clock where it starts and the monotonic clock from there', () => {
     const clock = new OwnedClock();
     const start = clock.now();

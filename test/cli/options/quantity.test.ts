@@ -56,7 +56,7 @@ describe('parseSize', () => {
   });
 
   it.each(['', '5', '-5B', '5 MiB', '5mb', '5M', 'abc', '1e3B', '2TiB', `${'9'.repeat(400)}B`])(
-    'F56: refuses %j',
+    'refuses %j',
     (text) => {
       expect(() => parseSize(text, '--x')).toThrow(usage);
     },

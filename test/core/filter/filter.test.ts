@@ -29,7 +29,7 @@ describe('compileFilter', () => {
     [{ types: ['device.*'], where: 'data.cpu > 96' }, deviceError, true],
     [{ types: ['agent.*'], where: 'data.cpu > 96' }, deviceError, false],
     [{ where: 'endpoint == "devices"' }, deviceError, true],
-    // F68: types and subjects of other kinds.
+    // A type or subject that is missing or is no string.
     [{ types: ['*'] }, '{"type":5}', false],
     [{ types: ['*'] }, '{"data":{}}', false],
     [{ excludeTypes: ['*'] }, '{"type":null}', true],

@@ -67,32 +67,32 @@ describe.each([
 ])('FrameReader agrees with JSON.parse%s', async (_where, create) => {
   const tested = await create();
 
-  test('F70: on the edges of the grammar', () => {
+  test('on the edges of the grammar', () => {
     for (const text of edgeCases()) expectAgreement(tested, text);
   });
 
-  test('F70: on any JSON object', () => {
+  test('on any JSON object', () => {
     fc.assert(
       fc.property(objectText, (text) => expectAgreement(tested, Buffer.from(text))),
       { numRuns: fuzzRuns },
     );
   });
 
-  test('F70: on damaged JSON objects', () => {
+  test('on damaged JSON objects', () => {
     fc.assert(
       fc.property(damagedObject, (text) => expectAgreement(tested, text)),
       { numRuns: fuzzRuns },
     );
   });
 
-  test('F70: on tokens in any order', () => {
+  test('on tokens in any order', () => {
     fc.assert(
       fc.property(tokenSoup, (text) => expectAgreement(tested, text)),
       { numRuns: fuzzRuns },
     );
   });
 
-  test('F70: on any bytes', () => {
+  test('on any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 8 }), (bytes) => expectAgreement(tested, Buffer.from(bytes))),
       { numRuns: fuzzRuns },
@@ -113,7 +113,7 @@ describe.each([
 });
 
 describe('JsonScanner', () => {
-  test('F67: takes nesting of any depth', () => {
+  test('takes nesting of any depth', () => {
     const depth = 300_000;
     const scanner = new JsonScanner();
     const scan = (text: string) => scanner.scan(Buffer.from(text), 0, text.length);
@@ -160,7 +160,7 @@ describe('a text in the memory of the scanner', () => {
     }
   });
 
-  test('F67: may be nested deeper than the memory has levels', () => {
+  test('may be nested deeper than the memory has levels', () => {
     const depth = ScanMemory.create(1)!.mostLevels + 1;
     const deep = (levels: number) =>
       Buffer.from(`{"type":"a","data":${'['.repeat(levels)}${']'.repeat(levels)}}`);

@@ -23,7 +23,7 @@ describe('removeMembers', () => {
     expect(removeMembers(text, ['a'])).toBe(rest);
   });
 
-  it('F67: goes through 100,000 levels', () => {
+  it('goes through 100,000 levels', () => {
     const deep = `${'{"a":['.repeat(100_000)}${']}'.repeat(100_000)}`;
     expect(removeMembers(`{"b":${deep},"a":${deep}}`, ['a'])).toBe(`{"b":${deep}}`);
   });

@@ -69,7 +69,7 @@ describe('event lines', () => {
     expect(eventLineShape(line, 0, line.length)).toBeDefined();
   });
 
-  it('F70: keep every frame, byte for byte', () => {
+  it('keep every frame, byte for byte', () => {
     const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 });
     const name = fc.oneof(
       fc.constantFrom('received_at', 'endpoint', 'connection', 'invalid', 'type', '__proto__'),
@@ -102,14 +102,14 @@ describe('event lines', () => {
     );
   });
 
-  it('F67: keep 100,000 levels', () => {
+  it('keep 100,000 levels', () => {
     const frame = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
     expect((parse(lineOf(frame)) as { frame: Buffer }).frame.toString()).toBe(frame);
   });
 });
 
 describe('lines that are no events', () => {
-  it('F63: keep the frame, text or binary', () => {
+  it('keep the frame, text or binary', () => {
     const text = fc.string({ unit: 'grapheme' }).map((content) => Buffer.from(content));
     const binary = fc.uint8Array().map((content) => Buffer.from(content));
     fc.assert(
@@ -197,7 +197,7 @@ describe('lines of other origin', () => {
     '{"a":1}x',
     '\u0000',
     `{"received_at":"${STAMP}","endpoint":"devices"`,
-  ])('F113: %j is no line', (text) => {
+  ])('%j is no line', (text) => {
     const bytes = Buffer.from(text);
     expect(parseLine(bytes, 0, bytes.length)).toBeUndefined();
   });

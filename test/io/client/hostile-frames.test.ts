@@ -7,38 +7,34 @@ const MiB = 1024 * 1024;
 
 /** Rows of the catalogue, the bytes that a server sends after `101`, and the close code that they come to. */
 const faults: [string, number, Buffer][] = [
-  ['F55: a header that says 200 MiB', 1009, frame({ claimedLength: 200 * MiB })],
-  ['F55: a header that says 2^62', 1009, frame({ claimedLength: 2n ** 62n })],
-  ['F55: a header that says 2^63', 1009, frame({ claimedLength: 2n ** 63n })],
-  ['F55: a header just above the limit', 1009, frame({ claimedLength: 16 * MiB + 1 })],
-  ['F55: fragments that are too much together', 1009, fragments(17, Buffer.alloc(MiB, 'x'))],
-  [
-    'F57: compression that nobody agreed to',
-    1002,
-    frame({ rsv: 4, payload: deflateRawSync(Buffer.alloc(MiB)) }),
-  ],
-  ['F58: corrupt compression that nobody agreed to', 1002, frame({ rsv: 4, payload: 'no deflate at all' })],
-  ['F59: 20,000 fragments', 1009, fragments(20_000, Buffer.from('x'))],
-  ['F60: invalid UTF-8', 1007, frame({ payload: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]) })],
-  ['F60: a surrogate in UTF-8', 1007, frame({ payload: Buffer.from([0xed, 0xa0, 0x80]) })],
-  ['F60: UTF-8 that ends too soon', 1007, frame({ payload: Buffer.from([0x22, 0xe2, 0x82]) })],
-  ['F61: RSV2', 1002, frame({ rsv: 2, payload: '{}' })],
-  ['F61: RSV3', 1002, frame({ rsv: 1, payload: '{}' })],
-  ['F61: a reserved opcode', 1002, frame({ opcode: 3, payload: '{}' })],
-  ['F61: a reserved control opcode', 1002, frame({ opcode: 11 })],
-  ['F61: a masked frame', 1002, frame({ masked: true, payload: '{}' })],
-  ['F61: a close frame of 1 byte', 1002, frame({ opcode: 8, payload: 'x' })],
-  ['F61: a ping of 126 bytes', 1002, frame({ opcode: 9, payload: Buffer.alloc(126) })],
-  ['F61: a fragmented ping', 1002, frame({ opcode: 9, fin: false })],
-  ['F61: a continuation of nothing', 1002, frame({ opcode: 0, payload: '{}' })],
-  ['F61: a message within a message', 1002, Buffer.concat([frame({ fin: false, payload: '{' }), text('{}')])],
-  ['F46: close code 999', 1002, close(999)],
-  ['F46: close code 1004', 1002, close(1004)],
-  ['F46: close code 1005', 1002, close(1005)],
-  ['F46: close code 1006', 1002, close(1006)],
-  ['F46: close code 1015', 1002, close(1015)],
-  ['F46: close code 5000', 1002, close(5000)],
-  ['F47: a close reason that is no UTF-8', 1007, close(1000, Buffer.from([0xff, 0xff]))],
+  ['a header that says 200 MiB', 1009, frame({ claimedLength: 200 * MiB })],
+  ['a header that says 2^62', 1009, frame({ claimedLength: 2n ** 62n })],
+  ['a header that says 2^63', 1009, frame({ claimedLength: 2n ** 63n })],
+  ['a header just above the limit', 1009, frame({ claimedLength: 16 * MiB + 1 })],
+  ['fragments that are too much together', 1009, fragments(17, Buffer.alloc(MiB, 'x'))],
+  ['compression that nobody agreed to', 1002, frame({ rsv: 4, payload: deflateRawSync(Buffer.alloc(MiB)) })],
+  ['corrupt compression that nobody agreed to', 1002, frame({ rsv: 4, payload: 'no deflate at all' })],
+  ['20,000 fragments', 1009, fragments(20_000, Buffer.from('x'))],
+  ['invalid UTF-8', 1007, frame({ payload: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]) })],
+  ['a surrogate in UTF-8', 1007, frame({ payload: Buffer.from([0xed, 0xa0, 0x80]) })],
+  ['UTF-8 that ends too soon', 1007, frame({ payload: Buffer.from([0x22, 0xe2, 0x82]) })],
+  ['RSV2', 1002, frame({ rsv: 2, payload: '{}' })],
+  ['RSV3', 1002, frame({ rsv: 1, payload: '{}' })],
+  ['a reserved opcode', 1002, frame({ opcode: 3, payload: '{}' })],
+  ['a reserved control opcode', 1002, frame({ opcode: 11 })],
+  ['a masked frame', 1002, frame({ masked: true, payload: '{}' })],
+  ['a close frame of 1 byte', 1002, frame({ opcode: 8, payload: 'x' })],
+  ['a ping of 126 bytes', 1002, frame({ opcode: 9, payload: Buffer.alloc(126) })],
+  ['a fragmented ping', 1002, frame({ opcode: 9, fin: false })],
+  ['a continuation of nothing', 1002, frame({ opcode: 0, payload: '{}' })],
+  ['a message within a message', 1002, Buffer.concat([frame({ fin: false, payload: '{' }), text('{}')])],
+  ['close code 999', 1002, close(999)],
+  ['close code 1004', 1002, close(1004)],
+  ['close code 1005', 1002, close(1005)],
+  ['close code 1006', 1002, close(1006)],
+  ['close code 1015', 1002, close(1015)],
+  ['close code 5000', 1002, close(5000)],
+  ['a close reason that is no UTF-8', 1007, close(1000, Buffer.from([0xff, 0xff]))],
 ];
 
 function fragments(count: number, payload: Buffer): Buffer {
@@ -65,7 +61,9 @@ describe.concurrent('frames that break the rules', () => {
       // The server is told why; where there are too many fragments, `ws` says 1008, and a close it answers with its code.
       const told = await server.requests.all[0]!.frames.next();
       expect(told.opcode).toBe(8);
-      expect([code, 1008, ...(name.startsWith('F47') ? [1000] : [])]).toContain(told.payload.readUInt16BE());
+      expect([code, 1008, ...(name.startsWith('a close reason') ? [1000] : [])]).toContain(
+        told.payload.readUInt16BE(),
+      );
     },
   );
 
@@ -100,7 +98,7 @@ describe.concurrent('frames that break the rules', () => {
     }
   });
 
-  test('F55: the limit is the one that was asked for, to the byte', async ({ serve, read }) => {
+  test('the limit is the one that was asked for, to the byte', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, maxMessageBytes: 50 });
     const client = await server.request();
@@ -112,7 +110,7 @@ describe.concurrent('frames that break the rules', () => {
 });
 
 describe.concurrent('frames that are odd and allowed', () => {
-  test('F60: a character that is split over fragments', async ({ serve, read }) => {
+  test('a character that is split over fragments', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const message = Buffer.from('{"type":"a","data":{"text":"€😀é"}}');
@@ -125,7 +123,7 @@ describe.concurrent('frames that are odd and allowed', () => {
     expect((await reading.event()).data).toEqual({ text: '€😀é' });
   });
 
-  test('F59: pings between fragments are answered', async ({ serve, read }) => {
+  test('pings between fragments are answered', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const client = await server.request();
@@ -135,7 +133,7 @@ describe.concurrent('frames that are odd and allowed', () => {
     expect((await reading.event()).type).toBe('whole');
   });
 
-  test('F62: a flood of pings to a client whose pongs nobody reads', async ({ serve, read }) => {
+  test('a flood of pings to a client whose pongs nobody reads', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const client = await server.request();
@@ -173,10 +171,7 @@ describe.concurrent('frames that are odd and allowed', () => {
     await client.frames.next(({ opcode, payload }) => opcode === 10 && String(payload) === 'later');
   });
 
-  test('F63: an empty message, a binary one, and one that is both binary and JSON', async ({
-    serve,
-    read,
-  }) => {
+  test('an empty message, a binary one, and one that is both binary and JSON', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const bytes = Buffer.from([0, 1, 0x0a, 0xff]);

@@ -5,7 +5,7 @@ import { test } from '../../support/stage.js';
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
-describe.concurrent('F46: close codes', () => {
+describe.concurrent('close codes', () => {
   test.for([...range(1000, 1001), ...range(1011, 1014), 3000, 4000, 4002, 4999])(
     '%i: comes back',
     async (code, { serve, read }) => {
@@ -59,7 +59,7 @@ describe.concurrent('F46: close codes', () => {
     await reading.event();
   });
 
-  test('F47: a reason of 123 bytes with control characters arrives as it is', async ({ serve, read }) => {
+  test('a reason of 123 bytes with control characters arrives as it is', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const reason = `\u001b[2J\n\u009b31m${'x'.repeat(113)}`;
@@ -149,7 +149,7 @@ describe.concurrent('a gap', () => {
 });
 
 describe.concurrent('bad networks', () => {
-  test('F48: a message that is cut off is not in the stream', async ({ serve, read, relay }) => {
+  test('a message that is cut off is not in the stream', async ({ serve, read, relay }) => {
     for (const how of ['cut', 'reset'] as const) {
       const server = await serve();
       const between = await relay(server.port);
@@ -166,7 +166,7 @@ describe.concurrent('bad networks', () => {
     }
   });
 
-  test('F42: a link that goes silent is destroyed, and so are attempts that get no answer', async ({
+  test('a link that goes silent is destroyed, and so are attempts that get no answer', async ({
     serve,
     read,
     relay,
@@ -183,7 +183,7 @@ describe.concurrent('bad networks', () => {
     await reading.event();
   });
 
-  test('F41: data is life, though pings are never answered', async ({ serve, read }) => {
+  test('data is life, though pings are never answered', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, deadAfterMs: 1000 });
     const client = await server.request();
@@ -197,7 +197,7 @@ describe.concurrent('bad networks', () => {
     expect(reading.states).toEqual(['connecting', 'open']);
   });
 
-  test('F53: pings keep a proxy from cutting an idle link', async ({ serve, read, relay }) => {
+  test('pings keep a proxy from cutting an idle link', async ({ serve, read, relay }) => {
     const server = await serve();
     const between = (await relay(server.port)).cutWhenIdle(2000);
     const reading = read({ url: between.url, deadAfterMs: 1000 });
@@ -248,7 +248,7 @@ describe.concurrent('bad networks', () => {
     await silent.stop();
   });
 
-  test('F45: a server that restarts is found again on the same port', async ({ serve, read }) => {
+  test('a server that restarts is found again on the same port', async ({ serve, read }) => {
     const server = await serve();
     const { port, url } = server;
     const reading = read({ url, endpoints: ['devices', 'system'], retry: { retries: 1000 } });

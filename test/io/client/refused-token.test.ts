@@ -42,13 +42,13 @@ const withApi =
 
 /** How servers say no to a token. */
 const refusals: [string, (client: RawConnection) => unknown][] = [
-  ['F31: close 4001 after accept', (client) => client.accept(close(4001, 'no'))],
-  ['F32: close 1008 after accept', (client) => client.accept(close(1008, 'no'))],
+  ['close 4001 after accept', (client) => client.accept(close(4001, 'no'))],
+  ['close 1008 after accept', (client) => client.accept(close(1008, 'no'))],
   [
     'close 4001 after a word of goodbye, which is no event',
     (client) => client.accept(text('{"type":"pong"}'), text('Authentication failed'), close(4001, 'no')),
   ],
-  ['F09: HTTP 401', (client) => client.respond('401 Unauthorized', ['WWW-Authenticate: Bearer'])],
+  ['HTTP 401', (client) => client.respond('401 Unauthorized', ['WWW-Authenticate: Bearer'])],
 ];
 
 describe.concurrent('a refused token', () => {
@@ -112,7 +112,7 @@ describe.concurrent('a refused token', () => {
       /may refuse the token.*did not say/,
       'auth login',
     ],
-  ] as const)('F32: close 1008 %s', async ([, me, code, message, hint], { serve, read }) => {
+  ] as const)('close 1008 %s', async ([, me, code, message, hint], { serve, read }) => {
     const server = await serve();
     server.onRequest((client) =>
       isStream(client) ? client.accept(close(1008, 'Too many messages')) : client.respond(me),
@@ -130,7 +130,7 @@ describe.concurrent('a refused token', () => {
     expect((await read({ url: server.url, token }).end)?.hint).toMatch(/^Put a fresh one in OPMAS_TOKEN; /);
   });
 
-  test('F31: an open connection that is refused later leaves a gap', async ({ serve, read }) => {
+  test('an open connection that is refused later leaves a gap', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, token: new Tokens('old', 'new') });
     (await server.request()).accept(text(event(1)), close(4001, 'expired'));
@@ -140,7 +140,7 @@ describe.concurrent('a refused token', () => {
     expect(reading.subscription.summary().gaps.count).toBe(1);
   });
 
-  test('F32: a connection that gave an event in between was not refused', async ({ serve, read }) => {
+  test('a connection that gave an event in between was not refused', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, token: new Tokens('a', 'b', 'c', 'd') });
     for (const token of ['a', 'b', 'c', 'd']) {

@@ -7,9 +7,7 @@ import { test } from '../../support/stage.js';
 
 const descriptors = () => readdirSync('/proc/self/fd').length;
 
-test('F13, I6: a hundred attempts of every kind leave no descriptor, timer or listener behind', async ({
-  serve,
-}) => {
+test('a hundred attempts of every kind leave no descriptor, timer or listener behind', async ({ serve }) => {
   const server = await serve();
   const warnings: Error[] = [];
   const onWarning = (warning: Error) => warnings.push(warning);

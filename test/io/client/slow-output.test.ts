@@ -60,7 +60,7 @@ describe.concurrent('output that is taken slowly', () => {
     expect(subscription.summary()).toMatchObject({ dropped: 0, gaps: { count: 0 } });
   });
 
-  test('I5: not taken at all: what is written and what is counted as dropped is what was sent', async ({
+  test('not taken at all: what is written and what is counted as dropped is what was sent', async ({
     serve,
   }) => {
     const server = await serve();

@@ -62,7 +62,7 @@ describe.concurrent('an end that was asked for', () => {
     expect(server.connections.all).toEqual([]);
   });
 
-  test('F50: stop before there is a token, before the upgrade and during a wait', async ({ serve, read }) => {
+  test('stop before there is a token, before the upgrade and during a wait', async ({ serve, read }) => {
     const server = await serve();
     const forever = new Promise<never>(() => undefined);
     const tokenless = read({ url: server.url, token: { source: 'test', token: () => forever } });
@@ -140,7 +140,7 @@ describe.concurrent('an end that was asked for', () => {
   });
 });
 
-describe.concurrent('F52: endpoints are independent', () => {
+describe.concurrent('endpoints are independent', () => {
   test('one that fails in every way leaves the others alone', async ({ serve, read }) => {
     const server = await serve();
     let rules = 0;

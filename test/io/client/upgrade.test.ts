@@ -39,7 +39,7 @@ describe.concurrent('an upgrade that works', () => {
     client.accept();
   });
 
-  test('F22: may take nearly all of its time', async ({ serve, read }) => {
+  test('may take nearly all of its time', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, connectTimeoutMs: 60_000 });
     const client = await server.request();
@@ -59,7 +59,7 @@ describe.concurrent('an upgrade that works', () => {
 describe.concurrent('an upgrade that never comes', () => {
   const limited = { connectTimeoutMs: 150, retry: { retries: 2 } };
 
-  test('F02: ends at the time limit and is tried again', async ({ serve, read }) => {
+  test('ends at the time limit and is tried again', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, ...limited });
     expect(await reading.state('refused')).toMatchObject({ error: 'no upgrade within the time limit' });
@@ -67,7 +67,7 @@ describe.concurrent('an upgrade that never comes', () => {
     expect(server.connections.all).toHaveLength(2);
   });
 
-  test('F02: ends at the time limit though bytes keep coming', async ({ serve, read }) => {
+  test('ends at the time limit though bytes keep coming', async ({ serve, read }) => {
     const server = await serve();
     server.onConnect(({ socket }) => {
       const dribble = setInterval(() => socket.write('H'), 5);
@@ -78,7 +78,7 @@ describe.concurrent('an upgrade that never comes', () => {
     expect((await reading.end)?.message).toContain('no upgrade within the time limit');
   });
 
-  test('F02: a limit beyond what timers can do is no limit of a millisecond', async ({ serve, read }) => {
+  test('a limit beyond what timers can do is no limit of a millisecond', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, connectTimeoutMs: 2 ** 31, heartbeatMs: 2 ** 31 });
     const client = await server.request();
@@ -93,7 +93,7 @@ describe.concurrent('an upgrade that never comes', () => {
     expect(reading.states).toEqual(['connecting', 'open']);
   });
 
-  test('F04: closed at once, by FIN or RST', async ({ serve, read }) => {
+  test('closed at once, by FIN or RST', async ({ serve, read }) => {
     for (const how of ['end', 'reset'] as const) {
       const server = await serve();
       server.onRequest((client) => client[how]());
@@ -105,7 +105,7 @@ describe.concurrent('an upgrade that never comes', () => {
     }
   });
 
-  test('F01: nothing listens', async ({ serve, read }) => {
+  test('nothing listens', async ({ serve, read }) => {
     const server = await serve();
     const { port } = server;
     await server.stop();
@@ -125,7 +125,7 @@ describe.concurrent('an upgrade that never comes', () => {
   });
 });
 
-describe.concurrent('F05: what answers speaks something else', () => {
+describe.concurrent('what answers speaks something else', () => {
   test.for([
     ['SSH', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
     ['SMTP', '220 mail.example.org ESMTP\r\n'],
@@ -156,7 +156,7 @@ describe.concurrent('F05: what answers speaks something else', () => {
 describe.concurrent('another HTTP answer', () => {
   const html = '<!doctype html><title>\u001b[31mLog in</title>';
 
-  test('F06: 200 with a page is no WebSocket endpoint', async ({ serve, read }) => {
+  test('200 with a page is no WebSocket endpoint', async ({ serve, read }) => {
     const server = await serve();
     server.onRequest((client) => client.respond('200 OK', ['Content-Type: text/html'], html));
     const end = await read({ url: server.url }).end;
@@ -172,7 +172,7 @@ describe.concurrent('another HTTP answer', () => {
     ['303 See Other'],
     ['307 Temporary Redirect'],
     ['308 Permanent Redirect'],
-  ])('F07: %s is never followed', async ([status], { serve, read }) => {
+  ])('%s is never followed', async ([status], { serve, read }) => {
     const trap = await serve();
     const server = await serve();
     const target = `http://user:${token}@127.0.0.1:${trap.port}/elsewhere/${token}?token=${token}`;
@@ -185,7 +185,7 @@ describe.concurrent('another HTTP answer', () => {
     expect(trap.connections.all).toEqual([]);
   });
 
-  test('F07: nor to the same host, nor to nonsense', async ({ serve, read }) => {
+  test('nor to the same host, nor to nonsense', async ({ serve, read }) => {
     for (const target of ['/login?next=1', 'https://', '\u0080\u009b31m']) {
       const server = await serve();
       server.onRequest((client) => client.respond('302 Found', [`Location: ${target}`]));
@@ -202,7 +202,7 @@ describe.concurrent('another HTTP answer', () => {
     ['405 Method Not Allowed'],
     ['410 Gone'],
     ['426 Upgrade Required'],
-  ])('F10: %s is given up after 2', async ([status], { serve, read }) => {
+  ])('%s is given up after 2', async ([status], { serve, read }) => {
     const server = await serve();
     server.onRequest((client) => client.respond(status!));
     const end = await read({ url: server.url }).end;
@@ -218,7 +218,7 @@ describe.concurrent('another HTTP answer', () => {
     ['504 Gateway Timeout'],
     ['408 Request Timeout'],
     ['429 Too Many Requests'],
-  ])('F13: %s is tried again, and works then', async ([status], { serve, read }) => {
+  ])('%s is tried again, and works then', async ([status], { serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     for (let i = 0; i < 3; i++) (await server.request()).respond(status!, [], html);
@@ -227,7 +227,7 @@ describe.concurrent('another HTTP answer', () => {
     expect(reading.states.slice(-2)).toEqual(['connecting', 'open']);
   });
 
-  test('F13: of a body without end nothing is read', async ({ serve, read }) => {
+  test('of a body without end nothing is read', async ({ serve, read }) => {
     const server = await serve();
     let written = 0;
     server.onRequest((client) => {
@@ -249,7 +249,7 @@ describe.concurrent('another HTTP answer', () => {
     expect(written).toBeLessThan(3 * 16 * 1024 * 1024);
   });
 
-  test('F11: Retry-After is waited for, unless it is nonsense', async ({ serve, read }) => {
+  test('Retry-After is waited for, unless it is nonsense', async ({ serve, read }) => {
     const waits: (number | undefined)[] = [];
     for (const header of ['7', 'soon', '-1', new Date(Date.now() + 60_000).toUTCString(), '86400']) {
       const server = await serve();
@@ -270,7 +270,7 @@ describe.concurrent('another HTTP answer', () => {
     expect(day).toBeLessThanOrEqual(330_000);
   });
 
-  test('F15: headers that are too much', async ({ serve, read }) => {
+  test('headers that are too much', async ({ serve, read }) => {
     for (const headers of [
       [`X-Long: ${'x'.repeat(100_000)}`],
       Array.from({ length: 3000 }, (_, i) => `X-Header-${i}: some value`),
@@ -284,7 +284,7 @@ describe.concurrent('another HTTP answer', () => {
   });
 });
 
-describe.concurrent('F14: a garbled 101', () => {
+describe.concurrent('a garbled 101', () => {
   const lines = (client: RawConnection, from: RegExp | string, to: string) =>
     client.upgradeAnswer().replace(from, to);
 
@@ -310,7 +310,7 @@ describe.concurrent('F14: a garbled 101', () => {
   });
 });
 
-describe.concurrent('F19: certificates', () => {
+describe.concurrent('certificates', () => {
   describe.skipIf(withoutOpenssl)(`that openssl made${withoutOpenssl ? ` (${withoutOpenssl})` : ''}`, () => {
     let authority: CertificateAuthority;
     beforeAll(() => {
@@ -397,7 +397,7 @@ describe('names', () => {
   test.for([
     ['::1', '::1'],
     ['127.0.0.1', '127.0.0.1'],
-  ])('F16: of two addresses the one that answers (%s) is taken', async ([host], { serve, read }) => {
+  ])('of two addresses the one that answers (%s) is taken', async ([host], { serve, read }) => {
     resolve('two.test', [
       { address: '::1', family: 6 },
       { address: '127.0.0.1', family: 4 },
@@ -409,7 +409,7 @@ describe('names', () => {
     expect(reading.states).toEqual(['connecting', 'open']);
   });
 
-  test('F16: when none answers, each that was tried is named', async ({ serve, read }) => {
+  test('when none answers, each that was tried is named', async ({ serve, read }) => {
     resolve('two.test', [
       { address: '::1', family: 6 },
       { address: '127.0.0.1', family: 4 },
@@ -421,7 +421,7 @@ describe('names', () => {
     expect(end?.message).toContain(`connection refused ([::1]:${port}, 127.0.0.1:${port})`);
   });
 
-  test('F18: one that does not exist is given up after 2', async ({ read }) => {
+  test('one that does not exist is given up after 2', async ({ read }) => {
     resolve('gone.test', 'ENOTFOUND');
     const reading = read({ url: 'ws://gone.test:8000' });
     const end = await reading.end;
@@ -429,7 +429,7 @@ describe('names', () => {
     expect(reading.states.filter((state) => state === 'refused')).toHaveLength(2);
   });
 
-  test('F18: a name server that does not answer may come back', async ({ serve, read }) => {
+  test('a name server that does not answer may come back', async ({ serve, read }) => {
     resolve('soon.test', 'EAI_AGAIN');
     const server = await serve();
     const reading = read({ url: `ws://soon.test:${server.port}`, retry: { retries: 50 } });

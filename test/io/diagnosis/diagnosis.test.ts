@@ -115,13 +115,13 @@ describe('diagnose', () => {
     expect(verdict.next).not.toMatch(fault === 'wrong path' ? /RIGHT/ : /nothing/);
   });
 
-  it('F01: tells that nothing listens', async () => {
+  it('tells that nothing listens', async () => {
     const { verdict, checks } = await examine('ws://127.0.0.1:1');
     expect(verdict).toMatchObject({ fault: 'connection refused', code: 'NETWORK' });
     expect(checks.at(-1)).toMatchObject({ name: 'upgrade devices', status: 'skipped' });
   });
 
-  it('F18: tells that a name does not exist, or that no name server answers', async () => {
+  it('tells that a name does not exist, or that no name server answers', async () => {
     const { verdict } = await examine('ws://no-such-host.invalid');
     expect(['unknown host', 'name server fails']).toContain(verdict.fault);
   });
@@ -130,19 +130,19 @@ describe('diagnose', () => {
     ['SSH', (socket: Socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'), 'not HTTP'],
     ['one that closes at once', (socket: Socket) => socket.end(), 'cut off'],
     ['one that resets', (socket: Socket) => socket.resetAndDestroy(), 'cut off'],
-  ] as const)('F05: tells a wrong port: %s', async (_name, onConnection, fault) => {
+  ] as const)('tells a wrong port: %s', async (_name, onConnection, fault) => {
     const { verdict } = await withTcpServer(onConnection, (url) => examine(url));
     expect(verdict).toMatchObject({ fault, code: 'NETWORK' });
   });
 
   it.each([
-    ['F06: a web page', 200, {}, 'not a WebSocket'],
-    ['F07: a redirect', 307, { location: 'https://login.example/x?token=sesame' }, 'redirected'],
-    ['F09: a refusal', 401, {}, 'token refused'],
-    ['F10: no such page', 404, {}, 'wrong path'],
-    ['F10: another method', 405, {}, 'not a WebSocket'],
-    ['F11: too many requests', 429, { 'retry-after': '7' }, 'rate limited'],
-    ['F13: a gateway without a server', 502, {}, 'server failing'],
+    ['a web page', 200, {}, 'not a WebSocket'],
+    ['a redirect', 307, { location: 'https://login.example/x?token=sesame' }, 'redirected'],
+    ['a refusal', 401, {}, 'token refused'],
+    ['no such page', 404, {}, 'wrong path'],
+    ['another method', 405, {}, 'not a WebSocket'],
+    ['too many requests', 429, { 'retry-after': '7' }, 'rate limited'],
+    ['a gateway without a server', 502, {}, 'server failing'],
     ['a bare 403 without an API that explains it', 403, {}, 'forbidden'],
   ])('%s', async (_name, status, headers, fault) => {
     await using server = await startWebServer(({ url }, response) =>
@@ -202,7 +202,7 @@ describe('diagnose', () => {
     );
   });
 
-  it('F28: tells a clock that is off, by the Date header', async () => {
+  it('tells a clock that is off, by the Date header', async () => {
     await using server = await startWebServer((_, response) =>
       json(response, 401, {}, { date: new Date(Date.now() - 3_600_000).toUTCString() }),
     );
@@ -261,7 +261,7 @@ describe('diagnose', () => {
     expect((await examine('ws://opmas.test')).verdict.fault).toBe('proxy unreachable');
   });
 
-  describe.skipIf(withoutOpenssl)('F19: with TLS', () => {
+  describe.skipIf(withoutOpenssl)('with TLS', () => {
     const authority = withoutOpenssl ? undefined : new CertificateAuthority();
     afterAll(() => authority?.remove());
 

@@ -103,7 +103,7 @@ async function read(own: string, sure: number): Promise<number[]> {
   return numbers;
 }
 
-describe(`F92: SIGKILL at random moments, ${ROUNDS} recordings`, () => {
+describe(`SIGKILL at random moments, ${ROUNDS} recordings`, () => {
   const processes = Array.from({ length: Math.ceil(ROUNDS / PER_PROCESS) }, (_, i) => i);
 
   test(

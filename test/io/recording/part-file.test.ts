@@ -42,7 +42,7 @@ class FakeFile implements WritableFile {
 
 const data = Buffer.from('{"n":1}\n{"n":2}\n{"n":3}\n');
 
-describe('F91: a disk with moods', () => {
+describe('a disk with moods', () => {
   test('short writes, EAGAIN and EINTR: the rest is written, in order, once', async () => {
     const file = new FakeFile(1, 'EAGAIN', 5, 'EINTR', 'EAGAIN', 'EAGAIN', 7, 0, 2);
     const part = new PartFile('f', file, 0);
@@ -55,8 +55,8 @@ describe('F91: a disk with moods', () => {
   });
 
   test.each([
-    ['F88: ENOSPC', 'ENOSPC', 'the disk is full'],
-    ['F89: EFBIG', 'EFBIG', 'larger than this process may write'],
+    ['ENOSPC', 'ENOSPC', 'the disk is full'],
+    ['EFBIG', 'EFBIG', 'larger than this process may write'],
     ['EDQUOT', 'EDQUOT', 'the disk quota is used up'],
     ['EIO', 'EIO', 'the disk has failed'],
   ] as const)('%s: cut back to the last whole line, and what is lost is said', async (_, code, why) => {
@@ -99,7 +99,7 @@ describe('F91: a disk with moods', () => {
   });
 
   test.each(['EINVAL', 'ENOTSUP', 'EROFS'])(
-    'F86: %s from fsync is no fault: pipes and devices have no disk',
+    '%s from fsync is no fault: pipes and devices have no disk',
     async (code) => {
       const file = new FakeFile();
       file.syncError = code;
@@ -111,7 +111,7 @@ describe('F91: a disk with moods', () => {
   );
 });
 
-test('F97: what was written is on the disk within a second, and only when there is something', async () => {
+test('what was written is on the disk within a second, and only when there is something', async () => {
   vi.useFakeTimers();
   try {
     const file = new FakeFile();
@@ -138,7 +138,7 @@ test('F97: what was written is on the disk within a second, and only when there 
   }
 });
 
-describe('F91: a compressed recording on a disk with moods', () => {
+describe('a compressed recording on a disk with moods', () => {
   test('is cut back to what can be unpacked to whole lines, and all after that is lost', async () => {
     // The beginning of the member, what the first flush gives, and then the disk is full.
     const file = new FakeFile(1000, 1000, 5, 'ENOSPC');

@@ -107,7 +107,7 @@ describe('a whole recording', () => {
   });
 });
 
-describe('F112: what may stand around the lines', () => {
+describe('what may stand around the lines', () => {
   test('a byte order mark, CRLF, blank lines and no line feed at the end are no problem', async () => {
     const [first, second, third] = lines(3).split('\n');
     const path = await file(`\ufeff${first}\r\n\r\n  \t\n${second}\r\n\n${third}`);
@@ -197,7 +197,7 @@ describe('F112: what may stand around the lines', () => {
   });
 });
 
-describe('F113: damage', () => {
+describe('damage', () => {
   test('a torn last line warns and is skipped', async () => {
     const text = lines(3);
     for (const cut of [2, 10, 30, 60]) {
@@ -311,7 +311,7 @@ async function lateRead(): Promise<AsyncDisposable> {
   };
 }
 
-describe('F115: gzip, told by its content', () => {
+describe('gzip, told by its content', () => {
   const text = lines(20_000);
   const packed = gzipSync(text);
 
@@ -383,7 +383,7 @@ describe('F115: gzip, told by its content', () => {
   });
 });
 
-describe('F116: limits', () => {
+describe('limits', () => {
   test('a line over 64 MiB is an error, whether or not it ends', async () => {
     const long = Buffer.concat([Buffer.from(event(1)), Buffer.alloc(65 * 1024 * 1024, 'x')]);
     for (const content of [long, gzipSync(long, { level: 1 })]) {

@@ -81,7 +81,7 @@ async function eventsOf(...paths: string[]): Promise<number[]> {
 }
 
 describe('a new recording', () => {
-  test('F98: holds the very bytes, with mode 0600 whatever the umask, and no lock afterwards', async () => {
+  test('holds the very bytes, with mode 0600 whatever the umask, and no lock afterwards', async () => {
     for (const mask of [0o000, 0o077]) {
       const before = process.umask(mask);
       try {
@@ -106,7 +106,7 @@ describe('a new recording', () => {
     await writer.close();
   });
 
-  test('F85: does not touch a file that exists', async () => {
+  test('does not touch a file that exists', async () => {
     const path = await fresh();
     await writeFile(path, 'precious');
     await expect(openRecording(path)).rejects.toMatchObject({
@@ -165,7 +165,7 @@ describe('a new recording', () => {
     }
   });
 
-  test('F86: folders, symbolic links and dangling ones are refused, also with --force and --append', async () => {
+  test('folders, symbolic links and dangling ones are refused, also with --force and --append', async () => {
     const path = await fresh();
     await mkdir(`${path}.d`);
     await symlink(path, `${path}.dangling`);
@@ -186,7 +186,7 @@ describe('a new recording', () => {
     expect(await readFile(`${path}.real`, 'utf8')).toBe(event(1));
   });
 
-  test('F94: a file with a second name is not appended to, for the lock would not see who writes under the other', async () => {
+  test('a file with a second name is not appended to, for the lock would not see who writes under the other', async () => {
     const path = await fresh();
     await writeFile(path, event(1));
     await link(path, `${path}.other`);
@@ -198,7 +198,7 @@ describe('a new recording', () => {
     expect((await readdir(join(path, '..'))).sort()).toEqual(['capture.ndjson', 'capture.ndjson.other']);
   });
 
-  test('F87: says in words why it cannot write', async () => {
+  test('says in words why it cannot write', async () => {
     const path = await fresh();
     for (const [name, why] of [
       ['nowhere/capture.ndjson', 'its folder does not exist'],
@@ -211,12 +211,12 @@ describe('a new recording', () => {
     }
   });
 
-  test('F86: /dev/null takes everything', async () => {
+  test('/dev/null takes everything', async () => {
     const writer = await record('/dev/null', [batch(event(1), event(2))]);
     expect(writer.lines).toBe(2);
   });
 
-  test('F86: a named pipe gets the lines, however slowly it is read, and nobody waits for ever for its reader', async () => {
+  test('a named pipe gets the lines, however slowly it is read, and nobody waits for ever for its reader', async () => {
     const path = await fresh('pipe');
     await once(spawn('mkfifo', [path]), 'exit');
     await expect(openRecording(path)).rejects.toMatchObject({
@@ -234,7 +234,7 @@ describe('a new recording', () => {
     expect(writer.lines).toBe(3001);
   });
 
-  test('F87: a place that cannot be written to is a local error', async () => {
+  test('a place that cannot be written to is a local error', async () => {
     await expect(openRecording(join(folder, 'no', 'such', 'folder'))).rejects.toMatchObject({
       code: 'LOCAL',
     });
@@ -255,7 +255,7 @@ describe('--append', () => {
     expect(await eventsOf(path)).toEqual([1, 2, 3]);
   });
 
-  test('F90, F113: cuts a torn tail off first, and says so', async () => {
+  test('cuts a torn tail off first, and says so', async () => {
     for (const torn of [event(3).slice(0, 50), '{', '\0\0\0\0', `${'x'.repeat(200_000)}`]) {
       const path = await fresh();
       await writeFile(path, event(1) + event(2) + torn);
@@ -359,7 +359,7 @@ describe('.gz', () => {
   });
 });
 
-describe('F94: the lock', () => {
+describe('the lock', () => {
   test('keeps a second recorder away, also in another process, and goes with the first', async () => {
     const path = await fresh();
     const first = await openRecording(path);
@@ -429,7 +429,7 @@ describe('F94: the lock', () => {
   });
 });
 
-describe('F96: rotation', () => {
+describe('rotation', () => {
   test('by size: parts within the limit, nothing lost or doubled, each readable by itself', async () => {
     const path = await fresh();
     const lines = [
@@ -573,7 +573,7 @@ describe('F96: rotation', () => {
   });
 });
 
-describe('F95: somebody else', () => {
+describe('somebody else', () => {
   async function afterInterference(path: string, options: RecordOptions, act: () => Promise<void>) {
     const notices: string[] = [];
     const writer = await openRecording(path, { ...options, onNotice: (notice) => notices.push(notice) });
@@ -691,7 +691,7 @@ describe('F95: somebody else', () => {
 });
 
 describe('what cannot be written', () => {
-  test('F88: a full device is a local error at the first line, and at every later one', async () => {
+  test('a full device is a local error at the first line, and at every later one', async () => {
     const writer = await openRecording('/dev/full');
     for (const _ of [1, 2]) {
       await expect(writer.write(batch(event(1), event(2)))).rejects.toMatchObject({
@@ -703,7 +703,7 @@ describe('what cannot be written', () => {
     expect(writer).toMatchObject({ lines: 0, bytes: 0, lostLines: 4 });
   });
 
-  test('F88: a compressed one tells of it too', async () => {
+  test('a compressed one tells of it too', async () => {
     const path = await fresh('full.gz');
     await once(spawn('sh', ['-c', 'mknod "$0" c 1 7 2>/dev/null', path]), 'exit');
     if (statSync(path, { throwIfNoEntry: false }) === undefined) return;

@@ -70,7 +70,7 @@ describe.concurrent('what is sent', () => {
     expect(await messagesOf(lines, { speed: 1 })).toEqual(expected);
   });
 
-  it('F63: has the frames that were no events, binary ones with their very bytes', async () => {
+  it('has the frames that were no events, binary ones with their very bytes', async () => {
     const binary = Buffer.from([0, 255, 10, 13, 128]);
     const lines = [
       formatInvalidLine(stamp(0), 'devices', 'not JSON', Buffer.from('{"torn":'), false),
@@ -175,7 +175,7 @@ describe.concurrent('what is sent', () => {
     expect(messages.slice(0, 5000).map(numberOf)).toEqual(countTo(5000).map((n) => n % 5));
   });
 
-  it('F113: leaves out torn lines, and tells of each once however many read it', async () => {
+  it('leaves out torn lines, and tells of each once however many read it', async () => {
     const lines = numberedLines(0, 6, 1);
     const torn = lines[1]!.slice(0, 90) + lines[2]!;
     const problems: ReadProblem[] = [];
@@ -267,7 +267,7 @@ describe.concurrent('the clock of each client', () => {
     expect((await new StreamClient(streamUrl(server)).received(100)).length).toBe(100);
   });
 
-  it('F128: stops when its clients leave, and others go on', async () => {
+  it('stops when its clients leave, and others go on', async () => {
     await using server = await serve(numberedLines(0, 40, 20), { speed: 1, exitWhenDone: true });
     const leaving = new StreamClient(streamUrl(server));
     await leaving.received(1);
@@ -308,7 +308,7 @@ describe.concurrent('the shared clock', () => {
     },
   );
 
-  it('F128: gives who comes later what comes later', async () => {
+  it('gives who comes later what comes later', async () => {
     await using server = await serve(numberedLines(0, 20, 10), {
       clock: 'shared',
       speed: 1,
@@ -413,8 +413,8 @@ describe.concurrent('what cannot be served', () => {
     ['no such file', '/nowhere/capture.ndjson', {}, 'USAGE', /no such file/],
     ['no times', timeless, { speed: 1 }, 'USAGE', /received_at/],
     ['an offset without times', timeless, { rate: 1, speed: 1, from: 10 }, 'USAGE', /received_at/],
-    ['F112: no recording', ['one', 'two'], {}, 'DATA', /not a recording/],
-    ['F112: an empty file', [], {}, 'DATA', /empty/],
+    ['no recording', ['one', 'two'], {}, 'DATA', /not a recording/],
+    ['an empty file', [], {}, 'DATA', /empty/],
     ['a speed of zero', timed, { speed: 0 }, 'USAGE', /speed/],
     ['a negative rate', timed, { rate: -1, speed: 1 }, 'USAGE', /rate/],
     ['a rate at full speed', timed, { rate: 1 }, 'USAGE', /rate/],

@@ -22,7 +22,7 @@ it.each([
   ['close:1012@500ms', { code: 1012 }],
   ['close:1005@500ms', { code: 1005 }],
   ['drop@500ms', { code: 1006 }],
-])('F127: our client comes back after %s, with a gap', async (fault, closed) => {
+])('our client comes back after %s, with a gap', async (fault, closed) => {
   const client = await read([fault]);
   expect(await client.state('closed')).toMatchObject(closed);
   const open = await client.state('open');
@@ -31,7 +31,7 @@ it.each([
   expect(client.subscription.summary().gaps.count).toBe(1);
 });
 
-it('F127: our client comes back after garbage, and writes none of it', async () => {
+it('our client comes back after garbage, and writes none of it', async () => {
   const client = await read(['garbage@500ms']);
   await client.state('closed');
   await client.state('open');
@@ -39,14 +39,14 @@ it('F127: our client comes back after garbage, and writes none of it', async () 
   expect(client.invalid.all).toEqual([]);
 });
 
-it('F127: our client gets through a refusal', async () => {
+it('our client gets through a refusal', async () => {
   const client = await read(['drop@500ms', 'refuse:503@500ms+300ms']);
   expect(await client.state('refused')).toMatchObject({ status: 503 });
   await client.state('open');
   await client.event();
 });
 
-it('F127: our client leaves a server that is silent, and is there again when it speaks', async () => {
+it('our client leaves a server that is silent, and is there again when it speaks', async () => {
   const client = await read(['stall@500ms+1s'], 300);
   await client.state('closed');
   await client.state('open');

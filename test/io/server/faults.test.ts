@@ -49,7 +49,7 @@ const connectAll = (to: MockServer) =>
   );
 
 describe('faults on demand', () => {
-  it('F127: times count from the first client', async () => {
+  it('times count from the first client', async () => {
     const { log, server } = await start(['drop@200ms']);
     const other = await start(['drop@400ms']);
     await new StreamClient(streamUrl(other.server)).end;
@@ -60,7 +60,7 @@ describe('faults on demand', () => {
     await server.close();
   });
 
-  it('F127: what is due at once meets the first client', async () => {
+  it('what is due at once meets the first client', async () => {
     const { server } = await start(['refuse:429@0s+1h']);
     expect((await new StreamClient(streamUrl(server)).end).status).toBe(429);
   });
@@ -72,7 +72,7 @@ describe('faults on demand', () => {
     ['close:1005@1s', 1005],
     ['drop@1s', 1006],
     ['garbage@1s', 1006],
-  ])('F127: %s hits all clients', async (text, code) => {
+  ])('%s hits all clients', async (text, code) => {
     const { server, log } = await start([text]);
     const clients = await connectAll(server);
     const ends = await Promise.all(clients.map(({ end }) => end));
@@ -82,14 +82,14 @@ describe('faults on demand', () => {
     await new StreamClient(streamUrl(server)).received(20);
   });
 
-  it('F127: garbage is no WebSocket frame', async () => {
+  it('garbage is no WebSocket frame', async () => {
     const { server } = await start(['garbage@100ms']);
     const client = await new StreamClient(streamUrl(server)).opened();
     const [error] = await once(client.socket, 'error');
     expect(error.message).toMatch(/Invalid WebSocket frame/);
   });
 
-  it('F127: refuse turns new clients away for a while and leaves the others', async () => {
+  it('refuse turns new clients away for a while and leaves the others', async () => {
     const { server, log } = await start(['refuse:503@50ms+400ms']);
     const inside = await new StreamClient(streamUrl(server)).opened();
     await log.until(1);
@@ -101,7 +101,7 @@ describe('faults on demand', () => {
     expect(inside.socket.readyState).toBe(inside.socket.OPEN);
   });
 
-  it('F127: stall lets clients in and tells them nothing, not even pongs; then all of it', async () => {
+  it('stall lets clients in and tells them nothing, not even pongs; then all of it', async () => {
     const { server, log } = await start(['stall@400ms+500ms']);
     const inside = await new StreamClient(streamUrl(server)).opened();
     await inside.received(5);
@@ -121,7 +121,7 @@ describe('faults on demand', () => {
     expect(order).toContain('pong');
   });
 
-  it('F127: a stalled server still ends in time', async () => {
+  it('a stalled server still ends in time', async () => {
     const { server, log } = await start(['stall@0s+1h']);
     const client = await new StreamClient(streamUrl(server)).opened();
     await log.until(1);
@@ -129,7 +129,7 @@ describe('faults on demand', () => {
     expect((await client.end).code).toBe(1012);
   });
 
-  it('F127: a range repeats', async () => {
+  it('a range repeats', async () => {
     const { server, log } = await start(['drop@20ms..100ms']);
     for (let count = 1; count <= 3; count++) {
       new StreamClient(streamUrl(server));

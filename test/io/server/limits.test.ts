@@ -50,7 +50,7 @@ function clientFrame(payload: Buffer, opcode = 1): Buffer {
 }
 
 describe('what a client may send', () => {
-  it('F125: a JSON ping gets no answer, a protocol ping its pong', async () => {
+  it('a JSON ping gets no answer, a protocol ping its pong', async () => {
     const source = new HandSource();
     const client = await new StreamClient(streamUrl(await serve(source))).opened();
     const pong = once(client.socket, 'pong');
@@ -61,7 +61,7 @@ describe('what a client may send', () => {
     expect(client.messages).toEqual([]);
   });
 
-  it('F125: 20 messages a second are fine, one more is 1008', async () => {
+  it('20 messages a second are fine, one more is 1008', async () => {
     const source = new HandSource();
     const server = await serve(source);
     const calm = await new StreamClient(streamUrl(server)).opened();
@@ -75,7 +75,7 @@ describe('what a client may send', () => {
     expect(calm.socket.readyState).toBe(calm.socket.OPEN);
   });
 
-  it('F125: a message of 64 KiB is fine, a byte more is 1009', async () => {
+  it('a message of 64 KiB is fine, a byte more is 1009', async () => {
     const server = await serve(new HandSource());
     const client = await new StreamClient(streamUrl(server)).opened();
     client.socket.send('x'.repeat(64 * 1024));
@@ -97,7 +97,7 @@ describe('what a client may send', () => {
     ['binary', clientFrame(Buffer.from('{}'), 2), 1003],
     ['a close of one byte', clientFrame(Buffer.from([3]), 8), 1002],
     ['a ping of 126 bytes', clientFrame(Buffer.alloc(126), 9), 1002],
-  ])('F125: ends a client that sends %s', async (_name, bytes, code) => {
+  ])('ends a client that sends %s', async (_name, bytes, code) => {
     const server = await serve(new HandSource(), { limits: { closePatienceMs: 20 } });
     const socket = await openRaw(server);
     const answer = readToEnd(socket);
@@ -107,7 +107,7 @@ describe('what a client may send', () => {
     expect(close.readUInt16BE(at + 2)).toBe(code);
   });
 
-  it('F125: survives a real message of 100 MB', async () => {
+  it('survives a real message of 100 MB', async () => {
     const server = await serve(new HandSource());
     const client = await new StreamClient(streamUrl(server)).opened();
     client.socket.send(Buffer.alloc(100_000_000, 0x78), { binary: false });
@@ -115,7 +115,7 @@ describe('what a client may send', () => {
     await hasOnly(server, 0);
   });
 
-  it('F125: fragments that never end are limited, too', async () => {
+  it('fragments that never end are limited, too', async () => {
     const server = await serve(new HandSource(), { limits: { closePatienceMs: 20 } });
     const socket = await openRaw(server);
     const answer = readToEnd(socket);
@@ -228,7 +228,7 @@ describe('what a client must take', () => {
 });
 
 describe('how many', () => {
-  it('F124: refuses the client above the limit with 503, and takes one again when there is room', async () => {
+  it('refuses the client above the limit with 503, and takes one again when there is room', async () => {
     const source = new HandSource();
     const server = await serve(source, { limits: { clients: 2 } });
     const first = await new StreamClient(streamUrl(server)).opened();
@@ -240,7 +240,7 @@ describe('how many', () => {
     await new StreamClient(streamUrl(server)).opened();
   });
 
-  it('F124: closes connections above the cap at once', async () => {
+  it('closes connections above the cap at once', async () => {
     const server = await serve(new HandSource(), { limits: { connections: 3 } });
     const sockets = await Promise.all([1, 2, 3].map(() => rawConnect(server.port)));
     const fourth = await rawConnect(server.port);
@@ -255,7 +255,7 @@ describe('how many', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('F124: cuts off who does not finish a header, a body or even begin', async () => {
+  it('cuts off who does not finish a header, a body or even begin', async () => {
     const server = await serve(new HandSource(), { limits: { headerMs: 200 } });
     const beginnings = [
       '',
@@ -275,7 +275,7 @@ describe('how many', () => {
     for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^$|^HTTP\/1\.1 408 /);
   });
 
-  it('F124: 1,000 clients and 400 half-open connections come and go, and none stays', async () => {
+  it('1,000 clients and 400 half-open connections come and go, and none stays', async () => {
     const source = new HandSource();
     const server = await serve(source);
     const halfOpen = await Promise.all(Array.from({ length: 400 }, () => rawConnect(server.port)));

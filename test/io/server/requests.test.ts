@@ -46,7 +46,7 @@ describe('plain HTTP', () => {
     ['GET', '/%00', 404],
     ['GET', '/%', 404],
     ['TRACE', '/', 404],
-  ])('F129: %s %s gives %i, short, without CORS headers', async (method, path, status) => {
+  ])('%s %s gives %i, short, without CORS headers', async (method, path, status) => {
     const answer = await ask(method, path);
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     expect(statusOf(answer)).toBe(status);
@@ -57,7 +57,7 @@ describe('plain HTTP', () => {
     if (status === 405) expect(head).toMatch(/^allow: (GET|POST)$/im);
   });
 
-  it('F129: speaks HTTP/1.0', async () => {
+  it('speaks HTTP/1.0', async () => {
     expect(statusOf(await ask('GET', '/health', [], '1.0'))).toBe(200);
   });
 
@@ -66,15 +66,15 @@ describe('plain HTTP', () => {
     ['TLS', Buffer.from('16030100a5010000a10303', 'hex')],
     ['SSH', 'SSH-2.0-OpenSSH_9.2\r\n'],
     ['a header without end', `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(70_000)}`],
-  ])('F129: cuts off who speaks something else: %s', async (_name, bytes) => {
+  ])('cuts off who speaks something else: %s', async (_name, bytes) => {
     expect([400, 431]).toContain(statusOf(await rawRequest(server.port, bytes)));
   });
 
-  it('F129: closes on CONNECT', async () => {
+  it('closes on CONNECT', async () => {
     expect(await ask('CONNECT', 'example.com:443')).toBe('');
   });
 
-  it('F129: refuses an upgrade to something else', async () => {
+  it('refuses an upgrade to something else', async () => {
     const answer = await ask('GET', '/health', ['Connection: Upgrade', 'Upgrade: h2c']);
     expect(statusOf(answer)).toBe(426);
   });
@@ -95,23 +95,23 @@ describe('upgrades', () => {
     ['broken percent code', '/api/v1/ws/devices%'],
     ['an absolute target', 'http://localhost/api/v1/ws/devices'],
     ['another case', '/api/v1/ws/Devices'],
-  ])('F126: answers a wrong path as the real stack does, with a bare 403: %s', async (_name, target) => {
+  ])('answers a wrong path as the real stack does, with a bare 403: %s', async (_name, target) => {
     const answer = await rawRequest(server.port, upgradeRequest(`${target}?token=${server.token}`));
     expect(statusOf(answer)).toBe(403);
     expect(answer.split('\r\n\r\n')[1]).toBe('');
   });
 
-  it('F126: takes an encoded path, as Starlette does', async () => {
+  it('takes an encoded path, as Starlette does', async () => {
     await new StreamClient(streamUrl(server, '%64evices')).received(1);
   });
 
-  it('F126: takes a query of 8 KB, and the last of several tokens', async () => {
+  it('takes a query of 8 KB, and the last of several tokens', async () => {
     const padding = 'x'.repeat(8192);
     const url = `${server.url}/api/v1/ws/devices?x=${padding}&token=bad&token=${server.token}`;
     await new StreamClient(url).received(1);
   });
 
-  it('F126: refuses a header of 70 KB', async () => {
+  it('refuses a header of 70 KB', async () => {
     expect(await upgrade(`/api/v1/ws/devices?token=${'x'.repeat(70_000)}`)).toBe(431);
   });
 
@@ -165,7 +165,7 @@ describe('Host and Origin', () => {
     '[::1]',
     'mock:8000',
     'app.example',
-  ])('F120: takes Host %s', async (host) => {
+  ])('takes Host %s', async (host) => {
     expect(await health(host)).toBe(200);
   });
 
@@ -197,7 +197,7 @@ describe('Host and Origin', () => {
     'https://app.example',
     'HTTPS://APP.EXAMPLE',
     'http://mock:8000',
-  ])('F120: takes Origin %s', async (origin) => {
+  ])('takes Origin %s', async (origin) => {
     expect(await health('localhost', origin)).toBe(200);
   });
 
@@ -231,7 +231,7 @@ it('calls an endpoint by its name, also when somebody is turned away at once', a
   expect(activities.slice(before)).toMatchObject([{ kind: 'refused', endpoint: 'devices', code: 403 }]);
 });
 
-it('F126: tells nobody a token', () => {
+it('tells nobody a token', () => {
   expect(activities.length).toBeGreaterThan(20);
   expect(JSON.stringify(activities)).not.toContain(server.token);
   expect(JSON.stringify(activities)).not.toContain('token=');

@@ -45,7 +45,7 @@ async function hasIPv6(): Promise<boolean> {
 }
 
 describe('listening', () => {
-  it('F121: serves this machine only, on both loopback addresses, with no warning', async () => {
+  it('serves this machine only, on both loopback addresses, with no warning', async () => {
     const server = keep(await startMockServer());
     expect(server.warnings).toEqual([]);
     expect(server.url).toBe(`ws://127.0.0.1:${server.port}`);
@@ -56,7 +56,7 @@ describe('listening', () => {
     await expect(rawConnect(server.port, '127.0.0.2')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it.each(['0.0.0.0', '::'])('F121: warns when it listens everywhere (%s)', async (host) => {
+  it.each(['0.0.0.0', '::'])('warns when it listens everywhere (%s)', async (host) => {
     if (host === '::' && !(await hasIPv6())) return;
     const server = keep(await startMockServer({ host }));
     expect(server.warnings).toEqual([expect.stringContaining(host)]);
@@ -67,7 +67,7 @@ describe('listening', () => {
     expect(statusOf(await rawRequest(server.port, HEALTH.replace('localhost', 'evil.example')))).toBe(403);
   });
 
-  it('F123: says which port is in use', async () => {
+  it('says which port is in use', async () => {
     const first = keep(await startMockServer());
     await expect(startMockServer({ port: first.port })).rejects.toMatchObject({
       name: 'OpmasError',
@@ -77,7 +77,7 @@ describe('listening', () => {
     });
   });
 
-  it('F123: a port that is in use on ::1 only is in use', async () => {
+  it('a port that is in use on ::1 only is in use', async () => {
     if (!(await hasIPv6())) return;
     const other = await occupy(0, '::1');
     const { port } = other.address() as { port: number };
@@ -93,7 +93,7 @@ describe('listening', () => {
     await expect(startMockServer({ host })).rejects.toMatchObject({ code: 'USAGE' });
   });
 
-  it.each([-1, 65_536, 1.5, Number.NaN])('F123: refuses port %d', async (port) => {
+  it.each([-1, 65_536, 1.5, Number.NaN])('refuses port %d', async (port) => {
     await expect(startMockServer({ port })).rejects.toMatchObject({ code: 'USAGE' });
   });
 
@@ -348,7 +348,7 @@ describe('close', () => {
     await expect(rawConnect(server.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it('F128: closes all clients with 1012 and is over in 2 s, whatever they do', async () => {
+  it('closes all clients with 1012 and is over in 2 s, whatever they do', async () => {
     const source = new HandSource();
     const server = keep(await startServer(source));
     const polite = await Promise.all([1, 2, 3].map(() => new StreamClient(streamUrl(server)).opened()));

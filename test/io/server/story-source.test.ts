@@ -19,7 +19,7 @@ const HEALTH = 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n
 describe('StorySource', () => {
   const options = { rate: 1000, seed: 11 };
 
-  it('F128: goes on for all: who comes late gets what comes late, who leaves disturbs nobody', async () => {
+  it('goes on for all: who comes late gets what comes late, who leaves disturbs nobody', async () => {
     const server = keep(await startMockServer({ ...options, count: 400 }));
     const first = new StreamClient(streamUrl(server, 'agents'));
     await first.received(50);

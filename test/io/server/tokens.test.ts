@@ -57,19 +57,19 @@ describe('tokens on streams', () => {
     expect(JSON.parse((await client.received(1))[0]!)).toHaveProperty('type');
   });
 
-  it.each(badTokens)('F126: closes a bad token with 4001 after accept: %s', async (_name, make) => {
+  it.each(badTokens)('closes a bad token with 4001 after accept: %s', async (_name, make) => {
     const server = await start();
     const { code, reason, messages } = await new StreamClient(streamUrl(server, 'devices', await make())).end;
     expect({ code, reason, messages }).toEqual({ code: 4001, reason: 'Authentication failed', messages: [] });
   });
 
-  it.each(badTokens)('F126: answers a bad token with a bare 403 when told so: %s', async (_name, make) => {
+  it.each(badTokens)('answers a bad token with a bare 403 when told so: %s', async (_name, make) => {
     const server = await start({ refuse: 'http' });
     const { status, messages } = await new StreamClient(streamUrl(server, 'devices', await make())).end;
     expect({ status, messages }).toEqual({ status: 403, messages: [] });
   });
 
-  it('F126: treats a missing token as a bad one', async () => {
+  it('treats a missing token as a bad one', async () => {
     const closing = await start();
     expect((await new StreamClient(streamUrl(closing, 'agents', '')).end).code).toBe(4001);
     const refusing = await start({ refuse: 'http' });

@@ -68,7 +68,7 @@ describe('login', () => {
     await server.close();
   });
 
-  it('F33: has words of its own for each refusal, and shows nothing that the server wrote', async () => {
+  it('has words of its own for each refusal, and shows nothing that the server wrote', async () => {
     const cases: [string, (response: ServerResponse) => void, string, RegExp][] = [
       ['400', (response) => json(response, 400, { detail: 'sesame' }), 'AUTH', /wrong user or password/],
       ['401', (response) => json(response, 401, { detail: 'sesame' }), 'AUTH', /wrong user or password/],
@@ -105,7 +105,7 @@ describe('login', () => {
     expect(messages.size).toBe(cases.length - 1);
   });
 
-  it('F33: does not send the password where a redirect points', async () => {
+  it('does not send the password where a redirect points', async () => {
     await using trap = await startWebServer((_, response) => json(response, 200, { access_token: 'A' }));
     const target = `http://user:sesame@127.0.0.1:${trap.port}/api/v1/auth/login?sesame`;
     const error = await failedLogin((response) => response.writeHead(307, { location: target }).end());
@@ -114,7 +114,7 @@ describe('login', () => {
     expect(trap.requests).toEqual([]);
   });
 
-  it('F33: gives up on a server that hangs', async () => {
+  it('gives up on a server that hangs', async () => {
     await using server = await startWebServer(() => stopping.abort());
     const stopping = new AbortController();
     await expect(login({ base: server.url, signal: stopping.signal }, 'a', 'b')).rejects.toMatchObject({

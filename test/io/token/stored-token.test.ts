@@ -119,7 +119,7 @@ describe('StoredToken', () => {
     expect(server.requests).toEqual([]);
   });
 
-  it('F36: two processes that renew at once use a refresh token once', async () => {
+  it('two processes that renew at once use a refresh token once', async () => {
     await using server = await startRotatingServer(HOUR);
     const store = new MemoryStore(first);
     const processes = [providerOf(server, store), providerOf(server, store)];

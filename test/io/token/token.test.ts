@@ -29,11 +29,11 @@ describe('tokenFromFile', () => {
     ['with a BOM', '\ufeffabc.def\n'],
     ['with Bearer', 'Bearer abc.def\n'],
     ['with bearer and BOM', '\ufeffbearer   abc.def'],
-  ])('F24: reads a token %s', async (_name, content) => {
+  ])('reads a token %s', async (_name, content) => {
     expect(await tokenFromFile(fileWith(content)).token()).toBe('abc.def');
   });
 
-  it('F26: keeps every character that a token may have', async () => {
+  it('keeps every character that a token may have', async () => {
     const token = 'a+b&c#d%e/f=g?h"i\'j\\k';
     expect(await tokenFromFile(fileWith(token)).token()).toBe(token);
   });
@@ -49,7 +49,7 @@ describe('tokenFromFile', () => {
     ['UTF-16', utf16],
     ['binary', Buffer.from([0xc3, 0x28, 0xa0])],
     ['of 1 MB', 'sesame'.repeat(175_000)],
-  ])('F24: refuses a file that is %s, by name', async (_name, content) => {
+  ])('refuses a file that is %s, by name', async (_name, content) => {
     const path = fileWith(content);
     const error = await tokenFromFile(path)
       .token()
@@ -62,7 +62,7 @@ describe('tokenFromFile', () => {
   it.each([
     ['missing', join(folder, 'nowhere')],
     ['a directory', folder],
-  ])('F24: refuses what is %s, by name', async (_name, path) => {
+  ])('refuses what is %s, by name', async (_name, path) => {
     const error = await tokenFromFile(path)
       .token()
       .catch((caught: unknown) => caught);
@@ -117,7 +117,7 @@ describe('tokenFromFile', () => {
     expect(warnings).toEqual([`waiting for somebody to write to the pipe of ${path}`]);
   });
 
-  it.each([0o644, 0o640, 0o604])('F25: warns once about mode %o, with the fix', async (mode) => {
+  it.each([0o644, 0o640, 0o604])('warns once about mode %o, with the fix', async (mode) => {
     const path = fileWith('abc', mode);
     const warnings: string[] = [];
     const provider = tokenFromFile(path, { onWarning: (text) => warnings.push(text) });
@@ -127,7 +127,7 @@ describe('tokenFromFile', () => {
     expect(warnings[0]).toContain(`chmod 600 ${path}`);
   });
 
-  it('F25: does not warn about a file that is private', async () => {
+  it('does not warn about a file that is private', async () => {
     const warnings: string[] = [];
     for (const mode of [0o600, 0o400]) {
       await tokenFromFile(fileWith('abc', mode), { onWarning: (text) => warnings.push(text) }).token();

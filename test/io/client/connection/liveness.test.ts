@@ -26,7 +26,7 @@ class Link {
 }
 
 describe('a silent link', () => {
-  it('F42: is asked after 10 s and dead after 25 s', () => {
+  it('is asked after 10 s and dead after 25 s', () => {
     const link = new Link();
     expect(link.look()).toEqual(['ask', 10_000]);
     expect(link.look()).toEqual(['dead', 15_000]);
@@ -52,7 +52,7 @@ describe('a silent link', () => {
     expect(link.look()[0]).toBe('ask');
   });
 
-  it('F53: is asked long before a proxy cuts it, for as long as it answers', () => {
+  it('is asked long before a proxy cuts it, for as long as it answers', () => {
     const link = new Link();
     for (let i = 0; i < 30; i++) {
       const [verdict, after] = link.look();
@@ -64,7 +64,7 @@ describe('a silent link', () => {
   });
 });
 
-describe('F41: any byte is life', () => {
+describe('any byte is life', () => {
   it('data without pongs, even a byte of a message that is not whole', () => {
     const link = new Link();
     let looks = 0;
@@ -76,7 +76,7 @@ describe('F41: any byte is life', () => {
     for (let asked = 0; asked < 20; asked++) expect(link.look(100_000, dataEach20Seconds)[0]).toBe('ask');
   });
 
-  it('F59: but not a message that has been arriving for a minute', () => {
+  it('but not a message that has been arriving for a minute', () => {
     const link = new Link();
     link.traffic.messages = 1;
     const [verdict, after] = link.look(200_000, () => {
@@ -87,7 +87,7 @@ describe('F41: any byte is life', () => {
     expect(after).toBeLessThan(65_000);
   });
 
-  it('F59: not even when pings come in between', () => {
+  it('not even when pings come in between', () => {
     const link = new Link();
     let looks = 0;
     const [verdict, after] = link.look(200_000, () => {
@@ -109,7 +109,7 @@ describe('F41: any byte is life', () => {
 });
 
 describe('time that nobody could watch', () => {
-  it('F43: after a standstill what lies in the socket is read first, and the link has seconds to answer', () => {
+  it('after a standstill what lies in the socket is read first, and the link has seconds to answer', () => {
     const link = new Link();
     link.clock.pass(60_000);
     expect(link.liveness.judge(link.traffic)).toBe('ask');
@@ -118,7 +118,7 @@ describe('time that nobody could watch', () => {
     expect(after).toBeLessThanOrEqual(3000);
   });
 
-  it('F43: a link that answers after a standstill stays', () => {
+  it('a link that answers after a standstill stays', () => {
     const link = new Link();
     link.clock.pass(60_000);
     expect(link.liveness.judge(link.traffic)).toBe('ask');
@@ -135,7 +135,7 @@ describe('time that nobody could watch', () => {
     expect(link.look()[1]).toBeLessThanOrEqual(3000);
   });
 
-  it('F51: a wall clock that is set back or forth kills no link that answers', () => {
+  it('a wall clock that is set back or forth kills no link that answers', () => {
     for (const change of [-3_600_000, 3_600_000, -Date.UTC(2026, 10, 22)]) {
       const link = new Link();
       link.look(2000);
