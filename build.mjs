@@ -16,14 +16,14 @@ const SCANNER_OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemo
  */
 const TOGETHER = {
   /** What every command begins with; for `--version` and `--help` it is all. */
-  start: /\/src\/cli\/(main|commands|commander|exit|version)\.ts$/,
+  start: /\/src\/cli\/(main|command-table|commander|exit|version)\.ts$/,
   /** What every program needs that connects to a stream. */
   library:
     /\/src\/(index|core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(line-filter|type-hints)|io\/(client|http|token)\/[^/]+|io\/(clock|file-lock|on-demand))\.ts$/,
   /** What a connection needs, `ws` above all; loaded when there is to be one. */
   connection: /\/src\/io\/(websocket|client\/connection\/[^/]+)\.ts$/,
   /** And what the commands need for it. */
-  tail: /\/src\/cli\/(tail|session|terminal|palette|stop-requests|(connection|options|stream)\/(?!keychain-child)[^/]+)\.ts$/,
+  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child)[^/]+)\.ts$/,
 };
 
 process.chdir(import.meta.dirname);

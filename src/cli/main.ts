@@ -1,5 +1,5 @@
+import { addCommands, loadCommand } from './command-table.js';
 import { Command, CommanderError, Option } from './commander.js';
-import { addCommands, loadCommand } from './commands.js';
 import { finish, reportError, watchOutputs } from './exit.js';
 import { isNewEnough, neededNode, version } from './version.js';
 

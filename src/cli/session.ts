@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { dieBySignal, finish, leaveOutputs, reportError } from './exit.js';
 import { StopRequests } from './stop-requests.js';
-import { type OutputStreams, openTerminal, type Terminal } from './terminal.js';
+import { type OutputStreams, openTerminal, type Terminal } from './terminal/terminal.js';
 
 /** Options that every command has. */
 export interface GlobalOptions {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { answerCompletion, completionScript } from '../../src/cli/completion.js';
+import { answerCompletion, completionScript } from '../../src/cli/commands/complete/completion.js';
 import { Sandbox } from './sandbox.js';
 
 async function offered(...words: string[]): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { noColors, paletteFor, wantsColor } from '../../src/cli/palette.js';
+import { noColors, paletteFor, wantsColor } from '../../src/cli/terminal/palette.js';
 
 describe('wantsColor', () => {
   it.each<[boolean, 'auto' | 'always' | 'never', NodeJS.ProcessEnv, boolean]>([

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { noColors, type Palette, paletteFor } from '../../src/cli/palette.js';
 import { createRenderer, type RenderOptions } from '../../src/cli/render.js';
+import { noColors, type Palette, paletteFor } from '../../src/cli/terminal/palette.js';
 import {
   formatInvalidLine,
   formatLifecycleLine,

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Command } from 'commander';
-import { configureCommands } from '../../src/cli/commands.js';
+import { configureCommands } from '../../src/cli/command-table.js';
 import { createProgram } from '../../src/cli/main.js';
 
 /** How an example ended. */

@@ -1,4 +1,4 @@
-import type { Palette } from '../palette.js';
+import type { Palette } from '../terminal/palette.js';
 import type { Tone } from './tone.js';
 import { type Colour, NO_COLOUR } from './visual-line.js';
 

@@ -1,4 +1,4 @@
-import type { Palette } from '../palette.js';
+import type { Palette } from '../terminal/palette.js';
 import { type Colours, coloursOf } from './colours.js';
 import { Words } from './words.js';
 

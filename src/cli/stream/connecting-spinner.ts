@@ -1,6 +1,6 @@
 import type { ConnectionState, LifecycleEvent } from '../../index.js';
-import { createLiveSpinner } from '../live-spinner.js';
-import type { Messages } from '../terminal.js';
+import { createLiveSpinner } from '../terminal/live-line.js';
+import type { Messages } from '../terminal/terminal.js';
 
 /** Turns while an endpoint has no connection; on a terminal only. */
 export interface ConnectingSpinner {

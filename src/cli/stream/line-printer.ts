@@ -1,5 +1,5 @@
 import { escapeUnsafeJson, type LineBatch } from '../../index.js';
-import type { DataOutput } from '../terminal.js';
+import type { DataOutput } from '../terminal/terminal.js';
 
 /** How lines are printed. */
 export interface PrintOptions {

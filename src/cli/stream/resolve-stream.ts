@@ -10,9 +10,9 @@ import { resolveConnection } from '../connection/resolve-connection.js';
 import { checkEndpoint } from '../options/endpoint-argument.js';
 import { filterOptionsOf } from '../options/filter-options.js';
 import { parseCount, parseDuration, parseSize } from '../options/quantity.js';
-import type { StreamCommandOptions } from '../options/stream-options.js';
 import type { Session } from '../session.js';
 import { version } from '../version.js';
+import type { StreamCommandOptions } from './stream-options.js';
 
 /**
  * Makes of the options what `subscribe` takes, and prints what the user should know before anything connects.

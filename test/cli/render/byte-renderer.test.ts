@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { noColors, type Palette, paletteFor } from '../../../src/cli/palette.js';
 import { ByteRenderer } from '../../../src/cli/render/byte-renderer.js';
 import { GrowingBytes } from '../../../src/cli/render/growing-bytes.js';
 import { lineStyleOf } from '../../../src/cli/render/line-style.js';
 import { PlainRenderer } from '../../../src/cli/render/plain-renderer.js';
+import { noColors, type Palette, paletteFor } from '../../../src/cli/terminal/palette.js';
 
 let colours: Palette;
 beforeAll(async () => {

@@ -1,0 +1,142 @@
+import {
+  accountOf,
+  displayUrl,
+  escapeUnsafe,
+  escapeUnsafeJson,
+  readClaims,
+  relativeTime,
+  StoredToken,
+  type TokenProvider,
+} from '../../../index.js';
+import { openCredentialStore } from '../../connection/credential-store.js';
+import { resolveConnection } from '../../connection/resolve-connection.js';
+import type { Connection, TokenOptions } from '../../options/token-options.js';
+import type { Session } from '../../session.js';
+
+export interface StatusOptions extends TokenOptions {
+  json?: boolean;
+}
+
+/** What is known of the token in use. */
+interface TokenState {
+  present: boolean;
+  /** Where it is, or who gives it. */
+  place: string | undefined;
+  user: string | undefined;
+  expiresAt: number | undefined;
+  renewable: boolean;
+  /** Why there may be one all the same. */
+  note: string | undefined;
+}
+
+/** No token, or one that has expired: the same code as a refusal. */
+const NOT_AUTHENTICATED = 3;
+
+/** `auth status`: says which token is used. It asks no server. */
+export async function runStatus(session: Session, options: StatusOptions): Promise<void> {
+  const connection = await resolveConnection(session, { ...options, plaintext: true });
+  for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+  const state = await stateOf(connection);
+  const now = Date.now();
+  const expired = state.expiresAt !== undefined && state.expiresAt <= now;
+  const { out } = session.terminal;
+  const text = options.json ? asJson(connection, state, expired) : asText(connection, state, expired, now);
+  await out.write(out.isTerminal ? text.split('\n').map(escapeUnsafe).join('\n') : text);
+  if (!state.present || expired) session.exitCode = NOT_AUTHENTICATED;
+}
+
+async function stateOf({ token, url }: Connection): Promise<TokenState> {
+  if (token instanceof StoredToken) return storedState(url);
+  const text = await token.token();
+  const { subject, expiresAt } = readClaims(text ?? '');
+  return {
+    present: text !== undefined,
+    place: token.source,
+    user: subject,
+    expiresAt,
+    renewable: false,
+    note: undefined,
+  };
+}
+
+function noteOf(usesKeychain: boolean, problem: string | undefined): string {
+  if (!usesKeychain) return 'no file keeps one, and OPMAS_KEYCHAIN says not to ask the keychain';
+  return problem === undefined
+    ? 'nothing is stored, or the keychain is locked'
+    : `no file keeps one, and the keychain cannot be used: ${problem}`;
+}
+
+async function storedState(url: URL): Promise<TokenState> {
+  const store = openCredentialStore(process.env);
+  const stored = await store.get(accountOf(url));
+  if (stored === undefined) {
+    const problem = store.keychainProblem;
+    const note = noteOf(store.usesKeychain, problem);
+    return {
+      present: false,
+      place: undefined,
+      user: undefined,
+      expiresAt: undefined,
+      renewable: false,
+      note,
+    };
+  }
+  const { accessToken, username, expiresAt, refreshToken } = stored.credentials;
+  const claims = readClaims(accessToken);
+  return {
+    present: true,
+    place: stored.place,
+    user: username ?? claims.subject,
+    expiresAt: expiresAt ?? claims.expiresAt,
+    renewable: refreshToken !== undefined,
+    note: undefined,
+  };
+}
+
+function asText(
+  { url, server, hidden, token }: Connection,
+  state: TokenState,
+  expired: boolean,
+  now: number,
+): string {
+  const { expiresAt } = state;
+  const rows: [string, string | undefined][] = [
+    ['server', `${displayUrl(url)} (${server.urlSource})`],
+    ['token', state.present ? state.place : `none (${state.note ?? 'on purpose'})`],
+    ['user', state.user],
+    ['expires', state.present ? expiryText(expiresAt, expired, now) : undefined],
+    ['renewal', state.renewable ? 'by itself, with the refresh token' : undefined],
+    ['not used', hidden.length === 0 ? undefined : hidden.join(', ')],
+    ['next', state.present && !(expired && !state.renewable) ? undefined : nextStep(token)],
+  ];
+  const shown = rows.filter(([, value]) => value !== undefined);
+  return shown.map(([name, value]) => `${name.padEnd(9)} ${value}\n`).join('');
+}
+
+/** A login helps only where no other source hides it. */
+function nextStep(token: TokenProvider): string {
+  return token instanceof StoredToken ? 'opmas-ws auth login' : (token.remedy ?? 'opmas-ws auth login');
+}
+
+function expiryText(expiresAt: number | undefined, expired: boolean, now: number): string {
+  if (expiresAt === undefined) return 'the token does not say when';
+  const when = `${relativeTime(expiresAt, now)} (${new Date(expiresAt).toISOString()})`;
+  return expired ? `it expired ${when}` : when;
+}
+
+function asJson({ url, server, token, hidden }: Connection, state: TokenState, expired: boolean): string {
+  const status = {
+    server: displayUrl(url),
+    server_source: server.urlSource,
+    context: server.context?.name ?? null,
+    logged_in: state.present && !expired,
+    source: state.present ? token.source : null,
+    place: state.place ?? null,
+    user: state.user ?? null,
+    expires_at: state.expiresAt === undefined ? null : new Date(state.expiresAt).toISOString(),
+    expired,
+    renewable: state.renewable,
+    hidden,
+  };
+  return `${escapeUnsafeJson(JSON.stringify(status))}\n`;
+}

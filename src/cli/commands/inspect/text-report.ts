@@ -1,0 +1,194 @@
+import {
+  closeMeaning,
+  escapeUnsafe,
+  formatTimestamp,
+  type InspectedRecording,
+  type NamedCount,
+  type RecordedGap,
+} from '../../../index.js';
+import { formatDuration } from '../../options/quantity.js';
+import { fitting, widthOf } from '../../render/text-width.js';
+import { meaningOfType } from '../../render/tone.js';
+import type { Palette } from '../../terminal/palette.js';
+import { sparkline } from './sparkline.js';
+
+/** Where the report goes. */
+export interface ReportOutput {
+  readonly palette: Palette;
+  readonly columns: number;
+}
+
+const MAX_NAMES = 20;
+const MAX_GAPS = 10;
+const MAX_NAME_WIDTH = 60;
+const MAX_SPARKLINE = 100;
+const LABEL_WIDTH = 11;
+
+/** The report for people. Everything foreign in it is escaped. */
+export function textReport(
+  files: readonly string[],
+  report: InspectedRecording,
+  { palette, columns }: ReportOutput,
+): string {
+  const sections = [
+    headline(files, report, palette),
+    timelineLines(report, palette, columns),
+    section('By endpoint', report.byEndpoint, report.events, palette),
+    section('By type', report.byType, report.events, palette, paintType(palette)),
+    section(subjectsTitle(report), report.subjects, report.events, palette),
+    gapLines(report, palette),
+    faultLines(report, palette),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+function headline(files: readonly string[], report: InspectedRecording, palette: Palette): string[] {
+  const names = files.map((file) => (file === '-' ? 'stdin' : escapeUnsafe(file)));
+  const title = names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
+  const { events, first, last, rate, isApproximate } = report;
+  const lines = [palette.bold(title), ''];
+  const about = isApproximate ? ' (so many different names that rare ones are not all counted)' : '';
+  lines.push(`${label('Events')}${number(events)}${about}`);
+  if (first !== undefined && last !== undefined) {
+    lines.push(
+      `${label('From')}${timeText(first)}`,
+      `${label('To')}${timeText(last)}  ${palette.dim(`(${formatDuration((last - first) / 1000)})`)}`,
+      `${label('Rate')}${rateText(rate.mean)} a second on average, ${number(rate.peak)} at most`,
+    );
+  }
+  return lines;
+}
+
+function timelineLines(report: InspectedRecording, palette: Palette, columns: number): string[] {
+  const spark = sparkline(report, Math.max(10, Math.min(MAX_SPARKLINE, columns - LABEL_WIDTH)));
+  if (spark === undefined) return [];
+  const lines = [`${label('Timeline')}${palette.cyan(spark.events)}`];
+  if (spark.gaps !== '') lines.push(`${label('  gaps')}${palette.red(spark.gaps)}`);
+  const { count } = spark.columns;
+  const [from, to] = edgeLabels(report.first!, report.last!);
+  lines.push(label('') + palette.dim(from + to.padStart(Math.max(count - from.length, to.length + 2))));
+  return lines;
+}
+
+/** The times of both ends: of the day alone when it is one day. */
+function edgeLabels(first: number, last: number): [string, string] {
+  const [from, to] = [timeText(first), timeText(last)];
+  const isOneDay = from.slice(0, 10) === to.slice(0, 10);
+  return isOneDay ? [from.slice(11, 19), to.slice(11, 19)] : [from.slice(0, 16), to.slice(0, 16)];
+}
+
+function section(
+  title: string,
+  counts: readonly NamedCount[],
+  total: number,
+  palette: Palette,
+  paint: (name: string) => (text: string) => string = () => (text) => text,
+): string[] {
+  if (counts.length === 0) return [];
+  const shown = counts.slice(0, MAX_NAMES);
+  const names = shown.map(({ name }) => cut(escapeUnsafe(name)));
+  const nameWidth = Math.max(...names.map(widthOf));
+  const countWidth = Math.max(...shown.map(({ count }) => number(count).length));
+  const lines = shown.map(({ name, count }, at) => {
+    const share = palette.dim(`${((count / total) * 100).toFixed(1).padStart(5)} %`);
+    return `  ${paint(name)(padded(names[at]!, nameWidth))}  ${number(count).padStart(countWidth)}  ${share}`;
+  });
+  if (counts.length > shown.length) lines.push(palette.dim(`  … and ${counts.length - shown.length} more`));
+  return [palette.bold(title), ...lines];
+}
+
+function subjectsTitle({ subjects, subjectCount }: InspectedRecording): string {
+  return subjectCount > subjects.length
+    ? `Subjects (the ${subjects.length} most frequent of ${number(subjectCount)})`
+    : 'Subjects';
+}
+
+function gapLines({ gaps, gapCount, gapSeconds }: InspectedRecording, palette: Palette): string[] {
+  if (gapCount === 0) return [`${palette.bold('Gaps')}  ${palette.green('none')}`];
+  const title = `${palette.bold('Gaps')}  ${number(gapCount)}, ${formatDuration(gapSeconds * 1000)} of all endpoints added up`;
+  const shown = [...gaps].sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, MAX_GAPS);
+  const width = Math.max(...shown.map(({ endpoint }) => widthOf(cut(escapeUnsafe(endpoint)))));
+  const lines = shown.sort((a, b) => a.from - b.from).map((gap) => gapLine(gap, width, palette));
+  if (gapCount > shown.length)
+    lines.push(palette.dim(`  … and ${number(gapCount - shown.length)} shorter ones`));
+  return [title, ...lines];
+}
+
+function gapLine({ endpoint, from, to, reason }: RecordedGap, width: number, palette: Palette): string {
+  const time = `${timeText(from)} to ${timeText(to).slice(11)}`;
+  const length = palette.red(formatDuration((to - from) / 1000).padStart(6));
+  return `  ${padded(cut(escapeUnsafe(endpoint)), width)}  ${time}  ${length}  ${escapeUnsafe(reason)}`;
+}
+
+function faultLines(report: InspectedRecording, palette: Palette): string[] {
+  const { closeCounts, refusalCounts, dropped, invalid, badLines, tornTail } = report;
+  const lines: string[] = [];
+  if (closeCounts.length > 0) {
+    const named = closeCounts.map(({ name, count }) => ({
+      name: `${name} ${closeMeaning(Number(name))}`,
+      count,
+    }));
+    lines.push(`${label('Closes')}${countList(named)}`);
+  }
+  if (refusalCounts.length > 0)
+    lines.push(
+      `${label('Refusals')}${countList(refusalCounts.map(({ name, count }) => ({ name: refusalText(name), count })))}`,
+    );
+  if (dropped > 0) lines.push(`${label('Dropped')}${palette.red(`${number(dropped)} events`)}`);
+  if (invalid > 0)
+    lines.push(
+      `${label('Invalid')}${number(invalid)} ${invalid === 1 ? 'frame was' : 'frames were'} no JSON object`,
+    );
+  if (badLines > 0) lines.push(`${label('Bad lines')}${palette.yellow(number(badLines))}`);
+  if (tornTail) lines.push(`${label('Torn tail')}${palette.yellow('the last line is not whole')}`);
+  return lines;
+}
+
+function countList(counts: readonly NamedCount[]): string {
+  const shown = counts
+    .slice(0, MAX_NAMES)
+    .map(({ name, count }) => `${cut(escapeUnsafe(name))} ×${number(count)}`);
+  if (counts.length > MAX_NAMES) shown.push('…');
+  return shown.join(', ');
+}
+
+function paintType(palette: Palette): (name: string) => (text: string) => string {
+  const paints = { error: palette.red, alert: palette.yellow, other: (text: string) => text };
+  return (name) => paints[meaningOfType(name)];
+}
+
+function label(text: string): string {
+  return text.padEnd(LABEL_WIDTH);
+}
+
+function cut(name: string): string {
+  return widthOf(name) <= MAX_NAME_WIDTH ? name : `${fitting(name, MAX_NAME_WIDTH - 1)}…`;
+}
+
+/** `padEnd` counts code units, not columns. */
+function padded(text: string, columns: number): string {
+  return text + ' '.repeat(Math.max(0, columns - widthOf(text)));
+}
+
+/** The name of a refusal is an HTTP status, or an error's text. */
+export function refusalText(name: string): string {
+  return /^\d{3}$/.test(name) ? `HTTP ${name}` : name;
+}
+
+/** `1,234,567` in every locale. */
+export function number(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** Rates below ten need decimals. */
+export function rateText(rate: number): string {
+  return rate >= 10 ? number(Math.round(rate)) : String(Number(rate.toPrecision(2)));
+}
+
+/** `2026-11-22 21:50:00.123 UTC` */
+export function timeText(microseconds: number): string {
+  return `${formatTimestamp(microseconds).slice(0, 23).replace('T', ' ')} UTC`;
+}

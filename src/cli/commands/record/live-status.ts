@@ -1,0 +1,148 @@
+import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../../index.js';
+import { formatDuration, formatSize } from '../../options/quantity.js';
+import { createLiveSpinner, spinnerTextWidth } from '../../terminal/live-line.js';
+import type { Palette } from '../../terminal/palette.js';
+import type { Messages } from '../../terminal/terminal.js';
+
+/** The line at the bottom of the terminal that shows how a recording goes. */
+export interface LiveLine {
+  onLifecycle(event: LifecycleEvent): void;
+  onGiveUp(endpoint: string): void;
+  end(): void;
+}
+
+/** Where the figures come from. */
+export interface LiveFigures {
+  /** Bytes of the files. */
+  size(): number;
+  summary(): StreamSummary;
+}
+
+const SEPARATOR = '  ';
+
+type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
+
+const REDRAW_MS = 250;
+/** The rate is that of so many redraws. */
+const RATE_SPAN = 8;
+
+const nothing: LiveLine = { onLifecycle: () => undefined, onGiveUp: () => undefined, end: () => undefined };
+
+/** Shows the line; off a terminal there is none. */
+export async function createLiveLine(
+  messages: Messages,
+  endpoints: readonly string[],
+  figures: LiveFigures,
+): Promise<LiveLine> {
+  if (!messages.canShowLive) return nothing;
+  const states = new Map<string, EndpointState>(endpoints.map((endpoint) => [endpoint, 'connecting']));
+  const rate = new RateMeter();
+  const spinner = await createLiveSpinner(messages, 'red');
+  const draw = () => {
+    const parts = partsOf(figures.summary(), figures.size(), rate);
+    spinner.text = lineWithin(spinnerTextWidth(messages), parts, states, messages.palette);
+  };
+  const timer = setInterval(draw, REDRAW_MS);
+  const set = (endpoint: string, state: EndpointState) => {
+    states.set(endpoint, state);
+    if (!spinner.isSpinning) spinner.start();
+    draw();
+  };
+  return {
+    onLifecycle({ endpoint, connection }) {
+      if (connection.state !== 'dropped') set(endpoint, stateAfter(connection));
+    },
+    onGiveUp: (endpoint) => set(endpoint, 'ended'),
+    end() {
+      clearInterval(timer);
+      spinner.stop();
+    },
+  };
+}
+
+function stateAfter(connection: LifecycleEvent['connection']): EndpointState {
+  if (connection.state === 'connecting' || connection.state === 'open') return connection.state;
+  return 'retry_in_ms' in connection ? 'waiting' : 'ended';
+}
+
+/** A piece of the line: as it is shown, and as wide as it is. */
+interface Part {
+  text: string;
+  width: number;
+}
+
+function plain(text: string): Part {
+  return { text, width: text.length };
+}
+
+function partsOf({ events, gaps, dropped }: StreamSummary, size: number, rate: RateMeter): Part[] {
+  const total = Object.values(events).reduce((sum, count) => sum + count, 0);
+  const parts = [`${total} ${total === 1 ? 'event' : 'events'}`, `${rate.of(total)}/s`, formatSize(size)];
+  if (gaps.count > 0) {
+    parts.push(`${gaps.count} ${gaps.count === 1 ? 'gap' : 'gaps'} (${formatDuration(gaps.totalMs)})`);
+  }
+  if (dropped > 0) parts.push(`${dropped} dropped`);
+  return parts.map(plain);
+}
+
+/** The figures, and the state of each endpoint; where that is too long, how many are in each state. */
+function lineWithin(
+  width: number,
+  figures: readonly Part[],
+  states: ReadonlyMap<string, EndpointState>,
+  palette: Palette,
+): string {
+  const paint = {
+    open: palette.green,
+    connecting: palette.yellow,
+    waiting: palette.yellow,
+    ended: palette.red,
+  };
+  const painted = (state: EndpointState, label: string) => ({
+    text: paint[state](label),
+    width: label.length,
+  });
+  const each = [...states].map(([endpoint, state]) => painted(state, `${escapeUnsafe(endpoint)} ${state}`));
+  const full = [...figures, ...each];
+  return joinWithin(widthOfLine(full) <= width ? full : [...figures, ...counts(states, painted)], width);
+}
+
+function counts(
+  states: ReadonlyMap<string, EndpointState>,
+  painted: (state: EndpointState, label: string) => Part,
+): Part[] {
+  const all = [...states.values()];
+  return [...new Set(all)].map((state) =>
+    painted(state, `${all.filter((other) => other === state).length} ${state}`),
+  );
+}
+
+function widthOfLine(parts: readonly Part[]): number {
+  return parts.reduce((sum, { width }) => sum + width, SEPARATOR.length * (parts.length - 1));
+}
+
+/** As many parts as the width holds: a line that wraps would be drawn again and again. */
+function joinWithin(parts: readonly Part[], width: number): string {
+  let text = '';
+  let used = 0;
+  for (const part of parts) {
+    const separator = used === 0 ? '' : SEPARATOR;
+    if (used + separator.length + part.width > width) break;
+    text += separator + part.text;
+    used += separator.length + part.width;
+  }
+  return text;
+}
+
+/** Events a second over the last redraws. */
+class RateMeter {
+  readonly #totals: { total: number; at: number }[] = [];
+
+  of(total: number): number {
+    const at = performance.now();
+    this.#totals.push({ total, at });
+    if (this.#totals.length > RATE_SPAN) this.#totals.shift();
+    const first = this.#totals[0] as { total: number; at: number };
+    return at > first.at ? Math.round(((total - first.total) * 1000) / (at - first.at)) : 0;
+  }
+}

@@ -1,0 +1,52 @@
+import { compileFilter, escapeUnsafe, lineFilter, readRecording, systemClock } from '../../../index.js';
+import { checkEndpoint } from '../../options/endpoint-argument.js';
+import { filterOptionsOf } from '../../options/filter-options.js';
+import { formatDuration, parseCount, parseDuration } from '../../options/quantity.js';
+import type { Session } from '../../session.js';
+import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
+import type { StreamCommandOptions } from '../../stream/stream-options.js';
+import { ProblemMessages } from '../../terminal/recording-problems.js';
+
+export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
+  file: string;
+  lifecycle?: boolean;
+}
+
+/** Prints a recording through the filters and formats of a live stream: no server, no token. */
+export async function runTailFile(
+  session: Session,
+  endpoints: readonly string[],
+  options: TailFileOptions,
+): Promise<void> {
+  const { out, messages } = session.terminal;
+  const filter = await compileFilter(filterOptionsOf(options));
+  const wanted = new Set(endpoints.map(checkEndpoint));
+  const matches = lineFilter(filter, { lifecycle: options.lifecycle === true });
+  let left = options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, '--count');
+  const enough = new AbortController();
+  const duration = options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
+  for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
+  const printLines = await createLinePrinter(out, options);
+  const startedAt = performance.now();
+  if (duration !== undefined) void systemClock.sleep(duration, enough.signal).then(() => enough.abort());
+  const problems = new ProblemMessages(messages);
+  let events = 0;
+  const batches = readRecording([options.file], {
+    keep: (line) => {
+      if (left <= 0 || (wanted.size > 0 && !wanted.has(line.endpoint ?? '')) || !matches(line)) return false;
+      if (line.kind !== 'event') return true;
+      events++;
+      if (--left <= 0) enough.abort();
+      return true;
+    },
+    onProblem: problems.onProblem,
+    signal: AbortSignal.any([session.stop, enough.signal]),
+  });
+  try {
+    for await (const batch of batches) await printLines(batch);
+  } finally {
+    enough.abort();
+  }
+  const took = formatDuration(performance.now() - startedAt);
+  messages.say(messages.palette.dim(`${events} ${events === 1 ? 'event' : 'events'} in ${took}`));
+}
