@@ -51,7 +51,7 @@ export {
   linesOf,
   parseLine,
 } from './core/recording/line.js';
-export { type LineKind, RecordedLine } from './core/recording/recorded-line.js';
+export { type LineKind, LineView } from './core/recording/line-view.js';
 export { formatTimestamp, parseTimestamp } from './core/recording/timestamp.js';
 export { relativeTime } from './core/relative-time.js';
 export type { RetryOptions } from './core/retry.js';
@@ -85,8 +85,8 @@ export {
 } from './io/on-demand.js';
 export type { InspectedRecording } from './io/recording/inspect.js';
 export type { ReadProblem } from './io/recording/read-problems.js';
+export type { ReadRecordingOptions, RecordedBatch } from './io/recording/read-recording.js';
 export type { ReadOptions } from './io/recording/reader.js';
-export type { RecordedBatch } from './io/recording/recorded-batch.js';
 export type { RecordingWriter, RecordOptions } from './io/recording/writer.js';
 export type { PlaybackControls } from './io/replay/playback.js';
 export type { ServeRecordingOptions } from './io/replay/replay-options.js';

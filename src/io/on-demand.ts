@@ -16,8 +16,10 @@ export const diagnose: typeof import('./diagnosis/diagnose.js').diagnose = async
 };
 
 /** Reads recordings in constant memory, several merged by time. More in `recording/reader.ts`. */
-export const readRecording: typeof import('./recording/reader.js').readRecording = async function* (...args) {
-  const module = await import('./recording/reader.js');
+export const readRecording: typeof import('./recording/read-recording.js').readRecording = async function* (
+  ...args
+) {
+  const module = await import('./recording/read-recording.js');
   yield* module.readRecording(...args);
 };
 

@@ -1,4 +1,4 @@
-import type { RecordedLine } from '../recording/recorded-line.js';
+import type { LineView } from '../recording/line-view.js';
 import type { Filter } from './filter.js';
 
 /**
@@ -11,7 +11,7 @@ import type { Filter } from './filter.js';
 export function lineFilter(
   filter: Filter | undefined,
   { lifecycle }: { lifecycle: boolean },
-): (line: RecordedLine) => boolean {
+): (line: LineView) => boolean {
   const { passesAll, selects } = filter ?? { passesAll: true, selects: false };
   return (line) => {
     if (line.kind === 'connection') return lifecycle;

@@ -1,7 +1,7 @@
 import type { ConnectionState } from './connection-state.js';
 import { findLifecycleLines } from './lifecycle-lines.js';
 import { formatLifecycleLine } from './line.js';
-import type { RecordedLine } from './recorded-line.js';
+import type { LineView } from './line-view.js';
 
 interface Connection {
   connecting: ConnectionState & { state: 'connecting' };
@@ -20,7 +20,7 @@ export class ConnectionMemory {
     findLifecycleLines(bytes, (line) => this.#note(line));
   }
 
-  #note({ connection, endpoint }: RecordedLine): void {
+  #note({ connection, endpoint }: LineView): void {
     if (connection === undefined || endpoint === undefined) return;
     if (connection.state === 'connecting') {
       this.#connections.set(endpoint, { connecting: connection, isOpen: false });

@@ -1,5 +1,5 @@
 import type { LineBatch } from './line.js';
-import { RecordedLine } from './recorded-line.js';
+import { LineView } from './line-view.js';
 
 /** What stands in each lifecycle line that we write; events may hold it too. */
 const MARK = Buffer.from('"connection":{"state":"');
@@ -11,10 +11,10 @@ const LF = 0x0a;
  *
  * @param visit Gets each in turn; the line begins at `line.start` and its line feed stands at `line.end`.
  */
-export function findLifecycleLines(bytes: Buffer, visit: (line: RecordedLine) => void): void {
+export function findLifecycleLines(bytes: Buffer, visit: (line: LineView) => void): void {
   let found = bytes.indexOf(MARK);
   if (found < 0) return;
-  const line = new RecordedLine();
+  const line = new LineView();
   while (found >= 0) {
     const start = found === 0 ? 0 : bytes.lastIndexOf(LF, found - 1) + 1;
     const feed = bytes.indexOf(LF, found);

@@ -1,4 +1,4 @@
-import type { RecordedLine } from '../recording/recorded-line.js';
+import type { LineView } from '../recording/line-view.js';
 import {
   ConnectionHistory,
   type RecordedClose,
@@ -84,7 +84,7 @@ export class RecordingStatistics {
   readonly #inSecond = new Uint32Array(OPEN_SECONDS);
   #peak = 0;
 
-  add(line: RecordedLine): void {
+  add(line: LineView): void {
     const { kind, receivedAt } = line;
     this.#lines++;
     if (receivedAt < this.#first) this.#first = receivedAt;
@@ -96,7 +96,7 @@ export class RecordingStatistics {
     }
   }
 
-  #addEvent({ frame, endpoint = '(unknown)', receivedAt }: RecordedLine): void {
+  #addEvent({ frame, endpoint = '(unknown)', receivedAt }: LineView): void {
     this.#events++;
     const type = this.#types.add(frame.type ?? '(none)');
     this.#endpoints.add(endpoint);

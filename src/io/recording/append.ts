@@ -1,10 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { OpmasError } from '../../core/errors.js';
-import { RecordedLine } from '../../core/recording/recorded-line.js';
+import { LineView } from '../../core/recording/line-view.js';
 import { GzipDamage, gunzip } from './gunzip.js';
 import { localError } from './part-file.js';
-import { readRecording } from './reader.js';
+import { RecordingReader } from './reader.js';
 import { isGzip } from './source.js';
 
 const LF = 0x0a;
@@ -41,18 +41,17 @@ function misnamed(path: string, compressed: boolean): OpmasError {
   return new OpmasError('DATA', `${path} ${what}`, { hint: 'Rename it, or choose another file with -o.' });
 }
 
-/** Lines that do not say when they were received were not written by us, and ours have no place among them. */
+/** Refuses a file whose first lines do not say when they were received: lines of ours have no place among them. */
 async function refuseForeign(path: string): Promise<void> {
-  const keep = ({ receivedAt }: RecordedLine) => {
-    if (Number.isNaN(receivedAt)) {
-      throw new OpmasError('DATA', `${path} has lines of other origin (without received_at)`, {
-        hint: 'Choose another file with -o.',
-      });
-    }
-    return true;
-  };
-  // The first batch is enough to know what it is.
-  for await (const _ of readRecording([path], { keep })) break;
+  await using reader = await RecordingReader.open([path]);
+  let line = reader.next();
+  while (line === undefined && (await reader.fill())) line = reader.next();
+  for (; line !== undefined; line = reader.next()) {
+    if (!Number.isNaN(line.receivedAt)) continue;
+    throw new OpmasError('DATA', `${path} has lines of other origin (without received_at)`, {
+      hint: 'Choose another file with -o.',
+    });
+  }
 }
 
 async function repairText(path: string, handle: FileHandle, size: number): Promise<Repair> {
@@ -60,7 +59,7 @@ async function repairText(path: string, handle: FileHandle, size: number): Promi
   if (end === size) return undefined;
   if (size - end <= MAX_REPAIR_BYTES) {
     const tail = await readRange(handle, end, size);
-    if (new RecordedLine().read(tail, 0, tail.length) !== undefined) {
+    if (new LineView().read(tail, 0, tail.length) !== undefined) {
       await handle.appendFile('\n');
       return undefined;
     }

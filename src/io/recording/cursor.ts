@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { OpmasError } from '../../core/errors.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-state.js';
 import { RECEIVED_AT } from '../../core/recording/event-line.js';
-import { RecordedLine } from '../../core/recording/recorded-line.js';
+import { LineView } from '../../core/recording/line-view.js';
 import { GzipDamage } from './gunzip.js';
 import { type Place, type ReadProblem, ReadProblems } from './read-problems.js';
 import type { OpenSource } from './source.js';
@@ -16,7 +16,7 @@ const TAB = 0x09;
 
 /** Goes through the lines of one source: {@link next} while it says so, {@link fill} when it wants more bytes. */
 export class RecordingCursor {
-  readonly line: RecordedLine;
+  readonly line: LineView;
   readonly name: string;
   readonly #source: OpenSource;
   readonly #problems: ReadProblems;
@@ -41,10 +41,10 @@ export class RecordingCursor {
 
   constructor(
     source: OpenSource,
-    { trusting, isOnly }: { trusting: boolean; isOnly: boolean },
+    { skipJsonCheck, isOnly }: { skipJsonCheck: boolean; isOnly: boolean },
     onProblem: (problem: ReadProblem) => void,
   ) {
-    this.line = new RecordedLine({ trusting, memory: source.memory });
+    this.line = new LineView({ skipJsonCheck, memory: source.memory });
     this.#source = source;
     this.name = source.name;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);

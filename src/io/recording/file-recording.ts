@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
 import type { LineBatch } from '../../core/recording/line.js';
-import { RecordedLine } from '../../core/recording/recorded-line.js';
+import { LineView } from '../../core/recording/line-view.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { FileLock } from '../file-lock.js';
@@ -208,7 +208,7 @@ export class FileRecording implements RecordingWriter {
 
   /** The time of the first line, so that what is put before it does not come from its future. */
   #timeOf(lines: Buffer): string {
-    const line = new RecordedLine();
+    const line = new LineView();
     const kind = line.read(lines, 0, lines.indexOf(LF));
     if (kind === undefined || Number.isNaN(line.receivedAt)) return this.#now();
     return formatTimestamp(line.receivedAt);

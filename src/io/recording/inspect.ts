@@ -1,6 +1,6 @@
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import type { ReadProblem } from './read-problems.js';
-import { type ReadOptions, readRecording } from './reader.js';
+import { type ReadOptions, RecordingReader } from './reader.js';
 
 /** What is in a recording, and what is wrong with it. */
 export interface InspectedRecording extends RecordingReport {
@@ -14,11 +14,11 @@ export interface InspectedRecording extends RecordingReport {
  * Reads recordings to their end, once and in constant memory, and says what is in them.
  *
  * @param sources Paths; `-` is standard input. Several are merged by time.
- * @throws {OpmasError} As {@link readRecording}.
+ * @throws {OpmasError} As {@link RecordingReader}.
  */
 export async function inspectRecording(
   sources: string | readonly string[],
-  options: Omit<ReadOptions, 'keep'> = {},
+  options: ReadOptions = {},
 ): Promise<InspectedRecording> {
   const statistics = new RecordingStatistics();
   let badLines = 0;
@@ -28,12 +28,8 @@ export async function inspectRecording(
     else if (problem.kind !== 'empty') badLines++;
     options.onProblem?.(problem);
   };
-  const keep: ReadOptions['keep'] = (line) => {
-    statistics.add(line);
-    return false;
-  };
-  for await (const _ of readRecording(sources, { ...options, keep, onProblem })) {
-    // Nothing is kept, so there are no batches.
-  }
+  const paths = typeof sources === 'string' ? [sources] : sources;
+  await using reader = await RecordingReader.open(paths, { ...options, onProblem });
+  await reader.visit((line) => statistics.add(line));
   return { ...statistics.finish(), badLines, tornTail };
 }

@@ -1,120 +1,202 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
-import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from './cursor.js';
 import type { ReadProblem } from './read-problems.js';
-import { BatchBuilder, type RecordedBatch } from './recorded-batch.js';
 import { type OpenSource, openSource } from './source.js';
 
-/** What {@link readRecording} takes besides the sources; all of it optional. */
+/** Options for reading recordings, all optional. */
 export interface ReadOptions {
-  /**
-   * Looks at each line as it is read and says whether it shall be in a batch. The line holds during the call only.
-   * Default: all. Whoever wants no batches at all returns `false` always.
-   */
-  keep?: ((line: RecordedLine) => boolean) | undefined;
-  /** Told of damage that was skipped. */
+  /** Called for each piece of damage that was skipped. */
   onProblem?: ((problem: ReadProblem) => void) | undefined;
-  /** Damage is an error. Default `false`. */
+  /** Treat damage as an error. Default `false`. */
   strict?: boolean | undefined;
-  /** Stops the reading; what was read is still given. */
+  /** Ends the reading early, without an error. Lines that were read before are still given. */
   signal?: AbortSignal | undefined;
-  /** What the source `-` means. Default: standard input. */
+  /** Stream for the source `-`. Default: standard input. */
   stdin?: Readable | undefined;
-  /** Told how many bytes were read from the files, as they are stored there. */
+  /** Called with the number of bytes read from the files, as they are stored there. */
   onRead?: ((bytes: number) => void) | undefined;
 }
 
-/** What {@link collectRecording} takes besides. */
-export interface CollectOptions extends ReadOptions {
+/** Options of a {@link RecordingReader}. */
+export interface ReaderOptions extends ReadOptions {
   /**
-   * Take event lines that we wrote by their ends: their JSON is not checked, and nothing can be asked of their
-   * frames. Several times as fast. Torn lines are found all the same. Default `false`.
+   * Do not check the JSON of event lines that we wrote: several times as fast, but `frame` of their views is unusable.
+   * Torn lines are found all the same. Default `false`.
    */
-  trusting?: boolean | undefined;
-  /** What messages call a source, where that is not its path. */
+  skipJsonCheck?: boolean | undefined;
+  /** Names of sources in messages, where the path would say nothing (a spooled stdin). */
   names?: ReadonlyMap<string, string> | undefined;
-  /** Bytes to read at a time, at most; at least 16 KiB. Default 512 KiB. */
+  /** Upper limit for one read from a file, in bytes; at least 16 KiB. Default 512 KiB. */
   maxBlockBytes?: number | undefined;
 }
 
-/** Memory for blocks of all sources together. */
+/** Memory for the blocks of all sources together. */
 const TOTAL_BLOCK_BYTES = 4 * 1024 * 1024;
 const MAX_BLOCK_BYTES = 512 * 1024;
 const MIN_BLOCK_BYTES = 16 * 1024;
 
-/** Gathers lines, as they are read, into whatever is to be made of them. */
-export interface LineCollector<Batch> {
-  readonly isEmpty: boolean;
-  /** Whether there is room for the line; what is empty takes any line. */
-  hasRoomFor(line: RecordedLine): boolean;
-  /** Adds the line. Its bytes stay as they are until {@link settle} or {@link take}. */
-  add(line: RecordedLine): void;
-  /** Copies what has been added, before its block is used again. */
-  settle(): void;
-  /** Gives what was gathered and begins anew. */
-  take(): Batch;
-}
-
 /**
- * Reads recordings: files of lines of any origin, gzip data included, in constant memory. Several are merged by time:
- * each keeps its own order, and a line without a time stays with the one before it. Lines are given as they stand,
- * without byte order marks, blank lines and carriage returns at their ends.
+ * Reads the lines of recordings: files of lines of any origin, gzip data included, in constant memory. Several sources
+ * are merged by time: each keeps its own order, and a line without a time stays with the line before it.
  *
- * Damage (a torn last line, a line that is no JSON object, torn gzip data) is skipped and told to `onProblem`.
+ * ```ts
+ * do {
+ *   for (let line = reader.next(); line !== undefined; line = reader.next()) use(line);
+ * } while (await reader.fill());
+ * ```
  *
- * @param sources Paths; `-` is standard input. Nothing is opened before the iteration begins; then all are.
- * @throws {OpmasError} From the iteration. `USAGE`: no such file. `LOCAL`: it can't be read. `DATA`: it is no
- *   recording, has a newer format or a line over 64 MiB, or, with `strict`, is damaged.
+ * Damage (a torn last line, a line that is not a JSON object, torn gzip data) is skipped and passed to `onProblem`.
  */
-export function readRecording(
-  sources: string | readonly string[],
-  options: ReadOptions = {},
-): AsyncGenerator<RecordedBatch, void, undefined> {
-  const paths = typeof sources === 'string' ? [sources] : sources;
-  return collectRecording(paths, new BatchBuilder(), options);
-}
+export class RecordingReader {
+  readonly #sources: readonly OpenSource[];
+  readonly #signal: AbortSignal | undefined;
+  /** Sources that have not ended. */
+  #tracks: Track[];
+  /** The track of the line that was given last, and the time up to which its lines come before all others. */
+  #current: Track | undefined;
+  #limit = Number.NEGATIVE_INFINITY;
+  /** The track that needs more bytes before anything else can go on. */
+  #wanting: Track | undefined;
+  #failure: { error: unknown } | undefined;
 
-/** The same as {@link readRecording}, with batches made by somebody else. */
-export async function* collectRecording<Batch>(
-  sources: readonly string[],
-  collector: LineCollector<Batch>,
-  options: CollectOptions = {},
-): AsyncGenerator<Batch, void, undefined> {
-  if (sources.filter((path) => path === '-').length > 1) {
-    throw new OpmasError('USAGE', 'stdin (-) can be read only once');
+  private constructor(sources: readonly OpenSource[], options: ReaderOptions) {
+    const onProblem = problemHandler(options);
+    const reading = { skipJsonCheck: options.skipJsonCheck === true, isOnly: sources.length === 1 };
+    this.#sources = sources;
+    this.#signal = options.signal;
+    this.#tracks = sources.map((source) => ({
+      cursor: new RecordingCursor(source, reading, onProblem),
+      hasLine: false,
+      time: Number.NEGATIVE_INFINITY,
+    }));
   }
-  const { maxBlockBytes = MAX_BLOCK_BYTES, trusting = false, keep, names, signal } = options;
-  const opened: OpenSource[] = [];
-  try {
+
+  /**
+   * Opens the sources.
+   *
+   * @param sources Paths; `-` is standard input.
+   * @throws {OpmasError} `USAGE` when there is no such file, `LOCAL` when it cannot be opened.
+   */
+  static async open(sources: readonly string[], options: ReaderOptions = {}): Promise<RecordingReader> {
+    if (sources.filter((path) => path === '-').length > 1) {
+      throw new OpmasError('USAGE', 'stdin (-) can be read only once');
+    }
+    const { maxBlockBytes = MAX_BLOCK_BYTES, skipJsonCheck = false, names } = options;
     const perSource = Math.floor(TOTAL_BLOCK_BYTES / (2 * sources.length));
     const blockSize = Math.max(MIN_BLOCK_BYTES, Math.min(maxBlockBytes, perSource));
-    for (const path of sources) {
-      const source = await openSource(path, { ...options, blockSize, scanned: !trusting });
-      opened.push({ ...source, name: names?.get(path) ?? source.name });
-    }
-    const onProblem = problemHandler(options);
-    const reading = { trusting, isOnly: sources.length === 1 };
-    const cursors = opened.map((source) => new RecordingCursor(source, reading, onProblem));
-    const merge = new Merge(cursors, collector, keep);
-    while (!signal?.aborted && !merge.isDone) {
-      let failure: { error: unknown } | undefined;
-      try {
-        merge.drain();
-      } catch (error) {
-        failure = { error };
+    const opened: OpenSource[] = [];
+    try {
+      for (const path of sources) {
+        const source = await openSource(path, { ...options, blockSize, scanned: !skipJsonCheck });
+        opened.push({ ...source, name: names?.get(path) ?? source.name });
       }
-      // What stands before damage is as good as ever.
-      if (!collector.isEmpty) yield collector.take();
-      if (failure !== undefined) throw failure.error;
-      await merge.fill();
+    } catch (error) {
+      for (const source of opened) await source.close();
+      throw error;
     }
-  } catch (error) {
-    // What was cut short by the caller looks torn or empty, but is not.
-    if (!signal?.aborted) throw error;
-  } finally {
-    for (const source of opened) await source.close();
+    return new RecordingReader(opened, options);
   }
+
+  /**
+   * Moves to the next line that is in memory. The view is used again for the next line, but its bytes stay as they are
+   * until {@link fill}.
+   *
+   * @returns `undefined` when {@link fill} has to bring more bytes.
+   */
+  next(): LineView | undefined {
+    if (this.#failure !== undefined) return undefined;
+    try {
+      const current = this.#current;
+      if (current !== undefined) {
+        if (!this.#advance(current)) return undefined;
+        if (current.time < this.#limit) return current.cursor.line;
+      }
+      return this.#nextOfAll();
+    } catch (error) {
+      // Lines before damage are as good as ever, so the consumer may handle them first.
+      this.#failure = { error };
+      return undefined;
+    }
+  }
+
+  /**
+   * Brings more bytes. Call it when {@link next} has returned `undefined`; earlier views become invalid.
+   *
+   * @returns `false` at the end, or when the signal was aborted.
+   * @throws {OpmasError} `DATA`: a source is not a recording, has a newer format or a line over 64 MiB, or is damaged
+   *   and `strict` is set. `LOCAL`: it cannot be read.
+   */
+  async fill(): Promise<boolean> {
+    if (this.#signal?.aborted) return false;
+    try {
+      if (this.#failure !== undefined) throw this.#failure.error;
+      const track = this.#wanting;
+      if (track !== undefined) {
+        this.#wanting = undefined;
+        if (!(await track.cursor.fill())) this.#tracks = this.#tracks.filter((other) => other !== track);
+      }
+      return this.#tracks.length > 0;
+    } catch (error) {
+      // Input that an abort has cut short looks torn or empty.
+      if (this.#signal?.aborted) return false;
+      throw error;
+    }
+  }
+
+  /** Calls `onLine` with each line up to the end. @throws {OpmasError} As {@link fill}. */
+  async visit(onLine: (line: LineView) => void): Promise<void> {
+    do {
+      for (let line = this.next(); line !== undefined; line = this.next()) onLine(line);
+    } while (await this.fill());
+  }
+
+  /** Closes the sources. */
+  async close(): Promise<void> {
+    for (const source of this.#sources) await source.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Chooses the track with the earliest line; of several the first. */
+  #nextOfAll(): LineView | undefined {
+    for (const track of this.#tracks) if (!track.hasLine && !this.#advance(track)) return undefined;
+    let earliest = this.#tracks[0];
+    if (earliest === undefined) return undefined;
+    for (const track of this.#tracks) if (track.time < earliest.time) earliest = track;
+    this.#limit = Number.POSITIVE_INFINITY;
+    for (const track of this.#tracks) {
+      if (track !== earliest && track.time < this.#limit) this.#limit = track.time;
+    }
+    this.#current = earliest;
+    return earliest.cursor.line;
+  }
+
+  #advance(track: Track): boolean {
+    track.hasLine = track.cursor.next();
+    if (!track.hasLine) {
+      this.#current = undefined;
+      this.#wanting = track;
+      return false;
+    }
+    // The times of a single source do not matter here, and reading them costs.
+    if (this.#tracks.length === 1) return true;
+    const { receivedAt } = track.cursor.line;
+    if (receivedAt > track.time) track.time = receivedAt;
+    return true;
+  }
+}
+
+/** One source of a {@link RecordingReader}. */
+interface Track {
+  readonly cursor: RecordingCursor;
+  /** Whether the cursor stands at a line. */
+  hasLine: boolean;
+  /** Place of that line in the merge: its own time, or that of a later line before it. */
+  time: number;
 }
 
 function problemHandler({ strict, onProblem }: ReadOptions): (problem: ReadProblem) => void {
@@ -123,92 +205,4 @@ function problemHandler({ strict, onProblem }: ReadOptions): (problem: ReadProbl
     onProblem?.(problem);
     throw new OpmasError('DATA', problem.message, { hint: 'Without --strict, damage is skipped.' });
   };
-}
-
-/** One of the sources of a {@link Merge}. */
-interface Track {
-  readonly cursor: RecordingCursor;
-  /** Whether the cursor stands at a line that has not been taken. */
-  hasLine: boolean;
-  /** When it is the turn of that line: its own time, or that of a later line before it. */
-  time: number;
-}
-
-/** Takes lines from several cursors in the order of their times. */
-class Merge {
-  readonly #collector: LineCollector<unknown>;
-  #tracks: Track[];
-  readonly #keep: ((line: RecordedLine) => boolean) | undefined;
-  /** The track that needs more bytes before anything else can go on. */
-  #wanting: Track | undefined;
-
-  constructor(
-    cursors: readonly RecordingCursor[],
-    collector: LineCollector<unknown>,
-    keep: ((line: RecordedLine) => boolean) | undefined,
-  ) {
-    this.#collector = collector;
-    this.#tracks = cursors.map((cursor) => ({ cursor, hasLine: false, time: Number.NEGATIVE_INFINITY }));
-    this.#keep = keep;
-  }
-
-  get isDone(): boolean {
-    return this.#tracks.length === 0;
-  }
-
-  /** Takes lines until the batch is full or a source needs more bytes. */
-  drain(): void {
-    for (const track of this.#tracks) if (!track.hasLine && !this.#advance(track)) return;
-    for (;;) {
-      const track = this.#earliest();
-      const limit = this.#limitFor(track);
-      do {
-        if (!this.#take(track.cursor.line)) return;
-        track.hasLine = false;
-        if (!this.#advance(track)) return;
-      } while (track.time < limit);
-    }
-  }
-
-  /** Brings the bytes that {@link drain} stopped for. */
-  async fill(): Promise<void> {
-    const track = this.#wanting;
-    if (track === undefined) return;
-    this.#wanting = undefined;
-    if (!(await track.cursor.fill())) this.#tracks = this.#tracks.filter((other) => other !== track);
-  }
-
-  #take(line: RecordedLine): boolean {
-    if (!this.#collector.hasRoomFor(line)) return false;
-    if (this.#keep === undefined || this.#keep(line)) this.#collector.add(line);
-    return true;
-  }
-
-  #advance(track: Track): boolean {
-    if (!track.cursor.next()) {
-      this.#collector.settle();
-      this.#wanting = track;
-      return false;
-    }
-    track.hasLine = true;
-    // The times of a single source do not matter here, and reading them costs.
-    if (this.#tracks.length === 1) return true;
-    const { receivedAt } = track.cursor.line;
-    if (receivedAt > track.time) track.time = receivedAt;
-    return true;
-  }
-
-  /** The track whose turn it is; of several the first. */
-  #earliest(): Track {
-    let earliest = this.#tracks[0] as Track;
-    for (const track of this.#tracks) if (track.time < earliest.time) earliest = track;
-    return earliest;
-  }
-
-  /** Up to when the lines of this track can be taken without looking at the others. */
-  #limitFor(track: Track): number {
-    let limit = Number.POSITIVE_INFINITY;
-    for (const other of this.#tracks) if (other !== track && other.time < limit) limit = other.time;
-    return limit;
-  }
 }

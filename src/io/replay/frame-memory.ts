@@ -1,4 +1,4 @@
-import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import {
   frameHeaderLength,
   OPCODE_BINARY,
@@ -49,7 +49,7 @@ export class FrameMemory {
     this.#to = new Uint32Array(mostLines);
   }
 
-  hasRoomFor(line: RecordedLine): boolean {
+  hasRoomFor(line: LineView): boolean {
     return this.#reserved + line.end - line.start + LONGEST_HEADER + SMALL_GAP <= this.#middle;
   }
 
@@ -63,7 +63,7 @@ export class FrameMemory {
    *
    * @returns Where its frame will end in the block of its lane.
    */
-  add(i: number, line: RecordedLine, lane: number): number {
+  add(i: number, line: LineView, lane: number): number {
     this.#reserve(line.end - line.start + LONGEST_HEADER + SMALL_GAP);
     const payloadLength = line.members > 0 ? this.#addEvent(i, line) : this.#addOther(i, line);
     this.events[lane] = (this.events[lane] ?? 0) + 1;
@@ -130,7 +130,7 @@ export class FrameMemory {
     this.#memory = Buffer.allocUnsafeSlow(2 * this.#middle);
   }
 
-  #addEvent(i: number, { bytes, start, members, end }: RecordedLine): number {
+  #addEvent(i: number, { bytes, start, members, end }: LineView): number {
     if (bytes !== this.#span || start < this.#spanEnd || start - this.#spanEnd > SMALL_GAP) {
       this.settle();
       this.#span = bytes;
@@ -143,7 +143,7 @@ export class FrameMemory {
     return end - members + 1;
   }
 
-  #addOther(i: number, line: RecordedLine): number {
+  #addOther(i: number, line: LineView): number {
     const payload = line.payload() ?? NOTHING;
     this.#others.set(i, { payload, opcode: line.isBinary ? OPCODE_BINARY : OPCODE_TEXT });
     return payload.length;

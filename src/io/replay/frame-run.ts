@@ -1,7 +1,7 @@
 import type { ConnectionState } from '../../core/recording/connection-state.js';
-import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import type { Pace } from '../../core/replay/pace.js';
-import type { LineCollector } from '../recording/reader.js';
+import type { LineCollector } from '../recording/read-recording.js';
 import { FrameMemory } from './frame-memory.js';
 import type { LaneTable } from './lane-table.js';
 
@@ -70,12 +70,12 @@ export class FrameRunBuilder implements LineCollector<FrameRun> {
     return this.#run.count === 0;
   }
 
-  hasRoomFor(line: RecordedLine): boolean {
+  hasRoomFor(line: LineView): boolean {
     const { count, memory } = this.#run;
     return count === 0 || (count < this.#mostLines && memory.hasRoomFor(line));
   }
 
-  add(line: RecordedLine): void {
+  add(line: LineView): void {
     const { timed, lifecycle, wants } = this.#options;
     const run = this.#run;
     const connection = line.kind === 'connection' ? line.connection : undefined;
@@ -114,7 +114,7 @@ export class FrameRunBuilder implements LineCollector<FrameRun> {
     if (this.#spare.length < MOST_SPARE_RUNS) this.#spare.push(run);
   }
 
-  #laneOf(line: RecordedLine): number {
+  #laneOf(line: LineView): number {
     if (line.endpoint !== this.#endpoint) {
       this.#endpoint = line.endpoint;
       this.#lane = this.#options.lanes.indexOf(line.endpoint);
@@ -122,7 +122,7 @@ export class FrameRunBuilder implements LineCollector<FrameRun> {
     return this.#lane;
   }
 
-  #dueOf(line: RecordedLine): number {
+  #dueOf(line: LineView): number {
     const { receivedAt } = line;
     return this.#options.pace.next(Number.isNaN(receivedAt) ? undefined : receivedAt);
   }

@@ -1,9 +1,9 @@
 import type { Filter } from '../../core/filter/filter.js';
-import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import { Pace, type PaceOptions } from '../../core/replay/pace.js';
 import { type Moment, TimeWindow } from '../../core/replay/time-window.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-import { collectRecording, type LineCollector } from '../recording/reader.js';
+import { collectRecording, type LineCollector } from '../recording/read-recording.js';
 import { type FrameRun, FrameRunBuilder } from './frame-run.js';
 import type { LaneTable } from './lane-table.js';
 
@@ -74,13 +74,13 @@ export async function* readPasses<Batch>(
   const pace = new Pace(programme.pace);
   const collector = createCollector(pace);
   const { filter, strict, onNothing } = programme;
-  const reading = { ...programme, trusting: filter.passesAll && !strict, maxBlockBytes: blockBytes };
+  const reading = { ...programme, skipJsonCheck: filter.passesAll && !strict, maxBlockBytes: blockBytes };
   for (let pass = 0; pass < programme.passes && !signal.aborted; pass++) {
     pace.restart();
     const selection = new Selection(programme);
     // `AbortSignal.any` would leave something behind in the signal for each pass of a loop.
     signal.addEventListener('abort', selection.end);
-    const keep = selection.keepsAll ? undefined : (line: RecordedLine) => selection.keeps(line);
+    const keep = selection.keepsAll ? undefined : (line: LineView) => selection.keeps(line);
     let batches = 0;
     let isEmpty = true;
     for await (const batch of collectRecording(programme.sources, collector, {
@@ -125,7 +125,7 @@ class Selection {
   /** Nothing more is wanted. */
   readonly end = (): void => this.#over.abort();
 
-  keeps(line: RecordedLine): boolean {
+  keeps(line: LineView): boolean {
     const place = this.#window.place(Number.isNaN(line.receivedAt) ? undefined : line.receivedAt);
     if (place === 'over') this.#over.abort();
     if (place !== 'inside') return false;

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { RecordedLine } from '../../core/recording/recorded-line.js';
+import { LineView } from '../../core/recording/line-view.js';
 import { pointOf } from '../../core/replay/time-window.js';
 import type { Programme } from './read-frames.js';
 import type { Beginning } from './survey.js';
@@ -45,7 +45,7 @@ async function lastTime(path: string): Promise<number> {
 }
 
 function timeOfLastLine(tail: Buffer): number {
-  const line = new RecordedLine();
+  const line = new LineView();
   for (let end = tail.lastIndexOf(LF); end >= 0; ) {
     const before = end === 0 ? -1 : tail.lastIndexOf(LF, end - 1);
     if (line.read(tail, before + 1, end) !== undefined) return line.receivedAt;

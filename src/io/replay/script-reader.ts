@@ -1,8 +1,8 @@
-import type { RecordedLine } from '../../core/recording/recorded-line.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import { MICROSECONDS, SLACK_MS } from '../../core/replay/downtime.js';
 import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { Pace } from '../../core/replay/pace.js';
-import type { LineCollector } from '../recording/reader.js';
+import type { LineCollector } from '../recording/read-recording.js';
 import type { LaneTable } from './lane-table.js';
 import type { Paced, Pacer } from './pacer.js';
 import { type Programme, readPasses } from './read-frames.js';
@@ -131,7 +131,7 @@ class ScriptLines implements LineCollector<undefined> {
     return true;
   }
 
-  add(line: RecordedLine): void {
+  add(line: LineView): void {
     this.isEmpty = false;
     const { receivedAt, connection } = line;
     const due = this.#pace.next(Number.isNaN(receivedAt) ? undefined : receivedAt);

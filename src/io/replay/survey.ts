@@ -1,6 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
-import type { RecordedLine } from '../../core/recording/recorded-line.js';
-import { collectRecording, type LineCollector } from '../recording/reader.js';
+import type { LineView } from '../../core/recording/line-view.js';
+import { collectRecording, type LineCollector } from '../recording/read-recording.js';
 import type { Programme } from './read-frames.js';
 
 /** When a recording begins, in microseconds since 1970; `NaN` where it does not say. */
@@ -20,7 +20,7 @@ export async function surveyBeginning(programme: Programme, needsTimes: boolean)
   const beginning: Beginning = { firstLine: Number.NaN, firstEvent: Number.NaN };
   let seen = false;
   const looked = new AbortController();
-  const keep = (line: RecordedLine) => {
+  const keep = (line: LineView) => {
     programme.lanes.indexOf(line.endpoint);
     if (Number.isNaN(beginning.firstLine)) beginning.firstLine = line.receivedAt;
     if (line.kind === 'connection' || seen) return false;
@@ -51,7 +51,6 @@ const nothing: LineCollector<never> = {
   isEmpty: true,
   hasRoomFor: () => true,
   add: () => undefined,
-  settle: () => undefined,
   take: () => {
     throw new Error('there is nothing to take');
   },
@@ -60,9 +59,9 @@ const nothing: LineCollector<never> = {
 /** Shows `keep` every line, up to the end of the block in which the signal comes. */
 export async function lookThrough(
   { sources, names }: Programme,
-  keep: (line: RecordedLine) => boolean,
+  keep: (line: LineView) => boolean,
   signal: AbortSignal,
 ): Promise<void> {
-  const options = { keep, names, signal, trusting: true, maxBlockBytes: BLOCK_BYTES };
+  const options = { keep, names, signal, skipJsonCheck: true, maxBlockBytes: BLOCK_BYTES };
   for await (const _none of collectRecording(sources, nothing, options));
 }

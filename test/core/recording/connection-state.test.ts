@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readConnectionState } from '../../../src/core/recording/connection-state.js';
-import { RecordedLine } from '../../../src/core/recording/recorded-line.js';
+import { LineView } from '../../../src/core/recording/line-view.js';
 import { LifecycleScript } from '../../../src/core/replay/lifecycle-script.js';
 import { RecordingStatistics } from '../../../src/core/statistics/recording-statistics.js';
 
@@ -60,7 +60,7 @@ describe('what a line says of a connection', () => {
         for (const [index, content] of contents.entries()) {
           const stamp = `2026-11-22T21:50:0${index}.123456Z`;
           const text = Buffer.from(JSON.stringify({ received_at: stamp, ...content, endpoint: 'rules' }));
-          const line = new RecordedLine();
+          const line = new LineView();
           line.read(text, 0, text.length);
           statistics.add(line);
           script.add('rules', index * 1e6, line.connection);

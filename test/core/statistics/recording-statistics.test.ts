@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { RecordedLine } from '../../../src/core/recording/recorded-line.js';
+import { LineView } from '../../../src/core/recording/line-view.js';
 import { RecordingStatistics } from '../../../src/core/statistics/recording-statistics.js';
 
 function statisticsOf(lines: readonly string[]): RecordingStatistics {
   const statistics = new RecordingStatistics();
-  const line = new RecordedLine();
+  const line = new LineView();
   for (const text of lines) {
     const bytes = Buffer.from(text);
     if (line.read(bytes, 0, bytes.length) === undefined) throw new Error(text);

@@ -10,8 +10,8 @@ import {
   formatInvalidLine,
   formatLifecycleLine,
   formatTimestamp,
-  type ReadOptions,
   type ReadProblem,
+  type ReadRecordingOptions,
   readRecording,
 } from '../../../src/index.js';
 import { stamp } from '../../support/recordings.js';
@@ -29,7 +29,7 @@ async function file(content: string | Buffer): Promise<string> {
   return path;
 }
 
-async function read(sources: string | string[], options: ReadOptions = {}) {
+async function read(sources: string | string[], options: ReadRecordingOptions = {}) {
   const problems: ReadProblem[] = [];
   const chunks: Buffer[] = [];
   const times: number[] = [];
@@ -178,7 +178,7 @@ describe('what may stand around the lines', () => {
       '{"data":{"a":1},"endpoint":"devices","received_at":"1970-01-01T00:00:02.5+00:00","type":"x"}\n' +
       '{"received_at": "1970-01-01T00:00:03.000000Z", "endpoint": "devices", "type": "x"}\n';
     const payloads: unknown[] = [];
-    const keep: ReadOptions['keep'] = (line) => {
+    const keep: ReadRecordingOptions['keep'] = (line) => {
       payloads.push(line.payload()?.toString(), line.connection?.state);
       return true;
     };

@@ -1,7 +1,66 @@
 import type { LineBatch } from '../../core/recording/line.js';
-import type { LineKind, RecordedLine } from '../../core/recording/recorded-line.js';
+import type { LineKind, LineView } from '../../core/recording/line-view.js';
+import { type ReaderOptions, type ReadOptions, RecordingReader } from './reader.js';
 
-/** Lines out of a recording, with what was found out about each while it was read. */
+/** Options of {@link readRecording}, all optional. */
+export interface ReadRecordingOptions extends ReadOptions {
+  /** Decides for each line whether the batches contain it. The view is valid during the call only. Default: all. */
+  keep?: ((line: LineView) => boolean) | undefined;
+}
+
+/**
+ * Reads recordings in batches of whole lines, in constant memory; several sources are merged by time. Lines are given
+ * as they stand, without byte order marks, blank lines and carriage returns at their ends.
+ *
+ * @param sources Paths; `-` is standard input. Nothing is opened before the iteration begins; then all are.
+ * @throws {OpmasError} From the iteration, as `RecordingReader.open` and `fill` do: `USAGE`, `LOCAL` or `DATA`.
+ */
+export async function* readRecording(
+  sources: string | readonly string[],
+  options: ReadRecordingOptions = {},
+): AsyncGenerator<RecordedBatch, void, undefined> {
+  const paths = typeof sources === 'string' ? [sources] : sources;
+  yield* collectRecording(paths, new BatchBuilder(), options);
+}
+
+/** Gathers lines into anything. Goes with the replay that uses it. */
+export interface LineCollector<Batch> {
+  readonly isEmpty: boolean;
+  /** Whether there is room for the line; an empty collector takes any line. */
+  hasRoomFor(line: LineView): boolean;
+  /** Adds the line. Its bytes stay as they are until {@link take}. */
+  add(line: LineView): void;
+  /** Gives what was gathered and begins anew. */
+  take(): Batch;
+}
+
+/** Reads recordings into batches of any kind. Goes with the replay that uses it. */
+export async function* collectRecording<Batch>(
+  sources: readonly string[],
+  collector: LineCollector<Batch>,
+  { keep, ...options }: ReadRecordingOptions & ReaderOptions = {},
+): AsyncGenerator<Batch, void, undefined> {
+  await using reader = await RecordingReader.open(sources, options);
+  do {
+    for (let line = reader.next(); line !== undefined; line = reader.next()) {
+      try {
+        if (keep !== undefined && !keep(line)) continue;
+      } catch (error) {
+        // A filter that fails at this line has judged the lines before.
+        if (!collector.isEmpty) yield collector.take();
+        throw error;
+      }
+      if (!collector.hasRoomFor(line)) {
+        yield collector.take();
+        if (options.signal?.aborted) return;
+      }
+      collector.add(line);
+    }
+    if (!collector.isEmpty) yield collector.take();
+  } while (await reader.fill());
+}
+
+/** Lines of a recording, with what is known of each. */
 export interface RecordedBatch extends LineBatch {
   /** For each line the offset after it, its LF included. */
   readonly ends: readonly number[];
@@ -16,8 +75,8 @@ const BATCH_BYTES = 256 * 1024;
 const LF = 0x0a;
 const NOTHING = Buffer.alloc(0);
 
-/** Gathers lines from several places into one block. Lines that follow each other in their block are copied at once. */
-export class BatchBuilder {
+/** Copies lines into one block. Lines that follow each other in their own block are copied together. */
+class BatchBuilder {
   #target: Buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
   #used = 0;
   #ends: number[] = [];
@@ -38,12 +97,12 @@ export class BatchBuilder {
   }
 
   /** Whether there is room for the line; an empty batch takes a line of any length. */
-  hasRoomFor(line: RecordedLine): boolean {
+  hasRoomFor(line: LineView): boolean {
     return this.isEmpty || this.#used + line.end - line.start + 1 <= this.#target.length;
   }
 
   /** Adds the line. Its bytes have to stay as they are until {@link settle} or {@link take}. */
-  add(line: RecordedLine): void {
+  add(line: LineView): void {
     const { bytes, start, end } = line;
     const length = end - start + 1;
     if (this.isEmpty && length > this.#target.length) this.#target = Buffer.allocUnsafeSlow(length);

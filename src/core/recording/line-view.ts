@@ -29,12 +29,12 @@ const LABEL_HEAD = new BytePattern(Buffer.from(ENDPOINT));
 export type LineKind = Line['kind'];
 
 /** How lines are to be looked at. */
-export interface RecordedLineOptions {
+export interface LineViewOptions {
   /**
    * Take event lines that we wrote by their ends, without looking at the JSON between: several times as fast. Nothing
    * can be asked of `frame` then. Default `false`.
    */
-  trusting?: boolean;
+  skipJsonCheck?: boolean;
   /** Where most of the lines stand, if they stand in such memory. */
   memory?: ScanMemory | undefined;
 }
@@ -43,7 +43,7 @@ export interface RecordedLineOptions {
  * Looks at one line of a recording after another. One object is used again and again, so that nothing is allocated
  * per line; what it says holds until the next {@link read} and as long as the bytes stay as they are.
  */
-export class RecordedLine {
+export class LineView {
   /** The event: its type, subject and value. Only for lines of kind `event`. */
   readonly frame: FrameReader;
   kind: LineKind = 'event';
@@ -63,7 +63,7 @@ export class RecordedLine {
    */
   members = 0;
 
-  readonly #trusting: boolean;
+  readonly #skipJsonCheck: boolean;
   readonly #timestamps = new TimestampReader();
   /** A line that has not the fixed shape of our event lines, in parts. */
   #line: Line | undefined;
@@ -75,8 +75,8 @@ export class RecordedLine {
   #timestampAt = -1;
   #receivedAt = Number.NaN;
 
-  constructor({ trusting = false, memory }: RecordedLineOptions = {}) {
-    this.#trusting = trusting;
+  constructor({ skipJsonCheck = false, memory }: LineViewOptions = {}) {
+    this.#skipJsonCheck = skipJsonCheck;
     this.frame = new FrameReader(memory);
   }
 
@@ -92,7 +92,7 @@ export class RecordedLine {
     this.end = end;
     this.#line = undefined;
     if (!this.#readHead(bytes, start, end)) return this.#readUnusual(bytes, start, end);
-    if (this.#trusting && bytes[end - 1] === CLOSING_BRACE) {
+    if (this.#skipJsonCheck && bytes[end - 1] === CLOSING_BRACE) {
       if (this.#isGlued(bytes, end) && parseLine(bytes, start, end) === undefined) return undefined;
     } else if (this.frame.readLine(bytes, end, this.members - 1) !== 'object') {
       return undefined;
@@ -118,7 +118,7 @@ export class RecordedLine {
     if (!this.#readSecondMember(bytes, second, end)) return false;
     this.#timestampAt = start + TIMESTAMP_OFFSET;
     // Damage there is not seen by who looks at the JSON: that begins behind the endpoint.
-    return this.#trusting || !Number.isNaN(this.receivedAt);
+    return this.#skipJsonCheck || !Number.isNaN(this.receivedAt);
   }
 
   /** Remembers the first few second members: recordings have as many as they have endpoints. */
