@@ -3,12 +3,12 @@ export interface TokenClaims {
   /** `sub`: whom the token stands for. */
   subject: string | undefined;
   /** `exp` in milliseconds since 1970; `undefined` when it is absent or odd. */
-  expiresAt: number | undefined;
+  expiresAtMs: number | undefined;
   /** `iat` in milliseconds since 1970. */
-  issuedAt: number | undefined;
+  issuedAtMs: number | undefined;
 }
 
-const NO_CLAIMS: TokenClaims = { subject: undefined, expiresAt: undefined, issuedAt: undefined };
+const NO_CLAIMS: TokenClaims = { subject: undefined, expiresAtMs: undefined, issuedAtMs: undefined };
 
 /** Above it, a number cannot be meant as seconds: it would be past the year 33,000. */
 const MOST_SECONDS = 1e12;
@@ -37,8 +37,8 @@ export function readClaims(token: string): TokenClaims {
     const { sub, exp, iat } = claims as Record<string, unknown>;
     return {
       subject: typeof sub === 'string' || typeof sub === 'number' ? String(sub) : undefined,
-      expiresAt: instant(exp),
-      issuedAt: instant(iat),
+      expiresAtMs: instant(exp),
+      issuedAtMs: instant(iat),
     };
   } catch {
     return NO_CLAIMS;

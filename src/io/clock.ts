@@ -1,58 +1,60 @@
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Longest wait that `setTimeout` can do; above it, it fires at once. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+/** The longest wait that `setTimeout` can do; it fires at once for anything longer. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Time, handed in wherever it is needed so that tests can own it. */
 export interface Clock {
   /** Wall clock: microseconds since 1970. It may jump. */
-  now(): number;
+  nowMicros(): number;
   /** Milliseconds, with fractions, that never jump. */
-  monotonic(): number;
-  /** Waits; ends early, normally, when the signal aborts. Any length is safe. */
-  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  monotonicMs(): number;
+  /** Waits. Ends early, normally, when the signal aborts. Any length is safe. */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 
-async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  let left = milliseconds;
-  while (left > 0 && !signal?.aborted) {
-    const step = Math.min(left, LONGEST_TIMEOUT_MS);
-    await delay(step, undefined, signal ? { signal } : {}).catch(() => undefined);
-    left -= step;
+async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
+  let leftMs = durationMs;
+  while (leftMs > 0 && !signal?.aborted) {
+    const stepMs = Math.min(leftMs, LONGEST_TIMER_MS);
+    await delay(stepMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+    leftMs -= stepMs;
   }
 }
 
 /** The machine's own clock. */
 export const systemClock: Clock = {
-  now: () => Date.now() * 1000,
-  monotonic: () => performance.now(),
+  nowMicros: () => Date.now() * 1000,
+  monotonicMs: () => performance.now(),
   sleep,
 };
 
-const MICROSECONDS_PER_SECOND = 1_000_000;
+/** A wall clock that is this far ahead of the stamps was corrected, or the machine was suspended. */
+const REANCHOR_MICROS = 1_000_000;
 
 /**
  * Gives the times of one connection's lines: microseconds since 1970 that never run backwards. They follow the
- * monotonic clock from an anchor on the wall clock. When the wall clock is over a second ahead of that (suspend,
- * correction) the anchor moves; when it is behind, order is worth more and the old anchor stays for this connection.
+ * monotonic clock from an anchor on the wall clock. When the wall clock is over a second ahead of that, the anchor
+ * moves. When it is behind, the old anchor stays for this connection, because order matters more.
  */
 export class Stamper {
   readonly #clock: Clock;
-  #anchor: number;
-  #last = 0;
+  #anchorMicros: number;
+  #lastMicros = 0;
 
   constructor(clock: Clock = systemClock) {
     this.#clock = clock;
-    this.#anchor = clock.now() - clock.monotonic() * 1000;
+    this.#anchorMicros = clock.nowMicros() - clock.monotonicMs() * 1000;
   }
 
   /** Now, in whole microseconds since 1970. */
-  stamp(): number {
-    const monotonic = this.#clock.monotonic() * 1000;
-    const wall = this.#clock.now();
-    if (wall - (this.#anchor + monotonic) > MICROSECONDS_PER_SECOND) this.#anchor = wall - monotonic;
-    this.#last = Math.max(this.#last, Math.floor(this.#anchor + monotonic));
-    return this.#last;
+  stampMicros(): number {
+    const monotonicMicros = this.#clock.monotonicMs() * 1000;
+    const wallMicros = this.#clock.nowMicros();
+    const aheadMicros = wallMicros - (this.#anchorMicros + monotonicMicros);
+    if (aheadMicros > REANCHOR_MICROS) this.#anchorMicros = wallMicros - monotonicMicros;
+    this.#lastMicros = Math.max(this.#lastMicros, Math.floor(this.#anchorMicros + monotonicMicros));
+    return this.#lastMicros;
   }
 }

@@ -208,7 +208,7 @@ describe('Keychain', () => {
       using sandbox = withKeychain();
       const keychain = program(`process.kill(process.pid, '${signal}')`);
       const store = new LocalCredentialStore({ keychain, folder: join(sandbox.home, 'opmas-ws') });
-      const credentials = { accessToken: 'abc', obtainedAt: 0 };
+      const credentials = { accessToken: 'abc', obtainedAtMs: 0 };
       await expect(store.set('x', credentials)).rejects.toThrow(`${signal} came while`);
       await expect(store.get('x')).rejects.toThrow(OpmasError);
       expect(files(sandbox)).toEqual([]);

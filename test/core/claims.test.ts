@@ -4,15 +4,15 @@ import { readClaims } from '../../src/core/claims.js';
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const tokenWith = (payload: string) =>
   `${encode({ alg: 'HS256' })}.${Buffer.from(payload).toString('base64url')}.c2ln`;
-const nothing = { subject: undefined, expiresAt: undefined, issuedAt: undefined };
+const nothing = { subject: undefined, expiresAtMs: undefined, issuedAtMs: undefined };
 
 describe('readClaims', () => {
   it('reads who and when', () => {
     const token = tokenWith('{"sub":"admin","exp":1700000000,"iat":1699999000}');
     expect(readClaims(token)).toEqual({
       subject: 'admin',
-      expiresAt: 1_700_000_000_000,
-      issuedAt: 1_699_999_000_000,
+      expiresAtMs: 1_700_000_000_000,
+      issuedAtMs: 1_699_999_000_000,
     });
   });
 
@@ -34,7 +34,7 @@ describe('readClaims', () => {
     ['of two parts', `${encode({})}.${encode({ exp: 10 })}`],
     ['of five parts', `${encode({})}.${encode({ exp: 10 })}.a.b.c`],
   ])('reads a token %s', (_name, token) => {
-    expect(readClaims(token).expiresAt).toBe(10_000);
+    expect(readClaims(token).expiresAtMs).toBe(10_000);
   });
 
   it.each([
@@ -48,6 +48,6 @@ describe('readClaims', () => {
     ['in the year 9999', '{"exp":253402300799}', 253_402_300_799_000],
     ['in milliseconds', '{"exp":1700000000000}', 1_700_000_000_000],
   ])('survives an exp that is %s', (_name, payload, expected) => {
-    expect(readClaims(tokenWith(payload)).expiresAt).toBe(expected);
+    expect(readClaims(tokenWith(payload)).expiresAtMs).toBe(expected);
   });
 });

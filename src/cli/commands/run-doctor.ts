@@ -42,7 +42,7 @@ export async function runDoctor(session: Session, words: string[], options: Doct
       name: 'config',
       status: 'ok',
       detail: describe(connection),
-      milliseconds: performance.now() - start,
+      durationMs: performance.now() - start,
     });
     const said = { ...session.globals, ...options, noToken: options.token === false, endpoints: words };
     verdict = await examine(connection, { endpoints, said, signal: session.stop }, report);
@@ -52,7 +52,7 @@ export async function runDoctor(session: Session, words: string[], options: Doct
       name: 'config',
       status: 'failed',
       detail: error.message,
-      milliseconds: performance.now() - start,
+      durationMs: performance.now() - start,
     });
     verdict = {
       fault: undefined,
@@ -89,10 +89,10 @@ async function conclude(session: Session, verdict: Verdict, json: string | undef
   if (verdict.code !== undefined) session.exitCode = exitCodeOf(verdict.code);
 }
 
-function line({ terminal }: Session, { name, status, detail, milliseconds }: Check): string {
+function line({ terminal }: Session, { name, status, detail, durationMs }: Check): string {
   const { green, yellow, red, dim } = terminal.out.palette;
   const paint = { ok: green, warning: yellow, failed: red, skipped: dim }[status];
-  const time = status === 'skipped' ? '' : ` ${dim(`(${formatDuration(milliseconds)})`)}`;
+  const time = status === 'skipped' ? '' : ` ${dim(`(${formatDuration(durationMs)})`)}`;
   return `${paint(SIGNS[status])} ${escapeUnsafe(name).padEnd(16)} ${escapeUnsafe(detail)}${time}\n`;
 }
 
@@ -114,11 +114,11 @@ function asJson(connection: Connection | undefined, checks: readonly Check[], ve
     fault: verdict.fault ?? null,
     verdict: verdict.text,
     next: verdict.next,
-    checks: checks.map(({ name, status, detail, milliseconds, fault }) => ({
+    checks: checks.map(({ name, status, detail, durationMs, fault }) => ({
       name,
       status,
       detail,
-      milliseconds: Math.round(milliseconds * 10) / 10,
+      milliseconds: Math.round(durationMs * 10) / 10,
       fault: fault ?? null,
     })),
   };

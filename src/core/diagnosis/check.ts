@@ -41,6 +41,6 @@ export interface Check {
   status: 'ok' | 'warning' | 'failed' | 'skipped';
   /** What was found, on one line. Not escaped: parts of it come from the network. */
   detail: string;
-  milliseconds: number;
+  durationMs: number;
   fault?: ConnectionFault | undefined;
 }

@@ -117,14 +117,14 @@ export class EndpointLoop {
     let openedAt: number | undefined;
     const eventsBefore = this.#sink.events;
     const onOpen = () => {
-      openedAt = clock.monotonic();
+      openedAt = clock.monotonicMs();
       history.opened();
       if (this.#paused) this.#connection?.pause();
     };
     const onMessage = (frame: Buffer, isBinary: boolean) =>
       this.#sink.onMessage(frame, isBinary, history.lastByte);
     const end = await this.#connect(onOpen, onMessage);
-    const openMs = openedAt === undefined ? undefined : clock.monotonic() - openedAt;
+    const openMs = openedAt === undefined ? undefined : clock.monotonicMs() - openedAt;
     if (this.#stopping.aborted) {
       if (openedAt !== undefined) history.ended(end, undefined);
       return { end, decision: undefined };
@@ -246,7 +246,7 @@ export class EndpointLoop {
       provider: token,
       culprit: this.#culprit,
       hasCa: ca !== undefined,
-      now: clock.now() / 1000,
+      now: clock.nowMicros() / 1000,
     };
   }
 }

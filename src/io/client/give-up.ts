@@ -43,8 +43,9 @@ function refusedToken(what: string, { url, token, provider, now, culprit }: Give
   }
   const from = `the token from ${provider.source}`;
   const parts = [isKnown ? `${url} refuses ${from}: ${what}` : `${url} may refuse ${from}: ${what}`];
-  const { expiresAt } = readClaims(token);
-  if (expiresAt !== undefined && expiresAt < now) parts.push(`it expired ${relativeTime(expiresAt, now)}`);
+  const { expiresAtMs } = readClaims(token);
+  if (expiresAtMs !== undefined && expiresAtMs < now)
+    parts.push(`it expired ${relativeTime(expiresAtMs, now)}`);
   if (provider.problem !== undefined) parts.push(`not renewed: ${provider.problem}`);
   return new OpmasError('AUTH', parts.join('; '), { hint });
 }

@@ -56,7 +56,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#briefPauseBytes = Math.min(BRIEF_PAUSE_BYTES, maxBytes / 2);
     this.#listener = listener;
     this.#clock = clock;
-    this.#lastTakenAt = clock.monotonic();
+    this.#lastTakenAt = clock.monotonicMs();
   }
 
   /** Whether there is room for so many bytes. An empty queue takes a line of any length. */
@@ -102,7 +102,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   next(): Promise<IteratorResult<LineBatch>> {
     this.#pending -= this.#taken;
     this.#taken = 0;
-    this.#lastTakenAt = this.#clock.monotonic();
+    this.#lastTakenAt = this.#clock.monotonicMs();
     this.#relieve();
     if (this.#sealed.length === 0 && this.#count > 0) this.#seal();
     const batch = this.#sealed.shift();
@@ -183,7 +183,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     const wasPaused = this.#pause !== 'none';
     this.#pause = kind;
     const look = () => {
-      const left = this.#lastTakenAt + limitMs - this.#clock.monotonic();
+      const left = this.#lastTakenAt + limitMs - this.#clock.monotonicMs();
       // A reader that takes something, however little, is worth waiting for in a brief pause.
       if (kind === 'brief' && left > 0) {
         this.#pauseTimer = setTimeout(look, left);

@@ -40,7 +40,7 @@ export class LinkHistory {
   }
 
   opened(): void {
-    const now = this.#stamper.stamp();
+    const now = this.#stamper.stampMicros();
     const before = this.lastByte;
     this.#isFirst = before === 0;
     this.lastByte = now;
@@ -61,7 +61,7 @@ export class LinkHistory {
 
   /** Something came; one look at the clock for all messages that came at once. */
   received(): void {
-    this.lastByte = this.#stamper.stamp();
+    this.lastByte = this.#stamper.stampMicros();
   }
 
   /** @param waitMs Time until the next attempt; `undefined` when there is none. */
@@ -84,7 +84,7 @@ export class LinkHistory {
 
   /** No further attempt comes. A gap that nothing came after is one all the same. */
   finish(): void {
-    if (this.#isLost) this.#addGap(this.lastByte, this.#stamper.stamp());
+    if (this.#isLost) this.#addGap(this.lastByte, this.#stamper.stampMicros());
     this.#isLost = false;
   }
 
@@ -94,7 +94,7 @@ export class LinkHistory {
     this.gaps.totalMs += Math.max(0, to - from) / 1000;
   }
 
-  #add(connection: ConnectionState, stamp = this.#stamper.stamp()): void {
+  #add(connection: ConnectionState, stamp = this.#stamper.stampMicros()): void {
     this.#tell(connection, formatTimestamp(stamp));
   }
 }

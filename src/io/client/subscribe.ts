@@ -66,7 +66,7 @@ class RunningSubscription implements Subscription {
     this.#options = resolveStreamOptions(options);
     const { clock, maxBufferBytes } = this.#options;
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY;
-    this.#startedAt = clock.monotonic();
+    this.#startedAt = clock.monotonicMs();
     this.#queue = new LineQueue(maxBufferBytes, { onPause: (paused) => this.#pauseAll(paused) }, clock);
   }
 
@@ -84,7 +84,7 @@ class RunningSubscription implements Subscription {
         totalMs: gaps.reduce((sum, { totalMs }) => sum + totalMs, 0),
       },
       dropped: this.#dropped,
-      durationMs: (this.#endedAt ?? this.#options.clock.monotonic()) - this.#startedAt,
+      durationMs: (this.#endedAt ?? this.#options.clock.monotonicMs()) - this.#startedAt,
     };
   }
 
@@ -96,7 +96,7 @@ class RunningSubscription implements Subscription {
     } finally {
       stop();
       await finished;
-      this.#endedAt = this.#options.clock.monotonic();
+      this.#endedAt = this.#options.clock.monotonicMs();
     }
     if (this.#fault !== undefined) throw this.#fault;
     if (this.#errors.size > 0) throw mainError(this.#errors);

@@ -35,7 +35,7 @@ export async function askApi(question: TriageOptions, clock: Clock): Promise<Api
 /** How far this machine's clock is ahead of the server's; the header has whole seconds. */
 function skewOf({ headers }: HttpResponse, clock: Clock): number | undefined {
   const theirs = Date.parse(headers.date ?? '');
-  return Number.isNaN(theirs) ? undefined : clock.now() / 1000 - theirs;
+  return Number.isNaN(theirs) ? undefined : clock.nowMicros() / 1000 - theirs;
 }
 
 /** What that says about the API. */
@@ -69,5 +69,5 @@ export function clockCheck(skewMs: number): Check {
   const detail = isOff
     ? `this machine's clock is ${amount} ${skewMs > 0 ? 'ahead of' : 'behind'} the server's`
     : "agrees with the server's";
-  return { name: 'clock', status: isOff ? 'warning' : 'ok', detail, milliseconds: 0 };
+  return { name: 'clock', status: isOff ? 'warning' : 'ok', detail, durationMs: 0 };
 }

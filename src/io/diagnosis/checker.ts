@@ -24,9 +24,9 @@ export class Checker {
 
   /** Runs a check whose errors are ours. */
   async check(name: string, work: () => Promise<Finding>): Promise<Check> {
-    const start = this.#clock.monotonic();
+    const start = this.#clock.monotonicMs();
     const finding = await unlessStopped(work(), this.#signal);
-    return { name, ...(finding ?? STOPPED), milliseconds: this.#clock.monotonic() - start };
+    return { name, ...(finding ?? STOPPED), durationMs: this.#clock.monotonicMs() - start };
   }
 
   /** Runs a check that goes to the network, where any error is a finding. */
@@ -45,5 +45,5 @@ export class Checker {
 
 /** The check of that name, which could not be made. */
 export function skipped(name: string, detail = 'not tried'): Check {
-  return { name, status: 'skipped', detail, milliseconds: 0 };
+  return { name, status: 'skipped', detail, durationMs: 0 };
 }

@@ -103,13 +103,13 @@ class Diagnosis {
       return { status: 'failed', detail: error.message, fault };
     }
     if (this.#token === undefined) return { status: 'ok', detail: 'none, on purpose' };
-    const now = this.#clock.now() / 1000;
-    const { subject, expiresAt } = readClaims(this.#token);
-    const isOver = expiresAt !== undefined && expiresAt <= now;
+    const now = this.#clock.nowMicros() / 1000;
+    const { subject, expiresAtMs } = readClaims(this.#token);
+    const isOver = expiresAtMs !== undefined && expiresAtMs <= now;
     const expiry =
-      expiresAt === undefined
+      expiresAtMs === undefined
         ? 'it does not say when it expires'
-        : `${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAt, now)}`;
+        : `${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, now)}`;
     const detail = [`from ${token.source}`, subject === undefined ? undefined : `user ${subject}`, expiry];
     return {
       status: isOver ? 'warning' : 'ok',
@@ -120,14 +120,14 @@ class Diagnosis {
   /** The REST API and the endpoints, all at once; the API's answer explains what the endpoints say. */
   async *#checkServer(): AsyncGenerator<Check, void, undefined> {
     const { url, ca, insecure, signal } = this.#options;
-    const start = this.#clock.monotonic();
+    const start = this.#clock.monotonicMs();
     const asked = askApi({ base: url, token: this.#token, ca, insecure, signal }, this.#clock);
     const probes = this.#endpoints.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
     const answer = await asked;
     yield {
       ...apiFinding(answer, this.#token !== undefined),
       name: 'api',
-      milliseconds: this.#clock.monotonic() - start,
+      durationMs: this.#clock.monotonicMs() - start,
     };
     if (answer.skewMs !== undefined) yield clockCheck(answer.skewMs);
     for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, answer);
@@ -151,10 +151,10 @@ class Diagnosis {
       ...upgrade,
       detail: redactToken(upgrade.detail, this.#token),
       name: `upgrade ${endpoint}`,
-      milliseconds: result.upgradeMs,
+      durationMs: result.upgradeMs,
     };
     if (pong === undefined) return;
-    yield { ...pong, name: `pong ${endpoint}`, milliseconds: result.roundTripMs ?? PONG_LIMIT_MS };
+    yield { ...pong, name: `pong ${endpoint}`, durationMs: result.roundTripMs ?? PONG_LIMIT_MS };
   }
 
   #probe(endpoint: string) {
@@ -163,8 +163,8 @@ class Diagnosis {
   }
 
   #isExpired(): boolean {
-    const { expiresAt } = readClaims(this.#token ?? '');
-    return expiresAt !== undefined && expiresAt <= this.#clock.now() / 1000;
+    const { expiresAtMs } = readClaims(this.#token ?? '');
+    return expiresAtMs !== undefined && expiresAtMs <= this.#clock.nowMicros() / 1000;
   }
 }
 

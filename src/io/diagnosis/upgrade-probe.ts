@@ -98,9 +98,9 @@ class Probe {
     this.#resolve({ outcome, upgradeMs, roundTripMs });
   }
 
-  #finishIn(milliseconds: number, outcome: ProbeOutcome): void {
+  #finishIn(waitMs: number, outcome: ProbeOutcome): void {
     clearTimeout(this.#limit);
-    this.#limit = setTimeout(() => this.finish(outcome), milliseconds);
+    this.#limit = setTimeout(() => this.finish(outcome), waitMs);
   }
 
   #listen(): void {

@@ -67,7 +67,7 @@ export class FileRecording implements RecordingWriter {
     this.#isNew = isNew;
     this.#provisionalPath = provisionalPath;
     this.#parts = new PartSequence(path, handle, size, (task) => this.#exclusively(task));
-    this.#startedAt = this.#clock.monotonic();
+    this.#startedAt = this.#clock.monotonicMs();
     if (lock !== undefined) this.#examineTimer = setInterval(() => this.#examineSoon(), EXAMINE_MS).unref();
   }
 
@@ -164,7 +164,7 @@ export class FileRecording implements RecordingWriter {
 
   async #writeLines(bytes: Buffer, count: number, onlyEvents: boolean): Promise<void> {
     const { rotateMs, rotateBytes } = this.#options;
-    const age = this.#clock.monotonic() - this.#startedAt;
+    const age = this.#clock.monotonicMs() - this.#startedAt;
     if (rotateMs !== undefined && this.#parts.hasLines && age >= rotateMs) await this.#rotate(bytes);
     if (rotateBytes === undefined) return this.#append(bytes, count, onlyEvents);
     let rest = bytes;
@@ -203,7 +203,7 @@ export class FileRecording implements RecordingWriter {
 
   async #rotate(next: Buffer): Promise<void> {
     this.#tell(await this.#parts.rotate(this.#timeOf(next), this.#options.keep));
-    this.#startedAt = this.#clock.monotonic();
+    this.#startedAt = this.#clock.monotonicMs();
   }
 
   /** The time of the first line, so that what is put before it does not come from its future. */
@@ -215,7 +215,7 @@ export class FileRecording implements RecordingWriter {
   }
 
   #now(): string {
-    return formatTimestamp(Math.floor(this.#clock.now()));
+    return formatTimestamp(Math.floor(this.#clock.nowMicros()));
   }
 
   #examineSoon(): void {

@@ -21,7 +21,7 @@ export class Gathering {
 
   /** One more has come: calls `start` when no other comes for 5 ms, at the latest 250 ms after the first. */
   add(start: () => void): void {
-    const now = this.#clock.monotonic();
+    const now = this.#clock.monotonicMs();
     if (this.#timer === undefined) this.#since = now;
     const wait = Math.max(0, Math.min(QUIET_MS, this.#since + AT_MOST_MS - now));
     clearTimeout(this.#timer);

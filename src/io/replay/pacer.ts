@@ -68,26 +68,26 @@ export class Pacer {
     this.#immediate = undefined;
     this.#timer = undefined;
     if (this.#precise) this.#napAndAdvance();
-    else if (this.#nextDue() <= this.#clock.monotonic()) this.#advance();
+    else if (this.#nextDue() <= this.#clock.monotonicMs()) this.#advance();
     this.#schedule();
   };
 
   /** Blocks the thread for a while; whatever came in meanwhile is seen to before the next time. */
   #napAndAdvance(): void {
-    const end = this.#clock.monotonic() + TIMER_MARGIN_MS;
+    const end = this.#clock.monotonicMs() + TIMER_MARGIN_MS;
     for (;;) {
-      const now = this.#clock.monotonic();
+      const now = this.#clock.monotonicMs();
       const wait = this.#nextDue() - now;
       if (wait > TIMER_MARGIN_MS || now + wait > end) return;
       if (wait > 0) Atomics.wait(this.#napping, 0, 0, Math.max(wait, SHORTEST_NAP_MS));
       this.#advance();
       // What has come in cannot wait for ever, however much is due.
-      if (wait <= 0 && this.#clock.monotonic() > end) return;
+      if (wait <= 0 && this.#clock.monotonicMs() > end) return;
     }
   }
 
   #advance(): void {
-    const now = this.#clock.monotonic();
+    const now = this.#clock.monotonicMs();
     for (const member of this.#members) if (member.dueAt <= now) member.advance(now);
   }
 
@@ -96,7 +96,7 @@ export class Pacer {
     if (this.#immediate !== undefined) return;
     const due = this.#nextDue();
     if (due === Number.POSITIVE_INFINITY) return;
-    const wait = due - this.#clock.monotonic();
+    const wait = due - this.#clock.monotonicMs();
     const margin = this.#precise ? TIMER_MARGIN_MS : 0;
     if (wait > margin) this.#timer = setTimeout(this.#turn, Math.min(wait - margin, LONGEST_TIMER_MS));
     else this.#immediate = setImmediate(this.#turn);

@@ -62,8 +62,8 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     const { clock, speed, paused, lanes } = options;
     this.#options = options;
     this.#lanes = new LaneGroup(lanes);
-    this.#playhead = new Playhead(clock.monotonic(), speed);
-    if (paused) this.#playhead.pause(clock.monotonic());
+    this.#playhead = new Playhead(clock.monotonicMs(), speed);
+    if (paused) this.#playhead.pause(clock.monotonicMs());
     this.ended = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -87,7 +87,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   get position(): number {
-    return this.#started ? this.#playhead.position(this.#options.clock.monotonic()) : 0;
+    return this.#started ? this.#playhead.position(this.#options.clock.monotonicMs()) : 0;
   }
 
   get speed(): number {
@@ -100,7 +100,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   join(client: ServedClient): void {
-    this.#lanes.join(client, this.#options.clock.monotonic());
+    this.#lanes.join(client, this.#options.clock.monotonicMs());
     this.#joining.abort();
   }
 
@@ -111,7 +111,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   /** @param position Where it starts. */
   start(position = 0): void {
     const { clock, pacer, remembrance } = this.#options;
-    const now = clock.monotonic();
+    const now = clock.monotonicMs();
     this.#started = true;
     this.#playhead.moveTo(position, now);
     if (remembrance !== undefined) {
@@ -132,23 +132,23 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
   }
 
   setSpeed(speed: number): void {
-    this.#playhead.setSpeed(speed, this.#options.clock.monotonic());
+    this.#playhead.setSpeed(speed, this.#options.clock.monotonicMs());
     this.#reschedule();
   }
 
   pause(): void {
-    this.#playhead.pause(this.#options.clock.monotonic());
+    this.#playhead.pause(this.#options.clock.monotonicMs());
     this.#reschedule();
   }
 
   resume(): void {
-    this.#playhead.resume(this.#options.clock.monotonic());
+    this.#playhead.resume(this.#options.clock.monotonicMs());
     this.#reschedule();
   }
 
   step(): void {
     if (!this.#playhead.paused || !this.#started || this.#cursor === undefined) return;
-    this.#now = this.#options.clock.monotonic();
+    this.#now = this.#options.clock.monotonicMs();
     this.#delivered = false;
     // Events of endpoints that nobody watches are no step that anybody sees.
     while (!this.#delivered && this.#cursor.due !== Number.POSITIVE_INFINITY) {
@@ -219,7 +219,7 @@ export class TimedPlayback implements Playback, Paced, RunReceiver {
     const { clock } = this.#options;
     const { signal } = this.#stopping;
     for (;;) {
-      const wait = this.#lanes.expectsUntil - clock.monotonic();
+      const wait = this.#lanes.expectsUntil - clock.monotonicMs();
       if (wait <= 0 || signal.aborted) return;
       this.#joining = new AbortController();
       await clock.sleep(wait, AbortSignal.any([signal, this.#joining.signal]));

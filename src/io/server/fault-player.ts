@@ -36,7 +36,7 @@ export class FaultPlayer {
   begin(): void {
     if (this.#begun) return;
     this.#begun = true;
-    const start = this.#clock.monotonic();
+    const start = this.#clock.monotonicMs();
     for (const [index, fault] of this.#faults.entries()) void this.#play(fault, start, this.#seed + index);
   }
 
@@ -67,7 +67,7 @@ export class FaultPlayer {
     let at = start;
     do {
       at += fault.from + random() * (fault.to - fault.from);
-      const wait = at - this.#clock.monotonic();
+      const wait = at - this.#clock.monotonicMs();
       // What is due at 0s meets the first client.
       if (wait > 0) await this.#clock.sleep(wait, signal);
       if (signal.aborted) return;
@@ -79,7 +79,7 @@ export class FaultPlayer {
       this.#stage.onFault(fault, 'begins');
       this.#applyStall();
       at += fault.lasts;
-      await this.#clock.sleep(at - this.#clock.monotonic(), signal);
+      await this.#clock.sleep(at - this.#clock.monotonicMs(), signal);
       if (signal.aborted) return;
       this.#active.delete(fault);
       this.#stage.onFault(fault, 'ends');

@@ -43,7 +43,7 @@ export class StorySource implements StreamSource {
     this.#periodMs = 1000 / rate;
     this.#steps =
       seed === undefined
-        ? tellStory(clock.now() % 2 ** 32, clock.now() / 1000, this.#periodMs)
+        ? tellStory(clock.nowMicros() % 2 ** 32, clock.nowMicros() / 1000, this.#periodMs)
         : tellStory(seed);
     this.#count = count;
     this.finished = new Promise((resolve) => {
@@ -69,18 +69,18 @@ export class StorySource implements StreamSource {
   async #tell(): Promise<void> {
     const { signal } = this.#stopping;
     const interval = this.#periodMs / 4;
-    let due = this.#clock.monotonic() + FIRST_EVENT_AFTER_MS;
+    let due = this.#clock.monotonicMs() + FIRST_EVENT_AFTER_MS;
     let paused = due;
     for (let step = 0; step < this.#count; step++) {
       for (const { endpoint, type, subject, data } of this.#steps.next().value) {
-        const now = this.#clock.monotonic();
+        const now = this.#clock.monotonicMs();
         // At a rate that this machine can't reach nothing is ever early, and others need their turn, too.
         if (now < due || now - paused > LONGEST_TURN_MS) {
           this.#flush();
           if (now < due) await this.#clock.sleep(due - now, signal);
           else await setImmediate();
           if (signal.aborted) return;
-          paused = this.#clock.monotonic();
+          paused = this.#clock.monotonicMs();
           // After a suspended machine wakes, nobody wants the events of the night.
           if (paused - due > LONGEST_LAG_MS) due = paused;
         }

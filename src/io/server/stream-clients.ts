@@ -81,7 +81,7 @@ export class StreamClients implements Iterable<SocketClient> {
       refuseToken('bad or missing token');
       return;
     }
-    const lifeMs = (claims.expiresAt ?? Number.POSITIVE_INFINITY) - Date.now();
+    const lifeMs = (claims.expiresAtMs ?? Number.POSITIVE_INFINITY) - Date.now();
     if (lifeMs <= LONGEST_TIMEOUT_MS) expiry = setTimeout(refuseToken, lifeMs, 'the token has expired');
     client.stall(isStalled());
     report({ kind: 'opened', endpoint, clients: this.size });

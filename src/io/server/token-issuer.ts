@@ -11,7 +11,7 @@ export interface TokenClaims {
   /** Who it is for; `anonymous` when it does not say or no token is asked for. */
   subject: string;
   /** When it expires: milliseconds since 1970; `undefined` = never. */
-  expiresAt: number | undefined;
+  expiresAtMs: number | undefined;
 }
 
 /** HS256 keys are at least as long as the hash (RFC 7518, section 3.2). jose itself takes shorter ones. */
@@ -64,7 +64,7 @@ export class TokenIssuer {
   async check(token: string | undefined): Promise<TokenClaims | undefined> {
     const claims = token === undefined ? undefined : await this.#verify(token);
     if (claims !== undefined) return claims;
-    return this.#mode === 'none' ? { subject: 'anonymous', expiresAt: undefined } : undefined;
+    return this.#mode === 'none' ? { subject: 'anonymous', expiresAtMs: undefined } : undefined;
   }
 
   /** The same for a refresh token, which says so in its `type`. */
@@ -97,7 +97,7 @@ export class TokenIssuer {
       if (exp !== undefined && !(Number.isFinite(exp) && exp * 1000 > Date.now())) return undefined;
       return {
         subject: typeof sub === 'string' ? sub : 'anonymous',
-        expiresAt: exp === undefined ? undefined : exp * 1000,
+        expiresAtMs: exp === undefined ? undefined : exp * 1000,
       };
     } catch {
       return undefined;

@@ -8,9 +8,9 @@ export interface Credentials {
   /** Who logged in. */
   username?: string | undefined;
   /** When the access token ends by this machine's clock, in milliseconds since 1970; absent when nobody said. */
-  expiresAt?: number | undefined;
+  expiresAtMs?: number | undefined;
   /** When it was given, by this machine's clock. */
-  obtainedAt?: number | undefined;
+  obtainedAtMs?: number | undefined;
 }
 
 /** Credentials and where they are. */
@@ -38,13 +38,13 @@ export function accountOf(base: URL): string {
 
 /** Writes credentials as the JSON text that is stored. */
 export function serializeCredentials(credentials: Credentials): string {
-  const { accessToken, refreshToken, username, expiresAt, obtainedAt } = credentials;
+  const { accessToken, refreshToken, username, expiresAtMs, obtainedAtMs } = credentials;
   return JSON.stringify({
     access_token: accessToken,
     refresh_token: refreshToken,
     username,
-    expires_at: expiresAt,
-    obtained_at: obtainedAt,
+    expires_at: expiresAtMs,
+    obtained_at: obtainedAtMs,
   });
 }
 
@@ -57,8 +57,8 @@ export function parseCredentials(text: string): Credentials | undefined {
       accessToken: stored.access_token,
       refreshToken: textOf(stored.refresh_token),
       username: textOf(stored.username),
-      expiresAt: numberOf(stored.expires_at),
-      obtainedAt: numberOf(stored.obtained_at),
+      expiresAtMs: numberOf(stored.expires_at),
+      obtainedAtMs: numberOf(stored.obtained_at),
     };
   } catch {
     return undefined;
@@ -77,11 +77,14 @@ function numberOf(value: unknown): number | undefined {
  * When a token that was just given ends, by this machine's clock: the life that the server states, counted from now,
  * so that a wrong clock here does no harm; else what the token itself says.
  *
- * @param now Milliseconds since 1970. @param expiresIn The server's `expires_in`, seconds.
+ * @param nowMs Milliseconds since 1970. @param expiresInSeconds The server's `expires_in`, seconds.
  */
-export function expiryOf(token: string, now: number, expiresIn?: unknown): number | undefined {
-  if (typeof expiresIn === 'number' && expiresIn > 0 && expiresIn < 1e9) return now + expiresIn * 1000;
-  const { expiresAt, issuedAt } = readClaims(token);
-  if (expiresAt === undefined) return undefined;
-  return issuedAt === undefined || issuedAt > expiresAt ? expiresAt : now + (expiresAt - issuedAt);
+export function expiryOf(token: string, nowMs: number, expiresInSeconds?: unknown): number | undefined {
+  if (typeof expiresInSeconds === 'number' && expiresInSeconds > 0 && expiresInSeconds < 1e9)
+    return nowMs + expiresInSeconds * 1000;
+  const { expiresAtMs, issuedAtMs } = readClaims(token);
+  if (expiresAtMs === undefined) return undefined;
+  return issuedAtMs === undefined || issuedAtMs > expiresAtMs
+    ? expiresAtMs
+    : nowMs + (expiresAtMs - issuedAtMs);
 }

@@ -141,12 +141,12 @@ function readTokens(
   }
   const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = fields;
   if (!isToken(accessToken)) throw fail('without an access token');
-  const now = clock.now() / 1000;
+  const now = clock.nowMicros() / 1000;
   return {
     accessToken,
     ...(isToken(refreshToken) ? { refreshToken } : {}),
-    expiresAt: expiryOf(accessToken, now, expiresIn),
-    obtainedAt: now,
+    expiresAtMs: expiryOf(accessToken, now, expiresIn),
+    obtainedAtMs: now,
   };
 }
 

@@ -73,7 +73,7 @@ export class StoredToken implements TokenProvider {
   async keepFresh(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const credentials = await this.#read().catch(() => undefined);
-      await this.#clock.sleep(this.#waitFor(credentials), signal);
+      await this.#clock.sleep(this.#waitMs(credentials), signal);
       if (signal.aborted || credentials === undefined || !this.#isDue(credentials)) continue;
       const renewed = await this.renew(credentials.accessToken).catch(() => false);
       if (!renewed) await this.#clock.sleep(RETRY_MS, signal);
@@ -117,7 +117,7 @@ export class StoredToken implements TokenProvider {
   }
 
   #isDue(credentials: Credentials): boolean {
-    return this.#canBeRenewed(credentials) && this.#leftUntilDue(credentials) <= 0;
+    return this.#canBeRenewed(credentials) && this.#leftUntilDueMs(credentials) <= 0;
   }
 
   #canBeRenewed({ refreshToken }: Credentials): boolean {
@@ -125,17 +125,17 @@ export class StoredToken implements TokenProvider {
   }
 
   /** Milliseconds until the token shall be renewed; `Infinity` when nobody said when it ends. */
-  #leftUntilDue({ expiresAt, obtainedAt }: Credentials): number {
-    if (expiresAt === undefined) return Number.POSITIVE_INFINITY;
-    const early = expiresAt - EARLY_MS;
+  #leftUntilDueMs({ expiresAtMs, obtainedAtMs }: Credentials): number {
+    if (expiresAtMs === undefined) return Number.POSITIVE_INFINITY;
+    const early = expiresAtMs - EARLY_MS;
     const late =
-      obtainedAt === undefined ? early : obtainedAt + (expiresAt - obtainedAt) * LONGEST_LIFE_SHARE;
-    return Math.max(early, late) - this.#clock.now() / 1000;
+      obtainedAtMs === undefined ? early : obtainedAtMs + (expiresAtMs - obtainedAtMs) * LONGEST_LIFE_SHARE;
+    return Math.max(early, late) - this.#clock.nowMicros() / 1000;
   }
 
-  #waitFor(credentials: Credentials | undefined): number {
+  #waitMs(credentials: Credentials | undefined): number {
     if (credentials?.refreshToken === undefined) return LONGEST_WAIT_MS;
     if (!this.#canBeRenewed(credentials)) return REFUSED_WAIT_MS;
-    return Math.min(Math.max(this.#leftUntilDue(credentials), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
+    return Math.min(Math.max(this.#leftUntilDueMs(credentials), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
   }
 }

@@ -7,13 +7,13 @@ const failed = (fault: ConnectionFault): Check => ({
   name: 'x',
   status: 'failed',
   detail: '',
-  milliseconds: 0,
+  durationMs: 0,
   fault,
 });
 
 describe('verdictOf', () => {
   it('is content when nothing failed', () => {
-    const warning: Check = { name: 'clock', status: 'warning', detail: '', milliseconds: 0 };
+    const warning: Check = { name: 'clock', status: 'warning', detail: '', durationMs: 0 };
     expect(verdictOf([warning], server)).toMatchObject({
       fault: undefined,
       code: undefined,

@@ -18,8 +18,8 @@ class Fed {
 
   constructor(maxBytes = 4 * MiB) {
     const clock: Clock = {
-      now: () => Date.now() * 1000,
-      monotonic: () => Date.now(),
+      nowMicros: () => Date.now() * 1000,
+      monotonicMs: () => Date.now(),
       sleep: () => Promise.resolve(),
     };
     this.queue = new LineQueue(maxBytes, { onPause: (paused) => this.pauses.push(paused) }, clock);

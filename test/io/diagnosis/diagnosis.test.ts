@@ -72,7 +72,7 @@ describe('diagnose', () => {
       'upgrade rules',
       'pong rules',
     ]);
-    expect(checks.every(({ status, milliseconds }) => status === 'ok' && milliseconds >= 0)).toBe(true);
+    expect(checks.every(({ status, durationMs }) => status === 'ok' && durationMs >= 0)).toBe(true);
   });
 
   it.each([

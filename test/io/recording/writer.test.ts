@@ -499,7 +499,7 @@ describe('rotation', () => {
   test('by time, keeping the newest parts, and numbers go on', async () => {
     const path = await fresh();
     let now = 0;
-    const clock = { now: () => 5, monotonic: () => now, sleep: async () => undefined };
+    const clock = { nowMicros: () => 5, monotonicMs: () => now, sleep: async () => undefined };
     for (const session of [0, 1]) {
       const writer = await openRecording(path, { append: true, rotateMs: 1000, keep: 2, clock });
       for (let at = 0; at < 5; at++) {
@@ -616,7 +616,7 @@ describe('somebody else', () => {
       const path = await fresh();
       const notices: string[] = [];
       let now = 0;
-      const clock = { now: () => 5, monotonic: () => now, sleep: async () => undefined };
+      const clock = { nowMicros: () => 5, monotonicMs: () => now, sleep: async () => undefined };
       const writer = await openRecording(path, {
         rotateMs,
         clock,

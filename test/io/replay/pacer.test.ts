@@ -107,7 +107,7 @@ it('gaps of days do not fire at once', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
   try {
     let now = 0;
-    const clock = { ...systemClock, monotonic: () => now };
+    const clock = { ...systemClock, monotonicMs: () => now };
     const pacer = pacerFor(true, clock);
     const work = new Work([40 * DAY_MS]);
     pacer.add(work);

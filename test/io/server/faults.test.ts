@@ -145,8 +145,8 @@ describe('FaultPlayer', () => {
   async function timesOf(text: string, seed: number, often: number): Promise<number[]> {
     let now = 1000;
     const clock: Clock = {
-      now: () => now * 1000,
-      monotonic: () => now,
+      nowMicros: () => now * 1000,
+      monotonicMs: () => now,
       sleep: async (milliseconds) => {
         now += milliseconds;
       },

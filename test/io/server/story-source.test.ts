@@ -65,8 +65,8 @@ describe('StorySource', () => {
     let now = 0;
     const times: number[] = [];
     const clock: Clock = {
-      now: () => now * 1000,
-      monotonic: () => now,
+      nowMicros: () => now * 1000,
+      monotonicMs: () => now,
       sleep: async (milliseconds) => {
         now += times.length === 8 ? night : milliseconds;
       },

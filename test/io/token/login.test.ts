@@ -43,7 +43,7 @@ describe('login', () => {
       password: 'a&b=ü +',
     });
     expect(credentials).toMatchObject({ accessToken: 'A', refreshToken: 'R', username: 'admin' });
-    expect(credentials.expiresAt).toBeGreaterThanOrEqual(before + 600_000);
+    expect(credentials.expiresAtMs).toBeGreaterThanOrEqual(before + 600_000);
     expect(parseCredentials(serializeCredentials(credentials))).toEqual(credentials);
   });
 

@@ -44,8 +44,8 @@ class SleepingClock implements Clock {
     this.#onSleep = onSleep;
   }
 
-  now = () => this.#now * 1000;
-  monotonic = () => this.#now;
+  nowMicros = () => this.#now * 1000;
+  monotonicMs = () => this.#now;
 
   async sleep(milliseconds: number): Promise<void> {
     this.slept.push(milliseconds);
@@ -71,8 +71,8 @@ function startRotatingServer(life: number): Promise<WebServer> {
 const first: Credentials = {
   accessToken: 'token-0',
   refreshToken: 'refresh-0',
-  obtainedAt: START,
-  expiresAt: START + HOUR,
+  obtainedAtMs: START,
+  expiresAtMs: START + HOUR,
 };
 
 const providerOf = (server: WebServer, store: CredentialStore, clock: Clock = new SleepingClock()) =>
@@ -171,11 +171,11 @@ describe('StoredToken', () => {
     ['nobody said', undefined, 1],
     ['in the year 9999', 253_402_300_799_000, 1],
     ['that is the last possible', 8.64e15, 1],
-  ])('leaves a token alone whose end is %s', async (_name, expiresAt, token) => {
+  ])('leaves a token alone whose end is %s', async (_name, expiresAtMs, token) => {
     await using server = await startRotatingServer(HOUR);
     const stopping = new AbortController();
     const clock = new SleepingClock(START, ({ slept }) => slept.length > 2 && stopping.abort());
-    const provider = providerOf(server, new MemoryStore({ ...first, expiresAt }), clock);
+    const provider = providerOf(server, new MemoryStore({ ...first, expiresAtMs }), clock);
     expect(await provider.token()).toBe('token-0');
     await provider.keepFresh(stopping.signal);
     expect(clock.slept).toEqual([HOUR, HOUR, HOUR]);
@@ -196,7 +196,7 @@ describe('StoredToken', () => {
     await using server = await startRotatingServer(20_000);
     const stopping = new AbortController();
     const clock = new SleepingClock(START, ({ slept }) => slept.length > 2 && stopping.abort());
-    const store = new MemoryStore({ ...first, expiresAt: START + 20_000 });
+    const store = new MemoryStore({ ...first, expiresAtMs: START + 20_000 });
     await providerOf(server, store, clock).keepFresh(stopping.signal);
     expect(clock.slept).toEqual([15_000, 15_000, 15_000]);
   });

@@ -92,16 +92,16 @@ async function checked(session: Session, server: ChosenServer, token: string): P
     timeoutMs: CHECK_LIMIT_MS,
     signal: session.stop,
   });
-  const { subject, expiresAt } = readClaims(token);
+  const { subject, expiresAtMs } = readClaims(token);
   if (culprit === 'token') {
-    const old = expiresAt !== undefined && expiresAt <= Date.now();
-    const why = old ? `: it expired ${relativeTime(expiresAt, Date.now())}` : '';
+    const old = expiresAtMs !== undefined && expiresAtMs <= Date.now();
+    const why = old ? `: it expired ${relativeTime(expiresAtMs, Date.now())}` : '';
     throw new OpmasError('AUTH', `${displayUrl(base)} refuses this token${why}; nothing was stored`, {
       hint: 'Get another token, or log in with user and password: opmas-ws auth login',
     });
   }
   const isChecked = culprit === 'not the token';
-  return { accessToken: token, username: subject, expiresAt, obtainedAt: Date.now(), isChecked };
+  return { accessToken: token, username: subject, expiresAtMs, obtainedAtMs: Date.now(), isChecked };
 }
 
 async function askFor(session: Session, server: ChosenServer, given: string | undefined) {
@@ -148,13 +148,13 @@ function keep(session: Session, server: ChosenServer, credentials: Credentials):
 
 function describe(
   server: ChosenServer,
-  { username, expiresAt, refreshToken }: Credentials,
+  { username, expiresAtMs, refreshToken }: Credentials,
   isChecked: boolean,
 ): string {
   const who = username === undefined ? '' : ` as ${escapeUnsafe(username)}`;
   const renewed = refreshToken === undefined ? '' : ', and is renewed before that';
   const until =
-    expiresAt === undefined ? '' : ` It expires ${relativeTime(expiresAt, Date.now())}${renewed}.`;
+    expiresAtMs === undefined ? '' : ` It expires ${relativeTime(expiresAtMs, Date.now())}${renewed}.`;
   const where = displayUrl(server.url);
   if (!isChecked)
     return `Token for ${where}${who} stored, not checked: the server did not say whether it takes it.${until}`;

@@ -23,7 +23,7 @@ interface TokenState {
   /** Where it is, or who gives it. */
   place: string | undefined;
   user: string | undefined;
-  expiresAt: number | undefined;
+  expiresAtMs: number | undefined;
   renewable: boolean;
   /** Why there may be one all the same. */
   note: string | undefined;
@@ -38,7 +38,7 @@ export async function runStatus(session: Session, options: StatusOptions): Promi
   for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
   const state = await stateOf(connection);
   const now = Date.now();
-  const expired = state.expiresAt !== undefined && state.expiresAt <= now;
+  const expired = state.expiresAtMs !== undefined && state.expiresAtMs <= now;
   const { out } = session.terminal;
   const text = options.json ? asJson(connection, state, expired) : asText(connection, state, expired, now);
   await out.write(out.isTerminal ? text.split('\n').map(escapeUnsafe).join('\n') : text);
@@ -48,12 +48,12 @@ export async function runStatus(session: Session, options: StatusOptions): Promi
 async function stateOf({ token, url }: Connection): Promise<TokenState> {
   if (token instanceof StoredToken) return storedState(url);
   const text = await token.token();
-  const { subject, expiresAt } = readClaims(text ?? '');
+  const { subject, expiresAtMs } = readClaims(text ?? '');
   return {
     present: text !== undefined,
     place: token.source,
     user: subject,
-    expiresAt,
+    expiresAtMs,
     renewable: false,
     note: undefined,
   };
@@ -76,18 +76,18 @@ async function storedState(url: URL): Promise<TokenState> {
       present: false,
       place: undefined,
       user: undefined,
-      expiresAt: undefined,
+      expiresAtMs: undefined,
       renewable: false,
       note,
     };
   }
-  const { accessToken, username, expiresAt, refreshToken } = stored.credentials;
+  const { accessToken, username, expiresAtMs, refreshToken } = stored.credentials;
   const claims = readClaims(accessToken);
   return {
     present: true,
     place: stored.place,
     user: username ?? claims.subject,
-    expiresAt: expiresAt ?? claims.expiresAt,
+    expiresAtMs: expiresAtMs ?? claims.expiresAtMs,
     renewable: refreshToken !== undefined,
     note: undefined,
   };
@@ -99,12 +99,12 @@ function asText(
   expired: boolean,
   now: number,
 ): string {
-  const { expiresAt } = state;
+  const { expiresAtMs } = state;
   const rows: [string, string | undefined][] = [
     ['server', `${displayUrl(url)} (${server.urlSource})`],
     ['token', state.present ? state.place : `none (${state.note ?? 'on purpose'})`],
     ['user', state.user],
-    ['expires', state.present ? expiryText(expiresAt, expired, now) : undefined],
+    ['expires', state.present ? expiryText(expiresAtMs, expired, now) : undefined],
     ['renewal', state.renewable ? 'by itself, with the refresh token' : undefined],
     ['not used', hidden.length === 0 ? undefined : hidden.join(', ')],
     ['next', state.present && !(expired && !state.renewable) ? undefined : nextStep(token)],
@@ -118,9 +118,9 @@ function nextStep(token: TokenProvider): string {
   return token instanceof StoredToken ? 'opmas-ws auth login' : (token.remedy ?? 'opmas-ws auth login');
 }
 
-function expiryText(expiresAt: number | undefined, expired: boolean, now: number): string {
-  if (expiresAt === undefined) return 'the token does not say when';
-  const when = `${relativeTime(expiresAt, now)} (${new Date(expiresAt).toISOString()})`;
+function expiryText(expiresAtMs: number | undefined, expired: boolean, now: number): string {
+  if (expiresAtMs === undefined) return 'the token does not say when';
+  const when = `${relativeTime(expiresAtMs, now)} (${new Date(expiresAtMs).toISOString()})`;
   return expired ? `it expired ${when}` : when;
 }
 
@@ -133,7 +133,7 @@ function asJson({ url, server, token, hidden }: Connection, state: TokenState, e
     source: state.present ? token.source : null,
     place: state.place ?? null,
     user: state.user ?? null,
-    expires_at: state.expiresAt === undefined ? null : new Date(state.expiresAt).toISOString(),
+    expires_at: state.expiresAtMs === undefined ? null : new Date(state.expiresAtMs).toISOString(),
     expired,
     renewable: state.renewable,
     hidden,

@@ -158,7 +158,7 @@ function fileOptionsOf(options: RecordCommandOptions, messages: Messages): Recor
 
 /** `opmas-20261122T215000Z.ndjson`: sorts by time, and no system minds its characters. */
 function defaultName(): string {
-  const start = new Date(systemClock.now() / 1000).toISOString();
+  const start = new Date(systemClock.nowMicros() / 1000).toISOString();
   return `opmas-${start.slice(0, 19).replace(/[-:]/g, '')}Z.ndjson`;
 }
 

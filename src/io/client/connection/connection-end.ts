@@ -25,7 +25,7 @@ export function endOfRefusal(
   return {
     kind: 'refused',
     status,
-    retryAfterMs: parseRetryAfter(headers['retry-after'], attempt.clock.now() / 1000),
+    retryAfterMs: parseRetryAfter(headers['retry-after'], attempt.clock.nowMicros() / 1000),
     detail: detailOf(status, headers.location, attempt),
   };
 }

@@ -40,21 +40,21 @@ export class Liveness {
     this.#clock = clock;
     this.#deadAfterMs = deadAfterMs;
     this.interval = Math.max(5, Math.min(1000, deadAfterMs / 20));
-    this.#lastByteAt = this.#lastLookAt = clock.monotonic();
-    this.#lastWallAt = clock.now() / 1000;
+    this.#lastByteAt = this.#lastLookAt = clock.monotonicMs();
+    this.#lastWallAt = clock.nowMicros() / 1000;
   }
 
   /** The time that passed while nobody read says nothing about the server. */
   forgive(): void {
-    this.#lastByteAt = this.#lastLookAt = this.#clock.monotonic();
-    this.#lastWallAt = this.#clock.now() / 1000;
+    this.#lastByteAt = this.#lastLookAt = this.#clock.monotonicMs();
+    this.#lastWallAt = this.#clock.nowMicros() / 1000;
     this.#unfinishedSince = undefined;
     this.#asked = false;
   }
 
   /** `ask`: send a ping now. `dead`: destroy the connection. */
   judge(traffic: Traffic): LivenessVerdict {
-    const now = this.#clock.monotonic();
+    const now = this.#clock.monotonicMs();
     const stoodStill = this.#stoodStill(now);
     const arrived = traffic.bytes !== this.#seen.bytes;
     if (arrived) {
@@ -79,7 +79,7 @@ export class Liveness {
   }
 
   #stoodStill(now: number): boolean {
-    const wall = this.#clock.now() / 1000;
+    const wall = this.#clock.nowMicros() / 1000;
     // A suspended machine stops the monotonic clock too, but not the wall clock.
     const late = Math.max(now - this.#lastLookAt, wall - this.#lastWallAt) - this.interval;
     this.#lastLookAt = now;

@@ -14,12 +14,12 @@ class Link {
 
   /** Looks until something is to be done; gives that and the milliseconds until then. */
   look(atMost = 100_000, meanwhile: () => void = () => undefined): [LivenessVerdict, number] {
-    const start = this.clock.monotonic();
-    while (this.clock.monotonic() - start < atMost) {
+    const start = this.clock.monotonicMs();
+    while (this.clock.monotonicMs() - start < atMost) {
       this.clock.pass(this.liveness.interval);
       meanwhile();
       const verdict = this.liveness.judge(this.traffic);
-      if (verdict !== 'alive') return [verdict, this.clock.monotonic() - start];
+      if (verdict !== 'alive') return [verdict, this.clock.monotonicMs() - start];
     }
     return ['alive', atMost];
   }
