@@ -187,7 +187,7 @@ describe('diagnose', () => {
     await using server = await startWebServer((_, response) => json(response, 401, {}));
     new WebSocketServer({ server: server.server as never, autoPong: false });
     const { verdict, checks } = await examine(server.url);
-    expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'failed', milliseconds: 5000 });
+    expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'failed', durationMs: 5000 });
     expect(verdict.text).toMatch(/the server hangs .*or a proxy/);
   }, 60_000);
 
