@@ -1,16 +1,17 @@
 import { escapeUnsafe } from '../../index.js';
-import { Remembered } from './remembered.js';
+import type { Color } from './colors.js';
 import { widthOf } from './text-width.js';
-import type { Colour, VisualLine } from './visual-line.js';
+import type { VisualLine } from './visual-line.js';
+import { BoundedCache } from './words.js';
 
-/** The members that tell most, in the order in which they are shown; all others follow as they came. */
+/** The most telling members, in the order in which they are shown; all others follow in the server's order. */
 const FIRST = [
   ...['status', 'state', 'previous_status', 'severity', 'level', 'success', 'result', 'outcome'],
   ...['error_code', 'code', 'message', 'error', 'reason', 'condition', 'finding'],
   ...['name', 'hostname', 'device_id', 'agent_id', 'rule_id', 'task'],
   ...['cpu', 'cpu_usage', 'memory', 'memory_usage', 'temperature', 'load', 'signal', 'latency', 'clients'],
 ];
-/** What matters least comes last: who watches has the time already, and no use for ids. */
+/** The least telling members come last: the line has a time already, and ids are of little use to a reader. */
 const LAST = ['execution_id', 'alert_id', 'task_id', 'id', 'uuid', 'timestamp', 'time', 'created_at'];
 
 const AMONG_OTHERS = FIRST.length;
@@ -19,90 +20,73 @@ const RANKS: ReadonlyMap<string, number> = new Map([
   ...LAST.map((name, index): [string, number] => [name, AMONG_OTHERS + 1 + index]),
 ]);
 
-/** Where a member of the payload stands among the others. */
-export function rankOf(name: string): number {
-  return RANKS.get(name) ?? AMONG_OTHERS;
-}
-
-/** A member's name, made ready to show. */
+/** A member's name, prepared for printing. */
 interface Name {
   name: string;
   rank: number;
-  /** `cpu=`, safe. */
+  /** `cpu=`, safe to print. */
   text: string;
   width: number;
-  /** A blank, then the text in its colour. */
+  /** A space, then the text in its color. */
   painted: string;
 }
 
-/** In which order the members of the last payload of a kind were shown; the next one most likely has the same. */
-export interface FieldOrder {
-  came: readonly string[];
+/** The members of a payload: as the server ordered them, and as they are shown. */
+interface FieldOrder {
+  received: readonly string[];
   shown: readonly Name[];
 }
 
 const ALL = Number.POSITIVE_INFINITY;
 
-/** How much of a payload is shown. */
-export interface Limits {
+/** Limits to how much of a payload is shown. */
+interface Limits {
   depth: number;
   nameLength: number;
   textLength: number;
   items: number;
 }
 const CUT: Limits = { depth: 3, nameLength: 64, textLength: 100, items: 8 };
-/** `--full`: all of it, but levels as deep as nobody reads. */
+/** For `--full`: no limit but the depth, which no real payload reaches. */
 const FULL: Limits = { depth: 16, nameLength: ALL, textLength: ALL, items: ALL };
-
-/** @param full Whether all is shown. */
-export function limitsOf(full: boolean): Limits {
-  return full ? FULL : CUT;
-}
 
 /** Writes the members of a payload as `name=value`, nested ones as `radio.channel=36`, until the line is full. */
 export class FieldWriter {
+  /** The text that the members were parsed from: numbers that are too large for a double are copied from it. */
+  source = '';
   readonly #line: VisualLine;
   readonly #limits: Limits;
   readonly #full: boolean;
-  readonly #nameColour: Colour;
-  readonly #names = new Remembered<Name>();
-  /** The line's own text: numbers too large for a double are copied from it. */
-  #source: () => string = () => '';
+  readonly #nameColor: Color;
+  readonly #names = new BoundedCache<Name>();
+  /** The order of the last payload of each type; the next payload most likely has the same. */
+  readonly #orders = new BoundedCache<FieldOrder>();
 
-  constructor(line: VisualLine, full: boolean, nameColour: Colour) {
+  constructor(line: VisualLine, full: boolean, nameColor: Color) {
     this.#line = line;
-    this.#limits = limitsOf(full);
+    this.#limits = full ? FULL : CUT;
     this.#full = full;
-    this.#nameColour = nameColour;
+    this.#nameColor = nameColor;
   }
 
   /**
-   * @param known What the line shows already (the last token of the subject): a member that only repeats it comes last.
-   * @param source Gives the text that the members were parsed from.
-   * @param last The order that this method gave for another payload of this kind.
-   * @returns The order of the members of this one.
+   * Writes the members of an event's payload.
+   *
+   * @param type The event's type.
+   * @param shown The last token of the subject. The line shows it already, so a member that repeats it comes last.
    */
-  writeMembers(
-    members: Record<string, unknown>,
-    known: string,
-    source: () => string,
-    last: FieldOrder | undefined,
-  ): FieldOrder {
-    this.#source = source;
-    const names = Object.keys(members);
-    const order = last !== undefined && isSame(last.came, names) ? last : this.#orderOf(names);
+  writeMembers(members: Record<string, unknown>, type: string, shown: string): void {
     let repeated: Name | undefined;
-    for (const name of order.shown) {
-      if (this.#line.isFull) return order;
+    for (const name of this.#orderOf(type, Object.keys(members))) {
+      if (this.#line.isFull) return;
       const value = members[name.name];
-      if (value === known && known !== '' && repeated === undefined) repeated = name;
+      if (value === shown && shown !== '' && repeated === undefined) repeated = name;
       else this.#writeNamed(name, value, 0);
     }
-    if (repeated !== undefined) this.#writeNamed(repeated, known, 0);
-    return order;
+    if (repeated !== undefined) this.#writeNamed(repeated, shown, 0);
   }
 
-  /** Writes one member, whatever its value is. */
+  /** Writes one member with a value of any kind. */
   write(name: string, value: unknown, depth = 0): void {
     this.#writeNamed(this.#names.get(name) ?? this.#newName(name), value, depth);
   }
@@ -158,7 +142,7 @@ export class FieldWriter {
   #scalarText(name: string, value: unknown): string {
     if (typeof value === 'string') return this.#stringText(value);
     if (typeof value === 'number' && !Number.isSafeInteger(value) && Math.abs(value) >= 2 ** 53) {
-      return numberAsWritten(this.#source(), name, value);
+      return numberAsWritten(this.source, name, value);
     }
     return typeof value === 'object' && value !== null ? '{…}' : String(value);
   }
@@ -175,11 +159,11 @@ export class FieldWriter {
     const line = this.#line;
     if (line.addWhole(name.painted + value, 1 + name.width + width)) return;
     line.add(' ', 1);
-    line.add(name.text, name.width, this.#nameColour);
+    line.add(name.text, name.width, this.#nameColor);
     line.add(value, width);
   }
 
-  /** A line that is never cut need not be measured, and measuring takes as long as all the rest. */
+  /** Does not measure for a line that is never cut: to measure takes as long as all the rest. */
   #widthOf(text: string): number {
     return this.#full ? text.length : widthOf(text);
   }
@@ -188,18 +172,24 @@ export class FieldWriter {
     const { nameLength } = this.#limits;
     const shown = name.length > nameLength ? `${headOf(name, nameLength)}…` : name;
     const text = `${escapeUnsafe(shown)}=`;
-    const { open, close } = this.#nameColour;
+    const { open, close } = this.#nameColor;
     return this.#names.set(name, {
       name,
-      rank: rankOf(name),
+      rank: RANKS.get(name) ?? AMONG_OTHERS,
       text,
       width: widthOf(text),
       painted: ` ${open}${text}${close}`,
     });
   }
 
-  /** An insertion sort, for few names have a rank of their own and the others stay as they came. */
-  #orderOf(names: readonly string[]): FieldOrder {
+  #orderOf(type: string, names: readonly string[]): readonly Name[] {
+    const last = this.#orders.get(type);
+    if (last !== undefined && isSame(last.received, names)) return last.shown;
+    return this.#orders.set(type, { received: names, shown: this.#sorted(names) }).shown;
+  }
+
+  /** Sorts by insertion, which is fast here: most names share a rank and stay where they are. */
+  #sorted(names: readonly string[]): readonly Name[] {
     const shown: Name[] = [];
     for (const text of names) {
       const name = this.#names.get(text) ?? this.#newName(text);
@@ -210,7 +200,7 @@ export class FieldWriter {
       }
       shown[at] = name;
     }
-    return { came: names, shown };
+    return shown;
   }
 }
 
@@ -223,13 +213,13 @@ function isSame(left: readonly string[], right: readonly string[]): boolean {
 const plainWord = /^[!#-+\-./0-9:;@A-Z[\]^_`a-z{|}~]+$/;
 const needsQuotes = /[\s"=,]/;
 
-/** The beginning of a text; a pair of surrogates is not cut in two. */
+/** Returns the beginning of a text, and never cuts a surrogate pair in two. */
 function headOf(text: string, length: number): string {
   const last = text.charCodeAt(length - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
 }
 
-/** A number as it stands in the text, for a double has lost its last digits. */
+/** Finds a number in the text that it was parsed from, because a double has lost its last digits. */
 function numberAsWritten(text: string, path: string, value: number): string {
   const name =
     path

@@ -1,27 +1,17 @@
+import { type Color, NO_COLOR } from './colors.js';
 import { fitting } from './text-width.js';
-
-/** Codes around a text that colour it; both empty when there are no colours. */
-export interface Colour {
-  readonly open: string;
-  readonly close: string;
-}
-
-export const NO_COLOUR: Colour = { open: '', close: '' };
 
 const ELLIPSIS = '…';
 
-/**
- * One line on its way to a terminal, put together from left to right. What does not fit into the width is cut, and a
- * `…` in the last column says so.
- */
+/** Builds one terminal line from left to right. A line that is too wide is cut and ends with `…`. */
 export class VisualLine {
   readonly #width: number;
   #text = '';
   #used = 0;
   #isFull = false;
-  /** The part that reaches into the last column: it can stay only when nothing comes after it. */
+  /** The part that reaches into the last column. It stays whole only when no other part follows. */
   #last = '';
-  #lastColour = NO_COLOUR;
+  #lastColor = NO_COLOR;
   #lastWidth = 0;
   #hasLast = false;
 
@@ -30,11 +20,12 @@ export class VisualLine {
     this.#width = width;
   }
 
-  /** Whether nothing more can be added, so that there is no use in making it. */
+  /** True once the line is cut: parts that are added now are ignored. */
   get isFull(): boolean {
     return this.#isFull;
   }
 
+  /** Begins a new line. */
   start(): void {
     this.#text = '';
     this.#used = 0;
@@ -42,27 +33,28 @@ export class VisualLine {
     this.#hasLast = false;
   }
 
-  /** @param text Safe to show. @param width Its columns. */
-  add(text: string, width: number, colour: Colour = NO_COLOUR): void {
+  /** @param text Safe to print. @param width Its columns. */
+  add(text: string, width: number, color: Color = NO_COLOR): void {
     if (this.#isFull || width === 0) return;
     if (this.#hasLast) {
       this.#cutLast();
     } else if (this.#used + width < this.#width) {
-      this.#text += colour.open + text + colour.close;
+      this.#text += color.open + text + color.close;
       this.#used += width;
     } else {
       this.#last = text;
       this.#lastWidth = width;
-      this.#lastColour = colour;
+      this.#lastColor = color;
       this.#hasLast = true;
       if (this.#used + width > this.#width) this.#cutLast();
     }
   }
 
   /**
-   * Adds a run of parts at once, if all of it fits and leaves room for more; else the caller adds them one by one.
+   * Adds several parts at once if all of them fit and leave room for more.
    *
-   * @param text May hold colour codes. @param width Its columns, without them.
+   * @param text May hold color codes. @param width Its columns, without the codes.
+   * @returns `false` when the parts do not fit; the caller then adds them one by one.
    */
   addWhole(text: string, width: number): boolean {
     if (this.#hasLast || this.#used + width >= this.#width) return false;
@@ -71,17 +63,17 @@ export class VisualLine {
     return true;
   }
 
-  /** The line, LF included. */
+  /** Returns the line, with its LF. */
   end(): string {
     if (this.#hasLast && !this.#isFull) {
-      this.#text += this.#lastColour.open + this.#last + this.#lastColour.close;
+      this.#text += this.#lastColor.open + this.#last + this.#lastColor.close;
     }
     return `${this.#text}\n`;
   }
 
   #cutLast(): void {
     const kept = fitting(this.#last, this.#width - this.#used - 1);
-    this.#text += this.#lastColour.open + kept + ELLIPSIS + this.#lastColour.close;
+    this.#text += this.#lastColor.open + kept + ELLIPSIS + this.#lastColor.close;
     this.#used += this.#lastWidth;
     this.#isFull = true;
   }

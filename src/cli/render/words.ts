@@ -1,51 +1,70 @@
 import { escapeUnsafe } from '../../index.js';
-import type { Colours } from './colours.js';
-import type { FieldOrder } from './fields.js';
-import { Remembered } from './remembered.js';
+import type { Colors } from './colors.js';
+import { meaningOfType, type TypeMeaning } from './severity.js';
 import { fitting, widthOf } from './text-width.js';
-import { meaningOfType, type TypeMeaning } from './tone.js';
 
 /** Wide enough for `devices`. */
 const ENDPOINT_WIDTH = 7;
 /** Wide enough for `rule.execution_complete`. */
 const TYPE_WIDTH = 23;
-export const SUBJECT_WIDTH = 24;
-/** Longer ones are cut, but for `--full`. */
-export const MAX_WORD_LENGTH = 200;
+const SUBJECT_WIDTH = 24;
+/** Longer words are cut, except with `--full`. */
+const MAX_WORD_LENGTH = 200;
 
-/** A word that comes again and again, made ready to show. */
+const MAX_CACHED = 1024;
+const MAX_CACHED_KEY_LENGTH = 128;
+
+/** Keeps values by a text. It drops all of them when it is full, because a server may send ever new texts. */
+export class BoundedCache<Value> {
+  readonly #values = new Map<string, Value>();
+
+  get(key: string): Value | undefined {
+    return this.#values.get(key);
+  }
+
+  /** Returns the value. */
+  set<Exact extends Value>(key: string, value: Exact): Exact {
+    if (key.length > MAX_CACHED_KEY_LENGTH) return value;
+    if (this.#values.size >= MAX_CACHED) this.#values.clear();
+    this.#values.set(key, value);
+    return value;
+  }
+}
+
+/** A word for the head of a line: safe to print, and measured. */
 export interface Word {
   text: string;
+  /** In columns. */
   width: number;
-  /** Blanks that fill its column. */
+  /** The spaces that fill its column. */
   padding: string;
 }
 
-/** A type, and what it means. */
+/** A type and its meaning. */
 export interface TypeWord extends Word {
   meaning: TypeMeaning;
-  order: FieldOrder | undefined;
 }
 
 /** An endpoint's label. */
 export interface EndpointWord extends Word {
-  /** With its colour, its padding and a blank on each side; and the columns of all that. */
+  /** The label with its color and its padding, between two spaces. */
   painted: string;
+  /** The columns that `painted` takes. */
   columns: number;
 }
 
-/** Types, subjects and endpoints, made ready once. */
+/** Prepares types, subjects and endpoints for printing, each once, because the same ones come again and again. */
 export class Words {
   readonly #full: boolean;
-  readonly #colours: Colours;
-  readonly #types = new Remembered<TypeWord>();
-  readonly #subjects = new Remembered<Word>();
-  readonly #endpoints = new Remembered<EndpointWord>();
+  readonly #colors: Colors;
+  readonly #types = new BoundedCache<TypeWord>();
+  readonly #subjects = new BoundedCache<Word>();
+  readonly #endpoints = new BoundedCache<EndpointWord>();
 
-  /** @param full Whether long ones are left as they are. */
-  constructor(full: boolean, colours: Colours) {
+  /** @param full Keeps long words whole. */
+  constructor(full: boolean, colors: Colors) {
     this.#full = full;
-    this.#colours = colours;
+    this.#colors = colors;
   }
 
   type(text: string): TypeWord {
@@ -60,20 +79,19 @@ export class Words {
     return this.#endpoints.get(label) ?? this.#newEndpoint(label);
   }
 
-  /** Safe, and not longer than anybody reads. */
+  /** Escapes control characters and cuts a text that is longer than anybody reads. */
   safe(text: string): string {
     if (this.#full || text.length <= MAX_WORD_LENGTH) return escapeUnsafe(text);
     return `${escapeUnsafe(fitting(text, MAX_WORD_LENGTH))}…`;
   }
 
   #newType(type: string): TypeWord {
-    const word = { ...this.#wordOf(type, TYPE_WIDTH), meaning: meaningOfType(type), order: undefined };
-    return this.#types.set(type, word);
+    return this.#types.set(type, { ...this.#wordOf(type, TYPE_WIDTH), meaning: meaningOfType(type) });
   }
 
   #newEndpoint(label: string): EndpointWord {
     const word = this.#wordOf(label, ENDPOINT_WIDTH);
-    const { open, close } = this.#colours.endpoint;
+    const { open, close } = this.#colors.endpoint;
     return this.#endpoints.set(label, {
       ...word,
       painted: ` ${open}${word.text}${close}${word.padding} `,

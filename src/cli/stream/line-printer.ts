@@ -1,5 +1,8 @@
 import { escapeUnsafeJson, type LineBatch } from '../../index.js';
+import type { Renderer } from '../render/renderer.js';
 import type { DataOutput } from '../terminal/terminal.js';
+
+const LF = 0x0a;
 
 /** How lines are printed. */
 export interface PrintOptions {
@@ -22,9 +25,9 @@ export async function createLinePrinter(out: DataOutput, options: PrintOptions):
 }
 
 async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
-  const { createRenderer } = await import('../render.js');
+  const { Renderer } = await import('../render/renderer.js');
   const rendererFor = (width: number) =>
-    createRenderer({
+    new Renderer({
       width,
       // Only a terminal has a width to cut to.
       full: options.full === true || !out.isTerminal,
@@ -39,10 +42,20 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
       width = out.columns;
       renderer = rendererFor(width);
     }
-    const text = renderer.renderBatch(batch);
+    const text = renderLines(renderer, batch.bytes);
     batch.release?.();
     await out.write(text);
   };
+}
+
+function renderLines(renderer: Renderer, bytes: Buffer): string {
+  let text = '';
+  let start = 0;
+  for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
+    text += renderer.render(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return text;
 }
 
 async function writeBytes(out: DataOutput, batch: LineBatch): Promise<void> {

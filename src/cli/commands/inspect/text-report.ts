@@ -7,8 +7,8 @@ import {
   type RecordedGap,
 } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
+import { meaningOfType } from '../../render/severity.js';
 import { fitting, widthOf } from '../../render/text-width.js';
-import { meaningOfType } from '../../render/tone.js';
 import type { Palette } from '../../terminal/palette.js';
 import { sparkline } from './sparkline.js';
 

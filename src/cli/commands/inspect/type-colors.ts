@@ -1,4 +1,4 @@
-import { meaningOfType } from '../../render/tone.js';
+import { meaningOfType } from '../../render/severity.js';
 
 /** Colours that can be told apart beside each other, on white and on dark grey. */
 const DOCUMENTED: Readonly<Record<string, string>> = {

@@ -1,28 +1,17 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createRenderer, type RenderOptions } from '../../src/cli/render.js';
-import { noColors, type Palette, paletteFor } from '../../src/cli/terminal/palette.js';
-import {
-  formatInvalidLine,
-  formatLifecycleLine,
-  type LineBatch,
-  parseLine,
-} from '../../src/core/recording/line.js';
+import { Renderer, type RenderOptions } from '../../../src/cli/render/renderer.js';
+import { noColors, type Palette, paletteFor } from '../../../src/cli/terminal/palette.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
 
-let colours: Palette;
+let colors: Palette;
 beforeAll(async () => {
-  colours = await paletteFor({}, 'always');
+  colors = await paletteFor({}, 'always');
 });
 
+const LF = 0x0a;
 const STAMP = '2026-11-22T21:50:01.123456Z';
-
-function batchOf(...lines: (string | Buffer)[]): LineBatch {
-  const bytes = Buffer.concat(
-    lines.map((line) => (typeof line === 'string' ? Buffer.from(`${line}\n`) : line)),
-  );
-  return { bytes, count: lines.length };
-}
 
 function eventLine(event: object | string, endpoint = 'devices'): string {
   const frame = typeof event === 'string' ? event : JSON.stringify(event);
@@ -30,24 +19,29 @@ function eventLine(event: object | string, endpoint = 'devices'): string {
   return frame === '{}' ? `${head}}` : `${head},${frame.slice(1)}`;
 }
 
-/** Renders both ways, which have to agree, and gives the text without its LF. */
+/** Renders a line, with or without its LF, and returns the text without its LF. */
 function render(line: string | Buffer, options: Partial<RenderOptions> = {}): string {
-  const all = { width: 200, full: false, utc: true, palette: noColors, ...options };
-  const batch = batchOf(line);
-  const text = createRenderer(all).renderBatch(batch).toString();
-  const parsed = parseLine(batch.bytes, 0, batch.bytes.length - 1);
-  if (parsed !== undefined) expect(createRenderer(all).render(parsed)).toBe(text);
+  return renderWith(rendererFor(options), line);
+}
+
+function rendererFor(options: Partial<RenderOptions>): Renderer {
+  return new Renderer({ width: 200, full: false, utc: true, palette: noColors, ...options });
+}
+
+function renderWith(renderer: Renderer, line: string | Buffer): string {
+  const bytes = Buffer.from(line);
+  const text = renderer.render(bytes.at(-1) === LF ? bytes.subarray(0, -1) : bytes);
   expect(text.endsWith('\n')).toBe(true);
   return text.slice(0, -1);
 }
 
-/** The payload's part of a line. */
+/** Renders an event with this payload and returns the part of the line that shows it. */
 const fieldsOf = (data: unknown, options: Partial<RenderOptions> = {}): string =>
   render(eventLine({ type: 't', subject: 's', data }), options)
     .slice('21:50:01.123 devices t'.length + 47 - 23)
     .trim();
 
-const withoutColours = (text: string): string => text.replace(/\u001b\[\d+m/g, '');
+const withoutColors = (text: string): string => text.replace(/\u001b\[\d+m/g, '');
 
 describe('the twelve documented types', () => {
   const events: [string, string, object][] = [
@@ -72,7 +66,7 @@ describe('the twelve documented types', () => {
     eventLine({ type, subject: `opmas.${endpoint}.ap-7`, data }, endpoint),
   );
 
-  it('without colours', () => {
+  it('are rendered in columns on a wide terminal', () => {
     expect(`\n${lines.map((line) => render(line)).join('\n')}\n`).toMatchInlineSnapshot(`
       "
       21:50:01.123 devices device.status_update    opmas.devices.ap-7       status=online cpu=41.5 memory=60 device_id=ap-7
@@ -91,7 +85,7 @@ describe('the twelve documented types', () => {
     `);
   });
 
-  it('narrow', () => {
+  it('are cut on a narrow terminal', () => {
     expect(`\n${lines.map((line) => render(line, { width: 80 })).join('\n')}\n`).toMatchInlineSnapshot(`
       "
       21:50:01.123 devices device.status_update opmas.devices.ap-7 status=online cpu=…
@@ -110,16 +104,16 @@ describe('the twelve documented types', () => {
     `);
   });
 
-  it('in colours, which change nothing else', () => {
-    const coloured = lines.map((line) => render(line, { palette: colours, width: 100 }));
-    expect(coloured.map(withoutColours)).toEqual(lines.map((line) => render(line, { width: 100 })));
-    expect(JSON.stringify(coloured[2])).toMatchInlineSnapshot(
+  it('have the same text in color', () => {
+    const colored = lines.map((line) => render(line, { palette: colors, width: 100 }));
+    expect(colored.map(withoutColors)).toEqual(lines.map((line) => render(line, { width: 100 })));
+    expect(JSON.stringify(colored[2])).toMatchInlineSnapshot(
       `""\\u001b[2m21:50:01.123\\u001b[22m \\u001b[36mdevices\\u001b[39m \\u001b[31mdevice.error\\u001b[39m opmas.devices.ap-7 \\u001b[2mseverity=\\u001b[22mcritical \\u001b[2mmessage=\\u001b[22m\\"radio reset\\" \\u001b[2mcpu=\\u001b[22m97…""`,
     );
   });
 });
 
-describe('the colour of the type', () => {
+describe('the color of the type', () => {
   const RED = 31;
   const YELLOW = 33;
   const GREEN = 32;
@@ -147,8 +141,8 @@ describe('the colour of the type', () => {
     ['billing.invoice', null, undefined],
     ['billing.invoice', 'online', undefined],
     ['constructor', { status: '__proto__' }, undefined],
-  ])('%s %j: %s', (type, data, code) => {
-    const text = render(eventLine({ type, subject: 's', data }), { palette: colours });
+  ])('of %s with payload %j is %s', (type, data, code) => {
+    const text = render(eventLine({ type, subject: 's', data }), { palette: colors });
     if (code === undefined) expect(text).toContain(` ${type} `);
     else expect(text).toContain(`\u001b[${code}m${type}\u001b[39m`);
   });
@@ -162,7 +156,7 @@ describe('the time', () => {
     ['America/New_York', '2026-11-01T06:00:00.000000Z', '01:00:00.000'],
     ['Europe/Berlin', '2026-03-29T00:59:59.000001Z', '01:59:59.000'],
     ['Europe/Berlin', '2026-03-29T01:00:00.000000Z', '03:00:00.000'],
-  ])('in %s, %s is %s', (zone, stamp, clock) => {
+  ])('in zone %s at %s is %s', (zone, stamp, clock) => {
     const before = process.env.TZ;
     process.env.TZ = zone;
     try {
@@ -175,16 +169,14 @@ describe('the time', () => {
     }
   });
 
-  it('goes on from minute to minute in one batch', () => {
+  it('changes with the minute, forward and back', () => {
     const stamps = ['21:59:59.999', '22:00:00.000', '21:59:00.500'];
     const lines = stamps.map((clock) => eventLine({}).replace(STAMP.slice(11, 23), clock));
-    const text = createRenderer({ width: 80, full: false, utc: true, palette: noColors })
-      .renderBatch(batchOf(...lines))
-      .toString();
-    expect(text.split('\n').map((line) => line.slice(0, 12))).toEqual([...stamps, '']);
+    const renderer = rendererFor({ width: 80 });
+    expect(lines.map((line) => renderWith(renderer, line).slice(0, 12))).toEqual(stamps);
   });
 
-  it('times in the payload stay as they are', () => {
+  it('in a payload stays as the server wrote it', () => {
     expect(fieldsOf({ timestamp: '2026-01-05T10:00:00.123456' })).toBe(
       'timestamp=2026-01-05T10:00:00.123456',
     );
@@ -195,7 +187,7 @@ describe('the time', () => {
     ['{"received_at":"soon","endpoint":"devices","type":"t"}', '--:--:--.---'],
     ['{"received_at":"2026-11-22T23:50:01+02:00","endpoint":"devices"}', '21:50:01.000'],
     ['{ "endpoint": "devices", "received_at": "2026-11-22T21:50:01.5Z" }', '21:50:01.500'],
-  ])('of %s is %s', (line, clock) => {
+  ])('of the line %s is %s', (line, clock) => {
     expect(render(line).slice(0, 12)).toBe(clock);
   });
 });
@@ -218,11 +210,11 @@ describe('the fields', () => {
     [undefined, ''],
     [{ a: 'é', b: '漢字' }, 'a=é b=漢字'],
     [{ 'odd name': 1, 'a=b': 2 }, 'odd name=1 a=b=2'],
-  ])('of %j: %s', (data, text) => {
+  ])('of payload %j are %s', (data, text) => {
     expect(fieldsOf(data)).toBe(text);
   });
 
-  it('are all there with --full', () => {
+  it('are complete with --full', () => {
     const data = {
       a: { b: { c: { d: { e: 1 } } } },
       many: Array.from({ length: 20 }, () => 7),
@@ -232,20 +224,30 @@ describe('the fields', () => {
     expect(text).toBe(`a.b.c.d.e=1 many=[${Array(20).fill(7).join(', ')}] x=${'x'.repeat(500)}`);
   });
 
-  it('a member that repeats the end of the subject comes last', () => {
+  it('put a member that repeats the end of the subject last', () => {
     const text = render(eventLine({ type: 't', subject: 'a.ap-7', data: { device_id: 'ap-7', x: 1 } }));
     expect(text).toMatch(/ x=1 device_id=ap-7$/);
   });
 
-  it('members beside data are shown too', () => {
+  it('include members beside data', () => {
     expect(render(eventLine({ type: 't', subject: 's', data: { a: 1 }, seq: 9 }))).toMatch(/ a=1 seq=9$/);
     expect(render(eventLine({ type: 5, subject: ['s'], data: { a: 1 } }))).toMatch(
       / - +- +a=1 type=5 subject=\[s\]$/,
     );
   });
 
+  it('keep all digits of numbers beside data, too', () => {
+    const renderer = rendererFor({});
+    renderWith(renderer, eventLine('{"type":"t","data":{"a":1}}'));
+    const text = renderWith(
+      renderer,
+      eventLine('{"type":"t","data":9007199254740993,"seq":9007199254740995}'),
+    );
+    expect(text).toMatch(/ data=9007199254740993 seq=9007199254740995$/);
+  });
+
   it.each(['9007199254740993', '-12345678901234567890', '1e400', '1.5e300'])(
-    'big number %s keeps its digits',
+    'keep all digits of the number %s',
     (digits) => {
       const line = eventLine(`{"type":"t","data":{"n" : ${digits},"m":1,"l":[1,${digits}]}}`);
       expect(render(line)).toContain(` n=${digits} m=1 l=[1, ${digits}]`);
@@ -253,16 +255,16 @@ describe('the fields', () => {
   );
 
   it('follow a new order of members at once', () => {
-    const renderer = createRenderer({ width: 200, full: false, utc: true, palette: noColors });
+    const renderer = rendererFor({});
     const lines = [{ a: 1, status: 'x' }, { status: 'x', a: 1 }, { b: 1, status: 'x' }, { status: 'x' }].map(
       (data) => eventLine({ type: 't', subject: 's', data }),
     );
-    const text = renderer.renderBatch(batchOf(...lines)).toString();
-    expect(text.match(/status.*/g)).toEqual(['status=x a=1', 'status=x a=1', 'status=x b=1', 'status=x']);
+    const fields = lines.map((line) => renderWith(renderer, line).replace(/.*?(?=status)/, ''));
+    expect(fields).toEqual(['status=x a=1', 'status=x a=1', 'status=x b=1', 'status=x']);
   });
 });
 
-describe('lines that are no events', () => {
+describe('lines that are not events', () => {
   it.each([
     [
       formatInvalidLine(STAMP, 'rules', 'not JSON', Buffer.from('<html>\u001b[2J'), false),
@@ -298,11 +300,11 @@ describe('lines that are no events', () => {
       formatLifecycleLine(STAMP, 'devices', { state: 'dropped', count: 5, from: STAMP, to: STAMP }),
       `21:50:01.123 devices dropped count=5 from=${STAMP} to=${STAMP}`,
     ],
-  ])('%#', (line, text) => {
+  ])('line %#', (line, text) => {
     expect(render(line, { width: 119 })).toBe(text);
   });
 
-  it('a close reason with control characters stays on its line', () => {
+  it('a close reason with control characters stays on one line', () => {
     const line = formatLifecycleLine(STAMP, 'devices', {
       state: 'closed',
       code: 4000,
@@ -311,7 +313,7 @@ describe('lines that are no events', () => {
     expect(render(line)).toContain('reason=\\u001b[31m\\u000a\\u009b');
   });
 
-  it('text that is no line at all', () => {
+  it('text that is not JSON is shown as it is', () => {
     expect(render('{"torn')).toContain('{"torn');
   });
 });
@@ -347,11 +349,11 @@ describe('hostile input', () => {
     { requiredKeys: [] },
   );
 
-  it('no control character but our colours, and never wider than the terminal', () => {
+  it('renders without control characters except color codes, and never wider than the terminal', () => {
     fc.assert(
       fc.property(event, nasty, fc.integer({ min: 1, max: 160 }), (message, endpoint, width) => {
-        const text = render(eventLine(message, endpoint), { width, palette: colours });
-        const visible = withoutColours(text);
+        const text = render(eventLine(message, endpoint), { width, palette: colors });
+        const visible = withoutColors(text);
         expect(visible).not.toMatch(
           /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|\udb40[\udc00-\udc7f]/,
         );
@@ -362,11 +364,11 @@ describe('hostile input', () => {
     );
   });
 
-  it('the same for frames that are no events', () => {
+  it('renders invalid frames without control characters and within the width', () => {
     fc.assert(
       fc.property(nasty, nasty, fc.boolean(), (reason, frame, binary) => {
         const line = formatInvalidLine(STAMP, 'devices', reason, Buffer.from(frame), binary);
-        const visible = withoutColours(render(line, { width: 100, palette: colours }));
+        const visible = withoutColors(render(line, { width: 100, palette: colors }));
         expect(visible).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/);
         expect(stringWidth(visible)).toBeLessThanOrEqual(100);
       }),
@@ -374,20 +376,20 @@ describe('hostile input', () => {
     );
   });
 
-  it('one column', () => {
+  it('fits into one column', () => {
     expect(render(eventLine({ type: '漢', subject: 's' }), { width: 1 })).toBe('…');
     expect(render(eventLine({}), { width: 0 })).toBe('…');
     expect(render(eventLine({}), { width: Number.NaN })).toBe('…');
   });
 
-  it('what fits exactly is not cut', () => {
+  it('is not cut when it fits exactly', () => {
     const line = eventLine({ type: 'type', subject: 'subject', data: { a: 'bcd' } });
     const whole = render(line, { width: 100 });
     expect(render(line, { width: whole.length })).toBe(whole);
     expect(render(line, { width: whole.length - 1 })).toBe(`${whole.slice(0, -2)}…`);
   });
 
-  it('wide and combining characters are cut between characters', () => {
+  it('is cut between wide or combining characters', () => {
     const text = render(eventLine({ type: 't', subject: '漢字漢字漢字' }), { width: 30 });
     expect(text).toBe('21:50:01.123 devices t 漢字漢…');
     expect(stringWidth(text)).toBeLessThanOrEqual(30);
@@ -395,7 +397,7 @@ describe('hostile input', () => {
     expect(stringWidth(marks)).toBeLessThanOrEqual(30);
   });
 
-  it.each([1000, 100_000])('%i levels of nesting', (levels) => {
+  it.each([1000, 100_000])('may have %i levels of nesting', (levels) => {
     const arrays = '['.repeat(levels) + ']'.repeat(levels);
     const objects = `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
     for (const full of [false, true]) {
@@ -406,7 +408,7 @@ describe('hostile input', () => {
     }
   });
 
-  it('large values are cut, and complete with --full', () => {
+  it('may have values of megabytes, which are complete with --full', () => {
     const megabytes = 'x'.repeat(10_000_000);
     const line = eventLine({ type: 't', data: { a: megabytes, b: 1 } });
     expect(render(line, { width: 150 })).toHaveLength(150);
@@ -423,14 +425,11 @@ describe('hostile input', () => {
     expect(render(megabytes, { width: 80 })).toHaveLength(80);
   });
 
-  it('ever new types and subjects', () => {
-    const renderer = createRenderer({ width: 150, full: false, utc: true, palette: noColors });
+  it('may have a new type and subject in each line', () => {
+    const renderer = rendererFor({ width: 150 });
     for (let i = 0; i < 3000; i++) {
-      const [text] = renderer
-        .renderBatch(batchOf(eventLine({ type: `t${i}`, subject: `s${i}` })))
-        .toString()
-        .split('\n');
-      expect(text).toMatch(new RegExp(` t${i} +s${i} *$`));
+      const line = eventLine({ type: `t${i}`, subject: `s${i}` });
+      expect(renderWith(renderer, line)).toMatch(new RegExp(` t${i} +s${i} *$`));
     }
   });
 });

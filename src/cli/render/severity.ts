@@ -1,7 +1,7 @@
-/** What an event means for the one who watches. */
-export type Tone = 'bad' | 'warning' | 'good' | 'neutral';
+/** How good or bad the news of an event is. It decides the color of the type. */
+export type Severity = 'bad' | 'warning' | 'good' | 'neutral';
 
-/** How the type alone is to be read; the payload decides the rest. */
+/** The meaning of a type alone; only an error is bad without a look at the payload. */
 export type TypeMeaning = 'error' | 'alert' | 'other';
 
 const BAD: ReadonlySet<string> = new Set([
@@ -15,8 +15,10 @@ const WARNING: ReadonlySet<string> = new Set([
 const GOOD: ReadonlySet<string> = new Set([
   ...['online', 'up', 'recovered', 'resolved', 'healthy', 'ok', 'cleared', 'restored', 'connected'],
 ]);
-/** Members of the payload that tell how things are, the most telling first. */
-export const STATE_MEMBERS = ['status', 'state', 'result', 'outcome'] as const;
+const LONGEST_STATE = 16;
+
+/** Members of the payload that hold a state, the most telling first. */
+const STATE_MEMBERS = ['status', 'state', 'result', 'outcome'];
 
 /** Reads the type: `device.error` and `disk.failure` are errors, `system.alert` and `rule.triggered` are alerts. */
 export function meaningOfType(type: string): TypeMeaning {
@@ -25,32 +27,33 @@ export function meaningOfType(type: string): TypeMeaning {
   return /alert|warn|triggered/.test(word) ? 'alert' : 'other';
 }
 
-/** Errors are bad, alerts are warnings until they are resolved, and everything else is what its payload says. */
-export function toneOf(meaning: TypeMeaning, data: unknown): Tone {
-  return toneOfState(meaning, meaning === 'error' ? 'neutral' : stateOf(data));
-}
-
-/** The same when it is known what the payload says. */
-export function toneOfState(meaning: TypeMeaning, state: Tone): Tone {
+/**
+ * Judges an event. Errors are bad; alerts are warnings until they are resolved; for all others the payload decides.
+ *
+ * @param data The payload, of any shape.
+ */
+export function severityOf(meaning: TypeMeaning, data: unknown): Severity {
   if (meaning === 'error') return 'bad';
+  const state = severityOfPayload(data);
   if (meaning === 'alert') return state === 'good' ? 'good' : 'warning';
   return state;
 }
 
-function stateOf(data: unknown): Tone {
+function severityOfPayload(data: unknown): Severity {
   if (typeof data !== 'object' || data === null) return 'neutral';
   const members = data as Record<string, unknown>;
   for (const name of STATE_MEMBERS) {
     const state = members[name];
-    const tone = typeof state === 'string' ? toneOfWord(state) : undefined;
-    if (tone !== undefined) return tone;
+    const severity = typeof state === 'string' ? severityOfState(state) : undefined;
+    if (severity !== undefined) return severity;
   }
   return members.success === false ? 'bad' : 'neutral';
 }
 
-/** What one of `STATE_MEMBERS` says; `undefined` when that means nothing to us. */
-export function toneOfWord(state: string): Tone | undefined {
-  const word = state.length > 16 ? '' : state.toLowerCase();
+/** Judges the value of a state member; `undefined` for a word that is not in the lists. */
+function severityOfState(state: string): Severity | undefined {
+  if (state.length > LONGEST_STATE) return undefined;
+  const word = state.toLowerCase();
   if (BAD.has(word)) return 'bad';
   if (WARNING.has(word)) return 'warning';
   return GOOD.has(word) ? 'good' : undefined;

@@ -1,0 +1,213 @@
+import {
+  closeMeaning,
+  escapeUnsafe,
+  eventLineShape,
+  type InvalidLine,
+  type LifecycleLine,
+  parseLine,
+} from '../../index.js';
+import { formatDuration, formatSize } from '../options/quantity.js';
+import type { Palette } from '../terminal/palette.js';
+import { type ClockTime, createClockTime } from './clock-time.js';
+import { type Color, type Colors, colorsOf } from './colors.js';
+import { FieldWriter } from './fields.js';
+import { type Severity, severityOf } from './severity.js';
+import { widthOf } from './text-width.js';
+import { VisualLine } from './visual-line.js';
+import { type Word, Words } from './words.js';
+
+/** Options for lines that people read. */
+export interface RenderOptions {
+  /** The columns of the terminal. */
+  width: number;
+  /** Neither lines nor long values are cut. */
+  full: boolean;
+  /** Times are in UTC instead of the machine's time zone. */
+  utc: boolean;
+  palette: Palette;
+}
+
+const TIMESTAMP_LENGTH = 27;
+/** On a narrower terminal the fields follow the subject without columns. */
+const WIDTH_FOR_COLUMNS = 120;
+
+/** Turns lines of a recording into lines that people read. */
+export class Renderer {
+  readonly #line: VisualLine;
+  readonly #fields: FieldWriter;
+  readonly #time: ClockTime;
+  readonly #colors: Colors;
+  readonly #full: boolean;
+  /** In columns; `Infinity` for lines that are never cut. */
+  readonly #width: number;
+  readonly #hasColumns: boolean;
+  readonly #words: Words;
+
+  constructor({ width, full, utc, palette }: RenderOptions) {
+    this.#full = full;
+    this.#width = full ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(width) || 1);
+    this.#hasColumns = this.#width >= WIDTH_FOR_COLUMNS;
+    this.#colors = colorsOf(palette);
+    this.#words = new Words(full, this.#colors);
+    this.#line = new VisualLine(this.#width);
+    this.#fields = new FieldWriter(this.#line, full, this.#colors.dim);
+    this.#time = createClockTime(utc);
+  }
+
+  /**
+   * Renders one line of any kind.
+   *
+   * @param line UTF-8, without its LF.
+   * @returns The line with its LF. It holds no other control character, except the escape codes of our colors.
+   */
+  render(line: Buffer): string {
+    const event = this.#renderOwnEvent(line);
+    if (event !== undefined) return event;
+    const parsed = parseLine(line);
+    switch (parsed?.kind) {
+      case 'event': {
+        const text = parsed.frame.toString();
+        return this.#renderEvent(parsed.receivedAt, parsed.endpoint, parseObject(text) ?? {}, text);
+      }
+      case 'invalid':
+        return this.#renderInvalid(parsed);
+      case 'connection':
+        return this.#renderLifecycle(parsed);
+      default:
+        return this.#renderInvalid({
+          receivedAt: undefined,
+          endpoint: undefined,
+          reason: 'no line',
+          frame: line,
+          binary: false,
+        });
+    }
+  }
+
+  /** Renders an event line that this program wrote: the whole line is parsed once, instead of its frame once more. */
+  #renderOwnEvent(line: Buffer): string | undefined {
+    const shape = eventLineShape(line, 0, line.length);
+    if (shape === undefined) return undefined;
+    const text = line.toString();
+    const event = parseObject(text);
+    if (event === undefined) return undefined;
+    // All before the label is ASCII, so these offsets hold in the text, too.
+    const receivedAt = text.slice(shape.timestamp, shape.timestamp + TIMESTAMP_LENGTH);
+    const endpoint = text.slice(shape.endpoint, text.indexOf('"', shape.endpoint));
+    return this.#renderEvent(receivedAt, endpoint, event, text);
+  }
+
+  /** @param event May have the members that we put there; they are not shown. @param source The text it was parsed from. */
+  #renderEvent(
+    receivedAt: string | undefined,
+    endpoint: string | undefined,
+    event: Record<string, unknown>,
+    source: string,
+  ): string {
+    const { data } = event;
+    const type = typeof event.type === 'string' ? event.type : '-';
+    const subject = typeof event.subject === 'string' ? event.subject : '-';
+    const typeWord = this.#words.type(type);
+    const color = this.#colors[severityOf(typeWord.meaning, data)];
+    this.#start(receivedAt, endpoint, typeWord, color, this.#words.subject(subject));
+    this.#fields.source = source;
+    if (typeof data === 'object' && data !== null && !Array.isArray(data)) {
+      const lastToken = subject.slice(subject.lastIndexOf('.') + 1);
+      this.#fields.writeMembers(data as Record<string, unknown>, type, lastToken);
+    } else if (data !== undefined) {
+      this.#fields.write('data', data);
+    }
+    for (const name in event) {
+      if (this.#line.isFull) break;
+      if (!SHOWN_ELSEWHERE.has(name) || isOddMember(name, event[name])) this.#fields.write(name, event[name]);
+    }
+    return this.#line.end();
+  }
+
+  #renderInvalid({ receivedAt, endpoint, reason, frame, binary }: Omit<InvalidLine, 'kind'>): string {
+    const label = this.#words.type(binary ? 'binary frame' : 'invalid frame');
+    this.#start(receivedAt, endpoint, label, this.#colors.warning);
+    if (!binary) this.#addText(this.#words.safe(reason));
+    this.#addText(formatSize(frame.length));
+    // A column holds at most four bytes of ordinary text.
+    const shown = this.#full ? frame : frame.subarray(0, this.#width * 4);
+    this.#addText(binary ? shown.toString('hex') : escapeUnsafe(shown.toString()));
+    return this.#line.end();
+  }
+
+  #renderLifecycle({ receivedAt, endpoint, connection }: LifecycleLine): string {
+    const { state, ...members } = connection as unknown as Record<string, unknown> & { state: string };
+    const color = this.#colors[LIFECYCLE_SEVERITIES[state] ?? 'neutral'];
+    this.#start(receivedAt, endpoint, this.#words.type(state), color);
+    for (const [name, value] of Object.entries(members)) {
+      if (name === 'retry_in_ms' && typeof value === 'number') {
+        this.#fields.write('retry_in', formatDuration(value));
+      } else if (value !== '') {
+        this.#fields.write(name, value);
+      }
+      if (name === 'code' && typeof value === 'number') this.#fields.write('meaning', closeMeaning(value));
+    }
+    return this.#line.end();
+  }
+
+  /** Begins a line with time, endpoint, type and, for an event, the subject. */
+  #start(
+    receivedAt: string | undefined,
+    endpoint: string | undefined,
+    type: Word,
+    color: Color,
+    subject?: Word,
+  ): void {
+    const line = this.#line;
+    const { dim } = this.#colors;
+    const time = this.#time(receivedAt);
+    const place = this.#words.endpoint(endpoint ?? '-');
+    const typePadding = this.#hasColumns ? type.padding : '';
+    line.start();
+    const head = `${dim.open}${time}${dim.close}${place.painted}${color.open}${type.text}${color.close}${typePadding}`;
+    if (!line.addWhole(head, time.length + place.columns + type.width + typePadding.length)) {
+      line.add(time, time.length, dim);
+      line.add(' ', 1);
+      line.add(place.text, place.width, this.#colors.endpoint);
+      line.add(place.padding, place.padding.length);
+      line.add(' ', 1);
+      line.add(type.text, type.width, color);
+      line.add(typePadding, typePadding.length);
+    }
+    if (subject === undefined) return;
+    const subjectPadding = this.#hasColumns ? subject.padding : '';
+    if (line.addWhole(` ${subject.text}${subjectPadding}`, 1 + subject.width + subjectPadding.length)) return;
+    line.add(' ', 1);
+    line.add(subject.text, subject.width);
+    line.add(subjectPadding, subjectPadding.length);
+  }
+
+  #addText(text: string): void {
+    if (text === '') return;
+    this.#line.add(' ', 1);
+    this.#line.add(text, widthOf(text));
+  }
+}
+
+/** Members of an event line that have a place of their own, or that we put there. */
+const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['type', 'subject', 'data', 'received_at', 'endpoint']);
+
+/** Tells whether `type` or `subject` is no text, so that the head of the line does not show it. */
+function isOddMember(name: string, value: unknown): boolean {
+  return (name === 'type' || name === 'subject') && typeof value !== 'string';
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+const LIFECYCLE_SEVERITIES: Readonly<Record<string, Severity>> = {
+  open: 'good',
+  refused: 'warning',
+  closed: 'warning',
+  dropped: 'bad',
+};
