@@ -11,7 +11,7 @@ const SUBJECT_WIDTH = 24;
 /** Longer words are cut, except with `--full`. */
 const MAX_WORD_LENGTH = 200;
 
-const MAX_CACHED = 1024;
+const MAX_CACHED = 4096;
 const MAX_CACHED_KEY_LENGTH = 128;
 
 /** Keeps values by a text. It drops all of them when it is full, because a server may send ever new texts. */

@@ -99,7 +99,7 @@ export function liveRows(events) {
       'tail --format pretty --color always',
       ['--format', 'pretty', '--color', 'always'],
       { expectation: { ...all, lines: 'any text' } },
-      [{ of: CEILING, atLeast: 0.15 }],
+      [{ of: CEILING, atLeast: 0.08 }],
     ),
     tail('tail of four endpoints', [...ENDPOINTS.slice(1)], { connections: ENDPOINTS.length }, [
       { of: 'tail --format json to a pipe', atLeast: 0.95 },
