@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PAGES } from './support/documents.js';
 import { type InstalledPackage, installPackage } from './support/installed-package.js';
 
 const run = promisify(execFile);
@@ -20,14 +21,15 @@ describe('the packed tarball', () => {
   it('holds what a user needs and nothing else', () => {
     const unexpected = installed.files.filter(
       (path) =>
-        !/^(bin\/opmas-ws\.js|dist\/.+\.(js|d\.ts)|node_modules\/(keytar|node-addon-api)\/.+|(README|CHANGELOG)\.md|LICENSE|package\.json)$/.test(
+        !/^(bin\/opmas-ws\.js|dist\/.+\.(js|d\.ts)|node_modules\/(keytar|node-addon-api)\/.+|docs\/[^/]+\.(md|json)|[A-Z]+\.md|LICENSE|package\.json)$/.test(
           path,
         ),
     );
     expect(unexpected).toEqual([]);
     // Types that no program can import. (What was compiled for the machine that packs goes with `prepack`.)
     expect(installed.files.filter((path) => /^dist\/cli\/.*\.d\.ts$/.test(path))).toEqual([]);
-    for (const path of ['README.md', 'CHANGELOG.md', 'LICENSE', 'bin/opmas-ws.js', 'dist/index.d.ts']) {
+    // The README links to the other pages.
+    for (const path of [...PAGES, 'LICENSE', 'bin/opmas-ws.js', 'dist/index.d.ts']) {
       expect(installed.files).toContain(path);
     }
   });

@@ -2,28 +2,29 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type MockServer, startMockServer } from '../src/index.js';
-import { allCommands, examplesIn, fullHelp, runExample } from './support/examples.js';
+import { type MockServer, startMockServer } from '../../src/index.js';
+import { codeBlocks, PAGES, project, textOf } from '../support/documents.js';
+import { allCommands, examplesIn, fullHelp, runExample } from '../support/examples.js';
 
-const project = resolve(import.meta.dirname, '..');
 const binary = join(project, 'bin/opmas-ws.js');
-const readme = readFileSync(join(project, 'README.md'), 'utf8');
 const commands = await allCommands();
 
-/** Examples that belong together run one after the other, with a configuration of their own. */
+/** Examples that belong together: they run one after another, in a folder and with a configuration of their own. */
 interface ExampleGroup {
   name: string;
   examples: string[];
 }
 
-const readmeGroups = [...readme.matchAll(/```console\n([\s\S]*?)```/g)].map(([, text = ''], at) => ({
-  name: `README, block ${at + 1}`,
-  examples: examplesIn(text),
-}));
-/** One group for a command and its subcommands: `context use` needs what `context add` has done. */
+const pageGroups = PAGES.flatMap((page) =>
+  codeBlocks(textOf(page), 'console').map((text, at) => ({
+    name: `${page}, block ${at + 1}`,
+    examples: examplesIn(text),
+  })),
+);
+/** A command and its subcommands make one group: `context use` needs the context of `context add`. */
 const helpGroups = [...commands.keys()]
   .filter((name) => !name.includes(' ') && name !== 'help')
   .map((name) => {
@@ -31,17 +32,17 @@ const helpGroups = [...commands.keys()]
     const examples = family.flatMap(([, command]) => examplesIn(fullHelp(command)));
     return { name: `${name} --help`, examples: [...new Set(examples)] };
   });
-const groups: ExampleGroup[] = [...readmeGroups, ...helpGroups];
+const groups: ExampleGroup[] = [...pageGroups, ...helpGroups];
 
-/** What an example needs and a test cannot give; each says why. */
+/** Examples that need something a test cannot give, with the reason. */
 const notRun: readonly [RegExp, string][] = [
-  [/^npm /, 'would install or rebuild while tests run'],
-  [/auth login(?!.*(--with-token|--password-stdin))/, 'asks on a terminal; test/cli has it on a pty'],
+  [/^npm /, 'installs or rebuilds while tests run'],
+  [/auth login(?!.*(--with-token|--password-stdin))/, 'asks on a terminal; test/cli runs it on a pty'],
   [/~\//, "writes into the user's own folders"],
-  [/^opmas-ws tail --context|curl /, 'needs a server at the address that it names'],
-  [/^opmas-ws (?!context).*(wss:\/\/|--ca )/, 'needs a server of its own with TLS'],
+  [/^opmas-ws tail --context|curl /, 'needs a server at the address in it'],
+  [/^opmas-ws (?!context).*(wss:\/\/|--ca )/, 'needs a server with TLS'],
 ];
-/** Examples that listen on the documented port need it for themselves. */
+/** Examples that listen on the documented port cannot run at the same time. */
 const listens = /\b(replay|mock)\b(?!.*(-p|--port) 0)/;
 const portIsTaken = await isTaken(8000);
 const missing = ['jq', 'gzip'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
@@ -62,7 +63,7 @@ function isTaken(port: number): Promise<boolean> {
   });
 }
 
-/** Those that listen on the documented port take turns. */
+/** Resolves when no example listens on the documented port. */
 let portIsFree = Promise.resolve();
 
 function whenPortIsFree<T>(example: string, work: () => Promise<T>): Promise<T> {
@@ -75,7 +76,7 @@ function whenPortIsFree<T>(example: string, work: () => Promise<T>): Promise<T> 
   return result;
 }
 
-describe('examples of the README and of every --help', () => {
+describe('examples of the pages and of every --help', () => {
   let root: string;
   let server: MockServer;
   let environment: NodeJS.ProcessEnv;
@@ -104,7 +105,7 @@ describe('examples of the README and of every --help', () => {
     rmSync(root, { recursive: true, force: true });
   });
 
-  /** A folder with what the examples name. */
+  /** Makes a folder with the files that the examples name. */
   function folderFor(group: ExampleGroup): string {
     const folder = join(root, group.name.replace(/\W+/g, '-'));
     mkdirSync(folder);
@@ -117,13 +118,13 @@ describe('examples of the README and of every --help', () => {
     return folder;
   }
 
-  it('finds them', () => {
-    expect(readmeGroups.flatMap((group) => group.examples).length).toBeGreaterThan(25);
+  it('are found', () => {
+    expect(pageGroups.flatMap((group) => group.examples).length).toBeGreaterThan(50);
     expect(helpGroups.flatMap((group) => group.examples).length).toBeGreaterThan(30);
   });
 
   it.each([...commands.keys()].filter((name) => !name.endsWith('help')))(
-    '%s --help has two at least',
+    '%s --help has at least two',
     (name) => {
       expect(examplesIn(fullHelp(commands.get(name)!)).length).toBeGreaterThanOrEqual(2);
     },
@@ -138,7 +139,7 @@ describe('examples of the README and of every --help', () => {
         if (reasonToSkip(example) !== undefined) continue;
         const { code, stderr } = await whenPortIsFree(example, () => runExample(example, folder, own));
         expect(stderr, `$ ${example}`).not.toMatch(/^opmas-ws: |is a bug|did you mean/im);
-        // 130: it goes on until somebody stops it, and dies of it.
+        // 130: the example runs until it is stopped.
         expect([0, 130], `$ ${example}\n${stderr}`).toContain(code);
       }
     },
@@ -149,65 +150,4 @@ describe('examples of the README and of every --help', () => {
     const reason = reasonToSkip(example);
     if (reason !== undefined) it.skip(`$ ${example} (${reason})`, () => undefined);
   }
-});
-
-/** The rows of the Markdown table whose first header cell is given, cells trimmed. */
-function tablesWith(header: string): string[][] {
-  const lines = readme.split('\n');
-  return lines.flatMap((line, at) => {
-    if (!line.startsWith(`| ${header} |`)) return [];
-    const rows: string[][] = [];
-    for (let row = at + 2; lines[row]?.startsWith('|'); row++) {
-      const cells = lines[row]!.replaceAll('\\|', '\u0000').split('|').slice(1, -1);
-      rows.push(cells.map((cell) => cell.replaceAll('\u0000', '|').trim()));
-    }
-    return rows;
-  });
-}
-
-function optionsOf(name: string) {
-  return commands.get(name)!.options.filter((option) => !option.hidden);
-}
-
-describe('tables of the README', () => {
-  const documented = tablesWith('option').flatMap(([names = '', , byDefault = '']) =>
-    [...names.matchAll(/`(--[a-z-]+)`/g)].map(([, long = '']) => [long, byDefault] as const),
-  );
-  const names = new Set(documented.map(([long]) => long));
-
-  it.each(['tail', 'record', 'replay', 'mock', 'inspect'])('every option of %s is in a table', (name) => {
-    const undocumented = optionsOf(name)
-      .map(({ long }) => long!)
-      .filter((long) => !names.has(long) && long !== '--no-heartbeat');
-    expect(undocumented).toEqual([]);
-  });
-
-  it('every option in a table exists, with the default that is named', () => {
-    const options = [...commands.values()].flatMap((command) => command.options);
-    for (const [long, byDefault] of documented) {
-      const defaults = options.filter((option) => option.long === long).map((option) => option.defaultValue);
-      expect(defaults, `${long} is in the README but not in the program`).not.toEqual([]);
-      const named = defaults.some((value) => typeof value !== 'string' || byDefault.includes(`\`${value}\``));
-      expect(named, `${long}: the README says ${byDefault}, the program ${defaults}`).toBe(true);
-    }
-  });
-
-  it('every command has a row', () => {
-    const rows = tablesWith('command').map(([cell = '']) => cell);
-    for (const name of commands.keys()) {
-      const [first = '', second] = name.split(' ');
-      if (first === 'help' || second === 'help') continue;
-      expect(
-        rows.some((row) => row.includes(`\`${first}`) && (second === undefined || row.includes(second))),
-        name,
-      ).toBe(true);
-    }
-  });
-
-  it('has the exit codes that the program has', () => {
-    const program = readFileSync(join(project, 'src/cli/exit.ts'), 'utf8');
-    const codes = [...program.matchAll(/\b(?:USAGE|AUTH|NETWORK|LOCAL|DATA): (\d)/g)].map(([, code]) => code);
-    const rows = tablesWith('code').map(([cell]) => cell);
-    expect(rows).toEqual(['0', '1', ...codes, '128+n']);
-  });
 });

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { codeIn, tablesOf, textOf } from '../support/documents.js';
+import { allCommands } from '../support/examples.js';
+
+const commands = await allCommands();
+const guide = tablesOf(textOf('docs/guide.md'));
+const readme = tablesOf(textOf('README.md'));
+
+/** An option as a table of the guide shows it. */
+interface DocumentedOption {
+  short: string | undefined;
+  long: string;
+  /** Text of the default's cell. */
+  byDefault: string;
+}
+
+const optionTables = guide
+  .filter(({ header }) => header[0] === 'option')
+  .map(({ caption, rows }) => ({
+    commands: commandsIn(caption),
+    options: rows.map(([names = '', , byDefault = '']): DocumentedOption => {
+      const parts = codeIn(names).map((code) => code.split(' ')[0]!);
+      return {
+        short: parts.find((part) => !part.startsWith('--')),
+        long: parts.find((part) => part.startsWith('--'))!,
+        byDefault,
+      };
+    }),
+  }));
+
+/** Reads the commands from a caption such as "Options of `tail` and `record`:". */
+function commandsIn(caption: string): string[] {
+  if (caption === 'Options of every command:') return ['every command'];
+  const [, list = ''] = /^Options of (.+?)(?:, besides .*)?:$/.exec(caption) ?? [];
+  return codeIn(list);
+}
+
+function documentedOptionsOf(name: string): DocumentedOption[] {
+  return optionTables.filter((table) => table.commands.includes(name)).flatMap(({ options }) => options);
+}
+
+function optionsOf(name: string) {
+  const { options } = name === 'every command' ? commands.get('tail')!.parent! : commands.get(name)!;
+  return options.filter((option) => !option.hidden && option.long !== '--help');
+}
+
+const runnable = [...commands.keys()].filter((name) => !/\bhelp$/.test(name));
+
+describe('option tables of the guide', () => {
+  it('each name the commands that they belong to', () => {
+    for (const table of optionTables) {
+      expect(table.commands).not.toEqual([]);
+      for (const name of table.commands) expect(['every command', ...runnable]).toContain(name);
+    }
+  });
+
+  it.each(['every command', ...runnable])('have the options of %s, no more and no fewer', (name) => {
+    const documented = documentedOptionsOf(name).map(({ short, long }) => [short, long]);
+    const options = optionsOf(name).map(({ short, long }) => [short, long]);
+    expect(documented.sort()).toEqual(options.sort());
+  });
+
+  it.each(['every command', ...runnable])('have the defaults of %s', (name) => {
+    for (const option of optionsOf(name)) {
+      const { byDefault } = documentedOptionsOf(name).find(({ long }) => long === option.long)!;
+      const documented = codeIn(byDefault);
+      if (typeof option.defaultValue === 'string') {
+        expect(documented, `default of ${option.long}`).toEqual([option.defaultValue]);
+      } else {
+        // The program explains such a default in its help, or takes it from elsewhere.
+        const known = [option.description, 'ws://localhost:8000'].join('\n');
+        for (const value of documented) expect(known, `default of ${option.long}`).toContain(value);
+      }
+    }
+  });
+});
+
+describe('tables of the README', () => {
+  it('have every command', () => {
+    const rows = readme.find(({ header }) => header[0] === 'command')!.rows.map(([cell = '']) => cell);
+    for (const name of runnable) {
+      const [first = '', second = ''] = name.split(' ');
+      expect(
+        rows.some((row) => row.includes(`\`${first}`) && row.includes(second)),
+        name,
+      ).toBe(true);
+    }
+  });
+
+  it('have no command that does not exist', () => {
+    const rows = readme.find(({ header }) => header[0] === 'command')!.rows;
+    for (const [cell = ''] of rows) {
+      const [first = '', ...more] = codeIn(cell);
+      const [command = '', subcommand] = first.split(' ');
+      expect([...commands.keys()]).toContain(command);
+      if (subcommand === undefined || /[^a-z]/.test(subcommand)) continue;
+      for (const name of [subcommand, ...more]) expect([...commands.keys()]).toContain(`${command} ${name}`);
+    }
+  });
+
+  it('have the exit codes of the program', () => {
+    const program = textOf('src/cli/exit.ts');
+    const codes = [...program.matchAll(/\b(?:USAGE|AUTH|NETWORK|LOCAL|DATA): (\d)/g)].map(([, code]) => code);
+    const rows = readme.find(({ header }) => header[0] === 'code')!.rows.map(([cell]) => cell);
+    expect(rows).toEqual(['0', '1', ...codes, '128+n']);
+  });
+});
+
+describe('fault table of the guide', () => {
+  it('has every kind of fault that the help names', () => {
+    const [, help = ''] =
+      /fault on demand, repeatable: (.*)/.exec(
+        optionsOf('mock').find(({ long }) => long === '--fault')!.description,
+      ) ?? [];
+    const rows = guide
+      .find(({ header }) => header[0] === 'fault')!
+      .rows.flatMap(([cell = '']) => codeIn(cell));
+    expect(rows).toEqual(help.split(', '));
+  });
+});
