@@ -16,14 +16,19 @@ const SCANNER_OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemo
  */
 const TOGETHER = {
   /** What every command begins with; for `--version` and `--help` it is all. */
+  errors: /\/src\/core\/(errors|printable)\.ts$|@oxc-project/,
   start: /\/src\/cli\/(main|command-table|commander|exit|version)\.ts$/,
   /** What every program needs that connects to a stream. */
   library:
-    /\/src\/(index|core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(line-filter|type-hints)|io\/(client|http|token)\/[^/]+|io\/(clock|file-lock|on-demand))\.ts$/,
-  /** What a connection needs, `ws` above all; loaded when there is to be one. */
-  connection: /\/src\/io\/(websocket|client\/connection\/[^/]+)\.ts$/,
-  /** And what the commands need for it. */
-  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child)[^/]+)\.ts$/,
+    /\/src\/(core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(?!expression)[^/]+|io\/(client|client\/connection|http|token)\/[^/]+|io\/(clock|file-lock|websocket))\.ts$/,
+  /** Recordings, the servers, and the doctor: apart, so that a tail does not load them. */
+  recording: /\/src\/(io\/recording|core\/statistics)\//,
+  serving: /\/src\/(io\/(server|replay)|core\/(mock|replay))\//,
+  diagnosis: /\/src\/(io|core)\/diagnosis\//,
+  /** After all of its parts, so that it takes none of them along. */
+  index: /\/src\/(index|internal)\.ts$/,
+  /** What the commands need that connect to a stream. */
+  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|tail-file|recording-problems)[^/]+)\.ts$/,
 };
 
 process.chdir(import.meta.dirname);
@@ -70,6 +75,8 @@ async function bundle() {
     logLevel: 'silent',
     // Libraries stay what they are: dependencies.
     external: (id) => /^[a-z@]/.test(id) && !id.startsWith('@oxc-project/'),
+    // Nothing but the two programs does anything by being loaded, so a name of `index.ts` brings only its own file.
+    treeshake: { moduleSideEffects: false },
     transform: { target: 'node20.19' },
     output: {
       dir: 'dist',

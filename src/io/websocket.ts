@@ -1,13 +1,15 @@
 import { createRequire } from 'node:module';
 import type * as Ws from 'ws';
 
-/**
- * The WebSocket library. Required rather than imported, for its ES module wrapper takes Node 20 ms longer to load;
- * that is a third of what it takes a tail to send its first byte.
- */
-const ws = createRequire(import.meta.url)('ws') as typeof Ws;
-
-export const WebSocket: typeof Ws.WebSocket = ws.WebSocket;
 export type WebSocket = Ws.WebSocket;
-export const WebSocketServer: typeof Ws.WebSocketServer = ws.WebSocketServer;
 export type WebSocketServer = Ws.WebSocketServer;
+
+const require = createRequire(import.meta.url);
+
+/**
+ * Loads the WebSocket library, at the first call. It takes 20 ms, which programs without a connection need not wait
+ * for. Required rather than imported, for its ES module wrapper takes Node twice as long.
+ */
+export function loadWebSocket(): typeof Ws {
+  return require('ws') as typeof Ws;
+}

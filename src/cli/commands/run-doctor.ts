@@ -5,10 +5,10 @@ import {
   displayUrl,
   ENDPOINTS,
   escapeUnsafe,
-  escapeUnsafeJson,
   OpmasError,
   type Verdict,
 } from '../../index.js';
+import { escapeUnsafeJson } from '../../internal.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf } from '../exit.js';
 import { checkEndpoint } from '../options/endpoint-argument.js';

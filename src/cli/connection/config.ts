@@ -1,4 +1,5 @@
-import { editDistance, findJsonFault, OpmasError, parseBaseUrl, splitCommand } from '../../index.js';
+import { OpmasError, parseBaseUrl } from '../../index.js';
+import { editDistance, findJsonFault, splitCommand } from '../../internal.js';
 import { configPath } from './config-paths.js';
 import { readPrivateFile, withLock, writePrivateFile } from './private-file.js';
 

@@ -1,13 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import {
-  type CredentialStore,
-  type Credentials,
-  OpmasError,
-  parseCredentials,
-  type StoredCredentials,
-  serializeCredentials,
-} from '../../index.js';
+import { type CredentialStore, type Credentials, OpmasError, type StoredCredentials } from '../../index.js';
+import { parseCredentials, serializeCredentials } from '../../internal.js';
 import { dataFolder } from './config-paths.js';
 import { Keychain, KeychainUnavailable } from './keychain.js';
 import { readPrivateFile, removePrivateFile, withLock, writePrivateFile } from './private-file.js';

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type FileLock, OpmasError, tryLock } from '../../index.js';
+import { OpmasError } from '../../index.js';
+import { type FileLock, tryLock } from '../../internal.js';
 
 const LOCK_LIMIT_MS = 12_000;
 const LOCK_POLL_MS = 25;

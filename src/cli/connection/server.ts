@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { DEFAULT_URL, displayUrl, isLoopback, OpmasError, parseBaseUrl } from '../../index.js';
+import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl } from '../../index.js';
+import { isLoopback } from '../../internal.js';
 import type { TrustOptions } from '../options/token-options.js';
 import type { GlobalOptions } from '../session.js';
 import { type Config, type Context, contextNamed, readConfig } from './config.js';

@@ -2,13 +2,13 @@ import {
   noToken,
   OpmasError,
   StoredToken,
-  splitCommand,
   type TokenProvider,
   tokenFromCommand,
   tokenFromFile,
   tokenFromStream,
   tokenFromText,
 } from '../../index.js';
+import { splitCommand } from '../../internal.js';
 import { parseDuration } from '../options/quantity.js';
 import type { TokenOptions } from '../options/token-options.js';
 import { openCredentialStore } from './credential-store.js';

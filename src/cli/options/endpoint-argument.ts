@@ -1,4 +1,5 @@
-import { ENDPOINTS, editDistance, isEndpointName, OpmasError } from '../../index.js';
+import { ENDPOINTS, OpmasError } from '../../index.js';
+import { editDistance, isEndpointName } from '../../internal.js';
 
 /** @throws {OpmasError} `USAGE` for a word that is neither one of the four endpoints nor a path. */
 export function checkEndpoint(word: string): string {

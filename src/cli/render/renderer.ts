@@ -1,11 +1,5 @@
-import {
-  closeMeaning,
-  escapeUnsafe,
-  eventLineShape,
-  type InvalidLine,
-  type LifecycleLine,
-  parseLine,
-} from '../../index.js';
+import { closeMeaning, escapeUnsafe, type InvalidLine, type LifecycleLine, parseLine } from '../../index.js';
+import { eventLineShape } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { type ClockTime, createClockTime } from './clock-time.js';

@@ -1,4 +1,5 @@
-import { escapeUnsafeJson, type LineBatch } from '../../index.js';
+import type { LineBatch } from '../../index.js';
+import { escapeUnsafeJson } from '../../internal.js';
 import type { Renderer } from '../render/renderer.js';
 import type { DataOutput } from '../terminal/terminal.js';
 

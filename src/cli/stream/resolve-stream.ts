@@ -1,11 +1,5 @@
-import {
-  compileFilter,
-  ENDPOINTS,
-  escapeUnsafe,
-  LARGEST_MESSAGE_LIMIT,
-  OpmasError,
-  type SubscribeOptions,
-} from '../../index.js';
+import { compileFilter, ENDPOINTS, escapeUnsafe, OpmasError, type SubscribeOptions } from '../../index.js';
+import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
 import { checkEndpoint } from '../options/endpoint-argument.js';
 import { filterOptionsOf } from '../options/filter-options.js';

@@ -13,10 +13,10 @@ import {
   wasAccepted,
 } from '../../core/retry.js';
 import { proxyAgentFor } from '../http/proxy.js';
-import type { Culprit } from '../http/triage.js';
+import { type Culprit, triageRefusal } from '../http/triage.js';
 import { unlessStopped } from '../unless-stopped.js';
-import type { Connection } from './connection/connection.js';
-import type { GivenUp } from './give-up.js';
+import { Connection } from './connection/connection.js';
+import { forbiddenDetail, type GivenUp, giveUpError } from './give-up.js';
 import { type GapTotals, LinkHistory } from './link-history.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
@@ -100,7 +100,6 @@ export class EndpointLoop {
       if (decision === undefined) return;
       if (decision.action === 'end') {
         if (decision.why === 'ended') return;
-        const { giveUpError } = await import('./give-up.js');
         throw giveUpError(end, decision.why, this.#givenUp());
       }
       if (decision.renew) await unlessStopped(this.#renewToken(), this.#stopping);
@@ -157,21 +156,16 @@ export class EndpointLoop {
       if (!(error instanceof OpmasError) || !this.hadToken) throw error;
       return { kind: 'failed', failure: 'unreachable', error: error.message, hint: error.hint };
     }
-    if (this.#stopping.aborted) return { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
     const url = endpointUrl(options.url, this.endpoint, this.#token);
     // Before anything is said: a proxy that cannot be understood is the user's to mend.
     const agent = await proxyAgentFor(url, { ca: options.ca });
+    if (this.#stopping.aborted) return { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
     this.#history.connecting({
       attempt: this.#attempt,
       url: displayUrl(url),
       recorder: options.recorder,
       format: FORMAT_VERSION,
     });
-    // Late, because it brings `ws`, which costs time that programs without a connection need not spend.
-    const { Connection } = await import('./connection/connection.js');
-    // What an end needs, while files can still be opened: connections may take all that there are.
-    await Promise.all([import('./give-up.js'), import('../http/triage.js')]);
-    if (this.#stopping.aborted) return { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
     const connection = new Connection(
       {
         url,
@@ -210,7 +204,6 @@ export class EndpointLoop {
     const isPolicy = end.kind === 'closed' && end.code === CloseCode.POLICY_VIOLATION;
     if (!isForbidden && !isPolicy) return consequence;
     const { url, ca, insecure } = this.#options;
-    const { triageRefusal } = await import('../http/triage.js');
     const culprit = await triageRefusal({
       base: url,
       timeoutMs: TRIAGE_LIMIT_MS,
@@ -221,7 +214,6 @@ export class EndpointLoop {
     });
     this.#culprit = culprit;
     if (isForbidden) {
-      const { forbiddenDetail } = await import('./give-up.js');
       end.detail = forbiddenDetail(culprit, this.#token !== undefined);
     }
     // A server without the REST API may refuse a token by 1008 all the same.

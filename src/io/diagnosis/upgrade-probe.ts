@@ -3,7 +3,7 @@ import type { ClientOptions } from 'ws';
 import { CloseCode } from '../../core/close-code.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import { OwnFault } from '../http/system-error.js';
-import type { WebSocket } from '../websocket.js';
+import { loadWebSocket, type WebSocket } from '../websocket.js';
 
 /** How an attempt to open one endpoint went. */
 export interface ProbeResult {
@@ -43,7 +43,6 @@ const CLOSE_LIMIT_MS = 200;
 export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> {
   const { url, ca, insecure, signal } = options;
   const agent = await proxyAgentFor(url, { ca });
-  const { WebSocket } = await import('../websocket.js');
   // The types of `ws` know no `closeTimeout` yet.
   const settings: ClientOptions & { closeTimeout: number } = {
     perMessageDeflate: false,
@@ -54,7 +53,7 @@ export async function probeUpgrade(options: ProbeOptions): Promise<ProbeResult> 
     ...(ca === undefined ? {} : { ca }),
     rejectUnauthorized: insecure !== true,
   };
-  const probe = new Probe(new WebSocket(url, settings), () => agent?.stalled);
+  const probe = new Probe(new (loadWebSocket().WebSocket)(url, settings), () => agent?.stalled);
   const stop = () => probe.finish({ kind: 'failed', error: new OwnFault('stopped') });
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();

@@ -1,6 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import type { MockServer, ServingOptions } from './serving-options.js';
-import type { StoryOptions } from './story-source.js';
+import { type StoryOptions, StorySource } from './story-source.js';
+import { StreamServer } from './stream-server.js';
 import type { StreamSource } from './stream-source.js';
 
 /** What {@link startMockServer} takes; all of it optional. */
@@ -25,7 +26,6 @@ export async function startMockServer(options: MockServerOptions = {}): Promise<
     throw new OpmasError('USAGE', 'a count is a whole number above 0');
   }
   if (!Number.isSafeInteger(seed)) throw new OpmasError('USAGE', 'a seed is a whole number');
-  const { StorySource } = await import('./story-source.js');
   return await startServer(new StorySource(options), options);
 }
 
@@ -35,8 +35,6 @@ export async function startMockServer(options: MockServerOptions = {}): Promise<
  * @throws {OpmasError} `USAGE` for bad options, `LOCAL` when the port cannot be had.
  */
 export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
-  // Late, because it brings `ws`, which costs time that programs without a server need not spend.
-  const { StreamServer } = await import('./stream-server.js');
   const server = new StreamServer(source, options);
   await server.start();
   return server;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { CloseCode } from '../../core/close-code.js';
-import { WebSocketServer } from '../websocket.js';
+import { loadWebSocket, type WebSocketServer } from '../websocket.js';
 import { Admission, refused, refusedBy, type Verdict } from './admission.js';
 import { FaultPlayer, type FaultStage } from './fault-player.js';
 import { RequestGuard } from './guard.js';
@@ -76,7 +76,7 @@ export class StreamServer implements MockServer {
       this.warnings.push(`${host} can be reached from other machines, and this is no real authentication`);
     }
     this.#issuer = new TokenIssuer(options.auth ?? 'jwt', options.secret);
-    this.#webSockets = new WebSocketServer(WEB_SOCKET_OPTIONS);
+    this.#webSockets = new (loadWebSocket().WebSocketServer)(WEB_SOCKET_OPTIONS);
     this.#clients = new StreamClients({
       source,
       limits: this.#limits,

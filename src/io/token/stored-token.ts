@@ -1,7 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import { type Clock, systemClock } from '../clock.js';
 import { accountOf, type CredentialStore, type Credentials } from './credentials.js';
-import type { ServerAccess } from './login.js';
+import { refreshCredentials, type ServerAccess } from './login.js';
 import type { TokenProvider } from './token.js';
 
 /** A token is renewed so long before its end, or after three quarters of a shorter life. */
@@ -99,7 +99,6 @@ export class StoredToken implements TokenProvider {
     if (refused !== undefined && credentials.accessToken !== refused) return true;
     if (credentials.refreshToken === undefined) return this.#fail('there is no refresh token');
     try {
-      const { refreshCredentials } = await import('./login.js');
       const fresh = await refreshCredentials({ ...this.#access, clock: this.#clock }, credentials);
       await this.#store.set(this.#account, fresh);
       return true;

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { triageRefusal } from '../../../src/index.js';
+import { triageRefusal } from '../../../src/io/http/triage.js';
 import { json, startWebServer } from '../../support/web-server.js';
 
 it.each([

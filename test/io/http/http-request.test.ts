@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { httpRequest } from '../../../src/index.js';
+import { httpRequest } from '../../../src/io/http/http-request.js';
 import { close, json, listen, startWebServer } from '../../support/web-server.js';
 
 describe('httpRequest', () => {

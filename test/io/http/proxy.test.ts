@@ -1,7 +1,8 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
-import { httpRequest, ProxyError, proxyAgentFor } from '../../../src/index.js';
+import { httpRequest } from '../../../src/io/http/http-request.js';
+import { ProxyError, proxyAgentFor } from '../../../src/io/http/proxy.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { startProxy } from '../../support/proxy-server.js';
 import { Reading } from '../../support/reading.js';

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { lineFilter } from '../../../src/core/filter/line-filter.js';
 import {
   compileFilter,
   type Filter,
   type FilterOptions,
-  lineFilter,
   noToken,
   openRecording,
   parseBaseUrl,

@@ -6,9 +6,8 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
 import {
-  formatInvalidLine,
-  formatLifecycleLine,
   formatTimestamp,
   type ReadProblem,
   type ReadRecordingOptions,

@@ -21,9 +21,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { formatLifecycleLine } from '../../../src/core/recording/line.js';
 import {
   type ConnectionState,
-  formatLifecycleLine,
   formatTimestamp,
   type LineBatch,
   openRecording,

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
 import { Pace } from '../../../src/core/replay/pace.js';
-import { formatInvalidLine, formatLifecycleLine } from '../../../src/index.js';
 import { type FrameRun, FrameRunBuilder } from '../../../src/io/replay/frame-run.js';
 import { LaneTable } from '../../../src/io/replay/lane-table.js';
 import { RunCursor } from '../../../src/io/replay/run-cursor.js';

@@ -2,10 +2,9 @@ import { rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
 import {
   compileFilter,
-  formatInvalidLine,
-  formatLifecycleLine,
   OpmasError,
   type ReadProblem,
   type ReplayNotice,

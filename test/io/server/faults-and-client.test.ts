@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
-import { type MockServer, parseFault, startMockServer, tokenFromText } from '../../../src/index.js';
+import { parseFault } from '../../../src/core/mock/fault.js';
+import { type MockServer, startMockServer, tokenFromText } from '../../../src/index.js';
 import { Reading } from '../../support/reading.js';
 
 let server: MockServer | undefined;

@@ -1,12 +1,7 @@
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import {
-  type Clock,
-  type MockServer,
-  parseFault,
-  type ServerActivity,
-  startMockServer,
-} from '../../../src/index.js';
+import { parseFault } from '../../../src/core/mock/fault.js';
+import { type Clock, type MockServer, type ServerActivity, startMockServer } from '../../../src/index.js';
 import { FaultPlayer } from '../../../src/io/server/fault-player.js';
 import { StreamClient, streamUrl } from './stream-client.js';
 

@@ -1,13 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import {
-  accountOf,
-  login,
-  parseCredentials,
-  refreshCredentials,
-  serializeCredentials,
-  startMockServer,
-} from '../../../src/index.js';
+import { login, refreshCredentials, startMockServer } from '../../../src/index.js';
+import { accountOf, parseCredentials, serializeCredentials } from '../../../src/io/token/credentials.js';
 import { json, startWebServer } from '../../support/web-server.js';
 
 const page = '<!doctype html><title>hello sesame</title>';

@@ -1,15 +1,5 @@
-import {
-  accountOf,
-  type Credentials,
-  cleanToken,
-  displayUrl,
-  escapeUnsafe,
-  login,
-  OpmasError,
-  readClaims,
-  relativeTime,
-  triageRefusal,
-} from '../../../index.js';
+import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
+import { accountOf, cleanToken, relativeTime, triageRefusal } from '../../../internal.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { type ChosenServer, chooseServer } from '../../connection/server.js';
 import { sourcesBeforeStore } from '../../connection/token-source.js';

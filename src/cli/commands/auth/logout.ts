@@ -1,4 +1,5 @@
-import { accountOf, escapeUnsafe } from '../../../index.js';
+import { escapeUnsafe } from '../../../index.js';
+import { accountOf } from '../../../internal.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { chooseServer } from '../../connection/server.js';
 import { sourcesBeforeStore } from '../../connection/token-source.js';

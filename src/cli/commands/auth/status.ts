@@ -1,13 +1,5 @@
-import {
-  accountOf,
-  displayUrl,
-  escapeUnsafe,
-  escapeUnsafeJson,
-  readClaims,
-  relativeTime,
-  StoredToken,
-  type TokenProvider,
-} from '../../../index.js';
+import { displayUrl, escapeUnsafe, readClaims, StoredToken, type TokenProvider } from '../../../index.js';
+import { accountOf, escapeUnsafeJson, relativeTime } from '../../../internal.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { resolveConnection } from '../../connection/resolve-connection.js';
 import type { Connection, TokenOptions } from '../../options/token-options.js';

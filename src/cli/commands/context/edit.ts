@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
-import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl, splitCommand } from '../../../index.js';
+import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../../index.js';
+import { splitCommand } from '../../../internal.js';
 import { type Config, changeConfig, checkContextName, contextNamed } from '../../connection/config.js';
 import type { Session } from '../../session.js';
 

@@ -1,4 +1,5 @@
-import { escapeUnsafe, escapeUnsafeJson, OpmasError } from '../../../index.js';
+import { escapeUnsafe, OpmasError } from '../../../index.js';
+import { escapeUnsafeJson } from '../../../internal.js';
 import { type Context, contextNamed, readConfig } from '../../connection/config.js';
 import type { Session } from '../../session.js';
 

@@ -1,11 +1,6 @@
 import { stat } from 'node:fs/promises';
-import {
-  escapeUnsafe,
-  escapeUnsafeJson,
-  type InspectedRecording,
-  inspectRecording,
-  OpmasError,
-} from '../../../index.js';
+import { escapeUnsafe, type InspectedRecording, inspectRecording, OpmasError } from '../../../index.js';
+import { escapeUnsafeJson } from '../../../internal.js';
 import type { Session } from '../../session.js';
 import { showProgress } from '../../terminal/reading-messages.js';
 import { ProblemMessages } from '../../terminal/recording-problems.js';

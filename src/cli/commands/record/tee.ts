@@ -1,5 +1,5 @@
 import type { LineBatch } from '../../../index.js';
-import { withoutLifecycleLines } from '../../../index.js';
+import { withoutLifecycleLines } from '../../../internal.js';
 import { createLinePrinter } from '../../stream/line-printer.js';
 import type { DataOutput, Messages } from '../../terminal/terminal.js';
 

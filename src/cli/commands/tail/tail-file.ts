@@ -1,4 +1,5 @@
-import { compileFilter, escapeUnsafe, lineFilter, readRecording, systemClock } from '../../../index.js';
+import { compileFilter, escapeUnsafe, readRecording, systemClock } from '../../../index.js';
+import { lineFilter } from '../../../internal.js';
 import { checkEndpoint } from '../../options/endpoint-argument.js';
 import { filterOptionsOf } from '../../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration } from '../../options/quantity.js';

@@ -8,7 +8,7 @@ import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
 import type { ConnectionEnd } from '../../../core/retry.js';
 import type { Clock } from '../../clock.js';
 import type { ProxyAgent } from '../../http/proxy.js';
-import { WebSocket } from '../../websocket.js';
+import { loadWebSocket, type WebSocket } from '../../websocket.js';
 import { connectFailureOf } from './connect-failure.js';
 import { endOfFrameFault, endOfRefusal, NO_UTF8 } from './connection-end.js';
 import { Liveness } from './liveness.js';
@@ -98,7 +98,7 @@ export class Connection {
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       ...(options.insecure ? { rejectUnauthorized: false } : {}),
     };
-    this.#socket = new WebSocket(options.url, settings);
+    this.#socket = new (loadWebSocket().WebSocket)(options.url, settings);
     // All before the first turn of the loop: the packet with the `101` may hold messages already.
     this.#listen();
     this.#timers.push(
@@ -124,7 +124,7 @@ export class Connection {
     if (this.#closing) return;
     this.#closing = true;
     this.#cause ??= { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
-    if (this.#socket.readyState === WebSocket.CONNECTING) {
+    if (this.#socket.readyState === this.#socket.CONNECTING) {
       this.#socket.terminate();
       return;
     }
@@ -198,7 +198,7 @@ export class Connection {
   }
 
   #beat(): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return;
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
     // What a dead link has not taken must not pile up.
     if (this.#socket.bufferedAmount === 0) this.#socket.send(HEARTBEAT_MESSAGE);
   }

@@ -1,4 +1,4 @@
-import { WebSocket } from '../../websocket.js';
+import type { WebSocket } from '../../websocket.js';
 
 /**
  * Answers pings. Of several that come before an answer is on its way only the latest gets one, which RFC 6455 allows
@@ -23,7 +23,7 @@ export class PongSender {
   #send(): void {
     const payload = this.#latest;
     this.#latest = undefined;
-    this.#isSending = payload !== undefined && this.#socket.readyState === WebSocket.OPEN;
+    this.#isSending = payload !== undefined && this.#socket.readyState === this.#socket.OPEN;
     if (this.#isSending) this.#socket.pong(payload, true, () => this.#send());
   }
 }
