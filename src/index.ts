@@ -38,6 +38,7 @@ export type { RetryOptions } from './core/retry.js';
 export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
 export type { NamedCount } from './core/statistics/recording-statistics.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
+export { encodeFrame } from './core/websocket-frame.js';
 export type { LifecycleEvent, SubscribeOptions } from './io/client/stream-options.js';
 export { type StreamSummary, type Subscription, subscribe } from './io/client/subscribe.js';
 export { type Clock, systemClock } from './io/clock.js';

@@ -3,13 +3,31 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as library from '../../src/index.js';
-import { codeBlocks, project, textOf } from '../support/documents.js';
+import { codeBlocks, codeIn, project, tablesOf, textOf } from '../support/documents.js';
 import { type InstalledPackage, installPackage } from '../support/installed-package.js';
 import { eventLine, numberedLines, stamp } from '../support/recordings.js';
 
 const page = textOf('docs/library.md');
 const scripts = [...codeBlocks(page, 'js'), ...codeBlocks(textOf('README.md'), 'js')];
 const modules = codeBlocks(page, 'ts');
+
+/** Names that `index.ts` exports as types only. */
+function exportedTypes(): string[] {
+  const statements = textOf('src/index.ts').matchAll(/^export (type )?\{([^}]*)\}/gm);
+  return [...statements].flatMap(([, isType, list = '']) =>
+    list
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== '' && (isType !== undefined || name.startsWith('type ')))
+      .map((name) => name.replace('type ', '').replace(/^.* as /, '')),
+  );
+}
+
+function importsOf(code: string): string[] {
+  return [...code.matchAll(/import \{([^}]*)\} from 'opmas-ws'/g)].flatMap(([, list = '']) =>
+    list.split(',').map((name) => name.replace('type ', '').trim()),
+  );
+}
 
 /** Runs a script in the folder of an installed package, with a server to connect to. */
 function run(
@@ -38,6 +56,18 @@ describe('the page about the library', () => {
     writeFileSync(join(installed.folder, 'capture.ndjson'), lines.map((line) => `${line}\n`).join(''));
   }, 60_000);
   afterAll(() => installed.remove());
+
+  it('has an example of each value that the library exports', () => {
+    const shown = new Set([...scripts, ...modules].flatMap(importsOf));
+    expect(Object.keys(library).filter((name) => !shown.has(name))).toEqual([]);
+  });
+
+  it('lists each type that the library exports, and no other', () => {
+    const listed = tablesOf(page)
+      .find(({ header }) => header[1] === 'types')!
+      .rows.flatMap(([, types = '']) => codeIn(types));
+    expect(listed.sort()).toEqual(exportedTypes().sort());
+  });
 
   it('has examples that the compiler accepts', () => {
     const names = [...scripts, ...modules].map((code, at) => {
