@@ -21,18 +21,18 @@ export {
   type OpmasEvent,
   type UnknownEvent,
 } from './core/protocol.js';
-export { type ConnectionState, FORMAT_VERSION } from './core/recording/connection-state.js';
-export {
-  type EventLine,
-  eventOf,
-  type InvalidLine,
-  type LifecycleLine,
-  type Line,
-  type LineBatch,
-  linesOf,
-  parseLine,
-} from './core/recording/line.js';
-export type { LineKind, LineView } from './core/recording/line-view.js';
+export { type ConnectionEvent, FORMAT_VERSION } from './core/recording/connection-event.js';
+export type {
+  EventLine,
+  InvalidLine,
+  LifecycleEntry,
+  LifecycleLine,
+  Line,
+  LineBatch,
+  LineKind,
+} from './core/recording/format.js';
+export type { LineView } from './core/recording/line-view.js';
+export { eventOf, linesOf, parseLine } from './core/recording/parse-line.js';
 export { formatTimestamp, parseTimestamp } from './core/recording/timestamp.js';
 export type { RetryOptions } from './core/retry.js';
 export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
@@ -47,7 +47,6 @@ export { type InspectedRecording, inspectRecording } from './io/recording/inspec
 export type { ReadProblem } from './io/recording/read-problems.js';
 export {
   type ReadRecordingOptions,
-  type RecordedBatch,
   readRecording,
 } from './io/recording/read-recording.js';
 export type { ReadOptions } from './io/recording/reader.js';

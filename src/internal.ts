@@ -2,12 +2,12 @@
 export { isLoopback } from './core/address.js';
 export { splitCommand } from './core/command-words.js';
 export { editDistance } from './core/edit-distance.js';
-export { lineFilter } from './core/filter/line-filter.js';
+export { keepsLine } from './core/filter/keeps-line.js';
 export { findJsonFault } from './core/json/json-fault.js';
 export { escapeUnsafeJson } from './core/printable.js';
 export { isEndpointName } from './core/protocol.js';
-export { type EventLineShape, eventLineShape } from './core/recording/event-line.js';
-export { withoutLifecycleLines } from './core/recording/lifecycle-lines.js';
+export { withoutLifecycleLines } from './core/recording/format.js';
+export { LineView } from './core/recording/line-view.js';
 export { relativeTime } from './core/relative-time.js';
 export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { type FileLock, tryLock } from './io/file-lock.js';

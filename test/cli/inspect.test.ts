@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { formatInvalidLine, formatLifecycleLine } from '../../src/core/recording/line.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../src/core/recording/encoder.js';
 import { formatTimestamp } from '../../src/index.js';
 import { BrowserPage, chromium } from '../support/browser.js';
 

@@ -1,5 +1,5 @@
 import {
-  type ConnectionState,
+  type ConnectionEvent,
   type LifecycleEvent,
   noToken,
   OpmasError,
@@ -18,10 +18,10 @@ export interface ReadLine {
   subject?: string;
   data?: Record<string, unknown>;
   invalid?: { reason: string; text?: string; base64?: string };
-  connection?: ConnectionState;
+  connection?: ConnectionEvent;
 }
 
-type StateOf<State extends ConnectionState['state']> = Extract<ConnectionState, { state: State }>;
+type StateOf<State extends ConnectionEvent['state']> = Extract<ConnectionEvent, { state: State }>;
 
 /** Options of `subscribe`, the URL as text; everything else has a default. */
 export type ReadOptions = Omit<Partial<SubscribeOptions>, 'url'> & { url: string };
@@ -66,7 +66,7 @@ export class Reading {
   }
 
   /** The next time that a connection gets into a state. */
-  async state<State extends ConnectionState['state']>(
+  async state<State extends ConnectionEvent['state']>(
     state: State,
     endpoint?: string,
   ): Promise<StateOf<State>> {

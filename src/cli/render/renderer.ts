@@ -1,5 +1,5 @@
 import { closeMeaning, escapeUnsafe, type InvalidLine, type LifecycleLine, parseLine } from '../../index.js';
-import { eventLineShape } from '../../internal.js';
+import { LineView } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { type ClockTime, createClockTime } from './clock-time.js';
@@ -21,6 +21,8 @@ export interface RenderOptions {
   palette: Palette;
 }
 
+/** Place of the timestamp in a line that this program wrote: `{"received_at":"2026-…`. */
+const TIMESTAMP_OFFSET = 16;
 const TIMESTAMP_LENGTH = 27;
 /** On a narrower terminal the fields follow the subject without columns. */
 const WIDTH_FOR_COLUMNS = 120;
@@ -36,6 +38,7 @@ export class Renderer {
   readonly #width: number;
   readonly #hasColumns: boolean;
   readonly #words: Words;
+  readonly #view = new LineView({ skipJsonCheck: true });
 
   constructor({ width, full, utc, palette }: RenderOptions) {
     this.#full = full;
@@ -80,15 +83,13 @@ export class Renderer {
 
   /** Renders an event line that this program wrote: the whole line is parsed once, instead of its frame once more. */
   #renderOwnEvent(line: Buffer): string | undefined {
-    const shape = eventLineShape(line, 0, line.length);
-    if (shape === undefined) return undefined;
+    const view = this.#view;
+    if (view.read(line, 0, line.length) !== 'event' || view.members === 0) return undefined;
     const text = line.toString();
     const event = parseObject(text);
     if (event === undefined) return undefined;
-    // All before the label is ASCII, so these offsets hold in the text, too.
-    const receivedAt = text.slice(shape.timestamp, shape.timestamp + TIMESTAMP_LENGTH);
-    const endpoint = text.slice(shape.endpoint, text.indexOf('"', shape.endpoint));
-    return this.#renderEvent(receivedAt, endpoint, event, text);
+    const receivedAt = text.slice(TIMESTAMP_OFFSET, TIMESTAMP_OFFSET + TIMESTAMP_LENGTH);
+    return this.#renderEvent(receivedAt, view.endpoint, event, text);
   }
 
   /** @param event May have the members that we put there; they are not shown. @param source The text it was parsed from. */

@@ -1,4 +1,4 @@
-import type { ConnectionState, LifecycleEvent } from '../../index.js';
+import type { ConnectionEvent, LifecycleEvent } from '../../index.js';
 import { createLiveSpinner } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
 
@@ -11,7 +11,7 @@ export interface ConnectingSpinner {
 const silent: ConnectingSpinner = { onLifecycle: () => undefined, stop: () => undefined };
 
 /** Whether there is an attempt under way, or one to come. */
-function isOnTheWay(connection: ConnectionState): boolean {
+function isOnTheWay(connection: ConnectionEvent): boolean {
   return (
     connection.state === 'connecting' || ('retry_in_ms' in connection && connection.retry_in_ms !== undefined)
   );

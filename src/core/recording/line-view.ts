@@ -1,77 +1,66 @@
 import { FrameReader } from '../json/frame.js';
 import type { ScanMemory } from '../json/scan-memory.js';
 import { endpointOfType } from '../protocol.js';
-import { BytePattern } from './byte-pattern.js';
-import type { ConnectionState } from './connection-state.js';
-import {
-  ENDPOINT,
-  endOfPlainText,
-  eventLineShape,
-  frameOf,
-  RECEIVED_AT,
-  TIMESTAMP_OFFSET,
-} from './event-line.js';
-import { type Line, parseLine } from './line.js';
+import type { ConnectionEvent } from './connection-event.js';
+import { ENDPOINT, type Line, type LineKind, RECEIVED_AT, TIMESTAMP_OFFSET } from './format.js';
+import { parseLine } from './parse-line.js';
 import { parseTimestamp, TIMESTAMP_LENGTH } from './timestamp.js';
-import { TimestampReader } from './timestamp-reader.js';
+import { BytePattern, TimestampReader } from './timestamp-reader.js';
 
-const CLOSING_BRACE = 0x7d;
-const COMMA = 0x2c;
+const SPACE = 0x20;
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const UPPER_Z = 0x5a;
-/** With more endpoints than that, the rest takes a longer way. */
-const MOST_SECOND_MEMBERS = 8;
-/** How a line that we wrote begins, and what follows the time of an event line. */
+const BACKSLASH = 0x5c;
+const CLOSING_BRACE = 0x7d;
+const OPENING_BRACE = Buffer.from('{');
+/** Labels of more endpoints are read anew for each line. */
+const MAX_LABELS = 8;
 const LINE_HEAD = new BytePattern(Buffer.from(RECEIVED_AT));
 const LABEL_HEAD = new BytePattern(Buffer.from(ENDPOINT));
 
-/** What a line of a recording tells of: an event, a frame that was none, or the connection. */
-export type LineKind = Line['kind'];
-
-/** How lines are to be looked at. */
+/** Options of a {@link LineView}. */
 export interface LineViewOptions {
   /**
-   * Take event lines that we wrote by their ends, without looking at the JSON between: several times as fast. Nothing
-   * can be asked of `frame` then. Default `false`.
+   * Check only the ends of event lines that we wrote, not the JSON between: several times as fast. `frame` is unusable
+   * then. Default `false`.
    */
   skipJsonCheck?: boolean;
-  /** Where most of the lines stand, if they stand in such memory. */
+  /** Memory in which most of the lines stand, if it is memory of that kind. */
   memory?: ScanMemory | undefined;
 }
 
 /**
- * Looks at one line of a recording after another. One object is used again and again, so that nothing is allocated
- * per line; what it says holds until the next {@link read} and as long as the bytes stay as they are.
+ * A view of one line of a recording in the bytes that hold it. One object views one line after another, so nothing is
+ * allocated per line; its members are valid until the next {@link read} and as long as the bytes stay as they are.
+ *
+ * Event lines that we wrote are read as bytes; all others (rare, or of other origin) go through `parseLine`.
  */
 export class LineView {
-  /** The event: its type, subject and value. Only for lines of kind `event`. */
+  /** Type, subject and value of the event. Only for lines of kind `event`. */
   readonly frame: FrameReader;
   kind: LineKind = 'event';
   /** The line is `bytes[start..end)`, without its line feed. */
   bytes: Buffer = Buffer.alloc(0);
   start = 0;
   end = 0;
-  /**
-   * Label of the endpoint. In NDJSON of other origin it follows from the type's first word; `undefined` when that
-   * is none of ours either.
-   */
+  /** Label of the endpoint. Where the line has none it follows from the event's type; `undefined` if it does not. */
   endpoint: string | undefined;
-
   /**
-   * Where the server's own members begin in an event line of the fixed shape, behind our comma: its frame is `{` and
-   * all from there. 0 for other lines; {@link payload} has those.
+   * Offset of the server's own members in an event line that begins as ours do: the frame is `{` and everything from
+   * there. 0 for other lines; {@link payload} serves those.
    */
   members = 0;
 
   readonly #skipJsonCheck: boolean;
   readonly #timestamps = new TimestampReader();
-  /** A line that has not the fixed shape of our event lines, in parts. */
-  #line: Line | undefined;
-  /** Second members that were met, from the quote that ends the time to the comma before the server's members. */
-  readonly #secondMembers: { pattern: BytePattern; endpoint: string }[] = [];
-  /** The same as `bytes`. */
-  #view: DataView = new DataView(new ArrayBuffer(0));
-  /** Where the timestamp stands that has not been read yet; -1 when {@link receivedAt} is known. */
+  /** A line that has not the usual head of our event lines, in parts. */
+  #parsed: Line | undefined;
+  /** Labels that were seen: their bytes, from the quote that ends the time to the comma after the label. */
+  readonly #labels: { pattern: BytePattern; endpoint: string }[] = [];
+  /** The same memory as `bytes`. */
+  #data: DataView = new DataView(new ArrayBuffer(0));
+  /** Offset of a timestamp that has not been read yet; -1 when {@link receivedAt} is known. */
   #timestampAt = -1;
   #receivedAt = Number.NaN;
 
@@ -81,17 +70,17 @@ export class LineView {
   }
 
   /**
-   * Reads the line in `bytes[start..end)`, which is UTF-8.
+   * Moves the view to the line `bytes[start..end)`, which is UTF-8.
    *
-   * @returns Its kind, or `undefined` when it is no JSON object.
+   * @returns The kind of the line, or `undefined` when it is not a JSON object.
    */
   read(bytes: Buffer, start: number, end: number): LineKind | undefined {
-    if (bytes !== this.bytes) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    if (bytes !== this.bytes) this.#data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.bytes = bytes;
     this.start = start;
     this.end = end;
-    this.#line = undefined;
-    if (!this.#readHead(bytes, start, end)) return this.#readUnusual(bytes, start, end);
+    this.#parsed = undefined;
+    if (!this.#readHead(bytes, start, end)) return this.#parse(bytes, start, end);
     if (this.#skipJsonCheck && bytes[end - 1] === CLOSING_BRACE) {
       if (this.#isGlued(bytes, end) && parseLine(bytes, start, end) === undefined) return undefined;
     } else if (this.frame.readLine(bytes, end, this.members - 1) !== 'object') {
@@ -101,86 +90,88 @@ export class LineView {
     return 'event';
   }
 
-  /** When it was received: microseconds since 1970; `NaN` in NDJSON of other origin that does not say so. */
+  /** Time of receipt in microseconds since 1970; `NaN` where the line does not say. */
   get receivedAt(): number {
-    // Not everybody asks, and reading it costs as much as finding the line.
+    // Reading the time costs as much as finding the line, and not every consumer needs it.
     if (this.#timestampAt >= 0) {
-      this.#receivedAt = this.#timestamps.read(this.#view, this.#timestampAt);
+      this.#receivedAt = this.#timestamps.read(this.#data, this.#timestampAt);
       this.#timestampAt = -1;
     }
     return this.#receivedAt;
   }
 
-  /** Whether the line begins as event lines of ours do that have members of the server's. */
-  #readHead(bytes: Buffer, start: number, end: number): boolean {
-    const second = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
-    if (second + LABEL_HEAD.length > end || !LINE_HEAD.standsAt(this.#view, start)) return false;
-    if (!this.#readSecondMember(bytes, second, end)) return false;
-    this.#timestampAt = start + TIMESTAMP_OFFSET;
-    // Damage there is not seen by who looks at the JSON: that begins behind the endpoint.
-    return this.#skipJsonCheck || !Number.isNaN(this.receivedAt);
+  /** Content of a lifecycle line; `undefined` for lines of another kind. */
+  get connection(): ConnectionEvent | undefined {
+    return this.#parsed?.kind === 'connection' ? this.#parsed.connection : undefined;
   }
 
-  /** Remembers the first few second members: recordings have as many as they have endpoints. */
-  #readSecondMember(bytes: Buffer, second: number, end: number): boolean {
-    for (const known of this.#secondMembers) {
-      const { pattern, endpoint } = known;
-      if (second + pattern.length > end || !pattern.standsAt(this.#view, second)) continue;
+  /** `true` when the payload came as a binary frame. */
+  get isBinary(): boolean {
+    return this.#parsed?.kind === 'invalid' && this.#parsed.binary;
+  }
+
+  /** Returns a copy of the payload that the server sent, byte for byte; `undefined` for lifecycle lines. */
+  payload(): Buffer | undefined {
+    const line = this.#parsed;
+    if (line !== undefined) return line.kind === 'connection' ? undefined : line.frame;
+    return Buffer.concat([OPENING_BRACE, this.bytes.subarray(this.members, this.end)]);
+  }
+
+  /** Reads the head of an event line that we wrote, if the line has one and members of the server's after it. */
+  #readHead(bytes: Buffer, start: number, end: number): boolean {
+    this.members = 0;
+    const label = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
+    if (label + LABEL_HEAD.length > end || !LINE_HEAD.standsAt(this.#data, start)) return false;
+    if (!this.#readLabel(bytes, label, end)) return false;
+    this.#timestampAt = start + TIMESTAMP_OFFSET;
+    // The JSON check begins behind the endpoint, so it does not see a damaged time.
+    if (this.#skipJsonCheck || !Number.isNaN(this.receivedAt)) return true;
+    this.members = 0;
+    return false;
+  }
+
+  /** Remembers the first few labels: a recording has as many as it has endpoints. */
+  #readLabel(bytes: Buffer, at: number, end: number): boolean {
+    for (const { pattern, endpoint } of this.#labels) {
+      if (at + pattern.length > end || !pattern.standsAt(this.#data, at)) continue;
       this.endpoint = endpoint;
-      this.members = second + pattern.length;
+      this.members = at + pattern.length;
       return true;
     }
-    const label = second + LABEL_HEAD.length;
-    if (!LABEL_HEAD.standsAt(this.#view, second)) return false;
+    const label = at + LABEL_HEAD.length;
+    if (!LABEL_HEAD.standsAt(this.#data, at)) return false;
     const labelEnd = endOfPlainText(bytes, label, end);
-    if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA) return false;
+    if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA || labelEnd + 1 >= end) return false;
     this.endpoint = bytes.toString('utf8', label, labelEnd);
     this.members = labelEnd + 2;
-    if (this.#secondMembers.length < MOST_SECOND_MEMBERS) {
-      const pattern = new BytePattern(bytes.subarray(second, this.members));
-      this.#secondMembers.push({ pattern, endpoint: this.endpoint });
+    if (this.#labels.length < MAX_LABELS) {
+      const pattern = new BytePattern(bytes.subarray(at, this.members));
+      this.#labels.push({ pattern, endpoint: this.endpoint });
     }
     return true;
   }
 
   /**
-   * Whether the head of another line stands inside the line. A line that was torn and has the next one glued to it
-   * begins and ends well, too. The last byte of a timestamp is looked for: searching for one byte that is rare costs
-   * a fraction of searching for the whole head.
+   * Finds the head of another line inside the line. A line that was torn and has the next one glued to it begins and
+   * ends well, too. The search is for the last byte of a timestamp: one rare byte costs a fraction of the whole head.
    */
   #isGlued(bytes: Buffer, end: number): boolean {
     let last = bytes.indexOf(UPPER_Z, this.members);
     while (last >= 0 && last < end) {
-      // What stands before it in the line is longer than that.
-      if (LINE_HEAD.standsAt(this.#view, last + 1 - TIMESTAMP_LENGTH - TIMESTAMP_OFFSET)) return true;
+      // The line's own head is longer than the bytes in front of `last`, so this stays inside the line.
+      if (LINE_HEAD.standsAt(this.#data, last + 1 - TIMESTAMP_LENGTH - TIMESTAMP_OFFSET)) return true;
       last = bytes.indexOf(UPPER_Z, last + 1);
     }
     return false;
   }
 
-  /** An event line without members of the server's, with white space before it, or with an odd time or label. */
-  #readUnusual(bytes: Buffer, start: number, end: number): LineKind | undefined {
-    this.members = 0;
-    const shape = eventLineShape(bytes, start, end);
-    if (shape === undefined) return this.#readOther(bytes, start, end);
-    if (this.frame.readLine(bytes, end, shape.members) !== 'object') return undefined;
-    this.#timestampAt = shape.timestamp;
-    this.endpoint = bytes.toString('utf8', shape.endpoint, shape.endpointEnd);
-    this.kind = 'event';
-    if (shape.timestamp === start + TIMESTAMP_OFFSET) {
-      this.members = bytes[shape.members] === COMMA ? shape.members + 1 : shape.members;
-    }
-    return 'event';
-  }
-
-  #readOther(bytes: Buffer, start: number, end: number): LineKind | undefined {
+  #parse(bytes: Buffer, start: number, end: number): LineKind | undefined {
     const line = parseLine(bytes, start, end);
     if (line === undefined) return undefined;
-    this.#line = line;
+    this.#parsed = line;
     this.kind = line.kind;
     this.#timestampAt = -1;
-    this.#receivedAt =
-      (line.receivedAt === undefined ? undefined : parseTimestamp(line.receivedAt)) ?? Number.NaN;
+    this.#receivedAt = parseTimestamp(line.receivedAt ?? '') ?? Number.NaN;
     this.endpoint = line.endpoint;
     if (line.kind === 'event') {
       this.frame.read(line.frame);
@@ -188,22 +179,15 @@ export class LineView {
     }
     return line.kind;
   }
+}
 
-  /** What happened to the connection; `undefined` for lines of another kind. */
-  get connection(): ConnectionState | undefined {
-    return this.#line?.kind === 'connection' ? this.#line.connection : undefined;
+/** Returns the offset of the first byte of `bytes[start..end)` that does not stand for itself in a JSON string. */
+function endOfPlainText(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end) {
+    const byte = bytes[at] as number;
+    if (byte < SPACE || byte === QUOTE || byte === BACKSLASH) break;
+    at++;
   }
-
-  /** Whether the payload came as a binary frame. */
-  get isBinary(): boolean {
-    return this.#line?.kind === 'invalid' && this.#line.binary;
-  }
-
-  /** The payload that the server sent, byte for byte, as a copy; `undefined` for lifecycle lines. */
-  payload(): Buffer | undefined {
-    const line = this.#line;
-    if (line !== undefined) return line.kind === 'connection' ? undefined : line.frame;
-    const shape = eventLineShape(this.bytes, this.start, this.end);
-    return shape && frameOf(this.bytes, this.start, this.end, shape);
-  }
+  return at;
 }

@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../recording/connection-state.js';
+import type { ConnectionEvent } from '../recording/connection-event.js';
 import { CATCH_UP_MS, type Downtime, type DowntimeFinder, type RefusalManner, SLACK_MS } from './downtime.js';
 
 /** A recorded attempt to connect. Times are microseconds of the schedule. */
@@ -43,7 +43,7 @@ export class EndpointScript {
   }
 
   /** What happened to a connection of the endpoint next. */
-  add(due: number, connection: ConnectionState): void {
+  add(due: number, connection: ConnectionEvent): void {
     switch (connection.state) {
       case 'connecting':
         this.#endUntold(due);

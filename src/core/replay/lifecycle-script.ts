@@ -26,7 +26,7 @@
  * comes meanwhile is let in, or refused as before; and a downtime begins no sooner than its first refusal is read.
  */
 
-import type { ConnectionState } from '../recording/connection-state.js';
+import type { ConnectionEvent } from '../recording/connection-event.js';
 import {
   type Downtime,
   DowntimeFinder,
@@ -76,7 +76,7 @@ export class LifecycleScript {
   }
 
   /** @param connection `undefined` for an event. */
-  add(endpoint: string, due: number, connection: ConnectionState | undefined): void {
+  add(endpoint: string, due: number, connection: ConnectionEvent | undefined): void {
     this.#read = due;
     let script = this.#endpoints.get(endpoint);
     if (script === undefined) {

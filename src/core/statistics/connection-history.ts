@@ -1,5 +1,5 @@
 import { closeMeaning } from '../close-code.js';
-import type { ConnectionState } from '../recording/connection-state.js';
+import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
 import { Tally } from './tally.js';
 
@@ -66,7 +66,7 @@ export class ConnectionHistory {
   }
 
   /** @param at Time of the line; `NaN` = it does not say. */
-  add(endpoint: string, at: number, connection: ConnectionState): void {
+  add(endpoint: string, at: number, connection: ConnectionEvent): void {
     const known = this.#historyOf(endpoint);
     switch (connection.state) {
       case 'open':

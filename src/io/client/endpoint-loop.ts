@@ -1,7 +1,7 @@
 import { displayUrl, endpointUrl } from '../../core/address.js';
 import { CloseCode } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
-import { type ConnectionState, FORMAT_VERSION } from '../../core/recording/connection-state.js';
+import { type ConnectionEvent, FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import {
   type ConnectionEnd,
   type Consequence,
@@ -26,7 +26,7 @@ export interface EndpointSink {
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean;
   /** How many events have come, kept or not; heartbeat replies and frames that are no events do not count. */
   readonly events: number;
-  onLifecycle(connection: ConnectionState, receivedAt: string): void;
+  onLifecycle(connection: ConnectionEvent, receivedAt: string): void;
 }
 
 /** Short, because a wrong token is told within 10 s: this twice, and a wait between. */

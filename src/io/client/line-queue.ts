@@ -1,5 +1,5 @@
-import { eventLineCapacity, writeEventLine } from '../../core/recording/event-line.js';
-import type { LineBatch } from '../../core/recording/line.js';
+import { eventLineCapacity, writeEventLine } from '../../core/recording/encoder.js';
+import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
 
 /** Lines are gathered in blocks of this size; a longer line gets one of its own. */
@@ -36,8 +36,8 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #used = 0;
   #count = 0;
-  /** Whether all lines of the block are events. */
-  #onlyEvents = true;
+  /** Lifecycle lines in the block. */
+  #lifecycle: LifecycleEntry[] | undefined;
   /** Bytes that are written but not yet done with by the reader. */
   #pending = 0;
   /** Bytes of the batch that the reader works on now. */
@@ -77,11 +77,16 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#commit(end);
   }
 
-  /** Adds a whole line, its LF included. */
-  writeLine(line: Buffer): void {
+  /** Adds a whole line, its LF included. @param lifecycle The content of a lifecycle line. */
+  writeLine(line: Buffer, lifecycle?: Omit<LifecycleEntry, 'start' | 'end'>): void {
     if (line.length > this.#block.length - this.#used) this.#makeRoom(line.length);
-    this.#onlyEvents = false;
-    this.#commit(this.#used + line.copy(this.#block, this.#used));
+    const start = this.#used;
+    const end = start + line.copy(this.#block, start);
+    if (lifecycle !== undefined) {
+      this.#lifecycle ??= [];
+      this.#lifecycle.push({ ...lifecycle, start, end });
+    }
+    this.#commit(end);
   }
 
   /** No more lines will come; the reader gets what is there and then the end. */
@@ -157,7 +162,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#sealed.push({
       bytes: this.#block.subarray(0, this.#used),
       count: this.#count,
-      onlyEvents: this.#onlyEvents,
+      lifecycle: this.#lifecycle,
       release: () => {
         if (block?.length === BLOCK_BYTES && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block);
         block = undefined;
@@ -166,7 +171,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
     this.#used = 0;
     this.#count = 0;
-    this.#onlyEvents = true;
+    this.#lifecycle = undefined;
   }
 
   #press(): void {

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
-import type { Filter } from '../../core/filter/filter.js';
+import { keepsLine } from '../../core/filter/keeps-line.js';
 import { FrameReader } from '../../core/json/frame.js';
-import type { ConnectionState } from '../../core/recording/connection-state.js';
-import { eventHead, TIMESTAMP_OFFSET } from '../../core/recording/event-line.js';
-import { formatInvalidLine, formatLifecycleLine } from '../../core/recording/line.js';
+import type { ConnectionEvent } from '../../core/recording/connection-event.js';
+import { eventHead, formatInvalidLine, formatLifecycleLine } from '../../core/recording/encoder.js';
+import { type LineKind, TIMESTAMP_OFFSET } from '../../core/recording/format.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import type { EndpointSink } from './endpoint-loop.js';
 import type { LineQueue } from './line-queue.js';
@@ -16,7 +16,7 @@ export interface WriterEvents {
   onDropped(): void;
   /** The first of a run of dropped events. */
   onDropping(): void;
-  onLifecycle(connection: ConnectionState, receivedAt: string): void;
+  onLifecycle(connection: ConnectionEvent, receivedAt: string): void;
   /** The filter cannot judge an event; nothing more can be delivered. */
   onFault(error: unknown): void;
   /** Whether no further event is wanted. */
@@ -56,36 +56,36 @@ export class LineWriter implements EndpointSink {
   #writeEvent(frame: Buffer, stamp: number): void {
     if (this.#isHeartbeatReply()) return;
     this.events++;
-    const { filter } = this.#options;
-    if (filter !== undefined && !filter.passesAll && !this.#matches(filter)) return;
+    if (!this.#keeps('event')) return;
     if (!this.#hasRoom(frame.length, stamp)) return;
     this.#setTime(stamp);
     this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
     this.#events.onKept();
   }
 
-  #matches(filter: Filter): boolean {
+  #keeps(kind: LineKind): boolean {
     try {
-      return filter.matches(this.#reader, this.#endpoint);
+      return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint);
     } catch (error) {
       this.#events.onFault(error);
       return false;
     }
   }
 
-  onLifecycle(connection: ConnectionState, receivedAt: string): void {
+  onLifecycle(connection: ConnectionEvent, receivedAt: string): void {
     this.#writeDropped(receivedAt);
     this.#writeLifecycle(connection, receivedAt);
   }
 
-  #writeLifecycle(connection: ConnectionState, receivedAt: string): void {
+  #writeLifecycle(connection: ConnectionEvent, receivedAt: string): void {
     this.#events.onLifecycle(connection, receivedAt);
     if (!this.#options.lifecycle) return;
-    this.#queue.writeLine(formatLifecycleLine(receivedAt, this.#endpoint, connection));
+    const endpoint = this.#endpoint;
+    this.#queue.writeLine(formatLifecycleLine(receivedAt, endpoint, connection), { endpoint, connection });
   }
 
   #writeInvalid(reason: string, frame: Buffer, isBinary: boolean, stamp: number): void {
-    const isKept = !this.#options.filter?.selects;
+    const isKept = this.#keeps('invalid');
     // What is dropped is counted as that and nothing else.
     if (isKept && !this.#hasRoom(frame.length, stamp)) return;
     this.#events.onInvalid();

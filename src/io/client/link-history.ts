@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../../core/recording/connection-state.js';
+import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import type { ConnectionEnd } from '../../core/retry.js';
 import { type Clock, Stamper } from '../clock.js';
@@ -16,7 +16,7 @@ export class LinkHistory {
   /** When the last byte of a connection that was open came, in microseconds since 1970; 0 before there was any. */
   lastByte = 0;
   readonly #clock: Clock;
-  readonly #tell: (connection: ConnectionState, receivedAt: string) => void;
+  readonly #tell: (connection: ConnectionEvent, receivedAt: string) => void;
   #stamper: Stamper;
   /** Whether a connection that was open is gone, and no other one has come since. */
   #isLost = false;
@@ -24,7 +24,7 @@ export class LinkHistory {
   #isFirst = true;
 
   /** @param tell Told each thing as it happens, with its timestamp. */
-  constructor(clock: Clock, tell: (connection: ConnectionState, receivedAt: string) => void) {
+  constructor(clock: Clock, tell: (connection: ConnectionEvent, receivedAt: string) => void) {
     this.#clock = clock;
     this.#tell = tell;
     this.#stamper = new Stamper(clock);
@@ -35,7 +35,7 @@ export class LinkHistory {
     this.#stamper = new Stamper(this.#clock);
   }
 
-  connecting(attempt: Omit<ConnectionState & { state: 'connecting' }, 'state'>): void {
+  connecting(attempt: Omit<ConnectionEvent & { state: 'connecting' }, 'state'>): void {
     this.#add({ state: 'connecting', ...attempt });
   }
 
@@ -94,7 +94,7 @@ export class LinkHistory {
     this.gaps.totalMs += Math.max(0, to - from) / 1000;
   }
 
-  #add(connection: ConnectionState, stamp = this.#stamper.stampMicros()): void {
+  #add(connection: ConnectionEvent, stamp = this.#stamper.stampMicros()): void {
     this.#tell(connection, formatTimestamp(stamp));
   }
 }

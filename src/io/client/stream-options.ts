@@ -1,7 +1,7 @@
 import type { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
 import type { EndpointName } from '../../core/protocol.js';
-import type { ConnectionState } from '../../core/recording/connection-state.js';
+import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import type { RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';
@@ -14,7 +14,7 @@ export interface LifecycleEvent {
   endpoint: string;
   /** Timestamp of the recording format. */
   receivedAt: string;
-  connection: ConnectionState;
+  connection: ConnectionEvent;
 }
 
 /** What {@link subscribe} takes. Times are milliseconds, sizes bytes. Only `url`, `endpoints` and `token` are required. */

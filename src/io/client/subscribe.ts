@@ -1,5 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
-import type { LineBatch } from '../../core/recording/line.js';
+import type { LineBatch } from '../../core/recording/format.js';
 import { checkSubscribeOptions } from './check-options.js';
 import { EndpointLoop } from './endpoint-loop.js';
 import { LineQueue } from './line-queue.js';

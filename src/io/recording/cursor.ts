@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { OpmasError } from '../../core/errors.js';
-import { FORMAT_VERSION } from '../../core/recording/connection-state.js';
-import { RECEIVED_AT } from '../../core/recording/event-line.js';
+import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
+import { RECEIVED_AT } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { GzipDamage } from './gunzip.js';
 import { type Place, type ReadProblem, ReadProblems } from './read-problems.js';

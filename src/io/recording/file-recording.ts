@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
-import type { LineBatch } from '../../core/recording/line.js';
+import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -121,10 +121,10 @@ export class FileRecording implements RecordingWriter {
   async #writeWaiting(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = [];
-    const { bytes, count, onlyEvents = false } = this.#joined(waiting.map(({ batch }) => batch));
-    this.#given += count;
+    const joined = this.#joined(waiting.map(({ batch }) => batch));
+    this.#given += joined.count;
     try {
-      if (this.#failure === undefined) await this.#writeLines(bytes, count, onlyEvents);
+      if (this.#failure === undefined) await this.#writeLines(joined);
     } catch (error) {
       this.#fail(error);
     }
@@ -152,21 +152,27 @@ export class FileRecording implements RecordingWriter {
   #joined(batches: readonly LineBatch[]): LineBatch {
     if (batches.length === 1) return batches[0] as LineBatch;
     let used = 0;
+    const entries: LifecycleEntry[] = [];
     const length = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
     if (length > this.#gathered.length) this.#gathered = Buffer.allocUnsafeSlow(length);
-    for (const { bytes } of batches) used += bytes.copy(this.#gathered, used);
+    for (const { bytes, lifecycle = [] } of batches) {
+      for (const entry of lifecycle) {
+        entries.push({ ...entry, start: entry.start + used, end: entry.end + used });
+      }
+      used += bytes.copy(this.#gathered, used);
+    }
     return {
       bytes: this.#gathered.subarray(0, used),
       count: batches.reduce((sum, { count }) => sum + count, 0),
-      onlyEvents: batches.every(({ onlyEvents }) => onlyEvents === true),
+      lifecycle: entries,
     };
   }
 
-  async #writeLines(bytes: Buffer, count: number, onlyEvents: boolean): Promise<void> {
+  async #writeLines({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
     const { rotateMs, rotateBytes } = this.#options;
     const age = this.#clock.monotonicMs() - this.#startedAt;
     if (rotateMs !== undefined && this.#parts.hasLines && age >= rotateMs) await this.#rotate(bytes);
-    if (rotateBytes === undefined) return this.#append(bytes, count, onlyEvents);
+    if (rotateBytes === undefined) return this.#append(bytes, count, lifecycle);
     let rest = bytes;
     let left = count;
     while (rest.length > 0) {
@@ -176,7 +182,9 @@ export class FileRecording implements RecordingWriter {
         continue;
       }
       const lines = end === rest.length ? left : countLines(rest.subarray(0, end));
-      await this.#append(rest.subarray(0, end), lines, onlyEvents);
+      const start = bytes.length - rest.length;
+      const entries = lifecycle.filter((entry) => entry.start >= start && entry.start < start + end);
+      await this.#append(rest.subarray(0, end), lines, entries);
       rest = rest.subarray(end);
       left -= lines;
     }
@@ -193,11 +201,11 @@ export class FileRecording implements RecordingWriter {
     return end > 0 || hasLines ? end : lines.indexOf(LF) + 1;
   }
 
-  async #append(bytes: Buffer, count: number, onlyEvents: boolean): Promise<void> {
+  async #append(bytes: Buffer, count: number, lifecycle: readonly LifecycleEntry[]): Promise<void> {
     // Counted first, for a failure says how many of all that were handed over are not in the file.
     this.#lines += count;
     this.#bytes += bytes.length;
-    await this.#parts.append(bytes, count, onlyEvents);
+    await this.#parts.append(bytes, count, lifecycle);
     if (this.#provisionalPath !== undefined) await this.#takePlace(this.#provisionalPath);
   }
 

@@ -1,6 +1,6 @@
 import { lstat, open, readdir, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { RECEIVED_AT } from '../../core/recording/event-line.js';
+import { RECEIVED_AT } from '../../core/recording/format.js';
 
 /** Digits of a part's number; `ls` and the shell's `*` then list parts in their order. */
 const DIGITS = 6;

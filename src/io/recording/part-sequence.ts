@@ -1,5 +1,6 @@
 import { type FileHandle, lstat, rename, unlink } from 'node:fs/promises';
-import { ConnectionMemory } from '../../core/recording/connection-memory.js';
+import type { LifecycleEntry } from '../../core/recording/format.js';
+import { OpenConnections } from '../../core/recording/open-connections.js';
 import { endOfLastLine } from './append.js';
 import { GzipPart } from './gzip-part.js';
 import { type LineSink, localError, PartFile } from './part-file.js';
@@ -15,7 +16,7 @@ type Exclusively = (task: () => Promise<void>) => Promise<void>;
 export class PartSequence {
   readonly #path: string;
   readonly #exclusively: Exclusively;
-  readonly #memory = new ConnectionMemory();
+  readonly #connections = new OpenConnections();
 
   /** Where the current file was created; it may have been renamed since. */
   #current: string;
@@ -62,11 +63,11 @@ export class PartSequence {
     return this.#sink !== this.#file;
   }
 
-  /** @param onlyEvents Whether it is known that there is no lifecycle line among them. @throws {WriteFailure} */
-  async append(lines: Buffer, count: number, onlyEvents: boolean): Promise<void> {
+  /** @param lifecycle The lifecycle lines among them. @throws {WriteFailure} */
+  async append(lines: Buffer, count: number, lifecycle: readonly LifecycleEntry[]): Promise<void> {
     this.hasLines = true;
     await this.#sink.append(lines, count);
-    if (!onlyEvents) this.#memory.observe(lines);
+    for (const entry of lifecycle) this.#connections.observe(entry);
   }
 
   /** Writes what has been appended and is not in the file yet. @throws {WriteFailure} */
@@ -178,7 +179,7 @@ export class PartSequence {
 
   /** Makes the file readable by itself: says which connections are open. */
   async #continue(receivedAt: string): Promise<void> {
-    const lines = this.#memory.continuation(receivedAt);
+    const lines = this.#connections.continuation(receivedAt);
     if (lines.length > 0) await this.#sink.append(lines, 0);
   }
 

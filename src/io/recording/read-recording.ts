@@ -1,5 +1,5 @@
-import type { LineBatch } from '../../core/recording/line.js';
-import type { LineKind, LineView } from '../../core/recording/line-view.js';
+import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import { type ReaderOptions, type ReadOptions, RecordingReader } from './reader.js';
 
 /** Options of {@link readRecording}, all optional. */
@@ -18,7 +18,7 @@ export interface ReadRecordingOptions extends ReadOptions {
 export async function* readRecording(
   sources: string | readonly string[],
   options: ReadRecordingOptions = {},
-): AsyncGenerator<RecordedBatch, void, undefined> {
+): AsyncGenerator<LineBatch, void, undefined> {
   const paths = typeof sources === 'string' ? [sources] : sources;
   yield* collectRecording(paths, new BatchBuilder(), options);
 }
@@ -60,17 +60,6 @@ export async function* collectRecording<Batch>(
   } while (await reader.fill());
 }
 
-/** Lines of a recording, with what is known of each. */
-export interface RecordedBatch extends LineBatch {
-  /** For each line the offset after it, its LF included. */
-  readonly ends: readonly number[];
-  /** For each line when it was received: microseconds since 1970, `NaN` where it does not say. */
-  readonly times: readonly number[];
-  readonly kinds: readonly LineKind[];
-  /** For each line the label of its endpoint; `undefined` where nothing tells it. */
-  readonly endpoints: readonly (string | undefined)[];
-}
-
 const BATCH_BYTES = 256 * 1024;
 const LF = 0x0a;
 const NOTHING = Buffer.alloc(0);
@@ -79,73 +68,58 @@ const NOTHING = Buffer.alloc(0);
 class BatchBuilder {
   #target: Buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
   #used = 0;
-  #ends: number[] = [];
-  #times: number[] = [];
-  #kinds: LineKind[] = [];
-  #endpoints: (string | undefined)[] = [];
+  #count = 0;
+  #lifecycle: LifecycleEntry[] | undefined;
   /** Lines that have been added but not copied: `#run[#runStart..#runEnd)`, LFs included. */
   #run: Buffer = NOTHING;
   #runStart = 0;
   #runEnd = 0;
-  /** Where they will stand in the target. */
+  /** Offset of their place in the target. */
   #runTarget = 0;
   /** A block that was given back. */
   #spare: Buffer | undefined;
 
   get isEmpty(): boolean {
-    return this.#ends.length === 0;
+    return this.#count === 0;
   }
 
-  /** Whether there is room for the line; an empty batch takes a line of any length. */
+  /** Returns `true` when the line fits; an empty batch takes a line of any length. */
   hasRoomFor(line: LineView): boolean {
     return this.isEmpty || this.#used + line.end - line.start + 1 <= this.#target.length;
   }
 
-  /** Adds the line. Its bytes have to stay as they are until {@link settle} or {@link take}. */
+  /** Adds the line. Its bytes must stay as they are until {@link take}. */
   add(line: LineView): void {
     const { bytes, start, end } = line;
     const length = end - start + 1;
     if (this.isEmpty && length > this.#target.length) this.#target = Buffer.allocUnsafeSlow(length);
     if (bytes !== this.#run || start !== this.#runEnd) {
-      this.settle();
+      this.#copyRun();
       this.#run = bytes;
       this.#runStart = start;
       this.#runTarget = this.#used;
     }
+    if (line.kind === 'connection') this.#addLifecycle(line, length);
     this.#runEnd = end + 1;
     this.#used += length;
+    this.#count++;
     // The last line of a file and lines that end in CR LF have no LF of their own at this place.
     if (bytes[end] !== LF) {
       this.#runEnd = end;
-      this.settle();
+      this.#copyRun();
       this.#target[this.#used - 1] = LF;
     }
-    this.#ends.push(this.#used);
-    this.#times.push(line.receivedAt);
-    this.#kinds.push(line.kind);
-    this.#endpoints.push(line.endpoint);
   }
 
-  /** Copies what has been added, before its block is used again. */
-  settle(): void {
-    this.#run.copy(this.#target, this.#runTarget, this.#runStart, this.#runEnd);
-    this.#run = NOTHING;
-    this.#runStart = 0;
-    this.#runEnd = 0;
-  }
-
-  take(): RecordedBatch {
-    this.settle();
+  take(): LineBatch {
+    this.#copyRun();
     const target = this.#target;
     // Given back once only: two batches must never stand in one block.
     let isHeld = target.length === BATCH_BYTES;
-    const batch: RecordedBatch = {
+    const batch: LineBatch = {
       bytes: target.subarray(0, this.#used),
-      count: this.#ends.length,
-      ends: this.#ends,
-      times: this.#times,
-      kinds: this.#kinds,
-      endpoints: this.#endpoints,
+      count: this.#count,
+      lifecycle: this.#lifecycle,
       release: () => {
         if (isHeld) this.#spare = target;
         isHeld = false;
@@ -154,10 +128,22 @@ class BatchBuilder {
     this.#target = this.#spare ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
     this.#spare = undefined;
     this.#used = 0;
-    this.#ends = [];
-    this.#times = [];
-    this.#kinds = [];
-    this.#endpoints = [];
+    this.#count = 0;
+    this.#lifecycle = undefined;
     return batch;
+  }
+
+  #addLifecycle({ connection, endpoint = '' }: LineView, length: number): void {
+    if (connection === undefined) return;
+    this.#lifecycle ??= [];
+    const start = this.#used;
+    this.#lifecycle.push({ endpoint, connection, start, end: start + length });
+  }
+
+  #copyRun(): void {
+    this.#run.copy(this.#target, this.#runTarget, this.#runStart, this.#runEnd);
+    this.#run = NOTHING;
+    this.#runStart = 0;
+    this.#runEnd = 0;
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { OpmasError } from '../../core/errors.js';
-import type { LineBatch } from '../../core/recording/line.js';
+import type { LineBatch } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';

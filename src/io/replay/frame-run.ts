@@ -1,4 +1,4 @@
-import type { ConnectionState } from '../../core/recording/connection-state.js';
+import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import type { Pace } from '../../core/replay/pace.js';
 import type { LineCollector } from '../recording/read-recording.js';
@@ -8,7 +8,7 @@ import type { LaneTable } from './lane-table.js';
 /** Something that happened to a connection, at its place among the frames. */
 export interface LifecycleStep {
   lane: number;
-  connection: ConnectionState;
+  connection: ConnectionEvent;
 }
 
 /**

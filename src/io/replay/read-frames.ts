@@ -1,4 +1,5 @@
 import type { Filter } from '../../core/filter/filter.js';
+import { keepsLine } from '../../core/filter/keeps-line.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { Pace, type PaceOptions } from '../../core/replay/pace.js';
 import { type Moment, TimeWindow } from '../../core/replay/time-window.js';
@@ -130,8 +131,6 @@ class Selection {
     if (place === 'over') this.#over.abort();
     if (place !== 'inside') return false;
     const { filter, lanes } = this.#programme;
-    if (line.kind === 'connection') return true;
-    if (line.kind === 'invalid') return !filter.selects;
-    return filter.passesAll || filter.matches(line.frame, lanes.labelFor(line.endpoint));
+    return keepsLine(filter, line.kind, line.frame, lanes.labelFor(line.endpoint));
   }
 }

@@ -3,7 +3,7 @@ import stringWidth from 'string-width';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Renderer, type RenderOptions } from '../../../src/cli/render/renderer.js';
 import { noColors, type Palette, paletteFor } from '../../../src/cli/terminal/palette.js';
-import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 
 let colors: Palette;
 beforeAll(async () => {

@@ -1,18 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { ConnectionMemory } from '../../../src/core/recording/connection-memory.js';
-import type { ConnectionState } from '../../../src/core/recording/connection-state.js';
-import { findLifecycleLines, withoutLifecycleLines } from '../../../src/core/recording/lifecycle-lines.js';
-import { formatLifecycleLine } from '../../../src/core/recording/line.js';
+import type { ConnectionEvent } from '../../../src/core/recording/connection-event.js';
+import { formatLifecycleLine } from '../../../src/core/recording/encoder.js';
+import {
+  type LifecycleEntry,
+  type LineBatch,
+  withoutLifecycleLines,
+} from '../../../src/core/recording/format.js';
+import { OpenConnections } from '../../../src/core/recording/open-connections.js';
 
 const at = '2026-11-22T21:50:00.000000Z';
-const tricky =
-  '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"rules","connection":{"state":"open"}}\n';
-const event = '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"rules","type":"x"}\n';
-
-function lifecycle(endpoint: string, connection: ConnectionState): string {
-  return formatLifecycleLine(at, endpoint, connection).toString();
-}
-const connecting: ConnectionState = {
+const event = `{"received_at":"${at}","endpoint":"rules","connection":{"state":"open"}}\n`;
+const connecting: ConnectionEvent = {
   state: 'connecting',
   attempt: 3,
   url: 'ws://x/',
@@ -20,34 +18,46 @@ const connecting: ConnectionState = {
   format: 1,
 };
 
-describe('lifecycle lines among others', () => {
-  const open = lifecycle('devices', { state: 'open' });
-  const text = Buffer.from(open + tricky + event + open + open + event + tricky);
+/** A batch of events (text) and lifecycle lines (content). */
+function batchOf(...lines: (string | ConnectionEvent)[]): LineBatch {
+  let bytes = Buffer.alloc(0);
+  const lifecycle: LifecycleEntry[] = [];
+  for (const line of lines) {
+    const start = bytes.length;
+    const isEvent = typeof line === 'string';
+    bytes = Buffer.concat([bytes, isEvent ? Buffer.from(line) : formatLifecycleLine(at, 'devices', line)]);
+    if (!isEvent) lifecycle.push({ endpoint: 'devices', connection: line, start, end: bytes.length });
+  }
+  return { bytes, count: lines.length, lifecycle };
+}
 
-  test('are found, and events that look alike are not', () => {
-    const found: string[] = [];
-    findLifecycleLines(text, ({ start, end }) => found.push(text.toString('utf8', start, end + 1)));
-    expect(found).toEqual([open, open, open]);
+describe('a batch without its lifecycle lines', () => {
+  test('has all events in their order, whatever their members are called', () => {
+    const open: ConnectionEvent = { state: 'open' };
+    const other = event.replace('rules', 'agents');
+    for (const [batch, text, count] of [
+      [batchOf(open, event, other, open, open, other, event), event + other + other + event, 4],
+      [batchOf(event, open), event, 1],
+      [batchOf(open), '', 0],
+    ] as const) {
+      const { bytes, ...rest } = withoutLifecycleLines(batch);
+      expect(bytes.toString()).toBe(text);
+      expect(rest).toEqual({ count });
+    }
   });
 
-  test('are taken out', () => {
-    expect(withoutLifecycleLines({ bytes: text, count: 7 })).toMatchObject({ count: 4 });
-    expect(withoutLifecycleLines({ bytes: text, count: 7 }).bytes.toString()).toBe(
-      tricky + event + event + tricky,
-    );
-    const events = { bytes: Buffer.from(event + tricky), count: 2 };
+  test('is the same batch when there are none', () => {
+    const events = batchOf(event, event);
     expect(withoutLifecycleLines(events)).toBe(events);
-    expect(withoutLifecycleLines({ bytes: Buffer.from(open), count: 1 })).toEqual({
-      bytes: Buffer.alloc(0),
-      count: 0,
-    });
+    const unmarked = { bytes: Buffer.from(event), count: 1 };
+    expect(withoutLifecycleLines(unmarked)).toBe(unmarked);
   });
 });
 
-test('what is open is remembered for the next file', () => {
-  const memory = new ConnectionMemory();
-  const read = () =>
-    memory
+test('a further file begins with the connections that are open', () => {
+  const connections = new OpenConnections();
+  const continuation = () =>
+    connections
       .continuation(at)
       .toString()
       .split('\n')
@@ -55,22 +65,26 @@ test('what is open is remembered for the next file', () => {
       .map((line) => {
         const { endpoint, connection } = JSON.parse(line) as {
           endpoint: string;
-          connection: ConnectionState;
+          connection: ConnectionEvent;
         };
         expect(connection).toHaveProperty('continued', true);
         return `${endpoint} ${connection.state}`;
       });
-  const say = (...lines: string[]) => memory.observe(Buffer.from(lines.join('')));
-  expect(read()).toEqual([]);
-  say(lifecycle('devices', connecting), event, lifecycle('rules', connecting), tricky);
-  expect(read()).toEqual(['devices connecting', 'rules connecting']);
-  say(lifecycle('devices', { state: 'open' }), lifecycle('rules', { state: 'refused', status: 503 }));
-  expect(read()).toEqual(['devices connecting', 'devices open', 'rules connecting']);
-  say(lifecycle('devices', { state: 'dropped', count: 1, from: at, to: at }));
-  expect(read()).toContain('devices open');
-  say(lifecycle('devices', { state: 'closed', code: 1006, reason: '' }));
-  expect(read()).toEqual(['devices connecting', 'rules connecting']);
-  say(lifecycle('devices', connecting), lifecycle('devices', { state: 'open', gap_since: at }));
-  expect(read()).toEqual(['devices connecting', 'devices open', 'rules connecting']);
-  expect(memory.continuation(at).toString()).not.toContain('gap_since');
+  const observe = (endpoint: string, connection: ConnectionEvent) =>
+    connections.observe({ endpoint, connection, start: 0, end: 0 });
+  expect(continuation()).toEqual([]);
+  observe('devices', connecting);
+  observe('rules', connecting);
+  expect(continuation()).toEqual(['devices connecting', 'rules connecting']);
+  observe('devices', { state: 'open' });
+  observe('rules', { state: 'refused', status: 503 });
+  expect(continuation()).toEqual(['devices connecting', 'devices open', 'rules connecting']);
+  observe('devices', { state: 'dropped', count: 1, from: at, to: at });
+  expect(continuation()).toContain('devices open');
+  observe('devices', { state: 'closed', code: 1006, reason: '' });
+  expect(continuation()).toEqual(['devices connecting', 'rules connecting']);
+  observe('devices', connecting);
+  observe('devices', { state: 'open', gap_since: at });
+  expect(continuation()).toEqual(['devices connecting', 'devices open', 'rules connecting']);
+  expect(connections.continuation(at).toString()).not.toContain('gap_since');
 });

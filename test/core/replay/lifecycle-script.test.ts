@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionState } from '../../../src/core/recording/connection-state.js';
+import type { ConnectionEvent } from '../../../src/core/recording/connection-event.js';
 import type { Downtime } from '../../../src/core/replay/downtime.js';
 import { LifecycleScript, type ScriptedAnswer } from '../../../src/core/replay/lifecycle-script.js';
 
@@ -13,7 +13,7 @@ type Entry = [
 ];
 
 /** A number below 1000 is an HTTP status, one above it a close code; a text is the error of a refusal. */
-function stateOf(what: Entry[1]): ConnectionState | undefined {
+function stateOf(what: Entry[1]): ConnectionEvent | undefined {
   if (what === 'event') return undefined;
   if (what === 'connecting') return { state: 'connecting', attempt: 1, url: '', recorder: '', format: 1 };
   if (what === 'open') return { state: 'open' };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { eventHead } from '../../../src/core/recording/event-line.js';
-import type { LineBatch } from '../../../src/core/recording/line.js';
+import { eventHead } from '../../../src/core/recording/encoder.js';
+import type { LineBatch } from '../../../src/core/recording/format.js';
 import { LineQueue } from '../../../src/io/client/line-queue.js';
 import type { Clock } from '../../../src/io/clock.js';
 

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { lineFilter } from '../../../src/core/filter/line-filter.js';
+import { keepsLine } from '../../../src/core/filter/keeps-line.js';
+import type { LineView } from '../../../src/core/recording/line-view.js';
 import {
   compileFilter,
   type Filter,
@@ -69,7 +70,8 @@ async function live(server: RawServer, options: Partial<SubscribeOptions>): Prom
 
 async function fromFile(path: string, filter: Filter, lifecycle: boolean): Promise<Buffer> {
   const batches: Buffer[] = [];
-  const keep = lineFilter(filter, { lifecycle });
+  const keep = ({ kind, frame, endpoint = '' }: LineView) =>
+    (kind !== 'connection' || lifecycle) && keepsLine(filter, kind, frame, endpoint);
   for await (const { bytes } of readRecording([path], { keep })) batches.push(Buffer.from(bytes));
   return Buffer.concat(batches);
 }

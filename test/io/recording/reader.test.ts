@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import {
   formatTimestamp,
   type ReadProblem,
@@ -31,28 +31,33 @@ async function file(content: string | Buffer): Promise<string> {
 async function read(sources: string | string[], options: ReadRecordingOptions = {}) {
   const problems: ReadProblem[] = [];
   const chunks: Buffer[] = [];
-  const times: number[] = [];
+  const views: { kind: string; time: number; endpoint: string | undefined }[] = [];
   let count = 0;
   const all = typeof sources === 'string' ? [sources] : sources;
   for await (const batch of readRecording(all, {
     onProblem: (problem) => problems.push(problem),
     ...options,
+    keep: (line) => {
+      if (options.keep !== undefined && !options.keep(line)) return false;
+      views.push({ kind: line.kind, time: line.receivedAt, endpoint: line.endpoint });
+      return true;
+    },
   })) {
-    let start = 0;
-    for (const end of batch.ends) {
-      if (batch.bytes.indexOf(0x0a, start) !== end - 1) throw new Error(`no line ends at ${end}`);
-      start = end;
+    const text = batch.bytes.toString('latin1');
+    expect(text.endsWith('\n')).toBe(true);
+    expect(batch.count).toBe(text.split('\n').length - 1);
+    for (const { start, end, connection } of batch.lifecycle ?? []) {
+      expect(JSON.parse(text.slice(start, end))).toMatchObject({ connection });
     }
-    expect(start).toBe(batch.bytes.length);
     chunks.push(Buffer.from(batch.bytes));
-    times.push(...batch.times);
     count += batch.count;
     batch.release?.();
   }
   return {
     text: Buffer.concat(chunks).toString(),
     problems,
-    times,
+    views,
+    times: views.map(({ time }) => time),
     count,
     kinds: problems.map(({ kind }) => kind),
   };
@@ -75,12 +80,14 @@ describe('a whole recording', () => {
       event(4, '/api/v1/ws/device/1', '"data":{"n":12345678901234567890,"n":1.0,"s":"\\u0000\u2028"}'),
     ].join('');
     const path = await file(text);
-    expect((await read(path)).text).toBe(text);
-    for await (const batch of readRecording([path])) {
-      expect(batch.times).toEqual([1, 2, 3, 4]);
-      expect(batch.kinds).toEqual(['connection', 'event', 'invalid', 'event']);
-      expect(batch.endpoints).toEqual(['devices', 'devices', 'rules', '/api/v1/ws/device/1']);
-    }
+    const { text: got, views } = await read(path);
+    expect(got).toBe(text);
+    expect(views).toEqual([
+      { kind: 'connection', time: 1, endpoint: 'devices' },
+      { kind: 'event', time: 2, endpoint: 'devices' },
+      { kind: 'invalid', time: 3, endpoint: 'rules' },
+      { kind: 'event', time: 4, endpoint: '/api/v1/ws/device/1' },
+    ]);
   });
 
   test('larger than all blocks, in lines of any length, comes out byte for byte', async () => {
@@ -164,11 +171,12 @@ describe('what may stand around the lines', () => {
 
   test('foreign NDJSON has no times, and endpoints as far as the types tell', async () => {
     const text = '{"type":"rule.triggered","data":1}\n{"subject":"x","received_at":12}\n';
-    for await (const batch of readRecording([await file(text)])) {
-      expect(batch.bytes.toString()).toBe(text);
-      expect(batch.times).toEqual([Number.NaN, Number.NaN]);
-      expect(batch.endpoints).toEqual(['rules', undefined]);
-    }
+    const { text: got, views } = await read(await file(text));
+    expect(got).toBe(text);
+    expect(views).toEqual([
+      { kind: 'event', time: Number.NaN, endpoint: 'rules' },
+      { kind: 'event', time: Number.NaN, endpoint: undefined },
+    ]);
   });
 
   test('lines that jq has rewritten are still what they were', async () => {
@@ -181,10 +189,9 @@ describe('what may stand around the lines', () => {
       payloads.push(line.payload()?.toString(), line.connection?.state);
       return true;
     };
-    for await (const batch of readRecording([await file(text)], { keep })) {
-      expect(batch.kinds).toEqual(['connection', 'event', 'event']);
-      expect(batch.times).toEqual([1, 2.5, 3].map((at) => at * second));
-    }
+    const { views } = await read(await file(text), { keep });
+    expect(views.map(({ kind }) => kind)).toEqual(['connection', 'event', 'event']);
+    expect(views.map(({ time }) => time)).toEqual([1, 2.5, 3].map((at) => at * second));
     expect(payloads).toEqual([
       undefined,
       'open',

@@ -21,10 +21,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import {
-  type ConnectionState,
+  type ConnectionEvent,
   formatTimestamp,
+  type LifecycleEntry,
   type LineBatch,
   openRecording,
   type RecordOptions,
@@ -49,10 +50,18 @@ function event(at: number, pad = 20): string {
   return `{"received_at":"${formatTimestamp(at)}","endpoint":"devices","type":"device.error","n":${at},"pad":"${'p'.repeat(pad)}"}\n`;
 }
 function batch(...lines: string[]): LineBatch {
-  return { bytes: Buffer.from(lines.join('')), count: lines.length };
+  const lifecycle: LifecycleEntry[] = [];
+  let end = 0;
+  for (const line of lines) {
+    const start = end;
+    end += Buffer.byteLength(line);
+    const { endpoint, connection } = JSON.parse(line);
+    if (connection !== undefined) lifecycle.push({ endpoint, connection, start, end });
+  }
+  return { bytes: Buffer.from(lines.join('')), count: lines.length, lifecycle };
 }
 function lifecycle(at: number, endpoint: string, state: 'connecting' | 'open' | 'closed'): string {
-  const states: Record<typeof state, ConnectionState> = {
+  const states: Record<typeof state, ConnectionEvent> = {
     connecting: { state: 'connecting', attempt: 1, url: 'ws://x/', recorder: 'opmas-ws/0', format: 1 },
     open: { state: 'open' },
     closed: { state: 'closed', code: 1006, reason: '' },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
 import { Pace } from '../../../src/core/replay/pace.js';
 import { type FrameRun, FrameRunBuilder } from '../../../src/io/replay/frame-run.js';

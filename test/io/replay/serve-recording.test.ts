@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import {
   compileFilter,
   OpmasError,

@@ -1,5 +1,5 @@
 import { compileFilter, escapeUnsafe, readRecording, systemClock } from '../../../index.js';
-import { lineFilter } from '../../../internal.js';
+import { keepsLine } from '../../../internal.js';
 import { checkEndpoint } from '../../options/endpoint-argument.js';
 import { filterOptionsOf } from '../../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration } from '../../options/quantity.js';
@@ -22,7 +22,6 @@ export async function runTailFile(
   const { out, messages } = session.terminal;
   const filter = await compileFilter(filterOptionsOf(options));
   const wanted = new Set(endpoints.map(checkEndpoint));
-  const matches = lineFilter(filter, { lifecycle: options.lifecycle === true });
   let left = options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, '--count');
   const enough = new AbortController();
   const duration = options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
@@ -34,8 +33,11 @@ export async function runTailFile(
   let events = 0;
   const batches = readRecording([options.file], {
     keep: (line) => {
-      if (left <= 0 || (wanted.size > 0 && !wanted.has(line.endpoint ?? '')) || !matches(line)) return false;
-      if (line.kind !== 'event') return true;
+      const { kind, frame, endpoint = '' } = line;
+      if (left <= 0 || (wanted.size > 0 && !wanted.has(endpoint))) return false;
+      if (kind === 'connection') return options.lifecycle === true;
+      if (!keepsLine(filter, kind, frame, endpoint)) return false;
+      if (kind !== 'event') return true;
       events++;
       if (--left <= 0) enough.abort();
       return true;

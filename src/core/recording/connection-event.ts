@@ -4,10 +4,10 @@ import { CloseCode } from '../close-code.js';
 export const FORMAT_VERSION = 1;
 
 /**
- * What happened to a connection (README, "Lines"). Times are timestamps, waits are milliseconds. `continued` marks
- * lines at the start of a further file of one recording: they repeat what was so already, nothing has happened.
+ * Content of a lifecycle line. Times are timestamps, waits are milliseconds. `continued` marks lines at the start of a
+ * further file of one recording: they repeat the state of that moment, nothing has happened.
  */
-export type ConnectionState =
+export type ConnectionEvent =
   | {
       state: 'connecting';
       attempt: number;
@@ -22,13 +22,13 @@ export type ConnectionState =
   | { state: 'dropped'; count: number; from: string; to: string };
 
 /**
- * Reads what a line says of a connection. Lines may have been rewritten by others, so each member is looked at: one
- * that is missing or of another type counts as nothing, or as what stands for nothing. A state that is not known stays
- * as it is, for newer versions may write others.
+ * Reads the `connection` member of a line. Others may have rewritten the line, so each member is checked: a member that
+ * is missing or of another type is left out or gets a neutral value. An unknown state stays as it is, because newer
+ * versions may write others.
  *
- * @returns `undefined` when it tells of no connection.
+ * @returns `undefined` when the value has no state.
  */
-export function readConnectionState(value: unknown): ConnectionState | undefined {
+export function readConnectionEvent(value: unknown): ConnectionEvent | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const members = value as Record<string, unknown>;
   const { state } = members;
@@ -46,18 +46,18 @@ export function readConnectionState(value: unknown): ConnectionState | undefined
     case 'refused':
       return {
         state,
-        ...only('status', members.status, isNumber),
-        ...only('error', members.error, isText),
-        ...only('retry_in_ms', members.retry_in_ms, isNumber),
+        ...memberIf('status', members.status, isNumber),
+        ...memberIf('error', members.error, isText),
+        ...memberIf('retry_in_ms', members.retry_in_ms, isNumber),
       };
     case 'open':
-      return { state, ...only('gap_since', members.gap_since, isText), ...continued };
+      return { state, ...memberIf('gap_since', members.gap_since, isText), ...continued };
     case 'closed':
       return {
         state,
         code: numberOr(members.code, CloseCode.WITHOUT_CODE),
         reason: textOr(members.reason, ''),
-        ...only('retry_in_ms', members.retry_in_ms, isNumber),
+        ...memberIf('retry_in_ms', members.retry_in_ms, isNumber),
       };
     case 'dropped':
       return {
@@ -67,7 +67,7 @@ export function readConnectionState(value: unknown): ConnectionState | undefined
         to: textOr(members.to, ''),
       };
     default:
-      return isText(state) ? (value as ConnectionState) : undefined;
+      return isText(state) ? (value as ConnectionEvent) : undefined;
   }
 }
 
@@ -83,8 +83,8 @@ function numberOr(value: unknown, fallback: number): number {
   return isNumber(value) ? value : fallback;
 }
 
-/** A member of that name, if the value is of the type; else none. */
-function only<Name extends string, Value>(
+/** Returns an object with that member if the value has the type, else an empty object. */
+function memberIf<Name extends string, Value>(
   name: Name,
   value: unknown,
   is: (value: unknown) => value is Value,

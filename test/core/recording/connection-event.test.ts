@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readConnectionState } from '../../../src/core/recording/connection-state.js';
+import { readConnectionEvent } from '../../../src/core/recording/connection-event.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
 import { LifecycleScript } from '../../../src/core/replay/lifecycle-script.js';
 import { RecordingStatistics } from '../../../src/core/statistics/recording-statistics.js';
@@ -19,7 +19,7 @@ describe('what a line says of a connection', () => {
   it('has the types that it should have, whatever stood there', () => {
     fc.assert(
       fc.property(fc.constantFrom(...STATES), members, (state, more) => {
-        const read = readConnectionState({ ...more, state }) as unknown as Record<string, unknown>;
+        const read = readConnectionEvent({ ...more, state }) as unknown as Record<string, unknown>;
         expect(read.state).toBe(state);
         if (state === 'resting') return;
         for (const name of TEXTS) if (name in read) expect(read[name]).toBeTypeOf('string');
@@ -37,12 +37,12 @@ describe('what a line says of a connection', () => {
       { state: 'closed', code: 4001, reason: '"', retry_in_ms: 0 },
       { state: 'dropped', count: 3, from: 'a', to: 'b' },
     ]) {
-      expect(readConnectionState(state)).toEqual(state);
+      expect(readConnectionEvent(state)).toEqual(state);
     }
   });
 
   it.each([[undefined], [null], [5], ['open'], [{}], [{ state: 5 }]])('is nothing in %j', (value) => {
-    expect(readConnectionState(value)).toBeUndefined();
+    expect(readConnectionEvent(value)).toBeUndefined();
   });
 
   it('stops no one who reads on: statistics and scripts take all of it', () => {

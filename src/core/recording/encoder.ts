@@ -1,0 +1,122 @@
+/** Writes the lines of the recording format, as `format.ts` describes them. */
+import type { ConnectionEvent } from './connection-event.js';
+import { ENDPOINT, RECEIVED_AT } from './format.js';
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const TAB = 0x09;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
+
+/**
+ * Returns the first bytes of an event line: `{"received_at":"…","endpoint":"devices"`, without a comma after it.
+ * The timestamp stands at `TIMESTAMP_OFFSET`, so a caller can overwrite it in place.
+ */
+export function eventHead(receivedAt: string, endpoint: string): Buffer {
+  // The quote is part of the label.
+  return Buffer.from(`${RECEIVED_AT}${receivedAt}${ENDPOINT.slice(0, -1)}${JSON.stringify(endpoint)}`);
+}
+
+/** Returns the length that an event line can have at most, in bytes. */
+export function eventLineCapacity(head: Buffer, frameLength: number): number {
+  return head.length + frameLength + 2;
+}
+
+/**
+ * Writes one event line, LF included, into `target` at `at`. Runs for each event, so it is written for speed.
+ *
+ * @param head From {@link eventHead}.
+ * @param frame The server's message: one JSON object, already checked.
+ * @param hasLineBreaks `true` when there are line breaks between its tokens; they become spaces.
+ * @returns The offset after the line. `target` must have room for {@link eventLineCapacity} bytes.
+ */
+export function writeEventLine(
+  target: Buffer,
+  at: number,
+  head: Buffer,
+  frame: Buffer,
+  hasLineBreaks: boolean,
+): number {
+  if (frame[0] !== OPENING_BRACE || frame[skipWhiteSpace(frame, 1)] === CLOSING_BRACE) {
+    return writeUnusualEventLine(target, at, head, frame);
+  }
+  // Whole arrays are copied fastest; the frame's brace gives way to the comma after the head.
+  target.set(head, at);
+  const rest = at + head.length;
+  target.set(frame, rest);
+  target[rest] = COMMA;
+  const end = rest + frame.length;
+  if (hasLineBreaks) flattenLineBreaks(target, rest, end);
+  target[end] = LF;
+  return end + 1;
+}
+
+/** Does the same for a frame that begins with white space or has no members. */
+function writeUnusualEventLine(target: Buffer, at: number, head: Buffer, frame: Buffer): number {
+  const brace = skipWhiteSpace(frame, 0);
+  // White space before the brace stays before it, so that nothing of the frame is lost.
+  let end = at + frame.copy(target, at, 0, brace);
+  end += head.copy(target, end);
+  if (frame[skipWhiteSpace(frame, brace + 1)] !== CLOSING_BRACE) target[end++] = COMMA;
+  end += frame.copy(target, end, brace + 1);
+  flattenLineBreaks(target, at, end);
+  target[end++] = LF;
+  return end;
+}
+
+/** Returns the offset of the first byte from `start` on that is not white space. */
+function skipWhiteSpace(frame: Buffer, start: number): number {
+  let at = start;
+  while (frame[at] === SPACE || frame[at] === LF || frame[at] === CR || frame[at] === TAB) at++;
+  return at;
+}
+
+function flattenLineBreaks(target: Buffer, start: number, end: number): void {
+  for (let i = start; i < end; i++) if (target[i] === LF || target[i] === CR) target[i] = SPACE;
+}
+
+/**
+ * Formats the line of a frame that is not a JSON object, LF included. A long text with so many escapes that base64 is
+ * shorter is kept as base64 and marked: `"opcode":"text"` (RFC 6455 section 5.2).
+ */
+export function formatInvalidLine(
+  receivedAt: string,
+  endpoint: string,
+  reason: string,
+  frame: Buffer,
+  binary: boolean,
+): Buffer {
+  const isShorterAsBytes =
+    !binary && frame.length > LONG_TEXT && escapedLength(frame) > (4 / 3) * frame.length;
+  const invalid =
+    binary || isShorterAsBytes
+      ? { reason, base64: frame.toString('base64'), ...(isShorterAsBytes && { opcode: 'text' }) }
+      : { reason, text: frame.toString() };
+  return Buffer.from(`${JSON.stringify({ received_at: receivedAt, invalid, endpoint })}\n`);
+}
+
+/** Six times this length is far below the limit for a line. */
+const LONG_TEXT = 1024 * 1024;
+
+/** Estimates the length of a text between the quotes of a JSON string, in bytes. */
+function escapedLength(text: Buffer): number {
+  let length = text.length;
+  for (const byte of text) {
+    if (byte < SPACE) length += 5;
+    else if (byte === QUOTE || byte === BACKSLASH) length++;
+  }
+  return length;
+}
+
+/** Formats the line of something that happened to a connection, LF included. */
+export function formatLifecycleLine(
+  receivedAt: string,
+  endpoint: string,
+  connection: ConnectionEvent,
+): Buffer {
+  return Buffer.from(`${JSON.stringify({ received_at: receivedAt, connection, endpoint })}\n`);
+}
