@@ -1,6 +1,11 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { codeIn, tablesOf, textOf } from '../support/documents.js';
+import { jsonReport } from '../../src/cli/commands/inspect/json-report.js';
+import { inspectRecording } from '../../src/index.js';
+import { codeIn, project, tablesOf, textOf } from '../support/documents.js';
 import { allCommands } from '../support/examples.js';
+import { numberedLines, RecordingFolder } from '../support/recordings.js';
 
 const commands = await allCommands();
 const guide = tablesOf(textOf('docs/guide.md'));
@@ -99,22 +104,36 @@ describe('tables of the README', () => {
   });
 
   it('have the exit codes of the program', () => {
-    const program = textOf('src/cli/exit.ts');
-    const codes = [...program.matchAll(/\b(?:USAGE|AUTH|NETWORK|LOCAL|DATA): (\d)/g)].map(([, code]) => code);
+    const [, declared = ''] = /EXIT_CODES[^=]*= \{([^}]*)\}/.exec(textOf('src/cli/exit.ts')) ?? [];
+    const codes = [...declared.matchAll(/\b[A-Z_]+: (\d+)/g)].map(([, code]) => code);
+    expect(codes.length).toBeGreaterThanOrEqual(5);
     const rows = readme.find(({ header }) => header[0] === 'code')!.rows.map(([cell]) => cell);
     expect(rows).toEqual(['0', '1', ...codes, '128+n']);
   });
 });
 
-describe('fault table of the guide', () => {
-  it('has every kind of fault that the help names', () => {
-    const [, help = ''] =
-      /fault on demand, repeatable: (.*)/.exec(
-        optionsOf('mock').find(({ long }) => long === '--fault')!.description,
-      ) ?? [];
-    const rows = guide
-      .find(({ header }) => header[0] === 'fault')!
-      .rows.flatMap(([cell = '']) => codeIn(cell));
-    expect(rows).toEqual(help.split(', '));
+describe('other tables of the guide', () => {
+  const cellsOf = (header: string) =>
+    guide.find((table) => table.header[0] === header)!.rows.flatMap(([cell = '']) => codeIn(cell));
+
+  it('have the environment variables that the program reads', () => {
+    const files = readdirSync(join(project, 'src'), { recursive: true, encoding: 'utf8' });
+    const sources = files.filter((name) => name.endsWith('.ts')).map((name) => textOf(`src/${name}`));
+    const names = sources.flatMap((text) => [...text.matchAll(/\bOPMAS_[A-Z_]+\b/g)].map(([name]) => name));
+    const documented = cellsOf('variable').filter((name) => name.startsWith('OPMAS_'));
+    expect(documented.sort()).toEqual([...new Set(names)].sort());
+  });
+
+  it('have the members of the report of inspect', async () => {
+    using folder = new RecordingFolder();
+    const report = jsonReport(await inspectRecording(folder.write(numberedLines(0, 3, 10))));
+    // This member is there only when there are very many names.
+    expect(cellsOf('member').sort()).toEqual([...Object.keys(report), 'approximate'].sort());
+  });
+
+  it('have every kind of fault that the help names', () => {
+    const { description } = optionsOf('mock').find(({ long }) => long === '--fault')!;
+    const [, examples = ''] = /repeatable: (.*)/.exec(description) ?? [];
+    expect(cellsOf('fault')).toEqual(examples.split(', '));
   });
 });

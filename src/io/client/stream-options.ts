@@ -83,7 +83,7 @@ export interface ResolvedStreamOptions
   retry: RetryOptions;
 }
 
-/** Fills in the defaults, which README's table of `tail` has, too. */
+/** Fills in the defaults. The command line states them in its help and in `docs/guide.md`. */
 export function resolveStreamOptions(options: SubscribeOptions): ResolvedStreamOptions {
   return {
     url: options.url,

@@ -1,6 +1,6 @@
 import { formatTimestamp, type InspectedRecording, type NamedCount } from '../../../index.js';
 
-/** The report for scripts; README, `inspect`, names its members. */
+/** The report for scripts. `docs/guide.md` describes its members. */
 export function jsonReport(report: InspectedRecording): Record<string, unknown> {
   const { first, last, rate } = report;
   return {
