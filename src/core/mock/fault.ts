@@ -1,109 +1,165 @@
 import { CloseCode, canBeSent } from '../close-code.js';
 import { OpmasError } from '../errors.js';
 
-/** What a server does wrong on purpose. */
-export type FaultAction =
-  /** Closes all clients with that code. */
-  | { kind: 'close'; code: number }
-  /** Cuts all clients off without a word: they see 1006. */
-  | { kind: 'drop' }
-  /** Sends a frame that is none to all clients. */
-  | { kind: 'garbage' }
-  /** Refuses new clients with that HTTP status for a while. */
-  | { kind: 'refuse'; status: number }
-  /** Sends nothing for a while, pongs included; new clients are let in. All that was held back follows then. */
-  | { kind: 'stall' };
+/** An open stream, as far as faults act on it. */
+export interface FaultTarget {
+  close(code: number): void;
+  /** Cuts the connection without a close frame. */
+  destroy(): void;
+  /** Sends bytes that need not be frames. */
+  sendRaw(bytes: Uint8Array): void;
+}
+
+/** The state that lasting faults put a server into. */
+export interface ServerCondition {
+  /** New clients are refused with this HTTP status. */
+  refusalStatus?: number;
+  /** Nothing is sent, pongs included. New clients are let in, and get all of it afterwards. */
+  stalled?: boolean;
+}
+
+/** The number after a kind's colon. A kind without this takes no number. */
+interface NumberRule {
+  isValid(number: number): boolean;
+  /** Completes the sentence "fault X has no …". */
+  description: string;
+}
+
+type KindDefinition = {
+  /** Shown in `--help` and in error messages. */
+  example: string;
+  number?: NumberRule;
+} & (
+  | { strike(target: FaultTarget, number: number): void }
+  | { condition(number: number): ServerCondition }
+);
+
+/** All reserved bits and a reserved opcode: every client must fail the connection (1002). */
+const INVALID_FRAME = Uint8Array.of(0xff, 0x04, 0xde, 0xad, 0xbe, 0xef);
+
+/**
+ * Every kind of fault. A new kind is one entry: `strike` for a fault that hits each open stream at one moment,
+ * `condition` for a fault that lasts. Parser, player, `--help` and error messages read this table.
+ */
+const FAULT_KINDS = {
+  close: {
+    example: 'close:1011@30s',
+    number: {
+      // 1005 stands for a close frame without a code.
+      isValid: (code) => canBeSent(code) || code === CloseCode.WITHOUT_CODE,
+      description: 'close code that a server may send (1000 to 1014, 3000 to 4999; for 1006 use drop)',
+    },
+    strike: (target, code) => target.close(code),
+  },
+  drop: { example: 'drop@10s..60s', strike: (target) => target.destroy() },
+  refuse: {
+    example: 'refuse:503@5s+20s',
+    number: {
+      isValid: (status) => status >= 300 && status <= 599,
+      description: 'HTTP status between 300 and 599',
+    },
+    condition: (status) => ({ refusalStatus: status }),
+  },
+  stall: { example: 'stall@15s+10s', condition: () => ({ stalled: true }) },
+  garbage: { example: 'garbage@20s', strike: (target) => target.sendRaw(INVALID_FRAME) },
+} satisfies Record<string, KindDefinition>;
+
+/** The name of a fault. */
+export type FaultKind = keyof typeof FAULT_KINDS;
 
 /** One fault with its times, in milliseconds from the first client on. */
 export interface Fault {
-  readonly action: FaultAction;
-  /**
-   * It comes at `from`; when `to` is later, somewhere in between, and again after as long a wait, for ever.
-   * What happens at once hits the streams that are open then, which may be none.
-   */
-  readonly from: number;
-  readonly to: number;
-  /** How long `refuse` and `stall` last; 0 for the others. */
-  readonly lasts: number;
-  /** As it was written, for messages. */
+  readonly kind: FaultKind;
+  /** The close code of `close`, the HTTP status of `refuse`; absent for the others. */
+  readonly number?: number;
+  /** When it strikes. If `toMs` is later: at some time in between, and again after as long a wait, for ever. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** How long a lasting fault lasts; 0 for a fault that strikes the streams that are open at one moment. */
+  readonly lastsMs: number;
+  /** The text that was parsed, for messages. */
   readonly text: string;
 }
 
-const EXAMPLES =
-  'Write close:1011@30s, drop@10s..60s, refuse:503@5s+20s, stall@15s+10s or garbage@20s (.. repeats, + is how long).';
+/** One example for each kind: `close:1011@30s, drop@10s..60s, …`. */
+export const FAULT_EXAMPLES = Object.values(FAULT_KINDS)
+  .map(({ example }) => example)
+  .join(', ');
 
 const DURATION = String.raw`(?:\d+(?:\.\d+)?(?:ms|s|m|h))+`;
-const pattern = new RegExp(
+const SYNTAX = new RegExp(
   String.raw`^([a-z]+)(?::(\d+))?@(${DURATION})(?:\.\.(${DURATION}))?(?:\+(${DURATION}))?$`,
 );
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /**
- * Reads a fault: `close:1011@30s`, `drop@10s..60s`, `refuse:503@5s+20s`, `stall@15s+10s`, `garbage@20s`.
- * After `@` stands when, counted from the first client; `..` makes it come again and again, each time after a wait
- * in that range; after `+` stands how long it lasts (`refuse` and `stall` only).
+ * Parses a fault: `close:1011@30s`, `drop@10s..60s`, `refuse:503@5s+20s`, `stall@15s+10s`, `garbage@20s`.
+ * The time after `@` counts from the first client. A range (`..`) repeats the fault, each time after a wait in that
+ * range. The time after `+` is how long it lasts (`refuse` and `stall` only).
  *
  * @throws {OpmasError} `USAGE` for anything else.
  */
 export function parseFault(text: string): Fault {
-  const match = pattern.exec(text);
-  if (match === null) throw unreadable(text, 'cannot be read');
-  const [, kind = '', number, earliest = '', latest, duration] = match;
-  const action = parseAction(text, kind, number);
-  const lasting = action.kind === 'refuse' || action.kind === 'stall';
-  if (lasting && duration === undefined)
-    throw unreadable(text, 'does not say how long it lasts, such as +10s');
-  if (!lasting && duration !== undefined) throw unreadable(text, `cannot last: ${kind} happens at once`);
-  const from = milliseconds(earliest);
-  const to = latest === undefined ? from : milliseconds(latest);
-  if (latest !== undefined && !(to > from)) throw unreadable(text, 'has a range that does not grow');
-  return { action, from, to, lasts: duration === undefined ? 0 : milliseconds(duration), text };
-}
-
-/** Whether the fault comes again and again. */
-export function repeats(fault: Fault): boolean {
-  return fault.to > fault.from;
-}
-
-function parseAction(text: string, kind: string, number: string | undefined): FaultAction {
-  const value = Number(number);
-  switch (kind) {
-    case 'close':
-      if (number === undefined || !isSendable(value)) {
-        throw unreadable(
-          text,
-          'has no close code that a server may send (1000 to 1014, 3000 to 4999; for 1006 use drop)',
-        );
-      }
-      return { kind, code: value };
-    case 'refuse':
-      if (number === undefined || value < 300 || value > 599) {
-        throw unreadable(text, 'has no HTTP status between 300 and 599');
-      }
-      return { kind, status: value };
-    case 'drop':
-    case 'garbage':
-    case 'stall':
-      if (number !== undefined) throw unreadable(text, `takes no number: ${kind}@…`);
-      return { kind };
-    default:
-      throw unreadable(text, 'names no fault that this server knows');
+  const match = SYNTAX.exec(text);
+  if (match === null) throw faultError(text, 'cannot be read');
+  const [, kind = '', digits, from = '', to, duration] = match;
+  if (!isFaultKind(kind)) throw faultError(text, 'is of no kind that this server knows');
+  const definition = definitionOf(kind);
+  const number = digits === undefined ? undefined : Number(digits);
+  const rule = definition.number;
+  if (rule === undefined && number !== undefined) throw faultError(text, `takes no number: ${kind}@…`);
+  if (rule !== undefined && (number === undefined || !rule.isValid(number))) {
+    throw faultError(text, `has no ${rule.description}`);
   }
+  const isLasting = 'condition' in definition;
+  if (isLasting && duration === undefined) throw faultError(text, 'does not say how long it lasts, such as +10s');
+  if (!isLasting && duration !== undefined) throw faultError(text, `cannot last: ${kind} happens at once`);
+  const fromMs = millisecondsOf(from);
+  const toMs = to === undefined ? fromMs : millisecondsOf(to);
+  if (to !== undefined && toMs <= fromMs) throw faultError(text, 'has a range whose end is not after its start');
+  const lastsMs = duration === undefined ? 0 : millisecondsOf(duration);
+  return { kind, ...(number === undefined ? {} : { number }), fromMs, toMs, lastsMs, text };
 }
 
-/** 1005 stands for a close frame without a code. */
-function isSendable(code: number): boolean {
-  return canBeSent(code) || code === CloseCode.WITHOUT_CODE;
+/** Returns whether the fault strikes again and again. */
+export function repeats(fault: Fault): boolean {
+  return fault.toMs > fault.fromMs;
 }
 
-function milliseconds(duration: string): number {
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+/** Applies a fault that happens at one moment to a stream. Does nothing for a lasting fault. */
+export function strike(fault: Fault, target: FaultTarget): void {
+  const definition = definitionOf(fault.kind);
+  if ('strike' in definition) definition.strike(target, fault.number ?? 0);
+}
+
+/** The condition of a server while these faults last. */
+export function conditionDuring(faults: Iterable<Fault>): ServerCondition {
+  const condition: ServerCondition = {};
+  for (const { kind, number } of faults) {
+    const definition = definitionOf(kind);
+    if ('condition' in definition) Object.assign(condition, definition.condition(number ?? 0));
+  }
+  return condition;
+}
+
+function isFaultKind(word: string): word is FaultKind {
+  return Object.hasOwn(FAULT_KINDS, word);
+}
+
+function definitionOf(kind: FaultKind): KindDefinition {
+  return FAULT_KINDS[kind];
+}
+
+function millisecondsOf(duration: string): number {
   let total = 0;
   for (const [, amount, unit] of duration.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
-    total += Number(amount) * units[unit!]!;
+    total += Number(amount) * UNIT_MS[unit!]!;
   }
   return total;
 }
 
-function unreadable(text: string, what: string): OpmasError {
-  return new OpmasError('USAGE', `fault ${JSON.stringify(text)} ${what}`, { hint: EXAMPLES });
+function faultError(text: string, problem: string): OpmasError {
+  return new OpmasError('USAGE', `fault ${JSON.stringify(text)} ${problem}`, {
+    hint: `Write ${FAULT_EXAMPLES} (.. repeats, + is how long).`,
+  });
 }

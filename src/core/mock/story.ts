@@ -1,17 +1,16 @@
 import { type EndpointName, type EventData, type EventType, endpointOfType } from '../protocol.js';
 import { formatTimestamp } from '../recording/timestamp.js';
-import { seededRandom } from './random.js';
+import { Dice } from './random.js';
 import {
   AGENTS,
   AILMENTS,
   type Ailment,
   createRouters,
-  Dice,
   ROUTINE_RULES,
   ROUTINE_TASKS,
   type Router,
   wander,
-} from './story-network.js';
+} from './site.js';
 
 /** One event of a story, ready to be sent. */
 export interface StoryEvent {
@@ -62,7 +61,7 @@ class Teller {
   #running: { rule: string; id: string; device: string } | undefined;
 
   constructor(seed: number, startMs: number, stepMs: number) {
-    this.#dice = new Dice(seededRandom(seed));
+    this.#dice = new Dice(seed);
     this.#routers = createRouters(this.#dice);
     this.#now = startMs;
     this.#stepMs = stepMs;

@@ -1,104 +1,81 @@
-import { type Fault, repeats } from '../../core/mock/fault.js';
+import { conditionDuring, type Fault, repeats, type ServerCondition, strike } from '../../core/mock/fault.js';
 import { seededRandom } from '../../core/mock/random.js';
-import { type Clock, systemClock } from '../clock.js';
-import type { SocketClient } from './socket-client.js';
-import type { Refusal } from './stream-source.js';
+import type { Clock } from '../clock.js';
+import type { StreamClients } from './stream-clients.js';
 
-/** What the faults do it to, and who is told. */
-export interface FaultStage {
-  clients(): Iterable<SocketClient>;
+/** Server parts that a {@link FaultPlayer} acts on. */
+export interface FaultPlayerOptions {
+  clients: Pick<StreamClients, 'stall' | typeof Symbol.iterator>;
   onFault(fault: Fault, phase: 'now' | 'begins' | 'ends'): void;
+  /** Determines when repeating faults strike. */
+  seed: number;
+  clock: Clock;
 }
-
-/** A frame with all reserved bits and a reserved opcode: every client has to fail the connection (1002). */
-const GARBAGE = Buffer.from([0xff, 0x04, 0xde, 0xad, 0xbe, 0xef]);
 
 /** Makes faults happen, each on its own schedule from the first client on. */
 export class FaultPlayer {
   readonly #faults: readonly Fault[];
-  readonly #seed: number;
-  readonly #clock: Clock;
-  readonly #stage: FaultStage;
+  readonly #options: FaultPlayerOptions;
   readonly #stopping = new AbortController();
   /** Lasting faults that are under way. */
   readonly #active = new Set<Fault>();
-  #begun = false;
+  #hasBegun = false;
 
-  /** @param seed Fixes when repeating faults come. */
-  constructor(faults: readonly Fault[], stage: FaultStage, seed: number, clock: Clock = systemClock) {
+  constructor(faults: readonly Fault[], options: FaultPlayerOptions) {
     this.#faults = faults;
-    this.#stage = stage;
-    this.#seed = seed;
-    this.#clock = clock;
+    this.#options = options;
   }
 
-  /** The first client has come, though it is not let in yet; later calls do nothing. */
+  /** Starts the schedules: the first client has come, though it is not let in yet. Later calls do nothing. */
   begin(): void {
-    if (this.#begun) return;
-    this.#begun = true;
-    const start = this.#clock.monotonicMs();
-    for (const [index, fault] of this.#faults.entries()) void this.#play(fault, start, this.#seed + index);
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    const { seed, clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    for (const [index, fault] of this.#faults.entries()) void this.#play(fault, startMs, seed + index);
   }
 
-  /** How a new client is turned away at this moment, if it is. */
-  get refusal(): Refusal | undefined {
-    for (const { action } of this.#active) {
-      if (action.kind === 'refuse') return { kind: 'status', status: action.status };
-    }
-    return undefined;
+  /** The condition that lasting faults put the server into at this moment. */
+  get condition(): ServerCondition {
+    return conditionDuring(this.#active);
   }
 
-  /** Whether clients get nothing at this moment. */
-  get stalled(): boolean {
-    for (const { action } of this.#active) if (action.kind === 'stall') return true;
-    return false;
-  }
-
-  /** Ends all of it, and lets go what was held back. */
+  /** Ends all faults, and sends what a stall held back. */
   stop(): void {
     this.#stopping.abort();
     this.#active.clear();
-    this.#applyStall();
+    this.#options.clients.stall(false);
   }
 
-  async #play(fault: Fault, start: number, seed: number): Promise<void> {
+  async #play(fault: Fault, startMs: number, seed: number): Promise<void> {
     const { signal } = this.#stopping;
+    const { clock, clients, onFault } = this.#options;
     const random = seededRandom(seed);
-    let at = start;
+    let dueMs = startMs;
     do {
-      at += fault.from + random() * (fault.to - fault.from);
-      const wait = at - this.#clock.monotonicMs();
-      // What is due at 0s meets the first client.
-      if (wait > 0) await this.#clock.sleep(wait, signal);
+      dueMs += fault.fromMs + random() * (fault.toMs - fault.fromMs);
+      const waitMs = dueMs - clock.monotonicMs();
+      // A fault that is due at 0s meets the first client.
+      if (waitMs > 0) await clock.sleep(waitMs, signal);
       if (signal.aborted) return;
-      if (fault.lasts === 0) {
-        this.#strike(fault);
+      if (fault.lastsMs === 0) {
+        onFault(fault, 'now');
+        for (const client of [...clients]) strike(fault, client);
         continue;
       }
-      this.#active.add(fault);
-      this.#stage.onFault(fault, 'begins');
-      this.#applyStall();
-      at += fault.lasts;
-      await this.#clock.sleep(at - this.#clock.monotonicMs(), signal);
+      this.#setActive(fault, true);
+      dueMs += fault.lastsMs;
+      await clock.sleep(dueMs - clock.monotonicMs(), signal);
       if (signal.aborted) return;
-      this.#active.delete(fault);
-      this.#stage.onFault(fault, 'ends');
-      this.#applyStall();
+      this.#setActive(fault, false);
     } while (repeats(fault));
   }
 
-  #strike(fault: Fault): void {
-    this.#stage.onFault(fault, 'now');
-    const { action } = fault;
-    for (const client of this.#stage.clients()) {
-      if (action.kind === 'close') client.close(action.code);
-      else if (action.kind === 'drop') client.destroy();
-      else if (action.kind === 'garbage') client.sendRaw(GARBAGE);
-    }
-  }
-
-  #applyStall(): void {
-    const { stalled } = this;
-    for (const client of this.#stage.clients()) client.stall(stalled);
+  #setActive(fault: Fault, isActive: boolean): void {
+    const { clients, onFault } = this.#options;
+    if (isActive) this.#active.add(fault);
+    else this.#active.delete(fault);
+    onFault(fault, isActive ? 'begins' : 'ends');
+    clients.stall(this.condition.stalled === true);
   }
 }

@@ -1,23 +1,5 @@
 import type { EventData } from '../protocol.js';
-
-/** Chance and choice for a story. */
-export class Dice {
-  readonly #random: () => number;
-
-  constructor(random: () => number) {
-    this.#random = random;
-  }
-
-  /** A whole number, both ends included. */
-  between(low: number, high: number): number {
-    return low + Math.floor(this.#random() * (high - low + 1));
-  }
-
-  /** One of several; never of none. */
-  pick<Item>(items: readonly Item[]): Item {
-    return items[this.between(0, items.length - 1)]!;
-  }
-}
+import type { Dice } from './random.js';
 
 /** An OpenWrt router with figures that wander. */
 export interface Router {
