@@ -7,7 +7,7 @@ export type { SaidOptions } from './core/diagnosis/next-command.js';
 export type { Verdict } from './core/diagnosis/verdict.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
 export { compileFilter, type Filter, type FilterOptions } from './core/filter/filter.js';
-export type { Fault, FaultAction } from './core/mock/fault.js';
+export type { Fault, FaultKind } from './core/mock/fault.js';
 export { escapeUnsafe } from './core/printable.js';
 export {
   type DocumentedEvent,
@@ -55,14 +55,14 @@ export type { PlaybackControls } from './io/replay/playback.js';
 export type { ServeRecordingOptions } from './io/replay/replay-options.js';
 export type { ReplayNotice, ReplayStatus } from './io/replay/replay-source.js';
 export { type ReplayServer, serveRecording } from './io/replay/serve-recording.js';
-export { type MockServerOptions, startMockServer, startServer } from './io/server/mock-server.js';
+export { type MockServerOptions, type StoryOptions, startMockServer } from './io/server/mock-server.js';
 export type {
   MockServer,
   ServerActivity,
   ServerLimits,
   ServingOptions,
 } from './io/server/serving-options.js';
-export type { StoryOptions } from './io/server/story-source.js';
+export { startServer } from './io/server/stream-server.js';
 export type { Refusal, ServedClient, ServerControl, StreamSource } from './io/server/stream-source.js';
 export type { AuthMode } from './io/server/token-issuer.js';
 export type { CredentialStore, Credentials, StoredCredentials } from './io/token/credentials.js';

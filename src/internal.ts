@@ -4,6 +4,7 @@ export { splitCommand } from './core/command-words.js';
 export { editDistance } from './core/edit-distance.js';
 export { keepsLine } from './core/filter/keeps-line.js';
 export { findJsonFault } from './core/json/json-fault.js';
+export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { escapeUnsafeJson } from './core/printable.js';
 export { isEndpointName } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';

@@ -66,7 +66,6 @@ describe('who imports whom', () => {
 
   it.each([
     ['ws', 'io'],
-    ['jose', 'io'],
     ['commander', 'cli'],
     ['chalk', 'cli'],
     ['ora', 'cli'],

@@ -80,7 +80,7 @@ describe('mock', () => {
     const canary = 'eyJhbGciOiJub25lIn0.canary-of-a-token.x';
     await new StreamClient(`${url}/api/v1/ws/devices?token=${canary}`).end;
     await new StreamClient(`${url}/api/v1/ws/\u001b[2Jx?token=${canary}`).end;
-    await server.says(/^devices: refused, 403: bad or missing token$/);
+    await server.says(/^devices: refused, 403: the token is not a JWT$/);
     await server.says(/refused, 403: no such path$/);
     server.process.kill('SIGTERM');
     await server.ended;

@@ -1,4 +1,4 @@
-import { closeMeaning, escapeUnsafe, type ServerActivity } from '../../index.js';
+import { CloseCode, closeMeaning, escapeUnsafe, type ServerActivity } from '../../index.js';
 import type { Palette } from '../terminal/palette.js';
 
 /** One line on stderr for what happened at a server. */
@@ -9,7 +9,9 @@ export function activityText(activity: ServerActivity, palette: Palette): string
     case 'ended': {
       const { endpoint, code, why, clients } = activity;
       const cause = why === undefined ? '' : `: ${why.toLowerCase()}`;
-      return `${escapeUnsafe(endpoint)}: client gone, ${code} ${closeMeaning(code)}${cause} (${clientCount(clients)})`;
+      // A server never sends this code to its clients here: it comes from a page that was left.
+      const meaning = code === CloseCode.GOING_AWAY ? 'client going away' : closeMeaning(code);
+      return `${escapeUnsafe(endpoint)}: client gone, ${code} ${meaning}${cause} (${clientCount(clients)})`;
     }
     case 'refused': {
       const status = activity.code === undefined ? 'no answer' : activity.code;

@@ -21,7 +21,9 @@ export function resolveServing(
     auth: options.auth,
     ...(environment.OPMAS_MOCK_SECRET ? { secret: environment.OPMAS_MOCK_SECRET } : {}),
     refuse: options.refuse,
-    tokenLifeMs: parseDuration(options.tokenLife, '--token-life'),
+    ...(options.tokenLife === undefined
+      ? {}
+      : { tokenLifeMs: parseDuration(options.tokenLife, '--token-life') }),
     allowOrigins: options.allowOrigin ?? [],
     faults: options.fault ?? [],
     ...(options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) }),

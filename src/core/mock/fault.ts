@@ -29,10 +29,7 @@ type KindDefinition = {
   /** Shown in `--help` and in error messages. */
   example: string;
   number?: NumberRule;
-} & (
-  | { strike(target: FaultTarget, number: number): void }
-  | { condition(number: number): ServerCondition }
-);
+} & ({ strike(target: FaultTarget, number: number): void } | { condition(number: number): ServerCondition });
 
 /** All reserved bits and a reserved opcode: every client must fail the connection (1002). */
 const INVALID_FRAME = Uint8Array.of(0xff, 0x04, 0xde, 0xad, 0xbe, 0xef);
@@ -112,11 +109,13 @@ export function parseFault(text: string): Fault {
     throw faultError(text, `has no ${rule.description}`);
   }
   const isLasting = 'condition' in definition;
-  if (isLasting && duration === undefined) throw faultError(text, 'does not say how long it lasts, such as +10s');
+  if (isLasting && duration === undefined)
+    throw faultError(text, 'does not say how long it lasts, such as +10s');
   if (!isLasting && duration !== undefined) throw faultError(text, `cannot last: ${kind} happens at once`);
   const fromMs = millisecondsOf(from);
   const toMs = to === undefined ? fromMs : millisecondsOf(to);
-  if (to !== undefined && toMs <= fromMs) throw faultError(text, 'has a range whose end is not after its start');
+  if (to !== undefined && toMs <= fromMs)
+    throw faultError(text, 'has a range whose end is not after its start');
   const lastsMs = duration === undefined ? 0 : millisecondsOf(duration);
   return { kind, ...(number === undefined ? {} : { number }), fromMs, toMs, lastsMs, text };
 }

@@ -2,8 +2,9 @@ import { OpmasError } from '../../core/errors.js';
 import { compileFilter } from '../../core/filter/filter.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-import { startServer } from '../server/mock-server.js';
+
 import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
+import { startServer } from '../server/stream-server.js';
 import { LaneTable } from './lane-table.js';
 import type { PlaybackControls } from './playback.js';
 import type { Programme } from './read-frames.js';

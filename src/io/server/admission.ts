@@ -1,22 +1,27 @@
-import type { IncomingMessage } from 'node:http';
-
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import { isIP, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { OpmasError } from '../../core/errors.js';
+import { escapeUnsafe } from '../../core/printable.js';
 import { type EndpointName, endpointAtPath } from '../../core/protocol.js';
 import type { FaultPlayer } from './fault-player.js';
-import type { RequestGuard } from './guard.js';
-import { splitTarget, tokenOf } from './rest.js';
+import { splitTarget } from './rest.js';
 import type { Refusal, StreamSource } from './stream-source.js';
-import type { TokenClaims, TokenIssuer } from './token-issuer.js';
+import type { TokenCheck, TokenIssuer } from './token-issuer.js';
 
-/** What becomes of an attempt to open a stream. */
-export type Verdict =
-  /** Without `claims` the token is bad, and the stream gets close 4001 as soon as it is open. */
-  | { kind: 'admitted'; endpoint: string; claims: TokenClaims | undefined }
-  /** `endpoint` is a path where there is no such endpoint; `why` is for our log, `text` for the client. */
-  | { kind: 'refused'; endpoint: string; refusal: Refusal; why: string; text: string };
+/** The decision about an attempt to open a stream. */
+export type Decision =
+  /** A stream with a bad token is closed with 4001 as soon as it is open. */
+  | { kind: 'admitted'; endpoint: string; token: TokenCheck }
+  /** `endpoint` may be a path that is none; `why` is for the log, `body` for the client. */
+  | { kind: 'refused'; endpoint: string; refusal: Refusal; why: string; body?: string };
 
-/** Whom and what {@link Admission} asks. */
+/** Settings of {@link Admission}, and the server parts that it asks. */
 export interface AdmissionOptions {
-  guard: RequestGuard;
+  /** The address that the server listens on. */
+  host: string;
+  /** Origins beside those of this machine; requests to their host names are accepted, too. */
+  allowOrigins: readonly string[];
   faults: FaultPlayer;
   source: StreamSource;
   issuer: TokenIssuer;
@@ -24,72 +29,184 @@ export interface AdmissionOptions {
   refuse: 'close' | 'http';
 }
 
-/** Decides who gets a stream. Judges requests, touches no socket. */
+/**
+ * Decides which requests are served. It keeps web pages of other sites away: the `Host` must be a name that DNS cannot
+ * rebind to this machine, and a browser's `Origin` must be of this machine or allowed.
+ */
 export class Admission {
+  /** Whether only this machine can reach the server. */
+  readonly isPrivate: boolean;
   readonly #options: AdmissionOptions;
+  readonly #hosts: ReadonlySet<string>;
+  readonly #origins: ReadonlySet<string>;
 
+  /** @throws {OpmasError} `USAGE` for an origin that is not one. */
   constructor(options: AdmissionOptions) {
     this.#options = options;
+    const origins = options.allowOrigins.map(parseOrigin);
+    this.#origins = new Set(origins.map(({ origin }) => origin));
+    this.#hosts = new Set([withoutBrackets(options.host), ...origins.map(({ hostname }) => hostname)]);
+    this.isPrivate = isLoopbackHost(options.host);
   }
 
-  /** Judges a request to upgrade. Takes as long as the source has the client wait. */
-  async judge(request: IncomingMessage): Promise<Verdict> {
+  /** Decides about a request to upgrade. Takes as long as the source makes the client wait. */
+  async decide(request: IncomingMessage): Promise<Decision> {
     const { path } = splitTarget(request.url ?? '');
     const label = documentedEndpoint(path) ?? path;
-    const objection = this.#options.guard.objection(request);
-    if (objection !== undefined) return refusedBy(label, 403, objection, objection);
+    const objection = this.objectionTo(request);
+    if (objection !== undefined) return refusedBy(label, objection.status, objection.text, objection.text);
     if (request.method !== 'GET') return refusedBy(label, 405, 'not a GET', 'Method Not Allowed');
     if (request.headers.upgrade?.toLowerCase() !== 'websocket') {
       return refusedBy(label, 426, 'not a WebSocket', 'This server upgrades to WebSocket only');
     }
-    const endpoint = await this.endpointOf(path);
+    const endpoint = await this.endpointAt(path);
     // Starlette answers an unknown path as it answers a refused token: with a bare 403.
     if (endpoint === undefined) return refusedBy(label, 403, 'no such path');
-    return this.#judgeFor(endpoint, request);
+    const { faults, source, issuer, refuse } = this.#options;
+    faults.begin();
+    const status = faults.condition.refusalStatus;
+    if (status !== undefined) return refusedBy(endpoint, status, 'fault on demand');
+    const refusal = await source.admit?.(endpoint);
+    if (refusal !== undefined) return { kind: 'refused', endpoint, refusal, why: 'as recorded' };
+    const token = issuer.check(queryToken(request));
+    if ('problem' in token && refuse === 'http') return refusedBy(endpoint, 403, token.problem);
+    return { kind: 'admitted', endpoint, token };
   }
 
-  /** The label of the endpoint at a path, or `undefined` when there is none. */
-  async endpointOf(path: string): Promise<string | undefined> {
+  /** The label of the endpoint at a path, or `undefined` if there is none. */
+  async endpointAt(path: string): Promise<string | undefined> {
     const name = documentedEndpoint(path);
     if (name !== undefined) return name;
-    for (const label of new Set([path, decoded(path)])) {
+    for (const label of new Set([path, decodePath(path)])) {
       if (await this.#options.source.serves?.(label)) return label;
     }
     return undefined;
   }
 
-  async #judgeFor(endpoint: string, request: IncomingMessage): Promise<Verdict> {
-    const { faults, source, issuer, refuse } = this.#options;
-    faults.begin();
-    if (faults.refusal !== undefined) return refused(endpoint, faults.refusal, 'fault on demand');
-    const refusal = await source.admit?.(endpoint);
-    if (refusal !== undefined) return refused(endpoint, refusal, 'as recorded');
-    const claims = await issuer.check(tokenOf(request));
-    if (claims === undefined && refuse === 'http') return refusedBy(endpoint, 403, 'bad or missing token');
-    return { kind: 'admitted', endpoint, claims };
+  /** The reason why a request is not served at all, with an HTTP status, or `undefined`. */
+  objectionTo(request: IncomingMessage): { status: number; text: string } | undefined {
+    const { host = '', origin } = request.headers;
+    const names = request.rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host');
+    if (names.length > 1) return { status: 400, text: 'more than one Host header' };
+    if (!this.#allowsHost(host)) {
+      return { status: 403, text: notAllowed('Host', host, `http://${host}`) };
+    }
+    // Version 8 of the protocol, which `ws` accepts, calls it `Sec-WebSocket-Origin`.
+    for (const value of [origin, request.headers['sec-websocket-origin']].map(String)) {
+      if (value !== 'undefined' && !this.#allowsOrigin(value)) {
+        return { status: 403, text: notAllowed('Origin', value, value) };
+      }
+    }
+    return undefined;
+  }
+
+  #allowsHost(header: string): boolean {
+    const hostname = HOST_HEADER.exec(header)?.[1];
+    if (hostname === undefined || !hasValidPort(header)) return false;
+    const name = withoutBrackets(hostname);
+    if (isLoopbackHost(name) || this.#hosts.has(name)) return true;
+    // Other machines use the address; an address needs no DNS, so it cannot be rebound.
+    return !this.isPrivate && isIP(name) !== 0;
+  }
+
+  #allowsOrigin(header: string): boolean {
+    const origin = header.toLowerCase();
+    if (this.#origins.has(origin)) return true;
+    const [, scheme = '', hostname = ''] = ORIGIN.exec(origin) ?? [];
+    return /^https?$/.test(scheme) && isLoopbackHost(hostname) && hasValidPort(origin);
   }
 }
 
-/** The verdict for a refusal of any kind. */
-export function refused(endpoint: string, refusal: Refusal, why: string, text = ''): Verdict {
-  return { kind: 'refused', endpoint, refusal, why, text };
+const HOST = String.raw`(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?`;
+const HOST_HEADER = new RegExp(`^${HOST}$`, 'i');
+const ORIGIN = new RegExp(`^([a-z][a-z0-9+.-]*)://${HOST}$`);
+/** Origins without a host: browsers send `null` for files and sandboxed frames, some web views `file://`. */
+const HOSTLESS_ORIGINS: readonly string[] = ['null', 'file://'];
+
+function parseOrigin(text: string): { origin: string; hostname: string } {
+  const origin = text.toLowerCase();
+  if (HOSTLESS_ORIGINS.includes(origin)) return { origin, hostname: '' };
+  const match = ORIGIN.exec(origin);
+  if (match === null || !hasValidPort(origin)) {
+    throw new OpmasError('USAGE', `${JSON.stringify(text)} is not an origin`, {
+      hint: 'Write scheme and host, and the port if there is one, with no path: http://app.example:5173 (or null).',
+    });
+  }
+  // Browsers leave out the default port.
+  const isWeb = /^https?$/.test(match[1]!);
+  return { origin: isWeb ? new URL(origin).origin : origin, hostname: withoutBrackets(match[2]!) };
 }
 
-/** The verdict for a refusal by an HTTP answer. */
-export function refusedBy(endpoint: string, status: number, why: string, text?: string): Verdict {
-  return refused(endpoint, { kind: 'status', status }, why, text);
+function hasValidPort(text: string): boolean {
+  return Number(/:(\d+)$/.exec(text)?.[1] ?? 0) <= 65_535;
 }
 
-/** The name of the documented endpoint at a path. */
+/** Names the header's value, and the option that allows it if one does. */
+function notAllowed(header: string, value: string, origin: string): string {
+  const remedy =
+    ORIGIN.test(origin) || HOSTLESS_ORIGINS.includes(origin) ? `; to allow it: --allow-origin ${origin}` : '';
+  return `${header} ${escapeUnsafe(value.slice(0, 200)) || '(none)'} is not allowed${remedy}`;
+}
+
+/** Returns whether a name or address, with or without brackets, means this machine only. */
+function isLoopbackHost(host: string): boolean {
+  const name = withoutBrackets(host);
+  if (isIP(name) === 4) return name.startsWith('127.');
+  return name === 'localhost' || name.endsWith('.localhost') || name === '::1';
+}
+
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[|\]$/g, '').toLowerCase();
+}
+
+/** The last `?token=`, as Starlette reads it. Streams take no other: browsers cannot send an `Authorization` header. */
+function queryToken(request: IncomingMessage): string | undefined {
+  return new URLSearchParams(splitTarget(request.url ?? '').query).getAll('token').at(-1);
+}
+
 function documentedEndpoint(path: string): EndpointName | undefined {
-  return endpointAtPath(decoded(path));
+  return endpointAtPath(decodePath(path));
 }
 
-function decoded(path: string): string {
+function decodePath(path: string): string {
   try {
     return decodeURIComponent(path);
   } catch {
-    // Not percent-encoded; then it is what it is.
     return path;
+  }
+}
+
+/** The decision to refuse by an HTTP status. */
+export function refusedBy(endpoint: string, status: number, why: string, body = ''): Decision {
+  return { kind: 'refused', endpoint, refusal: { kind: 'status', status }, why, body };
+}
+
+/**
+ * Refuses an upgrade on its bare socket.
+ *
+ * @param text Body for people; without it the answer is as bare as the real stack's.
+ */
+export function refuse(socket: Duplex, refusal: Refusal, text = ''): void {
+  if (refusal.kind === 'drop') {
+    socket.destroy();
+  } else if (refusal.kind === 'reset') {
+    if (socket instanceof Socket) socket.resetAndDestroy();
+    else socket.destroy();
+  } else if (refusal.kind === 'silence') {
+    socket.on('end', () => socket.destroy()).resume();
+  } else {
+    const { status } = refusal;
+    const body = text === '' ? '' : `${text}\n`;
+    const headers = {
+      date: new Date().toUTCString(),
+      ...(status === 426 ? { upgrade: 'websocket' } : {}),
+      'content-type': 'text/plain; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      connection: 'close',
+      ...refusal.headers,
+    };
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n`;
+    socket.end(head + body, () => socket.destroy());
   }
 }

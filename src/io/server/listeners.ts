@@ -3,19 +3,20 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 
+const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 /** Errors of an address that this machine does not have. */
 const NO_SUCH_ADDRESS = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EINVAL', 'EPROTONOSUPPORT']);
-/** A port that is free on one address may be taken on the other. */
+/** Attempts to find a port that is free on both addresses. */
 const FREE_PORT_TRIES = 20;
 const KEEP_ALIVE_MS = 5000;
 
-/** What {@link Listeners} takes. */
+/** Address, limits and handlers of {@link Listeners}. */
 export interface ListenersOptions {
   /** `localhost` means 127.0.0.1 and ::1. */
   host: string;
-  /** Connections on each address; the next is closed at once. */
+  /** Most connections on each address; the next is closed at once. */
   connections: number;
-  /** From the first byte to the end of a request; then it is cut. */
+  /** Time limit from the first byte to the end of a request; then its connection is cut. */
   requestMs: number;
   onRequest(request: IncomingMessage, response: ServerResponse): void;
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
@@ -23,27 +24,34 @@ export interface ListenersOptions {
 
 /** HTTP servers on one or two addresses, all on the same port, with all their sockets. */
 export class Listeners {
-  /** The addresses, the first of which is there for certain once it listens. */
-  readonly addresses: readonly string[];
+  /** All listen on the first address; the second may be missing. */
+  readonly #addresses: readonly string[];
   readonly #servers: readonly Server[];
   readonly #sockets = new Set<Socket>();
-  /** Changes with each call that says whether to listen: whoever still waits for an address then is out of date. */
+  /** Counts calls of `listen` and `stop`; a call that still waits for an address when it changes gives up. */
   #turn = 0;
-  /** The last call that is under way: the next one waits for it. */
+  /** The latest call of `listen`; the next one waits for it. */
   #listening: Promise<unknown> = Promise.resolve();
 
   constructor(options: ListenersOptions) {
     const host = options.host.replace(/^\[|\]$/g, '');
-    this.addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
-    this.#servers = this.addresses.map(() => this.#create(options));
+    this.#addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
+    this.#servers = this.#addresses.map(() => this.#create(options));
+  }
+
+  /** The host for URLs that reach it from this machine: loopback if it listens everywhere. IPv6 in brackets. */
+  get reachableHost(): string {
+    const listening = this.#addresses[0]!;
+    const address = WILDCARDS.includes(listening) ? '127.0.0.1' : listening;
+    return address.includes(':') ? `[${address}]` : address;
   }
 
   /**
-   * Listens on all addresses. One beyond the first that this machine does not have (no IPv6) is left out. When
-   * {@link stop} comes meanwhile it does not listen.
+   * Listens on all addresses, except a second one that this machine does not have (no IPv6). Does nothing if
+   * {@link stop} is called meanwhile.
    *
-   * @param port 0 = any that is free on all addresses.
-   * @returns The port. @throws {OpmasError} `LOCAL`, naming the port, when it is in use or not permitted.
+   * @param port 0 = any port that is free on all addresses.
+   * @returns The port. @throws {OpmasError} `LOCAL`, naming the port, if it is in use or not permitted.
    */
   listen(port: number): Promise<number> {
     const turn = ++this.#turn;
@@ -58,7 +66,7 @@ export class Listeners {
       let address = '';
       try {
         for (const [index, server] of this.#servers.entries()) {
-          address = this.addresses[index]!;
+          address = this.#addresses[index]!;
           actual = await listenOn(server, address, actual).catch((error) => {
             if (index > 0 && NO_SUCH_ADDRESS.has(codeOf(error))) return actual;
             throw error;
@@ -78,7 +86,7 @@ export class Listeners {
     }
   }
 
-  /** Stops listening: from now on the machine itself refuses. Connections that are open stay. */
+  /** Stops listening, so that the machine refuses connections. Open connections stay. */
   stop(): void {
     this.#turn++;
     this.#closeServers();
@@ -97,7 +105,7 @@ export class Listeners {
     const server = createServer({
       headersTimeout: requestMs,
       requestTimeout: requestMs,
-      // Node looks for overdue requests only so often.
+      // Overdue requests are found at these intervals.
       connectionsCheckingInterval: Math.min(1000, requestMs),
       keepAliveTimeout: KEEP_ALIVE_MS,
       noDelay: true,

@@ -4,14 +4,12 @@ import type { TokenIssuer } from './token-issuer.js';
 /** Largest request body; a login is below 1 KiB. */
 const LARGEST_BODY_BYTES = 64 * 1024;
 /** The password that is always wrong, so that a failed login can be tried. */
-export const WRONG_PASSWORD = 'wrong';
+const WRONG_PASSWORD = 'wrong';
 
-/** What the REST routes need to know. */
+/** Settings of {@link answerRest}. */
 export interface RestOptions {
   issuer: TokenIssuer;
-  /** Life of the tokens that login and refresh give out, in milliseconds. */
-  tokenLifeMs: number;
-  /** Whether a path is a WebSocket endpoint: it gets 426 on a plain request. */
+  /** Returns whether a path is a WebSocket endpoint; a plain request to one gets 426. */
   isStreamPath(path: string): Promise<boolean>;
 }
 
@@ -21,9 +19,23 @@ interface Answer {
   headers?: Record<string, string>;
 }
 
+interface Route {
+  method: 'GET' | 'POST';
+  answer(request: IncomingMessage, options: RestOptions): Answer | Promise<Answer>;
+}
+
+/** The plain HTTP routes of the API, as far as clients of the streams need them. */
+const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
+  ['/health', { method: 'GET', answer: () => ({ status: 200, body: { status: 'healthy' } }) }],
+  ['/api/v1/auth/me', { method: 'GET', answer: whoAmI }],
+  ['/api/v1/auth/login', { method: 'POST', answer: login }],
+  ['/api/v1/auth/refresh', { method: 'POST', answer: refresh }],
+  ['/api/v1/auth/logout', { method: 'POST', answer: logout }],
+]);
+
 /**
- * The plain HTTP side of the API, as far as clients of the streams need it: login, refresh, who am I, health.
- * Any user and password are good, but for empty ones and the password `wrong`.
+ * Answers a plain HTTP request: login, refresh, logout, who am I, health. Any user and password log in, except empty
+ * ones and the password `wrong`. Pages of the request's origin, which the caller has accepted, may read the answer.
  */
 export async function answerRest(
   request: IncomingMessage,
@@ -47,6 +59,7 @@ export async function answerRest(
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    ...corsHeaders(request),
     ...answer.headers,
   });
   response.end(request.method === 'HEAD' ? '' : body);
@@ -54,30 +67,54 @@ export async function answerRest(
 
 async function route(request: IncomingMessage, options: RestOptions): Promise<Answer> {
   const { path } = splitTarget(request.url ?? '');
-  const isRead = request.method === 'GET' || request.method === 'HEAD';
-  const isPost = request.method === 'POST';
-  switch (path) {
-    case '/health':
-      return isRead ? { status: 200, body: { status: 'healthy' } } : methodNotAllowed('GET');
-    case '/api/v1/auth/me':
-      return isRead ? await whoAmI(request, options) : methodNotAllowed('GET');
-    case '/api/v1/auth/login':
-      return isPost ? await login(request, options) : methodNotAllowed('POST');
-    case '/api/v1/auth/refresh':
-      return isPost ? await refresh(request, options) : methodNotAllowed('POST');
-    case '/api/v1/auth/login/':
-    case '/api/v1/auth/refresh/':
-      return { status: 307, headers: { location: path.slice(0, -1) } };
+  const known = ROUTES.get(path);
+  if (known !== undefined) {
+    if (isPreflight(request)) return preflight(request, known.method);
+    const accepts = known.method === 'GET' ? ['GET', 'HEAD'] : ['POST'];
+    return accepts.includes(request.method ?? '')
+      ? known.answer(request, options)
+      : methodNotAllowed(known.method);
+  }
+  const withoutSlash = path.replace(/\/$/, '');
+  if (path !== withoutSlash && ROUTES.get(withoutSlash)?.method === 'POST') {
+    return { status: 307, headers: { location: withoutSlash } };
   }
   if (!(await options.isStreamPath(path))) return detail(404, 'Not Found');
-  if (!isRead) return methodNotAllowed('GET');
+  if (request.method !== 'GET' && request.method !== 'HEAD') return methodNotAllowed('GET');
   return { ...detail(426, 'This is a WebSocket endpoint'), headers: { upgrade: 'websocket' } };
 }
 
-async function whoAmI(request: IncomingMessage, { issuer }: RestOptions): Promise<Answer> {
-  const claims = await issuer.check(tokenOf(request));
-  if (claims === undefined) return notAuthenticated('Could not validate credentials');
-  return { status: 200, body: { username: claims.subject, is_active: true } };
+/** The question of a browser whether a page of another origin may send a request. */
+function isPreflight({ method, headers }: IncomingMessage): boolean {
+  return method === 'OPTIONS' && 'origin' in headers && 'access-control-request-method' in headers;
+}
+
+function preflight({ headers }: IncomingMessage, method: string): Answer {
+  return {
+    status: 200,
+    headers: {
+      'access-control-allow-methods': method,
+      'access-control-allow-headers': String(
+        headers['access-control-request-headers'] ?? 'authorization, content-type',
+      ),
+      'access-control-max-age': '600',
+    },
+  };
+}
+
+function corsHeaders({ headers: { origin } }: IncomingMessage): Record<string, string> {
+  if (origin === undefined) return {};
+  return {
+    'access-control-allow-origin': origin,
+    'access-control-allow-credentials': 'true',
+    vary: 'Origin',
+  };
+}
+
+function whoAmI(request: IncomingMessage, { issuer }: RestOptions): Answer {
+  const check = issuer.check(bearerOf(request));
+  if ('problem' in check) return notAuthenticated('Could not validate credentials');
+  return { status: 200, body: { username: check.claims.subject, is_active: true } };
 }
 
 async function login(request: IncomingMessage, options: RestOptions): Promise<Answer> {
@@ -88,37 +125,37 @@ async function login(request: IncomingMessage, options: RestOptions): Promise<An
     if (typeof value !== 'string' || value === '') return missing(name);
   }
   if (password === WRONG_PASSWORD) return notAuthenticated('Incorrect username or password');
-  return await grant(username as string, options);
+  return grant(username as string, options);
 }
 
 async function refresh(request: IncomingMessage, options: RestOptions): Promise<Answer> {
   const member = (await fieldsOf(request))?.refresh_token;
   const token = typeof member === 'string' ? member : bearerOf(request);
   if (token === undefined) return missing('refresh_token');
-  const claims = await options.issuer.checkRefreshToken(token);
-  if (claims === undefined) return notAuthenticated('Could not validate refresh token');
-  return await grant(claims.subject, options);
+  const check = options.issuer.checkRefreshToken(token);
+  if ('problem' in check) return notAuthenticated('Could not validate refresh token');
+  return grant(check.claims.subject, options);
 }
 
-async function grant(subject: string, { issuer, tokenLifeMs }: RestOptions): Promise<Answer> {
+/** Tokens stay valid until they expire, as those of any server that keeps no list of them. */
+function logout(request: IncomingMessage, { issuer }: RestOptions): Answer {
+  if ('problem' in issuer.check(bearerOf(request))) return notAuthenticated('Could not validate credentials');
+  return { status: 200, body: { message: 'Logged out' } };
+}
+
+function grant(subject: string, { issuer }: RestOptions): Answer {
   return {
     status: 200,
     body: {
-      access_token: await issuer.accessToken(subject, tokenLifeMs),
-      refresh_token: await issuer.refreshToken(subject),
+      access_token: issuer.accessToken(subject),
+      refresh_token: issuer.refreshToken(subject),
       token_type: 'bearer',
-      expires_in: Math.round(tokenLifeMs / 1000),
+      expires_in: Math.round(issuer.lifeMs / 1000),
     },
   };
 }
 
-/** The token of a request: `?token=` as the document says, else `Authorization: Bearer`. */
-export function tokenOf(request: IncomingMessage): string | undefined {
-  const { query } = splitTarget(request.url ?? '');
-  return new URLSearchParams(query).getAll('token').at(-1) ?? bearerOf(request);
-}
-
-/** Takes a request target apart without changing it. */
+/** Splits a request target at its question mark, without decoding it. */
 export function splitTarget(target: string): { path: string; query: string } {
   const mark = target.indexOf('?');
   return mark < 0
@@ -132,7 +169,7 @@ function bearerOf(request: IncomingMessage): string | undefined {
 
 class BodyTooLarge extends Error {}
 
-/** The members of a body that is a form or JSON (as it is when nothing is said); `undefined` for other types. */
+/** The members of a body that is a form or JSON (the default); `undefined` for other types. */
 async function fieldsOf(request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
   const text = await readBody(request);

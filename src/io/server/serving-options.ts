@@ -2,33 +2,33 @@ import { OpmasError } from '../../core/errors.js';
 import { type Fault, parseFault } from '../../core/mock/fault.js';
 import { type AuthMode, checkAuth } from './token-issuer.js';
 
-/** How a server serves, whatever it serves. */
+/** Options of every server. */
 export interface ServingOptions {
   /** 0 = any free port. Default 0. */
   port?: number;
-  /** Default: this machine only, on 127.0.0.1 and ::1. Any other host is reached by others: see `warnings`. */
+  /** Default: this machine only, on 127.0.0.1 and ::1. A host that others can reach gives an entry in `warnings`. */
   host?: string;
   /** How tokens are checked. Default `jwt`: any well-formed JWT that has not expired. */
   auth?: AuthMode;
-  /** HS256 secret for auth mode `secret`, at least 32 bytes. */
+  /** HS256 secret for auth mode `secret`. It only verifies; issued tokens are signed with a random key. */
   secret?: string;
   /** A bad token gets close 4001 after accept (`close`, default) or HTTP 403 (`http`), as the real stack does. */
   refuse?: 'close' | 'http';
-  /** Life of the tokens that its own login and refresh give out. Default 1 h; at least 1 s. */
+  /** Life of all tokens that it issues, at least 1 s. Default: 1 h, and 30 days for {@link MockServer.token}. */
   tokenLifeMs?: number;
-  /** Further browser origins; this machine's own are always allowed. */
+  /** Further browser origins (`https://app.example`, `null`); origins of this machine are always allowed. */
   allowOrigins?: readonly string[];
-  /** Faults on demand; texts are read by `parseFault`. */
+  /** Faults on demand; strings are parsed by `parseFault`. */
   faults?: readonly (Fault | string)[];
-  /** Fixes when repeating faults come. Default: otherwise each time. */
+  /** Determines when repeating faults strike. Default: different each time. */
   seed?: number;
-  /** Told what happens, as it happens. */
+  /** Called at each activity. */
   onActivity?: (activity: ServerActivity) => void;
-  /** What clients may do; for tests. */
+  /** Limits of clients; for tests. */
   limits?: Partial<ServerLimits>;
 }
 
-/** @throws {OpmasError} `USAGE` for what is none of the options. */
+/** Checks options. @throws {OpmasError} `USAGE` for a bad value. */
 export function checkServing(options: ServingOptions): void {
   const { port = 0, host, tokenLifeMs = 1000, refuse, seed = 0, auth = 'jwt', secret, faults = [] } = options;
   const wrong = (message: string) => new OpmasError('USAGE', message);
@@ -36,45 +36,45 @@ export function checkServing(options: ServingOptions): void {
   if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
     throw wrong('a port is a number from 0 to 65535');
   }
-  // Nothing at all would mean everywhere.
+  // Node listens everywhere for an empty host.
   if (host?.replace(/^\[|\]$/g, '').trim() === '')
     throw wrong('a host is a name or an address, not an empty text');
   if (refuse !== undefined && refuse !== 'close' && refuse !== 'http') {
-    throw wrong('a bad token is refused by close or by http');
+    throw wrong('a bad token is refused by `close` or by `http`');
   }
   if (!Number.isSafeInteger(seed)) throw wrong('a seed is a whole number');
   checkAuth(auth, secret);
   faultsOf(faults);
 }
 
-/** Faults as they are, or read from their texts. @throws {OpmasError} `USAGE` */
+/** Parses the faults that are strings. @throws {OpmasError} `USAGE` */
 export function faultsOf(faults: readonly (Fault | string)[]): Fault[] {
   return faults.map((fault) => (typeof fault === 'string' ? parseFault(fault) : fault));
 }
 
-/** What a client may do and cost. Tests and library users may choose others. */
+/** Limits of each client. */
 export interface ClientLimits {
-  /** Messages from a client in one second; one more closes it with 1008. */
+  /** Most messages from a client in one second; one more closes it with 1008. */
   messagesPerSecond: number;
-  /** Bytes that wait for a client that does not read; more closes it with 1013. */
+  /** Most bytes that wait for a client that does not read; more closes it with 1013. */
   pendingBytes: number;
-  /** Time between protocol pings. No pong until the next one is due closes it with 1011, as uvicorn does. */
+  /** Time between protocol pings. If no pong arrives before the next ping, the client is closed with 1011, as by uvicorn. */
   pingIntervalMs: number;
-  /** How long a closing client may take nothing before its socket is destroyed. */
+  /** Longest time in which a closing client may read nothing before its socket is destroyed. */
   closePatienceMs: number;
 }
 
 /** Limits of a server and of each of its clients. */
 export interface ServerLimits extends ClientLimits {
-  /** Open streams; the next gets 503. Default 1000. */
+  /** Most open streams; the next gets 503. */
   clients: number;
-  /** Connections of any kind on each address; the next is closed at once. Default 1500. */
+  /** Most connections of any kind on each address; the next is closed at once. */
   connections: number;
-  /** From the first byte to the end of a request's header. Default 10 s. */
+  /** Time limit from the first byte to the end of a request. */
   headerMs: number;
 }
 
-/** The limits, unless the starter of a server says otherwise. */
+/** The default limits. */
 export const DEFAULT_LIMITS: ServerLimits = {
   messagesPerSecond: 20,
   pendingBytes: 16 * 1024 * 1024,
@@ -85,34 +85,34 @@ export const DEFAULT_LIMITS: ServerLimits = {
   headerMs: 10_000,
 };
 
-/** Something that happened at a server. Endpoints are foreign text. */
+/** An activity of a server. `endpoint` is text of clients. */
 export type ServerActivity =
-  /** A client with a good token has a stream. */
+  /** A client with a valid token has opened a stream. */
   | { kind: 'opened'; endpoint: string; clients: number }
-  /** Such a stream is over; `why` is there when the server has ended it for what the client did. */
+  /** That stream has ended; `why` is present if the server ended it because of the client. */
   | { kind: 'ended'; endpoint: string; code: number; why?: string; clients: number }
-  /** `code` is an HTTP status or 4001; absent when the attempt got no answer. */
+  /** `code` is an HTTP status or 4001; absent if the attempt got no answer. */
   | { kind: 'refused'; endpoint: string; code?: number; why: string }
-  /** A fault on demand strikes, or a lasting one begins or ends. */
+  /** A fault on demand strikes, or a lasting fault begins or ends. */
   | { kind: 'fault'; fault: Fault; phase: 'now' | 'begins' | 'ends'; clients: number };
 
-/** A running server; `startMockServer` and `serveRecording` give one. */
+/** A running server, from `startMockServer` or `serveRecording`. */
 export interface MockServer extends AsyncDisposable {
   /** Base URL: `ws://127.0.0.1:8000`. */
   readonly url: string;
   readonly port: number;
-  /** A valid access token that lives 30 days. */
+  /** A valid access token; it lives `tokenLifeMs`, or 30 days without that option. */
   readonly token: string;
-  /** How many streams are open. */
+  /** Number of open streams. */
   readonly clients: number;
-  /** How many events were sent to clients, counted for each client. */
+  /** Number of events sent, counted for each client. */
   readonly eventsSent: number;
-  /** What its starter should know, one sentence each: that other machines can reach it. */
+  /** Sentences for the person who started it: that other machines can reach it. */
   readonly warnings: readonly string[];
-  /** Resolves when it has stopped: after {@link close}, or when the source has nothing more and clients took it all. */
+  /** Resolves when it has stopped: after {@link close}, or when clients have received all that the source had. */
   readonly finished: Promise<void>;
-  /** Another valid access token; it lives `lifeMs` (default 1 h) and on to the next whole second. */
+  /** Issues another access token. It lives `lifeMs` (default `tokenLifeMs`, or 1 h), rounded up to a whole second. */
   createToken(options?: { subject?: string; lifeMs?: number }): Promise<string>;
-  /** Closes all clients (1012), then the server; at most 2 s, whatever the clients do. */
+  /** Closes all clients (1012), then the server. Takes at most 2 s, whatever the clients do. */
   close(): Promise<void>;
 }

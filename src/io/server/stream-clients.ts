@@ -1,22 +1,40 @@
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { CloseCode } from '../../core/close-code.js';
-import type { WebSocket } from '../websocket.js';
+import { LONGEST_TIMER_MS } from '../clock.js';
+import { loadWebSocket, type WebSocket } from '../websocket.js';
 import type { ClientLimits, ServerActivity } from './serving-options.js';
 import { SocketClient } from './socket-client.js';
 import type { StreamSource } from './stream-source.js';
-import type { TokenClaims } from './token-issuer.js';
+import type { TokenCheck } from './token-issuer.js';
 
-/** A timer can wait for 24 days; no session lasts that long. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+const LARGEST_MESSAGE_BYTES = 64 * 1024;
+const WEB_SOCKET_OPTIONS = {
+  noServer: true,
+  clientTracking: false,
+  perMessageDeflate: false,
+  maxPayload: LARGEST_MESSAGE_BYTES,
+  handleProtocols: () => false as const,
+  // `ws` cuts a closing client after that, even one that reads; `SocketClient` looks whether it reads.
+  closeTimeout: 600_000,
+};
 
-/** Whom {@link StreamClients} serves with what, and whom it tells. */
+/** An upgrade request that has been admitted. */
+export interface AdmittedUpgrade {
+  request: IncomingMessage;
+  socket: Duplex;
+  head: Buffer;
+  endpoint: string;
+  /** With a bad token the stream is closed with 4001 as soon as it is open. */
+  token: TokenCheck;
+}
+
+/** The source and the limits of {@link StreamClients}, and its callbacks. */
 export interface StreamClientsOptions {
   source: StreamSource;
   limits: ClientLimits;
-  /** Whether clients get nothing at this moment. */
-  isStalled: () => boolean;
-  /** Calls what others wrote: what that throws is the server's to handle. */
+  /** Calls code of the source; the server handles what it throws. */
   guarded: (call: () => void) => void;
   report: (activity: ServerActivity) => void;
 }
@@ -24,10 +42,11 @@ export interface StreamClientsOptions {
 /** All open streams of a server, from the upgrade to their ends. */
 export class StreamClients implements Iterable<SocketClient> {
   readonly #options: StreamClientsOptions;
+  readonly #webSockets = new (loadWebSocket().WebSocketServer)(WEB_SOCKET_OPTIONS);
   readonly #clients = new Set<SocketClient>();
-  #eventsOfGone = 0;
-  /** Called when the last one has gone. */
   readonly #onEmpty: (() => void)[] = [];
+  #eventsOfClosed = 0;
+  #isStalled = false;
 
   constructor(options: StreamClientsOptions) {
     this.#options = options;
@@ -37,9 +56,9 @@ export class StreamClients implements Iterable<SocketClient> {
     return this.#clients.size;
   }
 
-  /** How many events were sent, counted for each client, those that have gone included. */
+  /** The number of events sent, counted for each client, closed ones included. */
   get eventsSent(): number {
-    let events = this.#eventsOfGone;
+    let events = this.#eventsOfClosed;
     for (const client of this.#clients) events += client.events;
     return events;
   }
@@ -48,50 +67,58 @@ export class StreamClients implements Iterable<SocketClient> {
     return this.#clients.values();
   }
 
-  /** Sends each of them a close frame behind what was sent before. */
+  /** Sends each client a close frame behind what was sent before. */
   close(code: number, reason?: string): void {
     for (const client of this.#clients) client.close(code, reason);
   }
 
-  /** Resolves when there is none. */
-  async gone(): Promise<void> {
+  /** Holds back all that goes to present and new clients, or sends it. */
+  stall(isStalled: boolean): void {
+    this.#isStalled = isStalled;
+    for (const client of this.#clients) client.stall(isStalled);
+  }
+
+  /** Resolves when no client is left. */
+  async empty(): Promise<void> {
     if (this.#clients.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
-  /** @param claims What the token says; without them it is bad, and the stream is closed with 4001. */
-  serve(webSocket: WebSocket, socket: Duplex, endpoint: string, claims: TokenClaims | undefined): void {
-    const { source, limits, isStalled, guarded, report } = this.#options;
+  /** Answers an upgrade with 101 and serves the stream. */
+  accept({ request, socket, head, endpoint, token }: AdmittedUpgrade): void {
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#serve(webSocket, socket, endpoint, token),
+    );
+  }
+
+  #serve(webSocket: WebSocket, socket: Duplex, endpoint: string, token: TokenCheck): void {
+    const { source, limits, guarded, report } = this.#options;
     let leave: (() => void) | undefined;
     let expiry: NodeJS.Timeout | undefined;
     const client = new SocketClient(webSocket, socket, endpoint, limits, (code, why) => {
       clearTimeout(expiry);
-      this.#remove(client);
+      this.#clients.delete(client);
+      this.#eventsOfClosed += client.events;
       if (leave !== undefined) {
         guarded(leave);
         report({ kind: 'ended', endpoint, code, ...(why && { why }), clients: this.size });
       }
-      if (this.size === 0) for (const wake of this.#onEmpty.splice(0)) wake();
+      if (this.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve();
     });
     this.#clients.add(client);
     const refuseToken = (why: string) => {
       report({ kind: 'refused', endpoint, code: CloseCode.AUTHENTICATION_FAILED, why });
       client.close(CloseCode.AUTHENTICATION_FAILED, 'Authentication failed');
     };
-    if (claims === undefined) {
-      refuseToken('bad or missing token');
+    if ('problem' in token) {
+      refuseToken(token.problem);
       return;
     }
-    const lifeMs = (claims.expiresAtMs ?? Number.POSITIVE_INFINITY) - Date.now();
-    if (lifeMs <= LONGEST_TIMEOUT_MS) expiry = setTimeout(refuseToken, lifeMs, 'the token has expired');
-    client.stall(isStalled());
+    const lifeMs = (token.claims.expiresAtMs ?? Number.POSITIVE_INFINITY) - Date.now();
+    if (lifeMs <= LONGEST_TIMER_MS) expiry = setTimeout(refuseToken, lifeMs, 'the token has expired');
+    client.stall(this.#isStalled);
     report({ kind: 'opened', endpoint, clients: this.size });
     guarded(() => {
       leave = source.connect(client);
     });
-  }
-
-  #remove(client: SocketClient): void {
-    this.#clients.delete(client);
-    this.#eventsOfGone += client.events;
   }
 }

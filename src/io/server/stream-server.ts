@@ -2,13 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 import { CloseCode } from '../../core/close-code.js';
-import { loadWebSocket, type WebSocketServer } from '../websocket.js';
-import { Admission, refused, refusedBy, type Verdict } from './admission.js';
-import { FaultPlayer, type FaultStage } from './fault-player.js';
-import { RequestGuard } from './guard.js';
+import { systemClock } from '../clock.js';
+import { Admission, type Decision, refuse, refusedBy } from './admission.js';
+import { FaultPlayer } from './fault-player.js';
 import { Listeners } from './listeners.js';
-import { refuse } from './refusal.js';
-import { answerRest } from './rest.js';
+import { answerRest, splitTarget } from './rest.js';
 import {
   checkServing,
   DEFAULT_LIMITS,
@@ -22,24 +20,11 @@ import { StreamClients } from './stream-clients.js';
 import type { StreamSource } from './stream-source.js';
 import { TokenIssuer } from './token-issuer.js';
 
-const LARGEST_MESSAGE_BYTES = 64 * 1024;
-const DEFAULT_TOKEN_LIFE_MS = 3_600_000;
-/** Life of the token that the server hands its starter; independent of `tokenLifeMs`. */
+/** Life of the token that the server gives its starter, unless all tokens were given a life. */
 const OWN_TOKEN_LIFE_MS = 30 * 24 * 3_600_000;
-const WILDCARDS = new Set(['0.0.0.0', '::']);
-/** After it, `close()` destroys what is still there. */
+/** After it, `close()` destroys the connections that are left. */
 const CLOSE_BUDGET_MS = 1000;
-const WEB_SOCKET_OPTIONS = {
-  noServer: true,
-  clientTracking: false,
-  perMessageDeflate: false,
-  maxPayload: LARGEST_MESSAGE_BYTES,
-  handleProtocols: () => false as const,
-  // `ws` cuts a closing client after that, however well it reads; our own watch looks whether it does.
-  closeTimeout: 600_000,
-};
-
-/** Lets clients in, and serves them what the source has. One for each running server. */
+/** Accepts clients and serves them the events of a source. */
 export class StreamServer implements MockServer {
   readonly warnings: string[] = [];
   readonly finished: Promise<void>;
@@ -48,15 +33,12 @@ export class StreamServer implements MockServer {
   readonly #source: StreamSource;
   readonly #options: ServingOptions;
   readonly #limits: ServerLimits;
-  readonly #guard: RequestGuard;
   readonly #issuer: TokenIssuer;
-  readonly #tokenLifeMs: number;
   readonly #listeners: Listeners;
   readonly #faults: FaultPlayer;
   readonly #admission: Admission;
   readonly #clients: StreamClients;
-  readonly #webSockets: WebSocketServer;
-  /** Nobody is let in any more. */
+  /** New clients are no longer accepted. */
   #isEnding = false;
   #failure: { error: unknown } | undefined;
   #closing: Promise<void> | undefined;
@@ -64,26 +46,36 @@ export class StreamServer implements MockServer {
 
   /** @throws {OpmasError} `USAGE` for bad options. */
   constructor(source: StreamSource, options: ServingOptions) {
-    const { host = 'localhost', port = 0, tokenLifeMs = DEFAULT_TOKEN_LIFE_MS, seed = Date.now() } = options;
     checkServing(options);
+    const { host = 'localhost', port = 0, seed = Date.now(), faults = [], allowOrigins = [] } = options;
     this.#source = source;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.port = port;
-    this.#tokenLifeMs = tokenLifeMs;
-    this.#guard = new RequestGuard(host, options.allowOrigins ?? []);
-    if (!this.#guard.isPrivate) {
-      this.warnings.push(`${host} can be reached from other machines, and this is no real authentication`);
-    }
-    this.#issuer = new TokenIssuer(options.auth ?? 'jwt', options.secret);
-    this.#webSockets = new (loadWebSocket().WebSocketServer)(WEB_SOCKET_OPTIONS);
+    this.#issuer = new TokenIssuer(options);
     this.#clients = new StreamClients({
       source,
       limits: this.#limits,
-      isStalled: () => this.#faults.stalled,
       guarded: (call) => this.#guarded(call),
       report: (activity) => this.#report(activity),
     });
+    this.#faults = new FaultPlayer(faultsOf(faults), {
+      clients: this.#clients,
+      onFault: (fault, phase) => this.#report({ kind: 'fault', fault, phase, clients: this.clients }),
+      seed,
+      clock: systemClock,
+    });
+    this.#admission = new Admission({
+      host,
+      allowOrigins,
+      faults: this.#faults,
+      source,
+      issuer: this.#issuer,
+      refuse: options.refuse ?? 'close',
+    });
+    if (!this.#admission.isPrivate) {
+      this.warnings.push(`${host} can be reached from other machines, and this is no real authentication`);
+    }
     this.#listeners = new Listeners({
       host,
       connections: this.#limits.connections,
@@ -102,28 +94,16 @@ export class StreamServer implements MockServer {
         });
       },
     });
-    const stage: FaultStage = {
-      clients: () => [...this.#clients],
-      onFault: (fault, phase) => this.#report({ kind: 'fault', fault, phase, clients: this.clients }),
-    };
-    this.#faults = new FaultPlayer(faultsOf(options.faults ?? []), stage, seed);
-    this.#admission = new Admission({
-      guard: this.#guard,
-      faults: this.#faults,
-      source,
-      issuer: this.#issuer,
-      refuse: options.refuse ?? 'close',
-    });
     this.finished = new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
-    // Whoever awaits it gets the error; whoever does not shall not crash for it.
+    // A program that does not await it must not crash for its error.
     this.finished.catch(() => undefined);
   }
 
-  /** Listens. @throws {OpmasError} `LOCAL` when the port cannot be had. */
+  /** Listens. @throws {OpmasError} `LOCAL` if it cannot listen on the port. */
   async start(): Promise<void> {
-    this.token = await this.#issuer.accessToken('mock', OWN_TOKEN_LIFE_MS);
+    this.token = this.#issuer.accessToken('mock', this.#options.tokenLifeMs ?? OWN_TOKEN_LIFE_MS);
     const listen = async () => {
       this.port = await this.#listeners.listen(this.port);
     };
@@ -146,10 +126,7 @@ export class StreamServer implements MockServer {
   }
 
   get url(): string {
-    // Who listens everywhere is reached from here by loopback.
-    const listening = this.#listeners.addresses[0]!;
-    const address = WILDCARDS.has(listening) ? '127.0.0.1' : listening;
-    return `ws://${address.includes(':') ? `[${address}]` : address}:${this.port}`;
+    return `ws://${this.#listeners.reachableHost}:${this.port}`;
   }
 
   get clients(): number {
@@ -160,7 +137,7 @@ export class StreamServer implements MockServer {
     return this.#clients.eventsSent;
   }
 
-  createToken({ subject = 'mock', lifeMs = DEFAULT_TOKEN_LIFE_MS } = {}): Promise<string> {
+  async createToken({ subject = 'mock', lifeMs = this.#issuer.lifeMs } = {}): Promise<string> {
     return this.#issuer.accessToken(subject, lifeMs);
   }
 
@@ -173,30 +150,21 @@ export class StreamServer implements MockServer {
     await this.close();
   }
 
-  /** The source has nothing more: whoever still reads gets it all, then the server ends. */
+  /** Ends the server once all clients that read have received everything. */
   async #finish(code: number): Promise<void> {
     if (this.#isEnding) return;
     this.#isEnding = true;
     this.#listeners.stop();
     this.#clients.close(code);
-    await this.#clients.gone();
+    await this.#clients.empty();
     this.#closing ??= this.#close(code, '');
     await this.#closing;
   }
 
-  /** What the source, or whoever listens, does wrong ends the server: nobody waits for ever, and `finished` tells. */
+  /** Ends the server after an error of the source or of `onActivity`; `finished` rejects with it. */
   #break(error: unknown): void {
     this.#failure ??= { error };
     void this.#finish(CloseCode.INTERNAL_ERROR);
-  }
-
-  /** Calls what others wrote. */
-  #guarded(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#break(error);
-    }
   }
 
   async #close(code: number, reason: string): Promise<void> {
@@ -205,7 +173,7 @@ export class StreamServer implements MockServer {
     this.#faults.stop();
     this.#clients.close(code, reason);
     const budget = setTimeout(() => this.#listeners.destroyConnections(), CLOSE_BUDGET_MS);
-    await this.#clients.gone();
+    await this.#clients.empty();
     clearTimeout(budget);
     this.#listeners.destroyConnections();
     try {
@@ -213,49 +181,68 @@ export class StreamServer implements MockServer {
     } catch (error) {
       this.#failure ??= { error };
     }
-    // It may have begun to listen again just before the end.
+    // The source may have resumed listening just before the end.
     this.#listeners.stop();
     if (this.#failure === undefined) this.#settle.resolve();
     else this.#settle.reject(this.#failure.error);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const objection = this.#guard.objection(request);
+    const objection = this.#admission.objectionTo(request);
     if (objection !== undefined) {
-      response.writeHead(403, { 'content-type': 'text/plain', connection: 'close' }).end(`${objection}\n`);
+      const { status, text } = objection;
+      const endpoint = splitTarget(request.url ?? '').path;
+      this.#report({ kind: 'refused', endpoint, code: status, why: text });
+      response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' }).end(`${text}\n`);
       return;
     }
     await answerRest(request, response, {
       issuer: this.#issuer,
-      tokenLifeMs: this.#tokenLifeMs,
-      isStreamPath: async (path) => (await this.#admission.endpointOf(path)) !== undefined,
+      isStreamPath: async (path) => (await this.#admission.endpointAt(path)) !== undefined,
     });
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    // Asked after the waiting, for a server may fill up or close meanwhile.
-    const verdict = this.#withinLimits(await this.#admission.judge(request));
-    const { endpoint } = verdict;
-    if (verdict.kind === 'refused') {
-      const { refusal, why, text } = verdict;
+    // The limits are applied last: the server may fill up or close while the source decides.
+    const decision = this.#withinLimits(await this.#admission.decide(request));
+    const { endpoint } = decision;
+    if (decision.kind === 'refused') {
+      const { refusal, why, body } = decision;
       const code = refusal.kind === 'status' ? { code: refusal.status } : {};
       this.#report({ kind: 'refused', endpoint, ...code, why });
-      refuse(socket, refusal, text);
+      refuse(socket, refusal, body);
       return;
     }
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#clients.serve(webSocket, socket, endpoint, verdict.claims),
-    );
+    this.#clients.accept({ request, socket, head, endpoint, token: decision.token });
   }
 
-  #withinLimits(verdict: Verdict): Verdict {
-    const { kind, endpoint } = verdict;
-    if (this.#isEnding) return refused(endpoint, { kind: 'drop' }, 'closing');
+  #withinLimits(decision: Decision): Decision {
+    const { kind, endpoint } = decision;
+    if (this.#isEnding) return { kind: 'refused', endpoint, refusal: { kind: 'drop' }, why: 'closing' };
     const isFull = this.#clients.size >= this.#limits.clients;
-    return kind === 'admitted' && isFull ? refusedBy(endpoint, 503, 'too many clients') : verdict;
+    return kind === 'admitted' && isFull ? refusedBy(endpoint, 503, 'too many clients') : decision;
   }
 
   #report(activity: ServerActivity): void {
     this.#guarded(() => this.#options.onActivity?.(activity));
   }
+
+  #guarded(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+}
+
+/**
+ * Starts a server for any source of events. It listens when this resolves.
+ *
+ * @throws {OpmasError} `USAGE` for bad options, `LOCAL` if it cannot listen on the port.
+ */
+export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
+  const server = new StreamServer(source, options);
+  await server.start();
+  return server;
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { OpmasError } from '../../core/errors.js';
 
 /** How the server checks tokens; see {@link TokenIssuer}. */
@@ -6,101 +6,143 @@ export type AuthMode = 'jwt' | 'secret' | 'none';
 
 const AUTH_MODES: readonly string[] = ['jwt', 'secret', 'none'] satisfies AuthMode[];
 
-/** What a good token says. */
+/** The serving options that a {@link TokenIssuer} takes. */
+export interface TokenIssuerOptions {
+  auth?: AuthMode;
+  secret?: string;
+  tokenLifeMs?: number;
+}
+
+/** Claims of a valid token. */
 export interface TokenClaims {
-  /** Who it is for; `anonymous` when it does not say or no token is asked for. */
+  /** `sub`; `anonymous` when the token has none, or when no token is required. */
   subject: string;
-  /** When it expires: milliseconds since 1970; `undefined` = never. */
+  /** `exp` in milliseconds since 1970; `undefined` = never. */
   expiresAtMs: number | undefined;
 }
 
-/** HS256 keys are at least as long as the hash (RFC 7518, section 3.2). jose itself takes shorter ones. */
-const SHORTEST_SECRET_BYTES = 32;
-const REFRESH_TOKEN_LIFE_MS = 7 * 24 * 3_600_000;
+/** The result of a check: the claims of a valid token, or the problem in a few words, for the log. */
+export type TokenCheck = { claims: TokenClaims } | { problem: string };
 
-/** @throws {OpmasError} `USAGE` when that is no mode, or its secret is missing or too short. */
+const DEFAULT_LIFE_MS = 3_600_000;
+const REFRESH_TOKEN_LIFE_MS = 7 * 24 * 3_600_000;
+const HEADER = encode({ alg: 'HS256', typ: 'JWT' });
+
+/** @throws {OpmasError} `USAGE` for an unknown mode, and for mode `secret` without a secret. */
 export function checkAuth(mode: AuthMode, secret: string | undefined): void {
   if (!AUTH_MODES.includes(mode)) throw new OpmasError('USAGE', `an auth mode is ${AUTH_MODES.join(', ')}`);
-  if (mode === 'secret' && Buffer.byteLength(secret ?? '') < SHORTEST_SECRET_BYTES) {
-    throw new OpmasError(
-      'USAGE',
-      secret ? 'the secret is too short for HS256' : 'auth mode "secret" needs a secret',
-      {
-        hint: `Set OPMAS_MOCK_SECRET to the server's signing secret, at least ${SHORTEST_SECRET_BYTES} bytes.`,
-      },
-    );
+  if (mode === 'secret' && !secret) {
+    throw new OpmasError('USAGE', 'auth mode "secret" needs a secret', {
+      hint: "Set OPMAS_MOCK_SECRET to the server's signing secret.",
+    });
   }
 }
 
 /**
- * Gives out tokens and checks them.
+ * Issues tokens and checks them.
  *
- * - `jwt`: any well-formed JWT that has not expired is good, whoever signed it.
- * - `secret`: HS256 with the secret; nothing else.
- * - `none`: everything is good, no token too.
+ * - `jwt`: accepts any well-formed JWT that has not expired, whoever signed it.
+ * - `secret`: accepts HS256 signatures by the secret, and tokens that it issued itself.
+ * - `none`: accepts everything, and requests without a token.
+ *
+ * Issued tokens are signed with a random key. The secret only verifies: a server that many can reach must not make
+ * tokens that the real server accepts.
  */
 export class TokenIssuer {
+  /** Life of the access tokens that login and refresh issue. */
+  readonly lifeMs: number;
   readonly #mode: AuthMode;
-  readonly #key: Uint8Array;
+  readonly #ownKey = randomBytes(32).toString('hex');
+  readonly #keys: readonly string[];
 
-  /** @throws {OpmasError} `USAGE` when the mode is `secret` and the secret is missing or too short. */
-  constructor(mode: AuthMode, secret: string | undefined) {
-    checkAuth(mode, secret);
-    this.#mode = mode;
-    this.#key = mode === 'secret' ? Buffer.from(secret!) : randomBytes(SHORTEST_SECRET_BYTES);
+  /** @throws {OpmasError} `USAGE`, as {@link checkAuth}. */
+  constructor({ auth = 'jwt', secret, tokenLifeMs = DEFAULT_LIFE_MS }: TokenIssuerOptions) {
+    checkAuth(auth, secret);
+    this.lifeMs = tokenLifeMs;
+    this.#mode = auth;
+    this.#keys = [this.#ownKey, ...(secret ? [secret] : [])];
   }
 
-  /** A good access token that lives so many milliseconds from now on; at least until the next whole second. */
-  accessToken(subject: string, lifeMs: number): Promise<string> {
-    return this.#sign({ sub: subject, type: 'access' }, lifeMs);
+  /** Issues an access token that lives so long, rounded up to the next whole second. */
+  accessToken(subject: string, lifeMs: number = this.lifeMs): string {
+    return this.#issue(subject, 'access', lifeMs);
   }
 
-  /** A token that {@link checkRefreshToken} takes. */
-  refreshToken(subject: string): Promise<string> {
-    return this.#sign({ sub: subject, type: 'refresh' }, REFRESH_TOKEN_LIFE_MS);
+  /** Issues a token that {@link checkRefreshToken} accepts, for 7 days. */
+  refreshToken(subject: string): string {
+    return this.#issue(subject, 'refresh', REFRESH_TOKEN_LIFE_MS);
   }
 
-  /** What the token says, or `undefined` when it is missing or no good. */
-  async check(token: string | undefined): Promise<TokenClaims | undefined> {
-    const claims = token === undefined ? undefined : await this.#verify(token);
-    if (claims !== undefined) return claims;
-    return this.#mode === 'none' ? { subject: 'anonymous', expiresAtMs: undefined } : undefined;
+  /** Checks an access token. */
+  check(token: string | undefined): TokenCheck {
+    const result = token ? this.#verify(token) : { problem: 'no token' };
+    if ('claims' in result || this.#mode !== 'none') return result;
+    return { claims: { subject: 'anonymous', expiresAtMs: undefined } };
   }
 
-  /** The same for a refresh token, which says so in its `type`. */
-  async checkRefreshToken(token: string): Promise<TokenClaims | undefined> {
+  /** Checks a refresh token, which says so in its claim `type`. */
+  checkRefreshToken(token: string): TokenCheck {
     return this.#verify(token, 'refresh');
   }
 
-  async #sign(claims: { sub: string; type: string }, lifeMs: number): Promise<string> {
-    const { SignJWT } = await import('jose');
-    const now = Date.now();
-    return await new SignJWT({ ...claims, jti: randomBytes(8).toString('hex') })
-      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-      .setIssuedAt(Math.floor(now / 1000))
-      .setExpirationTime(Math.ceil((now + lifeMs) / 1000))
-      .sign(this.#key);
+  #issue(subject: string, type: string, lifeMs: number): string {
+    const nowMs = Date.now();
+    const claims = {
+      sub: subject,
+      type,
+      jti: randomBytes(8).toString('hex'),
+      iat: Math.floor(nowMs / 1000),
+      exp: Math.ceil((nowMs + lifeMs) / 1000),
+    };
+    const content = `${HEADER}.${encode(claims)}`;
+    return `${content}.${signature(content, this.#ownKey)}`;
   }
 
-  async #verify(token: string, type?: string): Promise<TokenClaims | undefined> {
-    const { decodeJwt, decodeProtectedHeader, jwtVerify } = await import('jose');
-    try {
-      const payload =
-        this.#mode === 'secret'
-          ? (await jwtVerify(token, this.#key, { algorithms: ['HS256'] })).payload
-          : decodeJwt(token);
-      const { alg } = decodeProtectedHeader(token);
-      const { exp, sub } = payload;
-      // A token without a signature is no token, even for a server that does not check it.
-      if (typeof alg !== 'string' || !/^[\w-]+\.[\w-]*\.[\w-]+$/.test(token)) return undefined;
-      if (type !== undefined && payload.type !== type) return undefined;
-      if (exp !== undefined && !(Number.isFinite(exp) && exp * 1000 > Date.now())) return undefined;
-      return {
+  #verify(token: string, type?: 'refresh'): TokenCheck {
+    // An empty signature means no signature, which even a server that does not verify it refuses.
+    const [, content, header, payload, signed] = /^(([\w-]+)\.([\w-]+))\.([\w-]+)$/.exec(token) ?? [];
+    const claims = decode(payload);
+    const algorithm = decode(header)?.alg;
+    if (claims === undefined || typeof algorithm !== 'string') return { problem: 'the token is not a JWT' };
+    if (this.#mode === 'secret') {
+      const isSigned = this.#keys.some((key) => signature(content!, key) === signed);
+      if (algorithm !== 'HS256' || !isSigned) return { problem: 'the token is not signed with the secret' };
+    }
+    const { exp, nbf, sub } = claims;
+    if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 > Date.now())) {
+      return { problem: 'the token has expired' };
+    }
+    if (this.#mode === 'secret' && typeof nbf === 'number' && nbf * 1000 > Date.now()) {
+      return { problem: 'the token is not valid yet' };
+    }
+    if ((claims.type === 'refresh') !== (type === 'refresh')) {
+      return { problem: type === 'refresh' ? 'not a refresh token' : 'a refresh token, not an access token' };
+    }
+    return {
+      claims: {
         subject: typeof sub === 'string' ? sub : 'anonymous',
         expiresAtMs: exp === undefined ? undefined : exp * 1000,
-      };
-    } catch {
-      return undefined;
-    }
+      },
+    };
+  }
+}
+
+/** HS256. All arguments are strings: under jsdom a `Uint8Array` belongs to another realm and is refused. */
+function signature(content: string, key: string): string {
+  return createHmac('sha256', key).update(content).digest('base64url');
+}
+
+function encode(part: object): string {
+  return Buffer.from(JSON.stringify(part)).toString('base64url');
+}
+
+/** A part of a JWT, or `undefined` when it is no JSON object. */
+function decode(part: string | undefined): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(part ?? '', 'base64url').toString());
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { OpmasError } from '../../../src/core/errors.js';
-import { parseFault, repeats } from '../../../src/core/mock/fault.js';
+import { FAULT_EXAMPLES, parseFault, repeats } from '../../../src/core/mock/fault.js';
 
 describe('parseFault', () => {
   it.each([
-    ['close:1011@30s', { action: { kind: 'close', code: 1011 }, from: 30_000, to: 30_000, lasts: 0 }],
-    ['close:1005@0s', { action: { kind: 'close', code: 1005 }, from: 0, to: 0, lasts: 0 }],
-    ['close:4999@1m30s', { action: { kind: 'close', code: 4999 }, from: 90_000, to: 90_000, lasts: 0 }],
-    ['drop@10s..60s', { action: { kind: 'drop' }, from: 10_000, to: 60_000, lasts: 0 }],
-    ['refuse:503@5s+20s', { action: { kind: 'refuse', status: 503 }, from: 5000, to: 5000, lasts: 20_000 }],
-    ['stall@15s+10s', { action: { kind: 'stall' }, from: 15_000, to: 15_000, lasts: 10_000 }],
-    ['stall@1s..2s+500ms', { action: { kind: 'stall' }, from: 1000, to: 2000, lasts: 500 }],
-    ['garbage@1.5s', { action: { kind: 'garbage' }, from: 1500, to: 1500, lasts: 0 }],
-  ])('reads %s', (text, fault) => {
+    ['close:1011@30s', { kind: 'close', number: 1011, fromMs: 30_000, toMs: 30_000, lastsMs: 0 }],
+    ['close:1005@0s', { kind: 'close', number: 1005, fromMs: 0, toMs: 0, lastsMs: 0 }],
+    ['close:4999@1m30s', { kind: 'close', number: 4999, fromMs: 90_000, toMs: 90_000, lastsMs: 0 }],
+    ['drop@10s..60s', { kind: 'drop', fromMs: 10_000, toMs: 60_000, lastsMs: 0 }],
+    ['refuse:503@5s+20s', { kind: 'refuse', number: 503, fromMs: 5000, toMs: 5000, lastsMs: 20_000 }],
+    ['stall@15s+10s', { kind: 'stall', fromMs: 15_000, toMs: 15_000, lastsMs: 10_000 }],
+    ['stall@1s..2s+500ms', { kind: 'stall', fromMs: 1000, toMs: 2000, lastsMs: 500 }],
+    ['garbage@1.5s', { kind: 'garbage', fromMs: 1500, toMs: 1500, lastsMs: 0 }],
+  ])('parses %s', (text, fault) => {
     expect(parseFault(text)).toEqual({ ...fault, text });
     expect(repeats(parseFault(text))).toBe(text.includes('..'));
   });
@@ -24,7 +24,7 @@ describe('parseFault', () => {
     ['drop@-1s', 'cannot be read'],
     ['drop@1e3s', 'cannot be read'],
     ['DROP@1s', 'cannot be read'],
-    ['crash@1s', 'names no fault'],
+    ['crash@1s', 'of no kind'],
     ['close@1s', 'no close code'],
     ['close:999@1s', 'no close code'],
     ['close:1006@1s', 'use drop'],
@@ -36,10 +36,24 @@ describe('parseFault', () => {
     ['stall@1s', 'how long'],
     ['drop:1@1s', 'takes no number'],
     ['drop@1s+1s', 'at once'],
-    ['drop@2s..2s', 'does not grow'],
-    ['drop@2s..1s', 'does not grow'],
+    ['drop@2s..2s', 'not after its start'],
+    ['drop@2s..1s', 'not after its start'],
   ])('refuses %j: %s', (text, why) => {
     expect(() => parseFault(text)).toThrow(OpmasError);
     expect(() => parseFault(text)).toThrow(why);
+  });
+
+  it('parses the example of each kind, and names all of them in its hint', () => {
+    const examples = FAULT_EXAMPLES.split(', ');
+    expect(examples.map((example) => parseFault(example).kind)).toEqual([
+      'close',
+      'drop',
+      'refuse',
+      'stall',
+      'garbage',
+    ]);
+    expect(() => parseFault('?')).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining(FAULT_EXAMPLES) }),
+    );
   });
 });

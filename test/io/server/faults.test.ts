@@ -136,6 +136,10 @@ describe('faults on demand', () => {
 });
 
 describe('FaultPlayer', () => {
+  class NoClients extends Array<never> {
+    stall(): void {}
+  }
+
   /** Plays one fault on a clock that runs only while it is waited for, until it has come so often. */
   async function timesOf(text: string, seed: number, often: number): Promise<number[]> {
     let now = 1000;
@@ -154,7 +158,7 @@ describe('FaultPlayer', () => {
         player.stop();
         resolve();
       };
-      const player = new FaultPlayer([parseFault(text)], { clients: () => [], onFault }, seed, clock);
+      const player = new FaultPlayer([parseFault(text)], { clients: new NoClients(), onFault, seed, clock });
       player.begin();
       player.begin();
     });

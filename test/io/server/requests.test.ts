@@ -9,7 +9,12 @@ const activities: ServerActivity[] = [];
 beforeAll(async () => {
   server = await startMockServer({
     rate: 100,
-    allowOrigins: ['https://app.example', 'http://mock:8000'],
+    allowOrigins: [
+      'https://app.example',
+      'http://mock:8000',
+      'http://default-port.example:80',
+      'capacitor://app.example',
+    ],
     onActivity: (activity) => activities.push(activity),
     // The raw clients here answer no close frame.
     limits: { closePatienceMs: 20 },
@@ -177,12 +182,22 @@ describe('Host and Origin', () => {
     'evil.example:8000',
     'localhost@evil.example',
     'localhost:8000:8000',
+    'localhost:99999',
     '[::1].evil.example',
     '[::2]',
     '10.0.0.1',
     '',
   ])('refuses Host %j, which DNS could have turned to this machine', async (host) => {
     expect(await health(host)).toBe(403);
+  });
+
+  it('answers two Host headers with 400, on plain requests and on upgrades', async () => {
+    for (const host of ['localhost', 'evil.example']) {
+      const twice = [`Host: ${host}`];
+      expect(statusOf(await ask('GET', '/health', twice))).toBe(400);
+      const target = `/api/v1/ws/devices?token=${server.token}`;
+      expect(statusOf(await rawRequest(server.port, upgradeRequest(target, twice)))).toBe(400);
+    }
   });
 
   it('refuses a request without Host', async () => {
@@ -197,6 +212,8 @@ describe('Host and Origin', () => {
     'https://app.example',
     'HTTPS://APP.EXAMPLE',
     'http://mock:8000',
+    'http://default-port.example',
+    'capacitor://app.example',
   ])('takes Origin %s', async (origin) => {
     expect(await health('localhost', origin)).toBe(200);
   });
@@ -211,17 +228,124 @@ describe('Host and Origin', () => {
     'file://',
     'chrome-extension://abcdefghijklmnop',
     'http://localhost/x',
+    'http://localhost:99999',
     'http://localhost:80@evil.example',
   ])('refuses Origin %s', async (origin) => {
     expect(await health('localhost', origin)).toBe(403);
   });
 
-  it.each(['app.example', 'https://app.example/path', '*', 'null', 'https://'])(
-    'refuses to start with origin %j',
-    async (origin) => {
-      await expect(startMockServer({ allowOrigins: [origin] })).rejects.toMatchObject({ code: 'USAGE' });
+  it.each([
+    'app.example',
+    'https://app.example/path',
+    '*',
+    'https://',
+    'http://x:99999',
+    'http://x;rm',
+    'http://a b',
+  ])('refuses to start with origin %j', async (origin) => {
+    await expect(startMockServer({ allowOrigins: [origin] })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
+describe('refusals of Host and Origin', () => {
+  it.each([
+    [
+      ['Origin: https://evil.example'],
+      'localhost',
+      'Origin https://evil.example is not allowed; to allow it: --allow-origin https://evil.example',
+    ],
+    [
+      [],
+      'dev.example:80',
+      'Host dev.example:80 is not allowed; to allow it: --allow-origin http://dev.example:80',
+    ],
+    [['Origin: null'], 'localhost', 'Origin null is not allowed; to allow it: --allow-origin null'],
+    [['Origin: http://$(id).example'], 'localhost', 'Origin http://$(id).example is not allowed'],
+    [['Origin: \x9b2Jx'], 'localhost', 'Origin \\u009b2Jx is not allowed'],
+  ])(
+    'name what was refused and what allows it, to the client and in the log: %j %s',
+    async (headers, host, text) => {
+      const before = activities.length;
+      const request = upgradeRequest('/api/v1/ws/devices', headers, host);
+      const upgrade = await rawRequest(server.port, Buffer.from(request, 'latin1'));
+      const lines = ['GET /health HTTP/1.1', `Host: ${host}`, 'Connection: close', ...headers, '', ''];
+      const plain = await rawRequest(server.port, Buffer.from(lines.join('\r\n'), 'latin1'));
+      for (const answer of [upgrade, plain]) expect(answer.split(/\r?\n/)).toContain(text);
+      expect(activities.slice(before)).toMatchObject([
+        { kind: 'refused', endpoint: 'devices', code: 403, why: text },
+        { kind: 'refused', endpoint: '/health', code: 403, why: text },
+      ]);
     },
   );
+});
+
+describe('requests of web pages', () => {
+  const corsOf = (answer: string) => /^access-control-allow-origin: (.*)$/im.exec(answer)?.[1]?.trim();
+
+  it.each(['http://localhost:5173', 'https://app.example', 'capacitor://app.example'])(
+    'let a page of the accepted origin %s read every answer',
+    async (origin) => {
+      for (const [method, path, status] of [
+        ['GET', '/health', 200],
+        ['GET', '/api/v1/auth/me', 401],
+        ['POST', '/api/v1/auth/login', 422],
+        ['GET', '/nothing', 404],
+        ['GET', '/api/v1/ws/devices', 426],
+      ] as const) {
+        const answer = await ask(method, path, [`Origin: ${origin}`, 'Content-Length: 0']);
+        expect(statusOf(answer)).toBe(status);
+        expect(corsOf(answer)).toBe(origin);
+        expect(answer).toMatch(/^vary: origin\r$/im);
+      }
+    },
+  );
+
+  it.each([
+    ['/api/v1/auth/login', 'POST'],
+    ['/api/v1/auth/refresh', 'POST'],
+    ['/api/v1/auth/logout', 'POST'],
+    ['/api/v1/auth/me', 'GET'],
+    ['/health', 'GET'],
+  ])('answer the preflight for %s', async (path, method) => {
+    const answer = await ask('OPTIONS', path, [
+      'Origin: https://app.example',
+      `Access-Control-Request-Method: ${method}`,
+      'Access-Control-Request-Headers: authorization,content-type',
+    ]);
+    expect(statusOf(answer)).toBe(200);
+    expect(corsOf(answer)).toBe('https://app.example');
+    expect(answer).toMatch(new RegExp(`^access-control-allow-methods: ${method}\r$`, 'im'));
+    expect(answer).toMatch(/^access-control-allow-headers: authorization,content-type\r$/im);
+    expect(answer).toMatch(/^vary: origin\r$/im);
+  });
+
+  it('tell a page of another origin nothing', async () => {
+    for (const origin of ['https://evil.example', 'null']) {
+      const headers = [`Origin: ${origin}`, 'Access-Control-Request-Method: POST'];
+      for (const method of ['OPTIONS', 'POST']) {
+        const answer = await ask(method, '/api/v1/auth/login', headers);
+        expect(statusOf(answer)).toBe(403);
+        expect(answer).not.toMatch(/access-control/i);
+      }
+    }
+  });
+
+  it('take the origins of files and sandboxed frames when these are allowed', async () => {
+    await using open = await startMockServer({ allowOrigins: ['null', 'file://'] });
+    for (const origin of ['null', 'file://']) {
+      const lines = [
+        'GET /health HTTP/1.1',
+        'Host: localhost',
+        'Connection: close',
+        `Origin: ${origin}`,
+        '',
+        '',
+      ];
+      const answer = await rawRequest(open.port, lines.join('\r\n'));
+      expect([statusOf(answer), corsOf(answer)]).toEqual([200, origin]);
+      await new StreamClient(streamUrl(open), { headers: { origin } }).received(1);
+    }
+  });
 });
 
 it('calls an endpoint by its name, also when somebody is turned away at once', async () => {

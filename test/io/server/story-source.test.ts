@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, type MockServer, startMockServer } from '../../../src/index.js';
-import { StorySource } from '../../../src/io/server/story-source.js';
+import { StorySource } from '../../../src/io/server/mock-server.js';
 import { rawRequest, statusOf } from './raw-client.js';
 import { StreamClient, streamUrl } from './stream-client.js';
 

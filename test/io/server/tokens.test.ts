@@ -1,9 +1,17 @@
-import { SignJWT } from 'jose';
+import { execFile } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type MockServer, type MockServerOptions, startMockServer } from '../../../src/index.js';
+import {
+  type MockServer,
+  type MockServerOptions,
+  type ServerActivity,
+  startMockServer,
+} from '../../../src/index.js';
 import { StreamClient, streamUrl } from './stream-client.js';
 
-const SECRET = 'a secret that is long enough for HS256';
+const SECRET = 'a secret of the real server';
 const servers: MockServer[] = [];
 
 async function start(options: MockServerOptions = {}): Promise<MockServer> {
@@ -16,8 +24,13 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-function sign(claims: Record<string, unknown>, secret = SECRET): Promise<string> {
-  return new SignJWT(claims).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret));
+function sign(claims: Record<string, unknown>, secret = SECRET): string {
+  const content = unsigned({ alg: 'HS256' }, claims);
+  return `${content}.${signatureOf(content, secret)}`;
+}
+
+function signatureOf(content: string, secret: string): string {
+  return createHmac('sha256', secret).update(content).digest('base64url');
 }
 
 function unsigned(header: unknown, payload: unknown): string {
@@ -27,7 +40,7 @@ function unsigned(header: unknown, payload: unknown): string {
 const hourFromNow = () => Math.floor(Date.now() / 1000) + 3600;
 const hourAgo = () => Math.floor(Date.now() / 1000) - 3600;
 
-const goodTokens: [string, () => Promise<string> | string][] = [
+const goodTokens: [string, () => string][] = [
   ['of its own', () => ''],
   ['by anybody', () => sign({ sub: 'me', exp: hourFromNow() }, 'whatever')],
   ['without exp', () => sign({ sub: 'me' })],
@@ -35,11 +48,11 @@ const goodTokens: [string, () => Promise<string> | string][] = [
   ['with exp far away', () => sign({ exp: 253_402_300_799 })],
 ];
 
-const badTokens: [string, () => Promise<string> | string][] = [
+const badTokens: [string, () => string][] = [
   ['empty', () => ' '],
   ['no JWT', () => 'secret'],
-  ['two parts', async () => (await sign({})).split('.').slice(0, 2).join('.')],
-  ['five parts', async () => `${await sign({})}.a.b`],
+  ['two parts', () => sign({}).split('.').slice(0, 2).join('.')],
+  ['five parts', () => `${sign({})}.a.b`],
   ['bad base64url', () => '!!!.???.***'],
   ['payload null', () => `${unsigned({ alg: 'HS256' }, null)}.c2ln`],
   ['payload array', () => `${unsigned({ alg: 'HS256' }, [])}.c2ln`],
@@ -47,25 +60,26 @@ const badTokens: [string, () => Promise<string> | string][] = [
   ['no signature', () => `${unsigned({ alg: 'none' }, { exp: hourFromNow() })}.`],
   ['expired', () => sign({ exp: hourAgo() })],
   ['exp a string', () => `${unsigned({ alg: 'HS256' }, { exp: String(hourFromNow()) })}.c2ln`],
+  ['a refresh token', () => sign({ type: 'refresh', exp: hourFromNow() })],
   ['exp null', () => `${unsigned({ alg: 'HS256' }, { exp: null })}.c2ln`],
 ];
 
 describe('tokens on streams', () => {
   it.each(goodTokens)('takes a token %s', async (_name, make) => {
     const server = await start();
-    const client = new StreamClient(streamUrl(server, 'devices', (await make()) || server.token));
+    const client = new StreamClient(streamUrl(server, 'devices', make() || server.token));
     expect(JSON.parse((await client.received(1))[0]!)).toHaveProperty('type');
   });
 
   it.each(badTokens)('closes a bad token with 4001 after accept: %s', async (_name, make) => {
     const server = await start();
-    const { code, reason, messages } = await new StreamClient(streamUrl(server, 'devices', await make())).end;
+    const { code, reason, messages } = await new StreamClient(streamUrl(server, 'devices', make())).end;
     expect({ code, reason, messages }).toEqual({ code: 4001, reason: 'Authentication failed', messages: [] });
   });
 
   it.each(badTokens)('answers a bad token with a bare 403 when told so: %s', async (_name, make) => {
     const server = await start({ refuse: 'http' });
-    const { status, messages } = await new StreamClient(streamUrl(server, 'devices', await make())).end;
+    const { status, messages } = await new StreamClient(streamUrl(server, 'devices', make())).end;
     expect({ status, messages }).toEqual({ status: 403, messages: [] });
   });
 
@@ -76,40 +90,100 @@ describe('tokens on streams', () => {
     expect((await new StreamClient(streamUrl(refusing, 'agents', '')).end).status).toBe(403);
   });
 
-  it('takes the token from Authorization as well', async () => {
+  it('does not take a token from the Authorization header, which no browser can send', async () => {
     const server = await start();
     const headers = { authorization: `Bearer ${server.token}` };
-    await new StreamClient(streamUrl(server, 'rules', ''), { headers }).received(1);
+    expect((await new StreamClient(streamUrl(server, 'rules', ''), { headers }).end).code).toBe(4001);
+  });
+
+  it.each([
+    ['no token', () => ''],
+    ['the token has expired', () => sign({ exp: hourAgo() })],
+    ['the token is not a JWT', () => 'secret'],
+    ['a refresh token, not an access token', () => sign({ type: 'refresh' })],
+  ])('names the problem to its starter: %s', async (problem, make) => {
+    const activities: ServerActivity[] = [];
+    const server = await start({ onActivity: (activity) => activities.push(activity) });
+    await new StreamClient(streamUrl(server, 'rules', make())).end;
+    expect(activities).toEqual([{ kind: 'refused', endpoint: 'rules', code: 4001, why: problem }]);
   });
 
   it('mode secret: takes HS256 with its secret only', async () => {
     const server = await start({ auth: 'secret', secret: SECRET });
     await new StreamClient(streamUrl(server)).received(1);
-    await new StreamClient(streamUrl(server, 'devices', await sign({ exp: hourFromNow() }))).received(1);
-    const other = await sign({ exp: hourFromNow() }, `${SECRET}!`);
+    await new StreamClient(streamUrl(server, 'devices', sign({ exp: hourFromNow() }))).received(1);
+    const other = sign({ exp: hourFromNow() }, `${SECRET}!`);
     const forged = `${unsigned({ alg: 'none' }, { exp: hourFromNow() })}.c2ln`;
-    for (const token of [other, forged, await sign({ exp: hourAgo() })]) {
+    for (const token of [other, forged, sign({ exp: hourAgo() })]) {
       expect((await new StreamClient(streamUrl(server, 'devices', token)).end).code).toBe(4001);
     }
   });
 
-  it.each([undefined, '', 'too short for HS256'])(
-    'mode secret: refuses to start with secret %j',
-    async (secret) => {
-      const options = secret === undefined ? {} : { secret };
-      await expect(startMockServer({ auth: 'secret', ...options })).rejects.toMatchObject({
-        name: 'OpmasError',
-        code: 'USAGE',
-        hint: expect.stringContaining('OPMAS_MOCK_SECRET'),
-      });
-    },
-  );
+  it('mode secret: the secret may be short, as that of the real server may be', async () => {
+    const server = await start({ auth: 'secret', secret: 'short' });
+    await new StreamClient(streamUrl(server, 'devices', sign({ exp: hourFromNow() }, 'short'))).received(1);
+  });
+
+  it('mode secret: issues tokens that it accepts and that the server with that secret does not', async () => {
+    const server = await start({ auth: 'secret', secret: SECRET });
+    const login = await fetch(`${server.url.replace('ws', 'http')}/api/v1/auth/login`, {
+      method: 'POST',
+      body: new URLSearchParams({ username: 'ada', password: 'x' }),
+    });
+    const { access_token, refresh_token } = (await login.json()) as Record<string, string>;
+    for (const token of [access_token!, refresh_token!, server.token, await server.createToken()]) {
+      const [, content = '', signature] = /^(.*)\.(.*)$/.exec(token) ?? [];
+      expect(signature).not.toBe(signatureOf(content, SECRET));
+    }
+    await new StreamClient(streamUrl(server, 'devices', access_token)).received(1);
+    await new StreamClient(streamUrl(server, 'devices', await server.createToken())).received(1);
+  });
+
+  it.each([undefined, ''])('mode secret: refuses to start with secret %j', async (secret) => {
+    const options = secret === undefined ? {} : { secret };
+    await expect(startMockServer({ auth: 'secret', ...options })).rejects.toMatchObject({
+      name: 'OpmasError',
+      code: 'USAGE',
+      hint: expect.stringContaining('OPMAS_MOCK_SECRET'),
+    });
+  });
 
   it('mode none: takes anything and nothing', async () => {
     const server = await start({ auth: 'none' });
     for (const token of ['', 'nonsense', server.token]) {
       await new StreamClient(streamUrl(server, 'system', token)).received(1);
     }
+  });
+
+  it('gives the token that it hands out the life that was asked for', async () => {
+    const lifeOf = (token: string) => {
+      const { exp, iat } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
+      return exp - iat;
+    };
+    const short = await start({ tokenLifeMs: 2000 });
+    expect(lifeOf(short.token)).toBeLessThanOrEqual(3);
+    expect(lifeOf(await short.createToken())).toBeLessThanOrEqual(3);
+    const byDefault = await start();
+    expect(lifeOf(byDefault.token)).toBeGreaterThanOrEqual(30 * 24 * 3600);
+    expect(lifeOf(await byDefault.createToken())).toBeLessThanOrEqual(3601);
+  });
+
+  it('issues and checks tokens where `Uint8Array` belongs to another realm, as under jsdom', async () => {
+    const program = `
+      const { runInNewContext } = await import('node:vm');
+      globalThis.Uint8Array = runInNewContext('Uint8Array');
+      const { startMockServer } = await import('./dist/index.js');
+      for (const options of [{}, { auth: 'secret', secret: 'x' }]) {
+        const server = await startMockServer(options);
+        const url = server.url.replace('ws', 'http') + '/api/v1/auth/me';
+        const answer = await fetch(url, { headers: { authorization: 'Bearer ' + server.token } });
+        console.log(answer.status);
+        await server.close();
+      }`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], {
+      cwd: resolve(import.meta.dirname, '../../..'),
+    });
+    expect(stdout).toBe('200\n200\n');
   });
 
   it('closes a stream with 4001 when its token expires', async () => {
@@ -178,7 +252,8 @@ describe('login and refresh', () => {
     const { access_token } = (await answer.json()) as Grant;
     const { code } = await new StreamClient(streamUrl(server, 'devices', access_token)).end;
     expect(code).toBe(4001);
-    const me = await fetch(`${server.url.replace('ws', 'http')}/api/v1/auth/me?token=${access_token}`);
+    const headers = { authorization: `Bearer ${access_token}` };
+    const me = await fetch(`${server.url.replace('ws', 'http')}/api/v1/auth/me`, { headers });
     expect(me.status).toBe(401);
   });
 
@@ -199,6 +274,13 @@ describe('login and refresh', () => {
     expect(answer.status).toBe(status);
     expect(await answer.text()).not.toContain('access_token');
     if (status === 307) expect(answer.headers.get('location')).toBe('/api/v1/auth/login');
+  });
+
+  it('answers a logout', async () => {
+    const server = await start();
+    const withToken = { authorization: `Bearer ${server.token}` };
+    expect((await post(server, '/api/v1/auth/logout', json, '', withToken)).status).toBe(200);
+    expect((await post(server, '/api/v1/auth/logout', json, '')).status).toBe(401);
   });
 
   it('does not take an access token for a refresh token', async () => {
