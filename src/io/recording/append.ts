@@ -1,26 +1,26 @@
 import type { FileHandle } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { OpmasError } from '../../core/errors.js';
-import { LineView } from '../../core/recording/line-view.js';
-import { GzipDamage, gunzip } from './gunzip.js';
-import { localError } from './part-file.js';
+import { parseLine } from '../../core/recording/parse-line.js';
+import { GzipDamage, gunzip } from './gzip.js';
 import { RecordingReader } from './reader.js';
 import { isGzip } from './source.js';
+import { localError } from './write-failure.js';
 
 const LF = 0x0a;
 const BLOCK_BYTES = 64 * 1024;
-/** How a gzip member of ours begins: no name, no time. */
+/** Start of a gzip member of ours: no name, no time. */
 const MEMBER_START = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
-/** A torn member is unpacked in memory; ours end after 4 MiB of lines, and one line has 64 MiB at most. */
+/** A torn member is unpacked in memory; ours end after 4 MiB of lines, and a line has 64 MiB at most. */
 const MAX_REPAIR_BYTES = 128 * 1024 * 1024;
 
-/** What had to be done before lines can be appended, for a message; `undefined` when nothing. */
+/** A sentence about a repair; `undefined` when nothing was torn. */
 export type Repair = string | undefined;
 
 /**
- * Makes a recording ready to be appended to: looks whether it is one, and cuts a torn tail off.
+ * Prepares a recording for appending: checks that it is one of ours, and cuts a torn tail off.
  *
- * @throws {OpmasError} `DATA` when it is no recording, one of a newer format, or damaged beyond repair.
+ * @throws {OpmasError} `DATA` when it is not a recording, has a newer format, or is damaged beyond repair.
  */
 export async function prepareAppend(path: string, handle: FileHandle, compressed: boolean): Promise<Repair> {
   const { size } = await handle.stat();
@@ -36,12 +36,12 @@ export async function prepareAppend(path: string, handle: FileHandle, compressed
 
 function misnamed(path: string, compressed: boolean): OpmasError {
   const what = compressed
-    ? 'is no gzip data, though its name ends in .gz'
+    ? 'is not gzip data, though its name ends in .gz'
     : 'is gzip data, but its name does not end in .gz';
   return new OpmasError('DATA', `${path} ${what}`, { hint: 'Rename it, or choose another file with -o.' });
 }
 
-/** Refuses a file whose first lines do not say when they were received: lines of ours have no place among them. */
+/** Refuses a file whose first lines have no time of receipt: lines of ours do not belong among them. */
 async function refuseForeign(path: string): Promise<void> {
   await using reader = await RecordingReader.open([path]);
   let line = reader.next();
@@ -59,7 +59,8 @@ async function repairText(path: string, handle: FileHandle, size: number): Promi
   if (end === size) return undefined;
   if (size - end <= MAX_REPAIR_BYTES) {
     const tail = await readRange(handle, end, size);
-    if (new LineView().read(tail, 0, tail.length) !== undefined) {
+    if (parseLine(tail) !== undefined) {
+      // The last line lacks nothing but its line feed.
       await handle.appendFile('\n');
       return undefined;
     }
@@ -68,7 +69,7 @@ async function repairText(path: string, handle: FileHandle, size: number): Promi
   return `${path}: the last line was torn; its ${size - end} bytes were cut off`;
 }
 
-/** The offset after the last line feed; 0 when there is none. */
+/** Returns the offset after the last line feed; 0 when there is none. */
 export async function endOfLastLine(handle: FileHandle, size: number): Promise<number> {
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - BLOCK_BYTES);
@@ -90,7 +91,7 @@ async function repairGzip(path: string, handle: FileHandle, size: number): Promi
   const lines = text.subarray(0, text.lastIndexOf(LF) + 1);
   await handle.truncate(start);
   if (lines.length > 0) await handle.appendFile(gzipSync(lines));
-  return `${path}: the gzip data was torn; all whole lines of it were kept`;
+  return `${path}: the gzip data was torn; all its whole lines were kept`;
 }
 
 function beyondRepair(path: string): OpmasError {
@@ -99,7 +100,7 @@ function beyondRepair(path: string): OpmasError {
   });
 }
 
-/** Unpacks from a place on. @param all Whether to keep all of it, else only its last block. */
+/** Unpacks from an offset on. @param all Keep all of the text; otherwise only its last block. */
 async function unpackFrom(
   path: string,
   handle: FileHandle,
@@ -124,6 +125,7 @@ async function unpackFrom(
   return { text: Buffer.concat(blocks), isWhole };
 }
 
+/** Finds the last member that looks like ours; members of other programs may begin differently. */
 async function startOfLastMember(handle: FileHandle, size: number): Promise<number | undefined> {
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - BLOCK_BYTES);

@@ -3,38 +3,39 @@ import { OpmasError } from '../../core/errors.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import { RECEIVED_AT } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
-import { GzipDamage } from './gunzip.js';
+import { GzipDamage } from './gzip.js';
 import { type Place, type ReadProblem, ReadProblems } from './read-problems.js';
 import type { OpenSource } from './source.js';
 
-/** A longer line is an error: no server of ours sends one, and memory has to end somewhere. */
-const MAX_LINE = 64 * 1024 * 1024;
+/** A longer line is an error: no server of ours sends one, and memory is limited. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
+const NOTHING = Buffer.alloc(0);
 
-/** Goes through the lines of one source: {@link next} while it says so, {@link fill} when it wants more bytes. */
+/** Moves through the lines of one source: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
 export class RecordingCursor {
   readonly line: LineView;
-  readonly name: string;
   readonly #source: OpenSource;
   readonly #problems: ReadProblems;
 
-  /** What is being split at its line feeds, and how far. */
-  #segment: Buffer = Buffer.alloc(0);
+  /** Bytes that are being split at their line feeds, and the offset of the next line. */
+  #block: Buffer = NOTHING;
   #at = 0;
-  /** What follows the segment already. */
-  #rest: Buffer | undefined;
-  /** Beginning of a line whose end has not come yet. */
+  /** Bytes that follow the block. */
+  #rest: Buffer = NOTHING;
+  /** Copies of the beginning of a line whose end has not come yet. */
   #pieces: Buffer[] = [];
   #piecesLength = 0;
-  /** Bytes of value 0 before it. */
+  /** Number of zero bytes before it. */
   #hole = 0;
   #isLast = false;
-  /** Whether lines need not be looked at for UTF-8 one by one. */
-  #isSurelyText = true;
+  /** `true` when the whole block is UTF-8, so that its lines need no check. */
+  #isUtf8 = true;
 
+  /** Number of the current line, from 1, its offset and that of the line after it. */
   #number = 0;
   #offset = 0;
   #nextOffset = 0;
@@ -46,74 +47,60 @@ export class RecordingCursor {
   ) {
     this.line = new LineView({ skipJsonCheck, memory: source.memory });
     this.#source = source;
-    this.name = source.name;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);
   }
 
-  /** Number of the current line in its file, from 1. */
-  get number(): number {
-    return this.#number;
-  }
-
-  /** Offset of the current line in its file (in the unpacked data). */
-  get offset(): number {
-    return this.#offset;
-  }
-
   /**
-   * Moves {@link line} to the next line of a recording.
+   * Moves {@link line} to the next line of the recording.
    *
-   * @returns `false` when {@link fill} has to bring more bytes first.
-   * @throws {OpmasError} `DATA` when this is no recording, or one of a newer format.
+   * @returns `false` when {@link fill} has to bring more bytes.
+   * @throws {OpmasError} `DATA` when this is not a recording, or has a newer format.
    */
   next(): boolean {
     for (;;) {
-      while (this.#at < this.#segment.length) {
-        const feed = this.#segment.indexOf(LF, this.#at);
+      while (this.#at < this.#block.length) {
+        const feed = this.#block.indexOf(LF, this.#at);
         if (feed < 0 && !this.#isLast) break;
         const start = this.#at;
-        const end = feed < 0 ? this.#segment.length : feed;
+        const end = feed < 0 ? this.#block.length : feed;
         this.#at = feed < 0 ? end : feed + 1;
         this.#number++;
         this.#offset = this.#nextOffset;
         this.#nextOffset += this.#hole + this.#at - start;
-        if (this.#take(start, end, feed < 0)) return true;
+        if (this.#read(start, end, feed < 0)) return true;
       }
-      this.#keep(this.#segment.subarray(this.#at));
-      if (this.#rest === undefined) {
-        this.#segment = Buffer.alloc(0);
-        this.#at = 0;
+      this.#keep(this.#block.subarray(this.#at));
+      if (this.#rest.length === 0) {
+        this.#begin(NOTHING);
         return false;
       }
       this.#begin(this.#rest);
-      this.#rest = undefined;
+      this.#rest = NOTHING;
     }
   }
 
   /**
-   * Brings more bytes; what {@link line} says ends with it.
+   * Brings more bytes; the current line becomes invalid.
    *
    * @returns `false` at the end of the source.
-   * @throws {OpmasError} `DATA` when there was no line of a recording in it, or a line is too long.
+   * @throws {OpmasError} `DATA` when the source had no good line, or a line is too long.
    */
   async fill(): Promise<boolean> {
     for (;;) {
       const block = await this.#nextBlock();
       if (block === undefined) return this.#finish();
-      const feed = this.#pieces.length === 0 ? 0 : block.indexOf(LF);
-      if (feed < 0) {
-        this.#keep(block);
-        continue;
-      }
       if (this.#pieces.length === 0) {
         this.#begin(block);
-      } else {
+        return true;
+      }
+      const feed = block.indexOf(LF);
+      if (feed >= 0) {
         this.#begin(Buffer.concat([...this.#pieces, block.subarray(0, feed + 1)]));
         this.#rest = block.subarray(feed + 1);
-        this.#pieces = [];
-        this.#piecesLength = 0;
+        this.#dropPieces();
+        return true;
       }
-      return true;
+      this.#keep(block);
     }
   }
 
@@ -127,58 +114,67 @@ export class RecordingCursor {
       const where = `line ${this.#number + 1} (byte ${this.#nextOffset} of the unpacked data)`;
       const what = `the gzip data is torn or damaged (${error.message}) at ${where}`;
       this.#problems.report('torn gzip', what, this.#nextPlace);
-      // What stands there of a line is part of the same damage.
-      this.#pieces = [];
+      // The beginning of a line there is part of the same damage.
+      this.#dropPieces();
       return undefined;
     }
   }
 
-  #begin(segment: Buffer): void {
-    this.#segment = segment;
+  #begin(block: Buffer): void {
+    this.#block = block;
     this.#at = 0;
-    // JSON is UTF-8 (RFC 8259, section 8.1). One look at all of it costs next to nothing; it may end in a character.
-    this.#isSurelyText = isUtf8(segment);
+    // JSON is UTF-8 (RFC 8259, section 8.1). One check of a block costs next to nothing, but it may end in a character.
+    this.#isUtf8 = isUtf8(block);
   }
 
-  /** Keeps a copy of the beginning of a line: its block will be overwritten. A hole may be of any length. */
+  /** Keeps a copy of the beginning of a line, because its block will be overwritten. A hole may have any length. */
   #keep(bytes: Buffer): void {
     const start = this.#piecesLength === 0 ? endOfZeros(bytes, 0, bytes.length) : 0;
     this.#hole += start;
     if (start === bytes.length) return;
-    const piece = bytes.subarray(start);
-    this.#piecesLength += piece.length;
-    if (this.#piecesLength > MAX_LINE) {
-      const where = `${this.name}:${this.#number + 1}: the line (from byte ${this.#nextOffset} on)`;
+    this.#piecesLength += bytes.length - start;
+    if (this.#piecesLength > MAX_LINE_BYTES) {
+      const where = `${this.#source.name}:${this.#number + 1}: the line (from byte ${this.#nextOffset} on)`;
       throw new OpmasError('DATA', `${where} is longer than 64 MiB`);
     }
-    this.#pieces.push(Buffer.from(piece));
+    this.#pieces.push(Buffer.from(bytes.subarray(start)));
+  }
+
+  #dropPieces(): void {
+    this.#pieces = [];
+    this.#piecesLength = 0;
   }
 
   #finish(): boolean {
-    if (this.#pieces.length > 0 && !this.#isLast) {
-      this.#isLast = true;
+    const isFirst = !this.#isLast;
+    this.#isLast = true;
+    if (this.#pieces.length > 0 && isFirst) {
       this.#begin(Buffer.concat(this.#pieces));
-      this.#pieces = [];
+      this.#dropPieces();
       return true;
     }
-    this.#isLast = true;
     if (this.#hole > 0) this.#reportHole(this.#nextPlace);
     this.#problems.finish(this.#nextPlace);
     return false;
   }
 
-  /** @returns Whether this is a line to look at. */
-  #take(from: number, to: number, isTorn: boolean): boolean {
-    let start = from;
+  /** @returns `true` when `block[from..to)` is a line of a recording. */
+  #read(from: number, to: number, isTorn: boolean): boolean {
+    const block = this.#block;
+    let start = this.#number === 1 ? this.#skipByteOrderMark(from, to) : from;
     let end = to;
-    if (this.#number === 1) start = this.#skipMark(start, end);
-    if (this.#segment[start] === 0 || this.#hole > 0) start = this.#skipHole(start, end);
-    if (end > start && this.#segment[end - 1] === CR) end--;
-    if (isBlank(this.#segment, start, end)) return false;
-    const isText = this.#isSurelyText || isUtf8(this.#segment.subarray(start, end));
-    const kind = isText ? this.line.read(this.#segment, start, end) : undefined;
+    if (block[start] === 0 || this.#hole > 0) {
+      const afterHole = endOfZeros(block, start, end);
+      this.#hole += afterHole - start;
+      start = afterHole;
+      this.#reportHole({ line: this.#number, offset: this.#offset });
+    }
+    if (end > start && block[end - 1] === CR) end--;
+    if (isBlank(block, start, end)) return false;
+    const isText = this.#isUtf8 || isUtf8(block.subarray(start, end));
+    const kind = isText ? this.line.read(block, start, end) : undefined;
     if (kind === undefined) {
-      this.#complain(start, end, isTorn);
+      this.#reportBadLine(block.subarray(start, end), isTorn);
       return false;
     }
     if (kind === 'connection') this.#checkVersion();
@@ -186,19 +182,12 @@ export class RecordingCursor {
     return true;
   }
 
-  #skipMark(start: number, end: number): number {
-    const [first, second, third] = this.#segment.subarray(start, Math.min(end, start + 3));
+  #skipByteOrderMark(start: number, end: number): number {
+    const [first, second, third] = this.#block.subarray(start, Math.min(end, start + 3));
     if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-      throw new OpmasError('DATA', `${this.name}:1: UTF-16 text; a recording is UTF-8`);
+      throw new OpmasError('DATA', `${this.#source.name}:1: UTF-16 text; a recording is UTF-8`);
     }
     return first === 0xef && second === 0xbb && third === 0xbf ? start + 3 : start;
-  }
-
-  #skipHole(start: number, end: number): number {
-    const at = endOfZeros(this.#segment, start, end);
-    this.#hole += at - start;
-    this.#reportHole(this.#place);
-    return at;
   }
 
   #reportHole(place: Place): void {
@@ -207,13 +196,16 @@ export class RecordingCursor {
     this.#hole = 0;
   }
 
-  #complain(start: number, end: number, isTorn: boolean): void {
-    const length = `${end - start} bytes from byte ${this.#offset} on`;
-    if (isTorn && (this.#problems.isRecording || looksLikeOurs(this.#segment.subarray(start, end)))) {
-      this.#problems.report('torn tail', `the last line is torn (${length})`, this.#place);
+  #reportBadLine(line: Buffer, isTorn: boolean): void {
+    const place = { line: this.#number, offset: this.#offset };
+    const length = `${line.length} bytes from byte ${this.#offset} on`;
+    // The start of a line of ours, cut anywhere, is a torn tail even when there is no whole line before it.
+    const looksOurs = RECEIVED_AT.startsWith(line.toString('latin1', 0, RECEIVED_AT.length));
+    if (isTorn && (this.#problems.isRecording || looksOurs)) {
+      this.#problems.report('torn tail', `the last line is torn (${length})`, place);
     } else {
-      const what = isUtf8(this.#segment.subarray(start, end)) ? 'not a JSON object' : 'not UTF-8';
-      this.#problems.report('bad line', `${what} (${length})`, this.#place);
+      const what = isUtf8(line) ? 'not a JSON object' : 'not UTF-8';
+      this.#problems.report('bad line', `${what} (${length})`, place);
     }
   }
 
@@ -223,18 +215,13 @@ export class RecordingCursor {
     const { format, recorder } = connection;
     throw new OpmasError(
       'DATA',
-      `${this.name}:${this.#number}: format ${format}, written by ${recorder || 'somebody'}, is newer than ` +
-        `format ${FORMAT_VERSION}, which this version reads`,
+      `${this.#source.name}:${this.#number}: format ${format}, written by ${recorder || 'an unknown program'}, ` +
+        `is newer than format ${FORMAT_VERSION}, which this version reads`,
       { hint: 'Install a newer opmas-ws: npm install -g opmas-ws@latest' },
     );
   }
 
-  /** Where the current line is. */
-  get #place(): Place {
-    return { line: this.#number, offset: this.#offset };
-  }
-
-  /** Where the line after it begins. */
+  /** Place of the line after the current one. */
   get #nextPlace(): Place {
     return { line: this.#number + 1, offset: this.#nextOffset };
   }
@@ -252,9 +239,4 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
     if (byte !== SPACE && byte !== TAB && byte !== CR) return false;
   }
   return true;
-}
-
-/** Whether the text could be the beginning of a line of ours, cut anywhere. */
-function looksLikeOurs(text: Buffer): boolean {
-  return RECEIVED_AT.startsWith(text.toString('latin1', 0, RECEIVED_AT.length));
 }

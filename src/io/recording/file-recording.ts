@@ -1,30 +1,31 @@
 import type { FileHandle } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
-import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
+import { joinBatches, type LifecycleEntry, type LineBatch } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { FileLock } from '../file-lock.js';
-import { countLines, localError, WriteFailure } from './part-file.js';
-import { PartSequence } from './part-sequence.js';
-import { removeFile, replaceFile } from './target.js';
+import { removeFile, replaceFile } from './recording-files.js';
+import { countLines } from './segment.js';
+import { SegmentedWriter } from './segmented-writer.js';
+import { localError, WriteFailure } from './write-failure.js';
 import type { RecordingWriter, RecordOptions } from './writer.js';
 
-/** How often to look whether somebody has deleted, renamed or cut the file. */
+/** Interval of the checks whether someone else has deleted, renamed or cut the file. */
 const EXAMINE_MS = 2000;
 const LF = 0x0a;
 
-/** What a {@link FileRecording} begins with. */
+/** An opened file that a {@link FileRecording} writes to. */
 export interface OpenedRecording {
   path: string;
   handle: FileHandle;
-  /** Bytes that are in the file. */
+  /** Bytes in the file. */
   size: number;
-  /** `undefined` for pipes and devices, which nobody can take away either. */
+  /** `undefined` for pipes and devices, which are never deleted or renamed either. */
   lock: FileLock | undefined;
-  /** Whether the file was created just now; it goes again when nothing is recorded. */
+  /** `true` when the file was created just now; it is removed again when nothing is recorded. */
   isNew: boolean;
-  /** Where it stands until its first lines are written: then it takes the place of what has its path now. */
+  /** Path of the file until its first lines are written; then it replaces the file at `path`. */
   provisionalPath?: string;
 }
 
@@ -34,29 +35,29 @@ interface WaitingBatch {
   reject(error: OpmasError): void;
 }
 
-/** Writes batches into the files of a recording, decides when the next file begins, and keeps account. */
+/** Writes batches into the segments of a recording, decides when the next segment begins, and counts lines. */
 export class FileRecording implements RecordingWriter {
   readonly #options: RecordOptions;
   readonly #clock: Clock;
   readonly #lock: FileLock | undefined;
   readonly #isNew: boolean;
   #provisionalPath: string | undefined;
-  readonly #parts: PartSequence;
-  /** The last of the tasks that wait for each other. */
+  readonly #segments: SegmentedWriter;
+  /** The last of the tasks that run one after another. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Batches that wait for the one before. */
   #waiting: WaitingBatch[] = [];
-  /** Where they are put together. */
-  #gathered: Buffer = Buffer.alloc(0);
+  /** Memory in which waiting batches are joined. */
+  #joined: Buffer = Buffer.alloc(0);
   #examineTimer: NodeJS.Timeout | undefined;
   #isExamining = false;
-  #startedAt: number;
+  #segmentStartMs: number;
 
   #given = 0;
   #lines = 0;
   #bytes = 0;
   #failure: OpmasError | undefined;
-  #failureIsKnown = false;
+  #isFailureReported = false;
   #closing: Promise<void> | undefined;
 
   constructor(opened: OpenedRecording, options: RecordOptions) {
@@ -66,13 +67,13 @@ export class FileRecording implements RecordingWriter {
     this.#lock = lock;
     this.#isNew = isNew;
     this.#provisionalPath = provisionalPath;
-    this.#parts = new PartSequence(path, handle, size, (task) => this.#exclusively(task));
-    this.#startedAt = this.#clock.monotonicMs();
+    this.#segments = new SegmentedWriter(path, handle, size, (task) => this.#exclusively(task));
+    this.#segmentStartMs = this.#clock.monotonicMs();
     if (lock !== undefined) this.#examineTimer = setInterval(() => this.#examineSoon(), EXAMINE_MS).unref();
   }
 
   get path(): string {
-    return this.#parts.path;
+    return this.#segments.path;
   }
 
   get lines(): number {
@@ -84,11 +85,11 @@ export class FileRecording implements RecordingWriter {
   }
 
   get size(): number {
-    return this.#parts.totalSize;
+    return this.#segments.totalSize;
   }
 
-  get parts(): number {
-    return this.#parts.count;
+  get files(): number {
+    return this.#segments.count;
   }
 
   get lostLines(): number {
@@ -105,26 +106,25 @@ export class FileRecording implements RecordingWriter {
   close(): Promise<void> {
     clearInterval(this.#examineTimer);
     this.#closing ??= this.#exclusively(async () => {
-      // Pipes and devices are nobody's to take away.
       const provisional = this.#provisionalPath;
-      const looks = this.#lock !== undefined && this.#failure === undefined && provisional === undefined;
-      this.#tell(await this.#parts.close(looks).catch((error) => this.#fail(error)));
-      if (provisional !== undefined) await this.#giveUp(provisional);
-      else if (this.#isNew && this.#given === 0) await this.#parts.removeEmpty();
+      const examines = this.#lock !== undefined && this.#failure === undefined && provisional === undefined;
+      this.#notify(await this.#segments.close(examines).catch((error) => this.#fail(error)));
+      if (provisional !== undefined) await this.#discard(provisional);
+      else if (this.#isNew && this.#given === 0) await this.#segments.removeEmpty();
       await this.#lock?.release();
-      if (this.#failure !== undefined && !this.#failureIsKnown) throw this.#failure;
+      if (this.#failure !== undefined && !this.#isFailureReported) throw this.#failure;
     });
     return this.#closing;
   }
 
-  /** Writes all batches that have come while the one before was written: a disk likes large pieces. */
+  /** Writes all batches that came while the last write was under way: large writes are faster. */
   async #writeWaiting(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = [];
-    const joined = this.#joined(waiting.map(({ batch }) => batch));
-    this.#given += joined.count;
+    const batch = this.#join(waiting.map((one) => one.batch));
+    this.#given += batch.count;
     try {
-      if (this.#failure === undefined) await this.#writeLines(joined);
+      if (this.#failure === undefined) await this.#writeLines(batch);
     } catch (error) {
       this.#fail(error);
     }
@@ -132,94 +132,76 @@ export class FileRecording implements RecordingWriter {
       if (this.#failure === undefined) resolve();
       else reject(this.#failure);
     }
-    if (this.#failure !== undefined) this.#failureIsKnown = true;
+    if (this.#failure !== undefined) this.#isFailureReported = true;
   }
 
-  /** The first lines are written: now the old file can go. */
-  async #takePlace(provisionalPath: string): Promise<void> {
-    await this.#parts.flush();
-    await replaceFile(this.path, provisionalPath);
-    this.#provisionalPath = undefined;
-  }
-
-  /** No line came, or the first could not be written: the old file stays, and nothing of the new one. */
-  async #giveUp(provisionalPath: string): Promise<void> {
-    await removeFile(provisionalPath).catch((error) => this.#fail(error));
-    this.#lines = 0;
-    this.#bytes = 0;
-  }
-
-  #joined(batches: readonly LineBatch[]): LineBatch {
+  #join(batches: readonly LineBatch[]): LineBatch {
     if (batches.length === 1) return batches[0] as LineBatch;
-    let used = 0;
-    const entries: LifecycleEntry[] = [];
     const length = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    if (length > this.#gathered.length) this.#gathered = Buffer.allocUnsafeSlow(length);
-    for (const { bytes, lifecycle = [] } of batches) {
-      for (const entry of lifecycle) {
-        entries.push({ ...entry, start: entry.start + used, end: entry.end + used });
-      }
-      used += bytes.copy(this.#gathered, used);
-    }
-    return {
-      bytes: this.#gathered.subarray(0, used),
-      count: batches.reduce((sum, { count }) => sum + count, 0),
-      lifecycle: entries,
-    };
+    if (length > this.#joined.length) this.#joined = Buffer.allocUnsafeSlow(length);
+    return joinBatches(batches, this.#joined);
   }
 
   async #writeLines({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
     const { rotateMs, rotateBytes } = this.#options;
-    const age = this.#clock.monotonicMs() - this.#startedAt;
-    if (rotateMs !== undefined && this.#parts.hasLines && age >= rotateMs) await this.#rotate(bytes);
+    const ageMs = this.#clock.monotonicMs() - this.#segmentStartMs;
+    if (rotateMs !== undefined && this.#segments.hasLines && ageMs >= rotateMs) await this.#rotate(bytes);
     if (rotateBytes === undefined) return this.#append(bytes, count, lifecycle);
-    let rest = bytes;
+    let start = 0;
     let left = count;
-    while (rest.length > 0) {
-      const end = this.#endOfRoom(rest, rotateBytes);
-      if (end === 0) {
+    while (start < bytes.length) {
+      const rest = bytes.subarray(start);
+      const length = this.#lengthThatFits(rest, rotateBytes);
+      if (length === 0) {
         await this.#rotate(rest);
         continue;
       }
-      const lines = end === rest.length ? left : countLines(rest.subarray(0, end));
-      const start = bytes.length - rest.length;
-      const entries = lifecycle.filter((entry) => entry.start >= start && entry.start < start + end);
-      await this.#append(rest.subarray(0, end), lines, entries);
-      rest = rest.subarray(end);
+      const end = start + length;
+      const lines = end === bytes.length ? left : countLines(bytes.subarray(start, end));
+      const entries = lifecycle.filter((entry) => entry.start >= start && entry.start < end);
+      await this.#append(bytes.subarray(start, end), lines, entries);
+      start = end;
       left -= lines;
     }
   }
 
-  /** How much of the lines goes into the current file; 0 when it is full. A file takes one line at least. */
-  #endOfRoom(lines: Buffer, limit: number): number {
-    const { size, hasLines, isCompressed } = this.#parts;
+  /** Returns how many bytes of the lines go into the current segment; 0 when it is full. It takes at least one line. */
+  #lengthThatFits(lines: Buffer, limit: number): number {
+    const { size, hasLines, isCompressed } = this.#segments;
     const room = limit - size;
     if (lines.length <= room) return lines.length;
-    // What lines come to when they are compressed is known afterwards.
+    // The compressed size of lines is known only afterwards.
     if (isCompressed) return room > 0 || !hasLines ? lines.length : 0;
     const end = room > 0 ? lines.lastIndexOf(LF, room - 1) + 1 : 0;
     return end > 0 || hasLines ? end : lines.indexOf(LF) + 1;
   }
 
   async #append(bytes: Buffer, count: number, lifecycle: readonly LifecycleEntry[]): Promise<void> {
-    // Counted first, for a failure says how many of all that were handed over are not in the file.
+    // Count first: a failure says how many of all lines that were handed over are not in the file.
     this.#lines += count;
     this.#bytes += bytes.length;
-    await this.#parts.append(bytes, count, lifecycle);
-    if (this.#provisionalPath !== undefined) await this.#takePlace(this.#provisionalPath);
+    await this.#segments.append(bytes, count, lifecycle);
+    if (this.#provisionalPath === undefined) return;
+    // The first lines are written, so the old file can go.
+    await this.#segments.flush();
+    await replaceFile(this.path, this.#provisionalPath);
+    this.#provisionalPath = undefined;
   }
 
+  /** No line came, or the first could not be written: the old file stays, and nothing of the new one. */
+  async #discard(provisionalPath: string): Promise<void> {
+    await removeFile(provisionalPath).catch((error) => this.#fail(error));
+    this.#lines = 0;
+    this.#bytes = 0;
+  }
+
+  /** @param next Lines that the next segment begins with. The lines put in front of them get the same time. */
   async #rotate(next: Buffer): Promise<void> {
-    this.#tell(await this.#parts.rotate(this.#timeOf(next), this.#options.keep));
-    this.#startedAt = this.#clock.monotonicMs();
-  }
-
-  /** The time of the first line, so that what is put before it does not come from its future. */
-  #timeOf(lines: Buffer): string {
     const line = new LineView();
-    const kind = line.read(lines, 0, lines.indexOf(LF));
-    if (kind === undefined || Number.isNaN(line.receivedAt)) return this.#now();
-    return formatTimestamp(line.receivedAt);
+    const isKnown = line.read(next, 0, next.indexOf(LF)) !== undefined && !Number.isNaN(line.receivedAt);
+    const receivedAt = isKnown ? formatTimestamp(line.receivedAt) : this.#now();
+    this.#notify(await this.#segments.rotate(receivedAt, this.#options.keep));
+    this.#segmentStartMs = this.#clock.monotonicMs();
   }
 
   #now(): string {
@@ -227,7 +209,7 @@ export class FileRecording implements RecordingWriter {
   }
 
   #examineSoon(): void {
-    // On a slow disk these must not pile up.
+    // On a slow disk, examinations must not pile up.
     if (this.#isExamining) return;
     this.#isExamining = true;
     void this.#exclusively(() => this.#examine())
@@ -241,17 +223,17 @@ export class FileRecording implements RecordingWriter {
     if (this.#closing !== undefined || this.#failure !== undefined) return;
     await this.#lock?.refresh();
     if (this.#provisionalPath !== undefined) return;
-    this.#tell(await this.#parts.examine(this.#now()));
+    this.#notify(await this.#segments.handleChanges(this.#now()));
   }
 
-  /** One thing after the other: batches, what timers want done, the end. */
+  /** Runs one task after another: writes, work of timers, the end. */
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(task);
     this.#turn = result.catch(() => undefined);
     return result;
   }
 
-  #tell(notice: string | undefined): void {
+  #notify(notice: string | undefined): void {
     if (notice !== undefined) this.#options.onNotice?.(notice);
   }
 
@@ -261,9 +243,7 @@ export class FileRecording implements RecordingWriter {
       this.#lines -= error.lostLines;
       this.#bytes -= error.lostBytes;
       this.#failure = new OpmasError('LOCAL', error.message, { cause: error.cause });
-    } else {
-      this.#failure =
-        error instanceof OpmasError ? error : localError(`${this.path} cannot be written`, error);
-    }
+    } else if (error instanceof OpmasError) this.#failure = error;
+    else this.#failure = localError(`${this.path} cannot be written`, error);
   }
 }

@@ -1,37 +1,37 @@
 import { OpmasError } from '../../core/errors.js';
 
-/** Something in a recording that is not as it should be, and what was done about it. */
+/** A piece of damage in a recording. */
 export interface ReadProblem {
   /**
-   * - `bad line`: it is no JSON object, or no UTF-8; it was skipped.
+   * - `bad line`: the line is not a JSON object, or not UTF-8; it was skipped.
    * - `torn tail`: the last line is not whole, as after a kill or a power loss; it was skipped.
    * - `hole`: bytes of value 0 before a line, as after a power loss; they were skipped.
-   * - `torn gzip`: the compressed data ends too soon or is damaged; all before that was read.
-   * - `empty`: one of several sources has nothing in it, as a part of a rotation whose recorder was killed just then.
+   * - `torn gzip`: the compressed data ends too early or is damaged; everything before that was read.
+   * - `empty`: one of several sources is empty, as after a kill during a rotation.
    */
   kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty';
   /** Path, or `stdin`. */
   source: string;
   /** Line number from 1. */
   line: number;
-  /** Offset of the line's first byte (in the unpacked data). */
+  /** Offset of the first byte of the line (in the unpacked data). */
   offset: number;
-  /** The whole complaint as a sentence, with source, line and offset in it. */
+  /** A sentence with source, line and offset. */
   message: string;
 }
 
-/** What has no line of a recording among so many lines is none. */
+/** A source whose first lines, this many, are all bad is not a recording. */
 const MAX_BAD_START = 100;
 
-/** Where something is: line number from 1, offset of the line's first byte. */
+/** Place in a source: line number from 1, offset of the first byte of the line. */
 export interface Place {
   line: number;
   offset: number;
 }
 
 /**
- * The problems of one source. Until there is a line of a recording in it, it may be something else altogether, and
- * that is another complaint: so problems are held back until one is found.
+ * Collects the problems of one source. Without a good line the source may not be a recording at all, which is a
+ * different message: so problems are held back until a good line is found.
  */
 export class ReadProblems {
   readonly #source: string;
@@ -40,25 +40,25 @@ export class ReadProblems {
   #held: ReadProblem[] = [];
   #isRecording = false;
 
-  /** @param source Path, or `stdin`. @param isOnly Whether there is no other source beside it; else it may be empty. */
+  /** @param source Path, or `stdin`. @param isOnly `false` when there are other sources; then this may be empty. */
   constructor(source: string, isOnly: boolean, onProblem: (problem: ReadProblem) => void) {
     this.#source = source;
     this.#isOnly = isOnly;
     this.#onProblem = onProblem;
   }
 
-  /** Whether a line of a recording was found. */
+  /** `true` when a good line was found. */
   get isRecording(): boolean {
     return this.#isRecording;
   }
 
-  /** A line of a recording was found: what was held back is told, the rest at once. */
+  /** Notes that a good line was found, and reports what was held back. */
   confirm(): void {
     this.#isRecording = true;
     this.#release();
   }
 
-  /** @throws {OpmasError} `DATA` when this must be something else. */
+  /** @throws {OpmasError} `DATA` when the source is not a recording. */
   report(kind: ReadProblem['kind'], what: string, { line, offset }: Place): void {
     const source = this.#source;
     const problem = { kind, source, line, offset, message: `${source}:${line}: ${what}` };
@@ -71,10 +71,9 @@ export class ReadProblems {
   }
 
   /**
-   * The source has ended there.
+   * Notes the end of the source.
    *
-   * @throws {OpmasError} `DATA` when there was no line of a recording, and it is neither torn nor one of several and
-   * empty.
+   * @throws {OpmasError} `DATA` when it has no good line, unless it is torn, or one of several sources and empty.
    */
   finish(place: Place): void {
     const isTorn = this.#held.some(({ kind }) => kind.startsWith('torn'));

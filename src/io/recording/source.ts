@@ -3,34 +3,34 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { ScanMemory } from '../../core/json/scan-memory.js';
-import { gunzip } from './gunzip.js';
+import { gunzip, hasGzipMark } from './gzip.js';
 
-/** Where lines come from: a file by its path, or `-` for standard input. */
+/** An opened source of lines: a file by its path, or standard input for `-`. */
 export interface OpenSource {
   /** For messages: the path, or `stdin`. */
   readonly name: string;
-  /** The bytes, unpacked if they are gzip data. A block holds until the next one is asked for. */
+  /** The bytes, unpacked if they are gzip data. A block is valid until the next one is requested. */
   readonly blocks: AsyncGenerator<Buffer>;
-  /** Where most of the blocks stand, if they are to be scanned where they stand. */
+  /** Memory of most blocks, if their JSON is to be scanned in place. */
   readonly memory?: ScanMemory | undefined;
   close(): Promise<void>;
 }
 
-/** How a source is to be read. */
+/** Options of {@link openSource}. */
 export interface SourceOptions {
-  /** What `-` means. Default: standard input. */
+  /** Stream for `-`. Default: standard input. */
   stdin?: Readable | undefined;
   /** Bytes to read at a time. */
   blockSize: number;
-  /** Whether the JSON in the blocks will be scanned. */
+  /** `true` when the JSON in the blocks will be scanned. */
   scanned: boolean;
   /** Ends the wait for input that does not come. */
   signal?: AbortSignal | undefined;
-  /** Told how many bytes, as they are stored, were read. */
+  /** Called with the number of bytes that were read, as they are stored. */
   onRead?: ((bytes: number) => void) | undefined;
 }
 
-/** @throws {OpmasError} `USAGE` when there is no such file or it is a folder, `LOCAL` when it can't be opened. */
+/** @throws {OpmasError} `USAGE` when there is no such file or it is a folder, `LOCAL` when it cannot be opened. */
 export async function openSource(path: string, options: SourceOptions): Promise<OpenSource> {
   if (path === '-') return openStdin(options);
   let handle: FileHandle;
@@ -44,24 +44,20 @@ export async function openSource(path: string, options: SourceOptions): Promise<
     throw error instanceof OpmasError ? error : openingFailed(path, error as NodeJS.ErrnoException);
   }
   const isFile = (await handle.stat()).isFile();
-  // Unpacked data stands elsewhere, and what is in a pipe nobody knows.
+  // Unpacked data has other memory, and the content of a pipe is not known yet.
   const canBeScanned = options.scanned && isFile && !(await isGzip(handle));
   const memory = canBeScanned ? ScanMemory.create(2 * options.blockSize) : undefined;
-  // A file that is read a second time may still be under way to the memory of the first; gzip data has none.
+  // A second read of a file gets buffers of its own: the first one may still be filling its buffers.
   const read = () => readBlocks(path, handle, isFile, buffersIn(memory, options.blockSize), options);
   return { name: path, blocks: unpacked(read, isFile), memory, close: () => handle.close() };
 }
 
-/** Whether a file begins as gzip data does (RFC 1952, section 2.3.1). */
+/** Returns `true` for a file that begins as gzip data does. */
 export async function isGzip(handle: FileHandle): Promise<boolean> {
   const start = Buffer.alloc(2);
-  // What can't be read is told when it is read.
+  // A file that cannot be read is reported when it is read.
   await handle.read(start, 0, start.length, 0).catch(() => undefined);
   return hasGzipMark(start);
-}
-
-function hasGzipMark(bytes: Buffer): boolean {
-  return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
 function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
@@ -71,7 +67,7 @@ function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
   return new OpmasError('LOCAL', `${path} cannot be opened: ${error.message}`, { cause: error });
 }
 
-/** Gives the blocks as they are, or unpacks them when they begin with the mark of gzip. */
+/** Gives the blocks as they are, or unpacks them when they begin as gzip data does. */
 async function* unpacked(read: () => AsyncGenerator<Buffer>, canReopen: boolean): AsyncGenerator<Buffer> {
   const blocks = read();
   const first = await blocks.next();
@@ -102,7 +98,7 @@ function buffersIn(memory: ScanMemory | undefined, blockSize: number): BufferPai
   return [room.subarray(0, blockSize), room.subarray(blockSize, 2 * blockSize)];
 }
 
-/** Reads from the start. While one block is looked at the next one is read, into two buffers in turn. */
+/** Reads from the start, into two buffers in turn: while one block is used the next one is read. */
 async function* readBlocks(
   path: string,
   handle: FileHandle,
@@ -130,12 +126,12 @@ async function* readBlocks(
       if (block.length === 0) return;
       turn = 1 - turn;
       next = readInto(buffers[turn] as Buffer);
-      // It is asked for later; until then a failure must not count as one that nobody hears of.
+      // It is awaited later; until then a failure must not count as an unhandled rejection.
       next.catch(() => undefined);
       yield block;
     }
   } finally {
-    // Whoever stops early does not hear of the block that was under way.
+    // A consumer that stops early does not need the block that was under way.
     await next.catch(() => undefined);
   }
 }

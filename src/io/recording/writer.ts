@@ -7,52 +7,53 @@ import type { Clock } from '../clock.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
 import { FileRecording, type OpenedRecording } from './file-recording.js';
-import { localError } from './part-file.js';
-import { createFile, openExisting, type TargetKind, targetKind } from './target.js';
+import { createFile, openExisting, type TargetKind, targetKind } from './recording-files.js';
+import { localError } from './write-failure.js';
 
-/** What {@link openRecording} takes besides the path; all of it optional. */
+/** Options of {@link openRecording}, all optional. */
 export interface RecordOptions {
-  /** Add to an existing recording; it is created if need be. A torn tail is cut off first. */
+  /** Add to an existing recording, or create it. A torn tail is cut off first. */
   append?: boolean | undefined;
-  /** Replace an existing file, with the first line; it stays when there is none. */
+  /** Replace an existing file when the first line comes; without lines it stays. */
   force?: boolean | undefined;
-  /** Begin a new part before a file grows over so many bytes (compressed ones in a `.gz`). */
+  /** Begin a new file before one grows beyond this size in bytes (compressed bytes in a `.gz`). */
   rotateBytes?: number | undefined;
-  /** Begin a new part with the first line after so many milliseconds. */
+  /** Begin a new file with the first line after this many milliseconds. */
   rotateMs?: number | undefined;
-  /** Keep so many finished parts besides the one that is written; delete older ones. Default: all. */
+  /** Number of finished files to keep besides the current one; older ones are deleted. Default: all. */
   keep?: number | undefined;
-  /** Told, in a sentence, of what happened to the file and was dealt with. */
+  /** Called with a sentence about a change to the file that was handled, such as a repair. */
   onNotice?: ((message: string) => void) | undefined;
   clock?: Clock | undefined;
 }
 
 /** A recording that is being written. */
 export interface RecordingWriter {
-  /** The file that lines go to now. */
+  /** The file that new lines go to. */
   readonly path: string;
-  /** Lines that are in the files, and their bytes before compression. */
+  /** Number of lines in the files, and their bytes before compression. */
   readonly lines: number;
   readonly bytes: number;
   /** Bytes of the files that this recorder has written to. */
   readonly size: number;
-  /** How many files those are. */
-  readonly parts: number;
-  /**
-   * Appends the lines. They are in the file when it resolves (in a `.gz` at most half a second later), and on the disk
-   * within a second. Until then the batch must stay as it is. Do not call it again and again without waiting: what
-   * waits for a slow disk takes memory. A few batches at a time are written as one.
-   *
-   * @throws {OpmasError} `LOCAL` when they can't be written. The file then ends with the last whole line that could;
-   *   {@link lostLines} says how many could not. Every later call throws the same.
-   */
-  write(batch: LineBatch): Promise<void>;
-  /** Lines that were handed over and are not in the files. */
+  /** Number of those files. */
+  readonly files: number;
+  /** Number of lines that were handed over and are not in the files. */
   readonly lostLines: number;
   /**
-   * Puts everything on the disk and gives the file up; a new one that got no line goes. Call it also after a failure.
+   * Appends the lines. They are in the file when the promise resolves (in a `.gz` within half a second), and on the
+   * disk within a second; until it resolves the batch must not change. Batches that come meanwhile are written as one.
+   * They take memory, so do not call it without end while a disk is slow.
    *
-   * @throws {OpmasError} `LOCAL`, when something could not be written that no {@link write} has told of.
+   * @throws {OpmasError} `LOCAL` when lines cannot be written. The file then ends with the last whole line that could;
+   *   {@link lostLines} counts the others. Every later call throws the same error.
+   */
+  write(batch: LineBatch): Promise<void>;
+  /**
+   * Puts everything on the disk and releases the file; a new file without lines is removed. Call it also after a
+   * failure.
+   *
+   * @throws {OpmasError} `LOCAL` for a failure that no {@link write} has thrown.
    */
   close(): Promise<void>;
 }
@@ -61,8 +62,8 @@ export interface RecordingWriter {
  * Opens a recording for writing: creates it (mode 0600) and takes its lock. Lines are compressed when the name ends
  * in `.gz`.
  *
- * @throws {OpmasError} `USAGE`: it exists and neither `append` nor `force` is set, or it is nothing to write to.
- *   `LOCAL`: it is in use or can't be written. `DATA`: it is nothing that can be appended to.
+ * @throws {OpmasError} `USAGE`: it exists and neither `append` nor `force` is set, or it is a folder or a link.
+ *   `LOCAL`: it is in use or cannot be written. `DATA`: it is not a recording that can be appended to.
  */
 export async function openRecording(path: string, options: RecordOptions = {}): Promise<RecordingWriter> {
   if (options.append && options.force)
@@ -80,7 +81,7 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
   }
 }
 
-/** @throws {OpmasError} `LOCAL` when another process has the lock, or it can't be written. */
+/** @throws {OpmasError} `LOCAL` when another process has the lock, or it cannot be written. */
 async function lockRecording(path: string): Promise<FileLock> {
   const result = await tryLock(path).catch((error: unknown) => {
     throw localError(`${path} cannot be written`, error);
@@ -128,7 +129,7 @@ async function openStreaming(
   options: RecordOptions,
 ): Promise<RecordingWriter> {
   if (options.rotateBytes !== undefined || options.rotateMs !== undefined) {
-    throw new OpmasError('USAGE', `${path} is no file, so it cannot be rotated`);
+    throw new OpmasError('USAGE', `${path} is a ${kind}, so it cannot be rotated`);
   }
   const handle = await openExisting(path, kind);
   return new FileRecording({ path, handle, size: 0, lock: undefined, isNew: false }, options);

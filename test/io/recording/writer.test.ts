@@ -99,7 +99,7 @@ describe('a new recording', () => {
         expect(await readFile(path, 'utf8')).toBe(event(1) + event(2) + event(3));
         expect((await stat(path)).mode & 0o777).toBe(0o600);
         expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
-        expect(writer).toMatchObject({ lines: 3, lostLines: 0, parts: 1, bytes: 3 * event(1).length });
+        expect(writer).toMatchObject({ lines: 3, lostLines: 0, files: 1, bytes: 3 * event(1).length });
         expect(writer.size).toBe(writer.bytes);
       } finally {
         process.umask(before);
@@ -230,7 +230,7 @@ describe('a new recording', () => {
     await once(spawn('mkfifo', [path]), 'exit');
     await expect(openRecording(path)).rejects.toMatchObject({
       code: 'LOCAL',
-      message: expect.stringContaining('nobody reads from'),
+      message: expect.stringContaining('without a reader'),
     });
     const lines = Array.from({ length: 3000 }, (_, i) => event(i));
     const reader = spawn('sh', ['-c', `exec < "$0"; sleep 0.2; cat`, path]);
@@ -332,7 +332,7 @@ describe('.gz', () => {
       await writeFile(path, whole.subarray(0, -cut));
       const notices: string[] = [];
       await record(path, [batch(event(777))], { append: true, onNotice: (notice) => notices.push(notice) });
-      expect(notices).toEqual([`${path}: the gzip data was torn; all whole lines of it were kept`]);
+      expect(notices).toEqual([`${path}: the gzip data was torn; all its whole lines were kept`]);
       const events = await eventsOf(path);
       expect(events.at(-1)).toBe(777);
       const kept = events.length - 1;
@@ -343,7 +343,7 @@ describe('.gz', () => {
 
   test.each([
     ['capture.ndjson', gzipSync(event(1).repeat(50)), 'gzip data, but its name does not end in .gz'],
-    ['capture.ndjson.gz', Buffer.from(event(1)), 'no gzip data, though its name ends in .gz'],
+    ['capture.ndjson.gz', Buffer.from(event(1)), 'not gzip data, though its name ends in .gz'],
   ])('is told by the name: %s with other contents is left alone', async (name, content, why) => {
     const path = await fresh(name);
     await writeFile(path, content);
@@ -457,8 +457,8 @@ describe('rotation', () => {
     const names = (await readdir(join(path, '..'))).sort();
     expect(names.at(-1)).toBe('capture.ndjson');
     expect(names[0]).toBe('capture.000001.ndjson');
-    expect(names).toHaveLength(writer.parts);
-    expect(writer.parts).toBeGreaterThan(10);
+    expect(names).toHaveLength(writer.files);
+    expect(writer.files).toBeGreaterThan(10);
     expect(writer.lines).toBe(lines.length);
     const texts = await Promise.all(names.map((name) => readFile(join(path, '..', name), 'utf8')));
     expect(texts.map((text) => text.length <= 4096)).not.toContain(false);
@@ -573,10 +573,10 @@ describe('rotation', () => {
       const line = `{"received_at":"${formatTimestamp(at)}","endpoint":"rules","n":${at},"pad":"${randomBytes(40_000).toString('hex')}"}`;
       return batch(`${line}\n`);
     });
-    const { parts } = await record(path, batches, { rotateBytes: 400_000 });
-    expect(parts).toBeGreaterThan(3);
+    const { files } = await record(path, batches, { rotateBytes: 400_000 });
+    expect(files).toBeGreaterThan(3);
     const all = (await readdir(join(path, '..'))).sort().map((name) => join(path, '..', name));
-    expect(all).toHaveLength(parts);
+    expect(all).toHaveLength(files);
     for (const part of all) expect(statSync(part).size).toBeLessThan(600_000);
     expect(await eventsOf(...all)).toEqual(batches.map((_, at) => at));
   });
@@ -600,9 +600,7 @@ describe('somebody else', () => {
   test.concurrent('deletes the file: noticed within 5 s, and a new one is begun', async () => {
     const path = await fresh();
     const { notice, writer } = await afterInterference(path, {}, () => unlink(path));
-    expect(notice).toBe(
-      `${path} was deleted, with all that was in it; what comes is written to a new ${path}`,
-    );
+    expect(notice).toBe(`${path} was deleted, with all its lines; new lines go to a new ${path}`);
     expect(await eventsOf(path)).toEqual([2]);
     expect(await readFile(path, 'utf8')).toContain('"state":"open","continued":true');
     expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -638,14 +636,14 @@ describe('somebody else', () => {
       await writer.write(batch(event(2)));
       await writer.close();
       const next = join(path, '../capture.000001.ndjson');
-      const what = `${path} was deleted, with all that was in it`;
+      const what = `${path} was deleted, with all its lines`;
       if (rotateMs === undefined) {
         expect(notices).toEqual([what]);
-        expect([writer.parts, writer.size]).toEqual([0, 0]);
+        expect([writer.files, writer.size]).toEqual([0, 0]);
       } else {
-        expect(notices).toEqual([`${what}; what comes is written to a new ${next}`]);
+        expect(notices).toEqual([`${what}; new lines go to a new ${next}`]);
         expect(await eventsOf(next)).toEqual([2]);
-        expect(writer.parts).toBe(1);
+        expect(writer.files).toBe(1);
       }
       expect(await readFile(path, 'utf8')).toBe('mine');
     }
@@ -660,7 +658,7 @@ describe('somebody else', () => {
       await rename(path, `${path}.old`);
       if (rotateBytes !== undefined) await writer.write(batch(event(2)));
       await writer.close();
-      const next = rotateBytes === undefined ? '' : `; what comes is written to a new ${path}`;
+      const next = rotateBytes === undefined ? '' : `; new lines go to a new ${path}`;
       expect(notices).toEqual([`${path} was renamed${next}`]);
       expect(await eventsOf(`${path}.old`)).toEqual([1]);
     }
@@ -669,7 +667,7 @@ describe('somebody else', () => {
   test.concurrent('renames it: it is written on', async () => {
     const path = await fresh();
     const { notice } = await afterInterference(path, {}, () => rename(path, `${path}.old`));
-    expect(notice).toBe(`${path} was renamed; what comes is still written to it`);
+    expect(notice).toBe(`${path} was renamed; new lines still go to it`);
     expect(await eventsOf(`${path}.old`)).toEqual([1, 2]);
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson.old']);
   });
@@ -677,7 +675,7 @@ describe('somebody else', () => {
   test.concurrent('empties it: what comes goes to its start, with no hole before it', async () => {
     const path = await fresh();
     const { notice } = await afterInterference(path, {}, () => truncate(path, 0));
-    expect(notice).toMatch(/was cut short \(\d+ bytes\); what comes is written to its end$/);
+    expect(notice).toMatch(/was cut short \(\d+ bytes\); new lines go to its end$/);
     expect(await eventsOf(path)).toEqual([2]);
     expect((await readFile(path)).includes(0)).toBe(false);
   });

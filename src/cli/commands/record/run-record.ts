@@ -162,12 +162,12 @@ function defaultName(): string {
   return `opmas-${start.slice(0, 19).replace(/[-:]/g, '')}Z.ndjson`;
 }
 
-function fileText({ path, lines, size, parts, lostLines }: RecordingWriter, { palette }: Messages): string {
+function fileText({ path, lines, size, files, lostLines }: RecordingWriter, { palette }: Messages): string {
   const where =
-    parts === 1
+    files === 1
       ? escapeUnsafe(path)
-      : `${escapeUnsafe(path)} and ${parts === 2 ? '1 more file' : `${parts - 1} more files`}`;
-  const target = parts === 0 ? ', and no file is left of them' : ` to ${where}, ${formatSize(size)}`;
+      : `${escapeUnsafe(path)} and ${files === 2 ? '1 more file' : `${files - 1} more files`}`;
+  const target = files === 0 ? ', and no file is left of them' : ` to ${where}, ${formatSize(size)}`;
   const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written${target}`;
   return lostLines === 0
     ? palette.dim(written)

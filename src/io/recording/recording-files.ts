@@ -1,0 +1,168 @@
+/** Creates, opens, names and removes the files of recordings. */
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { OpmasError } from '../../core/errors.js';
+import { RECEIVED_AT } from '../../core/recording/format.js';
+import { hasGzipMark } from './gzip.js';
+import { localError } from './write-failure.js';
+
+const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDWR, O_WRONLY } = constants;
+
+/** A recording tells what happens in a network, so only its owner may read it. */
+const MODE = 0o600;
+/** Longest wait for the reader of a named pipe. */
+const PIPE_WAIT_MS = 2000;
+const PIPE_POLL_MS = 50;
+
+/** Kind of thing at the path of a recording. */
+export type TargetKind = 'nothing' | 'file' | 'pipe' | 'device';
+
+/** @throws {OpmasError} `USAGE` for things that are never written to: folders, symbolic links and the like. */
+export async function targetKind(path: string): Promise<TargetKind> {
+  const stats = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw localError(`${path} cannot be written`, error);
+  });
+  if (stats === undefined) return 'nothing';
+  if (stats.isFile()) return 'file';
+  if (stats.isFIFO()) return 'pipe';
+  if (stats.isCharacterDevice()) return 'device';
+  const what = stats.isDirectory() ? 'a folder' : stats.isSymbolicLink() ? 'a symbolic link' : 'not a file';
+  throw new OpmasError('USAGE', `${path} is ${what}, so no recording is written to it`, {
+    hint: stats.isSymbolicLink() ? 'Name the file that it leads to.' : 'Name a file with -o.',
+  });
+}
+
+/** Creates a file where there is none. Its entry in the folder survives a power failure. */
+export async function createFile(path: string): Promise<FileHandle> {
+  try {
+    const handle = await open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, MODE);
+    await syncFolder(path);
+    return handle;
+  } catch (error) {
+    throw localError(`${path} cannot be created`, error);
+  }
+}
+
+/** Removes a file if there is one. */
+export async function removeFile(path: string): Promise<void> {
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw localError(`${path} cannot be replaced`, error);
+  });
+}
+
+/** Puts another file in the place of a file, in one step. */
+export async function replaceFile(path: string, by: string): Promise<void> {
+  await rename(by, path).catch((error) => {
+    throw localError(`${path} cannot be replaced`, error);
+  });
+  await syncFolder(path);
+}
+
+/** Opens a file, pipe or device to write at its end. */
+export async function openExisting(path: string, kind: Exclude<TargetKind, 'nothing'>): Promise<FileHandle> {
+  if (kind === 'pipe') return openPipe(path);
+  const flags = (kind === 'file' ? O_RDWR : O_WRONLY) | O_APPEND | O_NOFOLLOW;
+  const handle = await open(path, flags).catch((error) => {
+    throw localError(`${path} cannot be written`, error);
+  });
+  if (kind !== 'file' || (await handle.stat()).nlink <= 1) return handle;
+  await handle.close();
+  // A lock holds for one name, so another recorder could write to this very file under another name.
+  throw new OpmasError('USAGE', `${path} has several names (hard links), so nothing is appended to it`, {
+    hint: 'Copy it, and append to the copy.',
+  });
+}
+
+async function openPipe(path: string): Promise<FileHandle> {
+  for (let waitedMs = 0; ; waitedMs += PIPE_POLL_MS) {
+    try {
+      return await open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
+    } catch (error) {
+      const hasNoReader = (error as NodeJS.ErrnoException).code === 'ENXIO';
+      if (!hasNoReader) throw localError(`${path} cannot be written`, error);
+      if (waitedMs >= PIPE_WAIT_MS) {
+        throw new OpmasError('LOCAL', `${path} is a named pipe without a reader`, { cause: error });
+      }
+    }
+    await delay(PIPE_POLL_MS);
+  }
+}
+
+/** Puts created or changed names of a folder on the disk. Not every system can. */
+async function syncFolder(path: string): Promise<void> {
+  try {
+    const handle = await open(dirname(path), constants.O_RDONLY);
+    await handle.sync().finally(() => handle.close());
+  } catch {
+    // Windows opens no folders, and some file systems sync none: they do this themselves.
+  }
+}
+
+/** Digits of a segment's number; `ls` and the shell's `*` then list segments in their order. */
+const DIGITS = 6;
+/** Numbers with more digits are not exact in JavaScript. */
+const MAX_DIGITS = 15;
+
+/** Names of the finished segments of a recording: `capture.ndjson` → `capture.000001.ndjson`. */
+export class SegmentNames {
+  readonly #folder: string;
+  readonly #stem: string;
+  readonly #extension: string;
+
+  /** @param path Path of the recording; the segment that is being written always has it. */
+  constructor(path: string) {
+    const name = basename(path);
+    this.#folder = dirname(path);
+    this.#extension = /(?<=.)\.[^.]+(\.gz)?$/.exec(name)?.[0] ?? '';
+    this.#stem = name.slice(0, name.length - this.#extension.length);
+  }
+
+  /** Returns the path for the next finished segment; there is no file yet. */
+  async next(): Promise<string> {
+    return this.#pathOf(((await this.#numbers()).at(-1) ?? 0) + 1);
+  }
+
+  /** Deletes finished segments except the newest `keep`. Files that are not recordings of ours stay. */
+  async prune(keep: number): Promise<void> {
+    const segments: string[] = [];
+    for (const number of await this.#numbers()) {
+      const path = this.#pathOf(number);
+      if (await isOwnRecording(path)) segments.push(path);
+    }
+    const surplus = segments.slice(0, Math.max(0, segments.length - keep));
+    for (const segment of surplus) await unlink(segment).catch(() => undefined);
+  }
+
+  async #numbers(): Promise<number[]> {
+    const found = (await readdir(this.#folder)).map((entry) => this.#numberOf(entry));
+    return found.filter((number) => number !== undefined).sort((a, b) => a - b);
+  }
+
+  #pathOf(number: number): string {
+    return join(this.#folder, `${this.#stem}.${String(number).padStart(DIGITS, '0')}${this.#extension}`);
+  }
+
+  #numberOf(entry: string): number | undefined {
+    if (!entry.startsWith(`${this.#stem}.`) || !entry.endsWith(this.#extension)) return undefined;
+    const digits = entry.slice(this.#stem.length + 1, entry.length - this.#extension.length);
+    const isNumber = digits.length >= DIGITS && digits.length <= MAX_DIGITS && /^\d+$/.test(digits);
+    return isNumber ? Number(digits) : undefined;
+  }
+}
+
+/** Returns `true` for a file that begins as our recordings do, compressed or not; `false` when it cannot be read. */
+async function isOwnRecording(path: string): Promise<boolean> {
+  const beginning = Buffer.alloc(RECEIVED_AT.length);
+  try {
+    // Opening a named pipe would wait for its writer.
+    if (!(await lstat(path)).isFile()) return false;
+    await using file = await open(path);
+    await file.read(beginning, 0, beginning.length, 0);
+  } catch {
+    return false;
+  }
+  return hasGzipMark(beginning) || beginning.equals(Buffer.from(RECEIVED_AT));
+}

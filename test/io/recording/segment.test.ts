@@ -1,0 +1,166 @@
+import { constants, gunzipSync } from 'node:zlib';
+import { describe, expect, test, vi } from 'vitest';
+import { Segment, type WritableFile } from '../../../src/io/recording/segment.js';
+import { WriteFailure } from '../../../src/io/recording/write-failure.js';
+
+/** Answer of the disk to one write: it takes this many bytes, or fails with this code. */
+type Answer = number | 'EAGAIN' | 'EINTR' | 'EIO' | 'ENOSPC' | 'EFBIG' | 'EDQUOT';
+
+/** A file on a disk that answers each write as it is told. */
+class FakeFile implements WritableFile {
+  content = Buffer.alloc(0);
+  readonly answers: Answer[];
+  syncs = 0;
+  closed = false;
+  syncError: string | undefined;
+
+  constructor(...answers: Answer[]) {
+    this.answers = answers;
+  }
+
+  async write(buffer: Buffer, offset: number, length: number) {
+    const answer = this.answers.shift() ?? length;
+    if (typeof answer === 'string') throw Object.assign(new Error(`${answer}: fake`), { code: answer });
+    const taken = Math.min(answer, length);
+    this.content = Buffer.concat([this.content, buffer.subarray(offset, offset + taken)]);
+    return { bytesWritten: taken };
+  }
+  async truncate(length: number) {
+    this.content = this.content.subarray(0, length);
+  }
+  async sync() {
+    this.syncs++;
+    if (this.syncError !== undefined) throw Object.assign(new Error('fake'), { code: this.syncError });
+  }
+  async stat() {
+    return { size: this.content.length, nlink: 1 };
+  }
+  async close() {
+    this.closed = true;
+  }
+}
+
+const data = Buffer.from('{"n":1}\n{"n":2}\n{"n":3}\n');
+
+describe('a segment on a disk that fails', () => {
+  test('short writes, EAGAIN and EINTR lose and repeat nothing', async () => {
+    const file = new FakeFile(1, 'EAGAIN', 5, 'EINTR', 'EAGAIN', 'EAGAIN', 7, 0, 2);
+    const segment = new Segment('f', file, 0);
+    await segment.append(data, 3);
+    await segment.append(data, 3);
+    expect(file.content.equals(Buffer.concat([data, data]))).toBe(true);
+    expect(segment.size).toBe(2 * data.length);
+    await segment.close();
+    expect([file.syncs, file.closed]).toEqual([1, true]);
+  });
+
+  test.each([
+    ['ENOSPC', 'ENOSPC', 'the disk is full'],
+    ['EFBIG', 'EFBIG', 'larger than this process may write'],
+    ['EDQUOT', 'EDQUOT', 'the disk quota is used up'],
+    ['EIO', 'EIO', 'the disk has failed'],
+  ] as const)(
+    '%s: the file ends with the last whole line, and the lost lines are counted',
+    async (_, code, why) => {
+      for (const [taken, whole] of [
+        [0, 0],
+        [7, 0],
+        [8, 1],
+        [20, 2],
+        [23, 2],
+      ] as const) {
+        const file = new FakeFile(data.length, taken, code);
+        const segment = new Segment('capture', file, 0);
+        await segment.append(data, 3);
+        const failure = await segment.append(data, 3).catch((error: unknown) => error);
+        expect(failure).toBeInstanceOf(WriteFailure);
+        expect(failure).toMatchObject({
+          message: expect.stringContaining(`capture cannot be written: `),
+          lostLines: 3 - whole,
+          lostBytes: data.length - whole * 8,
+        });
+        expect((failure as Error).message).toContain(why);
+        expect(file.content.toString()).toBe(data.toString() + data.toString().slice(0, whole * 8));
+        // A failure is reported again at the end; the lines before it are on the disk.
+        await expect(segment.close()).rejects.toThrow(WriteFailure);
+        expect([file.syncs, file.closed]).toEqual([1, true]);
+      }
+    },
+  );
+
+  test('a failed sync is not tried again, and every later call reports it', async () => {
+    const file = new FakeFile();
+    file.syncError = 'EIO';
+    const segment = new Segment('capture', file, 0);
+    await segment.append(data, 3);
+    await vi.waitFor(() => expect(file.syncs).toBe(1), { timeout: 5000 });
+    await expect(segment.append(data, 3)).rejects.toMatchObject({
+      lostLines: 3,
+      message: expect.stringContaining('EIO'),
+    });
+    await expect(segment.close()).rejects.toThrow('the disk has failed');
+    expect([file.syncs, file.closed]).toEqual([1, true]);
+  });
+
+  test.each(['EINVAL', 'ENOTSUP', 'EROFS'])(
+    '%s from a sync is not a failure: pipes and devices have no disk',
+    async (code) => {
+      const file = new FakeFile();
+      file.syncError = code;
+      const segment = new Segment('pipe', file, 0);
+      await segment.append(data, 3);
+      await segment.close();
+      expect(file.syncs).toBe(1);
+    },
+  );
+});
+
+test('written lines are on the disk within a second, and nothing is synced without need', async () => {
+  vi.useFakeTimers();
+  try {
+    const file = new FakeFile();
+    const segment = new Segment('f', file, 0);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(file.syncs).toBe(0);
+    await segment.append(data, 3);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(file.syncs).toBe(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(file.syncs).toBe(1);
+    for (let i = 0; i < 50; i++) {
+      await segment.append(data, 3);
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    expect(file.syncs).toBeGreaterThanOrEqual(6);
+    await segment.append(data, 3);
+    await segment.close();
+    const syncs = file.syncs;
+    await segment.close();
+    expect(file.syncs).toBe(syncs);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+describe('a compressed segment on a disk that fails', () => {
+  test('ends with data that unpacks to whole lines, and the lines after that count as lost', async () => {
+    // The start of the member, the data of the first flush, and then the disk is full.
+    const file = new FakeFile(1000, 1000, 5, 'ENOSPC');
+    const segment = new Segment('capture.gz', file, 0, (task) => task());
+    await segment.append(data, 3);
+    await vi.waitFor(() => expect(segment.size).toBeGreaterThan(20), { timeout: 5000 });
+    const safe = segment.size;
+    await segment.append(data, 3);
+    await vi.waitFor(() => expect(file.answers).toEqual([]), { timeout: 5000 });
+    await expect(segment.append(data, 3)).rejects.toMatchObject({
+      lostLines: 6,
+      lostBytes: 2 * data.length,
+      message: 'capture.gz cannot be written: the disk is full (ENOSPC)',
+    });
+    await expect(segment.close()).rejects.toThrow(WriteFailure);
+    expect(file.closed).toBe(true);
+    expect(file.content.length).toBe(safe);
+    const torn = { finishFlush: constants.Z_SYNC_FLUSH };
+    expect(gunzipSync(file.content, torn).toString()).toBe(data.toString());
+  });
+});
