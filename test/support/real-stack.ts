@@ -2,7 +2,6 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -43,18 +42,18 @@ const SECRET = 'the key of the real stack, which no output may show';
 /** The API's stack: FastAPI on uvicorn, bare and behind nginx. Use it with `await using`. */
 export class RealStack implements AsyncDisposable {
   readonly #folder: string;
-  readonly #processes: ChildProcess[];
+  readonly #process: ChildProcess;
   readonly #apiPorts: Record<string, number>;
   readonly #gatewayPorts: Record<Gateway, number>;
 
   private constructor(
     folder: string,
-    processes: ChildProcess[],
+    process: ChildProcess,
     apiPorts: Record<string, number>,
     gatewayPorts: Record<Gateway, number>,
   ) {
     this.#folder = folder;
-    this.#processes = processes;
+    this.#process = process;
     this.#apiPorts = apiPorts;
     this.#gatewayPorts = gatewayPorts;
   }
@@ -62,27 +61,21 @@ export class RealStack implements AsyncDisposable {
   /** @param mockPort Port of a mock server, for the gateway in front of it. */
   static async start({ mockPort }: { mockPort?: number } = {}): Promise<RealStack> {
     const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-stack-'));
-    const api = spawn(python, [resolve(import.meta.dirname, 'real-stack/api.py'), SECRET], {
+    const names = Object.keys(gateways) as Gateway[];
+    const program = resolve(import.meta.dirname, 'real-stack/api.py');
+    const api = spawn(python, [program, SECRET, String(names.length)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const firstLine = once(createInterface(api.stdout), 'line') as Promise<[string]>;
-    const gatewayPorts = await freePorts(Object.keys(gateways) as Gateway[]);
-    const apiPorts: Record<string, number> = JSON.parse((await firstLine)[0]);
-    const upstreams = mockPort === undefined ? apiPorts : { ...apiPorts, mock: mockPort };
-    writeFileSync(join(folder, 'nginx.conf'), nginxConfiguration(gatewayPorts, upstreams));
+    const [line] = (await once(createInterface(api.stdout), 'line')) as [string];
+    const ports = JSON.parse(line) as { versions: Record<string, number>; gateways: number[] };
+    const gatewayPorts = Object.fromEntries(names.map((name, index) => [name, ports.gateways[index]]));
+    const stack = new RealStack(folder, api, ports.versions, gatewayPorts as Record<Gateway, number>);
+    const upstreams = mockPort === undefined ? ports.versions : { ...ports.versions, mock: mockPort };
+    writeFileSync(join(folder, 'nginx.conf'), nginxConfiguration(stack.#gatewayPorts, upstreams));
     writeFileSync(join(folder, 'no-users'), '');
-    // nginx ends with its stdin, as the API does: neither outlives a test run that is killed.
-    const untilStdinEnds = ['-c', '"$@" & cat; kill -9 $!', 'sh'];
-    const gateway = spawn(
-      'sh',
-      [...untilStdinEnds, nginx!, '-p', folder, '-c', 'nginx.conf', '-e', 'stderr'],
-      {
-        stdio: ['pipe', 'ignore', 'inherit'],
-      },
-    );
-    const ports = [...Object.values(apiPorts), gatewayPorts.plain];
-    await Promise.all(ports.map((port) => whenListening(port, [api, gateway])));
-    return new RealStack(folder, [api, gateway], apiPorts, gatewayPorts);
+    api.stdin.write(`${JSON.stringify([nginx, '-p', folder, '-c', 'nginx.conf', '-e', 'stderr'])}\n`);
+    await stack.#whenReady();
+    return stack;
   }
 
   /** Base URL of a version of the API, without a gateway. */
@@ -108,45 +101,26 @@ export class RealStack implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const ends = this.#processes.map(async (child) => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.stdin!.end();
-      await once(child, 'exit');
-    });
-    await Promise.all(ends);
+    if (this.#process.exitCode === null) {
+      this.#process.stdin!.end();
+      await once(this.#process, 'exit');
+    }
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Resolves when a request goes the whole way. */
+  async #whenReady(): Promise<void> {
+    for (;;) {
+      const answer = await fetch(`${this.gateway('plain').replace('ws', 'http')}/health`).catch(
+        () => undefined,
+      );
+      if (answer?.ok) return;
+      if (this.#process.exitCode !== null) throw new Error(`the stack ended with ${this.#process.exitCode}`);
+      await delay(20);
+    }
   }
 }
 
 function encoded(text: string): string {
   return Buffer.from(text).toString('base64url');
-}
-
-/** Ports that nothing used a moment ago: all are held before the first is let go. */
-async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
-  const servers: Server[] = await Promise.all(
-    names.map(async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return Object.fromEntries(names.map((name, index) => [name, ports[index]])) as Record<Name, number>;
-}
-
-async function whenListening(port: number, processes: readonly ChildProcess[]): Promise<void> {
-  for (;;) {
-    const socket = connect(port, '127.0.0.1');
-    const isOpen = await Promise.race([
-      once(socket, 'connect').then(() => true),
-      once(socket, 'close').then(() => false),
-    ]).catch(() => false);
-    socket.destroy();
-    if (isOpen) return;
-    const ended = processes.find(({ exitCode }) => exitCode !== null);
-    if (ended !== undefined) throw new Error(`${ended.spawnfile} ended with ${ended.exitCode}`);
-    await delay(20);
-  }
 }

@@ -1,6 +1,7 @@
 """Versions of the API as its stack serves them: FastAPI on uvicorn, each version on a port of its own.
 
-Usage: api.py SECRET. Prints one line of JSON, {"version": port}, and ends when stdin does.
+Usage: api.py SECRET GATEWAYS. Prints one line of JSON, {"versions": {"version": port}, "gateways": [port]}. Starts the
+command of an nginx, given as a JSON list on a line of stdin, which listens on the gateways' ports. Ends with stdin.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import hmac
 import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -228,22 +230,44 @@ VERSIONS = {
 }
 
 
+def held_port() -> socket.socket:
+    """A port that only a program of the same user can listen on, with SO_REUSEPORT as well: nobody else can get it."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
+
+
+def port_of(bound: socket.socket) -> int:
+    return bound.getsockname()[1]
+
+
+def run_nginx(command: list[str]) -> None:
+    nginx = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+    threading.Thread(target=lambda: os._exit(nginx.wait() or 1), daemon=True).start()
+    sys.stdin.read()
+    nginx.kill()
+
+
+def follow_stdin() -> None:
+    line = sys.stdin.readline()
+    if line:
+        run_nginx(json.loads(line))
+    os._exit(0)
+
+
 async def serve_all() -> None:
     ports, servers = {}, []
     for version, app in VERSIONS.items():
         listener = socket.create_server(("127.0.0.1", 0))
-        ports[version] = listener.getsockname()[1]
+        ports[version] = port_of(listener)
         protocol = "none" if version == "without WebSockets" else "auto"
         config = uvicorn.Config(app, ws=protocol, lifespan="off", log_level="critical")
         servers.append(uvicorn.Server(config).serve(sockets=[listener]))
-    print(json.dumps(ports), flush=True)
+    gateways = [held_port() for _ in range(int(sys.argv[2]))]
+    print(json.dumps({"versions": ports, "gateways": [port_of(gateway) for gateway in gateways]}), flush=True)
+    threading.Thread(target=follow_stdin, daemon=True).start()
     await asyncio.gather(*servers)
 
 
-def end_with_stdin() -> None:
-    sys.stdin.read()
-    os._exit(0)
-
-
-threading.Thread(target=end_with_stdin, daemon=True).start()
 asyncio.run(serve_all())

@@ -55,6 +55,8 @@ export const gateways = {
   'wrong host': `default_type text/plain; location / { return 400 "Invalid host header"; }`,
   /** Text that must not reach a terminal as it is. */
   'escape sequences': `default_type text/plain; location / { return 403 "no\x1b[31m entry"; }`,
+  'long refusal': `default_type text/plain; location / { return 403 "blocked ${'no'.repeat(400)}"; }`,
+  'repeats the token': `default_type text/plain; location / { return 403 "blocked $arg_token$http_authorization"; }`,
   'mock under another name': `location / { proxy_pass http://127.0.0.1:{mock}; proxy_http_version 1.1;
     proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
     proxy_set_header Host opmas.example.org; }`,
@@ -69,7 +71,7 @@ export function nginxConfiguration(
 ): string {
   const servers = Object.entries(gateways).map(([name, block]) => {
     const filled = block.replace(/\{([a-z][\w ]*)\}/gi, (_, version: string) => `${upstreams[version] ?? 1}`);
-    return `server { listen 127.0.0.1:${listen[name as Gateway]}; ${filled} }`;
+    return `server { listen 127.0.0.1:${listen[name as Gateway]} reuseport; ${filled} }`;
   });
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `daemon off;
