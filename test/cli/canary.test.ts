@@ -23,12 +23,16 @@ afterAll(() => echo[Symbol.asyncDispose]());
 interface Case {
   name: string;
   args: string[];
-  /** What the echo server does with it. */
+  /** The behavior of the echo server. */
   server?: string;
+  /** The secret that has to reach the echo server; without that the row shows nothing. */
+  reaches?: string;
+  /** For a secret that goes nowhere: the message that shows that the command met it. */
+  says?: RegExp;
   input?: string;
   environment?: Record<string, string>;
   prepare?(sandbox: Sandbox): void;
-  /** Files that hold a secret because they are made for it. */
+  /** Files that hold a secret on purpose. */
   vault?: RegExp;
 }
 
@@ -41,7 +45,7 @@ function storeLogin(sandbox: Sandbox): void {
   const path = join(
     sandbox.home,
     '.local/share/opmas-ws/credentials',
-    `${encodeURIComponent(echo.url('401'))}.json`,
+    `${encodeURIComponent(sandbox.environment.OPMAS_URL!)}.json`,
   );
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, JSON.stringify({ access_token: token, refresh_token: refreshToken, expires_at: 1 }));
@@ -66,30 +70,52 @@ const cases: Case[] = [
     'close-1002',
     'close-1011',
   ].flatMap((server): Case[] => [
-    { name: 'tail', args: ['tail', 'devices', '--lifecycle', ...fast], server, environment: fromEnvironment },
-    { name: 'doctor', args: ['doctor', 'devices'], server, environment: { OPMAS_TOKEN: oddToken } },
+    {
+      name: 'tail',
+      args: ['tail', 'devices', '--lifecycle', ...fast],
+      server,
+      reaches: token,
+      environment: fromEnvironment,
+    },
+    {
+      name: 'doctor',
+      args: ['doctor', 'devices'],
+      server,
+      reaches: oddToken,
+      environment: { OPMAS_TOKEN: oddToken },
+    },
   ]),
   {
     name: 'tail for people',
+    reaches: oddToken,
     args: ['tail', 'devices', '-f', 'pretty', '--lifecycle', ...once],
     server: 'close-4001',
     environment: { OPMAS_TOKEN: oddToken },
   },
   {
     name: 'record',
+    reaches: token,
     args: ['record', 'devices', '-o', 'x.ndjson', ...once],
     server: 'close-4001',
     environment: fromEnvironment,
   },
   {
     name: 'record a redirect',
+    reaches: token,
     args: ['record', 'devices', '-o', 'x.ndjson.gz', ...once],
     server: '307',
     environment: fromEnvironment,
   },
-  { name: 'doctor --json', args: ['doctor', '--json'], server: '307', environment: fromEnvironment },
+  {
+    name: 'doctor --json',
+    args: ['doctor', '--json'],
+    server: '307',
+    environment: fromEnvironment,
+    reaches: token,
+  },
   {
     name: 'a token file',
+    reaches: token,
     args: ['tail', 'devices', '--token-file', 'token.txt', ...fast],
     server: '401',
     prepare: storeFile(token),
@@ -97,6 +123,7 @@ const cases: Case[] = [
   },
   {
     name: 'a token file with a blank',
+    says: /token\.txt/,
     args: ['tail', '--token-file', 'token.txt'],
     server: '401',
     prepare: storeFile(`${token} ${oddToken}`),
@@ -104,61 +131,94 @@ const cases: Case[] = [
   },
   {
     name: 'a token on stdin',
+    reaches: token,
     args: ['tail', 'devices', '--token-file', '-', ...fast],
     server: '403',
     input: token,
   },
-  { name: 'a token as an option', args: ['tail', `--token=${token}`] },
-  { name: 'a token as an option of another command', args: ['inspect', `--token=${token}`] },
-  { name: 'a token as a misspelt option', args: ['doctor', `--tokn=${token}`] },
+  { name: 'a token as an option', args: ['tail', `--token=${token}`], says: /OPMAS_TOKEN/ },
+  {
+    name: 'a token as an option of another command',
+    args: ['inspect', `--token=${token}`],
+    says: /unknown option '--token'/,
+  },
+  { name: 'a token as a misspelt option', args: ['doctor', `--tokn=${token}`], says: /--tokn/ },
   {
     name: 'a broken token in the environment',
+    says: /OPMAS_TOKEN/,
     args: ['tail'],
     environment: { OPMAS_TOKEN: `${token} ${token}` },
   },
-  { name: 'a token in the URL', args: ['tail', '-u', `ws://127.0.0.1:1/?token=${token}`] },
+  { name: 'a token in the URL', args: ['tail', '-u', `ws://127.0.0.1:1/?token=${token}`], says: /query/ },
   {
     name: 'a password in the URL',
+    says: /password/,
     args: ['tail', 'devices', '-u', `ws://admin:${encodeURIComponent(password)}@127.0.0.1:1`, ...once],
     environment: fromEnvironment,
   },
   {
     name: 'a login',
+    reaches: password,
     args: ['auth', 'login', '--username', 'a', '--password-stdin'],
     server: '401',
     input: password,
   },
   {
     name: 'a login that is redirected',
+    reaches: password,
     args: ['auth', 'login', '--username', 'a', '--password-stdin'],
     server: '307',
     input: password,
   },
   {
     name: 'a login that gets rubbish',
+    reaches: password,
     args: ['auth', 'login', '--username', 'a', '--password-stdin'],
     server: '200',
     input: password,
   },
   {
     name: 'a login as JSON',
+    reaches: password,
     args: ['auth', 'login', '--username', 'a', '--password-stdin'],
     server: '422',
     input: password,
   },
-  { name: 'a login by token', args: ['auth', 'login', '--with-token'], server: '200', input: token, vault },
-  { name: 'a login by a bad token', args: ['auth', 'login', '--with-token'], server: '401', input: token },
-  { name: 'a status', args: ['auth', 'status'], server: '401', prepare: storeLogin, vault },
+  {
+    name: 'a login by token',
+    args: ['auth', 'login', '--with-token'],
+    server: '200',
+    input: token,
+    vault,
+    reaches: token,
+  },
+  {
+    name: 'a login by a bad token',
+    args: ['auth', 'login', '--with-token'],
+    server: '401',
+    input: token,
+    reaches: token,
+  },
+  { name: 'a status', args: ['auth', 'status'], server: '401', prepare: storeLogin, vault, says: /expired/ },
   {
     name: 'a status for scripts',
+    says: /expired/,
     args: ['auth', 'status', '--json'],
     server: '401',
     prepare: storeLogin,
     vault,
   },
-  { name: 'a logout', args: ['auth', 'logout'], server: '401', prepare: storeLogin, vault },
+  {
+    name: 'a logout',
+    args: ['auth', 'logout'],
+    server: '401',
+    prepare: storeLogin,
+    vault,
+    says: /logged out|forg/i,
+  },
   {
     name: 'a renewal that is refused',
+    reaches: refreshToken,
     args: ['tail', 'devices', ...fast],
     server: '401',
     prepare: storeLogin,
@@ -166,6 +226,7 @@ const cases: Case[] = [
   },
   {
     name: 'a renewal before the token is printed',
+    reaches: refreshToken,
     args: ['doctor', 'devices'],
     server: '401',
     prepare: storeLogin,
@@ -173,6 +234,8 @@ const cases: Case[] = [
   },
   {
     name: 'a token command',
+    server: '401',
+    reaches: token,
     args: ['-c', 'x', 'tail', 'devices', ...fast],
     prepare: (sandbox) => {
       const path = join(sandbox.home, '.config/opmas-ws/config.json');
@@ -181,7 +244,7 @@ const cases: Case[] = [
       const command = `sh -c 'echo "got $(cat token.txt)" >&2; cat token.txt'`;
       writeFileSync(
         path,
-        JSON.stringify({ contexts: { x: { url: echo.url('401'), token_command: command } } }),
+        JSON.stringify({ contexts: { x: { url: echo.url('401/a-token-command'), token_command: command } } }),
       );
       storeFile(token)(sandbox);
     },
@@ -189,8 +252,11 @@ const cases: Case[] = [
   },
 ];
 
-async function leaks({ args, server, input, environment, prepare, vault: allowed }: Case): Promise<string[]> {
-  using sandbox = new Sandbox(server === undefined ? {} : { OPMAS_URL: echo.url(server) });
+/** Runs a command that meets a secret, and returns all places that show it. */
+async function leaks(one: Case): Promise<string[]> {
+  const { args, input, environment, prepare, vault: allowed } = one;
+  const base = `${one.server}/${one.name.replaceAll(' ', '-')}`;
+  using sandbox = new Sandbox(one.server === undefined ? {} : { OPMAS_URL: echo.url(base) });
   prepare?.(sandbox);
   const { child, ended } = sandbox.start([...args, '--debug'], {
     ...(input === undefined ? {} : { input }),
@@ -201,6 +267,9 @@ async function leaks({ args, server, input, environment, prepare, vault: allowed
   const argumentsSeen = watchArguments(child);
   const { stdout, stderr, code } = await ended;
   expect(code, stderr).not.toBe(1);
+  if (one.says !== undefined) expect(stdout + stderr).toMatch(one.says);
+  else expect(echo.received(base), `${base}: ${stderr}`).toContain(one.reaches);
+  if (process.platform === 'linux') expect(argumentsSeen()).toContain(args[0]);
   const files = [...sandbox.files()]
     .filter(([path]) => allowed?.test(path) !== true)
     .map(([path, { content }]) => `${path}: ${content}`);
@@ -225,8 +294,15 @@ describe.concurrent('no secret is shown, written or handed over in arguments', (
         ['doctor', '--plaintext'],
         ['auth', 'login', '--username', 'a', '--password-stdin', '--plaintext'],
       ]) {
+        const before = proxy.seen.length;
         const { stdout, stderr } = await sandbox.run([...args, '--debug'], { environment, input: 'x' });
         expect(stdout + stderr).toMatch(/proxy/);
+        // The proxy that is there has got the password; nothing listens on port 1.
+        const proofs = proxy.seen
+          .slice(before)
+          .map(({ authorization = '' }) => authorization.replace('Basic ', ''));
+        const passwords = proofs.map((proof) => Buffer.from(proof, 'base64').toString());
+        if (port !== 1) expect(passwords).toContain(`user:${password}`);
         expect(findSecrets(stdout + stderr, secrets)).toEqual([]);
       }
     }

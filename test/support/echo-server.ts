@@ -3,16 +3,23 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { close, listen } from './web-server.js';
 
-/** What the server does is in the first part of the path of the base URL: `/401`, `/307`, `/close-4001`. */
+/** The first part of the path of the base URL selects the behavior: `/401`, `/307`, `/close-4001`. */
 export interface EchoServer extends AsyncDisposable {
   readonly port: number;
-  /** Base URL of a behaviour. */
-  url(behaviour: string): string;
+  /** The base URL of a behavior. `/401/NAME` behaves like `/401`, so that a test tells its own requests. */
+  url(behavior: string): string;
+  /** All secrets that requests to this base URL brought. */
+  received(behavior: string): string;
 }
 
-/** A hostile server: it sends back whatever secret a client sends, in every form and in every place it can. */
+/** Starts a hostile server: it sends back each secret that a client sends, in every form and place that it can. */
 export async function startEchoServer(): Promise<EchoServer> {
   const streams = new WebSocketServer({ noServer: true });
+  const receivedBy = new Map<string, string>();
+  const note = (request: IncomingMessage, echo: string) => {
+    const base = (request.url ?? '').split(/\/api\/|\?/)[0]!.slice(1);
+    receivedBy.set(base, `${receivedBy.get(base) ?? ''}${echo}\n`);
+  };
   const server = createServer((request, response) => {
     let body = '';
     request.on('data', (chunk) => {
@@ -20,26 +27,28 @@ export async function startEchoServer(): Promise<EchoServer> {
     });
     request.on('end', () => {
       const echo = echoOf(request, body);
+      note(request, echo);
       const status = Number(/^\/(\d{3})/.exec(request.url ?? '')?.[1] ?? 404);
       response.writeHead(status, headersWith(echo)).end(echo);
     });
   });
   server.on('upgrade', (request, socket: Duplex, head) => {
-    const behaviour = /^\/([^/]*)/.exec(request.url ?? '')?.[1] ?? '';
+    const behavior = /^\/([^/]*)/.exec(request.url ?? '')?.[1] ?? '';
     const echo = echoOf(request, '');
-    const code = Number(/^close-(\d+)/.exec(behaviour)?.[1]);
+    note(request, echo);
+    const code = Number(/^close-(\d+)/.exec(behavior)?.[1]);
     if (code > 0) {
       const token = new URL(request.url ?? '', 'ws://x').searchParams.get('token') ?? '';
-      const form = behaviour.endsWith('base64') ? Buffer.from(token).toString('base64') : token;
+      const form = behavior.endsWith('base64') ? Buffer.from(token).toString('base64') : token;
       streams.handleUpgrade(request, socket, head, (stream) => stream.close(code, form.slice(0, 120)));
-    } else if (behaviour === 'garbage') {
+    } else if (behavior === 'garbage') {
       socket.end(echo);
-    } else if (behaviour === 'accept') {
+    } else if (behavior === 'accept') {
       socket.end(
         `HTTP/1.1 101 ${echo.slice(0, 100)}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n`,
       );
     } else {
-      const status = Number(behaviour) || 404;
+      const status = Number(behavior) || 404;
       const headers = Object.entries(headersWith(echo)).map(([name, value]) => `${name}: ${value}\r\n`);
       socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers.join('')}\r\n${echo}`);
     }
@@ -47,7 +56,8 @@ export async function startEchoServer(): Promise<EchoServer> {
   const port = await listen(server);
   return {
     port,
-    url: (behaviour) => `ws://127.0.0.1:${port}/${behaviour}`,
+    url: (behavior) => `ws://127.0.0.1:${port}/${behavior}`,
+    received: (behavior) => receivedBy.get(behavior) ?? '',
     [Symbol.asyncDispose]: () => close(server),
   };
 }
