@@ -95,7 +95,7 @@ describe('examples of the pages and of every --help', () => {
       OPMAS_KEYCHAIN: 'off',
       LANG: 'C.UTF-8',
     };
-    const recorded = await runExample('opmas-ws tail -f json --lifecycle -n 120', root, environment, 30);
+    const recorded = await runExample('opmas-ws tail -f json --lifecycle -n 120', root, environment);
     expect(recorded.code).toBe(0);
     writeFileSync(join(root, 'capture.ndjson'), recorded.stdout);
   }, 40_000);

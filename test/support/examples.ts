@@ -12,8 +12,17 @@ export interface ExampleResult {
   stderr: string;
 }
 
-/** An example without an end of its own is stopped so long after it first prints something. */
-const LOOK_MS = 700;
+/** Examples of these commands run until they are stopped, unless something in them ends them. */
+const OPEN_ENDED = /\bopmas-ws (tail|record|mock|replay|demo)\b/;
+const HAS_END = /(?: -n| --count| --duration| --file)\b|--help|\bhead\b/;
+/** An open-ended example is stopped only after so many writes, which show that it did not hang after its first. */
+const WRITES_BEFORE_STOP = 2;
+/** `record` writes to its file; in a pipe it says only that it is connected. */
+const WRITES_OF_RECORD = 1;
+/** Time for which it runs after that. */
+const LOOK_MS = 500;
+/** An example that has not ended by then hangs; it is killed (137). */
+const DEADLINE_MS = 30_000;
 
 /** The lines of a text that are typed at a prompt: `$ opmas-ws …`, without what explains them. */
 export function examplesIn(text: string): string[] {
@@ -29,17 +38,16 @@ export function examplesIn(text: string): string[] {
 }
 
 /**
- * Runs an example as a user would, in bash. When it has no end of its own it is stopped by Ctrl-C's signal, a moment
- * after it first printed something.
- *
- * @param lookSeconds How long it may go on after that. Default 0.7.
+ * Runs an example as a user would, in bash. An example that has an end must reach it; an open-ended one is stopped by
+ * Ctrl-C's signal, a moment after it has begun to work.
  */
 export function runExample(
   example: string,
   folder: string,
   environment: NodeJS.ProcessEnv,
-  lookSeconds = LOOK_MS / 1000,
 ): Promise<ExampleResult> {
+  const isOpenEnded = OPEN_ENDED.test(example) && !HAS_END.test(example);
+  const enough = / record\b/.test(example) ? WRITES_OF_RECORD : WRITES_BEFORE_STOP;
   const shell = spawn('bash', ['-c', example], {
     cwd: folder,
     env: environment,
@@ -51,12 +59,13 @@ export function runExample(
     if (shell.exitCode === null && shell.signalCode === null) process.kill(-shell.pid!, signal);
   };
   let stopper: NodeJS.Timeout | undefined;
-  const deadline = setTimeout(() => stopGroup('SIGKILL'), 60_000);
+  const deadline = setTimeout(() => stopGroup('SIGKILL'), DEADLINE_MS);
   const result: ExampleResult = { code: 1, stdout: '', stderr: '' };
+  let writes = 0;
   for (const stream of ['stdout', 'stderr'] as const) {
     shell[stream].on('data', (chunk) => {
       result[stream] += chunk;
-      stopper ??= setTimeout(() => stopGroup('SIGINT'), lookSeconds * 1000);
+      if (isOpenEnded && ++writes >= enough) stopper ??= setTimeout(stopGroup, LOOK_MS, 'SIGINT');
     });
   }
   return new Promise((resolve) => {

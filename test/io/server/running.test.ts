@@ -56,8 +56,8 @@ describe('listening', () => {
     await expect(rawConnect(server.port, '127.0.0.2')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it.each(['0.0.0.0', '::'])('warns when it listens everywhere (%s)', async (host) => {
-    if (host === '::' && !(await hasIPv6())) return;
+  it.for(['0.0.0.0', '::'])('warns when it listens everywhere (%s)', async (host, { skip }) => {
+    if (host === '::' && !(await hasIPv6())) skip('this machine has no IPv6');
     const server = keep(await startMockServer({ host }));
     expect(server.warnings).toEqual([expect.stringContaining(host)]);
     expect(server.url).toBe(`ws://127.0.0.1:${server.port}`);
@@ -77,8 +77,8 @@ describe('listening', () => {
     });
   });
 
-  it('a port that is in use on ::1 only is in use', async () => {
-    if (!(await hasIPv6())) return;
+  it('a port that is in use on ::1 only is in use', async ({ skip }) => {
+    if (!(await hasIPv6())) skip('this machine has no IPv6');
     const other = await occupy(0, '::1');
     const { port } = other.address() as { port: number };
     await expect(startMockServer({ port })).rejects.toMatchObject({
