@@ -1,19 +1,23 @@
+import type { FailureKind } from './failure/failure.js';
+
 /**
- * What went wrong, as one word. Each is one exit code of the command line (README, "Exit codes").
+ * The kind of an error, as one word. Each is one exit code of the command line (README, "Exit codes").
  *
  * - `USAGE`: an option, an argument, a filter or the configuration is wrong; nothing was connected.
- * - `AUTH`: there is no token, or the server refuses it and it cannot be renewed.
+ * - `AUTH`: there is no token, or the server rejected it and it cannot be renewed.
  * - `NETWORK`: the server or the way to it failed for good.
  * - `LOCAL`: this machine failed: disk full, no permission, file locked, port in use.
  * - `DATA`: a recording cannot be read.
  */
 export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA';
 
-/** What an {@link OpmasError} may say besides its message. */
+/** The members of an {@link OpmasError} besides its message. */
 export interface OpmasErrorOptions {
-  /** What to do next, as a sentence or a command; line feeds part it into lines. */
+  /** The next step, as a sentence or a command; line feeds part it into lines. */
   hint?: string | undefined;
   cause?: unknown;
+  /** The reason of an error of kind `AUTH` or `NETWORK`, where it is known more closely. */
+  failure?: FailureKind | undefined;
 }
 
 /** The only error that this library throws on purpose; anything else is a bug of ours. */
@@ -21,11 +25,13 @@ export class OpmasError extends Error {
   override readonly name = 'OpmasError';
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly failure: FailureKind | undefined;
 
-  /** @param message What happened and why, on one line, without a token in it. */
+  /** @param message The event and its reason, on one line, without a token in it. */
   constructor(code: ErrorCode, message: string, options: OpmasErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.hint = options.hint;
+    this.failure = options.failure;
   }
 }

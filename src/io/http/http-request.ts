@@ -1,9 +1,11 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { OpmasError } from '../../core/errors.js';
+import { AttemptError } from '../../core/failure/failure.js';
+import { failureOfError } from '../../core/failure/from-error.js';
+import { describeEnd, hintOf } from '../../core/failure/give-up.js';
 import { failedProxy, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
-import { chooseProxy, type ProxyChoice } from './proxy-choice.js';
-import { describeSystemError, OwnFault, trustHint } from './system-error.js';
+import { chooseProxy, type Environment, type ProxyChoice } from './proxy-choice.js';
 
 /** A request, with its limits. */
 export interface HttpRequest {
@@ -15,7 +17,7 @@ export interface HttpRequest {
   body?: string | Buffer;
   /** From the first packet to the last byte of the body, as an absolute limit. Default 10 s. */
   timeoutMs?: number;
-  /** What is kept of the body; reading stops there. Default 64 KiB. */
+  /** The part of the body to keep; reading stops there. Default 64 KiB. */
   maxBodyBytes?: number;
   /** CA to trust instead of the usual ones, as PEM. */
   ca?: string | undefined;
@@ -23,9 +25,11 @@ export interface HttpRequest {
   insecure?: boolean | undefined;
   /** Ends the request early, with an error. */
   signal?: AbortSignal | undefined;
+  /** Environment variables that may name a proxy. Default `process.env`. */
+  environment?: Environment | undefined;
 }
 
-/** What came back. */
+/** The answer to a request. */
 export interface HttpResponse {
   status: number;
   headers: http.IncomingHttpHeaders;
@@ -39,7 +43,7 @@ const TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 64 * 1024;
 
 /**
- * One HTTP request, through the proxy that the environment names. Follows no redirect: a request of ours carries a
+ * Sends one HTTP request, through the proxy that the environment names. Follows no redirect: a request of ours carries a
  * password or a token.
  *
  * @throws {OpmasError} `NETWORK` when there is no answer, with the error of Node as its cause. The message holds the
@@ -48,8 +52,10 @@ const MAX_BODY_BYTES = 64 * 1024;
 export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
   const url = new URL(options.url.href.replace(/^ws/, 'http'));
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
-  const proxy = url.protocol === 'http:' ? chooseProxy(url, process.env) : undefined;
-  const agent = proxy ? undefined : await proxyAgentFor(url, { ca: options.ca });
+  const environment = options.environment ?? process.env;
+  const hasCa = options.ca !== undefined;
+  const proxy = url.protocol === 'http:' ? chooseProxy(url, environment) : undefined;
+  const agent = proxy ? undefined : proxyAgentFor(url, environment, options.ca);
   const request = proxy ? startProxied(url, proxy, options) : startDirect(url, options, agent);
   const limit = new Limit(options, () => agent?.stalled);
   try {
@@ -58,10 +64,14 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
     return response;
   } catch (error) {
     if (error instanceof OpmasError || !(error instanceof Error)) throw error;
-    if (proxy && !(error instanceof OwnFault)) throw failedProxy(proxy, error);
+    if (proxy && !(error instanceof AttemptError)) throw failedProxy(proxy, error);
     const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
-    throw new OpmasError('NETWORK', `${url.origin}: ${reasonOf(error)}${through}`, {
-      hint: hintFor(error, options.ca !== undefined),
+    const isHangUp = error.message === 'socket hang up';
+    const known = isHangUp ? new AttemptError('cut off', 'it closed the connection without an answer') : error;
+    const failure = failureOfError(known, { hasCa });
+    throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
+      hint: hintOf(failure, url),
+      failure: failure.kind,
       cause: error,
     });
   } finally {
@@ -72,13 +82,7 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-function hintFor(error: Error, hasCa: boolean): string {
-  const { failure, hint } = describeSystemError(error);
-  if (failure === 'certificate') return hint ?? trustHint(hasCa);
-  return 'Is the server running, and is this its URL? `opmas-ws doctor` says more.';
-}
-
-/** The end of a request's time, and the signal that ends it sooner; neither waits for the request to notice. */
+/** Ends a request when its time is up or its signal aborts; neither waits for the request to notice. */
 class Limit {
   /** Only ever rejects. */
   readonly over: Promise<never>;
@@ -92,9 +96,9 @@ class Limit {
       end = reject;
     });
     const late = `no answer in ${Math.ceil(timeoutMs / 1000)} s`;
-    this.#timer = setTimeout(() => end(stalled() ?? new OwnFault(late)), timeoutMs);
+    this.#timer = setTimeout(() => end(stalled() ?? new AttemptError('silent', late)), timeoutMs);
     this.#signal = signal;
-    this.#stop = () => end(new OwnFault('stopped'));
+    this.#stop = () => end(new AttemptError('unreachable', 'stopped'));
     if (signal?.aborted) this.#stop();
     signal?.addEventListener('abort', this.#stop, { once: true });
   }
@@ -136,7 +140,7 @@ function readResponse(request: http.ClientRequest, options: HttpRequest): Promis
   return new Promise((resolve, reject) => {
     // More than one may come: a tunnel that is given up fails after the request has.
     request.on('error', reject);
-    request.once('close', () => reject(new OwnFault('the connection ended before an answer came')));
+    request.once('close', () => reject(new AttemptError('cut off', 'the connection ended before an answer came')));
     request.once('response', (response) => {
       const chunks: Buffer[] = [];
       let length = 0;
@@ -158,10 +162,4 @@ function readResponse(request: http.ClientRequest, options: HttpRequest): Promis
       response.once('error', reject);
     });
   });
-}
-
-/** What an error of Node says, in words for people. */
-function reasonOf(error: Error): string {
-  if (error.message === 'socket hang up') return 'it closed the connection without an answer';
-  return describeSystemError(error).error;
 }

@@ -1,13 +1,15 @@
 import type { Clock } from '../../clock.js';
 
-/** A message that is still arriving after so long is no sign of life any more. */
+/** A message that is still arriving after this long is no sign of life any more. */
 const UNFINISHED_MESSAGE_LIMIT_MS = 60_000;
-/** After a suspended machine wakes, the server has so long to show that it is still there. */
+/** After a suspended machine wakes, the server has this long to show that it is still there. */
 const WAKE_LIMIT_MS = 2500;
-/** A timer that is so much too late means that this process or machine stood still. */
+/** A timer that is this late means that this process or machine stood still. */
 const STANDSTILL_MS = 5000;
+/** The share of `deadAfterMs` after which a silent server is sent a ping. */
+const PING_AFTER_SHARE = 0.4;
 
-/** What has come from the server so far, counted from the connection's begin. */
+/** The traffic from the server so far, counted from the start of the connection. */
 export interface Traffic {
   /** Bytes of any kind. */
   bytes: number;
@@ -17,78 +19,76 @@ export interface Traffic {
   controls: number;
 }
 
-/** What to do about a link: nothing, send a protocol ping, destroy it. */
-export type LivenessVerdict = 'alive' | 'ask' | 'dead';
+/** The state of a link: leave it alone, send a protocol ping, or destroy it. */
+export type LivenessVerdict = 'alive' | 'ping' | 'dead';
 
 /**
- * Judges whether a link is alive, from what has come and when. It is asked at every {@link interval}; so there is
- * no cost per message. Any byte is life; silence is asked about by a ping and then, after `deadAfterMs`, fatal.
+ * Judges whether a link is alive, from what came and when. The caller asks at every {@link intervalMs}, so there is no
+ * cost per message. Any byte is life. After a silence it asks for a ping, and after `deadAfterMs` the link is dead.
  */
 export class Liveness {
-  /** How often to call {@link judge}, in milliseconds. */
-  readonly interval: number;
+  /** The time between two calls of {@link judge}. */
+  readonly intervalMs: number;
   readonly #clock: Clock;
   readonly #deadAfterMs: number;
   #seen: Traffic = { bytes: 0, messages: 0, controls: 0 };
-  #lastByteAt: number;
-  #lastLookAt: number;
-  #lastWallAt: number;
-  #unfinishedSince: number | undefined;
-  #asked = false;
+  #lastByteAtMs = 0;
+  #lastLookAtMs = 0;
+  #lastWallMs = 0;
+  #unfinishedSinceMs: number | undefined;
+  #pinged = false;
 
   constructor(clock: Clock, deadAfterMs: number) {
     this.#clock = clock;
     this.#deadAfterMs = deadAfterMs;
-    this.interval = Math.max(5, Math.min(1000, deadAfterMs / 20));
-    this.#lastByteAt = this.#lastLookAt = clock.monotonicMs();
-    this.#lastWallAt = clock.nowMicros() / 1000;
+    this.intervalMs = Math.max(5, Math.min(1000, deadAfterMs / 20));
+    this.resetIdle();
   }
 
-  /** The time that passed while nobody read says nothing about the server. */
-  forgive(): void {
-    this.#lastByteAt = this.#lastLookAt = this.#clock.monotonicMs();
-    this.#lastWallAt = this.#clock.nowMicros() / 1000;
-    this.#unfinishedSince = undefined;
-    this.#asked = false;
+  /** Starts the silence anew: time that passed while we did not read says nothing about the server. */
+  resetIdle(): void {
+    this.#lastByteAtMs = this.#lastLookAtMs = this.#clock.monotonicMs();
+    this.#lastWallMs = this.#clock.nowMicros() / 1000;
+    this.#unfinishedSinceMs = undefined;
+    this.#pinged = false;
   }
 
-  /** `ask`: send a ping now. `dead`: destroy the connection. */
+  /** Judges the traffic so far. `ping`: send one now. `dead`: destroy the connection. */
   judge(traffic: Traffic): LivenessVerdict {
-    const now = this.#clock.monotonicMs();
-    const stoodStill = this.#stoodStill(now);
-    const arrived = traffic.bytes !== this.#seen.bytes;
-    if (arrived) {
-      this.#lastByteAt = now;
-      this.#asked = false;
+    const nowMs = this.#clock.monotonicMs();
+    const stoodStill = this.#stoodStill(nowMs);
+    const hasNewBytes = traffic.bytes !== this.#seen.bytes;
+    if (hasNewBytes) {
+      this.#lastByteAtMs = nowMs;
+      this.#pinged = false;
     }
-    this.#watchUnfinished(traffic, arrived, now);
+    this.#watchUnfinished(traffic, hasNewBytes, nowMs);
     this.#seen = { ...traffic };
-    if (stoodStill && !arrived) {
-      // What came meanwhile has not been read yet, so the silence so far counts for nothing.
-      this.#lastByteAt = now - Math.max(0, this.#deadAfterMs - WAKE_LIMIT_MS);
-      this.#asked = true;
-      return 'ask';
+    if (stoodStill && !hasNewBytes) {
+      // Bytes may have come meanwhile and are not read yet, so the silence so far does not count.
+      this.#lastByteAtMs = nowMs - Math.max(0, this.#deadAfterMs - WAKE_LIMIT_MS);
+      this.#pinged = true;
+      return 'ping';
     }
-    const silence = now - this.#lastByteAt;
-    if (silence >= this.#deadAfterMs) return 'dead';
-    if (this.#unfinishedSince !== undefined && now - this.#unfinishedSince > UNFINISHED_MESSAGE_LIMIT_MS)
-      return 'dead';
-    if (this.#asked || silence < this.#deadAfterMs * 0.4) return 'alive';
-    this.#asked = true;
-    return 'ask';
+    const silentMs = nowMs - this.#lastByteAtMs;
+    const unfinishedMs = nowMs - (this.#unfinishedSinceMs ?? nowMs);
+    if (silentMs >= this.#deadAfterMs || unfinishedMs > UNFINISHED_MESSAGE_LIMIT_MS) return 'dead';
+    if (this.#pinged || silentMs < this.#deadAfterMs * PING_AFTER_SHARE) return 'alive';
+    this.#pinged = true;
+    return 'ping';
   }
 
-  #stoodStill(now: number): boolean {
-    const wall = this.#clock.nowMicros() / 1000;
+  #stoodStill(nowMs: number): boolean {
+    const wallMs = this.#clock.nowMicros() / 1000;
     // A suspended machine stops the monotonic clock too, but not the wall clock.
-    const late = Math.max(now - this.#lastLookAt, wall - this.#lastWallAt) - this.interval;
-    this.#lastLookAt = now;
-    this.#lastWallAt = wall;
-    return late > Math.min(STANDSTILL_MS, this.#deadAfterMs / 2);
+    const passedMs = Math.max(nowMs - this.#lastLookAtMs, wallMs - this.#lastWallMs);
+    this.#lastLookAtMs = nowMs;
+    this.#lastWallMs = wallMs;
+    return passedMs - this.intervalMs > Math.min(STANDSTILL_MS, this.#deadAfterMs / 2);
   }
 
-  #watchUnfinished(traffic: Traffic, arrived: boolean, now: number): void {
-    if (!arrived || traffic.messages !== this.#seen.messages) this.#unfinishedSince = undefined;
-    else if (traffic.controls === this.#seen.controls) this.#unfinishedSince ??= now;
+  #watchUnfinished(traffic: Traffic, hasNewBytes: boolean, nowMs: number): void {
+    if (!hasNewBytes || traffic.messages !== this.#seen.messages) this.#unfinishedSinceMs = undefined;
+    else if (traffic.controls === this.#seen.controls) this.#unfinishedSinceMs ??= nowMs;
   }
 }

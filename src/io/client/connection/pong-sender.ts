@@ -1,20 +1,20 @@
 import type { WebSocket } from '../../websocket.js';
 
 /**
- * Answers pings. Of several that come before an answer is on its way only the latest gets one, which RFC 6455 allows
+ * Answers pings. Of several that come before an answer is on its way, only the latest gets one, which RFC 6455 allows
  * (section 5.5.3). `ws` would answer each, and cut the connection when too many come at once.
  */
 export class PongSender {
   readonly #socket: WebSocket;
   #isSending = false;
-  /** Payload of the ping that is to be answered next. */
+  /** Payload of the ping to answer next. */
   #latest: Buffer | undefined;
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
   }
 
-  /** A ping has come. */
+  /** Takes a ping that has come. */
   answer(payload: Buffer): void {
     this.#latest = payload;
     if (!this.#isSending) this.#send();

@@ -1,6 +1,6 @@
-import { isLoopback } from '../address.js';
+import { displayUrl, isLoopback } from '../address.js';
 
-/** What the user said about server and token, as it was typed; a command to type next repeats it. */
+/** The options about server and token as the user typed them. The next command repeats them. */
 export interface SaidOptions {
   url?: string | undefined;
   context?: string | undefined;
@@ -15,15 +15,15 @@ export interface SaidOptions {
 /** A command to type next. */
 export interface NextCommand {
   name: 'doctor' | 'tail' | 'auth login' | 'auth status' | 'date';
-  /** Environment to put before it. */
+  /** An assignment to an environment variable, to put before the command. */
   environment?: string;
-  /** Options of its own, in place of those that were said. */
+  /** Options of its own, in place of those that the user typed. */
   change?: SaidOptions;
   /** Flags of its own. */
   flags?: readonly string[];
 }
 
-/** Writes a command for a shell, about the same server and with the same token as before. */
+/** Writes a command for a shell, about the same server and with the same token as the command before. */
 export function writeCommand(
   { name, environment, change, flags = [] }: NextCommand,
   said: SaidOptions,
@@ -50,11 +50,23 @@ export function writeCommand(
   return words.map(quoted).join(' ');
 }
 
-/** Whether a URL of ours needs `--plaintext` to be taken. */
+/** Says whether a URL that we suggest is accepted with `--plaintext` only. */
 function isExposed(url: string | undefined): boolean {
   return url?.startsWith('ws:') === true && URL.canParse(url) && !isLoopback(new URL(url));
 }
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Puts a server into a text: `{host}`, `{port}`, `{base}`, `{scheme}` and `{prefix}` stand for its own. */
+export function fillIn(text: string, base: URL): string {
+  const values: Record<string, string> = {
+    host: base.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: base.port || (/^(wss|https):$/.test(base.protocol) ? '443' : '80'),
+    base: displayUrl(base),
+    scheme: base.protocol,
+    prefix: base.pathname === '/' ? '' : base.pathname,
+  };
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
 }

@@ -1,0 +1,91 @@
+import { displayUrl } from '../address.js';
+import { readClaims } from '../claims.js';
+import { closeMeaning } from '../close-code.js';
+import { OpmasError } from '../errors.js';
+import { relativeTime } from '../relative-time.js';
+import type { Failure } from './failure.js';
+import { fillIn } from './next-command.js';
+import { causeText } from './refusal.js';
+import { failureTable } from './table.js';
+
+/** An endpoint that was given up, and the token of its last attempt. */
+export interface GivenUp {
+  /** URL of the endpoint, without the token. */
+  url: URL;
+  /** Base URL of the server. */
+  base: URL;
+  /** `undefined` when none was sent. Read for its expiry, never shown. */
+  token: string | undefined;
+  /** The origin of the token, what to do when it is rejected, and why it was not renewed: see `TokenProvider`. */
+  source: string;
+  remedy?: string | undefined;
+  problem?: string | undefined;
+  /** Wall clock, milliseconds since 1970. */
+  nowMs: number;
+}
+
+const REMEDY = 'log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN';
+
+/** Makes the error that says why an endpoint was given up, and what to do next. */
+export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
+  const { code, consequence } = failureTable[failure.kind];
+  if (code === 'AUTH') return tokenError(failure, given);
+  const mayPass = consequence === 'retry' || consequence === 'normal';
+  const hint = hintOf(failure, given.base) + (mayPass ? ' --retries forever keeps trying.' : '');
+  const text = `gave up on ${displayUrl(given.url)}: ${describe(failure, given)}`;
+  return new OpmasError(code, text, { hint, failure: failure.kind });
+}
+
+function tokenError(failure: Failure, given: GivenUp): OpmasError {
+  const { cause, kind } = failure;
+  const { token, source, problem, nowMs } = given;
+  const url = displayUrl(given.url);
+  const what = describe(failure, given);
+  const remedy = given.remedy ?? REMEDY;
+  const step = cause === 'unknown' ? `if the token is why, ${remedy}` : remedy;
+  const hint = `${capitalized(step)}; \`opmas-ws doctor\` says more.`;
+  const isKnown = cause === undefined || cause === 'token';
+  if (token === undefined) {
+    const text = `${url} ${isKnown ? 'wants' : 'may want'} a token: ${what}`;
+    return new OpmasError('AUTH', text, { hint, failure: kind });
+  }
+  const verb = isKnown ? 'rejected' : 'may have rejected';
+  const parts = [`${url} ${verb} the token from ${source}: ${what}`];
+  const { expiresAtMs } = readClaims(token);
+  if (expiresAtMs !== undefined && expiresAtMs < nowMs) {
+    parts.push(`it expired ${relativeTime(expiresAtMs, nowMs)}`);
+  }
+  if (problem !== undefined) parts.push(`not renewed: ${problem}`);
+  return new OpmasError('AUTH', parts.join('; '), { hint, failure: kind });
+}
+
+function describe(failure: Failure, { token }: GivenUp): string {
+  const { event, cause } = failure;
+  const text = describeEnd(event);
+  // The text of a refusal has it already.
+  const isNew = event.state === 'closed' && cause !== undefined && token !== undefined;
+  return isNew ? `${text}; ${causeText(cause, true)}` : text;
+}
+
+/** Says for people how a connection ended. Not escaped: parts of it come from the network. */
+export function describeEnd(event: Failure['event']): string {
+  if (event.state === 'closed') {
+    const { code, reason } = event;
+    return `closed with ${code} (${closeMeaning(code)})${reason === '' ? '' : `: ${reason}`}`;
+  }
+  const { status, error } = event;
+  if (status === undefined) return error ?? 'no answer';
+  return `HTTP ${status}${error === undefined ? '' : ` (${error})`}`;
+}
+
+/** Says why a failure that is not about the token may have come, and what to do. */
+export function hintOf({ kind, hint }: Failure, base: URL): string {
+  const { message } = failureTable[kind];
+  const text = capitalized(hint ?? fillIn(message, base));
+  const sentence = /[.?]$/.test(text) ? text : `${text}.`;
+  return `${sentence} \`opmas-ws doctor\` says more.`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,216 @@
+import type { ErrorCode } from '../errors.js';
+import type { FailureKind } from './failure.js';
+import type { NextCommand } from './next-command.js';
+
+/** The rule for the retry loop (`../retry.ts`) after a failure. */
+export type Consequence =
+  /** Try again. */
+  | 'retry'
+  /** Renew the token once, then try again; a second refusal in a row ends the endpoint. */
+  | 'renew'
+  /** Another attempt hardly helps. The second such end in a row ends an endpoint that never worked. */
+  | 'likelyFatal'
+  /** Give up at once. */
+  | 'fatal'
+  /** The server closed the connection in good order: reconnect, unless the caller said to end then. */
+  | 'normal';
+
+/** Everything that follows from a kind of failure. */
+export interface FailureRule {
+  /** The kind of error that it ends with, and so the exit code. */
+  code: ErrorCode;
+  consequence: Consequence;
+  /** The reason, as a clause. `{host}`, `{port}` and `{base}` stand for the server's. */
+  message: string;
+  /** The command to type next. Its URL may also have `{scheme}` and `{prefix}`. */
+  next: NextCommand;
+}
+
+const LOG_IN: NextCommand = { name: 'auth login' };
+const AGAIN: NextCommand = { name: 'doctor' };
+const WATCH: NextCommand = { name: 'tail', flags: ['--lifecycle'] };
+const OTHER_PORT = atUrl('{scheme}//{host}:RIGHT-PORT{prefix}');
+const WITH_CA: NextCommand = { name: 'doctor', change: { ca: 'FILE' } };
+const WITHOUT_PROXY: NextCommand = { name: 'doctor', environment: 'NO_PROXY={host}' };
+
+/** The one table of failures: exit code, retry rule, message and next command of each. */
+export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
+  'token unusable': { code: 'USAGE', consequence: 'fatal', message: 'the token cannot be read', next: LOG_IN },
+  'token source failing': network('retry', 'the token could not be read this time', { name: 'auth status' }),
+  'no token': auth('there is no token for {base}'),
+  'token expired': auth('the token has expired'),
+  'token refused': auth(
+    'the server rejected the token: it is for another server, or the signing key has changed',
+  ),
+  forbidden: auth(
+    'the server refused the connection, and its API does not say why: the token was rejected, or the path does not exist',
+  ),
+  'policy violated': auth(
+    'the server closed the connection with 1008, and its API does not say why: the token was rejected, or the server objects to something else',
+  ),
+  'unknown host': network(
+    'likelyFatal',
+    'the host name {host} does not exist: check the name in the URL',
+    atUrl('{scheme}//RIGHT-NAME:{port}{prefix}'),
+  ),
+  'name server fails': network(
+    'retry',
+    'the name {host} cannot be looked up: there is no network, or the name server is down',
+    AGAIN,
+  ),
+  'connection refused': network(
+    'retry',
+    'nothing listens on port {port} of {host}: the server is down, or the port is wrong',
+    OTHER_PORT,
+  ),
+  unreachable: network(
+    'retry',
+    '{host} does not answer: it is down, or a firewall or a missing VPN is in the way',
+    AGAIN,
+  ),
+  'local limit': network(
+    'retry',
+    'this machine has no file or port left for another connection: close some, or raise the limit',
+    AGAIN,
+  ),
+  'cut off': network(
+    'retry',
+    '{host} accepted the connection and closed it without an answer: the port is wrong, or the server is failing',
+    OTHER_PORT,
+  ),
+  silent: network(
+    'retry',
+    '{host} accepted the connection but did not answer: the port is wrong, or the server hangs',
+    OTHER_PORT,
+  ),
+  'proxy unreachable': network(
+    'retry',
+    'the proxy that the environment names cannot be reached',
+    WITHOUT_PROXY,
+  ),
+  'proxy silent': network(
+    'retry',
+    'the proxy that the environment names opened no tunnel to {host} in time: it hangs, or {host} does not answer it',
+    WITHOUT_PROXY,
+  ),
+  'proxy failing': network(
+    'retry',
+    'the proxy that the environment names is failing, or cannot reach {host}',
+    WITHOUT_PROXY,
+  ),
+  'no proxy': network(
+    'retry',
+    'the environment names a proxy that does not answer like a proxy',
+    WITHOUT_PROXY,
+  ),
+  'proxy wants a login': network(
+    'likelyFatal',
+    'the proxy that the environment names wants a user and a password',
+    WITHOUT_PROXY,
+  ),
+  'proxy refuses': network(
+    'likelyFatal',
+    'the proxy that the environment names refuses to connect to {host}',
+    WITHOUT_PROXY,
+  ),
+  'certificate expired': network(
+    'fatal',
+    'the certificate of {host} has expired: its operator has to renew it, unless the clock of this machine is wrong',
+    { name: 'doctor', change: { insecure: true } },
+  ),
+  'certificate not yet valid': network(
+    'fatal',
+    'the certificate of {host} is not valid yet: is the clock of this machine right?',
+    { name: 'date' },
+  ),
+  'certificate self-signed': network(
+    'fatal',
+    'the certificate of {host} is self-signed and not trusted here: if it is your own, trust it with --ca FILE',
+    WITH_CA,
+  ),
+  'certificate untrusted': network(
+    'fatal',
+    'the certificate of {host} is signed by a CA that is not trusted here: if the CA is your own, give it with --ca FILE',
+    WITH_CA,
+  ),
+  'certificate of another name': network(
+    'fatal',
+    'the certificate is for another name than {host}: use a URL with a name that the certificate is for',
+    atUrl('wss://NAME-IN-THE-CERTIFICATE:{port}{prefix}'),
+  ),
+  'no TLS there': network(
+    'likelyFatal',
+    'port {port} of {host} does not speak TLS: is this a ws:// port?',
+    atUrl('ws://{host}:{port}{prefix}'),
+  ),
+  'TLS wanted': network(
+    'likelyFatal',
+    'port {port} of {host} speaks TLS: use wss://',
+    atUrl('wss://{host}:{port}{prefix}'),
+  ),
+  'not HTTP': network(
+    'likelyFatal',
+    'port {port} of {host} does not speak HTTP: the port is wrong',
+    OTHER_PORT,
+  ),
+  'not a WebSocket': network(
+    'likelyFatal',
+    '{host} answers HTTP, but opens no WebSocket: another service, a login page of the network, or a proxy that drops the upgrade',
+    OTHER_PORT,
+  ),
+  redirected: network(
+    'likelyFatal',
+    'the server redirects, and a redirect is never followed with a token: if the target is your server, use its URL',
+    atUrl('TARGET'),
+  ),
+  'wrong path': network(
+    'likelyFatal',
+    'there is no such endpoint below {base}: its name is wrong, the server does not have it, or a proxy does not pass it on',
+    { name: 'doctor', change: { endpoints: [] } },
+  ),
+  'no API': network(
+    'likelyFatal',
+    'there is no OPMAS API below {base}: wrong port (another service answers), or wrong prefix',
+    atUrl('{scheme}//{host}:RIGHT-PORT/RIGHT-PREFIX'),
+  ),
+  'rate limited': network('retry', 'the server received too many requests from this machine', AGAIN),
+  'server failing': network('retry', 'the server, or a proxy in front of it, is failing', AGAIN),
+  'normal close': network('normal', 'the server opens the connection and closes it again', WATCH),
+  closed: network(
+    'retry',
+    'the server opens the connection and closes it again: its log may say why',
+    WATCH,
+  ),
+  'closed for policy': network(
+    'likelyFatal',
+    'the server closed the connection with 1008 though its API accepts the token: it may have received too many messages (--heartbeat sets their interval)',
+    WATCH,
+  ),
+  'protocol error': network(
+    'likelyFatal',
+    'the connection opened, so the URL is right, but the server, or a proxy in front of it, breaks the rules of WebSocket',
+    WATCH,
+  ),
+  'message too big': network(
+    'likelyFatal',
+    'the server found a message too big, so --max-message changes nothing: its log may say why',
+    WATCH,
+  ),
+  'no pong': network(
+    'retry',
+    'the connection opens, but no ping is answered: the server hangs or does not know pings, or a proxy holds them back',
+    WATCH,
+  ),
+};
+
+function atUrl(url: string): NextCommand {
+  return { name: 'doctor', change: { url } };
+}
+
+function auth(message: string): FailureRule {
+  return { code: 'AUTH', consequence: 'renew', message, next: LOG_IN };
+}
+
+function network(consequence: Consequence, message: string, next: NextCommand): FailureRule {
+  return { code: 'NETWORK', consequence, message, next };
+}
