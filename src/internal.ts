@@ -2,6 +2,7 @@
 export { isLoopback } from './core/address.js';
 export { splitCommand } from './core/command-words.js';
 export { editDistance } from './core/edit-distance.js';
+export { refusalCause } from './core/failure/refusal.js';
 export { keepsLine } from './core/filter/keeps-line.js';
 export { findJsonFault } from './core/json/json-fault.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
@@ -12,6 +13,6 @@ export { LineView } from './core/recording/line-view.js';
 export { relativeTime } from './core/relative-time.js';
 export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
-export { triageRefusal } from './io/http/triage.js';
+export { askApi } from './io/http/ask-api.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
 export { cleanToken } from './io/token/token.js';

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Failure, FailureKind } from '../../src/core/failure/failure.js';
+import { failureOfAnswer, failureOfClose } from '../../src/core/failure/from-server.js';
+import { type Consequence, failureTable } from '../../src/core/failure/table.js';
 import {
-  type ConnectionEnd,
   type ConnectionLife,
-  type Consequence,
-  consequenceOf,
   type Decision,
   decide,
   initialRetryState,
@@ -21,13 +21,15 @@ const defaults: RetryOptions = {
   reconnect: true,
   exitOnClose: false,
 };
-const closed = (code: number): ConnectionEnd => ({ kind: 'closed', code, reason: '' });
-const refused = (status: number, retryAfterMs?: number): ConnectionEnd => ({
-  kind: 'refused',
-  status,
+const attempt = { url: new URL('ws://opmas.test/x'), token: undefined, nowMs: 0 };
+const closed = (code: number) => failureOfClose(code, '');
+const refused = (status: number, retryAfterMs?: number): Failure => ({
+  ...failureOfAnswer({ status, headers: {} }, attempt),
   retryAfterMs,
 });
-const unreachable: ConnectionEnd = { kind: 'failed', failure: 'unreachable', error: 'connection refused' };
+const failed = (kind: FailureKind): Failure => ({ kind, event: { state: 'refused', error: '' } });
+const unreachable = failed('connection refused');
+const consequenceOf = ({ kind }: Failure) => failureTable[kind].consequence;
 const never: ConnectionLife = { openMs: undefined, events: 0 };
 const brief: ConnectionLife = { openMs: 5, events: 0 };
 const lively: ConnectionLife = { openMs: 5, events: 1 };
@@ -43,25 +45,18 @@ class Endpoint {
     this.state = initialRetryState(this.options);
   }
 
-  end(end: ConnectionEnd, life: ConnectionLife = never, random = 1, known?: Consequence): Decision {
-    const { decision, state } = decide(
-      this.state,
-      end,
-      known ?? consequenceOf(end),
-      life,
-      this.options,
-      random,
-    );
+  end(failure: Failure, life: ConnectionLife = never, random = 1): Decision {
+    const { decision, state } = decide(this.state, failure, life, this.options, random);
     this.state = state;
     return decision;
   }
 
   /** Waits after ends of the same kind, until it gives up. */
-  waits(end: ConnectionEnd, times: number, life = never, random = 1): number[] {
+  waits(end: Failure, times: number, life = never, random = 1): number[] {
     const waits: number[] = [];
     for (let i = 0; i < times; i++) {
       const decision = this.end(end, life, random);
-      if (decision.action === 'end') break;
+      if (decision.action !== 'retry') break;
       waits.push(decision.waitMs);
     }
     return waits;
@@ -74,7 +69,7 @@ describe('what an end means (contract section 4)', () => {
   it.each<[Consequence, number[]]>([
     ['normal', [1000]],
     ['renew', [4001, 1008]],
-    ['stop', [1002, 1003, 1007, 1009, 1010]],
+    ['likelyFatal', [1002, 1003, 1007, 1009, 1010]],
     ['retry', [1001, 1005, 1006, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4002, 4999]],
   ])('close: %s', (consequence, codes) => {
     for (const code of codes) expect([code, consequenceOf(closed(code))]).toEqual([code, consequence]);
@@ -83,19 +78,21 @@ describe('what an end means (contract section 4)', () => {
   it.each<[Consequence, number[]]>([
     ['renew', [401, 403]],
     ['retry', [408, 429, ...range(500, 511), 599]],
-    ['stop', [200, 204, 300, 301, 302, 303, 307, 308, 400, 402, 404, 405, 407, 410, 421, 426, 451]],
+    ['likelyFatal', [200, 204, 300, 301, 302, 303, 307, 308, 400, 402, 404, 405, 407, 410, 421, 426, 451]],
   ])('HTTP: %s', (consequence, statuses) => {
     for (const status of statuses)
       expect([status, consequenceOf(refused(status))]).toEqual([status, consequence]);
   });
 
-  it.each<[Consequence, ConnectionEnd & { kind: 'failed' }]>([
-    ['retry', { kind: 'failed', failure: 'unreachable', error: '' }],
-    ['stop', { kind: 'failed', failure: 'unknown host', error: '' }],
-    ['stop', { kind: 'failed', failure: 'garbled', error: '' }],
-    ['stop at once', { kind: 'failed', failure: 'certificate', error: '' }],
-  ])('no upgrade: %s after %o', (consequence, end) => {
-    expect(consequenceOf(end)).toBe(consequence);
+  it.each<[Consequence, FailureKind[]]>([
+    [
+      'retry',
+      ['connection refused', 'unreachable', 'cut off', 'silent', 'name server fails', 'proxy failing'],
+    ],
+    ['likelyFatal', ['unknown host', 'not HTTP', 'not a WebSocket', 'no TLS there', 'proxy refuses']],
+    ['fatal', ['certificate expired', 'certificate untrusted', 'certificate of another name']],
+  ])('no upgrade: %s', (consequence, kinds) => {
+    for (const kind of kinds) expect([kind, consequenceOf(failed(kind))]).toEqual([kind, consequence]);
   });
 });
 
@@ -104,7 +101,7 @@ describe('giving up', () => {
     for (const end of [closed(1002), refused(404), refused(302)]) {
       const endpoint = new Endpoint();
       expect(endpoint.end(end).action).toBe('retry');
-      expect(endpoint.end(end)).toEqual({ action: 'end', why: 'failed' });
+      expect(endpoint.end(end)).toEqual({ action: 'give up' });
     }
   });
 
@@ -137,8 +134,7 @@ describe('giving up', () => {
   it('stops at once at a certificate that is not trusted, even when it has worked before', () => {
     const endpoint = new Endpoint();
     endpoint.end(closed(1006), good);
-    const end: ConnectionEnd = { kind: 'failed', failure: 'certificate', error: '' };
-    expect(endpoint.end(end)).toEqual({ action: 'end', why: 'failed' });
+    expect(endpoint.end(failed('certificate expired'))).toEqual({ action: 'give up' });
   });
 
   it('gives up after 5 failed attempts before the first open, and never after it', () => {
@@ -162,16 +158,15 @@ describe('giving up', () => {
 
   it('--no-reconnect ends at the first end, and tells a normal close from a failure', () => {
     const options = { reconnect: false };
-    expect(new Endpoint(options).end(closed(1000), good)).toEqual({ action: 'end', why: 'ended' });
-    expect(new Endpoint(options).end(closed(1006), good)).toEqual({ action: 'end', why: 'failed' });
-    expect(new Endpoint(options).end(closed(4001), brief)).toEqual({ action: 'end', why: 'refused' });
-    expect(new Endpoint(options).end(unreachable)).toEqual({ action: 'end', why: 'failed' });
+    expect(new Endpoint(options).end(closed(1000), good)).toEqual({ action: 'end' });
+    expect(new Endpoint(options).end(closed(1006), good)).toEqual({ action: 'give up' });
+    expect(new Endpoint(options).end(closed(4001), brief)).toEqual({ action: 'give up' });
+    expect(new Endpoint(options).end(unreachable)).toEqual({ action: 'give up' });
   });
 
   it('--exit-on-close ends at 1000 only', () => {
     expect(new Endpoint({ exitOnClose: true }).end(closed(1000), brief)).toEqual({
       action: 'end',
-      why: 'ended',
     });
     expect(new Endpoint({ exitOnClose: true }).end(closed(1001), brief).action).toBe('retry');
     expect(new Endpoint().end(closed(1000), brief).action).toBe('retry');
@@ -185,11 +180,11 @@ describe('a refused token', () => {
     for (const first of refusals) {
       for (const second of refusals) {
         const endpoint = new Endpoint();
-        expect(endpoint.end(first, first.kind === 'closed' ? brief : never)).toMatchObject({
+        expect(endpoint.end(first, first.event.state === 'closed' ? brief : never)).toMatchObject({
           action: 'retry',
           renew: true,
         });
-        expect(endpoint.end(second)).toEqual({ action: 'end', why: 'refused' });
+        expect(endpoint.end(second)).toEqual({ action: 'give up' });
       }
     }
   });
@@ -199,7 +194,7 @@ describe('a refused token', () => {
       const endpoint = new Endpoint();
       endpoint.end(closed(4001), brief);
       expect(endpoint.end(closed(4001), life)).toMatchObject({ action: 'retry', renew: true });
-      expect(endpoint.end(closed(4001), brief)).toEqual({ action: 'end', why: 'refused' });
+      expect(endpoint.end(closed(4001), brief)).toEqual({ action: 'give up' });
     }
   });
 
@@ -208,7 +203,7 @@ describe('a refused token', () => {
     endpoint.end(closed(1006), brief);
     endpoint.waits(unreachable, 20);
     expect(endpoint.end(refused(401))).toMatchObject({ action: 'retry', waitMs: 4000 });
-    expect(endpoint.end(refused(401))).toEqual({ action: 'end', why: 'refused' });
+    expect(endpoint.end(refused(401))).toEqual({ action: 'give up' });
   });
 
   it('waits longer and longer when the server accepts and refuses again and again', () => {
@@ -218,8 +213,8 @@ describe('a refused token', () => {
 
   it('is none of that when it is known that the path is at fault', () => {
     const endpoint = new Endpoint();
-    expect(endpoint.end(refused(403), never, 1, 'stop')).toMatchObject({ action: 'retry', renew: false });
-    expect(endpoint.end(refused(403), never, 1, 'stop')).toEqual({ action: 'end', why: 'failed' });
+    expect(endpoint.end(failed('wrong path'))).toMatchObject({ action: 'retry', renew: false });
+    expect(endpoint.end(failed('wrong path'))).toEqual({ action: 'give up' });
   });
 });
 
@@ -278,16 +273,13 @@ describe('how long to wait', () => {
 });
 
 /** Every way in which an attempt can end, with how long it took. */
-const anyEnd: fc.Arbitrary<[ConnectionEnd, ConnectionLife]> = fc.oneof(
+const anyEnd: fc.Arbitrary<[Failure, ConnectionLife]> = fc.oneof(
   fc.tuple(
     fc.oneof(
       fc.constant(unreachable),
       fc.constantFrom(401, 403, 404, 429, 503, 302).map((status) => refused(status)),
       fc.constant(refused(503, 1)),
-      fc.constantFrom<ConnectionEnd>(
-        { kind: 'failed', failure: 'garbled', error: '' },
-        { kind: 'failed', failure: 'unknown host', error: '' },
-      ),
+      fc.constantFrom(failed('not HTTP'), failed('unknown host')),
     ),
     fc.constant(never),
   ),
@@ -302,14 +294,14 @@ const anyEnd: fc.Arbitrary<[ConnectionEnd, ConnectionLife]> = fc.oneof(
 
 describe('no failure of any kind makes more than 9 attempts in its first minute', () => {
   /** When attempts begin, in milliseconds, from the first end on. */
-  function attempts(ends: readonly [ConnectionEnd, ConnectionLife][], chances: readonly number[]): number[] {
+  function attempts(ends: readonly [Failure, ConnectionLife][], chances: readonly number[]): number[] {
     const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
     const begins = [0];
     let now = 0;
     ends.forEach(([end, life], i) => {
       now += life.openMs ?? 0;
       const decision = endpoint.end(end, life, chances[i % chances.length] ?? 0);
-      if (decision.action === 'end') return;
+      if (decision.action !== 'retry') return;
       now += decision.waitMs;
       begins.push(now);
     });
@@ -337,7 +329,7 @@ describe('no failure of any kind makes more than 9 attempts in its first minute'
 
   it('with the shortest waits that chance can give', () => {
     for (const end of [unreachable, refused(503), refused(503, 1), closed(1006)]) {
-      const life = end.kind === 'closed' ? brief : never;
+      const life = end.event.state === 'closed' ? brief : never;
       expect(
         attempts(Array(40).fill([end, life]), [0]).filter((begin) => begin < 60_000).length,
       ).toBeLessThanOrEqual(9);
@@ -359,7 +351,7 @@ describe('Retry-After', () => {
       const waitAfter = (retryAfterMs: number) => {
         const end = refused(503, retryAfterMs);
         const life = { openMs: undefined, events: 0 };
-        return decide(initialRetryState(options), end, 'retry', life, options, random).decision;
+        return decide(initialRetryState(options), end, life, options, random).decision;
       };
       expect(waitAfter(LONGEST_RETRY_AFTER_MS)).toMatchObject({ waitMs: LONGEST_RETRY_AFTER_MS });
       expect(waitAfter(7000)).toMatchObject({ waitMs: Math.round(7000 * (1 + random * 0.08)) });

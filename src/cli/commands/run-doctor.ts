@@ -55,7 +55,7 @@ export async function runDoctor(session: Session, words: string[], options: Doct
       durationMs: performance.now() - start,
     });
     verdict = {
-      fault: undefined,
+      failure: undefined,
       code: error.code,
       text: error.message,
       next: error.hint ?? 'opmas-ws doctor --help',
@@ -111,15 +111,15 @@ function asJson(connection: Connection | undefined, checks: readonly Check[], ve
     server: connection === undefined ? null : displayUrl(connection.url),
     token_source: connection?.token.source ?? null,
     hidden: connection?.hidden ?? [],
-    fault: verdict.fault ?? null,
+    fault: verdict.failure ?? null,
     verdict: verdict.text,
     next: verdict.next,
-    checks: checks.map(({ name, status, detail, durationMs, fault }) => ({
+    checks: checks.map(({ name, status, detail, durationMs, failure }) => ({
       name,
       status,
       detail,
       milliseconds: Math.round(durationMs * 10) / 10,
-      fault: fault ?? null,
+      fault: failure ?? null,
     })),
   };
   return `${escapeUnsafeJson(JSON.stringify(report))}\n`;

@@ -76,7 +76,10 @@ function readError(error: unknown, hasCa: boolean): ErrorFacts {
   if (certificateCodes.test(code)) return untrusted(code, reason ?? message, hasCa);
   if (code.startsWith('HPE_')) return { kind: 'not HTTP', text: parserText(code) };
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
-    return { kind: 'no TLS there', text: `TLS handshake failed (${reason ?? code})` };
+    return {
+      kind: 'no TLS there',
+      text: `TLS handshake failed (${reason ?? opensslReason(message) ?? code})`,
+    };
   }
   if (message === 'socket hang up' || /before secure TLS connection/.test(message)) {
     return { kind: 'cut off', text: 'closed before the upgrade' };
@@ -88,6 +91,11 @@ function readError(error: unknown, hasCa: boolean): ErrorFacts {
   }
   // The rest are complaints of `ws` about the upgrade: "Invalid Sec-WebSocket-Accept header".
   return { kind: 'not a WebSocket', text: `garbled upgrade: ${message}` };
+}
+
+/** Finds the reason in the text of OpenSSL: `…:SSL routines:FUNCTION:REASON:…`. */
+function opensslReason(message: string): string | undefined {
+  return /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
 }
 
 function untrusted(code: string, why: string, hasCa: boolean): ErrorFacts {

@@ -64,7 +64,7 @@ function describe(failure: Failure, { token }: GivenUp): string {
   const text = describeEnd(event);
   // The text of a refusal has it already.
   const isNew = event.state === 'closed' && cause !== undefined && token !== undefined;
-  return isNew ? `${text}; ${causeText(cause, true)}` : text;
+  return isNew ? `${text}; ${causeText(cause, event.state, true)}` : text;
 }
 
 /** Says for people how a connection ended. Not escaped: parts of it come from the network. */

@@ -38,15 +38,11 @@ export function classifyRefusal(refusal: Failure, evidence: RefusalEvidence): Fa
   if (!isAmbiguous(refusal) || cause === undefined) return { ...refusal, kind };
   const { event } = refusal;
   if (event.state === 'closed') return { ...refusal, kind, cause };
-  const error = causeText(cause, evidence.token !== undefined);
+  const error = causeText(cause, event.state, evidence.token !== undefined);
   return { ...refusal, kind, cause, event: { ...event, error } };
 }
 
-function kindOf(
-  kind: FailureKind,
-  cause: RefusalCause | undefined,
-  evidence: RefusalEvidence,
-): FailureKind {
+function kindOf(kind: FailureKind, cause: RefusalCause | undefined, evidence: RefusalEvidence): FailureKind {
   switch (kind) {
     case 'wrong path':
       return cause === 'no API' ? 'no API' : kind;
@@ -73,7 +69,7 @@ function tokenKind({ token, nowMs }: RefusalEvidence): FailureKind | undefined {
 }
 
 /** Says for people what the API said about a refusal. */
-export function causeText(cause: RefusalCause, hasToken: boolean): string {
+export function causeText(cause: RefusalCause, state: Failure['event']['state'], hasToken: boolean): string {
   switch (cause) {
     case 'token':
       return hasToken
@@ -86,6 +82,8 @@ export function causeText(cause: RefusalCause, hasToken: boolean): string {
     case 'no API':
       return 'there is no OPMAS API below this URL';
     case 'unknown':
-      return 'the API did not say whether the token is why';
+      return state === 'refused'
+        ? 'the token may be wrong, or the path may not exist: the API did not say which'
+        : 'the API did not say whether the token is why';
   }
 }

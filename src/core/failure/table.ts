@@ -35,7 +35,12 @@ const WITHOUT_PROXY: NextCommand = { name: 'doctor', environment: 'NO_PROXY={hos
 
 /** The one table of failures: exit code, retry rule, message and next command of each. */
 export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
-  'token unusable': { code: 'USAGE', consequence: 'fatal', message: 'the token cannot be read', next: LOG_IN },
+  'token unusable': {
+    code: 'USAGE',
+    consequence: 'fatal',
+    message: 'the token cannot be read',
+    next: LOG_IN,
+  },
   'token source failing': network('retry', 'the token could not be read this time', { name: 'auth status' }),
   'no token': auth('there is no token for {base}'),
   'token expired': auth('the token has expired'),
@@ -176,11 +181,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   'rate limited': network('retry', 'the server received too many requests from this machine', AGAIN),
   'server failing': network('retry', 'the server, or a proxy in front of it, is failing', AGAIN),
   'normal close': network('normal', 'the server opens the connection and closes it again', WATCH),
-  closed: network(
-    'retry',
-    'the server opens the connection and closes it again: its log may say why',
-    WATCH,
-  ),
+  closed: network('retry', 'the server opens the connection and closes it again: its log may say why', WATCH),
   'closed for policy': network(
     'likelyFatal',
     'the server closed the connection with 1008 though its API accepts the token: it may have received too many messages (--heartbeat sets their interval)',

@@ -1,72 +1,65 @@
 import { displayUrl, endpointUrl } from '../../core/address.js';
-import { CloseCode } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
+import type { Failure } from '../../core/failure/failure.js';
+import { giveUpError } from '../../core/failure/give-up.js';
+import { classifyRefusal, isAmbiguous } from '../../core/failure/refusal.js';
+import { failureTable } from '../../core/failure/table.js';
 import { type ConnectionEvent, FORMAT_VERSION } from '../../core/recording/connection-event.js';
-import {
-  type ConnectionEnd,
-  type Consequence,
-  consequenceOf,
-  type Decision,
-  decide,
-  initialRetryState,
-  type RetryState,
-  wasAccepted,
-} from '../../core/retry.js';
+import { type ConnectionLife, decide, initialRetryState, wasAccepted } from '../../core/retry.js';
+import { askApi } from '../http/ask-api.js';
 import { proxyAgentFor } from '../http/proxy.js';
-import { type Culprit, triageRefusal } from '../http/triage.js';
 import { unlessStopped } from '../unless-stopped.js';
 import { Connection } from './connection/connection.js';
-import { forbiddenDetail, type GivenUp, giveUpError } from './give-up.js';
-import { type GapTotals, LinkHistory } from './link-history.js';
+import { EndpointHistory, type GapTotals } from './endpoint-history.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
-/** What the loop hands on; all of it in the order in which it happened. */
+/** The receiver of everything that happens on one endpoint, in the order in which it happens. */
 export interface EndpointSink {
-  /** @param stamp Microseconds since 1970. @returns `false` when it is text and no UTF-8. */
-  onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean;
-  /** How many events have come, kept or not; heartbeat replies and frames that are no events do not count. */
+  /** @param stampMicros Microseconds since 1970. @returns `false` when it is text and not UTF-8. */
+  onMessage(frame: Buffer, isBinary: boolean, stampMicros: number): boolean;
+  /** All events that came, matching or not; heartbeat replies and frames that are no events do not count. */
   readonly events: number;
-  onLifecycle(connection: ConnectionEvent, receivedAt: string): void;
+  onConnectionEvent(event: ConnectionEvent, receivedAt: string): void;
 }
 
-/** Short, because a wrong token is told within 10 s: this twice, and a wait between. */
-const TRIAGE_LIMIT_MS = 2500;
+/** Everything that the loops of one subscription share. */
+export interface LoopContext {
+  options: ResolvedStreamOptions;
+  /** Aborts when everything stops. */
+  stopping: AbortSignal;
+  /** Renews a token that was rejected; shared, so that one refusal costs one renewal. */
+  renew(rejected: string | undefined): Promise<boolean>;
+}
+
+/** The end of an attempt, and the life of its connection. */
+interface AttemptEnd {
+  failure: Failure;
+  life: ConnectionLife;
+}
+
+/** Short, because a wrong token is reported within 10 s: twice this, and a wait between. */
+const API_LIMIT_MS = 2500;
 
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
   readonly endpoint: string;
-  readonly #history: LinkHistory;
-  readonly #options: ResolvedStreamOptions;
+  /** A token could be had, once at least. */
+  hadToken = false;
+  readonly #context: LoopContext;
   readonly #sink: EndpointSink;
-  readonly #renew: (refused: string | undefined) => Promise<boolean>;
-  readonly #stopping: AbortSignal;
+  readonly #history: EndpointHistory;
   #connection: Connection | undefined;
-  #paused = false;
-  #state: RetryState;
-  #attempt = 0;
+  #isPaused = false;
+  #attempts = 0;
   /** The token of the running attempt. */
   #token: string | undefined;
-  /** What the API said about the last end, if it was asked. */
-  #culprit: Culprit | undefined;
-  /** Whether a token could be had, once at least. */
-  hadToken = false;
 
-  /** @param renew Renews the token; shared by all endpoints, so that one refusal costs one renewal. */
-  constructor(
-    endpoint: string,
-    options: ResolvedStreamOptions,
-    sink: EndpointSink,
-    renew: (refused: string | undefined) => Promise<boolean>,
-    stopping: AbortSignal,
-  ) {
+  constructor(endpoint: string, sink: EndpointSink, context: LoopContext) {
     this.endpoint = endpoint;
-    this.#options = options;
+    this.#context = context;
     this.#sink = sink;
-    this.#renew = renew;
-    this.#stopping = stopping;
-    this.#state = initialRetryState(options.retry);
-    this.#history = new LinkHistory(options.clock, (connection, receivedAt) =>
-      sink.onLifecycle(connection, receivedAt),
+    this.#history = new EndpointHistory(context.options.clock, (event, receivedAt) =>
+      sink.onConnectionEvent(event, receivedAt),
     );
   }
 
@@ -74,17 +67,17 @@ export class EndpointLoop {
     return this.#history.gaps;
   }
 
-  /** Stops or goes on reading from the network. */
-  setPaused(paused: boolean): void {
-    this.#paused = paused;
-    if (paused) this.#connection?.pause();
+  /** Stops or resumes reading from the network. */
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    if (isPaused) this.#connection?.pause();
     else this.#connection?.resume();
   }
 
   /**
    * Runs until the endpoint is given up or everything stops.
    *
-   * @throws {OpmasError} Why it was given up; it ends normally when it was asked to.
+   * @throws {OpmasError} The reason why it was given up. It ends normally when it was asked to.
    */
   async run(): Promise<void> {
     try {
@@ -95,150 +88,118 @@ export class EndpointLoop {
   }
 
   async #runAttempts(): Promise<void> {
-    while (!this.#stopping.aborted) {
-      const { end, decision } = await this.#attemptOnce();
-      if (decision === undefined) return;
-      if (decision.action === 'end') {
-        if (decision.why === 'ended') return;
-        throw giveUpError(end, decision.why, this.#givenUp());
+    const { options, stopping } = this.#context;
+    let state = initialRetryState(options.retry);
+    while (!stopping.aborted) {
+      const { failure, life } = await this.#attempt();
+      if (stopping.aborted) {
+        if (life.openMs !== undefined) this.#history.ended(failure, undefined);
+        return;
       }
-      if (decision.renew) await unlessStopped(this.#renewToken(), this.#stopping);
-      await this.#options.clock.sleep(decision.waitMs, this.#stopping);
+      const { decision, state: next } = decide(state, failure, life, options.retry, options.random());
+      state = next;
+      const isRefusal = failureTable[failure.kind].consequence === 'renew';
+      if (isRefusal && life.openMs !== undefined && !wasAccepted(life)) this.#history.refused();
+      if (decision.action !== 'end') this.#history.lost();
+      this.#history.ended(failure, decision.action === 'retry' ? decision.waitMs : undefined);
+      if (decision.action === 'end') return;
+      if (decision.action === 'give up') throw this.#giveUpError(failure);
+      if (decision.renew) await unlessStopped(this.#renewToken(), stopping);
+      await options.clock.sleep(decision.waitMs, stopping);
     }
   }
 
-  /** `decision` is undefined when everything stops. */
-  async #attemptOnce(): Promise<{ end: ConnectionEnd; decision: Decision | undefined }> {
-    const { clock, random, retry } = this.#options;
-    this.#attempt++;
-    const history = this.#history;
-    history.begin();
-    let openedAt: number | undefined;
+  async #attempt(): Promise<AttemptEnd> {
+    const { clock } = this.#context.options;
+    this.#attempts++;
+    this.#history.begin();
     const eventsBefore = this.#sink.events;
-    const onOpen = () => {
-      openedAt = clock.monotonicMs();
-      history.opened();
-      if (this.#paused) this.#connection?.pause();
-    };
-    const onMessage = (frame: Buffer, isBinary: boolean) =>
-      this.#sink.onMessage(frame, isBinary, history.lastByte);
-    const end = await this.#connect(onOpen, onMessage);
-    const openMs = openedAt === undefined ? undefined : clock.monotonicMs() - openedAt;
-    if (this.#stopping.aborted) {
-      if (openedAt !== undefined) history.ended(end, undefined);
-      return { end, decision: undefined };
-    }
-    const consequence = await this.#examine(end);
-    // Whatever an interrupted question has brought, it says nothing about the server.
-    if (this.#stopping.aborted) {
-      if (openedAt !== undefined) history.ended(end, undefined);
-      return { end, decision: undefined };
-    }
+    let openedAtMs: number | undefined;
+    const failure = await this.#connect(() => {
+      openedAtMs = clock.monotonicMs();
+      this.#history.opened();
+      if (this.#isPaused) this.#connection?.pause();
+    });
+    const openMs = openedAtMs === undefined ? undefined : clock.monotonicMs() - openedAtMs;
     const life = { openMs, events: this.#sink.events - eventsBefore };
-    const { decision, state } = decide(this.#state, end, consequence, life, retry, random());
-    this.#state = state;
-    if (consequence === 'renew' && openMs !== undefined && !wasAccepted(life)) history.turnedAway();
-    if (decision.action === 'retry' || decision.why !== 'ended') history.lost();
-    history.ended(end, decision.action === 'retry' ? decision.waitMs : undefined);
-    return { end, decision };
+    return { failure: await this.#classify(failure), life };
   }
 
-  async #connect(
-    onOpen: () => void,
-    onMessage: (frame: Buffer, isBinary: boolean) => boolean,
-  ): Promise<ConnectionEnd> {
-    const options = this.#options;
+  async #connect(onOpen: () => void): Promise<Failure> {
+    const { options, stopping } = this.#context;
     try {
-      this.#token = await unlessStopped(options.token.token(), this.#stopping);
+      this.#token = await unlessStopped(options.token.token(), stopping);
       this.hadToken = true;
     } catch (error) {
-      // A token that can't be had at the start is the user's to mend; later it is a fault that may pass.
+      // The user has to mend a token that can't be had at the start; later it is a failure that may pass.
       if (!(error instanceof OpmasError) || !this.hadToken) throw error;
-      return { kind: 'failed', failure: 'unreachable', error: error.message, hint: error.hint };
+      const { message, hint } = error;
+      return { kind: 'token source failing', event: { state: 'refused', error: message }, hint };
     }
     const url = endpointUrl(options.url, this.endpoint, this.#token);
-    // Before anything is said: a proxy that cannot be understood is the user's to mend.
-    const agent = await proxyAgentFor(url, { ca: options.ca });
-    if (this.#stopping.aborted) return { kind: 'closed', code: CloseCode.NORMAL, reason: '' };
+    // Before anything is reported: the user has to mend a proxy that cannot be understood.
+    const agent = proxyAgentFor(url, options.environment, options.ca);
+    if (stopping.aborted) return STOPPED;
     this.#history.connecting({
-      attempt: this.#attempt,
+      attempt: this.#attempts,
       url: displayUrl(url),
       recorder: options.recorder,
       format: FORMAT_VERSION,
     });
+    const heartbeatMs = options.heartbeatMs === false ? undefined : options.heartbeatMs;
     const connection = new Connection(
+      { ...options, url, token: this.#token, heartbeatMs, agent },
       {
-        url,
-        token: this.#token,
-        clock: options.clock,
-        connectTimeoutMs: options.connectTimeoutMs,
-        deadAfterMs: options.deadAfterMs,
-        heartbeatMs: options.heartbeatMs === false ? undefined : options.heartbeatMs,
-        maxMessageBytes: options.maxMessageBytes,
-        agent,
-        ca: options.ca,
-        insecure: options.insecure,
+        onOpen,
+        onBytes: () => this.#history.received(),
+        onMessage: (frame, isBinary) => this.#sink.onMessage(frame, isBinary, this.#history.lastByteAtMicros),
       },
-      { onOpen, onMessage, onBytes: () => this.#history.received() },
     );
     return this.#untilEnd(connection).finally(() => agent?.destroy());
   }
 
-  async #untilEnd(connection: Connection): Promise<ConnectionEnd> {
+  async #untilEnd(connection: Connection): Promise<Failure> {
+    const { stopping } = this.#context;
     this.#connection = connection;
     const close = () => connection.close();
-    this.#stopping.addEventListener('abort', close, { once: true });
+    stopping.addEventListener('abort', close, { once: true });
     try {
       return await connection.ended;
     } finally {
-      this.#stopping.removeEventListener('abort', close);
+      stopping.removeEventListener('abort', close);
       this.#connection = undefined;
     }
   }
 
-  /** A bare 403 or a 1008 may be about the token or about something else: ask first. */
-  async #examine(end: ConnectionEnd): Promise<Consequence> {
-    this.#culprit = undefined;
-    const consequence = consequenceOf(end);
-    const isForbidden = end.kind === 'refused' && end.status === 403;
-    const isPolicy = end.kind === 'closed' && end.code === CloseCode.POLICY_VIOLATION;
-    if (!isForbidden && !isPolicy) return consequence;
-    const { url, ca, insecure } = this.#options;
-    const culprit = await triageRefusal({
-      base: url,
-      timeoutMs: TRIAGE_LIMIT_MS,
-      token: this.#token,
-      ca,
-      insecure,
-      signal: this.#stopping,
-    });
-    this.#culprit = culprit;
-    if (isForbidden) {
-      end.detail = forbiddenDetail(culprit, this.#token !== undefined);
-    }
-    // A server without the REST API may refuse a token by 1008 all the same.
-    const isCleared = culprit === 'not the token' || (culprit === 'no API' && isForbidden);
-    return isCleared ? 'stop' : consequence;
+  /** Finds out what a refusal is about; asks the REST API where the refusal leaves that open. */
+  async #classify(failure: Failure): Promise<Failure> {
+    const { options, stopping } = this.#context;
+    const { url: base, ca, insecure, environment, clock } = options;
+    const token = this.#token;
+    const api =
+      isAmbiguous(failure) && !stopping.aborted
+        ? await askApi({ base, token, timeoutMs: API_LIMIT_MS, ca, insecure, environment, signal: stopping })
+        : undefined;
+    return classifyRefusal(failure, { token, nowMs: clock.nowMicros() / 1000, api });
   }
 
   async #renewToken(): Promise<void> {
     try {
-      await this.#renew(this.#token);
+      await this.#context.renew(this.#token);
     } catch (error) {
       // The next attempt shows whether the old token will do after all; it asks for a token anyway.
       if (!(error instanceof OpmasError)) throw error;
     }
   }
 
-  #givenUp(): GivenUp {
-    const { url, token, clock, ca } = this.#options;
-    return {
-      url: displayUrl(endpointUrl(url, this.endpoint)),
-      token: this.#token,
-      provider: token,
-      culprit: this.#culprit,
-      hasCa: ca !== undefined,
-      now: clock.nowMicros() / 1000,
-    };
+  #giveUpError(failure: Failure): OpmasError {
+    const { url: base, token: provider, clock } = this.#context.options;
+    const { source, remedy, problem } = provider;
+    const nowMs = clock.nowMicros() / 1000;
+    const url = endpointUrl(base, this.endpoint);
+    return giveUpError(failure, { url, base, token: this.#token, source, remedy, problem, nowMs });
   }
 }
+
+/** The end of an attempt that everything stopped before it began. */
+const STOPPED: Failure = { kind: 'normal close', event: { state: 'closed', code: 1000, reason: '' } };

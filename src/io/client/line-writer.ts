@@ -7,44 +7,33 @@ import { type LineKind, TIMESTAMP_OFFSET } from '../../core/recording/format.js'
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import type { EndpointSink } from './endpoint-loop.js';
 import type { LineQueue } from './line-queue.js';
+import type { StreamControl } from './stream-control.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
-
-/** What a {@link LineWriter} tells. */
-export interface WriterEvents {
-  onKept(): void;
-  onInvalid(): void;
-  onDropped(): void;
-  /** The first of a run of dropped events. */
-  onDropping(): void;
-  onLifecycle(connection: ConnectionEvent, receivedAt: string): void;
-  /** The filter cannot judge an event; nothing more can be delivered. */
-  onFault(error: unknown): void;
-  /** Whether no further event is wanted. */
-  isEnough(): boolean;
-}
 
 /** Turns what comes from one endpoint into lines on the queue. This is the hot path: nothing is allocated per event. */
 export class LineWriter implements EndpointSink {
   events = 0;
+  /** Events that the filter keeps. */
+  matching = 0;
   readonly #endpoint: string;
   readonly #options: ResolvedStreamOptions;
   readonly #queue: LineQueue;
-  readonly #events: WriterEvents;
+  readonly #control: StreamControl;
   readonly #reader = new FrameReader();
   readonly #head: Buffer;
   #headTime = -1;
   #dropped: { count: number; from: number; to: number } | undefined;
 
-  constructor(endpoint: string, options: ResolvedStreamOptions, queue: LineQueue, events: WriterEvents) {
+  constructor(endpoint: string, options: ResolvedStreamOptions, queue: LineQueue, control: StreamControl) {
     this.#endpoint = endpoint;
     this.#options = options;
     this.#queue = queue;
-    this.#events = events;
+    this.#control = control;
     this.#head = eventHead(formatTimestamp(0), endpoint);
   }
 
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
-    if (this.#events.isEnough()) return true;
+    if (this.#control.isEnough) return true;
     const verdict = isBinary ? 'binary frame' : this.#reader.read(frame);
     // The reader has seen every byte of an object, so only few need a second look.
     if (!isBinary && (verdict !== 'object' || this.#reader.hasNonAscii) && !isUtf8(frame)) return false;
@@ -60,25 +49,26 @@ export class LineWriter implements EndpointSink {
     if (!this.#hasRoom(frame.length, stamp)) return;
     this.#setTime(stamp);
     this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
-    this.#events.onKept();
+    this.matching++;
+    this.#control.countEvent();
   }
 
   #keeps(kind: LineKind): boolean {
     try {
       return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint);
     } catch (error) {
-      this.#events.onFault(error);
+      this.#control.fail(error);
       return false;
     }
   }
 
-  onLifecycle(connection: ConnectionEvent, receivedAt: string): void {
+  onConnectionEvent(connection: ConnectionEvent, receivedAt: string): void {
     this.#writeDropped(receivedAt);
     this.#writeLifecycle(connection, receivedAt);
   }
 
   #writeLifecycle(connection: ConnectionEvent, receivedAt: string): void {
-    this.#events.onLifecycle(connection, receivedAt);
+    this.#control.reportLifecycle({ endpoint: this.#endpoint, receivedAt, connection });
     if (!this.#options.lifecycle) return;
     const endpoint = this.#endpoint;
     this.#queue.writeLine(formatLifecycleLine(receivedAt, endpoint, connection), { endpoint, connection });
@@ -88,7 +78,7 @@ export class LineWriter implements EndpointSink {
     const isKept = this.#keeps('invalid');
     // What is dropped is counted as that and nothing else.
     if (isKept && !this.#hasRoom(frame.length, stamp)) return;
-    this.#events.onInvalid();
+    this.#control.invalid++;
     if (!isKept) return;
     this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, reason, frame, isBinary));
   }
@@ -103,10 +93,10 @@ export class LineWriter implements EndpointSink {
       if (this.#dropped !== undefined) this.#writeDropped(formatTimestamp(stamp));
       return true;
     }
-    this.#events.onDropped();
+    this.#control.dropped++;
     if (this.#dropped === undefined) {
       this.#dropped = { count: 0, from: stamp, to: stamp };
-      this.#events.onDropping();
+      this.#control.reportDropping(this.#endpoint);
     }
     this.#dropped.count++;
     this.#dropped.to = stamp;

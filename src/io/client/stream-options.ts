@@ -1,9 +1,10 @@
-import type { OpmasError } from '../../core/errors.js';
+import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
-import type { EndpointName } from '../../core/protocol.js';
+import { type EndpointName, isEndpointName } from '../../core/protocol.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
-import type { RetryOptions } from '../../core/retry.js';
+import { defaultRetry, type RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
+import type { Environment } from '../http/proxy-choice.js';
 import type { TokenProvider } from '../token/token.js';
 
 /** No message may be longer, in bytes: Node holds strings of half a gigabyte, and what is no JSON grows by a third. */
@@ -57,6 +58,8 @@ export interface SubscribeOptions {
   ca?: string;
   /** Leave the server's certificate unverified. Default false. */
   insecure?: boolean;
+  /** Environment variables that may name a proxy. Default `process.env`. */
+  environment?: Environment;
   clock?: Clock;
   /** Between 0 and 1. Default `Math.random`. */
   random?: () => number;
@@ -92,14 +95,7 @@ export function resolveStreamOptions(options: SubscribeOptions): ResolvedStreamO
     filter: options.filter,
     lifecycle: options.lifecycle ?? false,
     recorder: options.recorder ?? 'opmas-ws',
-    retry: {
-      retryDelayMs: 1000,
-      retryMaxMs: 30_000,
-      retries: undefined,
-      reconnect: true,
-      exitOnClose: false,
-      ...options.retry,
-    },
+    retry: { ...defaultRetry, ...options.retry },
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     heartbeatMs: options.heartbeatMs ?? 30_000,
     deadAfterMs: options.deadAfterMs ?? 25_000,
@@ -107,7 +103,54 @@ export function resolveStreamOptions(options: SubscribeOptions): ResolvedStreamO
     maxBufferBytes: options.maxBufferBytes ?? 64 * 1024 ** 2,
     ca: options.ca,
     insecure: options.insecure ?? false,
+    environment: options.environment ?? process.env,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
+}
+
+const isPositive = (value: unknown) => typeof value === 'number' && value > 0;
+const isCount = (value: unknown) =>
+  isPositive(value) && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY);
+
+/**
+ * Checks the options, because a program may not check types. Nothing is connected before.
+ *
+ * @throws {OpmasError} `USAGE`, naming the option.
+ */
+export function checkSubscribeOptions(options: SubscribeOptions): void {
+  const { url, endpoints, token, filter, count, durationMs, heartbeatMs, retry } = options;
+  demand(url instanceof URL, 'url', 'a URL, from parseBaseUrl');
+  demand(Array.isArray(endpoints) && endpoints.length > 0, 'endpoints', 'an array of names or paths');
+  for (const endpoint of endpoints) {
+    const isKnown = typeof endpoint === 'string' && (isEndpointName(endpoint) || endpoint.startsWith('/'));
+    demand(isKnown, 'endpoints', `devices, agents, rules, system or a path, not ${String(endpoint)}`);
+  }
+  demand(typeof token?.token === 'function', 'token', 'a token provider: tokenFromText(…), noToken(), …');
+  demand(
+    filter === undefined || typeof filter?.matches === 'function',
+    'filter',
+    'what compileFilter resolves to',
+  );
+  demand(count === undefined || isCount(count), 'count', 'a whole number above 0');
+  demand(
+    durationMs === undefined || durationMs === 0 || isPositive(durationMs),
+    'durationMs',
+    'a number of milliseconds',
+  );
+  demand(
+    heartbeatMs === undefined || heartbeatMs === false || isPositive(heartbeatMs),
+    'heartbeatMs',
+    'a number of milliseconds above 0, or false',
+  );
+  for (const name of ['connectTimeoutMs', 'deadAfterMs', 'maxMessageBytes', 'maxBufferBytes'] as const) {
+    demand(options[name] === undefined || isPositive(options[name]), name, 'a number above 0');
+  }
+  for (const name of ['retryDelayMs', 'retryMaxMs', 'retries'] as const) {
+    demand(retry?.[name] === undefined || isPositive(retry[name]), `retry.${name}`, 'a number above 0');
+  }
+}
+
+function demand(isRight: boolean, name: string, what: string): void {
+  if (!isRight) throw new OpmasError('USAGE', `${name} has to be ${what}`);
 }

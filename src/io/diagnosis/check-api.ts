@@ -1,68 +1,45 @@
-import type { Check } from '../../core/diagnosis/check.js';
+import { failureOfError } from '../../core/failure/from-error.js';
+import { describeEnd } from '../../core/failure/give-up.js';
+import type { Check } from '../../core/failure/verdict.js';
 import { relativeTime } from '../../core/relative-time.js';
 import type { Clock } from '../clock.js';
-import type { HttpResponse } from '../http/http-request.js';
-import { askAboutToken, isApiMissing, type TriageOptions } from '../http/triage.js';
+import type { AskedApi } from '../http/ask-api.js';
 import type { Finding } from './checker.js';
-import { wordsOfError } from './fault-of-error.js';
 
-/** What the REST API said about the token. */
-export interface ApiAnswer {
-  /** `undefined` when it gave no answer. */
-  status: number | undefined;
-  /** Whether there is no API below the base URL at all. */
-  isMissing: boolean;
-  /** How far this machine's clock is ahead of the server's. */
-  skewMs: number | undefined;
-  error: unknown;
-}
-
-/** A clock that is further off than that spoils tokens and certificates. */
+/** A clock that is further off than this spoils tokens and certificates. */
 const SKEW_MS = 60_000;
 
-/** Asks the API whom the token is for; that it does not answer is an answer. */
-export async function askApi(question: TriageOptions, clock: Clock): Promise<ApiAnswer> {
-  try {
-    const response = await askAboutToken(question);
-    const { status } = response;
-    const isMissing = status === 404 && (await isApiMissing(question));
-    return { status, isMissing, skewMs: skewOf(response, clock), error: undefined };
-  } catch (error) {
-    return { status: undefined, isMissing: false, skewMs: undefined, error };
-  }
+/** Measures how far this machine's clock is ahead of the server's; the header has whole seconds. */
+export function skewMsOf({ headers }: AskedApi, clock: Clock): number | undefined {
+  const theirsMs = Date.parse(headers.date ?? '');
+  return Number.isNaN(theirsMs) ? undefined : clock.nowMicros() / 1000 - theirsMs;
 }
 
-/** How far this machine's clock is ahead of the server's; the header has whole seconds. */
-function skewOf({ headers }: HttpResponse, clock: Clock): number | undefined {
-  const theirs = Date.parse(headers.date ?? '');
-  return Number.isNaN(theirs) ? undefined : clock.nowMicros() / 1000 - theirs;
-}
-
-/** What that says about the API. */
-export function apiFinding({ status, isMissing, error }: ApiAnswer, hasToken: boolean): Finding {
+/** Says what the answer shows about the API. */
+export function apiFinding({ status, isMissing, error }: AskedApi, hasToken: boolean): Finding {
   switch (status) {
     case undefined:
-      return { status: 'warning', detail: wordsOfError(error) };
+      return { status: 'warning', detail: describeEnd(failureOfError(error).event) };
     case 200:
-      return { status: 'ok', detail: hasToken ? 'it knows the token' : 'it wants no token' };
+      return { status: 'ok', detail: hasToken ? 'it accepts the token' : 'it wants no token' };
     case 401:
       return {
         status: 'warning',
-        detail: hasToken ? 'it does not take the token (HTTP 401)' : 'it wants a token (HTTP 401)',
+        detail: hasToken ? 'it rejects the token (HTTP 401)' : 'it wants a token (HTTP 401)',
       };
     case 404:
       return {
         status: 'warning',
         detail: isMissing
           ? 'there is none below this URL (HTTP 404)'
-          : 'it does not say whom the token is for (HTTP 404)',
+          : 'it does not say whose the token is (HTTP 404)',
       };
     default:
       return { status: 'warning', detail: `HTTP ${status}` };
   }
 }
 
-/** @param skewMs How far this machine's clock is ahead of the server's. */
+/** Makes the check of the clock. @param skewMs How far this machine's clock is ahead of the server's. */
 export function clockCheck(skewMs: number): Check {
   const isOff = Math.abs(skewMs) > SKEW_MS;
   const amount = relativeTime(Math.abs(skewMs), 0).replace(/^in /, '');

@@ -1,22 +1,25 @@
-import { displayUrl, endpointUrl, redactToken } from '../../core/address.js';
+import { displayUrl, endpointUrl } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
-import type { Check } from '../../core/diagnosis/check.js';
-import type { SaidOptions } from '../../core/diagnosis/next-command.js';
-import { type Verdict, verdictOf } from '../../core/diagnosis/verdict.js';
 import { OpmasError } from '../../core/errors.js';
+import type { Failure, HttpAnswer } from '../../core/failure/failure.js';
+import { describeEnd } from '../../core/failure/give-up.js';
+import type { SaidOptions } from '../../core/failure/next-command.js';
+import { type ApiAnswer, classifyRefusal } from '../../core/failure/refusal.js';
+import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
 import { ENDPOINTS } from '../../core/protocol.js';
 import { relativeTime } from '../../core/relative-time.js';
 import { type Clock, systemClock } from '../clock.js';
+import { askApi } from '../http/ask-api.js';
+import { proxyAgentFor } from '../http/proxy.js';
+import type { Environment } from '../http/proxy-choice.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
-import { type ApiAnswer, apiFinding, askApi, clockCheck } from './check-api.js';
-import { checkNetworkPath } from './check-network-path.js';
-import { Checker, type Finding, skipped } from './checker.js';
-import { judgeProbe } from './judge-probe.js';
-import { speaksTls, targetOf } from './network-path.js';
-import { PONG_LIMIT_MS, type ProbeOutcome, type ProbeResult, probeUpgrade } from './upgrade-probe.js';
+import { apiFinding, clockCheck, skewMsOf } from './check-api.js';
+import { Checker, type Finding, STOPPED, skipped } from './checker.js';
+import { checkNetworkPath, speaksTls, targetOf } from './network-path.js';
+import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint.js';
 
-/** What {@link diagnose} takes; `url` and `token` are required. */
+/** The parameters of {@link diagnose}; `url` and `token` are required. */
 export interface DiagnosisOptions {
   /** Base URL of the server. */
   url: URL;
@@ -27,7 +30,9 @@ export interface DiagnosisOptions {
   insecure?: boolean | undefined;
   signal?: AbortSignal | undefined;
   clock?: Clock;
-  /** What the user typed, for the next command to repeat. Default: the URL and the endpoints. */
+  /** Environment variables that may name a proxy. Default `process.env`. */
+  environment?: Environment;
+  /** The options that the user typed, for the next command to repeat. Default: the URL and the endpoints. */
   said?: SaidOptions | undefined;
 }
 
@@ -43,12 +48,8 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
     yield check;
   }
   const { url, token, endpoints, said } = options;
-  const { host, port } = targetOf(url);
   return verdictOf(checks, {
-    protocol: url.protocol,
-    hostname: url.hostname || host,
-    port: String(port),
-    base: displayUrl(url),
+    url,
     tokenSource: token instanceof StoredToken ? undefined : token.source,
     tokenRemedy: token.remedy,
     tokenIsJwt: diagnosis.tokenIsJwt,
@@ -72,7 +73,7 @@ class Diagnosis {
     const token = await this.#checker.check('token', () => this.#checkToken());
     yield token;
     let works = true;
-    for await (const check of checkNetworkPath(this.#options, this.#checker)) {
+    for await (const check of checkNetworkPath(this.#path, this.#checker)) {
       works &&= check.status !== 'failed';
       yield check;
     }
@@ -89,6 +90,10 @@ class Diagnosis {
     return this.#token === undefined ? undefined : isJwt(this.#token);
   }
 
+  get #path() {
+    return { ...this.#options, environment: this.#options.environment ?? process.env };
+  }
+
   get #endpoints(): readonly string[] {
     return [...new Set(this.#options.endpoints ?? ENDPOINTS)];
   }
@@ -99,17 +104,17 @@ class Diagnosis {
       this.#token = await token.token();
     } catch (error) {
       if (!(error instanceof OpmasError)) throw error;
-      const fault = error.code === 'AUTH' ? 'no token' : 'token unusable';
-      return { status: 'failed', detail: error.message, fault };
+      const failure = error.code === 'AUTH' ? 'no token' : 'token unusable';
+      return { status: 'failed', detail: error.message, failure };
     }
     if (this.#token === undefined) return { status: 'ok', detail: 'none, on purpose' };
-    const now = this.#clock.nowMicros() / 1000;
+    const nowMs = this.#clock.nowMicros() / 1000;
     const { subject, expiresAtMs } = readClaims(this.#token);
-    const isOver = expiresAtMs !== undefined && expiresAtMs <= now;
+    const isOver = expiresAtMs !== undefined && expiresAtMs <= nowMs;
     const expiry =
       expiresAtMs === undefined
         ? 'it does not say when it expires'
-        : `${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, now)}`;
+        : `${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, nowMs)}`;
     const detail = [`from ${token.source}`, subject === undefined ? undefined : `user ${subject}`, expiry];
     return {
       status: isOver ? 'warning' : 'ok',
@@ -117,62 +122,71 @@ class Diagnosis {
     };
   }
 
-  /** The REST API and the endpoints, all at once; the API's answer explains what the endpoints say. */
+  /** Checks the REST API and the endpoints, all at once; the API's answer explains the refusals of the endpoints. */
   async *#checkServer(): AsyncGenerator<Check, void, undefined> {
-    const { url, ca, insecure, signal } = this.#options;
-    const start = this.#clock.monotonicMs();
-    const asked = askApi({ base: url, token: this.#token, ca, insecure, signal }, this.#clock);
+    const { url, ca, insecure, signal, environment } = this.#options;
+    const startMs = this.#clock.monotonicMs();
+    const asked = askApi({ base: url, token: this.#token, ca, insecure, signal, environment });
     const probes = this.#endpoints.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
-    const answer = await asked;
-    yield {
-      ...apiFinding(answer, this.#token !== undefined),
-      name: 'api',
-      durationMs: this.#clock.monotonicMs() - start,
-    };
-    if (answer.skewMs !== undefined) yield clockCheck(answer.skewMs);
-    for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, answer);
+    const api = await asked;
+    const durationMs = this.#clock.monotonicMs() - startMs;
+    yield { ...apiFinding(api, this.#token !== undefined), name: 'api', durationMs };
+    const skewMs = skewMsOf(api, this.#clock);
+    if (skewMs !== undefined) yield clockCheck(skewMs);
+    for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, api);
+  }
+
+  #probe(endpoint: string): Promise<ProbeResult> {
+    const { url: base, ca, insecure = false, signal, environment = process.env } = this.#options;
+    const token = this.#token;
+    const url = endpointUrl(base, endpoint, token);
+    const agent = proxyAgentFor(url, environment, ca);
+    return probeEndpoint({ url, token, clock: this.#clock, agent, ca, insecure, signal });
   }
 
   async *#checksOf(
     endpoint: string,
-    result: ProbeResult,
+    { failure, upgradeMs, roundTripMs }: ProbeResult,
     api: ApiAnswer,
   ): AsyncGenerator<Check, void, undefined> {
-    const { url } = this.#options;
-    const mayWantTls = !this.#checker.isStopped && url.protocol === 'ws:' && mayBeTls(result.outcome);
-    const { upgrade, pong } = judgeProbe(result, {
-      token: this.#token,
-      isExpired: this.#isExpired(),
-      api,
-      speaksTls: mayWantTls && (await speaksTls(targetOf(url))),
-      url,
-    });
+    const upgrade = failure === undefined ? OPEN : await this.#findingOf(failure, api);
+    yield { ...upgrade, name: `upgrade ${endpoint}`, durationMs: upgradeMs };
+    if (failure !== undefined) return;
     yield {
-      ...upgrade,
-      detail: redactToken(upgrade.detail, this.#token),
-      name: `upgrade ${endpoint}`,
-      durationMs: result.upgradeMs,
+      ...(roundTripMs === undefined ? NO_PONG : PONG),
+      name: `pong ${endpoint}`,
+      durationMs: roundTripMs ?? PONG_LIMIT_MS,
     };
-    if (pong === undefined) return;
-    yield { ...pong, name: `pong ${endpoint}`, durationMs: result.roundTripMs ?? PONG_LIMIT_MS };
   }
 
-  #probe(endpoint: string) {
-    const { url, ca, insecure, signal } = this.#options;
-    return probeUpgrade({ url: endpointUrl(url, endpoint, this.#token), ca, insecure, signal });
-  }
-
-  #isExpired(): boolean {
-    const { expiresAtMs } = readClaims(this.#token ?? '');
-    return expiresAtMs !== undefined && expiresAtMs <= this.#clock.nowMicros() / 1000;
+  async #findingOf(failure: Failure, api: ApiAnswer): Promise<Finding> {
+    if (this.#checker.isStopped) return STOPPED;
+    const { url } = this.#options;
+    if (url.protocol === 'ws:' && mayBeTls(failure) && (await speaksTls(targetOf(url)))) {
+      return { status: 'failed', detail: 'it speaks TLS', failure: 'TLS wanted' };
+    }
+    const nowMs = this.#clock.nowMicros() / 1000;
+    const { kind, event, answer } = classifyRefusal(failure, { token: this.#token, nowMs, api });
+    return { status: 'failed', detail: `${describeEnd(event)}${answeredBy(answer)}`, failure: kind };
   }
 }
 
-/** Faults that a server which waits for TLS shows to a client that speaks plainly. */
-function mayBeTls(outcome: ProbeOutcome): boolean {
-  return (
-    outcome.kind === 'failed' ||
-    outcome.kind === 'silent' ||
-    (outcome.kind === 'refused' && outcome.status === 400)
-  );
+const OPEN: Finding = { status: 'ok', detail: 'open' };
+const PONG: Finding = { status: 'ok', detail: 'round trip' };
+const NO_PONG: Finding = { status: 'failed', detail: 'none in 5 s', failure: 'no pong' };
+
+/** Recognizes the failures that a server which waits for TLS shows to a client that does not speak it. */
+function mayBeTls({ event, answer }: Failure): boolean {
+  return event.state === 'refused' && (answer === undefined || answer.status === 400);
+}
+
+/** Names the program that answered, as its headers do. */
+function answeredBy(answer: HttpAnswer | undefined): string {
+  if (answer === undefined) return '';
+  const { server, via, 'retry-after': retryAfter } = answer.headers;
+  const parts: string[] = [];
+  if (server !== undefined) parts.push(`answered by ${server}`);
+  if (via !== undefined) parts.push(`via ${via}`);
+  if (answer.status === 429 && /^\d{1,5}$/.test(String(retryAfter))) parts.push(`again in ${retryAfter} s`);
+  return parts.map((part) => `, ${part}`).join('');
 }

@@ -1,9 +1,61 @@
 import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { AttemptError, type FailureKind } from '../../core/failure/failure.js';
+import type { Check } from '../../core/failure/verdict.js';
+import { chooseProxy, type Environment } from '../http/proxy-choice.js';
+import { type Checker, type Finding, skipped } from './checker.js';
 
-/** Where to connect to. */
-export interface Target {
+/** The server, the environment that may name a proxy to it, and the CA to trust there. */
+export interface NetworkPathOptions {
+  /** Base URL of the server. */
+  url: URL;
+  environment: Environment;
+  ca?: string | undefined;
+  insecure?: boolean | undefined;
+}
+
+/** Checks name, TCP and TLS; with a proxy, only the way to the proxy, because the proxy does the rest. */
+export async function* checkNetworkPath(
+  { url, environment, ca, insecure }: NetworkPathOptions,
+  checker: Checker,
+): AsyncGenerator<Check, void, undefined> {
+  const proxy = chooseProxy(url, environment);
+  const target = targetOf(proxy?.url ?? url);
+  const blame = (check: Check): Check =>
+    proxy !== undefined && check.failure !== undefined ? { ...check, failure: 'proxy unreachable' } : check;
+  const dns = await checker.checkNetwork('dns', async () => ({
+    status: 'ok',
+    detail: `${target.host} is ${(await resolveName(target.host)).join(', ')}`,
+  }));
+  yield blame(dns);
+  if (dns.status === 'failed') {
+    yield skipped(proxy === undefined ? 'tcp' : 'proxy');
+    return;
+  }
+  const tcp = await checker.checkNetwork(proxy === undefined ? 'tcp' : 'proxy', async () => ({
+    status: 'ok',
+    detail: `${await reach(target)} port ${target.port}${proxy ? ` (${proxy.variable})` : ''}`,
+  }));
+  yield blame(tcp);
+  if (url.protocol !== 'wss:' || proxy !== undefined) return;
+  if (tcp.status === 'failed') yield skipped('tls');
+  else yield await checker.checkNetwork('tls', () => greet(target, { ca, insecure }));
+}
+
+async function greet(
+  target: Target,
+  trust: { ca: string | undefined; insecure: boolean | undefined },
+): Promise<Finding> {
+  const { protocol, names, validTo, distrust } = await greetTls(target, trust);
+  const detail = `${protocol}, certificate for ${names}, valid until ${validTo}`;
+  return distrust === undefined
+    ? { status: 'ok', detail }
+    : { status: 'warning', detail: `${detail}; not verified: ${distrust}` };
+}
+
+/** The place to connect to. */
+interface Target {
   host: string;
   port: number;
 }
@@ -11,42 +63,46 @@ export interface Target {
 /** Limit of each step. */
 const STEP_LIMIT_MS = 5000;
 
-/** The host and port of a URL, ready for a socket. */
+/** Makes the host and port of a URL ready for a socket. */
 export function targetOf(url: URL): Target {
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
   return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || (secure ? 443 : 80)) };
 }
 
-/** Addresses of a host; a literal address is its own. */
-export async function resolveName(host: string): Promise<string[]> {
-  const found = await withLimit(lookup(host, { all: true }), 'the name server did not answer in 5 s');
+/** Finds the addresses of a host; a literal address is its own. */
+async function resolveName(host: string): Promise<string[]> {
+  const found = await withLimit(
+    lookup(host, { all: true }),
+    'name server fails',
+    'the name server did not answer in 5 s',
+  );
   return found.map(({ address }) => address);
 }
 
 /** Opens and closes a TCP connection. @returns The address that answered. */
-export async function reach(target: Target): Promise<string> {
+async function reach(target: Target): Promise<string> {
   const socket = net.connect({ ...target, autoSelectFamily: true });
   try {
-    await untilEvent(socket, 'connect', 'no answer in 5 s');
+    await untilEvent(socket, 'connect', 'unreachable', 'no answer in 5 s');
     return socket.remoteAddress ?? target.host;
   } finally {
     socket.destroy();
   }
 }
 
-/** What a server showed in a TLS handshake. */
-export interface TlsGreeting {
+/** The facts that a server shows in a TLS handshake. */
+interface TlsGreeting {
   protocol: string;
   /** The names in the certificate. */
   names: string;
-  /** Until when it is good. */
+  /** The end of its validity. */
   validTo: string;
-  /** Why it would not be trusted; only when that was to be looked over. */
+  /** The reason why it would not be trusted; only when it was not to be verified. */
   distrust: string | undefined;
 }
 
-/** Does a TLS handshake. @throws Node's error when the certificate is not trusted and that is not to be looked over. */
-export async function greetTls(
+/** Does a TLS handshake. @throws Node's error when the certificate is to be verified and is not trusted. */
+async function greetTls(
   target: Target,
   trust: { ca?: string | undefined; insecure?: boolean | undefined },
 ): Promise<TlsGreeting> {
@@ -59,7 +115,7 @@ export async function greetTls(
   };
   const socket = tls.connect(options);
   try {
-    await untilEvent(socket, 'secureConnect', 'no TLS answer in 5 s');
+    await untilEvent(socket, 'secureConnect', 'silent', 'no TLS answer in 5 s');
     const { subjectaltname, subject, valid_to: validTo } = socket.getPeerCertificate();
     // Node's types promise an error and a subject where there is text or nothing.
     const distrust: unknown = socket.authorizationError;
@@ -78,7 +134,7 @@ export async function greetTls(
   }
 }
 
-/** Whether something at the target answers in TLS, trusted or not. */
+/** Tries whether something at the target answers in TLS, trusted or not. */
 export async function speaksTls(target: Target): Promise<boolean> {
   return greetTls(target, { insecure: true }).then(
     () => true,
@@ -86,20 +142,20 @@ export async function speaksTls(target: Target): Promise<boolean> {
   );
 }
 
-function untilEvent(socket: net.Socket, event: string, late: string): Promise<void> {
+function untilEvent(socket: net.Socket, event: string, kind: FailureKind, late: string): Promise<void> {
   const arrival = new Promise<void>((resolve, reject) => {
     socket.once(event, () => resolve());
     // It may fail again after the first error; once would leave the second unhandled.
     socket.on('error', reject);
-    socket.once('close', () => reject(Object.assign(new Error('closed'), { code: 'ECONNRESET' })));
+    socket.once('close', () => reject(new AttemptError('cut off', 'closed')));
   });
-  return withLimit(arrival, late);
+  return withLimit(arrival, kind, late);
 }
 
-async function withLimit<T>(work: Promise<T>, late: string): Promise<T> {
+async function withLimit<T>(work: Promise<T>, kind: FailureKind, late: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error(late), { code: 'ETIMEDOUT' })), STEP_LIMIT_MS);
+    timer = setTimeout(() => reject(new AttemptError(kind, late)), STEP_LIMIT_MS);
   });
   try {
     return await Promise.race([work, limit]);

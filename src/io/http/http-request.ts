@@ -67,7 +67,9 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
     if (proxy && !(error instanceof AttemptError)) throw failedProxy(proxy, error);
     const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
     const isHangUp = error.message === 'socket hang up';
-    const known = isHangUp ? new AttemptError('cut off', 'it closed the connection without an answer') : error;
+    const known = isHangUp
+      ? new AttemptError('cut off', 'it closed the connection without an answer')
+      : error;
     const failure = failureOfError(known, { hasCa });
     throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
       hint: hintOf(failure, url),
@@ -140,7 +142,9 @@ function readResponse(request: http.ClientRequest, options: HttpRequest): Promis
   return new Promise((resolve, reject) => {
     // More than one may come: a tunnel that is given up fails after the request has.
     request.on('error', reject);
-    request.once('close', () => reject(new AttemptError('cut off', 'the connection ended before an answer came')));
+    request.once('close', () =>
+      reject(new AttemptError('cut off', 'the connection ended before an answer came')),
+    );
     request.once('response', (response) => {
       const chunks: Buffer[] = [];
       let length = 0;

@@ -87,7 +87,9 @@ function proxyError(
   cause?: Error,
 ): OpmasError {
   const step =
-    failure === 'proxy wants a login' ? `Put the user and the password into ${variable}` : `Check ${variable}`;
+    failure === 'proxy wants a login'
+      ? `Put the user and the password into ${variable}`
+      : `Check ${variable}`;
   const hint = `${step}, or exempt the server with NO_PROXY`;
   return new OpmasError('NETWORK', `the proxy ${url.origin} (${variable}) ${what}`, { hint, failure, cause });
 }
@@ -116,7 +118,10 @@ function openTunnel(
     agent: false,
     ...(ca === undefined ? {} : { ca }),
   });
-  const limit = setTimeout(() => request.destroy(new AttemptError('proxy silent', 'no answer in time')), TUNNEL_LIMIT_MS);
+  const limit = setTimeout(
+    () => request.destroy(new AttemptError('proxy silent', 'no answer in time')),
+    TUNNEL_LIMIT_MS,
+  );
   request.on('close', () => clearTimeout(limit));
   request.once('connect', (response, socket: Socket, head: Buffer) => {
     clearTimeout(limit);

@@ -91,7 +91,7 @@ describe.concurrent('a refused token', () => {
     const token = new Tokens('old', 'new', 'newer');
     const end = await read({ url: server.url, token }).end;
     expect(end?.code).toBe('AUTH');
-    expect(end?.message).toContain('refuses the token from the test');
+    expect(end?.message).toContain('rejected the token from the test');
     expect(end?.hint).toContain('opmas-ws auth login');
     expect(server.requests.all.filter(isStream).map(tokenOf)).toEqual(['old', 'new']);
     expect(token.refused).toEqual(['old']);
@@ -102,14 +102,14 @@ describe.concurrent('a refused token', () => {
       'is not about the token when the API takes that',
       '200 OK',
       'NETWORK',
-      /gave up.*Too many.*takes the token/,
+      /gave up.*Too many.*accepts the token/,
       'heartbeat',
     ],
     [
       'may be about the token when the API does not say',
       '500 Oops',
       'AUTH',
-      /may refuse the token.*did not say/,
+      /may have rejected the token.*did not say/,
       'auth login',
     ],
   ] as const)('close 1008 %s', async ([, me, code, message, hint], { serve, read }) => {
@@ -209,13 +209,13 @@ describe.concurrent('a bare 403', () => {
 
   test.for([
     ['401 Unauthorized', 'AUTH', /not valid/, 'auth login'],
-    ['200 OK', 'NETWORK', /token is good, so the path/, 'Check the URL'],
-    ['404 Not Found', 'NETWORK', /there is no OPMAS API below this URL/, 'Check the URL'],
+    ['200 OK', 'NETWORK', /API accepts the token/, 'no such endpoint'],
+    ['404 Not Found', 'NETWORK', /there is no OPMAS API below this URL/, 'wrong prefix'],
     [
       '500 Internal Server Error',
       'AUTH',
-      /may refuse the token.*token may be refused, or the path may not exist/,
-      'If it is the token, log in',
+      /may have rejected the token.*token may be wrong, or the path may not exist/,
+      'If the token is why, log in',
     ],
   ] as const)('when the API answers %s it is %s', async ([me, code, why, hint], { serve, read }) => {
     const server = await serve();
@@ -248,7 +248,7 @@ describe.concurrent('a bare 403', () => {
     expect(await stopped.stop()).toBeUndefined();
     const end = await ending.end;
     expect(end?.code).toBe('AUTH');
-    expect(end?.message).toMatch(/token may be refused, or the path may not exist/);
+    expect(end?.message).toMatch(/token may be wrong, or the path may not exist/);
   });
 
   test('without a token it says that one is wanted', async ({ serve, read }) => {

@@ -148,7 +148,8 @@ describe.concurrent('what answers speaks something else', () => {
     server.onConnect((client) => client.write('HTTP/1.1 400 Bad Request\r\n\r\n'));
     const end = await read({ url: server.url.replace('ws:', 'wss:') }).end;
     expect(end).toMatchObject({ code: 'NETWORK' });
-    expect(end?.message).toContain('does not speak TLS');
+    expect(end?.message).toContain('TLS handshake failed (wrong version number)');
+    expect(end?.hint).toContain('is this a ws:// port?');
     expect(server.connections.all).toHaveLength(2);
   });
 });
@@ -340,7 +341,7 @@ describe.concurrent('certificates', () => {
         (from) => from.selfSigned(),
         true,
         /self-signed/,
-        /not the one that signed it/,
+        /not the one that signed the certificate/,
       ],
     ])('%s: given up at once', async ([, make, isKnown, why, hint], { serve, read }) => {
       const server = await serve({ tls: make(authority) });

@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
 import { httpRequest } from '../../../src/io/http/http-request.js';
-import { ProxyError, proxyAgentFor } from '../../../src/io/http/proxy.js';
+import { proxyAgentFor } from '../../../src/io/http/proxy.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { startProxy } from '../../support/proxy-server.js';
 import { Reading } from '../../support/reading.js';
@@ -24,7 +24,7 @@ async function startStream(certificate?: { key: string; cert: string }): Promise
 
 /** The first message of a stream, through the proxy of the environment. */
 async function firstMessage(url: string, tls: { ca?: string } = {}): Promise<string> {
-  const agent = await proxyAgentFor(new URL(url));
+  const agent = proxyAgentFor(new URL(url), process.env);
   const socket = new WebSocket(url, { ...tls, ...(agent ? { agent } : {}) });
   try {
     return await new Promise<string>((resolve, reject) => {
@@ -58,27 +58,26 @@ describe('streams through a proxy', () => {
     await using proxy = await startProxy({ port: 1, refuse: 407 });
     useProxy(proxy.port, 'ALL_PROXY', 'user:sesame@');
     const error = await firstMessage('ws://a.test/x').catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(ProxyError);
-    expect(error).toMatchObject({ code: 'NETWORK', status: 407 });
+    expect(error).toMatchObject({ code: 'NETWORK', failure: 'proxy wants a login' });
     expect(String(error)).not.toContain('sesame');
   });
 
   it('says that the proxy cannot be reached', async () => {
     useProxy(1);
     const error = await firstMessage('ws://a.test/x').catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'NETWORK', status: undefined });
+    expect(error).toMatchObject({ code: 'NETWORK', failure: 'proxy unreachable' });
     expect(String(error)).toContain('http_proxy');
   });
 
   it('lets go of a proxy that never answers when its agent is destroyed', async () => {
     await using proxy = await startProxy({ port: 1, refuse: 0 });
     useProxy(proxy.port);
-    const agent = await proxyAgentFor(new URL('ws://a.test/x'));
+    const agent = proxyAgentFor(new URL('ws://a.test/x'), process.env);
     const socket = new WebSocket('ws://a.test/x', { agent: agent! });
     const ended = new Promise((resolve) => socket.on('error', resolve));
     await vi.waitFor(() => expect(proxy.seen).toHaveLength(1));
     agent?.destroy();
-    expect(await ended).toBeInstanceOf(ProxyError);
+    expect(await ended).toMatchObject({ failure: 'proxy unreachable' });
   });
 
   describe.skipIf(withoutOpenssl)('with TLS inside', () => {
@@ -135,10 +134,12 @@ describe('plain requests through a proxy', () => {
   it('tells a refusal by the proxy', async () => {
     await using proxy = await startProxy({ port: 1, refuse: 407 });
     useProxy(proxy.port);
-    await expect(httpRequest({ url: new URL('http://a.test/') })).rejects.toMatchObject({ status: 407 });
+    await expect(httpRequest({ url: new URL('http://a.test/') })).rejects.toMatchObject({
+      failure: 'proxy wants a login',
+    });
     useProxy(1);
     await expect(httpRequest({ url: new URL('http://a.test/') })).rejects.toMatchObject({
-      status: undefined,
+      failure: 'proxy unreachable',
     });
   });
 
@@ -161,7 +162,7 @@ describe('a proxy that is none', () => {
     useProxy(proxy.port, 'HTTPS_PROXY', 'user:sesame@');
     const url = new URL('https://a.test/');
     const error = await caught(httpRequest({ url, timeoutMs: 200 }));
-    expect(error).toMatchObject({ fault: 'silent', message: expect.stringContaining('HTTPS_PROXY') });
+    expect(error).toMatchObject({ failure: 'proxy silent', message: expect.stringContaining('HTTPS_PROXY') });
     const stop = AbortSignal.timeout(50);
     expect(await caught(httpRequest({ url, timeoutMs: 60_000, signal: stop }))).toMatchObject({
       message: expect.stringContaining('stopped'),
@@ -197,12 +198,12 @@ describe('a proxy that is none', () => {
     const error = await caught(firstMessage('ws://a.test/x'));
     await close(server);
     expect(error).toMatchObject({
-      fault: 'garbled',
+      failure: 'no proxy',
       message: expect.stringContaining('does not answer as a proxy'),
     });
     useProxy(1);
     expect(await caught(firstMessage('ws://a.test/x'))).toMatchObject({
-      fault: 'unreachable',
+      failure: 'proxy unreachable',
       message: expect.stringMatching(/cannot be used: connection refused \(127/),
     });
   });

@@ -1,5 +1,5 @@
 import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
-import { accountOf, cleanToken, relativeTime, triageRefusal } from '../../../internal.js';
+import { accountOf, askApi, cleanToken, refusalCause, relativeTime } from '../../../internal.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { type ChosenServer, chooseServer } from '../../connection/server.js';
 import { sourcesBeforeStore } from '../../connection/token-source.js';
@@ -74,7 +74,7 @@ async function obtain(
 /** Takes a token that was handed in, unless the server says that it does not. */
 async function checked(session: Session, server: ChosenServer, token: string): Promise<ObtainedToken> {
   const { url: base, ca, insecure } = server;
-  const culprit = await triageRefusal({
+  const answer = await askApi({
     base,
     token,
     ca,
@@ -82,15 +82,16 @@ async function checked(session: Session, server: ChosenServer, token: string): P
     timeoutMs: CHECK_LIMIT_MS,
     signal: session.stop,
   });
+  const cause = refusalCause(answer);
   const { subject, expiresAtMs } = readClaims(token);
-  if (culprit === 'token') {
+  if (cause === 'token') {
     const old = expiresAtMs !== undefined && expiresAtMs <= Date.now();
     const why = old ? `: it expired ${relativeTime(expiresAtMs, Date.now())}` : '';
     throw new OpmasError('AUTH', `${displayUrl(base)} refuses this token${why}; nothing was stored`, {
       hint: 'Get another token, or log in with user and password: opmas-ws auth login',
     });
   }
-  const isChecked = culprit === 'not the token';
+  const isChecked = cause === 'not the token';
   return { accessToken: token, username: subject, expiresAtMs, obtainedAtMs: Date.now(), isChecked };
 }
 

@@ -16,7 +16,7 @@ class Link {
   look(atMost = 100_000, meanwhile: () => void = () => undefined): [LivenessVerdict, number] {
     const start = this.clock.monotonicMs();
     while (this.clock.monotonicMs() - start < atMost) {
-      this.clock.pass(this.liveness.interval);
+      this.clock.pass(this.liveness.intervalMs);
       meanwhile();
       const verdict = this.liveness.judge(this.traffic);
       if (verdict !== 'alive') return [verdict, this.clock.monotonicMs() - start];
@@ -28,35 +28,35 @@ class Link {
 describe('a silent link', () => {
   it('is asked after 10 s and dead after 25 s', () => {
     const link = new Link();
-    expect(link.look()).toEqual(['ask', 10_000]);
+    expect(link.look()).toEqual(['ping', 10_000]);
     expect(link.look()).toEqual(['dead', 15_000]);
   });
 
   it('has the same proportions with other limits', () => {
     const link = new Link(1000);
     const [verdict, after] = link.look();
-    expect(verdict).toBe('ask');
+    expect(verdict).toBe('ping');
     expect(after).toBeGreaterThanOrEqual(400);
-    expect(after).toBeLessThan(400 + 2 * link.liveness.interval);
+    expect(after).toBeLessThan(400 + 2 * link.liveness.intervalMs);
     const [second, later] = link.look();
     expect(second).toBe('dead');
-    expect(after + later).toBeLessThan(1000 + 2 * link.liveness.interval);
+    expect(after + later).toBeLessThan(1000 + 2 * link.liveness.intervalMs);
   });
 
   it('is asked once, and again only after it has answered', () => {
     const link = new Link();
-    expect(link.look()[0]).toBe('ask');
+    expect(link.look()[0]).toBe('ping');
     expect(link.look(10_000)[0]).toBe('alive');
     link.traffic.bytes += 2;
     link.traffic.controls++;
-    expect(link.look()[0]).toBe('ask');
+    expect(link.look()[0]).toBe('ping');
   });
 
   it('is asked long before a proxy cuts it, for as long as it answers', () => {
     const link = new Link();
     for (let i = 0; i < 30; i++) {
       const [verdict, after] = link.look();
-      expect(verdict).toBe('ask');
+      expect(verdict).toBe('ping');
       expect(after).toBeLessThan(15_000);
       link.traffic.bytes += 2;
       link.traffic.controls++;
@@ -73,7 +73,7 @@ describe('any byte is life', () => {
       link.traffic.bytes += 100;
       link.traffic.messages++;
     };
-    for (let asked = 0; asked < 20; asked++) expect(link.look(100_000, dataEach20Seconds)[0]).toBe('ask');
+    for (let asked = 0; asked < 20; asked++) expect(link.look(100_000, dataEach20Seconds)[0]).toBe('ping');
   });
 
   it('but not a message that has been arriving for a minute', () => {
@@ -112,7 +112,7 @@ describe('time that nobody could watch', () => {
   it('after a standstill what lies in the socket is read first, and the link has seconds to answer', () => {
     const link = new Link();
     link.clock.pass(60_000);
-    expect(link.liveness.judge(link.traffic)).toBe('ask');
+    expect(link.liveness.judge(link.traffic)).toBe('ping');
     const [verdict, after] = link.look();
     expect(verdict).toBe('dead');
     expect(after).toBeLessThanOrEqual(3000);
@@ -121,17 +121,17 @@ describe('time that nobody could watch', () => {
   it('a link that answers after a standstill stays', () => {
     const link = new Link();
     link.clock.pass(60_000);
-    expect(link.liveness.judge(link.traffic)).toBe('ask');
+    expect(link.liveness.judge(link.traffic)).toBe('ping');
     link.traffic.bytes += 2;
     link.traffic.controls++;
-    expect(link.look()).toEqual(['ask', 11_000]);
+    expect(link.look()).toEqual(['ping', 11_000]);
   });
 
   it('a suspended machine, whose monotonic clock stood still, is noticed by the wall clock', () => {
     const link = new Link();
     link.look(2000);
     link.clock.suspend(3_600_000);
-    expect(link.look(1000)[0]).toBe('ask');
+    expect(link.look(1000)[0]).toBe('ping');
     expect(link.look()[1]).toBeLessThanOrEqual(3000);
   });
 
@@ -153,10 +153,10 @@ describe('time that nobody could watch', () => {
 
   it('a pause in reading is no silence of the server', () => {
     const link = new Link();
-    expect(link.look()[0]).toBe('ask');
+    expect(link.look()[0]).toBe('ping');
     link.clock.pass(24_000);
-    link.liveness.forgive();
-    expect(link.look()).toEqual(['ask', 10_000]);
+    link.liveness.resetIdle();
+    expect(link.look()).toEqual(['ping', 10_000]);
     expect(link.look()).toEqual(['dead', 15_000]);
   });
 });

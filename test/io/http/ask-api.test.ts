@@ -1,6 +1,9 @@
 import { expect, it } from 'vitest';
-import { triageRefusal } from '../../../src/io/http/triage.js';
+import { refusalCause } from '../../../src/core/failure/refusal.js';
+import { type ApiQuestion, askApi } from '../../../src/io/http/ask-api.js';
 import { json, startWebServer } from '../../support/web-server.js';
+
+const causeFor = async (question: ApiQuestion) => refusalCause(await askApi(question));
 
 it.each([
   [401, 200, 'token'],
@@ -15,25 +18,25 @@ it.each([
     json(response, url === '/p/api/v1/auth/me' ? me : health, {}),
   );
   const base = new URL('/p', server.url);
-  expect(await triageRefusal({ base, token: 'A' })).toBe(expected);
+  expect(await causeFor({ base, token: 'A' })).toBe(expected);
   expect(server.requests[0]?.headers.authorization).toBe('Bearer A');
 });
 
 it('is unknown when nobody answers, or not in time', async () => {
   await using server = await startWebServer(() => undefined);
-  expect(await triageRefusal({ base: server.url, token: 'A', timeoutMs: 200 })).toBe('unknown');
-  expect(await triageRefusal({ base: new URL('ws://127.0.0.1:1'), token: 'A' })).toBe('unknown');
+  expect(await causeFor({ base: server.url, token: 'A', timeoutMs: 200 })).toBe('unknown');
+  expect(await causeFor({ base: new URL('ws://127.0.0.1:1'), token: 'A' })).toBe('unknown');
 });
 
 it('has one limit for both of its questions', async () => {
   await using server = await startWebServer((_, response) => {
     setTimeout(() => json(response, 404, {}), 700);
   });
-  expect(await triageRefusal({ base: server.url, token: 'A', timeoutMs: 1000 })).toBe('unknown');
+  expect(await causeFor({ base: server.url, token: 'A', timeoutMs: 1000 })).toBe('unknown');
 });
 
 it('sends no token when there is none', async () => {
   await using server = await startWebServer((_, response) => json(response, 401, {}));
-  expect(await triageRefusal({ base: server.url, token: undefined })).toBe('token');
+  expect(await causeFor({ base: server.url, token: undefined })).toBe('token');
   expect(server.requests[0]?.headers.authorization).toBeUndefined();
 });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { readInTurn } from '../../../../src/io/client/connection/reading-turns.js';
+import { scheduleRead } from '../../../../src/io/client/connection/read-scheduler.js';
 
-/** How many turns of the event loop there have been. */
+/** Counts the turns of the event loop. */
 function countTurns(): { readonly turns: number; stop(): void } {
   let turns = 0;
   let next = setImmediate(function turn() {
@@ -21,7 +21,7 @@ test('connections that have more to read go on one after another, one in each tu
   const order: [name: string, turn: number][] = [];
   await new Promise<void>((resolve) => {
     const flood = (name: string, left: number) => {
-      readInTurn(() => {
+      scheduleRead(() => {
         order.push([name, counter.turns]);
         if (order.length === 9) resolve();
         if (left > 1) flood(name, left - 1);

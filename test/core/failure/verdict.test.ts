@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import type { Check, ConnectionFault } from '../../../src/core/diagnosis/check.js';
-import { verdictOf } from '../../../src/core/diagnosis/verdict.js';
+import type { FailureKind } from '../../../src/core/failure/failure.js';
+import { type Check, verdictOf } from '../../../src/core/failure/verdict.js';
 
-const server = { protocol: 'wss:', hostname: 'opmas.test', port: '8443', base: 'wss://opmas.test:8443/x' };
-const failed = (fault: ConnectionFault): Check => ({
+const server = { url: new URL('wss://opmas.test:8443/x') };
+const failed = (failure: FailureKind): Check => ({
   name: 'x',
   status: 'failed',
   detail: '',
   durationMs: 0,
-  fault,
+  failure,
 });
 
 describe('verdictOf', () => {
   it('is content when nothing failed', () => {
     const warning: Check = { name: 'clock', status: 'warning', detail: '', durationMs: 0 };
     expect(verdictOf([warning], server)).toMatchObject({
-      fault: undefined,
+      failure: undefined,
       code: undefined,
       next: 'opmas-ws tail --url wss://opmas.test:8443/x',
     });
@@ -23,19 +23,19 @@ describe('verdictOf', () => {
 
   it('fills host, port and base URL into text and command', () => {
     const { text, next } = verdictOf([failed('TLS wanted')], server);
-    expect(text).toBe('port 8443 of opmas.test speaks TLS: wss:// is meant');
+    expect(text).toBe('port 8443 of opmas.test speaks TLS: use wss://');
     expect(next).toBe('opmas-ws doctor --url wss://opmas.test:8443/x');
     expect(verdictOf([failed('wrong path')], server).text).toContain('wss://opmas.test:8443/x');
   });
 
   it('names the server before a missing token, and an unusable token before all', () => {
-    expect(verdictOf([failed('no token'), failed('connection refused')], server).fault).toBe(
+    expect(verdictOf([failed('no token'), failed('connection refused')], server).failure).toBe(
       'connection refused',
     );
-    expect(verdictOf([failed('connection refused'), failed('token unusable')], server).fault).toBe(
+    expect(verdictOf([failed('connection refused'), failed('token unusable')], server).failure).toBe(
       'token unusable',
     );
-    expect(verdictOf([failed('closed'), failed('silent')], server).fault).toBe('closed');
+    expect(verdictOf([failed('closed'), failed('silent')], server).failure).toBe('closed');
   });
 
   it('does not send people to a login that their own token would hide', () => {
@@ -57,7 +57,7 @@ describe('verdictOf', () => {
     const text = (tokenIsJwt: boolean) =>
       verdictOf([failed('token refused')], { ...server, tokenIsJwt }).text;
     expect(text(true)).toContain('signing key');
-    expect(text(false)).toMatch(/no JWT/);
+    expect(text(false)).toMatch(/not a JWT/);
     expect(text(false)).not.toContain('signing key');
   });
 
@@ -69,7 +69,7 @@ describe('verdictOf', () => {
       ca: 'my ca.pem',
       tokenFile: '-',
     };
-    const next = (fault: ConnectionFault, more = {}) =>
+    const next = (fault: FailureKind, more = {}) =>
       verdictOf([failed(fault)], { ...server, said: { ...said, ...more } }).next;
     const about = "--url wss://opmas.test:8443/x --context 'o'\\''lab'";
     const all = 'devices /api/v1/ws/device/42';
@@ -87,7 +87,7 @@ describe('verdictOf', () => {
     expect(verdictOf([failed('no TLS there')], { ...server, said: {} }).next).toBe(
       'opmas-ws doctor --url ws://opmas.test:8443/x --plaintext',
     );
-    const local = { ...server, hostname: 'localhost', said: {} };
+    const local = { url: new URL('wss://localhost:8443/x'), said: {} };
     expect(verdictOf([failed('no TLS there')], local).next).toBe(
       'opmas-ws doctor --url ws://localhost:8443/x',
     );

@@ -1,0 +1,91 @@
+import { expect, it } from 'vitest';
+import { failureOfError } from '../../../src/core/failure/from-error.js';
+import { failedProxy, refusedByProxy } from '../../../src/io/http/proxy.js';
+
+const system = (code: string, more: object = {}) =>
+  Object.assign(new Error(`connect ${code}`), { code, ...more });
+const proxy = {
+  url: new URL('http://user:secret@proxy:3128'),
+  variable: 'http_proxy',
+  credentials: undefined,
+};
+
+it.each([
+  [
+    system('ECONNREFUSED', { address: '127.0.0.1', port: 1 }),
+    'connection refused',
+    'connection refused (127.0.0.1:1)',
+  ],
+  [system('ECONNRESET'), 'cut off', 'connection reset'],
+  [system('ECONNRESET', { message: 'socket hang up' }), 'cut off', 'closed before the upgrade'],
+  [system('ENOTFOUND', { hostname: 'x.test' }), 'unknown host', 'host x.test does not exist'],
+  [system('EAI_AGAIN', { hostname: 'x.test' }), 'name server fails', 'name server does not answer'],
+  [system('EMFILE'), 'local limit', 'too many open files on this machine'],
+  [system('ETIMEDOUT', { address: '::1', port: 8000 }), 'unreachable', 'no answer ([::1]:8000)'],
+  [
+    system('EHOSTUNREACH', { address: '192.0.2.1', port: 80 }),
+    'unreachable',
+    'host unreachable (192.0.2.1:80)',
+  ],
+  [system('ENETUNREACH'), 'unreachable', 'network unreachable'],
+  [system('EWHATEVER'), 'unreachable', 'EWHATEVER'],
+  [system('HPE_HEADER_OVERFLOW'), 'not HTTP', 'the header of its answer is too large (HPE_HEADER_OVERFLOW)'],
+  [system('EPROTO'), 'no TLS there', 'TLS handshake failed (EPROTO)'],
+  [
+    system('ERR_SSL_WRONG_VERSION_NUMBER', { reason: 'wrong version number' }),
+    'no TLS there',
+    'TLS handshake failed (wrong version number)',
+  ],
+  ...(
+    [
+      ['CERT_HAS_EXPIRED', 'certificate expired'],
+      ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate self-signed'],
+      ['SELF_SIGNED_CERT_IN_CHAIN', 'certificate untrusted'],
+      ['CERT_REVOKED', 'certificate untrusted'],
+      ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'certificate untrusted'],
+      ['UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'certificate untrusted'],
+      ['CERT_NOT_YET_VALID', 'certificate not yet valid'],
+      ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate of another name'],
+      ['HOSTNAME_MISMATCH', 'certificate of another name'],
+      ['CERT_UNTRUSTED', 'certificate untrusted'],
+    ] as const
+  ).map(
+    ([code, kind]) =>
+      [system(code), kind, `the server's certificate is not trusted: connect ${code}`] as const,
+  ),
+  [
+    new Error('Invalid Sec-WebSocket-Accept header'),
+    'not a WebSocket',
+    'garbled upgrade: Invalid Sec-WebSocket-Accept header',
+  ],
+  [
+    refusedByProxy(proxy, 407),
+    'proxy wants a login',
+    'the proxy http://proxy:3128 (http_proxy) refused the connection with HTTP 407: it wants a user and a password',
+  ],
+  [
+    failedProxy(proxy, system('ECONNREFUSED')),
+    'proxy unreachable',
+    'the proxy http://proxy:3128 (http_proxy) cannot be used: connection refused',
+  ],
+] as const)('%o is %s: %s', (error, kind, text) => {
+  expect(failureOfError(error)).toMatchObject({ kind, event: { state: 'refused', error: text } });
+});
+
+it('names each address that was tried, once', () => {
+  const errors = [
+    system('ECONNREFUSED', { address: '::1', port: 8000 }),
+    system('ECONNREFUSED', { address: '127.0.0.1', port: 8000 }),
+    system('ECONNREFUSED', { address: '127.0.0.1', port: 8000 }),
+  ];
+  expect(failureOfError(new AggregateError(errors, ''))).toMatchObject({
+    kind: 'connection refused',
+    event: { error: 'connection refused ([::1]:8000, 127.0.0.1:8000)' },
+  });
+});
+
+it('keeps a token out of the text of an error', () => {
+  const token = 'canary-token-of-an-error';
+  const { event } = failureOfError(new Error(`Invalid subprotocol ${token}`), { token });
+  expect(JSON.stringify(event)).not.toContain(token);
+});
