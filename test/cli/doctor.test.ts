@@ -33,7 +33,7 @@ describe('doctor', () => {
     const refused = await sandbox.run(['doctor', '--token-file', '-', 'devices'], { input: 'sesame' });
     expect(refused).toMatchObject({
       code: 3,
-      stdout: expect.stringMatching(/\nverdict +the server refuses the token/),
+      stdout: expect.stringMatching(/\nverdict +the server rejected the token/),
     });
     expect(refused.stdout).not.toContain('sesame');
     const without = await sandbox.run(['doctor', 'devices'], {

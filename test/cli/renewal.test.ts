@@ -74,7 +74,7 @@ describe('a token that ends while events flow', () => {
       input: token,
     });
     expect(code).toBe(3);
-    expect(stderr).toMatch(/refuses the token from --token-file -: .*; it expired/);
+    expect(stderr).toMatch(/rejected the token from --token-file -: .*; it expired/);
     expect(stderr).toMatch(/opmas-ws auth login/);
     expect(stderr).not.toContain(token.trim());
   });

@@ -164,7 +164,7 @@ describe.concurrent('exit codes', () => {
     for (const endpoint of ['devices', 'agents', 'system']) {
       expect(stderr).toMatch(new RegExp(`^${endpoint} +gave up on ws:.*HTTP 404`, 'm'));
     }
-    expect(stderr.match(/refuses the token from OPMAS_TOKEN/g)).toHaveLength(1);
+    expect(stderr.match(/rejected the token from OPMAS_TOKEN/g)).toHaveLength(1);
     expect(stderr).toMatch(/\nopmas-ws: no endpoint is left\n {2}.*auth login.*\n$/);
   });
 });

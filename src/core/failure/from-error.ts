@@ -137,8 +137,10 @@ export const INVALID_UTF8: Failure = failureOfClose(
 
 /** Makes a failure of an error that `ws` found in a frame. @param code `WS_ERR_…`. @param reason Its message. */
 export function failureOfFrame(code: string, reason: string): Failure {
-  const hint = code === TOO_LARGE ? 'Raise --max-message if you want such messages' : undefined;
-  return failureOfClose(closeCodeOf(code), reason, hint);
+  const failure = failureOfClose(closeCodeOf(code), reason);
+  // The table's message is for a server that closes the connection with that code.
+  if (code !== TOO_LARGE) return { ...failure, kind: 'protocol error' };
+  return { ...failure, hint: 'Raise --max-message if you want such messages' };
 }
 
 /** Finds the close code that RFC 6455 section 7.4.1 gives to the error. */

@@ -1,4 +1,4 @@
-import { displayUrl, endpointUrl } from '../../core/address.js';
+import { displayUrl, endpointUrl, redactToken } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
 import type { Failure, HttpAnswer } from '../../core/failure/failure.js';
@@ -167,7 +167,9 @@ class Diagnosis {
     }
     const nowMs = this.#clock.nowMicros() / 1000;
     const { kind, event, answer } = classifyRefusal(failure, { token: this.#token, nowMs, api });
-    return { status: 'failed', detail: `${describeEnd(event)}${answeredBy(answer)}`, failure: kind };
+    // The headers may repeat the token.
+    const detail = redactToken(`${describeEnd(event)}${answeredBy(answer)}`, this.#token);
+    return { status: 'failed', detail, failure: kind };
   }
 }
 
