@@ -51,9 +51,12 @@ export {
 } from './io/recording/read-recording.js';
 export type { ReadOptions } from './io/recording/reader.js';
 export { openRecording, type RecordingWriter, type RecordOptions } from './io/recording/writer.js';
-export type { PlaybackControls } from './io/replay/playback.js';
-export type { ServeRecordingOptions } from './io/replay/replay-options.js';
-export type { ReplayNotice, ReplayStatus } from './io/replay/replay-source.js';
+export type {
+  PlaybackControls,
+  ReplayNotice,
+  ReplayStatus,
+  ServeRecordingOptions,
+} from './io/replay/replay-plan.js';
 export { type ReplayServer, serveRecording } from './io/replay/serve-recording.js';
 export { type MockServerOptions, type StoryOptions, startMockServer } from './io/server/mock-server.js';
 export type {

@@ -1,102 +1,81 @@
-/** How an attempt is turned away. `unreachable`: nothing listened. */
-export type RefusalManner =
-  | { kind: 'status'; status: number }
-  | { kind: 'unreachable' }
-  | { kind: 'reset' }
-  | { kind: 'drop' }
-  | { kind: 'silence' };
-
 /** A time in which nothing listens, in microseconds of the schedule. */
 export interface Downtime {
   from: number;
-  /** Infinite until the recording has told it. */
+  /** Infinite until the lines that tell it have been added. */
   to: number;
 }
 
-/** So long a client that is early for a recorded success is held; far below the time limits of clients. */
+/** A client that is early for a recorded success is held for this long: far below the time limits of clients. */
 export const HOLD_MS = 5000;
 /**
- * So late a client may be and still count as on time: a refusal is acted out for so long after the next attempt was
- * due. It is above the noise of timers and below the first wait of any client.
+ * A client that is this late counts as on time: a refusal is played until this long after the next attempt was due. It
+ * is above the noise of timers and below the first wait of any client.
  */
 export const SLACK_MS = 250;
-/**
- * So long after its end a connection that nobody came for is still acted out, unless the recorded client had come again
- * by then: waits are drawn by chance, and a short connection shall not be missed for another draw.
- */
-export const CATCH_UP_MS = 5000;
-/** In a millisecond. */
-export const MICROSECONDS = 1000;
+export const MICROS_PER_MS = 1000;
 
-/** An attempt that was answered: by a server, or by nobody. */
+/** An attempt that was answered, by a server or by the machine. */
 interface Answer {
   from: number;
   at: number;
 }
 
 /**
- * Finds when nothing listened: around attempts that met "connection refused", on whatever endpoint. Such a time begins
- * with the last loss of a connection before them, and ends between the last of them and the next attempt that was
- * answered. The first attempt of all begins it, because a server has to see that to know that anybody is there.
- * Connections that are open stay open: that something is connected does not say that anything listens.
+ * Finds the times in which nothing listened, from attempts that met "connection refused", on any endpoint. A downtime
+ * begins with the last loss of a connection before them, and ends between the last of them and the next attempt that
+ * was answered. The first attempt of all begins it, because the server must see a client before its clock starts.
+ * Open connections stay open: an open connection does not prove that anything listens.
  *
- * It is told what happened in the order of the recording, and remembers no more of that than it needs.
+ * Pass what happened in the order of the recording.
  */
 export class DowntimeFinder {
+  /** Downtimes that have not passed, in order. */
+  readonly found: Downtime[] = [];
   /** The last attempt that a server has answered, and the last loss of a connection after it. */
   #answered: Answer | undefined;
   #lost: { openedAt: number; at: number } | undefined;
   #lastRefusal: Answer | undefined;
-  /** The downtime that goes on where the recording has been read to. */
+  /** The downtime whose end is not known yet. */
   #running: Downtime | undefined;
-  #found: Downtime[] = [];
-
-  /** The next downtime; `undefined` when the recording has told of none, or not yet. */
-  get next(): Downtime | undefined {
-    return this.#found[0];
-  }
-
-  /** That downtime is over. */
-  pass(): void {
-    this.#found.shift();
-  }
 
   /**
-   * An attempt met somebody.
+   * Adds an attempt that did not meet "connection refused".
    *
-   * @param isAnswer Whether a server has said something: let it in, or refused it with a status.
+   * @param isAnswer `true` when a server let it in or refused it with a status.
    */
   answered(from: number, at: number, isAnswer: boolean): void {
     if (this.#running !== undefined && this.#lastRefusal !== undefined) {
       const wasUnderWay = from < this.#lastRefusal.at;
-      // While it waited, another one met nobody; only an answer tells that somebody is there again.
+      // Another attempt met "connection refused" while this one waited, so only an answer proves that a server is back.
       if (wasUnderWay && !isAnswer) return;
-      this.#running.to = wasUnderWay ? at : endOf(this.#lastRefusal, from);
+      this.#running.to = wasUnderWay ? at : endBetween(this.#lastRefusal, from);
     }
+    this.#forget();
     this.#answered = { from, at };
-    this.#lost = undefined;
-    this.#lastRefusal = undefined;
-    this.#running = undefined;
   }
 
-  /** @returns The downtime in which the attempt met nobody. */
+  /** Adds an attempt that met "connection refused". @returns The downtime around it. */
   refused(from: number, at: number): Downtime {
     this.#lastRefusal = { from, at };
     if (this.#running === undefined) {
       this.#running = { from: this.#startBefore(from, at), to: Number.POSITIVE_INFINITY };
-      this.#found.push(this.#running);
+      this.found.push(this.#running);
     }
     return this.#running;
   }
 
-  /** A connection that had been open since then was lost. */
+  /** Adds the end of a connection. */
   lost(openedAt: number, at: number): void {
     this.#lost = { openedAt, at };
   }
 
-  /** The recording is over, at that due time; what comes is another pass. */
-  end(due: number): void {
-    if (this.#running !== undefined) this.#running.to = due + SLACK_MS * MICROSECONDS;
+  /** Ends a pass through the recording. @param due Due time of its last line. */
+  endPass(due: number): void {
+    if (this.#running !== undefined) this.#running.to = due + SLACK_MS * MICROS_PER_MS;
+    this.#forget();
+  }
+
+  #forget(): void {
     this.#answered = undefined;
     this.#lost = undefined;
     this.#lastRefusal = undefined;
@@ -107,13 +86,13 @@ export class DowntimeFinder {
     const lost = this.#lost;
     if (this.#answered === undefined) return at;
     if (lost === undefined) return (this.#answered.at + from) / 2;
-    // Who comes a little late for a connection that was over at once shall still meet it.
-    const isBrief = lost.at - lost.openedAt < SLACK_MS * MICROSECONDS;
-    const pause = Math.min(SLACK_MS * MICROSECONDS, 0.75 * (from - lost.at));
+    // A client that is a little late for a connection that was over at once must still meet it.
+    const isBrief = lost.at - lost.openedAt < SLACK_MS * MICROS_PER_MS;
+    const pause = Math.min(SLACK_MS * MICROS_PER_MS, 0.75 * (from - lost.at));
     return isBrief ? lost.at + pause : lost.at;
   }
 }
 
-function endOf(lastRefusal: Answer, nextFrom: number): number {
-  return Math.max((lastRefusal.at + nextFrom) / 2, nextFrom - HOLD_MS * MICROSECONDS);
+function endBetween(lastRefusal: Answer, nextFrom: number): number {
+  return Math.max((lastRefusal.at + nextFrom) / 2, nextFrom - HOLD_MS * MICROS_PER_MS);
 }

@@ -1,61 +1,71 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { OpmasError } from '../../core/errors.js';
-import type { ReplayNotice } from './replay-source.js';
-import { type Spool, spool } from './spool.js';
 
 /** Recordings that can be read again and again. */
 export interface RepeatableSources {
   paths: readonly string[];
-  /** What messages call those that are copies. */
+  /** Names for messages of those that are copies. */
   names: ReadonlyMap<string, string>;
-  /** Takes the copies away. */
+  /** Removes the copies. */
   remove(): Promise<void>;
 }
 
-/** Who waits for longer is told why. */
-const NOTICE_AFTER_MS = 1000;
+/** Options of {@link repeatable}. */
+export interface RepeatableOptions {
+  stdin?: Readable | undefined;
+  signal?: AbortSignal | undefined;
+  /** Called when the copying of a source takes long. */
+  onSlow: (name: string) => void;
+}
+
+/** A copy that takes longer than this is reported. */
+const SLOW_AFTER_MS = 1000;
 
 /**
- * Copies what can be read only once, standard input and pipes, to temporary files. Every client and every pass of a
- * loop reads a recording from its start.
+ * Copies sources that can be read only once, standard input and pipes, to temporary files: every client and every pass
+ * of a loop reads a recording from its start.
  *
- * @throws {OpmasError} `USAGE` when standard input is named twice, `LOCAL` when something can't be copied; the reason of
- *   the signal.
+ * @throws {OpmasError} `USAGE`: standard input is named twice. `LOCAL`: a source cannot be copied.
+ * @throws The reason of the signal.
  */
 export async function repeatable(
   paths: readonly string[],
-  options: {
-    stdin?: Readable;
-    signal?: AbortSignal;
-    onNotice?: (notice: ReplayNotice) => void;
-  },
+  { stdin = process.stdin, signal, onSlow }: RepeatableOptions,
 ): Promise<RepeatableSources> {
   if (paths.indexOf('-') !== paths.lastIndexOf('-')) {
     throw new OpmasError('USAGE', 'stdin (-) can be read only once');
   }
-  const { stdin = process.stdin, signal, onNotice } = options;
   signal?.throwIfAborted();
   const failing = new AbortController();
   const stop = signal === undefined ? failing.signal : AbortSignal.any([signal, failing.signal]);
-  const copies: Spool[] = [];
+  const folders: string[] = [];
   const names = new Map<string, string>();
   const remove = async () => {
-    await Promise.all(copies.map((copy) => copy.remove()));
+    await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
   };
   const copyOf = async (input: Readable, name: string): Promise<string> => {
-    const notice = setTimeout(() => onNotice?.({ kind: 'copying', source: name }), NOTICE_AFTER_MS);
-    const copy = await spool(input, name, stop).finally(() => clearTimeout(notice));
-    copies.push(copy);
-    names.set(copy.path, name);
-    return copy.path;
+    const timer = setTimeout(onSlow, SLOW_AFTER_MS, name);
+    try {
+      const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch((error) => cannotCopy(name, error));
+      folders.push(folder);
+      const path = join(folder, 'copy');
+      await copy(input, path, name, stop);
+      names.set(path, name);
+      return path;
+    } finally {
+      clearTimeout(timer);
+    }
   };
   const pathOf = async (path: string): Promise<string> => {
     if (path === '-') return copyOf(stdin, 'stdin');
     return (await isReadOnce(path)) ? copyOf(createReadStream(path), path) : path;
   };
-  // All at once, for whoever writes to several pipes may write to them in turn.
+  // All at once, because the writer of several pipes may write to them in turn.
   const copying = paths.map(pathOf);
   try {
     return { paths: await Promise.all(copying), names, remove };
@@ -67,7 +77,28 @@ export async function repeatable(
   }
 }
 
-/** Named pipes, process substitution, terminals. What does not exist is somebody else's to complain of. */
+/** Copies a stream to a file that only its owner can read. */
+async function copy(input: Readable, path: string, name: string, signal: AbortSignal): Promise<void> {
+  try {
+    await pipeline(input, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
+  } catch (error) {
+    // The input may have no end; a stop does not wait for it.
+    if (signal.aborted) throw error;
+    if (input.errored === error) {
+      throw new OpmasError('LOCAL', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
+    }
+    cannotCopy(name, error);
+  }
+}
+
+function cannotCopy(name: string, error: unknown): never {
+  throw new OpmasError('LOCAL', `${name} cannot be copied to ${tmpdir()}: ${(error as Error).message}`, {
+    hint: 'Set TMPDIR to a folder with room, or replay a file.',
+    cause: error,
+  });
+}
+
+/** Named pipes, process substitution and terminals. A missing file is reported when it is opened. */
 async function isReadOnce(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => undefined);
   return stats !== undefined && !stats.isFile() && !stats.isDirectory();

@@ -1,93 +1,65 @@
+import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import type { Clock } from '../clock.js';
 import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
-import { EndpointSearch } from './endpoint-search.js';
-import type { LifecycleStep } from './frame-run.js';
-import { FullSpeedPlayback } from './full-speed-playback.js';
-import { Gathering } from './gathering.js';
-import type { LaneGroup } from './lane-group.js';
-import { LifecycleStage, REMEMBER_MS } from './lifecycle-stage.js';
-import { Pacer } from './pacer.js';
-import type { Playback, PlaybackControls } from './playback.js';
-import { type Programme, type ReadingOptions, readFrames } from './read-frames.js';
-import { TimedPlayback } from './timed-playback.js';
+import type { EndpointChannels } from './endpoint-channel.js';
+import { CATCH_UP_AFTER_OPENING_MS, OutageReplay } from './outage-replay.js';
+import { Playback } from './playback.js';
+import type { RecordingIndex } from './recording-index.js';
+import type { PlaybackControls, ReplayNotice, ReplayPlan, ReplayStatus } from './replay-plan.js';
+import { Scheduler } from './scheduler.js';
 
-/** What a replay does that its starter may want to know. */
-export type ReplayNotice =
-  /** So many events of that endpoint (foreign text) came while nobody was connected. */
-  | { kind: 'unseen'; endpoint: string; events: number }
-  /** A recorded time in which nothing listened. */
-  | { kind: 'downtime'; phase: 'begins' | 'ends' }
-  /** A source that can be read only once is copied, and its end has not come yet. `source` is a path or `stdin`. */
-  | { kind: 'copying'; source: string }
-  /** No event of the recording passes the filter and lies between `from` and `to`. */
-  | { kind: 'nothing' };
-
-/** What {@link ReplaySource} takes; every default is filled in. */
+/** Options of a {@link ReplaySource}; every default is filled in. */
 export interface ReplaySourceOptions {
-  programme: Programme;
+  plan: ReplayPlan;
+  index: RecordingIndex;
   speed: number | 'max';
-  /** One clock for all, which starts with the first client; else each client has its own. Lifecycle lines need it. */
+  /** `true`: one clock for all, which starts with the first client. Lifecycle lines need it. */
   shared: boolean;
-  /** Microseconds of the schedule, if that is known. */
-  length: number | undefined;
   exitWhenDone: boolean;
-  /** At full speed, a client that takes nothing for so long while others wait for it is ended. */
+  /** At full speed, a client that takes nothing for this long while others wait for it is ended. */
   stallMs: number;
   precise: boolean;
   clock: Clock;
   onNotice: (notice: ReplayNotice) => void;
 }
 
-/** Where a replay stands. */
-export interface ReplayStatus {
-  /** Microseconds of the schedule; of several playbacks the one that is furthest. */
-  position: number;
-  /** Microseconds of the whole schedule; `undefined` when that is not known (compressed files, loops). */
-  length: number | undefined;
-  speed: number | 'max';
-  paused: boolean;
-  /** Whether everybody who is there has come to the end. */
-  over: boolean;
-}
-
-/** The first client of each endpoint that comes so soon after the start of a shared clock misses nothing. */
+/** On a shared clock, the first client of each endpoint that comes within this time misses nothing. */
 const START_GRACE_MS = 1000;
-/** After its last line it goes on for so long, for a client that is a little late for that. */
+/** With lifecycle lines, a playback goes on for this long after its last line, for a client that is a little late. */
 const LATE_MS = 500;
-/** A replay is done when nobody has come for so long after the last client had everything. */
+/** A replay is done when no client has come for this long after the last client had everything. */
 const LINGER_MS = 250;
+/** Clients that come together share a playback: it starts when none has come for 5 ms, at the latest after 250 ms. */
+const START_DEBOUNCE_MS = 5;
+const LONGEST_DEBOUNCE_MS = 250;
 
-/** Serves a recording. */
+/** Serves a recording: gives every client its playback, and ends when all of them are over. */
 export class ReplaySource implements StreamSource, PlaybackControls {
   /** Resolves when the recording has been played to its end and taken, for the first time. */
   readonly played: Promise<void>;
-  /** For the server: settles when there is nothing more to serve. */
+  /** Resolves when there is nothing more to serve; read by the server. */
   readonly finished: Promise<void>;
   readonly #options: ReplaySourceOptions;
-  readonly #pacer: Pacer;
+  readonly #scheduler: Scheduler;
   readonly #playbacks = new Set<Playback>();
   /** The playback that new clients join. */
   #current: Playback | undefined;
-  readonly #stage: LifecycleStage | undefined;
-  readonly #search: EndpointSearch;
-  readonly #gathering: Gathering;
+  readonly #outages: OutageReplay | undefined;
+  #startDebounce: { timer: NodeJS.Timeout; sinceMs: number } | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #speed: number;
   #paused = false;
-  /** Whether a playback went through to its end. */
+  /** A playback went through to its end. */
   #completed = false;
   #finish!: { resolve: () => void; reject: (error: unknown) => void };
   #markPlayed!: { resolve: () => void; reject: (error: unknown) => void };
 
   constructor(options: ReplaySourceOptions) {
+    const { plan, index, speed } = options;
     this.#options = options;
-    this.#speed = options.speed === 'max' ? Number.POSITIVE_INFINITY : options.speed;
-    this.#pacer = new Pacer(options);
-    this.#gathering = new Gathering(options.clock);
-    this.#search = new EndpointSearch(options.programme);
-    if (options.programme.lifecycle) {
-      this.#stage = new LifecycleStage(options.programme, this.#pacer, (error) => this.#fail(error));
-    }
+    this.#speed = speed === 'max' ? Number.POSITIVE_INFINITY : speed;
+    this.#scheduler = new Scheduler(options);
+    if (plan.lifecycle) this.#outages = new OutageReplay(plan, index.steps, this.#scheduler);
     this.played = new Promise((resolve, reject) => {
       this.#markPlayed = { resolve, reject };
     });
@@ -99,20 +71,19 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   /** Reads the beginning of the recording, so that a shared clock can start at once. */
   async prepare(): Promise<void> {
-    if (!this.#options.shared) return;
-    const playback = this.#createPlayback();
-    this.#current = playback;
-    if (playback instanceof TimedPlayback) await playback.prepare();
+    if (this.#options.shared) await this.#currentPlayback().prepare();
   }
 
   get status(): ReplayStatus {
-    const { length } = this.#options;
-    // At full speed the last position is where the last piece began.
-    const positions = [...this.#playbacks].map(({ isOver, position }) => (isOver && length) || position);
+    const { speed, index } = this.#options;
+    // At full speed the last position is that of the last chunk.
+    const positions = [...this.#playbacks].map(
+      ({ isOver, position }) => (isOver && index.length) || position,
+    );
     return {
       position: Math.max(0, ...positions),
-      length,
-      speed: this.#options.speed === 'max' ? 'max' : this.#speed,
+      length: index.length,
+      speed: speed === 'max' ? 'max' : this.#speed,
       paused: this.#paused,
       over: this.#playbacks.size > 0 && [...this.#playbacks].every(({ isOver }) => isOver),
     };
@@ -139,14 +110,12 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   serves(endpoint: string): boolean | Promise<boolean> {
-    if (this.#options.programme.lanes.has(endpoint)) return true;
-    if (this.#stage === undefined) return this.#search.find(endpoint);
-    this.#currentPlayback();
-    return this.#stage.finds(endpoint);
+    const { plan, index } = this.#options;
+    return plan.endpoints.has(endpoint) || index.has(endpoint);
   }
 
   start(control: ServerControl): void {
-    this.#stage?.guard({
+    this.#outages?.guard({
       control,
       onDowntime: (phase) => this.#options.onNotice({ kind: 'downtime', phase }),
       onFailure: (error) => this.#fail(error),
@@ -154,9 +123,9 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   async admit(endpoint: string): Promise<Refusal | undefined> {
-    if (this.#stage === undefined) return undefined;
+    if (this.#outages === undefined) return undefined;
     this.#currentPlayback();
-    return await this.#stage.admit(endpoint);
+    return await this.#outages.admit(endpoint);
   }
 
   connect(client: ServedClient): () => void {
@@ -168,51 +137,43 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   async stop(): Promise<void> {
-    this.#gathering.cancel();
+    this.#cancelStart();
     clearTimeout(this.#lingering);
-    await Promise.all([this.#stage?.stop(), this.#search.stop()]);
-    this.#pacer.stop();
+    this.#outages?.stop();
+    this.#scheduler.stop();
     for (const playback of this.#playbacks) playback.stop();
-    await Promise.allSettled([...this.#playbacks].map(({ ended }) => ended));
+    await Promise.allSettled([this.#options.index.stop(), ...[...this.#playbacks].map(({ ended }) => ended)]);
     this.#markPlayed.resolve();
   }
 
-  /** The playback that a client joins who comes now. */
+  /** The playback that a new client joins. */
   #currentPlayback(): Playback {
     this.#current ??= this.#createPlayback();
     return this.#current;
   }
 
   #createPlayback(): Playback {
-    const { programme, speed, shared, clock } = this.#options;
-    const common = {
-      read: (reading: ReadingOptions) => readFrames(programme, reading),
-      shared,
-      lanes: programme.lanes,
-      paused: this.#paused,
-    };
-    const remembrance =
-      this.#stage === undefined
+    const { shared, speed } = this.#options;
+    const catchUp =
+      this.#outages === undefined
         ? { firstOnly: true, forMs: START_GRACE_MS }
-        : { firstOnly: false, forMs: REMEMBER_MS };
-    const playback =
-      speed === 'max'
-        ? new FullSpeedPlayback({ ...common, stallMs: this.#options.stallMs })
-        : new TimedPlayback({
-            ...common,
-            clock,
-            pacer: this.#pacer,
-            speed: this.#speed,
-            ...(shared ? { remembrance } : {}),
-            lingerMs: this.#stage === undefined ? 0 : LATE_MS,
-            onLifecycle: (step, lanes, now) => this.#playLifecycle(step, lanes, now),
-            onEnd: (lanes) => {
-              if (this.#stage === undefined) return;
-              for (const { lane, events } of lanes.takeUnseen()) this.#tellUnseen(lane, events);
-            },
-          });
+        : { firstOnly: false, forMs: CATCH_UP_AFTER_OPENING_MS };
+    const playback = new Playback({
+      ...this.#options,
+      speed: speed === 'max' ? speed : this.#speed,
+      paused: this.#paused,
+      scheduler: this.#scheduler,
+      ...(shared && speed !== 'max' && { catchUp }),
+      lingerMs: this.#outages === undefined ? 0 : LATE_MS,
+      onLifecycle: (...step) => this.#playLifecycle(...step),
+      onEnd: (channels) => {
+        if (this.#outages === undefined) return;
+        for (const { endpoint, events } of channels.takeUndelivered())
+          this.#tellUndelivered(endpoint, events);
+      },
+    });
     this.#playbacks.add(playback);
-    if (playback instanceof TimedPlayback) this.#stage?.prepare(playback);
+    this.#outages?.follow(playback);
     playback.ended.then(
       () => this.#ended(playback),
       (error) => this.#fail(error),
@@ -221,14 +182,26 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   #startSoon(playback: Playback): void {
-    if (this.#options.shared && this.#options.speed !== 'max') {
+    const { shared, speed, clock } = this.#options;
+    if (shared && speed !== 'max') {
       playback.start();
       return;
     }
-    this.#gathering.add(() => {
-      if (!this.#options.shared) this.#current = undefined;
+    const nowMs = clock.monotonicMs();
+    const sinceMs = this.#startDebounce?.sinceMs ?? nowMs;
+    const waitMs = Math.max(0, Math.min(START_DEBOUNCE_MS, sinceMs + LONGEST_DEBOUNCE_MS - nowMs));
+    clearTimeout(this.#startDebounce?.timer);
+    const timer = setTimeout(() => {
+      this.#startDebounce = undefined;
+      if (!shared) this.#current = undefined;
       playback.start();
-    });
+    }, waitMs);
+    this.#startDebounce = { timer, sinceMs };
+  }
+
+  #cancelStart(): void {
+    clearTimeout(this.#startDebounce?.timer);
+    this.#startDebounce = undefined;
   }
 
   #leave(playback: Playback, client: ServedClient): void {
@@ -241,7 +214,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #discard(playback: Playback): void {
     if (playback === this.#current) {
       this.#current = undefined;
-      this.#gathering.cancel();
+      this.#cancelStart();
     }
     this.#playbacks.delete(playback);
     playback.stop();
@@ -250,14 +223,14 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #ended(playback: Playback): void {
     if (!playback.isOver) return;
     this.#completed = true;
-    // A shared replay that is over begins anew for who comes when everybody has gone.
+    // A shared replay that is over begins anew for a client that comes when all others have gone.
     if (playback.clients === 0) this.#discard(playback);
     this.#checkDone();
   }
 
   #checkDone(): void {
     clearTimeout(this.#lingering);
-    const isBusy = this.#gathering.isUnderWay || [...this.#playbacks].some(({ isOver }) => !isOver);
+    const isBusy = this.#startDebounce !== undefined || [...this.#playbacks].some(({ isOver }) => !isOver);
     if (!this.#completed || isBusy) return;
     const done = () => {
       this.#markPlayed.resolve();
@@ -272,12 +245,19 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#finish.reject(error);
   }
 
-  #playLifecycle(step: LifecycleStep, lanes: LaneGroup, now: number): void {
-    this.#tellUnseen(step.lane, this.#stage?.perform(step, lanes, now) ?? 0);
+  #playLifecycle(
+    endpoint: number,
+    connection: ConnectionEvent,
+    channels: EndpointChannels,
+    nowMs: number,
+  ): void {
+    this.#outages?.play(endpoint, connection, channels, nowMs);
+    this.#tellUndelivered(endpoint, channels.at(endpoint).takeUndelivered());
   }
 
-  #tellUnseen(lane: number, events: number): void {
-    const endpoint = this.#options.programme.lanes.labelOf(lane);
-    if (events > 0 && endpoint !== undefined) this.#options.onNotice({ kind: 'unseen', endpoint, events });
+  #tellUndelivered(endpoint: number, events: number): void {
+    const label = this.#options.plan.endpoints.labelOf(endpoint);
+    if (events > 0 && label !== undefined)
+      this.#options.onNotice({ kind: 'unseen', endpoint: label, events });
   }
 }

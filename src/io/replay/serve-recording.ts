@@ -1,38 +1,41 @@
 import { OpmasError } from '../../core/errors.js';
 import { compileFilter } from '../../core/filter/filter.js';
+import { EndpointTable } from '../../core/replay/endpoint-table.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-
-import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
 import { startServer } from '../server/stream-server.js';
-import { LaneTable } from './lane-table.js';
-import type { PlaybackControls } from './playback.js';
-import type { Programme } from './read-frames.js';
+import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
+import { RecordingIndex } from './recording-index.js';
 import { type RepeatableSources, repeatable } from './repeatable-sources.js';
-import { checkOptions, type ServeRecordingOptions, windowOf } from './replay-options.js';
-import { ReplaySource, type ReplayStatus } from './replay-source.js';
-import { scheduleLength } from './schedule-length.js';
-import { surveyBeginning } from './survey.js';
+import {
+  checkOptions,
+  type PlaybackControls,
+  type ReplayPlan,
+  type ReplayStatus,
+  type ServeRecordingOptions,
+  windowOf,
+} from './replay-plan.js';
+import { ReplaySource } from './replay-source.js';
 
 /** A server of a recording, with the controls of a player. */
 export interface ReplayServer extends MockServer, PlaybackControls {
   readonly status: ReplayStatus;
   /**
-   * Resolves when the recording has been played to its end, for the first time, and its clients have taken it (with
-   * `exitWhenDone`: and the server has stopped), or after `close`. Rejects when the recording cannot be read further.
+   * Resolves when the recording has been played to its end for the first time and its clients have taken it, or after
+   * `close`; with `exitWhenDone`, when the server has stopped, too. Rejects when the recording cannot be read further.
    */
   readonly finished: Promise<void>;
-  /** Resolves when the server has stopped, whatever made it; rejects when the recording could not be read further. */
+  /** Resolves when the server has stopped for any reason. Rejects when the recording could not be read further. */
   readonly stopped: Promise<void>;
 }
 
 /**
- * Serves a recording as an OPMAS Management API would: the same events at the same distances of time, byte for byte.
- * It listens when this resolves. Memory does not grow with the recording.
+ * Serves a recording as an OPMAS Management API would: the same events at the same intervals, byte for byte. Resolves
+ * when it listens. Memory does not grow with the recording.
  *
  * @param sources Paths of recordings, merged by time; `-` is standard input.
- * @throws {OpmasError} `USAGE` for bad options, no such file, or missing times; `DATA` when it is no recording;
- *   `LOCAL` when the port cannot be had.
+ * @throws {OpmasError} `USAGE`: bad options, no such file, or missing times. `DATA`: it is not a recording. `LOCAL`: the
+ *   port cannot be opened.
  */
 export async function serveRecording(
   sources: string | readonly string[],
@@ -43,27 +46,30 @@ export async function serveRecording(
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
   const window = windowOf(options);
-  const kept = await repeatable(paths, options);
+  const { stdin, signal, onNotice = () => undefined } = options;
+  const onSlow = (source: string) => onNotice({ kind: 'copying', source });
+  const copies = await repeatable(paths, { stdin, signal, onSlow });
   try {
-    const programme = await programmeOf(kept, options, window);
+    const plan = await planOf(copies, options, window);
     const usesTimes = options.rate === undefined && options.speed !== 'max';
-    const chooses = programme.from !== undefined || programme.to !== undefined;
-    const beginning = await surveyBeginning(programme, usesTimes || chooses);
+    const choosesByTime = plan.from !== undefined || plan.to !== undefined;
+    const needsTimes = usesTimes || choosesByTime;
+    const index = await RecordingIndex.open(plan, { needsTimes, onRead: options.onIndexed, signal });
     const source = new ReplaySource({
-      programme,
-      length: await scheduleLength(programme, beginning),
+      plan,
+      index,
       speed: options.speed ?? 1,
       shared: options.clock === 'shared' || options.lifecycle === true,
       exitWhenDone: options.exitWhenDone === true,
       stallMs: options.limits?.closePatienceMs ?? DEFAULT_LIMITS.closePatienceMs,
       precise: options.precise === true,
       clock: systemClock,
-      onNotice: options.onNotice ?? (() => undefined),
+      onNotice,
     });
     const server = await startWith(source, options);
-    return new RecordingServer(server, source, options.exitWhenDone === true, kept);
+    return new RecordingServer(server, source, options.exitWhenDone === true, copies);
   } catch (error) {
-    await kept.remove();
+    await copies.remove();
     throw error;
   }
 }
@@ -78,28 +84,28 @@ async function startWith(source: ReplaySource, options: ServeRecordingOptions): 
   }
 }
 
-async function programmeOf(
+async function planOf(
   { paths, names }: RepeatableSources,
   options: ServeRecordingOptions,
-  window: Pick<Programme, 'from' | 'to'>,
-): Promise<Programme> {
+  window: Pick<ReplayPlan, 'from' | 'to'>,
+): Promise<ReplayPlan> {
   const { loop = false, lifecycle = false, rate, maxGapMs, onNotice } = options;
   return {
     sources: paths,
     names,
     ...window,
     filter: options.filter ?? (await compileFilter()),
-    pace: { rate, maxGap: maxGapMs === undefined ? undefined : maxGapMs * 1000 },
+    schedule: { rate, maxGapMicros: maxGapMs === undefined ? undefined : maxGapMs * 1000 },
     passes: loop === true ? Number.POSITIVE_INFINITY : loop === false ? 1 : loop,
     lifecycle,
-    lanes: new LaneTable(),
+    endpoints: new EndpointTable(),
     strict: options.strict === true,
     onProblem: onceEach(options.onProblem ?? (() => undefined)),
     onNothing: once(() => onNotice?.({ kind: 'nothing' })),
   };
 }
 
-/** Every client of a recording without an event finds that out anew. */
+/** Each playback of a recording without an event reports that again. */
 function once(action: () => void): () => void {
   let done = false;
   return () => {
@@ -108,7 +114,7 @@ function once(action: () => void): () => void {
   };
 }
 
-/** A recording is read once for each client and pass; its damage is told once. */
+/** A recording is read once for each client and pass; its damage is reported once. */
 function onceEach(onProblem: (problem: ReadProblem) => void): (problem: ReadProblem) => void {
   const lastLines = new Map<string, number>();
   return (problem) => {
@@ -124,17 +130,17 @@ class RecordingServer implements ReplayServer {
   readonly stopped: Promise<void>;
   readonly #server: MockServer;
   readonly #source: ReplaySource;
-  readonly #kept: RepeatableSources;
+  readonly #copies: RepeatableSources;
 
-  constructor(server: MockServer, source: ReplaySource, exitWhenDone: boolean, kept: RepeatableSources) {
+  constructor(server: MockServer, source: ReplaySource, exitWhenDone: boolean, copies: RepeatableSources) {
     this.#server = server;
     this.#source = source;
-    this.#kept = kept;
+    this.#copies = copies;
     this.stopped = server.finished;
     const done = exitWhenDone ? server.finished : Promise.race([source.played, server.finished]);
     this.finished = done.then(() => undefined);
     this.finished.catch(() => undefined);
-    const remove = () => kept.remove();
+    const remove = () => copies.remove();
     server.finished.then(remove, remove);
   }
 
@@ -188,7 +194,7 @@ class RecordingServer implements ReplayServer {
 
   async close(): Promise<void> {
     await this.#server.close();
-    await this.#kept.remove();
+    await this.#copies.remove();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

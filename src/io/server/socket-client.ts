@@ -71,10 +71,16 @@ export class SocketClient implements ServedClient {
     return this.#socket.writableLength;
   }
 
-  send(frames: Buffer, events: number): boolean {
-    if (!this.open) return false;
+  send(frames: Buffer, events: number, onWritten?: () => void): boolean {
+    if (!this.open) {
+      onWritten?.();
+      return false;
+    }
     this.events += events;
-    this.#socket.write(frames, this.#onTaken);
+    this.#socket.write(frames, () => {
+      onWritten?.();
+      if (this.#waiting.length > 0) this.#wake();
+    });
     this.#checkPending();
     return this.open && this.pending < READY_BELOW_BYTES;
   }
@@ -113,10 +119,6 @@ export class SocketClient implements ServedClient {
   sendRaw(bytes: Buffer): void {
     if (this.open) this.#socket.write(bytes);
   }
-
-  readonly #onTaken = (): void => {
-    if (this.#waiting.length > 0) this.#wake();
-  };
 
   async #pendingBelow(below: number, evenClosing = false): Promise<void> {
     if (this.#socket.destroyed || this.pending < below || !(this.open || evenClosing)) return;

@@ -13,12 +13,13 @@ export interface ServedClient {
   readonly pending: number;
   /**
    * Sends whole frames (see `core/websocket-frame.ts`). The bytes are not copied and may be shared by any number of
-   * clients, so never change them afterwards. Blocks of about 256 KiB cost least.
+   * clients, so never change them before they are written. Blocks of about 256 KiB cost least.
    *
    * @param events How many events those are; for the count only.
+   * @param onWritten Called once when the bytes are no longer needed: written, or the client is gone.
    * @returns Whether it is ready for more; if not, a source that can wait awaits {@link ready}.
    */
-  send(frames: Buffer, events: number): boolean;
+  send(frames: Buffer, events: number, onWritten?: () => void): boolean;
   /** Resolves when it has taken so much that it wants more, or when it is no longer open. */
   ready(): Promise<void>;
   /** Resolves when it has taken everything, or when it is gone. */

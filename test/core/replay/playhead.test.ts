@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Playhead } from '../../../src/core/replay/playhead.js';
+import { Playhead } from '../../../src/core/replay/schedule.js';
 
 const HOUR_MS = 3_600_000;
 const speeds = fc.double({ min: 0.01, max: 1000, noNaN: true });

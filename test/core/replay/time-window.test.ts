@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { type Moment, TimeWindow } from '../../../src/core/replay/time-window.js';
+import { type Moment, TimeWindow } from '../../../src/core/replay/schedule.js';
 
 const SECOND = 1_000_000;
 const START = 1_000 * SECOND;
 
 function places(from: Moment | undefined, to: Moment | undefined, seconds: readonly (number | undefined)[]) {
   const window = new TimeWindow(from, to);
-  return seconds.map((second) => window.place(second === undefined ? undefined : START + second * SECOND));
+  return seconds.map((second) => window.place(second === undefined ? Number.NaN : START + second * SECOND));
 }
 
 test.each<[string, Moment | undefined, Moment | undefined, (number | undefined)[], string[]]>([

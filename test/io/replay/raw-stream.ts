@@ -28,7 +28,7 @@ export function readServerFrames(bytes: Buffer): { messages: ServerMessage[]; re
           : Number(bytes.readBigUInt64BE(at + 2));
     const end = at + header + length;
     if (end > bytes.length) break;
-    messages.push({ opcode: first & 0x0f, payload: bytes.latin1Slice(at + header, end) });
+    messages.push({ opcode: first & 0x0f, payload: bytes.toString('latin1', at + header, end) });
     at = end;
   }
   return { messages, rest: bytes.subarray(at) };

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { formatInvalidLine, formatLifecycleLine, serveRecording } from '../../../src/index.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { serveRecording } from '../../../src/index.js';
 import { eventLine, RecordingFolder, stamp } from '../../support/recordings.js';
 import { StreamClient, streamUrl } from '../server/stream-client.js';
 

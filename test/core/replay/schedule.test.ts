@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Pace, type PaceOptions } from '../../../src/core/replay/pace.js';
+import { Schedule, type ScheduleOptions } from '../../../src/core/replay/schedule.js';
 
 const SECOND = 1_000_000;
 const DAY = 86_400 * SECOND;
 const START = Date.UTC(2026, 10, 22) * 1000;
 
-function dueTimes(recorded: readonly (number | undefined)[], options: PaceOptions = {}): number[] {
-  const pace = new Pace(options);
-  return recorded.map((at) => pace.next(at));
+function dueTimes(recorded: readonly number[], options: ScheduleOptions = {}): number[] {
+  const schedule = new Schedule(options);
+  return recorded.map((at) => schedule.next(at));
 }
 
 const times = fc.array(fc.integer({ min: START, max: START + 400 * DAY }), { minLength: 1, maxLength: 200 });
@@ -25,21 +25,21 @@ describe('recorded times', () => {
 
   test('due times never decrease, whatever the stamps say', () => {
     const options = fc.record({
-      maxGap: fc.option(fc.integer({ min: 0, max: DAY }), { nil: undefined }),
+      maxGapMicros: fc.option(fc.integer({ min: 0, max: DAY }), { nil: undefined }),
       rate: fc.option(fc.integer({ min: 1, max: 100_000 }), { nil: undefined }),
     });
     fc.assert(
-      fc.property(times, options, (recorded, paceOptions) => {
-        const due = dueTimes(recorded, paceOptions);
+      fc.property(times, options, (recorded, rules) => {
+        const due = dueTimes(recorded, rules);
         for (let i = 1; i < due.length; i++) expect(due[i]).toBeGreaterThanOrEqual(due[i - 1]!);
       }),
     );
   });
 
   test('a million lines with microseconds between them end to the microsecond where they were recorded', () => {
-    const pace = new Pace();
+    const schedule = new Schedule();
     let last = 0;
-    for (let i = 0; i < 1_000_000; i++) last = pace.next(START + i * 333);
+    for (let i = 0; i < 1_000_000; i++) last = schedule.next(START + i * 333);
     expect(last).toBe(999_999 * 333);
   });
 
@@ -51,11 +51,11 @@ describe('recorded times', () => {
     fc.assert(
       fc.property(disordered, ([recorded, back]) => {
         const first = recorded[0]!;
-        const pace = new Pace();
-        pace.next(first);
+        const schedule = new Schedule();
+        schedule.next(first);
         for (const [index, at] of recorded.entries()) {
-          expect(pace.next(at)).toBe(at - first);
-          expect(pace.next(at - back[index]!)).toBe(at - first);
+          expect(schedule.next(at)).toBe(at - first);
+          expect(schedule.next(at - back[index]!)).toBe(at - first);
         }
       }),
     );
@@ -67,7 +67,7 @@ describe('recorded times', () => {
   });
 
   test('a line without a time goes with the one before it', () => {
-    expect(dueTimes([undefined, START, undefined, START + 5])).toEqual([0, 0, 0, 5]);
+    expect(dueTimes([Number.NaN, START, Number.NaN, START + 5])).toEqual([0, 0, 0, 5]);
   });
 });
 
@@ -75,7 +75,7 @@ describe('gap limit', () => {
   test('cuts each silence to the limit and leaves the others', () => {
     fc.assert(
       fc.property(sortedTimes, fc.integer({ min: 0, max: 30 * DAY }), (recorded, maxGap) => {
-        const due = dueTimes(recorded, { maxGap });
+        const due = dueTimes(recorded, { maxGapMicros: maxGap });
         for (let i = 1; i < due.length; i++) {
           expect(due[i]! - due[i - 1]!).toBe(Math.min(recorded[i]! - recorded[i - 1]!, maxGap));
         }
@@ -86,24 +86,24 @@ describe('gap limit', () => {
 
 describe('rate', () => {
   test('spaces lines evenly, with or without recorded times', () => {
-    const recorded = [undefined, START + 7, START, undefined];
+    const recorded = [Number.NaN, START + 7, START, Number.NaN];
     expect(dueTimes(recorded, { rate: 4 })).toEqual([0, 0.25 * SECOND, 0.5 * SECOND, 0.75 * SECOND]);
   });
 
   test('does not drift: the line number N is due at N / rate', () => {
-    const pace = new Pace({ rate: 3 });
+    const schedule = new Schedule({ rate: 3 });
     let last = 0;
-    for (let i = 0; i <= 3_000_000; i++) last = pace.next(undefined);
+    for (let i = 0; i <= 3_000_000; i++) last = schedule.next(Number.NaN);
     expect(last).toBeCloseTo(1_000_000 * SECOND, -1);
   });
 });
 
 describe('loop', () => {
-  function passes(recorded: readonly number[], count: number, options: PaceOptions = {}): number[][] {
-    const pace = new Pace(options);
+  function passes(recorded: readonly number[], count: number, options: ScheduleOptions = {}): number[][] {
+    const schedule = new Schedule(options);
     return Array.from({ length: count }, () => {
-      const due = recorded.map((at) => pace.next(at));
-      pace.restart();
+      const due = recorded.map((at) => schedule.next(at));
+      schedule.restart();
       return due;
     });
   }

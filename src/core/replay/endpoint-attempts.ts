@@ -1,56 +1,62 @@
 import type { ConnectionEvent } from '../recording/connection-event.js';
-import { CATCH_UP_MS, type Downtime, type DowntimeFinder, type RefusalManner, SLACK_MS } from './downtime.js';
+import { type Downtime, type DowntimeFinder, SLACK_MS } from './downtime.js';
+
+/** Ways in which an attempt is turned away. `unreachable`: nothing listened. */
+export type RefusalManner =
+  | { kind: 'status'; status: number }
+  | { kind: 'unreachable' }
+  | { kind: 'reset' }
+  | { kind: 'drop' }
+  | { kind: 'silence' };
+
+/** A step in the life of a connection. `event`: an event proves a connection whose opening is not in the recording. */
+export type LifecycleStep = 'connecting' | 'open' | 'closed' | 'event' | RefusalManner;
 
 /** A recorded attempt to connect. Times are microseconds of the schedule. */
 export interface Attempt {
-  /** When it began and when it was answered. */
+  /** Times when it began and when it was answered. */
   readonly from: number;
   readonly at: number;
   /** `undefined`: it was let in. */
   readonly refusal: RefusalManner | undefined;
-  /** When the connection ended, as far as is known; of a refusal, when it came. */
+  /** End of the connection; of a refusal, the time of its answer. */
   end: number;
-  /** Nobody hears of attempts while nothing listens: such a one counts as made when that is over. */
+  /** The server hears of no attempt while nothing listens, so this attempt counts as made when the downtime is over. */
   readonly downtime: Downtime | undefined;
-  /** Whether somebody came for it. */
+  /** `true` once a client has come for it. */
   attended: boolean;
 }
 
-/** The clock starts where the first attempt was answered, unless that took longer; in microseconds of the schedule. */
-const PROMPT = 250_000;
-/** Who has not been told of an attempt by then need not know more to start the clock. */
-export const START_IS_TOLD_BY = 2 * PROMPT;
-/** Attempts that are over are forgotten, so many at a time. */
-const FORGET_AT_ONCE = 256;
+/**
+ * A connection that no client came for is played for this long after its end, unless the recorded client had come again
+ * by then: waits are random, and a client must not miss a short connection for a longer wait.
+ */
+export const CATCH_UP_MS = 5000;
+/** The clock starts at the answer to the first attempt, unless the answer took longer than this. */
+const PROMPT_MICROS = 250_000;
 
-/** The attempts on one endpoint, as far as the recording has been read, and which of them is next. */
-export class EndpointScript {
-  /** How the attempt before the next one was turned away; `undefined` when it was let in, or there was none. */
+/** The recorded attempts on one endpoint. */
+export class EndpointAttempts {
+  /** Refusal of the attempt before {@link next}; `undefined` when that was let in, or there was none. */
   refusalBefore: RefusalManner | undefined;
   readonly #downtimes: DowntimeFinder;
   #attempts: Attempt[] = [];
   #next = 0;
-  /** The attempt that was read last, and when one began that has not been answered. */
+  /** The attempt that was added last, and the beginning of an attempt that has not been answered. */
   #last: Attempt | undefined;
   #began: number | undefined;
-  /** Where the clock begins for who comes to this endpoint first of all. */
   #start: number | undefined;
-  /** Whether somebody was let in before the next connection has been read. */
-  #isAttendedAhead = false;
 
   constructor(downtimes: DowntimeFinder) {
     this.#downtimes = downtimes;
   }
 
-  /** What happened to a connection of the endpoint next. */
-  add(due: number, connection: ConnectionEvent): void {
-    switch (connection.state) {
+  /** Adds the next step of the endpoint's connections. @param due Microseconds of the schedule. */
+  add(due: number, step: LifecycleStep): void {
+    switch (step) {
       case 'connecting':
         this.#endUntold(due);
         this.#began = due;
-        break;
-      case 'refused':
-        this.#answered(due, mannerOf(connection));
         break;
       case 'open':
         this.#answered(due, undefined);
@@ -60,46 +66,41 @@ export class EndpointScript {
         if (!this.#isOpen) this.#answered(this.#last?.end ?? 0, undefined);
         this.#endLast(due);
         break;
+      case 'event':
+        if (!this.#isOpen) this.#answered(Math.min(due, this.#began ?? this.#last?.end ?? 0), undefined);
+        break;
+      default:
+        this.#answered(due, step);
     }
   }
 
-  /** An event that tells of a connection whose opening is not in the recording. */
-  addEvent(due: number): void {
-    if (!this.#isOpen) this.#answered(Math.min(due, this.#began ?? this.#last?.end ?? 0), undefined);
-  }
-
-  /** The attempt that is next, if it has been read. */
+  /** The attempt that is next. */
   get next(): Attempt | undefined {
     return this.#attempts[this.#next];
   }
 
-  /** Somebody is let in who need not come again for the next connection. */
-  attendAhead(): void {
-    this.#isAttendedAhead = true;
-  }
-
-  /** The attempt that is next has been made. */
+  /** Moves on: a client has made the attempt that was next, or its time is over. */
   pass(): void {
     this.refusalBefore = this.next?.refusal;
     this.#next++;
-    if (this.#next < FORGET_AT_ONCE) return;
+    // In an endless loop attempts are added for ever.
+    if (this.#next < 256) return;
     this.#attempts = this.#attempts.slice(this.#next);
     this.#next = 0;
   }
 
-  /** Passes what cannot happen any more at that position. @param millisecond How much of the schedule passes in one. */
+  /** Passes the attempts that cannot be met any more. @param millisecond Microseconds of the schedule in a real one. */
   settle(position: number, millisecond: number): void {
     for (let next = this.next; next !== undefined; next = this.next) {
-      if (position < endOf(next, this.#attempts[this.#next + 1], millisecond)) return;
+      if (position < lastChance(next, this.#attempts[this.#next + 1], millisecond)) return;
       this.pass();
     }
   }
 
-  /** Where the clock begins when the first client of all comes here; `undefined` when `read` does not tell it yet. */
-  startAt(read: number): number | undefined {
+  /** The position where the clock starts when the first client of all connects to this endpoint. */
+  get start(): number {
     if (this.#start !== undefined) return this.#start;
-    if (read <= START_IS_TOLD_BY) return undefined;
-    return this.#began !== undefined && this.#began <= PROMPT ? this.#began : 0;
+    return this.#began !== undefined && this.#began <= PROMPT_MICROS ? this.#began : 0;
   }
 
   get #isOpen(): boolean {
@@ -107,7 +108,7 @@ export class EndpointScript {
     return last !== undefined && last.refusal === undefined && last.end === Number.POSITIVE_INFINITY;
   }
 
-  /** A recorder that was killed does not say when its connection ended; another attempt tells that it had. */
+  /** A recorder that was killed does not say when its connection ended; another attempt proves that it had. */
   #endUntold(due: number): void {
     if (this.#isOpen) this.#endLast(due);
   }
@@ -132,15 +133,28 @@ export class EndpointScript {
       refusal,
       end: refusal === undefined ? Number.POSITIVE_INFINITY : at,
       downtime: downtime !== undefined && downtime.from < at ? downtime : undefined,
-      attended: refusal === undefined && this.#isAttendedAhead,
+      attended: false,
     };
-    if (refusal === undefined) this.#isAttendedAhead = false;
     this.#attempts.push(this.#last);
   }
 }
 
-/** Up to which position an attempt is the next one, when nobody makes it. */
-function endOf(attempt: Attempt, following: Attempt | undefined, millisecond: number): number {
+/** The step that a lifecycle line stands for; `undefined` for lines that say nothing about attempts. */
+export function stepOf(connection: ConnectionEvent): LifecycleStep | undefined {
+  switch (connection.state) {
+    case 'connecting':
+    case 'open':
+    case 'closed':
+      return connection.state;
+    case 'refused':
+      return mannerOf(connection);
+    default:
+      return undefined;
+  }
+}
+
+/** Up to this position an attempt is the next one when no client makes it. */
+function lastChance(attempt: Attempt, following: Attempt | undefined, millisecond: number): number {
   const slack = SLACK_MS * millisecond;
   const nextFrom = following?.from ?? Number.POSITIVE_INFINITY;
   if (attempt.refusal === undefined) {
@@ -151,11 +165,11 @@ function endOf(attempt: Attempt, following: Attempt | undefined, millisecond: nu
 }
 
 function startFor(from: number, at: number): number {
-  if (from > PROMPT) return 0;
-  return at - from <= PROMPT ? at : from;
+  if (from > PROMPT_MICROS) return 0;
+  return at - from <= PROMPT_MICROS ? at : from;
 }
 
-/** The words are those of `io/client/connection/connect-failure.ts`. */
+/** Reads the words of `io/client/connection/connect-failure.ts`. */
 function mannerOf(refused: { status?: number; error?: string }): RefusalManner {
   if (refused.status !== undefined && refused.status >= 200 && refused.status <= 999) {
     return { kind: 'status', status: refused.status };

@@ -1,0 +1,160 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ConnectionEvent } from '../../core/recording/connection-event.js';
+import { CATCH_UP_MS, type RefusalManner } from '../../core/replay/endpoint-attempts.js';
+import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
+import type { Refusal, ServerControl } from '../server/stream-source.js';
+import type { EndpointChannels } from './endpoint-channel.js';
+import type { Playback } from './playback.js';
+import type { LifecycleSteps } from './recording-index.js';
+import type { ReplayPlan } from './replay-plan.js';
+import type { Scheduler, Task } from './scheduler.js';
+
+/** A client that comes this long after a recorded opening still gets everything that the connection brought. */
+export const CATCH_UP_AFTER_OPENING_MS = 30_000;
+/** A connection that has ended before a client came is kept this long: for the script, and for the handshake. */
+const MISSED_MS = CATCH_UP_MS + 250;
+/** An outgoing connection of any program may take the port for a moment, so it is tried again. */
+const REOPEN_EVERY_MS = 50;
+const REOPEN_TRIES = 100;
+
+/** The server that stops listening, and callbacks for what happens to it. */
+export interface OutageTarget {
+  control: ServerControl;
+  onDowntime: (phase: 'begins' | 'ends') => void;
+  /** Called when the port cannot be opened again. */
+  onFailure: (error: unknown) => void;
+}
+
+/** Plays what is recorded of connections: how attempts are answered, how connections end, and when nothing listens. */
+export class OutageReplay implements Task {
+  readonly #plan: ReplayPlan;
+  readonly #steps: LifecycleSteps;
+  readonly #scheduler: Scheduler;
+  #target: OutageTarget | undefined;
+  /** The playback whose clock counts, and the script for its clients. */
+  #playback!: Playback;
+  #script = new LifecycleScript();
+  /** Number of passes that the script knows. */
+  #passes = 0;
+  /** The next downtime has begun. */
+  #isDown = false;
+  #isShut = false;
+  #stopped = false;
+
+  constructor(plan: ReplayPlan, steps: LifecycleSteps, scheduler: Scheduler) {
+    this.#plan = plan;
+    this.#steps = steps;
+    this.#scheduler = scheduler;
+  }
+
+  /** Sets the server that stops listening for the downtimes. */
+  guard(target: OutageTarget): void {
+    this.#target = target;
+    this.#scheduler.add(this);
+  }
+
+  /** Begins anew, for a playback that has not started. */
+  follow(playback: Playback): void {
+    this.#playback = playback;
+    this.#script = new LifecycleScript();
+    this.#passes = 0;
+    this.#isDown = false;
+    this.#addPasses(0);
+  }
+
+  /** Leaves the server as it is, for good: nothing opens or closes any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#scheduler.remove(this);
+  }
+
+  /** Resolves when an attempt of a client is to be answered. The first attempt of all starts the playback. */
+  async admit(endpoint: string): Promise<Refusal | undefined> {
+    const playback = this.#playback;
+    if (!playback.started) {
+      playback.start(this.#script.startFor(endpoint));
+      this.#scheduler.reschedule();
+    }
+    const { position, speed } = playback;
+    this.#addPasses(position);
+    const answer = this.#script.answer(endpoint, position, speed);
+    if (answer.at > playback.position) await this.#scheduler.when(() => playback.timeOf(answer.at));
+    return answer.admit ? undefined : refusalOf(answer.manner);
+  }
+
+  /** Does to the clients of an endpoint what was done to the recorded client. */
+  play(endpoint: number, connection: ConnectionEvent, channels: EndpointChannels, nowMs: number): void {
+    const channel = channels.at(endpoint);
+    if (connection.state === 'open') {
+      channel.keepForLateClients({ untilMs: nowMs + CATCH_UP_AFTER_OPENING_MS, firstOnly: false });
+    } else if (connection.state === 'closed') {
+      channel.end(connection.code, connection.reason, nowMs + MISSED_MS);
+    }
+  }
+
+  get dueAtMs(): number {
+    const { downtime } = this.#script;
+    const next =
+      downtime === undefined ? Number.POSITIVE_INFINITY : this.#isDown ? downtime.to : downtime.from;
+    return this.#playback.timeOf(Math.min(next, this.#knownUntil));
+  }
+
+  advance(nowMs: number): void {
+    this.#addPasses(this.#playback.position);
+    let isShut = this.#isShut;
+    for (let { downtime } = this.#script; downtime !== undefined; downtime = this.#script.downtime) {
+      if (this.#playback.timeOf(this.#isDown ? downtime.to : downtime.from) > nowMs) break;
+      this.#isDown = !this.#isDown;
+      isShut = this.#isDown;
+      if (!this.#isDown) this.#script.passDowntime();
+    }
+    if (isShut !== this.#isShut && !this.#stopped) this.#shut(isShut);
+  }
+
+  #shut(isShut: boolean): void {
+    const { control, onDowntime, onFailure } = this.#target as OutageTarget;
+    this.#isShut = isShut;
+    onDowntime(isShut ? 'begins' : 'ends');
+    if (isShut) control.suspend();
+    else void this.#reopen(control).catch(onFailure);
+  }
+
+  async #reopen(control: ServerControl): Promise<void> {
+    for (let tries = 1; !this.#stopped && !this.#isShut; tries++) {
+      try {
+        await control.resume();
+        return;
+      } catch (error) {
+        if (tries === REOPEN_TRIES) throw error;
+        await delay(REOPEN_EVERY_MS);
+      }
+    }
+  }
+
+  /** The position from which on another pass of the loop must be added; infinite when all have been. */
+  get #knownUntil(): number {
+    if (this.#passes >= this.#plan.passes) return Number.POSITIVE_INFINITY;
+    return (this.#passes - 1) * this.#steps.passLength;
+  }
+
+  /** Adds passes to the script, up to one whole pass behind the pass in which a position lies. */
+  #addPasses(position: number): void {
+    const { lastDue, passLength } = this.#steps;
+    if (passLength === 0 && this.#passes > 0) return;
+    while (this.#knownUntil <= position) {
+      const start = this.#passes * passLength;
+      this.#script.settle(position, this.#playback.speed);
+      this.#steps.visit((endpoint, due, step) => {
+        const label = this.#plan.endpoints.labelOf(endpoint);
+        if (label !== undefined) this.#script.add(label, start + due, step);
+      });
+      this.#passes++;
+      this.#script.endPass(start + lastDue, this.#passes >= this.#plan.passes);
+    }
+  }
+}
+
+function refusalOf(manner: RefusalManner): Refusal {
+  // The server does listen when an attempt reaches it: a reset is the nearest to "connection refused".
+  return manner.kind === 'unreachable' ? { kind: 'reset' } : manner;
+}

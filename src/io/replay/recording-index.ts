@@ -1,0 +1,239 @@
+import { open } from 'node:fs/promises';
+import { OpmasError } from '../../core/errors.js';
+import { LineView } from '../../core/recording/line-view.js';
+import { type LifecycleStep, stepOf } from '../../core/replay/endpoint-attempts.js';
+import { pointOf, Schedule } from '../../core/replay/schedule.js';
+import type { RecordingReader } from '../recording/reader.js';
+import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
+
+/** Small blocks: between them others have their turn. */
+const BLOCK_BYTES = 128 * 1024;
+/** The last line of a recording is searched in this many bytes at its end. */
+const TAIL_BYTES = 64 * 1024;
+/** Limit of the memory that an index takes. */
+const MOST_STEPS = 1_000_000;
+const LF = 0x0a;
+
+/** Steps of connections in the order of the recording, in little memory. */
+export class LifecycleSteps {
+  /** Due time of the last line, and where the next pass of a loop begins; microseconds of the schedule. */
+  lastDue = 0;
+  passLength = 0;
+  readonly #endpoints: number[] = [];
+  readonly #due: number[] = [];
+  readonly #steps: LifecycleStep[] = [];
+  /** Refusals that were met, so that equal ones are one object. */
+  readonly #known = new Map<string, LifecycleStep>();
+
+  /** @throws {OpmasError} `DATA` when there are too many. */
+  add(endpoint: number, due: number, step: LifecycleStep): void {
+    if (this.#due.length === MOST_STEPS) {
+      throw new OpmasError('DATA', `the recording has more than ${MOST_STEPS} lifecycle lines`, {
+        hint: 'Choose a part of it with --from and --to, or leave out --lifecycle.',
+      });
+    }
+    this.#endpoints.push(endpoint);
+    this.#due.push(due);
+    this.#steps.push(typeof step === 'string' ? step : this.#intern(step));
+  }
+
+  #intern(refusal: LifecycleStep): LifecycleStep {
+    const key = JSON.stringify(refusal);
+    const known = this.#known.get(key) ?? refusal;
+    this.#known.set(key, known);
+    return known;
+  }
+
+  /** Calls `onStep` with each step. */
+  visit(onStep: (endpoint: number, due: number, step: LifecycleStep) => void): void {
+    for (const [i, step] of this.#steps.entries()) {
+      onStep(this.#endpoints[i] as number, this.#due[i] as number, step);
+    }
+  }
+}
+
+/** Options of {@link RecordingIndex.open}. */
+export interface IndexOptions {
+  /** The recording is replayed by its times, or a part of it is chosen by them. */
+  needsTimes: boolean;
+  /** Called with the number of bytes that were read since the last call. */
+  onRead?: ((bytes: number) => void) | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Knows what must be known of a recording beside its events: its endpoints, its length and the steps of its connections.
+ *
+ * One pass finds all of it. With `lifecycle` the pass is made before the recording is served. Without, it stops at the
+ * first event, so that the start is prompt whatever the size, and goes on when a client asks for an endpoint that has
+ * not been met.
+ */
+export class RecordingIndex {
+  readonly steps = new LifecycleSteps();
+  readonly #plan: ReplayPlan;
+  readonly #needsTimes: boolean;
+  readonly #reader: RecordingReader;
+  readonly #chooser: LineChooser;
+  readonly #schedule: Schedule;
+  /** Endpoints, by number, on which a connection is open where the pass stands. */
+  readonly #open: boolean[] = [];
+  /** Times of the first line and the first event, in microseconds since 1970; `NaN` when a line does not say. */
+  #firstLine: number | undefined;
+  #firstEvent: number | undefined;
+  #length: number | undefined;
+  /** The rest of the pass, once somebody needs it. */
+  #rest: Promise<void> | undefined;
+  #isComplete = false;
+  #isStopped = false;
+  #onProgress: (() => void)[] = [];
+
+  private constructor(plan: ReplayPlan, reader: RecordingReader, needsTimes: boolean) {
+    this.#plan = plan;
+    this.#reader = reader;
+    this.#needsTimes = needsTimes;
+    this.#chooser = new LineChooser(plan);
+    this.#schedule = new Schedule(plan.schedule);
+  }
+
+  /**
+   * Reads the recording as far as it must be known before it is served.
+   *
+   * @throws {OpmasError} `USAGE`: there is no such file, or times are needed and missing. `DATA`: it is not a recording.
+   */
+  static async open(plan: ReplayPlan, options: IndexOptions): Promise<RecordingIndex> {
+    // The playback tells of damage when it comes to it. Only filters look into the JSON of the lines.
+    const skipJsonCheck = plan.lifecycle ? plan.filter.passesAll : true;
+    const { needsTimes, onRead, signal } = options;
+    const reader = await openPlan(plan, { skipJsonCheck, maxBlockBytes: BLOCK_BYTES, onRead, signal });
+    const index = new RecordingIndex(plan, reader, needsTimes);
+    try {
+      if (plan.lifecycle) await index.#readRest();
+      else await index.#readBeginning();
+      signal?.throwIfAborted();
+      index.#length = await index.#findLength();
+      return index;
+    } catch (error) {
+      await index.stop();
+      throw error;
+    }
+  }
+
+  /** Length of the schedule in microseconds; `undefined` when it is not known (compressed files, loops, a rate). */
+  get length(): number | undefined {
+    return this.#length;
+  }
+
+  /** Returns whether the recording has anything of that endpoint; `false` also when it cannot be read further. */
+  async has(endpoint: string): Promise<boolean> {
+    const { endpoints } = this.#plan;
+    this.#rest ??= this.#readRest().catch(() => undefined);
+    while (!endpoints.has(endpoint) && !this.#isComplete) {
+      await new Promise<void>((resolve) => this.#onProgress.push(resolve));
+    }
+    return endpoints.has(endpoint);
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#rest;
+    await this.#reader.close();
+  }
+
+  async #readBeginning(): Promise<void> {
+    do {
+      for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next()) {
+        this.#addLine(line);
+        if (this.#firstEvent !== undefined) return;
+      }
+    } while (await this.#reader.fill());
+    this.#isComplete = true;
+  }
+
+  async #readRest(): Promise<void> {
+    try {
+      do {
+        for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next())
+          this.#addLine(line);
+        this.#tell();
+      } while (!this.#isStopped && (await this.#reader.fill()));
+      this.steps.passLength = this.#schedule.restart();
+    } finally {
+      this.#isComplete = true;
+      this.#tell();
+    }
+  }
+
+  #tell(): void {
+    for (const resolve of this.#onProgress.splice(0)) resolve();
+  }
+
+  #addLine(line: LineView): void {
+    const endpoint = this.#plan.endpoints.indexOf(line.endpoint);
+    this.#firstLine ??= line.receivedAt;
+    if (line.kind !== 'connection' && this.#firstEvent === undefined) {
+      if (this.#needsTimes && Number.isNaN(line.receivedAt)) throw withoutTimes(this.#plan);
+      this.#firstEvent = line.receivedAt;
+    }
+    if (!this.#plan.lifecycle || this.#chooser.isOver || !this.#chooser.chooses(line)) return;
+    this.#addToSteps(line, endpoint);
+  }
+
+  #addToSteps(line: LineView, endpoint: number): void {
+    const due = this.#schedule.next(line.receivedAt);
+    this.steps.lastDue = due;
+    const step = line.kind === 'connection' ? line.connection && stepOf(line.connection) : 'event';
+    // An event tells nothing new of a connection that is known to be open.
+    if (step === undefined || (step === 'event' && this.#open[endpoint])) return;
+    this.#open[endpoint] = step === 'open' || step === 'event';
+    this.steps.add(endpoint, due, step);
+  }
+
+  async #findLength(): Promise<number | undefined> {
+    const { sources, schedule, passes, from, to, lifecycle } = this.#plan;
+    if (passes > 1) return undefined;
+    if (lifecycle) return this.steps.lastDue;
+    if (schedule.rate !== undefined || schedule.maxGapMicros !== undefined) return undefined;
+    const lastTimes = await Promise.all(sources.map(lastTime));
+    const firstLine = this.#firstLine ?? Number.NaN;
+    const firstEvent = this.#firstEvent ?? Number.NaN;
+    const start = Math.max(firstEvent, pointOf(from, firstLine) ?? firstEvent);
+    const end = Math.min(Math.max(...lastTimes), pointOf(to, firstLine) ?? Number.POSITIVE_INFINITY);
+    return end >= start ? end - start : undefined;
+  }
+}
+
+function withoutTimes({ from, to }: ReplayPlan): OpmasError {
+  const choosesByTime = from !== undefined || to !== undefined;
+  return new OpmasError('USAGE', 'the recording does not say when its events came (received_at)', {
+    hint: choosesByTime
+      ? 'No part of it can be chosen by time: leave out --from and --to.'
+      : 'Say how fast to send them: --rate 10 for ten a second, or --speed max.',
+  });
+}
+
+/** Time of the last whole line, in microseconds since 1970, or `NaN`. */
+async function lastTime(path: string): Promise<number> {
+  const handle = await open(path, 'r').catch(() => undefined);
+  if (handle === undefined) return Number.NaN;
+  try {
+    const { size } = await handle.stat();
+    const start = Math.max(0, size - TAIL_BYTES);
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, start);
+    return timeOfLastLine(buffer.subarray(0, bytesRead));
+  } catch {
+    // The playback tells of a file that cannot be read.
+    return Number.NaN;
+  } finally {
+    await handle.close();
+  }
+}
+
+function timeOfLastLine(tail: Buffer): number {
+  const line = new LineView();
+  for (let end = tail.lastIndexOf(LF); end >= 0; ) {
+    const before = end === 0 ? -1 : tail.lastIndexOf(LF, end - 1);
+    if (line.read(tail, before + 1, end) !== undefined) return line.receivedAt;
+    end = before;
+  }
+  return Number.NaN;
+}

@@ -1,0 +1,210 @@
+import type { Readable } from 'node:stream';
+import { OpmasError } from '../../core/errors.js';
+import type { Filter } from '../../core/filter/filter.js';
+import { keepsLine } from '../../core/filter/keeps-line.js';
+import type { LineView } from '../../core/recording/line-view.js';
+import { parseTimestamp } from '../../core/recording/timestamp.js';
+import type { EndpointTable } from '../../core/replay/endpoint-table.js';
+import { type Moment, type ScheduleOptions, TimeWindow } from '../../core/replay/schedule.js';
+import type { ReadProblem } from '../recording/read-problems.js';
+import { type ReaderOptions, RecordingReader } from '../recording/reader.js';
+import type { ServingOptions } from '../server/serving-options.js';
+
+/** Options of a replay, all optional. */
+export interface ServeRecordingOptions extends ServingOptions {
+  /** 2 is twice the recorded speed, 0.5 half of it; `max` sends as fast as clients take it. Default 1. */
+  speed?: number | 'max';
+  /** Events a second in place of the recorded times. Needed for recordings without times. */
+  rate?: number;
+  /** Silences longer than this are cut to this. Default: no limit. */
+  maxGapMs?: number;
+  /** First event: an RFC 3339 time, or milliseconds from the start of the recording. Default: its start. */
+  from?: string | number;
+  /** Last event, in the same form. Default: the end of the recording. */
+  to?: string | number;
+  /** A filter from {@link compileFilter}. Default: everything. */
+  filter?: Filter;
+  /** `true` repeats for ever, a number is the number of passes in all. Times go on. Default: once. */
+  loop?: boolean | number;
+  /**
+   * `client`: every connection gets its endpoint's events from the start. `shared`: one clock for all starts with the
+   * first client, and late clients join mid-stream. The first connection to each endpoint within the first second
+   * misses nothing. When a shared replay is over and all clients have gone, the next client starts it again.
+   * Default `client`.
+   */
+  clock?: 'client' | 'shared';
+  /**
+   * Play what happened to the recorded connections: refusals, closes, drops, downtimes. Implies a shared clock.
+   * `core/replay/lifecycle-script.ts` describes how clients meet it whose times differ from the recorded client's.
+   */
+  lifecycle?: boolean;
+  /** At the end, close clients with 1000 and stop. Default: the end closes nothing, and new clients are served. */
+  exitWhenDone?: boolean;
+  /** Be on time to a quarter of a millisecond, by blocking this thread for up to 2 ms at a time. Default `false`. */
+  precise?: boolean;
+  /** Treat damage in the recording as an error. Default: skip it and call `onProblem`. */
+  strict?: boolean;
+  /** Called once for each piece of damage that was skipped. */
+  onProblem?: (problem: ReadProblem) => void;
+  /** Called with everything else that is worth knowing. */
+  onNotice?: (notice: ReplayNotice) => void;
+  /**
+   * Called while a recording is indexed before it is served (`lifecycle`), with the number of bytes that were read
+   * since the last call, as they are stored in the files.
+   */
+  onIndexed?: (bytes: number) => void;
+  /** Stream for the source `-`. Default: standard input. It is copied to a temporary file. */
+  stdin?: Readable;
+  /** Stops the preparation. Once the server listens, `close` ends it. */
+  signal?: AbortSignal;
+}
+
+/** Something that a replay reports. Text is foreign: it comes from recordings and paths. */
+export type ReplayNotice =
+  /** Events of an endpoint that came while no client was connected. */
+  | { kind: 'unseen'; endpoint: string; events: number }
+  /** A recorded time in which nothing listens. */
+  | { kind: 'downtime'; phase: 'begins' | 'ends' }
+  /** A source that can be read only once is being copied, and has not ended yet. `source`: a path or `stdin`. */
+  | { kind: 'copying'; source: string }
+  /** No event of the recording passes the filter and lies between `from` and `to`. */
+  | { kind: 'nothing' };
+
+/** State of a replay. */
+export interface ReplayStatus {
+  /** Microseconds of the schedule; of several playbacks, of the one that is furthest. */
+  position: number;
+  /** Microseconds of the whole schedule; `undefined` when that is not known (compressed files, loops). */
+  length: number | undefined;
+  speed: number | 'max';
+  paused: boolean;
+  /** Every client that is there has come to the end. */
+  over: boolean;
+}
+
+/** Controls of a running replay. */
+export interface PlaybackControls {
+  /** 2 is twice the recorded speed. */
+  setSpeed(speed: number): void;
+  pause(): void;
+  resume(): void;
+  /** While paused: sends the next event, whenever it is due. */
+  step(): void;
+}
+
+/** The part of the recording that is replayed, and its time rules. */
+export interface ReplayPlan {
+  /** Files that can be read again and again, merged by time. */
+  sources: readonly string[];
+  /** Names of sources in messages, where the path would say nothing. */
+  names: ReadonlyMap<string, string>;
+  filter: Filter;
+  from: Moment | undefined;
+  to: Moment | undefined;
+  schedule: ScheduleOptions;
+  /** Number of passes; 1 or more, or infinite. */
+  passes: number;
+  /** `true`: lifecycle lines are played. */
+  lifecycle: boolean;
+  endpoints: EndpointTable;
+  strict: boolean;
+  onProblem: (problem: ReadProblem) => void;
+  /** Called when a whole pass has given no event. */
+  onNothing: () => void;
+}
+
+/** Opens the sources of a plan. */
+export function openPlan(plan: ReplayPlan, options: ReaderOptions): Promise<RecordingReader> {
+  const { sources, names, filter } = plan;
+  return RecordingReader.open(sources, {
+    names,
+    skipJsonCheck: filter.passesAll && options.strict !== true,
+    ...options,
+  });
+}
+
+/** Chooses the lines of one pass that a plan asks for. */
+export class LineChooser {
+  readonly #plan: ReplayPlan;
+  readonly #window: TimeWindow;
+  readonly #choosesAll: boolean;
+  /** `true` once no later line can be chosen. */
+  isOver = false;
+
+  constructor(plan: ReplayPlan) {
+    this.#plan = plan;
+    this.#window = new TimeWindow(plan.from, plan.to);
+    this.#choosesAll = plan.filter.passesAll && plan.from === undefined && plan.to === undefined;
+  }
+
+  /** Pass every line of the recording, from its first line on. */
+  chooses(line: LineView): boolean {
+    const { filter, endpoints, lifecycle } = this.#plan;
+    if (line.kind === 'connection' && !lifecycle) {
+      // It may be the line that offsets count from.
+      if (!this.#choosesAll) this.#window.place(line.receivedAt);
+      return false;
+    }
+    if (this.#choosesAll) return true;
+    const place = this.#window.place(line.receivedAt);
+    if (place === 'over') this.isOver = true;
+    if (place !== 'inside') return false;
+    return keepsLine(filter, line.kind, line.frame, endpoints.labelFor(line.endpoint));
+  }
+}
+
+/** The part of the recording that the options ask for. @throws {OpmasError} `USAGE` when they are wrong. */
+export function windowOf({ from, to }: ServeRecordingOptions): {
+  from: Moment | undefined;
+  to: Moment | undefined;
+} {
+  const window = { from: momentOf(from, 'from'), to: momentOf(to, 'to') };
+  if (isBefore(window.to, window.from)) {
+    throw new OpmasError('USAGE', 'the end (to) comes before the start (from)');
+  }
+  return window;
+}
+
+/** A time cannot be compared with an offset before the recording is read. */
+function isBefore(one: Moment | undefined, other: Moment | undefined): boolean {
+  if (one === undefined || other === undefined) return false;
+  if ('at' in one) return 'at' in other && one.at < other.at;
+  return 'offset' in other && one.offset < other.offset;
+}
+
+function momentOf(moment: string | number | undefined, name: string): Moment | undefined {
+  if (moment === undefined) return undefined;
+  if (typeof moment === 'number' && moment >= 0) return { offset: moment * 1000 };
+  const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
+  if (at === undefined) {
+    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
+      hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
+    });
+  }
+  return { at };
+}
+
+const HIGHEST = 1_000_000;
+
+/** @throws {OpmasError} `USAGE` for options that are out of range, or exclude each other. */
+export function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRecordingOptions): void {
+  const wrong = (message: string) => new OpmasError('USAGE', message);
+  const isSpeed =
+    speed === undefined || speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST);
+  if (!isSpeed) throw wrong(`a speed is above 0 and at most ${HIGHEST}, or max`);
+  if (rate !== undefined && !(rate > 0 && rate <= HIGHEST)) {
+    throw wrong(`a rate is above 0 and at most ${HIGHEST} events a second`);
+  }
+  if (maxGapMs !== undefined && !(maxGapMs >= 0)) throw wrong('a longest gap is not negative');
+  if (loop !== undefined && typeof loop !== 'boolean' && !(Number.isInteger(loop) && loop >= 1)) {
+    throw wrong('a loop is a whole number of passes, 1 or more');
+  }
+  if (clock !== undefined && clock !== 'client' && clock !== 'shared') {
+    throw wrong('a clock is client or shared');
+  }
+  if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
+  if (lifecycle === true && (rate !== undefined || speed === 'max')) {
+    throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
+  }
+  if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
+}

@@ -1,0 +1,134 @@
+import type { Clock } from '../clock.js';
+
+/** Something that has work to do at certain times. */
+export interface Task {
+  /** When its next work is due, in milliseconds of the monotonic clock; infinite when there is none. */
+  readonly dueAtMs: number;
+  /** Does all work that is due by now. */
+  advance(nowMs: number): void;
+}
+
+/** Options of a {@link Scheduler}. */
+export interface SchedulerOptions {
+  clock: Clock;
+  /**
+   * Wait for the last two milliseconds in naps that block this thread. That is on time to a quarter of a millisecond,
+   * at a few per cent of a core, and is meant for a process of its own. Without it, timers are late by a millisecond.
+   */
+  precise: boolean;
+}
+
+/** Timers are late by up to a millisecond, and now and then by more, so they end this long before the due time. */
+const TIMER_MARGIN_MS = 2;
+/** A shorter sleep costs more than it gains: work that is due sooner waits for it and is done together. */
+const SHORTEST_NAP_MS = 0.25;
+/** `setTimeout` above 2^31 - 1 ms fires at once; waking once an hour for nothing is cheap. */
+const LONGEST_TIMER_MS = 3_600_000;
+
+/** Runs tasks when they are due: one timer for all tasks, however many there are. */
+export class Scheduler {
+  readonly #clock: Clock;
+  readonly #precise: boolean;
+  readonly #tasks = new Set<Task>();
+  readonly #nap = new Int32Array(new SharedArrayBuffer(4));
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #stopped = false;
+
+  constructor({ clock, precise }: SchedulerOptions) {
+    this.#clock = clock;
+    this.#precise = precise;
+  }
+
+  add(task: Task): void {
+    this.#tasks.add(task);
+    this.reschedule();
+  }
+
+  remove(task: Task): void {
+    this.#tasks.delete(task);
+    this.reschedule();
+  }
+
+  /** Must be called when a due time has changed other than by `advance`. */
+  reschedule(): void {
+    // In the next turn, so that any number of changes costs one look.
+    this.#cancel();
+    if (!this.#stopped) this.#immediate = setImmediate(this.#turn);
+  }
+
+  /** Resolves when a time is reached that may move: `dueAtMs` is asked again at every turn. */
+  when(dueAtMs: () => number): Promise<void> {
+    return new Promise((resolve) => {
+      const task: Task = {
+        get dueAtMs() {
+          return dueAtMs();
+        },
+        advance: () => {
+          this.remove(task);
+          resolve();
+        },
+      };
+      this.add(task);
+    });
+  }
+
+  /** Ends all waiting, for good. */
+  stop(): void {
+    this.#stopped = true;
+    this.#tasks.clear();
+    this.#cancel();
+  }
+
+  readonly #turn = (): void => {
+    this.#immediate = undefined;
+    this.#timer = undefined;
+    if (this.#precise) this.#napAndAdvance();
+    else if (this.#nextDueMs() <= this.#clock.monotonicMs()) this.#advance();
+    this.#schedule();
+  };
+
+  /** Blocks the thread for a while. Input that came meanwhile is handled before the next time. */
+  #napAndAdvance(): void {
+    const endMs = this.#clock.monotonicMs() + TIMER_MARGIN_MS;
+    for (;;) {
+      const nowMs = this.#clock.monotonicMs();
+      const waitMs = this.#nextDueMs() - nowMs;
+      if (waitMs > TIMER_MARGIN_MS || nowMs + waitMs > endMs) return;
+      if (waitMs > 0) Atomics.wait(this.#nap, 0, 0, Math.max(waitMs, SHORTEST_NAP_MS));
+      this.#advance();
+      // Input cannot wait for ever, however much is due.
+      if (waitMs <= 0 && this.#clock.monotonicMs() > endMs) return;
+    }
+  }
+
+  #advance(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const task of this.#tasks) if (task.dueAtMs <= nowMs) task.advance(nowMs);
+  }
+
+  #schedule(): void {
+    // A task may have asked for another look.
+    if (this.#immediate !== undefined) return;
+    const dueMs = this.#nextDueMs();
+    if (dueMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = dueMs - this.#clock.monotonicMs();
+    const marginMs = this.#precise ? TIMER_MARGIN_MS : 0;
+    if (waitMs > marginMs)
+      this.#timer = setTimeout(this.#turn, Math.min(waitMs - marginMs, LONGEST_TIMER_MS));
+    else this.#immediate = setImmediate(this.#turn);
+  }
+
+  #nextDueMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const task of this.#tasks) if (task.dueAtMs < dueMs) dueMs = task.dueAtMs;
+    return dueMs;
+  }
+
+  #cancel(): void {
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#timer = undefined;
+    this.#immediate = undefined;
+  }
+}
