@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ConnectionEvent } from '../../../src/core/recording/connection-event.js';
 import type { Downtime } from '../../../src/core/replay/downtime.js';
+import { type LifecycleStep, stepOf } from '../../../src/core/replay/endpoint-attempts.js';
 import { LifecycleScript, type ScriptedAnswer } from '../../../src/core/replay/lifecycle-script.js';
 
 const MS = 1000;
@@ -13,24 +13,22 @@ type Entry = [
 ];
 
 /** A number below 1000 is an HTTP status, one above it a close code; a text is the error of a refusal. */
-function stateOf(what: Entry[1]): ConnectionEvent | undefined {
-  if (what === 'event') return undefined;
-  if (what === 'connecting') return { state: 'connecting', attempt: 1, url: '', recorder: '', format: 1 };
-  if (what === 'open') return { state: 'open' };
-  if (typeof what === 'string') return { state: 'refused', error: what };
-  return what < 1000 ? { state: 'refused', status: what } : { state: 'closed', code: what, reason: '' };
+function stepFor(what: Entry[1]): LifecycleStep {
+  if (what === 'connecting' || what === 'event' || what === 'open') return what;
+  const refused = typeof what === 'string' ? { error: what } : what < 1000 ? { status: what } : undefined;
+  return refused === undefined ? 'closed' : (stepOf({ state: 'refused', ...refused }) as LifecycleStep);
 }
 
 function scriptOf(entries: readonly Entry[]): LifecycleScript {
   const script = new LifecycleScript();
   addTo(script, entries);
-  script.end();
+  script.endPass((entries.at(-1)?.[0] ?? 0) * MS, true);
   return script;
 }
 
 function addTo(script: LifecycleScript, entries: readonly Entry[], start = 0): void {
   for (const [at, what, endpoint = 'devices'] of entries) {
-    script.add(endpoint, (start + at) * MS, stateOf(what));
+    script.add(endpoint, (start + at) * MS, stepFor(what));
   }
 }
 
@@ -380,9 +378,8 @@ it('every pass of a loop is like the first', () => {
   ];
   for (const start of [0, 6000]) {
     addTo(script, entries, start);
-    script.endPass();
+    script.endPass((start + 5501) * MS, start > 0);
   }
-  script.end();
   const times = [1, 1001, 3000];
   const pass = (start: number) => times.map((at) => ask(script, start + at));
   expect(pass(0)).toEqual(['503@2', 'in@1002', 'in@3000']);
@@ -393,151 +390,36 @@ it('every pass of a loop is like the first', () => {
   ]);
 });
 
-describe('a recording that is read while it is replayed', () => {
-  it('answers as soon as the next attempt has been read', () => {
-    const script = new LifecycleScript();
-    expect(script.canAnswer('devices', 0, 1)).toBe(false);
-    addTo(script, [
-      [0, 'connecting'],
-      [4, 'open'],
-    ]);
-    expect(script.canAnswer('devices', 4 * MS, 1)).toBe(false);
-    addTo(script, [[300, 'event']]);
-    expect(script.canAnswer('devices', 4 * MS, 1)).toBe(true);
-    expect(ask(script, 4)).toBe('in@4');
-    addTo(script, [
-      [1000, 1011],
-      [2000, 'event', 'rules'],
-    ]);
-    expect(script.canAnswer('devices', 1100 * MS, 1)).toBe(false);
-    addTo(script, [
-      [30_000, 'connecting'],
-      [30_010, 503],
-    ]);
-    expect(script.canAnswer('devices', 1100 * MS, 1)).toBe(true);
-    expect(ask(script, 1100)).toBe('503@1110');
-  });
+it('an endpoint whose client stayed away for hours meets what that client met when it came back', () => {
+  const script = attended([
+    [0, 'open'],
+    [1000, 1011],
+    [9_000_000, 'connecting'],
+    [9_000_010, 503],
+    [9_100_000, 'open'],
+  ]);
+  expect([1100, 6300].map((at) => ask(script, at))).toEqual(['503@1110', '503@6300']);
+});
 
-  it('answers for an endpoint that does not come back once it has been read for minutes ahead, or to its end', () => {
-    const gone: Entry[] = [
-      [0, 'open'],
-      [1000, 1011],
-      [200_000, 'event', 'rules'],
-    ];
-    const ended = scriptOf(gone);
-    expect(ended.canAnswer('devices', 6300 * MS, 1)).toBe(true);
-    const script = new LifecycleScript();
-    addTo(script, gone);
-    expect(script.canAnswer('devices', 6300 * MS, 1)).toBe(false);
-    addTo(script, [[340_000, 'event', 'rules']]);
-    expect(script.canAnswer('devices', 6300 * MS, 1)).toBe(true);
-    expect(script.canAnswer('devices', 20_000 * MS, 1)).toBe(false);
-  });
-
-  it('answers for an endpoint of which nothing has come for some seconds: it is not in the recording', () => {
-    const script = new LifecycleScript();
-    addTo(script, [
-      [0, 'open', 'rules'],
-      [4000, 'event', 'rules'],
-    ]);
-    expect([script.canAnswer('devices', 0, 1), script.knows('devices')]).toEqual([false, false]);
-    addTo(script, [[5001, 'event', 'rules']]);
-    expect(script.canAnswer('devices', 0, 1)).toBe(true);
-    expect(ask(script, 0)).toBe('in@0');
-  });
-
-  it('has said everything after one pass of a loop more', () => {
-    const script = new LifecycleScript();
-    const pass: Entry[] = [
-      [0, 'open'],
-      [10, 1011],
-      [20, 'event', 'rules'],
-    ];
-    addTo(script, pass);
-    script.endPass();
-    expect(script.toldUntil(1)).toBe(0);
-    addTo(script, pass, 30);
-    expect(script.toldUntil(1)).toBe(0);
-    script.endPass();
-    expect(script.toldUntil(1)).toBe(20 * MS);
-  });
-
-  it('looks as far ahead as clients are held at high speeds', () => {
-    const script = new LifecycleScript();
-    addTo(script, [[1_000_000, 'event']]);
-    expect(script.toldUntil(1)).toBe((1_000_000 - 330_250) * MS);
-    expect(script.toldUntil(100)).toBe((1_000_000 - 500_000 - 25_000) * MS);
-  });
-
-  it('counts who was let in ahead as there for the connection that is read later', () => {
-    const script = new LifecycleScript();
-    addTo(script, [
-      [0, 'open'],
-      [1000, 1011],
-      [340_000, 'event', 'rules'],
-    ]);
-    expect(ask(script, 0)).toBe('in@0');
-    expect(script.canAnswer('devices', 1100 * MS, 1)).toBe(true);
-    expect(ask(script, 1100)).toBe('in@1100');
-    addTo(script, [
-      [350_000, 'open'],
-      [360_000, 1011],
-      [361_000, 'connecting'],
-      [361_010, 503],
-    ]);
-    expect(ask(script, 360_100)).toBe('503@360110');
-  });
-
-  it('knows where the clock begins once the first attempt has been answered, or has not been for long', () => {
-    const script = new LifecycleScript();
-    expect(script.startFor('devices')).toBeUndefined();
-    addTo(script, [
-      [0, 'open', 'rules'],
-      [10, 'connecting'],
-    ]);
-    expect(script.startFor('rules')).toBe(0);
-    expect(script.startFor('devices')).toBeUndefined();
-    addTo(script, [[501, 'event', 'rules']]);
-    expect(script.startFor('devices')).toBe(10 * MS);
-    expect(script.startFor('system')).toBe(0);
-  });
-
-  it('tells a downtime when it has begun to read it, and its end later', () => {
-    const script = new LifecycleScript();
-    addTo(script, [
-      [0, 'open'],
-      [1000, 1006],
-    ]);
-    expect(script.downtime).toBeUndefined();
-    addTo(script, [[1500, 'connection refused (127.0.0.1:8000)']]);
-    const { downtime } = script;
-    expect(downtime).toEqual({ from: 1000 * MS, to: Number.POSITIVE_INFINITY });
-    addTo(script, [[2500, 'open']]);
-    expect(downtime).toEqual({ from: 1000 * MS, to: 2000 * MS });
-    script.passDowntime();
-    expect(script.downtime).toBeUndefined();
-  });
-
-  it('forgets what has been acted out', () => {
-    const script = new LifecycleScript();
-    for (let cycle = 0; cycle < 2000; cycle++) {
-      const start = cycle * 1000;
-      addTo(
-        script,
-        [
-          [0, 'connecting'],
-          [1, 503],
-          [500, 'connecting'],
-          [501, 'open'],
-          [900, 1011],
-        ],
-        start,
-      );
-      if (cycle === 0) continue;
-      expect(ask(script, start - 999)).toBe(`503@${start - 999}`);
-      expect(ask(script, start - 499)).toBe(`in@${start - 499}`);
-    }
-  });
+it('attempts may be added while earlier ones are played, as in an endless loop', () => {
+  const script = new LifecycleScript();
+  for (let cycle = 0; cycle < 2000; cycle++) {
+    const start = cycle * 1000;
+    addTo(
+      script,
+      [
+        [0, 'connecting'],
+        [1, 503],
+        [500, 'connecting'],
+        [501, 'open'],
+        [900, 1011],
+      ],
+      start,
+    );
+    if (cycle === 0) continue;
+    expect(ask(script, start - 999)).toBe(`503@${start - 999}`);
+    expect(ask(script, start - 499)).toBe(`in@${start - 499}`);
+  }
 });
 
 describe('any recording', () => {

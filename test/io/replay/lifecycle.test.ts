@@ -1,4 +1,3 @@
-import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect } from 'vitest';
 import {
@@ -423,32 +422,19 @@ test('a short recording that is played again and again is not read far ahead', a
   expect(user + system).toBeLessThan(1_000_000);
 });
 
-test('a long recording is read a little ahead of its replay only: what is appended meanwhile happens, too', async ({
-  read,
-}) => {
-  const seconds = Array.from({ length: 1500 }, (_, n) => eventLine(n * 1000 + 10, numbered(n)));
-  const path = folder.write([...attempt(0, open), ...seconds]);
-  await using server = await serveRecording(path, { lifecycle: true });
-  const reading = read({
-    url: server.url,
-    token: tokenFromText(server.token, 'test'),
-    retry: { retryDelayMs: 20, retryMaxMs: 20, exitOnClose: true },
-  });
-  await reading.events.next();
-  const outage = [
-    lifecycleLine(1_500_000, closed(1012)),
-    ...attempt(1_510_000, refused(503)),
-    ...attempt(1_520_000, open),
-    eventLine(1_521_000, numbered(1500)),
-    lifecycleLine(1_530_000, closed(1000)),
-  ];
-  appendFileSync(path, outage.map((line) => `${line}\n`).join(''));
-  server.setSpeed(500);
-  await reading.end;
-  expect(reading.events.all.map(({ data }) => data?.n)).toEqual(Array.from({ length: 1501 }, (_, n) => n));
-  expect(reading.states).toEqual([
-    ...['connecting', 'open', 'closed'],
-    ...['connecting', 'refused'],
-    ...['connecting', 'open', 'closed'],
+test('a client meets a refusal that was recorded hours later: the whole recording is known from the start', async () => {
+  const HOUR_MS = 3_600_000;
+  const rules = Array.from({ length: 5000 }, (_, n) => eventLine(200 + n * 1000, numbered(n), 'rules'));
+  await using server = await serve([
+    ...attempt(0, open),
+    eventLine(10, numbered(0)),
+    lifecycleLine(100, closed(1012)),
+    ...rules,
+    ...attempt(2 * HOUR_MS, refused(503)),
+    ...attempt(3 * HOUR_MS, open),
+    eventLine(3 * HOUR_MS + 10, numbered(1)),
   ]);
+  expect((await new StreamClient(streamUrl(server)).end).code).toBe(1012);
+  expect((await new StreamClient(streamUrl(server)).end).status).toBe(503);
+  expect(server.status.length).toBe((3 * HOUR_MS + 10) * 1000);
 });

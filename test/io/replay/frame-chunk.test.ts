@@ -2,10 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
-import { Pace } from '../../../src/core/replay/pace.js';
-import { type FrameRun, FrameRunBuilder } from '../../../src/io/replay/frame-run.js';
-import { LaneTable } from '../../../src/io/replay/lane-table.js';
-import { RunCursor } from '../../../src/io/replay/run-cursor.js';
+import { EndpointTable } from '../../../src/core/replay/endpoint-table.js';
+import { ChunkPool, type ChunkReceiver, type FrameChunk } from '../../../src/io/replay/frame-chunk.js';
 import { eventLine, stamp } from '../../support/recordings.js';
 
 const ENDPOINTS = ['devices', 'agents', '/api/v1/ws/device/42'];
@@ -119,103 +117,117 @@ function decode(block: Buffer): Frame[] {
   return frames;
 }
 
-/** Builds runs of the cases and hands each on, as reading a file does: in blocks that are used again. */
-function runsOf(
+/** Fills chunks with the cases, as reading a file does: from blocks that are overwritten afterwards. */
+function fillChunks(
   list: readonly Case[],
-  builder: FrameRunBuilder,
-  use: (run: FrameRun) => void,
-  newline: string,
+  {
+    pool,
+    table,
+    newline,
+    wanted,
+  }: { pool: ChunkPool; table: EndpointTable; newline: string; wanted?: string },
+  use: (chunk: FrameChunk) => void,
 ): void {
   const line = new LineView({ skipJsonCheck: true });
+  const useWhole = (chunk: FrameChunk) => {
+    chunk.layOut();
+    use(chunk);
+  };
   for (let first = 0; first < list.length; first += 7) {
     const part = list.slice(first, first + 7);
     const bytes = Buffer.from(part.map((one) => one.line + newline).join(''));
+    let chunk = pool.take();
     let start = 0;
     for (const one of part) {
       const end = start + Buffer.byteLength(one.line);
       line.read(bytes, start, end);
       start = end + newline.length;
-      if (!builder.hasRoomFor(line)) use(builder.take());
-      if (!one.skipped) builder.add(line);
+      if (one.skipped) continue;
+      if (!chunk.hasRoomFor(line)) {
+        useWhole(chunk);
+        chunk = pool.take();
+      }
+      const endpoint = table.indexOf(line.endpoint);
+      chunk.add(line, 0, endpoint, wanted === undefined || table.labelOf(endpoint) === wanted);
     }
-    builder.settle();
+    if (chunk.count > 0) chunk.layOut();
     bytes.fill(0x21);
+    if (chunk.count > 0) use(chunk);
+    else chunk.release();
   }
-  if (!builder.isEmpty) use(builder.take());
 }
 
-function builderFor(lanes: LaneTable, wanted?: string): FrameRunBuilder {
-  const wants = wanted === undefined ? undefined : (lane: number) => lanes.labelOf(lane) === wanted;
-  return new FrameRunBuilder({
-    lanes,
-    pace: new Pace(),
-    runBytes: 4096,
-    timed: true,
-    lifecycle: true,
-    wants,
-  });
-}
-
-describe('runs of frames', () => {
-  it('have every frame of every lane, in order, byte for byte, whatever runs had the memory before', () => {
+describe('chunks of frames', () => {
+  it('have every frame of every endpoint, in order, byte for byte, however many lines are passed at once', () => {
     fc.assert(
-      fc.property(cases, fc.constantFrom('\n', '\r\n'), fc.boolean(), (specs, newline, onlyOne) => {
-        const list = specs.map(caseOf);
-        const lanes = new LaneTable();
-        const got = new Map<string, Frame[]>();
-        const builder = builderFor(lanes, onlyOne ? 'devices' : undefined);
-        const use = (run: FrameRun) => {
-          for (const [lane, block] of run.blocks.entries()) {
-            if (block === undefined) continue;
-            const label = lanes.labelOf(lane) as string;
-            const frames = decode(block);
-            expect(run.events[lane]).toBe(frames.length);
-            got.set(label, [...(got.get(label) ?? []), ...frames]);
+      fc.property(
+        cases,
+        fc.constantFrom('\n', '\r\n'),
+        fc.constantFrom('devices', undefined),
+        fc.constantFrom(1, 3, Number.POSITIVE_INFINITY),
+        (specs, newline, wanted, most) => {
+          const list = specs.map(caseOf);
+          const table = new EndpointTable();
+          const got = new Map<string, (Frame | 'opened')[]>();
+          const add = (endpoint: number, ...what: (Frame | 'opened')[]) => {
+            const label = table.labelOf(endpoint) as string;
+            got.set(label, [...(got.get(label) ?? []), ...what]);
+          };
+          const receiver: ChunkReceiver = {
+            onFrames: (endpoint, frames, events) => {
+              const decoded = decode(frames);
+              expect(decoded.length).toBe(events);
+              add(endpoint, ...decoded);
+            },
+            onLifecycle: (endpoint) => add(endpoint, 'opened'),
+          };
+          const options = { pool: new ChunkPool(4096), table, newline, ...(wanted && { wanted }) };
+          fillChunks(list, options, (chunk) => {
+            while (chunk.due !== Number.POSITIVE_INFINITY) chunk.pass(0, receiver, most);
+            chunk.release();
+          });
+          for (const endpoint of [...ENDPOINTS, 'system']) {
+            const expected = list
+              .filter((one) => one.endpoint === endpoint && !one.skipped)
+              .map(({ frame }) => frame ?? ('opened' as const))
+              .filter((what) => what === 'opened' || wanted === undefined || endpoint === wanted);
+            expect(got.get(endpoint) ?? []).toEqual(expected);
           }
-          run.release();
-        };
-        runsOf(list, builder, use, newline);
-        for (const endpoint of [...ENDPOINTS, 'system']) {
-          const expected = list.filter(
-            (one) => one.endpoint === endpoint && !one.skipped && one.frame !== undefined,
-          );
-          const wanted = !onlyOne || endpoint === 'devices' ? expected.map(({ frame }) => frame) : [];
-          expect(got.get(endpoint) ?? []).toEqual(wanted);
-        }
-      }),
+        },
+      ),
       { numRuns: 200 },
     );
   });
 
-  it('are passed line by line as they are all at once, with what happened to connections in its place', () => {
-    fc.assert(
-      fc.property(cases, fc.integer({ min: 1, max: 5 }), (specs, most) => {
-        const list = specs.map(caseOf);
-        const lanes = new LaneTable();
-        const inSteps: string[] = [];
-        const receiver = {
-          onFrames: (lane: number, frames: Buffer, events: number) => {
-            const payloads = decode(frames).map(({ payload }) => payload);
-            expect(payloads.length).toBe(events);
-            for (const payload of payloads) inSteps.push(`${lanes.labelOf(lane)} ${payload}`);
-          },
-          onLifecycle: ({ lane }: { lane: number }) => inSteps.push(`${lanes.labelOf(lane)} opened`),
-        };
-        const use = (run: FrameRun) => {
-          const cursor = new RunCursor(run);
-          while (cursor.due !== Number.POSITIVE_INFINITY) {
-            expect(cursor.pass(Number.POSITIVE_INFINITY, receiver, most)).toBeLessThanOrEqual(most);
-          }
-          run.release();
-        };
-        runsOf(list, builderFor(lanes), use, '\n');
-        for (const endpoint of [...ENDPOINTS, 'system']) {
-          const expected = list
-            .filter((one) => one.endpoint === endpoint && !one.skipped)
-            .map(({ frame }) => `${endpoint} ${frame?.payload ?? 'opened'}`);
-          expect(inSteps.filter((step) => step.startsWith(`${endpoint} `))).toEqual(expected);
-        }
-      }),
-    );
+  it('keep their memory while anybody holds a reference, and give it to another chunk after that', () => {
+    const pool = new ChunkPool(4096);
+    const table = new EndpointTable();
+    const line = new LineView({ skipJsonCheck: true });
+    const chunkOf = (payload: string) => {
+      const bytes = Buffer.from(eventLine(0, payload));
+      line.read(bytes, 0, bytes.length);
+      const chunk = pool.take();
+      chunk.add(line, 0, table.indexOf('devices'), true);
+      chunk.layOut();
+      return chunk;
+    };
+    const held: Buffer[] = [];
+    const receiver: ChunkReceiver = {
+      onFrames: (_endpoint, frames, _events, chunk) => {
+        chunk.retain();
+        held.push(frames);
+      },
+      onLifecycle: () => undefined,
+    };
+    const first = chunkOf('{"n":1}');
+    first.pass(0, receiver);
+    first.release();
+
+    const second = chunkOf('{"n":2}');
+    expect(second).not.toBe(first);
+    expect(decode(held[0]!)).toEqual([frame(true, Buffer.from('{"n":1}'))]);
+
+    first.release();
+    expect(chunkOf('{"n":3}')).toBe(first);
   });
 });

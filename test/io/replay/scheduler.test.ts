@@ -1,11 +1,11 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/io/clock.js';
-import { type Paced, Pacer } from '../../../src/io/replay/pacer.js';
+import { Scheduler, type Task } from '../../../src/io/replay/scheduler.js';
 
 const DAY_MS = 86_400_000;
 
-/** Something with a list of due times; says when each was done. */
-class Work implements Paced {
+/** A task with a list of due times; records when each was done. */
+class Work implements Task {
   readonly done: number[] = [];
   #times: readonly number[];
   #onDone: () => void = () => undefined;
@@ -18,12 +18,12 @@ class Work implements Paced {
     this.#times = times;
   }
 
-  get dueAt(): number {
+  get dueAtMs(): number {
     return this.#times[0] ?? Number.POSITIVE_INFINITY;
   }
 
   advance(now: number): void {
-    while (this.dueAt <= now) {
+    while (this.dueAtMs <= now) {
       this.done.push(now);
       this.#times = this.#times.slice(1);
     }
@@ -37,28 +37,28 @@ class Work implements Paced {
   }
 }
 
-const pacers: Pacer[] = [];
+const schedulers: Scheduler[] = [];
 afterEach(() => {
-  for (const pacer of pacers.splice(0)) pacer.stop();
+  for (const scheduler of schedulers.splice(0)) scheduler.stop();
 });
 
-function pacerFor(precise: boolean, clock = systemClock): Pacer {
-  const pacer = new Pacer({ clock, precise });
-  pacers.push(pacer);
-  return pacer;
+function schedulerFor(precise: boolean, clock = systemClock): Scheduler {
+  const scheduler = new Scheduler({ clock, precise });
+  schedulers.push(scheduler);
+  return scheduler;
 }
 
 it.each([true, false])(
   'does nothing before its time, and all of it in the end (precise: %s)',
   async (precise) => {
     const start = performance.now();
-    const pacer = pacerFor(precise);
+    const scheduler = schedulerFor(precise);
     const works = [0, 1, 2].map((offset) => {
       const times = Array.from({ length: 100 }, (_, i) => start + 20 + i + offset / 3);
       return { times, work: new Work(times) };
     });
     const finished = works.map(({ work }) => work.finished());
-    for (const { work } of works) pacer.add(work);
+    for (const { work } of works) scheduler.add(work);
     await Promise.all(finished);
     for (const { times, work } of works) {
       expect(work.done.length).toBe(times.length);
@@ -70,36 +70,36 @@ it.each([true, false])(
 it('lets the loop turn between naps', async () => {
   const start = performance.now();
   const work = new Work(Array.from({ length: 300 }, (_, i) => start + i));
-  const pacer = pacerFor(true);
+  const scheduler = schedulerFor(true);
   let turns = 0;
   const turning = setInterval(() => turns++, 1);
   const finished = work.finished();
-  pacer.add(work);
+  scheduler.add(work);
   await finished;
   clearInterval(turning);
   expect(turns).toBeGreaterThan(10);
 });
 
-it('leaves out who has been removed', async () => {
+it('leaves out a task that was removed', async () => {
   const now = performance.now();
-  const pacer = pacerFor(true);
+  const scheduler = schedulerFor(true);
   const [gone, here] = [new Work([now + 1]), new Work([now + 5])];
   const finished = here.finished();
-  pacer.add(gone);
-  pacer.add(here);
-  pacer.remove(gone);
+  scheduler.add(gone);
+  scheduler.add(here);
+  scheduler.remove(gone);
   await finished;
   expect(gone.done).toEqual([]);
 });
 
 it('sees a due time that has changed when it is told', async () => {
-  const pacer = pacerFor(true);
+  const scheduler = schedulerFor(true);
   const work = new Work([performance.now() + DAY_MS]);
   const finished = work.finished();
-  pacer.add(work);
+  scheduler.add(work);
   await new Promise((resolve) => setImmediate(resolve));
   work.moveTo([performance.now()]);
-  pacer.reschedule();
+  scheduler.reschedule();
   await finished;
 });
 
@@ -108,9 +108,9 @@ it('gaps of days do not fire at once', async () => {
   try {
     let now = 0;
     const clock = { ...systemClock, monotonicMs: () => now };
-    const pacer = pacerFor(true, clock);
+    const scheduler = schedulerFor(true, clock);
     const work = new Work([40 * DAY_MS]);
-    pacer.add(work);
+    scheduler.add(work);
     for (let day = 0; day < 40; day++) {
       expect(work.done).toEqual([]);
       for (let hour = 0; hour < 24; hour++) {
