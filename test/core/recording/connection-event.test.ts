@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readConnectionEvent } from '../../../src/core/recording/connection-event.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
+import { stepOf } from '../../../src/core/replay/endpoint-attempts.js';
 import { LifecycleScript } from '../../../src/core/replay/lifecycle-script.js';
 import { RecordingStatistics } from '../../../src/core/statistics/recording-statistics.js';
 
@@ -63,9 +64,10 @@ describe('what a line says of a connection', () => {
           const line = new LineView();
           line.read(text, 0, text.length);
           statistics.add(line);
-          script.add('rules', index * 1e6, line.connection);
+          const step = line.connection && stepOf(line.connection);
+          if (step !== undefined) script.add('rules', index * 1e6, step);
         }
-        script.end();
+        script.endPass(contents.length * 1e6, true);
         statistics.finish();
       }),
     );

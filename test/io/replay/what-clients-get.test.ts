@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/line.js';
+import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import { serveRecording } from '../../../src/index.js';
 import { eventLine, RecordingFolder, stamp } from '../../support/recordings.js';
 import { StreamClient, streamUrl } from '../server/stream-client.js';
