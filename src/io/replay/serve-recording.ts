@@ -3,8 +3,8 @@ import { compileFilter } from '../../core/filter/filter.js';
 import { EndpointTable } from '../../core/replay/endpoint-table.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-import { startServer } from '../server/stream-server.js';
 import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
+import { startServer } from '../server/stream-server.js';
 import { RecordingIndex } from './recording-index.js';
 import { type RepeatableSources, repeatable } from './repeatable-sources.js';
 import {
