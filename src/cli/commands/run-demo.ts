@@ -12,8 +12,6 @@ export async function runDemo(
   const durationMs =
     options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
   const rate = parseRate(options.rate, '--rate');
-  // Both ends are in this process; a proxy of the environment would never find the other one.
-  process.env.NO_PROXY = process.env.no_proxy = '*';
   const seed = options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) };
   const server = await startMockServer({ port: 0, rate, ...seed });
   try {
@@ -23,6 +21,8 @@ export async function runDemo(
       endpoints: ENDPOINTS,
       token: tokenFromText(server.token, 'the mock server'),
       signal: session.stop,
+      // Both ends are in this process; a proxy of the environment would never find the other one.
+      environment: {},
       recorder: `opmas-ws/${version}`,
       ...(durationMs === undefined ? {} : { durationMs }),
     };

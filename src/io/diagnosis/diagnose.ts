@@ -59,12 +59,14 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
 
 class Diagnosis {
   readonly #options: DiagnosisOptions;
+  readonly #environment: Environment;
   readonly #clock: Clock;
   readonly #checker: Checker;
   #token: string | undefined;
 
   constructor(options: DiagnosisOptions) {
     this.#options = options;
+    this.#environment = options.environment ?? process.env;
     this.#clock = options.clock ?? systemClock;
     this.#checker = new Checker(this.#clock, options.signal);
   }
@@ -72,8 +74,9 @@ class Diagnosis {
   async *run(): AsyncGenerator<Check, void, undefined> {
     const token = await this.#checker.check('token', () => this.#checkToken());
     yield token;
+    const path = { ...this.#options, environment: this.#environment };
     let works = true;
-    for await (const check of checkNetworkPath(this.#path, this.#checker)) {
+    for await (const check of checkNetworkPath(path, this.#checker)) {
       works &&= check.status !== 'failed';
       yield check;
     }
@@ -88,10 +91,6 @@ class Diagnosis {
   /** `undefined` when there is no token. */
   get tokenIsJwt(): boolean | undefined {
     return this.#token === undefined ? undefined : isJwt(this.#token);
-  }
-
-  get #path() {
-    return { ...this.#options, environment: this.#options.environment ?? process.env };
   }
 
   get #endpoints(): readonly string[] {
@@ -124,7 +123,8 @@ class Diagnosis {
 
   /** Checks the REST API and the endpoints, all at once; the API's answer explains the refusals of the endpoints. */
   async *#checkServer(): AsyncGenerator<Check, void, undefined> {
-    const { url, ca, insecure, signal, environment } = this.#options;
+    const { url, ca, insecure, signal } = this.#options;
+    const environment = this.#environment;
     const startMs = this.#clock.monotonicMs();
     const asked = askApi({ base: url, token: this.#token, ca, insecure, signal, environment });
     const probes = this.#endpoints.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
@@ -137,10 +137,10 @@ class Diagnosis {
   }
 
   #probe(endpoint: string): Promise<ProbeResult> {
-    const { url: base, ca, insecure = false, signal, environment = process.env } = this.#options;
+    const { url: base, ca, insecure = false, signal } = this.#options;
     const token = this.#token;
     const url = endpointUrl(base, endpoint, token);
-    const agent = proxyAgentFor(url, environment, ca);
+    const agent = proxyAgentFor(url, this.#environment, ca);
     return probeEndpoint({ url, token, clock: this.#clock, agent, ca, insecure, signal });
   }
 

@@ -14,8 +14,8 @@ export interface ApiQuestion {
   /** Limit of all requests together. Default 5 s. */
   timeoutMs?: number;
   signal?: AbortSignal | undefined;
-  /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment | undefined;
+  /** Environment variables that may name a proxy. */
+  environment: Environment;
 }
 
 /** The answer to an {@link ApiQuestion}. */

@@ -19,14 +19,14 @@ export interface HttpRequest {
   timeoutMs?: number;
   /** The part of the body to keep; reading stops there. Default 64 KiB. */
   maxBodyBytes?: number;
-  /** CA to trust instead of the usual ones, as PEM. */
+  /** CA to trust in place of the usual ones, as PEM. */
   ca?: string | undefined;
   /** Do not verify TLS certificates. */
   insecure?: boolean | undefined;
   /** Ends the request early, with an error. */
   signal?: AbortSignal | undefined;
-  /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment | undefined;
+  /** Environment variables that may name a proxy. */
+  environment: Environment;
 }
 
 /** The answer to a request. */
@@ -35,7 +35,7 @@ export interface HttpResponse {
   headers: http.IncomingHttpHeaders;
   /** At most `maxBodyBytes` of it. */
   body: Buffer;
-  /** Whether there was more of the body than was kept. */
+  /** There was more of the body than was kept. */
   truncated: boolean;
 }
 
@@ -43,23 +43,24 @@ const TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 64 * 1024;
 
 /**
- * Sends one HTTP request, through the proxy that the environment names. Follows no redirect: a request of ours carries a
- * password or a token.
+ * Sends one HTTP request, through the proxy that the environment names. Follows no redirect: a request of ours carries
+ * a password or a token.
  *
  * @throws {OpmasError} `NETWORK` when there is no answer, with the error of Node as its cause. The message holds the
  * URL's scheme, host and port, never its query.
  */
 export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
+  const { environment, ca, maxBodyBytes = MAX_BODY_BYTES } = options;
   const url = new URL(options.url.href.replace(/^ws/, 'http'));
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
-  const environment = options.environment ?? process.env;
-  const hasCa = options.ca !== undefined;
   const proxy = url.protocol === 'http:' ? chooseProxy(url, environment) : undefined;
-  const agent = proxy ? undefined : proxyAgentFor(url, environment, options.ca);
+  const agent = proxy ? undefined : proxyAgentFor(url, environment, ca);
   const request = proxy ? startProxied(url, proxy, options) : startDirect(url, options, agent);
-  const limit = new Limit(options, () => agent?.stalled);
+  // A tunnel that is given up fails after the request has.
+  request.on('error', () => undefined);
+  const limit = startLimit(options, () => agent?.stalled);
   try {
-    const response = await Promise.race([readResponse(request, options), limit.over]);
+    const response = await Promise.race([readResponse(request, maxBodyBytes), limit.over]);
     if (proxy && response.status === 407) throw refusedByProxy(proxy, 407);
     return response;
   } catch (error) {
@@ -70,7 +71,7 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
     const known = isHangUp
       ? new AttemptError('cut off', 'it closed the connection without an answer')
       : error;
-    const failure = failureOfError(known, { hasCa });
+    const failure = failureOfError(known, { hasCa: ca !== undefined });
     throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
       hint: hintOf(failure, url),
       failure: failure.kind,
@@ -84,31 +85,25 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** Ends a request when its time is up or its signal aborts; neither waits for the request to notice. */
-class Limit {
-  /** Only ever rejects. */
-  readonly over: Promise<never>;
-  readonly #timer: NodeJS.Timeout;
-  readonly #signal: AbortSignal | undefined;
-  readonly #stop: () => void;
-
-  constructor({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: () => Error | undefined) {
-    let end: (error: Error) => void = () => undefined;
-    this.over = new Promise((_, reject) => {
-      end = reject;
-    });
-    const late = `no answer in ${Math.ceil(timeoutMs / 1000)} s`;
-    this.#timer = setTimeout(() => end(stalled() ?? new AttemptError('silent', late)), timeoutMs);
-    this.#signal = signal;
-    this.#stop = () => end(new AttemptError('unreachable', 'stopped'));
-    if (signal?.aborted) this.#stop();
-    signal?.addEventListener('abort', this.#stop, { once: true });
-  }
-
-  lift(): void {
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.#stop);
-  }
+/**
+ * Starts the clock of a request. `over` rejects when the time is up or the signal aborts; nothing waits then for the
+ * request to notice.
+ */
+function startLimit({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: () => Error | undefined) {
+  let end: (error: Error) => void = () => undefined;
+  const over = new Promise<never>((_, reject) => {
+    end = reject;
+  });
+  const late = `no answer in ${Math.ceil(timeoutMs / 1000)} s`;
+  const timer = setTimeout(() => end(stalled() ?? new AttemptError('silent', late)), timeoutMs);
+  const stop = () => end(new AttemptError('unreachable', 'stopped'));
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  const lift = () => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  };
+  return { over, lift };
 }
 
 function startDirect(url: URL, options: HttpRequest, agent: http.Agent | undefined): http.ClientRequest {
@@ -120,16 +115,12 @@ function startDirect(url: URL, options: HttpRequest, agent: http.Agent | undefin
 }
 
 function startProxied(url: URL, proxy: ProxyChoice, options: HttpRequest): http.ClientRequest {
+  const { method = 'GET', ca } = options;
   const client = proxy.url.protocol === 'https:' ? https : http;
-  return client
-    .request(proxy.url, {
-      method: options.method ?? 'GET',
-      path: url.origin + url.pathname + url.search,
-      headers: { ...headersOf(options), Host: url.host, ...proxyAuthorization(proxy) },
-      agent: false,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
-    })
-    .end(options.body);
+  const path = url.origin + url.pathname + url.search;
+  const headers = { ...headersOf(options), Host: url.host, ...proxyAuthorization(proxy) };
+  const trust = ca === undefined ? {} : { ca };
+  return client.request(proxy.url, { method, path, headers, agent: false, ...trust }).end(options.body);
 }
 
 function headersOf({ headers, body }: HttpRequest): Record<string, string> {
@@ -137,33 +128,25 @@ function headersOf({ headers, body }: HttpRequest): Record<string, string> {
   return { ...headers, ...length, Connection: 'close' };
 }
 
-function readResponse(request: http.ClientRequest, options: HttpRequest): Promise<HttpResponse> {
-  const most = options.maxBodyBytes ?? MAX_BODY_BYTES;
-  return new Promise((resolve, reject) => {
-    // More than one may come: a tunnel that is given up fails after the request has.
-    request.on('error', reject);
+async function readResponse(request: http.ClientRequest, maxBodyBytes: number): Promise<HttpResponse> {
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    request.once('response', resolve);
+    request.once('error', reject);
     request.once('close', () =>
       reject(new AttemptError('cut off', 'the connection ended before an answer came')),
     );
-    request.once('response', (response) => {
-      const chunks: Buffer[] = [];
-      let length = 0;
-      const end = (truncated: boolean) =>
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          body: Buffer.concat(chunks).subarray(0, most),
-          truncated,
-        });
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        length += chunk.length;
-        if (length <= most) return;
-        end(true);
-        request.destroy();
-      });
-      response.once('end', () => end(false));
-      response.once('error', reject);
-    });
   });
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > maxBodyBytes) break;
+  }
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.headers,
+    body: Buffer.concat(chunks).subarray(0, maxBodyBytes),
+    truncated: length > maxBodyBytes,
+  };
 }

@@ -3,6 +3,7 @@ import { apiUrl, displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type HttpResponse, httpRequest } from '../http/http-request.js';
+import type { Environment } from '../http/proxy-choice.js';
 import { type Credentials, expiryOf } from './credentials.js';
 
 /** A server and how to reach it. */
@@ -13,6 +14,8 @@ export interface ServerAccess {
   insecure?: boolean | undefined;
   signal?: AbortSignal | undefined;
   clock?: Clock;
+  /** Environment variables that may name a proxy. Default `process.env`. */
+  environment?: Environment;
 }
 
 /** Limit for a login or a renewal with all its requests. */
@@ -67,7 +70,7 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
 
 /** Sends requests that share one time limit. */
 function poster(access: ServerAccess, url: URL) {
-  const { ca, insecure, signal } = access;
+  const { ca, insecure, signal, environment = process.env } = access;
   const deadline = performance.now() + LIMIT_MS;
   return (body: string, headers: Record<string, string>): Promise<HttpResponse> =>
     httpRequest({
@@ -80,6 +83,7 @@ function poster(access: ServerAccess, url: URL) {
       ca,
       insecure,
       signal,
+      environment,
     });
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import type { Environment } from '../http/proxy-choice.js';
 import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
 
 /** What {@link tokenFromCommand} takes besides the command. */
@@ -13,6 +14,8 @@ export interface TokenCommandOptions {
   source: string;
   /** What shows the command, for messages: `opmas-ws context show lab`. */
   shownBy?: string;
+  /** Environment variables of the command. Default `process.env`. */
+  environment?: Environment;
 }
 
 const LIMIT_MS = 10_000;
@@ -61,11 +64,15 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
 async function runTokenCommand(
   words: readonly string[],
   known: string | undefined,
-  { timeoutMs = LIMIT_MS, onStderr, source, shownBy }: TokenCommandOptions,
+  { timeoutMs = LIMIT_MS, onStderr, source, shownBy, environment = process.env }: TokenCommandOptions,
 ): Promise<string> {
   const [program = '', ...rest] = words;
   const shown = shownBy === undefined ? '' : `; \`${shownBy}\` shows it`;
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+  const child = spawn(program, rest, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+    env: environment,
+  });
   const output: Buffer[] = [];
   let length = 0;
   const kill = () => {

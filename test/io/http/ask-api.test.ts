@@ -3,7 +3,8 @@ import { refusalCause } from '../../../src/core/failure/refusal.js';
 import { type ApiQuestion, askApi } from '../../../src/io/http/ask-api.js';
 import { json, startWebServer } from '../../support/web-server.js';
 
-const causeFor = async (question: ApiQuestion) => refusalCause(await askApi(question));
+const causeFor = async (question: Omit<ApiQuestion, 'environment'>) =>
+  refusalCause(await askApi({ ...question, environment: {} }));
 
 it.each([
   [401, 200, 'token'],

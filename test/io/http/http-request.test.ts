@@ -1,7 +1,10 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { httpRequest } from '../../../src/io/http/http-request.js';
+import * as requests from '../../../src/io/http/http-request.js';
 import { close, json, listen, startWebServer } from '../../support/web-server.js';
+
+const httpRequest = (options: Omit<requests.HttpRequest, 'environment'>) =>
+  requests.httpRequest({ ...options, environment: process.env });
 
 describe('httpRequest', () => {
   it('sends method, headers and body, and gives status, headers and body', async () => {

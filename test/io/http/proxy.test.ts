@@ -1,12 +1,15 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import WebSocket, { WebSocketServer } from 'ws';
-import { httpRequest } from '../../../src/io/http/http-request.js';
+import * as requests from '../../../src/io/http/http-request.js';
 import { proxyAgentFor } from '../../../src/io/http/proxy.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { startProxy } from '../../support/proxy-server.js';
 import { Reading } from '../../support/reading.js';
 import { close, listen, startWebServer, type WebServer } from '../../support/web-server.js';
+
+const httpRequest = (options: Omit<requests.HttpRequest, 'environment'>) =>
+  requests.httpRequest({ ...options, environment: process.env });
 
 afterEach(() => vi.unstubAllEnvs());
 

@@ -81,6 +81,7 @@ async function checked(session: Session, server: ChosenServer, token: string): P
     insecure,
     timeoutMs: CHECK_LIMIT_MS,
     signal: session.stop,
+    environment: process.env,
   });
   const cause = refusalCause(answer);
   const { subject, expiresAtMs } = readClaims(token);
