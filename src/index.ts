@@ -36,7 +36,7 @@ export { eventOf, linesOf, parseLine } from './core/recording/parse-line.js';
 export { formatTimestamp, parseTimestamp } from './core/recording/timestamp.js';
 export type { RetryOptions } from './core/retry.js';
 export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
-export type { NamedCount } from './core/statistics/recording-statistics.js';
+export type { NamedCount } from './core/statistics/tally.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
 export { encodeFrame } from './core/websocket-frame.js';
 export type { LifecycleEvent, SubscribeOptions } from './io/client/stream-options.js';

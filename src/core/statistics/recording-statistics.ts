@@ -5,24 +5,23 @@ import {
   type RecordedConnection,
   type RecordedGap,
 } from './connection-history.js';
-import { Tally } from './tally.js';
+import { type NamedCount, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
 
-/** What is in a recording. Times are microseconds since 1970. */
+/** Statistics of a recording. Times are microseconds since 1970; counts by name begin with the most frequent. */
 export interface RecordingReport {
-  /** Lines that are no damage: events, invalid lines and lifecycle lines. */
+  /** Number of good lines: events, invalid lines and lifecycle lines. */
   lines: number;
   events: number;
-  /** Counts by name, the most frequent first. */
   byEndpoint: NamedCount[];
   byType: NamedCount[];
   /** The most frequent subjects. */
   subjects: NamedCount[];
-  /** How many different subjects there are. */
+  /** Number of different subjects. */
   subjectCount: number;
-  /** Whether there were so many different names that counts are only near the truth. */
+  /** `true` when there were so many different names that counts are approximate. */
   isApproximate: boolean;
-  /** Times of the first and the last line; `undefined` when none says. */
+  /** Times of the first and the last line; `undefined` when no line has a time. */
   first: number | undefined;
   last: number | undefined;
   rate: {
@@ -31,43 +30,37 @@ export interface RecordingReport {
     /** Most events in any second of the clock. */
     peak: number;
   };
-  /** The first 10,000 of them. */
+  /** The first 10,000 gaps. */
   gaps: RecordedGap[];
   gapCount: number;
   /** Length of all gaps together, each endpoint by itself. */
   gapSeconds: number;
-  /** Times in which endpoints were connected: the first 10,000. */
+  /** The first 10,000 times in which an endpoint was connected. */
   connections: RecordedConnection[];
-  /** Ends of connections: the first 10,000, and counts by code. */
+  /** The first 10,000 ends of connections, and counts of all by code. */
   closes: RecordedClose[];
   closeCounts: NamedCount[];
-  /** Attempts that failed, by HTTP status or by error. */
+  /** Failed attempts, by HTTP status or by error. */
   refusalCounts: NamedCount[];
-  /** Events that were lost because nobody took them. */
+  /** Number of events that were dropped because the output was not taken. */
   dropped: number;
-  /** Frames that were no JSON object. */
+  /** Number of frames that were not a JSON object. */
   invalid: number;
   /** Events over time by type. */
   timeline: Timeline;
 }
 
-/** How many there are of something that has a name. */
-export interface NamedCount {
-  name: string;
-  count: number;
-}
-
-/** So many names are counted exactly, at least. */
+/** At least this many names are counted exactly. */
 const MAX_ENDPOINTS = 1000;
 const MAX_TYPES = 2000;
 const MAX_SUBJECTS = 10_000;
-/** How many subjects the report has. */
+/** Number of subjects in the report. */
 const TOP_SUBJECTS = 20;
-const MICROSECONDS_PER_SECOND = 1_000_000;
-/** A power of two. */
+const MICROS_PER_SECOND = 1_000_000;
+/** Seconds that are counted at the same time; a power of two. */
 const OPEN_SECONDS = 2 ** 14;
 
-/** Goes through the lines of a recording once, in memory that does not grow with it. */
+/** Computes statistics in one pass, in memory that does not grow with the recording. */
 export class RecordingStatistics {
   readonly #endpoints = new Tally(MAX_ENDPOINTS);
   readonly #subjects = new Tally(MAX_SUBJECTS);
@@ -79,7 +72,7 @@ export class RecordingStatistics {
   #invalid = 0;
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
-  /** The seconds that are being counted, and how many events each has: recordings may be one behind the other. */
+  /** The open seconds and the events in each: recordings that follow each other may cover the same seconds. */
   readonly #seconds = new Float64Array(OPEN_SECONDS).fill(-1);
   readonly #inSecond = new Uint32Array(OPEN_SECONDS);
   #peak = 0;
@@ -106,7 +99,7 @@ export class RecordingStatistics {
     this.#history.heard(endpoint, receivedAt);
     type.extra ??= this.#timeline.seriesOf(type.name);
     this.#timeline.add(receivedAt, type.extra);
-    const second = Math.floor(receivedAt / MICROSECONDS_PER_SECOND);
+    const second = Math.floor(receivedAt / MICROS_PER_SECOND);
     const slot = second & (OPEN_SECONDS - 1);
     if (second !== this.#seconds[slot]) {
       this.#seconds[slot] = second;
@@ -117,13 +110,12 @@ export class RecordingStatistics {
     if (count > this.#peak) this.#peak = count;
   }
 
-  /** The figures. Call it once, at the end. */
+  /** Returns the report. Call it once, at the end. */
   finish(): RecordingReport {
     const hasTimes = this.#first <= this.#last;
-    const seconds = hasTimes ? (this.#last - this.#first) / MICROSECONDS_PER_SECOND : 0;
+    const seconds = hasTimes ? (this.#last - this.#first) / MICROS_PER_SECOND : 0;
     const history = this.#history;
     history.finish(this.#last);
-    const tallies = [this.#endpoints, this.#types, this.#subjects];
     return {
       lines: this.#lines,
       events: this.#events,
@@ -131,7 +123,7 @@ export class RecordingStatistics {
       byType: this.#types.sorted(),
       subjects: this.#subjects.sorted().slice(0, TOP_SUBJECTS),
       subjectCount: this.#subjects.size,
-      isApproximate: tallies.some((tally) => tally.othersCount > 0),
+      isApproximate: !(this.#endpoints.isExact && this.#types.isExact && this.#subjects.isExact),
       first: hasTimes ? this.#first : undefined,
       last: hasTimes ? this.#last : undefined,
       rate: { mean: seconds > 0 ? this.#events / seconds : 0, peak: this.#peak },

@@ -1,31 +1,35 @@
-/** Longer names are cut: memory must not grow with what a server sends. */
-const MAX_NAME = 200;
-
-/** Something that is counted, and whatever whoever counts it wants to keep with its name. */
-export interface Counted<Extra> {
-  readonly name: string;
-  extra: Extra | undefined;
+/** How often a name occurred. */
+export interface NamedCount {
+  name: string;
   count: number;
 }
 
+/** The count of a name, and anything that its user wants to keep with it. */
+interface Entry<Extra> extends NamedCount {
+  extra: Extra | undefined;
+}
+
+/** Longer names are cut: memory must not grow with what a server sends. */
+const MAX_NAME = 200;
+
 /**
- * Counts by name in bounded memory. All counts are exact while there are few different names; when there are too many
- * the rarest are given up, and of those that are left a count may be too small by what was counted before.
+ * Counts by name in bounded memory. While there are few different names all counts are exact. When there are too many,
+ * the rarest are dropped; later counts of a dropped name begin at 0 again.
  */
 export class Tally<Extra = never> {
   readonly #capacity: number;
-  readonly #entries = new Map<string, Counted<Extra>>();
-  /** The entry of the name that came last: names come in runs. */
-  #last: Counted<Extra> | undefined;
-  #othersCount = 0;
+  readonly #entries = new Map<string, Entry<Extra>>();
+  /** The entry of the last name: names come in runs. */
+  #last: Entry<Extra> | undefined;
+  #isExact = true;
 
-  /** @param capacity So many names are surely kept; twice as many at most. */
+  /** @param capacity Number of names that are surely kept; at most twice as many are. */
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
   /** Counts one and returns the entry of the name. */
-  add(name: string): Counted<Extra> {
+  add(name: string): Entry<Extra> {
     let entry = this.#last;
     if (entry === undefined || entry.name !== name) {
       entry = this.#entryOf(name);
@@ -35,7 +39,7 @@ export class Tally<Extra = never> {
     return entry;
   }
 
-  #entryOf(name: string): Counted<Extra> {
+  #entryOf(name: string): Entry<Extra> {
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
     if (name.length > MAX_NAME) return this.#entryOf(`${name.slice(0, MAX_NAME - 1)}…`);
@@ -46,26 +50,24 @@ export class Tally<Extra = never> {
   }
 
   #prune(): void {
-    for (const rare of this.sorted().slice(this.#capacity)) {
-      this.#entries.delete(rare.name);
-      this.#othersCount += rare.count;
-    }
+    for (const { name } of this.sorted().slice(this.#capacity)) this.#entries.delete(name);
+    this.#isExact = false;
   }
 
-  /** The counts by name, the most frequent first, equal ones by name. */
-  sorted(): { name: string; count: number }[] {
+  /** Returns the counts by name, the most frequent first, equal counts by name. */
+  sorted(): NamedCount[] {
     return [...this.#entries.values()]
       .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1))
       .map(({ name, count }) => ({ name, count }));
   }
 
-  /** How many different names there are, of those that are still known. */
+  /** Number of different names that are kept. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** How many were counted for names that have been given up; 0 = all counts are exact. */
-  get othersCount(): number {
-    return this.#othersCount;
+  /** `false` when names were dropped. */
+  get isExact(): boolean {
+    return this.#isExact;
   }
 }

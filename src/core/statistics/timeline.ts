@@ -1,6 +1,6 @@
-/** How many slots there are; a span of time fills at least half of them, but for the shortest. */
+/** Number of slots; a span of time fills at least half of them, except a very short one. */
 const SLOTS = 1024;
-/** More series are counted together under this name. */
+/** Series beyond this number are counted together. */
 const MAX_SERIES = 48;
 const OTHER = '(other)';
 
@@ -11,14 +11,14 @@ export interface Series {
 }
 
 /**
- * Counts over time in bounded memory: slots of equal width which merge in pairs whenever the time that is covered
- * outgrows them. Times are microseconds; they may come in any order.
+ * Counts over time in bounded memory: slots of equal width, which merge in pairs whenever the times outgrow them.
+ * Times are microseconds; they may come in any order.
  */
 export class Timeline {
   /** Width of a slot in microseconds. */
   #width = 1000;
   #start = Number.NaN;
-  /** The slots from the first to the last that were used. */
+  /** The first and the last slot that were used. */
   #first = 0;
   #last = 0;
   readonly #series = new Map<string, Series>();
@@ -33,23 +33,17 @@ export class Timeline {
     counts[slot] = (counts[slot] as number) + 1;
   }
 
-  /** What is counted under that name; the same one for all names that are too many. */
+  /** Returns the series of a name; names beyond the limit share one. */
   seriesOf(name: string): Series {
-    const own = this.#series.get(name);
-    if (own !== undefined) return own;
-    return this.#open(name);
-  }
-
-  #open(name: string): Series {
-    const known = this.#series.size >= MAX_SERIES ? this.#series.get(OTHER) : undefined;
+    const known = this.#series.get(name);
     if (known !== undefined) return known;
-    const own = this.#series.size >= MAX_SERIES - 1 ? OTHER : name;
-    const series = { name: own, counts: new Float64Array(SLOTS) };
-    this.#series.set(own, series);
+    if (this.#series.size >= MAX_SERIES - 1 && name !== OTHER) return this.seriesOf(OTHER);
+    const series = { name, counts: new Float64Array(SLOTS) };
+    this.#series.set(name, series);
     return series;
   }
 
-  /** Makes the slots cover the time as well. @returns Its slot. */
+  /** Makes the slots cover the time, too. @returns Its slot. */
   #cover(time: number): number {
     if (Number.isNaN(this.#start)) this.#start = Math.floor(time / this.#width) * this.#width;
     const end = this.#start + (this.#last + 1) * this.#width;
@@ -57,7 +51,7 @@ export class Timeline {
     const to = Math.max(end, time + 1);
     let width = this.#width;
     while (Math.ceil(to / width) - Math.floor(from / width) > SLOTS) width *= 2;
-    // Room is left on the side where the time has gone.
+    // Leave room on the side to which the times have moved.
     const start =
       time < this.#start ? (Math.ceil(to / width) - SLOTS) * width : Math.floor(from / width) * width;
     if (width !== this.#width || start !== this.#start) this.#move(start, width);
@@ -82,9 +76,9 @@ export class Timeline {
   }
 
   /**
-   * The counts in columns of equal width, not more than asked for.
+   * Returns the counts in columns of equal width.
    *
-   * @returns `undefined` when nothing was counted.
+   * @param most Largest number of columns. @returns `undefined` when nothing was counted.
    */
   columns(most: number): TimelineColumns | undefined {
     if (Number.isNaN(this.#start)) return undefined;
@@ -105,11 +99,11 @@ export class Timeline {
 
 /** Counts over time, ready to be drawn. */
 export interface TimelineColumns {
-  /** Where the first column begins: microseconds since 1970. */
+  /** Start of the first column in microseconds since 1970. */
   start: number;
   /** Width of a column in microseconds. */
   width: number;
-  /** How many columns there are. */
+  /** Number of columns. */
   count: number;
   series: { name: string; values: number[] }[];
 }

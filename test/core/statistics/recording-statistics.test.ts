@@ -13,7 +13,7 @@ function statisticsOf(lines: readonly string[]): RecordingStatistics {
   return statistics;
 }
 
-test('the peak counts whole seconds, also when the times of two endpoints are a second apart', () => {
+test('the peak counts seconds of the clock, also when two endpoints are a second apart', () => {
   const lines = Array.from({ length: 200 }, (_, i) => {
     const [second, endpoint] = i % 2 === 0 ? [1, 'devices'] : [2, 'agents'];
     return `{"received_at":"2026-11-22T21:50:0${second}.000${String(i).padStart(3, '0')}Z","endpoint":"${endpoint}","type":"x"}`;
@@ -21,7 +21,7 @@ test('the peak counts whole seconds, also when the times of two endpoints are a 
   expect(statisticsOf(lines).finish().rate.peak).toBe(100);
 });
 
-test('the peak counts recordings together that stand one behind the other', () => {
+test('the peak counts the same second of two recordings together', () => {
   const lines = Array.from({ length: 40 }, (_, i) => {
     const second = String(i % 20).padStart(2, '0');
     return `{"received_at":"2026-11-22T21:50:${second}.000000Z","endpoint":"devices","type":"x"}`;
@@ -29,7 +29,7 @@ test('the peak counts recordings together that stand one behind the other', () =
   expect(statisticsOf(lines).finish().rate.peak).toBe(2);
 });
 
-test('events without a time are counted, and have no place in the timeline', () => {
+test('events without a time are counted, but not in the timeline', () => {
   const { byType, timeline } = statisticsOf([
     '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","type":"device.error"}',
     '{"type":"agent.error"}',

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Tally } from '../../../src/core/statistics/tally.js';
 
-test('counts exactly while there are few names', () => {
+test('counts exactly while there are few different names', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom('a', 'b', '__proto__', 'constructor', '')), (names) => {
       const tally = new Tally(10);
@@ -12,7 +12,7 @@ test('counts exactly while there are few names', () => {
         expected.set(name, (expected.get(name) ?? 0) + 1);
       }
       expect(new Map(tally.sorted().map(({ name, count }) => [name, count]))).toEqual(expected);
-      expect(tally.othersCount).toBe(0);
+      expect(tally.isExact).toBe(true);
     }),
   );
 });
@@ -27,7 +27,7 @@ test('sorts by count, then by name', () => {
   ]);
 });
 
-test('keeps what is frequent and bounded memory among endless rare names', () => {
+test('keeps frequent names, in bounded memory, among endless rare ones', () => {
   const tally = new Tally(50);
   for (let i = 0; i < 100_000; i++) {
     tally.add(`rare ${i}`);
@@ -35,11 +35,10 @@ test('keeps what is frequent and bounded memory among endless rare names', () =>
   }
   expect(tally.size).toBeLessThanOrEqual(100);
   expect(tally.sorted()[0]).toEqual({ name: 'frequent', count: 10_000 });
-  const counted = tally.sorted().reduce((sum, { count }) => sum + count, 0);
-  expect(counted + tally.othersCount).toBe(110_000);
+  expect(tally.isExact).toBe(false);
 });
 
-test('cuts names of any length', () => {
+test('cuts long names', () => {
   const tally = new Tally(10);
   tally.add('x'.repeat(1_000_000));
   tally.add('x'.repeat(1_000_000));

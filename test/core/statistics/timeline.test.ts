@@ -14,7 +14,7 @@ const times = fc.array(
   { minLength: 1, maxLength: 200 },
 );
 
-test('loses no event, whatever the times and their order, and puts each into the column of its time', () => {
+test('puts each event into the column of its time, whatever the times and their order', () => {
   fc.assert(
     fc.property(times, fc.integer({ min: 1, max: 300 }), (events, most) => {
       const timeline = new Timeline();
@@ -36,17 +36,17 @@ test('loses no event, whatever the times and their order, and puts each into the
   );
 });
 
-test('keeps a fine grain: a long span fills at least half of the slots', () => {
+test('fills at least half of the slots with a long span of time', () => {
   const timeline = new Timeline();
   for (let second = 0; second < 86_400; second += 10) timeline.add(second * 1e6, timeline.seriesOf('a'));
   expect(timeline.columns(2000)!.count).toBeGreaterThan(500);
 });
 
-test('has nothing to show when nothing has a time', () => {
+test('has no columns when no event has a time', () => {
   expect(new Timeline().columns(10)).toBeUndefined();
 });
 
-test('counts too many types together', () => {
+test('counts types beyond the limit together', () => {
   const timeline = new Timeline();
   for (let i = 0; i < 1000; i++) timeline.add(i, timeline.seriesOf(`type ${i}`));
   const { series } = timeline.columns(10)!;
