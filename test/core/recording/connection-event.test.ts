@@ -10,14 +10,14 @@ const STATES = ['connecting', 'refused', 'open', 'closed', 'dropped', 'resting']
 const TEXTS = ['url', 'recorder', 'error', 'gap_since', 'reason', 'from', 'to'];
 const NUMBERS = ['attempt', 'format', 'status', 'code', 'count', 'retry_in_ms'];
 
-/** What somebody may have made of a line: any member with any JSON, `toString` among them. */
+/** Members that someone may have put into a line: any JSON, `toString` among them. */
 const members = fc.dictionary(
   fc.constantFrom(...TEXTS, ...NUMBERS, 'continued'),
   fc.oneof(fc.jsonValue(), fc.constant({ toString: 1 }), fc.integer(), fc.constant(null)),
 );
 
-describe('what a line says of a connection', () => {
-  it('has the types that it should have, whatever stood there', () => {
+describe('the content of a lifecycle line', () => {
+  it('has members of the right types, whatever was in the line', () => {
     fc.assert(
       fc.property(fc.constantFrom(...STATES), members, (state, more) => {
         const read = readConnectionEvent({ ...more, state }) as unknown as Record<string, unknown>;
@@ -29,7 +29,7 @@ describe('what a line says of a connection', () => {
     );
   });
 
-  it('keeps what is as it should be', () => {
+  it('keeps good members', () => {
     for (const state of [
       { state: 'connecting', attempt: 2, url: 'ws://h/', recorder: 'opmas-ws/1', format: 1, continued: true },
       { state: 'refused', status: 403, retry_in_ms: 5 },
@@ -42,11 +42,11 @@ describe('what a line says of a connection', () => {
     }
   });
 
-  it.each([[undefined], [null], [5], ['open'], [{}], [{ state: 5 }]])('is nothing in %j', (value) => {
+  it.each([[undefined], [null], [5], ['open'], [{}], [{ state: 5 }]])('is undefined for %j', (value) => {
     expect(readConnectionEvent(value)).toBeUndefined();
   });
 
-  it('stops no one who reads on: statistics and scripts take all of it', () => {
+  it('of any shape is accepted by statistics and replay scripts', () => {
     const invalid = fc.record({ reason: fc.jsonValue(), text: fc.jsonValue() }, { requiredKeys: [] });
     const ours = fc.oneof(
       fc

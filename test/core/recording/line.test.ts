@@ -65,7 +65,7 @@ describe('event lines', () => {
     expect((parsed as { frame: Buffer }).frame.toString()).toBe(expected(frame));
   });
 
-  it('keep every frame, byte for byte', () => {
+  it('keep any frame byte for byte', () => {
     const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 });
     const name = fc.oneof(
       fc.constantFrom('received_at', 'endpoint', 'connection', 'invalid', 'type', '__proto__'),
@@ -102,7 +102,7 @@ describe('event lines', () => {
   });
 });
 
-describe('lines that are no events', () => {
+describe('lines that are not events', () => {
   it('keep the frame, text or binary', () => {
     const text = fc.string({ unit: 'grapheme' }).map((content) => Buffer.from(content));
     const binary = fc.uint8Array().map((content) => Buffer.from(content));
@@ -131,7 +131,7 @@ describe('lines that are no events', () => {
     ['control characters', '\u0001'],
     ['quotes', '"'],
     ['plain text', 'x'],
-  ])('stay short enough to be read again, whatever a text is made of: %s', (_name, character) => {
+  ])('stay short enough to be read again, even for a text full of %s', (_name, character) => {
     const frame = Buffer.alloc(16 * 1024 * 1024, character);
     const line = formatInvalidLine(STAMP, 'rules', 'not JSON', frame, false);
     expect(line.length).toBeLessThan(24 * 1024 * 1024);
@@ -146,7 +146,7 @@ describe('lines that are no events', () => {
     { state: 'open', gap_since: STAMP },
     { state: 'closed', code: 4001, reason: '"}\n' },
     { state: 'dropped', count: 5, from: STAMP, to: STAMP },
-  ])('keep what happened: %j', (connection) => {
+  ])('keep the connection event: %j', (connection) => {
     const line = formatLifecycleLine(STAMP, 'system', connection);
     expect(line.indexOf(0x0a)).toBe(line.length - 1);
     expect(line.toString()).toMatch(/^\{"received_at":"[^"]+","connection":\{"state":/);
@@ -191,12 +191,12 @@ describe('lines of other origin', () => {
     '{"a":1}x',
     '\u0000',
     `{"received_at":"${STAMP}","endpoint":"devices"`,
-  ])('%j is no line', (text) => {
+  ])('%j is not a line', (text) => {
     const bytes = Buffer.from(text);
     expect(parseLine(bytes, 0, bytes.length)).toBeUndefined();
   });
 
-  it('what looks like ours at first is read as it is', () => {
+  it('a line that only begins like ours is read by the names of its members', () => {
     const escaped = `{"received_at":"${'\\u0041'.repeat(4)}abZ","endpoint":"devices","a":1}`;
     expect(parse(escaped)).toMatchObject({ kind: 'event', receivedAt: 'AAAAabZ', endpoint: 'devices' });
     const spaced = `{"received_at":"${STAMP}","endpoint":"devices" ,"a":1}`;

@@ -42,7 +42,7 @@ async function replayed(path: string): Promise<number[]> {
 
 const all = Array.from({ length: 40 }, (_, n) => n);
 
-describe('what tools make of a recording can be replayed', () => {
+describe('a recording that another tool has processed can be replayed', () => {
   test.for([
     ['cat "$0" "$0"', all.flatMap((n) => [n, n])],
     ['grep \'"rules"\' "$0"', all.filter((n) => n % 4 === 0)],

@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What a server sends, odd things included. */
+/** Messages of a server, odd ones included. */
 const messages = [
   '{"type":"device.error","subject":"opmas.devices.ap-7","data":{"cpu":97}}',
   '{"type":"device.status_update","subject":"opmas.devices.ap-7","data":{"cpu":12,"type":"device.error"}}',
@@ -81,8 +81,8 @@ function timeless(lines: Buffer): string {
   return lines.toString().replaceAll(/(?<=^\s*\{"received_at":")[^"]+/gm, 'T');
 }
 
-describe('a filter keeps the same lines of a recording as of the live stream', () => {
-  test('whatever is asked for and whatever was sent', async ({ serve }) => {
+describe('a filter keeps the same lines of a recording and of the live stream', () => {
+  test('for all filters and messages', async ({ serve }) => {
     const server = await serve({});
     server.onRequest((connection) => {
       connection

@@ -8,10 +8,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRecording, type ReadProblem, readRecording } from '../../../src/index.js';
 
-/** How many recordings are cut off by a kill; `npm run test:kill` has 1,000. */
+/** Number of recordings that are cut off by a kill; `npm run test:kill` has 1,000. */
 const ROUNDS = Number(process.env.OPMAS_KILL_ROUNDS ?? 100);
 const PER_PROCESS = 10;
-/** What was handed over so long before the kill is in the file. */
+/** Lines that were handed over this long before the kill are in the file. */
 const MAX_LOSS_MS = 1000;
 const program = join(import.meta.dirname, 'programs/recorders.mjs');
 
@@ -53,7 +53,7 @@ async function partsOf(own: string): Promise<string[]> {
   return names.sort().map((name) => join(own, name));
 }
 
-/** Kills a process that writes ten recordings, and looks at what is left of each. */
+/** Kills a process that writes ten recordings, and checks what is left of each. */
 async function killOnce(round: number): Promise<void> {
   const names = ['plain.ndjson', 'rotated.ndjson', 'packed.ndjson.gz'];
   const folders = Array.from({ length: PER_PROCESS }, (_, i) => join(folder, `${round}-${i}`));
@@ -75,7 +75,7 @@ async function killOnce(round: number): Promise<void> {
     // Killed before anything was flushed.
     if (sure < 0 && !existsSync(path)) continue;
     const before = await read(folders[i]!, sure);
-    // Another recorder goes on with it, the dead one's lock notwithstanding.
+    // Another recorder can append, although the dead one has left its lock.
     const writer = await openRecording(path, { append: true });
     const line = '{"received_at":"2100-01-01T00:00:00.000000Z","endpoint":"devices","n":-1}\n';
     await writer.write({ bytes: Buffer.from(line), count: 1 });
@@ -91,7 +91,7 @@ async function read(own: string, sure: number): Promise<number[]> {
   try {
     result = await numbersOf(await partsOf(own));
   } catch (error) {
-    // A recording of nothing yet is as readable as it can be.
+    // A recording without a line yet cannot be read.
     if (sure < 0 && (error as Error).message.includes('empty')) return [];
     throw error;
   }
@@ -107,7 +107,7 @@ describe(`SIGKILL at random moments, ${ROUNDS} recordings`, () => {
   const processes = Array.from({ length: Math.ceil(ROUNDS / PER_PROCESS) }, (_, i) => i);
 
   test(
-    'leaves every file readable, at most its last line torn, at most a second lost, and another recorder can go on',
+    'leaves every file readable with at most its last line torn and a second lost, and a recorder can append',
     async () => {
       let next = 0;
       const work = async () => {

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import { expect, it } from 'vitest';
 import { readRecording } from '../../../src/index.js';
 
-it('a reading that is stopped before anything came ends, and complains of nothing', async () => {
+it('a reading that is aborted before any input ends without a problem', async () => {
   const stopping = new AbortController();
   const problems: string[] = [];
   const batches = readRecording(['-'], {

@@ -99,7 +99,7 @@ describe('a whole recording', () => {
     expect(problems).toEqual([]);
   });
 
-  test('from stdin, in whatever pieces it comes', async () => {
+  test('comes out of stdin byte for byte, in pieces of any size', async () => {
     const text = lines(40);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(text.length)), async (cuts) => {
@@ -113,8 +113,8 @@ describe('a whole recording', () => {
   });
 });
 
-describe('what may stand around the lines', () => {
-  test('a byte order mark, CRLF, blank lines and no line feed at the end are no problem', async () => {
+describe('text around the lines', () => {
+  test('a byte order mark, CRLF, blank lines and a missing last line feed are not damage', async () => {
     const [first, second, third] = lines(3).split('\n');
     const path = await file(`\ufeff${first}\r\n\r\n  \t\n${second}\r\n\n${third}`);
     const { text, problems } = await read(path, { strict: true });
@@ -124,10 +124,10 @@ describe('what may stand around the lines', () => {
 
   test.each([
     ['a line of ours', 'z'],
-    ['one with spaces before it', '  z'],
-    ['one that was rewritten', '{"type":"a","received_at":"2026-11-22T21:50:00.1Z","subject":"caf\xe9"}'],
+    ['a line of ours after spaces', '  z'],
+    ['a rewritten line', '{"type":"a","received_at":"2026-11-22T21:50:00.1Z","subject":"caf\xe9"}'],
     ['foreign NDJSON', '{"type":"a","subject":"caf\xe9"}'],
-  ])('text in Latin-1 is no JSON, and skipped: %s', async (_, text) => {
+  ])('text in Latin-1 is skipped: %s', async (_, text) => {
     const ours = event(2, 'devices', '"subject":"caf\xe9"').trimEnd();
     const odd = Buffer.from(text.replace('z', ours), 'latin1');
     const path = await file(Buffer.concat([Buffer.from(event(1)), odd, Buffer.from(`\n${event(3)}`)]));
@@ -138,7 +138,7 @@ describe('what may stand around the lines', () => {
     ]);
   });
 
-  test('spaces that belong to the frame stay', async () => {
+  test('spaces that belong to the frame are kept', async () => {
     const text = `  ${event(1).trimEnd()} \t \n`;
     expect((await read(await file(text))).text).toBe(text);
   });
@@ -146,14 +146,14 @@ describe('what may stand around the lines', () => {
   test.each([
     ['nothing', ''],
     ['blank lines only', '\n\r\n \n'],
-    ['UTF-16 with a mark', Buffer.from(`\ufeff${lines(2)}`, 'utf16le')],
-    ['UTF-16 without one', Buffer.from(lines(2), 'utf16le')],
+    ['UTF-16 with a byte order mark', Buffer.from(`\ufeff${lines(2)}`, 'utf16le')],
+    ['UTF-16 without a byte order mark', Buffer.from(lines(2), 'utf16le')],
     ['random bytes', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i * 7919 + (i >> 3)) & 0xff))],
     ['text', 'Dear reader,\nthis is no recording.\n'],
     ['JSON over several lines', JSON.stringify(JSON.parse(lines(1)), null, 2)],
-    ['JSON that is no object', '[1]\n[2]\n3\n"4"\nnull\n'],
+    ['JSON that is not an object', '[1]\n[2]\n3\n"4"\nnull\n'],
     ['a gzip file of nothing', gzipSync('')],
-  ])('%s is no recording: DATA, with the number of the line', async (_, content) => {
+  ])('%s is not a recording: DATA, with the number of the line', async (_, content) => {
     const path = await file(content);
     await expect(read(path)).rejects.toMatchObject({
       code: 'DATA',
@@ -169,7 +169,7 @@ describe('what may stand around the lines', () => {
     });
   });
 
-  test('foreign NDJSON has no times, and endpoints as far as the types tell', async () => {
+  test('foreign NDJSON has no times, and its endpoints follow from the event types', async () => {
     const text = '{"type":"rule.triggered","data":1}\n{"subject":"x","received_at":12}\n';
     const { text: got, views } = await read(await file(text));
     expect(got).toBe(text);
@@ -179,7 +179,7 @@ describe('what may stand around the lines', () => {
     ]);
   });
 
-  test('lines that jq has rewritten are still what they were', async () => {
+  test('lines that jq has rewritten keep their kind, time and payload', async () => {
     const text =
       '{"connection":{"state":"open"},"endpoint":"devices","received_at":"1970-01-01T00:00:01Z"}\n' +
       '{"data":{"a":1},"endpoint":"devices","received_at":"1970-01-01T00:00:02.5+00:00","type":"x"}\n' +
@@ -204,7 +204,7 @@ describe('what may stand around the lines', () => {
 });
 
 describe('damage', () => {
-  test('a torn last line warns and is skipped', async () => {
+  test('a torn last line is skipped and reported', async () => {
     const text = lines(3);
     for (const cut of [2, 10, 30, 60]) {
       const path = await file(text + event(9).slice(0, cut));
@@ -223,12 +223,12 @@ describe('damage', () => {
     }
   });
 
-  test('a file of one torn line is a recording of nothing', async () => {
+  test('a file of one torn line is an empty recording', async () => {
     const { text, kinds } = await read(await file(event(9).slice(0, 20)));
     expect([text, kinds]).toEqual(['', ['torn tail']]);
   });
 
-  test('torn and foreign lines in the middle warn, are skipped and counted', async () => {
+  test('torn and foreign lines in the middle are skipped and reported with their numbers', async () => {
     const path = await file(
       `${event(1)}${event(2).slice(0, 40)}${event(3)}oops\n${event(4)}[1]\n${event(5)}`,
     );
@@ -255,20 +255,20 @@ describe('damage', () => {
     ['zero bytes', '\0'.repeat(26)],
     ['a control character', '2026-11-22T21:50:0\u0001.000000'],
     ['a quote', '2026-11-22T21:50:0".000000'],
-  ])('%s in a time make no event of the line', async (_, time) => {
+  ])('%s in the time of a line make it a bad line', async (_, time) => {
     const damaged = event(2).replace(/"received_at":".{26}/, `"received_at":"${time}`);
     expect(damaged).toHaveLength(event(2).length);
     const { text, kinds } = await read(await file(event(1) + damaged + event(3)));
     expect([text, kinds]).toEqual([event(1) + event(3), ['bad line']]);
   });
 
-  test('a time that is none makes an event without a time', async () => {
+  test('an event with an impossible time is an event without a time', async () => {
     const odd = event(2).replace(/"received_at":".{26}/, '"received_at":"2026-11-22T25:50:01.000000');
     const { text, kinds, count } = await read(await file(event(1) + odd + event(3)));
     expect([text, kinds, count]).toEqual([event(1) + odd + event(3), [], 3]);
   });
 
-  test('a hole of zero bytes, however large, is skipped and what follows it is read', async () => {
+  test('a hole of zero bytes of any size is skipped, and the line after it is read', async () => {
     const hole = Buffer.alloc(70 * 1024 * 1024);
     const { text, problems } = await read(
       await file(Buffer.concat([Buffer.from(event(1)), hole, Buffer.from(event(2))])),
@@ -277,19 +277,19 @@ describe('damage', () => {
     expect(problems).toMatchObject([{ kind: 'hole', line: 2, offset: event(1).length }]);
   });
 
-  test('a hole at the end is skipped too', async () => {
+  test('a hole at the end is skipped, too', async () => {
     const { text, kinds } = await read(await file(`${event(1)}\0\0\0\0`));
     expect([text, kinds]).toEqual([event(1), ['hole']]);
   });
 
-  test('two sessions glued together are one recording', async () => {
+  test('two recordings in one file are one recording', async () => {
     const text = lines(3, 50 * second) + lines(3);
     const { text: got, problems } = await read(await file(text));
     expect([got, problems]).toEqual([text, []]);
   });
 });
 
-/** Lets the first read of the third block wait until the file is read a second time. */
+/** Delays the first read of the third block until the file is read a second time. */
 async function lateRead(): Promise<AsyncDisposable> {
   const handle = await open(import.meta.filename);
   const prototype = Object.getPrototypeOf(handle) as { read: (...args: unknown[]) => Promise<unknown> };
@@ -317,11 +317,11 @@ async function lateRead(): Promise<AsyncDisposable> {
   };
 }
 
-describe('gzip, told by its content', () => {
+describe('gzip data, recognized by its content', () => {
   const text = lines(20_000);
   const packed = gzipSync(text);
 
-  test('one member, several, and zeros at the end', async () => {
+  test('of one member, of several, and with zeros at the end', async () => {
     expect((await read(await file(packed))).text === text).toBe(true);
     const parts = Buffer.concat([packed, gzipSync(event(1)), Buffer.alloc(512)]);
     const { text: got, problems } = await read(await file(parts));
@@ -338,7 +338,7 @@ describe('gzip, told by its content', () => {
     ['cut in half', packed.subarray(0, packed.length / 2)],
     ['without its last 8 bytes', packed.subarray(0, -8)],
     ['cut in its last 8 bytes', packed.subarray(0, -3)],
-  ])('%s: all up to the tear', async (_, torn) => {
+  ])('%s: all lines up to the tear are read', async (_, torn) => {
     const path = await file(torn);
     const { text: got, kinds } = await read(path);
     expect(kinds).toEqual(['torn gzip']);
@@ -347,26 +347,26 @@ describe('gzip, told by its content', () => {
     await expect(read(path, { strict: true })).rejects.toMatchObject({ code: 'DATA' });
   });
 
-  test('followed by something else: all before it', async () => {
+  test('followed by something else: all lines before that are read', async () => {
     const { text: got, kinds } = await read(
       await file(Buffer.concat([packed, Buffer.from('something else')])),
     );
     expect([got === text, kinds]).toEqual([true, ['torn gzip']]);
   });
 
-  test('one bit wrong: all whole lines before it', async () => {
+  test('with damage inside: all whole lines before the damage are read', async () => {
     const damaged = Buffer.from(packed);
     const at = Math.floor(packed.length * 0.7);
     damaged.fill(0xff, at, at + 20);
     const { text: got, kinds } = await read(await file(damaged));
     expect(kinds.at(-1)).toBe('torn gzip');
-    // What is unpacked from the bytes before the damage, less one line that was not whole there.
+    // The whole lines that the bytes before the damage unpack to.
     const { text: before } = await read(await file(packed.subarray(0, at)));
     expect(before.length).toBeGreaterThan(text.length / 2);
     expect(got.startsWith(before)).toBe(true);
   });
 
-  test('one bit wrong, on a disk that is slow for once: still all whole lines before it', async () => {
+  test('with damage inside, on a disk that is slow once: still all whole lines before the damage are read', async () => {
     const noise = (i: number) => createHash('sha256').update(String(i)).digest('base64');
     const member = (from: number, to: number) => {
       const numbers = Array.from({ length: to - from }, (_, i) => from + i);
@@ -383,14 +383,14 @@ describe('gzip, told by its content', () => {
     expect((await read(path)).text === prompt.text).toBe(true);
   });
 
-  test('torn before the first line: nothing to read, and a warning', async () => {
+  test('torn before the first line: no lines, and the tear is reported', async () => {
     const { text: got, kinds } = await read(await file(packed.subarray(0, 12)));
     expect([got, kinds]).toEqual(['', ['torn gzip']]);
   });
 });
 
 describe('limits', () => {
-  test('a line over 64 MiB is an error, whether or not it ends', async () => {
+  test('a line over 64 MiB is an error, even when it never ends', async () => {
     const long = Buffer.concat([Buffer.from(event(1)), Buffer.alloc(65 * 1024 * 1024, 'x')]);
     for (const content of [long, gzipSync(long, { level: 1 })]) {
       await expect(read(await file(content))).rejects.toMatchObject({
@@ -404,7 +404,7 @@ describe('limits', () => {
 });
 
 describe('several files', () => {
-  test('are merged by time; of equal times the file named first goes first', async () => {
+  test('are merged by time; at equal times the file that was named first comes first', async () => {
     const a = await file(event(1, 'a') + event(4, 'a') + event(4, 'a') + event(9, 'a'));
     const b = await file(event(2, 'b') + event(4, 'b') + event(5, 'b'));
     const c = await file(event(4, 'c'));
@@ -414,7 +414,7 @@ describe('several files', () => {
     expect((await read([a, b, c])).text).toBe(merged.join(''));
   });
 
-  test('keep each its own order, also when its times run backwards or are missing', async () => {
+  test('keep their own order, even when times run backwards or are missing', async () => {
     const a = await file(`${event(5, 'a')}${event(1, 'a')}{"a":1}\n${event(7, 'a')}`);
     const b = await file(event(2, 'b') + event(6, 'b'));
     const { text } = await read([a, b]);
@@ -423,14 +423,14 @@ describe('several files', () => {
     );
   });
 
-  test('may be empty, all but one: a recorder can be killed when it has just begun a part', async () => {
+  test('may be empty except one: a kill during a rotation leaves an empty file', async () => {
     const paths = [await file(''), await file(lines(2)), await file('\n')];
     const { text, kinds } = await read(paths);
     expect([text, kinds]).toEqual([lines(2), ['empty', 'empty']]);
     await expect(read(paths, { strict: true })).rejects.toMatchObject({ code: 'DATA' });
   });
 
-  test('merged in any number and of any size, nothing is lost and all is in order', async () => {
+  test('lose no line and are in order, in any number and of any size', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.array(fc.nat(5000), { minLength: 1, maxLength: 400 }), { minLength: 1, maxLength: 5 }),
@@ -450,21 +450,21 @@ describe('several files', () => {
 });
 
 describe('sources', () => {
-  test('that are not there or no files are usage errors, before anything is read', async () => {
+  test('that do not exist or are folders are usage errors, before anything is read', async () => {
     const good = await file(lines(2));
     await expect(read([good, join(folder, 'nope')])).rejects.toMatchObject({ code: 'USAGE' });
     await expect(read([good, folder])).rejects.toMatchObject({ code: 'USAGE' });
     await expect(read(['-', '-'])).rejects.toMatchObject({ code: 'USAGE' });
   });
 
-  test('say how much of them was read', async () => {
+  test('report how many bytes were read', async () => {
     const path = await file(gzipSync(lines(500)));
     let bytes = 0;
     await read(path, { onRead: (count) => (bytes += count) });
     expect(bytes).toBe(gzipSync(lines(500)).length);
   });
 
-  test('on stdin that bring nothing are left when the signal says so', async () => {
+  test('on a silent stdin are abandoned when the signal is aborted', async () => {
     const stdin = new Readable({ read: () => undefined });
     stdin.push(lines(2));
     const stopping = new AbortController();
@@ -477,8 +477,8 @@ describe('sources', () => {
   });
 });
 
-describe('keep', () => {
-  test('chooses lines, and sees type, subject and value of events', async () => {
+describe('the keep option', () => {
+  test('chooses lines by the type, time and value of their events', async () => {
     const path = await file(lines(1000));
     const { count, times } = await read(path, {
       keep: ({ frame, receivedAt }) =>

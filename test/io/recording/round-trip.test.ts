@@ -22,13 +22,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** What a server may send: text or binary. */
+/** A message of a server: text or binary. */
 interface Sent {
   payload: Buffer;
   binary: boolean;
 }
 
-/** Connects once, records what comes until the server closes, and gives the path. */
+/** Connects once, records until the server closes, and returns the path. */
 async function record(url: string, token: TokenProvider, name: string): Promise<string> {
   const path = join(folder, name);
   const writer = await openRecording(path);
@@ -44,7 +44,7 @@ async function record(url: string, token: TokenProvider, name: string): Promise<
   return path;
 }
 
-/** The payloads that a recording holds, in their order. */
+/** The payloads of a recording in their order. */
 async function payloadsOf(path: string): Promise<string[]> {
   const payloads: string[] = [];
   const keep: NonNullable<Parameters<typeof readRecording>[1]>['keep'] = (line) => {
@@ -126,7 +126,7 @@ const large: Sent[] = [
   `{${Array.from({ length: 20_000 }, (_, i) => `"k${i}":${i}`).join(',')}}`,
 ].map((content) => ({ payload: Buffer.from(content), binary: false }));
 
-/** What a payload is after it was written down: line breaks between the tokens of an object become spaces. */
+/** The payload as a recording has it: line breaks between the tokens of an object become spaces. */
 function written({ payload, binary }: Sent): Sent {
   if (binary) return { payload, binary };
   const content = payload.toString();
@@ -139,9 +139,7 @@ function written({ payload, binary }: Sent): Sent {
   return { payload: Buffer.from(content.replace(/[\r\n]/g, ' ')), binary };
 }
 
-test('what a server sends comes out of a replay of its recording byte for byte, whatever it is', async ({
-  serve,
-}) => {
+test('a replay of a recording sends byte for byte what the server sent', async ({ serve }) => {
   let rounds = 0;
   const server = await serve({});
   await fc.assert(

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { constants, gunzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
 import { Segment, type WritableFile } from '../../../src/io/recording/segment.js';
@@ -159,6 +160,22 @@ describe('a compressed segment on a disk that fails', () => {
     });
     await expect(segment.close()).rejects.toThrow(WriteFailure);
     expect(file.closed).toBe(true);
+    expect(file.content.length).toBe(safe);
+    const torn = { finishFlush: constants.Z_SYNC_FLUSH };
+    expect(gunzipSync(file.content, torn).toString()).toBe(data.toString());
+  });
+
+  test('ends at its last flush, even when compressed data was written after that', async () => {
+    const file = new FakeFile();
+    const segment = new Segment('capture.gz', file, 0, (task) => task());
+    await segment.append(data, 3);
+    await segment.flush();
+    const safe = file.content.length;
+    const noise = Buffer.from(`{"noise":"${randomBytes(500_000).toString('base64')}"}\n`);
+    await segment.append(noise, 1);
+    expect(file.content.length).toBeGreaterThan(safe + 100_000);
+    file.answers.push('ENOSPC');
+    await expect(segment.append(noise, 1)).rejects.toMatchObject({ lostLines: 2 });
     expect(file.content.length).toBe(safe);
     const torn = { finishFlush: constants.Z_SYNC_FLUSH };
     expect(gunzipSync(file.content, torn).toString()).toBe(data.toString());

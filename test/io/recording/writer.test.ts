@@ -39,7 +39,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 let names = 0;
-/** A path in a folder of its own, so that parts and locks of other tests are not in the way. */
+/** A path in a folder of its own, away from the files and locks of other tests. */
 async function fresh(name = 'capture.ndjson'): Promise<string> {
   const own = join(folder, String(names++));
   await mkdir(own);
@@ -90,7 +90,7 @@ async function eventsOf(...paths: string[]): Promise<number[]> {
 }
 
 describe('a new recording', () => {
-  test('holds the very bytes, with mode 0600 whatever the umask, and no lock afterwards', async () => {
+  test('holds the bytes as they came, has mode 0600 under any umask, and leaves no lock', async () => {
     for (const mask of [0o000, 0o077]) {
       const before = process.umask(mask);
       try {
@@ -107,7 +107,7 @@ describe('a new recording', () => {
     }
   });
 
-  test('is in the file as soon as write resolves', async () => {
+  test('has the lines in the file as soon as write resolves', async () => {
     const path = await fresh();
     const writer = await openRecording(path);
     await writer.write(batch(event(1)));
@@ -115,7 +115,7 @@ describe('a new recording', () => {
     await writer.close();
   });
 
-  test('does not touch a file that exists', async () => {
+  test('leaves an existing file alone', async () => {
     const path = await fresh();
     await writeFile(path, 'precious');
     await expect(openRecording(path)).rejects.toMatchObject({
@@ -127,7 +127,7 @@ describe('a new recording', () => {
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
   });
 
-  test('--force replaces it, with mode 0600', async () => {
+  test('--force replaces an existing file, with mode 0600', async () => {
     const path = await fresh();
     await writeFile(path, 'worthless', { mode: 0o644 });
     await record(path, [batch(event(1))], { force: true });
@@ -135,7 +135,7 @@ describe('a new recording', () => {
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  test('--force keeps the old file until there is a line to replace it with', async () => {
+  test('--force keeps the old file until the first line is written', async () => {
     const path = await fresh();
     await writeFile(path, event(1));
     const nothing = await openRecording(path, { force: true });
@@ -152,7 +152,7 @@ describe('a new recording', () => {
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
   });
 
-  test('--force keeps the old file when the new one cannot be written, packed or not', async () => {
+  test('--force keeps the old file when the new one cannot be written, compressed or not', async () => {
     for (const name of ['capture.ndjson', 'capture.ndjson.gz']) {
       const path = await fresh(name);
       await writeFile(path, 'precious');
@@ -174,7 +174,7 @@ describe('a new recording', () => {
     }
   });
 
-  test('folders, symbolic links and dangling ones are refused, also with --force and --append', async () => {
+  test('folders and symbolic links are refused, even with --force and --append', async () => {
     const path = await fresh();
     await mkdir(`${path}.d`);
     await symlink(path, `${path}.dangling`);
@@ -195,7 +195,7 @@ describe('a new recording', () => {
     expect(await readFile(`${path}.real`, 'utf8')).toBe(event(1));
   });
 
-  test('a file with a second name is not appended to, for the lock would not see who writes under the other', async () => {
+  test('a file with hard links is not appended to, because the lock holds for one name only', async () => {
     const path = await fresh();
     await writeFile(path, event(1));
     await link(path, `${path}.other`);
@@ -207,7 +207,7 @@ describe('a new recording', () => {
     expect((await readdir(join(path, '..'))).sort()).toEqual(['capture.ndjson', 'capture.ndjson.other']);
   });
 
-  test('says in words why it cannot write', async () => {
+  test('says in words why it cannot be created', async () => {
     const path = await fresh();
     for (const [name, why] of [
       ['nowhere/capture.ndjson', 'its folder does not exist'],
@@ -220,12 +220,12 @@ describe('a new recording', () => {
     }
   });
 
-  test('/dev/null takes everything', async () => {
+  test('can be /dev/null', async () => {
     const writer = await record('/dev/null', [batch(event(1), event(2))]);
     expect(writer.lines).toBe(2);
   });
 
-  test('a named pipe gets the lines, however slowly it is read, and nobody waits for ever for its reader', async () => {
+  test('can be a named pipe: a slow reader gets all lines, and a missing reader is an error', async () => {
     const path = await fresh('pipe');
     await once(spawn('mkfifo', [path]), 'exit');
     await expect(openRecording(path)).rejects.toMatchObject({
@@ -243,14 +243,14 @@ describe('a new recording', () => {
     expect(writer.lines).toBe(3001);
   });
 
-  test('a place that cannot be written to is a local error', async () => {
+  test('that cannot be created is a local error', async () => {
     await expect(openRecording(join(folder, 'no', 'such', 'folder'))).rejects.toMatchObject({
       code: 'LOCAL',
     });
     await expect(openRecording(join(folder, 'n'.repeat(300)))).rejects.toMatchObject({ code: 'LOCAL' });
   });
 
-  test('contradicting options are a usage error', async () => {
+  test('has no use for options that exclude each other', async () => {
     const path = await fresh();
     await expect(openRecording(path, { append: true, force: true })).rejects.toMatchObject({ code: 'USAGE' });
     await expect(openRecording('/dev/null', { rotateBytes: 10 })).rejects.toMatchObject({ code: 'USAGE' });
@@ -264,7 +264,7 @@ describe('--append', () => {
     expect(await eventsOf(path)).toEqual([1, 2, 3]);
   });
 
-  test('cuts a torn tail off first, and says so', async () => {
+  test('cuts a torn tail off first and reports it', async () => {
     for (const torn of [event(3).slice(0, 50), '{', '\0\0\0\0', `${'x'.repeat(200_000)}`]) {
       const path = await fresh();
       await writeFile(path, event(1) + event(2) + torn);
@@ -275,7 +275,7 @@ describe('--append', () => {
     }
   });
 
-  test('keeps a last line that only lacks its line feed', async () => {
+  test('keeps a last line that lacks only its line feed', async () => {
     const path = await fresh();
     await writeFile(path, event(1) + event(2).trimEnd());
     await record(path, [batch(event(3))], { append: true });
@@ -299,7 +299,7 @@ describe('--append', () => {
 });
 
 describe('.gz', () => {
-  test('is compressed, and each session appends to it', async () => {
+  test('is compressed, and further recordings append to it', async () => {
     const path = await fresh('capture.ndjson.gz');
     const lines = Array.from({ length: 2000 }, (_, i) => event(i));
     await record(path, [batch(...lines)]);
@@ -309,7 +309,7 @@ describe('.gz', () => {
     expect(content.length).toBeLessThan(lines.join('').length / 5);
   });
 
-  test('reaches the file while the recording goes on, without being ended', async () => {
+  test('has its lines in the file while the recording goes on', async () => {
     const path = await fresh('capture.gz');
     const writer = await openRecording(path);
     await writer.write(batch(event(1)));
@@ -323,7 +323,7 @@ describe('.gz', () => {
     expect(await eventsOf(path)).toEqual([1]);
   });
 
-  test('long recordings have several members, and a torn last one is mended before more is appended', async () => {
+  test('has several members when it is long, and a torn last member is repaired before an append', async () => {
     const path = await fresh('capture.ndjson.gz');
     const batches = Array.from({ length: 100 }, (_, i) => batch(event(i, 100_000)));
     await record(path, batches);
@@ -344,7 +344,7 @@ describe('.gz', () => {
   test.each([
     ['capture.ndjson', gzipSync(event(1).repeat(50)), 'gzip data, but its name does not end in .gz'],
     ['capture.ndjson.gz', Buffer.from(event(1)), 'not gzip data, though its name ends in .gz'],
-  ])('is told by the name: %s with other contents is left alone', async (name, content, why) => {
+  ])('is recognized by the name: %s with other content is left alone', async (name, content, why) => {
     const path = await fresh(name);
     await writeFile(path, content);
     await expect(openRecording(path, { append: true })).rejects.toMatchObject({
@@ -354,7 +354,7 @@ describe('.gz', () => {
     expect((await readFile(path)).equals(content)).toBe(true);
   });
 
-  test('that others have compressed is appended to when it is whole, and left alone when it is not', async () => {
+  test('of another program is appended to when it is whole, and left alone when it is torn', async () => {
     const path = await fresh('capture.ndjson.gz');
     const named = Buffer.from(gzipSync(event(1).trimEnd()));
     named.writeUInt32LE(1_700_000_000, 4);
@@ -369,7 +369,7 @@ describe('.gz', () => {
 });
 
 describe('the lock', () => {
-  test('keeps a second recorder away, also in another process, and goes with the first', async () => {
+  test('keeps a second recorder away until the first has closed', async () => {
     const path = await fresh();
     const first = await openRecording(path);
     for (const options of [{}, { append: true }, { force: true }]) {
@@ -383,7 +383,7 @@ describe('the lock', () => {
     await record(path, [], { append: true });
   });
 
-  test('is void when its holder is dead, is another process by now, left no text, or is a host long gone', async () => {
+  test('does not count when its holder is dead, has a reused pid, left no text, or is a host long gone', async () => {
     const path = await fresh();
     const child = spawn('sleep', ['100']);
     const { pid } = child;
@@ -412,7 +412,7 @@ describe('the lock', () => {
     });
   });
 
-  test('is given to one only of many who find it void at once', async () => {
+  test('goes to one only of many recorders that find a dead one at the same time', async () => {
     for (let round = 0; round < 50; round++) {
       const path = await fresh();
       await writeFile(`${path}.lock`, '{"pid":0}');
@@ -427,7 +427,7 @@ describe('the lock', () => {
     }
   });
 
-  test('is had though somebody was killed while he took a void one away', async () => {
+  test('is free although a recorder was killed while it removed a dead one', async () => {
     const path = await fresh();
     await writeFile(`${path}.lock`, '{"pid":0}');
     await writeFile(`${path}.lock.guard`, '');
@@ -439,7 +439,7 @@ describe('the lock', () => {
 });
 
 describe('rotation', () => {
-  test('by size: parts within the limit, nothing lost or doubled, each readable by itself', async () => {
+  test('by size: files within the limit, no line lost or doubled, each file readable by itself', async () => {
     const path = await fresh();
     const lines = [
       lifecycle(0, 'devices', 'connecting'),
@@ -482,7 +482,7 @@ describe('rotation', () => {
       { connection: { state: 'open', continued: true }, endpoint: 'devices' },
       { connection: { state: 'connecting', continued: true }, endpoint: 'rules' },
     ]);
-    // After the loss the endpoint is known to the last part, and not open there.
+    // The last file begins after the loss: it knows the endpoint, but not as open.
     const last = texts.at(-1)!.split('\n').slice(0, 3);
     expect(last.map((line) => JSON.parse(line).connection?.state)).toEqual([
       'connecting',
@@ -498,14 +498,14 @@ describe('rotation', () => {
     }
   });
 
-  test('a line longer than the limit gets a part of its own', async () => {
+  test('a line longer than the limit gets a file of its own', async () => {
     const path = await fresh();
     await record(path, [batch(event(1), event(2, 5000), event(3))], { rotateBytes: 200 });
     expect(await eventsOf(join(path, '../capture.000002.ndjson'))).toEqual([2]);
     expect(await eventsOf(path)).toEqual([3]);
   });
 
-  test('by time, keeping the newest parts, and numbers go on', async () => {
+  test('by time: the newest files are kept, and numbers go on', async () => {
     const path = await fresh();
     let now = 0;
     const clock = { nowMicros: () => 5, monotonicMs: () => now, sleep: async () => undefined };
@@ -525,7 +525,7 @@ describe('rotation', () => {
     expect(await eventsOf(join(path, '../capture.000004.ndjson'), path)).toEqual([102, 103, 104]);
   });
 
-  test('deletes no file for its name alone', async () => {
+  test('deletes no file that is not a recording, whatever its name', async () => {
     const path = await fresh();
     const [foreign, older] = ['000003', '000004'].map((number) => join(path, `../capture.${number}.ndjson`));
     await writeFile(foreign!, 'mine');
@@ -539,7 +539,7 @@ describe('rotation', () => {
     ]);
   });
 
-  test('counts on from no number that is too large to count on', async () => {
+  test('ignores numbers that are too large to count on', async () => {
     const path = await fresh();
     await writeFile(join(path, '../capture.99999999999999999.ndjson'), event(1));
     await record(path, [batch(event(2)), batch(event(3)), batch(event(4))], { rotateBytes: 100 });
@@ -551,7 +551,7 @@ describe('rotation', () => {
     ]);
   });
 
-  test('counts no file as a part for its name alone, and waits for no pipe', async () => {
+  test('counts only recordings among the files to keep, and opens no pipe', async () => {
     const path = await fresh();
     const at = (number: string) => join(path, `../capture.${number}.ndjson`);
     spawnSync('mkfifo', [at('000001')]);
@@ -567,7 +567,7 @@ describe('rotation', () => {
     ]);
   });
 
-  test('compressed', async () => {
+  test('of compressed files: within the limit, and no line lost', async () => {
     const path = await fresh('capture.ndjson.gz');
     const batches = Array.from({ length: 40 }, (_, at) => {
       const line = `{"received_at":"${formatTimestamp(at)}","endpoint":"rules","n":${at},"pad":"${randomBytes(40_000).toString('hex')}"}`;
@@ -582,7 +582,7 @@ describe('rotation', () => {
   });
 });
 
-describe('somebody else', () => {
+describe('someone else', () => {
   async function afterInterference(path: string, options: RecordOptions, act: () => Promise<void>) {
     const notices: string[] = [];
     const writer = await openRecording(path, { ...options, onNotice: (notice) => notices.push(notice) });
@@ -597,7 +597,7 @@ describe('somebody else', () => {
     return { notice: notices[0], writer };
   }
 
-  test.concurrent('deletes the file: noticed within 5 s, and a new one is begun', async () => {
+  test.concurrent('deletes the file: noticed within 5 s, and a new file is begun', async () => {
     const path = await fresh();
     const { notice, writer } = await afterInterference(path, {}, () => unlink(path));
     expect(notice).toBe(`${path} was deleted, with all its lines; new lines go to a new ${path}`);
@@ -607,7 +607,7 @@ describe('somebody else', () => {
     expect(writer.lostLines).toBe(0);
   });
 
-  test.concurrent('deletes it and puts something else there: that is left alone', async () => {
+  test.concurrent('deletes it and puts another file there: that file is left alone', async () => {
     const path = await fresh();
     const { writer } = await afterInterference(path, {}, async () => {
       await unlink(path);
@@ -618,7 +618,7 @@ describe('somebody else', () => {
     expect(await eventsOf(writer.path)).toEqual([2]);
   });
 
-  test.concurrent('deletes it, and the next part or the end comes before that is looked for', async () => {
+  test.concurrent('deletes it just before a rotation or the end: reported all the same', async () => {
     for (const rotateMs of [1000, undefined]) {
       const path = await fresh();
       const notices: string[] = [];
@@ -649,7 +649,7 @@ describe('somebody else', () => {
     }
   });
 
-  test.concurrent('renames it, and the next part or the end comes at once', async () => {
+  test.concurrent('renames it just before a rotation or the end: reported all the same', async () => {
     for (const rotateBytes of [100, undefined]) {
       const path = await fresh();
       const notices: string[] = [];
@@ -664,7 +664,7 @@ describe('somebody else', () => {
     }
   });
 
-  test.concurrent('renames it: it is written on', async () => {
+  test.concurrent('renames it: new lines still go to it', async () => {
     const path = await fresh();
     const { notice } = await afterInterference(path, {}, () => rename(path, `${path}.old`));
     expect(notice).toBe(`${path} was renamed; new lines still go to it`);
@@ -672,7 +672,7 @@ describe('somebody else', () => {
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson.old']);
   });
 
-  test.concurrent('empties it: what comes goes to its start, with no hole before it', async () => {
+  test.concurrent('empties it: new lines go to its start, without a hole before them', async () => {
     const path = await fresh();
     const { notice } = await afterInterference(path, {}, () => truncate(path, 0));
     expect(notice).toMatch(/was cut short \(\d+ bytes\); new lines go to its end$/);
@@ -680,13 +680,13 @@ describe('somebody else', () => {
     expect((await readFile(path)).includes(0)).toBe(false);
   });
 
-  test.concurrent('cuts it in a line: the line goes', async () => {
+  test.concurrent('cuts it inside a line: the torn line is removed', async () => {
     const path = await fresh();
     await afterInterference(path, {}, () => truncate(path, statSync(path).size - 10));
     expect(await eventsOf(path)).toEqual([2]);
   });
 
-  test.concurrent('cuts a compressed one: a new one is begun', async () => {
+  test.concurrent('cuts a compressed file: a new file is begun', async () => {
     const path = await fresh('capture.ndjson.gz');
     const { writer } = await afterInterference(path, {}, async () => {
       await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(20), { timeout: 5000 });
@@ -697,8 +697,8 @@ describe('somebody else', () => {
   });
 });
 
-describe('what cannot be written', () => {
-  test('a full device is a local error at the first line, and at every later one', async () => {
+describe('a disk without room', () => {
+  test('is a local error at the first line and at every later one', async () => {
     const writer = await openRecording('/dev/full');
     for (const _ of [1, 2]) {
       await expect(writer.write(batch(event(1), event(2)))).rejects.toMatchObject({
@@ -710,7 +710,7 @@ describe('what cannot be written', () => {
     expect(writer).toMatchObject({ lines: 0, bytes: 0, lostLines: 4 });
   });
 
-  test('a compressed one tells of it too', async () => {
+  test('is a local error for a compressed recording, too', async () => {
     const path = await fresh('full.gz');
     await once(spawn('sh', ['-c', 'mknod "$0" c 1 7 2>/dev/null', path]), 'exit');
     if (statSync(path, { throwIfNoEntry: false }) === undefined) return;
