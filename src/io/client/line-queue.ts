@@ -4,27 +4,27 @@ import type { Clock } from '../clock.js';
 
 /** Lines are gathered in blocks of this size; a longer line gets one of its own. */
 const BLOCK_BYTES = 64 * 1024;
-/** How many blocks are kept for reuse. */
+/** Number of blocks that are kept for reuse. */
 const SPARE_BLOCKS = 8;
-/** Above this the producers pause for a moment: a slow reader then costs no memory. */
+/** Above this size the producers pause for a moment, so that a slow reader costs no memory. */
 const BRIEF_PAUSE_BYTES = 512 * 1024;
-/** A brief pause ends after so long without a taken batch: the reader stands still, so memory has to serve. */
+/** A brief pause ends when the reader has taken nothing for this long; from then on lines take memory. */
 const BRIEF_PAUSE_LIMIT_MS = 200;
-/** Longest pause when memory is used up; a paused client answers no pings and holds up other subscribers. */
+/** Longest pause when the memory is full: a paused client answers no pings and holds up other subscribers. */
 const LONG_PAUSE_LIMIT_MS = 5000;
 
-/** What the queue tells whoever feeds it. */
+/** Receives requests of the queue. */
 export interface QueueListener {
-  /** Stop or go on reading from the network. */
+  /** Pause or resume reading from the network. */
   onPause(paused: boolean): void;
 }
 
 /**
- * The bounded queue between the connections and whoever takes the lines. Lines are written into blocks of bytes as
- * they come; a batch is what one turn of the event loop brought, or what has gathered while the reader was busy.
+ * A bounded queue between the connections and the reader of the stream. Lines are written into blocks of bytes as they
+ * come; a batch holds the lines of one turn of the event loop, or those that came while the reader was busy.
  *
- * When the reader is slow: first brief pauses of the network, then memory up to `maxBytes`, then one long pause of
- * 5 s at most, and only then {@link accepts} says no and lines have to be dropped.
+ * For a slow reader the network is first paused briefly; then lines take memory up to `maxBytes`; then there is one
+ * long pause of at most 5 s; only after that {@link accepts} returns `false` and lines have to be dropped.
  */
 export class LineQueue implements AsyncIterableIterator<LineBatch> {
   readonly #maxBytes: number;
@@ -36,11 +36,11 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #used = 0;
   #count = 0;
-  /** Lifecycle lines in the block. */
+  /** The lifecycle lines in the block. */
   #lifecycle: LifecycleEntry[] | undefined;
-  /** Bytes that are written but not yet done with by the reader. */
+  /** Bytes that were written and that the reader has not finished with. */
   #pending = 0;
-  /** Bytes of the batch that the reader works on now. */
+  /** Bytes of the batch that the reader is working on. */
   #taken = 0;
   #flushScheduled = false;
   #waiting: ((result: IteratorResult<LineBatch>) => void) | undefined;
@@ -48,7 +48,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   #pause: 'none' | 'brief' | 'long' = 'none';
   #pauseTimer: NodeJS.Timeout | undefined;
   #lastTakenAt: number;
-  /** A pause of this kind has brought nothing; no further one until the reader takes something. */
+  /** A pause of this kind did not help; there is no further one until the reader takes something. */
   #exhausted: 'none' | 'brief' | 'long' = 'none';
 
   constructor(maxBytes: number, listener: QueueListener, clock: Clock) {
@@ -59,12 +59,12 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#lastTakenAt = clock.monotonicMs();
   }
 
-  /** Whether there is room for so many bytes. An empty queue takes a line of any length. */
+  /** Returns `true` when this many bytes fit. An empty queue takes a line of any length. */
   accepts(bytes: number): boolean {
     return this.#exhausted !== 'long' || this.#pending === 0 || this.#pending + bytes <= this.#maxBytes;
   }
 
-  /** Lines that nobody has taken yet. */
+  /** Number of lines that the reader has not taken yet. */
   get lines(): number {
     return this.#sealed.reduce((sum, { count }) => sum + count, this.#count);
   }
@@ -89,7 +89,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#commit(end);
   }
 
-  /** No more lines will come; the reader gets what is there and then the end. */
+  /** Ends the queue: the reader gets the remaining lines and then the end. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -103,7 +103,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     return this;
   }
 
-  /** The next batch. Asking for it says that the one before is done with. */
+  /** Returns the next batch. The call tells that the reader has finished with the batch before. */
   next(): Promise<IteratorResult<LineBatch>> {
     this.#pending -= this.#taken;
     this.#taken = 0;
@@ -135,7 +135,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     if (this.#pending > this.#briefPauseBytes) this.#press();
   }
 
-  /** Hands what is there to the waiting reader. */
+  /** Hands the lines that are there to the waiting reader. */
   #flush(): void {
     const resolve = this.#waiting;
     if (resolve === undefined) return;
@@ -157,7 +157,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   }
 
   #seal(): void {
-    // Given back once only: two batches must never stand in one block.
+    // A block is reused once per batch: two batches must never share one.
     let block: Buffer | undefined = this.#block;
     this.#sealed.push({
       bytes: this.#block.subarray(0, this.#used),
@@ -189,7 +189,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#pause = kind;
     const look = () => {
       const left = this.#lastTakenAt + limitMs - this.#clock.monotonicMs();
-      // A reader that takes something, however little, is worth waiting for in a brief pause.
+      // A brief pause goes on as long as the reader takes anything.
       if (kind === 'brief' && left > 0) {
         this.#pauseTimer = setTimeout(look, left);
       } else {

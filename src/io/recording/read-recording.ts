@@ -114,7 +114,7 @@ class BatchBuilder {
   take(): LineBatch {
     this.#copyRun();
     const target = this.#target;
-    // Given back once only: two batches must never stand in one block.
+    // A block is reused once per batch: two batches must never share one.
     let isHeld = target.length === BATCH_BYTES;
     const batch: LineBatch = {
       bytes: target.subarray(0, this.#used),
