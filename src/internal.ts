@@ -3,7 +3,7 @@ export { isLoopback } from './core/address.js';
 export { splitCommand } from './core/command-words.js';
 export { editDistance } from './core/edit-distance.js';
 export { refusalCause } from './core/failure/refusal.js';
-export { keepsLine } from './core/filter/keeps-line.js';
+export { keepsLine } from './core/filter/filter.js';
 export { findJsonFault } from './core/json/json-fault.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { escapeUnsafeJson } from './core/printable.js';

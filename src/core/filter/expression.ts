@@ -1,37 +1,34 @@
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
 import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from '../errors.js';
-import { escapeUnsafe } from '../printable.js';
-import { EventShape } from './event-shape.js';
-import { precheckOf } from './expression-paths.js';
+import { isNotBoolean, noBoolean, placedError, usageError } from './expression-error.js';
+import { EventShape, precheckOf } from './expression-precheck.js';
 
 /** A compiled CEL expression over one event. */
 export interface Expression {
   /**
-   * Whether the event makes it true. False when a field that it needs is missing or of another type.
+   * Returns whether the event makes it true. A missing field, or one of another type, makes it false.
    *
-   * @throws {OpmasError} `USAGE` when it gives something else than true, false or null.
+   * @throws {OpmasError} `USAGE` if the result is not true, false or null.
    */
   matches(event: Record<string, unknown>, endpoint: string): boolean;
 }
 
 const LIMITS = { maxAstNodes: 500, maxDepth: 50 };
 const MAX_LENGTH = 10_000;
-/** Events nested deeper make it false: the library recurses, and builds a type name as long as the nesting. */
+/** Deeper events make it false: the library recurses, and builds a type name as long as the nesting. */
 const MAX_NESTING = 64;
-/** The library remembers each shape it meets for ever; the few shapes up to this depth do no harm. */
+/** The library never forgets a shape; the few shapes up to this depth do no harm. */
 const HARMLESS_NESTING = 4;
-/** After so many events of deeper shape it is compiled anew, which forgets them. */
+/** After so many deeper events the expression is compiled again, which forgets their shapes. */
 const DEEP_EVENTS_BEFORE_RENEWAL = 1024;
 
-/** What these give is never a boolean, of whatever type their operands turn out to be. */
+/** Operators whose result is never a boolean. */
 const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%', '-_']);
 
-const NAMES_HINT =
-  'The names are event, data, subject and endpoint; a field of the message is event.NAME, of its data data.NAME.';
 const EMPTY_DATA: Record<string, unknown> = Object.freeze({});
 
-/** What the library looks names up in; one object serves all events. */
+/** The names of an expression; one object serves all events. */
 interface Scope {
   event: unknown;
   data: unknown;
@@ -41,9 +38,9 @@ interface Scope {
 
 /**
  * Compiles a CEL expression over `event` (the message), `data` and `subject` (its members) and `endpoint` (the label
- * of the connection it came from). Numbers are doubles as in JSON, and mix with whole numbers in every operation.
+ * of its connection). Numbers are doubles as in JSON, and mix with whole numbers in every operation.
  *
- * @throws {OpmasError} `USAGE`, with the place in the hint, for anything that cannot be evaluated to true or false.
+ * @throws {OpmasError} `USAGE`, with the place in the hint, if the expression cannot give true or false.
  */
 export function compileExpression(text: string): Expression {
   if (text.length > MAX_LENGTH) {
@@ -78,33 +75,21 @@ export function compileExpression(text: string): Expression {
 function verdict(program: ParseResult, scope: Scope, text: string): boolean {
   let result: unknown;
   const { stackTraceLimit } = Error;
-  // A missing field is an error inside the library, and its stack trace would cost more than all else.
+  // A missing field is an error inside the library; its stack trace would cost more than everything else.
   Error.stackTraceLimit = 0;
   try {
     result = program(scope);
   } catch (error) {
-    if (error instanceof EvaluationError && isNoBoolean(error)) throw usageError(error, text);
-    // What the event lacks, has in another type or has too deep.
+    if (error instanceof EvaluationError && isNotBoolean(error)) throw usageError(error, text);
+    // The event lacks a field, or has it in another type or too deep.
     return false;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
   if (typeof result === 'boolean') return result;
-  // A null in the event is a value that is not there.
+  // A null in the event counts as a missing field.
   if (result === null) return false;
   throw noBoolean(`a ${celTypeOf(result)}`, text);
-}
-
-function noBoolean(what: string, text: string): OpmasError {
-  return new OpmasError('USAGE', `--where: the result is ${what}, not true or false`, {
-    hint: `Compare it with something: ${excerpt(text)} == …`,
-  });
-}
-
-/** Whether something else than a boolean stood beside `&&`, `||` or before `?`: as wrong as for the whole. */
-function isNoBoolean(error: EvaluationError): boolean {
-  const isOperand = error.code === 'invalid_logical_operand' || error.code === 'invalid_condition_type';
-  return isOperand && !error.summary.endsWith("'null'");
 }
 
 function celTypeOf(value: unknown): string {
@@ -149,7 +134,7 @@ function createEnvironment(patterns: Map<string, (text: string) => boolean>): En
     .registerFunction(`string.${SAFE_MATCHES}(string): bool`, (value: string, pattern: string) =>
       patterns.get(pattern)!(value),
     );
-  // JSON has one kind of number and CEL has two that do not mix; literals like 1 are of the other one.
+  // JSON has one type of number. CEL has two that do not mix, and a literal like 1 is of the other type.
   const arithmetic: Record<string, (left: number, right: number) => number> = {
     '+': (left, right) => left + right,
     '-': (left, right) => left - right,
@@ -167,7 +152,7 @@ function createEnvironment(patterns: Map<string, (text: string) => boolean>): En
   return environment.registerOperator('double == int', (left, right) => Number(left) === Number(right));
 }
 
-/** Literals beyond 2^53 become doubles, so that they equal the same digits in JSON. */
+/** Turns literals beyond 2^53 into doubles, so that they equal the same digits in JSON. */
 function roundLiteral(node: ASTNode): void {
   if (node.op !== 'value' || typeof node.args !== 'bigint') return;
   if (node.args > Number.MAX_SAFE_INTEGER || node.args < Number.MIN_SAFE_INTEGER) {
@@ -178,8 +163,8 @@ function roundLiteral(node: ASTNode): void {
 const SAFE_MATCHES = 'matchesCompiled';
 
 /**
- * The library's own `matches` makes a RegExp for each event, from whatever text stands there, and some patterns keep
- * a RegExp busy for ever. CEL means RE2's expressions, whose time grows with the text only.
+ * Replaces the library's `matches`, which makes a RegExp for each event and from any text; some patterns keep a RegExp
+ * busy for ever. CEL specifies RE2's expressions, whose time grows with the text only.
  */
 function replaceMatches(node: ASTNode, patterns: Map<string, (text: string) => boolean>, text: string): void {
   if (node.op !== 'rcall' || node.args[0] !== 'matches') return;
@@ -207,50 +192,4 @@ function visit(node: unknown, look: (node: ASTNode) => void): void {
     look(node as ASTNode);
     visit((node as ASTNode).args, look);
   }
-}
-
-function usageError(error: unknown, text: string, hint?: string): OpmasError {
-  const { summary, message, code, range } = error as Partial<EvaluationError>;
-  const what = summary ?? message ?? 'cannot be read';
-  const advice = hint ?? adviceFor(code, text, range?.start);
-  return placedError(lowerFirst(what), text, range?.start, advice);
-}
-
-function adviceFor(code: string | undefined, text: string, start: number | undefined): string | undefined {
-  if (code === 'unknown_variable') return NAMES_HINT;
-  if (
-    code === 'unexpected_character' &&
-    start !== undefined &&
-    text
-      .slice(0, start + 1)
-      .trimEnd()
-      .endsWith('=')
-  ) {
-    return 'Compare with ==.';
-  }
-  if (/\b(and|or|not)\b/.test(text)) return 'Write && for and, || for or, ! for not.';
-  return undefined;
-}
-
-function placedError(what: string, text: string, start: number | undefined, advice?: string): OpmasError {
-  const place = start === undefined ? '' : ` at column ${start + 1}`;
-  const picture = start === undefined ? [] : pictureOf(text, start);
-  const hint = [...picture, ...(advice === undefined ? [] : [advice])].join('\n');
-  return new OpmasError('USAGE', `--where: ${escapeUnsafe(what)}${place}`, hint === '' ? {} : { hint });
-}
-
-/** The expression around a place, and a caret below it. Two lines. */
-function pictureOf(text: string, start: number): string[] {
-  const from = Math.max(0, start - 60);
-  const before = `${from > 0 ? '…' : ''}${escapeUnsafe(text.slice(from, start))}`;
-  const after = `${escapeUnsafe(text.slice(start, start + 20))}${start + 20 < text.length ? '…' : ''}`;
-  return [before + after, `${' '.repeat(before.length)}^`];
-}
-
-function excerpt(text: string): string {
-  return escapeUnsafe(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }

@@ -2,10 +2,14 @@ import { OpmasError } from '../errors.js';
 import type { FrameReader } from '../json/frame.js';
 import { escapeUnsafe } from '../printable.js';
 import type { EventType } from '../protocol.js';
+import type { LineKind } from '../recording/format.js';
 import type { Expression } from './expression.js';
-import { createSubjectMatcher, subjectHints } from './subject-pattern.js';
-import { typeHints } from './type-hints.js';
-import { compileTypePatterns, createTypeMatcher } from './type-pattern.js';
+import { compileSubjectPattern, subjectHints } from './subject-pattern.js';
+import { compileTypePatterns, typeHints } from './type-pattern.js';
+
+/** Verdicts that are cached; servers send few types, but nothing keeps them from sending many. */
+const MAX_CACHED_TYPES = 1024;
+const MAX_CACHED_LENGTH = 128;
 
 const OPTION_NAMES: readonly string[] = [
   'types',
@@ -15,13 +19,13 @@ const OPTION_NAMES: readonly string[] = [
   'where',
 ] satisfies (keyof FilterOptions)[];
 
-/** Which events to keep. All that is given has to hold; exclusions win. */
+/** Options of a filter. Filters combine with AND; exclusions win. */
 export interface FilterOptions {
-  /** Event types to keep: dotted globs, `device.*`, `*.{error,alert}`. Commas split. All, when absent or empty. */
+  /** Event types to keep: dotted globs, `device.*`, `*.{error,alert}`, split at commas. Default: all. */
   types?: readonly (EventType | (string & {}))[] | undefined;
   /** Event types to drop. */
   excludeTypes?: readonly (EventType | (string & {}))[] | undefined;
-  /** Subjects to keep, with NATS wildcards: `opmas.devices.*`, `opmas.>`. All, when absent or empty. */
+  /** Subjects to keep, with NATS wildcards: `opmas.devices.*`, `opmas.>`. Default: all. */
   subjects?: readonly string[] | undefined;
   /** Subjects to drop. */
   excludeSubjects?: readonly string[] | undefined;
@@ -31,30 +35,29 @@ export interface FilterOptions {
 
 /** Compiled {@link FilterOptions}. */
 export interface Filter {
-  /** Whether it keeps everything, so that nobody needs to ask. */
+  /** True if it keeps every event. */
   readonly passesAll: boolean;
-  /** Whether it asks for certain events, so that a line that is no event is not among them. */
+  /** True if it keeps certain events only (`types`, `subjects`, `where`), and so no line that is not an event. */
   readonly selects: boolean;
-  /** Whether `matches` looks at more than type and subject. */
+  /** True if `matches` reads more than type and subject. */
   readonly needsValue: boolean;
-  /** What is worth a warning: patterns that match nothing documented. One sentence each, safe to print. */
+  /** Warnings about patterns that match nothing documented: one sentence each, safe to print. */
   readonly hints: readonly string[];
   /**
-   * Whether to keep the event.
+   * Returns whether to keep the event.
    *
    * @param reader Has just read the event: a JSON object.
-   * @throws {OpmasError} `USAGE` when `where` gives something other than true or false for this event.
+   * @throws {OpmasError} `USAGE` if `where` gives something other than true or false for this event.
    */
   matches(reader: FrameReader, endpoint: string): boolean;
 }
 
 /**
- * Compiles a filter. An event without a `type` (or with one that is no string) is kept only when no types are asked
- * for, and the same goes for subjects.
+ * Compiles a filter. An event whose `type` is missing or no string is kept only without `types`; likewise for
+ * subjects.
  *
- * In `where`, a field that is missing and a comparison of things that cannot be compared (a text with a number) make
- * the expression false. Numbers are doubles, as in JSON. `matches()` takes a literal pattern in RE2's syntax and
- * takes linear time. The CEL library is loaded only when `where` is given.
+ * In `where`, a missing field makes the expression false, and so does a comparison of a text with a number. Numbers are doubles, as in JSON. `matches()` takes a literal pattern in RE2's syntax and
+ * takes linear time. The CEL library is loaded only for `where`.
  *
  * @throws {OpmasError} `USAGE` for a bad pattern or expression.
  */
@@ -63,8 +66,16 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   const { types = [], excludeTypes = [], subjects = [], excludeSubjects = [], where } = options;
   const includedTypes = compileTypePatterns(types, '--type');
   const excludedTypes = compileTypePatterns(excludeTypes, '--exclude-type');
-  const typeMatches = createTypeMatcher(includedTypes, excludedTypes);
-  const subjectMatches = createSubjectMatcher(subjects, excludeSubjects);
+  const typeMatches = cached(
+    selector(
+      includedTypes.map(({ matches }) => matches),
+      excludedTypes.map(({ matches }) => matches),
+    ),
+  );
+  const subjectMatches = selector(
+    subjects.map((pattern) => compileSubjectPattern(pattern, '--subject')),
+    excludeSubjects.map((pattern) => compileSubjectPattern(pattern, '--exclude-subject')),
+  );
   const checksType = includedTypes.length + excludedTypes.length > 0;
   const checksSubject = subjects.length + excludeSubjects.length > 0;
   const expression = where === undefined ? undefined : await loadExpression(where);
@@ -76,7 +87,7 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
     hints: [...typeHints(includedTypes, excludedTypes), ...subjectHints(subjects, excludeSubjects)].map(
       escapeUnsafe,
     ),
-    // The cheap questions come first; the type is the one that most events fail.
+    // Cheap checks come first; most events fail that of the type.
     matches: (reader, endpoint) =>
       (!checksType || typeMatches(reader.type)) &&
       (!checksSubject || subjectMatches(reader.subject)) &&
@@ -84,7 +95,62 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   };
 }
 
-/** A program without types may misspell an option, and would get everything. */
+/**
+ * Decides whether a filter keeps a line. Live streams, files and replays share this rule:
+ *
+ * - an event is kept when it matches;
+ * - an invalid line matches no pattern, so it is kept unless the filter selects events (by type, subject or
+ *   expression); exclusions alone keep it;
+ * - a lifecycle line is always kept. Consumers that want none leave it out themselves.
+ *
+ * @param frame Has just read the event; unused for other kinds.
+ * @throws {OpmasError} `USAGE`, as `Filter.matches`.
+ */
+export function keepsLine(
+  filter: Filter | undefined,
+  kind: LineKind,
+  frame: FrameReader,
+  endpoint: string,
+): boolean {
+  if (filter === undefined || filter.passesAll || kind === 'connection') return true;
+  return kind === 'invalid' ? !filter.selects : filter.matches(frame, endpoint);
+}
+
+/** Returns whether a type or subject is kept; `undefined` is one that is missing or no string. */
+type Selector = (text: string | undefined) => boolean;
+
+/** Keeps texts that one of `included` matches (all texts if there are none) and that none of `excluded` matches. */
+function selector(
+  included: readonly ((text: string) => boolean)[],
+  excluded: readonly ((text: string) => boolean)[],
+): Selector {
+  return (text) => {
+    // No pattern matches a missing text, so `*` keeps only events that have one.
+    if (text === undefined) return included.length === 0;
+    for (const matches of excluded) if (matches(text)) return false;
+    if (included.length === 0) return true;
+    for (const matches of included) if (matches(text)) return true;
+    return false;
+  };
+}
+
+/** Remembers verdicts, up to a limit. */
+function cached(select: Selector): Selector {
+  const verdicts = new Map<string, boolean>();
+  return (text) => {
+    if (text === undefined) return select(text);
+    const known = verdicts.get(text);
+    if (known !== undefined) return known;
+    const verdict = select(text);
+    if (text.length <= MAX_CACHED_LENGTH) {
+      if (verdicts.size >= MAX_CACHED_TYPES) verdicts.clear();
+      verdicts.set(text, verdict);
+    }
+    return verdict;
+  };
+}
+
+/** A misspelt option would keep everything. */
 function checkOptions(options: FilterOptions): void {
   for (const [name, value] of Object.entries(options)) {
     if (!OPTION_NAMES.includes(name)) {
@@ -94,7 +160,7 @@ function checkOptions(options: FilterOptions): void {
     }
     const isRight = name === 'where' ? typeof value === 'string' : Array.isArray(value);
     if (value === undefined || isRight) continue;
-    throw new OpmasError('USAGE', `${name} has to be ${name === 'where' ? 'a text' : 'an array of texts'}`);
+    throw new OpmasError('USAGE', `${name} must be ${name === 'where' ? 'a string' : 'an array of strings'}`);
   }
 }
 

@@ -1,8 +1,5 @@
 import { OpmasError } from '../errors.js';
 
-/** Decides by an event's subject; `undefined` is an event whose `subject` is missing or no string. */
-export type SubjectMatcher = (subject: string | undefined) => boolean;
-
 const DOT = 0x2e;
 const MAX_PATTERN_LENGTH = 1024;
 
@@ -11,14 +8,14 @@ const MAX_PATTERN_LENGTH = 1024;
  * token; the token `>` stands for one or more and must be the last. A star or `>` that is only part of a token
  * (`ap-*`) stands for itself, as it does in NATS.
  *
- * @param option The option it was given to, for the error.
+ * @param option The option that it was given to, for the error.
  * @throws {OpmasError} `USAGE` for an empty token, white space, or `>` before the end.
  */
 export function compileSubjectPattern(pattern: string, option: string): (subject: string) => boolean {
   const tokens = pattern.split('.');
-  const fault = faultOf(pattern, tokens);
-  if (fault !== undefined) {
-    throw new OpmasError('USAGE', `${option}: ${JSON.stringify(pattern)} ${fault}`, {
+  const problem = problemOf(pattern, tokens);
+  if (problem !== undefined) {
+    throw new OpmasError('USAGE', `${option}: ${JSON.stringify(pattern)} ${problem}`, {
       hint: "Tokens are separated by dots; * is one token, > is the rest: 'opmas.devices.*', 'opmas.>'.",
     });
   }
@@ -26,7 +23,7 @@ export function compileSubjectPattern(pattern: string, option: string): (subject
   return (subject) => tokensMatch(tokens, subject);
 }
 
-function faultOf(pattern: string, tokens: readonly string[]): string | undefined {
+function problemOf(pattern: string, tokens: readonly string[]): string | undefined {
   if (pattern.length > MAX_PATTERN_LENGTH) return `is longer than ${MAX_PATTERN_LENGTH} characters`;
   if (pattern === '') return 'is empty';
   if (tokens.includes('')) return 'has an empty token';
@@ -36,7 +33,7 @@ function faultOf(pattern: string, tokens: readonly string[]): string | undefined
   return undefined;
 }
 
-/** Walks along both at once; nothing is split or copied, for this runs for every event. */
+/** Walks along both. It splits and copies nothing, because it runs for every event. */
 function tokensMatch(tokens: readonly string[], subject: string): boolean {
   let at = 0;
   const last = tokens.length - 1;
@@ -59,27 +56,7 @@ function tokensMatch(tokens: readonly string[], subject: string): boolean {
   return false;
 }
 
-/**
- * Keeps subjects that one of `included` matches (all, when there are none) and that none of `excluded` matches.
- *
- * @throws {OpmasError} `USAGE` for a bad pattern.
- */
-export function createSubjectMatcher(
-  included: readonly string[],
-  excluded: readonly string[],
-): SubjectMatcher {
-  const wanted = included.map((pattern) => compileSubjectPattern(pattern, '--subject'));
-  const unwanted = excluded.map((pattern) => compileSubjectPattern(pattern, '--exclude-subject'));
-  return (subject) => {
-    if (subject === undefined) return wanted.length === 0;
-    for (const matches of unwanted) if (matches(subject)) return false;
-    if (wanted.length === 0) return true;
-    for (const matches of wanted) if (matches(subject)) return true;
-    return false;
-  };
-}
-
-/** Says which patterns hold a star or `>` that is no wildcard, because it is only part of a token. */
+/** Names the patterns with a `*` or `>` that is no wildcard because it is only part of a token. */
 export function subjectHints(included: readonly string[], excluded: readonly string[]): string[] {
   const hintsFor = (option: string, patterns: readonly string[]): string[] =>
     patterns

@@ -1,24 +1,26 @@
+import { editDistance } from '../edit-distance.js';
 import { OpmasError } from '../errors.js';
-import { compileGlob, expandBraces, type GlobMatcher, splitAtCommas } from './glob.js';
+import { EVENT_TYPES } from '../protocol.js';
 
-/** Decides by an event's type; `undefined` is an event whose `type` is missing or no string. */
-export type TypeMatcher = (type: string | undefined) => boolean;
+/** Returns whether a type matches one pattern without braces. */
+type GlobMatcher = (text: string) => boolean;
 
-/** A pattern as the user wrote it, and what it matches. */
+/** A pattern as the user wrote it, and its matcher. */
 export interface TypePattern {
   readonly text: string;
   readonly matches: GlobMatcher;
 }
 
-/** Verdicts that are remembered; servers send few types, but nothing keeps them from sending many. */
-const MAX_REMEMBERED = 1024;
-const MAX_REMEMBERED_LENGTH = 128;
+const MAX_PATTERN_LENGTH = 256;
+const MAX_ALTERNATIVES = 64;
+const STAR = 0x2a;
+const QUESTION_MARK = 0x3f;
 
 /**
  * Compiles type patterns: dotted globs in which `*` stands for any run of characters (dots too), `?` for one and
- * `{a,b}` for either. Several may stand in one string, with commas between.
+ * `{a,b}` for either. One string may hold several, separated by commas.
  *
- * @param option The option they were given to, for errors.
+ * @param option The option that they were given to, for errors.
  * @throws {OpmasError} `USAGE` for an empty pattern, unpaired braces, or a leading `!`.
  */
 export function compileTypePatterns(lists: readonly string[], option: string): TypePattern[] {
@@ -39,25 +41,149 @@ export function compileTypePatterns(lists: readonly string[], option: string): T
   });
 }
 
-/** Keeps types that one of `included` matches (all, when there are none) and that none of `excluded` matches. */
-export function createTypeMatcher(
-  included: readonly TypePattern[],
-  excluded: readonly TypePattern[],
-): TypeMatcher {
-  const decide = (type: string): boolean =>
-    (included.length === 0 || included.some((pattern) => pattern.matches(type))) &&
-    !excluded.some((pattern) => pattern.matches(type));
-  const remembered = new Map<string, boolean>();
-  return (type) => {
-    // Without a type there is nothing that a pattern could match, so `*` keeps only events that have one.
-    if (type === undefined) return included.length === 0;
-    const known = remembered.get(type);
-    if (known !== undefined) return known;
-    const verdict = decide(type);
-    if (type.length <= MAX_REMEMBERED_LENGTH) {
-      if (remembered.size >= MAX_REMEMBERED) remembered.clear();
-      remembered.set(type, verdict);
+/** Splits a list at its commas, except those inside braces: `a,b.{c,d}` → `a`, `b.{c,d}`. */
+function splitAtCommas(text: string): string[] {
+  const parts: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i];
+    if (char === '{') depth++;
+    else if (char === '}') depth = Math.max(0, depth - 1);
+    else if (char === ',' && depth === 0) {
+      parts.push(text.slice(start, i));
+      start = i + 1;
     }
-    return verdict;
-  };
+  }
+  parts.push(text.slice(start));
+  return parts;
+}
+
+/**
+ * Expands a pattern with braces: `{a,b}.c` → `a.c`, `b.c`. Braces may nest.
+ *
+ * @throws {OpmasError} `USAGE` for braces that do not pair, for long patterns and for too many alternatives.
+ */
+function expandBraces(pattern: string, option: string): string[] {
+  if (pattern.length > MAX_PATTERN_LENGTH) {
+    throw new OpmasError('USAGE', `${option}: a pattern may have ${MAX_PATTERN_LENGTH} characters at most`);
+  }
+  const finished: string[] = [];
+  const pending = [pattern];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    // The last opening brace has no other brace inside, so braces are resolved from the inside out.
+    const open = next.lastIndexOf('{');
+    const close = next.indexOf('}', open + 1);
+    if (open < 0 !== close < 0) {
+      throw new OpmasError('USAGE', `${option}: the braces of ${JSON.stringify(pattern)} do not pair`);
+    }
+    if (open < 0) {
+      finished.push(next);
+    } else {
+      const before = next.slice(0, open);
+      const after = next.slice(close + 1);
+      const alternatives = next.slice(open + 1, close).split(',');
+      for (const alternative of alternatives.reverse()) pending.push(before + alternative + after);
+    }
+    if (finished.length + pending.length > MAX_ALTERNATIVES) {
+      throw new OpmasError('USAGE', `${option}: ${JSON.stringify(pattern)} has too many alternatives`, {
+        hint: `${MAX_ALTERNATIVES} is the limit; give several patterns instead.`,
+      });
+    }
+  }
+  return finished;
+}
+
+/** Compiles one pattern without braces. Matching takes at most text × pattern steps, whatever the stars. */
+function compileGlob(pattern: string): GlobMatcher {
+  const glob = pattern.replace(/\*+/g, '*');
+  if (!/[*?]/.test(glob)) return (text) => text === glob;
+  return (text) => globMatches(glob, text);
+}
+
+/** Walks along both. On a mismatch only the last star takes one character more; earlier stars never need to. */
+function globMatches(glob: string, text: string): boolean {
+  let inGlob = 0;
+  let inText = 0;
+  let star = -1;
+  let starTakes = 0;
+  while (inText < text.length) {
+    const wanted = glob.charCodeAt(inGlob);
+    if (wanted === STAR) {
+      star = inGlob++;
+      starTakes = inText;
+    } else if (wanted === QUESTION_MARK || wanted === text.charCodeAt(inText)) {
+      inGlob++;
+      inText++;
+    } else if (star >= 0) {
+      inGlob = star + 1;
+      inText = ++starTakes;
+    } else {
+      return false;
+    }
+  }
+  while (glob.charCodeAt(inGlob) === STAR) inGlob++;
+  return inGlob === glob.length;
+}
+
+/** Names that a mistyped pattern may have meant, in this order: a documented type, a family, a kind. */
+const SUGGESTIONS: readonly string[] = [
+  ...EVENT_TYPES,
+  'device.*',
+  'agent.*',
+  'rule.*',
+  'system.*',
+  '*.error',
+  '*.status_update',
+];
+
+/** Longer patterns get no suggestion. */
+const MAX_SUGGESTED_LENGTH = 64;
+
+/**
+ * Names the patterns that match no documented type, with the nearest name. This is no error: servers send new types.
+ *
+ * @returns A sentence for each such pattern (`--type device.eror matches no documented type; did you mean
+ * device.error?`), and one if the patterns together keep no documented type.
+ */
+export function typeHints(included: readonly TypePattern[], excluded: readonly TypePattern[]): string[] {
+  const hints = [...hintsFor('--type', included), ...hintsFor('--exclude-type', excluded)];
+  const matchesAny = (patterns: readonly TypePattern[], type: string): boolean =>
+    patterns.some((pattern) => pattern.matches(type));
+  const wanted = EVENT_TYPES.filter((type) => included.length === 0 || matchesAny(included, type));
+  if (wanted.length > 0 && wanted.every((type) => matchesAny(excluded, type))) {
+    hints.push('--exclude-type drops every documented type that --type keeps');
+  }
+  return hints;
+}
+
+function hintsFor(option: string, patterns: readonly TypePattern[]): string[] {
+  return patterns
+    .filter((pattern) => !EVENT_TYPES.some(pattern.matches))
+    .map(({ text }) => {
+      const nearest = nearestName(text);
+      const question = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+      return `${option} ${text} matches no documented type${question}`;
+    });
+}
+
+/** Returns the documented name nearest to a pattern; `undefined` if none is near. */
+export function nearestName(text: string): string | undefined {
+  if (text.length > MAX_SUGGESTED_LENGTH) return undefined;
+  const written = text.toLowerCase();
+  const family = SUGGESTIONS.find((name) => name === `${written}.*` || name === `${written.slice(0, -1)}.*`);
+  if (family !== undefined) return family;
+  const longer = written.includes('.') ? SUGGESTIONS.find((name) => name.startsWith(written)) : undefined;
+  if (longer !== undefined) return longer;
+  let nearest: string | undefined;
+  // With a third of the letters wrong it is a typo; with more it is another word.
+  let leastDistance = Math.max(2, Math.floor(written.length / 3)) + 1;
+  for (const name of SUGGESTIONS) {
+    const distance = editDistance(written, name);
+    if (distance < leastDistance) {
+      nearest = name;
+      leastDistance = distance;
+    }
+  }
+  return nearest;
 }

@@ -1,7 +1,7 @@
-import type { EventData } from '../protocol.js';
+import type { EndpointName, EventData, EventType } from '../protocol.js';
 import type { Dice } from './random.js';
 
-/** An OpenWrt router with figures that wander. */
+/** An OpenWrt router and its changing figures. */
 export interface Router {
   readonly id: string;
   readonly model: string;
@@ -32,7 +32,7 @@ export function createRouters(dice: Dice): Router[] {
   }));
 }
 
-/** Lets the figures of a router in good health wander by one step. */
+/** Changes the figures of a healthy router by one random step. */
 export function wander(router: Router, dice: Dice): void {
   router.uptime += dice.between(20, 40);
   router.cpu = clamp(router.cpu + dice.between(-4, 4), 3, 45);
@@ -44,22 +44,22 @@ function clamp(value: number, low: number, high: number): number {
   return Math.min(high, Math.max(low, value));
 }
 
-/** What can be wrong with a router, and all that is said about it on the four endpoints. */
-export interface Ailment {
+/** A problem of a router, with the texts about it on the four endpoints. */
+export interface Problem {
   readonly errorCode: string;
   readonly message: string;
   readonly rule: string;
   readonly condition: string;
   readonly agent: string;
   readonly finding: string;
-  /** What the rule does about it: a change of the router's configuration. */
+  /** The change of the router's configuration by the rule. */
   readonly change: { section: string; option: string; from: string | number; to: string | number };
-  /** Figures of the router while it is ill. */
+  /** Figures of the router during the problem. */
   symptoms(dice: Dice): EventData;
 }
 
-/** What can befall a device, and how it is told. */
-export const AILMENTS: readonly Ailment[] = [
+/** All problems of the story. */
+export const PROBLEMS: readonly Problem[] = [
   {
     errorCode: 'CPU_OVERLOAD',
     message: 'CPU load above 95 % for 60 s',
@@ -125,8 +125,23 @@ export const AGENTS = [
   'agent-logs',
 ] as const;
 
-/** Rules that run all the time and find nothing, each with what it looks at. */
+/** Rules that run all the time and find nothing. */
 export const ROUTINE_RULES = ['firmware-age', 'config-drift', 'client-count', 'dns-latency'] as const;
 
-/** What agents do when nothing is wrong. */
+/** Tasks of agents while nothing is wrong. */
 export const ROUTINE_TASKS = ['collect_logs', 'scan_wifi', 'check_firmware', 'backup_config'] as const;
+
+/** One event of a story. */
+export interface StoryEvent {
+  endpoint: EndpointName;
+  type: EventType;
+  subject: string;
+  data: EventData;
+}
+
+/** An event of a story before it has its time. */
+export interface EventDraft {
+  type: EventType;
+  name: string;
+  data: EventData;
+}

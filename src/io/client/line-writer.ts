@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { keepsLine } from '../../core/filter/keeps-line.js';
+import { keepsLine } from '../../core/filter/filter.js';
 import { FrameReader } from '../../core/json/frame.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { eventHead, formatInvalidLine, formatLifecycleLine } from '../../core/recording/encoder.js';

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
-import { keepsLine } from '../../core/filter/keeps-line.js';
+import { keepsLine } from '../../core/filter/filter.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import type { EndpointTable } from '../../core/replay/endpoint-table.js';

@@ -1,10 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  compileSubjectPattern,
-  createSubjectMatcher,
-  subjectHints,
-} from '../../../src/core/filter/subject-pattern.js';
+import { compileFilter } from '../../../src/core/filter/filter.js';
+import { compileSubjectPattern, subjectHints } from '../../../src/core/filter/subject-pattern.js';
+import { FrameReader } from '../../../src/core/json/frame.js';
 
 /** NATS's rules as they are written down, token by token. */
 function naiveMatch(pattern: string, subject: string): boolean {
@@ -75,7 +73,7 @@ describe('compileSubjectPattern', () => {
   });
 });
 
-describe('createSubjectMatcher', () => {
+describe('subjects to keep and to drop', () => {
   it.each([
     [[], [], undefined, true],
     [['>'], [], undefined, false],
@@ -86,8 +84,11 @@ describe('createSubjectMatcher', () => {
     [['a.*'], ['a.b'], 'a.c', true],
     [[], ['a.>'], 'b', true],
     [[], ['a.>'], 'a.b', false],
-  ])('keeps %j but not %j: %j → %j', (included, excluded, subject, verdict) => {
-    expect(createSubjectMatcher(included, excluded)(subject)).toBe(verdict);
+  ])('keeps %j but not %j: %j → %j', async (subjects, excludeSubjects, subject, verdict) => {
+    const filter = await compileFilter({ subjects, excludeSubjects });
+    const reader = new FrameReader();
+    reader.read(Buffer.from(JSON.stringify({ subject })));
+    expect(filter.matches(reader, 'devices')).toBe(verdict);
   });
 });
 

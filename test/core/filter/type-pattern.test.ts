@@ -1,12 +1,118 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { editDistance } from '../../../src/core/edit-distance.js';
-import { nearestName, typeHints } from '../../../src/core/filter/type-hints.js';
-import { compileTypePatterns, createTypeMatcher } from '../../../src/core/filter/type-pattern.js';
+import { compileFilter, type FilterOptions } from '../../../src/core/filter/filter.js';
+import { compileTypePatterns, nearestName, typeHints } from '../../../src/core/filter/type-pattern.js';
+import { FrameReader } from '../../../src/core/json/frame.js';
 import { EVENT_TYPES } from '../../../src/core/protocol.js';
 
 const compile = (...lists: string[]) => compileTypePatterns(lists, '--type');
+const matches = (pattern: string, type: string) => compile(pattern).some((one) => one.matches(type));
 
-describe('createTypeMatcher', () => {
+describe('a pattern', () => {
+  it.each([
+    ['device.error', 'device.error', true],
+    ['device.error', 'device.errors', false],
+    ['device.*', 'device.error', true],
+    ['device.*', 'device.a.b', true],
+    ['device.*', 'device.', true],
+    ['device.*', 'device', false],
+    ['*', '', true],
+    ['*', 'anything', true],
+    ['*.error', 'agent.error', true],
+    ['*.error', 'error', false],
+    ['?', '', false],
+    ['?', 'a', true],
+    ['a?c', 'abc', true],
+    ['a?c', 'ac', false],
+    ['a**c', 'abbc', true],
+    ['[ab].(c|d)+', '[ab].(c|d)+', true],
+    ['[ab]', 'a', false],
+    ['a.c', 'abc', false],
+    ['Device.*', 'device.error', false],
+  ])('%j matches %j: %j', (pattern, type, verdict) => {
+    expect(matches(pattern, type)).toBe(verdict);
+  });
+
+  it.each([
+    ['{a,b}', ['a', 'b'], ['{a', 'a,b', '']],
+    ['x.{a,b}.y', ['x.a.y', 'x.b.y'], ['x.ab.y']],
+    ['{a,b}{c,d}', ['ac', 'bc', 'ad', 'bd'], ['ab', 'cd']],
+    ['{a,{b,c}}', ['a', 'b', 'c'], ['bc']],
+    ['a{,b}', ['a', 'ab'], ['b']],
+    ['{*.error,x}', ['a.error', 'x'], ['xerror']],
+  ])('with braces: %j matches %j, not %j', (pattern, matching, others) => {
+    expect(matching.filter((type) => !matches(pattern, type))).toEqual([]);
+    expect(others.filter((type) => matches(pattern, type))).toEqual([]);
+  });
+
+  it.each([
+    ['a', ['a']],
+    ['a,b', ['a', 'b']],
+    [' a , b ', ['a', 'b']],
+    ['a.{b,c},d', ['a.{b,c}', 'd']],
+    ['{a,{b,c}},d', ['{a,{b,c}}', 'd']],
+  ])('list is split at commas outside braces: %j', (list, texts) => {
+    expect(compile(list).map(({ text }) => text)).toEqual(texts);
+  });
+
+  it.each(['{', '}', 'a{b', 'a}b', '{a}}', '{{a}', '}{'])(
+    'whose braces do not pair is refused: %j',
+    (pattern) => {
+      expect(() => compile(pattern)).toThrow(
+        expect.objectContaining({ code: 'USAGE', message: expect.stringContaining('do not pair') }),
+      );
+    },
+  );
+
+  it.each(['', ' ', ',', 'a,,b', 'a,', '!device.error', '{a', 'a}'])(
+    'is refused, naming its option: %j',
+    (pattern) => {
+      expect(() => compile(pattern)).toThrow(
+        expect.objectContaining({ code: 'USAGE', message: expect.stringContaining('--type') }),
+      );
+    },
+  );
+
+  it('with thousands of alternatives is refused', () => {
+    expect(() => compile('{a,b}'.repeat(30))).toThrow(
+      expect.objectContaining({ code: 'USAGE', message: expect.stringContaining('too many alternatives') }),
+    );
+    expect(() => compile('a'.repeat(300))).toThrow(expect.objectContaining({ code: 'USAGE' }));
+  });
+
+  it('agrees with a regular expression', () => {
+    const unit = fc.constantFrom('a', 'b', '.', '*', '?', '\n', 'é');
+    const glob = fc.string({ unit, minLength: 1, maxLength: 8 }).filter((one) => one.trim() === one);
+    fc.assert(
+      fc.property(glob, fc.string({ unit, maxLength: 10 }), (pattern, candidate) => {
+        const source = pattern
+          .replace(/\*+/g, '*')
+          .replace(/[.]/g, '\\.')
+          .replace(/\*/g, '[^]*')
+          .replace(/\?/g, '[^]');
+        expect(matches(pattern, candidate)).toBe(new RegExp(`^${source}$`).test(candidate));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('with many stars ends at once on a long text that does not match', () => {
+    expect(matches('*a'.repeat(100), `${'a'.repeat(20_000)}b`)).toBe(false);
+  });
+});
+
+/** Returns whether a filter keeps events of a type; `undefined` for events without a type. */
+async function keeper(options: FilterOptions): Promise<(type: string | undefined) => boolean> {
+  const filter = await compileFilter(options);
+  const reader = new FrameReader();
+  return (type) => {
+    expect(reader.read(Buffer.from(JSON.stringify({ type })))).toBe('object');
+    return filter.matches(reader, 'devices');
+  };
+}
+
+describe('types to keep and to drop', () => {
   it.each([
     [[], [], 'anything', true],
     [[], [], undefined, true],
@@ -26,24 +132,18 @@ describe('createTypeMatcher', () => {
     [['device.error'], ['device.error'], 'device.error', false],
     [['*'], [], '__proto__', true],
     [['constructor'], [], 'constructor', true],
-  ])('keeps %j but not %j: %j → %j', (included, excluded, type, verdict) => {
-    const matches = createTypeMatcher(compile(...included), compile(...excluded));
-    expect(matches(type)).toBe(verdict);
-    // The second answer is a remembered one.
-    expect(matches(type)).toBe(verdict);
+  ])('keeps %j but not %j: %j → %j', async (types, excludeTypes, type, verdict) => {
+    const keeps = await keeper({ types, excludeTypes });
+    expect(keeps(type)).toBe(verdict);
+    // The second answer comes from the cache.
+    expect(keeps(type)).toBe(verdict);
   });
 
-  it('gives right verdicts on ever new and on very long types', () => {
-    const matches = createTypeMatcher(compile('*7'), []);
-    for (let i = 0; i < 5000; i++) expect(matches(`type.${i}`)).toBe(i % 10 === 7);
-    expect(matches(`${'x'.repeat(10_000)}7`)).toBe(true);
-    expect(matches('x'.repeat(10_000))).toBe(false);
-  });
-
-  it.each(['', ' ', ',', 'a,,b', 'a,', '!device.error', '{a', 'a}'])('refuses %j', (pattern) => {
-    expect(() => compile(pattern)).toThrow(
-      expect.objectContaining({ code: 'USAGE', message: expect.stringContaining('--type') }),
-    );
+  it('gives right verdicts on ever new and on very long types', async () => {
+    const keeps = await keeper({ types: ['*7'] });
+    for (let i = 0; i < 5000; i++) expect(keeps(`type.${i}`)).toBe(i % 10 === 7);
+    expect(keeps(`${'x'.repeat(10_000)}7`)).toBe(true);
+    expect(keeps('x'.repeat(10_000))).toBe(false);
   });
 });
 
@@ -83,7 +183,7 @@ describe('typeHints', () => {
 
   it('tells when exclusions leave nothing', () => {
     expect(typeHints(compile('device.*'), compile('dev*'))).toEqual([
-      '--exclude-type drops every documented type that is asked for',
+      '--exclude-type drops every documented type that --type keeps',
     ]);
     expect(typeHints([], compile('*'))).toHaveLength(1);
   });

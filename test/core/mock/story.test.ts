@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { STORY_EPOCH_MS, type StoryEvent, tellStory } from '../../../src/core/mock/story.js';
+import { STORY_EPOCH_MS, tellStory } from '../../../src/core/mock/story.js';
 import { ENDPOINTS, EVENT_TYPES, endpointOfType } from '../../../src/core/protocol.js';
 
 function first(steps: number, seed: number, startMs?: number): StoryEvent[] {

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { keepsLine } from '../../../src/core/filter/keeps-line.js';
+import { keepsLine } from '../../../src/core/filter/filter.js';
 import type { LineView } from '../../../src/core/recording/line-view.js';
 import {
   compileFilter,

@@ -1,9 +1,9 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 
-/** Says at once that an event cannot make an expression true, because a field that it needs is missing. */
+/** Returns true if an event cannot make an expression true because it lacks a field. */
 export type Precheck = (event: Record<string, unknown>) => boolean;
 
-/** Functions that need the values of their receiver and arguments; macros (`has`, `exists`) do not. */
+/** Functions that need their receiver and arguments; macros (`has`, `exists`) do not. */
 const STRICT_FUNCTIONS: ReadonlySet<string> = new Set([
   'startsWith',
   'endsWith',
@@ -19,9 +19,9 @@ const STRICT_OPERATORS: ReadonlySet<string> = new Set([
 
 /**
  * Finds the fields without which an expression is never true. A missing field is an error inside the CEL library,
- * which costs ten times a comparison, and most events lack the field that somebody filters by.
+ * which costs ten times a comparison, and most events lack the field that an expression names.
  *
- * @returns `undefined` when nothing can be told beforehand.
+ * @returns `undefined` if the expression needs no field for certain.
  */
 export function precheckOf(node: ASTNode): Precheck | undefined {
   if (node.op === '&&' || node.op === '||') {
@@ -39,7 +39,7 @@ export function precheckOf(node: ASTNode): Precheck | undefined {
   return (event) => paths.some((path) => isMissing(event, path));
 }
 
-/** Adds the paths that are read whatever the outcome of the other parts. */
+/** Adds the paths that are read whatever the other parts give. */
 function collectPaths(node: ASTNode, paths: string[][]): void {
   const path = pathOf(node);
   if (path !== undefined) {
@@ -77,12 +77,63 @@ function literalOf(node: ASTNode): unknown {
 function isMissing(event: Record<string, unknown>, path: readonly string[]): boolean {
   let value: unknown = event;
   for (let i = 0; i < path.length; i++) {
-    // What lists and texts have to say about a name is left to the library.
+    // The library decides what a name means for lists and strings.
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const name = path[i]!;
-    // `data` alone counts as there even when it is not: it is then an object without fields.
+    // `data` alone is never missing: without it the library gets an empty object.
     if (!Object.hasOwn(value, name)) return i > 0 || path.length > 1 || name !== 'data';
     value = (value as Record<string, unknown>)[name];
   }
   return false;
+}
+
+/** Looks at the shape of events before the CEL library does. Its results hold until the next event. */
+export class EventShape {
+  /** Levels of objects and arrays, counted up to one more than the limit. */
+  nesting = 0;
+  readonly #mostLevels: number;
+  #namesConstructor = false;
+
+  /** @param mostLevels The limit. */
+  constructor(mostLevels: number) {
+    this.#mostLevels = mostLevels;
+  }
+
+  look(event: Record<string, unknown>): void {
+    this.#namesConstructor = false;
+    this.nesting = this.#nestingOf(event, this.#mostLevels);
+  }
+
+  /** Returns the event, or a part of it, in a form that the CEL library reads. */
+  readable(value: unknown): unknown {
+    return this.#namesConstructor ? withMaps(value) : value;
+  }
+
+  #nestingOf(value: unknown, limit: number): number {
+    if (typeof value !== 'object' || value === null) return 0;
+    if (limit === 0) return 1;
+    let deepest = 0;
+    if (Array.isArray(value)) {
+      for (const item of value) {
+        if (typeof item === 'object') deepest = Math.max(deepest, this.#nestingOf(item, limit - 1));
+      }
+    } else {
+      if (value.constructor !== Object) this.#namesConstructor = true;
+      for (const name in value) {
+        const member = (value as Record<string, unknown>)[name];
+        if (typeof member === 'object') deepest = Math.max(deepest, this.#nestingOf(member, limit - 1));
+      }
+    }
+    return deepest + 1;
+  }
+}
+
+/**
+ * Replaces objects by maps. The library recognizes objects by their `constructor`, and cannot read one that has a
+ * member of that name.
+ */
+function withMaps(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withMaps);
+  return new Map(Object.entries(value).map(([name, member]) => [name, withMaps(member)]));
 }

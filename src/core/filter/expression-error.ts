@@ -1,0 +1,72 @@
+import type { EvaluationError } from '@marcbachmann/cel-js';
+import { OpmasError } from '../errors.js';
+import { escapeUnsafe } from '../printable.js';
+
+const NAMES_HINT =
+  'The names are event, data, subject and endpoint. Write event.NAME for a field of the message, data.NAME for a field of its data.';
+
+/** The error for a result that is neither true nor false. */
+export function noBoolean(what: string, text: string): OpmasError {
+  return new OpmasError('USAGE', `--where: the result is ${what}, not true or false`, {
+    hint: `Compare it with something: ${excerpt(text)} == …`,
+  });
+}
+
+/** Returns whether an operand of `&&`, `||` or `?` was not a boolean: as wrong as for the whole expression. */
+export function isNotBoolean(error: EvaluationError): boolean {
+  const isOperand = error.code === 'invalid_logical_operand' || error.code === 'invalid_condition_type';
+  return isOperand && !error.summary.endsWith("'null'");
+}
+
+/** Turns an error of the library into ours, with its place in the hint. */
+export function usageError(error: unknown, text: string, hint?: string): OpmasError {
+  const { summary, message, code, range } = error as Partial<EvaluationError>;
+  const what = summary ?? message ?? 'cannot be read';
+  const advice = hint ?? adviceFor(code, text, range?.start);
+  return placedError(lowerFirst(what), text, range?.start, advice);
+}
+
+function adviceFor(code: string | undefined, text: string, start: number | undefined): string | undefined {
+  if (code === 'unknown_variable') return NAMES_HINT;
+  if (
+    code === 'unexpected_character' &&
+    start !== undefined &&
+    text
+      .slice(0, start + 1)
+      .trimEnd()
+      .endsWith('=')
+  ) {
+    return 'Compare with ==.';
+  }
+  if (/\b(and|or|not)\b/.test(text)) return 'Write && for and, || for or, ! for not.';
+  return undefined;
+}
+
+/** The error for a problem at a place of the expression. */
+export function placedError(
+  what: string,
+  text: string,
+  start: number | undefined,
+  advice?: string,
+): OpmasError {
+  const place = start === undefined ? '' : ` at column ${start + 1}`;
+  const picture = start === undefined ? [] : pictureOf(text, start);
+  const hint = [...picture, ...(advice === undefined ? [] : [advice])].join('\n');
+  return new OpmasError('USAGE', `--where: ${escapeUnsafe(what)}${place}`, hint === '' ? {} : { hint });
+}
+
+/** Two lines: the expression around a place, and a caret below it. */
+function pictureOf(text: string, start: number): string[] {
+  const from = Math.max(0, start - 60);
+  const before = `${from > 0 ? '…' : ''}${escapeUnsafe(text.slice(from, start))}`;
+  const after = `${escapeUnsafe(text.slice(start, start + 20))}${start + 20 < text.length ? '…' : ''}`;
+  return [before + after, `${' '.repeat(before.length)}^`];
+}
+
+function excerpt(text: string): string {
+  return escapeUnsafe(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
