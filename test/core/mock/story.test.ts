@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { StoryEvent } from '../../../src/core/mock/site.js';
 import { STORY_EPOCH_MS, tellStory } from '../../../src/core/mock/story.js';
 import { ENDPOINTS, EVENT_TYPES, endpointOfType } from '../../../src/core/protocol.js';
 
