@@ -17,7 +17,7 @@ const SCANNER_OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemo
 const TOGETHER = {
   /** What every command begins with; for `--version` and `--help` it is all. */
   errors: /\/src\/core\/(errors|printable)\.ts$|@oxc-project/,
-  start: /\/src\/cli\/(main|command-table|commander|exit|version)\.ts$/,
+  start: /\/src\/cli\/(main|command-table|commander|exit|version|options\/global-options)\.ts$/,
   /** What every program needs that connects to a stream. */
   library:
     /\/src\/(core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(?!expression)[^/]+|io\/(client|client\/connection|http|token)\/[^/]+|io\/(clock|file-lock|websocket))\.ts$/,
@@ -28,7 +28,7 @@ const TOGETHER = {
   /** After all of its parts, so that it takes none of them along. */
   index: /\/src\/(index|internal)\.ts$/,
   /** What the commands need that connect to a stream. */
-  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|tail-file|recording-problems)[^/]+)\.ts$/,
+  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|tail-file|reading-messages)[^/]+)\.ts$/,
 };
 
 process.chdir(import.meta.dirname);

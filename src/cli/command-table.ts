@@ -1,58 +1,93 @@
 import type { Command } from 'commander';
 
-/** A command's own file: puts arguments, options, examples and the action on the command. */
+/** A command's own file: adds arguments, options, examples and the action to the command. */
 interface CommandModule {
   configure(command: Command): void;
 }
 
+/** Kinds of values that shells complete. */
+export type ValueKind = 'context' | 'endpoint' | 'event type' | 'file' | 'shell';
+
 interface CommandEntry {
   name: string;
   summary: string;
+  /** Values to complete, by option (`--type`), argument (`endpoint`), or argument of a subcommand (`use name`). */
+  values: Readonly<Record<string, ValueKind>>;
   load(): Promise<CommandModule>;
 }
 
-/** What `complete` does; the command itself is not among those that completion describes. */
-export const COMPLETE_SUMMARY = 'print a completion script for the shell';
+const CONNECTION_VALUES = { '--token-file': 'file', '--ca': 'file' } as const;
+const FILTER_VALUES = { '--type': 'event type', '--exclude-type': 'event type' } as const;
+const STREAM_VALUES = { endpoint: 'endpoint', ...FILTER_VALUES, ...CONNECTION_VALUES } as const;
 
-/** All commands, in the order of the help. A command's file is loaded only when it is the one that runs. */
-const COMMANDS: readonly CommandEntry[] = [
-  { name: 'tail', summary: 'print events as they arrive', load: () => import('./commands/tail/tail.js') },
-  { name: 'record', summary: 'write them to a recording', load: () => import('./commands/record/record.js') },
+/** Values of the options that every command has. */
+export const GLOBAL_VALUES: CommandEntry['values'] = { '--context': 'context' };
+
+/** All commands, in the order of the help. Only the file of the command that runs is loaded. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'tail',
+    summary: 'print events as they arrive',
+    values: { ...STREAM_VALUES, '--file': 'file' },
+    load: () => import('./commands/tail/tail.js'),
+  },
+  {
+    name: 'record',
+    summary: 'record events to a file',
+    values: { ...STREAM_VALUES, '--out': 'file' },
+    load: () => import('./commands/record/record.js'),
+  },
   {
     name: 'replay',
     summary: 'serve a recording as a local OPMAS API',
+    values: { files: 'file', ...FILTER_VALUES },
     load: () => import('./commands/replay/replay.js'),
   },
-  { name: 'mock', summary: 'serve generated events the same way', load: () => import('./commands/mock.js') },
+  {
+    name: 'mock',
+    summary: 'serve generated events as a local OPMAS API',
+    values: {},
+    load: () => import('./commands/mock.js'),
+  },
   {
     name: 'inspect',
     summary: 'show what is in a recording',
+    values: { file: 'file', '--html': 'file' },
     load: () => import('./commands/inspect/inspect.js'),
   },
   {
     name: 'auth',
-    summary: 'log in and out, show the token and its state',
+    summary: 'log in, log out, show the token and its state',
+    values: CONNECTION_VALUES,
     load: () => import('./commands/auth/auth.js'),
   },
   {
     name: 'context',
-    summary: 'name servers and choose among them',
-    load: () => import('./commands/context/context.js'),
+    summary: 'name servers and switch between them',
+    values: { 'use name': 'context', 'show name': 'context', 'remove name': 'context', '--ca': 'file' },
+    load: () => import('./commands/context.js'),
   },
-  { name: 'doctor', summary: "find out why I can't connect", load: () => import('./commands/doctor.js') },
+  {
+    name: 'doctor',
+    summary: 'find out why the connection fails',
+    values: { endpoint: 'endpoint', ...CONNECTION_VALUES },
+    load: () => import('./commands/doctor.js'),
+  },
   {
     name: 'demo',
-    summary: 'mock and tail in one process: nothing to set up',
+    summary: 'run mock and tail in one process, without any setup',
+    values: {},
     load: () => import('./commands/demo.js'),
   },
   {
     name: 'complete',
-    summary: COMPLETE_SUMMARY,
-    load: () => import('./commands/complete/complete.js'),
+    summary: 'print a completion script for the shell',
+    values: { shell: 'shell' },
+    load: () => import('./commands/complete.js'),
   },
 ];
 
-/** Puts every command on the program, by name and summary only. */
+/** Adds every command to the program, with its name and summary only. */
 export function addCommands(program: Command, without?: string): void {
   for (const { name, summary } of COMMANDS) {
     if (name !== without) program.command(name).description(summary);
@@ -60,8 +95,8 @@ export function addCommands(program: Command, without?: string): void {
 }
 
 /**
- * Loads the options and the action of the command that the arguments name. A command's name can also be an option's
- * value (`--context tail`), so every name among the arguments counts.
+ * Loads the options and the action of the command that the arguments name. Every name among the arguments counts,
+ * because an option's value can also be a command's name (`--context tail`).
  */
 export function loadCommand(program: Command, args: readonly string[]): Promise<void> {
   return configureCommands(program, (name) => args.includes(name));

@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import type * as Commander from 'commander';
 
 /**
- * The library for commands and options. Required rather than imported, for its ES module wrapper takes Node twice as
- * long to load; for `--version` that would be a third of everything.
+ * The library for commands and options. Required rather than imported: its ES module wrapper takes Node twice as long
+ * to load, which would be a third of the time of `--version`.
  */
 const commander = createRequire(import.meta.url)('commander') as typeof Commander;
 

@@ -1,32 +1,26 @@
 import { constants } from 'node:os';
 import { inspect } from 'node:util';
-import type { ErrorCode } from '../index.js';
+import { type ErrorCode, escapeUnsafe, OpmasError } from '../index.js';
 
-/** The exit code of each kind of error (README, "Exit codes"). 1 is a bug of ours. */
+/** The exit code of each kind of error. 1 is a bug in this program. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = { USAGE: 2, AUTH: 3, NETWORK: 4, LOCAL: 5, DATA: 6 };
 
-/** The exit code of a kind of error. */
+/** Returns the exit code of a kind of error. */
 export function exitCodeOf(code: ErrorCode): number {
   return EXIT_CODES[code];
 }
 
-/** A part of the program that could not even be read is no bug of it. */
-const outOfFiles: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE']);
+/** System errors that mean this machine has no file descriptors left: not a bug in this program. */
+const OUT_OF_FILES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE']);
 
-/** What keeps the process alive after its work is done must not do so for longer. */
+/** Time that open sockets and timers may keep the process alive after its work is done. */
 const GRACE_MS = 2000;
 
-/** Prints what went wrong on stderr and says which exit code follows from it. */
-export async function reportError(error: unknown, { debug }: { debug: boolean }): Promise<number> {
-  if (error instanceof Error && outOfFiles.has((error as NodeJS.ErrnoException).code)) {
-    // The file is one of ours; where even that could not be opened, nothing else can be loaded.
-    process.stderr.write(
-      `opmas-ws: too many open files on this machine: ${error.message.replace(/[^ -~]/g, '?')}\n`,
-    );
-    return EXIT_CODES.LOCAL;
-  }
-  // Late, because `--version` and `--help` need nothing of the library.
-  const { escapeUnsafe, OpmasError } = await import('../index.js');
+/**
+ * Prints an error on stderr and returns the exit code for it. Everything that it needs is loaded at the start: an
+ * installation that is replaced while a command runs must not hide why the command ended.
+ */
+export function reportError(error: unknown, { debug }: { debug: boolean }): number {
   if (error instanceof OpmasError) {
     const lines = [`opmas-ws: ${escapeUnsafe(error.message)}`];
     // A hint may have several lines: an expression and a caret below it.
@@ -35,51 +29,55 @@ export async function reportError(error: unknown, { debug }: { debug: boolean })
     process.stderr.write(`${lines.join('\n')}\n`);
     return EXIT_CODES[error.code];
   }
-  const what = error instanceof Error ? error.message : String(error);
+  const text = escapeUnsafe(redactUrls(error instanceof Error ? error.message : String(error)));
+  if (OUT_OF_FILES.has((error as NodeJS.ErrnoException | undefined)?.code)) {
+    process.stderr.write(`opmas-ws: too many open files on this machine: ${text}\n`);
+    return EXIT_CODES.LOCAL;
+  }
   process.stderr.write(
-    `opmas-ws: sorry, this is a bug of opmas-ws: ${escapeUnsafe(redactUrls(what))}\n` +
-      '  Please report it with the output of the same command with --debug.\n',
+    `opmas-ws: sorry, this is a bug in opmas-ws: ${text}\n` +
+      '  Run the same command with --debug and report its output.\n',
   );
   if (debug) {
-    const details = redactUrls(error instanceof Error ? (error.stack ?? what) : inspect(error));
+    const details = redactUrls(error instanceof Error ? (error.stack ?? text) : inspect(error));
     process.stderr.write(`${details.split('\n').map(escapeUnsafe).join('\n')}\n`);
   }
   return 1;
 }
 
-/** Errors of libraries may carry a URL, and a URL of ours carries the token in its query. */
+/** Removes secrets from the URLs in a library's error: our URLs carry the token in their query. */
 function redactUrls(text: string): string {
   return text.replace(/([?&](?:token|access_token)=)[^&\s"']*/gi, '$1…').replace(/\/\/[^/\s@]*@/g, '//…@');
 }
 
 /**
- * Listens for faults of stdout and stderr that nobody else waits for: of help texts and the version. A reader that has
- * gone (`--help | head -1`) is a normal end, a full disk is not.
+ * Handles output errors before a command takes over, while help or the version is printed. A closed pipe
+ * (`--help | head -1`) is a normal end; a full disk is an error.
  */
 export function watchOutputs(): void {
   process.stderr.on('error', () => undefined);
-  process.stdout.on('error', onOutputFault);
+  process.stdout.on('error', onOutputError);
 }
 
-/** Leaves the faults of stdout to the command that runs. */
-export function leaveOutputs(): void {
-  process.stdout.off('error', onOutputFault);
+/** Leaves the errors of stdout to the command that runs. */
+export function unwatchStdout(): void {
+  process.stdout.off('error', onOutputError);
 }
 
-function onOutputFault(error: NodeJS.ErrnoException): void {
+function onOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
-  process.stderr.write(`opmas-ws: stdout cannot be written: ${error.message}\n`);
+  process.stderr.write(`opmas-ws: cannot write to stdout: ${error.message}\n`);
   process.exitCode = EXIT_CODES.LOCAL;
 }
 
-/** Ends with a code once everything queued is written; dangling sockets and timers cannot hold it up for long. */
+/** Ends with an exit code once all output is written; open sockets and timers delay that by 2 s at most. */
 export function finish(exitCode: number): void {
   process.exitCode = exitCode;
   setTimeout(() => process.exit(), GRACE_MS).unref();
 }
 
-/** Dies by the signal that asked us to stop, so that the caller sees 128+n and shells stop their loops. */
-export function dieBySignal(signal: NodeJS.Signals): void {
+/** Ends the process by the signal that it received, so that the caller sees 128+n and shells stop their loops. */
+export function exitBySignal(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal);
   process.exitCode = 128 + (constants.signals[signal] ?? 0);
   process.kill(process.pid, signal);

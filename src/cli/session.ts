@@ -1,39 +1,33 @@
 import { fstatSync, write } from 'node:fs';
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
-import { dieBySignal, finish, leaveOutputs, reportError } from './exit.js';
+import { exitBySignal, finish, reportError, unwatchStdout } from './exit.js';
+import type { GlobalOptions } from './options/global-options.js';
 import { StopRequests } from './stop-requests.js';
 import { type OutputStreams, openTerminal, type Terminal } from './terminal/terminal.js';
 
-/** Options that every command has. */
-export interface GlobalOptions {
-  url?: string;
-  context?: string;
-  color: 'auto' | 'always' | 'never';
-  quiet?: boolean;
-  debug?: boolean;
-}
-
-/** What the action of a command gets. */
+/** Everything that the action of a command may use besides its own options. */
 export interface Session {
   readonly globals: GlobalOptions;
+  /** Environment variables. The command line reads `process.env` only to fill this in. */
+  readonly environment: NodeJS.ProcessEnv;
   readonly terminal: Terminal;
-  /** Aborts when the user asks to stop (SIGINT, SIGTERM, SIGHUP) or the reader of stdout has gone. */
+  /** Aborts when the user asks to stop (SIGINT, SIGTERM, SIGHUP) or the reader closes stdout. */
   readonly stop: AbortSignal;
-  /** Exit code of an end that is no error; 0 unless the action sets it. */
+  /** Exit code of an end without an error; 0 unless the action sets it. */
   exitCode: number;
-  /** What is to be said on stderr when the process has to die before the action has ended. */
-  lastWords?: () => string;
+  /** Text for stderr when the process must exit before the action has ended. */
+  exitMessage?: () => string;
 }
 
-/** What stderr can still be told when stdout is why the process did not come to its end. */
-async function dieWell({ terminal: { messages }, lastWords }: Session): Promise<void> {
-  if (lastWords === undefined || messages.isQuiet || isOneFile(1, 2)) return;
-  // In another thread: a write to a pipe that nobody reads never ends.
-  await new Promise((resolve) => write(2, lastWords(), resolve));
+/** Writes the exit message when a blocked stdout keeps the process from its normal end. */
+async function flushExitMessage({ terminal: { messages }, exitMessage }: Session): Promise<void> {
+  if (exitMessage === undefined || messages.isQuiet || isSameFile(1, 2)) return;
+  // In another thread: a write to a pipe without a reader blocks forever.
+  await new Promise((resolve) => write(2, exitMessage(), resolve));
 }
 
-function isOneFile(one: number, other: number): boolean {
+function isSameFile(one: number, other: number): boolean {
   try {
     const [a, b] = [fstatSync(one), fstatSync(other)];
     return a.ino === b.ino && a.dev === b.dev;
@@ -43,10 +37,10 @@ function isOneFile(one: number, other: number): boolean {
 }
 
 /**
- * Runs the action of a command: sets up the terminal and the signals, and turns its end into an exit code. On the
- * first signal `stop` aborts and the action ends in its own time, at most 2 s; a second one ends the process at once.
+ * Runs the action of a command: sets up the terminal and the signals, and turns the end of the action into an exit
+ * code. The first signal aborts `stop`, and the action may take 2 s to end; a second signal ends the process at once.
  *
- * @param streams What to use in place of the process's own stdout and stderr.
+ * @param streams Replace the process's own stdout and stderr.
  */
 export async function runCommand(
   command: Command,
@@ -54,13 +48,14 @@ export async function runCommand(
   streams?: OutputStreams,
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions>();
+  const environment = process.env;
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });
-  const terminal = await openTerminal(globals, streams);
-  leaveOutputs();
-  terminal.out.onClosed = () => requests.ask();
-  const session: Session = { globals, terminal, stop: requests.stop, exitCode: 0 };
-  requests.onSuddenDeath = () => dieWell(session);
+  const terminal = await openTerminal(globals, environment, streams);
+  unwatchStdout();
+  terminal.out.onClosed = () => requests.request();
+  const session: Session = { globals, environment, terminal, stop: requests.stop, exitCode: 0 };
+  requests.onForcedExit = () => flushExitMessage(session);
   try {
     await action(session);
     await terminal.out.flushed();
@@ -69,16 +64,16 @@ export async function runCommand(
   } catch (error) {
     terminal.messages.end();
     await terminal.messages.flushed();
-    session.exitCode = await reportError(error, { debug });
+    session.exitCode = reportError(error, { debug });
   }
-  if (requests.signalled !== undefined) {
-    dieBySignal(requests.signalled);
+  if (requests.signal !== undefined) {
+    exitBySignal(requests.signal);
     return;
   }
   requests.release();
-  // A failure of stdout that no write was waiting for.
+  // An error of stdout that no write was waiting for.
   if (session.exitCode === 0 && terminal.out.failure instanceof OpmasError) {
-    session.exitCode = await reportError(terminal.out.failure, { debug });
+    session.exitCode = reportError(terminal.out.failure, { debug });
   }
   finish(requests.hasBug ? 1 : session.exitCode);
 }

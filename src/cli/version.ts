@@ -5,15 +5,15 @@ const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.me
   engines: { node: string };
 };
 
-/** The version of this package. */
+/** Version of this package. */
 export const version: string = manifest.version;
 
-/** The oldest Node that it runs on: `20.19.0`. */
-export const neededNode: string = manifest.engines.node.replace(/^>=/, '');
+/** Oldest supported version of Node: `20.19.0`. */
+export const oldestNode: string = manifest.engines.node.replace(/^>=/, '');
 
-/** Whether a version of Node is at least {@link neededNode}. */
-export function isNewEnough(node: string): boolean {
+/** Returns true for a version of Node that is supported. */
+export function isSupportedNode(node: string): boolean {
   const [major = 0, minor = 0] = node.split('.').map(Number);
-  const [neededMajor = 0, neededMinor = 0] = neededNode.split('.').map(Number);
-  return major > neededMajor || (major === neededMajor && minor >= neededMinor);
+  const [oldestMajor = 0, oldestMinor = 0] = oldestNode.split('.').map(Number);
+  return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
 }

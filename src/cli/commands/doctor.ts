@@ -1,30 +1,146 @@
 import type { Command } from 'commander';
-import { addTokenOptions, addTrustOptions } from '../options/token-options.js';
-import { runCommand } from '../session.js';
-import type { DoctorOptions } from './run-doctor.js';
+import {
+  type Check,
+  type DiagnosisOptions,
+  diagnose,
+  displayUrl,
+  escapeUnsafe,
+  OpmasError,
+  type Verdict,
+} from '../../index.js';
+import { escapeUnsafeJson } from '../../internal.js';
+import { type Connection, resolveConnection } from '../connection/connection.js';
+import { exitCodeOf } from '../exit.js';
+import { addEndpoints, endpointsOf } from '../options/endpoints.js';
+import { formatDuration } from '../options/quantity.js';
+import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/token-options.js';
+import { runCommand, type Session } from '../session.js';
 
-const EXAMPLES = `
-It checks, in this order: configuration, token, host name, TCP (or the proxy), TLS, the REST API, this machine's clock,
-and on each endpoint the upgrade and the first pong. The exit code is the one that \`tail\` would end with.
+/** Options of `doctor`. */
+interface DoctorOptions extends TokenOptions {
+  json?: boolean;
+}
+
+const HELP = `
+Checks, in this order: configuration, token, host name, TCP (or the proxy), TLS, the REST API, this machine's clock,
+and on each endpoint the upgrade and the first pong. Exits with the code that \`tail\` would exit with.
 
 Examples:
-  $ opmas-ws doctor                                  the server and the endpoints that \`tail\` would use
+  $ opmas-ws doctor                                  check the server and the endpoints that \`tail\` would use
   $ opmas-ws doctor devices --url wss://opmas.example.org
   $ opmas-ws doctor --json | jq -r .verdict`;
 
-/** Puts `doctor` together. */
+const SIGNS = { ok: '✓', warning: '!', failed: '✗', skipped: '-' } as const;
+
+/** Configures `doctor`. */
 export function configure(command: Command): void {
-  command.argument(
-    '[endpoint...]',
-    'devices, agents, rules, system, or a path that begins with /; default: all four',
-  );
-  addTrustOptions(addTokenOptions(command))
-    .option('--json', 'for scripts: one JSON object')
-    .addHelpText('after', EXAMPLES)
+  addTrustOptions(addTokenOptions(addEndpoints(command)))
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', HELP)
     .action((endpoints: string[], options: DoctorOptions) =>
-      runCommand(command, async (session) => {
-        const { runDoctor } = await import('./run-doctor.js');
-        await runDoctor(session, endpoints, options);
-      }),
+      runCommand(command, (session) => runDoctor(session, endpoints, options)),
     );
+}
+
+/** Prints each check when it is done, then a verdict and the next command to type. */
+async function runDoctor(session: Session, words: string[], options: DoctorOptions): Promise<void> {
+  const endpoints = endpointsOf(words);
+  const checks: Check[] = [];
+  const report = async (check: Check) => {
+    // An interrupted check has no result.
+    if (session.stop.aborted) return;
+    checks.push(check);
+    if (!options.json) await session.terminal.out.write(line(session, check));
+  };
+  const start = performance.now();
+  let connection: Connection | undefined;
+  let verdict: Verdict;
+  try {
+    connection = await resolveConnection(session, options);
+    for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+    await report({
+      name: 'config',
+      status: 'ok',
+      detail: describe(connection),
+      durationMs: performance.now() - start,
+    });
+    const said = { ...session.globals, ...options, noToken: options.token === false, endpoints: words };
+    verdict = await examine(connection, { endpoints, said, signal: session.stop }, report);
+  } catch (error) {
+    if (!(error instanceof OpmasError)) throw error;
+    await report({
+      name: 'config',
+      status: 'failed',
+      detail: error.message,
+      durationMs: performance.now() - start,
+    });
+    verdict = {
+      failure: undefined,
+      code: error.code,
+      text: error.message,
+      next: error.hint ?? 'opmas-ws doctor --help',
+    };
+  }
+  if (session.stop.aborted) return;
+  await conclude(session, verdict, options.json ? asJson(connection, checks, verdict) : undefined);
+}
+
+async function examine(
+  { url, token, ca, insecure }: Connection,
+  how: Pick<DiagnosisOptions, 'endpoints' | 'said' | 'signal'>,
+  report: (check: Check) => Promise<void>,
+): Promise<Verdict> {
+  const steps = diagnose({ url, token, ca, insecure, ...how });
+  for (;;) {
+    const step = await steps.next();
+    if (step.done) return step.value;
+    await report(step.value);
+  }
+}
+
+async function conclude(session: Session, verdict: Verdict, json: string | undefined): Promise<void> {
+  const { out } = session.terminal;
+  const { green, red, bold } = out.palette;
+  const paint = verdict.code === undefined ? green : red;
+  await out.write(
+    json ??
+      `\n${paint('verdict')}  ${escapeUnsafe(verdict.text)}\n${bold('next')}     ${escapeUnsafe(verdict.next)}\n`,
+  );
+  if (verdict.code !== undefined) session.exitCode = exitCodeOf(verdict.code);
+}
+
+function line({ terminal }: Session, { name, status, detail, durationMs }: Check): string {
+  const { green, yellow, red, dim } = terminal.out.palette;
+  const paint = { ok: green, warning: yellow, failed: red, skipped: dim }[status];
+  const time = status === 'skipped' ? '' : ` ${dim(`(${formatDuration(durationMs)})`)}`;
+  return `${paint(SIGNS[status])} ${escapeUnsafe(name).padEnd(16)} ${escapeUnsafe(detail)}${time}\n`;
+}
+
+function describe({ url, server, hidden }: Connection): string {
+  const { config, urlSource, context } = server;
+  const file = config.exists ? `, ${config.path}` : '';
+  const from =
+    context === undefined || urlSource === `context ${context.name}` ? '' : `, context ${context.name}`;
+  const unused = hidden.length === 0 ? '' : `; set but not used: ${hidden.join(', ')}`;
+  return `${displayUrl(url)} (${urlSource}${from}${file})${unused}`;
+}
+
+function asJson(connection: Connection | undefined, checks: readonly Check[], verdict: Verdict): string {
+  const report = {
+    ok: verdict.code === undefined,
+    server: connection === undefined ? null : displayUrl(connection.url),
+    token_source: connection?.token.source ?? null,
+    hidden: connection?.hidden ?? [],
+    fault: verdict.failure ?? null,
+    verdict: verdict.text,
+    next: verdict.next,
+    checks: checks.map(({ name, status, detail, durationMs, failure }) => ({
+      name,
+      status,
+      detail,
+      milliseconds: Math.round(durationMs * 10) / 10,
+      fault: failure ?? null,
+    })),
+  };
+  return `${escapeUnsafeJson(JSON.stringify(report))}\n`;
 }

@@ -1,40 +1,47 @@
 import type { Command } from 'commander';
-import { addServeOptions, type ServeCommandOptions } from '../serving/serving-options.js';
-import { runCommand } from '../session.js';
+import { startMockServer } from '../../index.js';
+import { parseCount, parseRate } from '../options/quantity.js';
+import { runServer } from '../serving/run-server.js';
+import { addServingOptions, resolveServing, type ServingCommandOptions } from '../serving/serving-options.js';
+import { runCommand, type Session } from '../session.js';
+import { asyncTerminalStreams } from '../terminal/async-terminal.js';
 
-export interface MockCommandOptions extends ServeCommandOptions {
+/** Options of `mock`. */
+interface MockOptions extends ServingCommandOptions {
   rate: string;
   count?: string;
 }
 
-const EXAMPLES = `
-The story begins with the first client and goes on for all. Any user and password log in, but for the
-password \`wrong\`. The first line on stdout is {"listening":"ws://…","token":"…"}.
+const HELP = `
+The events begin with the first client, and late clients join mid-stream. Login accepts every user and password
+except the password \`wrong\`. The first line on stdout is {"listening":"ws://…","token":"…"}.
 
 Examples:
-  $ opmas-ws mock                                   then, elsewhere: the command that it prints
-  $ opmas-ws mock -p 0 --seed 7 --rate 50           any free port, the same events each time
+  $ opmas-ws mock                                   then run the command that it prints
+  $ opmas-ws mock -p 0 --seed 7 --rate 50           use any free port, repeat the same events
   $ opmas-ws mock --token-life 30s --refuse http    watch tokens expire and be renewed
-  $ opmas-ws mock --fault drop@10s..60s             a bad link, to try a client on`;
+  $ opmas-ws mock --fault drop@10s..60s             test a client with a bad connection`;
 
-/** Puts `mock` together. */
+/** Configures `mock`. */
 export function configure(command: Command): void {
-  addServeOptions(
-    command
-      .option('--rate <n>', 'events a second on each endpoint', '2')
-      .option('-n, --count <n>', 'end after N events on each endpoint: close clients with 1000, exit 0'),
-  )
-    .addHelpText('after', EXAMPLES)
-    .action(async (options: MockCommandOptions) => {
-      const { patientStreams } = await import('../terminal/async-terminal.js');
-      await runCommand(
-        command,
-        async (session) => {
-          const { runMock } = await import('./run-mock.js');
-          await runMock(session, options);
-        },
-        // A stopped terminal must not hold up the clients.
-        patientStreams(),
-      );
-    });
+  command
+    .option('--rate <n>', 'events a second on each endpoint', '2')
+    .option('-n, --count <n>', 'after N events on each endpoint, close the clients with 1000 and exit 0');
+  addServingOptions(command)
+    .addHelpText('after', HELP)
+    .action((options: MockOptions) =>
+      // A stopped terminal must not delay the clients.
+      runCommand(command, (session) => mock(session, options), asyncTerminalStreams()),
+    );
+}
+
+/** Serves generated events until the user stops it, or until `--count` is reached. */
+async function mock(session: Session, options: MockOptions): Promise<void> {
+  const serving = resolveServing(session, options);
+  const server = await startMockServer({
+    ...serving,
+    rate: parseRate(options.rate, '--rate'),
+    ...(options.count === undefined ? {} : { count: parseCount(options.count, '--count') }),
+  });
+  await runServer(session, server, serving);
 }

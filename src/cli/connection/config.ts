@@ -1,7 +1,6 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
 import { editDistance, findJsonFault, splitCommand } from '../../internal.js';
-import { configPath } from './config-paths.js';
-import { readPrivateFile, withLock, writePrivateFile } from './private-file.js';
+import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 
 /** A named server. */
 export interface Context {
@@ -10,20 +9,20 @@ export interface Context {
   tokenCommand?: string | undefined;
   /** Path of a CA to trust, as PEM. */
   ca?: string | undefined;
-  /** Whether `ws://` to another machine is allowed. */
+  /** Allows `ws://` to another machine. */
   plaintext?: boolean | undefined;
 }
 
 /** The configuration file, read and checked. */
 export interface Config {
   path: string;
-  /** Whether the file is there. */
+  /** True if the file exists. */
   exists: boolean;
   contexts: ReadonlyMap<string, Context>;
-  /** Name of the context in use, and of the one before it. */
+  /** Name of the current context, and of the one used before it. */
   current: string | undefined;
   previous: string | undefined;
-  /** What the user should know: members that we do not know. */
+  /** Warnings about unknown members. */
   warnings: string[];
 }
 
@@ -36,16 +35,16 @@ const CONTEXT_MEMBERS = ['url', 'token_command', 'ca', 'plaintext'];
 /**
  * Reads the configuration.
  *
- * @throws {OpmasError} `USAGE` when it is broken; the message names the file with line and column, or the member.
+ * @throws {OpmasError} `USAGE` when it is invalid; the message names the file with line and column, or the member.
  */
-export async function readConfig(environment: NodeJS.ProcessEnv = process.env): Promise<Config> {
+export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config> {
   const path = configPath(environment);
   const text = await readPrivateFile(path);
   const root = text === undefined || text.trim() === '' ? {} : parseRoot(text, path);
   const warnings = unknownMembers(root, TOP_MEMBERS, path);
   const contexts = new Map<string, Context>();
   const stored = root.contexts ?? {};
-  if (!isObject(stored)) throw broken(path, '"contexts" is no object');
+  if (!isObject(stored)) throw invalid(path, '"contexts" is not an object');
   for (const [name, value] of Object.entries(stored)) {
     contexts.set(name, readContext(value, name, path));
     warnings.push(...unknownMembers(value as JsonObject, CONTEXT_MEMBERS, path, `contexts.${name}.`));
@@ -61,13 +60,13 @@ export async function readConfig(environment: NodeJS.ProcessEnv = process.env): 
 }
 
 /**
- * Changes the configuration: reads it, hands it over, writes it in one step. Members that we do not know stay.
+ * Changes the configuration: reads it, applies the change, writes it in one step. Unknown members are kept.
  *
- * @param change Gets the contexts, to be changed in place, and says what is current and previous from now on.
+ * @param change Edits the map of contexts in place, and returns a new current or previous context.
  */
 export async function changeConfig(
+  environment: NodeJS.ProcessEnv,
   change: (config: Config, contexts: Map<string, Context>) => Partial<Pick<Config, 'current' | 'previous'>>,
-  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Config> {
   const path = configPath(environment);
   return withLock(path, async () => {
@@ -90,25 +89,25 @@ export async function changeConfig(
   });
 }
 
-/** @throws {OpmasError} `USAGE` when the text can't be the name of a context. */
+/** @throws {OpmasError} `USAGE` when the text is not a valid context name. */
 export function checkContextName(name: string): void {
   if (NAME.test(name)) return;
-  throw new OpmasError('USAGE', `${JSON.stringify(name)} cannot be the name of a context`, {
-    hint: 'Take letters, digits, dots, dashes and underscores; begin with a letter or a digit.',
+  throw new OpmasError('USAGE', `${JSON.stringify(name)} is not a valid context name`, {
+    hint: 'Use letters, digits, dots, dashes and underscores; begin with a letter or a digit.',
   });
 }
 
-/** @throws {OpmasError} `USAGE` when there is no such context; the hint lists those that there are. */
+/** @throws {OpmasError} `USAGE` when there is no such context; the hint lists the contexts. */
 export function contextNamed(config: Config, name: string): Context {
   const context = config.contexts.get(name);
   if (context !== undefined) return context;
   const names = [...config.contexts.keys()];
   const nearest = names.find((other) => editDistance(name.toLowerCase(), other.toLowerCase()) <= 2);
-  const all = `There ${names.length === 1 ? 'is' : 'are'}: ${names.join(', ')}`;
-  throw new OpmasError('USAGE', `there is no context ${JSON.stringify(name)}`, {
+  const all = `Contexts: ${names.join(', ')}.`;
+  throw new OpmasError('USAGE', `unknown context ${JSON.stringify(name)}`, {
     hint:
       names.length === 0
-        ? `Make it: opmas-ws context add ${NAME.test(name) ? name : 'NAME'} --url URL`
+        ? `Add it: opmas-ws context add ${NAME.test(name) ? name : 'NAME'} --url URL`
         : nearest === undefined
           ? all
           : `Did you mean ${nearest}? ${all}`,
@@ -118,24 +117,24 @@ export function contextNamed(config: Config, name: string): Context {
 function parseRoot(text: string, path: string): JsonObject {
   const json = text.replace(/^\ufeff/, '');
   const fault = findJsonFault(json);
-  if (fault !== undefined) throw broken(`${path}:${fault.line}:${fault.column}`, 'this is not JSON');
+  if (fault !== undefined) throw invalid(`${path}:${fault.line}:${fault.column}`, 'invalid JSON');
   const root: unknown = JSON.parse(json);
-  if (!isObject(root)) throw broken(path, 'it holds no JSON object');
+  if (!isObject(root)) throw invalid(path, 'not a JSON object');
   return root;
 }
 
 function readContext(value: unknown, name: string, path: string): Context {
   const where = `"contexts.${name}"`;
-  if (!isObject(value)) throw broken(path, `${where} is no object`);
+  if (!isObject(value)) throw invalid(path, `${where} is not an object`);
   const { url, token_command: tokenCommand, ca, plaintext } = value;
-  if (typeof url !== 'string') throw broken(path, `${where} has no "url"`);
+  if (typeof url !== 'string') throw invalid(path, `${where} has no "url"`);
   check(path, where, () => parseBaseUrl(url));
   for (const [member, text] of Object.entries({ token_command: tokenCommand, ca })) {
     if (text !== undefined && typeof text !== 'string')
-      throw broken(path, `${where}: "${member}" is no text`);
+      throw invalid(path, `${where}: "${member}" is not a string`);
   }
   if (plaintext !== undefined && typeof plaintext !== 'boolean') {
-    throw broken(path, `${where}: "plaintext" is neither true nor false`);
+    throw invalid(path, `${where}: "plaintext" is not true or false`);
   }
   if (typeof tokenCommand === 'string') check(path, where, () => splitCommand(tokenCommand));
   return { url, tokenCommand: tokenCommand as string | undefined, ca: ca as string | undefined, plaintext };
@@ -147,26 +146,26 @@ function writeContext({ url, tokenCommand, ca, plaintext }: Context, stored: unk
 
 function optionalName(root: JsonObject, member: string, path: string): string | undefined {
   const name = root[member] ?? undefined;
-  if (name !== undefined && typeof name !== 'string') throw broken(path, `"${member}" is no text`);
+  if (name !== undefined && typeof name !== 'string') throw invalid(path, `"${member}" is not a string`);
   return name;
 }
 
 function unknownMembers(object: JsonObject, known: readonly string[], path: string, prefix = ''): string[] {
   return Object.keys(object)
     .filter((member) => !known.includes(member))
-    .map((member) => `${path}: "${prefix}${member}" is not known and not used`);
+    .map((member) => `${path}: "${prefix}${member}" is unknown and ignored`);
 }
 
-/** Says in which file a value is that something else refuses. */
+/** Adds the file and the member to the error about a value. */
 function check(path: string, where: string, read: () => unknown): void {
   try {
     read();
   } catch (error) {
-    throw broken(path, `${where}: ${(error as Error).message}`);
+    throw invalid(path, `${where}: ${(error as Error).message}`);
   }
 }
 
-function broken(where: string, what: string): OpmasError {
+function invalid(where: string, what: string): OpmasError {
   return new OpmasError('USAGE', `${where}: ${what}`, { hint: 'Correct the file, or move it away.' });
 }
 

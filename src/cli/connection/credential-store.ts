@@ -2,30 +2,35 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type CredentialStore, type Credentials, OpmasError, type StoredCredentials } from '../../index.js';
 import { parseCredentials, serializeCredentials } from '../../internal.js';
-import { dataFolder } from './config-paths.js';
 import { Keychain, KeychainUnavailable } from './keychain.js';
-import { readPrivateFile, removePrivateFile, withLock, writePrivateFile } from './private-file.js';
+import {
+  dataFolder,
+  readPrivateFile,
+  removePrivateFile,
+  withLock,
+  writePrivateFile,
+} from './private-files.js';
 
 const KEYCHAIN_NAME = 'the system keychain';
-/** How long a person may take to unlock the keychain. */
+/** Limit for a user to unlock the keychain. */
 const UNLOCK_LIMIT_MS = 60_000;
-/** A keychain that is open answers faster, so whoever waits longer is told why. */
+/** An unlocked keychain answers faster; after this time the user is told why it takes so long. */
 const UNLOCK_NOTICE_MS = 1500;
 
 export interface LocalStoreOptions {
-  /** Default: the system's; `undefined` skips it (`OPMAS_KEYCHAIN=off`). */
+  /** `undefined` skips the keychain (`OPMAS_KEYCHAIN=off`). */
   keychain: Keychain | undefined;
-  /** Folder of the files. */
+  /** Folder of the credential files. */
   folder: string;
-  /** Somebody sits at the terminal and can unlock the keychain. */
+  /** True when a user at the terminal can unlock the keychain. */
   interactive?: boolean;
-  /** Told what the user should know: waiting for an unlock, no keychain and so a file. */
+  /** Receives notices for the user: waiting for an unlock, or a file is used because there is no keychain. */
   onNotice?: (text: string) => void;
-  /** When it aborts, nothing is written any more. */
+  /** After it aborts, nothing is written. */
   signal?: AbortSignal;
 }
 
-/** Opens the store that the environment asks for. */
+/** Opens the credential store; the environment can turn the keychain off. */
 export function openCredentialStore(
   environment: NodeJS.ProcessEnv,
   options: Omit<LocalStoreOptions, 'keychain' | 'folder'> = {},
@@ -39,19 +44,19 @@ export function openCredentialStore(
 }
 
 /**
- * Credentials in the system keychain or, where there is none that can be used, in a file of their own that only the
- * user may read. A login writes to one place and clears the other, so a file that exists is the one that counts.
+ * Stores credentials in the system keychain or, where no keychain works, in a file that only the user may read. A
+ * login writes to one place and clears the other, so an existing file always takes precedence.
  */
 export class LocalCredentialStore implements CredentialStore {
   readonly #options: LocalStoreOptions;
-  /** Why the keychain could not be used the last time. */
+  /** Reason why the keychain failed the last time. */
   keychainProblem: string | undefined;
 
   constructor(options: LocalStoreOptions) {
     this.#options = options;
   }
 
-  /** Whether there is a keychain that is asked. */
+  /** True unless the keychain is turned off. */
   get usesKeychain(): boolean {
     return this.#options.keychain !== undefined;
   }
@@ -77,7 +82,7 @@ export class LocalCredentialStore implements CredentialStore {
     await writePrivateFile(path, text);
     if (isNew && this.keychainProblem !== undefined) {
       this.#options.onNotice?.(
-        `the system keychain cannot be used (${this.keychainProblem}); a file that only you may read keeps the token`,
+        `the system keychain does not work (${this.keychainProblem}); the token is stored in a file that only you can read`,
       );
     }
     return path;
@@ -93,10 +98,10 @@ export class LocalCredentialStore implements CredentialStore {
     return withLock(this.#pathOf(account), work);
   }
 
-  /** What the keychain gives; `undefined` when it is off or cannot be used, which is then remembered. */
+  /** Returns the keychain's answer; `undefined` when it is off or does not work, which is remembered. */
   async #tryKeychain<T>(use: (keychain: Keychain) => Promise<T>): Promise<T | undefined> {
     const { keychain } = this.#options;
-    // A keychain that hung once would cost three seconds each time.
+    // A keychain that hangs would cost three seconds each time.
     if (keychain === undefined || this.keychainProblem !== undefined) return undefined;
     try {
       return await use(keychain);
@@ -114,7 +119,7 @@ export class LocalCredentialStore implements CredentialStore {
     }
     const seconds = UNLOCK_LIMIT_MS / 1000;
     const notice = setTimeout(
-      () => this.#options.onNotice?.(`waiting for the keyring to be unlocked (at most ${seconds} s)`),
+      () => this.#options.onNotice?.(`waiting ${seconds} s for you to unlock the keychain`),
       UNLOCK_NOTICE_MS,
     );
     try {
@@ -127,7 +132,7 @@ export class LocalCredentialStore implements CredentialStore {
 
   #pathOf(account: string): string {
     const name = encodeURIComponent(account);
-    // File systems take 255 bytes.
+    // File names are limited to 255 bytes.
     const short = name.length <= 200 ? name : createHash('sha256').update(account).digest('hex');
     return join(this.#options.folder, `${short}.json`);
   }

@@ -1,7 +1,7 @@
 /**
- * The process that talks to the system keychain, so that a keychain that hangs or crashes takes nothing else along.
- * One request as JSON on stdin, one answer as JSON on stdout. `findCredentials` is never called: it crashes on a locked
- * keyring.
+ * Program that talks to the system keychain in a process of its own, because keychains hang and crash. Reads one
+ * request as JSON from stdin and writes one answer as JSON to stdout. Never calls `findCredentials`: it crashes on a
+ * locked keyring.
  */
 import type { KeychainAnswer, KeychainRequest } from './keychain.js';
 
@@ -15,7 +15,7 @@ async function answer(request: KeychainRequest): Promise<KeychainAnswer> {
       return { deleted: await keytar.deletePassword(service, account) };
     case 'set': {
       await keytar.setPassword(service, account, secret ?? '');
-      // Some keychains take a secret and lose it, or cut it.
+      // Some keychains lose or truncate a secret without an error.
       if ((await keytar.getPassword(service, account)) !== secret)
         throw new Error('it did not keep the secret');
       return {};

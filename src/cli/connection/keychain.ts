@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { OpmasError } from '../../index.js';
 
-/** What the child is asked. */
+/** Request to the child process. */
 export interface KeychainRequest {
   operation: 'get' | 'set' | 'delete';
   service: string;
@@ -10,47 +10,47 @@ export interface KeychainRequest {
   secret?: string;
 }
 
-/** What it answers. */
+/** Answer of the child process. */
 export interface KeychainAnswer {
   secret?: string | null;
   deleted?: boolean;
   error?: string;
 }
 
-/** There is no keychain that could be used, with the reason. */
+/** Thrown when no keychain works; the message is the reason. */
 export class KeychainUnavailable extends Error {}
 
 const SERVICE = 'opmas-ws';
-/** A keychain may wait for ever: for an unlock dialog that nobody sees, or for a service that hangs. */
+/** Limit for an answer: a keychain may wait forever, for an unlock dialog out of sight or a hung service. */
 const LIMIT_MS = 3000;
-/** What a terminal sends to the child as well as to us, in any order: no sign that the keychain does not work. */
+/** Signals that a terminal sends to the child too, before or after us; they do not mean that the keychain failed. */
 const INTERRUPTS: readonly (NodeJS.Signals | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-/** How much later than the child's our own signal may come. */
+/** Longest time by which our own signal may come later than the child's. */
 const INTERRUPT_DELAY_MS = 50;
 
 /**
- * The system keychain, asked in a child process with a time limit. All methods throw `KeychainUnavailable`, and an
- * `OpmasError` of kind `LOCAL` when somebody interrupts them.
+ * Accesses the system keychain through a child process with a time limit. All methods throw `KeychainUnavailable`, or
+ * an `OpmasError` of kind `LOCAL` when a signal interrupts them.
  */
 export class Keychain {
   readonly #child: string;
 
-  /** @param child The program that answers; another one in tests only. */
+  /** @param child Program to run; tests use another one. */
   constructor(child = fileURLToPath(new URL('./keychain-child.js', import.meta.url))) {
     this.#child = child;
   }
 
-  /** The secret of an account; `undefined` when there is none, or the keychain is locked and does not say so. */
+  /** Returns the secret of an account; `undefined` when there is none, or a locked keychain hides it. */
   async get(account: string): Promise<string | undefined> {
     return (await this.#ask({ operation: 'get', service: SERVICE, account }, LIMIT_MS)).secret ?? undefined;
   }
 
-  /** Stores a secret, and reads it back. @param limitMs Longer when a person may have to unlock the keychain. */
+  /** Stores a secret and reads it back. @param limitMs Longer when a user may have to unlock the keychain. */
   async set(account: string, secret: string, limitMs = LIMIT_MS): Promise<void> {
     await this.#ask({ operation: 'set', service: SERVICE, account, secret }, limitMs);
   }
 
-  /** @returns Whether there was one. */
+  /** Removes a secret. @returns True if it existed. */
   async delete(account: string): Promise<boolean> {
     return (await this.#ask({ operation: 'delete', service: SERVICE, account }, LIMIT_MS)).deleted === true;
   }
@@ -92,14 +92,14 @@ function runChild(program: string, input: string, limitMs: number): Promise<stri
       else if (INTERRUPTS.includes(signal)) setTimeout(reject, INTERRUPT_DELAY_MS, interruption(signal));
       else fail(`its process was ended by ${signal}`);
     });
-    // A child that has ended already says so by its exit code.
+    // A child that has already exited reports that by its exit code.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
   });
 }
 
 function interruption(signal: NodeJS.Signals): OpmasError {
-  return new OpmasError('LOCAL', `${signal} came while the system keychain was asked`);
+  return new OpmasError('LOCAL', `interrupted by ${signal} during a request to the system keychain`);
 }
 
 function parseAnswer(text: string): KeychainAnswer | undefined {
@@ -110,7 +110,7 @@ function parseAnswer(text: string): KeychainAnswer | undefined {
   }
 }
 
-/** The loader of keytar lists every path it tried; its first words are enough. */
+/** Shortens the error of keytar's loader, which lists every path that it tried. */
 function firstLine(text: string): string {
   return (text.split('\n', 1)[0] ?? '').replace(/, checked \[.*$/, '');
 }

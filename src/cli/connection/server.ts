@@ -1,31 +1,30 @@
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl } from '../../index.js';
 import { isLoopback } from '../../internal.js';
+import type { GlobalOptions } from '../options/global-options.js';
 import type { TrustOptions } from '../options/token-options.js';
-import type { GlobalOptions } from '../session.js';
 import { type Config, type Context, contextNamed, readConfig } from './config.js';
 
-/** A server that was chosen, and why. */
+/** The server that a command uses, and how it was chosen. */
 export interface ChosenServer {
   url: URL;
-  /** What named the URL, for people: `--url`, `OPMAS_URL`, `context lab`, `default`. */
+  /** Source of the URL, for messages: `--url`, `OPMAS_URL`, `context lab`, `default`. */
   urlSource: string;
   /** The context that applies to this server, if any. */
   context: (Context & { name: string }) | undefined;
   ca: string | undefined;
   insecure: boolean;
   config: Config;
-  /** What the user should know before anything connects. */
+  /** Warnings to print before anything connects. */
   warnings: string[];
 }
 
 /**
- * Decides which server is meant: `--url`, then `--context`, `OPMAS_URL`, `OPMAS_CONTEXT`, the context in use, the
- * default. A context's token command and CA go with its own server: the context in use is left out when another URL
- * is named. One that is named by flag or environment applies in any case, so that a tunnel to its server can be used.
+ * Chooses the server: `--url`, then `--context`, `OPMAS_URL`, `OPMAS_CONTEXT`, the current context, the default. A
+ * context's token command and CA belong to its own server: the current context is ignored when another URL is given.
+ * A context that a flag or the environment names always applies, so that it also works through a tunnel.
  *
- * @throws {OpmasError} `USAGE` when any of them is wrong, or the way to the server is not encrypted and that was not
- * allowed.
+ * @throws {OpmasError} `USAGE` when any of them is wrong, or the connection is not encrypted and that is not allowed.
  */
 export async function chooseServer(
   globals: GlobalOptions,
@@ -39,12 +38,12 @@ export async function chooseServer(
   const insecure = options.insecure === true;
   const warnings = [...config.warnings];
   if (insecure) {
-    warnings.push('TLS certificates are not verified (--insecure): anybody on the way can read the token');
+    warnings.push('--insecure: the certificate is not verified, so the token can be read on the way');
   }
   const applies = context?.isNamed || (context && displayUrl(parseBaseUrl(context.url)) === displayUrl(url));
   const applied = applies ? context : undefined;
   if (isExposed(url, options.plaintext === true || applied?.plaintext === true)) {
-    warnings.push('ws:// is not encrypted: others can read the token and the events');
+    warnings.push('ws:// is not encrypted: the token and the events can be read on the way');
   }
   return {
     url,
@@ -65,9 +64,9 @@ function chooseContext(globals: GlobalOptions, environment: NodeJS.ProcessEnv, c
   if (!config.contexts.has(current)) {
     throw new OpmasError(
       'USAGE',
-      `${config.path}: the current context ${JSON.stringify(current)} is missing`,
+      `${config.path}: the current context ${JSON.stringify(current)} does not exist`,
       {
-        hint: 'Choose another one: opmas-ws context use NAME',
+        hint: 'Switch to another context: opmas-ws context use NAME',
       },
     );
   }
@@ -86,14 +85,14 @@ function chooseUrl(
   return fromContext ?? { text: DEFAULT_URL, urlSource: 'default' };
 }
 
-/** @throws {OpmasError} `USAGE` when it is exposed and not allowed to be. */
+/** @throws {OpmasError} `USAGE` when the connection is not encrypted and that is not allowed. */
 function isExposed(url: URL, isAllowed: boolean): boolean {
   if (url.protocol === 'wss:' || isLoopback(url)) return false;
   if (isAllowed) return true;
   throw new OpmasError(
     'USAGE',
-    `${displayUrl(url)} is not encrypted: others could read the token and the events`,
-    { hint: 'Use wss://, or --plaintext if that is what you want.' },
+    `${displayUrl(url)} is not encrypted: the token and the events could be read on the way`,
+    { hint: 'Use wss://, or allow it with --plaintext.' },
   );
 }
 
@@ -101,10 +100,10 @@ async function chooseCa(options: TrustOptions, context: Context | undefined): Pr
   const path = options.ca ?? context?.ca;
   if (path === undefined) return undefined;
   const text = await readFile(path, 'utf8').catch((error: Error) => {
-    throw new OpmasError('USAGE', `the CA file ${path} cannot be read: ${error.message}`, { cause: error });
+    throw new OpmasError('USAGE', `cannot read the CA file ${path}: ${error.message}`, { cause: error });
   });
   if (!text.includes('-----BEGIN CERTIFICATE-----')) {
-    throw new OpmasError('USAGE', `the CA file ${path} holds no certificate in PEM form`);
+    throw new OpmasError('USAGE', `the CA file ${path} contains no PEM certificate`);
   }
   return text;
 }

@@ -14,17 +14,17 @@ import type { TokenOptions } from '../options/token-options.js';
 import { openCredentialStore } from './credential-store.js';
 import type { ChosenServer } from './server.js';
 
-/** The source of the token in use, and those that it hides. */
+/** The token source in use, and the sources that it hides. */
 export interface ChosenToken {
   provider: TokenProvider;
-  /** Sources that are set and not used, because another one comes first. */
+  /** Sources that are set but not used, because another one takes precedence. */
   hidden: string[];
 }
 
 export interface TokenMessages {
-  /** The user should know, though the work goes on. Not escaped yet. */
+  /** Prints a warning; the text is not escaped yet. */
   warn(text: string): void;
-  /** A line that a token command wrote on its stderr. Not escaped yet. */
+  /** Prints a line that a token command wrote on its stderr; not escaped yet. */
   passOn(line: string): void;
 }
 
@@ -38,10 +38,10 @@ interface Source {
 const TO_USE_THE_LOGIN = ' to use the login (`opmas-ws auth login`)';
 
 /**
- * Decides where the token comes from: `--no-token`, `--token-file`, `OPMAS_TOKEN`, `OPMAS_TOKEN_FILE`, the context's
- * token command, the login that is stored. Nothing is read yet; the store is touched only when nothing else is there.
+ * Chooses the token source: `--no-token`, `--token-file`, `OPMAS_TOKEN`, `OPMAS_TOKEN_FILE`, the context's token
+ * command, the stored login. Nothing is read yet, and the store is not touched while another source is set.
  *
- * @throws {OpmasError} `USAGE` when the options contradict each other or a value can be no token.
+ * @throws {OpmasError} `USAGE` when options exclude each other or a value is not a valid token.
  */
 export function chooseToken(
   server: ChosenServer,
@@ -50,7 +50,7 @@ export function chooseToken(
   messages: TokenMessages,
 ): ChosenToken {
   if (options.token === false && options.tokenFile !== undefined) {
-    throw new OpmasError('USAGE', '--no-token and --token-file exclude each other');
+    throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');
   }
   const [used, ...rest] = sources(server, options, environment, messages);
   const hidden = rest.map(({ name }) => name);
@@ -60,13 +60,13 @@ export function chooseToken(
   return { provider: new StoredToken({ base, ca, insecure }, store), hidden };
 }
 
-/** What comes before a stored login, by name. */
+/** Returns the names of the sources that take precedence over a stored login. */
 export function sourcesBeforeStore(server: ChosenServer, environment: NodeJS.ProcessEnv): string[] {
   const silent = { warn: () => undefined, passOn: () => undefined };
   return sources(server, {}, environment, silent).map(({ name }) => name);
 }
 
-/** All sources that are set, but for the store, in their order. */
+/** Returns all sources that are set, except the store, in order of precedence. */
 function sources(
   { context }: ChosenServer,
   options: TokenOptions,
@@ -82,7 +82,7 @@ function sources(
   const found: Source[] = [];
   const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
   if (options.token === false) {
-    found.push({ name: '--no-token', remedy: `leave out --no-token${TO_USE_THE_LOGIN}`, open: noToken });
+    found.push({ name: '--no-token', remedy: `omit --no-token${TO_USE_THE_LOGIN}`, open: noToken });
   }
   if (options.tokenFile !== undefined) {
     const file = options.tokenFile;
@@ -92,7 +92,7 @@ function sources(
         ? tokenFromStream(process.stdin, name)
         : tokenFromFile(file, { ...fileOptions, source: name });
     const where = file === '-' ? 'on stdin' : 'in that file';
-    const remedy = `give a fresh token ${where}, or leave out --token-file${TO_USE_THE_LOGIN}`;
+    const remedy = `give a fresh token ${where}, or omit --token-file${TO_USE_THE_LOGIN}`;
     found.push({ name, remedy, open });
   }
   if (text) {
@@ -109,7 +109,7 @@ function sources(
     const name = `the token command of context ${context.name}`;
     const onStderr = messages.passOn;
     const shownBy = `opmas-ws context show ${context.name}`;
-    const remedy = `see that the command prints a fresh token (\`${shownBy}\`)`;
+    const remedy = `check that the command prints a fresh token (\`${shownBy}\`)`;
     found.push({ name, remedy, open: () => tokenFromCommand(words, { source: name, onStderr, shownBy }) });
   }
   return found;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { FilterOptions } from '../../index.js';
 
-/** What commander makes of the options that {@link addFilterOptions} adds. */
+/** Options that choose events: `tail`, `record` and `replay` share them. */
 export interface FilterCommandOptions {
   type?: string[];
   excludeType?: string[];
@@ -10,13 +10,12 @@ export interface FilterCommandOptions {
   where?: string;
 }
 
-/** Puts the options that choose events on a command: `tail`, `record` and `replay` share them. */
+/** Adds the options of {@link FilterCommandOptions} to a command. */
 export function addFilterOptions(command: Command): Command {
-  const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
   return command
     .option(
       '-t, --type <pattern>',
-      "keep these event types: globs, commas split, repeatable ('device.*')",
+      "keep these event types: globs, separated by commas, repeatable ('device.*')",
       collect,
     )
     .option('--exclude-type <pattern>', 'drop these event types; wins over --type', collect)
@@ -26,10 +25,15 @@ export function addFilterOptions(command: Command): Command {
       collect,
     )
     .option('--exclude-subject <pattern>', 'drop these subjects; wins over --subject', collect)
-    .option('-w, --where <expr>', "keep events for which a CEL expression is true ('data.cpu > 90')");
+    .option('-w, --where <expr>', "keep events for which this CEL expression is true ('data.cpu > 90')");
 }
 
-/** What the options say, for `compileFilter`. */
+/** Collects the values of a repeatable option. */
+export function collect(value: string, earlier: string[] = []): string[] {
+  return [...earlier, value];
+}
+
+/** Translates the options for `compileFilter`. */
 export function filterOptionsOf(options: FilterCommandOptions): FilterOptions {
   return {
     types: options.type,

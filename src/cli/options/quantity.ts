@@ -12,39 +12,39 @@ const BYTES: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-/** Nobody means more, and sums of such times stay exact. */
+/** Longest duration; sums of such times stay exact. */
 const LONGEST_MS = 100 * 365.25 * 24 * 3600 * 1000;
 
 /**
  * Reads a duration: `500ms`, `30s`, `5m`, `1h`, `2h30m`, `1.5s`. The unit is required.
  *
- * @param name The option it was given to, for the error.
+ * @param name The option, for the error.
  * @returns Milliseconds. @throws {OpmasError} `USAGE` for anything else.
  */
 export function parseDuration(text: string, name: string): number {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) {
     throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a duration`, {
-      hint: 'Write a number with its unit: 500ms, 30s, 5m, 1h.',
+      hint: 'Write a number with a unit: 500ms, 30s, 5m, 1h.',
     });
   }
-  // The pattern above fixes what is taken: the library alone would read `5 apples` and `1e3` in its own way.
+  // The library alone would also accept `5 apples` and `1e3`.
   const milliseconds = parse(text) ?? 0;
   if (milliseconds > LONGEST_MS)
-    throw new OpmasError('USAGE', `${name}: a duration may be 100 years at most`);
+    throw new OpmasError('USAGE', `${name}: a duration must be at most 100 years`);
   return milliseconds;
 }
 
 /**
  * Reads a size: `64KiB`, `16MiB`, `1.5GB`, `100B`. The unit is required.
  *
- * @param name The option it was given to, for the error.
+ * @param name The option, for the error.
  * @returns Whole bytes. @throws {OpmasError} `USAGE` for anything else.
  */
 export function parseSize(text: string, name: string): number {
   const match = /^(\d+(?:\.\d+)?)(B|kB|KB|MB|GB|KiB|MiB|GiB)$/.exec(text);
   if (match === null) {
     throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a size`, {
-      hint: 'Write a number with its unit: 64KiB, 16MiB.',
+      hint: 'Write a number with a unit: 64KiB, 16MiB.',
     });
   }
   const bytes = Math.floor(Number(match[1]) * BYTES[match[2]!]!);
@@ -52,7 +52,7 @@ export function parseSize(text: string, name: string): number {
   return bytes;
 }
 
-/** Writes a duration for people: `850ms`, `4.2s`, `3m12s`, `2h05m`. */
+/** Formats a duration for people: `850ms`, `4.2s`, `3m12s`, `2h05m`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 999.5) return `${Math.round(milliseconds)}ms`;
   if (milliseconds < 59_950) return `${Number((milliseconds / 1000).toFixed(1))}s`;
@@ -62,7 +62,7 @@ export function formatDuration(milliseconds: number): string {
   return `${Math.floor(minutes / 60)}h${String(minutes % 60).padStart(2, '0')}m`;
 }
 
-/** Writes a size for people: `512 B`, `64 KiB`, `1.5 MiB`. */
+/** Formats a size for people: `512 B`, `64 KiB`, `1.5 MiB`. */
 export function formatSize(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const units = ['KiB', 'MiB', 'GiB', 'TiB'];
@@ -78,7 +78,7 @@ export function formatSize(bytes: number): string {
 /**
  * Reads a whole number.
  *
- * @param name The option it was given to, for the error. @param least The smallest that is taken.
+ * @param name The option, for the error. @param least Smallest valid value.
  * @throws {OpmasError} `USAGE` for anything else.
  */
 export function parseCount(text: string, name: string, least = 1): number {
@@ -93,14 +93,14 @@ export function parseCount(text: string, name: string, least = 1): number {
 }
 
 /**
- * Reads a rate: events a second, with decimals if need be.
+ * Reads a rate: events a second, decimals allowed.
  *
- * @param name The option it was given to, for the error. @throws {OpmasError} `USAGE` for anything else, 0 included.
+ * @param name The option, for the error. @throws {OpmasError} `USAGE` for anything else, 0 included.
  */
 export function parseRate(text: string, name: string): number {
   const rate = /^\d{1,9}(\.\d{1,9})?$/.test(text) ? Number(text) : 0;
   if (rate > 0) return rate;
   throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a number above 0`, {
-    hint: 'Write it in digits: 20 or 0.5.',
+    hint: 'Write digits: 20 or 0.5.',
   });
 }

@@ -1,65 +1,48 @@
-import { OpmasError, type TokenProvider } from '../../index.js';
+import { OpmasError } from '../../index.js';
 import { type Command, Option } from '../commander.js';
-import type { ChosenServer } from '../connection/server.js';
 
-/** What the user said about the way to the server. */
+/** Options about the security of the connection. */
 export interface TrustOptions {
   plaintext?: boolean;
   ca?: string;
   insecure?: boolean;
 }
 
-/** What the user said about the token and the way to the server. */
+/** Options about the token and the security of the connection. */
 export interface TokenOptions extends TrustOptions {
   tokenFile?: string;
   /** False with `--no-token`. */
   token?: boolean;
-  /** Where a command has it: it also limits how long a token is waited for. */
+  /** On commands that have it, this also limits the wait for a token. */
   connectTimeout?: string;
 }
 
-/** Where to connect to, and with what. */
-export interface Connection {
-  /** Base URL of the server. */
-  url: URL;
-  token: TokenProvider;
-  /** CA to trust, as PEM. */
-  ca: string | undefined;
-  insecure: boolean;
-  /** What the user should know before anything connects. Not escaped yet. */
-  warnings: string[];
-  /** How the server was chosen. */
-  server: ChosenServer;
-  /** Sources of a token that are set and not used, because another one comes first. */
-  hidden: string[];
-}
-
-/** Puts `--plaintext`, `--ca` and `--insecure` on a command. */
+/** Adds `--plaintext`, `--ca` and `--insecure` to a command. */
 export function addTrustOptions(command: Command): Command {
   return command
-    .option('--plaintext', 'allow ws:// to a host that is not this machine')
+    .option('--plaintext', 'allow ws:// to another machine')
     .option('--ca <file>', 'trust the CA in this PEM file')
-    .option('--insecure', 'do not verify the certificate of the server');
+    .option('--insecure', "do not verify the server's certificate");
 }
 
-/** Puts `--token-file` and `--no-token` on a command. */
+/** Adds `--token-file` and `--no-token` to a command. */
 export function addTokenOptions(command: Command): Command {
   return command
     .option(
       '--token-file <path>',
-      'read the token there for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)',
+      'read the token from this file for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)',
     )
-    .option('--no-token', 'connect without a token, on purpose')
-    .addOption(refusedTokenOption());
+    .option('--no-token', 'connect without a token')
+    .addOption(rejectedTokenOption());
 }
 
-/** `--token` where people expect it, to say what to use instead. */
-export function refusedTokenOption(): Option {
-  return new Option('--token <value>').hideHelp().argParser(refuseTokenValue);
+/** Creates a hidden `--token`, which says what to use instead. */
+export function rejectedTokenOption(): Option {
+  return new Option('--token <value>').hideHelp().argParser(rejectTokenValue);
 }
 
-function refuseTokenValue(): never {
-  throw new OpmasError('USAGE', '--token is not taken: other users could read it in the process list', {
+function rejectTokenValue(): never {
+  throw new OpmasError('USAGE', '--token is not supported: other users could read it in the process list', {
     hint: 'Use `opmas-ws auth login`, --token-file PATH (- is stdin), OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
   });
 }

@@ -1,22 +1,33 @@
-import type { MockServer, ServingOptions } from '../../index.js';
+import {
+  CloseCode,
+  closeMeaning,
+  escapeUnsafe,
+  type MockServer,
+  type ServerActivity,
+  type ServingOptions,
+} from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
-import { clientCount } from './activity-text.js';
-import { showStatus } from './status-line.js';
+import { createLiveLine, liveTextWidth } from '../terminal/live-line.js';
+import type { Palette } from '../terminal/palette.js';
+import type { Messages } from '../terminal/terminal.js';
+
+const LIVE_INTERVAL_MS = 250;
+const PLAIN_INTERVAL_MS = 10_000;
 
 export interface RunServerOptions {
   auth?: ServingOptions['auth'] | undefined;
-  /** Progress in a few words, beside clients and rate. */
+  /** Formats the progress in a few words, shown before clients and rate. */
   describe?: () => string;
-  /** Said after the hint how to connect. */
+  /** Printed after the command to connect. */
   note?: string | undefined;
-  /** Ends it, beside a signal. Default: that the server has finished. */
+  /** Resolves when the server is to end, besides a signal. Default: when the server has finished. */
   until?: Promise<void>;
 }
 
 /**
- * Shows a server that listens, and waits for its end or for the user's: the ready line on stdout, the hint how to
- * connect and the progress on stderr. It closes the server.
+ * Prints the ready line of a server on stdout, and the command to connect and the progress on stderr. Closes the
+ * server when it has finished or the user stops the command.
  */
 export async function runServer(
   session: Session,
@@ -48,7 +59,36 @@ export async function runServer(
   messages.say(`Served ${server.eventsSent} ${server.eventsSent === 1 ? 'event' : 'events'} in ${lasted}.`);
 }
 
-/** How to connect. A token that a real server may take as well is not repeated. */
+/**
+ * Shows the status of a server on stderr: in a live line on a terminal, otherwise in a new line every 10 s if it has
+ * changed.
+ *
+ * @param describe Returns the status, in ASCII and without colors, because it is cut to the width.
+ * @returns A function that removes the status.
+ */
+async function showStatus(messages: Messages, describe: () => string): Promise<() => void> {
+  if (messages.canShowLive) {
+    const text = () => describe().slice(0, liveTextWidth(messages));
+    const line = await createLiveLine(messages);
+    line.start(text());
+    const timer = setInterval(() => {
+      line.text = text();
+    }, LIVE_INTERVAL_MS);
+    return () => {
+      clearInterval(timer);
+      line.stop();
+    };
+  }
+  let last = describe();
+  const timer = setInterval(() => {
+    const text = describe();
+    if (text !== last) messages.say(text);
+    last = text;
+  }, PLAIN_INTERVAL_MS);
+  return () => clearInterval(timer);
+}
+
+/** Formats the command to connect. Does not repeat a token that a real server may also accept. */
 function hint(server: MockServer, auth: ServingOptions['auth']): string {
   const token = auth === 'secret' ? '"$TOKEN"' : server.token;
   const connect = `OPMAS_URL=${server.url} OPMAS_TOKEN=${token} opmas-ws tail`;
@@ -62,7 +102,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-/** Events a second, smoothed over a second or so. */
+/** Measures events a second over at least one second. */
 class RateMeter {
   readonly #server: MockServer;
   #events = 0;
@@ -87,4 +127,34 @@ class RateMeter {
 
 function rateText(rate: number): string {
   return `${rate} ${rate === 1 ? 'event' : 'events'}/s`;
+}
+
+/** Formats an activity of a server as one line. */
+export function activityText(activity: ServerActivity, palette: Palette): string {
+  switch (activity.kind) {
+    case 'opened':
+      return `${escapeUnsafe(activity.endpoint)}: client connected (${clientCount(activity.clients)})`;
+    case 'ended': {
+      const { endpoint, code, why, clients } = activity;
+      const cause = why === undefined ? '' : `: ${why.toLowerCase()}`;
+      // A server never sends this code to its clients here: it comes from a page that was closed.
+      const meaning = code === CloseCode.GOING_AWAY ? 'client going away' : closeMeaning(code);
+      return `${escapeUnsafe(endpoint)}: client disconnected, ${code} ${meaning}${cause} (${clientCount(clients)})`;
+    }
+    case 'refused': {
+      const status = activity.code === undefined ? 'no answer' : activity.code;
+      return palette.yellow(`${escapeUnsafe(activity.endpoint)}: refused, ${status}: ${activity.why}`);
+    }
+    case 'fault': {
+      const { fault, phase, clients } = activity;
+      const when = phase === 'now' ? '' : ` ${phase}`;
+      return palette.yellow(`fault ${fault.text}${when} (${clientCount(clients)})`);
+    }
+  }
+}
+
+/** `no clients`, `1 client`, `2 clients`. */
+export function clientCount(clients: number): string {
+  if (clients === 0) return 'no clients';
+  return clients === 1 ? '1 client' : `${clients} clients`;
 }

@@ -1,8 +1,13 @@
+import { OpmasError, type ServingOptions } from '../../index.js';
 import { FAULT_EXAMPLES } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
+import { collect } from '../options/filter-options.js';
+import { parseCount, parseDuration } from '../options/quantity.js';
+import type { Session } from '../session.js';
+import { activityText } from './run-server.js';
 
-/** Options that `replay` and `mock` share, as commander parses them. */
-export interface ServeCommandOptions {
+/** Options that `replay` and `mock` share. */
+export interface ServingCommandOptions {
   port: string;
   host?: string;
   auth: 'jwt' | 'secret' | 'none';
@@ -13,31 +18,65 @@ export interface ServeCommandOptions {
   allowOrigin?: string[];
 }
 
-/** Adds the options that `replay` and `mock` share to a command. */
-export function addServeOptions(command: Command): Command {
-  const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value];
+/** Adds the options of {@link ServingCommandOptions} to a command. */
+export function addServingOptions(command: Command): Command {
   return command
-    .option('-p, --port <n>', 'listen on this port; 0 = any free one', '8000')
-    .option('--host <host>', 'listen on this address (default: 127.0.0.1 and ::1); others than loopback warn')
+    .option('-p, --port <n>', 'port to listen on; 0 is any free port', '8000')
+    .option(
+      '--host <host>',
+      'address to listen on (default: 127.0.0.1 and ::1); other than loopback causes a warning',
+    )
     .addOption(
-      new Option('--auth <mode>', 'valid tokens: any unexpired JWT; HS256 with OPMAS_MOCK_SECRET; anything')
+      new Option(
+        '--auth <mode>',
+        'accept tokens: any unexpired JWT, HS256 signed with OPMAS_MOCK_SECRET, or anything',
+      )
         .choices(['jwt', 'secret', 'none'])
         .default('jwt'),
     )
     .addOption(
-      new Option('--refuse <how>', 'a bad token gets close 4001 after accept, or HTTP 403')
+      new Option('--refuse <how>', 'reject a bad token with close 4001 after accepting, or with HTTP 403')
         .choices(['close', 'http'])
         .default('close'),
     )
     .option(
       '--token-life <t>',
-      'life of all tokens that it issues (default: 1h; 30 days for the token that it prints)',
+      'lifetime of all issued tokens (default: 1h; 30 days for the token that it prints)',
     )
-    .option('--fault <spec>', `a fault on demand, repeatable: ${FAULT_EXAMPLES}`, collect)
-    .option('--seed <n>', 'the same seed gives the same faults (and events of mock)')
+    .option('--fault <spec>', `inject a fault, repeatable: ${FAULT_EXAMPLES}`, collect)
+    .option('--seed <n>', 'repeat the same faults, and for mock the same events')
     .option(
       '--allow-origin <origin>',
-      'a further browser origin, repeatable, or `null` for files; origins of this machine are allowed',
+      'allow a browser origin, repeatable; `null` allows local files; this machine is always allowed',
       collect,
     );
+}
+
+/**
+ * Translates the options for `startMockServer` and `serveRecording`.
+ *
+ * @throws {OpmasError} `USAGE` for an invalid value.
+ */
+export function resolveServing(session: Session, options: ServingCommandOptions): ServingOptions {
+  const { messages } = session.terminal;
+  const { tokenLife } = options;
+  const secret = session.environment.OPMAS_MOCK_SECRET;
+  return {
+    port: parsePort(options.port),
+    ...(options.host === undefined ? {} : { host: options.host }),
+    auth: options.auth,
+    ...(secret ? { secret } : {}),
+    refuse: options.refuse,
+    ...(tokenLife === undefined ? {} : { tokenLifeMs: parseDuration(tokenLife, '--token-life') }),
+    allowOrigins: options.allowOrigin ?? [],
+    faults: options.fault ?? [],
+    ...(options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) }),
+    onActivity: (activity) => messages.say(activityText(activity, messages.palette)),
+  };
+}
+
+function parsePort(text: string): number {
+  const port = parseCount(text, '--port', 0);
+  if (port > 65_535) throw new OpmasError('USAGE', `--port: ${text} is too large; the highest port is 65535`);
+  return port;
 }

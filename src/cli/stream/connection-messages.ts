@@ -1,18 +1,25 @@
-import { closeMeaning, escapeUnsafe, type LifecycleEvent, OpmasError, parseTimestamp } from '../../index.js';
+import {
+  closeMeaning,
+  escapeUnsafe,
+  type LifecycleEvent,
+  OpmasError,
+  parseTimestamp,
+  type StreamSummary,
+} from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Messages } from '../terminal/terminal.js';
 
-/** Says on stderr what happens to the connections: one line for each change. */
-export class LifecycleMessages {
+/** Prints each change of a connection on stderr, one line each. */
+export class ConnectionMessages {
   readonly #messages: Messages;
   readonly #width: number;
-  readonly #several: boolean;
-  readonly #said = new Set<OpmasError>();
+  readonly #hasSeveral: boolean;
+  readonly #printed = new Set<OpmasError>();
 
   constructor(messages: Messages, endpoints: readonly string[]) {
     this.#messages = messages;
     this.#width = Math.max(...endpoints.map((endpoint) => endpoint.length));
-    this.#several = new Set(endpoints).size > 1;
+    this.#hasSeveral = new Set(endpoints).size > 1;
   }
 
   onLifecycle({ endpoint, receivedAt, connection }: LifecycleEvent): void {
@@ -29,30 +36,30 @@ export class LifecycleMessages {
         this.#say(endpoint, yellow(`${refusedText(connection)}, ${retryText(connection.retry_in_ms)}`));
         return;
       case 'closed':
-        // Without another attempt it is the end that was asked for, or an error that is said on its own.
+        // Without another attempt, the command was asked to stop, or an error is printed separately.
         if (connection.retry_in_ms === undefined) return;
         this.#say(endpoint, yellow(`lost: ${closedText(connection)}, ${retryText(connection.retry_in_ms)}`));
         return;
       case 'dropped':
-        this.#sayError(endpoint, `${connection.count} events dropped: nobody took the output`);
+        this.#sayError(endpoint, `${connection.count} events dropped: the output was not read`);
     }
   }
 
-  /** Said at once: the reader of stdout may be stuck for hours. */
+  /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */
   onDropping(endpoint: string): void {
-    this.#sayError(endpoint, 'dropping events: nobody takes the output');
+    this.#sayError(endpoint, 'dropping events: the output is not being read');
   }
 
   onGiveUp(endpoint: string, error: OpmasError): void {
-    if (!this.#several) return;
-    this.#said.add(error);
+    if (!this.#hasSeveral) return;
+    this.#printed.add(error);
     this.#sayError(endpoint, escapeUnsafe(error.message));
   }
 
-  /** The error to end with: why an endpoint was given up is not said twice. */
-  withoutRepetition(error: unknown): unknown {
-    if (!(error instanceof OpmasError) || !this.#said.has(error)) return error;
-    return new OpmasError(error.code, 'no endpoint is left', { hint: error.hint });
+  /** Returns the error to end with; its message is not repeated if it was printed for an endpoint. */
+  finalError(error: unknown): unknown {
+    if (!(error instanceof OpmasError) || !this.#printed.has(error)) return error;
+    return new OpmasError(error.code, 'gave up on all endpoints (see above)', { hint: error.hint });
   }
 
   #say(endpoint: string, text: string): void {
@@ -72,7 +79,7 @@ function openText(gapSince: string | undefined, receivedAt: string): string {
   if (gapSince === undefined) return 'connected';
   const from = parseTimestamp(gapSince) ?? 0;
   const to = parseTimestamp(receivedAt) ?? from;
-  return `back after ${formatDuration(Math.max(0, to - from) / 1000)}: a gap, events in between may be missing`;
+  return `back after ${formatDuration(Math.max(0, to - from) / 1000)}: a gap, events may be missing`;
 }
 
 function refusedText({ status, error }: { status?: number; error?: string }): string {
@@ -87,4 +94,25 @@ function closedText({ code, reason }: { code: number; reason: string }): string 
 
 function retryText(milliseconds: number): string {
   return `retry in ${formatDuration(milliseconds)}`;
+}
+
+/** Formats the summary of a stream: `120 events (devices 80, agents 40) in 3m12s, 1 gap of 12s, 0 dropped`. */
+export function summaryText(summary: StreamSummary): string {
+  const counts = Object.entries(summary.events);
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const byEndpoint = counts.map(([endpoint, count]) => `${endpoint} ${count}`).join(', ');
+  const parts = [
+    `${total} ${total === 1 ? 'event' : 'events'} (${byEndpoint}) in ${formatDuration(summary.durationMs)}`,
+    gapText(summary.gaps),
+  ];
+  if (summary.invalid > 0) parts.push(`${summary.invalid} invalid`);
+  parts.push(`${summary.dropped} dropped`);
+  return parts.join(', ');
+}
+
+function gapText({ count, totalMs }: StreamSummary['gaps']): string {
+  if (count === 0) return 'no gaps';
+  return count === 1
+    ? `1 gap of ${formatDuration(totalMs)}`
+    : `${count} gaps, ${formatDuration(totalMs)} in all`;
 }

@@ -5,19 +5,19 @@ import type { DataOutput } from '../terminal/terminal.js';
 
 const LF = 0x0a;
 
-/** How lines are printed. */
+/** Options for printing lines. */
 export interface PrintOptions {
   format: 'auto' | 'pretty' | 'json';
-  /** Pretty lines are not cut to the width. */
+  /** Pretty: does not cut lines to the width. */
   full?: boolean;
-  /** Pretty lines have times in UTC. */
+  /** Pretty: prints times in UTC. */
   utc?: boolean;
 }
 
-/** Writes batches to stdout, each when the one before has been taken. */
+/** Writes a batch to stdout; resolves when stdout has accepted it. */
 export type LinePrinter = (batch: LineBatch) => Promise<void>;
 
-/** `auto` is pretty on a terminal and NDJSON elsewhere. */
+/** Creates the printer of a format; `auto` is pretty on a terminal and NDJSON elsewhere. */
 export async function createLinePrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
   if (options.format === 'pretty' || (options.format === 'auto' && out.isTerminal)) {
     return createPrettyPrinter(out, options);
@@ -38,7 +38,7 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
   let width = out.columns;
   let renderer = rendererFor(width);
   return async (batch) => {
-    // People resize their windows.
+    // The window was resized.
     if (out.columns !== width) {
       width = out.columns;
       renderer = rendererFor(width);
@@ -64,7 +64,7 @@ async function writeBytes(out: DataOutput, batch: LineBatch): Promise<void> {
   batch.release?.();
 }
 
-/** A terminal gets JSON escapes for what could move its cursor; a pipe gets the bytes that the server sent. */
+/** Escapes control characters for a terminal; pipes and files get the bytes that the server sent. */
 function safeLines(batch: LineBatch): string {
   const lines = batch.bytes.toString().split('\n');
   return lines.map(escapeUnsafeJson).join('\n');

@@ -1,12 +1,18 @@
-import { escapeUnsafe, type SubscribeOptions, subscribe } from '../../index.js';
+import {
+  type ConnectionEvent,
+  escapeUnsafe,
+  type LifecycleEvent,
+  type SubscribeOptions,
+  subscribe,
+} from '../../index.js';
 import type { Session } from '../session.js';
-import { createConnectingSpinner } from './connecting-spinner.js';
-import { LifecycleMessages } from './connection-messages.js';
+import { createLiveLine } from '../terminal/live-line.js';
+import type { Messages } from '../terminal/terminal.js';
+import { ConnectionMessages, summaryText } from './connection-messages.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
-import { summaryText } from './summary-text.js';
 
-/** Prints a live stream to its end: lines on stdout, what happens to the connections on stderr. */
-export async function runTail(
+/** Prints a live stream to its end: lines on stdout, connection changes on stderr. */
+export async function printStream(
   session: Session,
   stream: SubscribeOptions,
   print: PrintOptions & { lifecycle?: boolean },
@@ -14,7 +20,7 @@ export async function runTail(
   const { out, messages } = session.terminal;
   const printLines = await createLinePrinter(out, print);
   const spinner = await createConnectingSpinner(messages);
-  const lifecycle = new LifecycleMessages(messages, stream.endpoints);
+  const connections = new ConnectionMessages(messages, stream.endpoints);
   let hasSummary = false;
   let printing = 0;
   const subscription = subscribe({
@@ -23,15 +29,15 @@ export async function runTail(
     onLifecycle: (event) => {
       hasSummary = true;
       spinner.onLifecycle(event);
-      lifecycle.onLifecycle(event);
+      connections.onLifecycle(event);
     },
-    onDropping: (endpoint) => lifecycle.onDropping(endpoint),
-    onGiveUp: (endpoint, error) => lifecycle.onGiveUp(endpoint, error),
+    onDropping: (endpoint) => connections.onDropping(endpoint),
+    onGiveUp: (endpoint, error) => connections.onGiveUp(endpoint, error),
   });
   const summary = () => messages.palette.dim(escapeUnsafe(summaryText(subscription.summary())));
-  session.lastWords = () => {
+  session.exitMessage = () => {
     const left = subscription.waiting + printing;
-    const loss = `${left} lines were not written: nobody took them from stdout`;
+    const loss = `${left} lines were not written: stdout was not read`;
     return `${summary()}\n${left === 0 ? '' : `${messages.palette.yellow('warning:')} ${loss}\n`}`;
   };
   try {
@@ -42,9 +48,38 @@ export async function runTail(
     }
     hasSummary = true;
   } catch (error) {
-    throw lifecycle.withoutRepetition(error);
+    throw connections.finalError(error);
   } finally {
     spinner.stop();
     if (hasSummary) messages.say(summary());
   }
+}
+
+/** Spinner that turns while an endpoint has no connection. */
+interface ConnectingSpinner {
+  onLifecycle(event: LifecycleEvent): void;
+  stop(): void;
+}
+
+/** Creates the spinner; without a terminal it does nothing. */
+async function createConnectingSpinner(messages: Messages): Promise<ConnectingSpinner> {
+  if (!messages.canShowLive) return { onLifecycle: () => undefined, stop: () => undefined };
+  const line = await createLiveLine(messages);
+  const waiting = new Set<string>();
+  return {
+    onLifecycle({ endpoint, connection }) {
+      if (isConnecting(connection)) waiting.add(endpoint);
+      else waiting.delete(endpoint);
+      if (waiting.size === 0) line.stop();
+      else line.start(`connecting: ${[...waiting].join(', ')}`);
+    },
+    stop: () => line.stop(),
+  };
+}
+
+/** Returns true when an attempt is in progress or scheduled. */
+function isConnecting(connection: ConnectionEvent): boolean {
+  return (
+    connection.state === 'connecting' || ('retry_in_ms' in connection && connection.retry_in_ms !== undefined)
+  );
 }

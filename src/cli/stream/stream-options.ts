@@ -1,8 +1,15 @@
+import { compileFilter, escapeUnsafe, OpmasError, type SubscribeOptions } from '../../index.js';
+import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
-import { addFilterOptions, type FilterCommandOptions } from '../options/filter-options.js';
+import { resolveConnection } from '../connection/connection.js';
+import { addEndpoints, endpointsOf } from '../options/endpoints.js';
+import { addFilterOptions, type FilterCommandOptions, filterOptionsOf } from '../options/filter-options.js';
+import { parseCount, parseDuration, parseSize } from '../options/quantity.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/token-options.js';
+import type { Session } from '../session.js';
+import { version } from '../version.js';
 
-/** What commander makes of the options that `tail` and `record` share. */
+/** Options that `tail` and `record` share. */
 export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions {
   count?: string;
   duration?: string;
@@ -18,32 +25,97 @@ export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions
   maxBuffer: string;
 }
 
-/** Puts the endpoints and the options that `tail` and `record` share on a command. */
+/** Adds the endpoints and the options of {@link StreamCommandOptions} to a command. */
 export function addStreamOptions(command: Command): Command {
-  command.argument(
-    '[endpoint...]',
-    'devices, agents, rules, system, or a path that begins with /; all four when none is named',
-  );
-  addFilterOptions(command)
-    .option('-n, --count <n>', 'stop after N kept events')
+  addFilterOptions(addEndpoints(command))
+    .option('-n, --count <n>', 'stop after N matching events')
     .option('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h')
-    .option('--exit-on-close', "a server's normal close (1000) ends that endpoint")
-    .option('--no-reconnect', 'the first end of a connection ends that endpoint')
+    .option('--exit-on-close', 'stop an endpoint when the server closes it normally (1000)')
+    .option('--no-reconnect', 'stop an endpoint when its connection ends for any reason')
     .option(
       '--retries <n>',
-      'give up after N failed attempts in a row, or `forever` (default: 5 before the first open, 2 where trying again hardly helps; then forever)',
+      'give up after N failed attempts in a row, or `forever` (default: 5 before the first connection; 2 for errors that rarely go away; then forever)',
     )
-    .option('--retry-delay <t>', 'first wait before another attempt; it doubles', '1s')
+    .option('--retry-delay <t>', 'first wait before a new attempt; each wait doubles', '1s')
     .option('--retry-max <t>', 'longest wait', '30s')
-    .option('--connect-timeout <t>', 'limit of an attempt, from TCP to the upgrade', '10s')
-    .addOption(new Option('--heartbeat <t>', "time between the API's ping messages").default('30s'))
+    .option('--connect-timeout <t>', 'limit for one attempt, from TCP to the WebSocket upgrade', '10s')
+    .addOption(new Option('--heartbeat <t>', "interval of the API's ping messages").default('30s'))
     .option('--no-heartbeat', 'send no ping messages')
-    .option('--dead-after <t>', 'no byte from the server for so long = the link is dead', '25s')
+    .option('--dead-after <t>', 'reconnect when the server has sent nothing for this long', '25s')
     .option(
       '--max-message <size>',
-      'a larger message ends the connection; up to 256MiB, for record 48MiB',
+      'close the connection on a larger message; at most 256MiB, for record 48MiB',
       '16MiB',
     )
-    .option('--max-buffer <size>', 'memory for output that is not taken yet', '64MiB');
+    .option('--max-buffer <size>', 'buffer limit for a slow reader', '64MiB');
   return addTrustOptions(addTokenOptions(command));
+}
+
+/**
+ * Translates the options for `subscribe`, and prints warnings before anything connects.
+ *
+ * @throws {OpmasError} `USAGE` when an option, an endpoint, a filter or the configuration is wrong.
+ */
+export async function resolveStream(
+  session: Session,
+  endpoints: readonly string[],
+  options: StreamCommandOptions,
+): Promise<SubscribeOptions> {
+  const filterOptions = filterOptionsOf(options);
+  const hasFilter = Object.values(filterOptions).some((value) => value !== undefined);
+  const filter = hasFilter ? await compileFilter(filterOptions) : undefined;
+  const fixed = {
+    endpoints: endpointsOf(endpoints),
+    ...(filter === undefined ? {} : { filter }),
+    ...limitsOf(options),
+    retry: retryOf(options),
+    signal: session.stop,
+    recorder: `opmas-ws/${version}`,
+  };
+  const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
+  for (const warning of [...(filter?.hints ?? []), ...warnings]) {
+    session.terminal.messages.warn(escapeUnsafe(warning));
+  }
+  return { ...fixed, url, token, insecure, ...(ca === undefined ? {} : { ca }) };
+}
+
+function limitsOf(options: StreamCommandOptions) {
+  const { heartbeat } = options;
+  const maxMessageBytes = parseSize(options.maxMessage, '--max-message');
+  if (maxMessageBytes < 1 || maxMessageBytes > LARGEST_MESSAGE_LIMIT) {
+    throw new OpmasError('USAGE', '--max-message must be between 1B and 256MiB');
+  }
+  return {
+    maxMessageBytes,
+    maxBufferBytes: positive(parseSize(options.maxBuffer, '--max-buffer'), '--max-buffer'),
+    connectTimeoutMs: positiveDuration(options.connectTimeout, '--connect-timeout'),
+    deadAfterMs: positiveDuration(options.deadAfter, '--dead-after'),
+    heartbeatMs: heartbeat === false ? (false as const) : positiveDuration(heartbeat, '--heartbeat'),
+    ...(options.count === undefined ? {} : { count: parseCount(options.count, '--count') }),
+    ...(options.duration === undefined ? {} : { durationMs: parseDuration(options.duration, '--duration') }),
+  };
+}
+
+function retryOf(options: StreamCommandOptions) {
+  const { retries, reconnect } = options;
+  return {
+    retryDelayMs: positiveDuration(options.retryDelay, '--retry-delay'),
+    retryMaxMs: positiveDuration(options.retryMax, '--retry-max'),
+    reconnect,
+    exitOnClose: options.exitOnClose === true,
+    ...(retries === undefined ? {} : { retries: parseRetries(retries) }),
+  };
+}
+
+function parseRetries(text: string): number {
+  return text === 'forever' ? Number.POSITIVE_INFINITY : parseCount(text, '--retries');
+}
+
+function positiveDuration(text: string, name: string): number {
+  return positive(parseDuration(text, name), name);
+}
+
+function positive(value: number, name: string): number {
+  if (value >= 1) return value;
+  throw new OpmasError('USAGE', `${name} must not be zero`);
 }

@@ -4,24 +4,24 @@ import { Writable } from 'node:stream';
 import type { WriteStream } from 'node:tty';
 import type { OutputStream, OutputStreams } from './terminal.js';
 
-/** What a stopped terminal has not taken is kept up to here; more is not shown. */
+/** Buffer limit for a stopped terminal; further output is discarded. */
 const MAX_PENDING_BYTES = 1024 * 1024;
 
 /**
- * stdout and stderr for a command whose work must go on while the terminal is stopped (Ctrl-S, a hung tmux): Node
- * writes to terminals synchronously, so that the whole process would wait. What is no terminal stays as it is.
+ * Returns stdout and stderr for a command that must continue while the terminal is stopped (Ctrl-S, a hung tmux):
+ * Node writes to terminals synchronously, so the whole process would wait. Pipes and files are returned unchanged.
  */
-export function patientStreams(): OutputStreams {
+export function asyncTerminalStreams(): OutputStreams {
   const { stdout, stderr } = process;
-  const messages = stderr.isTTY ? new PatientTerminal(2, stderr) : stderr;
-  // One terminal gets one stream, or the live line and the data would run into each other.
+  const messages = stderr.isTTY ? new AsyncTerminalStream(2, stderr) : stderr;
+  // One terminal gets one stream, so that the live line and the data do not overlap.
   const isSame = stdout.isTTY && stderr.isTTY && fstatSync(1).rdev === fstatSync(2).rdev;
   if (isSame) return { stdout: messages, stderr: messages };
-  return { stdout: stdout.isTTY ? new PatientTerminal(1, stdout) : stdout, stderr: messages };
+  return { stdout: stdout.isTTY ? new AsyncTerminalStream(1, stdout) : stdout, stderr: messages };
 }
 
-/** A terminal that is written to in another thread. */
-class PatientTerminal extends Writable implements OutputStream {
+/** Writes to a terminal in another thread. */
+class AsyncTerminalStream extends Writable implements OutputStream {
   readonly isTTY = true;
   readonly #descriptor: number;
   readonly #terminal: WriteStream;
@@ -41,7 +41,7 @@ class PatientTerminal extends Writable implements OutputStream {
     return this.#terminal.rows;
   }
 
-  // ora moves the cursor by these.
+  // ora needs these to move the cursor.
   cursorTo(x: number, y?: number): boolean {
     return cursorTo(this, x, y);
   }
@@ -54,7 +54,7 @@ class PatientTerminal extends Writable implements OutputStream {
     return clearLine(this, direction);
   }
 
-  /** Drops what comes when too much is waiting: the live line is drawn many times a minute. */
+  /** Discards output above the limit, because the live line is drawn many times a minute. */
   override write(chunk: unknown, ...rest: unknown[]): boolean {
     if (this.writableLength <= MAX_PENDING_BYTES) {
       return (super.write as (...all: unknown[]) => boolean).call(this, chunk, ...rest);

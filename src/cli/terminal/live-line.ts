@@ -1,30 +1,30 @@
 import type { Ora } from 'ora';
 import type { Messages } from './terminal.js';
 
-/** Its sign, a blank, and the last column, in which some terminals would wrap. */
+/** Columns for the spinner, a space, and the last column, after which some terminals wrap. */
 const SPINNER_COLUMNS = 3;
 
-/** A line below the messages that is drawn again and again. Call it only where `messages.canShowLive`. */
-export async function createLiveSpinner(
+/** Creates a line below the messages that is redrawn in place. Requires `messages.canShowLive`. */
+export async function createLiveLine(
   { palette, stream }: Messages,
   color: 'cyan' | 'red' = 'cyan',
 ): Promise<Ora> {
-  // Late, for ora takes longer to load than all the rest.
+  // Imported late, because ora takes longer to load than everything else.
   const { default: ora } = await import('ora');
   return ora({
     stream,
-    // Whether there can be a live line is decided already.
+    // `canShowLive` has decided this already.
     isEnabled: true,
-    // Else it would put the terminal of stdin into another mode.
+    // Otherwise ora would change the mode of the terminal on stdin.
     discardStdin: false,
-    // Whoever stops or kills the program while it is hidden would have a shell without a cursor.
+    // A stopped or killed program would leave the shell without a cursor.
     hideCursor: false,
-    // ora knows neither NO_COLOR nor our option.
+    // ora knows neither NO_COLOR nor --color.
     color: palette.enabled ? color : false,
   });
 }
 
-/** How many columns there are for its text. */
-export function spinnerTextWidth({ stream }: Messages): number {
+/** Returns the number of columns for the text of a live line. */
+export function liveTextWidth({ stream }: Messages): number {
   return Math.max(stream.columns - SPINNER_COLUMNS, 0);
 }

@@ -1,8 +1,8 @@
 type Paint = (text: string) => string;
 
-/** The colours that we use, for one stream. */
+/** The colors of one stream. */
 export interface Palette {
-  /** Whether anything is coloured at all. */
+  /** False when the stream has no colors. */
   readonly enabled: boolean;
   readonly red: Paint;
   readonly yellow: Paint;
@@ -14,7 +14,7 @@ export interface Palette {
 
 const plain: Paint = (text) => text;
 
-/** Colours for a stream that shall have none. */
+/** Palette of a stream without colors. */
 export const noColors: Palette = {
   enabled: false,
   red: plain,
@@ -26,8 +26,8 @@ export const noColors: Palette = {
 };
 
 /**
- * Whether a stream gets colours: the option wins, then `NO_COLOR` (not empty), `FORCE_COLOR`, `TERM=dumb`, then
- * whether it is a terminal.
+ * Decides if a stream has colors: by the option, then `NO_COLOR` (not empty), `FORCE_COLOR`, `TERM=dumb`, and finally
+ * by whether it is a terminal.
  */
 export function wantsColor(
   isTerminal: boolean,
@@ -42,15 +42,15 @@ export function wantsColor(
   return isTerminal;
 }
 
-/** The colours of a stream. chalk is loaded only when there are some. */
+/** Creates the palette of a stream. chalk is loaded only for a stream with colors. */
 export async function paletteFor(
   stream: { isTTY?: boolean },
   when: 'auto' | 'always' | 'never',
-  environment: NodeJS.ProcessEnv = process.env,
+  environment: NodeJS.ProcessEnv,
 ): Promise<Palette> {
   if (!wantsColor(stream.isTTY === true, when, environment)) return noColors;
   const { Chalk } = await import('chalk');
-  // The level is fixed because chalk's own guess knows neither NO_COLOR nor which stream is meant.
+  // The level is fixed: chalk's own detection knows neither NO_COLOR nor the stream.
   const chalk = new Chalk({ level: 1 });
   return {
     enabled: true,

@@ -1,32 +1,33 @@
+import { escapeUnsafe, type ReadProblem } from '../../index.js';
 import { formatSize } from '../options/quantity.js';
-import { createLiveSpinner, spinnerTextWidth } from './live-line.js';
+import { createLiveLine, liveTextWidth } from './live-line.js';
 import type { Messages } from './terminal.js';
 
-/** The bar that shows how far a long reading is. */
+/** Progress bar for a long read. */
 export interface Progress {
-  /** So many bytes more were read. */
+  /** Adds bytes that were read. */
   advance(bytes: number): void;
   end(): void;
 }
 
-/** What is read faster than anybody can look needs no bar. */
+/** Smaller recordings are read too fast for a bar. */
 const LEAST_BYTES = 64 * 1024 * 1024;
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
 
-/** Shows a bar on a terminal when there is much to read. */
+/** Shows a bar on a terminal when the recordings are large. @param total Bytes; `undefined` shows no bar. */
 export async function showProgress(messages: Messages, total: number | undefined): Promise<Progress> {
   if (!messages.canShowLive || total === undefined || total < LEAST_BYTES) {
     return { advance: () => undefined, end: () => undefined };
   }
-  const spinner = await createLiveSpinner(messages);
+  const line = await createLiveLine(messages);
   const startedAt = performance.now();
   let read = 0;
   const draw = () => {
-    spinner.text = barText(read, total, performance.now() - startedAt).slice(0, spinnerTextWidth(messages));
+    line.text = barText(read, total, performance.now() - startedAt).slice(0, liveTextWidth(messages));
   };
   draw();
-  spinner.start();
+  line.start();
   const timer = setInterval(draw, REDRAW_MS);
   return {
     advance: (bytes) => {
@@ -34,7 +35,7 @@ export async function showProgress(messages: Messages, total: number | undefined
     },
     end: () => {
       clearInterval(timer);
-      spinner.stop();
+      line.stop();
     },
   };
 }
@@ -45,4 +46,29 @@ function barText(read: number, total: number, milliseconds: number): string {
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
   const speed = formatSize((read * 1000) / Math.max(1, milliseconds));
   return `${bar} ${Math.floor(share * 100)}%  ${formatSize(read)} of ${formatSize(total)}, ${speed}/s`;
+}
+
+/** Problems that are printed one by one; further problems are only counted. */
+const MAX_SHOWN = 10;
+
+/** Prints the problems of a recording without flooding the terminal. */
+export class ProblemMessages {
+  readonly #messages: Messages;
+  #count = 0;
+
+  constructor(messages: Messages) {
+    this.#messages = messages;
+  }
+
+  /** Prints one problem; pass it as `onProblem`. */
+  readonly onProblem = ({ message }: ReadProblem): void => {
+    this.#count++;
+    if (this.#count <= MAX_SHOWN) this.#messages.warn(escapeUnsafe(message));
+  };
+
+  /** Prints how many problems were not shown. */
+  end(): void {
+    const left = this.#count - MAX_SHOWN;
+    if (left > 0) this.#messages.warn(`… and ${left} more ${left === 1 ? 'problem' : 'problems'}`);
+  }
 }

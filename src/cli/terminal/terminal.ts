@@ -1,14 +1,14 @@
 import { escapeUnsafe, OpmasError } from '../../index.js';
-import type { GlobalOptions } from '../session.js';
+import type { GlobalOptions } from '../options/global-options.js';
 import { type Palette, paletteFor } from './palette.js';
 
-/** stdout (data) and stderr (everything else), each with its own colours. */
+/** stdout (data) and stderr (everything else), each with its own colors. */
 export interface Terminal {
   readonly out: DataOutput;
   readonly messages: Messages;
 }
 
-/** What is needed of `process.stdout` and `process.stderr`. */
+/** The parts of `process.stdout` and `process.stderr` that we use. */
 export interface OutputStream extends NodeJS.WritableStream {
   readonly isTTY?: boolean;
   readonly columns: number;
@@ -19,26 +19,28 @@ export interface OutputStreams {
   stderr: OutputStream;
 }
 
-/** Decides colours for each stream by itself and opens both. */
+/** Opens both streams and chooses colors for each. */
 export async function openTerminal(
   options: Pick<GlobalOptions, 'color' | 'quiet' | 'debug'>,
+  environment: NodeJS.ProcessEnv,
   { stdout, stderr }: OutputStreams = process,
 ): Promise<Terminal> {
-  const out = new DataOutput(stdout, await paletteFor(stdout, options.color));
-  const messages = new Messages(stderr, await paletteFor(stderr, options.color), {
+  const out = new DataOutput(stdout, await paletteFor(stdout, options.color, environment));
+  const messages = new Messages(stderr, await paletteFor(stderr, options.color, environment), {
+    isPlain: Boolean(environment.CI) || environment.TERM === 'dumb',
     quiet: options.quiet === true,
     debug: options.debug === true,
   });
   return { out, messages };
 }
 
-/** stdout. One write at a time: await each {@link write}, so that a slow reader holds up whoever writes. */
+/** Writes data to stdout. Await each {@link write} before the next one, so that a slow reader slows the writer. */
 export class DataOutput {
   readonly palette: Palette;
   readonly isTerminal: boolean;
-  /** Called once when the reader has gone (`| head -1`): a normal end. */
+  /** Called once when the reader closes the pipe (`| head -1`), which is a normal end, or stdout fails. */
   onClosed: () => void = () => undefined;
-  /** Why stdout can't be written, other than that the reader has gone. */
+  /** Error of stdout, other than a closed pipe. */
   failure: OpmasError | undefined;
   #closed = false;
   #pending: Promise<void> = Promise.resolve();
@@ -51,20 +53,20 @@ export class DataOutput {
     stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(error));
   }
 
-  /** Whether the reader has gone; writes are dropped from then on. */
+  /** True after the reader has closed the pipe; writes are then discarded. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Width in columns; 80 when stdout is no terminal or has no size. */
+  /** Width in columns; 80 when stdout is not a terminal or has no size. */
   get columns(): number {
     return this.#stream.columns > 0 ? this.#stream.columns : 80;
   }
 
   /**
-   * Writes and waits until the stream has taken it.
+   * Writes, and resolves when the stream has accepted the data.
    *
-   * @throws {OpmasError} `LOCAL` when it can't be written: disk full, input/output error.
+   * @throws {OpmasError} `LOCAL` when stdout fails: disk full, input/output error.
    */
   write(data: Buffer | string): Promise<void> {
     if (this.#closed) return Promise.resolve();
@@ -79,7 +81,7 @@ export class DataOutput {
     return written;
   }
 
-  /** Resolves when the last write has been taken. */
+  /** Resolves when the stream has accepted the last write. */
   flushed(): Promise<void> {
     return this.#pending;
   }
@@ -89,79 +91,80 @@ export class DataOutput {
     if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') {
       this.#closed = true;
     } else {
-      this.failure = new OpmasError('LOCAL', `stdout cannot be written: ${error.message}`, { cause: error });
+      this.failure = new OpmasError('LOCAL', `cannot write to stdout: ${error.message}`, { cause: error });
     }
     this.onClosed();
   }
 }
 
-/** stderr: one line for each thing worth saying. */
+/** Writes messages to stderr, one line each. Repeated lines are folded. */
 export class Messages {
   readonly palette: Palette;
   readonly isTerminal: boolean;
   readonly #stream: OutputStream;
+  readonly #isPlain: boolean;
   readonly #quiet: boolean;
   readonly #debug: boolean;
   #last: string | undefined;
   #repeated = 0;
 
-  constructor(stream: OutputStream, palette: Palette, options: { quiet: boolean; debug: boolean }) {
+  /** @param options.isPlain Shows no live line, even on a terminal. */
+  constructor(
+    stream: OutputStream,
+    palette: Palette,
+    options: { isPlain: boolean; quiet: boolean; debug: boolean },
+  ) {
     this.#stream = stream;
     this.palette = palette;
     this.isTerminal = stream.isTTY === true;
+    this.#isPlain = options.isPlain;
     this.#quiet = options.quiet;
     this.#debug = options.debug;
-    // Whoever closed stderr does not want to hear; the data goes on.
+    // A closed stderr must not stop the data.
     stream.on('error', () => undefined);
   }
 
-  /** Whether a live line can be shown: a terminal of known size that can move its cursor, and nobody asked for quiet. */
+  /** True when a live line can be shown: a terminal of known size that can move its cursor, without `--quiet`. */
   get canShowLive(): boolean {
-    return (
-      this.isTerminal &&
-      this.#stream.columns > 0 &&
-      !this.#quiet &&
-      !process.env.CI &&
-      process.env.TERM !== 'dumb'
-    );
+    return this.isTerminal && this.#stream.columns > 0 && !this.#quiet && !this.#isPlain;
   }
 
-  /** Whether nothing but errors is shown. */
+  /** True with `--quiet`: only errors are shown. */
   get isQuiet(): boolean {
     return this.#quiet;
   }
 
-  /** The stream, for what draws a live line. */
+  /** The stream, for drawing a live line. */
   get stream(): OutputStream {
     return this.#stream;
   }
 
-  /** What people like to know; silent with `--quiet`. `text` may hold our own colours, so escape what is foreign. */
+  /** Prints information; silent with `--quiet`. Escape foreign parts first: `text` may contain our own colors. */
   say(text: string): void {
     if (!this.#quiet) this.#print(text);
   }
 
-  /** What people must know though the work goes on; silent with `--quiet`. */
+  /** Prints a warning; silent with `--quiet`. */
   warn(text: string): void {
     this.say(`${this.palette.yellow('warning:')} ${text}`);
   }
 
-  /** What is lost, or has failed, though the work goes on; shown with `--quiet`, too. */
+  /** Prints a loss or a failure after which the work continues; shown with `--quiet` too. */
   error(text: string): void {
     this.#print(text);
   }
 
-  /** Shown with `--debug` only. */
+  /** Prints details, with `--debug` only. */
   debug(text: string): void {
     if (this.#debug) this.#print(this.palette.dim(`debug: ${escapeUnsafe(text)}`));
   }
 
-  /** Writes what was folded. */
+  /** Prints how often the last line was repeated. */
   end(): void {
     this.#unfold();
   }
 
-  /** Resolves when the stream has taken all that was written. */
+  /** Resolves when the stream has accepted everything. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {
       this.#stream.write('', () => resolve());
@@ -182,8 +185,7 @@ export class Messages {
     const times = this.#repeated;
     this.#repeated = 0;
     this.#last = undefined;
-    if (times > 0)
-      this.#write(this.palette.dim(`  (the same ${times === 1 ? 'once' : `${times} times`} more)`));
+    if (times > 0) this.#write(this.palette.dim(`  (repeated ${times === 1 ? 'once' : `${times} times`})`));
   }
 
   #write(text: string): void {

@@ -1,61 +1,84 @@
+import type { Command } from 'commander';
 import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
 import { accountOf, askApi, cleanToken, refusalCause, relativeTime } from '../../../internal.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { type ChosenServer, chooseServer } from '../../connection/server.js';
 import { sourcesBeforeStore } from '../../connection/token-source.js';
-import type { TrustOptions } from '../../options/token-options.js';
-import type { Session } from '../../session.js';
+import { addTrustOptions, rejectedTokenOption, type TrustOptions } from '../../options/token-options.js';
+import { runCommand, type Session } from '../../session.js';
 import { Prompt } from './prompt.js';
 
-export interface LoginOptions extends TrustOptions {
+/** Options of `auth login`. */
+interface LoginOptions extends TrustOptions {
   username?: string;
   passwordStdin?: boolean;
   withToken?: boolean;
 }
 
-/** Credentials, and whether the server has taken them. */
+/** Credentials, and if the server has accepted them. */
 type ObtainedToken = Credentials & { isChecked: boolean };
 
-/** How long a server may take to say whether it takes a token. */
+/** Limit for the server to check a token. */
 const CHECK_LIMIT_MS = 3000;
 /** Far above any password or token. */
 const MAX_INPUT_BYTES = 64 * 1024;
 
-/** `auth login`: gets credentials and stores them. What was stored before stays until then. */
-export async function runLogin(session: Session, options: LoginOptions): Promise<void> {
+const HELP = `
+The token is stored in the system keychain; if that does not work, in a file that only you can read.
+OPMAS_KEYCHAIN=off skips the keychain.
+
+Examples:
+  $ opmas-ws auth login                                            asks for user and password
+  $ opmas-ws auth login --username admin --password-stdin < secret  for scripts
+  $ opmas-ws auth login --with-token < token.txt                   store a token that you have`;
+
+/** Configures `auth login`. */
+export function configureLogin(command: Command): void {
+  addTrustOptions(command)
+    .description('log in to a server and store the token')
+    .option('--username <name>', 'the user; asked for if missing')
+    .option('--password-stdin', 'read the password from stdin')
+    .option('--with-token', 'store a token from stdin instead of logging in')
+    .addOption(rejectedTokenOption())
+    .addHelpText('after', HELP)
+    .action((options: LoginOptions) => runCommand(command, (session) => runLogin(session, options)));
+}
+
+/** Gets credentials and stores them; an earlier login is kept until then. */
+async function runLogin(session: Session, options: LoginOptions): Promise<void> {
   const { messages } = session.terminal;
   checkOptions(options);
-  const server = await chooseServer(session.globals, options, process.env);
+  const server = await chooseServer(session.globals, options, session.environment);
   for (const warning of server.warnings) messages.warn(escapeUnsafe(warning));
   const obtained = await obtain(session, server, options).catch((error: unknown) => {
-    // Whoever interrupts a login does not want to hear that it was interrupted.
+    // The user who interrupts a login needs no error about it.
     if (session.stop.aborted) return undefined;
     throw error;
   });
   if (obtained === undefined || session.stop.aborted) return;
   const { isChecked, ...credentials } = obtained;
   const place = await keep(session, server, credentials);
-  messages.say(`${describe(server, credentials, isChecked)}\nThe token is in ${escapeUnsafe(place)}.`);
-  for (const source of sourcesBeforeStore(server, process.env)) {
-    messages.warn(`${escapeUnsafe(source)} comes before this login and hides it`);
+  messages.say(`${describe(server, credentials, isChecked)}\nThe token is stored in ${escapeUnsafe(place)}.`);
+  for (const source of sourcesBeforeStore(server, session.environment)) {
+    messages.warn(`${escapeUnsafe(source)} takes precedence over this login`);
   }
 }
 
 function checkOptions({ username, passwordStdin, withToken }: LoginOptions): void {
   if (withToken && (passwordStdin || username !== undefined)) {
-    throw new OpmasError('USAGE', '--with-token takes neither --username nor --password-stdin');
+    throw new OpmasError('USAGE', '--with-token cannot be combined with --username or --password-stdin');
   }
   if (passwordStdin && username === undefined) {
     throw new OpmasError('USAGE', '--password-stdin needs --username');
   }
   if (username === '') throw new OpmasError('USAGE', '--username is empty');
   if (withToken || passwordStdin || process.stdin.isTTY) return;
-  throw new OpmasError('USAGE', 'there is no terminal to ask for a password', {
-    hint: 'Use --username NAME --password-stdin, or --with-token; for a script OPMAS_TOKEN_FILE may do.',
+  throw new OpmasError('USAGE', 'no terminal to ask for a password', {
+    hint: 'Use --username NAME --password-stdin, or --with-token; a script may also set OPMAS_TOKEN_FILE.',
   });
 }
 
-/** @returns `undefined` when the user gave up. */
+/** @returns `undefined` when the user stops. */
 async function obtain(
   session: Session,
   server: ChosenServer,
@@ -71,7 +94,7 @@ async function obtain(
   return { ...(await login(access, answers.username, answers.password)), isChecked: true };
 }
 
-/** Takes a token that was handed in, unless the server says that it does not. */
+/** Accepts a token from stdin unless the server rejects it. */
 async function checked(session: Session, server: ChosenServer, token: string): Promise<ObtainedToken> {
   const { url: base, ca, insecure } = server;
   const answer = await askApi({
@@ -88,7 +111,7 @@ async function checked(session: Session, server: ChosenServer, token: string): P
   if (cause === 'token') {
     const old = expiresAtMs !== undefined && expiresAtMs <= Date.now();
     const why = old ? `: it expired ${relativeTime(expiresAtMs, Date.now())}` : '';
-    throw new OpmasError('AUTH', `${displayUrl(base)} refuses this token${why}; nothing was stored`, {
+    throw new OpmasError('AUTH', `${displayUrl(base)} rejected this token${why}; nothing was stored`, {
       hint: 'Get another token, or log in with user and password: opmas-ws auth login',
     });
   }
@@ -119,7 +142,7 @@ async function readStdin(): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** A password may begin or end with blanks; only the line end that `echo` adds is not part of it. */
+/** Removes the line end that `echo` adds; spaces belong to the password. */
 function passwordIn(input: Buffer): string {
   const password = input.toString('utf8').replace(/\r?\n$/, '');
   if (password === '') throw new OpmasError('USAGE', 'the password on stdin is empty');
@@ -129,7 +152,7 @@ function passwordIn(input: Buffer): string {
 
 function keep(session: Session, server: ChosenServer, credentials: Credentials): Promise<string> {
   const { messages } = session.terminal;
-  const store = openCredentialStore(process.env, {
+  const store = openCredentialStore(session.environment, {
     interactive: process.stdin.isTTY === true && messages.isTerminal,
     onNotice: (text) => messages.warn(escapeUnsafe(text)),
     signal: session.stop,
@@ -149,6 +172,6 @@ function describe(
     expiresAtMs === undefined ? '' : ` It expires ${relativeTime(expiresAtMs, Date.now())}${renewed}.`;
   const where = displayUrl(server.url);
   if (!isChecked)
-    return `Token for ${where}${who} stored, not checked: the server did not say whether it takes it.${until}`;
+    return `Token for ${where}${who} stored but not checked: the server gave no answer about it.${until}`;
   return `Logged in to ${where}${who}.${until}`;
 }

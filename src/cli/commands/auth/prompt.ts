@@ -3,7 +3,7 @@ import type { ReadStream } from 'node:tty';
 export interface PromptOptions {
   input: ReadStream;
   output: NodeJS.WritableStream;
-  /** Ends the question. */
+  /** Ends the prompt. */
   signal: AbortSignal;
 }
 
@@ -15,13 +15,13 @@ const LINE_END = /[\r\n]/;
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
- * Asks questions on a terminal. The terminal echoes nothing from before the first question until it is disposed of, so that
- * what is typed or pasted ahead is not shown either; the echo comes back whatever ends the process.
+ * Asks questions on a terminal. Turns the terminal's echo off until it is disposed of, so that text typed ahead of a
+ * question is not shown either. The echo is restored however the process ends.
  */
 export class Prompt implements Disposable {
   readonly #options: PromptOptions;
   readonly #restore: () => void;
-  /** What was typed or pasted ahead of the next question. */
+  /** Text that was typed ahead of the next question. */
   #ahead = '';
   #onText: (text: string) => void = (text) => {
     this.#ahead += text;
@@ -46,7 +46,7 @@ export class Prompt implements Disposable {
     signal.addEventListener('abort', end, { once: true });
   }
 
-  /** @returns The answer; `undefined` when it was stopped, or the input ended before anything was typed. */
+  /** @returns The answer; `undefined` when stopped, or when the input ends before any text. */
   async ask(question: string, { hidden = false } = {}): Promise<string | undefined> {
     const { output } = this.#options;
     if (this.#ended) return undefined;
@@ -90,7 +90,7 @@ export class Prompt implements Disposable {
   }
 }
 
-/** In raw mode the terminal sends no signal, so it is passed on to whoever handles it. */
+/** Sends the signal to its handlers: in raw mode the terminal does not. */
 function interrupt(onEnd: () => void): void {
   process.emit('SIGINT', 'SIGINT');
   onEnd();
@@ -102,7 +102,7 @@ function edit(line: string, character: string): string {
   return CONTROL.test(character) ? line : line + character;
 }
 
-/** What makes the terminal show the line after an edit. */
+/** Returns the text that updates the terminal after an edit. */
 function echo(before: string, after: string): string {
   if (after.length >= before.length) return after.slice(before.length);
   return '\b \b'.repeat([...before].length - [...after].length);

@@ -1,44 +1,60 @@
+import type { Command } from 'commander';
 import { displayUrl, escapeUnsafe, readClaims, StoredToken, type TokenProvider } from '../../../index.js';
 import { accountOf, escapeUnsafeJson, relativeTime } from '../../../internal.js';
+import { type Connection, resolveConnection } from '../../connection/connection.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
-import { resolveConnection } from '../../connection/resolve-connection.js';
-import type { Connection, TokenOptions } from '../../options/token-options.js';
-import type { Session } from '../../session.js';
+import { exitCodeOf } from '../../exit.js';
+import { addTokenOptions, addTrustOptions, type TokenOptions } from '../../options/token-options.js';
+import { runCommand, type Session } from '../../session.js';
 
-export interface StatusOptions extends TokenOptions {
+/** Options of `auth status`. */
+interface StatusOptions extends TokenOptions {
   json?: boolean;
 }
 
-/** What is known of the token in use. */
+/** State of the token in use. */
 interface TokenState {
   present: boolean;
-  /** Where it is, or who gives it. */
+  /** Place or source of the token. */
   place: string | undefined;
   user: string | undefined;
   expiresAtMs: number | undefined;
   renewable: boolean;
-  /** Why there may be one all the same. */
+  /** Reason why a token may exist although none was found. */
   note: string | undefined;
 }
 
-/** No token, or one that has expired: the same code as a refusal. */
-const NOT_AUTHENTICATED = 3;
+const HELP = `
+Exits with 3 when there is no token, or it has expired.
 
-/** `auth status`: says which token is used. It asks no server. */
-export async function runStatus(session: Session, options: StatusOptions): Promise<void> {
+Examples:
+  $ opmas-ws auth status
+  $ opmas-ws auth status --json | jq -r .expires_at`;
+
+/** Configures `auth status`. */
+export function configureStatus(command: Command): void {
+  addTrustOptions(addTokenOptions(command))
+    .description('show the token in use, its expiry and its place')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', HELP)
+    .action((options: StatusOptions) => runCommand(command, (session) => showStatus(session, options)));
+}
+
+/** Shows the token in use, without a request to the server. */
+async function showStatus(session: Session, options: StatusOptions): Promise<void> {
   const connection = await resolveConnection(session, { ...options, plaintext: true });
   for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
-  const state = await stateOf(connection);
+  const state = await stateOf(connection, session.environment);
   const now = Date.now();
   const expired = state.expiresAtMs !== undefined && state.expiresAtMs <= now;
   const { out } = session.terminal;
   const text = options.json ? asJson(connection, state, expired) : asText(connection, state, expired, now);
   await out.write(out.isTerminal ? text.split('\n').map(escapeUnsafe).join('\n') : text);
-  if (!state.present || expired) session.exitCode = NOT_AUTHENTICATED;
+  if (!state.present || expired) session.exitCode = exitCodeOf('AUTH');
 }
 
-async function stateOf({ token, url }: Connection): Promise<TokenState> {
-  if (token instanceof StoredToken) return storedState(url);
+async function stateOf({ token, url }: Connection, environment: NodeJS.ProcessEnv): Promise<TokenState> {
+  if (token instanceof StoredToken) return storedState(url, environment);
   const text = await token.token();
   const { subject, expiresAtMs } = readClaims(text ?? '');
   return {
@@ -52,14 +68,14 @@ async function stateOf({ token, url }: Connection): Promise<TokenState> {
 }
 
 function noteOf(usesKeychain: boolean, problem: string | undefined): string {
-  if (!usesKeychain) return 'no file keeps one, and OPMAS_KEYCHAIN says not to ask the keychain';
+  if (!usesKeychain) return 'no file contains one, and OPMAS_KEYCHAIN turns the keychain off';
   return problem === undefined
     ? 'nothing is stored, or the keychain is locked'
-    : `no file keeps one, and the keychain cannot be used: ${problem}`;
+    : `no file contains one, and the keychain does not work: ${problem}`;
 }
 
-async function storedState(url: URL): Promise<TokenState> {
-  const store = openCredentialStore(process.env);
+async function storedState(url: URL, environment: NodeJS.ProcessEnv): Promise<TokenState> {
+  const store = openCredentialStore(environment);
   const stored = await store.get(accountOf(url));
   if (stored === undefined) {
     const problem = store.keychainProblem;
@@ -97,7 +113,7 @@ function asText(
     ['token', state.present ? state.place : `none (${state.note ?? 'on purpose'})`],
     ['user', state.user],
     ['expires', state.present ? expiryText(expiresAtMs, expired, now) : undefined],
-    ['renewal', state.renewable ? 'by itself, with the refresh token' : undefined],
+    ['renewal', state.renewable ? 'automatic, with the refresh token' : undefined],
     ['not used', hidden.length === 0 ? undefined : hidden.join(', ')],
     ['next', state.present && !(expired && !state.renewable) ? undefined : nextStep(token)],
   ];
@@ -105,7 +121,7 @@ function asText(
   return shown.map(([name, value]) => `${name.padEnd(9)} ${value}\n`).join('');
 }
 
-/** A login helps only where no other source hides it. */
+/** Suggests a login only where no other source takes precedence over it. */
 function nextStep(token: TokenProvider): string {
   return token instanceof StoredToken ? 'opmas-ws auth login' : (token.remedy ?? 'opmas-ws auth login');
 }

@@ -1,8 +1,7 @@
 import { CloseCode, closeMeaning, type InspectedRecording, type TimelineColumns } from '../../../index.js';
+import { escapeHtml } from './html-assets.js';
 import { type Tick, timeTicks, valueTicks } from './html-axis.js';
-import { escapeHtml } from './html-text.js';
-import { columnTotals } from './sparkline.js';
-import { rateText, timeText } from './text-report.js';
+import { columnTotals, rateText, timeText } from './text-report.js';
 import { bySeverity } from './type-colors.js';
 
 /** Sizes of the drawing, in its own units; it is scaled to the width of the page. */

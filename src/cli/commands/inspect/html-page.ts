@@ -9,10 +9,8 @@ import {
 } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
 import { version } from '../../version.js';
+import { escapeHtml, escapeJsonForScript, SCRIPT, STYLE } from './html-assets.js';
 import { chart, miniature } from './html-chart.js';
-import { SCRIPT } from './html-script.js';
-import { STYLE } from './html-style.js';
-import { escapeHtml, escapeJsonForScript } from './html-text.js';
 import { number, rateText, refusalText, timeText } from './text-report.js';
 import { bySeverity, typeColors } from './type-colors.js';
 

@@ -1,32 +1,142 @@
+import { stat } from 'node:fs/promises';
+import {
+  escapeUnsafe,
+  formatTimestamp,
+  type InspectedRecording,
+  inspectRecording,
+  type NamedCount,
+  OpmasError,
+} from '../../../index.js';
+import { escapeUnsafeJson } from '../../../internal.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
-import { runCommand } from '../../session.js';
-import type { InspectCommandOptions } from './run-inspect.js';
+import { runCommand, type Session } from '../../session.js';
+import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
+import { textReport } from './text-report.js';
+import { checkPagePath, writePage } from './write-page.js';
+
+/** Options of `inspect`. */
+interface InspectOptions {
+  json?: boolean;
+  html?: string;
+  strict?: boolean;
+}
 
 const EXAMPLES = `
 Examples:
-  $ opmas-ws inspect capture.ndjson                     what is in there, and what is missing
-  $ opmas-ws inspect capture.ndjson --json | jq .gaps   for a script
-  $ opmas-ws inspect capture.ndjson --html report.html  a page to look at or to send to somebody
-  $ opmas-ws inspect capture*.ndjson                    all parts of a rotation at once
-  $ grep '"endpoint":"rules"' capture.ndjson | opmas-ws inspect -   only some of the lines`;
+  $ opmas-ws inspect capture.ndjson                     count events and find gaps
+  $ opmas-ws inspect capture.ndjson --json | jq .gaps   feed a script
+  $ opmas-ws inspect capture.ndjson --html report.html  write a page to read or to share
+  $ opmas-ws inspect capture*.ndjson                    read all parts of a rotation
+  $ grep '"endpoint":"rules"' capture.ndjson | opmas-ws inspect -   read some of the lines`;
 
-/** Puts `inspect` together. */
+/** Configures `inspect`. */
 export function configure(command: Command): void {
   command
-    .argument('<file...>', 'recordings, also gzipped; several are merged by time; - is stdin', collect)
+    .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin', collectFile)
     .option('--json', 'print one JSON object')
-    .option('--html <file>', 'write a page with a timeline; it needs nothing but itself')
-    .option('--strict', 'damage is an error (exit code 6)')
+    .option('--html <file>', 'write one self-contained page with a timeline')
+    .option('--strict', 'treat damage as an error (exit code 6)')
     .addHelpText('after', EXAMPLES)
-    .action((files: string[], options: InspectCommandOptions) =>
-      runCommand(command, async (session) => {
-        const { runInspect } = await import('./run-inspect.js');
-        await runInspect(session, files, options);
-      }),
+    .action((files: string[], options: InspectOptions) =>
+      runCommand(command, (session) => runInspect(session, files, options)),
     );
 }
 
-function collect(file: string, before: string[] = []): string[] {
+function collectFile(file: string, earlier: string[] = []): string[] {
   if (file === '') throw new InvalidArgumentError('a file name is empty');
-  return [...before, file];
+  return [...earlier, file];
+}
+
+/** Reads recordings once and reports their content. */
+async function runInspect(
+  session: Session,
+  files: readonly string[],
+  options: InspectOptions,
+): Promise<void> {
+  const { out, messages } = session.terminal;
+  if (options.html === '' || options.html === '-') {
+    throw new OpmasError('USAGE', `--html: ${JSON.stringify(options.html)} is not a file`, {
+      hint: 'Name a file: --html report.html',
+    });
+  }
+  if (options.html !== undefined) {
+    await checkPagePath(options.html);
+  }
+  const problems = new ProblemMessages(messages);
+  const progress = await showProgress(messages, await totalSize(files));
+  let report: InspectedRecording;
+  try {
+    report = await inspectRecording(files, {
+      strict: options.strict,
+      signal: session.stop,
+      onProblem: options.strict ? undefined : problems.onProblem,
+      onRead: progress.advance,
+    });
+  } finally {
+    progress.end();
+    problems.end();
+  }
+  if (session.stop.aborted) messages.warn('stopped early: the report covers only the part that was read');
+  if (options.html !== undefined) {
+    await writePage(options.html, files, report);
+    messages.say(`Wrote ${escapeUnsafe(options.html)}`);
+  }
+  if (options.json) {
+    const json = `${JSON.stringify(jsonReport(report))}\n`;
+    await out.write(out.isTerminal ? `${escapeUnsafeJson(json.trimEnd())}\n` : json);
+  } else if (options.html === undefined) {
+    await out.write(textReport(files, report, out));
+  }
+}
+
+/** Returns the bytes of all files; `undefined` when one has no size, such as stdin. */
+async function totalSize(files: readonly string[]): Promise<number | undefined> {
+  let total = 0;
+  for (const file of files) {
+    const stats = file === '-' ? undefined : await stat(file).catch(() => undefined);
+    if (!stats?.isFile()) return undefined;
+    total += stats.size;
+  }
+  return total;
+}
+
+/** Builds the report for scripts; the guide names its members. */
+function jsonReport(report: InspectedRecording): Record<string, unknown> {
+  const { first, last, rate } = report;
+  return {
+    events: report.events,
+    by_endpoint: countsByName(report.byEndpoint),
+    by_type: countsByName(report.byType),
+    subjects: report.subjects.map(({ name, count }) => ({ subject: name, events: count })),
+    first: first === undefined ? null : formatTimestamp(first),
+    last: last === undefined ? null : formatTimestamp(last),
+    rate: { mean: rounded(rate.mean), peak: rate.peak },
+    gaps: report.gaps.map(({ endpoint, from, to, reason }) => ({
+      endpoint,
+      from: formatTimestamp(from),
+      to: formatTimestamp(to),
+      seconds: (to - from) / 1_000_000,
+      reason,
+    })),
+    // The true number: `gaps` is cut when there are very many.
+    gap_count: report.gapCount,
+    gap_seconds: rounded(report.gapSeconds),
+    closes: countsByName(report.closeCounts),
+    refusals: countsByName(report.refusalCounts),
+    dropped: report.dropped,
+    invalid: report.invalid,
+    bad_lines: report.badLines,
+    torn_tail: report.tornTail,
+    // Only then: the counts by name may not add up to `events`.
+    ...(report.isApproximate ? { approximate: true } : {}),
+  };
+}
+
+function countsByName(counts: readonly NamedCount[]): Record<string, number> {
+  return Object.fromEntries(counts.map(({ name, count }) => [name, count]));
+}
+
+/** Rounds to six decimals; further digits are rounding errors. */
+function rounded(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }

@@ -5,26 +5,29 @@ import {
   type InspectedRecording,
   type NamedCount,
   type RecordedGap,
+  type TimelineColumns,
 } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
 import { meaningOfType } from '../../render/severity.js';
 import { fitting, widthOf } from '../../render/text-width.js';
 import type { Palette } from '../../terminal/palette.js';
-import { sparkline } from './sparkline.js';
 
-/** Where the report goes. */
+/** Output of the report. */
 export interface ReportOutput {
   readonly palette: Palette;
   readonly columns: number;
 }
 
+const BARS = '▁▂▃▄▅▆▇█';
+const NO_EVENTS = ' ';
+const GAP = '━';
 const MAX_NAMES = 20;
 const MAX_GAPS = 10;
 const MAX_NAME_WIDTH = 60;
 const MAX_SPARKLINE = 100;
 const LABEL_WIDTH = 11;
 
-/** The report for people. Everything foreign in it is escaped. */
+/** Builds the report for people; text from the recording is escaped. */
 export function textReport(
   files: readonly string[],
   report: InspectedRecording,
@@ -50,7 +53,7 @@ function headline(files: readonly string[], report: InspectedRecording, palette:
   const title = names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
   const { events, first, last, rate, isApproximate } = report;
   const lines = [palette.bold(title), ''];
-  const about = isApproximate ? ' (so many different names that rare ones are not all counted)' : '';
+  const about = isApproximate ? ' (too many different names: rare ones are not all counted)' : '';
   lines.push(`${label('Events')}${number(events)}${about}`);
   if (first !== undefined && last !== undefined) {
     lines.push(
@@ -73,7 +76,7 @@ function timelineLines(report: InspectedRecording, palette: Palette, columns: nu
   return lines;
 }
 
-/** The times of both ends: of the day alone when it is one day. */
+/** Formats the times of both ends; without the date when both are on one day. */
 function edgeLabels(first: number, last: number): [string, string] {
   const [from, to] = [timeText(first), timeText(last)];
   const isOneDay = from.slice(0, 10) === to.slice(0, 10);
@@ -108,7 +111,7 @@ function subjectsTitle({ subjects, subjectCount }: InspectedRecording): string {
 
 function gapLines({ gaps, gapCount, gapSeconds }: InspectedRecording, palette: Palette): string[] {
   if (gapCount === 0) return [`${palette.bold('Gaps')}  ${palette.green('none')}`];
-  const title = `${palette.bold('Gaps')}  ${number(gapCount)}, ${formatDuration(gapSeconds * 1000)} of all endpoints added up`;
+  const title = `${palette.bold('Gaps')}  ${number(gapCount)}, ${formatDuration(gapSeconds * 1000)} in all endpoints together`;
   const shown = [...gaps].sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, MAX_GAPS);
   const width = Math.max(...shown.map(({ endpoint }) => widthOf(cut(escapeUnsafe(endpoint)))));
   const lines = shown.sort((a, b) => a.from - b.from).map((gap) => gapLine(gap, width, palette));
@@ -140,10 +143,10 @@ function faultLines(report: InspectedRecording, palette: Palette): string[] {
   if (dropped > 0) lines.push(`${label('Dropped')}${palette.red(`${number(dropped)} events`)}`);
   if (invalid > 0)
     lines.push(
-      `${label('Invalid')}${number(invalid)} ${invalid === 1 ? 'frame was' : 'frames were'} no JSON object`,
+      `${label('Invalid')}${number(invalid)} ${invalid === 1 ? 'frame was' : 'frames were'} not a JSON object`,
     );
   if (badLines > 0) lines.push(`${label('Bad lines')}${palette.yellow(number(badLines))}`);
-  if (tornTail) lines.push(`${label('Torn tail')}${palette.yellow('the last line is not whole')}`);
+  if (tornTail) lines.push(`${label('Torn tail')}${palette.yellow('the last line is incomplete')}`);
   return lines;
 }
 
@@ -168,27 +171,66 @@ function cut(name: string): string {
   return widthOf(name) <= MAX_NAME_WIDTH ? name : `${fitting(name, MAX_NAME_WIDTH - 1)}…`;
 }
 
-/** `padEnd` counts code units, not columns. */
+/** Pads to columns; `padEnd` counts code units. */
 function padded(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - widthOf(text)));
 }
 
-/** The name of a refusal is an HTTP status, or an error's text. */
+/** Formats the name of a refusal, which is an HTTP status or an error text. */
 export function refusalText(name: string): string {
   return /^\d{3}$/.test(name) ? `HTTP ${name}` : name;
 }
 
-/** `1,234,567` in every locale. */
+/** Formats a number as `1,234,567` in every locale. */
 export function number(value: number): string {
   return value.toLocaleString('en-US');
 }
 
-/** Rates below ten need decimals. */
+/** Formats a rate, with decimals below ten. */
 export function rateText(rate: number): string {
   return rate >= 10 ? number(Math.round(rate)) : String(Number(rate.toPrecision(2)));
 }
 
-/** `2026-11-22 21:50:00.123 UTC` */
+/** Formats a time as `2026-11-22 21:50:00.123 UTC`. */
 export function timeText(microseconds: number): string {
   return `${formatTimestamp(microseconds).slice(0, 23).replace('T', ' ')} UTC`;
+}
+
+/** Events over time in two rows of characters. */
+interface Sparkline {
+  /** One bar for each column; its height shows the number of events. */
+  events: string;
+  /** A mark below each column in which an endpoint has a gap; empty without gaps. */
+  gaps: string;
+  columns: TimelineColumns;
+}
+
+/** @param width Maximum number of characters. @returns `undefined` when no event has a time. */
+function sparkline({ timeline, gaps }: InspectedRecording, width: number): Sparkline | undefined {
+  const columns = timeline.columns(width);
+  if (columns === undefined) return undefined;
+  const totals = columnTotals(columns);
+  const highest = Math.max(...totals);
+  const events = totals.map((total) => barFor(total, highest)).join('');
+  const marks = totals.map((_, column) => (hasGap(gaps, columns, column) ? GAP : ' '));
+  return { events, gaps: marks.join('').trimEnd(), columns };
+}
+
+/** Adds up the events of all types in each column. */
+export function columnTotals({ series, count }: TimelineColumns): number[] {
+  const totals = new Array<number>(count).fill(0);
+  for (const { values } of series) {
+    for (let column = 0; column < count; column++) totals[column] = totals[column]! + values[column]!;
+  }
+  return totals;
+}
+
+function barFor(total: number, highest: number): string {
+  if (total === 0) return NO_EVENTS;
+  return BARS[Math.min(BARS.length - 1, Math.floor((total / highest) * BARS.length))]!;
+}
+
+function hasGap(gaps: readonly RecordedGap[], { start, width }: TimelineColumns, column: number): boolean {
+  const from = start + column * width;
+  return gaps.some((gap) => gap.from < from + width && gap.to > from);
 }

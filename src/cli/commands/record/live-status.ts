@@ -1,19 +1,19 @@
 import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../../index.js';
 import { formatDuration, formatSize } from '../../options/quantity.js';
-import { createLiveSpinner, spinnerTextWidth } from '../../terminal/live-line.js';
+import { createLiveLine, liveTextWidth } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
 import type { Messages } from '../../terminal/terminal.js';
 
-/** The line at the bottom of the terminal that shows how a recording goes. */
-export interface LiveLine {
+/** Live line at the bottom of the terminal with the progress of a recording. */
+export interface LiveStatus {
   onLifecycle(event: LifecycleEvent): void;
   onGiveUp(endpoint: string): void;
   end(): void;
 }
 
-/** Where the figures come from. */
+/** Figures for the live line. */
 export interface LiveFigures {
-  /** Bytes of the files. */
+  /** Returns the size of the files, in bytes. */
   size(): number;
   summary(): StreamSummary;
 }
@@ -23,29 +23,29 @@ const SEPARATOR = '  ';
 type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
 
 const REDRAW_MS = 250;
-/** The rate is that of so many redraws. */
+/** Number of redraws over which the rate is measured. */
 const RATE_SPAN = 8;
 
-const nothing: LiveLine = { onLifecycle: () => undefined, onGiveUp: () => undefined, end: () => undefined };
+const nothing: LiveStatus = { onLifecycle: () => undefined, onGiveUp: () => undefined, end: () => undefined };
 
-/** Shows the line; off a terminal there is none. */
-export async function createLiveLine(
+/** Shows the live line; without a terminal it does nothing. */
+export async function showLiveStatus(
   messages: Messages,
   endpoints: readonly string[],
   figures: LiveFigures,
-): Promise<LiveLine> {
+): Promise<LiveStatus> {
   if (!messages.canShowLive) return nothing;
   const states = new Map<string, EndpointState>(endpoints.map((endpoint) => [endpoint, 'connecting']));
   const rate = new RateMeter();
-  const spinner = await createLiveSpinner(messages, 'red');
+  const line = await createLiveLine(messages, 'red');
   const draw = () => {
     const parts = partsOf(figures.summary(), figures.size(), rate);
-    spinner.text = lineWithin(spinnerTextWidth(messages), parts, states, messages.palette);
+    line.text = lineWithin(liveTextWidth(messages), parts, states, messages.palette);
   };
   const timer = setInterval(draw, REDRAW_MS);
   const set = (endpoint: string, state: EndpointState) => {
     states.set(endpoint, state);
-    if (!spinner.isSpinning) spinner.start();
+    if (!line.isSpinning) line.start();
     draw();
   };
   return {
@@ -55,7 +55,7 @@ export async function createLiveLine(
     onGiveUp: (endpoint) => set(endpoint, 'ended'),
     end() {
       clearInterval(timer);
-      spinner.stop();
+      line.stop();
     },
   };
 }
@@ -65,7 +65,7 @@ function stateAfter(connection: LifecycleEvent['connection']): EndpointState {
   return 'retry_in_ms' in connection ? 'waiting' : 'ended';
 }
 
-/** A piece of the line: as it is shown, and as wide as it is. */
+/** Part of the line, with its colors, and its width without them. */
 interface Part {
   text: string;
   width: number;
@@ -85,7 +85,7 @@ function partsOf({ events, gaps, dropped }: StreamSummary, size: number, rate: R
   return parts.map(plain);
 }
 
-/** The figures, and the state of each endpoint; where that is too long, how many are in each state. */
+/** Formats the figures and the state of each endpoint; if too long, the number of endpoints in each state. */
 function lineWithin(
   width: number,
   figures: readonly Part[],
@@ -121,7 +121,7 @@ function widthOfLine(parts: readonly Part[]): number {
   return parts.reduce((sum, { width }) => sum + width, SEPARATOR.length * (parts.length - 1));
 }
 
-/** As many parts as the width holds: a line that wraps would be drawn again and again. */
+/** Joins as many parts as fit: a line that wraps cannot be redrawn in place. */
 function joinWithin(parts: readonly Part[], width: number): string {
   let text = '';
   let used = 0;
@@ -134,7 +134,7 @@ function joinWithin(parts: readonly Part[], width: number): string {
   return text;
 }
 
-/** Events a second over the last redraws. */
+/** Measures events a second over the last redraws. */
 class RateMeter {
   readonly #totals: { total: number; at: number }[] = [];
 

@@ -1,41 +1,204 @@
 import type { Command } from 'commander';
-import { runCommand } from '../../session.js';
-import { addStreamOptions } from '../../stream/stream-options.js';
-import type { RecordCommandOptions } from './run-record.js';
+import {
+  escapeUnsafe,
+  OpmasError,
+  openRecording,
+  type RecordingWriter,
+  type RecordOptions,
+  type Subscription,
+  subscribe,
+  systemClock,
+} from '../../../index.js';
+import { formatSize, parseCount, parseDuration, parseSize } from '../../options/quantity.js';
+import { runCommand, type Session } from '../../session.js';
+import { ConnectionMessages, summaryText } from '../../stream/connection-messages.js';
+import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import { asyncTerminalStreams } from '../../terminal/async-terminal.js';
+import type { Messages } from '../../terminal/terminal.js';
+import { showLiveStatus } from './live-status.js';
+import { createTee, type Tee } from './tee.js';
 
-const EXAMPLES = `
-The recording holds the lines that \`tail -f json --lifecycle\` prints: events byte for byte as the server sent them,
-and what happened to the connections. It is compressed when its name ends in .gz. The file being written always has the
-name given with -o; finished parts of a rotation get numbers: capture.000001.ndjson.
+/** Options of `record`. */
+interface RecordCommandOptions extends StreamCommandOptions {
+  out?: string;
+  append?: boolean;
+  force?: boolean;
+  rotateSize?: string;
+  rotateEvery?: string;
+  keep?: string;
+  tail?: boolean;
+}
+
+const HELP = `
+The recording contains the lines that \`tail -f json --lifecycle\` prints: events byte for byte as the server sent
+them, and connection changes. It is compressed if its name ends in .gz. The current part of a rotation always has the
+name given with -o; finished parts get numbers: capture.000001.ndjson.
 
 Examples:
-  $ opmas-ws record                                       all four endpoints, until Ctrl-C
-  $ opmas-ws record devices -t '*.error' -o errors.ndjson   only what went wrong
-  $ opmas-ws record -o capture.ndjson --append            go on with a recording
-  $ opmas-ws record -o capture.ndjson.gz --rotate-size 100MiB --keep 10 --append   for weeks
-  $ opmas-ws record --tail --duration 10s                 watch what is recorded`;
+  $ opmas-ws record                                       record all four endpoints until Ctrl-C
+  $ opmas-ws record devices -t '*.error' -o errors.ndjson   record errors only
+  $ opmas-ws record -o capture.ndjson --append            continue a recording
+  $ opmas-ws record -o capture.ndjson.gz --rotate-size 100MiB --keep 10 --append   record for weeks
+  $ opmas-ws record --tail --duration 10s                 also print the events`;
 
-/** Puts `record` together. */
+/** Recorded lines are limited to 64 MiB, and a message that is not JSON grows by up to a third when recorded. */
+const LARGEST_RECORDED_MESSAGE = 48 * 1024 ** 2;
+/** Limit for lines that wait for the disk; further lines wait in the stream. */
+const MAX_PENDING_BYTES = 384 * 1024;
+
+/** Configures `record`. */
 export function configure(command: Command): void {
   addStreamOptions(command)
     .option('-o, --out <file>', 'the recording (default: opmas-<UTC start>.ndjson)')
-    .option('--append', 'add to an existing recording; create it if need be')
+    .option('--append', 'add to an existing recording, or create it')
     .option('--force', 'replace an existing file')
-    .option('--rotate-size <size>', 'begin a new part before the file grows over this: 100MiB')
-    .option('--rotate-every <t>', 'begin a new part after this time: 1h')
-    .option('--keep <n>', 'keep the newest N finished parts, delete older ones')
-    .option('--tail', 'also print events on stdout, as tail would')
-    .addHelpText('after', EXAMPLES)
-    .action(async (endpoints: string[], options: RecordCommandOptions) => {
-      const { patientStreams } = await import('../../terminal/async-terminal.js');
-      await runCommand(
-        command,
-        async (session) => {
-          const { runRecord } = await import('./run-record.js');
-          await runRecord(session, endpoints, options);
-        },
-        // A stopped terminal must not hold up the recording.
-        patientStreams(),
-      );
+    .option('--rotate-size <size>', 'start a new part before the file grows larger than this: 100MiB')
+    .option('--rotate-every <t>', 'start a new part after this time: 1h')
+    .option('--keep <n>', 'keep the newest N finished parts and delete older ones')
+    .option('--tail', 'also print events on stdout, as tail does')
+    .addHelpText('after', HELP)
+    .action((endpoints: string[], options: RecordCommandOptions) =>
+      // A stopped terminal must not delay the recording.
+      runCommand(command, (session) => record(session, endpoints, options), asyncTerminalStreams()),
+    );
+}
+
+/** Records a live stream until it ends or the user stops it. */
+async function record(
+  session: Session,
+  endpoints: readonly string[],
+  options: RecordCommandOptions,
+): Promise<void> {
+  const { out, messages } = session.terminal;
+  const stream = await resolveStream(session, endpoints, options);
+  if ((stream.maxMessageBytes ?? 0) > LARGEST_RECORDED_MESSAGE) {
+    throw new OpmasError('USAGE', '--max-message must be at most 48MiB: recordings have no longer lines');
+  }
+  const files = fileOptionsOf(options, messages);
+  // Before the token is requested: without a file there is nothing to connect for.
+  const writer = await openRecording(options.out ?? defaultName(), files);
+  const failing = new AbortController();
+  const connections = new ConnectionMessages(messages, stream.endpoints);
+  const live = await showLiveStatus(messages, stream.endpoints, {
+    size: () => writer.size,
+    summary: () => subscription.summary(),
+  });
+  let hasSummary = false;
+  const subscription = subscribe({
+    ...stream,
+    lifecycle: true,
+    signal: AbortSignal.any([session.stop, failing.signal]),
+    onLifecycle: (event) => {
+      hasSummary = true;
+      live.onLifecycle(event);
+      connections.onLifecycle(event);
+    },
+    onGiveUp: (endpoint, error) => {
+      live.onGiveUp(endpoint);
+      connections.onGiveUp(endpoint, error);
+    },
+  });
+  const tee = options.tail ? await createTee(out, messages, stream.maxBufferBytes) : undefined;
+  session.exitMessage = () => {
+    const left = tee?.waiting ?? 0;
+    const loss = `${left} lines were recorded but not printed: stdout was not read`;
+    return left === 0 ? '' : `${messages.palette.yellow('warning:')} ${loss}\n`;
+  };
+  if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
+  try {
+    await pump(subscription, writer, tee, () => failing.abort());
+    hasSummary = true;
+  } catch (error) {
+    throw connections.finalError(error);
+  } finally {
+    live.end();
+    if (hasSummary) {
+      messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
+      messages.say(fileText(writer, messages));
+    }
+    await tee?.end();
+  }
+}
+
+/** Writes all lines. After a failure of the file, counts the lines that are still in progress, for a correct report. */
+async function pump(
+  subscription: Subscription,
+  writer: RecordingWriter,
+  tee: Tee | undefined,
+  stop: () => void,
+): Promise<void> {
+  let failure: unknown;
+  /** Bytes that are being written. */
+  let pending = 0;
+  let written: Promise<void> = Promise.resolve();
+  try {
+    for await (const batch of subscription) {
+      tee?.print(batch);
+      pending += batch.bytes.length;
+      written = writer
+        .write(batch)
+        .catch((error) => {
+          failure ??= error;
+          stop();
+        })
+        .finally(() => {
+          pending -= batch.bytes.length;
+          batch.release?.();
+        });
+      if (pending >= MAX_PENDING_BYTES) await written;
+    }
+  } catch (error) {
+    failure ??= error;
+  }
+  await written;
+  await writer.close().catch((error) => {
+    failure ??= error;
+  });
+  if (failure !== undefined) throw failure;
+}
+
+function fileOptionsOf(options: RecordCommandOptions, messages: Messages): RecordOptions {
+  const { rotateSize, rotateEvery, keep } = options;
+  if (keep !== undefined && rotateSize === undefined && rotateEvery === undefined) {
+    throw new OpmasError('USAGE', '--keep needs --rotate-size or --rotate-every');
+  }
+  if (options.out === '-' || options.out === '') {
+    throw new OpmasError('USAGE', `--out: ${JSON.stringify(options.out)} is not a file`, {
+      hint: 'To print the same lines on stdout: opmas-ws tail -f json --lifecycle',
     });
+  }
+  const rotateBytes = rotateSize === undefined ? undefined : parseSize(rotateSize, '--rotate-size');
+  const rotateMs = rotateEvery === undefined ? undefined : parseDuration(rotateEvery, '--rotate-every');
+  for (const [value, name] of [
+    [rotateBytes, '--rotate-size'],
+    [rotateMs, '--rotate-every'],
+  ] as const) {
+    if (value === 0) throw new OpmasError('USAGE', `${name} must not be zero`);
+  }
+  return {
+    append: options.append,
+    force: options.force,
+    rotateBytes,
+    rotateMs,
+    keep: keep === undefined ? undefined : parseCount(keep, '--keep'),
+    onNotice: (message) => messages.warn(escapeUnsafe(message)),
+  };
+}
+
+/** Returns `opmas-20261122T215000Z.ndjson`: sorts by time, and is a valid file name on all systems. */
+function defaultName(): string {
+  const start = new Date(systemClock.nowMicros() / 1000).toISOString();
+  return `opmas-${start.slice(0, 19).replace(/[-:]/g, '')}Z.ndjson`;
+}
+
+function fileText({ path, lines, size, files, lostLines }: RecordingWriter, { palette }: Messages): string {
+  const where =
+    files === 1
+      ? escapeUnsafe(path)
+      : `${escapeUnsafe(path)} and ${files === 2 ? '1 more file' : `${files - 1} more files`}`;
+  const target = files === 0 ? ', but all files have been deleted' : ` to ${where}, ${formatSize(size)}`;
+  const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written${target}`;
+  return lostLines === 0
+    ? palette.dim(written)
+    : `${written}; ${palette.red(`${lostLines} could not be written`)}`;
 }

@@ -3,35 +3,35 @@ import { withoutLifecycleLines } from '../../../internal.js';
 import { createLinePrinter } from '../../stream/line-printer.js';
 import type { DataOutput, Messages } from '../../terminal/terminal.js';
 
-/** Prints beside the recording what `tail` would print. */
-export interface SidePrinter {
-  /** Takes a copy; never waits. */
+/** Prints the recorded events as `tail` would. */
+export interface Tee {
+  /** Prints a copy of the batch; never waits. */
   print(batch: LineBatch): void;
-  /** Lines that were taken and are not printed yet, or were left out for being too many. */
+  /** Number of lines that are not printed yet, or were skipped. */
   readonly waiting: number;
-  /** Waits until all that was taken is printed. */
+  /** Waits until all lines are printed. */
   end(): Promise<void>;
 }
 
-/** How much a stopped terminal is told when it goes on; more only scrolls by. */
+/** Buffer limit for a stopped terminal; more would only scroll by. */
 const TERMINAL_BACKLOG_BYTES = 1024 * 1024;
 
 /**
- * Prints at the reader's pace, so that a slow one never holds up the recording: what it does not take is kept up to a
- * limit, and above it is left out and counted.
+ * Creates a tee that prints at the reader's speed and never delays the recording: lines are buffered up to a limit,
+ * and further lines are skipped and counted.
  *
- * @param maxBytes The limit for readers that are no terminal.
+ * @param maxBytes Buffer limit for pipes and files.
  */
-export async function createSidePrinter(
+export async function createTee(
   out: DataOutput,
   messages: Messages,
   maxBytes: number | undefined,
-): Promise<SidePrinter> {
+): Promise<Tee> {
   const printLines = await createLinePrinter(out, { format: 'auto' });
   const limit = out.isTerminal ? TERMINAL_BACKLOG_BYTES : (maxBytes ?? Number.POSITIVE_INFINITY);
   const queue: LineBatch[] = [];
   let pending = 0;
-  let leftOut = 0;
+  let skipped = 0;
   let waiting = 0;
   let printing: Promise<void> | undefined;
 
@@ -40,9 +40,9 @@ export async function createSidePrinter(
       await printLines(batch);
       pending -= batch.bytes.length;
       waiting -= batch.count;
-      if (queue.length > 0 || leftOut === 0) continue;
-      messages.warn(`${leftOut} lines were recorded but not printed: the output was not taken`);
-      leftOut = 0;
+      if (queue.length > 0 || skipped === 0) continue;
+      messages.warn(`${skipped} lines were recorded but not printed: the output was not read`);
+      skipped = 0;
     }
     printing = undefined;
   };
@@ -52,17 +52,17 @@ export async function createSidePrinter(
       const { bytes, count } = withoutLifecycleLines(batch);
       if (count === 0 || out.closed) return;
       if (pending > 0 && pending + bytes.length > limit) {
-        leftOut += count;
+        skipped += count;
         return;
       }
       pending += bytes.length;
       waiting += count;
       queue.push({ bytes: Buffer.from(bytes), count });
-      // A failure of stdout is found by whoever ends the session.
+      // The end of the session reports a failure of stdout.
       printing ??= printQueue().catch(() => undefined);
     },
     get waiting() {
-      return waiting + leftOut;
+      return waiting + skipped;
     },
     end: async () => printing,
   };

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import type { ReplayServer } from '../../../index.js';
 import type { Session } from '../../session.js';
 
-/** Keys of a player that listens to them. */
+/** Keys that control a replay. */
 export interface PlayerKeys {
   readonly hint: string;
-  /** Resolves when the user wants it to end. */
+  /** Resolves when the user ends the replay. */
   readonly ended: Promise<void>;
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   stop(): void;
 }
 
@@ -19,7 +19,7 @@ const END_OF_INPUT = '\x04';
 const QUIT = '\x1c';
 const SUSPEND = '\x1a';
 
-/** Reads keys from the terminal; `undefined` when stdin is none, is read by others, or belongs to another job. */
+/** Reads keys from the terminal; `undefined` when stdin is not a terminal, is read elsewhere, or belongs to another job. */
 export function listenToKeys(
   player: Pick<ReplayServer, 'pause' | 'resume' | 'setSpeed' | 'step' | 'status'>,
   session: Session,
@@ -42,7 +42,7 @@ export function listenToKeys(
   const onContinue = () => {
     if (isForeground()) setRaw(true);
   };
-  // In raw mode the terminal makes no signals of keys, so they are made here.
+  // In raw mode the terminal turns no keys into signals, so `act` does.
   const stop = () => {
     stdin.off('data', onKeys);
     process.off('SIGCONT', onContinue);
@@ -53,7 +53,7 @@ export function listenToKeys(
   stdin.setEncoding('utf8').on('data', onKeys);
   process.on('SIGCONT', onContinue);
   process.on('exit', stop);
-  // A second signal ends the process on the spot; the terminal has to be in order by then.
+  // A second signal ends the process at once; the terminal must be restored before.
   session.stop.addEventListener('abort', stop);
   setRaw(true);
   return { hint: 'Keys: space pauses, + - change the speed, . steps, q ends', ended, stop };
@@ -101,12 +101,12 @@ function act(
 }
 
 /**
- * Whether the terminal is ours: a job in the background that changes its mode or reads from it is stopped. Only Linux
- * tells; elsewhere it is taken for granted.
+ * Returns true for a foreground job: the system stops a background job that changes the terminal or reads from it.
+ * Only Linux tells; elsewhere the answer is always true.
  */
 function isForeground(): boolean {
   try {
-    // After the name in brackets: state, parent, process group, session, terminal, the terminal's process group.
+    // After the name in parentheses: state, parent, process group, session, terminal, the terminal's process group.
     const [, , group, , , owner] = readFileSync('/proc/self/stat', 'latin1')
       .replace(/^.*\) /s, '')
       .split(' ');

@@ -1,9 +1,32 @@
+import {
+  compileFilter,
+  escapeUnsafe,
+  OpmasError,
+  parseTimestamp,
+  type ReplayNotice,
+  type ReplayServer,
+  type ServeRecordingOptions,
+  serveRecording,
+} from '../../../index.js';
 import { type Command, Option } from '../../commander.js';
-import { addFilterOptions, type FilterCommandOptions } from '../../options/filter-options.js';
-import { addServeOptions, type ServeCommandOptions } from '../../serving/serving-options.js';
-import { runCommand } from '../../session.js';
+import {
+  addFilterOptions,
+  type FilterCommandOptions,
+  filterOptionsOf,
+} from '../../options/filter-options.js';
+import { formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
+import { runServer } from '../../serving/run-server.js';
+import {
+  addServingOptions,
+  resolveServing,
+  type ServingCommandOptions,
+} from '../../serving/serving-options.js';
+import { runCommand, type Session } from '../../session.js';
+import { asyncTerminalStreams } from '../../terminal/async-terminal.js';
+import { listenToKeys } from './player-keys.js';
 
-export interface ReplayCommandOptions extends ServeCommandOptions, FilterCommandOptions {
+/** Options of `replay`. */
+interface ReplayOptions extends ServingCommandOptions, FilterCommandOptions {
   speed: string;
   rate?: string;
   maxGap?: string;
@@ -16,53 +39,166 @@ export interface ReplayCommandOptions extends ServeCommandOptions, FilterCommand
   strict?: boolean;
 }
 
-const EXAMPLES = `
-Several recordings are merged by time; - reads one from stdin. On a terminal: space pauses, + and - change the speed,
-. sends the next event while paused, q ends. The first line on stdout is {"listening":"ws://…","token":"…"}.
+const HELP = `
+Several recordings are merged by time; - reads one from stdin. Keys on a terminal: space pauses, + and - change the
+speed, . pauses and sends the next event, q ends. The first line on stdout is {"listening":"ws://…","token":"…"}.
 
 Examples:
-  $ opmas-ws replay capture.ndjson                          then, elsewhere: the command that it prints
-  $ opmas-ws replay capture.ndjson --speed 10 --loop        ten times as fast, again and again
+  $ opmas-ws replay capture.ndjson                          then run the command that it prints
+  $ opmas-ws replay capture.ndjson --speed 10 --loop        ten times as fast, forever
   $ opmas-ws replay capture.ndjson --from 5m --to 10m --max-gap 2s
   $ opmas-ws replay capture.ndjson --speed max --exit-when-done -p 0
-  $ opmas-ws replay outage.ndjson --lifecycle               the refusals, closes and downtimes, too
+  $ opmas-ws replay outage.ndjson --lifecycle               repeat refusals, closes and downtimes too
   $ jq -c 'select(.data.cpu > 90)' capture.ndjson | opmas-ws replay - --rate 5`;
 
-/** Puts `replay` together. */
+/** Configures `replay`. */
 export function configure(command: Command): void {
   command
-    .argument('[files...]', 'recordings (.gz, too), or - for stdin')
-    .option('--speed <x>', '0.5, 2x, …; max = as fast as clients take it', '1')
-    .option('--rate <n>', 'N events a second in place of the recorded times')
-    .option('--max-gap <t>', 'longer silences are cut to this: 500ms, 30s, 5m')
-    .option('--from <when>', 'begin there: an RFC 3339 time, or an offset from the start (5m)')
-    .option('--to <when>', 'end there, in the same way')
-    .option('--loop [n]', 'again from the start, N times in all or for ever; times go on')
+    .argument('[files...]', 'recordings, also compressed (.gz); - is stdin')
+    .option('--speed <x>', '0.5, 2x, or max: as fast as the clients read', '1')
+    .option('--rate <n>', 'send N events a second instead of using the recorded times')
+    .option('--max-gap <t>', 'shorten longer silences to this: 500ms, 30s, 5m')
+    .option('--from <when>', 'start here: an RFC 3339 time, or an offset from the start (5m)')
+    .option('--to <when>', 'end here, written like --from')
+    .option('--loop [n]', 'start again at the end, N times in all or forever; times continue')
     .addOption(
       new Option(
         '--clock <whose>',
-        "client: each connection gets its endpoint's events from the start; shared: one clock for all",
+        'client: each connection gets its events from the start; shared: one clock for all',
       )
         .choices(['client', 'shared'])
         .default('client'),
     )
-    .option('--lifecycle', 'act out recorded refusals, closes, drops and downtimes; implies --clock shared')
-    .option('--exit-when-done', 'close clients with 1000 at the end and exit 0')
-    .option('--strict', 'damage in a recording is an error (exit 6)');
-  addServeOptions(addFilterOptions(command))
-    .addHelpText('after', EXAMPLES)
-    .action(async (files: string[], options: ReplayCommandOptions) => {
-      const { patientStreams } = await import('../../terminal/async-terminal.js');
-      await runCommand(
-        command,
-        async (session) => {
-          const { runReplay } = await import('./run-replay.js');
-          // `--lifecycle` has a clock of its own; only a clock that was asked for can contradict it.
-          const asked = command.getOptionValueSource('clock') === 'cli';
-          await runReplay(session, files, options, asked ? options.clock : undefined);
-        },
-        // A stopped terminal must not hold up the clients.
-        patientStreams(),
-      );
+    .option('--lifecycle', 'repeat recorded refusals, closes, drops and downtimes; implies --clock shared')
+    .option('--exit-when-done', 'at the end, close the clients with 1000 and exit 0')
+    .option('--strict', 'treat damage in a recording as an error (exit code 6)');
+  addServingOptions(addFilterOptions(command))
+    .addHelpText('after', HELP)
+    .action((files: string[], options: ReplayOptions) => {
+      // `--lifecycle` has its own clock, which only an explicit `--clock` can contradict.
+      const isExplicit = command.getOptionValueSource('clock') === 'cli';
+      const clock = isExplicit ? options.clock : undefined;
+      // A stopped terminal must not delay the clients.
+      return runCommand(command, (session) => replay(session, files, options, clock), asyncTerminalStreams());
     });
+}
+
+/** Serves recordings until the user stops it, or until their end with `--exit-when-done`. */
+async function replay(
+  session: Session,
+  files: readonly string[],
+  options: ReplayOptions,
+  clock: 'client' | 'shared' | undefined,
+): Promise<void> {
+  const { loop, sources } = loopAndSources(options.loop, files);
+  const filter = await compileFilter(filterOptionsOf(options));
+  const serving = resolveServing(session, options);
+  const { messages } = session.terminal;
+  for (const hint of filter.hints) messages.warn(hint);
+  if (sources.includes('-') && process.stdin.isTTY) {
+    messages.say('Reading the recording from the terminal; Ctrl-D ends it.');
+  }
+  const server = await serveRecording(sources, {
+    ...serving,
+    ...timesOf(options),
+    filter,
+    loop,
+    ...(clock === undefined ? {} : { clock }),
+    lifecycle: options.lifecycle === true,
+    exitWhenDone: options.exitWhenDone === true,
+    strict: options.strict === true,
+    precise: true,
+    onProblem: ({ message }) => messages.warn(escapeUnsafe(message)),
+    onNotice: (notice) => messages.say(messages.palette.yellow(noticeText(notice))),
+    signal: session.stop,
+  }).catch((error: unknown) => {
+    if (session.stop.aborted) return undefined;
+    throw error;
+  });
+  if (server === undefined) return;
+  const keys = listenToKeys(server, session, { stdinIsTaken: sources.includes('-') });
+  try {
+    await runServer(session, server, {
+      auth: serving.auth,
+      describe: () => statusText(server),
+      note: keys && messages.palette.dim(keys.hint),
+      until: keys === undefined ? server.stopped : Promise.race([server.stopped, keys.ended]),
+    });
+  } finally {
+    keys?.stop();
+  }
+}
+
+function loopAndSources(
+  value: true | string | undefined,
+  files: readonly string[],
+): { loop: boolean | number; sources: readonly string[] } {
+  // Commander takes a recording that follows `--loop` as the number.
+  const isFile = typeof value === 'string' && !/^\d+$/.test(value);
+  const sources = isFile ? [value, ...files] : files;
+  if (sources.length === 0) {
+    throw new OpmasError('USAGE', 'name a recording', {
+      hint: 'opmas-ws replay capture.ndjson, or - for stdin',
+    });
+  }
+  if (value === undefined) return { loop: false, sources };
+  return { loop: value === true || isFile ? true : parseCount(value, '--loop'), sources };
+}
+
+function timesOf(options: ReplayOptions): ServeRecordingOptions {
+  return {
+    speed: parseSpeed(options.speed),
+    ...(options.rate === undefined ? {} : { rate: parseRate(options.rate, '--rate') }),
+    ...(options.maxGap === undefined ? {} : { maxGapMs: parseDuration(options.maxGap, '--max-gap') }),
+    ...(options.from === undefined ? {} : { from: parseMoment(options.from, '--from') }),
+    ...(options.to === undefined ? {} : { to: parseMoment(options.to, '--to') }),
+  };
+}
+
+function parseSpeed(text: string): number | 'max' {
+  if (text === 'max') return 'max';
+  const [, figure] = /^(\d+(?:\.\d+)?)x?$/.exec(text) ?? [];
+  const speed = Number(figure);
+  if (speed > 0) return speed;
+  throw new OpmasError('USAGE', `--speed: ${JSON.stringify(text)} is not a speed`, {
+    hint: 'Write 0.5 for half speed, 2 or 2x for double speed, or max.',
+  });
+}
+
+function parseMoment(text: string, name: string): string | number {
+  if (parseTimestamp(text) !== undefined) return text;
+  try {
+    return parseDuration(text, name);
+  } catch {
+    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is neither a time nor an offset`, {
+      hint: 'Write an RFC 3339 time with a time zone, 2026-11-22T21:50:00Z, or an offset from the start, 5m.',
+    });
+  }
+}
+
+function noticeText(notice: ReplayNotice): string {
+  switch (notice.kind) {
+    case 'unseen':
+      return `${escapeUnsafe(notice.endpoint)}: ${notice.events} ${notice.events === 1 ? 'event' : 'events'} not sent: no client was connected`;
+    case 'downtime':
+      return notice.phase === 'begins'
+        ? 'recorded downtime begins: connections are refused'
+        : 'recorded downtime ends: listening again';
+    case 'copying':
+      return `copying ${escapeUnsafe(notice.source)} before serving it`;
+    case 'nothing':
+      return 'nothing to send: no event matches the filters between --from and --to';
+  }
+}
+
+function statusText(server: ReplayServer): string {
+  const { position, length, speed, paused, over } = server.status;
+  const parts = [formatDuration(Math.min(position, length ?? position) / 1000)];
+  if (length !== undefined) parts.push(`of ${formatDuration(length / 1000)}`);
+  parts.push(
+    speed === 'max'
+      ? 'at full speed'
+      : `at ${speed >= 100 ? Math.round(speed) : Number(speed.toPrecision(3))}x`,
+  );
+  return `${parts.join(' ')}${over ? ', at the end' : paused ? ', paused' : ''}`;
 }

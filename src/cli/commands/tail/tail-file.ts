@@ -1,27 +1,28 @@
 import { compileFilter, escapeUnsafe, readRecording, systemClock } from '../../../index.js';
 import { keepsLine } from '../../../internal.js';
-import { checkEndpoint } from '../../options/endpoint-argument.js';
+import { endpointsOf } from '../../options/endpoints.js';
 import { filterOptionsOf } from '../../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration } from '../../options/quantity.js';
 import type { Session } from '../../session.js';
 import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
 import type { StreamCommandOptions } from '../../stream/stream-options.js';
-import { ProblemMessages } from '../../terminal/recording-problems.js';
+import { ProblemMessages } from '../../terminal/reading-messages.js';
 
+/** Options of `tail --file`. */
 export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
   file: string;
   lifecycle?: boolean;
 }
 
-/** Prints a recording through the filters and formats of a live stream: no server, no token. */
-export async function runTailFile(
+/** Prints a recording with the filters and formats of a live stream. */
+export async function tailFile(
   session: Session,
   endpoints: readonly string[],
   options: TailFileOptions,
 ): Promise<void> {
   const { out, messages } = session.terminal;
   const filter = await compileFilter(filterOptionsOf(options));
-  const wanted = new Set(endpoints.map(checkEndpoint));
+  const wanted = endpoints.length === 0 ? undefined : new Set(endpointsOf(endpoints));
   let left = options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, '--count');
   const enough = new AbortController();
   const duration = options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
@@ -34,7 +35,7 @@ export async function runTailFile(
   const batches = readRecording([options.file], {
     keep: (line) => {
       const { kind, frame, endpoint = '' } = line;
-      if (left <= 0 || (wanted.size > 0 && !wanted.has(endpoint))) return false;
+      if (left <= 0 || wanted?.has(endpoint) === false) return false;
       if (kind === 'connection') return options.lifecycle === true;
       if (!keepsLine(filter, kind, frame, endpoint)) return false;
       if (kind !== 'event') return true;

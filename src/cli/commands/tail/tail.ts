@@ -1,22 +1,24 @@
 import { type Command, Option } from '../../commander.js';
 import { runCommand, type Session } from '../../session.js';
 import type { PrintOptions } from '../../stream/line-printer.js';
-import { addStreamOptions, type StreamCommandOptions } from '../../stream/stream-options.js';
+import { printStream } from '../../stream/print-stream.js';
+import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 
-interface TailCommandOptions extends StreamCommandOptions, PrintOptions {
+/** Options of `tail`. */
+export interface TailOptions extends StreamCommandOptions, PrintOptions {
   lifecycle?: boolean;
   file?: string;
 }
 
 const EXAMPLES = `
 Examples:
-  $ opmas-ws tail                                         all four endpoints, for people
-  $ opmas-ws tail devices --type 'device.*' | jq -c .data   device events, for a script
-  $ opmas-ws tail -w 'data.cpu > 90' -n 10                the next ten busy devices
-  $ opmas-ws tail --lifecycle -f json > capture.ndjson    the same lines that \`record\` writes
+  $ opmas-ws tail                                         watch all four endpoints
+  $ opmas-ws tail devices --type 'device.*' | jq -c .data   feed device events to a script
+  $ opmas-ws tail -w 'data.cpu > 90' -n 10                wait for ten events of busy devices
+  $ opmas-ws tail --lifecycle -f json > capture.ndjson    print the same lines that \`record\` writes
   $ opmas-ws tail --file capture.ndjson --type '*.error'  try a filter on a recording`;
 
-/** Puts `tail` together. */
+/** Configures `tail`. */
 export function configure(command: Command): void {
   addStreamOptions(command)
     .addOption(
@@ -24,24 +26,26 @@ export function configure(command: Command): void {
         .choices(['auto', 'pretty', 'json'])
         .default('auto'),
     )
-    .option('--lifecycle', 'print what happens to the connections, too')
-    .option('--full', 'pretty: do not cut lines to the width')
-    .option('--utc', 'pretty: times in UTC instead of local time')
-    .option('--file <file>', 'print a recording instead of a live stream (- is stdin); no server, no token')
+    .option('--lifecycle', 'print connection changes too')
+    .option('--full', 'pretty: do not cut lines to the width of the terminal')
+    .option('--utc', 'pretty: print times in UTC instead of local time')
+    .option(
+      '--file <file>',
+      'print a recording instead of a live stream; - is stdin; needs no server and no token',
+    )
     .addHelpText('after', EXAMPLES)
-    .action((endpoints: string[], options: TailCommandOptions) =>
+    .action((endpoints: string[], options: TailOptions) =>
       runCommand(command, (session) => tail(session, endpoints, options)),
     );
 }
 
-async function tail(session: Session, endpoints: string[], options: TailCommandOptions): Promise<void> {
-  if (options.file !== undefined) {
-    const { runTailFile } = await import('./tail-file.js');
-    await runTailFile(session, endpoints, { ...options, file: options.file });
+async function tail(session: Session, endpoints: string[], options: TailOptions): Promise<void> {
+  const { file } = options;
+  if (file === undefined) {
+    await printStream(session, await resolveStream(session, endpoints, options), options);
     return;
   }
-  const { resolveStream } = await import('../../stream/resolve-stream.js');
-  const stream = await resolveStream(session, endpoints, options);
-  const { runTail } = await import('../../stream/print-stream.js');
-  await runTail(session, stream, options);
+  // Imported late: a live tail starts faster without the reader of recordings.
+  const { tailFile } = await import('./tail-file.js');
+  await tailFile(session, endpoints, { ...options, file });
 }

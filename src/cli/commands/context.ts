@@ -1,0 +1,211 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
+import { escapeUnsafeJson, splitCommand } from '../../internal.js';
+import {
+  type Config,
+  type Context,
+  changeConfig,
+  checkContextName,
+  contextNamed,
+  readConfig,
+} from '../connection/config.js';
+import { runCommand, type Session } from '../session.js';
+
+/** Options of `context add`. */
+interface AddOptions {
+  tokenCommand?: string;
+  ca?: string;
+  plaintext?: boolean;
+  force?: boolean;
+}
+
+/** Option of `context list` and `context show`. */
+interface JsonOption {
+  json?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  $ opmas-ws context add lab --url wss://opmas.lab.example
+  $ opmas-ws context add prod --url wss://opmas.example.org --token-command 'pass show opmas/token'
+  $ opmas-ws context use prod
+  $ opmas-ws tail --context lab devices`;
+
+/** Configures `context` and its subcommands. */
+export function configure(command: Command): void {
+  command.addHelpText('after', EXAMPLES);
+
+  const add = command.command('add').argument('<name>').description('name a server');
+  add
+    .option('--token-command <cmd>', 'program that prints a token; run without a shell for every attempt')
+    .option('--ca <file>', 'trust the CA in this PEM file')
+    .option('--plaintext', 'allow ws:// to another machine')
+    .option('--force', 'replace a context of the same name')
+    .addHelpText(
+      'after',
+      examples(
+        'context add home --url ws://localhost:8000',
+        'context add office --url wss://opmas.office.example --ca office-ca.pem',
+      ),
+    )
+    .action((name: string, options: AddOptions) =>
+      runCommand(add, (session) => addContext(session, name, options)),
+    );
+
+  const use = command.command('use').argument('<name>', 'a context; - is the previous one');
+  use
+    .description('make a context the current one')
+    .addHelpText('after', examples('context use lab', 'context use -'))
+    .action((name: string) => runCommand(use, (session) => useContext(session, name)));
+
+  const remove = command.command('remove').argument('<name>');
+  remove
+    .description('remove a context; a stored login of its server is kept')
+    .addHelpText('after', examples('context remove home', 'context remove office'))
+    .action((name: string) => runCommand(remove, (session) => removeContext(session, name)));
+
+  const list = command.command('list').option('--json', 'print one JSON array');
+  list
+    .description('list the contexts; * is the current one')
+    .addHelpText('after', examples('context list', "context list --json | jq -r '.[].name'"))
+    .action((options: JsonOption) => runCommand(list, (session) => listContexts(session, options)));
+
+  const show = command.command('show').argument('[name]', 'default: the current one');
+  show
+    .description('show a context')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('context show', 'context show lab --json | jq -r .url'))
+    .action((name: string | undefined, options: JsonOption) =>
+      runCommand(show, (session) => showContext(session, name, options)),
+    );
+}
+
+function examples(...commands: string[]): string {
+  return `\nExamples:\n${commands.map((command) => `  $ opmas-ws ${command}`).join('\n')}`;
+}
+
+async function addContext(session: Session, name: string, options: AddOptions): Promise<void> {
+  const { messages } = session.terminal;
+  checkContextName(name);
+  if (session.globals.url === undefined) {
+    throw new OpmasError('USAGE', 'a context needs a URL', {
+      hint: `opmas-ws context add ${name} --url wss://opmas.example.org`,
+    });
+  }
+  const url = parseBaseUrl(session.globals.url);
+  const { tokenCommand, ca, plaintext } = options;
+  if (tokenCommand !== undefined) splitCommand(tokenCommand);
+  const config = await changeConfig(session.environment, (before, contexts) => {
+    if (contexts.has(name) && !options.force) {
+      throw new OpmasError('USAGE', `context ${name} already exists`, {
+        hint: 'Replace it with --force.',
+      });
+    }
+    const path = ca === undefined ? undefined : resolve(ca);
+    contexts.set(name, { url: displayUrl(url), tokenCommand, ca: path, plaintext });
+    // The first context becomes the current one.
+    return before.contexts.size === 0 ? { current: name } : {};
+  });
+  warn(session, config);
+  const next =
+    config.current === name ? 'It is the current context.' : `To use it: opmas-ws context use ${name}`;
+  messages.say(`Added context ${name} (${displayUrl(url)}). ${next}`);
+}
+
+/** Makes a context the current one; `-` is the previous one. */
+async function useContext(session: Session, name: string): Promise<void> {
+  const config = await changeConfig(session.environment, (before) => {
+    const wanted = name === '-' ? before.previous : name;
+    if (wanted === undefined) throw new OpmasError('USAGE', 'no previous context');
+    contextNamed(before, wanted);
+    return wanted === before.current ? {} : { current: wanted, previous: before.current };
+  });
+  warn(session, config);
+  const { current = '' } = config;
+  session.terminal.messages.say(`Current context: ${current} (${contextNamed(config, current).url})`);
+}
+
+async function removeContext(session: Session, name: string): Promise<void> {
+  const { messages } = session.terminal;
+  const config = await changeConfig(session.environment, (before, contexts) => {
+    contextNamed(before, name);
+    contexts.delete(name);
+    const keep = (other: string | undefined) => (other === name ? undefined : other);
+    return { current: keep(before.current), previous: keep(before.previous) };
+  });
+  warn(session, config);
+  const rest = config.current === undefined ? ' No context is current now.' : '';
+  messages.say(`Removed context ${escapeUnsafe(name)}.${rest}`);
+}
+
+function warn(session: Session, config: Config): void {
+  for (const warning of config.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+}
+
+async function listContexts(session: Session, { json }: JsonOption): Promise<void> {
+  const { contexts, current } = await read(session);
+  const all = [...contexts];
+  if (json) {
+    await print(
+      session,
+      all.map(([name, context]) => describe(name, context, current)),
+    );
+    return;
+  }
+  const width = Math.max(0, ...all.map(([name]) => name.length));
+  const lines = all.map(([name, { url, tokenCommand }]) => {
+    const how = tokenCommand === undefined ? '' : '  (token command)';
+    return `${name === current ? '*' : ' '} ${escapeUnsafe(name.padEnd(width))}  ${escapeUnsafe(url)}${how}\n`;
+  });
+  await session.terminal.out.write(lines.join(''));
+  if (all.length === 0) {
+    session.terminal.messages.say('No contexts yet. Add one: opmas-ws context add NAME --url URL');
+  }
+}
+
+async function showContext(session: Session, given: string | undefined, { json }: JsonOption): Promise<void> {
+  const config = await read(session);
+  const name = given ?? session.globals.context ?? (session.environment.OPMAS_CONTEXT || config.current);
+  if (name === undefined) {
+    throw new OpmasError('USAGE', 'no current context', { hint: 'Choose one: opmas-ws context use NAME' });
+  }
+  const context = contextNamed(config, name);
+  if (json) {
+    await print(session, describe(name, context, config.current));
+    return;
+  }
+  const rows: [string, string | undefined][] = [
+    ['name', name === config.current ? `${name} (current)` : name],
+    ['url', context.url],
+    ['token command', context.tokenCommand],
+    ['ca', context.ca],
+    ['plaintext', context.plaintext ? 'allowed' : undefined],
+    ['configuration', config.path],
+  ];
+  const lines = rows
+    .filter(([, value]) => value !== undefined)
+    .map(([label, value]) => `${label.padEnd(13)} ${escapeUnsafe(value ?? '')}\n`);
+  await session.terminal.out.write(lines.join(''));
+}
+
+function describe(name: string, context: Context, current: string | undefined) {
+  return {
+    name,
+    url: context.url,
+    token_command: context.tokenCommand ?? null,
+    ca: context.ca ?? null,
+    plaintext: context.plaintext === true,
+    current: name === current,
+  };
+}
+
+async function read(session: Session) {
+  const config = await readConfig(session.environment);
+  for (const warning of config.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+  return config;
+}
+
+async function print(session: Session, value: unknown): Promise<void> {
+  await session.terminal.out.write(`${escapeUnsafeJson(JSON.stringify(value))}\n`);
+}
