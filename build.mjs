@@ -11,23 +11,23 @@ const SCANNER_MODULE = 'src/core/json/wasm/module.ts';
 const SCANNER_OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--enable', 'simd'];
 
 /**
- * Node takes about a third of a millisecond for each module it loads, so what is loaded together is one file. Some of
- * these files are told here, the first that fits; the others follow from the `import()`s in the source.
+ * Node takes about a third of a millisecond for each module that it loads, so modules that are needed together become
+ * one file: a module goes into the first group that matches, with its dependencies. `index.ts` and `internal.ts`
+ * therefore come after the groups of their parts. The `import()`s in the source make further files.
  */
-const TOGETHER = {
-  /** What every command begins with; for `--version` and `--help` it is all. */
+const GROUPS = {
   errors: /\/src\/core\/(errors|printable)\.ts$|@oxc-project/,
-  start: /\/src\/cli\/(main|command-table|commander|exit|version|options\/global-options)\.ts$/,
-  /** What every program needs that connects to a stream. */
+  /** Needed by every program that connects to a stream. */
   library:
     /\/src\/(core\/[^/]+|core\/(json|json\/wasm|recording)\/[^/]+|core\/filter\/(?!expression)[^/]+|io\/(client|client\/connection|http|token)\/[^/]+|io\/(clock|file-lock|websocket))\.ts$/,
-  /** Recordings, the servers, and the doctor: apart, so that a tail does not load them. */
+  /** Not needed by `tail`. */
   recording: /\/src\/(io\/recording|core\/statistics)\//,
   serving: /\/src\/(io\/(server|replay)|core\/(mock|replay))\//,
   diagnosis: /\/src\/(io|core)\/diagnosis\//,
-  /** After all of its parts, so that it takes none of them along. */
   index: /\/src\/(index|internal)\.ts$/,
-  /** What the commands need that connect to a stream. */
+  /** Needed by every command; `--version` and `--help` need nothing else. */
+  start: /\/src\/cli\/(main|command-table|commander|exit|version|options\/global-options)\.ts$/,
+  /** Needed by every command that has an action. */
   tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|tail-file|reading-messages)[^/]+)\.ts$/,
 };
 
@@ -63,7 +63,7 @@ function textOf(path) {
 }
 
 async function bundle() {
-  const groups = Object.entries(TOGETHER).map(([name, test], i) => ({ name, test, priority: 10 - i }));
+  const groups = Object.entries(GROUPS).map(([name, test], i) => ({ name, test, priority: 10 - i }));
   await build({
     input: {
       index: 'src/index.ts',
@@ -75,7 +75,7 @@ async function bundle() {
     logLevel: 'silent',
     // Libraries stay what they are: dependencies.
     external: (id) => /^[a-z@]/.test(id) && !id.startsWith('@oxc-project/'),
-    // Nothing but the two programs does anything by being loaded, so a name of `index.ts` brings only its own file.
+    // Loading a module has no side effects, so an import from `index.ts` loads only the module behind it.
     treeshake: { moduleSideEffects: false },
     transform: { target: 'node20.19' },
     output: {

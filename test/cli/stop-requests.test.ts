@@ -4,7 +4,7 @@ import { StopRequests } from '../../src/cli/stop-requests.js';
 it('takes the same signal right after the first for its echo, as npm and timeout make one', () => {
   const requests = new StopRequests({ debug: false });
   let died = false;
-  requests.onSuddenDeath = () => {
+  requests.onForcedExit = () => {
     died = true;
     // Or this process would die of it.
     throw new Error('taken for a second signal');

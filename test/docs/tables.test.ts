@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { jsonReport } from '../../src/cli/commands/inspect/json-report.js';
+import { jsonReport } from '../../src/cli/commands/inspect/inspect.js';
 import { inspectRecording } from '../../src/index.js';
 import { codeIn, project, tablesOf, textOf } from '../support/documents.js';
 import { allCommands } from '../support/examples.js';

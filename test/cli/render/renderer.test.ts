@@ -7,7 +7,7 @@ import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/record
 
 let colors: Palette;
 beforeAll(async () => {
-  colors = await paletteFor({}, 'always');
+  colors = await paletteFor({}, 'always', {});
 });
 
 const LF = 0x0a;

@@ -101,7 +101,7 @@ async function totalSize(files: readonly string[]): Promise<number | undefined> 
 }
 
 /** Builds the report for scripts; the guide names its members. */
-function jsonReport(report: InspectedRecording): Record<string, unknown> {
+export function jsonReport(report: InspectedRecording): Record<string, unknown> {
   const { first, last, rate } = report;
   return {
     events: report.events,

@@ -3,7 +3,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
-import { withLock } from '../../../src/cli/connection/private-file.js';
+import { withLock } from '../../../src/cli/connection/private-files.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'opmas-private-'));
 afterAll(() => rm(folder, { recursive: true }));
