@@ -102,8 +102,8 @@ describe('auth login', () => {
   });
 
   it.each([
-    [['--token', 'sesame'], '', /is not taken/],
-    [['--token=sesame'], '', /is not taken/],
+    [['--token', 'sesame'], '', /is not supported/],
+    [['--token=sesame'], '', /is not supported/],
     [['--with-token', '--username', 'x'], 'abc', /--with-token/],
     [['--password-stdin'], 'abc', /--username/],
     [['--username', '', '--password-stdin'], 'abc', /--username/],
@@ -141,13 +141,13 @@ describe('auth login', () => {
       sandbox.run(['auth', 'login', '--with-token', ...args], { input });
     expect(await give(jwt({ sub: 'x', exp: 1 }))).toMatchObject({
       code: 3,
-      stderr: expect.stringMatching(/refuses this token: it expired .*; nothing was stored/),
+      stderr: expect.stringMatching(/rejected this token: it expired .*; nothing was stored/),
     });
     expect(sandbox.files().size).toBe(0);
     expect(await give(server.token)).toMatchObject({ code: 0, stderr: expect.stringMatching(/^Logged in/) });
     expect(await give('abc', '-u', nowhere)).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/^Token for ws:.*stored, not checked/),
+      stderr: expect.stringMatching(/^Token for ws:.*stored but not checked/),
     });
     expect(sandbox.files().size).toBe(2);
   });
@@ -156,7 +156,7 @@ describe('auth login', () => {
     using sandbox = offline();
     const environment = { OPMAS_TOKEN: 'abc' };
     const { stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'def', environment });
-    expect(stderr).toMatch(/OPMAS_TOKEN comes before this login/);
+    expect(stderr).toMatch(/OPMAS_TOKEN takes precedence over this login/);
   });
 });
 
@@ -338,12 +338,12 @@ describe('auth status, token and logout', () => {
     });
   });
 
-  it('says what is wrong with a place that cannot be written', async () => {
+  it('reports a folder that cannot be written', async () => {
     using sandbox = offline();
     writeFileSync(join(sandbox.home, '.local'), 'a file in the way');
     const { code, stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'abc' });
     expect(code).toBe(5);
-    expect(stderr).toMatch(/cannot be written/);
+    expect(stderr).toMatch(/cannot write/);
   });
 });
 

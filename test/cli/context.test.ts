@@ -21,7 +21,9 @@ describe('context', () => {
     expect(await context(sandbox, 'add', 'lab', '--url', 'http://localhost:8001/x/')).toMatchObject({
       code: 0,
       stdout: '',
-      stderr: expect.stringMatching(/lab is ws:\/\/localhost:8001\/x\. It is in use now/),
+      stderr: expect.stringMatching(
+        /Added context lab \(ws:\/\/localhost:8001\/x\)\. It is the current context/,
+      ),
     });
     await context(
       sandbox,
@@ -61,18 +63,18 @@ describe('context', () => {
 
   it.each([
     [['add', 'lab'], /needs a URL/],
-    [['add', 'a b', '-u', 'localhost:1'], /name of a context/],
+    [['add', 'a b', '-u', 'localhost:1'], /valid context name/],
     [['add', '-x', '-u', 'localhost:1'], /unknown option/],
     [['add', 'x', '-u', 'ftp://sesame'], /scheme/],
     [['add', 'x', '-u', 'ws://user:sesame@localhost'], /user or a password/],
     [['add', 'x', '-u', 'localhost:1', '--token-command', `it's`], /not closed/],
     [['add', 'lab', '-u', 'localhost:1'], /already/],
-    [['use', 'nope'], /There is: lab/],
+    [['use', 'nope'], /Contexts: lab/],
     [['use', 'lba'], /Did you mean lab\?/],
     [['show', 'Labb'], /Did you mean lab\?/],
-    [['use', '-'], /no context before/],
-    [['remove', 'nope'], /There is: lab/],
-    [['show', 'nope'], /There is: lab/],
+    [['use', '-'], /no previous context/],
+    [['remove', 'nope'], /Contexts: lab/],
+    [['show', 'nope'], /Contexts: lab/],
   ])('refuses %j and changes nothing', async (args, pattern) => {
     using sandbox = withConfig('{"contexts":{"lab":{"url":"localhost:8001"}},"current":"lab"}');
     const before = read(sandbox);
@@ -93,7 +95,7 @@ describe('context', () => {
     using sandbox = withConfig('{"theme":"dark","contexts":{"lab":{"url":"localhost:1","color":7}}}');
     const { code, stderr } = await context(sandbox, 'use', 'lab');
     expect(code).toBe(0);
-    expect(stderr).toMatch(/"theme" is not known/);
+    expect(stderr).toMatch(/"theme" is unknown/);
     expect(stderr).toMatch(/"contexts\.lab\.color" is not known/);
     expect(read(sandbox)).toEqual({
       theme: 'dark',
@@ -102,21 +104,21 @@ describe('context', () => {
     });
     const environment = { OPMAS_TOKEN: 'abc' };
     const status = await sandbox.run(['auth', 'status'], { environment });
-    expect(status).toMatchObject({ code: 0, stderr: expect.stringMatching(/"theme" is not known/) });
+    expect(status).toMatchObject({ code: 0, stderr: expect.stringMatching(/"theme" is unknown/) });
   });
 
   it.each([
-    ['{\n  "contexts": {\n    "lab": { "url": "x", }\n', /config\.json:3:26: this is not JSON/],
-    ['[]', /no JSON object/],
-    ['{"contexts":[]}', /"contexts" is no object/],
-    ['{"contexts":{"lab":7}}', /"contexts\.lab" is no object/],
+    ['{\n  "contexts": {\n    "lab": { "url": "x", }\n', /config\.json:3:26: invalid JSON/],
+    ['[]', /not a JSON object/],
+    ['{"contexts":[]}', /"contexts" is not an object/],
+    ['{"contexts":{"lab":7}}', /"contexts\.lab" is not an object/],
     ['{"contexts":{"lab":{}}}', /has no "url"/],
     ['{"contexts":{"lab":{"url":"ftp://x"}}}', /"contexts\.lab".*scheme/],
-    ['{"contexts":{"lab":{"url":"x","token_command":7}}}', /"token_command" is no text/],
+    ['{"contexts":{"lab":{"url":"x","token_command":7}}}', /"token_command" is not a string/],
     ['{"contexts":{"lab":{"url":"x","token_command":"\'"}}}', /not closed/],
     ['{"contexts":{"lab":{"url":"x","plaintext":"yes"}}}', /"plaintext"/],
-    ['{"current":7}', /"current" is no text/],
-    ['{"current":"nope"}', /current context "nope" is missing/],
+    ['{"current":7}', /"current" is not a string/],
+    ['{"current":"nope"}', /current context "nope" does not exist/],
   ])('says what is wrong with %j', async (text, pattern) => {
     using sandbox = withConfig(text);
     await expect(

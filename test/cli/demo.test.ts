@@ -19,7 +19,7 @@ describe.concurrent('demo', () => {
         .map((line) => JSON.parse(line).endpoint),
     );
     expect([...endpoints].sort()).toEqual(['agents', 'devices', 'rules', 'system']);
-    expect(stderr).toMatch(/^A mock of the OPMAS API serves on ws:\/\/127\.0\.0\.1:\d+\. Ctrl-C ends it\.\n/);
+    expect(stderr).toMatch(/^Serving a mock OPMAS API on ws:\/\/127\.0\.0\.1:\d+\. Ctrl-C ends it\.\n/);
     expect(stderr).toMatch(/\d+ events \(devices \d+, .*\) in .*, no gaps, 0 dropped\n$/);
     expect(stderr).not.toMatch(/lost|warning/);
   });

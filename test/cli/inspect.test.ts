@@ -93,11 +93,11 @@ describe.concurrent('inspect --json', () => {
     expect(report).toMatchObject({ events: 20_000, approximate: true });
   });
 
-  test.each(['', '-'])('--html %j is no file', async (name) => {
+  test.each(['', '-'])('--html %j is not a file', async (name) => {
     expect(await inspect([capture, '--html', name])).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: expect.stringMatching(/--html: "-?" is no file/),
+      stderr: expect.stringMatching(/--html: "-?" is not a file/),
     });
   });
 

@@ -115,11 +115,11 @@ describe('record', () => {
       [['-o', 'there'], 2, 'there exists'],
       [['-o', 'folder'], 2, 'folder is a folder'],
       [['-o', '-'], 2, 'tail -f json --lifecycle'],
-      [['-o', ''], 2, 'is no file'],
+      [['-o', ''], 2, 'is not a file'],
       [['-o', 'no/such/folder/x'], 5, 'cannot be'],
       [['-o', 'n'.repeat(300)], 5, 'cannot be written'],
       [['--keep', '3'], 2, '--keep needs'],
-      [['--rotate-size', '0B'], 2, 'cannot be zero'],
+      [['--rotate-size', '0B'], 2, 'must not be zero'],
       [['--append', '--force', '-o', 'y'], 2, 'exclude each other'],
       [['-w', 'data.cpu >', '-o', 'y'], 2, 'data.cpu >'],
     ];
@@ -274,7 +274,7 @@ describe('record --tail', () => {
     expect(await death).toEqual([null, 'SIGTERM']);
     child.stdout.resume();
     expect((await ended).stderr).toMatch(
-      /warning: \d+ lines were recorded but not printed: nobody took them/,
+      /warning: \d+ lines were recorded but not printed: stdout was not read/,
     );
     expect(recorded(box).filter(({ connection: state }) => state === undefined)).toHaveLength(20_000);
   });

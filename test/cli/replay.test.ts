@@ -177,7 +177,7 @@ describe('replay', () => {
   });
 
   it.each([
-    [[], /no recording is named/],
+    [[], /name a recording/],
     [['/nowhere.ndjson'], /nowhere\.ndjson: there is no such file/],
     [['-', '-'], /stdin/],
     [['x', '--speed', 'fast'], /--speed/],
@@ -241,8 +241,8 @@ describe('replay', () => {
     expect(tail.stdout.trim().split('\n').map(numberOf)).toEqual([1, 2]);
     expect(tail.stderr).toMatch(/1011/);
     expect(tail.stderr).toMatch(/connection refused/);
-    await server.says(/as recorded: nothing listens/);
-    await server.says(/as recorded: listening again/);
+    await server.says(/recorded downtime begins/);
+    await server.says(/recorded downtime ends: listening again/);
   });
 });
 

@@ -114,7 +114,7 @@ describe.concurrent('an end that something holds up', () => {
     tail.child.stdout.resume();
     // It says what is lost.
     const { stdout, stderr } = await tail.ended;
-    const left = Number(/warning: (\d+) lines were not written: nobody took them/.exec(stderr)?.[1]);
+    const left = Number(/warning: (\d+) lines were not written: stdout was not read/.exec(stderr)?.[1]);
     expect(stderr).toMatch(/20000 events \(devices 20000\) in .*, 0 dropped/);
     const taken = stdout.split('\n').length - 1;
     expect(left).toBeGreaterThan(0);
@@ -363,7 +363,7 @@ describe.concurrent('odd surroundings', () => {
     const { code, stdout, stderr } = await tail.ended;
     expect(code).toBe(1);
     expect(numbersIn(stdout)).toEqual([1]);
-    expect(stderr).toContain('opmas-ws: sorry, this is a bug of opmas-ws: broken: ws://…@host/x?token=…');
+    expect(stderr).toContain('opmas-ws: sorry, this is a bug in opmas-ws: broken: ws://…@host/x?token=…');
     expect(stderr).not.toContain('\u001b');
     expect(stderr).not.toContain(encodeURIComponent(canary).slice(0, 30));
     expect(stderr).not.toContain('secret');

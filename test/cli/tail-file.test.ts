@@ -52,7 +52,7 @@ describe('options of a stream', () => {
       using sandbox = new Sandbox();
       const { code, stderr } = await sandbox.run(['tail', option, '0s', '--no-token']);
       expect(code).toBe(2);
-      expect(stderr).toBe(`opmas-ws: ${option} cannot be zero\n`);
+      expect(stderr).toBe(`opmas-ws: ${option} must not be zero\n`);
     },
   );
 
@@ -63,12 +63,12 @@ describe('options of a stream', () => {
     expect(stderr).not.toMatch(/events|garbage/);
   });
 
-  it.skipIf(!existsSync('/dev/full'))('says why help cannot be written', async () => {
+  it.skipIf(!existsSync('/dev/full'))('reports that help cannot be written', async () => {
     using sandbox = new Sandbox();
     const { code, stderr } = await sandbox.run(['tail', '--help'], {
       through: ['bash', '-c', 'exec "$@" > /dev/full', 'bash'],
     });
     expect(code).toBe(5);
-    expect(stderr).toContain('stdout cannot be written');
+    expect(stderr).toContain('cannot write to stdout');
   });
 });

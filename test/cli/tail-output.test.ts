@@ -71,7 +71,7 @@ describe.concurrent('an output that cannot be written', () => {
     (await server.request()).accept(text(event(1)));
     const { code, stderr } = await tail.ended;
     expect(code).toBe(5);
-    expect(stderr).toMatch(/opmas-ws: stdout cannot be written: .*ENOSPC/);
+    expect(stderr).toMatch(/opmas-ws: cannot write to stdout: .*ENOSPC/);
     expect(stderr.match(/opmas-ws: /g), stderr).toHaveLength(1);
   });
 

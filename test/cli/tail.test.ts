@@ -165,7 +165,7 @@ describe.concurrent('exit codes', () => {
       expect(stderr).toMatch(new RegExp(`^${endpoint} +gave up on ws:.*HTTP 404`, 'm'));
     }
     expect(stderr.match(/rejected the token from OPMAS_TOKEN/g)).toHaveLength(1);
-    expect(stderr).toMatch(/\nopmas-ws: no endpoint is left\n {2}.*auth login.*\n$/);
+    expect(stderr).toMatch(/\nopmas-ws: gave up on all endpoints \(see above\)\n {2}.*auth login.*\n$/);
   });
 });
 

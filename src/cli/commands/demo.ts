@@ -30,8 +30,6 @@ export function configure(command: Command): void {
 /** Runs the mock server and a tail of all four endpoints in this process. */
 async function demo(session: Session, { duration, rate, seed }: DemoOptions): Promise<void> {
   const limit = duration === undefined ? {} : { durationMs: parseDuration(duration, '--duration') };
-  // Both ends are in this process, which no proxy could reach.
-  process.env.NO_PROXY = process.env.no_proxy = '*';
   const server = await startMockServer({
     port: 0,
     rate: parseRate(rate, '--rate'),
@@ -44,6 +42,8 @@ async function demo(session: Session, { duration, rate, seed }: DemoOptions): Pr
       endpoints: ENDPOINTS,
       token: tokenFromText(server.token, 'the mock server'),
       signal: session.stop,
+      // Without the proxies of the environment: both ends are in this process.
+      environment: {},
       recorder: `opmas-ws/${version}`,
       ...limit,
     };

@@ -65,7 +65,11 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
       durationMs: performance.now() - start,
     });
     const said = { ...session.globals, ...options, noToken: options.token === false, endpoints: words };
-    verdict = await examine(connection, { endpoints, said, signal: session.stop }, report);
+    verdict = await examine(
+      connection,
+      { endpoints, said, signal: session.stop, environment: session.environment },
+      report,
+    );
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;
     await report({
@@ -87,7 +91,7 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
 
 async function examine(
   { url, token, ca, insecure }: Connection,
-  how: Pick<DiagnosisOptions, 'endpoints' | 'said' | 'signal'>,
+  how: Pick<DiagnosisOptions, 'endpoints' | 'said' | 'signal' | 'environment'>,
   report: (check: Check) => Promise<void>,
 ): Promise<Verdict> {
   const steps = diagnose({ url, token, ca, insecure, ...how });

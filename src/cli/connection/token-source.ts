@@ -57,7 +57,7 @@ export function chooseToken(
   if (used !== undefined) return { provider: Object.assign(used.open(), { remedy: used.remedy }), hidden };
   const store = openCredentialStore(environment, { onNotice: messages.warn });
   const { url: base, ca, insecure } = server;
-  return { provider: new StoredToken({ base, ca, insecure }, store), hidden };
+  return { provider: new StoredToken({ base, ca, insecure, environment }, store), hidden };
 }
 
 /** Returns the names of the sources that take precedence over a stored login. */

@@ -70,6 +70,7 @@ export async function resolveStream(
     ...limitsOf(options),
     retry: retryOf(options),
     signal: session.stop,
+    environment: session.environment,
     recorder: `opmas-ws/${version}`,
   };
   const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);

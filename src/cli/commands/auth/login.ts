@@ -90,7 +90,7 @@ async function obtain(
     : await askFor(session, server, options.username);
   if (answers === undefined) return undefined;
   const { url: base, ca, insecure } = server;
-  const access = { base, ca, insecure, signal: session.stop };
+  const access = { base, ca, insecure, signal: session.stop, environment: session.environment };
   return { ...(await login(access, answers.username, answers.password)), isChecked: true };
 }
 
@@ -104,7 +104,7 @@ async function checked(session: Session, server: ChosenServer, token: string): P
     insecure,
     timeoutMs: CHECK_LIMIT_MS,
     signal: session.stop,
-    environment: process.env,
+    environment: session.environment,
   });
   const cause = refusalCause(answer);
   const { subject, expiresAtMs } = readClaims(token);
