@@ -232,7 +232,7 @@ describe('auth status, token and logout', () => {
     expect(sandbox.files().size).toBe(0);
     expect(await sandbox.run(['auth', 'logout'])).toMatchObject({
       code: 0,
-      stderr: expect.stringMatching(/no login/),
+      stderr: expect.stringMatching(/not logged in/),
     });
     expect(await sandbox.run(['auth', 'status'])).toMatchObject({
       code: 3,

@@ -96,7 +96,7 @@ describe('context', () => {
     const { code, stderr } = await context(sandbox, 'use', 'lab');
     expect(code).toBe(0);
     expect(stderr).toMatch(/"theme" is unknown/);
-    expect(stderr).toMatch(/"contexts\.lab\.color" is not known/);
+    expect(stderr).toMatch(/"contexts\.lab\.color" is unknown/);
     expect(read(sandbox)).toEqual({
       theme: 'dark',
       contexts: { lab: { url: 'localhost:1', color: 7 } },

@@ -76,9 +76,9 @@ describe('doctor', () => {
   });
 
   it.each([
-    [['nope'], {}, /no endpoint/],
+    [['nope'], {}, /unknown endpoint/],
     [['--url', 'ftp://x'], {}, /scheme/],
-    [['-c', 'nope'], {}, /no context/],
+    [['-c', 'nope'], {}, /unknown context/],
     [[], { HTTP_PROXY: 'socks5://sesame' }, /HTTP_PROXY names a socks5 proxy/],
     [['-u', 'ws://opmas.invalid'], {}, /not encrypted/],
   ])('ends with 2 for %j with %j', async (args, environment, pattern) => {

@@ -211,7 +211,7 @@ describe('Keychain', () => {
       const keychain = program(`process.kill(process.pid, '${signal}')`);
       const store = new LocalCredentialStore({ keychain, folder: join(sandbox.home, 'opmas-ws') });
       const credentials = { accessToken: 'abc', obtainedAtMs: 0 };
-      await expect(store.set('x', credentials)).rejects.toThrow(`${signal} came while`);
+      await expect(store.set('x', credentials)).rejects.toThrow(`interrupted by ${signal}`);
       await expect(store.get('x')).rejects.toThrow(OpmasError);
       expect(files(sandbox)).toEqual([]);
     },

@@ -21,6 +21,8 @@ export interface RunOptions {
   environment?: Record<string, string>;
   /** What runs the command: `['dbus-run-session', '--']`, `['bash', '-c', '"$@" | head -1', 'bash']`. */
   through?: string[];
+  /** The program to run. Default: that of this checkout. */
+  program?: string;
 }
 
 function linesOf(stream: Readable, what: string): Arrivals<string> {
@@ -81,9 +83,12 @@ export class Sandbox implements Disposable {
   }
 
   /** Starts a command; its stdin ends after `input`. */
-  start(args: readonly string[], { input = '', environment, through = [] }: RunOptions = {}): Running {
-    const [program = process.execPath, ...rest] = [...through, process.execPath, bin, ...args];
-    const child = spawn(program, rest, {
+  start(
+    args: readonly string[],
+    { input = '', environment, through = [], program = bin }: RunOptions = {},
+  ): Running {
+    const [command = process.execPath, ...rest] = [...through, process.execPath, program, ...args];
+    const child = spawn(command, rest, {
       cwd: this.home,
       env: { ...this.environment, ...environment },
       stdio: ['pipe', 'pipe', 'pipe'],

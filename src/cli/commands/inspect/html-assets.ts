@@ -21,17 +21,17 @@ export function escapeJsonForScript(value: unknown): string {
   );
 }
 
-/** How the page looks, on screens light and dark, and on paper. */
+/** Style of the page: light and dark screens, and paper. */
 export const STYLE = `
 :root {
   color-scheme: light dark;
-  --ground: #f6f7f9; --card: #fff; --text: #1b2430; --quiet: #66717f; --line: #e3e7ec; --lane: #eceff3; --open: #bfe5cf;
+  --ground: #f6f7f9; --card: #fff; --text: #1b2430; --quiet: #66717f; --line: #e3e7ec; --track: #eceff3; --open: #bfe5cf;
   --bad: #c62828; --warn: #a86400; --good: #1b7f4b; --gap: rgba(198, 40, 40, .16); --gap-shade: rgba(198, 40, 40, .05);
   --shadow: 0 1px 2px rgba(20, 30, 50, .06), 0 2px 8px rgba(20, 30, 50, .05);
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --ground: #12161c; --card: #1b212a; --text: #e4e9f0; --quiet: #93a0b0; --line: #2d3641; --lane: #262e38; --open: #1f5239;
+    --ground: #12161c; --card: #1b212a; --text: #e4e9f0; --quiet: #93a0b0; --line: #2d3641; --track: #262e38; --open: #1f5239;
     --bad: #ff7b72; --warn: #e3b341; --good: #56d364; --gap: rgba(255, 110, 100, .25); --gap-shade: rgba(255, 110, 100, .055);
     --shadow: none;
   }
@@ -60,10 +60,10 @@ h2 small { font-weight: 400; color: var(--quiet); margin-left: 8px; }
 .chart { position: relative; }
 #chart { display: block; width: 100%; height: auto; min-width: 640px; }
 #chart text { font-size: 11px; fill: var(--quiet); }
-#chart .lane-name { fill: var(--text); font-size: 12px; }
+#chart .track-name { fill: var(--text); font-size: 12px; }
 #chart .date { font-size: 10px; }
 .grid { stroke: var(--line); } .base { stroke: var(--quiet); }
-.lane { fill: var(--lane); } .connected { fill: var(--open); } .gap-ground { fill: var(--card); } .gap { fill: url(#hatch); }
+.track { fill: var(--track); } .connected { fill: var(--open); } .gap-ground { fill: var(--card); } .gap { fill: url(#hatch); }
 .gap-line { stroke: var(--bad); stroke-width: 3; opacity: .75; } .gap-shade { fill: var(--gap-shade); }
 .close line { stroke: var(--quiet); stroke-width: 1.5; } .close circle { fill: var(--quiet); stroke: var(--card); stroke-width: 1.5; }
 .close.bad line { stroke: var(--bad); } .close.bad circle { fill: var(--bad); }
@@ -86,7 +86,7 @@ th:last-child, td:last-child { padding-right: 0; }
 .none { color: var(--good); margin: 0; } .quiet { color: var(--quiet); margin: 8px 0 0; font-size: 13px; }
 footer { color: var(--quiet); font-size: 13px; margin-top: 24px; }
 @media print {
-  :root { color-scheme: light; --ground: #fff; --card: #fff; --text: #000; --quiet: #555; --line: #ccc; --lane: #eee; --open: #cdebd9;
+  :root { color-scheme: light; --ground: #fff; --card: #fff; --text: #000; --quiet: #555; --line: #ccc; --track: #eee; --open: #cdebd9;
     --bad: #b71c1c; --warn: #8a5300; --good: #1b5e20; --gap: rgba(198, 40, 40, .16); --gap-shade: rgba(198, 40, 40, .05); --shadow: none; }
   body { font-size: 12px; -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   main { max-width: none; padding: 0; } .card, .tile { break-inside: avoid; } #tip, .cursor { display: none; }
@@ -95,8 +95,8 @@ footer { color: var(--quiet); font-size: 13px; margin-top: 24px; }
 `;
 
 /**
- * What runs in the page: figures under the pointer. It takes all text from the JSON beside it and puts it in as text,
- * never as HTML. The page is complete without it.
+ * Script of the page: shows figures at the pointer. It inserts all text from the page's JSON as text, never as HTML.
+ * The page is complete without it.
  */
 export const SCRIPT = `
 'use strict';

@@ -4,22 +4,22 @@ import { type Tick, timeTicks, valueTicks } from './html-axis.js';
 import { columnTotals, rateText, timeText } from './text-report.js';
 import { bySeverity } from './type-colors.js';
 
-/** Sizes of the drawing, in its own units; it is scaled to the width of the page. */
+/** Sizes in the units of the drawing, which is scaled to the width of the page. */
 export const WIDTH = 1080;
 const LEFT = 78;
 const RIGHT = 12;
 const TOP = 12;
 const PLOT_HEIGHT = 240;
-const LANE_HEIGHT = 18;
-const LANE_GAP = 6;
+const TRACK_HEIGHT = 18;
+const TRACK_GAP = 6;
 const AXIS_HEIGHT = 38;
 export const PLOT_WIDTH = WIDTH - LEFT - RIGHT;
-/** More are not drawn: they could not be told apart. */
+/** Further marks would overlap and are not drawn. */
 const MAX_MARKS = 1000;
-const MAX_LANES = 12;
+const MAX_TRACKS = 12;
 const MICROSECONDS_PER_SECOND = 1_000_000;
 
-/** What is drawn, in the coordinates of the drawing. */
+/** Data of the drawing, and the functions that map it to coordinates. */
 interface Scene {
   columns: TimelineColumns;
   from: number;
@@ -29,7 +29,7 @@ interface Scene {
   highest: number;
 }
 
-/** The timeline: events by type as stacked bars, gaps shaded, and a lane for the connection of each endpoint. */
+/** The timeline: events by type as stacked bars, gaps shaded, and a track for the connection of each endpoint. */
 export function chart(
   report: InspectedRecording,
   columns: TimelineColumns,
@@ -46,14 +46,14 @@ export function chart(
     x: (time) => LEFT + ((time - from) / (to - from)) * PLOT_WIDTH,
     y: (count) => TOP + PLOT_HEIGHT * (1 - count / highest),
   };
-  const lanes = laneNames(report);
-  const bottom = TOP + PLOT_HEIGHT + LANE_GAP + lanes.length * (LANE_HEIGHT + LANE_GAP);
+  const tracks = trackNames(report);
+  const bottom = TOP + PLOT_HEIGHT + TRACK_GAP + tracks.length * (TRACK_HEIGHT + TRACK_GAP);
   const parts = [
     hatch(),
     grid(scene, bottom),
     gapShades(report, scene),
     bars(scene, colors),
-    lanes.map((endpoint, at) => lane(report, scene, endpoint, at)).join(''),
+    tracks.map((endpoint, at) => track(report, scene, endpoint, at)).join(''),
     timeAxis(scene, bottom),
     `<line id="cursor" class="cursor" y1="${TOP}" y2="${bottom}" x1="0" x2="0" visibility="hidden"/>`,
   ];
@@ -94,7 +94,7 @@ function gapShades({ gaps }: InspectedRecording, scene: Scene): string {
     .join('');
 }
 
-/** One path for each type; each column adds a box on top of those before. */
+/** Draws one path for each type; each column stacks a box on the earlier ones. */
 function bars({ columns, x, y }: Scene, colors: ReadonlyMap<string, string>): string {
   const below = new Array<number>(columns.count).fill(0);
   const series = [...columns.series].sort((a, b) => bySeverity(a.name, b.name));
@@ -115,24 +115,24 @@ function bars({ columns, x, y }: Scene, colors: ReadonlyMap<string, string>): st
 }
 
 /** Endpoints of which anything is known, events or lifecycle. */
-function laneNames({ byEndpoint, gaps, closes, connections }: InspectedRecording): string[] {
+function trackNames({ byEndpoint, gaps, closes, connections }: InspectedRecording): string[] {
   const names = new Set(byEndpoint.map(({ name }) => name));
   for (const { endpoint } of [...connections, ...gaps, ...closes]) names.add(endpoint);
-  return [...names].slice(0, MAX_LANES);
+  return [...names].slice(0, MAX_TRACKS);
 }
 
-function lane(report: InspectedRecording, scene: Scene, endpoint: string, at: number): string {
-  const y = TOP + PLOT_HEIGHT + LANE_GAP + at * (LANE_HEIGHT + LANE_GAP);
+function track(report: InspectedRecording, scene: Scene, endpoint: string, at: number): string {
+  const y = TOP + PLOT_HEIGHT + TRACK_GAP + at * (TRACK_HEIGHT + TRACK_GAP);
   const name = endpoint.length > 11 ? `…${endpoint.slice(-10)}` : endpoint;
   const parts = [
-    `<text class="lane-name" x="${LEFT - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(name)}</text>`,
-    `<rect class="lane" x="${LEFT}" y="${y}" width="${PLOT_WIDTH}" height="${LANE_HEIGHT}" rx="3"/>`,
+    `<text class="track-name" x="${LEFT - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(name)}</text>`,
+    `<rect class="track" x="${LEFT}" y="${y}" width="${PLOT_WIDTH}" height="${TRACK_HEIGHT}" rx="3"/>`,
   ];
   const own = <Item extends { endpoint: string }>(items: readonly Item[]) =>
     items.filter((item) => item.endpoint === endpoint).slice(0, MAX_MARKS);
   const box = (kind: string, { from, to }: { from: number; to: number }) => {
     const { x, width } = span(scene, from, to);
-    parts.push(`<rect class="${kind}" x="${x}" y="${y}" width="${width}" height="${LANE_HEIGHT}"/>`);
+    parts.push(`<rect class="${kind}" x="${x}" y="${y}" width="${width}" height="${TRACK_HEIGHT}"/>`);
   };
   for (const connection of own(report.connections)) box('connected', connection);
   for (const gap of own(report.gaps)) box('gap', gap);
@@ -142,8 +142,8 @@ function lane(report: InspectedRecording, scene: Scene, endpoint: string, at: nu
     const kind = code === CloseCode.NORMAL ? 'close' : 'close bad';
     const title = `${timeText(time)}: closed ${code} ${closeMeaning(code)}`;
     parts.push(
-      `<g class="${kind}"><title>${escapeHtml(title)}</title><line x1="${x}" x2="${x}" y1="${y - 2}" y2="${y + LANE_HEIGHT + 2}"/>` +
-        `<circle cx="${x}" cy="${y + LANE_HEIGHT / 2}" r="4"/></g>`,
+      `<g class="${kind}"><title>${escapeHtml(title)}</title><line x1="${x}" x2="${x}" y1="${y - 2}" y2="${y + TRACK_HEIGHT + 2}"/>` +
+        `<circle cx="${x}" cy="${y + TRACK_HEIGHT / 2}" r="4"/></g>`,
     );
   }
   return parts.join('');
@@ -169,7 +169,7 @@ function timeMark({ label }: Tick, x: number, bottom: number): string {
   );
 }
 
-/** A gap is never too narrow to be seen. */
+/** Returns the box of a time span, which is always wide enough to be seen. */
 function span({ x, from, to }: Scene, start: number, end: number): { x: number; width: number } {
   const left = x(Math.max(from, start));
   const right = x(Math.min(to, end));

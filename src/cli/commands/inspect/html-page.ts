@@ -14,7 +14,7 @@ import { chart, miniature } from './html-chart.js';
 import { number, rateText, refusalText, timeText } from './text-report.js';
 import { bySeverity, typeColors } from './type-colors.js';
 
-/** How every page of ours begins; what does not is never overwritten. */
+/** Start of every page that we write; other files are never overwritten. */
 export const PAGE_START = '<!doctype html>\n<meta name="generator" content="opmas-ws';
 
 const MAX_COLUMNS = 240;
@@ -22,7 +22,7 @@ const MINIATURE_COLUMNS = 80;
 const MAX_ROWS = 200;
 const MAX_MARKS = 1000;
 
-/** Writes the report as one page: no other file, no network, everything foreign escaped. */
+/** Builds the report as one page: no other files, no network, text from the recording escaped. */
 export function htmlPage(files: readonly string[], report: InspectedRecording): string {
   const names = files.map((file) => (file === '-' ? 'stdin' : basename(file)));
   const title = names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
@@ -46,7 +46,7 @@ ${typesCard(report, colors)}
 <div class="pair">${endpointsCard(report)}${endsCard(report)}</div>
 ${gapsCard(report)}
 ${subjectsCard(report)}
-<footer>Written by opmas-ws ${escapeHtml(version)}. Times are UTC. This page loads nothing from anywhere.</footer>
+<footer>Written by opmas-ws ${escapeHtml(version)}. Times are UTC. This page loads nothing from the network.</footer>
 </main>
 ${columns === undefined ? '' : scripts(report, columns, colors)}
 </html>
@@ -54,7 +54,7 @@ ${columns === undefined ? '' : scripts(report, columns, colors)}
 }
 
 function spanText({ first, last }: InspectedRecording): string {
-  if (first === undefined || last === undefined) return 'No line says when it was received.';
+  if (first === undefined || last === undefined) return 'No line has a time.';
   return `${timeText(first)} to ${timeText(last)} (${formatDuration((last - first) / 1000)})`;
 }
 
@@ -68,12 +68,12 @@ function tiles(report: InspectedRecording): string {
       ? tile('none', 'gaps', 'good')
       : tile(
           number(gapCount),
-          `${gapCount === 1 ? 'gap of' : 'gaps, added up'} ${formatDuration(gapSeconds * 1000)}`,
+          `${gapCount === 1 ? 'gap of' : 'gaps, in all'} ${formatDuration(gapSeconds * 1000)}`,
           'bad',
         ),
   ];
   if (dropped > 0) all.push(tile(number(dropped), 'events dropped', 'bad'));
-  if (invalid > 0) all.push(tile(number(invalid), 'invalid frames', 'warn'));
+  if (invalid > 0) all.push(tile(number(invalid), 'invalid messages', 'warn'));
   if (badLines > 0)
     all.push(tile(number(badLines), badLines === 1 ? 'bad line skipped' : 'bad lines skipped', 'warn'));
   if (tornTail) all.push(tile('torn', 'last line', 'warn'));
@@ -95,7 +95,7 @@ function timelineCard(
   if (report.gapCount > 0) keys.push('<li><span class="swatch gap-key"></span>gap</li>');
   if (report.closes.length > 0) keys.push('<li><span class="swatch close-key"></span>connection closed</li>');
   const width = formatDuration(columns.width / 1000);
-  return `<section class="card"><h2>Events over time<small>each bar is ${width}; the lanes are the connections</small></h2>
+  return `<section class="card"><h2>Events over time<small>each bar covers ${width}; the lines below show the connections</small></h2>
 <ul class="legend">${keys.join('')}</ul>
 <div class="chart">${chart(report, columns, colors)}<div id="tip" hidden></div></div></section>`;
 }
@@ -124,7 +124,7 @@ function endsCard({ closeCounts, refusalCounts }: InspectedRecording): string {
   const refusals = refusalCounts.map(({ name, count }) => endRow(`refused: ${refusalText(name)}`, count));
   const rows = [...closes, ...refusals];
   if (rows.length === 0) return '';
-  return card('Ends of connections', ['what', '#times'], rows.slice(0, MAX_ROWS), rows.length);
+  return card('Ends of connections', ['end', '#count'], rows.slice(0, MAX_ROWS), rows.length);
 }
 
 function endRow(text: string, count: number): string {
@@ -133,7 +133,7 @@ function endRow(text: string, count: number): string {
 
 function gapsCard({ gaps, gapCount, gapSeconds }: InspectedRecording): string {
   if (gapCount === 0) {
-    return '<section class="card"><h2>Gaps</h2><p class="none">None: no event of a connected endpoint can have been missed.</p></section>';
+    return '<section class="card"><h2>Gaps</h2><p class="none">None: no events are missing while endpoints were connected.</p></section>';
   }
   const rows = gaps
     .slice(0, MAX_ROWS)
@@ -142,8 +142,8 @@ function gapsCard({ gaps, gapCount, gapSeconds }: InspectedRecording): string {
         `<tr><td class="name">${escapeHtml(endpoint)}</td><td class="time">${timeText(from)}</td><td class="time">${timeText(to)}</td>` +
         `<td class="number lost">${formatDuration((to - from) / 1000)}</td><td class="name">${escapeHtml(reason)}</td></tr>`,
     );
-  const title = `Gaps<small>${formatDuration(gapSeconds * 1000)} of all endpoints added up; events in them may be missing</small>`;
-  return card(title, ['endpoint', 'from', 'to', '#length', 'why'], rows, gapCount);
+  const title = `Gaps<small>${formatDuration(gapSeconds * 1000)} in all endpoints together; events may be missing</small>`;
+  return card(title, ['endpoint', 'from', 'to', '#length', 'reason'], rows, gapCount);
 }
 
 function subjectsCard({ subjects, subjectCount, events }: InspectedRecording): string {
@@ -158,7 +158,7 @@ function subjectsCard({ subjects, subjectCount, events }: InspectedRecording): s
   return card(`Subjects${about}`, ['subject', '', '#events', '#share'], rows, subjects.length);
 }
 
-/** @param title May hold HTML of ours. @param heads `#` marks columns of numbers. */
+/** @param title May contain HTML. @param heads `#` marks columns of numbers. */
 function card(title: string, heads: readonly string[], rows: readonly string[], count: number): string {
   const cells = heads.map((head) =>
     head.startsWith('#') ? `<th class="number">${head.slice(1)}</th>` : `<th>${head}</th>`,

@@ -1,6 +1,6 @@
 import { meaningOfType } from '../../render/severity.js';
 
-/** Colours that can be told apart beside each other, on white and on dark grey. */
+/** Colors that are easy to distinguish next to each other, on white and on dark gray. */
 const DOCUMENTED: Readonly<Record<string, string>> = {
   'device.status_update': '#3b82f6',
   'device.config_change': '#93c5fd',
@@ -19,7 +19,7 @@ const ERRORS = ['#b91c1c', '#f87171', '#9f1239', '#fb7185'];
 const ALERTS = ['#d97706', '#fbbf24', '#ea580c'];
 const OTHERS = ['#65a30d', '#06b6d4', '#a16207', '#e879f9', '#4f46e5', '#84cc16', '#0369a1', '#f9a8d4'];
 
-/** Gives each type a colour: errors are red, alerts yellow or orange, whatever their names are. */
+/** Assigns a color to each type: red to errors, yellow or orange to alerts, also for unknown types. */
 export function typeColors(types: readonly string[]): Map<string, string> {
   const used = { error: 0, alert: 0, other: 0 };
   const colors = new Map<string, string>();
@@ -32,7 +32,7 @@ export function typeColors(types: readonly string[]): Map<string, string> {
   return colors;
 }
 
-/** Errors first: at the bottom of a stack they stand on the same line and can be compared. */
+/** Sorts errors first: bars at the bottom of a stack share a baseline and are easy to compare. */
 export function bySeverity(a: string, b: string): number {
   const order = { error: 0, alert: 1, other: 2 };
   return order[meaningOfType(a)] - order[meaningOfType(b)];

@@ -4,9 +4,9 @@ import { type InspectedRecording, OpmasError } from '../../../index.js';
 import { htmlPage, PAGE_START } from './html-page.js';
 
 /**
- * Looks whether a page can be put there, before anything long is read.
+ * Checks that a page can be written, before a long recording is read.
  *
- * @throws {OpmasError} `USAGE` when something else than a page of ours stands there.
+ * @throws {OpmasError} `USAGE` when the file exists and is not one of our pages.
  */
 export async function checkPagePath(path: string): Promise<void> {
   try {
@@ -25,10 +25,12 @@ export async function checkPagePath(path: string): Promise<void> {
     });
     return;
   }
-  throw new OpmasError('USAGE', `${path} exists and is no report of ours`, { hint: 'Name another file.' });
+  throw new OpmasError('USAGE', `${path} exists and is not a report of opmas-ws`, {
+    hint: 'Name another file.',
+  });
 }
 
-/** Writes the page; an earlier one is there until the new one is whole. */
+/** Writes the page; an earlier page stays until the new one is complete. */
 export async function writePage(
   path: string,
   files: readonly string[],
@@ -46,7 +48,7 @@ export async function writePage(
 }
 
 function failed(path: string, error: unknown): OpmasError {
-  // What follows the comma names the file that stands in for it until it is whole.
+  // The text after the comma names the temporary file.
   const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
-  return new OpmasError('LOCAL', `${path} cannot be written: ${why}`, { cause: error });
+  return new OpmasError('LOCAL', `cannot write ${path}: ${why}`, { cause: error });
 }
