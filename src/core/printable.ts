@@ -6,7 +6,7 @@ const unsafe =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]|\u034f|\ud82f[\udca0-\udca3]|\ud834[\udd73-\udd7a]|\udb40[\udc00-\udcff\uddf0-\udfff]|[\udb41-\udb43][\udc00-\udfff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /**
- * Makes text from the network, a file or a file name safe to show: what could move the cursor, recolour, reorder or
+ * Makes text from the network, a file or a file name safe to show: what could move the cursor, recolor, reorder or
  * hide text becomes its JSON escape (`\u001b`). Line feeds too: the result is always one line.
  */
 export function escapeUnsafe(text: string): string {

@@ -111,7 +111,7 @@ describe('replay', () => {
     const server = replay([pipe, '--speed', 'max', '--exit-when-done'], { TMPDIR: sandbox.home });
     const writer = createWriteStream(pipe);
     writer.write(`${lines.slice(0, 10_000).join('\n')}\n`);
-    await server.says(/reading .*pipe to its end before it is served/);
+    await server.says(/copying .*pipe before serving it/);
     writer.end(`${lines.slice(10_000).join('\n')}\n`);
     const { messages } = await new StreamClient(streamUrl(await server.ready())).end;
     expect(messages.map(numberOf)).toEqual(Array.from({ length: 20_000 }, (_, n) => n));
@@ -139,7 +139,7 @@ describe('replay', () => {
   it('says when there is nothing to send', async () => {
     const server = replay([folder.write(numberedLines(0, 20, 1)), '--from', '1h']);
     await new StreamClient(streamUrl(await server.ready())).opened();
-    await server.says(/there is nothing to send/);
+    await server.says(/nothing to send/);
   });
 
   it('SIGINT closes clients with 1012 and removes what it kept of stdin', async () => {
