@@ -83,17 +83,18 @@ describe('a token that ends while events flow', () => {
     using sandbox = new Sandbox({ OPMAS_URL: server.url });
     const file = join(sandbox.home, 'token');
     writeFileSync(file, 'refused', { mode: 0o600 });
+    const fresh = await server.createToken({ lifeMs: 60_000 });
     const slow = ['--retry-delay', '2s'];
     const { child, ended } = sandbox.start(['tail', 'devices', '-n', '1', '--token-file', file, ...slow]);
     // The first refusal is told before the file is read again.
-    child.stderr.once('data', () => writeFileSync(file, server.token));
+    child.stderr.once('data', () => writeFileSync(file, fresh));
     expect(await ended).toMatchObject({ code: 0 });
   });
 
   it('comes anew from the token command after a refusal', async () => {
     using sandbox = new Sandbox();
     writeFileSync(join(sandbox.home, 'token'), 'refused');
-    writeFileSync(join(sandbox.home, 'next'), server.token);
+    writeFileSync(join(sandbox.home, 'next'), await server.createToken({ lifeMs: 60_000 }));
     const command = `sh -c 'cat token; cp next token'`;
     await sandbox.run(['context', 'add', 'x', '-u', server.url, '--token-command', command]);
     expect(await sandbox.run(['tail', 'devices', '-n', '1', ...quick])).toMatchObject({ code: 0 });
