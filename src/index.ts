@@ -44,13 +44,14 @@ export { type StreamSummary, type Subscription, subscribe } from './io/client/su
 export { type Clock, systemClock } from './io/clock.js';
 export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
 export { type InspectedRecording, inspectRecording } from './io/recording/inspect.js';
+export { openRecording } from './io/recording/open-recording.js';
 export type { ReadProblem } from './io/recording/read-problems.js';
 export {
   type ReadRecordingOptions,
   readRecording,
 } from './io/recording/read-recording.js';
 export type { ReadOptions } from './io/recording/reader.js';
-export { openRecording, type RecordingWriter, type RecordOptions } from './io/recording/writer.js';
+export type { RecordingWriter, RecordOptions } from './io/recording/recording-writer.js';
 export type {
   PlaybackControls,
   ReplayNotice,

@@ -2,16 +2,16 @@ import { type RecordingReport, RecordingStatistics } from '../../core/statistics
 import type { ReadProblem } from './read-problems.js';
 import { type ReadOptions, RecordingReader } from './reader.js';
 
-/** What is in a recording, and what is wrong with it. */
+/** Statistics of a recording, and its damage. */
 export interface InspectedRecording extends RecordingReport {
-  /** Lines that were skipped because they are no JSON object, and holes of zero bytes. */
+  /** Number of skipped lines that are not JSON objects, and of holes of zero bytes. */
   badLines: number;
-  /** Whether the last line, or the gzip data, is torn. */
+  /** `true` when the last line or the gzip data is torn. */
   tornTail: boolean;
 }
 
 /**
- * Reads recordings to their end, once and in constant memory, and says what is in them.
+ * Computes the statistics of recordings in one pass and in constant memory.
  *
  * @param sources Paths; `-` is standard input. Several are merged by time.
  * @throws {OpmasError} As {@link RecordingReader}.

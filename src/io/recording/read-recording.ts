@@ -62,20 +62,13 @@ export async function* collectRecording<Batch>(
 
 const BATCH_BYTES = 256 * 1024;
 const LF = 0x0a;
-const NOTHING = Buffer.alloc(0);
 
-/** Copies lines into one block. Lines that follow each other in their own block are copied together. */
+/** Copies lines into one block. */
 class BatchBuilder {
-  #target: Buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  #block: Buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
   #used = 0;
   #count = 0;
   #lifecycle: LifecycleEntry[] | undefined;
-  /** Lines that have been added but not copied: `#run[#runStart..#runEnd)`, LFs included. */
-  #run: Buffer = NOTHING;
-  #runStart = 0;
-  #runEnd = 0;
-  /** Offset of their place in the target. */
-  #runTarget = 0;
   /** A block that was given back. */
   #spare: Buffer | undefined;
 
@@ -84,66 +77,42 @@ class BatchBuilder {
   }
 
   /** Returns `true` when the line fits; an empty batch takes a line of any length. */
-  hasRoomFor(line: LineView): boolean {
-    return this.isEmpty || this.#used + line.end - line.start + 1 <= this.#target.length;
+  hasRoomFor({ start, end }: LineView): boolean {
+    return this.isEmpty || this.#used + end - start + 1 <= this.#block.length;
   }
 
-  /** Adds the line. Its bytes must stay as they are until {@link take}. */
-  add(line: LineView): void {
-    const { bytes, start, end } = line;
+  add({ bytes, start, end, kind, connection, endpoint = '' }: LineView): void {
     const length = end - start + 1;
-    if (this.isEmpty && length > this.#target.length) this.#target = Buffer.allocUnsafeSlow(length);
-    if (bytes !== this.#run || start !== this.#runEnd) {
-      this.#copyRun();
-      this.#run = bytes;
-      this.#runStart = start;
-      this.#runTarget = this.#used;
-    }
-    if (line.kind === 'connection') this.#addLifecycle(line, length);
-    this.#runEnd = end + 1;
+    if (length > this.#block.length) this.#block = Buffer.allocUnsafeSlow(length);
+    const at = this.#used;
     this.#used += length;
     this.#count++;
+    bytes.copy(this.#block, at, start, end);
     // The last line of a file and lines that end in CR LF have no LF of their own at this place.
-    if (bytes[end] !== LF) {
-      this.#runEnd = end;
-      this.#copyRun();
-      this.#target[this.#used - 1] = LF;
-    }
+    this.#block[this.#used - 1] = LF;
+    if (kind !== 'connection' || connection === undefined) return;
+    this.#lifecycle ??= [];
+    this.#lifecycle.push({ endpoint, connection, start: at, end: this.#used });
   }
 
   take(): LineBatch {
-    this.#copyRun();
-    const target = this.#target;
+    const block = this.#block;
     // A block is reused once per batch: two batches must never share one.
-    let isHeld = target.length === BATCH_BYTES;
+    let isHeld = block.length === BATCH_BYTES;
     const batch: LineBatch = {
-      bytes: target.subarray(0, this.#used),
+      bytes: block.subarray(0, this.#used),
       count: this.#count,
       lifecycle: this.#lifecycle,
       release: () => {
-        if (isHeld) this.#spare = target;
+        if (isHeld) this.#spare = block;
         isHeld = false;
       },
     };
-    this.#target = this.#spare ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+    this.#block = this.#spare ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
     this.#spare = undefined;
     this.#used = 0;
     this.#count = 0;
     this.#lifecycle = undefined;
     return batch;
-  }
-
-  #addLifecycle({ connection, endpoint = '' }: LineView, length: number): void {
-    if (connection === undefined) return;
-    this.#lifecycle ??= [];
-    const start = this.#used;
-    this.#lifecycle.push({ endpoint, connection, start, end: start + length });
-  }
-
-  #copyRun(): void {
-    this.#run.copy(this.#target, this.#runTarget, this.#runStart, this.#runEnd);
-    this.#run = NOTHING;
-    this.#runStart = 0;
-    this.#runEnd = 0;
   }
 }

@@ -1,17 +1,38 @@
 import { type FileHandle, lstat, rename, unlink } from 'node:fs/promises';
-import type { LifecycleEntry } from '../../core/recording/format.js';
+import type { LineBatch } from '../../core/recording/format.js';
+import { LineView } from '../../core/recording/line-view.js';
 import { OpenConnections } from '../../core/recording/open-connections.js';
+import { formatTimestamp } from '../../core/recording/timestamp.js';
+import { type Clock, systemClock } from '../clock.js';
 import { endOfLastLine } from './append.js';
 import { createFile, SegmentNames, targetKind } from './recording-files.js';
-import { type Exclusively, Segment } from './segment.js';
+import { countLines, type Exclusively, Segment } from './segment.js';
 import { localError } from './write-failure.js';
+
+const LF = 0x0a;
+
+/** Options for the files of a recording, all optional. */
+export interface SegmentOptions {
+  /** Begin a new file before one grows beyond this size in bytes (compressed bytes in a `.gz`). */
+  rotateBytes?: number | undefined;
+  /** Begin a new file with the first line after this many milliseconds. */
+  rotateMs?: number | undefined;
+  /** Number of finished files to keep besides the current one; older ones are deleted. Default: all. */
+  keep?: number | undefined;
+  /** Called with a sentence about a change to the file that was handled, such as a repair. */
+  onNotice?: ((message: string) => void) | undefined;
+  clock?: Clock | undefined;
+}
 
 /**
  * Writes the files (segments) of one recording. The current segment has the name of the recording (unless someone else
- * takes that name); finished segments get numbers. Await each call before the next.
+ * takes that name); finished segments get numbers. Changes that someone else made to the current segment are handled
+ * and reported. Await each call before the next.
  */
 export class SegmentedWriter {
   readonly #path: string;
+  readonly #options: SegmentOptions;
+  readonly #clock: Clock;
   readonly #exclusively: Exclusively;
   readonly #connections = new OpenConnections();
 
@@ -19,6 +40,7 @@ export class SegmentedWriter {
   #segment: Segment;
   #identity: string | undefined;
   #wasRenamed = false;
+  #startMs: number;
   #finishedSize = 0;
   /** `true` when the last segment had been deleted at the end. */
   #isGone = false;
@@ -26,15 +48,24 @@ export class SegmentedWriter {
   /** Number of the segments. */
   count = 1;
   /** `true` when the current segment has lines besides those that every further segment begins with. */
-  hasLines: boolean;
+  #hasLines: boolean;
 
   /** @param exclusively Runs the work of a timer between the calls from outside. */
-  constructor(path: string, handle: FileHandle, size: number, exclusively: Exclusively) {
+  constructor(
+    path: string,
+    handle: FileHandle,
+    size: number,
+    options: SegmentOptions,
+    exclusively: Exclusively,
+  ) {
     this.#path = path;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#startMs = this.#clock.monotonicMs();
     this.#exclusively = exclusively;
     this.#handle = handle;
     this.#segment = this.#segmentAt(path, size);
-    this.hasLines = size > 0;
+    this.#hasLines = size > 0;
   }
 
   /** Path at which the current segment was created; someone may have renamed it since. */
@@ -42,24 +73,36 @@ export class SegmentedWriter {
     return this.#segment.path;
   }
 
-  /** Bytes of the current segment. */
-  get size(): number {
-    return this.#segment.size;
-  }
-
   /** Bytes of all segments. */
   get totalSize(): number {
-    return this.#finishedSize + (this.#isGone ? 0 : this.size);
+    return this.#finishedSize + (this.#isGone ? 0 : this.#segment.size);
   }
 
-  get isCompressed(): boolean {
-    return this.#segment.isCompressed;
+  /**
+   * Returns the lines of the batch from offset `start` on that belong into one segment, and begins a new segment if
+   * they need one. @throws {WriteFailure | OpmasError}
+   */
+  async pieceForSegment(batch: LineBatch, start: number): Promise<LineBatch> {
+    const rest = batch.bytes.subarray(start);
+    const { rotateMs = Number.POSITIVE_INFINITY } = this.#options;
+    const isOld = this.#hasLines && this.#clock.monotonicMs() - this.#startMs >= rotateMs;
+    let length = isOld ? 0 : this.#lengthThatFits(rest);
+    if (length === 0) {
+      await this.#rotate(rest);
+      length = this.#lengthThatFits(rest);
+    }
+    if (length === batch.bytes.length) return batch;
+    const bytes = rest.subarray(0, length);
+    const end = start + length;
+    // Their places stay those in the batch, which nothing looks at here.
+    const lifecycle = batch.lifecycle?.filter((entry) => entry.start >= start && entry.start < end);
+    return { bytes, count: countLines(bytes), lifecycle };
   }
 
-  /** @param lifecycle The lifecycle lines among them. @throws {WriteFailure} */
-  async append(lines: Buffer, count: number, lifecycle: readonly LifecycleEntry[]): Promise<void> {
-    this.hasLines = true;
-    await this.#segment.append(lines, count);
+  /** Appends lines to the current segment. @throws {WriteFailure} */
+  async append({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
+    this.#hasLines = true;
+    await this.#segment.append(bytes, count);
     for (const entry of lifecycle) this.#connections.observe(entry);
   }
 
@@ -68,16 +111,16 @@ export class SegmentedWriter {
     return this.#segment.flush();
   }
 
-  /**
-   * @param examines Examine first whether someone else has changed the current segment.
-   * @returns The change, as a sentence. @throws {WriteFailure}
-   */
-  async close(examines: boolean): Promise<string | undefined> {
+  /** @param examines Examine first whether someone else has changed the current segment. @throws {WriteFailure} */
+  async close(examines: boolean): Promise<void> {
     const change = examines ? (await this.#examine().catch(() => undefined))?.change : undefined;
-    await this.#segment.close();
-    this.#isGone = change === DELETED;
-    if (this.#isGone) this.count--;
-    return change && `${this.path} was ${change}`;
+    try {
+      await this.#segment.close();
+    } finally {
+      this.#isGone = change === DELETED;
+      if (this.#isGone) this.count--;
+      if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}`);
+    }
   }
 
   /** Removes the segment when it is empty. Call it after {@link close}. */
@@ -86,44 +129,52 @@ export class SegmentedWriter {
     if (stats?.isFile() && stats.size === 0) await unlink(this.path).catch(() => undefined);
   }
 
-  /**
-   * Finishes the current segment and begins the next.
-   *
-   * @param receivedAt Timestamp of the first line of the next segment. @param keep Number of finished segments to keep.
-   * @returns The change that someone else made to the finished segment, as a sentence.
-   * @throws {WriteFailure | OpmasError}
-   */
-  async rotate(receivedAt: string, keep: number | undefined): Promise<string | undefined> {
-    const names = new SegmentNames(this.#path);
+  /** Handles changes that someone else made to the current segment. @throws {WriteFailure | OpmasError} */
+  async handleChanges(): Promise<void> {
+    const examined = await this.#segment.examine();
+    const change = changeOf(examined);
+    if (change !== undefined) {
+      if (!examined.isDeleted && !this.#segment.isCompressed) return this.#goOnAfterCut(change);
+      const finishedPath = this.path;
+      await this.#finish(change);
+      await this.#begin(this.#now());
+      this.#options.onNotice?.(`${finishedPath} was ${change}; new lines go to a new ${this.path}`);
+    } else if (!this.#wasRenamed && !(await this.#isAtItsPath())) {
+      this.#wasRenamed = true;
+      this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
+    }
+  }
+
+  /** Returns how many bytes of the lines fit into the current segment; 0 when it is full. It takes at least one line. */
+  #lengthThatFits(lines: Buffer): number {
+    const { size, isCompressed } = this.#segment;
+    const room = (this.#options.rotateBytes ?? Number.POSITIVE_INFINITY) - size;
+    if (lines.length <= room) return lines.length;
+    // The compressed size of lines is known only afterwards.
+    if (isCompressed) return room > 0 || !this.#hasLines ? lines.length : 0;
+    const end = room > 0 ? lines.lastIndexOf(LF, room - 1) + 1 : 0;
+    return end > 0 || this.#hasLines ? end : lines.indexOf(LF) + 1 || lines.length;
+  }
+
+  /** Finishes the current segment and begins the next. @param lines Lines that the next segment begins with. */
+  async #rotate(lines: Buffer): Promise<void> {
     const finishedPath = this.path;
     const { change, isThere } = await this.#examine();
     await this.#finish(change);
+    const names = new SegmentNames(this.#path);
     if (isThere && finishedPath === this.#path) {
       const numbered = await names.next();
       await rename(this.#path, numbered).catch((error) => {
         throw localError(`${this.#path} cannot be renamed to ${numbered}`, error);
       });
     }
-    await this.#begin(receivedAt);
-    if (keep !== undefined) await names.prune(keep);
-    return change && `${finishedPath} was ${change}; new lines go to a new ${this.path}`;
-  }
-
-  /**
-   * Handles changes that someone else made to the current segment.
-   *
-   * @param now Timestamp. @returns The change, as a sentence. @throws {WriteFailure | OpmasError}
-   */
-  async handleChanges(now: string): Promise<string | undefined> {
-    const examined = await this.#segment.examine();
-    const change = changeOf(examined);
-    if (change !== undefined) {
-      if (examined.isDeleted || this.isCompressed) return this.#replace(now, change);
-      return this.#goOnAfterCut(change, now);
-    }
-    if (this.#wasRenamed || (await this.#isAtItsPath())) return undefined;
-    this.#wasRenamed = true;
-    return `${this.path} was renamed; new lines still go to it`;
+    // The lines put in front of the others get the same time.
+    const line = new LineView();
+    const isKnown = line.read(lines, 0, lines.indexOf(LF)) !== undefined && !Number.isNaN(line.receivedAt);
+    await this.#begin(isKnown ? formatTimestamp(line.receivedAt) : this.#now());
+    if (this.#options.keep !== undefined) await names.prune(this.#options.keep);
+    if (change !== undefined)
+      this.#options.onNotice?.(`${finishedPath} was ${change}; new lines go to a new ${this.path}`);
   }
 
   /** Finds out what someone else has done to the current segment since the last examination. */
@@ -133,25 +184,19 @@ export class SegmentedWriter {
     return { change: change ?? (isThere || this.#wasRenamed ? undefined : 'renamed'), isThere };
   }
 
-  async #replace(now: string, change: string): Promise<string> {
-    const finishedPath = this.path;
-    await this.#finish(change);
-    await this.#begin(now);
-    return `${finishedPath} was ${change}; new lines go to a new ${this.path}`;
-  }
-
   /** @param change Made by someone else: a deleted segment is not counted. */
   async #finish(change: string | undefined): Promise<void> {
     await this.#segment.close();
     if (change === DELETED) this.count--;
-    else this.#finishedSize += this.size;
+    else this.#finishedSize += this.#segment.size;
   }
 
-  async #goOnAfterCut(change: string, now: string): Promise<string> {
-    const end = await endOfLastLine(this.#handle, this.size);
-    if (end < this.size) await this.#segment.cutTo(end);
-    if (end === 0) await this.#continue(now);
-    return `${this.path} was ${change}; new lines go to its end`;
+  async #goOnAfterCut(change: string): Promise<void> {
+    const { size } = this.#segment;
+    const end = await endOfLastLine(this.#handle, size);
+    if (end < size) await this.#segment.cutTo(end);
+    if (end === 0) await this.#continue(this.#now());
+    this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
   }
 
   async #begin(receivedAt: string): Promise<void> {
@@ -161,7 +206,8 @@ export class SegmentedWriter {
     this.#segment = this.#segmentAt(path, 0);
     this.#identity = undefined;
     this.#wasRenamed = false;
-    this.hasLines = false;
+    this.#hasLines = false;
+    this.#startMs = this.#clock.monotonicMs();
     this.count++;
     await this.#continue(receivedAt);
   }
@@ -177,6 +223,10 @@ export class SegmentedWriter {
     return new Segment(path, this.#handle, size, isCompressed ? this.#exclusively : undefined);
   }
 
+  #now(): string {
+    return formatTimestamp(Math.floor(this.#clock.nowMicros()));
+  }
+
   async #isAtItsPath(): Promise<boolean> {
     this.#identity ??= identityOf(await this.#handle.stat());
     const stats = await lstat(this.path).catch(() => undefined);
@@ -186,7 +236,6 @@ export class SegmentedWriter {
 
 const DELETED = 'deleted, with all its lines';
 
-/** Describes a change that someone else made to a file. */
 function changeOf({ isDeleted, cutBy }: { isDeleted: boolean; cutBy: number }): string | undefined {
   if (isDeleted) return DELETED;
   return cutBy > 0 ? `cut short (${cutBy} bytes)` : undefined;

@@ -1,21 +1,23 @@
 import type { FileHandle } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
-import { joinBatches, type LifecycleEntry, type LineBatch } from '../../core/recording/format.js';
-import { LineView } from '../../core/recording/line-view.js';
-import { formatTimestamp } from '../../core/recording/timestamp.js';
-import { type Clock, systemClock } from '../clock.js';
+import { joinBatches, type LineBatch } from '../../core/recording/format.js';
 import type { FileLock } from '../file-lock.js';
 import { removeFile, replaceFile } from './recording-files.js';
-import { countLines } from './segment.js';
-import { SegmentedWriter } from './segmented-writer.js';
+import { SegmentedWriter, type SegmentOptions } from './segmented-writer.js';
 import { localError, WriteFailure } from './write-failure.js';
-import type { RecordingWriter, RecordOptions } from './writer.js';
 
 /** Interval of the checks whether someone else has deleted, renamed or cut the file. */
 const EXAMINE_MS = 2000;
-const LF = 0x0a;
 
-/** An opened file that a {@link FileRecording} writes to. */
+/** Options of `openRecording`, all optional. */
+export interface RecordOptions extends SegmentOptions {
+  /** Add to an existing recording, or create it. A torn tail is cut off first. */
+  append?: boolean | undefined;
+  /** Replace an existing file when the first line comes; without lines it stays. */
+  force?: boolean | undefined;
+}
+
+/** An opened file that a {@link RecordingWriter} writes to. */
 export interface OpenedRecording {
   path: string;
   handle: FileHandle;
@@ -35,10 +37,8 @@ interface WaitingBatch {
   reject(error: OpmasError): void;
 }
 
-/** Writes batches into the segments of a recording, decides when the next segment begins, and counts lines. */
-export class FileRecording implements RecordingWriter {
-  readonly #options: RecordOptions;
-  readonly #clock: Clock;
+/** A recording that is being written. */
+export class RecordingWriter {
   readonly #lock: FileLock | undefined;
   readonly #isNew: boolean;
   #provisionalPath: string | undefined;
@@ -51,7 +51,6 @@ export class FileRecording implements RecordingWriter {
   #joined: Buffer = Buffer.alloc(0);
   #examineTimer: NodeJS.Timeout | undefined;
   #isExamining = false;
-  #segmentStartMs: number;
 
   #given = 0;
   #lines = 0;
@@ -62,40 +61,51 @@ export class FileRecording implements RecordingWriter {
 
   constructor(opened: OpenedRecording, options: RecordOptions) {
     const { path, handle, size, lock, isNew, provisionalPath } = opened;
-    this.#options = options;
-    this.#clock = options.clock ?? systemClock;
     this.#lock = lock;
     this.#isNew = isNew;
     this.#provisionalPath = provisionalPath;
-    this.#segments = new SegmentedWriter(path, handle, size, (task) => this.#exclusively(task));
-    this.#segmentStartMs = this.#clock.monotonicMs();
+    this.#segments = new SegmentedWriter(path, handle, size, options, (task) => this.#exclusively(task));
     if (lock !== undefined) this.#examineTimer = setInterval(() => this.#examineSoon(), EXAMINE_MS).unref();
   }
 
+  /** The file that new lines go to. */
   get path(): string {
     return this.#segments.path;
   }
 
+  /** Number of lines in the files. */
   get lines(): number {
     return this.#lines;
   }
 
+  /** Bytes of those lines before compression. */
   get bytes(): number {
     return this.#bytes;
   }
 
+  /** Bytes of the files that this recorder has written to. */
   get size(): number {
     return this.#segments.totalSize;
   }
 
+  /** Number of those files. */
   get files(): number {
     return this.#segments.count;
   }
 
+  /** Number of lines that were handed over and are not in the files. */
   get lostLines(): number {
     return this.#given - this.#lines;
   }
 
+  /**
+   * Appends the lines. They are in the file when the promise resolves (in a `.gz` within half a second), and on the
+   * disk within a second; until it resolves the batch must not change. Batches that come meanwhile are written as one.
+   * They take memory, so do not call it without end while a disk is slow.
+   *
+   * @throws {OpmasError} `LOCAL` when lines cannot be written. The file then ends with the last whole line that could;
+   *   {@link lostLines} counts the others. Every later call throws the same error.
+   */
   write(batch: LineBatch): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ batch, resolve, reject });
@@ -103,12 +113,18 @@ export class FileRecording implements RecordingWriter {
     });
   }
 
+  /**
+   * Puts everything on the disk and releases the file; a new file without lines is removed. Call it also after a
+   * failure.
+   *
+   * @throws {OpmasError} `LOCAL` for a failure that no {@link write} has thrown.
+   */
   close(): Promise<void> {
     clearInterval(this.#examineTimer);
     this.#closing ??= this.#exclusively(async () => {
       const provisional = this.#provisionalPath;
       const examines = this.#lock !== undefined && this.#failure === undefined && provisional === undefined;
-      this.#notify(await this.#segments.close(examines).catch((error) => this.#fail(error)));
+      await this.#segments.close(examines).catch((error) => this.#fail(error));
       if (provisional !== undefined) await this.#discard(provisional);
       else if (this.#isNew && this.#given === 0) await this.#segments.removeEmpty();
       await this.#lock?.release();
@@ -142,50 +158,20 @@ export class FileRecording implements RecordingWriter {
     return joinBatches(batches, this.#joined);
   }
 
-  async #writeLines({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
-    const { rotateMs, rotateBytes } = this.#options;
-    const ageMs = this.#clock.monotonicMs() - this.#segmentStartMs;
-    if (rotateMs !== undefined && this.#segments.hasLines && ageMs >= rotateMs) await this.#rotate(bytes);
-    if (rotateBytes === undefined) return this.#append(bytes, count, lifecycle);
-    let start = 0;
-    let left = count;
-    while (start < bytes.length) {
-      const rest = bytes.subarray(start);
-      const length = this.#lengthThatFits(rest, rotateBytes);
-      if (length === 0) {
-        await this.#rotate(rest);
-        continue;
-      }
-      const end = start + length;
-      const lines = end === bytes.length ? left : countLines(bytes.subarray(start, end));
-      const entries = lifecycle.filter((entry) => entry.start >= start && entry.start < end);
-      await this.#append(bytes.subarray(start, end), lines, entries);
-      start = end;
-      left -= lines;
+  async #writeLines(batch: LineBatch): Promise<void> {
+    for (let start = 0; start < batch.bytes.length; ) {
+      const piece = await this.#segments.pieceForSegment(batch, start);
+      start += piece.bytes.length;
+      // Count first: a failure says how many of all lines that were handed over are not in the file.
+      this.#lines += piece.count;
+      this.#bytes += piece.bytes.length;
+      await this.#segments.append(piece);
+      if (this.#provisionalPath === undefined) continue;
+      // The first lines are written, so the old file can go.
+      await this.#segments.flush();
+      await replaceFile(this.path, this.#provisionalPath);
+      this.#provisionalPath = undefined;
     }
-  }
-
-  /** Returns how many bytes of the lines go into the current segment; 0 when it is full. It takes at least one line. */
-  #lengthThatFits(lines: Buffer, limit: number): number {
-    const { size, hasLines, isCompressed } = this.#segments;
-    const room = limit - size;
-    if (lines.length <= room) return lines.length;
-    // The compressed size of lines is known only afterwards.
-    if (isCompressed) return room > 0 || !hasLines ? lines.length : 0;
-    const end = room > 0 ? lines.lastIndexOf(LF, room - 1) + 1 : 0;
-    return end > 0 || hasLines ? end : lines.indexOf(LF) + 1;
-  }
-
-  async #append(bytes: Buffer, count: number, lifecycle: readonly LifecycleEntry[]): Promise<void> {
-    // Count first: a failure says how many of all lines that were handed over are not in the file.
-    this.#lines += count;
-    this.#bytes += bytes.length;
-    await this.#segments.append(bytes, count, lifecycle);
-    if (this.#provisionalPath === undefined) return;
-    // The first lines are written, so the old file can go.
-    await this.#segments.flush();
-    await replaceFile(this.path, this.#provisionalPath);
-    this.#provisionalPath = undefined;
   }
 
   /** No line came, or the first could not be written: the old file stays, and nothing of the new one. */
@@ -193,19 +179,6 @@ export class FileRecording implements RecordingWriter {
     await removeFile(provisionalPath).catch((error) => this.#fail(error));
     this.#lines = 0;
     this.#bytes = 0;
-  }
-
-  /** @param next Lines that the next segment begins with. The lines put in front of them get the same time. */
-  async #rotate(next: Buffer): Promise<void> {
-    const line = new LineView();
-    const isKnown = line.read(next, 0, next.indexOf(LF)) !== undefined && !Number.isNaN(line.receivedAt);
-    const receivedAt = isKnown ? formatTimestamp(line.receivedAt) : this.#now();
-    this.#notify(await this.#segments.rotate(receivedAt, this.#options.keep));
-    this.#segmentStartMs = this.#clock.monotonicMs();
-  }
-
-  #now(): string {
-    return formatTimestamp(Math.floor(this.#clock.nowMicros()));
   }
 
   #examineSoon(): void {
@@ -223,7 +196,7 @@ export class FileRecording implements RecordingWriter {
     if (this.#closing !== undefined || this.#failure !== undefined) return;
     await this.#lock?.refresh();
     if (this.#provisionalPath !== undefined) return;
-    this.#notify(await this.#segments.handleChanges(this.#now()));
+    await this.#segments.handleChanges();
   }
 
   /** Runs one task after another: writes, work of timers, the end. */
@@ -231,10 +204,6 @@ export class FileRecording implements RecordingWriter {
     const result = this.#turn.then(task);
     this.#turn = result.catch(() => undefined);
     return result;
-  }
-
-  #notify(notice: string | undefined): void {
-    if (notice !== undefined) this.#options.onNotice?.(notice);
   }
 
   #fail(error: unknown): undefined {

@@ -2,61 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { OpmasError } from '../../core/errors.js';
-import type { LineBatch } from '../../core/recording/format.js';
-import type { Clock } from '../clock.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
-import { FileRecording, type OpenedRecording } from './file-recording.js';
 import { createFile, openExisting, type TargetKind, targetKind } from './recording-files.js';
+import { type OpenedRecording, RecordingWriter, type RecordOptions } from './recording-writer.js';
 import { localError } from './write-failure.js';
-
-/** Options of {@link openRecording}, all optional. */
-export interface RecordOptions {
-  /** Add to an existing recording, or create it. A torn tail is cut off first. */
-  append?: boolean | undefined;
-  /** Replace an existing file when the first line comes; without lines it stays. */
-  force?: boolean | undefined;
-  /** Begin a new file before one grows beyond this size in bytes (compressed bytes in a `.gz`). */
-  rotateBytes?: number | undefined;
-  /** Begin a new file with the first line after this many milliseconds. */
-  rotateMs?: number | undefined;
-  /** Number of finished files to keep besides the current one; older ones are deleted. Default: all. */
-  keep?: number | undefined;
-  /** Called with a sentence about a change to the file that was handled, such as a repair. */
-  onNotice?: ((message: string) => void) | undefined;
-  clock?: Clock | undefined;
-}
-
-/** A recording that is being written. */
-export interface RecordingWriter {
-  /** The file that new lines go to. */
-  readonly path: string;
-  /** Number of lines in the files, and their bytes before compression. */
-  readonly lines: number;
-  readonly bytes: number;
-  /** Bytes of the files that this recorder has written to. */
-  readonly size: number;
-  /** Number of those files. */
-  readonly files: number;
-  /** Number of lines that were handed over and are not in the files. */
-  readonly lostLines: number;
-  /**
-   * Appends the lines. They are in the file when the promise resolves (in a `.gz` within half a second), and on the
-   * disk within a second; until it resolves the batch must not change. Batches that come meanwhile are written as one.
-   * They take memory, so do not call it without end while a disk is slow.
-   *
-   * @throws {OpmasError} `LOCAL` when lines cannot be written. The file then ends with the last whole line that could;
-   *   {@link lostLines} counts the others. Every later call throws the same error.
-   */
-  write(batch: LineBatch): Promise<void>;
-  /**
-   * Puts everything on the disk and releases the file; a new file without lines is removed. Call it also after a
-   * failure.
-   *
-   * @throws {OpmasError} `LOCAL` for a failure that no {@link write} has thrown.
-   */
-  close(): Promise<void>;
-}
 
 /**
  * Opens a recording for writing: creates it (mode 0600) and takes its lock. Lines are compressed when the name ends
@@ -74,7 +24,7 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
   try {
     const opened = await openLocked(path, options);
     const { size } = await opened.handle.stat();
-    return new FileRecording({ path, size, lock, ...opened }, options);
+    return new RecordingWriter({ path, size, lock, ...opened }, options);
   } catch (error) {
     await lock.release();
     throw error;
@@ -132,5 +82,5 @@ async function openStreaming(
     throw new OpmasError('USAGE', `${path} is a ${kind}, so it cannot be rotated`);
   }
   const handle = await openExisting(path, kind);
-  return new FileRecording({ path, handle, size: 0, lock: undefined, isNew: false }, options);
+  return new RecordingWriter({ path, handle, size: 0, lock: undefined, isNew: false }, options);
 }
