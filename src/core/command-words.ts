@@ -3,10 +3,10 @@ import { OpmasError } from './errors.js';
 const blank = /\s/;
 
 /**
- * Splits a command line into words as a shell does, and does nothing else that a shell does: `'…'` keeps everything,
- * `"…"` keeps everything but `\"` and `\\`, a backslash outside keeps the next character.
+ * Splits a command line into words like a shell, without expansions: `'…'` is literal, `"…"` is literal except for
+ * `\"` and `\\`, and a backslash outside quotes makes the next character literal.
  *
- * @throws {OpmasError} `USAGE` for a quote that is not closed and for a command line without a word.
+ * @throws {OpmasError} `USAGE` for an unclosed quote and for a command line without a word.
  */
 export function splitCommand(text: string): string[] {
   const words: string[] = [];

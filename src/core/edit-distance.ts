@@ -1,4 +1,4 @@
-/** Letters to insert, delete or replace to make one text of the other (Levenshtein). */
+/** Counts the letters to insert, delete or replace to turn one text into the other (Levenshtein distance). */
 export function editDistance(left: string, right: string): number {
   let above = Array.from({ length: right.length + 1 }, (_, column) => column);
   for (let row = 1; row <= left.length; row++) {

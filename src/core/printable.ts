@@ -6,14 +6,14 @@ const unsafe =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]|\u034f|\ud82f[\udca0-\udca3]|\ud834[\udd73-\udd7a]|\udb40[\udc00-\udcff\uddf0-\udfff]|[\udb41-\udb43][\udc00-\udfff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /**
- * Makes text from the network, a file or a file name safe to show: what could move the cursor, recolor, reorder or
- * hide text becomes its JSON escape (`\u001b`). Line feeds too: the result is always one line.
+ * Makes foreign text safe to show. Characters that could move the cursor, or color, reorder or hide text, become JSON
+ * escapes (`\u001b`). Line feeds too: the result is always one line.
  */
 export function escapeUnsafe(text: string): string {
   return text.replace(unsafe, escapeSequence);
 }
 
-/** The same for JSON text, which stays valid JSON of the same value: white space between tokens becomes a space. */
+/** Does the same to JSON text, which keeps its value: white space between tokens becomes a space. */
 export function escapeUnsafeJson(json: string): string {
   return json.replace(unsafe, (match) =>
     match === '\t' || match === '\n' || match === '\r' ? ' ' : escapeSequence(match),

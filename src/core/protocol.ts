@@ -1,6 +1,6 @@
 /**
- * The OPMAS WebSocket API as data and types. Source: the API's own document ("WebSocket API Documentation"),
- * by section; what the real stack does beyond it is said where it matters.
+ * The OPMAS WebSocket API as data and types. Source: the sections of the API's document ("WebSocket API
+ * Documentation"). Comments name the differences of the real stack.
  */
 
 /** The endpoints of section "Available Endpoints". */
@@ -8,7 +8,7 @@ export const ENDPOINTS = ['devices', 'agents', 'rules', 'system'] as const;
 /** The name of a documented endpoint. */
 export type EndpointName = (typeof ENDPOINTS)[number];
 
-/** Where the endpoints live below the base URL. */
+/** The path of the endpoints below the base URL. */
 export const WEBSOCKET_PATH = '/api/v1/ws/';
 
 /** The twelve types of section "Event Types". Servers may send others. */
@@ -29,7 +29,7 @@ export const EVENT_TYPES = [
 /** A documented event type. */
 export type EventType = (typeof EVENT_TYPES)[number];
 
-/** Payload of an event: whatever JSON the server sent. The document does not fix its fields. */
+/** Payload of an event: any JSON object. The document does not specify its fields. */
 export type EventData = Record<string, unknown>;
 
 /** A message of a documented type (section "Message Format"). */
@@ -37,7 +37,7 @@ export type DocumentedEvent = {
   [Type in EventType]: { type: Type; subject?: string; data?: EventData; [member: string]: unknown };
 }[EventType];
 
-/** A message of a type that the document does not know: everything may be missing. */
+/** A message of an undocumented type: every member may be missing. */
 export interface UnknownEvent {
   // `string & {}` keeps the literals of `EventType` in an editor's completion.
   type?: (string & {}) | undefined;
@@ -51,25 +51,25 @@ export type OpmasEvent = DocumentedEvent | UnknownEvent;
 
 const documentedTypes: ReadonlySet<unknown> = new Set(EVENT_TYPES);
 
-/** Whether the event has one of the twelve documented types; narrows the union. */
+/** Returns whether the event has one of the twelve documented types; narrows the union. */
 export function isDocumented(event: OpmasEvent): event is DocumentedEvent {
   return documentedTypes.has(event.type);
 }
 
-/** Whether the word names one of the four endpoints. */
+/** Returns whether a word names one of the four endpoints. */
 export function isEndpointName(word: string): word is EndpointName {
   return (ENDPOINTS as readonly string[]).includes(word);
 }
 
 /**
- * The path of an endpoint below the base URL: `devices` → `/api/v1/ws/devices`.
- * A word that begins with `/` is a path already (some servers have `/api/v1/ws/device/{id}`).
+ * Returns the path of an endpoint below the base URL: `devices` → `/api/v1/ws/devices`.
+ * A word that begins with `/` is already a path (some servers have `/api/v1/ws/device/{id}`).
  */
 export function endpointPath(endpoint: string): string {
   return endpoint.startsWith('/') ? endpoint : WEBSOCKET_PATH + endpoint;
 }
 
-/** The documented endpoint at a path: `/api/v1/ws/devices` → `devices`; `undefined` for others. */
+/** Returns the documented endpoint at a path: `/api/v1/ws/devices` → `devices`; `undefined` for other paths. */
 export function endpointAtPath(path: string): EndpointName | undefined {
   return ENDPOINTS.find((endpoint) => path === WEBSOCKET_PATH + endpoint);
 }
@@ -81,7 +81,7 @@ const endpointByFirstWord: Readonly<Record<string, EndpointName>> = {
   system: 'system',
 };
 
-/** The endpoint on which events of a type arrive, told by the type's first word; `undefined` for others. */
+/** Returns the endpoint of a type by its first word: `device.error` → `devices`; `undefined` for other words. */
 export function endpointOfType(type: string): EndpointName | undefined {
   const word = type.split('.', 1)[0] ?? '';
   return Object.hasOwn(endpointByFirstWord, word) ? endpointByFirstWord[word] : undefined;

@@ -6,7 +6,7 @@ const UNITS: readonly (readonly [name: string, seconds: number])[] = [
   ['second', 1],
 ];
 
-/** A time as people say it, seen from now: `in 42 minutes`, `3 days ago`, `now`. Both in milliseconds since 1970. */
+/** Formats a time relative to now: `in 42 minutes`, `3 days ago`, `now`. Both are milliseconds since 1970. */
 export function relativeTime(time: number, now: number): string {
   const seconds = Math.round(Math.abs(time - now) / 1000);
   const [name, length] = UNITS.find(([, unit]) => seconds >= unit) ?? ['second', 1];

@@ -36,6 +36,16 @@ describe('mock', () => {
     await expect(rawConnect(Number(new URL(at.url).port))).rejects.toThrow();
   });
 
+  it('says that a page has left, and gives the printed token the life that was asked for', async () => {
+    const server = mock(['-p', '0', '--token-life', '5s']);
+    const at = await server.ready();
+    const { exp, iat } = JSON.parse(Buffer.from(at.token.split('.')[1]!, 'base64url').toString());
+    expect(exp - iat).toBeLessThanOrEqual(6);
+    const client = await new StreamClient(streamUrl(at)).opened();
+    client.socket.close(1001);
+    await server.says(/^devices: client gone, 1001 client going away \(no clients\)$/);
+  });
+
   it('SIGTERM is over in 2 s with a client that does not read', async () => {
     const server = mock(['-p', '0', '--rate', '10000']);
     const client = await new StreamClient(streamUrl(await server.ready())).opened();

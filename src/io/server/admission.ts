@@ -34,7 +34,7 @@ export interface AdmissionOptions {
  * rebind to this machine, and a browser's `Origin` must be of this machine or allowed.
  */
 export class Admission {
-  /** Whether only this machine can reach the server. */
+  /** True if only this machine can reach the server. */
   readonly isPrivate: boolean;
   readonly #options: AdmissionOptions;
   readonly #hosts: ReadonlySet<string>;

@@ -4,19 +4,19 @@ import { CloseCode } from '../../core/close-code.js';
 import type { ClientLimits } from './serving-options.js';
 import type { ServedClient } from './stream-source.js';
 
-/** Below it a client wants more. Three blocks of 256 KiB keep a fast one busy. */
+/** A client with fewer waiting bytes is ready for more. Three blocks of 256 KiB keep a fast client busy. */
 const READY_BELOW_BYTES = 768 * 1024;
 
 const LONGEST_REASON_BYTES = 123;
 
 /**
- * One client on its socket. Events go to the socket past `ws`, as blocks that all clients share; `ws` writes its
- * pongs and closes to the same socket. Both write whole frames in one turn (true for `ws` while no extension is
- * agreed on), so frames follow each other in order and never cut into each other. Nothing follows a close frame.
+ * One client on its socket. Events bypass `ws` and go to the socket as blocks that all clients share; `ws` writes its
+ * pongs and closes to the same socket. Both write whole frames in one turn of the event loop (true for `ws` without
+ * extensions), so frames never cut into each other. Nothing follows a close frame.
  */
 export class SocketClient implements ServedClient {
   readonly endpoint: string;
-  /** Events sent so far. */
+  /** Number of events sent so far. */
   events = 0;
   readonly #webSocket: WebSocket;
   readonly #socket: Duplex;
@@ -29,12 +29,12 @@ export class SocketClient implements ServedClient {
   #messagesInSecond = 0;
   #closeWatch: NodeJS.Timeout | undefined;
 
-  /** What the client did that the server has ended it for. */
-  #fault: string | undefined;
+  /** The reason why the server ends this client. */
+  #endReason: string | undefined;
 
   /**
-   * @param onEnded Called once when the socket is gone, with the code that the client or the server gave, and with what
-   *   the client has been ended for, if it has been.
+   * @param onEnded Called once when the socket is closed, with the close code of the client or the server, and with the
+   *   reason if the server ended the client because of its behavior.
    */
   constructor(
     webSocket: WebSocket,
@@ -52,13 +52,13 @@ export class SocketClient implements ServedClient {
       this.#awaitsPong = false;
     });
     webSocket.on('ping', () => this.#checkPending());
-    // Too large, invalid UTF-8, bad frames: `ws` has sent the close frame by now.
+    // A message too large, invalid UTF-8 or a bad frame: `ws` has already sent the close frame.
     webSocket.on('error', () => this.#watchClose());
     webSocket.on('close', (code) => {
       clearInterval(this.#keepalive);
       clearInterval(this.#closeWatch);
       this.#wake();
-      onEnded(code, this.#fault);
+      onEnded(code, this.#endReason);
     });
     this.#keepalive = setInterval(() => this.#ping(), limits.pingIntervalMs);
   }
@@ -90,7 +90,7 @@ export class SocketClient implements ServedClient {
   }
 
   async drained(): Promise<void> {
-    // A client that is closing still takes what was sent before.
+    // A closing client still receives what was sent before.
     while (!this.#socket.destroyed && this.pending > 0) await this.#pendingBelow(1, true);
   }
 
@@ -107,7 +107,7 @@ export class SocketClient implements ServedClient {
     this.#webSocket.terminate();
   }
 
-  /** Holds back all that goes to the client, pongs included, or lets it go. */
+  /** Holds back all that goes to the client, pongs included, or sends it. */
   stall(stalled: boolean): void {
     if (stalled === this.#stalled) return;
     this.#stalled = stalled;
@@ -115,7 +115,7 @@ export class SocketClient implements ServedClient {
     else this.#socket.uncork();
   }
 
-  /** Sends bytes as they are, frames or not. */
+  /** Sends bytes that need not be frames. */
   sendRaw(bytes: Buffer): void {
     if (this.open) this.#socket.write(bytes);
   }
@@ -125,7 +125,7 @@ export class SocketClient implements ServedClient {
     await new Promise<void>((resolve) => this.#waiting.push({ below, wake: resolve }));
   }
 
-  /** Wakes who waits for room; all of them when the stream is ending. */
+  /** Resolves the promises that wait for room; all of them if the stream is ending. */
   #wake(): void {
     for (let i = this.#waiting.length - 1; i >= 0; i--) {
       const { below, wake } = this.#waiting[i]!;
@@ -146,12 +146,12 @@ export class SocketClient implements ServedClient {
     if (this.#messagesInSecond > this.#limits.messagesPerSecond) {
       this.#endFor(CloseCode.POLICY_VIOLATION, 'Too many messages');
     }
-    // The real server reads the JSON ping, and whatever else, and answers nothing.
+    // The real server reads every message, the JSON ping included, and answers nothing.
   }
 
-  #endFor(code: number, fault: string): void {
-    if (this.open) this.#fault = fault;
-    this.close(code, fault);
+  #endFor(code: number, reason: string): void {
+    if (this.open) this.#endReason = reason;
+    this.close(code, reason);
   }
 
   #checkPending(): void {
@@ -170,7 +170,7 @@ export class SocketClient implements ServedClient {
     }
   }
 
-  /** A closing client is destroyed as soon as it takes nothing any more. */
+  /** Destroys a closing client as soon as it reads nothing for a while. */
   #watchClose(): void {
     if (this.#closeWatch !== undefined) return;
     let before = this.pending;
@@ -182,7 +182,7 @@ export class SocketClient implements ServedClient {
   }
 }
 
-/** Cuts a close reason to what a close frame can carry, between characters. */
+/** Cuts a close reason between characters to the length that a close frame can carry. */
 function fitReason(reason: string): string {
   let fitting = reason;
   while (Buffer.byteLength(fitting) > LONGEST_REASON_BYTES) fitting = [...fitting].slice(0, -1).join('');

@@ -61,12 +61,12 @@ describe('faults on demand', () => {
   });
 
   it.each([
-    ['close:1011@1s', 1011],
-    ['close:1012@1s', 1012],
-    ['close:4001@1s', 4001],
-    ['close:1005@1s', 1005],
-    ['drop@1s', 1006],
-    ['garbage@1s', 1006],
+    ['close:1011@500ms', 1011],
+    ['close:1012@500ms', 1012],
+    ['close:4001@500ms', 4001],
+    ['close:1005@500ms', 1005],
+    ['drop@500ms', 1006],
+    ['garbage@500ms', 1006],
   ])('%s hits all clients', async (text, code) => {
     const { server, log } = await start([text]);
     const clients = await connectAll(server);
