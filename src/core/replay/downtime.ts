@@ -12,6 +12,11 @@ export const HOLD_MS = 5000;
  * is above the noise of timers and below the first wait of any client.
  */
 export const SLACK_MS = 250;
+/**
+ * A connection that no client came for is played for this long after its end, unless the recorded client had come again
+ * by then: waits are random, and a client must not miss a short connection for a longer wait.
+ */
+export const CATCH_UP_MS = 5000;
 export const MICROS_PER_MS = 1000;
 
 /** An attempt that was answered, by a server or by the machine. */
@@ -29,7 +34,7 @@ interface Answer {
  * Pass what happened in the order of the recording.
  */
 export class DowntimeFinder {
-  /** Downtimes that have not passed, in order. */
+  /** Downtimes in order. */
   readonly found: Downtime[] = [];
   /** The last attempt that a server has answered, and the last loss of a connection after it. */
   #answered: Answer | undefined;

@@ -20,60 +20,40 @@
  * - Where attempts met "connection refused", nothing listens for that time, on any endpoint ({@link DowntimeFinder}).
  */
 
-import { type Downtime, DowntimeFinder, HOLD_MS, MICROS_PER_MS, SLACK_MS } from './downtime.js';
-import {
-  type Attempt,
-  EndpointAttempts,
-  type LifecycleStep,
-  type RefusalManner,
-} from './endpoint-attempts.js';
+import { CATCH_UP_MS, type Downtime, HOLD_MS, MICROS_PER_MS, SLACK_MS } from './downtime.js';
+import type { Attempt, RecordedAttempts, RefusalManner } from './recorded-attempts.js';
 
 /** The answer to an attempt. `at`: the position in the schedule at which the client gets it. */
 export type ScriptedAnswer =
   | { admit: true; at: number }
   | { admit: false; at: number; manner: RefusalManner };
 
-/** Built step by step in the order of the recording, then asked at each attempt of a client. */
+/** Plays the recorded attempts once, or in a loop: it is asked at each attempt of a client. */
 export class LifecycleScript {
-  readonly #endpoints = new Map<string, EndpointAttempts>();
-  readonly #downtimes = new DowntimeFinder();
-  /** Due time of the last line, once there is no further pass. */
-  #end = Number.POSITIVE_INFINITY;
+  readonly #recorded: RecordedAttempts;
+  readonly #passes: number;
+  readonly #cursors: (AttemptCursor | undefined)[] = [];
+  /** Number of downtimes that have passed. */
+  #downtimesPassed = 0;
 
-  /** @param due Microseconds of the schedule. */
-  add(endpoint: string, due: number, step: LifecycleStep): void {
-    let attempts = this.#endpoints.get(endpoint);
-    if (attempts === undefined) {
-      attempts = new EndpointAttempts(this.#downtimes);
-      this.#endpoints.set(endpoint, attempts);
-    }
-    attempts.add(due, step);
-  }
-
-  /** Ends one pass through the recording. @param due Due time of its last line. @param isLast No pass follows. */
-  endPass(due: number, isLast: boolean): void {
-    this.#downtimes.endPass(due);
-    if (isLast) this.#end = due;
+  /** @param passes How often the recording is played; 1 or more, or infinite. */
+  constructor(recorded: RecordedAttempts, passes: number) {
+    this.#recorded = recorded;
+    this.#passes = passes;
   }
 
   /** The next time in which nothing listens; `undefined` when there is none. */
   get downtime(): Downtime | undefined {
-    return this.#downtimes.found[0];
+    const { downtimes, passLength } = this.#recorded;
+    const pass = Math.floor(this.#downtimesPassed / downtimes.length);
+    const downtime = downtimes[this.#downtimesPassed % downtimes.length];
+    if (downtime === undefined || pass >= this.#passes) return undefined;
+    return { from: downtime.from + pass * passLength, to: downtime.to + pass * passLength };
   }
 
   /** Moves on to the following downtime. */
   passDowntime(): void {
-    this.#downtimes.found.shift();
-  }
-
-  /** The position where the clock starts when the first client of all connects to that endpoint. */
-  startFor(endpoint: string): number {
-    return this.#endpoints.get(endpoint)?.start ?? 0;
-  }
-
-  /** Forgets what cannot happen any more at that position, on all endpoints. */
-  settle(position: number, speed: number): void {
-    for (const attempts of this.#endpoints.values()) attempts.settle(position, MICROS_PER_MS * speed);
+    this.#downtimesPassed++;
   }
 
   /**
@@ -82,29 +62,104 @@ export class LifecycleScript {
    * @param position Position of the replay, in microseconds of the schedule.
    * @param speed Microseconds of the schedule that pass in a real one: a client's patience is real time.
    */
-  answer(endpoint: string, position: number, speed: number): ScriptedAnswer {
-    const attempts = this.#endpoints.get(endpoint);
-    if (attempts === undefined) return { admit: true, at: position };
+  answer(endpoint: number, position: number, speed: number): ScriptedAnswer {
     const millisecond = MICROS_PER_MS * speed;
-    attempts.settle(position, millisecond);
-    const attempt = attempts.next;
-    const before = attempts.refusalBefore;
+    const cursor = this.#cursorOf(endpoint);
+    cursor.settle(position, millisecond);
+    const attempt = cursor.next;
+    const before = cursor.refusalBefore;
     if (attempt === undefined) {
-      const isDown = before !== undefined && position < this.#end;
+      const { lastDue, passLength } = this.#recorded;
+      const isDown = before !== undefined && position < lastDue + (this.#passes - 1) * passLength;
       return isDown ? { admit: false, at: position, manner: before } : { admit: true, at: position };
     }
     if (attempt.refusal !== undefined) {
-      attempts.pass();
-      return {
-        admit: false,
-        at: refusalTime(attempt, position, SLACK_MS * millisecond),
-        manner: attempt.refusal,
-      };
+      cursor.pass();
+      const at = refusalTime(attempt, position, SLACK_MS * millisecond);
+      return { admit: false, at, manner: attempt.refusal };
     }
     const isFarAhead = attempt.at - position > HOLD_MS * millisecond;
     if (isFarAhead && before !== undefined) return { admit: false, at: position, manner: before };
-    attempt.attended = true;
+    cursor.isAttended = true;
     return { admit: true, at: isFarAhead ? position : Math.max(position, attempt.at) };
+  }
+
+  #cursorOf(endpoint: number): AttemptCursor {
+    let cursor = this.#cursors[endpoint];
+    if (cursor === undefined) {
+      cursor = new AttemptCursor(this.#recorded.of(endpoint), this.#recorded.passLength, this.#passes);
+      this.#cursors[endpoint] = cursor;
+    }
+    return cursor;
+  }
+}
+
+/** Points to the attempt on an endpoint that is next. */
+class AttemptCursor {
+  /** Refusal of the attempt before {@link next}; `undefined` when that was let in, or there was none. */
+  refusalBefore: RefusalManner | undefined;
+  /** A client has come for the connection that is next. */
+  isAttended = false;
+  readonly #attempts: readonly Attempt[];
+  readonly #passLength: number;
+  readonly #passes: number;
+  /** Number of attempts that have passed, in all passes. */
+  #passed = 0;
+
+  constructor(attempts: readonly Attempt[], passLength: number, passes: number) {
+    this.#attempts = attempts;
+    this.#passLength = passLength;
+    this.#passes = passes;
+  }
+
+  get next(): Attempt | undefined {
+    return this.#at(this.#passed);
+  }
+
+  /** Moves on: a client has made the attempt that was next, or its time is over. */
+  pass(): void {
+    this.refusalBefore = this.next?.refusal;
+    this.isAttended = false;
+    this.#passed++;
+  }
+
+  /** Passes the attempts that cannot be met any more. @param millisecond Microseconds of the schedule in a real one. */
+  settle(position: number, millisecond: number): void {
+    // In a loop that has run for days, only the last two passes matter.
+    const skipped = (Math.floor(position / this.#passLength) - 1) * this.#attempts.length;
+    if (Number.isFinite(skipped) && skipped > this.#passed) {
+      this.#passed = skipped - 1;
+      this.pass();
+    }
+    for (let next = this.next; next !== undefined; next = this.next) {
+      if (position < this.#lastChance(next, millisecond)) return;
+      this.pass();
+    }
+  }
+
+  /** Up to this position an attempt is the next one when no client makes it. */
+  #lastChance({ refusal, end, downtime }: Attempt, millisecond: number): number {
+    const nextFrom = this.#at(this.#passed + 1)?.from ?? Number.POSITIVE_INFINITY;
+    const slack = SLACK_MS * millisecond;
+    if (refusal !== undefined) return downtime?.to ?? nextFrom + slack;
+    if (this.isAttended) return end;
+    return Math.max(end + slack, Math.min(nextFrom, end + CATCH_UP_MS * millisecond));
+  }
+
+  #at(index: number): Attempt | undefined {
+    const pass = Math.floor(index / this.#attempts.length);
+    const attempt = this.#attempts[index % this.#attempts.length];
+    if (attempt === undefined || pass >= this.#passes) return undefined;
+    const start = pass * this.#passLength;
+    if (start === 0) return attempt;
+    const { from, at, end, refusal, downtime } = attempt;
+    return {
+      from: from + start,
+      at: at + start,
+      refusal,
+      end: end + start,
+      downtime: downtime && { from: downtime.from + start, to: downtime.to + start },
+    };
   }
 }
 

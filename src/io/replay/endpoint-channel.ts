@@ -1,8 +1,8 @@
 import { CloseCode, canBeSent } from '../../core/close-code.js';
-import type { EndpointTable } from '../../core/replay/endpoint-table.js';
 import type { Clock } from '../clock.js';
 import type { ServedClient } from '../server/stream-source.js';
 import type { FrameChunk } from './frame-chunk.js';
+import type { EndpointTable } from './replay-plan.js';
 
 /** Limit of what a channel keeps for late clients. */
 const LARGEST_CATCH_UP_BYTES = 4 * 1024 * 1024;
@@ -227,6 +227,8 @@ export class EndpointChannels {
    * @param stallMs A client that takes nothing for this long while others wait for it is ended.
    */
   async ready(stallMs: number): Promise<void> {
+    // Not before the playback has sent all frames of its chunk.
+    await undefined;
     // The others go on taking meanwhile, so waiting for one after the other costs nothing.
     for (const client of this.subscribers()) {
       let { pending } = client;

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
-import { CATCH_UP_MS, type RefusalManner } from '../../core/replay/endpoint-attempts.js';
+import { CATCH_UP_MS } from '../../core/replay/downtime.js';
 import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
+import type { RecordedAttempts, RefusalManner } from '../../core/replay/recorded-attempts.js';
 import type { Refusal, ServerControl } from '../server/stream-source.js';
-import type { EndpointChannels } from './endpoint-channel.js';
+import type { EndpointChannel } from './endpoint-channel.js';
 import type { Playback } from './playback.js';
-import type { LifecycleSteps } from './recording-index.js';
 import type { ReplayPlan } from './replay-plan.js';
 import type { Scheduler, Task } from './scheduler.js';
 
@@ -28,22 +28,20 @@ export interface OutageTarget {
 /** Plays what is recorded of connections: how attempts are answered, how connections end, and when nothing listens. */
 export class OutageReplay implements Task {
   readonly #plan: ReplayPlan;
-  readonly #steps: LifecycleSteps;
+  readonly #recorded: RecordedAttempts;
   readonly #scheduler: Scheduler;
   #target: OutageTarget | undefined;
   /** The playback whose clock counts, and the script for its clients. */
   #playback!: Playback;
-  #script = new LifecycleScript();
-  /** Number of passes that the script knows. */
-  #passes = 0;
+  #script!: LifecycleScript;
   /** The next downtime has begun. */
   #isDown = false;
   #isShut = false;
   #stopped = false;
 
-  constructor(plan: ReplayPlan, steps: LifecycleSteps, scheduler: Scheduler) {
+  constructor(plan: ReplayPlan, recorded: RecordedAttempts, scheduler: Scheduler) {
     this.#plan = plan;
-    this.#steps = steps;
+    this.#recorded = recorded;
     this.#scheduler = scheduler;
   }
 
@@ -56,10 +54,8 @@ export class OutageReplay implements Task {
   /** Begins anew, for a playback that has not started. */
   follow(playback: Playback): void {
     this.#playback = playback;
-    this.#script = new LifecycleScript();
-    this.#passes = 0;
+    this.#script = new LifecycleScript(this.#recorded, this.#plan.passes);
     this.#isDown = false;
-    this.#addPasses(0);
   }
 
   /** Leaves the server as it is, for good: nothing opens or closes any more. */
@@ -69,22 +65,21 @@ export class OutageReplay implements Task {
   }
 
   /** Resolves when an attempt of a client is to be answered. The first attempt of all starts the playback. */
-  async admit(endpoint: string): Promise<Refusal | undefined> {
+  async admit(label: string): Promise<Refusal | undefined> {
     const playback = this.#playback;
+    const endpoint = this.#plan.endpoints.indexOf(label);
     if (!playback.started) {
-      playback.start(this.#script.startFor(endpoint));
+      playback.start(this.#recorded.startFor(endpoint));
       this.#scheduler.reschedule();
     }
     const { position, speed } = playback;
-    this.#addPasses(position);
     const answer = this.#script.answer(endpoint, position, speed);
     if (answer.at > playback.position) await this.#scheduler.when(() => playback.timeOf(answer.at));
     return answer.admit ? undefined : refusalOf(answer.manner);
   }
 
   /** Does to the clients of an endpoint what was done to the recorded client. */
-  play(endpoint: number, connection: ConnectionEvent, channels: EndpointChannels, nowMs: number): void {
-    const channel = channels.at(endpoint);
+  play(channel: EndpointChannel, connection: ConnectionEvent, nowMs: number): void {
     if (connection.state === 'open') {
       channel.keepForLateClients({ untilMs: nowMs + CATCH_UP_AFTER_OPENING_MS, firstOnly: false });
     } else if (connection.state === 'closed') {
@@ -94,16 +89,13 @@ export class OutageReplay implements Task {
 
   get dueAtMs(): number {
     const { downtime } = this.#script;
-    const next =
-      downtime === undefined ? Number.POSITIVE_INFINITY : this.#isDown ? downtime.to : downtime.from;
-    return this.#playback.timeOf(Math.min(next, this.#knownUntil));
+    if (downtime === undefined) return Number.POSITIVE_INFINITY;
+    return this.#playback.timeOf(this.#isDown ? downtime.to : downtime.from);
   }
 
   advance(nowMs: number): void {
-    this.#addPasses(this.#playback.position);
     let isShut = this.#isShut;
-    for (let { downtime } = this.#script; downtime !== undefined; downtime = this.#script.downtime) {
-      if (this.#playback.timeOf(this.#isDown ? downtime.to : downtime.from) > nowMs) break;
+    while (this.dueAtMs <= nowMs) {
       this.#isDown = !this.#isDown;
       isShut = this.#isDown;
       if (!this.#isDown) this.#script.passDowntime();
@@ -128,28 +120,6 @@ export class OutageReplay implements Task {
         if (tries === REOPEN_TRIES) throw error;
         await delay(REOPEN_EVERY_MS);
       }
-    }
-  }
-
-  /** The position from which on another pass of the loop must be added; infinite when all have been. */
-  get #knownUntil(): number {
-    if (this.#passes >= this.#plan.passes) return Number.POSITIVE_INFINITY;
-    return (this.#passes - 1) * this.#steps.passLength;
-  }
-
-  /** Adds passes to the script, up to one whole pass behind the pass in which a position lies. */
-  #addPasses(position: number): void {
-    const { lastDue, passLength } = this.#steps;
-    if (passLength === 0 && this.#passes > 0) return;
-    while (this.#knownUntil <= position) {
-      const start = this.#passes * passLength;
-      this.#script.settle(position, this.#playback.speed);
-      this.#steps.visit((endpoint, due, step) => {
-        const label = this.#plan.endpoints.labelOf(endpoint);
-        if (label !== undefined) this.#script.add(label, start + due, step);
-      });
-      this.#passes++;
-      this.#script.endPass(start + lastDue, this.#passes >= this.#plan.passes);
     }
   }
 }

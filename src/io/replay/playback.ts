@@ -1,7 +1,6 @@
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { Playhead } from '../../core/replay/schedule.js';
 import type { Clock } from '../clock.js';
-import type { ServedClient } from '../server/stream-source.js';
 import { type CatchUpRule, EndpointChannels } from './endpoint-channel.js';
 import type { ChunkReceiver, FrameChunk } from './frame-chunk.js';
 import { ReadAhead } from './read-ahead.js';
@@ -24,14 +23,9 @@ export interface PlaybackOptions {
   catchUp?: Pick<CatchUpRule, 'firstOnly'> & { forMs: number };
   /** How long it goes on after its last line, for clients that are a little late. */
   lingerMs: number;
-  onLifecycle: (
-    endpoint: number,
-    connection: ConnectionEvent,
-    channels: EndpointChannels,
-    nowMs: number,
-  ) => void;
+  onLifecycle: (endpoint: number, connection: ConnectionEvent, nowMs: number) => void;
   /** Called when nothing more will be sent and no client can be late any more. */
-  onEnd: (channels: EndpointChannels) => void;
+  onEnd: () => void;
 }
 
 /** There may be many playbacks by the clock, each with memory of its own. */
@@ -47,9 +41,9 @@ const FULL_SPEED = { chunkBytes: 512 * 1024, blockBytes: 1024 * 1024 };
 export class Playback implements PlaybackControls, Task, ChunkReceiver {
   /** Resolves when all has been sent and taken, or after {@link stop}; rejects when the recording cannot be read. */
   readonly ended: Promise<void>;
+  readonly channels: EndpointChannels;
   dueAtMs = Number.POSITIVE_INFINITY;
   readonly #options: PlaybackOptions;
-  readonly #channels: EndpointChannels;
   readonly #isFullSpeed: boolean;
   readonly #playhead: Playhead;
   #readAhead: ReadAhead | undefined;
@@ -71,7 +65,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   constructor(options: PlaybackOptions) {
     const { clock, speed, paused, plan } = options;
     this.#options = options;
-    this.#channels = new EndpointChannels(plan.endpoints);
+    this.channels = new EndpointChannels(plan.endpoints);
     this.#isFullSpeed = speed === 'max';
     this.#playhead = new Playhead(clock.monotonicMs(), speed === 'max' ? Number.POSITIVE_INFINITY : speed);
     if (paused) this.#playhead.pause(clock.monotonicMs());
@@ -83,10 +77,6 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   /** Reads the beginning of the recording, so that the start is prompt. */
   async prepare(): Promise<void> {
     await this.#read().ready;
-  }
-
-  get clients(): number {
-    return this.#channels.clients;
   }
 
   get started(): boolean {
@@ -113,14 +103,6 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     return this.#started ? this.#playhead.timeOf(position) : Number.POSITIVE_INFINITY;
   }
 
-  join(client: ServedClient): void {
-    this.#channels.join(client, this.#options.clock.monotonicMs());
-  }
-
-  leave(client: ServedClient): void {
-    this.#channels.leave(client);
-  }
-
   /** Starts its clock. @param position Where it starts, in microseconds of the schedule. */
   start(position = 0): void {
     const { clock, scheduler, catchUp } = this.#options;
@@ -129,7 +111,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.#playhead.moveTo(position, nowMs);
     if (catchUp !== undefined) {
       const { firstOnly, forMs } = catchUp;
-      this.#channels.keepForLateClients({ firstOnly, untilMs: nowMs + forMs });
+      this.channels.keepForLateClients({ firstOnly, untilMs: nowMs + forMs });
     }
     this.#read();
     scheduler.add(this);
@@ -140,7 +122,8 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   stop(): void {
     this.#stopping.abort();
     this.#options.scheduler.remove(this);
-    this.#dropChunk();
+    this.#chunk?.release();
+    this.#chunk = undefined;
     this.dueAtMs = Number.POSITIVE_INFINITY;
     void Promise.resolve(this.#readAhead?.stop()).then(this.#settle.resolve);
   }
@@ -178,7 +161,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   }
 
   onFrames(endpoint: number, frames: Buffer, events: number, chunk: FrameChunk): void {
-    const channel = this.#channels.at(endpoint);
+    const channel = this.channels.at(endpoint);
     // An event of an endpoint without clients is not a step that anybody sees.
     if (channel.subscribers.size > 0) this.#isStepping = false;
     const areReady = channel.send(frames, events, chunk, this.#nowMs);
@@ -186,7 +169,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   }
 
   onLifecycle(endpoint: number, connection: ConnectionEvent): void {
-    this.#options.onLifecycle(endpoint, connection, this.#channels, this.#nowMs);
+    this.#options.onLifecycle(endpoint, connection, this.#nowMs);
   }
 
   #read(): ReadAhead {
@@ -194,7 +177,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.#readAhead ??= new ReadAhead(plan, {
       ...(this.#isFullSpeed ? FULL_SPEED : CLOCKED),
       timed: !this.#isFullSpeed,
-      wants: (endpoint) => shared || this.#channels.at(endpoint).subscribers.size > 0,
+      wants: (endpoint) => shared || this.channels.at(endpoint).subscribers.size > 0,
       onChange: () => this.#onRead(),
     });
     return this.#readAhead;
@@ -225,21 +208,14 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   }
 
   #nextChunk(): void {
-    this.#dropChunk();
+    this.#chunk?.release();
     this.#chunk = this.#readAhead?.take();
     if (this.#chunk === undefined && this.#readAhead?.isOver) void this.#end(this.#readAhead.failure);
   }
 
-  #dropChunk(): void {
-    this.#chunk?.release();
-    this.#chunk = undefined;
-  }
-
   async #waitForClients(): Promise<void> {
     this.#isHeldUp = true;
-    // All frames of the chunk are sent before anybody is asked.
-    await undefined;
-    await this.#channels.ready(this.#options.stallMs);
+    await this.channels.ready(this.#options.stallMs);
     this.#isHeldUp = false;
     this.#reschedule();
   }
@@ -250,9 +226,9 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     const { clock, scheduler, lingerMs, onEnd } = this.#options;
     scheduler.remove(this);
     if (lingerMs > 0) await clock.sleep(lingerMs, this.#stopping.signal);
-    await this.#channels.untilNoClientIsExpected(clock, this.#stopping.signal);
-    onEnd(this.#channels);
-    await this.#channels.drained();
+    await this.channels.untilNoClientIsExpected(clock, this.#stopping.signal);
+    onEnd();
+    await this.channels.drained();
     if (failure === undefined) this.#isOver = !this.#stopping.signal.aborted;
     if (failure === undefined) this.#settle.resolve();
     else this.#settle.reject(failure);

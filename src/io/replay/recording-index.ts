@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
 import { LineView } from '../../core/recording/line-view.js';
-import { type LifecycleStep, stepOf } from '../../core/replay/endpoint-attempts.js';
+import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import { pointOf, Schedule } from '../../core/replay/schedule.js';
 import type { RecordingReader } from '../recording/reader.js';
 import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
@@ -10,47 +10,7 @@ import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
 const BLOCK_BYTES = 128 * 1024;
 /** The last line of a recording is searched in this many bytes at its end. */
 const TAIL_BYTES = 64 * 1024;
-/** Limit of the memory that an index takes. */
-const MOST_STEPS = 1_000_000;
 const LF = 0x0a;
-
-/** Steps of connections in the order of the recording, in little memory. */
-export class LifecycleSteps {
-  /** Due time of the last line, and where the next pass of a loop begins; microseconds of the schedule. */
-  lastDue = 0;
-  passLength = 0;
-  readonly #endpoints: number[] = [];
-  readonly #due: number[] = [];
-  readonly #steps: LifecycleStep[] = [];
-  /** Refusals that were met, so that equal ones are one object. */
-  readonly #known = new Map<string, LifecycleStep>();
-
-  /** @throws {OpmasError} `DATA` when there are too many. */
-  add(endpoint: number, due: number, step: LifecycleStep): void {
-    if (this.#due.length === MOST_STEPS) {
-      throw new OpmasError('DATA', `the recording has more than ${MOST_STEPS} lifecycle lines`, {
-        hint: 'Choose a part of it with --from and --to, or leave out --lifecycle.',
-      });
-    }
-    this.#endpoints.push(endpoint);
-    this.#due.push(due);
-    this.#steps.push(typeof step === 'string' ? step : this.#intern(step));
-  }
-
-  #intern(refusal: LifecycleStep): LifecycleStep {
-    const key = JSON.stringify(refusal);
-    const known = this.#known.get(key) ?? refusal;
-    this.#known.set(key, known);
-    return known;
-  }
-
-  /** Calls `onStep` with each step. */
-  visit(onStep: (endpoint: number, due: number, step: LifecycleStep) => void): void {
-    for (const [i, step] of this.#steps.entries()) {
-      onStep(this.#endpoints[i] as number, this.#due[i] as number, step);
-    }
-  }
-}
 
 /** Options of {@link RecordingIndex.open}. */
 export interface IndexOptions {
@@ -62,21 +22,19 @@ export interface IndexOptions {
 }
 
 /**
- * Knows what must be known of a recording beside its events: its endpoints, its length and the steps of its connections.
+ * Knows what must be known of a recording beside its events: its endpoints, its length and the attempts to connect.
  *
  * One pass finds all of it. With `lifecycle` the pass is made before the recording is served. Without, it stops at the
  * first event, so that the start is prompt whatever the size, and goes on when a client asks for an endpoint that has
  * not been met.
  */
 export class RecordingIndex {
-  readonly steps = new LifecycleSteps();
+  readonly attempts = new RecordedAttempts();
   readonly #plan: ReplayPlan;
   readonly #needsTimes: boolean;
   readonly #reader: RecordingReader;
   readonly #chooser: LineChooser;
   readonly #schedule: Schedule;
-  /** Endpoints, by number, on which a connection is open where the pass stands. */
-  readonly #open: boolean[] = [];
   /** Times of the first line and the first event, in microseconds since 1970; `NaN` when a line does not say. */
   #firstLine: number | undefined;
   #firstEvent: number | undefined;
@@ -156,7 +114,7 @@ export class RecordingIndex {
           this.#addLine(line);
         this.#tell();
       } while (!this.#isStopped && (await this.#reader.fill()));
-      this.steps.passLength = this.#schedule.restart();
+      this.attempts.endPass(this.#schedule.restart());
     } finally {
       this.#isComplete = true;
       this.#tell();
@@ -175,23 +133,13 @@ export class RecordingIndex {
       this.#firstEvent = line.receivedAt;
     }
     if (!this.#plan.lifecycle || this.#chooser.isOver || !this.#chooser.chooses(line)) return;
-    this.#addToSteps(line, endpoint);
-  }
-
-  #addToSteps(line: LineView, endpoint: number): void {
-    const due = this.#schedule.next(line.receivedAt);
-    this.steps.lastDue = due;
-    const step = line.kind === 'connection' ? line.connection && stepOf(line.connection) : 'event';
-    // An event tells nothing new of a connection that is known to be open.
-    if (step === undefined || (step === 'event' && this.#open[endpoint])) return;
-    this.#open[endpoint] = step === 'open' || step === 'event';
-    this.steps.add(endpoint, due, step);
+    this.attempts.add(endpoint, this.#schedule.next(line.receivedAt), line.connection);
   }
 
   async #findLength(): Promise<number | undefined> {
     const { sources, schedule, passes, from, to, lifecycle } = this.#plan;
     if (passes > 1) return undefined;
-    if (lifecycle) return this.steps.lastDue;
+    if (lifecycle) return this.attempts.lastDue;
     if (schedule.rate !== undefined || schedule.maxGapMicros !== undefined) return undefined;
     const lastTimes = await Promise.all(sources.map(lastTime));
     const firstLine = this.#firstLine ?? Number.NaN;

@@ -1,10 +1,8 @@
 import type { Readable } from 'node:stream';
-import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
 import { keepsLine } from '../../core/filter/filter.js';
+import { endpointAtPath } from '../../core/protocol.js';
 import type { LineView } from '../../core/recording/line-view.js';
-import { parseTimestamp } from '../../core/recording/timestamp.js';
-import type { EndpointTable } from '../../core/replay/endpoint-table.js';
 import { type Moment, type ScheduleOptions, TimeWindow } from '../../core/replay/schedule.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { type ReaderOptions, RecordingReader } from '../recording/reader.js';
@@ -113,6 +111,55 @@ export interface ReplayPlan {
   onNothing: () => void;
 }
 
+/** Endpoint of events that name none, and whose type names none. */
+const DEFAULT_ENDPOINT = 'system';
+
+/** More endpoints than this are damage, not endpoints; their events are left out. */
+const MOST_ENDPOINTS = 4096;
+
+/** Numbers the endpoints of a recording, so that lines need not carry texts. */
+export class EndpointTable {
+  readonly #indices = new Map<string, number>();
+  readonly #labels: string[] = [];
+  /** The endpoint of the last line is mostly the endpoint of the next one. */
+  #last: { endpoint: string | undefined; index: number } | undefined;
+
+  get size(): number {
+    return this.#labels.length;
+  }
+
+  /** The number of an endpoint; a new endpoint gets one. All endpoints beyond the limit share one number. */
+  indexOf(endpoint: string | undefined): number {
+    if (this.#last !== undefined && endpoint === this.#last.endpoint) return this.#last.index;
+    const index = this.#find(this.labelFor(endpoint));
+    this.#last = { endpoint, index };
+    return index;
+  }
+
+  #find(label: string): number {
+    const known = this.#indices.get(label);
+    if (known !== undefined) return known;
+    if (this.#labels.length === MOST_ENDPOINTS) return MOST_ENDPOINTS;
+    this.#indices.set(label, this.#labels.length);
+    return this.#labels.push(label) - 1;
+  }
+
+  /** The label under which a line is served: the path of a documented endpoint means that endpoint. */
+  labelFor(endpoint: string | undefined): string {
+    if (endpoint === undefined) return DEFAULT_ENDPOINT;
+    return (endpoint.startsWith('/') ? endpointAtPath(endpoint) : undefined) ?? endpoint;
+  }
+
+  /** The label with that number; `undefined` beyond the limit. */
+  labelOf(index: number): string | undefined {
+    return this.#labels[index];
+  }
+
+  has(endpoint: string): boolean {
+    return this.#indices.has(endpoint);
+  }
+}
+
 /** Opens the sources of a plan. */
 export function openPlan(plan: ReplayPlan, options: ReaderOptions): Promise<RecordingReader> {
   const { sources, names, filter } = plan;
@@ -151,60 +198,4 @@ export class LineChooser {
     if (place !== 'inside') return false;
     return keepsLine(filter, line.kind, line.frame, endpoints.labelFor(line.endpoint));
   }
-}
-
-/** The part of the recording that the options ask for. @throws {OpmasError} `USAGE` when they are wrong. */
-export function windowOf({ from, to }: ServeRecordingOptions): {
-  from: Moment | undefined;
-  to: Moment | undefined;
-} {
-  const window = { from: momentOf(from, 'from'), to: momentOf(to, 'to') };
-  if (isBefore(window.to, window.from)) {
-    throw new OpmasError('USAGE', 'the end (to) comes before the start (from)');
-  }
-  return window;
-}
-
-/** A time cannot be compared with an offset before the recording is read. */
-function isBefore(one: Moment | undefined, other: Moment | undefined): boolean {
-  if (one === undefined || other === undefined) return false;
-  if ('at' in one) return 'at' in other && one.at < other.at;
-  return 'offset' in other && one.offset < other.offset;
-}
-
-function momentOf(moment: string | number | undefined, name: string): Moment | undefined {
-  if (moment === undefined) return undefined;
-  if (typeof moment === 'number' && moment >= 0) return { offset: moment * 1000 };
-  const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
-  if (at === undefined) {
-    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
-      hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
-    });
-  }
-  return { at };
-}
-
-const HIGHEST = 1_000_000;
-
-/** @throws {OpmasError} `USAGE` for options that are out of range, or exclude each other. */
-export function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRecordingOptions): void {
-  const wrong = (message: string) => new OpmasError('USAGE', message);
-  const isSpeed =
-    speed === undefined || speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST);
-  if (!isSpeed) throw wrong(`a speed is above 0 and at most ${HIGHEST}, or max`);
-  if (rate !== undefined && !(rate > 0 && rate <= HIGHEST)) {
-    throw wrong(`a rate is above 0 and at most ${HIGHEST} events a second`);
-  }
-  if (maxGapMs !== undefined && !(maxGapMs >= 0)) throw wrong('a longest gap is not negative');
-  if (loop !== undefined && typeof loop !== 'boolean' && !(Number.isInteger(loop) && loop >= 1)) {
-    throw wrong('a loop is a whole number of passes, 1 or more');
-  }
-  if (clock !== undefined && clock !== 'client' && clock !== 'shared') {
-    throw wrong('a clock is client or shared');
-  }
-  if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
-  if (lifecycle === true && (rate !== undefined || speed === 'max')) {
-    throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
-  }
-  if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
 }

@@ -1,7 +1,5 @@
-import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import type { Clock } from '../clock.js';
 import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
-import type { EndpointChannels } from './endpoint-channel.js';
 import { CATCH_UP_AFTER_OPENING_MS, OutageReplay } from './outage-replay.js';
 import { Playback } from './playback.js';
 import type { RecordingIndex } from './recording-index.js';
@@ -59,7 +57,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#options = options;
     this.#speed = speed === 'max' ? Number.POSITIVE_INFINITY : speed;
     this.#scheduler = new Scheduler(options);
-    if (plan.lifecycle) this.#outages = new OutageReplay(plan, index.steps, this.#scheduler);
+    if (plan.lifecycle) this.#outages = new OutageReplay(plan, index.attempts, this.#scheduler);
     this.played = new Promise((resolve, reject) => {
       this.#markPlayed = { resolve, reject };
     });
@@ -123,21 +121,20 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   async admit(endpoint: string): Promise<Refusal | undefined> {
-    if (this.#outages === undefined) return undefined;
-    this.#currentPlayback();
-    return await this.#outages.admit(endpoint);
+    if (this.#outages !== undefined) this.#currentPlayback();
+    return await this.#outages?.admit(endpoint);
   }
 
   connect(client: ServedClient): () => void {
     clearTimeout(this.#lingering);
     const playback = this.#currentPlayback();
     if (!playback.started) this.#startSoon(playback);
-    playback.join(client);
+    playback.channels.join(client, this.#options.clock.monotonicMs());
     return () => this.#leave(playback, client);
   }
 
   async stop(): Promise<void> {
-    this.#cancelStart();
+    clearTimeout(this.#startDebounce?.timer);
     clearTimeout(this.#lingering);
     this.#outages?.stop();
     this.#scheduler.stop();
@@ -158,18 +155,21 @@ export class ReplaySource implements StreamSource, PlaybackControls {
       this.#outages === undefined
         ? { firstOnly: true, forMs: START_GRACE_MS }
         : { firstOnly: false, forMs: CATCH_UP_AFTER_OPENING_MS };
-    const playback = new Playback({
+    const playback: Playback = new Playback({
       ...this.#options,
       speed: speed === 'max' ? speed : this.#speed,
       paused: this.#paused,
       scheduler: this.#scheduler,
       ...(shared && speed !== 'max' && { catchUp }),
       lingerMs: this.#outages === undefined ? 0 : LATE_MS,
-      onLifecycle: (...step) => this.#playLifecycle(...step),
-      onEnd: (channels) => {
-        if (this.#outages === undefined) return;
-        for (const { endpoint, events } of channels.takeUndelivered())
-          this.#tellUndelivered(endpoint, events);
+      onLifecycle: (endpoint, connection, nowMs) => {
+        const channel = playback.channels.at(endpoint);
+        this.#outages?.play(channel, connection, nowMs);
+        this.#tellUndelivered(endpoint, channel.takeUndelivered());
+      },
+      onEnd: () => {
+        const undelivered = this.#outages === undefined ? [] : playback.channels.takeUndelivered();
+        for (const { endpoint, events } of undelivered) this.#tellUndelivered(endpoint, events);
       },
     });
     this.#playbacks.add(playback);
@@ -199,14 +199,9 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#startDebounce = { timer, sinceMs };
   }
 
-  #cancelStart(): void {
-    clearTimeout(this.#startDebounce?.timer);
-    this.#startDebounce = undefined;
-  }
-
   #leave(playback: Playback, client: ServedClient): void {
-    playback.leave(client);
-    if (playback.clients > 0 || (this.#options.shared && !playback.isOver)) return;
+    playback.channels.leave(client);
+    if (playback.channels.clients > 0 || (this.#options.shared && !playback.isOver)) return;
     this.#discard(playback);
     this.#checkDone();
   }
@@ -214,7 +209,8 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #discard(playback: Playback): void {
     if (playback === this.#current) {
       this.#current = undefined;
-      this.#cancelStart();
+      clearTimeout(this.#startDebounce?.timer);
+      this.#startDebounce = undefined;
     }
     this.#playbacks.delete(playback);
     playback.stop();
@@ -224,7 +220,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     if (!playback.isOver) return;
     this.#completed = true;
     // A shared replay that is over begins anew for a client that comes when all others have gone.
-    if (playback.clients === 0) this.#discard(playback);
+    if (playback.channels.clients === 0) this.#discard(playback);
     this.#checkDone();
   }
 
@@ -243,16 +239,6 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #fail(error: unknown): void {
     this.#markPlayed.reject(error);
     this.#finish.reject(error);
-  }
-
-  #playLifecycle(
-    endpoint: number,
-    connection: ConnectionEvent,
-    channels: EndpointChannels,
-    nowMs: number,
-  ): void {
-    this.#outages?.play(endpoint, connection, channels, nowMs);
-    this.#tellUndelivered(endpoint, channels.at(endpoint).takeUndelivered());
   }
 
   #tellUndelivered(endpoint: number, events: number): void {

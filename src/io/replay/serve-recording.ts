@@ -1,19 +1,19 @@
 import { OpmasError } from '../../core/errors.js';
 import { compileFilter } from '../../core/filter/filter.js';
-import { EndpointTable } from '../../core/replay/endpoint-table.js';
+import { parseTimestamp } from '../../core/recording/timestamp.js';
+import type { Moment } from '../../core/replay/schedule.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
-import { startServer } from '../server/stream-server.js';
+import { StreamServer } from '../server/stream-server.js';
 import { RecordingIndex } from './recording-index.js';
 import { type RepeatableSources, repeatable } from './repeatable-sources.js';
 import {
-  checkOptions,
+  EndpointTable,
   type PlaybackControls,
   type ReplayPlan,
   type ReplayStatus,
   type ServeRecordingOptions,
-  windowOf,
 } from './replay-plan.js';
 import { ReplaySource } from './replay-source.js';
 
@@ -66,20 +66,17 @@ export async function serveRecording(
       clock: systemClock,
       onNotice,
     });
-    const server = await startWith(source, options);
-    return new RecordingServer(server, source, options.exitWhenDone === true, copies);
+    try {
+      await source.prepare();
+      const server = new RecordingServer(source, options, copies);
+      await server.start();
+      return server;
+    } catch (error) {
+      await source.stop();
+      throw error;
+    }
   } catch (error) {
     await copies.remove();
-    throw error;
-  }
-}
-
-async function startWith(source: ReplaySource, options: ServeRecordingOptions): Promise<MockServer> {
-  try {
-    await source.prepare();
-    return await startServer(source, options);
-  } catch (error) {
-    await source.stop();
     throw error;
   }
 }
@@ -105,6 +102,62 @@ async function planOf(
   };
 }
 
+/** The part of the recording that the options ask for. @throws {OpmasError} `USAGE` when they are wrong. */
+function windowOf({ from, to }: ServeRecordingOptions): {
+  from: Moment | undefined;
+  to: Moment | undefined;
+} {
+  const window = { from: momentOf(from, 'from'), to: momentOf(to, 'to') };
+  if (isBefore(window.to, window.from)) {
+    throw new OpmasError('USAGE', 'the end (to) comes before the start (from)');
+  }
+  return window;
+}
+
+/** A time cannot be compared with an offset before the recording is read. */
+function isBefore(one: Moment | undefined, other: Moment | undefined): boolean {
+  if (one === undefined || other === undefined) return false;
+  if ('at' in one) return 'at' in other && one.at < other.at;
+  return 'offset' in other && one.offset < other.offset;
+}
+
+function momentOf(moment: string | number | undefined, name: string): Moment | undefined {
+  if (moment === undefined) return undefined;
+  if (typeof moment === 'number' && moment >= 0) return { offset: moment * 1000 };
+  const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
+  if (at === undefined) {
+    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
+      hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
+    });
+  }
+  return { at };
+}
+
+const HIGHEST = 1_000_000;
+
+/** @throws {OpmasError} `USAGE` for options that are out of range, or exclude each other. */
+function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRecordingOptions): void {
+  const wrong = (message: string) => new OpmasError('USAGE', message);
+  const isSpeed =
+    speed === undefined || speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST);
+  if (!isSpeed) throw wrong(`a speed is above 0 and at most ${HIGHEST}, or max`);
+  if (rate !== undefined && !(rate > 0 && rate <= HIGHEST)) {
+    throw wrong(`a rate is above 0 and at most ${HIGHEST} events a second`);
+  }
+  if (maxGapMs !== undefined && !(maxGapMs >= 0)) throw wrong('a longest gap is not negative');
+  if (loop !== undefined && typeof loop !== 'boolean' && !(Number.isInteger(loop) && loop >= 1)) {
+    throw wrong('a loop is a whole number of passes, 1 or more');
+  }
+  if (clock !== undefined && clock !== 'client' && clock !== 'shared') {
+    throw wrong('a clock is client or shared');
+  }
+  if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
+  if (lifecycle === true && (rate !== undefined || speed === 'max')) {
+    throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
+  }
+  if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
+}
+
 /** Each playback of a recording without an event reports that again. */
 function once(action: () => void): () => void {
   let done = false;
@@ -124,56 +177,26 @@ function onceEach(onProblem: (problem: ReadProblem) => void): (problem: ReadProb
   };
 }
 
-/** The server and its source as one thing. */
-class RecordingServer implements ReplayServer {
-  readonly finished: Promise<void>;
-  readonly stopped: Promise<void>;
-  readonly #server: MockServer;
+/** A server whose source is a recording. */
+class RecordingServer extends StreamServer implements ReplayServer {
+  readonly stopped = (this as StreamServer).finished;
+  override readonly finished: Promise<void>;
   readonly #source: ReplaySource;
   readonly #copies: RepeatableSources;
 
-  constructor(server: MockServer, source: ReplaySource, exitWhenDone: boolean, copies: RepeatableSources) {
-    this.#server = server;
+  constructor(source: ReplaySource, options: ServeRecordingOptions, copies: RepeatableSources) {
+    super(source, options);
     this.#source = source;
     this.#copies = copies;
-    this.stopped = server.finished;
-    const done = exitWhenDone ? server.finished : Promise.race([source.played, server.finished]);
+    const done = options.exitWhenDone ? this.stopped : Promise.race([source.played, this.stopped]);
     this.finished = done.then(() => undefined);
     this.finished.catch(() => undefined);
     const remove = () => copies.remove();
-    server.finished.then(remove, remove);
-  }
-
-  get url(): string {
-    return this.#server.url;
-  }
-
-  get port(): number {
-    return this.#server.port;
-  }
-
-  get token(): string {
-    return this.#server.token;
-  }
-
-  get clients(): number {
-    return this.#server.clients;
-  }
-
-  get eventsSent(): number {
-    return this.#server.eventsSent;
-  }
-
-  get warnings(): readonly string[] {
-    return this.#server.warnings;
+    this.stopped.then(remove, remove);
   }
 
   get status(): ReplayStatus {
     return this.#source.status;
-  }
-
-  createToken(options?: { subject?: string; lifeMs?: number }): Promise<string> {
-    return this.#server.createToken(options);
   }
 
   setSpeed(speed: number): void {
@@ -192,12 +215,8 @@ class RecordingServer implements ReplayServer {
     this.#source.step();
   }
 
-  async close(): Promise<void> {
-    await this.#server.close();
+  override async close(): Promise<void> {
+    await super.close();
     await this.#copies.remove();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 }

@@ -2,8 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readConnectionEvent } from '../../../src/core/recording/connection-event.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
-import { stepOf } from '../../../src/core/replay/endpoint-attempts.js';
-import { LifecycleScript } from '../../../src/core/replay/lifecycle-script.js';
+import { RecordedAttempts } from '../../../src/core/replay/recorded-attempts.js';
 import { RecordingStatistics } from '../../../src/core/statistics/recording-statistics.js';
 
 const STATES = ['connecting', 'refused', 'open', 'closed', 'dropped', 'resting'];
@@ -57,17 +56,16 @@ describe('the content of a lifecycle line', () => {
     fc.assert(
       fc.property(fc.array(ours, { maxLength: 5 }), (contents) => {
         const statistics = new RecordingStatistics();
-        const script = new LifecycleScript();
+        const attempts = new RecordedAttempts();
         for (const [index, content] of contents.entries()) {
           const stamp = `2026-11-22T21:50:0${index}.123456Z`;
           const text = Buffer.from(JSON.stringify({ received_at: stamp, ...content, endpoint: 'rules' }));
           const line = new LineView();
           line.read(text, 0, text.length);
           statistics.add(line);
-          const step = line.connection && stepOf(line.connection);
-          if (step !== undefined) script.add('rules', index * 1e6, step);
+          attempts.add(0, index * 1e6, line.connection);
         }
-        script.endPass(contents.length * 1e6, true);
+        attempts.endPass(contents.length * 1e6);
         statistics.finish();
       }),
     );

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
-import { EndpointTable } from '../../../src/core/replay/endpoint-table.js';
 import { ChunkPool, type ChunkReceiver, type FrameChunk } from '../../../src/io/replay/frame-chunk.js';
+import { EndpointTable } from '../../../src/io/replay/replay-plan.js';
 import { eventLine, stamp } from '../../support/recordings.js';
 
 const ENDPOINTS = ['devices', 'agents', '/api/v1/ws/device/42'];

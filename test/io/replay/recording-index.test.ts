@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { EndpointTable } from '../../../src/core/replay/endpoint-table.js';
 import { compileFilter } from '../../../src/index.js';
 import { RecordingIndex } from '../../../src/io/replay/recording-index.js';
+import { EndpointTable } from '../../../src/io/replay/replay-plan.js';
 import { numberedLines, RecordingFolder } from '../../support/recordings.js';
 
 const some = `${numberedLines(0, 2000, 1, '/read').join('\n')}\n`;
