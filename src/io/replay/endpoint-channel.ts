@@ -204,7 +204,8 @@ export class EndpointChannels {
   /** Resolves when no client may return any more for what it has missed, or when the signal aborts. */
   async untilNoClientIsExpected(clock: Clock, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const untilMs = Math.max(0, ...this.#channels.map((channel) => channel?.expectsUntilMs ?? 0));
+      let untilMs = 0;
+      for (const channel of this.#channels) untilMs = Math.max(untilMs, channel?.expectsUntilMs ?? 0);
       const waitMs = untilMs - clock.monotonicMs();
       if (waitMs <= 0 || signal.aborted) return;
       this.#joining = new AbortController();
