@@ -52,34 +52,39 @@ class FailingSource extends HandSource {
 /** Waits that are the same each time. */
 const steady = { random: () => 1, retry: { retryDelayMs: 300, retryMaxMs: 300, exitOnClose: true } };
 
+/** Waits add up over the attempts of an outage; what the machine cost further back than this has no effect any more. */
+const MEMORY_MS = 1500;
+
 /**
- * A control for the machine: a timer beside server and client, in the same process. When it is late, time has passed in
- * which this process did not run at all; what it worked meanwhile (CPU time) is no excuse.
+ * A control for the machine: a timer beside server and client, on the same event loop. When the timer is late, neither
+ * of them could be on time either.
  */
 class StallMeter implements Disposable {
   /** Ends of stalls, in microseconds since 1970, and their lengths in milliseconds. */
   readonly #stalls: { end: number; ms: number }[] = [];
   readonly #timer: NodeJS.Timeout;
   #lastMs = performance.now();
-  #lastCpu = process.cpuUsage();
 
   constructor() {
     this.#timer = setInterval(() => this.#look(), 1);
   }
 
-  /** Milliseconds that were lost up to a time. */
-  lostUntil(micros: number): number {
-    return this.#stalls.reduce((sum, { end, ms }) => (end <= micros + 1000 ? sum + ms : sum), 0);
+  /** Milliseconds that were lost in stalls shortly before a time. */
+  lostBefore(micros: number): number {
+    const from = micros - MEMORY_MS * 1000;
+    // A stall may end a moment after a line that it held up.
+    return this.#stalls.reduce(
+      (sum, { end, ms }) => (end > from && end <= micros + 2000 ? sum + ms : sum),
+      0,
+    );
   }
 
   #look(): void {
     const nowMs = performance.now();
-    const { user, system } = process.cpuUsage(this.#lastCpu);
-    const lostMs = nowMs - this.#lastMs - (user + system) / 1000;
+    const lostMs = nowMs - this.#lastMs - 1;
     // Timers are late by a millisecond or two on any machine.
-    if (lostMs > 4) this.#stalls.push({ end: Date.now() * 1000, ms: lostMs });
+    if (lostMs > 2) this.#stalls.push({ end: Date.now() * 1000, ms: lostMs });
     this.#lastMs = nowMs;
-    this.#lastCpu = process.cpuUsage();
   }
 
   [Symbol.dispose](): void {
@@ -87,7 +92,7 @@ class StallMeter implements Disposable {
   }
 }
 
-/** Lines that a client got, and for each line what the machine had cost up to then. */
+/** Lines that a client got, and the control that ran beside it. */
 interface Run {
   texts: readonly string[];
   meter: StallMeter;
@@ -131,7 +136,10 @@ function timesOf({ texts, meter }: Run, endpoint: string): LineTime[] {
   const start = stamps[lines.findIndex((line) => line.connection === undefined)]!;
   return stamps
     .filter((_, i) => lines[i]!.endpoint === endpoint)
-    .map((stamp) => ({ ms: (stamp - start) / 1000, lostMs: meter.lostUntil(Math.max(stamp, start)) }));
+    .map((stamp) => ({
+      ms: (stamp - start) / 1000,
+      lostMs: meter.lostBefore(stamp) + meter.lostBefore(start),
+    }));
 }
 
 describe('a recorded outage', () => {
