@@ -24,7 +24,10 @@ function connectionOf(what: Entry[1]): ConnectionEvent | undefined {
 
 const ENDPOINTS = ['devices', 'rules', 'system'];
 
-function recordedOf(entries: readonly Entry[], passLength = 0): RecordedAttempts {
+function recordedOf(
+  entries: readonly Entry[],
+  passLength = (entries.at(-1)?.[0] ?? 0) + 1000,
+): RecordedAttempts {
   const recorded = new RecordedAttempts();
   for (const [at, what, endpoint = 'devices'] of entries) {
     recorded.add(ENDPOINTS.indexOf(endpoint), at * MS, connectionOf(what));
