@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { escapeUnsafe, type ReadProblem } from '../../index.js';
 import { formatSize } from '../options/quantity.js';
 import { createLiveLine, liveTextWidth } from './live-line.js';
@@ -15,8 +16,9 @@ const LEAST_BYTES = 64 * 1024 * 1024;
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
 
-/** Shows a bar on a terminal when the recordings are large. @param total Bytes; `undefined` shows no bar. */
-export async function showProgress(messages: Messages, total: number | undefined): Promise<Progress> {
+/** Shows a bar on a terminal when the recordings are large. */
+export async function showProgress(messages: Messages, files: readonly string[]): Promise<Progress> {
+  const total = await totalSize(files);
   if (!messages.canShowLive || total === undefined || total < LEAST_BYTES) {
     return { advance: () => undefined, end: () => undefined };
   }
@@ -38,6 +40,17 @@ export async function showProgress(messages: Messages, total: number | undefined
       line.stop();
     },
   };
+}
+
+/** Returns the bytes of all files; `undefined` when one has no size, such as stdin. */
+async function totalSize(files: readonly string[]): Promise<number | undefined> {
+  let total = 0;
+  for (const file of files) {
+    const stats = file === '-' ? undefined : await stat(file).catch(() => undefined);
+    if (!stats?.isFile()) return undefined;
+    total += stats.size;
+  }
+  return total;
 }
 
 function barText(read: number, total: number, milliseconds: number): string {

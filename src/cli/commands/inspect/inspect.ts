@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import {
   escapeUnsafe,
   formatTimestamp,
@@ -63,7 +62,7 @@ async function runInspect(
     await checkPagePath(options.html);
   }
   const problems = new ProblemMessages(messages);
-  const progress = await showProgress(messages, await totalSize(files));
+  const progress = await showProgress(messages, files);
   let report: InspectedRecording;
   try {
     report = await inspectRecording(files, {
@@ -87,17 +86,6 @@ async function runInspect(
   } else if (options.html === undefined) {
     await out.write(textReport(files, report, out));
   }
-}
-
-/** Returns the bytes of all files; `undefined` when one has no size, such as stdin. */
-async function totalSize(files: readonly string[]): Promise<number | undefined> {
-  let total = 0;
-  for (const file of files) {
-    const stats = file === '-' ? undefined : await stat(file).catch(() => undefined);
-    if (!stats?.isFile()) return undefined;
-    total += stats.size;
-  }
-  return total;
 }
 
 /** Builds the report for scripts; the guide names its members. */

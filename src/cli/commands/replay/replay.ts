@@ -23,6 +23,7 @@ import {
 } from '../../serving/serving-options.js';
 import { runCommand, type Session } from '../../session.js';
 import { asyncTerminalStreams } from '../../terminal/async-terminal.js';
+import { showProgress } from '../../terminal/reading-messages.js';
 import { listenToKeys } from './player-keys.js';
 
 /** Options of `replay`. */
@@ -98,6 +99,8 @@ async function replay(
   if (sources.includes('-') && process.stdin.isTTY) {
     messages.say('Reading the recording from the terminal; Ctrl-D ends it.');
   }
+  // With `--lifecycle` the whole recording is indexed before it is served.
+  const progress = options.lifecycle ? await showProgress(messages, sources) : undefined;
   const server = await serveRecording(sources, {
     ...serving,
     ...timesOf(options),
@@ -110,11 +113,14 @@ async function replay(
     precise: true,
     onProblem: ({ message }) => messages.warn(escapeUnsafe(message)),
     onNotice: (notice) => messages.say(messages.palette.yellow(noticeText(notice))),
+    ...(progress && { onIndexed: progress.advance }),
     signal: session.stop,
-  }).catch((error: unknown) => {
-    if (session.stop.aborted) return undefined;
-    throw error;
-  });
+  })
+    .catch((error: unknown) => {
+      if (session.stop.aborted) return undefined;
+      throw error;
+    })
+    .finally(() => progress?.end());
   if (server === undefined) return;
   const keys = listenToKeys(server, session, { stdinIsTaken: sources.includes('-') });
   try {
