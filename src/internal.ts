@@ -4,7 +4,6 @@ export { splitCommand } from './core/command-words.js';
 export { editDistance } from './core/edit-distance.js';
 export { refusalCause } from './core/failure/refusal.js';
 export { keepsLine } from './core/filter/filter.js';
-export { findJsonFault } from './core/json/json-fault.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { escapeUnsafeJson } from './core/printable.js';
 export { isEndpointName } from './core/protocol.js';

@@ -301,24 +301,6 @@ describe.concurrent('odd surroundings', () => {
     expect(Number(stdout)).toBeGreaterThanOrEqual(count - 2);
   });
 
-  test('no WebAssembly, as under a tight limit of addresses, costs time and nothing else', async ({
-    serve,
-    command,
-    expect,
-  }) => {
-    const server = await serve();
-    const tail = command.tail(server, ['-n', '2', '-t', 'device.*'], {
-      environment: { NODE_OPTIONS: '--import data:text/javascript,WebAssembly.Memory=undefined' },
-    });
-    const client = await server.request();
-    client.accept(text('{"\\u0074ype":"device.a"}'), text('{"type":"x"}'), text('{"type":"device.b" }'));
-    const { code, stdout } = await tail.ended;
-    expect(code).toBe(0);
-    expect(stdout.replace(/"received_at":"[^"]*",/g, '')).toBe(
-      '{"endpoint":"devices","\\u0074ype":"device.a"}\n{"endpoint":"devices","type":"device.b" }\n',
-    );
-  });
-
   test('stdin is left alone', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept(text(event(1))));

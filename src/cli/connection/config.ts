@@ -1,5 +1,6 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
-import { editDistance, findJsonFault, splitCommand } from '../../internal.js';
+import { editDistance, splitCommand } from '../../internal.js';
+import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 
 /** A named server. */

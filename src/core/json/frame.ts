@@ -1,91 +1,140 @@
-import { JsonScanner, type JsonVerdict } from './json-scanner.js';
-import type { ScanMemory } from './scan-memory.js';
+import { JsonFindings, type JsonVerdict, scanJson } from './json-scanner.js';
+import { textOf } from './json-tokens.js';
 
-/** What a frame's text is. Only `object` can be an event. */
+/** The kind of a frame's text. Only an `object` can be an event. */
 export type FrameVerdict = JsonVerdict;
 
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+
 /**
- * Looks at one frame after another: is it a JSON object, and what are its top-level `type` and `subject`? One reader
- * is used again and again, so that nothing is allocated per frame; what it says holds until the next {@link read}
- * and as long as the bytes stay as they are. Ask it only about frames whose verdict was `object`.
+ * Reads frames, one after another: is the frame a JSON object, and what are its top-level `type` and `subject`?
+ * It allocates nothing for a frame. Its properties describe the last frame that was an `object`, until the next
+ * {@link read} and as long as the bytes stay unchanged.
  */
 export class FrameReader {
-  readonly #scanner: JsonScanner;
+  readonly #findings = new JsonFindings();
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
-  /** What of the frame's text stands before `#start`: nothing, or the brace of a frame that is read in its line. */
-  #before: '' | '{' = '';
+  /** The part of the frame's text that does not stand in `#bytes`: the brace of a frame that is read in its line. */
+  #prefix: '' | '{' = '';
   #value: Record<string, unknown> | undefined;
-
-  /** @param memory Where most of the frames stand, if they stand in such memory: those need not be copied. */
-  constructor(memory?: ScanMemory) {
-    this.#scanner = new JsonScanner(memory);
-  }
 
   /**
    * Reads the frame in `bytes[start..end)`.
    *
-   * @returns The verdict of `JSON.parse` on the decoded text, to which this agrees in every case.
+   * @returns The verdict of `JSON.parse` on the decoded text; the two agree in every case.
    */
   read(bytes: Buffer, start = 0, end = bytes.length): FrameVerdict {
-    this.#take(bytes, start, end, '');
-    return this.#scanner.scan(bytes, start, end);
+    this.#keep(bytes, start, end, '');
+    return scanJson(bytes, start, end, false, this.#findings);
   }
 
   /**
-   * Reads the frame of an event line where it stands, without copying it.
+   * Reads the frame of an event line where it stands, without a copy.
    *
-   * @param end The byte after the line's last, without the LF.
-   * @param members Where the members that we put there end, as in `EventLineShape`: a comma or the closing brace.
-   * @returns `object`, or `not JSON` when the line is no JSON.
+   * @param end The byte after the line's last one, without the LF.
+   * @param members The byte after the members that we put there, as in `EventLineShape`: a comma or the closing brace.
+   * @returns `object`, or `not JSON` when the line is not JSON.
    */
   readLine(bytes: Buffer, end: number, members: number): FrameVerdict {
-    this.#take(bytes, bytes[members] === COMMA ? members + 1 : members, end, '{');
-    return this.#scanner.scanRest(bytes, members, end);
+    this.#keep(bytes, bytes[members] === COMMA ? members + 1 : members, end, '{');
+    return scanJson(bytes, members, end, true, this.#findings);
   }
 
-  /** Whether the text has line breaks (between its tokens: JSON allows them nowhere else). */
+  #keep(bytes: Buffer, start: number, end: number, prefix: '' | '{'): void {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    this.#prefix = prefix;
+    this.#value = undefined;
+  }
+
+  /** True when the text has line breaks. JSON allows them only between tokens. */
   get hasLineBreaks(): boolean {
-    return this.#scanner.hasLineBreaks;
+    return this.#findings.hasLineBreaks;
   }
 
-  /** Whether the text has bytes that are not ASCII, so that it can be no UTF-8. */
+  /** True when the text has bytes that are not ASCII, so it may be invalid UTF-8. */
   get hasNonAscii(): boolean {
-    return this.#scanner.hasNonAscii;
+    return this.#findings.hasNonAscii;
   }
 
-  /** The top-level `type` of the object read last, when it is a string. The last of several counts, as in JSON.parse. */
+  /** The top-level `type`, if it is a string. Of several members of that name the last counts, as in `JSON.parse`. */
   get type(): string | undefined {
-    return this.#scanner.type;
+    const { typeStart, typeEnd } = this.#findings;
+    return typeStart < 0 ? undefined : internedText(this.#bytes, typeStart, typeEnd);
   }
 
-  /** Whether that type is this text, of ASCII and not empty; where it is not, this costs less than asking for the type. */
+  /** Compares the type with a text that is ASCII and not empty. Costs less than `type` when they differ. */
   typeIs(text: string): boolean {
-    return this.#scanner.typeIs(text);
+    const { typeStart } = this.#findings;
+    if (typeStart < 0) return false;
+    const first = this.#bytes[typeStart];
+    return (first === text.charCodeAt(0) || first === BACKSLASH) && this.type === text;
   }
 
-  /** The top-level `subject` of the object read last, when it is a string. */
+  /** The top-level `subject`, if it is a string. */
   get subject(): string | undefined {
-    return this.#scanner.subject;
+    const { subjectStart, subjectEnd } = this.#findings;
+    return subjectStart < 0 ? undefined : internedText(this.#bytes, subjectStart, subjectEnd);
   }
 
-  /** The object read last, parsed (once, when first asked for). */
+  /** The object, parsed when it is first asked for. */
   get value(): Record<string, unknown> {
     if (this.#value === undefined) {
-      const text = this.#before + this.#bytes.toString('utf8', this.#start, this.#end);
+      const text = this.#prefix + this.#bytes.toString('utf8', this.#start, this.#end);
       this.#value = JSON.parse(text) as Record<string, unknown>;
     }
     return this.#value;
   }
-
-  #take(bytes: Buffer, start: number, end: number, before: '' | '{'): void {
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#end = end;
-    this.#before = before;
-    this.#value = undefined;
-  }
 }
 
-const COMMA = 0x2c;
+/** The table of texts: 2^(32-20) slots, the longest text, and in how many slots in turn a text may stand. */
+const SLOTS = 4096;
+const SLOT_SHIFT = 20;
+const SLOT_BYTES = 64;
+const TRIES = 4;
+/** So many bytes at the end of a text, and its length, select its first slot. */
+const HASHED_BYTES = 8;
+/** 2^32 divided by the golden ratio: spreads numbers that differ little over all slots. */
+const SCATTER = 0x9e3779b1;
+
+/** Texts of types and subjects, for all readers: the same ones come again and again, and to decode one takes long. */
+const slotTexts: (string | undefined)[] = new Array(SLOTS + TRIES).fill(undefined);
+/** The bytes that each text was decoded from, and how many. */
+const slotBytes = new Uint8Array((SLOTS + TRIES) * SLOT_BYTES);
+const slotLengths = new Uint8Array(SLOTS + TRIES);
+
+/** Decodes a JSON string that has been checked; `bytes[start..end)` stands between its quotes. */
+function internedText(bytes: Buffer, start: number, end: number): string {
+  const length = end - start;
+  if (length > SLOT_BYTES) return textOf(bytes, start, end);
+  let hash = length;
+  for (let at = Math.max(start, end - HASHED_BYTES); at < end; at++) {
+    hash = Math.imul(hash, 31) + (bytes[at] as number);
+  }
+  const first = Math.imul(hash, SCATTER) >>> SLOT_SHIFT;
+  for (let slot = first; slot < first + TRIES; slot++) {
+    const text = slotTexts[slot];
+    if (text === undefined) return intern(bytes, start, end, slot);
+    if (slotLengths[slot] === length && isInSlot(bytes, start, length, slot)) return text;
+  }
+  return intern(bytes, start, end, first);
+}
+
+function isInSlot(bytes: Buffer, start: number, length: number, slot: number): boolean {
+  const offset = slot * SLOT_BYTES;
+  // From the end, because the ends of subjects differ.
+  for (let i = length - 1; i >= 0; i--) if (slotBytes[offset + i] !== bytes[start + i]) return false;
+  return true;
+}
+
+function intern(bytes: Buffer, start: number, end: number, slot: number): string {
+  const text = textOf(bytes, start, end);
+  slotTexts[slot] = text;
+  slotLengths[slot] = end - start;
+  slotBytes.set(bytes.subarray(start, end), slot * SLOT_BYTES);
+  return text;
+}

@@ -1,174 +1,188 @@
-import { decodeString, ScanMemory } from './scan-memory.js';
+import {
+  endOfScalar,
+  endOfSpace,
+  endOfString,
+  isAt,
+  NO_BYTE,
+  type TokenFlags,
+  textOf,
+  WRONG,
+} from './json-tokens.js';
 
-/** What a text is. Only `object` can be an event. */
+/** The kind of a text. Only an `object` can be an event. */
 export type JsonVerdict = 'object' | 'not JSON' | 'not a JSON object';
 
-/** The bits of `wasm/json-scan.ts`. */
-const OBJECT = 1;
-const OTHER_VALUE = 2;
-const TOO_DEEP = 4;
-const HAS_LINE_BREAKS = 8;
-const HAS_NON_ASCII = 16;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const LOWER_E = 0x65;
+const LOWER_T = 0x74;
+const OPENING_BRACKET = 0x5b;
+const CLOSING_BRACKET = 0x5d;
+const OPENING_BRACE = 0x7b;
+const CLOSING_BRACE = 0x7d;
 
-const BACKSLASH = 0x5c;
+/** The members that the scan looks for. */
+const OTHER = 0;
+const TYPE = 1;
+const SUBJECT = 2;
 
-/** Most frames are far shorter; memory for a longer one is kept up to {@link LARGEST_KEPT_BYTES}. */
-const USUAL_BYTES = 100 * 1024;
-const LARGEST_KEPT_BYTES = 4 * 1024 * 1024;
+const SUBJECT_NAME = Buffer.from('subject');
 
-/** Where texts are copied to that stand elsewhere. One for all scanners: none needs it after its scan. */
-let common: ScanMemory | undefined;
+/** Findings of a scan. They are valid only after the verdict `object`. */
+export class JsonFindings implements TokenFlags {
+  /** True when there are line breaks between the tokens. */
+  hasLineBreaks = false;
+  /** True when a string has bytes that are not ASCII. */
+  hasNonAscii = false;
+  /** The string value of the top-level `type`, between its quotes; -1 when there is none. */
+  typeStart = -1;
+  typeEnd = -1;
+  /** The same for `subject`. */
+  subjectStart = -1;
+  subjectEnd = -1;
+  /** For the scan itself. */
+  hasEscapes = false;
+}
+
+/** For each open level: 1 if the level around it is an object. Grows with the deepest text. */
+let levels = new Uint8Array(1024);
 
 /**
- * Checks that bytes are a JSON object, and says what its `type` and `subject` are. Scans one text after another. The
- * members say what the last scan found; they hold until the next one, as long as the bytes stay as they are, and only
- * when its verdict was `object`. Time is linear in the text's length.
+ * Checks that `bytes[start..end)` are a JSON object, and finds the values of its `type` and `subject`, without
+ * building anything. Everything that reads events passes through here, so it allocates nothing. It takes time linear
+ * in the length, for any depth of nesting.
+ *
+ * It agrees with `JSON.parse` of the decoded text in every case: of two members of one name the last counts. Bytes
+ * that are not UTF-8 decode to U+FFFD, which JSON allows inside strings and nowhere else, so they need no check of
+ * their own.
+ *
+ * @param isRest The text is the rest of an object, from the comma or the brace after one of its members.
  */
-export class JsonScanner {
-  /** Whether there are line breaks between the tokens. */
-  hasLineBreaks = false;
-  /** Whether there are bytes in its strings that are not ASCII. */
-  hasNonAscii = false;
-
-  readonly #own: ScanMemory | undefined;
-  /** The bytes of the last text that stood there. Asking anew for each where it stands would cost as much as all else. */
-  #held: Buffer | undefined;
-  #address = 0;
-  /** Where the string value of `type` stands, without its quotes; -1: there is none or it is no string. */
-  #typeStart = -1;
-  #typeEnd = -1;
-  /** The same for `subject`. */
-  #subjectStart = -1;
-  #subjectEnd = -1;
-  /** The last scan: of what, in which memory, what turns an address there into an offset into the bytes, and its number. */
-  #bytes: Buffer | undefined;
-  #memory: ScanMemory | undefined;
-  #offset = 0;
-  #number = 0;
-  /** The object, where it had to be parsed. */
-  #parsed: Record<string, unknown> | undefined;
-
-  /** @param memory Texts that stand there need not be copied. The byte behind each of them has to be there, too. */
-  constructor(memory?: ScanMemory) {
-    this.#own = memory;
-  }
-
-  /** Scans a whole text, `bytes[start..end)`. */
-  scan(bytes: Buffer, start: number, end: number): JsonVerdict {
-    return this.#scan(bytes, start, end, false);
-  }
-
-  /** Scans an object from where one of its members has ended, so that a comma or the closing brace is next. */
-  scanRest(bytes: Buffer, start: number, end: number): JsonVerdict {
-    return this.#scan(bytes, start, end, true);
-  }
-
-  /** The top-level `type`, if it is a string. Of several members of one name the last counts, as in `JSON.parse`. */
-  get type(): string | undefined {
-    if (this.#parsed !== undefined) return textOrNothing(this.#parsed.type);
-    return this.#typeStart < 0 ? undefined : this.#textAt(this.#typeStart, this.#typeEnd);
-  }
-
-  /** Whether that type is this text, of ASCII and not empty; where it is not, this costs less than asking for the type. */
-  typeIs(text: string): boolean {
-    if (this.#parsed === undefined) {
-      if (this.#typeStart < 0) return false;
-      const first = (this.#bytes as Buffer)[this.#typeStart];
-      if (first !== text.charCodeAt(0) && first !== BACKSLASH) return false;
+export function scanJson(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  isRest: boolean,
+  findings: JsonFindings,
+): JsonVerdict {
+  findings.hasLineBreaks = false;
+  findings.hasNonAscii = false;
+  findings.typeStart = -1;
+  findings.subjectStart = -1;
+  levels[0] = 0;
+  let depth = 0;
+  let inObject = false;
+  let isObject = false;
+  let at = start;
+  if (isRest) {
+    at = endOfSpace(bytes, at, end, findings);
+    if (at === end) return 'not JSON';
+    if (bytes[at] === CLOSING_BRACE) {
+      return endOfSpace(bytes, at + 1, end, findings) === end ? 'object' : 'not JSON';
     }
-    return this.type === text;
+    if (bytes[at++] !== COMMA) return 'not JSON';
+    depth = 1;
+    inObject = true;
+    isObject = true;
   }
-
-  /** The top-level `subject`, if it is a string. */
-  get subject(): string | undefined {
-    if (this.#parsed !== undefined) return textOrNothing(this.#parsed.subject);
-    return this.#subjectStart < 0 ? undefined : this.#textAt(this.#subjectStart, this.#subjectEnd);
-  }
-
-  #textAt(start: number, end: number): string {
-    const memory = this.#memory as ScanMemory;
-    // A copy is gone with the next scan, which may have been another scanner's.
-    const isThere = memory === this.#own || memory.scans === this.#number;
-    if (isThere) return memory.textAt(start - this.#offset, end - this.#offset);
-    return decodeString(this.#bytes as Buffer, start, end);
-  }
-
-  #scan(bytes: Buffer, start: number, end: number, isRest: boolean): JsonVerdict {
-    const own = this.#own;
-    if (own !== undefined && (bytes === this.#held || own.holds(bytes))) {
-      if (bytes !== this.#held) {
-        this.#held = bytes;
-        this.#address = bytes.byteOffset;
+  // One turn for each value: its name, the value itself, and the comma or the closing brackets after it.
+  for (;;) {
+    let member = OTHER;
+    if (inObject) {
+      if (at < end && bytes[at] !== QUOTE) at = endOfSpace(bytes, at, end, findings);
+      if (at === end || bytes[at] !== QUOTE) return 'not JSON';
+      const text = at + 1;
+      findings.hasEscapes = false;
+      at = endOfString(bytes, text, end, findings);
+      if (at === WRONG) return 'not JSON';
+      if (depth === 1) {
+        if (findings.hasEscapes) member = memberOf(textOf(bytes, text, at - 1));
+        else if (isType(bytes, text, at - 1)) member = TYPE;
+        else if (isSubject(bytes, text, at - 1)) member = SUBJECT;
+        if (member === TYPE) findings.typeStart = -1;
+        else if (member === SUBJECT) findings.subjectStart = -1;
       }
-      const address = this.#address;
-      const found = own.scan(address + start, address + end, isRest);
-      if (found !== TOO_DEEP) return this.#tell(found, bytes, own, -address);
+      if (at < end && bytes[at] !== COLON) at = endOfSpace(bytes, at, end, findings);
+      if (at === end || bytes[at] !== COLON) return 'not JSON';
+      at++;
     }
-    return this.#scanCopy(bytes, start, end, isRest);
-  }
-
-  #scanCopy(bytes: Buffer, start: number, end: number, isRest: boolean): JsonVerdict {
-    const length = end - start;
-    let memory = memoryFor(length);
-    let found = memory === undefined ? TOO_DEEP : scanIn(memory, bytes, start, end, isRest);
-    if (memory !== undefined && found === TOO_DEEP) {
-      // No text has more levels than bytes.
-      memory = ScanMemory.create(length + 1, length + 1);
-      if (memory !== undefined) found = scanIn(memory, bytes, start, end, isRest);
+    let byte = at < end ? (bytes[at] as number) : NO_BYTE;
+    if (byte <= SPACE) {
+      at = endOfSpace(bytes, at, end, findings);
+      byte = at < end ? (bytes[at] as number) : NO_BYTE;
     }
-    if (memory === undefined) return this.#parse(bytes, start, end, isRest);
-    return this.#tell(found, bytes, memory, start - memory.room.byteOffset);
-  }
-
-  /** Does without WebAssembly: several times as slow, and right all the same. */
-  #parse(bytes: Buffer, start: number, end: number, isRest: boolean): JsonVerdict {
-    const text = bytes.toString('utf8', start, end);
-    let value: unknown;
-    try {
-      value = JSON.parse(isRest ? `{"":""${text}` : text);
-    } catch {
-      return 'not JSON';
+    if (byte === QUOTE) {
+      const text = at + 1;
+      at = endOfString(bytes, text, end, findings);
+      if (at === WRONG) return 'not JSON';
+      if (member !== OTHER) keepSpan(findings, member, text, at - 1);
+    } else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
+      if (depth === levels.length) addLevels();
+      levels[depth++] = inObject ? 1 : 0;
+      inObject = byte === OPENING_BRACE;
+      if (depth === 1) isObject = inObject;
+      at = endOfSpace(bytes, at + 1, end, findings);
+      if (at === end) return 'not JSON';
+      if (bytes[at] !== closing(inObject)) continue;
+    } else {
+      at = endOfScalar(bytes, at, end);
+      if (at === WRONG) return 'not JSON';
     }
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
-    this.#parsed = value as Record<string, unknown>;
-    this.hasLineBreaks = /[\r\n]/.test(text);
-    this.hasNonAscii = text.length !== end - start || /[^\0-\x7f]/.test(text);
-    return 'object';
-  }
-
-  #tell(found: number, bytes: Buffer, memory: ScanMemory, offset: number): JsonVerdict {
-    if ((found & OBJECT) === 0) return (found & OTHER_VALUE) === 0 ? 'not JSON' : 'not a JSON object';
-    this.hasLineBreaks = (found & HAS_LINE_BREAKS) !== 0;
-    this.hasNonAscii = (found & HAS_NON_ASCII) !== 0;
-    this.#parsed = undefined;
-    this.#bytes = bytes;
-    this.#memory = memory;
-    this.#offset = offset;
-    this.#number = memory.scans;
-    const { spans } = memory;
-    const type = spans[0] as number;
-    const subject = spans[2] as number;
-    this.#typeStart = type < 0 ? -1 : type + offset;
-    this.#typeEnd = (spans[1] as number) + offset;
-    this.#subjectStart = subject < 0 ? -1 : subject + offset;
-    this.#subjectEnd = (spans[3] as number) + offset;
-    return 'object';
+    for (;;) {
+      byte = at < end ? (bytes[at] as number) : NO_BYTE;
+      if (byte <= SPACE) {
+        at = endOfSpace(bytes, at, end, findings);
+        byte = at < end ? (bytes[at] as number) : NO_BYTE;
+      }
+      if (depth === 0) return at !== end ? 'not JSON' : isObject ? 'object' : 'not a JSON object';
+      at++;
+      if (byte === COMMA) break;
+      if (byte !== closing(inObject)) return 'not JSON';
+      inObject = levels[--depth] === 1;
+    }
   }
 }
 
-function memoryFor(length: number): ScanMemory | undefined {
-  if (common !== undefined && length < common.room.length) return common;
-  const memory = ScanMemory.create(Math.max(USUAL_BYTES, length + 1));
-  if (memory !== undefined && memory.room.length <= LARGEST_KEPT_BYTES) common = memory;
-  return memory;
+function closing(inObject: boolean): number {
+  return inObject ? CLOSING_BRACE : CLOSING_BRACKET;
 }
 
-function textOrNothing(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
+function addLevels(): void {
+  const more = new Uint8Array(2 * levels.length);
+  more.set(levels);
+  levels = more;
 }
 
-function scanIn(memory: ScanMemory, bytes: Buffer, start: number, end: number, isRest: boolean): number {
-  const { room } = memory;
-  room.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end));
-  return memory.scan(room.byteOffset, room.byteOffset + end - start, isRest);
+function memberOf(name: string): number {
+  return name === 'type' ? TYPE : name === 'subject' ? SUBJECT : OTHER;
+}
+
+function isType(bytes: Buffer, start: number, end: number): boolean {
+  return (
+    end - start === 4 &&
+    bytes[start] === LOWER_T &&
+    bytes[start + 1] === 0x79 && // y
+    bytes[start + 2] === 0x70 && // p
+    bytes[start + 3] === LOWER_E
+  );
+}
+
+function isSubject(bytes: Buffer, start: number, end: number): boolean {
+  return (
+    end - start === SUBJECT_NAME.length &&
+    bytes[start] === SUBJECT_NAME[0] &&
+    isAt(SUBJECT_NAME, bytes, start)
+  );
+}
+
+function keepSpan(findings: JsonFindings, member: number, start: number, end: number): void {
+  if (member === TYPE) {
+    findings.typeStart = start;
+    findings.typeEnd = end;
+  } else {
+    findings.subjectStart = start;
+    findings.subjectEnd = end;
+  }
 }

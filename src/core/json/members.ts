@@ -1,4 +1,4 @@
-/** One member of a JSON object: where it stands in the text. */
+/** A member of a JSON object, and its place in the text. */
 interface MemberSpan {
   name: string;
   start: number;
@@ -6,8 +6,8 @@ interface MemberSpan {
 }
 
 /**
- * Takes the first member of each name out of the text of a JSON object and leaves everything else as it stands:
- * number spelling, key order, later members of the same name.
+ * Removes the first member of each name from the text of a JSON object. Everything else stays as it is: the spelling of
+ * numbers, the order of members, later members of the same name.
  *
  * @param text A JSON object that `JSON.parse` accepts. @param names Members of the object itself, not of nested ones.
  */
@@ -35,14 +35,14 @@ function* membersOf(text: string, from: number): Generator<MemberSpan> {
   }
 }
 
-/** The offset after the closing quote of the string that begins at `quote`. */
+/** Returns the offset after the closing quote of the string that begins at `quote`. */
 function endOfString(text: string, quote: number): number {
   let at = quote + 1;
   while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
   return at + 1;
 }
 
-/** The offset of the comma or brace that ends the value that begins at `from`. */
+/** Returns the offset of the comma or brace after the value that begins at `from`. */
 function endOfValue(text: string, from: number): number {
   let depth = 0;
   let at = from;

@@ -1,5 +1,4 @@
 import { FrameReader } from '../json/frame.js';
-import type { ScanMemory } from '../json/scan-memory.js';
 import { endpointOfType } from '../protocol.js';
 import { BytePattern } from './byte-pattern.js';
 import type { ConnectionEvent } from './connection-event.js';
@@ -26,8 +25,6 @@ export interface LineViewOptions {
    * then. Default `false`.
    */
   skipJsonCheck?: boolean;
-  /** Memory in which most of the lines stand, if it is memory of that kind. */
-  memory?: ScanMemory | undefined;
 }
 
 /**
@@ -38,7 +35,7 @@ export interface LineViewOptions {
  */
 export class LineView {
   /** Type, subject and value of the event. Only for lines of kind `event`. */
-  readonly frame: FrameReader;
+  readonly frame = new FrameReader();
   kind: LineKind = 'event';
   /** The line is `bytes[start..end)`, without its line feed. */
   bytes: Buffer = Buffer.alloc(0);
@@ -64,9 +61,8 @@ export class LineView {
   #timestampAt = -1;
   #receivedAt = Number.NaN;
 
-  constructor({ skipJsonCheck = false, memory }: LineViewOptions = {}) {
+  constructor({ skipJsonCheck = false }: LineViewOptions = {}) {
     this.#skipJsonCheck = skipJsonCheck;
-    this.frame = new FrameReader(memory);
   }
 
   /**

@@ -45,7 +45,7 @@ export class RecordingCursor {
     { skipJsonCheck, isOnly }: { skipJsonCheck: boolean; isOnly: boolean },
     onProblem: (problem: ReadProblem) => void,
   ) {
-    this.line = new LineView({ skipJsonCheck, memory: source.memory });
+    this.line = new LineView({ skipJsonCheck });
     this.#source = source;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);
   }

@@ -83,13 +83,13 @@ export class RecordingReader {
     if (sources.filter((path) => path === '-').length > 1) {
       throw new OpmasError('USAGE', 'stdin (-) can be read only once');
     }
-    const { maxBlockBytes = MAX_BLOCK_BYTES, skipJsonCheck = false, names } = options;
+    const { maxBlockBytes = MAX_BLOCK_BYTES, names } = options;
     const perSource = Math.floor(TOTAL_BLOCK_BYTES / (2 * sources.length));
     const blockSize = Math.max(MIN_BLOCK_BYTES, Math.min(maxBlockBytes, perSource));
     const opened: OpenSource[] = [];
     try {
       for (const path of sources) {
-        const source = await openSource(path, { ...options, blockSize, scanned: !skipJsonCheck });
+        const source = await openSource(path, { ...options, blockSize });
         opened.push({ ...source, name: names?.get(path) ?? source.name });
       }
     } catch (error) {

@@ -2,7 +2,6 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
-import { ScanMemory } from '../../core/json/scan-memory.js';
 import { gunzip, hasGzipMark } from './gzip.js';
 
 /** An opened source of lines: a file by its path, or standard input for `-`. */
@@ -11,8 +10,6 @@ export interface OpenSource {
   readonly name: string;
   /** The bytes, unpacked if they are gzip data. A block is valid until the next one is requested. */
   readonly blocks: AsyncGenerator<Buffer>;
-  /** Memory of most blocks, if their JSON is to be scanned in place. */
-  readonly memory?: ScanMemory | undefined;
   close(): Promise<void>;
 }
 
@@ -22,8 +19,6 @@ export interface SourceOptions {
   stdin?: Readable | undefined;
   /** Bytes to read at a time. */
   blockSize: number;
-  /** `true` when the JSON in the blocks will be scanned. */
-  scanned: boolean;
   /** Ends the wait for input that does not come. */
   signal?: AbortSignal | undefined;
   /** Called with the number of bytes that were read, as they are stored. */
@@ -44,12 +39,8 @@ export async function openSource(path: string, options: SourceOptions): Promise<
     throw error instanceof OpmasError ? error : openingFailed(path, error as NodeJS.ErrnoException);
   }
   const isFile = (await handle.stat()).isFile();
-  // Unpacked data has other memory, and the content of a pipe is not known yet.
-  const canBeScanned = options.scanned && isFile && !(await isGzip(handle));
-  const memory = canBeScanned ? ScanMemory.create(2 * options.blockSize) : undefined;
-  // A second read of a file gets buffers of its own: the first one may still be filling its buffers.
-  const read = () => readBlocks(path, handle, isFile, buffersIn(memory, options.blockSize), options);
-  return { name: path, blocks: unpacked(read, isFile), memory, close: () => handle.close() };
+  const read = () => readBlocks(path, handle, isFile, options);
+  return { name: path, blocks: unpacked(read, isFile), close: () => handle.close() };
 }
 
 /** Returns `true` for a file that begins as gzip data does. */
@@ -91,21 +82,15 @@ async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGener
   yield* rest;
 }
 
-type BufferPair = readonly [Buffer, Buffer];
-
-function buffersIn(memory: ScanMemory | undefined, blockSize: number): BufferPair {
-  const room = memory?.room ?? Buffer.allocUnsafeSlow(2 * blockSize);
-  return [room.subarray(0, blockSize), room.subarray(blockSize, 2 * blockSize)];
-}
-
 /** Reads from the start, into two buffers in turn: while one block is used the next one is read. */
 async function* readBlocks(
   path: string,
   handle: FileHandle,
   isFile: boolean,
-  buffers: BufferPair,
-  { onRead }: SourceOptions,
+  { onRead, blockSize }: SourceOptions,
 ): AsyncGenerator<Buffer> {
+  // A second read of a file has buffers of its own: the first one may still be filling its buffers.
+  const buffers = [Buffer.allocUnsafeSlow(blockSize), Buffer.allocUnsafeSlow(blockSize)] as const;
   let position = 0;
   const readInto = async (buffer: Buffer) => {
     try {

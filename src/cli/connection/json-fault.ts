@@ -1,4 +1,4 @@
-/** Where a text stops being JSON. Both count from 1; the column counts UTF-16 units. */
+/** The place where a text stops being JSON. Both numbers count from 1; the column counts UTF-16 units. */
 export interface JsonFault {
   line: number;
   column: number;
@@ -8,12 +8,14 @@ const literal = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const string = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const space = /[ \t\n\r]*/y;
 
-/** What may come next. */
+/** The tokens that may come next. */
 type Wanted = 'value' | 'value or ]' | 'key' | 'key or }' | 'comma' | 'nothing';
 
 /**
- * Finds where a text breaks the rules of JSON, for people who edited it by hand: `JSON.parse` does not always say.
- * `undefined` = it is JSON.
+ * Finds the place where a text breaks the rules of JSON, for people who edited it by hand. `JSON.parse` does not always
+ * tell the place.
+ *
+ * @returns `undefined` when the text is JSON.
  */
 export function findJsonFault(text: string): JsonFault | undefined {
   const open: ('{' | '[')[] = [];
@@ -55,7 +57,7 @@ function matches(opening: string | undefined, closing: string): boolean {
   return opening === (closing === '}' ? '{' : '[');
 }
 
-/** Where a token that begins at an offset ends; the offset itself when there is none. */
+/** Returns the offset after a token that begins at an offset; the same offset when there is no such token. */
 function skip(token: RegExp, text: string, at: number): number {
   token.lastIndex = at;
   return token.test(text) ? token.lastIndex : at;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findJsonFault } from '../../../src/core/json/json-fault.js';
+import { findJsonFault } from '../../../src/cli/connection/json-fault.js';
 
 function isJson(text: string): boolean {
   try {
