@@ -23,7 +23,7 @@ export function fileRows(lines) {
       [...opmasWs('tail', '--file'), '', '--type', KEPT_TYPE],
       lines,
       byType,
-      [{ of: JQ, atLeast: 7 }],
+      [{ of: JQ, atLeast: 5 }],
     ),
     row(
       `tail --file --where '${KEPT_EXPRESSION}'`,
@@ -31,7 +31,7 @@ export function fileRows(lines) {
       lines,
       expected(meetsExpression, lines),
     ),
-    row('inspect --json', [...opmasWs('inspect', '--json'), ''], lines, undefined, [{ atLeast: 500 }]),
+    row('inspect --json', [...opmasWs('inspect', '--json'), ''], lines, undefined, [{ atLeast: 350 }]),
     row(JQ, [jq, '-c', `select(.type=="${KEPT_TYPE}")`, ''], lines, { ...byType, lines: 'any text' }),
     row('grep (finds nested types, too)', [grep, '-F', quoted, ''], lines, undefined),
   ];
