@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import {
   formatTimestamp,
+  type LineBatch,
   type ReadProblem,
   type ReadRecordingOptions,
   readRecording,
@@ -72,6 +73,20 @@ function lines(count: number, from = 0, step = second): string {
 }
 
 describe('a whole recording', () => {
+  test('keeps its batches intact, even when one is given back twice', async () => {
+    const batches = readRecording(await file(lines(30_000)));
+    const next = async () => (await batches.next()).value as LineBatch;
+    const first = await next();
+    first.release?.();
+    await next();
+    first.release?.();
+    const third = await next();
+    const text = third.bytes.toString();
+    await next();
+    expect(third.bytes.toString() === text).toBe(true);
+    await batches.return();
+  });
+
   test('comes out byte for byte, with kind, time and endpoint of each line', async () => {
     const text = [
       formatLifecycleLine(formatTimestamp(1), 'devices', { state: 'open' }).toString(),
@@ -244,6 +259,13 @@ describe('damage', () => {
       code: 'DATA',
       message: expect.stringContaining(`${path}:2: not a JSON object`),
     });
+  });
+
+  test('is an error with the strict option, after the lines in front of it', async () => {
+    const batches = readRecording(await file(`${lines(3)}oops\n${lines(2)}`), { strict: true });
+    const { value } = await batches.next();
+    expect(value?.bytes.toString()).toBe(lines(3));
+    await expect(batches.next()).rejects.toMatchObject({ code: 'DATA' });
   });
 
   test('the first line may be cut off, as `tail -c` does', async () => {

@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import {
   link,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rename,
@@ -383,6 +384,28 @@ describe('the lock', () => {
     await record(path, [], { append: true });
   });
 
+  test('is held until the last line is on the disk', async () => {
+    const path = await fresh();
+    const writer = await openRecording(path);
+    await writer.write(batch(event(1)));
+    const handle = await open(path);
+    const prototype = Object.getPrototypeOf(handle) as { sync: () => Promise<void> };
+    await handle.close();
+    const { sync } = prototype;
+    const wasLocked: boolean[] = [];
+    prototype.sync = function () {
+      wasLocked.push(existsSync(`${path}.lock`));
+      return sync.call(this);
+    };
+    try {
+      await writer.close();
+    } finally {
+      prototype.sync = sync;
+    }
+    expect(wasLocked).toEqual([true]);
+    expect(existsSync(`${path}.lock`)).toBe(false);
+  });
+
   test('does not count when its holder is dead, has a reused pid, left no text, or is a host long gone', async () => {
     const path = await fresh();
     const child = spawn('sleep', ['100']);
@@ -497,6 +520,34 @@ describe('rotation', () => {
       expect(times).toEqual([...times].sort());
     }
   });
+
+  test.each(['in one batch', 'in many batches that nobody waits for'])(
+    'a connection that closes after the seam is open before it: %s',
+    async (how) => {
+      const path = await fresh();
+      const lines = [
+        lifecycle(0, 'devices', 'connecting'),
+        lifecycle(1, 'devices', 'open'),
+        ...Array.from({ length: 20 }, (_, at) => event(at + 2)),
+        lifecycle(22, 'devices', 'closed'),
+        ...Array.from({ length: 20 }, (_, at) => event(at + 23)),
+      ];
+      const writer = await openRecording(path, { rotateBytes: 1500 });
+      const batches = how === 'in one batch' ? [batch(...lines)] : lines.map((line) => batch(line));
+      await Promise.all(batches.map((one) => writer.write(one)));
+      await writer.close();
+      const names = (await readdir(join(path, '..'))).sort();
+      const texts = await Promise.all(names.map((name) => readFile(join(path, '..', name), 'utf8')));
+      const own = texts
+        .flatMap((text) => text.split(/(?<=\n)/))
+        .filter((line) => !line.includes('"continued"'));
+      expect(own.join('')).toBe(lines.join(''));
+      const closedIn = texts.findIndex((text) => text.includes('"state":"closed"'));
+      expect(closedIn).toBeGreaterThan(0);
+      const opened = texts.map((text) => text.includes('"state":"open","continued":true'));
+      expect(opened).toEqual(texts.map((_, i) => i > 0 && i <= closedIn));
+    },
+  );
 
   test('a line longer than the limit gets a file of its own', async () => {
     const path = await fresh();
