@@ -20,7 +20,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import {
@@ -151,6 +151,16 @@ describe('a new recording', () => {
     await writer.close();
     expect(await readFile(path, 'utf8')).toBe(event(2) + event(3));
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+
+  test('--force puts a compressed file in the place of the old one only with its first line in it', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    await writeFile(path, gzipSync(event(1)));
+    const writer = await openRecording(path, { force: true });
+    await writer.write(batch(event(2)));
+    const replaced = await readFile(path);
+    expect(gunzipSync(replaced, { finishFlush: constants.Z_SYNC_FLUSH }).toString()).toBe(event(2));
+    await writer.close();
   });
 
   test('--force keeps the old file when the new one cannot be written, compressed or not', async () => {
