@@ -6,8 +6,10 @@ import { pointOf, Schedule } from '../../core/replay/schedule.js';
 import type { RecordingReader } from '../recording/reader.js';
 import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
 
-/** Small blocks: between them others have their turn. */
-const BLOCK_BYTES = 128 * 1024;
+/** The beginning of a recording is enough before it is served, and between small blocks others have their turn. */
+const BEGINNING_BLOCK_BYTES = 128 * 1024;
+/** A whole recording is read faster in large blocks. */
+const WHOLE_BLOCK_BYTES = 1024 * 1024;
 /** The last line of a recording is searched in this many bytes at its end. */
 const TAIL_BYTES = 64 * 1024;
 const LF = 0x0a;
@@ -62,7 +64,8 @@ export class RecordingIndex {
     // The playback tells of damage when it comes to it. Only filters look into the JSON of the lines.
     const skipJsonCheck = plan.lifecycle ? plan.filter.passesAll : true;
     const { needsTimes, onRead, signal } = options;
-    const reader = await openPlan(plan, { skipJsonCheck, maxBlockBytes: BLOCK_BYTES, onRead, signal });
+    const maxBlockBytes = plan.lifecycle ? WHOLE_BLOCK_BYTES : BEGINNING_BLOCK_BYTES;
+    const reader = await openPlan(plan, { skipJsonCheck, maxBlockBytes, onRead, signal });
     const index = new RecordingIndex(plan, reader, needsTimes);
     try {
       if (plan.lifecycle) await index.#readRest();
