@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import {
   compileFilter,
@@ -364,6 +364,23 @@ it('clients of any speed get everything at full speed, unharmed', async () => {
     expect(messages.length).toBe(8000);
     expect(messages.findIndex((message, at) => message !== expected[at])).toBe(-1);
   }
+});
+
+it.each([
+  ['at full speed', { speed: 'max' as const }, 512 * 1024],
+  ['by the clock', { speed: 100, clock: 'shared' as const }, 64 * 1024],
+])('%s, memory for frames is taken once and then used again', async (_title, how, chunkBytes) => {
+  const lines = countTo(4000).map((n) =>
+    eventLine(n / 10, `{"data":{"n":${n}},"pad":"${'z'.repeat(2000)}"}`),
+  );
+  const allocate = vi.spyOn(Buffer, 'allocUnsafeSlow');
+  await using server = await serve(lines, { ...how, loop: 10, exitWhenDone: true });
+  const { messages } = await new StreamClient(streamUrl(server)).end;
+  expect(messages.length).toBe(40_000);
+  // The frames have 80 MB. At most some chunks are read ahead, played, and on their way to the client.
+  const chunks = allocate.mock.calls.filter(([bytes]) => bytes === chunkBytes);
+  expect(chunks.length).toBeGreaterThan(0);
+  expect(chunks.length).toBeLessThan(40);
 });
 
 describe('a client that does not read', () => {
