@@ -1,7 +1,7 @@
 import { OpmasError } from './errors.js';
 import { endpointPath } from './protocol.js';
 
-/** Where the server is when nobody says otherwise. */
+/** The base URL of the server by default. */
 export const DEFAULT_URL = 'ws://localhost:8000';
 
 const webSocketSchemes: Readonly<Record<string, string>> = {
@@ -12,7 +12,7 @@ const webSocketSchemes: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads a base URL: `http(s)` and `ws(s)` are both taken, `host:port` alone means `ws`; a path is kept as a prefix.
+ * Reads a base URL: takes `http(s)` and `ws(s)`; `host:port` alone means `ws`; a path is kept as a prefix.
  *
  * @returns A `ws:` or `wss:` URL whose path has no slash at its end.
  * @throws {OpmasError} `USAGE`; the message never repeats the text, which may hold a secret.
@@ -32,14 +32,14 @@ export function parseBaseUrl(text: string): URL {
   const scheme = webSocketSchemes[url.protocol];
   if (scheme === undefined) return fail(`has the scheme ${url.protocol} instead of ws, wss, http or https`);
   if (url.username !== '' || url.password !== '') {
-    throw new OpmasError('USAGE', "the server's URL holds a user or a password, which are not used", {
+    throw new OpmasError('USAGE', "the server's URL holds a user or a password, which is not used", {
       hint: 'Leave them out, like wss://opmas.example.org; log in with `opmas-ws auth login`.',
     });
   }
   if (url.search !== '' || url.hash !== '') return fail('has a query or a fragment; it takes neither');
   if (url.hostname === '') return fail('names no host');
   if (/\/api\/v1\/ws(\/|$)/.test(url.pathname)) {
-    throw new OpmasError('USAGE', "the server's URL goes on to an endpoint", {
+    throw new OpmasError('USAGE', "the server's URL includes the path of an endpoint", {
       hint: 'Leave out /api/v1/ws and what follows; endpoints are arguments: tail devices.',
     });
   }
@@ -49,7 +49,7 @@ export function parseBaseUrl(text: string): URL {
   return url;
 }
 
-/** The URL of an endpoint (a name, or a path that begins with `/`) with the token in its query, as the API wants it. */
+/** Makes the URL of an endpoint (a name, or a path that begins with `/`) with the token in its query, as the API wants it. */
 export function endpointUrl(base: URL, endpoint: string, token?: string): URL {
   const url = new URL(base);
   url.pathname = base.pathname.replace(/\/+$/, '') + endpointPath(endpoint);
@@ -58,7 +58,7 @@ export function endpointUrl(base: URL, endpoint: string, token?: string): URL {
   return url;
 }
 
-/** The `http:` or `https:` URL of a path of the API (`/api/v1/auth/login`) below the base URL. */
+/** Makes the `http:` or `https:` URL of a path of the API (`/api/v1/auth/login`) below the base URL. */
 export function apiUrl(base: URL, path: string): URL {
   const url = new URL(base);
   url.protocol = base.protocol === 'wss:' || base.protocol === 'https:' ? 'https:' : 'http:';
@@ -66,12 +66,12 @@ export function apiUrl(base: URL, path: string): URL {
   return url;
 }
 
-/** A URL as it may be shown: scheme, host, port and path; never its user info, query or fragment. */
+/** Writes a URL for people: scheme, host, port and path; never its user info, query or fragment. */
 export function displayUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
 }
 
-/** Whether a URL's host is this machine by name or address. */
+/** Says whether a URL's host is this machine, by name or address. */
 export function isLoopback(url: URL): boolean {
   const host = url.hostname;
   return (
@@ -79,14 +79,14 @@ export function isLoopback(url: URL): boolean {
   );
 }
 
-/** A shorter token is no secret, and taking it out would only garble the text. */
+/** A shorter token is not a secret, and its removal would only garble the text. */
 const SHORTEST_SECRET = 6;
-/** So many characters of a token's beginning show that it stands there, whole or cut off. */
+/** This many characters of a token's beginning show that it stands there, whole or cut off. */
 const TELLING_LENGTH = 12;
 
 /**
- * Takes a token out of a text that others wrote: raw, percent-encoded, base64 and base64url, also where it is cut off
- * behind (a close reason holds 123 bytes).
+ * Removes a token from a text that others wrote: raw, percent-encoded, base64 and base64url, also where its end is cut
+ * off (a close reason holds 123 bytes).
  */
 export function redactToken(text: string, token: string | undefined): string {
   if (token === undefined || token.length < SHORTEST_SECRET) return text;
@@ -108,7 +108,7 @@ export function redactToken(text: string, token: string | undefined): string {
   return result;
 }
 
-/** How much of a form of the token stands at a place of the text; 0 when it is too little to tell. */
+/** Counts how many characters of a form of the token stand at a place of the text; 0 when too few to tell. */
 function matchLength(text: string, at: number, form: string): number {
   if (!text.startsWith(form.slice(0, TELLING_LENGTH), at)) return 0;
   let length = TELLING_LENGTH;

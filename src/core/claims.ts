@@ -1,8 +1,8 @@
-/** What a JWT says of itself. Nothing here is verified: only the server can do that. */
+/** The claims of a JWT. Nothing here is verified: only the server can do that. */
 export interface TokenClaims {
-  /** `sub`: whom the token stands for. */
+  /** `sub`: the user that the token stands for. */
   subject: string | undefined;
-  /** `exp` in milliseconds since 1970; `undefined` when it is absent or odd. */
+  /** `exp` in milliseconds since 1970; `undefined` when it is absent or not a time. */
   expiresAtMs: number | undefined;
   /** `iat` in milliseconds since 1970. */
   issuedAtMs: number | undefined;
@@ -10,12 +10,12 @@ export interface TokenClaims {
 
 const NO_CLAIMS: TokenClaims = { subject: undefined, expiresAtMs: undefined, issuedAtMs: undefined };
 
-/** Above it, a number cannot be meant as seconds: it would be past the year 33,000. */
+/** A larger number cannot mean seconds: it would be past the year 33,000. */
 const MOST_SECONDS = 1e12;
 /** The last instant that a `Date` can hold. */
 const LAST_INSTANT_MS = 8.64e15;
 
-/** Whether a token has the shape of a JWT: three parts, the first of which is a header in JSON. */
+/** Says whether a token has the shape of a JWT: three parts, the first of which is a header in JSON. */
 export function isJwt(token: string): boolean {
   const [header = '', ...rest] = token.split('.');
   if (rest.length !== 2) return false;
@@ -27,7 +27,7 @@ export function isJwt(token: string): boolean {
   }
 }
 
-/** Reads the claims of a token; all `undefined` when it is no JWT. Never throws. */
+/** Reads the claims of a token; all `undefined` when it is not a JWT. Never throws. */
 export function readClaims(token: string): TokenClaims {
   const payload = token.split('.')[1];
   if (payload === undefined) return NO_CLAIMS;
@@ -45,7 +45,7 @@ export function readClaims(token: string): TokenClaims {
   }
 }
 
-/** A JWT's `NumericDate` (seconds) in milliseconds; some servers write milliseconds, which are told by their size. */
+/** Reads a JWT's `NumericDate` (seconds) as milliseconds. Some servers write milliseconds; their size shows it. */
 function instant(value: unknown): number | undefined {
   if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
   const milliseconds = Math.abs(value) > MOST_SECONDS ? value : value * 1000;

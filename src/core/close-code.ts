@@ -1,5 +1,5 @@
 /**
- * The close codes of WebSocket connections: their numbers, what they mean in words, which of them may be sent.
+ * The close codes of WebSocket connections: their numbers, their meaning in words, and which of them may be sent.
  * Sources: RFC 6455 section 7.4 and the IANA registry of close codes; section "Error Handling" of the API's document.
  */
 
@@ -9,9 +9,9 @@ export const CloseCode = {
   GOING_AWAY: 1001,
   PROTOCOL_ERROR: 1002,
   UNSUPPORTED_DATA: 1003,
-  /** What a side reports when the close frame had no code; no close frame may carry it. */
+  /** Reported by a side that got a close frame without a code; no close frame may carry it. */
   WITHOUT_CODE: 1005,
-  /** What a side reports when there was no close frame; no close frame may carry it. */
+  /** Reported by a side that got no close frame; no close frame may carry it. */
   ABNORMAL: 1006,
   INVALID_TEXT: 1007,
   POLICY_VIOLATION: 1008,
@@ -43,12 +43,12 @@ const meanings: Readonly<Record<number, string>> = {
   [CloseCode.AUTHENTICATION_FAILED]: 'authentication failed',
 };
 
-/** What a close code means, in a few words; `private code` for 3000 to 4999, `unknown code` for the rest. */
+/** Says in a few words what a close code means; `private code` for 3000 to 4999, `unknown code` for the rest. */
 export function closeMeaning(code: number): string {
   return meanings[code] ?? (isPrivate(code) ? 'private code' : 'unknown code');
 }
 
-/** Whether a close frame may carry that code: a registered one but 1005 and 1006, or one of 3000 to 4999. */
+/** Says whether a close frame may carry a code: a registered one except 1005 and 1006, or one of 3000 to 4999. */
 export function canBeSent(code: number): boolean {
   if (code === CloseCode.WITHOUT_CODE || code === CloseCode.ABNORMAL) return false;
   return meanings[code] !== undefined || (Number.isInteger(code) && isPrivate(code));

@@ -52,7 +52,7 @@ const RETRY_AFTER_SPREAD = 0.08;
 
 /** The loop's memory of one endpoint between attempts. Start with {@link initialRetryState}. */
 export interface RetryState {
-  /** Wait before the next attempt, before chance. */
+  /** Wait before the next attempt, before chance and the longest wait. */
   nextWaitMs: number;
   failedInARow: number;
   likelyFatalInARow: number;
@@ -123,10 +123,9 @@ export function decide(
     const askedMs = failure.retryAfterMs * (1 + random * RETRY_AFTER_SPREAD);
     waitMs = Math.max(waitMs, Math.min(askedMs, LONGEST_RETRY_AFTER_MS));
   }
-  const nextWaitMs = Math.min(next.nextWaitMs * 2, options.retryMaxMs);
   return {
     decision: { action: 'retry', waitMs: Math.round(waitMs), renew: isRefusal },
-    state: { ...next, nextWaitMs },
+    state: { ...next, nextWaitMs: next.nextWaitMs * 2 },
   };
 }
 

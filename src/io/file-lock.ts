@@ -3,34 +3,34 @@ import { open, readFile, stat, unlink, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Who holds a lock. */
+/** The process that holds a lock. */
 export interface LockHolder {
   pid: number;
   host: string;
-  /** Tells a process from a later one with the same number; absent where nothing tells it. */
+  /** Tells a process from a later one with the same number; absent where the system does not tell. */
   started?: string;
 }
 
-/** The lock of another host is void when its holder has not shown itself for so long. */
+/** The lock of another host is void when its holder has not refreshed it for this long. */
 const FOREIGN_LIMIT_MS = 30_000;
-/** A lock without a text is being written, or its writer was killed just then. */
+/** An empty lock is being written, or its writer was killed just then. */
 const EMPTY_LIMIT_MS = 500;
-/** Taking a void lock away takes a moment. */
+/** The removal of a void lock takes a moment. */
 const GUARD_LIMIT_MS = 2000;
 const POLL_MS = 20;
 const MOST_TRIES = 150;
 
 /** A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void by itself. */
 export interface FileLock {
-  /** Shows that the holder lives, to those who can't see its process (another host): at least every 15 s. */
+  /** Shows to other hosts, which can't see its process, that the holder lives. Call it at least every 15 s. */
   refresh(): Promise<void>;
   release(): Promise<void>;
 }
 
 /**
- * Takes the lock on a file, if nobody has it.
+ * Takes the lock on a file, if it is free.
  *
- * @returns The lock, or who holds it.
+ * @returns The lock, or its holder.
  * @throws The error of the file system when the lock can't be written or read.
  */
 export async function tryLock(path: string): Promise<{ lock: FileLock } | { holder: LockHolder }> {
@@ -40,15 +40,15 @@ export async function tryLock(path: string): Promise<{ lock: FileLock } | { hold
     if (await create(lockPath, text)) return { lock: heldLock(lockPath, text) };
     const found = await readLock(lockPath);
     if (found === undefined) {
-      // It has gone meanwhile, or it is a link to nothing.
+      // It was removed meanwhile, or it is a link to nothing.
       await delay(tries < 3 ? 0 : POLL_MS);
       continue;
     }
     const holder = parseHolder(found);
     if (holder !== undefined && (await isAlive(holder, lockPath))) return { holder };
-    await takeAway(lockPath, found);
+    await removeVoidLock(lockPath, found);
   }
-  throw new Error(`${lockPath} can neither be taken nor taken away`);
+  throw new Error(`${lockPath} can be neither taken nor removed`);
 }
 
 function heldLock(lockPath: string, text: string): FileLock {
@@ -58,7 +58,7 @@ function heldLock(lockPath: string, text: string): FileLock {
       await utimes(lockPath, now, now).catch(() => undefined);
     },
     release: async () => {
-      // Somebody may have taken the lock away by hand and somebody else may have it now.
+      // A person may have removed the lock, and another process may hold it now.
       if ((await readFile(lockPath, 'utf8').catch(() => undefined)) === text) {
         await unlink(lockPath).catch(() => undefined);
       }
@@ -66,7 +66,7 @@ function heldLock(lockPath: string, text: string): FileLock {
   };
 }
 
-/** @returns Whether there was none. */
+/** Creates the file. @returns `false` when it exists. */
 async function create(path: string, text: string): Promise<boolean> {
   const handle = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') return undefined;
@@ -82,7 +82,7 @@ async function create(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** The text of the lock; `undefined` when it has gone meanwhile. */
+/** Reads the text of the lock; `undefined` when it was removed meanwhile. */
 async function readLock(lockPath: string): Promise<string | undefined> {
   for (let waited = 0; ; waited += POLL_MS) {
     const text = await readFile(lockPath, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -95,10 +95,10 @@ async function readLock(lockPath: string): Promise<string | undefined> {
 }
 
 /**
- * Takes a void lock away, unless somebody else has done so. One at a time, or who has judged the old lock could take
- * the new one of somebody who was faster.
+ * Removes a void lock, unless another process has done so. One process at a time: otherwise a slow one, which has
+ * judged the old lock, could remove the new lock of a faster one.
  */
-async function takeAway(lockPath: string, judged: string): Promise<void> {
+async function removeVoidLock(lockPath: string, judged: string): Promise<void> {
   const guard = `${lockPath}.guard`;
   if (!(await create(guard, ''))) {
     await removeIfOld(guard);
@@ -108,13 +108,13 @@ async function takeAway(lockPath: string, judged: string): Promise<void> {
   try {
     if ((await readFile(lockPath, 'utf8')) === judged) await unlink(lockPath);
   } catch {
-    // It has gone; whoever has it next will be seen at the next try.
+    // It was removed; its next holder will be seen at the next try.
   } finally {
     await unlink(guard).catch(() => undefined);
   }
 }
 
-/** Whoever is killed while he takes a lock away leaves his guard behind. */
+/** Removes the guard of a process that was killed while it removed a lock. */
 async function removeIfOld(guard: string): Promise<void> {
   const stats = await stat(guard).catch(() => undefined);
   if (stats !== undefined && Date.now() - stats.mtimeMs > GUARD_LIMIT_MS) {
@@ -151,7 +151,7 @@ function holderOf(pid: number): LockHolder {
   return { pid, host: hostname(), ...(started === undefined ? {} : { started }) };
 }
 
-/** When a process began: the machine's start and the ticks since then; `ended` for a zombie. Only Linux tells. */
+/** Reads when a process began: the machine's start and the ticks since then; `ended` for a zombie. Linux only. */
 function startOf(pid: number): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -1,5 +1,5 @@
 /**
- * What is waited for, or `undefined` when everything stops before it comes; it may go on by itself then.
+ * Waits for a promise; `undefined` when everything stops before it settles, though its work may continue.
  *
  * @param stopping Without it, nothing ever stops.
  */

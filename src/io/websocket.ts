@@ -7,8 +7,8 @@ export type WebSocketServer = Ws.WebSocketServer;
 const require = createRequire(import.meta.url);
 
 /**
- * Loads the WebSocket library, at the first call. It takes 20 ms, which programs without a connection need not wait
- * for. Required rather than imported, for its ES module wrapper takes Node twice as long.
+ * Loads the WebSocket library, at the first call. That takes 20 ms, which programs without a connection need not spend.
+ * It is required rather than imported, because its ES module wrapper takes Node twice as long.
  */
 export function loadWebSocket(): typeof Ws {
   return require('ws') as typeof Ws;

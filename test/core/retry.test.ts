@@ -97,7 +97,7 @@ describe('what an end means (contract section 4)', () => {
 });
 
 describe('giving up', () => {
-  it('stops after 2 faults in a row that trying again does not mend, and says that it failed', () => {
+  it('gives up after 2 failures in a row that another attempt hardly mends', () => {
     for (const end of [closed(1002), refused(404), refused(302)]) {
       const endpoint = new Endpoint();
       expect(endpoint.end(end).action).toBe('retry');
@@ -105,7 +105,7 @@ describe('giving up', () => {
     }
   });
 
-  it('tries as often as it was told to, also after such faults', () => {
+  it('tries as often as it was told to, also after such failures', () => {
     for (const end of [closed(1002), refused(404), refused(302)]) {
       expect(new Endpoint({ retries: 4 }).waits(end, 100)).toHaveLength(3);
       expect(new Endpoint({ retries: Number.POSITIVE_INFINITY }).waits(end, 100)).toHaveLength(100);
@@ -115,7 +115,11 @@ describe('giving up', () => {
     expect(new Endpoint({ retries: 3 }).waits(closed(1003), 100, slow)).toHaveLength(2);
   });
 
-  it('does not count faults that another end parts', () => {
+  it('does not count failures that another end separates', () => {
+    const byDefault = new Endpoint();
+    for (const failure of [refused(404), unreachable, refused(404)]) {
+      expect(byDefault.end(failure).action).toBe('retry');
+    }
     const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
     for (let i = 0; i < 4; i++) {
       expect(endpoint.end(closed(1002), brief).action).toBe('retry');
@@ -123,7 +127,7 @@ describe('giving up', () => {
     }
   });
 
-  it('goes on after faults when it has worked once', () => {
+  it('goes on after such failures when it has worked once', () => {
     for (const life of [lively, good]) {
       const endpoint = new Endpoint();
       endpoint.end(closed(1006), life);
@@ -131,7 +135,7 @@ describe('giving up', () => {
     }
   });
 
-  it('stops at once at a certificate that is not trusted, even when it has worked before', () => {
+  it('gives up at once on a certificate that is not trusted, even when it has worked before', () => {
     const endpoint = new Endpoint();
     endpoint.end(closed(1006), good);
     expect(endpoint.end(failed('certificate expired'))).toEqual({ action: 'give up' });
@@ -189,7 +193,7 @@ describe('a refused token', () => {
     }
   });
 
-  it('is forgiven when the connection in between gave an event or lived a second', () => {
+  it('counts anew when the connection in between gave an event or lived a second', () => {
     for (const life of [lively, { openMs: 1000, events: 0 }]) {
       const endpoint = new Endpoint();
       endpoint.end(closed(4001), brief);
@@ -198,7 +202,7 @@ describe('a refused token', () => {
     }
   });
 
-  it('is told within 10 s, however long the waits have become', () => {
+  it('is reported within 10 s, however long the waits have become', () => {
     const endpoint = new Endpoint();
     endpoint.end(closed(1006), brief);
     endpoint.waits(unreachable, 20);
@@ -211,7 +215,7 @@ describe('a refused token', () => {
     expect(waits).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
   });
 
-  it('is none of that when it is known that the path is at fault', () => {
+  it('is not renewed when the path is known to be wrong', () => {
     const endpoint = new Endpoint();
     expect(endpoint.end(failed('wrong path'))).toMatchObject({ action: 'retry', renew: false });
     expect(endpoint.end(failed('wrong path'))).toEqual({ action: 'give up' });

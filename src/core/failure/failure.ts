@@ -61,7 +61,7 @@ export type RefusalCause =
   | 'not the token'
   /** There is no API below the base URL. */
   | 'no API'
-  /** There is no answer, or none that tells. */
+  /** There is no answer, or the answer does not tell. */
   | 'unknown';
 
 /** The end of a connection, or of an attempt to open one. */

@@ -10,7 +10,7 @@ interface SystemError extends Error {
   address?: string;
   port?: number;
   hostname?: string;
-  /** What OpenSSL says. */
+  /** The words of OpenSSL. */
   reason?: string;
 }
 

@@ -5,7 +5,7 @@ import type { Failure, FailureKind, RefusalCause } from './failure.js';
 export interface ApiAnswer {
   /** HTTP status of `GET /api/v1/auth/me`; `undefined` when there was no answer. */
   status: number | undefined;
-  /** Whether there is no API below the base URL. */
+  /** There is no API below the base URL. */
   isMissing: boolean;
 }
 

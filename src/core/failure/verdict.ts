@@ -33,7 +33,7 @@ export interface DiagnosedServer {
   tokenSource?: string | undefined;
   /** The step to take when that source's token is rejected: the end of a sentence. */
   tokenRemedy?: string | undefined;
-  /** Whether the token has the shape of a JWT; `undefined` when there is none. */
+  /** The token has the shape of a JWT; `undefined` when there is no token. */
   tokenIsJwt?: boolean | undefined;
   /** The options that the next command repeats. Default: the base URL. */
   said?: SaidOptions | undefined;

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../clock.js';
 import type { Environment } from '../http/proxy-choice.js';
 import type { TokenProvider } from '../token/token.js';
 
-/** No message may be longer, in bytes: Node holds strings of half a gigabyte, and what is no JSON grows by a third. */
+/** The longest message, in bytes: Node holds strings of half a gigabyte, and a message that is not JSON grows by a third. */
 export const LARGEST_MESSAGE_LIMIT = 256 * 1024 ** 2;
 
 /** Something that happened to the connection of one endpoint. */
@@ -18,30 +18,30 @@ export interface LifecycleEvent {
   connection: ConnectionEvent;
 }
 
-/** What {@link subscribe} takes. Times are milliseconds, sizes bytes. Only `url`, `endpoints` and `token` are required. */
+/** The options of {@link subscribe}. Times are milliseconds, sizes bytes. Only `url`, `endpoints` and `token` are required. */
 export interface SubscribeOptions {
   /** Base URL, from `parseBaseUrl`. */
   url: URL;
   /** Names of endpoints, or paths that begin with `/`; each gets a connection of its own. */
   endpoints: readonly (EndpointName | (string & {}))[];
   token: TokenProvider;
-  /** Keeps the events that match; default all. Lines that are no events match no filter. */
+  /** Keeps the events that match; default all. Lines that are not events match no filter. */
   filter?: Filter;
-  /** Whether lifecycle lines are in the stream. Default false. */
+  /** Puts lifecycle lines into the stream. Default false. */
   lifecycle?: boolean;
-  /** What wrote the lines, for the `connecting` line. Default `opmas-ws`. */
+  /** The name of the program that writes the lines, for the `connecting` line. Default `opmas-ws`. */
   recorder?: string;
-  /** Told of everything that happens to a connection, at once, whether or not it is in the stream. */
+  /** Called with every event of a connection, at once, whether or not it is in the stream. */
   onLifecycle?: (event: LifecycleEvent) => void;
-  /** Told when events begin to be dropped because nobody takes the lines; how many it were comes as `dropped`. */
+  /** Called when events begin to be dropped because the lines are not read; their number comes as `dropped`. */
   onDropping?: (endpoint: string) => void;
-  /** Told when an endpoint is given up; others may go on. */
+  /** Called when an endpoint is given up; others may go on. */
   onGiveUp?: (endpoint: string, error: OpmasError) => void;
-  /** Stops everything: connections close, what is queued is still delivered, then the stream ends normally. */
+  /** Stops everything: connections close, queued lines are still delivered, then the stream ends normally. */
   signal?: AbortSignal;
-  /** Stop after so many kept events, over all endpoints; at least 1. */
+  /** Stops after this many matching events, over all endpoints; at least 1. */
   count?: number;
-  /** Stop after this time. */
+  /** Stops after this time. */
   durationMs?: number;
   retry?: Partial<RetryOptions>;
   /** Default 10,000. */
@@ -52,11 +52,11 @@ export interface SubscribeOptions {
   deadAfterMs?: number;
   /** Default 16 MiB, at most {@link LARGEST_MESSAGE_LIMIT}. */
   maxMessageBytes?: number;
-  /** Memory for lines that nobody takes. Default 64 MiB. */
+  /** Buffer limit for a slow reader. Default 64 MiB. */
   maxBufferBytes?: number;
   /** PEM of a CA to trust in place of the system's. */
   ca?: string;
-  /** Leave the server's certificate unverified. Default false. */
+  /** Leaves the server's certificate unverified. Default false. */
   insecure?: boolean;
   /** Environment variables that may name a proxy. Default `process.env`. */
   environment?: Environment;
@@ -152,5 +152,5 @@ export function checkSubscribeOptions(options: SubscribeOptions): void {
 }
 
 function demand(isRight: boolean, name: string, what: string): void {
-  if (!isRight) throw new OpmasError('USAGE', `${name} has to be ${what}`);
+  if (!isRight) throw new OpmasError('USAGE', `${name} must be ${what}`);
 }

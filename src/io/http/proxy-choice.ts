@@ -17,7 +17,7 @@ export interface ProxyChoice {
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 /**
- * Which proxy a request goes through, by the rules of curl: `HTTPS_PROXY` for `wss` and `https`, `HTTP_PROXY` for `ws`
+ * Chooses the proxy of a request by the rules of curl: `HTTPS_PROXY` for `wss` and `https`, `HTTP_PROXY` for `ws`
  * and `http`, then `ALL_PROXY`, each in lower case first (`HTTP_PROXY` in upper case, too, which curl leaves out); none
  * for hosts in `NO_PROXY` (a name stands for its subdomains too, `host:port` for one port, `10.0.0.0/8` for a network,
  * `*` for all). A value without a scheme is an `http` proxy.
@@ -61,7 +61,7 @@ function covers(entry: string, host: string, port: string): boolean {
   return host === name || host.endsWith(`.${name}`);
 }
 
-/** Whether an address is in a network like `10.0.0.0/8` or `fd00::/8`. */
+/** Says whether an address is in a network like `10.0.0.0/8` or `fd00::/8`. */
 function isInNetwork(host: string, network: string): boolean {
   const [base = '', bits = ''] = network.split('/');
   const family = isIP(base);
@@ -73,7 +73,7 @@ function isInNetwork(host: string, network: string): boolean {
   return networks.check(host, type);
 }
 
-/** A host without the brackets of an IPv6 literal and without a root dot. */
+/** Removes the brackets of an IPv6 literal and a root dot from a host. */
 function bareHost(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
 }
@@ -91,7 +91,7 @@ function readProxy(value: string, variable: string): ProxyChoice {
       'USAGE',
       `${variable} names a ${url.protocol.slice(0, -1)} proxy, which is not supported`,
       {
-        hint: 'Only http and https proxies are. Exempt this server with NO_PROXY, or name another proxy.',
+        hint: 'Use an http or https proxy, or exempt this server with NO_PROXY.',
       },
     );
   }

@@ -1,37 +1,37 @@
 import { displayUrl } from '../../core/address.js';
 import { readClaims } from '../../core/claims.js';
 
-/** What a login gave, as it is stored. */
+/** The result of a login, as it is stored. */
 export interface Credentials {
   accessToken: string;
   refreshToken?: string | undefined;
-  /** Who logged in. */
+  /** The user who logged in. */
   username?: string | undefined;
-  /** When the access token ends by this machine's clock, in milliseconds since 1970; absent when nobody said. */
+  /** When the access token ends by this machine's clock, in milliseconds since 1970; absent when it is not known. */
   expiresAtMs?: number | undefined;
-  /** When it was given, by this machine's clock. */
+  /** When the token was given, by this machine's clock, in milliseconds since 1970. */
   obtainedAtMs?: number | undefined;
 }
 
-/** Credentials and where they are. */
+/** Credentials and their place. */
 export interface StoredCredentials {
   credentials: Credentials;
   /** For people: `the system keychain`, or the path of a file. */
   place: string;
 }
 
-/** Where credentials live, one account for each server. The library has no store of its own. */
+/** A store of credentials, one account for each server. The library has none of its own. */
 export interface CredentialStore {
   get(account: string): Promise<StoredCredentials | undefined>;
   /** Never leaves a torn or empty entry, even if the process is killed. @returns The place, for people. */
   set(account: string, credentials: Credentials): Promise<string>;
-  /** @returns Whether there was anything. */
+  /** @returns `false` when there was nothing. */
   delete(account: string): Promise<boolean>;
-  /** Runs the work while no other process does work on that account, as far as that can be had in a few seconds. */
+  /** Runs the work while no other process works on that account; waits for the others a few seconds at most. */
   exclusively<T>(account: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** The account of a server: its base URL. */
+/** Names the account of a server: its base URL. */
 export function accountOf(base: URL): string {
   return displayUrl(base);
 }
@@ -74,8 +74,8 @@ function numberOf(value: unknown): number | undefined {
 }
 
 /**
- * When a token that was just given ends, by this machine's clock: the life that the server states, counted from now,
- * so that a wrong clock here does no harm; else what the token itself says.
+ * Computes when a token that was just given ends, by this machine's clock: the life that the server states, counted
+ * from now, so that a wrong clock here does no harm; else the token's own claim.
  *
  * @param nowMs Milliseconds since 1970. @param expiresInSeconds The server's `expires_in`, seconds.
  */

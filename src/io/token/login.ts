@@ -6,7 +6,7 @@ import { type HttpResponse, httpRequest } from '../http/http-request.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { type Credentials, expiryOf } from './credentials.js';
 
-/** A server and how to reach it. */
+/** A server and the way to it. */
 export interface ServerAccess {
   base: URL;
   /** CA to trust, as PEM. */
@@ -26,8 +26,8 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 /**
  * Logs in (`POST /api/v1/auth/login`) with the OAuth2 form and, when the server answers 415 or 422, once with JSON.
  *
- * @throws {OpmasError} `AUTH` when the server refuses user or password; `NETWORK` when it does not answer in 10 s,
- * redirects, or answers with something else. No error shows what the server wrote.
+ * @throws {OpmasError} `AUTH` when the server rejects user or password; `NETWORK` when it does not answer in 10 s,
+ * redirects, or answers with something else. No error shows the server's words.
  */
 export async function login(access: ServerAccess, username: string, password: string): Promise<Credentials> {
   const url = apiUrl(access.base, '/api/v1/auth/login');
@@ -44,7 +44,7 @@ export async function login(access: ServerAccess, username: string, password: st
 /**
  * Gets a new access token for a refresh token (`POST /api/v1/auth/refresh`): JSON body first, then as bearer token.
  *
- * @throws {OpmasError} `AUTH` when the server refuses it or has no such route; `NETWORK` when there is no usable answer.
+ * @throws {OpmasError} `AUTH` when the server rejects it or has no such route; `NETWORK` when there is no usable answer.
  */
 export async function refreshCredentials(access: ServerAccess, old: Credentials): Promise<Credentials> {
   const { refreshToken } = old;
@@ -59,10 +59,10 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
   }
   const { status } = answer;
   if (status === 404 || status === 405) {
-    throw new OpmasError('AUTH', `${displayUrl(access.base)} has no way to renew a token (HTTP ${status})`);
+    throw new OpmasError('AUTH', `${displayUrl(access.base)} cannot renew a token (HTTP ${status})`);
   }
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
-    throw new OpmasError('AUTH', `${displayUrl(access.base)} refuses the refresh token (HTTP ${status})`);
+    throw new OpmasError('AUTH', `${displayUrl(access.base)} rejected the refresh token (HTTP ${status})`);
   }
   if (status !== 200 && status !== 201) throw refusal(answer, url);
   return { ...old, ...readTokens(answer, url, access.clock) };
@@ -87,7 +87,7 @@ function poster(access: ServerAccess, url: URL) {
     });
 }
 
-/** Each refusal in its own words; never the server's, which may repeat what was sent. */
+/** Words each refusal; never in the server's words, which may repeat the password. */
 function refusal({ status, headers }: HttpResponse, url: URL): OpmasError {
   const where = displayUrl(url);
   const network = (what: string, hint?: string) =>
@@ -98,22 +98,22 @@ function refusal({ status, headers }: HttpResponse, url: URL): OpmasError {
     case status === 403:
       return new OpmasError('AUTH', `this user may not log in (HTTP 403 from ${where})`);
     case status === 404 || status === 405:
-      return network('is no login: check the path in the URL');
+      return network('is not a login route: check the path in the URL');
     case status === 415 || status === 422:
       return new OpmasError(
         'AUTH',
-        `${where} takes user and password neither as form nor as JSON (HTTP ${status})`,
+        `${where} accepts user and password neither as a form nor as JSON (HTTP ${status})`,
       );
     case status === 429:
-      return network(`had too many logins, try again ${laterFrom(headers)}`);
+      return network(`received too many logins; try again ${laterFrom(headers)}`);
     case status >= 300 && status < 400:
       return network(
         `redirects${targetOf(headers, url)}; not followed, because that would send the password on`,
       );
     case status >= 500:
-      return network('failed, try again later');
+      return network('failed; try again later');
     default:
-      return network('gives an answer that is no login');
+      return network('gave an answer that is not one to a login');
   }
 }
 
@@ -140,7 +140,9 @@ function readTokens(
   if (fields === undefined) {
     const isPage = answer.body.toString('latin1', 0, 512).trimStart().startsWith('<');
     throw fail(
-      isPage ? 'with a web page: is this the address of the API?' : 'with something that is no JSON object',
+      isPage
+        ? 'with a web page: is this the address of the API?'
+        : 'with something that is not a JSON object',
     );
   }
   const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = fields;

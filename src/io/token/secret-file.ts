@@ -3,21 +3,21 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 
-/** What {@link readSecretFile} gives. */
+/** The result of {@link readSecretFile}. */
 export interface SecretFile {
   /** At most one byte more than the limit. */
   bytes: Buffer;
-  /** Whether it is a pipe or the like, which gives its content only once. */
+  /** It is a pipe or the like, which gives its content only once. */
   once: boolean;
-  /** What is wrong with who may read it, with the fix; one line. */
+  /** A problem of its permissions, with the fix; one line. */
   warning: string | undefined;
 }
 
-/** How {@link readSecretFile} waits. */
+/** The waits of {@link readSecretFile}. */
 export interface SecretFileOptions {
-  /** How long the writer of a named pipe may take. Default 10 s. */
+  /** The time that the writer of a named pipe may take. Default 10 s. */
   pipeLimitMs?: number | undefined;
-  /** Told once when a named pipe has given nothing for a second. */
+  /** Called once when a named pipe has given nothing for a second. */
   onWait?: (() => void) | undefined;
 }
 
@@ -28,7 +28,7 @@ const PIPE_POLL_MS = 20;
 /**
  * Reads a small file that holds a secret. Named pipes work too (`--token-file <(vault read …)`).
  *
- * @param name How to name the file in errors. @param maxBytes Reading stops one byte later.
+ * @param name The name of the file in errors. @param maxBytes Reading stops one byte later.
  * @throws {OpmasError} `USAGE` when it cannot be read.
  */
 export async function readSecretFile(
@@ -39,7 +39,7 @@ export async function readSecretFile(
 ): Promise<SecretFile> {
   let file: FileHandle | undefined;
   try {
-    // Without O_NONBLOCK, a named pipe without a writer would block a thread for ever. Windows has no such flag.
+    // Without O_NONBLOCK, a named pipe without a writer would block a thread forever. Windows has no such flag.
     file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stats = await file.stat();
     const bytes = await readSome(file, stats, maxBytes + 1, options);
@@ -59,7 +59,7 @@ async function readSome(
 ): Promise<Buffer> {
   const buffer = Buffer.alloc(most);
   const start = performance.now();
-  let tell = onWait;
+  let reportWait = onWait;
   let length = 0;
   while (length < most) {
     const count = await readOnce(file, buffer, length);
@@ -69,8 +69,8 @@ async function readSome(
       const waited = performance.now() - start;
       if (waited > pipeLimitMs) throw new Error(`nothing came through the pipe in ${pipeLimitMs / 1000} s`);
       if (waited > SILENCE_MS) {
-        tell?.();
-        tell = undefined;
+        reportWait?.();
+        reportWait = undefined;
       }
       await delay(PIPE_POLL_MS);
     } else if (count === 0) break;
@@ -88,7 +88,7 @@ async function readOnce(file: FileHandle, buffer: Buffer, offset: number): Promi
   }
 }
 
-/** Whether others than the user may read the file, as a sentence with the fix. */
+/** Finds out whether other users may read the file; answers as a sentence with the fix. */
 function exposure(stats: Stats, path: string, name: string): string | undefined {
   if (process.platform === 'win32' || !stats.isFile()) return undefined;
   const fix = `run: chmod 600 ${/^[\w./-]+$/.test(path) ? path : `'${path}'`}`;

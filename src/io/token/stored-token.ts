@@ -4,17 +4,17 @@ import { accountOf, type CredentialStore, type Credentials } from './credentials
 import { refreshCredentials, type ServerAccess } from './login.js';
 import type { TokenProvider } from './token.js';
 
-/** A token is renewed so long before its end, or after three quarters of a shorter life. */
+/** A token is renewed this long before its end, or after three quarters of a shorter life. */
 const EARLY_MS = 60_000;
 const LONGEST_LIFE_SHARE = 0.75;
-/** How often the store is looked at when nothing says when its token ends. */
+/** The interval of looks into the store when the end of its token is not known. */
 const LONGEST_WAIT_MS = 3_600_000;
 const SHORTEST_WAIT_MS = 1000;
 const RETRY_MS = 30_000;
-/** How often the store is looked at for a new login, when the one that it has can't be renewed any more. */
+/** The interval of looks into the store for a new login, when its token can't be renewed any more. */
 const REFUSED_WAIT_MS = 300_000;
 
-/** The token of a login, renewed with its refresh token when it is refused or near its end. */
+/** The token of a login, renewed with its refresh token when it is rejected or near its end. */
 export class StoredToken implements TokenProvider {
   readonly source = 'stored login';
   readonly remedy = 'log in again with `opmas-ws auth login`';
@@ -22,14 +22,14 @@ export class StoredToken implements TokenProvider {
   readonly #store: CredentialStore;
   readonly #account: string;
   readonly #clock: Clock;
-  /** The token given out last: the one that a refusal is about. */
+  /** The token given out last: a refusal is about that one. */
   #given: string | undefined;
-  /** The token that an early renewal was tried for: once is enough. */
+  /** The token for which an early renewal was tried: once is enough. */
   #triedEarly: string | undefined;
   #reading: Promise<Credentials | undefined> | undefined;
   #renewing: Promise<boolean> | undefined;
   #problem: string | undefined;
-  /** A refresh token that the server has refused: asking again with it changes nothing. */
+  /** A refresh token that the server has rejected: another request with it changes nothing. */
   #refusedRefreshToken: string | undefined;
 
   constructor(access: ServerAccess, store: CredentialStore) {
@@ -47,7 +47,7 @@ export class StoredToken implements TokenProvider {
     let credentials = await this.#read();
     if (credentials === undefined) {
       throw new OpmasError('AUTH', `there is no token for ${this.#account}`, {
-        hint: 'Run `opmas-ws auth login`; or give one by --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
+        hint: 'Run `opmas-ws auth login`, or give one with --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
       });
     }
     if (this.#isDue(credentials) && this.#triedEarly !== credentials.accessToken) {
@@ -60,7 +60,7 @@ export class StoredToken implements TokenProvider {
     return credentials.accessToken;
   }
 
-  /** Endpoints that are refused together share one renewal. */
+  /** Renews the token. Endpoints that are refused together share one renewal. */
   renew(refused = this.#given): Promise<boolean> {
     this.#renewing ??= this.#store
       .exclusively(this.#account, () => this.#renew(refused))
@@ -80,7 +80,7 @@ export class StoredToken implements TokenProvider {
     }
   }
 
-  /** Attempts that begin together share one look into the store. */
+  /** Reads the store. Attempts that begin together share one read. */
   #read(): Promise<Credentials | undefined> {
     this.#reading ??= this.#store
       .get(this.#account)
@@ -123,7 +123,7 @@ export class StoredToken implements TokenProvider {
     return refreshToken !== undefined && refreshToken !== this.#refusedRefreshToken;
   }
 
-  /** Milliseconds until the token shall be renewed; `Infinity` when nobody said when it ends. */
+  /** Computes the time until the token is to be renewed; `Infinity` when its end is not known. */
   #leftUntilDueMs({ expiresAtMs, obtainedAtMs }: Credentials): number {
     if (expiresAtMs === undefined) return Number.POSITIVE_INFINITY;
     const early = expiresAtMs - EARLY_MS;

@@ -4,31 +4,31 @@ import { OpmasError } from '../../core/errors.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
 
-/** What {@link tokenFromCommand} takes besides the command. */
+/** The options of {@link tokenFromCommand}. */
 export interface TokenCommandOptions {
-  /** Default 10 s; then it is killed. */
+  /** The time after which the command is killed. Default 10 s. */
   timeoutMs?: number;
-  /** Gets each line that the command writes on its stderr, without what looks like a token. */
+  /** Gets each line that the command writes on its stderr, without anything that looks like a token. */
   onStderr?: (line: string) => void;
-  /** How to name the command in messages. */
+  /** The name of the command in messages. */
   source: string;
-  /** What shows the command, for messages: `opmas-ws context show lab`. */
+  /** A command that shows it, for messages: `opmas-ws context show lab`. */
   shownBy?: string;
   /** Environment variables of the command. Default `process.env`. */
   environment?: Environment;
 }
 
 const LIMIT_MS = 10_000;
-/** More than that of its stderr is not passed on. */
+/** The most of its stderr that is passed on. */
 const MAX_STDERR_BYTES = 16 * 1024;
 
 /**
- * A token that a command prints, like a credential helper. It runs without a shell, for every attempt.
+ * Takes the token from a command, like a credential helper. It runs without a shell, for every attempt.
  *
  * @param words The program and its arguments.
  */
 export function tokenFromCommand(words: readonly string[], options: TokenCommandOptions): TokenProvider {
-  /** What a renewal got, for the attempt that follows it. */
+  /** The result of a renewal, for the attempt that follows it. */
   let fresh: string | undefined;
   let given: string | undefined;
   let running: Promise<string> | undefined;
@@ -58,8 +58,8 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
 /**
  * Runs the command and takes the token from its stdout.
  *
- * @throws {OpmasError} `USAGE` when it cannot be started; `AUTH` when it fails, takes too long or prints no token. What
- * it printed is never shown.
+ * @throws {OpmasError} `USAGE` when it cannot be started; `AUTH` when it fails, takes too long or prints no token. Its
+ * output is never shown.
  */
 async function runTokenCommand(
   words: readonly string[],
@@ -84,7 +84,7 @@ async function runTokenCommand(
   child.stdout.on('data', (chunk: Buffer) => {
     length += chunk.length;
     output.push(chunk);
-    // No token is that long, and there may be no end.
+    // A token is never that long, and the output may have no end.
     if (length > MAX_TOKEN_BYTES) kill();
   });
   if (onStderr) passOn(child.stderr, (line) => onStderr(withoutTokens(line, known)));
@@ -125,13 +125,13 @@ function reasonOf(error: Error, program: string): string {
     case 'ENOENT':
       return `there is no program ${program}`;
     case 'EACCES':
-      return `${program} may not be run`;
+      return `${program} is not executable`;
     default:
       return error.message;
   }
 }
 
-/** Calls back with each line of a stream, and with what stands at its end. */
+/** Calls back with each line of a stream, the last one included even without a line feed. */
 function passOn(stream: NodeJS.ReadableStream, onLine: (line: string) => void): void {
   let left = MAX_STDERR_BYTES;
   let rest = '';
@@ -148,7 +148,7 @@ function passOn(stream: NodeJS.ReadableStream, onLine: (line: string) => void): 
   });
 }
 
-/** The token is not known yet when the command talks about it, so what has the shape of one is taken out. */
+/** The token is not known yet when the command talks about it, so anything with the shape of a token is removed. */
 function withoutTokens(line: string, known: string | undefined): string {
   return redactToken(line, known).replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]*/g, '[token]');
 }

@@ -1,36 +1,36 @@
 import { OpmasError } from '../../core/errors.js';
 import { readSecretFile } from './secret-file.js';
 
-/** Where the token of a connection comes from. Asked afresh for every attempt. */
+/** The source of a connection's token. Asked afresh for every attempt. */
 export interface TokenProvider {
   /**
    * The token for the next attempt; `undefined` = connect without one, on purpose.
    *
-   * @throws {OpmasError} `AUTH` when there is none; `USAGE` when the place that the user named holds none.
+   * @throws {OpmasError} `AUTH` when there is none; `USAGE` when the place that the user named has none.
    */
   token(): Promise<string | undefined>;
   /**
-   * Asked once after a refusal: true = {@link token} may now give a better one; false = it cannot.
+   * Gets a new token; called once after a refusal. True: {@link token} may now give a better one; false: it cannot.
    *
-   * @param refused The token that was refused; the one given last, if it is not said. When several connections share
-   * a provider, saying it keeps them from renewing twice.
+   * @param refused The token that was rejected; by default the one given last. When several connections share a
+   * provider, this keeps them from renewing twice.
    * @throws {OpmasError} `NETWORK` when the renewal got no answer and may be tried again later.
    */
   renew?(refused?: string): Promise<boolean>;
-  /** Why the last renewal gave nothing, for people. */
+  /** The reason why the last renewal gave nothing, for people. */
   readonly problem?: string | undefined;
   /** Renews the token before it ends, until the signal aborts. Open connections are not touched. Never throws. */
   keepFresh?(signal: AbortSignal): Promise<void>;
-  /** Where the token comes from, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */
+  /** The name of the source, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */
   readonly source: string;
-  /** What to do when its token is refused: the end of a sentence, like `put a fresh token in OPMAS_TOKEN`. */
+  /** The step to take when its token is rejected: the end of a sentence, like `put a fresh token in OPMAS_TOKEN`. */
   readonly remedy?: string | undefined;
 }
 
-/** The longest token that is taken, in bytes. */
+/** The longest accepted token, in bytes. */
 export const MAX_TOKEN_BYTES = 64 * 1024;
 
-/** Connects without a token, on purpose (`--no-token`). */
+/** Makes a source for a connection without a token, on purpose (`--no-token`). */
 export function noToken(): TokenProvider {
   return {
     source: '--no-token',
@@ -40,26 +40,26 @@ export function noToken(): TokenProvider {
 }
 
 /**
- * A token that was handed in as text, from an environment variable for example.
+ * Makes a source of a token that is known already, from an environment variable for example.
  *
- * @param source Where it comes from, for messages. @throws {OpmasError} `USAGE`, at once, when it can be no token.
+ * @param source Its origin, for messages. @throws {OpmasError} `USAGE`, at once, when it cannot be a token.
  */
 export function tokenFromText(text: string, source: string): TokenProvider {
   const token = cleanToken(text, source);
   return { source, token: async () => token };
 }
 
-/** What {@link tokenFromFile} takes besides the path. */
+/** The options of {@link tokenFromFile}. */
 export interface TokenFileOptions {
-  /** How to name the file in messages. Default: its path. */
+  /** The name of the file in messages. Default: its path. */
   source?: string;
-  /** Told once when others may read the file, with the fix; and when a named pipe keeps it waiting. */
+  /** Called once when other users may read the file, with the fix; and when a named pipe keeps it waiting. */
   onWarning?: (text: string) => void;
-  /** How long the writer of a named pipe may take. Default 10 s. */
+  /** The time that the writer of a named pipe may take. Default 10 s. */
   pipeLimitMs?: number | undefined;
 }
 
-/** A token that stands in a file, which is read again for every attempt and at every refusal. */
+/** Takes the token from a file, which is read again for every attempt and after every refusal. */
 export function tokenFromFile(path: string, options: TokenFileOptions = {}): TokenProvider {
   const source = options.source ?? path;
   let last: string | undefined;
@@ -67,13 +67,13 @@ export function tokenFromFile(path: string, options: TokenFileOptions = {}): Tok
   const read = async () => {
     const { bytes, warning, once } = await readSecretFile(path, source, MAX_TOKEN_BYTES, {
       pipeLimitMs: options.pipeLimitMs,
-      onWait: () => options.onWarning?.(`waiting for somebody to write to the pipe of ${source}`),
+      onWait: () => options.onWarning?.(`waiting for a writer on the pipe of ${source}`),
     });
     if (warning !== undefined) onWarning?.(warning);
     onWarning = undefined;
     return { token: cleanToken(bytes, source), once };
   };
-  /** What a pipe gave, which can be read only once. */
+  /** The content of a pipe, which can be read only once. */
   let kept: string | undefined;
   let reading: Promise<string> | undefined;
   const readToken = async () => {
@@ -86,7 +86,7 @@ export function tokenFromFile(path: string, options: TokenFileOptions = {}): Tok
     source,
     async token() {
       if (kept !== undefined) return kept;
-      // Attempts that begin together share one look, or a pipe would give its content to one of them.
+      // Attempts that begin together share one read, or a pipe would give its content to only one of them.
       reading ??= readToken().finally(() => {
         reading = undefined;
       });
@@ -98,7 +98,7 @@ export function tokenFromFile(path: string, options: TokenFileOptions = {}): Tok
   };
 }
 
-/** A token that comes as a stream (stdin): read once, when it is first needed, and kept for later attempts. */
+/** Takes the token from a stream (stdin): read once, when it is first needed, and kept for later attempts. */
 export function tokenFromStream(stream: AsyncIterable<Buffer | string>, source: string): TokenProvider {
   let reading: Promise<string> | undefined;
   return {
@@ -122,10 +122,10 @@ async function readAll(stream: AsyncIterable<Buffer | string>, source: string): 
 }
 
 /**
- * Takes the wrapping off a token: byte order mark, blanks and line ends around it, a leading `Bearer `. What is inside
- * is the server's affair; it need not be a JWT.
+ * Removes the wrapping of a token: byte order mark, blanks and line ends around it, a leading `Bearer `. The rest is
+ * for the server to judge; it need not be a JWT.
  *
- * @param source What to name in the error, which never shows the content.
+ * @param source The name in the error, which never shows the content.
  * @throws {OpmasError} `USAGE` when nothing is left, or it has blanks, control or non-ASCII characters inside, or is
  * over {@link MAX_TOKEN_BYTES}.
  */
@@ -151,7 +151,7 @@ export function cleanToken(content: Buffer | string, source: string): string {
     );
   if (!/^[\x21-\x7e]+$/.test(token)) {
     throw refuse(
-      'holds no token: there are characters in it that no token has',
+      'holds no token: it has characters that a token cannot have',
       'It must hold the token and nothing else.',
     );
   }

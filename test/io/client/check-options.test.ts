@@ -39,7 +39,7 @@ describe('options of a program without types', () => {
     ['retry.retryDelayMs', { retry: { retryDelayMs: 0 } }],
   ])('%s: %o is refused at once', (name, wrong) => {
     expect(() => subscribe({ ...right, ...wrong })).toThrow(
-      expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(`${name} has to be`) }),
+      expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(`${name} must be`) }),
     );
   });
 

@@ -131,7 +131,7 @@ describe('StoredToken', () => {
 
   it.each([
     ['there is no refresh token', { accessToken: 'token-0' }, /no refresh token/],
-    ['the server refuses it', { ...first, refreshToken: 'old' }, /refuses the refresh token/],
+    ['the server refuses it', { ...first, refreshToken: 'old' }, /rejected the refresh token/],
   ])(
     'says why nothing was renewed when %s, and keeps what is stored',
     async (_name, credentials, problem) => {

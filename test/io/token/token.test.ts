@@ -114,7 +114,7 @@ describe('tokenFromFile', () => {
     const onWarning = (text: string) => warnings.push(text);
     const reading = tokenFromFile(path, { onWarning, pipeLimitMs: 1200 }).token();
     await expect(reading).rejects.toMatchObject({ message: expect.stringMatching(/in 1.2 s/) });
-    expect(warnings).toEqual([`waiting for somebody to write to the pipe of ${path}`]);
+    expect(warnings).toEqual([`waiting for a writer on the pipe of ${path}`]);
   });
 
   it.each([0o644, 0o640, 0o604])('warns once about mode %o, with the fix', async (mode) => {
