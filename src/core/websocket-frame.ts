@@ -1,6 +1,6 @@
 /**
- * WebSocket frames as a server sends them (RFC 6455, section 5.2): whole messages, unmasked, no extension. They are
- * built once and go to every client as they are.
+ * WebSocket frames as a server sends them (RFC 6455, section 5.2): whole messages, unmasked, without extensions. A frame
+ * is built once and sent to every client.
  */
 
 /** Opcodes of frames (RFC 6455, section 5.2). */
@@ -12,16 +12,17 @@ const LONGEST_SHORT_LENGTH = 125;
 const LENGTH_IN_16_BITS = 126;
 const LENGTH_IN_64_BITS = 127;
 
-/** How many bytes stand before a payload of that length. */
+/** Returns the length of the header before a payload, in bytes. */
 export function frameHeaderLength(payloadLength: number): number {
   if (payloadLength <= LONGEST_SHORT_LENGTH) return 2;
   return payloadLength <= 0xffff ? 4 : 10;
 }
 
 /**
- * Writes a frame's header into `target` at `at`; the payload goes right behind it.
+ * Writes the header of a frame.
  *
- * @returns The offset after the header. `target` must have room for {@link frameHeaderLength} bytes.
+ * @param target Needs room for {@link frameHeaderLength} bytes from `at` on.
+ * @returns The offset after the header, where the payload begins.
  */
 export function writeFrameHeader(target: Buffer, at: number, opcode: number, payloadLength: number): number {
   target[at] = FINAL | opcode;
@@ -40,7 +41,7 @@ export function writeFrameHeader(target: Buffer, at: number, opcode: number, pay
   return target.writeUInt32BE(payloadLength % 2 ** 32, at + 6);
 }
 
-/** One whole message as a frame. */
+/** Encodes a whole message as one frame. @param opcode Default: text. */
 export function encodeFrame(payload: Buffer, opcode: number = OPCODE_TEXT): Buffer {
   const frame = Buffer.allocUnsafe(frameHeaderLength(payload.length) + payload.length);
   payload.copy(frame, writeFrameHeader(frame, 0, opcode, payload.length));

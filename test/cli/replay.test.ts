@@ -59,7 +59,7 @@ describe('replay', () => {
       expect((await client.received(20)).length).toBe(20);
       client.socket.close();
       await client.end;
-      // Long enough to find out that nobody else has come.
+      // Long enough for the replay to notice that no other client has come.
       await delay(400);
     }
     server.process.kill('SIGINT');
@@ -142,7 +142,7 @@ describe('replay', () => {
     await server.says(/nothing to send/);
   });
 
-  it('SIGINT closes clients with 1012 and removes what it kept of stdin', async () => {
+  it('SIGINT closes clients with 1012 and removes its copy of stdin', async () => {
     const sandbox = sandboxed();
     const { child, ended } = sandbox.start(['replay', '-', '-p', '0', '--loop'], {
       input: `${numberedLines(0, 5, 10).join('\n')}\n`,

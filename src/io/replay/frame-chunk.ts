@@ -25,9 +25,9 @@ export interface ChunkReceiver {
 /**
  * Lines of a recording as WebSocket frames: a block of whole frames for each endpoint, shared by all its clients.
  *
- * A chunk is filled once, passed once from its first line to its last, and then used again. **Its memory belongs to
- * everybody who holds a reference**: the playback holds one, and each socket one for each write, until the write's
- * callback releases it. Only when the count is 0 is the memory given back.
+ * A chunk is filled once, passed once from its first line to its last, and then used again. **References keep its
+ * memory**: the playback holds one, and each socket holds one for each write, until the write's callback releases it.
+ * The pool gets the chunk back when the count is 0, never earlier.
  */
 export class FrameChunk {
   /** Number of lines. */

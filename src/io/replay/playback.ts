@@ -19,7 +19,7 @@ export interface PlaybackOptions {
   scheduler: Scheduler;
   /** At full speed, a client that takes nothing for this long while others wait for it is ended. */
   stallMs: number;
-  /** What clients get that come after the start. */
+  /** The rule for clients that come after the start. */
   catchUp?: Pick<CatchUpRule, 'firstOnly'> & { forMs: number };
   /** How long it goes on after its last line, for clients that are a little late. */
   lingerMs: number;

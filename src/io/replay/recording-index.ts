@@ -41,7 +41,7 @@ export class RecordingIndex {
   #firstLine: number | undefined;
   #firstEvent: number | undefined;
   #length: number | undefined;
-  /** The rest of the pass, once somebody needs it. */
+  /** The rest of the pass, once it is needed. */
   #rest: Promise<void> | undefined;
   #isComplete = false;
   #isStopped = false;

@@ -5,7 +5,7 @@ import { MeasuredProcess } from '../measured-process.mjs';
 import { recordingOf } from '../recording-file.mjs';
 import { monotonicMs } from '../times.mjs';
 
-/** What is loaded and compiled at the start is no part of what it costs to be on time. */
+/** Loading and compiling at the start do not count. */
 const WARM_UP_MS = 1500;
 const COUNTING = 'ws that only counts';
 const PATH = '/api/v1/ws/devices';
@@ -71,7 +71,7 @@ function replay(events) {
 }
 
 /**
- * Its value: events a second to all clients together.
+ * Measures events a second, to all clients together.
  *
  * @param {() => string[]} server A Node program and its arguments; its first line on stdout tells the address.
  * @param {string[]} client A Node program; it gets address, events and number of connections.
@@ -139,7 +139,7 @@ function latenessRow(rate, resolution) {
 }
 
 /**
- * What the naps of a replay cost on this machine when nothing is sent: the floor for the CPU of the rows above.
+ * Measures the CPU that naps alone cost on this machine, without any event: the floor for the rows above.
  *
  * @returns {import('../bench.mjs').Row}
  */
@@ -163,7 +163,7 @@ function napsRow() {
 
 /**
  * @param {MeasuredProcess} running
- * @returns {() => number} Tells what it has cost since, in % of one core.
+ * @returns {() => number} Returns the CPU used since then, in % of one core.
  */
 function measureCpu(running) {
   const startedAt = monotonicMs();

@@ -49,7 +49,7 @@ function downtimesOf(script: LifecycleScript): Downtime[] {
   return all;
 }
 
-/** A script whose first connection somebody has met. */
+/** A script whose first connection a client has met. */
 function attended(entries: readonly Entry[]): LifecycleScript {
   const script = scriptOf(entries);
   ask(script, 0);
@@ -84,7 +84,7 @@ describe('an attempt', () => {
     [30_000, 1006],
   ];
 
-  it('that is made when the recorded one was, gets what that one got, when that one got it', () => {
+  it('at the recorded time gets the recorded answer at the recorded time', () => {
     const script = scriptOf(outage);
     const answers = [1, 6001, 7995, 20_003].map((at) => ask(script, at));
     expect(answers).toEqual(['in@4', '503@6010', '502@8010', 'in@20020']);
@@ -133,7 +133,7 @@ describe('an attempt', () => {
     expect([0, 8999, 9000].map((at) => ask(script, at))).toEqual(['503@4', '503@8999', 'in@9000']);
   });
 
-  it('after a connection that nobody met comes in for it, until the recorded client came again', () => {
+  it('after a connection that no client met comes in for it, until the recorded client came again', () => {
     const refusedToken: Entry[] = [
       [0, 'connecting'],
       [4, 'open'],
@@ -144,7 +144,7 @@ describe('an attempt', () => {
     ];
     expect([100, 899].map((at) => ask(scriptOf(refusedToken), at))).toEqual(['in@100', 'in@899']);
     expect(ask(scriptOf(refusedToken), 900)).toBe('403@910');
-    // Who met it does not meet it again.
+    // A client that met it does not meet it again.
     expect(ask(attended(refusedToken), 100)).toBe('403@110');
     // A moment it has in any case, and in no case longer than some seconds.
     const [quick, slow] = [100, 60_000].map((next): Entry[] => [
@@ -204,7 +204,7 @@ describe('an attempt', () => {
   });
 });
 
-describe('what a recording leaves out', () => {
+describe('gaps in a recording', () => {
   it('an opening that lies before it: the connection is on from the start', () => {
     for (const first of ['event', 1011] as const) {
       const script = scriptOf([
@@ -217,7 +217,7 @@ describe('what a recording leaves out', () => {
     }
   });
 
-  it('an opening that somebody has cut out: events tell of it', () => {
+  it('an opening that was cut out: events prove it', () => {
     const script = attended([
       [0, 'open'],
       [1000, 1011],
@@ -298,12 +298,12 @@ describe('downtimes', () => {
     ]);
     expect(downtimesOf(script)).toEqual([{ from: 1010 * MS, to: 2550 * MS }]);
     ask(script, 0);
-    // Whoever comes before it begins meets the nearest thing; whoever comes after it is over is not refused again.
+    // An attempt just before it begins is reset, the nearest to a refusal. After it is over, no attempt is refused again.
     expect(ask(script, 1005)).toBe('unreachable@1005');
     expect([2600, 3500].map((at) => ask(script, at))).toEqual(['in@3501', 'in@3501']);
   });
 
-  it('leave connections of other endpoints alone, and end where one of those is answered', () => {
+  it('leave connections of other endpoints alone, and end when one of those is answered', () => {
     const entries: Entry[] = [
       [0, 'open'],
       [1, 'open', 'rules'],
@@ -335,7 +335,7 @@ describe('downtimes', () => {
     expect([1, 3001].map((at) => ask(script, at))).toEqual(['unreachable@1', 'in@3002']);
   });
 
-  it('end when an attempt that was under way is answered; one that meets nobody says nothing', () => {
+  it('end when an attempt that was under way is answered; an attempt without an answer proves nothing', () => {
     const begun: Entry[] = [
       [0, 'open'],
       [1000, 1006],
@@ -351,7 +351,7 @@ describe('downtimes', () => {
     expect(downtimesOf(silent)).toEqual([{ from: 1000 * MS, to: 2725.5 * MS }]);
   });
 
-  it('last to a moment after the end of a recording that ends in one', () => {
+  it('last until a moment after the end of a recording that ends during one', () => {
     const script = scriptOf([
       [0, 'open'],
       [1000, 1006],
@@ -494,7 +494,7 @@ describe('any recording', () => {
           expect(Math.abs(now - recorded)).toBeLessThanOrEqual(240);
           if (refusal === undefined) {
             recorded += lasts;
-            // The end of a connection comes when it was recorded, or at once for who comes just after it.
+            // The end of a connection comes when it was recorded, or at once for a client that comes just after it.
             now = Math.max(now, recorded);
           }
           drift = now - recorded;
@@ -504,7 +504,7 @@ describe('any recording', () => {
     );
   });
 
-  it('lets everybody in while a connection is on, and never says when before it is asked', () => {
+  it('lets every client in while a connection is open, and never answers for the past', () => {
     const moments = fc.array(fc.integer({ min: 0, max: 300_000 }), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(history, moments, (attempts, times) => {

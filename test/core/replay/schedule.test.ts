@@ -15,7 +15,7 @@ const times = fc.array(fc.integer({ min: START, max: START + 400 * DAY }), { min
 const sortedTimes = times.map((list) => [...list].sort((a, b) => a - b));
 
 describe('recorded times', () => {
-  test('the first line is due at 0, each further one as long after it as it was recorded after it', () => {
+  test('the first line is due at 0, each further line as long after it as it was recorded after it', () => {
     fc.assert(
       fc.property(sortedTimes, (recorded) => {
         expect(dueTimes(recorded)).toEqual(recorded.map((at) => at - recorded[0]!));
@@ -108,7 +108,7 @@ describe('loop', () => {
     });
   }
 
-  test('times go on: each pass is the first one, later', () => {
+  test('times go on: each pass is a later copy of the first', () => {
     const [first, second, third] = passes([START, START + 10, START + 30], 3);
     expect(first).toEqual([0, 10, 30]);
     expect(second).toEqual([45, 55, 75]);

@@ -39,7 +39,7 @@ test.each<[string, Moment | undefined, Moment | undefined, (number | undefined)[
     ['inside', 'after', 'over', 'inside'],
   ],
   [
-    'a line without a time lies where the one before it does',
+    'a line without a time lies where the line before it does',
     { offset: SECOND },
     undefined,
     [undefined, 0, undefined, 2, undefined],

@@ -199,7 +199,7 @@ describe('chunks of frames', () => {
     );
   });
 
-  it('keep their memory while anybody holds a reference, and give it to another chunk after that', () => {
+  it('keep their memory while a reference is held, and reuse it only afterwards', () => {
     const pool = new ChunkPool(4096);
     const table = new EndpointTable();
     const line = new LineView({ skipJsonCheck: true });

@@ -79,7 +79,7 @@ describe.concurrent('an outage', () => {
     expect(lasted).toBeGreaterThan(400_000);
   });
 
-  test('does not cost a client events that comes back late', async ({ read }) => {
+  test('costs a client that comes back late no events', async ({ read }) => {
     await using server = await serve(outage);
     const reading = read({
       url: server.url,
@@ -92,7 +92,7 @@ describe.concurrent('an outage', () => {
     expect(reading.events.all.map(({ data }) => data?.n)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  test('that nobody survived is told of', async () => {
+  test('that the only client does not come back from is reported', async () => {
     await using server = await serve(outage);
     const client = new StreamClient(streamUrl(server));
     expect(await client.end).toMatchObject({ code: 1011, reason: 'going down', messages: [numbered(0)] });
@@ -101,7 +101,7 @@ describe.concurrent('an outage', () => {
     expect(server.notices).toEqual([{ kind: 'unseen', endpoint: 'devices', events: 4 }]);
   });
 
-  test('of one endpoint does not disturb another', async () => {
+  test('of one endpoint does not disturb another endpoint', async () => {
     const rules = [
       ...attempt(1, open, 'rules'),
       ...[0, 1, 2].map((n) => eventLine(10 + n * 400, numbered(n), 'rules')),
@@ -138,7 +138,7 @@ describe.concurrent('a refused connection', () => {
     eventLine(1100, numbered(1)),
   ];
 
-  test('is one: for that time nothing listens, not even for plain requests', async () => {
+  test('means that nothing listens for that time, not even for plain requests', async () => {
     await using server = await serve(lines);
     const health = server.url.replace('ws', 'http').concat('/health');
     const client = new StreamClient(streamUrl(server));
@@ -207,7 +207,7 @@ describe.concurrent('how a connection ends', () => {
     expect(end.messages.map(numberOf)).toEqual([1, 2, 3]);
   });
 
-  test('before a client came, whose waits were longer than those of the recorded one: it meets the same', async () => {
+  test('before a client with longer waits has come: it meets the same connections', async () => {
     const lines = [
       ...attempt(0, open),
       eventLine(10, numbered(0)),
@@ -231,7 +231,7 @@ describe.concurrent('how a connection ends', () => {
     expect(server.notices).toEqual([]);
   });
 
-  test('as the last thing of all: who has been there before is waited for', async () => {
+  test('as the last line: the replay waits for clients that were connected before', async () => {
     const lines = [
       ...attempt(0, open),
       lifecycleLine(100, closed(1011)),
@@ -248,7 +248,7 @@ describe.concurrent('how a connection ends', () => {
     expect(server.notices).toEqual([]);
   });
 
-  test('at once, as with a refused token: a client a little late meets it all the same', async () => {
+  test('at once, as after a refused token: a client that is a little late still meets it', async () => {
     const lines = [
       ...attempt(0, open, 'rules'),
       ...attempt(1, open),
@@ -264,11 +264,11 @@ describe.concurrent('how a connection ends', () => {
   });
 });
 
-describe('what a recording has further on', () => {
+describe('later parts of a recording', () => {
   const later = (endpoint: string, ...milliseconds: number[]) =>
     milliseconds.map((at, n) => eventLine(at, numbered(n, endpoint), endpoint));
 
-  test('is there from the start: a path of its own, and no other path', async () => {
+  test('count from the start: a path of their own is served, another path is not', async () => {
     const path = '/api/v1/ws/device/42';
     const filling = Array.from({ length: 1500 }, (_, n) => eventLine(n * 10, numbered(n), 'rules'));
     await using server = await serve([
@@ -288,7 +288,7 @@ describe('what a recording has further on', () => {
     expect(await clients[0]!.received(1)).toEqual([numbered(0, path)]);
   });
 
-  test('is kept for who comes late, also where the beginning says nothing of the endpoint', async () => {
+  test('are kept for late clients, even when the beginning does not mention the endpoint', async () => {
     await using server = await serve([
       ...later('devices', ...Array.from({ length: 1000 }, (_, n) => n)),
       ...later('agents', 1000, 1010, 1020),
@@ -302,7 +302,7 @@ describe('what a recording has further on', () => {
 });
 
 test.each([1, 1000])(
-  'a short loop lets everybody in at speed %d, and tells what it has not',
+  'a short loop at speed %d serves every client, and refuses endpoints that it does not have',
   async (speed) => {
     const events = Array.from({ length: 20 }, (_, n) => eventLine(n * 10, numbered(n)));
     await using server = await serve([...attempt(0, open), ...events], { loop: true, speed });
@@ -325,7 +325,7 @@ test('damage that is read ahead is told, or with `strict` an error, when its tim
       strict,
       onProblem: (problem) => problems.push(problem),
     });
-    // By now all of it has been read that tells of connections, and nobody has come yet.
+    // The index is complete, and no client has come yet.
     await delay(300);
     expect(problems).toEqual([]);
     const client = new StreamClient(streamUrl(server));
@@ -338,7 +338,7 @@ test('damage that is read ahead is told, or with `strict` an error, when its tim
   }
 });
 
-test('what nobody was there for is told, at the end at the latest', async () => {
+test('events without a client are reported, at the end at the latest', async () => {
   await using server = await serve([
     ...attempt(0, open),
     ...attempt(0, open, 'rules'),
@@ -352,7 +352,7 @@ test('what nobody was there for is told, at the end at the latest', async () => 
 
 test.each([
   ['an endpoint that is not in the recording', ['agents']],
-  ['both, of which one is not in it', ['devices', 'system']],
+  ['two endpoints, one of them not in the recording', ['devices', 'system']],
 ])('it ends for %s', async (_title, endpoints) => {
   const lines = [
     ...attempt(0, open),
@@ -368,11 +368,11 @@ test.each([
   await Promise.all(clients.map(({ end }) => end));
 });
 
-describe.concurrent('events that nobody got are counted, and no others', () => {
+describe.concurrent('only events that no client got are counted', () => {
   const events = (from: number, end: number) =>
     Array.from({ length: end - from }, (_, i) => eventLine((from + i) * 50, numbered(from + i)));
 
-  test('of a client that leaves in the middle', async () => {
+  test('after a client leaves in the middle', async () => {
     const lines = [...attempt(0, open), ...events(1, 21), lifecycleLine(1100, closed(1000))];
     await using server = await serve(lines);
     const client = new StreamClient(streamUrl(server));
@@ -386,7 +386,7 @@ describe.concurrent('events that nobody got are counted, and no others', () => {
     expect(counted).toBeLessThanOrEqual(20 - got);
   });
 
-  test('of a connection that a client comes too late for', async () => {
+  test('when a client comes too late for a connection', async () => {
     const lines = [
       ...attempt(0, open, 'rules'),
       ...attempt(0, open),

@@ -109,7 +109,7 @@ const warmUp = both.flatMap((endpoint) => [
   }),
 ]);
 
-/** What is the same when the same happens again: the texts of events, and what happened to connections. */
+/** The parts of lines that are equal when the same happens again: texts of events, and states of connections. */
 function essenceOf(lines: readonly string[], endpoint: string): string[] {
   return lines
     .map((line) => JSON.parse(line))

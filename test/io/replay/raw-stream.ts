@@ -72,7 +72,7 @@ export class RawStream {
     });
   }
 
-  /** Stops reading once so many bytes have come, for so long. */
+  /** Stops reading for a while once that number of bytes has come. */
   pauseAt(bytes: number, milliseconds: number): void {
     let hasPaused = false;
     this.#onBytes.push((received) => {

@@ -33,7 +33,7 @@ async function serve(
   return await serveRecording(path, { speed: 'max', ...options });
 }
 
-/** What a client of that endpoint gets until the server closes it. */
+/** The messages that a client of that endpoint gets until the server closes it. */
 async function messagesOf(
   lines: readonly string[] | string,
   options: ServeRecordingOptions = {},
@@ -45,8 +45,8 @@ async function messagesOf(
 
 const countTo = (end: number) => Array.from({ length: end }, (_, i) => i);
 
-describe.concurrent('what is sent', () => {
-  it('is the very text that came', async () => {
+describe.concurrent('the stream of a client', () => {
+  it('has the very text that was recorded', async () => {
     const frames = [
       '{"type":"device.error","subject":"a.b","data":{"big":123456789012345678901234567890,"f":1.0,"e":1e2}}',
       '{"a":1,"a":2,"b":"\\ud800 \\u0000 é \u2028"}',
@@ -137,7 +137,7 @@ describe.concurrent('what is sent', () => {
     expect(ends.map(({ messages }) => messages.map(numberOf))).toEqual([[1], [2], [3]]);
   });
 
-  it('is chosen by filters; what is no event matches none', async () => {
+  it('is limited by filters; invalid frames match no filter', async () => {
     const filter = await compileFilter({ where: 'data.n % 10 == 0' });
     const invalid = formatInvalidLine(stamp(0), 'devices', 'not JSON', Buffer.from('x'), false);
     const messages = await messagesOf([invalid.toString().trimEnd(), ...numberedLines(0, 100, 1)], {
@@ -146,7 +146,7 @@ describe.concurrent('what is sent', () => {
     expect(messages.map(numberOf)).toEqual(countTo(10).map((n) => n * 10));
   });
 
-  it('is chosen by time: offsets from the start, and times of day', async () => {
+  it('is limited by time: offsets from the start, and times of day', async () => {
     const lines = numberedLines(0, 100, 100);
     expect((await messagesOf(lines, { from: 9700 })).map(numberOf)).toEqual([97, 98, 99]);
     expect((await messagesOf(lines, { from: stamp(300), to: 500 })).map(numberOf)).toEqual([3, 4, 5]);
@@ -221,22 +221,25 @@ describe.concurrent('when it is sent', () => {
     expect((await client.end).messages.map(numberOf)).toEqual(countTo(20));
   });
 
-  it.each([1, 'max'] as const)('a step at speed %s sends one event, whatever else is due', async (speed) => {
-    const lines = countTo(5).flatMap((n) => [
-      eventLine(0, numbered(n, 'rules'), 'rules'),
-      eventLine(0, numbered(n)),
-    ]);
-    await using server = await serve(lines, { speed, exitWhenDone: true });
-    server.pause();
-    const client = await new StreamClient(streamUrl(server)).opened();
-    await stepUntil(server, client, 1);
-    const before = server.eventsSent;
-    server.step();
-    await client.received(before + 1);
-    expect(server.eventsSent).toBe(before + 1);
-    server.resume();
-    expect((await client.end).messages.map(numberOf)).toEqual(countTo(5));
-  });
+  it.each([1, 'max'] as const)(
+    'a step at speed %s sends one event, even when more events are due',
+    async (speed) => {
+      const lines = countTo(5).flatMap((n) => [
+        eventLine(0, numbered(n, 'rules'), 'rules'),
+        eventLine(0, numbered(n)),
+      ]);
+      await using server = await serve(lines, { speed, exitWhenDone: true });
+      server.pause();
+      const client = await new StreamClient(streamUrl(server)).opened();
+      await stepUntil(server, client, 1);
+      const before = server.eventsSent;
+      server.step();
+      await client.received(before + 1);
+      expect(server.eventsSent).toBe(before + 1);
+      server.resume();
+      expect((await client.end).messages.map(numberOf)).toEqual(countTo(5));
+    },
+  );
 });
 
 /** A playback begins a moment after its clients have come; steps before that are none. */
@@ -276,7 +279,7 @@ describe.concurrent('the clock of each client', () => {
     await server.finished;
   });
 
-  it('closes everybody with 1000 at the end, when asked to', async () => {
+  it('closes all clients with 1000 at the end, when asked to', async () => {
     await using server = await serve(numberedLines(0, 3, 1), { exitWhenDone: true });
     expect((await new StreamClient(streamUrl(server)).end).code).toBe(1000);
     await server.finished;
@@ -296,7 +299,7 @@ describe.concurrent('the shared clock', () => {
   });
 
   it.each(['client', 'shared'] as const)(
-    'lets in who asks for an endpoint that comes late in the recording (clock %s), and nobody else',
+    'serves an endpoint that comes late in the recording (clock %s), and refuses one that never comes',
     async (clock) => {
       const path = '/api/v1/ws/device/42';
       const late = eventLine(3000, numbered(0, path), path);
@@ -307,7 +310,7 @@ describe.concurrent('the shared clock', () => {
     },
   );
 
-  it('gives who comes later what comes later', async () => {
+  it('lets late clients join mid-stream', async () => {
     await using server = await serve(numberedLines(0, 20, 10), {
       clock: 'shared',
       speed: 1,
@@ -325,7 +328,7 @@ describe.concurrent('the shared clock', () => {
   });
 
   it.each([1, 'max'] as const)(
-    'at speed %s starts anew for who comes when it is over and everybody has gone',
+    'at speed %s starts again for the next client when it is over and all clients have gone',
     async (speed) => {
       await using server = await serve(numberedLines(0, 20, 1), { clock: 'shared', speed });
       const first = new StreamClient(streamUrl(server));
@@ -421,7 +424,7 @@ describe('a client that does not read', () => {
   });
 });
 
-describe.concurrent('what cannot be served', () => {
+describe.concurrent('requests that cannot be served', () => {
   const timed = numberedLines(0, 3, 1);
   const timeless = ['{"type":"device.error"}'];
 
@@ -468,7 +471,7 @@ describe.concurrent('what cannot be served', () => {
     await expect(serving).rejects.toMatchObject({ code: 'USAGE', message: 'no recording to serve' });
   });
 
-  it('what is stopped before it begins', async () => {
+  it('a replay that is stopped before it begins', async () => {
     const reason = new Error('no time');
     const serving = serve(timed, { signal: AbortSignal.abort(reason) });
     await expect(serving).rejects.toBe(reason);
