@@ -1,5 +1,7 @@
 /** Serving a recording: as fast as clients take it, and at its own times. */
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import WebSocket from 'ws';
 import { OPMAS_WS, program } from '../load.mjs';
 import { MeasuredProcess } from '../measured-process.mjs';
 import { recordingOf } from '../recording-file.mjs';
@@ -25,9 +27,11 @@ export function replayRows(events) {
       goals: [],
       run: () => measureServing(replay(one), [program('count-only.mjs')], one, 1),
     },
-    ...clientsRows(1, one, 8, [{ of: COUNTING, atLeast: 1.5 }]),
+    ...clientsRows(1, one, 5, [{ of: COUNTING, atLeast: 1.5 }]),
     ...clientsRows(10, ten, 20),
-    ...clientsRows(100, hundred, 35),
+    ...clientsRows(100, hundred, 40),
+    firstEventRow(one),
+    firstEventRow(one, ['--lifecycle']),
     latenessRow(1000, 1),
     latenessRow(20_000, 1000),
     latenessRow(20_000, 1),
@@ -93,6 +97,41 @@ async function measureServing(server, client, events, clients) {
   } finally {
     await serving.stop();
   }
+}
+
+/**
+ * Measures how soon a client has its first event of a large recording, from the start of the program on. With
+ * `--lifecycle` the whole recording is indexed first.
+ *
+ * @param {number} events
+ * @param {string[]} options
+ * @returns {import('../bench.mjs').Row}
+ */
+function firstEventRow(events, options = []) {
+  const gigabytes = (events * 335) / 1e9;
+  return {
+    name: ['replay', ...options, 'to its first event'].join(' '),
+    unit: 's',
+    goals: [
+      { atMost: options.length === 0 ? 0.3 : 0.3 + 2.5 * gigabytes },
+      { figure: 'peakRssMb', atMost: 100 },
+    ],
+    run: async () => {
+      const { path } = recordingOf(events);
+      const args = [OPMAS_WS, 'replay', path, '--port', '0', '--auth', 'none', ...options];
+      const serving = new MeasuredProcess(process.execPath, args, { stdout: 'pipe' });
+      try {
+        const { listening } = JSON.parse(await firstLine(serving));
+        const socket = new WebSocket(`${listening}${PATH}`, { perMessageDeflate: false });
+        await once(socket, 'message');
+        const value = (monotonicMs() - serving.startedAt) / 1000;
+        socket.terminate();
+        return { value, peakRssMb: serving.cost().peakRssMb };
+      } finally {
+        await serving.stop();
+      }
+    },
+  };
 }
 
 /**
