@@ -213,7 +213,7 @@ describe.concurrent('inspect for people', () => {
       /^Closes +1000 normal closure ×2, 1006 abnormal closure ×1, 1011 internal error ×1$/m,
       /^Refusals +HTTP 503 ×1, connection refused ×1$/m,
       /^Dropped +4 events$/m,
-      /^Invalid +1 frame is not a JSON object$/m,
+      /^Invalid +1 message is not a JSON object$/m,
       /^Bad lines +1$/m,
       /^Torn tail/m,
     ]) {

@@ -11,8 +11,8 @@ import {
 import { escapeUnsafeJson } from '../../internal.js';
 import { type Connection, resolveConnection } from '../connection/connection.js';
 import { exitCodeOf } from '../exit.js';
-import { addEndpoints, endpointsOf } from '../options/endpoints.js';
 import { formatDuration } from '../options/quantity.js';
+import { addEndpoints, endpointsOf } from '../options/selection.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/token-options.js';
 import { runCommand, type Session } from '../session.js';
 

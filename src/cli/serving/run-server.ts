@@ -8,7 +8,7 @@ import {
 } from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
-import { createLiveLine, liveTextWidth } from '../terminal/live-line.js';
+import { createLiveLine, liveTextWidth, RateMeter } from '../terminal/live-line.js';
 import type { Palette } from '../terminal/palette.js';
 import type { Messages } from '../terminal/terminal.js';
 
@@ -41,9 +41,9 @@ export async function runServer(
     await out.write(`${JSON.stringify({ listening: server.url, token: server.token })}\n`);
     messages.say(hint(server, options.auth));
     if (options.note !== undefined) messages.say(options.note);
-    const rate = new RateMeter(server);
+    const rate = new RateMeter();
     const describe = () =>
-      [options.describe?.(), clientCount(server.clients), rateText(rate.read())]
+      [options.describe?.(), clientCount(server.clients), rateText(rate.update(server.eventsSent))]
         .filter((part) => part !== undefined)
         .join(', ');
     const endStatus = await showStatus(messages, describe);
@@ -100,29 +100,6 @@ function hint(server: MockServer, auth: ServingOptions['auth']): string {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-}
-
-/** Measures events a second over at least one second. */
-class RateMeter {
-  readonly #server: MockServer;
-  #events = 0;
-  #since = performance.now();
-  #rate = 0;
-
-  constructor(server: MockServer) {
-    this.#server = server;
-  }
-
-  read(): number {
-    const now = performance.now();
-    if (now - this.#since >= 1000) {
-      const events = this.#server.eventsSent;
-      this.#rate = Math.round(((events - this.#events) * 1000) / (now - this.#since));
-      this.#events = events;
-      this.#since = now;
-    }
-    return this.#rate;
-  }
 }
 
 function rateText(rate: number): string {

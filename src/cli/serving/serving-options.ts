@@ -1,8 +1,8 @@
 import { OpmasError, type ServingOptions } from '../../index.js';
 import { FAULT_EXAMPLES } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
-import { collect } from '../options/filter-options.js';
 import { parseCount, parseDuration } from '../options/quantity.js';
+import { collect } from '../options/selection.js';
 import type { Session } from '../session.js';
 import { activityText } from './run-server.js';
 

@@ -2,9 +2,14 @@ import { compileFilter, escapeUnsafe, OpmasError, type SubscribeOptions } from '
 import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
 import { resolveConnection } from '../connection/connection.js';
-import { addEndpoints, endpointsOf } from '../options/endpoints.js';
-import { addFilterOptions, type FilterCommandOptions, filterOptionsOf } from '../options/filter-options.js';
 import { parseCount, parseDuration, parseSize } from '../options/quantity.js';
+import {
+  addEndpoints,
+  addFilterOptions,
+  endpointsOf,
+  type FilterCommandOptions,
+  filterOptionsOf,
+} from '../options/selection.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
 import { version } from '../version.js';

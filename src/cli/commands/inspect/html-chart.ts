@@ -1,8 +1,7 @@
 import { CloseCode, closeMeaning, type InspectedRecording, type TimelineColumns } from '../../../index.js';
 import { escapeHtml } from './html-assets.js';
-import { type Tick, timeTicks, valueTicks } from './html-axis.js';
+import { bySeverity, type Tick, timeTicks, valueTicks } from './html-scales.js';
 import { columnTotals, rateText, timeText } from './text-report.js';
-import { bySeverity } from './type-colors.js';
 
 /** Sizes in the units of the drawing, which is scaled to the width of the page. */
 export const WIDTH = 1080;

@@ -11,8 +11,8 @@ import { formatDuration } from '../../options/quantity.js';
 import { version } from '../../version.js';
 import { escapeHtml, escapeJsonForScript, SCRIPT, STYLE } from './html-assets.js';
 import { chart, miniature } from './html-chart.js';
+import { bySeverity, typeColors } from './html-scales.js';
 import { number, rateText, refusalText, timeText } from './text-report.js';
-import { bySeverity, typeColors } from './type-colors.js';
 
 /** Start of every page that we write; other files are never overwritten. */
 export const PAGE_START = '<!doctype html>\n<meta name="generator" content="opmas-ws';

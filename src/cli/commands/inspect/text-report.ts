@@ -143,7 +143,7 @@ function faultLines(report: InspectedRecording, palette: Palette): string[] {
   if (dropped > 0) lines.push(`${label('Dropped')}${palette.red(`${number(dropped)} events`)}`);
   if (invalid > 0)
     lines.push(
-      `${label('Invalid')}${number(invalid)} ${invalid === 1 ? 'frame was' : 'frames were'} not a JSON object`,
+      `${label('Invalid')}${number(invalid)} ${invalid === 1 ? 'message is not a JSON object' : 'messages are not JSON objects'}`,
     );
   if (badLines > 0) lines.push(`${label('Bad lines')}${palette.yellow(number(badLines))}`);
   if (tornTail) lines.push(`${label('Torn tail')}${palette.yellow('the last line is incomplete')}`);

@@ -1,6 +1,6 @@
 import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../../index.js';
 import { formatDuration, formatSize } from '../../options/quantity.js';
-import { createLiveLine, liveTextWidth } from '../../terminal/live-line.js';
+import { createLiveLine, liveTextWidth, RateMeter } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
 import type { Messages } from '../../terminal/terminal.js';
 
@@ -23,8 +23,6 @@ const SEPARATOR = '  ';
 type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
 
 const REDRAW_MS = 250;
-/** Number of redraws over which the rate is measured. */
-const RATE_SPAN = 8;
 
 const nothing: LiveStatus = { onLifecycle: () => undefined, onGiveUp: () => undefined, end: () => undefined };
 
@@ -77,7 +75,7 @@ function plain(text: string): Part {
 
 function partsOf({ events, gaps, dropped }: StreamSummary, size: number, rate: RateMeter): Part[] {
   const total = Object.values(events).reduce((sum, count) => sum + count, 0);
-  const parts = [`${total} ${total === 1 ? 'event' : 'events'}`, `${rate.of(total)}/s`, formatSize(size)];
+  const parts = [`${total} ${total === 1 ? 'event' : 'events'}`, `${rate.update(total)}/s`, formatSize(size)];
   if (gaps.count > 0) {
     parts.push(`${gaps.count} ${gaps.count === 1 ? 'gap' : 'gaps'} (${formatDuration(gaps.totalMs)})`);
   }
@@ -132,17 +130,4 @@ function joinWithin(parts: readonly Part[], width: number): string {
     used += separator.length + part.width;
   }
   return text;
-}
-
-/** Measures events a second over the last redraws. */
-class RateMeter {
-  readonly #totals: { total: number; at: number }[] = [];
-
-  of(total: number): number {
-    const at = performance.now();
-    this.#totals.push({ total, at });
-    if (this.#totals.length > RATE_SPAN) this.#totals.shift();
-    const first = this.#totals[0] as { total: number; at: number };
-    return at > first.at ? Math.round(((total - first.total) * 1000) / (at - first.at)) : 0;
-  }
 }

@@ -9,12 +9,8 @@ import {
   serveRecording,
 } from '../../../index.js';
 import { type Command, Option } from '../../commander.js';
-import {
-  addFilterOptions,
-  type FilterCommandOptions,
-  filterOptionsOf,
-} from '../../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
+import { addFilterOptions, type FilterCommandOptions, filterOptionsOf } from '../../options/selection.js';
 import { runServer } from '../../serving/run-server.js';
 import {
   addServingOptions,

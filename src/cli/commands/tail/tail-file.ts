@@ -1,8 +1,7 @@
 import { compileFilter, escapeUnsafe, readRecording, systemClock } from '../../../index.js';
 import { keepsLine } from '../../../internal.js';
-import { endpointsOf } from '../../options/endpoints.js';
-import { filterOptionsOf } from '../../options/filter-options.js';
 import { formatDuration, parseCount, parseDuration } from '../../options/quantity.js';
+import { endpointsOf, filterOptionsOf } from '../../options/selection.js';
 import type { Session } from '../../session.js';
 import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
 import type { StreamCommandOptions } from '../../stream/stream-options.js';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
-import { addFilterOptions, filterOptionsOf } from '../../../src/cli/options/filter-options.js';
+import { addFilterOptions, filterOptionsOf } from '../../../src/cli/options/selection.js';
 
 const optionsOf = (...args: string[]) =>
   filterOptionsOf(addFilterOptions(new Command().exitOverride()).parse(args, { from: 'user' }).opts());

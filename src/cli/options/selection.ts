@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { ENDPOINTS, OpmasError } from '../../index.js';
+import { ENDPOINTS, type FilterOptions, OpmasError } from '../../index.js';
 import { editDistance, isEndpointName } from '../../internal.js';
 
 /** Adds the argument `[endpoint...]` to a command. */
@@ -40,4 +40,47 @@ function hintFor(word: string): string {
     return 'To print a recording, use `tail --file FILE`; to write one, use `record -o FILE`.';
   }
   return `Endpoints are ${ENDPOINTS.join(', ')}, or a path that begins with /.`;
+}
+
+/** Options that choose events: `tail`, `record` and `replay` share them. */
+export interface FilterCommandOptions {
+  type?: string[];
+  excludeType?: string[];
+  subject?: string[];
+  excludeSubject?: string[];
+  where?: string;
+}
+
+/** Adds the options of {@link FilterCommandOptions} to a command. */
+export function addFilterOptions(command: Command): Command {
+  return command
+    .option(
+      '-t, --type <pattern>',
+      "keep these event types: globs, separated by commas, repeatable ('device.*')",
+      collect,
+    )
+    .option('--exclude-type <pattern>', 'drop these event types; wins over --type', collect)
+    .option(
+      '-s, --subject <pattern>',
+      "keep these subjects: NATS wildcards, repeatable ('opmas.devices.*')",
+      collect,
+    )
+    .option('--exclude-subject <pattern>', 'drop these subjects; wins over --subject', collect)
+    .option('-w, --where <expr>', "keep events for which this CEL expression is true ('data.cpu > 90')");
+}
+
+/** Collects the values of a repeatable option. */
+export function collect(value: string, earlier: string[] = []): string[] {
+  return [...earlier, value];
+}
+
+/** Translates the options for `compileFilter`. */
+export function filterOptionsOf(options: FilterCommandOptions): FilterOptions {
+  return {
+    types: options.type,
+    excludeTypes: options.excludeType,
+    subjects: options.subject,
+    excludeSubjects: options.excludeSubject,
+    where: options.where,
+  };
 }
