@@ -8,7 +8,6 @@ export type { SaidOptions } from './core/failure/next-command.js';
 export type { Check, Verdict } from './core/failure/verdict.js';
 export { compileFilter, type Filter, type FilterOptions } from './core/filter/filter.js';
 export type { Fault, FaultKind } from './core/mock/fault.js';
-export { escapeUnsafe } from './core/printable.js';
 export {
   type DocumentedEvent,
   ENDPOINTS,
@@ -38,15 +37,17 @@ export type { RetryOptions } from './core/retry.js';
 export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
 export type { NamedCount } from './core/statistics/tally.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
+export { escapeUnsafe } from './core/text.js';
 export { encodeFrame } from './core/websocket-frame.js';
 export type { LifecycleEvent, SubscribeOptions } from './io/client/stream-options.js';
 export { type StreamSummary, type Subscription, subscribe } from './io/client/subscribe.js';
 export { type Clock, systemClock } from './io/clock.js';
 export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
-export { type InspectedRecording, inspectRecording } from './io/recording/inspect.js';
 export { openRecording } from './io/recording/open-recording.js';
 export type { ReadProblem } from './io/recording/read-problems.js';
 export {
+  type InspectedRecording,
+  inspectRecording,
   type ReadRecordingOptions,
   readRecording,
 } from './io/recording/read-recording.js';

@@ -1,17 +1,15 @@
 /** Inner parts that the command line uses beside `index.ts`. They may change in any version. */
 export { isLoopback } from './core/address.js';
-export { splitCommand } from './core/command-words.js';
-export { editDistance } from './core/edit-distance.js';
 export { refusalCause } from './core/failure/refusal.js';
 export { keepsLine } from './core/filter/filter.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
-export { escapeUnsafeJson } from './core/printable.js';
 export { isEndpointName } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
-export { relativeTime } from './core/relative-time.js';
+export { editDistance, escapeUnsafeJson, relativeTime } from './core/text.js';
 export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
 export { cleanToken } from './io/token/token.js';
+export { splitCommand } from './io/token/token-command.js';

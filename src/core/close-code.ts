@@ -25,22 +25,15 @@ export const CloseCode = {
   AUTHENTICATION_FAILED: 4001,
 } as const;
 
+/** Most names say what the code means. */
 const meanings: Readonly<Record<number, string>> = {
+  ...Object.fromEntries(
+    Object.entries(CloseCode).map(([name, code]) => [code, name.toLowerCase().replaceAll('_', ' ')]),
+  ),
   [CloseCode.NORMAL]: 'normal closure',
   [CloseCode.GOING_AWAY]: 'server going away',
-  [CloseCode.PROTOCOL_ERROR]: 'protocol error',
-  [CloseCode.UNSUPPORTED_DATA]: 'unsupported data',
   [CloseCode.WITHOUT_CODE]: 'no close code',
   [CloseCode.ABNORMAL]: 'abnormal closure',
-  [CloseCode.INVALID_TEXT]: 'invalid text',
-  [CloseCode.POLICY_VIOLATION]: 'policy violation',
-  [CloseCode.MESSAGE_TOO_BIG]: 'message too big',
-  [CloseCode.EXTENSION_MISSING]: 'extension missing',
-  [CloseCode.INTERNAL_ERROR]: 'internal error',
-  [CloseCode.SERVICE_RESTART]: 'service restart',
-  [CloseCode.TRY_AGAIN_LATER]: 'try again later',
-  [CloseCode.BAD_GATEWAY]: 'bad gateway',
-  [CloseCode.AUTHENTICATION_FAILED]: 'authentication failed',
 };
 
 /** Says in a few words what a close code means; `private code` for 3000 to 4999, `unknown code` for the rest. */

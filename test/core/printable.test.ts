@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeUnsafe, escapeUnsafeJson } from '../../src/core/printable.js';
+import { escapeUnsafe, escapeUnsafeJson } from '../../src/core/text.js';
 
 describe('escapeUnsafe', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { relativeTime } from '../../src/core/relative-time.js';
+import { relativeTime } from '../../src/core/text.js';
 
 it.each([
   [0, 'now'],

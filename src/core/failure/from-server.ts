@@ -23,21 +23,18 @@ export function failureOfAnswer(answer: HttpAnswer, attempt: AttemptContext): Fa
   };
 }
 
+const statusKinds: Readonly<Record<number, FailureKind>> = {
+  401: 'token refused',
+  403: 'forbidden',
+  404: 'wrong path',
+  407: 'proxy wants a login',
+  408: 'server failing',
+  429: 'rate limited',
+};
+
 function kindOfStatus(status: number): FailureKind {
-  switch (status) {
-    case 401:
-      return 'token refused';
-    case 403:
-      return 'forbidden';
-    case 404:
-      return 'wrong path';
-    case 407:
-      return 'proxy wants a login';
-    case 408:
-      return 'server failing';
-    case 429:
-      return 'rate limited';
-  }
+  const known = statusKinds[status];
+  if (known !== undefined) return known;
   if (status >= 500) return 'server failing';
   return status >= 300 && status < 400 ? 'redirected' : 'not a WebSocket';
 }

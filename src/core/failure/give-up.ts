@@ -2,7 +2,7 @@ import { displayUrl } from '../address.js';
 import { readClaims } from '../claims.js';
 import { closeMeaning } from '../close-code.js';
 import { OpmasError } from '../errors.js';
-import { relativeTime } from '../relative-time.js';
+import { relativeTime } from '../text.js';
 import type { Failure } from './failure.js';
 import { fillIn } from './next-command.js';
 import { causeText } from './refusal.js';

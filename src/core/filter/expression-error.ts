@@ -1,6 +1,6 @@
 import type { EvaluationError } from '@marcbachmann/cel-js';
 import { OpmasError } from '../errors.js';
-import { escapeUnsafe } from '../printable.js';
+import { escapeUnsafe } from '../text.js';
 
 const NAMES_HINT =
   'The names are event, data, subject and endpoint. Write event.NAME for a field of the message, data.NAME for a field of its data.';

@@ -1,8 +1,8 @@
 import { OpmasError } from '../errors.js';
 import type { FrameReader } from '../json/frame.js';
-import { escapeUnsafe } from '../printable.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
+import { escapeUnsafe } from '../text.js';
 import type { Expression } from './expression.js';
 import { compileSubjectPattern, subjectHints } from './subject-pattern.js';
 import { compileTypePatterns, typeHints } from './type-pattern.js';

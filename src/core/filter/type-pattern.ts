@@ -1,6 +1,6 @@
-import { editDistance } from '../edit-distance.js';
 import { OpmasError } from '../errors.js';
 import { EVENT_TYPES } from '../protocol.js';
+import { editDistance } from '../text.js';
 
 /** Returns whether a type matches one pattern without braces. */
 type GlobMatcher = (text: string) => boolean;

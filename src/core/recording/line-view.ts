@@ -1,10 +1,9 @@
 import { FrameReader } from '../json/frame.js';
 import { endpointOfType } from '../protocol.js';
-import { BytePattern } from './byte-pattern.js';
 import type { ConnectionEvent } from './connection-event.js';
 import { ENDPOINT, type Line, type LineKind, RECEIVED_AT, TIMESTAMP_OFFSET } from './format.js';
 import { parseLine } from './parse-line.js';
-import { parseTimestamp, TIMESTAMP_LENGTH, TimestampReader } from './timestamp.js';
+import { BytePattern, parseTimestamp, TIMESTAMP_LENGTH, TimestampReader } from './timestamp.js';
 
 const SPACE = 0x20;
 const QUOTE = 0x22;

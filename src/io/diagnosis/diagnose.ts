@@ -7,15 +7,14 @@ import type { SaidOptions } from '../../core/failure/next-command.js';
 import { type ApiAnswer, classifyRefusal } from '../../core/failure/refusal.js';
 import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
 import { ENDPOINTS } from '../../core/protocol.js';
-import { relativeTime } from '../../core/relative-time.js';
+import { relativeTime } from '../../core/text.js';
 import { type Clock, systemClock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
-import { apiFinding, clockCheck, skewMsOf } from './check-api.js';
-import { Checker, type Finding, STOPPED, skipped } from './checker.js';
+import { apiFinding, Checker, clockCheck, type Finding, STOPPED, skewMsOf, skipped } from './checks.js';
 import { checkNetworkPath, speaksTls, targetOf } from './network-path.js';
 import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint.js';
 

@@ -4,7 +4,7 @@ import * as tls from 'node:tls';
 import { AttemptError, type FailureKind } from '../../core/failure/failure.js';
 import type { Check } from '../../core/failure/verdict.js';
 import { chooseProxy, type Environment } from '../http/proxy-choice.js';
-import { type Checker, type Finding, skipped } from './checker.js';
+import { type Checker, type Finding, skipped } from './checks.js';
 
 /** The server, the environment that may name a proxy to it, and the CA to trust there. */
 export interface NetworkPathOptions {
@@ -40,18 +40,7 @@ export async function* checkNetworkPath(
   yield blame(tcp);
   if (url.protocol !== 'wss:' || proxy !== undefined) return;
   if (tcp.status === 'failed') yield skipped('tls');
-  else yield await checker.checkNetwork('tls', () => greet(target, { ca, insecure }));
-}
-
-async function greet(
-  target: Target,
-  trust: { ca: string | undefined; insecure: boolean | undefined },
-): Promise<Finding> {
-  const { protocol, names, validTo, distrust } = await greetTls(target, trust);
-  const detail = `${protocol}, certificate for ${names}, valid until ${validTo}`;
-  return distrust === undefined
-    ? { status: 'ok', detail }
-    : { status: 'warning', detail: `${detail}; not verified: ${distrust}` };
+  else yield await checker.checkNetwork('tls', () => greetTls(target, { ca, insecure }));
 }
 
 /** The place to connect to. */
@@ -90,27 +79,16 @@ async function reach(target: Target): Promise<string> {
   }
 }
 
-/** The facts that a server shows in a TLS handshake. */
-interface TlsGreeting {
-  protocol: string;
-  /** The names in the certificate. */
-  names: string;
-  /** The end of its validity. */
-  validTo: string;
-  /** The reason why it would not be trusted; only when it was not to be verified. */
-  distrust: string | undefined;
-}
-
 /** Does a TLS handshake. @throws Node's error when the certificate is to be verified and is not trusted. */
 async function greetTls(
   target: Target,
-  trust: { ca?: string | undefined; insecure?: boolean | undefined },
-): Promise<TlsGreeting> {
+  { ca, insecure }: Pick<NetworkPathOptions, 'ca' | 'insecure'>,
+): Promise<Finding> {
   const options: tls.ConnectionOptions & net.TcpNetConnectOpts = {
     ...target,
     ...(net.isIP(target.host) === 0 ? { servername: target.host } : {}),
-    ...(trust.ca === undefined ? {} : { ca: trust.ca }),
-    rejectUnauthorized: trust.insecure !== true,
+    ...(ca === undefined ? {} : { ca }),
+    rejectUnauthorized: insecure !== true,
     autoSelectFamily: true,
   };
   const socket = tls.connect(options);
@@ -119,16 +97,11 @@ async function greetTls(
     const { subjectaltname, subject, valid_to: validTo } = socket.getPeerCertificate();
     // Node's types promise an error and a subject where there is text or nothing.
     const distrust: unknown = socket.authorizationError;
-    return {
-      protocol: socket.getProtocol() ?? 'TLS',
-      names: subjectaltname ?? String((subject as { CN?: string } | undefined)?.CN ?? 'no name'),
-      validTo,
-      distrust: socket.authorized
-        ? undefined
-        : distrust instanceof Error
-          ? distrust.message
-          : String(distrust),
-    };
+    const names = subjectaltname ?? String((subject as { CN?: string } | undefined)?.CN ?? 'no name');
+    const detail = `${socket.getProtocol() ?? 'TLS'}, certificate for ${names}, valid until ${validTo}`;
+    if (socket.authorized) return { status: 'ok', detail };
+    const why = distrust instanceof Error ? distrust.message : String(distrust);
+    return { status: 'warning', detail: `${detail}; not verified: ${why}` };
   } finally {
     socket.destroy();
   }

@@ -4,8 +4,8 @@ import { OpmasError } from '../../core/errors.js';
 import { parseLine } from '../../core/recording/parse-line.js';
 import { GzipDamage, gunzip } from './gzip.js';
 import { RecordingReader } from './reader.js';
+import { localError } from './recording-files.js';
 import { isGzip } from './source.js';
-import { localError } from './write-failure.js';
 
 const LF = 0x0a;
 const BLOCK_BYTES = 64 * 1024;

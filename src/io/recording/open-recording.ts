@@ -4,9 +4,8 @@ import { dirname, join } from 'node:path';
 import { OpmasError } from '../../core/errors.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
-import { createFile, openExisting, type TargetKind, targetKind } from './recording-files.js';
+import { createFile, localError, openExisting, type TargetKind, targetKind } from './recording-files.js';
 import { type OpenedRecording, RecordingWriter, type RecordOptions } from './recording-writer.js';
-import { localError } from './write-failure.js';
 
 /**
  * Opens a recording for writing: creates it (mode 0600) and takes its lock. Lines are compressed when the name ends

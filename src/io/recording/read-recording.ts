@@ -1,6 +1,8 @@
 import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
-import { type ReaderOptions, type ReadOptions, RecordingReader } from './reader.js';
+import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
+import type { ReadProblem } from './read-problems.js';
+import { type ReadOptions, RecordingReader } from './reader.js';
 
 /** Options of {@link readRecording}, all optional. */
 export interface ReadRecordingOptions extends ReadOptions {
@@ -17,46 +19,27 @@ export interface ReadRecordingOptions extends ReadOptions {
  */
 export async function* readRecording(
   sources: string | readonly string[],
-  options: ReadRecordingOptions = {},
+  { keep, ...options }: ReadRecordingOptions = {},
 ): AsyncGenerator<LineBatch, void, undefined> {
   const paths = typeof sources === 'string' ? [sources] : sources;
-  yield* collectRecording(paths, new BatchBuilder(), options);
-}
-
-/** Gathers lines into anything. Goes with the replay that uses it. */
-export interface LineCollector<Batch> {
-  readonly isEmpty: boolean;
-  /** Whether there is room for the line; an empty collector takes any line. */
-  hasRoomFor(line: LineView): boolean;
-  /** Adds the line. Its bytes stay as they are until {@link take}. */
-  add(line: LineView): void;
-  /** Gives what was gathered and begins anew. */
-  take(): Batch;
-}
-
-/** Reads recordings into batches of any kind. Goes with the replay that uses it. */
-export async function* collectRecording<Batch>(
-  sources: readonly string[],
-  collector: LineCollector<Batch>,
-  { keep, ...options }: ReadRecordingOptions & ReaderOptions = {},
-): AsyncGenerator<Batch, void, undefined> {
-  await using reader = await RecordingReader.open(sources, options);
+  const batch = new BatchBuilder();
+  await using reader = await RecordingReader.open(paths, options);
   do {
     for (let line = reader.next(); line !== undefined; line = reader.next()) {
       try {
         if (keep !== undefined && !keep(line)) continue;
       } catch (error) {
         // A filter that fails at this line has judged the lines before.
-        if (!collector.isEmpty) yield collector.take();
+        if (!batch.isEmpty) yield batch.take();
         throw error;
       }
-      if (!collector.hasRoomFor(line)) {
-        yield collector.take();
+      if (!batch.hasRoomFor(line)) {
+        yield batch.take();
         if (options.signal?.aborted) return;
       }
-      collector.add(line);
+      batch.add(line);
     }
-    if (!collector.isEmpty) yield collector.take();
+    if (!batch.isEmpty) yield batch.take();
   } while (await reader.fill());
 }
 
@@ -115,4 +98,36 @@ class BatchBuilder {
     this.#lifecycle = undefined;
     return batch;
   }
+}
+
+/** Statistics of a recording, and its damage. */
+export interface InspectedRecording extends RecordingReport {
+  /** Number of skipped lines that are not JSON objects, and of holes of zero bytes. */
+  badLines: number;
+  /** `true` when the last line or the gzip data is torn. */
+  tornTail: boolean;
+}
+
+/**
+ * Computes the statistics of recordings in one pass and in constant memory.
+ *
+ * @param sources Paths; `-` is standard input. Several are merged by time.
+ * @throws {OpmasError} As {@link RecordingReader}.
+ */
+export async function inspectRecording(
+  sources: string | readonly string[],
+  options: ReadOptions = {},
+): Promise<InspectedRecording> {
+  const statistics = new RecordingStatistics();
+  let badLines = 0;
+  let tornTail = false;
+  const onProblem = (problem: ReadProblem) => {
+    if (problem.kind.startsWith('torn')) tornTail = true;
+    else if (problem.kind !== 'empty') badLines++;
+    options.onProblem?.(problem);
+  };
+  const paths = typeof sources === 'string' ? [sources] : sources;
+  await using reader = await RecordingReader.open(paths, { ...options, onProblem });
+  await reader.visit((line) => statistics.add(line));
+  return { ...statistics.finish(), badLines, tornTail };
 }

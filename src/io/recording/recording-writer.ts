@@ -2,9 +2,8 @@ import type { FileHandle } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
 import { joinBatches, type LineBatch } from '../../core/recording/format.js';
 import type { FileLock } from '../file-lock.js';
-import { removeFile, replaceFile } from './recording-files.js';
+import { localError, removeFile, replaceFile, WriteFailure } from './recording-files.js';
 import { SegmentedWriter, type SegmentOptions } from './segmented-writer.js';
-import { localError, WriteFailure } from './write-failure.js';
 
 /** Interval of the checks whether someone else has deleted, renamed or cut the file. */
 const EXAMINE_MS = 2000;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { GzipMember } from './gzip.js';
-import { WriteFailure } from './write-failure.js';
+import { WriteFailure } from './recording-files.js';
 
 /** An open file as a {@link Segment} needs it; `FileHandle` of `node:fs/promises` has these methods. */
 export interface WritableFile {

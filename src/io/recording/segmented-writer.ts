@@ -1,13 +1,12 @@
 import { type FileHandle, lstat, rename, unlink } from 'node:fs/promises';
+import { OpenConnections } from '../../core/recording/encoder.js';
 import type { LineBatch } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
-import { OpenConnections } from '../../core/recording/open-connections.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
 import { endOfLastLine } from './append.js';
-import { createFile, SegmentNames, targetKind } from './recording-files.js';
+import { createFile, localError, SegmentNames, targetKind } from './recording-files.js';
 import { countLines, type Exclusively, Segment } from './segment.js';
-import { localError } from './write-failure.js';
 
 const LF = 0x0a;
 

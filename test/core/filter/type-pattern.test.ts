@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { editDistance } from '../../../src/core/edit-distance.js';
 import { compileFilter, type FilterOptions } from '../../../src/core/filter/filter.js';
 import { compileTypePatterns, nearestName, typeHints } from '../../../src/core/filter/type-pattern.js';
 import { FrameReader } from '../../../src/core/json/frame.js';
 import { EVENT_TYPES } from '../../../src/core/protocol.js';
+import { editDistance } from '../../../src/core/text.js';
 
 const compile = (...lists: string[]) => compileTypePatterns(lists, '--type');
 const matches = (pattern: string, type: string) => compile(pattern).some((one) => one.matches(type));

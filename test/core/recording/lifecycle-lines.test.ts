@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { ConnectionEvent } from '../../../src/core/recording/connection-event.js';
-import { formatLifecycleLine } from '../../../src/core/recording/encoder.js';
+import { formatLifecycleLine, OpenConnections } from '../../../src/core/recording/encoder.js';
 import {
   type LifecycleEntry,
   type LineBatch,
   withoutLifecycleLines,
 } from '../../../src/core/recording/format.js';
-import { OpenConnections } from '../../../src/core/recording/open-connections.js';
 
 const at = '2026-11-22T21:50:00.000000Z';
 const event = `{"received_at":"${at}","endpoint":"rules","connection":{"state":"open"}}\n`;

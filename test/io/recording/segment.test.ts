@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { constants, gunzipSync } from 'node:zlib';
 import { describe, expect, test, vi } from 'vitest';
+import { WriteFailure } from '../../../src/io/recording/recording-files.js';
 import { Segment, type WritableFile } from '../../../src/io/recording/segment.js';
-import { WriteFailure } from '../../../src/io/recording/write-failure.js';
 
 /** Answer of the disk to one write: it takes this many bytes, or fails with this code. */
 type Answer = number | 'EAGAIN' | 'EINTR' | 'EIO' | 'ENOSPC' | 'EFBIG' | 'EDQUOT';

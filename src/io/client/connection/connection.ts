@@ -10,9 +10,8 @@ import { failureOfAnswer, failureOfClose } from '../../../core/failure/from-serv
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
 import { type Clock, LONGEST_TIMER_MS } from '../../clock.js';
 import type { ProxyAgent } from '../../http/proxy.js';
-import { loadWebSocket, type WebSocket } from '../../websocket.js';
+import { loadWebSocket, PongSender, type WebSocket } from '../../websocket.js';
 import { Liveness } from './liveness.js';
-import { PongSender } from './pong-sender.js';
 import { ReadControl } from './read-scheduler.js';
 
 /** The time that a server has to end a connection that is being closed, by either side, before it is destroyed. */

@@ -27,3 +27,35 @@ function escapeSequence(match: string): string {
   }
   return escaped;
 }
+
+const UNITS: readonly (readonly [name: string, seconds: number])[] = [
+  ['year', 365.25 * 86_400],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+];
+
+/** Formats a time relative to now: `in 42 minutes`, `3 days ago`, `now`. Both are milliseconds since 1970. */
+export function relativeTime(time: number, now: number): string {
+  const seconds = Math.round(Math.abs(time - now) / 1000);
+  const [name, length] = UNITS.find(([, unit]) => seconds >= unit) ?? ['second', 1];
+  const count = Math.floor(seconds / length);
+  if (count === 0) return 'now';
+  const amount = `${count} ${name}${count === 1 ? '' : 's'}`;
+  return time > now ? `in ${amount}` : `${amount} ago`;
+}
+
+/** Counts the letters to insert, delete or replace to turn one text into the other (Levenshtein distance). */
+export function editDistance(left: string, right: string): number {
+  let above = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= left.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= right.length; column++) {
+      const replaced = above[column - 1]! + (left[row - 1] === right[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, above[column]! + 1, current[column - 1]! + 1));
+    }
+    above = current;
+  }
+  return above[right.length]!;
+}

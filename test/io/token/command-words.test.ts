@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { splitCommand } from '../../src/core/command-words.js';
+import { splitCommand } from '../../../src/io/token/token-command.js';
 
 describe('splitCommand', () => {
   it.each([
