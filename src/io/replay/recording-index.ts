@@ -32,6 +32,8 @@ export interface IndexOptions {
  */
 export class RecordingIndex {
   readonly attempts = new RecordedAttempts();
+  /** Length of the schedule in microseconds; `undefined` when it is not known (compressed files, loops, a rate). */
+  length: number | undefined;
   readonly #plan: ReplayPlan;
   readonly #needsTimes: boolean;
   readonly #reader: RecordingReader;
@@ -40,7 +42,6 @@ export class RecordingIndex {
   /** Times of the first line and the first event, in microseconds since 1970; `NaN` when a line does not say. */
   #firstLine: number | undefined;
   #firstEvent: number | undefined;
-  #length: number | undefined;
   /** The rest of the pass, once it is needed. */
   #rest: Promise<void> | undefined;
   #isComplete = false;
@@ -71,7 +72,7 @@ export class RecordingIndex {
       if (plan.lifecycle) await index.#readRest();
       else await index.#readBeginning();
       signal?.throwIfAborted();
-      index.#length = await index.#findLength();
+      index.length = await index.#findLength();
       return index;
     } catch (error) {
       await index.stop();
@@ -79,15 +80,10 @@ export class RecordingIndex {
     }
   }
 
-  /** Length of the schedule in microseconds; `undefined` when it is not known (compressed files, loops, a rate). */
-  get length(): number | undefined {
-    return this.#length;
-  }
-
   /** Returns whether the recording has anything of that endpoint; `false` also when it cannot be read further. */
   async has(endpoint: string): Promise<boolean> {
     const { endpoints } = this.#plan;
-    this.#rest ??= this.#readRest().catch(() => undefined);
+    if (!this.#isComplete) this.#rest ??= this.#readRest().catch(() => undefined);
     while (!endpoints.has(endpoint) && !this.#isComplete) {
       await new Promise<void>((resolve) => this.#onProgress.push(resolve));
     }

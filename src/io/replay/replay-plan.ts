@@ -124,10 +124,6 @@ export class EndpointTable {
   /** The endpoint of the last line is mostly the endpoint of the next one. */
   #last: { endpoint: string | undefined; index: number } | undefined;
 
-  get size(): number {
-    return this.#labels.length;
-  }
-
   /** The number of an endpoint; a new endpoint gets one. All endpoints beyond the limit share one number. */
   indexOf(endpoint: string | undefined): number {
     if (this.#last !== undefined && endpoint === this.#last.endpoint) return this.#last.index;
