@@ -1,6 +1,8 @@
 import { constants } from 'node:os';
 import { inspect } from 'node:util';
 import { type ErrorCode, escapeUnsafe, OpmasError } from '../index.js';
+import { isWriting } from './terminal/blocking-write-stream.js';
+import { outputsFlushed, releaseInput, standardOutputs } from './terminal/standard-streams.js';
 
 /** The exit code of each kind of error. 1 is a bug in this program. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = { USAGE: 2, AUTH: 3, NETWORK: 4, LOCAL: 5, DATA: 6 };
@@ -26,21 +28,21 @@ export function reportError(error: unknown, { debug }: { debug: boolean }): numb
     // A hint may have several lines: an expression and a caret below it.
     for (const line of error.hint?.split('\n') ?? []) lines.push(`  ${escapeUnsafe(line)}`);
     if (debug && error.stack !== undefined) lines.push(...error.stack.split('\n').map(escapeUnsafe));
-    process.stderr.write(`${lines.join('\n')}\n`);
+    standardOutputs().stderr.write(`${lines.join('\n')}\n`);
     return EXIT_CODES[error.code];
   }
   const text = escapeUnsafe(redactUrls(error instanceof Error ? error.message : String(error)));
   if (OUT_OF_FILES.has((error as NodeJS.ErrnoException | undefined)?.code)) {
-    process.stderr.write(`opmas-ws: too many open files on this machine: ${text}\n`);
+    standardOutputs().stderr.write(`opmas-ws: too many open files on this machine: ${text}\n`);
     return EXIT_CODES.LOCAL;
   }
-  process.stderr.write(
+  standardOutputs().stderr.write(
     `opmas-ws: sorry, this is a bug in opmas-ws: ${text}\n` +
       '  Run the same command with --debug and report its output.\n',
   );
   if (debug) {
     const details = redactUrls(error instanceof Error ? (error.stack ?? text) : inspect(error));
-    process.stderr.write(`${details.split('\n').map(escapeUnsafe).join('\n')}\n`);
+    standardOutputs().stderr.write(`${details.split('\n').map(escapeUnsafe).join('\n')}\n`);
   }
   return 1;
 }
@@ -55,30 +57,38 @@ function redactUrls(text: string): string {
  * (`--help | head -1`) is a normal end; a full disk is an error.
  */
 export function watchOutputs(): void {
-  process.stderr.on('error', () => undefined);
-  process.stdout.on('error', onOutputError);
+  standardOutputs().stdout.on('error', onOutputError);
 }
 
 /** Leaves the errors of stdout to the command that runs. */
 export function unwatchStdout(): void {
-  process.stdout.off('error', onOutputError);
+  standardOutputs().stdout.off('error', onOutputError);
 }
 
 function onOutputError(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
-  process.stderr.write(`opmas-ws: cannot write to stdout: ${error.message}\n`);
+  standardOutputs().stderr.write(`opmas-ws: cannot write to stdout: ${error.message}\n`);
   process.exitCode = EXIT_CODES.LOCAL;
 }
 
 /** Ends with an exit code once all output is written; open sockets and timers delay that by 2 s at most. */
 export function finish(exitCode: number): void {
   process.exitCode = exitCode;
-  setTimeout(() => process.exit(), GRACE_MS).unref();
+  void outputsFlushed().then(() => setTimeout(() => exitNow(exitCode), GRACE_MS).unref());
+}
+
+/** Ends the process at once; output that is not written yet is lost. */
+export function exitNow(exitCode: number): void {
+  // `process.exit` would wait for the reader of this output, however long that takes.
+  if (isWriting()) process.kill(process.pid, 'SIGKILL');
+  process.exit(exitCode);
 }
 
 /** Ends the process by the signal that it received, so that the caller sees 128+n and shells stop their loops. */
 export function exitBySignal(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal);
-  process.exitCode = 128 + (constants.signals[signal] ?? 0);
+  releaseInput();
   process.kill(process.pid, signal);
+  // Process 1 of a container survives its own signals.
+  exitNow(128 + (constants.signals[signal] ?? 0));
 }

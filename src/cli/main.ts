@@ -2,6 +2,7 @@ import { addCommands, loadCommand } from './command-table.js';
 import { Command, CommanderError } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
 import { addGlobalOptions } from './options/global-options.js';
+import { standardOutputs } from './terminal/standard-streams.js';
 import { isSupportedNode, oldestNode, version } from './version.js';
 
 /**
@@ -12,7 +13,7 @@ export async function main(args: readonly string[]): Promise<void> {
   watchOutputs();
   const node = process.versions.node;
   if (!isSupportedNode(node)) {
-    process.stderr.write(`opmas-ws: needs Node ${oldestNode} or newer; this is Node ${node}\n`);
+    standardOutputs().stderr.write(`opmas-ws: needs Node ${oldestNode} or newer; this is Node ${node}\n`);
     finish(5);
     return;
   }
@@ -49,6 +50,9 @@ Examples:
 Exit codes: 0 success, 1 bug in opmas-ws, 2 usage, 3 authentication, 4 network or server,
 5 this machine (disk, permission, port), 6 damaged recording, 128+n ended by signal n.`;
 
+/** Width of the help where there is no terminal. */
+const DEFAULT_COLUMNS = 80;
+
 /** Creates the root command with the global options; the options of the commands are not loaded yet. */
 export function createProgram({ without }: { without?: string } = {}): Command {
   const program = new Command('opmas-ws')
@@ -59,7 +63,15 @@ export function createProgram({ without }: { without?: string } = {}): Command {
     .helpCommand('help [command]', 'show the help of a command')
     .showHelpAfterError('(run with --help for the options and examples)')
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(ownStyle(withoutValues(text))) });
+    .configureOutput({
+      writeOut: (text) => standardOutputs().stdout.write(text),
+      writeErr: (text) => standardOutputs().stderr.write(text),
+      getOutHelpWidth: () => standardOutputs().stdout.columns || DEFAULT_COLUMNS,
+      getErrHelpWidth: () => standardOutputs().stderr.columns || DEFAULT_COLUMNS,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      outputError: (text, write) => write(ownStyle(withoutValues(text))),
+    });
   addGlobalOptions(program).addHelpText('after', EXAMPLES);
   addCommands(program, without);
   return program;

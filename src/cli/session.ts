@@ -1,10 +1,10 @@
-import { fstatSync, write } from 'node:fs';
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { exitBySignal, finish, reportError, unwatchStdout } from './exit.js';
 import type { GlobalOptions } from './options/global-options.js';
 import { StopRequests } from './stop-requests.js';
-import { type OutputStreams, openTerminal, type Terminal } from './terminal/terminal.js';
+import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
+import { openTerminal, type Terminal } from './terminal/terminal.js';
 
 /** Everything that the action of a command may use besides its own options. */
 export interface Session {
@@ -14,6 +14,11 @@ export interface Session {
   readonly terminal: Terminal;
   /** Aborts when the user asks to stop (SIGINT, SIGTERM, SIGHUP) or the reader closes stdout. */
   readonly stop: AbortSignal;
+  /**
+   * Limits the time that the action may take to end by itself: the process exits when this time has passed and then
+   * stdout takes nothing for 2 s.
+   */
+  endAfter(milliseconds: number): void;
   /** Exit code of an end without an error; 0 unless the action sets it. */
   exitCode: number;
   /** Text for stderr when the process must exit before the action has ended. */
@@ -22,40 +27,36 @@ export interface Session {
 
 /** Writes the exit message when a blocked stdout keeps the process from its normal end. */
 async function flushExitMessage({ terminal: { messages }, exitMessage }: Session): Promise<void> {
-  if (exitMessage === undefined || messages.isQuiet || isSameFile(1, 2)) return;
-  // In another thread: a write to a pipe without a reader blocks forever.
-  await new Promise((resolve) => write(2, exitMessage(), resolve));
-}
-
-function isSameFile(one: number, other: number): boolean {
-  try {
-    const [a, b] = [fstatSync(one), fstatSync(other)];
-    return a.ino === b.ino && a.dev === b.dev;
-  } catch {
-    return true;
-  }
+  const { stdout, stderr } = standardOutputs();
+  if (exitMessage === undefined || messages.isQuiet || stdout === stderr) return;
+  await new Promise<void>((resolve) => stderr.write(exitMessage(), () => resolve()));
 }
 
 /**
  * Runs the action of a command: sets up the terminal and the signals, and turns the end of the action into an exit
  * code. The first signal aborts `stop`, and the action may take 2 s to end; a second signal ends the process at once.
- *
- * @param streams Replace the process's own stdout and stderr.
  */
 export async function runCommand(
   command: Command,
   action: (session: Session) => Promise<void>,
-  streams?: OutputStreams,
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions>();
   const environment = process.env;
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });
-  const terminal = await openTerminal(globals, environment, streams);
+  const terminal = await openTerminal(globals, environment);
   unwatchStdout();
   terminal.out.onClosed = () => requests.request();
-  const session: Session = { globals, environment, terminal, stop: requests.stop, exitCode: 0 };
+  const session: Session = {
+    globals,
+    environment,
+    terminal,
+    stop: requests.stop,
+    endAfter: (milliseconds) => requests.endAfter(milliseconds),
+    exitCode: 0,
+  };
   requests.onForcedExit = () => flushExitMessage(session);
+  requests.stalledMs = () => terminal.out.stalledMs;
   try {
     await action(session);
     await terminal.out.flushed();
@@ -67,6 +68,7 @@ export async function runCommand(
     session.exitCode = reportError(error, { debug });
   }
   if (requests.signal !== undefined) {
+    await outputsFlushed();
     exitBySignal(requests.signal);
     return;
   }

@@ -1,10 +1,13 @@
-import { exitBySignal, reportError } from './exit.js';
+import { systemClock } from '../index.js';
+import { exitBySignal, exitCodeOf, exitNow, reportError } from './exit.js';
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Limit for a shutdown, counted from the signal or the error. */
 const SHUTDOWN_LIMIT_MS = 2000;
 /** `npm` and `timeout` deliver each signal twice: the same signal within this time is not a second request. */
 const REPEAT_MS = 50;
+/** Interval of the checks whether stdout takes anything. */
+const STALL_POLL_MS = 100;
 /** Time for the last message when the process is forced to exit. */
 const EXIT_MESSAGE_LIMIT_MS = 100;
 
@@ -19,9 +22,13 @@ export class StopRequests {
   hasBug = false;
   /** Called right before the process exits without a normal end, which then waits up to 100 ms for it. */
   onForcedExit: () => void | Promise<void> = () => undefined;
+  /** Returns the time since stdout has last taken something that waits for it. */
+  stalledMs: () => number = () => 0;
   readonly #stopping = new AbortController();
   readonly #debug: boolean;
   #signalledAt = 0;
+  readonly #released = new AbortController();
+  #stallTimer: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
   /** @param options.debug Reports errors with their stack. */
@@ -41,8 +48,23 @@ export class StopRequests {
     this.#stopping.abort();
   }
 
+  /** Exits when this time has passed and then stdout takes nothing for 2 s. */
+  async endAfter(milliseconds: number): Promise<void> {
+    await systemClock.sleep(milliseconds, this.#released.signal);
+    const endedAt = performance.now();
+    const check = () => {
+      const stalledMs = Math.min(this.stalledMs(), performance.now() - endedAt);
+      if (stalledMs < SHUTDOWN_LIMIT_MS || this.signal !== undefined) return;
+      clearInterval(this.#stallTimer);
+      this.#exitNow(() => exitNow(exitCodeOf('LOCAL')));
+    };
+    if (!this.#released.signal.aborted) this.#stallTimer = setInterval(check, STALL_POLL_MS);
+  }
+
   /** Gives signals their default effect again. */
   release(): void {
+    this.#released.abort();
+    clearInterval(this.#stallTimer);
     for (const signal of STOP_SIGNALS) process.off(signal, this.#onSignal);
     clearTimeout(this.#deadline);
   }
@@ -50,12 +72,12 @@ export class StopRequests {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     if (this.signal !== undefined) {
       const isRepeat = signal === this.signal && performance.now() - this.#signalledAt < REPEAT_MS;
-      if (!isRepeat) this.#exitNow(signal);
+      if (!isRepeat) this.#exitNow(() => exitBySignal(signal));
       return;
     }
     this.signal = signal;
     this.#signalledAt = performance.now();
-    this.#deadline = setTimeout(() => this.#exitNow(signal), SHUTDOWN_LIMIT_MS);
+    this.#deadline = setTimeout(() => this.#exitNow(() => exitBySignal(signal)), SHUTDOWN_LIMIT_MS);
     this.request();
   };
 
@@ -64,14 +86,13 @@ export class StopRequests {
     if (this.hasBug) return;
     this.hasBug = true;
     reportError(error, { debug: this.#debug });
-    setTimeout(() => process.exit(1), SHUTDOWN_LIMIT_MS).unref();
+    setTimeout(() => exitNow(1), SHUTDOWN_LIMIT_MS).unref();
     this.request();
   };
 
-  #exitNow(signal: NodeJS.Signals): void {
+  #exitNow(exit: () => void): void {
     // A further signal then has its default effect.
     for (const each of STOP_SIGNALS) process.off(each, this.#onSignal);
-    const exit = () => exitBySignal(signal);
     setTimeout(exit, EXIT_MESSAGE_LIMIT_MS);
     void Promise.resolve(this.onForcedExit()).then(exit, exit);
   }

@@ -4,7 +4,6 @@ import { parseCount, parseRate } from '../options/quantity.js';
 import { runServer } from '../serving/run-server.js';
 import { addServingOptions, resolveServing, type ServingCommandOptions } from '../serving/serving-options.js';
 import { runCommand, type Session } from '../session.js';
-import { asyncTerminalStreams } from '../terminal/async-terminal.js';
 
 /** Options of `mock`. */
 interface MockOptions extends ServingCommandOptions {
@@ -29,10 +28,7 @@ export function configure(command: Command): void {
     .option('-n, --count <n>', 'after N events on each endpoint, close the clients with 1000 and exit 0');
   addServingOptions(command)
     .addHelpText('after', HELP)
-    .action((options: MockOptions) =>
-      // A stopped terminal must not delay the clients.
-      runCommand(command, (session) => mock(session, options), asyncTerminalStreams()),
-    );
+    .action((options: MockOptions) => runCommand(command, (session) => mock(session, options)));
 }
 
 /** Serves generated events until the user stops it, or until `--count` is reached. */

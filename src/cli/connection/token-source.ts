@@ -11,6 +11,7 @@ import {
 import { splitCommand } from '../../internal.js';
 import { parseDuration } from '../options/quantity.js';
 import type { TokenOptions } from '../options/token-options.js';
+import { standardInput } from '../terminal/standard-streams.js';
 import { openCredentialStore } from './credential-store.js';
 import type { ChosenServer } from './server.js';
 
@@ -89,7 +90,7 @@ function sources(
     const name = `--token-file ${file}`;
     const open = () =>
       file === '-'
-        ? tokenFromStream(process.stdin, name)
+        ? tokenFromStream(standardInput(), name)
         : tokenFromFile(file, { ...fileOptions, source: name });
     const where = file === '-' ? 'on stdin' : 'in that file';
     const remedy = `give a fresh token ${where}, or omit --token-file${TO_USE_THE_LOGIN}`;

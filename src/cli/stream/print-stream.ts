@@ -40,6 +40,7 @@ export async function printStream(
     const loss = `${left} lines were not written: stdout was not read`;
     return `${summary()}\n${left === 0 ? '' : `${messages.palette.yellow('warning:')} ${loss}\n`}`;
   };
+  if (stream.durationMs !== undefined) session.endAfter(stream.durationMs);
   try {
     for await (const batch of subscription) {
       printing = batch.count;

@@ -1,6 +1,7 @@
 import { escapeUnsafe, OpmasError } from '../../index.js';
 import type { GlobalOptions } from '../options/global-options.js';
 import { type Palette, paletteFor } from './palette.js';
+import { type OutputStream, standardOutputs } from './standard-streams.js';
 
 /** stdout (data) and stderr (everything else), each with its own colors. */
 export interface Terminal {
@@ -8,23 +9,12 @@ export interface Terminal {
   readonly messages: Messages;
 }
 
-/** The parts of `process.stdout` and `process.stderr` that we use. */
-export interface OutputStream extends NodeJS.WritableStream {
-  readonly isTTY?: boolean;
-  readonly columns: number;
-}
-
-export interface OutputStreams {
-  stdout: OutputStream;
-  stderr: OutputStream;
-}
-
 /** Opens both streams and chooses colors for each. */
 export async function openTerminal(
   options: Pick<GlobalOptions, 'color' | 'quiet' | 'debug'>,
   environment: NodeJS.ProcessEnv,
-  { stdout, stderr }: OutputStreams = process,
 ): Promise<Terminal> {
+  const { stdout, stderr } = standardOutputs();
   const out = new DataOutput(stdout, await paletteFor(stdout, options.color, environment));
   const messages = new Messages(stderr, await paletteFor(stderr, options.color, environment), {
     isPlain: Boolean(environment.CI) || environment.TERM === 'dumb',
@@ -33,6 +23,10 @@ export async function openTerminal(
   });
   return { out, messages };
 }
+
+const LF = 0x0a;
+/** The buffer of a pipe. */
+const PIECE_BYTES = 64 * 1024;
 
 /** Writes data to stdout. Await each {@link write} before the next one, so that a slow reader slows the writer. */
 export class DataOutput {
@@ -43,6 +37,7 @@ export class DataOutput {
   /** Error of stdout, other than a closed pipe. */
   failure: OpmasError | undefined;
   #closed = false;
+  #waitingSince: number | undefined;
   #pending: Promise<void> = Promise.resolve();
   readonly #stream: OutputStream;
 
@@ -64,21 +59,40 @@ export class DataOutput {
   }
 
   /**
-   * Writes, and resolves when the stream has accepted the data.
+   * Writes, and resolves when the stream has accepted the data. Writes piece by piece, so that {@link stalledMs}
+   * tells a slow reader from one that takes nothing.
    *
    * @throws {OpmasError} `LOCAL` when stdout fails: disk full, input/output error.
    */
   write(data: Buffer | string): Promise<void> {
-    if (this.#closed) return Promise.resolve();
-    const written = new Promise<void>((resolve, reject) => {
-      this.#stream.write(data, (error) => {
+    const written = this.#writePieces(data);
+    this.#pending = written.catch(() => undefined);
+    return written;
+  }
+
+  /** Milliseconds since the reader has last taken something; 0 while nothing waits. */
+  get stalledMs(): number {
+    return this.#waitingSince === undefined ? 0 : performance.now() - this.#waitingSince;
+  }
+
+  async #writePieces(data: Buffer | string): Promise<void> {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    for (let start = 0, end = 0; start < bytes.length && !this.#closed; start = end) {
+      end = endOfPiece(bytes, start);
+      this.#waitingSince = performance.now();
+      await this.#writePiece(bytes.subarray(start, end));
+    }
+    this.#waitingSince = undefined;
+  }
+
+  #writePiece(piece: Buffer): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#stream.write(piece, (error) => {
         if (error) this.#fail(error);
         if (this.failure !== undefined) reject(this.failure);
         else resolve();
       });
     });
-    this.#pending = written.catch(() => undefined);
-    return written;
   }
 
   /** Resolves when the stream has accepted the last write. */
@@ -95,6 +109,16 @@ export class DataOutput {
     }
     this.onClosed();
   }
+}
+
+/** Ends a piece after a line, because a message may come next on the same pipe. */
+function endOfPiece(bytes: Buffer, start: number): number {
+  const limit = start + PIECE_BYTES;
+  if (limit >= bytes.length) return bytes.length;
+  const last = bytes.lastIndexOf(LF, limit - 1);
+  if (last >= start) return last + 1;
+  const next = bytes.indexOf(LF, limit);
+  return next < 0 ? bytes.length : next + 1;
 }
 
 /** Writes messages to stderr, one line each. Repeated lines are folded. */
@@ -120,8 +144,6 @@ export class Messages {
     this.#isPlain = options.isPlain;
     this.#quiet = options.quiet;
     this.#debug = options.debug;
-    // A closed stderr must not stop the data.
-    stream.on('error', () => undefined);
   }
 
   /** True when a live line can be shown: a terminal of known size that can move its cursor, without `--quiet`. */

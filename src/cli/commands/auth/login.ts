@@ -6,6 +6,7 @@ import { type ChosenServer, chooseServer } from '../../connection/server.js';
 import { sourcesBeforeStore } from '../../connection/token-source.js';
 import { addTrustOptions, rejectedTokenOption, type TrustOptions } from '../../options/token-options.js';
 import { runCommand, type Session } from '../../session.js';
+import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';
 import { Prompt } from './prompt.js';
 
 /** Options of `auth login`. */
@@ -72,7 +73,7 @@ function checkOptions({ username, passwordStdin, withToken }: LoginOptions): voi
     throw new OpmasError('USAGE', '--password-stdin needs --username');
   }
   if (username === '') throw new OpmasError('USAGE', '--username is empty');
-  if (withToken || passwordStdin || process.stdin.isTTY) return;
+  if (withToken || passwordStdin || inputIsTerminal()) return;
   throw new OpmasError('USAGE', 'no terminal to ask for a password', {
     hint: 'Use --username NAME --password-stdin, or --with-token; a script may also set OPMAS_TOKEN_FILE.',
   });
@@ -120,7 +121,11 @@ async function checked(session: Session, server: ChosenServer, token: string): P
 }
 
 async function askFor(session: Session, server: ChosenServer, given: string | undefined) {
-  using prompt = new Prompt({ input: process.stdin, output: process.stderr, signal: session.stop });
+  using prompt = new Prompt({
+    input: process.stdin,
+    output: session.terminal.messages.stream,
+    signal: session.stop,
+  });
   const where = displayUrl(server.url);
   const username = given ?? (await prompt.ask(`User for ${where}: `));
   const password = username
@@ -134,7 +139,7 @@ async function askFor(session: Session, server: ChosenServer, given: string | un
 async function readStdin(): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+  for await (const chunk of standardInput() as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     length += chunk.length;
     if (length > MAX_INPUT_BYTES) break;
@@ -153,7 +158,7 @@ function passwordIn(input: Buffer): string {
 function keep(session: Session, server: ChosenServer, credentials: Credentials): Promise<string> {
   const { messages } = session.terminal;
   const store = openCredentialStore(session.environment, {
-    interactive: process.stdin.isTTY === true && messages.isTerminal,
+    interactive: inputIsTerminal() && messages.isTerminal,
     onNotice: (text) => messages.warn(escapeUnsafe(text)),
     signal: session.stop,
   });

@@ -13,6 +13,7 @@ import { type Command, InvalidArgumentError } from '../../commander.js';
 import { runCommand, type Session } from '../../session.js';
 import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
 import { htmlPage, PAGE_START } from './html-page.js';
+import { standardInput } from '../../terminal/standard-streams.js';
 import { textReport } from './text-report.js';
 
 /** Options of `inspect`. */
@@ -72,6 +73,7 @@ async function runInspect(
       signal: session.stop,
       onProblem: options.strict ? undefined : problems.onProblem,
       onRead: progress.advance,
+      ...(files.includes('-') && { stdin: standardInput() }),
     });
   } finally {
     progress.end();

@@ -13,7 +13,6 @@ import { formatSize, parseCount, parseDuration, parseSize } from '../../options/
 import { runCommand, type Session } from '../../session.js';
 import { ConnectionMessages, summaryText } from '../../stream/connection-messages.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
-import { asyncTerminalStreams } from '../../terminal/async-terminal.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { showLiveStatus } from './live-status.js';
 import { createTee, type Tee } from './tee.js';
@@ -58,8 +57,7 @@ export function configure(command: Command): void {
     .option('--tail', 'also print events on stdout, as tail does')
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: RecordCommandOptions) =>
-      // A stopped terminal must not delay the recording.
-      runCommand(command, (session) => record(session, endpoints, options), asyncTerminalStreams()),
+      runCommand(command, (session) => record(session, endpoints, options)),
     );
 }
 
@@ -104,7 +102,11 @@ async function record(
     const loss = `${left} lines were recorded but not printed: stdout was not read`;
     return left === 0 ? '' : `${messages.palette.yellow('warning:')} ${loss}\n`;
   };
+  // The file is the job, so nothing that happens to stdout ends the recording.
+  out.onClosed = () =>
+    messages.warn(`${out.failure?.message ?? 'stdout was closed'}: printing stops, recording goes on`);
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
+  if (stream.durationMs !== undefined) session.endAfter(stream.durationMs);
   try {
     await pump(subscription, writer, tee, () => failing.abort());
     hasSummary = true;

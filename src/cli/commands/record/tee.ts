@@ -50,7 +50,7 @@ export async function createTee(
   return {
     print(batch) {
       const { bytes, count } = withoutLifecycleLines(batch);
-      if (count === 0 || out.closed) return;
+      if (count === 0 || out.closed || out.failure !== undefined) return;
       if (pending > 0 && pending + bytes.length > limit) {
         skipped += count;
         return;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ReplayServer } from '../../../index.js';
 import type { Session } from '../../session.js';
+import { inputIsTerminal } from '../../terminal/standard-streams.js';
 
 /** Keys that control a replay. */
 export interface PlayerKeys {
@@ -25,8 +26,8 @@ export function listenToKeys(
   session: Session,
   { stdinIsTaken }: { stdinIsTaken: boolean },
 ): PlayerKeys | undefined {
+  if (stdinIsTaken || !inputIsTerminal() || !isForeground()) return undefined;
   const { stdin } = process;
-  if (stdinIsTaken || !stdin.isTTY || !isForeground()) return undefined;
   let end!: () => void;
   const ended = new Promise<void>((resolve) => {
     end = resolve;

@@ -18,8 +18,8 @@ import {
   type ServingCommandOptions,
 } from '../../serving/serving-options.js';
 import { runCommand, type Session } from '../../session.js';
-import { asyncTerminalStreams } from '../../terminal/async-terminal.js';
 import { showProgress } from '../../terminal/reading-messages.js';
+import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';
 import { listenToKeys } from './player-keys.js';
 
 /** Options of `replay`. */
@@ -75,8 +75,7 @@ export function configure(command: Command): void {
       // `--lifecycle` has its own clock, which only an explicit `--clock` can contradict.
       const isExplicit = command.getOptionValueSource('clock') === 'cli';
       const clock = isExplicit ? options.clock : undefined;
-      // A stopped terminal must not delay the clients.
-      return runCommand(command, (session) => replay(session, files, options, clock), asyncTerminalStreams());
+      return runCommand(command, (session) => replay(session, files, options, clock));
     });
 }
 
@@ -92,7 +91,7 @@ async function replay(
   const serving = resolveServing(session, options);
   const { messages } = session.terminal;
   for (const hint of filter.hints) messages.warn(hint);
-  if (sources.includes('-') && process.stdin.isTTY) {
+  if (sources.includes('-') && inputIsTerminal()) {
     messages.say('Reading the recording from the terminal; Ctrl-D ends it.');
   }
   // With `--lifecycle` the whole recording is indexed before it is served.
@@ -109,6 +108,7 @@ async function replay(
     precise: true,
     onProblem: ({ message }) => messages.warn(escapeUnsafe(message)),
     onNotice: (notice) => messages.say(messages.palette.yellow(noticeText(notice))),
+    ...(sources.includes('-') && { stdin: standardInput() }),
     ...(progress && { onIndexed: progress.advance }),
     signal: session.stop,
   })

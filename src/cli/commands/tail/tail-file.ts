@@ -6,6 +6,7 @@ import type { Session } from '../../session.js';
 import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
 import type { StreamCommandOptions } from '../../stream/stream-options.js';
 import { ProblemMessages } from '../../terminal/reading-messages.js';
+import { standardInput } from '../../terminal/standard-streams.js';
 
 /** Options of `tail --file`. */
 export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
@@ -43,6 +44,7 @@ export async function tailFile(
       return true;
     },
     onProblem: problems.onProblem,
+    ...(options.file === '-' && { stdin: standardInput() }),
     signal: AbortSignal.any([session.stop, enough.signal]),
   });
   try {

@@ -1,0 +1,131 @@
+import { constants, fstatSync, openSync, type Stats } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Socket, SocketConstructorOpts } from 'node:net';
+import type { Readable } from 'node:stream';
+import { isatty } from 'node:tty';
+import { BlockingWriteStream } from './blocking-write-stream.js';
+
+/** The parts of `process.stdout` and `process.stderr` that we use. */
+export interface OutputStream extends NodeJS.WritableStream {
+  readonly isTTY?: boolean;
+  readonly columns: number;
+}
+
+export interface OutputStreams {
+  stdout: OutputStream;
+  stderr: OutputStream;
+}
+
+/** Buffer limit for a stopped terminal; further output is discarded, because the live line is drawn often. */
+const MAX_TERMINAL_BACKLOG_BYTES = 1024 * 1024;
+
+let outputs: OutputStreams | undefined;
+let input: Readable | undefined;
+let restoreInput: () => void = () => undefined;
+
+/**
+ * Returns stdout and stderr. Everything that is printed goes through them, because `process.stdout` and
+ * `process.stderr` make a pipe or a socket non-blocking for every process that shares it: a `cat` after us then fails
+ * with EAGAIN. None of the streams blocks the event loop, except for files.
+ */
+export function standardOutputs(): OutputStreams {
+  outputs ??= openOutputs();
+  return outputs;
+}
+
+/** Returns stdin, without a change for the processes that share it. */
+export function standardInput(): Readable {
+  input ??= openInput();
+  return input;
+}
+
+/** True when stdin is a terminal; does not open it. */
+export function inputIsTerminal(): boolean {
+  return isatty(0);
+}
+
+/** Resolves when both outputs have accepted everything. */
+export async function outputsFlushed(): Promise<void> {
+  const streams = new Set(Object.values(standardOutputs()) as OutputStream[]);
+  await Promise.all([...streams].map((stream) => new Promise((resolve) => stream.write('', resolve))));
+}
+
+function openOutputs(): OutputStreams {
+  const stderr = openOutput(2);
+  // A terminal or pipe that both share gets one stream, so that their lines do not overlap.
+  const stdout = isSameTarget(fileStats(1), fileStats(2)) ? stderr : openOutput(1);
+  // A closed stderr must not stop the data.
+  stderr.on('error', () => undefined);
+  return { stdout, stderr };
+}
+
+function openOutput(descriptor: 1 | 2): OutputStream {
+  const original = () => (descriptor === 1 ? process.stdout : process.stderr);
+  if (process.platform === 'win32') return original();
+  if (isatty(descriptor)) {
+    // libuv opens the terminal once more, so `process.stdout` changes nothing for others.
+    return new BlockingWriteStream(descriptor, MAX_TERMINAL_BACKLOG_BYTES, original());
+  }
+  const stats = fileStats(descriptor);
+  if (!stats?.isFIFO() && !stats?.isSocket()) return original();
+  const own = stats.isFIFO() ? reopen(descriptor, constants.O_WRONLY) : undefined;
+  if (own === undefined) return new BlockingWriteStream(descriptor);
+  return Object.assign(openSocket({ fd: own, readable: false, writable: true }), { columns: 0 });
+}
+
+function openInput(): Readable {
+  const stats = fileStats(0);
+  const own = stats?.isFIFO() ? reopen(0, constants.O_RDONLY) : undefined;
+  if (own !== undefined) return openSocket({ fd: own, readable: true, writable: false });
+  return stats?.isSocket() ? sharedInput() : process.stdin;
+}
+
+/** Returns a stdin that cannot be opened once more; it blocks again for others when we end. */
+function sharedInput(): Readable {
+  const stdin = process.stdin as unknown as Socket & { _handle?: { setBlocking?(on: boolean): void } };
+  restoreInput = () => void stdin._handle?.setBlocking?.(true);
+  const destroy = stdin._destroy;
+  stdin._destroy = (error, callback) => {
+    releaseInput();
+    destroy.call(stdin, error, callback);
+  };
+  process.once('exit', releaseInput);
+  return stdin;
+}
+
+/** Makes a shared stdin block again, before the process ends. */
+export function releaseInput(): void {
+  restoreInput();
+}
+
+/** Opens a pipe once more: flags such as O_NONBLOCK are then ours alone. Only Linux can do so. */
+function reopen(descriptor: number, mode: number): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    return openSync(`/proc/self/fd/${descriptor}`, mode | constants.O_NONBLOCK);
+  } catch {
+    // It belongs to another user, or nobody reads it any more.
+    return undefined;
+  }
+}
+
+/** Loads `net` only when it is needed: a file or a terminal starts faster without. */
+function openSocket(options: SocketConstructorOpts): Socket {
+  const { Socket } = createRequire(import.meta.url)('node:net') as typeof import('node:net');
+  return new Socket(options);
+}
+
+function fileStats(descriptor: number): Stats | undefined {
+  try {
+    return fstatSync(descriptor);
+  } catch {
+    return undefined;
+  }
+}
+
+function isSameTarget(one: Stats | undefined, other: Stats | undefined): boolean {
+  if (one === undefined || other === undefined || one.isFile()) return false;
+  // A terminal has several nodes: /dev/tty, /dev/pts/3.
+  if (isatty(1) && isatty(2)) return one.rdev === other.rdev;
+  return one.dev === other.dev && one.ino === other.ino;
+}
