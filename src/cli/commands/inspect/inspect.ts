@@ -12,8 +12,8 @@ import { escapeUnsafeJson } from '../../../internal.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
 import { runCommand, type Session } from '../../session.js';
 import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
-import { htmlPage, PAGE_START } from './html-page.js';
 import { standardInput } from '../../terminal/standard-streams.js';
+import { htmlPage, PAGE_START } from './html-page.js';
 import { textReport } from './text-report.js';
 
 /** Options of `inspect`. */
