@@ -20,69 +20,73 @@ const shell = (script: string) => ['bash', '-c', script, 'bash'];
 const BYTES = 3_000_000;
 const sibling = `head -c ${BYTES} /dev/zero`;
 
-describe.concurrent.runIf(process.platform === 'linux')('outputs that other processes share', () => {
-  test.for([
-    ['stdout and stderr are sockets', []],
-    ['both are pipes', shell('exec "$@" > >(cat) 2> >(cat >&2)')],
-    ['both are one pipe', shell('exec "$@" > >(cat) 2>&1')],
-    ['stdin is a pipe', shell('exec "$@" < <(exec sleep 20 >/dev/null 2>&1)')],
-  ] as const)('keep their flags while it runs: %s', async ([, through], { serve, command, expect }) => {
-    const server = await serve();
-    for (const words of [
-      ['tail', 'devices'],
-      ['record', 'devices', '-o', 'x.ndjson', '--tail'],
-    ]) {
-      const running = command.start([...words, '-u', server.url], { through: [...through] });
-      (await server.request()).accept(text(event(1)));
-      await running.lines.next((line) => line.includes('device.'));
-      expect(nonBlocking(running.child.pid)).toEqual([]);
-      running.child.kill('SIGKILL');
-      await running.ended;
-    }
-  });
-
-  test.for(['TERM', 'INT', 'HUP', 'KILL'])(
-    'lose nothing of a process after SIG%s',
-    async (signal, { serve, command, expect }) => {
+describe.runIf(process.platform === 'linux')(
+  'outputs that other processes share',
+  { concurrent: true },
+  () => {
+    test.for([
+      ['stdout and stderr are sockets', []],
+      ['both are pipes', shell('exec "$@" > >(cat) 2> >(cat >&2)')],
+      ['both are one pipe', shell('exec "$@" > >(cat) 2>&1')],
+      ['stdin is a pipe', shell('exec "$@" < <(exec sleep 20 >/dev/null 2>&1)')],
+    ] as const)('keep their flags while it runs: %s', async ([, through], { serve, command, expect }) => {
       const server = await serve();
-      server.onRequest((client) => client.accept(text(event(1))));
-      const script = `{ timeout -s ${signal} 1 "$@"; ${sibling}; } 2>/dev/null | (sleep 1.5; wc -c)`;
-      const { stdout } = await command.tail(server, ['-q'], { through: shell(script) }).ended;
-      expect(Number(stdout)).toBeGreaterThanOrEqual(BYTES);
-    },
-  );
+      for (const words of [
+        ['tail', 'devices'],
+        ['record', 'devices', '-o', 'x.ndjson', '--tail'],
+      ]) {
+        const running = command.start([...words, '-u', server.url], { through: [...through] });
+        (await server.request()).accept(text(event(1)));
+        await running.lines.next((line) => line.includes('device.'));
+        expect(nonBlocking(running.child.pid)).toEqual([]);
+        running.child.kill('SIGKILL');
+        await running.ended;
+      }
+    });
 
-  test.for([
-    ['help', ['--help']],
-    ['a usage error', ['tail', '--nonsense']],
-    ['an error', ['inspect', 'missing.ndjson']],
-    ['a question without a terminal', ['auth', 'login']],
-    ['a recording from stdin', ['inspect', '-']],
-  ] as const)('lose nothing of a process after %s', async ([, words], { command, expect }) => {
-    const script = `{ "$@"; ${sibling}; ${sibling} >&2; } 2>&1 | (sleep 1; wc -c)`;
-    const { stdout, stderr } = await command.start(words, { through: shell(script) }).ended;
-    expect(stderr).toBe('');
-    expect(Number(stdout)).toBeGreaterThan(2 * BYTES);
-  });
+    test.for(['TERM', 'INT', 'HUP', 'KILL'])(
+      'lose nothing of a process after SIG%s',
+      async (signal, { serve, command, expect }) => {
+        const server = await serve();
+        server.onRequest((client) => client.accept(text(event(1))));
+        const script = `{ timeout -s ${signal} 1 "$@"; ${sibling}; } 2>/dev/null | (sleep 1.5; wc -c)`;
+        const { stdout } = await command.tail(server, ['-q'], { through: shell(script) }).ended;
+        expect(Number(stdout)).toBeGreaterThanOrEqual(BYTES);
+      },
+    );
 
-  test('keep lines whole when messages and events share a pipe', async ({ serve, command, expect }) => {
-    const server = await serve();
-    const tail = command.tail(server, ['-n', '20000'], { through: shell('"$@" 2>&1 | cat') });
-    const much = Buffer.concat(Array.from({ length: 1000 }, (_, i) => text(event(i))));
-    for (let round = 0; round < 20; round++) {
-      const client = await server.request();
-      client.accept(much);
-      if (round === 19) break;
-      await client.roundTrips(1);
-      client.close(1012);
-    }
-    const lines = (await tail.ended).stdout.trimEnd().split('\n');
-    const events = lines.filter((line) => /^\{.*\}$/.test(line));
-    expect(events).toHaveLength(20_000);
-    for (const line of lines)
-      if (!events.includes(line)) expect(line).toMatch(/^(devices {2}|.*20000 events)/);
-  });
-});
+    test.for([
+      ['help', ['--help']],
+      ['a usage error', ['tail', '--nonsense']],
+      ['an error', ['inspect', 'missing.ndjson']],
+      ['a question without a terminal', ['auth', 'login']],
+      ['a recording from stdin', ['inspect', '-']],
+    ] as const)('lose nothing of a process after %s', async ([, words], { command, expect }) => {
+      const script = `{ "$@"; ${sibling}; ${sibling} >&2; } 2>&1 | (sleep 1; wc -c)`;
+      const { stdout, stderr } = await command.start(words, { through: shell(script) }).ended;
+      expect(stderr).toBe('');
+      expect(Number(stdout)).toBeGreaterThan(2 * BYTES);
+    });
+
+    test('keep lines whole when messages and events share a pipe', async ({ serve, command, expect }) => {
+      const server = await serve();
+      const tail = command.tail(server, ['-n', '20000'], { through: shell('"$@" 2>&1 | cat') });
+      const much = Buffer.concat(Array.from({ length: 1000 }, (_, i) => text(event(i))));
+      for (let round = 0; round < 20; round++) {
+        const client = await server.request();
+        client.accept(much);
+        if (round === 19) break;
+        await client.roundTrips(1);
+        client.close(1012);
+      }
+      const lines = (await tail.ended).stdout.trimEnd().split('\n');
+      const events = lines.filter((line) => /^\{.*\}$/.test(line));
+      expect(events).toHaveLength(20_000);
+      for (const line of lines)
+        if (!events.includes(line)) expect(line).toMatch(/^(devices {2}|.*20000 events)/);
+    });
+  },
+);
 
 describe.concurrent('record --tail, whose job is the file', () => {
   test.for([
@@ -108,32 +112,36 @@ describe.concurrent('record --tail, whose job is the file', () => {
 
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 
-describe.concurrent.runIf(canUnshare)('process 1 of a container (needs the right to unshare)', () => {
-  test.for([
-    ['ends with 143 in half a second', '', 500],
-    ['ends with 143 in 2 s when stdout is not read', '| sleep 8 2>/dev/null', 3000],
-  ] as const)('%s', async ([, target, limitMs], { serve, command, expect }) => {
-    const server = await serve();
-    const script = `{ unshare --pid --fork --mount-proc "$@" & echo "pid $!" >&2; wait $!; echo "code $?" >&2; } ${target}`;
-    const { messages } = command.tail(server, [], { through: shell(script) });
-    const pid = (await messages.next((line) => line.startsWith('pid '))).slice(4);
-    const client = await server.request();
-    client.accept();
-    const much = Buffer.concat(Array.from({ length: 1000 }, (_, i) => text(event(i))));
-    for (let i = 0; i < 20; i++) client.write(much);
-    await client.roundTrips(1);
-    const startedAt = performance.now();
-    process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM');
-    let summaries = 0;
-    for (let line = ''; !line.startsWith('code'); ) {
-      line = await messages.next();
-      if (/events \(devices/.test(line)) summaries++;
-      if (line.startsWith('code')) expect(line).toBe('code 143');
-    }
-    expect(performance.now() - startedAt).toBeLessThan(limitMs);
-    expect(summaries).toBe(1);
-  });
-});
+describe.runIf(canUnshare)(
+  'process 1 of a container (needs the right to unshare)',
+  { concurrent: true },
+  () => {
+    test.for([
+      ['ends with 143 in half a second', '', 500],
+      ['ends with 143 in 2 s when stdout is not read', '| sleep 8 2>/dev/null', 3000],
+    ] as const)('%s', async ([, target, limitMs], { serve, command, expect }) => {
+      const server = await serve();
+      const script = `{ unshare --pid --fork --mount-proc "$@" & echo "pid $!" >&2; wait $!; echo "code $?" >&2; } ${target}`;
+      const { messages } = command.tail(server, [], { through: shell(script) });
+      const pid = (await messages.next((line) => line.startsWith('pid '))).slice(4);
+      const client = await server.request();
+      client.accept();
+      const much = Buffer.concat(Array.from({ length: 1000 }, (_, i) => text(event(i))));
+      for (let i = 0; i < 20; i++) client.write(much);
+      await client.roundTrips(1);
+      const startedAt = performance.now();
+      process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM');
+      let summaries = 0;
+      for (let line = ''; !line.startsWith('code'); ) {
+        line = await messages.next();
+        if (/events \(devices/.test(line)) summaries++;
+        if (line.startsWith('code')) expect(line).toBe('code 143');
+      }
+      expect(performance.now() - startedAt).toBeLessThan(limitMs);
+      expect(summaries).toBe(1);
+    });
+  },
+);
 
 describe.concurrent('a stdout that is not read', () => {
   test.for([
