@@ -2,6 +2,7 @@
 export { isLoopback } from './core/address.js';
 export { refusalCause } from './core/failure/refusal.js';
 export { keepsLine } from './core/filter/filter.js';
+export { FrameReader } from './core/json/frame.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { isEndpointName } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';

@@ -50,3 +50,16 @@ export function canBeSent(code: number): boolean {
 function isPrivate(code: number): boolean {
   return code >= 3000 && code <= 4999;
 }
+
+/** A close frame has 125 bytes at most (RFC 6455, section 5.5), and the code takes two. */
+const LONGEST_REASON_BYTES = 123;
+
+/** Cuts a close reason between characters to the length that a close frame can carry. */
+export function fitCloseReason(reason: string): string {
+  // Every character takes a byte at least, so the loop runs a few hundred times at most, however long the text.
+  const characters = [...reason.slice(0, LONGEST_REASON_BYTES)];
+  if (reason.length > LONGEST_REASON_BYTES && /^[\ud800-\udbff]$/.test(characters.at(-1) ?? ''))
+    characters.pop();
+  while (Buffer.byteLength(characters.join('')) > LONGEST_REASON_BYTES) characters.pop();
+  return characters.join('');
+}

@@ -1,5 +1,6 @@
 import { escapeUnsafe } from '../../index.js';
 import type { Color } from './colors.js';
+import { isInexact, NumbersAsWritten } from './numbers-as-written.js';
 import { widthOf } from './text-width.js';
 import type { VisualLine } from './visual-line.js';
 import { BoundedCache } from './words.js';
@@ -23,6 +24,8 @@ const RANKS: ReadonlyMap<string, number> = new Map([
 /** A member's name, prepared for printing. */
 interface Name {
   name: string;
+  /** The name in the innermost object; a member of a list has that of the list. */
+  key: string;
   rank: number;
   /** `cpu=`, safe to print. */
   text: string;
@@ -37,8 +40,6 @@ interface FieldOrder {
   shown: readonly Name[];
 }
 
-const ALL = Number.POSITIVE_INFINITY;
-
 /** Limits to how much of a payload is shown. */
 interface Limits {
   depth: number;
@@ -47,13 +48,22 @@ interface Limits {
   items: number;
 }
 const CUT: Limits = { depth: 3, nameLength: 64, textLength: 100, items: 8 };
-/** For `--full`: no limit but the depth, which no real payload reaches. */
-const FULL: Limits = { depth: 16, nameLength: ALL, textLength: ALL, items: ALL };
+/** For `--full`: limits that no real payload reaches. */
+const FULL: Limits = { depth: 16, nameLength: 1024 * 1024, textLength: 16 * 1024 * 1024, items: 100_000 };
+/** A line with more fields is cut, even with `--full`. */
+const MAX_FIELDS = 100_000;
+/** Length of the names around a nested member that are repeated in front of it. */
+const MAX_PATH = 256;
+/** The order of more names is not remembered, because a server may send ever new ones. */
+const MAX_KEPT_NAMES = 64;
 
 /** Writes the members of a payload as `name=value`, nested ones as `radio.channel=36`, until the line is full. */
 export class FieldWriter {
-  /** The text that the members were parsed from: numbers that are too large for a double are copied from it. */
-  source = '';
+  /** The text that the members were parsed from, and the large numbers in it once one is needed. */
+  #source = '';
+  #numbers: NumbersAsWritten | undefined;
+  /** Number of fields that the line may still take. */
+  #fieldsLeft = 0;
   readonly #line: VisualLine;
   readonly #limits: Limits;
   readonly #full: boolean;
@@ -67,6 +77,13 @@ export class FieldWriter {
     this.#limits = full ? FULL : CUT;
     this.#full = full;
     this.#nameColor = nameColor;
+  }
+
+  /** Begins the fields of another line. @param source The text that the members were parsed from. */
+  start(source: string): void {
+    this.#source = source;
+    this.#numbers = undefined;
+    this.#fieldsLeft = MAX_FIELDS;
   }
 
   /**
@@ -87,8 +104,15 @@ export class FieldWriter {
   }
 
   /** Writes one member with a value of any kind. */
-  write(name: string, value: unknown, depth = 0): void {
-    this.#writeNamed(this.#names.get(name) ?? this.#newName(name), value, depth);
+  write(name: string, value: unknown): void {
+    this.#writeNamed(this.#names.get(name) ?? this.#newName(name), value, 0);
+  }
+
+  /** Writes a value that is nested. Its name begins with the names around it, of which each line takes so much only. */
+  #writeInner(outer: Name, inner: string, key: string, value: unknown, depth: number): void {
+    const path = outer.name.length > MAX_PATH ? `${headOf(outer.name, MAX_PATH)}…` : outer.name;
+    const name = `${path}${inner}`;
+    this.#writeNamed(this.#names.get(name) ?? this.#newName(name, key), value, depth);
   }
 
   #writeNamed(name: Name, value: unknown, depth: number): void {
@@ -110,7 +134,7 @@ export class FieldWriter {
     }
     for (const inner of names) {
       if (this.#line.isFull) return;
-      this.write(`${name.name}.${inner}`, members[inner], depth + 1);
+      this.#writeInner(name, `.${inner}`, inner, members[inner], depth + 1);
     }
   }
 
@@ -119,30 +143,31 @@ export class FieldWriter {
       .slice(0, this.#limits.items)
       .every((item) => typeof item !== 'object' || item === null);
     if (isFlat || depth >= this.#limits.depth) {
-      this.#writeField(name, isFlat ? this.#listText(name.name, items) : '[…]');
+      this.#writeField(name, isFlat ? this.#listText(name.key, items) : '[…]');
       return;
     }
     for (let i = 0; i < items.length && !this.#line.isFull; i++) {
-      this.write(`${name.name}[${i}]`, items[i], depth + 1);
+      this.#writeInner(name, `[${i}]`, name.key, items[i], depth + 1);
     }
   }
 
-  #listText(name: string, items: readonly unknown[]): string {
-    const shown = items.slice(0, this.#limits.items).map((item) => this.#scalarText(name, item));
+  #listText(key: string, items: readonly unknown[]): string {
+    const shown = items.slice(0, this.#limits.items).map((item) => this.#scalarText(key, item));
     if (items.length > shown.length) shown.push(`… ${items.length - shown.length} more`);
     return `[${shown.join(', ')}]`;
   }
 
   #writeScalar(name: Name, value: unknown): void {
     const isWord = typeof value === 'string' && value.length <= CUT.textLength && plainWord.test(value);
-    const text = isWord ? value : this.#scalarText(name.name, value);
+    const text = isWord ? value : this.#scalarText(name.key, value);
     this.#writeField(name, text, isWord || typeof value !== 'string' ? text.length : this.#widthOf(text));
   }
 
-  #scalarText(name: string, value: unknown): string {
+  #scalarText(key: string, value: unknown): string {
     if (typeof value === 'string') return this.#stringText(value);
-    if (typeof value === 'number' && !Number.isSafeInteger(value) && Math.abs(value) >= 2 ** 53) {
-      return numberAsWritten(this.source, name, value);
+    if (typeof value === 'number' && isInexact(value)) {
+      this.#numbers ??= new NumbersAsWritten(this.#source);
+      return this.#numbers.find(key, value);
     }
     return typeof value === 'object' && value !== null ? '{…}' : String(value);
   }
@@ -157,6 +182,10 @@ export class FieldWriter {
 
   #writeField(name: Name, value: string, width = this.#widthOf(value)): void {
     const line = this.#line;
+    if (this.#fieldsLeft-- <= 0) {
+      line.cut();
+      return;
+    }
     if (line.addWhole(name.painted + value, 1 + name.width + width)) return;
     line.add(' ', 1);
     line.add(name.text, name.width, this.#nameColor);
@@ -168,13 +197,14 @@ export class FieldWriter {
     return this.#full ? text.length : widthOf(text);
   }
 
-  #newName(name: string): Name {
+  #newName(name: string, key = name): Name {
     const { nameLength } = this.#limits;
     const shown = name.length > nameLength ? `${headOf(name, nameLength)}…` : name;
     const text = `${escapeUnsafe(shown)}=`;
     const { open, close } = this.#nameColor;
     return this.#names.set(name, {
       name,
+      key,
       rank: RANKS.get(name) ?? AMONG_OTHERS,
       text,
       width: widthOf(text),
@@ -185,7 +215,8 @@ export class FieldWriter {
   #orderOf(type: string, names: readonly string[]): readonly Name[] {
     const last = this.#orders.get(type);
     if (last !== undefined && isSame(last.received, names)) return last.shown;
-    return this.#orders.set(type, { received: names, shown: this.#sorted(names) }).shown;
+    const order = { received: names, shown: this.#sorted(names.slice(0, MAX_FIELDS)) };
+    return names.length > MAX_KEPT_NAMES ? order.shown : this.#orders.set(type, order).shown;
   }
 
   /** Sorts by insertion, which is fast here: most names share a rank and stay where they are. */
@@ -217,22 +248,4 @@ const needsQuotes = /[\s"=,]/;
 function headOf(text: string, length: number): string {
   const last = text.charCodeAt(length - 1);
   return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
-}
-
-/** Finds a number in the text that it was parsed from, because a double has lost its last digits. */
-function numberAsWritten(text: string, path: string, value: number): string {
-  const name =
-    path
-      .replace(/\[\d+\]$/, '')
-      .split('.')
-      .pop() ?? '';
-  const from = Math.max(0, text.indexOf(`${JSON.stringify(name)}:`));
-  const digits = /-?\d[\d.eE+-]*/g;
-  digits.lastIndex = from;
-  for (let tries = 0; tries < 100; tries++) {
-    const match = digits.exec(text);
-    if (match === null) break;
-    if (Number(match[0]) === value) return match[0].length > 40 ? `${match[0].slice(0, 40)}…` : match[0];
-  }
-  return String(value);
 }

@@ -1,5 +1,5 @@
 import { closeMeaning, escapeUnsafe, type InvalidLine, type LifecycleLine, parseLine } from '../../index.js';
-import { LineView } from '../../internal.js';
+import { FrameReader, LineView } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { type ClockTime, createClockTime } from './clock-time.js';
@@ -26,6 +26,12 @@ const TIMESTAMP_OFFSET = 16;
 const TIMESTAMP_LENGTH = 27;
 /** On a narrower terminal the fields follow the subject without columns. */
 const WIDTH_FOR_COLUMNS = 120;
+/** Lines with `--full` are cut here, because a text in memory has a limit of its own. */
+const WIDEST_LINE = 64 * 1024 * 1024;
+/** Bytes of a frame that is no event, with `--full`. */
+const LONGEST_INVALID = 16 * 1024 * 1024;
+/** Longer lines are looked through before they are parsed. */
+const LONG_LINE = 1024 * 1024;
 
 /** Turns lines of a recording into lines that people read. */
 export class Renderer {
@@ -34,15 +40,16 @@ export class Renderer {
   readonly #time: ClockTime;
   readonly #colors: Colors;
   readonly #full: boolean;
-  /** In columns; `Infinity` for lines that are never cut. */
+  /** In columns. */
   readonly #width: number;
   readonly #hasColumns: boolean;
   readonly #words: Words;
   readonly #view = new LineView({ skipJsonCheck: true });
+  readonly #frame = new FrameReader();
 
   constructor({ width, full, utc, palette }: RenderOptions) {
     this.#full = full;
-    this.#width = full ? Number.POSITIVE_INFINITY : Math.max(1, Math.floor(width) || 1);
+    this.#width = full ? WIDEST_LINE : Math.max(1, Math.floor(width) || 1);
     this.#hasColumns = this.#width >= WIDTH_FOR_COLUMNS;
     this.#colors = colorsOf(palette);
     this.#words = new Words(full, this.#colors);
@@ -64,7 +71,8 @@ export class Renderer {
     switch (parsed?.kind) {
       case 'event': {
         const text = parsed.frame.toString();
-        return this.#renderEvent(parsed.receivedAt, parsed.endpoint, parseObject(text) ?? {}, text);
+        const event = this.#parseObject(parsed.frame, text) ?? {};
+        return this.#renderEvent(parsed.receivedAt, parsed.endpoint, event, text);
       }
       case 'invalid':
         return this.#renderInvalid(parsed);
@@ -86,10 +94,20 @@ export class Renderer {
     const view = this.#view;
     if (view.read(line, 0, line.length) !== 'event' || view.members === 0) return undefined;
     const text = line.toString();
-    const event = parseObject(text);
+    const event = this.#parseObject(line, text);
     if (event === undefined) return undefined;
     const receivedAt = text.slice(TIMESTAMP_OFFSET, TIMESTAMP_OFFSET + TIMESTAMP_LENGTH);
     return this.#renderEvent(receivedAt, view.endpoint, event, text);
+  }
+
+  /** @param text The same as the bytes, decoded. */
+  #parseObject(bytes: Buffer, text: string): Record<string, unknown> | undefined {
+    if (bytes.length > LONG_LINE) return this.#frame.read(bytes) === 'object' ? this.#frame.value : undefined;
+    try {
+      return JSON.parse(text) as Record<string, unknown>;
+    } catch {
+      return undefined;
+    }
   }
 
   /** @param event May have the members that we put there; they are not shown. @param source The text it was parsed from. */
@@ -105,7 +123,7 @@ export class Renderer {
     const typeWord = this.#words.type(type);
     const color = this.#colors[severityOf(typeWord.meaning, data)];
     this.#start(receivedAt, endpoint, typeWord, color, this.#words.subject(subject));
-    this.#fields.source = source;
+    this.#fields.start(source);
     if (typeof data === 'object' && data !== null && !Array.isArray(data)) {
       const lastToken = subject.slice(subject.lastIndexOf('.') + 1);
       this.#fields.writeMembers(data as Record<string, unknown>, type, lastToken);
@@ -125,7 +143,7 @@ export class Renderer {
     if (!binary) this.#addText(this.#words.safe(reason));
     this.#addText(formatSize(frame.length));
     // A column holds at most four bytes of ordinary text.
-    const shown = this.#full ? frame : frame.subarray(0, this.#width * 4);
+    const shown = frame.subarray(0, this.#full ? LONGEST_INVALID : this.#width * 4);
     this.#addText(binary ? shown.toString('hex') : escapeUnsafe(shown.toString()));
     return this.#line.end();
   }
@@ -134,6 +152,7 @@ export class Renderer {
     const { state, ...members } = connection as unknown as Record<string, unknown> & { state: string };
     const color = this.#colors[LIFECYCLE_SEVERITIES[state] ?? 'neutral'];
     this.#start(receivedAt, endpoint, this.#words.type(state), color);
+    this.#fields.start('');
     for (const [name, value] of Object.entries(members)) {
       if (name === 'retry_in_ms' && typeof value === 'number') {
         this.#fields.write('retry_in', formatDuration(value));
@@ -190,14 +209,6 @@ const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['type', 'subject', 'data',
 /** Tells whether `type` or `subject` is no text, so that the head of the line does not show it. */
 function isOddMember(name: string, value: unknown): boolean {
   return (name === 'type' || name === 'subject') && typeof value !== 'string';
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(text) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
 }
 
 const LIFECYCLE_SEVERITIES: Readonly<Record<string, Severity>> = {

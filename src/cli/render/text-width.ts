@@ -12,12 +12,15 @@ export function widthOf(text: string): number {
 /** Splits text into characters as people see them: a letter with its marks, an emoji of several parts. */
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
+const WIDEST_TERMINAL = 10_000;
+
 /** Returns the longest beginning of a text that fits into so many columns, and never cuts a character in two. */
 export function fitting(text: string, columns: number): string {
   if (columns <= 0) return '';
   // Some characters take no column, so this can cut too much. It bounds the work on a text of megabytes.
   const head = text.length > columns * 8 ? text.slice(0, columns * 8) : text;
-  if (narrow.test(head)) return head.slice(0, columns);
+  // Nobody sees the end of a line that is wider than any terminal.
+  if (columns > WIDEST_TERMINAL || narrow.test(head)) return head.slice(0, columns);
   let width = 0;
   let end = 0;
   for (const { segment } of characters.segment(head)) {

@@ -63,6 +63,13 @@ export class VisualLine {
     return true;
   }
 
+  /** Ends the line here, with `…`, though more would fit. */
+  cut(): void {
+    if (this.#hasLast) this.#cutLast();
+    else if (!this.#isFull) this.#text += ' …';
+    this.#isFull = true;
+  }
+
   /** Returns the line, with its LF. */
   end(): string {
     if (this.#hasLast && !this.#isFull) {

@@ -1,8 +1,14 @@
 import { JsonFindings, type JsonVerdict, scanJson } from './json-scanner.js';
 import { textOf } from './json-tokens.js';
+import { parseSparsely } from './sparse-object.js';
 
 /** The kind of a frame's text. Only an `object` can be an event. */
 export type FrameVerdict = JsonVerdict;
+
+/** Longer and deeper values are not built as a whole. */
+const MAX_PARSED_LENGTH = 32 * 1024 * 1024;
+const MAX_PARSED_DEPTH = 10_000;
+const EVENT_MEMBERS: ReadonlySet<string> = new Set(['type', 'subject', 'data']);
 
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -81,11 +87,17 @@ export class FrameReader {
     return subjectStart < 0 ? undefined : internedText(this.#bytes, subjectStart, subjectEnd);
   }
 
-  /** The object, parsed when it is first asked for. */
+  /**
+   * The object, parsed when it is first asked for. Of one that would take gigabytes, large parts are left out
+   * ({@link parseSparsely}).
+   */
   get value(): Record<string, unknown> {
     if (this.#value === undefined) {
       const text = this.#prefix + this.#bytes.toString('utf8', this.#start, this.#end);
-      this.#value = JSON.parse(text) as Record<string, unknown>;
+      const isBoundless = text.length > MAX_PARSED_LENGTH || this.#findings.depth > MAX_PARSED_DEPTH;
+      this.#value = isBoundless
+        ? parseSparsely(text, EVENT_MEMBERS)
+        : (JSON.parse(text) as Record<string, unknown>);
     }
     return this.#value;
   }

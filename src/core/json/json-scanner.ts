@@ -42,6 +42,8 @@ export class JsonFindings implements TokenFlags {
   /** The same for `subject`. */
   subjectStart = -1;
   subjectEnd = -1;
+  /** The deepest level; an object without nested values has one. */
+  depth = 0;
   /** For the scan itself. */
   hasEscapes = false;
 }
@@ -71,6 +73,7 @@ export function scanJson(
   findings.hasNonAscii = false;
   findings.typeStart = -1;
   findings.subjectStart = -1;
+  findings.depth = 1;
   levels[0] = 0;
   let depth = 0;
   let inObject = false;
@@ -123,6 +126,7 @@ export function scanJson(
       levels[depth++] = inObject ? 1 : 0;
       inObject = byte === OPENING_BRACE;
       if (depth === 1) isObject = inObject;
+      else if (depth > findings.depth) findings.depth = depth;
       at = endOfSpace(bytes, at + 1, end, findings);
       if (at === end) return 'not JSON';
       if (bytes[at] !== closing(inObject)) continue;

@@ -14,6 +14,7 @@ const CLOSING_BRACE = 0x7d;
 const OPENING_BRACE = Buffer.from('{');
 /** Labels of more endpoints are read anew for each line. */
 const MAX_LABELS = 8;
+const MAX_KEPT_LABEL = 256;
 const LINE_HEAD = new BytePattern(Buffer.from(RECEIVED_AT));
 const LABEL_HEAD = new BytePattern(Buffer.from(ENDPOINT));
 
@@ -139,7 +140,7 @@ export class LineView {
     if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA || labelEnd + 1 >= end) return false;
     this.endpoint = bytes.toString('utf8', label, labelEnd);
     this.members = labelEnd + 2;
-    if (this.#labels.length < MAX_LABELS) {
+    if (this.#labels.length < MAX_LABELS && labelEnd - label <= MAX_KEPT_LABEL) {
       const pattern = new BytePattern(bytes.subarray(at, this.members));
       this.#labels.push({ pattern, endpoint: this.endpoint });
     }

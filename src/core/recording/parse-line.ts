@@ -1,3 +1,6 @@
+import { JsonFindings, scanJson } from '../json/json-scanner.js';
+import { removeMembers } from '../json/members.js';
+import { parseSparsely } from '../json/sparse-object.js';
 import type { OpmasEvent } from '../protocol.js';
 import { readConnectionEvent } from './connection-event.js';
 import type { EventLine, InvalidLine, Line, LineBatch } from './format.js';
@@ -5,9 +8,22 @@ import type { EventLine, InvalidLine, Line, LineBatch } from './format.js';
 const LF = 0x0a;
 const OPENING_BRACE = Buffer.from('{');
 
-/** The members that we put in front of an event, and the comma before the event's own members. */
+/** Names of the members of our lines. */
+const OUR_MEMBERS: ReadonlySet<string> = new Set([
+  'received_at',
+  'endpoint',
+  'connection',
+  'invalid',
+  'event',
+]);
+const findings = new JsonFindings();
+
+/**
+ * The members that we put in front of an event, and the comma before the event's own members. A longer label is read
+ * by its name: a regular expression of any length takes memory for each character.
+ */
 const EVENT_HEAD =
-  /^([ \t\r\n]*)\{"received_at":"([^"\\]{27})","endpoint":("(?:[^"\\]|\\.)*")(?:,|(?=[ \t\r\n]*\}))/;
+  /^([ \t\r\n]*)\{"received_at":"([^"\\]{27})","endpoint":("(?:[^"\\]|\\.){0,4096}")(?:,|(?=[ \t\r\n]*\}))/;
 
 /**
  * Parses one line of any origin: ours, one that `jq` has rewritten, or an event of foreign NDJSON. A `LineView` reads
@@ -17,18 +33,15 @@ const EVENT_HEAD =
  * @returns `undefined` when the line is not a JSON object.
  */
 export function parseLine(bytes: Buffer, start = 0, end = bytes.length): Line | undefined {
+  if (scanJson(bytes, start, end, false, findings) !== 'object') return undefined;
   const text = bytes.toString('utf8', start, end);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isObject(value) || Array.isArray(value)) return undefined;
+  const value = parseSparsely(text, OUR_MEMBERS);
   // Members of the event's own with the same names come later and do not count.
   const head = EVENT_HEAD.exec(text);
   if (head === null) return lineOfMembers(value, text);
-  const [whole, before = '', receivedAt, label = ''] = head;
+  const [whole, before = '', , label = ''] = head;
+  // A copy, because a part of the text would keep the whole text alive.
+  const receivedAt = Buffer.from(head[2] ?? '').toString();
   const members = bytes.subarray(start + Buffer.byteLength(whole), end);
   const frame = Buffer.concat([bytes.subarray(start, start + before.length), OPENING_BRACE, members]);
   return { kind: 'event', receivedAt, endpoint: JSON.parse(label) as string, frame };
@@ -79,65 +92,4 @@ function contentOf(invalid: Record<string, unknown>): Pick<InvalidLine, 'reason'
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
-}
-
-/** A member of a JSON object, and its place in the text. */
-interface MemberSpan {
-  name: string;
-  start: number;
-  end: number;
-}
-
-/**
- * Removes the first member of each name from the text of a JSON object. Everything else stays as it is: the spelling of
- * numbers, the order of members, later members of the same name.
- *
- * @param text A JSON object that `JSON.parse` accepts. @param names Members of the object itself, not of nested ones.
- */
-export function removeMembers(text: string, names: readonly string[]): string {
-  const wanted = new Set(names);
-  const open = text.indexOf('{');
-  const kept: string[] = [];
-  for (const member of membersOf(text, open + 1)) {
-    if (wanted.delete(member.name)) continue;
-    kept.push(text.slice(member.start, member.end));
-  }
-  return `${text.slice(0, open)}{${kept.join(',')}}${text.slice(text.lastIndexOf('}') + 1)}`;
-}
-
-function* membersOf(text: string, from: number): Generator<MemberSpan> {
-  let at = from;
-  while (at < text.length) {
-    const quote = text.indexOf('"', at);
-    if (quote < 0) return;
-    const nameEnd = endOfString(text, quote);
-    const end = endOfValue(text, text.indexOf(':', nameEnd) + 1);
-    yield { name: JSON.parse(text.slice(quote, nameEnd)) as string, start: quote, end };
-    if (text[end] !== ',') return;
-    at = end + 1;
-  }
-}
-
-/** Returns the offset after the closing quote of the string that begins at `quote`. */
-function endOfString(text: string, quote: number): number {
-  let at = quote + 1;
-  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at + 1;
-}
-
-/** Returns the offset of the comma or brace after the value that begins at `from`. */
-function endOfValue(text: string, from: number): number {
-  let depth = 0;
-  let at = from;
-  for (;;) {
-    const char = text[at];
-    if (char === '"') {
-      at = endOfString(text, at);
-      continue;
-    }
-    if (char === '{' || char === '[') depth++;
-    else if (depth === 0 && (char === ',' || char === '}')) return at;
-    else if (char === '}' || char === ']') depth--;
-    at++;
-  }
 }

@@ -5,7 +5,7 @@ import {
   type RecordedConnection,
   type RecordedGap,
 } from './connection-history.js';
-import { type NamedCount, Tally } from './tally.js';
+import { type NamedCount, shortName, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
 
 /** Statistics of a recording. Times are microseconds since 1970; counts by name begin with the most frequent. */
@@ -85,12 +85,13 @@ export class RecordingStatistics {
     if (kind === 'event') this.#addEvent(line);
     else if (kind === 'invalid') this.#invalid++;
     else if (line.connection !== undefined) {
-      this.#history.add(line.endpoint ?? '', receivedAt, line.connection);
+      this.#history.add(shortName(line.endpoint ?? ''), receivedAt, line.connection);
     }
   }
 
-  #addEvent({ frame, endpoint = '(unknown)', receivedAt }: LineView): void {
+  #addEvent({ frame, endpoint: label = '(unknown)', receivedAt }: LineView): void {
     this.#events++;
+    const endpoint = shortName(label);
     const type = this.#types.add(frame.type ?? '(none)');
     this.#endpoints.add(endpoint);
     const { subject } = frame;

@@ -12,6 +12,13 @@ interface Entry<Extra> extends NamedCount {
 /** Longer names are cut: memory must not grow with what a server sends. */
 const MAX_NAME = 200;
 
+/** Cuts a long name. The result is a copy: a part of a text keeps the whole text alive. */
+export function shortName(name: string): string {
+  if (name.length <= MAX_NAME) return name;
+  const head = name.slice(0, MAX_NAME - 1).replace(/[\ud800-\udbff]$/, '');
+  return Buffer.from(`${head}…`, 'utf16le').toString('utf16le');
+}
+
 /**
  * Counts by name in bounded memory. While there are few different names all counts are exact. When there are too many,
  * the rarest are dropped; later counts of a dropped name begin at 0 again.
@@ -42,7 +49,7 @@ export class Tally<Extra = never> {
   #entryOf(name: string): Entry<Extra> {
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
-    if (name.length > MAX_NAME) return this.#entryOf(`${name.slice(0, MAX_NAME - 1)}…`);
+    if (name.length > MAX_NAME) return this.#entryOf(shortName(name));
     if (this.#entries.size >= 2 * this.#capacity) this.#prune();
     const entry = { name, count: 0, extra: undefined };
     this.#entries.set(name, entry);

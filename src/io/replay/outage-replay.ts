@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { fitCloseReason } from '../../core/close-code.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { CATCH_UP_MS } from '../../core/replay/downtime.js';
 import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
@@ -83,7 +84,7 @@ export class OutageReplay implements Task {
     if (connection.state === 'open') {
       channel.keepForLateClients({ untilMs: nowMs + CATCH_UP_AFTER_OPENING_MS, firstOnly: false });
     } else if (connection.state === 'closed') {
-      channel.end(connection.code, connection.reason, nowMs + MISSED_MS);
+      channel.end(connection.code, fitCloseReason(connection.reason), nowMs + MISSED_MS);
     }
   }
 

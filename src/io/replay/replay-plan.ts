@@ -116,6 +116,8 @@ const DEFAULT_ENDPOINT = 'system';
 
 /** More endpoints than this are damage, not endpoints; their events are left out. */
 const MOST_ENDPOINTS = 4096;
+/** No request has a longer path. */
+const LONGEST_LABEL = 2048;
 
 /** Numbers the endpoints of a recording, so that lines need not carry texts. */
 export class EndpointTable {
@@ -135,7 +137,7 @@ export class EndpointTable {
   #find(label: string): number {
     const known = this.#indices.get(label);
     if (known !== undefined) return known;
-    if (this.#labels.length === MOST_ENDPOINTS) return MOST_ENDPOINTS;
+    if (this.#labels.length === MOST_ENDPOINTS || label.length > LONGEST_LABEL) return MOST_ENDPOINTS;
     this.#indices.set(label, this.#labels.length);
     return this.#labels.push(label) - 1;
   }

@@ -1,13 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { CloseCode } from '../../core/close-code.js';
+import { CloseCode, fitCloseReason } from '../../core/close-code.js';
 import type { ClientLimits } from './serving-options.js';
 import type { ServedClient } from './stream-source.js';
 
 /** A client with fewer waiting bytes is ready for more. Three blocks of 256 KiB keep a fast client busy. */
 const READY_BELOW_BYTES = 768 * 1024;
-
-const LONGEST_REASON_BYTES = 123;
 
 /**
  * One client on its socket. Events bypass `ws` and go to the socket as blocks that all clients share; `ws` writes its
@@ -98,7 +96,7 @@ export class SocketClient implements ServedClient {
     if (code === CloseCode.ABNORMAL) this.destroy();
     if (!this.open) return;
     if (code === CloseCode.WITHOUT_CODE) this.#webSocket.close();
-    else this.#webSocket.close(code, fitReason(reason));
+    else this.#webSocket.close(code, fitCloseReason(reason));
     this.#watchClose();
     this.#wake();
   }
@@ -180,11 +178,4 @@ export class SocketClient implements ServedClient {
       before = pending;
     }, this.#limits.closePatienceMs);
   }
-}
-
-/** Cuts a close reason between characters to the length that a close frame can carry. */
-function fitReason(reason: string): string {
-  let fitting = reason;
-  while (Buffer.byteLength(fitting) > LONGEST_REASON_BYTES) fitting = [...fitting].slice(0, -1).join('');
-  return fitting;
 }

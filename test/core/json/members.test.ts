@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { removeMembers } from '../../../src/core/recording/parse-line.js';
+import { removeMembers } from '../../../src/core/json/members.js';
 
 describe('removeMembers', () => {
   it.each([
