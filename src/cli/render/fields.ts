@@ -1,7 +1,7 @@
 import { escapeUnsafe } from '../../index.js';
 import type { Color } from './colors.js';
 import { isInexact, NumbersAsWritten } from './numbers-as-written.js';
-import { widthOf } from './text-width.js';
+import { headOf, widthOf } from './text-width.js';
 import type { VisualLine } from './visual-line.js';
 import { BoundedCache } from './words.js';
 
@@ -243,9 +243,3 @@ function isSame(left: readonly string[], right: readonly string[]): boolean {
 
 const plainWord = /^[!#-+\-./0-9:;@A-Z[\]^_`a-z{|}~]+$/;
 const needsQuotes = /[\s"=,]/;
-
-/** Returns the beginning of a text, and never cuts a surrogate pair in two. */
-function headOf(text: string, length: number): string {
-  const last = text.charCodeAt(length - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
-}

@@ -30,3 +30,9 @@ export function fitting(text: string, columns: number): string {
   }
   return head.slice(0, end);
 }
+
+/** Returns the beginning of a text, and never cuts a surrogate pair in two. */
+export function headOf(text: string, length: number): string {
+  const last = text.charCodeAt(length - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length - 1 : length);
+}
