@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -89,6 +90,32 @@ describe('a token that ends while events flow', () => {
     // The first refusal is told before the file is read again.
     child.stderr.once('data', () => writeFileSync(file, fresh));
     expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  it('comes from a token command that leaves nothing behind when the command ends', async () => {
+    using sandbox = new Sandbox();
+    const words = ['context', 'add', 'x', '-u', server.url, '--token-command', `sh -c 'sleep 78; true'`];
+    const isSleeping = () => spawnSync('pgrep', ['-f', 'sleep 78$']).status === 0;
+    await sandbox.run(words);
+    const tail = sandbox.start(['tail', 'devices']);
+    while (!isSleeping()) await new Promise((resolve) => setTimeout(resolve, 20));
+    tail.child.kill();
+    expect(await tail.ended).toMatchObject({ signal: 'SIGTERM' });
+    expect(isSleeping()).toBe(false);
+    const startedAt = performance.now();
+    await sandbox.run(['tail', 'devices', '--duration', '1s']);
+    expect(performance.now() - startedAt).toBeLessThan(2800);
+    expect(isSleeping()).toBe(false);
+  });
+
+  it('comes from a token command within the time that the context or an option allows', async () => {
+    using sandbox = new Sandbox();
+    const words = ['context', 'add', 'x', '-u', server.url, '--token-command', 'sleep 60'];
+    await sandbox.run([...words, '--token-command-timeout', '300ms']);
+    const stored = await sandbox.run(['tail', 'devices']);
+    expect(stored).toMatchObject({ code: 3, stderr: expect.stringContaining('did not end in 0.3 s') });
+    const given = await sandbox.run(['tail', 'devices', '--token-command-timeout', '200ms']);
+    expect(given).toMatchObject({ code: 3, stderr: expect.stringContaining('did not end in 0.2 s') });
   });
 
   it('comes anew from the token command after a refusal', async () => {

@@ -10,11 +10,13 @@ import {
   contextNamed,
   readConfig,
 } from '../connection/config.js';
+import { parseCommandTimeout } from '../options/token-options.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `context add`. */
 interface AddOptions {
   tokenCommand?: string;
+  tokenCommandTimeout?: string;
   ca?: string;
   plaintext?: boolean;
   force?: boolean;
@@ -39,6 +41,7 @@ export function configure(command: Command): void {
   const add = command.command('add').argument('<name>').description('name a server');
   add
     .option('--token-command <cmd>', 'program that prints a token; run without a shell for every attempt')
+    .option('--token-command-timeout <t>', 'end that program after this time (default: 10s)')
     .option('--ca <file>', 'trust the CA in this PEM file')
     .option('--plaintext', 'allow ws:// to another machine')
     .option('--force', 'replace a context of the same name')
@@ -94,8 +97,9 @@ async function addContext(session: Session, name: string, options: AddOptions): 
     });
   }
   const url = parseBaseUrl(session.globals.url);
-  const { tokenCommand, ca, plaintext } = options;
+  const { tokenCommand, tokenCommandTimeout, ca, plaintext } = options;
   if (tokenCommand !== undefined) splitCommand(tokenCommand);
+  if (tokenCommandTimeout !== undefined) parseCommandTimeout(tokenCommandTimeout);
   const config = await changeConfig(session.environment, (before, contexts) => {
     if (contexts.has(name) && !options.force) {
       throw new OpmasError('USAGE', `context ${name} already exists`, {
@@ -103,7 +107,7 @@ async function addContext(session: Session, name: string, options: AddOptions): 
       });
     }
     const path = ca === undefined ? undefined : resolve(ca);
-    contexts.set(name, { url: displayUrl(url), tokenCommand, ca: path, plaintext });
+    contexts.set(name, { url: displayUrl(url), tokenCommand, tokenCommandTimeout, ca: path, plaintext });
     // The first context becomes the current one.
     return before.contexts.size === 0 ? { current: name } : {};
   });
@@ -179,6 +183,7 @@ async function showContext(session: Session, given: string | undefined, { json }
     ['name', name === config.current ? `${name} (current)` : name],
     ['url', context.url],
     ['token command', context.tokenCommand],
+    ['its limit', context.tokenCommandTimeout],
     ['ca', context.ca],
     ['plaintext', context.plaintext ? 'allowed' : undefined],
     ['configuration', config.path],
@@ -194,6 +199,7 @@ function describe(name: string, context: Context, current: string | undefined) {
     name,
     url: context.url,
     token_command: context.tokenCommand ?? null,
+    token_command_timeout: context.tokenCommandTimeout ?? null,
     ca: context.ca ?? null,
     plaintext: context.plaintext === true,
     current: name === current,

@@ -1,5 +1,6 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
 import { editDistance, splitCommand } from '../../internal.js';
+import { parseCommandTimeout } from '../options/token-options.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 
@@ -8,6 +9,8 @@ export interface Context {
   url: string;
   /** Command line that prints a token. */
   tokenCommand?: string | undefined;
+  /** Limit for that command, as a duration: `30s`. */
+  tokenCommandTimeout?: string | undefined;
   /** Path of a CA to trust, as PEM. */
   ca?: string | undefined;
   /** Allows `ws://` to another machine. */
@@ -31,7 +34,7 @@ type JsonObject = Record<string, unknown>;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const TOP_MEMBERS = ['contexts', 'current', 'previous'];
-const CONTEXT_MEMBERS = ['url', 'token_command', 'ca', 'plaintext'];
+const CONTEXT_MEMBERS = ['url', 'token_command', 'token_command_timeout', 'ca', 'plaintext'];
 
 /**
  * Reads the configuration.
@@ -127,10 +130,14 @@ function parseRoot(text: string, path: string): JsonObject {
 function readContext(value: unknown, name: string, path: string): Context {
   const where = `"contexts.${name}"`;
   if (!isObject(value)) throw invalid(path, `${where} is not an object`);
-  const { url, token_command: tokenCommand, ca, plaintext } = value;
+  const { url, token_command: tokenCommand, token_command_timeout: timeout, ca, plaintext } = value;
   if (typeof url !== 'string') throw invalid(path, `${where} has no "url"`);
   check(path, where, () => parseBaseUrl(url));
-  for (const [member, text] of Object.entries({ token_command: tokenCommand, ca })) {
+  for (const [member, text] of Object.entries({
+    token_command: tokenCommand,
+    token_command_timeout: timeout,
+    ca,
+  })) {
     if (text !== undefined && typeof text !== 'string')
       throw invalid(path, `${where}: "${member}" is not a string`);
   }
@@ -138,11 +145,26 @@ function readContext(value: unknown, name: string, path: string): Context {
     throw invalid(path, `${where}: "plaintext" is not true or false`);
   }
   if (typeof tokenCommand === 'string') check(path, where, () => splitCommand(tokenCommand));
-  return { url, tokenCommand: tokenCommand as string | undefined, ca: ca as string | undefined, plaintext };
+  if (typeof timeout === 'string') check(path, where, () => parseCommandTimeout(timeout));
+  return {
+    url,
+    tokenCommand: tokenCommand as string | undefined,
+    tokenCommandTimeout: timeout as string | undefined,
+    ca: ca as string | undefined,
+    plaintext,
+  };
 }
 
-function writeContext({ url, tokenCommand, ca, plaintext }: Context, stored: unknown): JsonObject {
-  return { ...(isObject(stored) ? stored : {}), url, token_command: tokenCommand, ca, plaintext };
+function writeContext(context: Context, stored: unknown): JsonObject {
+  const { url, tokenCommand, tokenCommandTimeout, ca, plaintext } = context;
+  return {
+    ...(isObject(stored) ? stored : {}),
+    url,
+    token_command: tokenCommand,
+    token_command_timeout: tokenCommandTimeout,
+    ca,
+    plaintext,
+  };
 }
 
 function optionalName(root: JsonObject, member: string, path: string): string | undefined {

@@ -10,7 +10,7 @@ import {
 } from '../../index.js';
 import { splitCommand } from '../../internal.js';
 import { parseDuration } from '../options/quantity.js';
-import type { TokenOptions } from '../options/token-options.js';
+import { parseCommandTimeout, type TokenOptions } from '../options/token-options.js';
 import { standardInput } from '../terminal/standard-streams.js';
 import { openCredentialStore } from './credential-store.js';
 import type { ChosenServer } from './server.js';
@@ -111,7 +111,10 @@ function sources(
     const onStderr = messages.passOn;
     const shownBy = `opmas-ws context show ${context.name}`;
     const remedy = `check that the command prints a fresh token (\`${shownBy}\`)`;
-    found.push({ name, remedy, open: () => tokenFromCommand(words, { source: name, onStderr, shownBy }) });
+    const timeout = options.tokenCommandTimeout ?? context.tokenCommandTimeout;
+    const timeoutMs = timeout === undefined ? {} : { timeoutMs: parseCommandTimeout(timeout) };
+    const open = () => tokenFromCommand(words, { source: name, onStderr, shownBy, ...timeoutMs });
+    found.push({ name, remedy, open });
   }
   return found;
 }

@@ -1,5 +1,6 @@
 import { OpmasError } from '../../index.js';
 import { type Command, Option } from '../commander.js';
+import { parseDuration } from './quantity.js';
 
 /** Options about the security of the connection. */
 export interface TrustOptions {
@@ -11,6 +12,8 @@ export interface TrustOptions {
 /** Options about the token and the security of the connection. */
 export interface TokenOptions extends TrustOptions {
   tokenFile?: string;
+  /** Limit for the token command of the context. */
+  tokenCommandTimeout?: string;
   /** False with `--no-token`. */
   token?: boolean;
   /** On commands that have it, this also limits the wait for a token. */
@@ -25,12 +28,16 @@ export function addTrustOptions(command: Command): Command {
     .option('--insecure', "do not verify the server's certificate");
 }
 
-/** Adds `--token-file` and `--no-token` to a command. */
+/** Adds `--token-file`, `--token-command-timeout` and `--no-token` to a command. */
 export function addTokenOptions(command: Command): Command {
   return command
     .option(
       '--token-file <path>',
       'read the token from this file for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)',
+    )
+    .option(
+      '--token-command-timeout <t>',
+      "end the context's token command after this time (default: as in the context, else 10s)",
     )
     .option('--no-token', 'connect without a token')
     .addOption(rejectedTokenOption());
@@ -45,4 +52,15 @@ function rejectTokenValue(): never {
   throw new OpmasError('USAGE', '--token is not supported: other users could read it in the process list', {
     hint: 'Use `opmas-ws auth login`, --token-file PATH (- is stdin), OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
   });
+}
+
+/**
+ * Reads the limit of a token command.
+ *
+ * @returns Milliseconds. @throws {OpmasError} `USAGE` when it is not a duration, or zero.
+ */
+export function parseCommandTimeout(text: string): number {
+  const milliseconds = parseDuration(text, '--token-command-timeout');
+  if (milliseconds >= 1) return milliseconds;
+  throw new OpmasError('USAGE', '--token-command-timeout must not be zero');
 }

@@ -128,7 +128,7 @@ export class EndpointLoop {
   async #connect(onOpen: () => void): Promise<Failure> {
     const { options, stopping } = this.#context;
     try {
-      this.#token = await unlessStopped(options.token.token(), stopping);
+      this.#token = await unlessStopped(options.token.token(stopping), stopping);
       this.hadToken = true;
     } catch (error) {
       // The user has to mend a token that can't be had at the start; later it is a failure that may pass.

@@ -108,7 +108,7 @@ class RunningSubscription implements Subscription {
     signal?.addEventListener('abort', stop, { once: true });
     if (durationMs !== undefined) void clock.sleep(durationMs, stopping).then(stop);
     void token.keepFresh?.(stopping);
-    const context = { options: this.#options, stopping, renew: renewOnce(token) };
+    const context = { options: this.#options, stopping, renew: renewOnce(token, stopping) };
     for (const endpoint of new Set(endpoints)) {
       const writer = new LineWriter(endpoint, this.#options, this.#queue, control);
       this.#endpoints.push({ loop: new EndpointLoop(endpoint, writer, context), writer });
@@ -134,12 +134,15 @@ class RunningSubscription implements Subscription {
 }
 
 /** Makes a renewal that endpoints share which are refused with the same token, at once or one after another. */
-function renewOnce(provider: TokenProvider): (rejected: string | undefined) => Promise<boolean> {
+function renewOnce(
+  provider: TokenProvider,
+  stopping: AbortSignal,
+): (rejected: string | undefined) => Promise<boolean> {
   let running: Promise<boolean> | undefined;
   /** The token that the last renewal has replaced. */
   let replaced: string | undefined;
   const renew = async (rejected: string | undefined) => {
-    const isNew = (await provider.renew?.(rejected)) ?? false;
+    const isNew = (await provider.renew?.(rejected, stopping)) ?? false;
     if (isNew) replaced = rejected;
     return isNew;
   };

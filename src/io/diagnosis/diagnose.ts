@@ -99,7 +99,7 @@ class Diagnosis {
   async #checkToken(): Promise<Finding> {
     const { token } = this.#options;
     try {
-      this.#token = await token.token();
+      this.#token = await token.token(this.#options.signal);
     } catch (error) {
       if (!(error instanceof OpmasError)) throw error;
       const failure = error.code === 'AUTH' ? 'no token' : 'token unusable';

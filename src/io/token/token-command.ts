@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import type { Environment } from '../http/proxy-choice.js';
@@ -6,7 +6,7 @@ import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
 
 /** The options of {@link tokenFromCommand}. */
 export interface TokenCommandOptions {
-  /** The time after which the command is killed. Default 10 s. */
+  /** The time after which the command, with all of its processes, is killed. Default 10 s. */
   timeoutMs?: number;
   /** Gets each line that the command writes on its stderr, without anything that looks like a token. */
   onStderr?: (line: string) => void;
@@ -19,6 +19,8 @@ export interface TokenCommandOptions {
 }
 
 const LIMIT_MS = 10_000;
+/** Time to read what a command has printed before it exited. */
+const LEFT_OVER_MS = 100;
 /** The most of its stderr that is passed on. */
 const MAX_STDERR_BYTES = 16 * 1024;
 
@@ -32,23 +34,23 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
   let fresh: string | undefined;
   let given: string | undefined;
   let running: Promise<string> | undefined;
-  const run = () => {
+  const runOnce = (stopping: AbortSignal | undefined) => {
     // Attempts that begin together share one run.
-    running ??= runTokenCommand(words, given, options).finally(() => {
+    running ??= runTokenCommand(words, given, options, stopping).finally(() => {
       running = undefined;
     });
     return running;
   };
   return {
     source: options.source,
-    async token() {
-      const token = fresh ?? (await run());
+    async token(stopping) {
+      const token = fresh ?? (await runOnce(stopping));
       fresh = undefined;
       given = token;
       return token;
     },
-    async renew(refused = given) {
-      const token = await run();
+    async renew(refused = given, stopping = undefined) {
+      const token = await runOnce(stopping);
       fresh = token;
       return token !== refused;
     },
@@ -64,59 +66,103 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
 async function runTokenCommand(
   words: readonly string[],
   known: string | undefined,
-  { timeoutMs = LIMIT_MS, onStderr, source, shownBy, environment = process.env }: TokenCommandOptions,
+  options: TokenCommandOptions,
+  stopping: AbortSignal | undefined,
 ): Promise<string> {
-  const [program = '', ...rest] = words;
+  const { source, shownBy } = options;
   const shown = shownBy === undefined ? '' : `; \`${shownBy}\` shows it`;
+  const onStderr = (line: string) => options.onStderr?.(withoutTokens(line, known));
+  const { output, problem, cause, timedOut } = await run(words, { ...options, onStderr }, stopping);
+  if (cause !== undefined) {
+    const hint = `Correct the command${shown}. No shell runs it, so give a path.`;
+    throw new OpmasError('USAGE', `${source} cannot be started: ${problem}`, { hint, cause });
+  }
+  const hint = timedOut
+    ? `Run the command by hand to see why${shown}, or give it more time: --token-command-timeout 60s`
+    : `Run the command by hand to see why${shown}. It has no terminal: it cannot ask for a password.`;
+  if (problem !== undefined) throw new OpmasError('AUTH', `${source} ${problem}`, { hint });
+  try {
+    return cleanToken(output, `the output of ${source}`);
+  } catch (error) {
+    throw new OpmasError('AUTH', (error as Error).message, { hint, cause: error });
+  }
+}
+
+/** The end of a command. */
+interface CommandEnd {
+  output: Buffer;
+  /** The reason why there is no token, as the end of a sentence. */
+  problem?: string;
+  /** The command could not be started. */
+  cause?: Error;
+  timedOut?: boolean;
+}
+
+/**
+ * Runs the command in a process group of its own, which is ended as a whole: a shell does not pass a signal on to its
+ * children. The command has ended when its process exits, even if a child still holds its output.
+ */
+function run(
+  [program = '', ...rest]: readonly string[],
+  { timeoutMs = LIMIT_MS, onStderr, environment = process.env }: TokenCommandOptions,
+  stopping: AbortSignal | undefined,
+): Promise<CommandEnd> {
   const child = spawn(program, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: process.platform !== 'win32',
     windowsHide: true,
     env: environment,
   });
-  const output: Buffer[] = [];
+  const chunks: Buffer[] = [];
   let length = 0;
-  const kill = () => {
-    child.kill('SIGKILL');
-    // A grandchild may hold the pipes open.
-    child.stdout.destroy();
-    child.stderr.destroy();
-  };
-  child.stdout.on('data', (chunk: Buffer) => {
-    length += chunk.length;
-    output.push(chunk);
-    // A token is never that long, and the output may have no end.
-    if (length > MAX_TOKEN_BYTES) kill();
+  return new Promise((resolve) => {
+    let isOver = false;
+    const end = (how: Omit<CommandEnd, 'output'>, signal: NodeJS.Signals = 'SIGKILL') => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(limit);
+      stopping?.removeEventListener('abort', onStop);
+      endGroup(child, signal);
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ output: Buffer.concat(chunks), ...how });
+    };
+    const limit = setTimeout(
+      () => end({ problem: `did not end in ${timeoutMs / 1000} s and was killed`, timedOut: true }),
+      timeoutMs,
+    );
+    const onStop = () => end({ problem: 'was killed, because its caller stopped' });
+    stopping?.addEventListener('abort', onStop, { once: true });
+    if (stopping?.aborted) onStop();
+    child.stdout.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      // A token is never that long, and the output may have no end.
+      if (length > MAX_TOKEN_BYTES)
+        end({ problem: 'prints too much to be a token (over 64 KiB) and was killed' });
+    });
+    passOn(child.stderr, (line) => onStderr?.(line));
+    child.once('error', (cause) => end({ problem: reasonOf(cause, program), cause }));
+    child.once('exit', (code, signal) => {
+      const how =
+        code === 0
+          ? {}
+          : { problem: signal === null ? `failed with exit code ${code}` : `was ended by ${signal}` };
+      child.once('close', () => end(how, 'SIGTERM'));
+      // What it has printed is in the pipe; a child that it left behind may hold the pipe open.
+      setTimeout(() => end(how, 'SIGTERM'), LEFT_OVER_MS).unref();
+    });
   });
-  if (onStderr) passOn(child.stderr, (line) => onStderr(withoutTokens(line, known)));
-  else child.stderr.resume();
+}
 
-  const how = await new Promise<string>((resolve, reject) => {
-    const limit = setTimeout(() => {
-      kill();
-      resolve(`did not end in ${timeoutMs / 1000} s and was killed`);
-    }, timeoutMs);
-    child.once('error', (cause) => {
-      clearTimeout(limit);
-      const hint = `Correct the command${shown}. No shell runs it, so give a path.`;
-      reject(
-        new OpmasError('USAGE', `${source} cannot be started: ${reasonOf(cause, program)}`, { hint, cause }),
-      );
-    });
-    child.once('close', (code, signal) => {
-      clearTimeout(limit);
-      if (length > MAX_TOKEN_BYTES) resolve('prints too much to be a token (over 64 KiB) and was killed');
-      else
-        resolve(
-          code === 0 ? '' : signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`,
-        );
-    });
-  });
-  const hint = `Run the command by hand to see why${shown}.`;
-  if (how !== '') throw new OpmasError('AUTH', `${source} ${how}`, { hint });
+/** Ends all processes of the command that are left. */
+function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
   try {
-    return cleanToken(Buffer.concat(output), `the output of ${source}`);
-  } catch (error) {
-    throw new OpmasError('AUTH', (error as Error).message, { hint, cause: error });
+    if (process.platform === 'win32') child.kill(signal);
+    else process.kill(-child.pid, signal);
+  } catch {
+    // None is left.
   }
 }
 

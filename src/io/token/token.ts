@@ -6,17 +6,19 @@ export interface TokenProvider {
   /**
    * The token for the next attempt; `undefined` = connect without one, on purpose.
    *
+   * @param stopping Aborts when the token is no longer wanted: a command that gets one is ended.
    * @throws {OpmasError} `AUTH` when there is none; `USAGE` when the place that the user named has none.
    */
-  token(): Promise<string | undefined>;
+  token(stopping?: AbortSignal): Promise<string | undefined>;
   /**
    * Gets a new token; called once after a refusal. True: {@link token} may now give a better one; false: it cannot.
    *
    * @param refused The token that was rejected; by default the one given last. When several connections share a
    * provider, this keeps them from renewing twice.
+   * @param stopping As for {@link token}.
    * @throws {OpmasError} `NETWORK` when the renewal got no answer and may be tried again later.
    */
-  renew?(refused?: string): Promise<boolean>;
+  renew?(refused?: string, stopping?: AbortSignal): Promise<boolean>;
   /** The reason why the last renewal gave nothing, for people. */
   readonly problem?: string | undefined;
   /** Renews the token before it ends, until the signal aborts. Open connections are not touched. Never throws. */

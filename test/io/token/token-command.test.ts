@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { tokenFromCommand } from '../../../src/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-command-'));
@@ -17,6 +17,16 @@ function counter(name: string): { words: string[]; runs: () => number } {
   writeFileSync(path, '');
   const script = `fs.appendFileSync(${JSON.stringify(path)}, 'x'); console.log('token-' + fs.statSync(${JSON.stringify(path)}).size)`;
   return { words: node(script), runs: () => readFileSync(path).length };
+}
+
+/** A killed process that nobody has waited for counts as ended. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 describe('tokenFromCommand', () => {
@@ -74,12 +84,35 @@ describe('tokenFromCommand', () => {
     expect(String(error)).not.toContain(secret);
   });
 
-  it('kills a command that does not end, and does not wait for what it left behind', async () => {
-    const words = ['sh', '-c', 'sleep 60 & echo token; wait'];
+  it('takes the token of a command that ends and leaves a child with its output, and ends the child', async () => {
+    const pidFile = join(folder, 'left-behind');
+    const words = ['sh', '-c', `sleep 60 & echo $! > ${pidFile}; echo token`];
+    const startedAt = performance.now();
+    expect(await tokenFromCommand(words, { source }).token()).toBe('token');
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile)))).toBe(false));
+  });
+
+  it('ends the command with its children when its caller stops', async () => {
+    const pidFile = join(folder, 'stopped');
+    const stop = new AbortController();
+    const words = ['sh', '-c', `sleep 60 & echo $! > ${pidFile}; wait`];
+    const token = tokenFromCommand(words, { source }).token(stop.signal);
+    await vi.waitFor(() => expect(Number(readFileSync(pidFile))).toBeGreaterThan(0));
+    stop.abort();
+    await expect(token).rejects.toMatchObject({ code: 'AUTH' });
+    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile)))).toBe(false));
+  });
+
+  it('kills a command that does not end, and what it left behind', async () => {
+    const pidFile = join(folder, 'too-long');
+    const words = ['sh', '-c', `sleep 60 & echo $! > ${pidFile}; echo token; wait`];
     await expect(tokenFromCommand(words, { source, timeoutMs: 300 }).token()).rejects.toMatchObject({
       code: 'AUTH',
       message: expect.stringMatching(/did not end/),
+      hint: expect.stringMatching(/--token-command-timeout/),
     });
+    await vi.waitFor(() => expect(isAlive(Number(readFileSync(pidFile)))).toBe(false));
   });
 
   it('passes its stderr on line by line, without what looks like a token', async () => {

@@ -72,7 +72,7 @@ async function deleteLogin(session: Session, options: TrustOptions): Promise<voi
 /** Prints the token that a connection would use. */
 async function printToken(session: Session, options: TokenOptions): Promise<void> {
   const { token } = await resolveConnection(session, { ...options, plaintext: true });
-  const text = await token.token();
+  const text = await token.token(session.stop);
   if (text === undefined) throw new OpmasError('USAGE', 'with --no-token there is no token to print');
   await session.terminal.out.write(`${text}\n`);
 }

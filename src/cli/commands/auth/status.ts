@@ -44,7 +44,7 @@ export function configureStatus(command: Command): void {
 async function showStatus(session: Session, options: StatusOptions): Promise<void> {
   const connection = await resolveConnection(session, { ...options, plaintext: true });
   for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
-  const state = await stateOf(connection, session.environment);
+  const state = await stateOf(connection, session);
   const now = Date.now();
   const expired = state.expiresAtMs !== undefined && state.expiresAtMs <= now;
   const { out } = session.terminal;
@@ -53,9 +53,9 @@ async function showStatus(session: Session, options: StatusOptions): Promise<voi
   if (!state.present || expired) session.exitCode = exitCodeOf('AUTH');
 }
 
-async function stateOf({ token, url }: Connection, environment: NodeJS.ProcessEnv): Promise<TokenState> {
-  if (token instanceof StoredToken) return storedState(url, environment);
-  const text = await token.token();
+async function stateOf({ token, url }: Connection, session: Session): Promise<TokenState> {
+  if (token instanceof StoredToken) return storedState(url, session.environment);
+  const text = await token.token(session.stop);
   const { subject, expiresAtMs } = readClaims(text ?? '');
   return {
     present: text !== undefined,
