@@ -32,7 +32,12 @@ export function reportError(error: unknown, { debug }: { debug: boolean }): numb
     return EXIT_CODES[error.code];
   }
   const text = escapeUnsafe(redactUrls(error instanceof Error ? error.message : String(error)));
-  if (OUT_OF_FILES.has((error as NodeJS.ErrnoException | undefined)?.code)) {
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  if (syscall === 'uv_cwd') {
+    standardOutputs().stderr.write('opmas-ws: the current folder has been deleted: change to another one\n');
+    return EXIT_CODES.LOCAL;
+  }
+  if (OUT_OF_FILES.has(code)) {
     standardOutputs().stderr.write(`opmas-ws: too many open files on this machine: ${text}\n`);
     return EXIT_CODES.LOCAL;
   }

@@ -19,7 +19,8 @@ export interface Context {
 
 /** The configuration file, read and checked. */
 export interface Config {
-  path: string;
+  /** `undefined` without a home folder. */
+  path: string | undefined;
   /** True if the file exists. */
   exists: boolean;
   contexts: ReadonlyMap<string, Context>;
@@ -29,6 +30,16 @@ export interface Config {
   /** Warnings about unknown members. */
   warnings: string[];
 }
+
+/** The configuration of a user without one. */
+export const noConfig: Config = {
+  path: undefined,
+  exists: false,
+  contexts: new Map(),
+  current: undefined,
+  previous: undefined,
+  warnings: [],
+};
 
 type JsonObject = Record<string, unknown>;
 
@@ -43,6 +54,7 @@ const CONTEXT_MEMBERS = ['url', 'token_command', 'token_command_timeout', 'ca', 
  */
 export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config> {
   const path = configPath(environment);
+  if (path === undefined) return noConfig;
   const text = await readPrivateFile(path);
   const root = text === undefined || text.trim() === '' ? {} : parseRoot(text, path);
   const warnings = unknownMembers(root, TOP_MEMBERS, path);
@@ -78,7 +90,7 @@ export async function changeConfig(
     const contexts = new Map(config.contexts);
     const { current, previous } = { ...config, ...change(config, contexts) };
     const text = await readPrivateFile(path);
-    const root: JsonObject = text === undefined || text.trim() === '' ? {} : parseRoot(text, path);
+    const root: JsonObject = !path || text === undefined || text.trim() === '' ? {} : parseRoot(text, path);
     const stored = isObject(root.contexts) ? root.contexts : {};
     const next: JsonObject = {
       ...root,

@@ -20,8 +20,8 @@ const UNLOCK_NOTICE_MS = 1500;
 export interface LocalStoreOptions {
   /** `undefined` skips the keychain (`OPMAS_KEYCHAIN=off`). */
   keychain: Keychain | undefined;
-  /** Folder of the credential files. */
-  folder: string;
+  /** Folder of the credential files; `undefined` without a home folder. */
+  folder: string | undefined;
   /** True when a user at the terminal can unlock the keychain. */
   interactive?: boolean;
   /** Receives notices for the user: waiting for an unlock, or a file is used because there is no keychain. */
@@ -35,11 +35,12 @@ export function openCredentialStore(
   environment: NodeJS.ProcessEnv,
   options: Omit<LocalStoreOptions, 'keychain' | 'folder'> = {},
 ): LocalCredentialStore {
+  const data = dataFolder(environment);
   const off = /^(off|0|false|no)$/i.test(environment.OPMAS_KEYCHAIN ?? '');
   return new LocalCredentialStore({
     ...options,
     keychain: off ? undefined : new Keychain(),
-    folder: join(dataFolder(environment), 'credentials'),
+    folder: data && join(data, 'credentials'),
   });
 }
 
@@ -64,7 +65,7 @@ export class LocalCredentialStore implements CredentialStore {
   async get(account: string): Promise<StoredCredentials | undefined> {
     const path = this.#pathOf(account);
     const fromFile = parse(await readPrivateFile(path));
-    if (fromFile !== undefined) return { credentials: fromFile, place: path };
+    if (path !== undefined && fromFile !== undefined) return { credentials: fromFile, place: path };
     const fromKeychain = parse(await this.#tryKeychain((keychain) => keychain.get(account)));
     return fromKeychain && { credentials: fromKeychain, place: KEYCHAIN_NAME };
   }
@@ -79,13 +80,13 @@ export class LocalCredentialStore implements CredentialStore {
     }
     const isNew = (await readPrivateFile(path)) === undefined;
     if (this.#options.signal?.aborted) throw new OpmasError('LOCAL', 'stopped before the token was stored');
-    await writePrivateFile(path, text);
+    const written = await writePrivateFile(path, text);
     if (isNew && this.keychainProblem !== undefined) {
       this.#options.onNotice?.(
         `the system keychain does not work (${this.keychainProblem}); the token is stored in a file that only you can read`,
       );
     }
-    return path;
+    return written;
   }
 
   async delete(account: string): Promise<boolean> {
@@ -130,11 +131,13 @@ export class LocalCredentialStore implements CredentialStore {
     }
   }
 
-  #pathOf(account: string): string {
+  #pathOf(account: string): string | undefined {
+    const { folder } = this.#options;
+    if (folder === undefined) return undefined;
     const name = encodeURIComponent(account);
     // File names are limited to 255 bytes.
     const short = name.length <= 200 ? name : createHash('sha256').update(account).digest('hex');
-    return join(this.#options.folder, `${short}.json`);
+    return join(folder, `${short}.json`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../index.js';
@@ -14,26 +14,46 @@ const LOCK_POLL_MS = 25;
 
 /**
  * Returns the path of the configuration: `$XDG_CONFIG_HOME/opmas-ws/config.json`, else `~/.config/…` (on macOS too,
- * where users expect the files of command line tools); `%APPDATA%\opmas-ws\config.json` on Windows.
+ * where users expect the files of command line tools); `%APPDATA%\opmas-ws\config.json` on Windows. `undefined` when
+ * the user has no home folder.
  */
-export function configPath(environment: Environment, platform = process.platform): string {
+export function configPath(environment: Environment, platform = process.platform): string | undefined {
   const base =
     platform === 'win32'
-      ? (absolute(environment.APPDATA) ?? join(homedir(), 'AppData', 'Roaming'))
-      : (absolute(environment.XDG_CONFIG_HOME) ?? join(homedir(), '.config'));
-  return join(base, FOLDER, 'config.json');
+      ? (absolute(environment.APPDATA) ?? inHome(environment, 'AppData', 'Roaming'))
+      : (absolute(environment.XDG_CONFIG_HOME) ?? inHome(environment, '.config'));
+  return base && join(base, FOLDER, 'config.json');
 }
 
 /**
  * Returns the folder for credentials without a keychain, apart from the configuration, which users copy around:
- * `$XDG_DATA_HOME/opmas-ws`, else `~/.local/share/…`; `%LOCALAPPDATA%\opmas-ws` on Windows.
+ * `$XDG_DATA_HOME/opmas-ws`, else `~/.local/share/…`; `%LOCALAPPDATA%\opmas-ws` on Windows. `undefined` when
+ * the user has no home folder.
  */
-export function dataFolder(environment: Environment, platform = process.platform): string {
+export function dataFolder(environment: Environment, platform = process.platform): string | undefined {
   const base =
     platform === 'win32'
-      ? (absolute(environment.LOCALAPPDATA) ?? join(homedir(), 'AppData', 'Local'))
-      : (absolute(environment.XDG_DATA_HOME) ?? join(homedir(), '.local', 'share'));
-  return join(base, FOLDER);
+      ? (absolute(environment.LOCALAPPDATA) ?? inHome(environment, 'AppData', 'Local'))
+      : (absolute(environment.XDG_DATA_HOME) ?? inHome(environment, '.local', 'share'));
+  return base && join(base, FOLDER);
+}
+
+/**
+ * Returns a folder in the home folder. A `HOME` that is not absolute counts as none: a configuration in the current
+ * folder may be somebody else's, and names a command to run.
+ */
+function inHome(environment: Environment, ...names: string[]): string | undefined {
+  const home = absolute(environment.HOME) ?? absolute(environment.USERPROFILE) ?? accountHome();
+  return home && join(home, ...names);
+}
+
+function accountHome(): string | undefined {
+  try {
+    return absolute(userInfo().homedir);
+  } catch {
+    // The user has no entry in the list of accounts, as in many containers.
+    return undefined;
+  }
 }
 
 /** Drops a relative path, as the XDG specification demands. */
@@ -46,7 +66,8 @@ function absolute(path: string | undefined): string | undefined {
  *
  * @throws {OpmasError} `LOCAL` when it cannot be read.
  */
-export async function readPrivateFile(path: string): Promise<string | undefined> {
+export async function readPrivateFile(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
@@ -59,11 +80,17 @@ export async function readPrivateFile(path: string): Promise<string | undefined>
  * Writes a file that only the user may read, in a folder that only the user may enter. Writes a temporary file and
  * renames it, so that readers and crashes never see a partial file. Follows a symbolic link to its target.
  *
+ * @returns The path.
  * @throws {OpmasError} `LOCAL` when it cannot be written.
  */
-export async function writePrivateFile(path: string, text: string): Promise<void> {
+export async function writePrivateFile(path: string | undefined, text: string): Promise<string> {
+  if (path === undefined) {
+    throw new OpmasError('LOCAL', 'there is no home folder to write to', {
+      hint: 'Set HOME to an absolute path, or XDG_CONFIG_HOME and XDG_DATA_HOME.',
+    });
+  }
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path));
     const target = await realpath(path).catch(() => path);
     const temporary = join(dirname(target), `.${randomUUID()}.tmp`);
     try {
@@ -74,8 +101,24 @@ export async function writePrivateFile(path: string, text: string): Promise<void
       throw error;
     }
     await syncFolder(dirname(target));
+    return path;
   } catch (error) {
     throw failure('write', path, error);
+  }
+}
+
+/** Makes a folder and those above it. `mkdir` of Node never ends with `recursive` in `/proc`. */
+async function makeFolder(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o700 });
+  try {
+    await make();
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return;
+    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make().catch((again) => {
+      if (!isErrno(again, 'EEXIST')) throw again;
+    });
   }
 }
 
@@ -97,7 +140,8 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 /** Removes a file. @returns True if it existed. @throws {OpmasError} `LOCAL` when it cannot be removed. */
-export async function removePrivateFile(path: string): Promise<boolean> {
+export async function removePrivateFile(path: string | undefined): Promise<boolean> {
+  if (path === undefined) return false;
   try {
     await rm(path);
     return true;
@@ -111,8 +155,8 @@ export async function removePrivateFile(path: string): Promise<boolean> {
  * Runs the work while this process holds the lock on a file. The lock of a killed process does not count. After 12 s
  * the work runs without a lock, which is safe: the files are always replaced in one step.
  */
-export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const lock = await takeLock(path);
+export async function withLock<T>(path: string | undefined, work: () => Promise<T>): Promise<T> {
+  const lock = path === undefined ? undefined : await takeLock(path);
   try {
     return await work();
   } finally {
@@ -124,7 +168,7 @@ async function takeLock(path: string): Promise<FileLock | undefined> {
   const deadline = performance.now() + LOCK_LIMIT_MS;
   do {
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(path));
       const result = await tryLock(path);
       if ('lock' in result) return result.lock;
     } catch {

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl } from '../../index.js';
 import { isLoopback } from '../../internal.js';
 import type { GlobalOptions } from '../options/global-options.js';
-import type { TrustOptions } from '../options/token-options.js';
-import { type Config, type Context, contextNamed, readConfig } from './config.js';
+import type { TokenOptions, TrustOptions } from '../options/token-options.js';
+import { type Config, type Context, contextNamed, noConfig, readConfig } from './config.js';
 
 /** The server that a command uses, and how it was chosen. */
 export interface ChosenServer {
@@ -28,10 +28,10 @@ export interface ChosenServer {
  */
 export async function chooseServer(
   globals: GlobalOptions,
-  options: TrustOptions,
+  options: TokenOptions,
   environment: NodeJS.ProcessEnv,
 ): Promise<ChosenServer> {
-  const config = await readConfig(environment);
+  const config = await readNeededConfig(globals, options, environment);
   const context = chooseContext(globals, environment, config);
   const { text, urlSource } = chooseUrl(globals, environment, context);
   const url = parseBaseUrl(text);
@@ -56,20 +56,41 @@ export async function chooseServer(
   };
 }
 
+/**
+ * Reads the configuration. Where the command needs none, because URL and token are given, a broken one is a warning:
+ * scripts and services must not depend on the files of a user.
+ */
+async function readNeededConfig(
+  globals: GlobalOptions,
+  options: TokenOptions,
+  environment: NodeJS.ProcessEnv,
+): Promise<Config> {
+  const hasUrl = globals.url !== undefined || Boolean(environment.OPMAS_URL);
+  const { OPMAS_TOKEN: token, OPMAS_TOKEN_FILE: file } = environment;
+  const hasToken = options.token === false || options.tokenFile !== undefined || Boolean(token || file);
+  const isNamed = globals.context !== undefined || Boolean(environment.OPMAS_CONTEXT);
+  try {
+    const config = await readConfig(environment);
+    if (!isNamed) checkCurrent(config);
+    return config;
+  } catch (error) {
+    if (!(error instanceof OpmasError) || !hasUrl || !hasToken || isNamed) throw error;
+    return { ...noConfig, warnings: [`the configuration is ignored: ${error.message}`] };
+  }
+}
+
+function checkCurrent({ path, current, contexts }: Config): void {
+  if (current === undefined || contexts.has(current)) return;
+  throw new OpmasError('USAGE', `${path}: the current context ${JSON.stringify(current)} does not exist`, {
+    hint: 'Switch to another context: opmas-ws context use NAME',
+  });
+}
+
 function chooseContext(globals: GlobalOptions, environment: NodeJS.ProcessEnv, config: Config) {
   const named = globals.context ?? (environment.OPMAS_CONTEXT || undefined);
   if (named !== undefined) return { ...contextNamed(config, named), name: named, isNamed: true };
   const { current } = config;
   if (current === undefined) return undefined;
-  if (!config.contexts.has(current)) {
-    throw new OpmasError(
-      'USAGE',
-      `${config.path}: the current context ${JSON.stringify(current)} does not exist`,
-      {
-        hint: 'Switch to another context: opmas-ws context use NAME',
-      },
-    );
-  }
   return { ...contextNamed(config, current), name: current, isNamed: false };
 }
 

@@ -1,0 +1,62 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe } from 'vitest';
+import { event, text } from '../support/raw-frames.js';
+import { test } from '../support/stage.js';
+
+const url = 'ws://127.0.0.1:1';
+
+describe.concurrent('a HOME that is not absolute', () => {
+  test.for(['', '.', 'sub/folder'])('counts as none: %j', async (home, { command, expect }) => {
+    const { sandbox } = command;
+    for (const folder of ['.', home]) {
+      const config = join(sandbox.home, folder, '.config/opmas-ws');
+      mkdirSync(config, { recursive: true });
+      const contexts = { x: { url, token_command: 'touch planted' } };
+      writeFileSync(join(config, 'config.json'), JSON.stringify({ current: 'x', contexts }));
+    }
+    const environment = { HOME: home, OPMAS_TOKEN: '' };
+    await sandbox.run(['auth', 'token'], { environment });
+    await sandbox.run(['auth', 'login', '-u', url, '--with-token'], { environment, input: 'secret-token' });
+    expect([...sandbox.files().keys()].filter((name) => !name.endsWith('config.json'))).toEqual([]);
+  });
+});
+
+describe.concurrent('a home folder that cannot be used', () => {
+  test.runIf(process.platform === 'linux')('is an error at once in /proc', async ({ command, expect }) => {
+    const running = command.start(['context', 'add', 'x', '-u', url], { environment: { HOME: '/proc' } });
+    const { code, stderr } = await running.ended;
+    expect([code, stderr]).toEqual([5, expect.stringContaining('cannot write /proc/.config')]);
+  });
+
+  test.for([
+    ['context', 'add', 'x', '-u', url],
+    ['context', 'add', 'x', '-u', url, '--ca', 'ca.pem'],
+    ['inspect', 'x.ndjson'],
+    ['record', '-u', url],
+  ])('is no bug when the current folder has been deleted: %j', async (words, { command, expect }) => {
+    const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-deleted-'));
+    const through = ['bash', '-c', `cd ${folder}; rmdir ${folder}; exec "$@"`, 'bash'];
+    const { code, stderr } = await command.start(words, { through }).ended;
+    expect(stderr).not.toMatch(/bug|uv_cwd/);
+    expect(code).not.toBe(1);
+  });
+});
+
+describe.concurrent('a configuration that is not needed, because URL and token are given', () => {
+  test.for([
+    ['{ broken', /the configuration is ignored: .*invalid JSON/],
+    ['{"current":"gone"}', /the configuration is ignored: .*"gone" does not exist/],
+  ] as const)('is only a warning: %s', async ([content, warning], { serve, command, expect }) => {
+    const server = await serve();
+    server.onRequest((client) => client.accept(text(event(1))));
+    const folder = join(command.sandbox.home, '.config/opmas-ws');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'config.json'), content);
+    const { code, stderr } = await command.tail(server, ['-n', '1']).ended;
+    expect([code, stderr]).toEqual([0, expect.stringMatching(warning)]);
+    const named = await command.tail(server, ['-n', '1', '-c', 'gone']).ended;
+    expect(named.code).toBe(2);
+  });
+});
