@@ -194,7 +194,7 @@ describe.concurrent('what is said', () => {
       attempt: 1,
       url: `${server.url}/api/v1/ws/devices`,
       recorder: expect.stringMatching(/^opmas-ws\/\d+\.\d+\.\d+$/),
-      format: 1,
+      format: 2,
     });
     expect(lines[2].connection).toMatchObject({
       code: 1011,

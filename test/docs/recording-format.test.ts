@@ -40,7 +40,7 @@ describe('the schema of the recording format', () => {
   test('accepts a recording with every kind of line', async ({ serve, command }) => {
     const server = await serve();
     const recorder = command.start(
-      ['record', 'devices', '--url', server.url, '-o', 'x.ndjson', '--retry-delay', '20ms', '-n', '4'],
+      ['record', 'devices', '--url', server.url, '-o', 'x.ndjson', '--retry-delay', '20ms', '-n', '5'],
       {},
     );
     const refused = await server.requests.next();
@@ -49,6 +49,7 @@ describe('the schema of the recording format', () => {
     first.accept(
       text('{"type":"device.error","subject":"a","data":{"n":12345678901234567890}}'),
       text('{"connection":{"state":"mine"},"invalid":1}'),
+      text('{"type":"device.probe","endpoint":"10.0.0.1","received_at":5}'),
       text('{}'),
       text('not JSON'),
       text('[1]'),
@@ -90,6 +91,7 @@ describe('the schema of the recording format', () => {
     '{"received_at":"2026-11-22T21:50:00.123Z","endpoint":"devices"}',
     '{"received_at":"2026-11-22T21:50:00.123456+01:00","endpoint":"devices"}',
     '{"received_at":"2026-11-22T21:50:00.123456Z","endpoint":"nowhere"}',
+    '{"received_at":"2026-11-22T21:50:00.123456Z","endpoint":5,"event":{"endpoint":"devices"}}',
     '{"received_at":"2026-11-22T21:50:00.123456Z","connection":{"state":"lost"},"endpoint":"devices"}',
     '{"received_at":"2026-11-22T21:50:00.123456Z","connection":{"state":"open"}}',
     '{"received_at":"2026-11-22T21:50:00.123456Z","connection":{"state":"open","gap":1},"endpoint":"devices"}',

@@ -72,7 +72,7 @@ export class Renderer {
       case 'event': {
         const text = parsed.frame.toString();
         const event = this.#parseObject(parsed.frame, text) ?? {};
-        return this.#renderEvent(parsed.receivedAt, parsed.endpoint, event, text);
+        return this.#renderEvent(parsed.receivedAt, parsed.endpoint, event, text, NAMED_MEMBERS);
       }
       case 'invalid':
         return this.#renderInvalid(parsed);
@@ -97,7 +97,7 @@ export class Renderer {
     const event = this.#parseObject(line, text);
     if (event === undefined) return undefined;
     const receivedAt = text.slice(TIMESTAMP_OFFSET, TIMESTAMP_OFFSET + TIMESTAMP_LENGTH);
-    return this.#renderEvent(receivedAt, view.endpoint, event, text);
+    return this.#renderEvent(receivedAt, view.endpoint, event, text, SHOWN_ELSEWHERE);
   }
 
   /** @param text The same as the bytes, decoded. */
@@ -110,12 +110,13 @@ export class Renderer {
     }
   }
 
-  /** @param event May have the members that we put there; they are not shown. @param source The text it was parsed from. */
+  /** @param source The text of the event. @param shownElsewhere Names of members that get no field. */
   #renderEvent(
     receivedAt: string | undefined,
     endpoint: string | undefined,
     event: Record<string, unknown>,
     source: string,
+    shownElsewhere: ReadonlySet<string>,
   ): string {
     const { data } = event;
     const type = typeof event.type === 'string' ? event.type : '-';
@@ -132,7 +133,7 @@ export class Renderer {
     }
     for (const name in event) {
       if (this.#line.isFull) break;
-      if (!SHOWN_ELSEWHERE.has(name) || isOddMember(name, event[name])) this.#fields.write(name, event[name]);
+      if (!shownElsewhere.has(name) || isOddMember(name, event[name])) this.#fields.write(name, event[name]);
     }
     return this.#line.end();
   }
@@ -203,8 +204,10 @@ export class Renderer {
   }
 }
 
-/** Members of an event line that have a place of their own, or that we put there. */
-const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set(['type', 'subject', 'data', 'received_at', 'endpoint']);
+/** Members of an event that have a place of their own in the line. */
+const NAMED_MEMBERS: ReadonlySet<string> = new Set(['type', 'subject', 'data']);
+/** The same in the text of a whole event line, with the members that we put there. */
+const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set([...NAMED_MEMBERS, 'received_at', 'endpoint']);
 
 /** Tells whether `type` or `subject` is no text, so that the head of the line does not show it. */
 function isOddMember(name: string, value: unknown): boolean {

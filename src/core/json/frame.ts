@@ -67,6 +67,11 @@ export class FrameReader {
     return this.#findings.hasNonAscii;
   }
 
+  /** True when the top level has a member with a name that our lines use, so the event may need nesting. */
+  get hasOurNames(): boolean {
+    return this.#findings.hasOurNames;
+  }
+
   /** The top-level `type`, if it is a string. Of several members of that name the last counts, as in `JSON.parse`. */
   get type(): string | undefined {
     const { typeStart, typeEnd } = this.#findings;

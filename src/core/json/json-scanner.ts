@@ -23,12 +23,14 @@ const CLOSING_BRACKET = 0x5d;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
-/** The members that the scan looks for. */
+/** The members that the scan looks for. Names of `OURS` stand in our lines beside those of the event. */
 const OTHER = 0;
 const TYPE = 1;
 const SUBJECT = 2;
+const OURS = 3;
 
 const SUBJECT_NAME = Buffer.from('subject');
+const OUR_NAMES = ['received_at', 'endpoint', 'event'].map((name) => Buffer.from(name));
 
 /** Findings of a scan. They are valid only after the verdict `object`. */
 export class JsonFindings implements TokenFlags {
@@ -44,6 +46,8 @@ export class JsonFindings implements TokenFlags {
   subjectEnd = -1;
   /** The deepest level; an object without nested values has one. */
   depth = 0;
+  /** True when there is a top-level `received_at`, `endpoint` or `event`. */
+  hasOurNames = false;
   /** For the scan itself. */
   hasEscapes = false;
 }
@@ -73,6 +77,7 @@ export function scanJson(
   findings.hasNonAscii = false;
   findings.typeStart = -1;
   findings.subjectStart = -1;
+  findings.hasOurNames = false;
   findings.depth = 1;
   levels[0] = 0;
   let depth = 0;
@@ -104,8 +109,10 @@ export function scanJson(
         if (findings.hasEscapes) member = memberOf(textOf(bytes, text, at - 1));
         else if (isType(bytes, text, at - 1)) member = TYPE;
         else if (isSubject(bytes, text, at - 1)) member = SUBJECT;
+        else if (isOurs(bytes, text, at - 1)) member = OURS;
         if (member === TYPE) findings.typeStart = -1;
         else if (member === SUBJECT) findings.subjectStart = -1;
+        else if (member === OURS) findings.hasOurNames = true;
       }
       if (at < end && bytes[at] !== COLON) at = endOfSpace(bytes, at, end, findings);
       if (at === end || bytes[at] !== COLON) return 'not JSON';
@@ -120,7 +127,7 @@ export function scanJson(
       const text = at + 1;
       at = endOfString(bytes, text, end, findings);
       if (at === WRONG) return 'not JSON';
-      if (member !== OTHER) keepSpan(findings, member, text, at - 1);
+      if (member === TYPE || member === SUBJECT) keepSpan(findings, member, text, at - 1);
     } else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
       if (depth === levels.length) addLevels();
       levels[depth++] = inObject ? 1 : 0;
@@ -160,7 +167,16 @@ function addLevels(): void {
 }
 
 function memberOf(name: string): number {
-  return name === 'type' ? TYPE : name === 'subject' ? SUBJECT : OTHER;
+  if (name === 'type') return TYPE;
+  if (name === 'subject') return SUBJECT;
+  return OUR_NAMES.some((ours) => ours.toString() === name) ? OURS : OTHER;
+}
+
+function isOurs(bytes: Buffer, start: number, end: number): boolean {
+  // `data`, which most events have, is shorter than all of them.
+  if (end - start < 5) return false;
+  for (const name of OUR_NAMES) if (end - start === name.length && isAt(name, bytes, start)) return true;
+  return false;
 }
 
 function isType(bytes: Buffer, start: number, end: number): boolean {

@@ -1,7 +1,7 @@
 import { CloseCode } from '../close-code.js';
 
 /** Version of the recording format; written in each `connecting` line. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /**
  * Content of a lifecycle line. Times are timestamps, waits are milliseconds. `continued` marks lines at the start of a
@@ -69,6 +69,19 @@ export function readConnectionEvent(value: unknown): ConnectionEvent | undefined
     default:
       return isText(state) ? (value as ConnectionEvent) : undefined;
   }
+}
+
+const KNOWN_STATES: Readonly<Record<ConnectionEvent['state'], true>> = {
+  connecting: true,
+  refused: true,
+  open: true,
+  closed: true,
+  dropped: true,
+};
+
+/** Returns whether this version writes such states. */
+export function isKnownState({ state }: ConnectionEvent): boolean {
+  return Object.hasOwn(KNOWN_STATES, state);
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';

@@ -1,10 +1,11 @@
 /**
- * The recording format, version 1: NDJSON with one line for each thing that happened on a connection. The same lines
+ * The recording format, version 2: NDJSON with one line for each thing that happened on a connection. The same lines
  * go to a pipe, to a file and, read back, to the clients of the mock server.
  *
  * | kind | line |
  * | --- | --- |
  * | event | `{"received_at":"…","endpoint":"devices",` and then the server's own members |
+ * | nested event | `{"received_at":"…","endpoint":"devices","event":{…}}`: it has members named as ours |
  * | invalid | `{"received_at":"…","invalid":{"reason":"…","text":"…"},"endpoint":"devices"}` |
  * | connection | `{"received_at":"…","connection":{"state":"…",…},"endpoint":"devices"}` |
  *
@@ -13,7 +14,8 @@
  * line holds a frame that is not a JSON object, as `text` or `base64`.
  *
  * The second member tells the kind of a line that we wrote, so an event may have any members of its own. In lines that
- * others rewrote (`jq`) the names of the members tell it. A line without `received_at` is an event of another origin.
+ * others rewrote (`jq`) the names of the members tell it. A line without `received_at` is an event of another origin,
+ * unless it still has a label of ours.
  *
  * `encoder.ts` writes lines; `line-view.ts` reads them as bytes, `parse-line.ts` as text.
  */

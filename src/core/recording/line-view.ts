@@ -1,6 +1,6 @@
 import { FrameReader } from '../json/frame.js';
 import { endpointOfType } from '../protocol.js';
-import type { ConnectionEvent } from './connection-event.js';
+import { type ConnectionEvent, FORMAT_VERSION } from './connection-event.js';
 import { ENDPOINT, type Line, type LineKind, RECEIVED_AT, TIMESTAMP_OFFSET } from './format.js';
 import { parseLine } from './parse-line.js';
 import { BytePattern, parseTimestamp, TIMESTAMP_LENGTH, TimestampReader } from './timestamp.js';
@@ -17,6 +17,7 @@ const MAX_LABELS = 8;
 const MAX_KEPT_LABEL = 256;
 const LINE_HEAD = new BytePattern(Buffer.from(RECEIVED_AT));
 const LABEL_HEAD = new BytePattern(Buffer.from(ENDPOINT));
+const EVENT_MEMBER = new BytePattern(Buffer.from('"event":'));
 
 /** Options of a {@link LineView}. */
 export interface LineViewOptions {
@@ -48,6 +49,8 @@ export class LineView {
    * there. 0 for other lines; {@link payload} serves those.
    */
   members = 0;
+  /** Version of the format in which the lines were written. Before version 2 no event was nested. */
+  format = FORMAT_VERSION;
 
   readonly #skipJsonCheck: boolean;
   readonly #timestamps = new TimestampReader();
@@ -119,11 +122,19 @@ export class LineView {
     const label = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
     if (label + LABEL_HEAD.length > end || !LINE_HEAD.standsAt(this.#data, start)) return false;
     if (!this.#readLabel(bytes, label, end)) return false;
+    if (this.#mayBeNested(end)) {
+      this.members = 0;
+      return false;
+    }
     this.#timestampAt = start + TIMESTAMP_OFFSET;
     // The JSON check begins behind the endpoint, so it does not see a damaged time.
     if (this.#skipJsonCheck || !Number.isNaN(this.receivedAt)) return true;
     this.members = 0;
     return false;
+  }
+
+  #mayBeNested(end: number): boolean {
+    return this.members + EVENT_MEMBER.length < end && EVENT_MEMBER.standsAt(this.#data, this.members);
   }
 
   /** Remembers the first few labels: a recording has as many as it has endpoints. */
@@ -162,7 +173,7 @@ export class LineView {
   }
 
   #parse(bytes: Buffer, start: number, end: number): LineKind | undefined {
-    const line = parseLine(bytes, start, end);
+    const line = parseLine(bytes, start, end, this.format);
     if (line === undefined) return undefined;
     this.#parsed = line;
     this.kind = line.kind;

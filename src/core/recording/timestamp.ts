@@ -33,6 +33,29 @@ export function parseTimestamp(text: string): number | undefined {
   return millis * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6));
 }
 
+/** The largest value in each unit of a number of seconds, milliseconds or microseconds; the next unit takes over. */
+const UNITS = [
+  { below: 1e11, micros: 1e6 },
+  { below: 1e14, micros: 1e3 },
+  { below: 1e17, micros: 1 },
+];
+/** The year 10000: its timestamps would be longer. */
+const END_OF_TIMESTAMPS = 253_402_300_800_000_000;
+
+/**
+ * Reads the time of a line that others have written. A text stays as it is. A number counts seconds, milliseconds or
+ * microseconds since 1970: its size tells which, because all times from March 1973 to 5138 differ by it.
+ *
+ * @returns `undefined` for values that are no time.
+ */
+export function timestampOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  if (typeof value !== 'number' || !(value >= 0)) return undefined;
+  const unit = UNITS.find(({ below }) => value < below);
+  const micros = unit === undefined ? Number.NaN : Math.round(value * unit.micros);
+  return micros < END_OF_TIMESTAMPS ? formatTimestamp(micros) : undefined;
+}
+
 const MICROS_PER_MINUTE = 60_000_000;
 /** Length of `2026-11-22T21:50:`, which lines of the same minute share. */
 const MINUTE_LENGTH = 17;

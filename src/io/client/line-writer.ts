@@ -4,6 +4,7 @@ import { FrameReader } from '../../core/json/frame.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { eventHead, formatInvalidLine, formatLifecycleLine } from '../../core/recording/encoder.js';
 import { type LineKind, TIMESTAMP_OFFSET } from '../../core/recording/format.js';
+import { formatNestedLine, needsNesting } from '../../core/recording/nested-event.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import type { EndpointSink } from './endpoint-loop.js';
 import type { LineQueue } from './line-queue.js';
@@ -48,7 +49,11 @@ export class LineWriter implements EndpointSink {
     if (!this.#keeps('event')) return;
     if (!this.#hasRoom(frame.length, stamp)) return;
     this.#setTime(stamp);
-    this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
+    if (this.#reader.hasOurNames && needsNesting(frame.toString())) {
+      this.#queue.writeLine(formatNestedLine(this.#head, frame));
+    } else {
+      this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
+    }
     this.matching++;
     this.#control.countEvent();
   }

@@ -211,8 +211,10 @@ export class RecordingCursor {
 
   #checkVersion(): void {
     const { connection } = this.line;
-    if (connection?.state !== 'connecting' || connection.format <= FORMAT_VERSION) return;
+    if (connection?.state !== 'connecting') return;
     const { format, recorder } = connection;
+    this.line.format = format;
+    if (format <= FORMAT_VERSION) return;
     throw new OpmasError(
       'DATA',
       `${this.#source.name}:${this.#number}: format ${format}, written by ${recorder || 'an unknown program'}, ` +

@@ -7,6 +7,7 @@ export interface Expected {
   type?: string | undefined;
   subject?: string | undefined;
   hasLineBreaks?: boolean;
+  hasOurNames?: boolean;
 }
 
 export function expectedOf(bytes: Buffer): Expected {
@@ -27,6 +28,7 @@ export function expectedOf(bytes: Buffer): Expected {
     type: typeof members.type === 'string' ? members.type : undefined,
     subject: typeof members.subject === 'string' ? members.subject : undefined,
     hasLineBreaks: /[\r\n]/.test(text),
+    hasOurNames: ['received_at', 'endpoint', 'event'].some((ours) => Object.hasOwn(members, ours)),
   };
 }
 
@@ -87,6 +89,11 @@ const name = fc.oneof(
       '"__proto__"',
       '"sub\\u006aect"',
       '"subject\\n"',
+      '"endpoint"',
+      '"endpoin\\u0074"',
+      '"received_at"',
+      '"event"',
+      '"events"',
     ),
   },
   { weight: 1, arbitrary: stringText },

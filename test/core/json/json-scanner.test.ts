@@ -31,6 +31,7 @@ function expectSame(text: Buffer, expected: Expected): void {
   expect(reader.type).toBe(expected.type);
   expect(reader.subject).toBe(expected.subject);
   expect(reader.hasLineBreaks).toBe(expected.hasLineBreaks);
+  expect(reader.hasOurNames).toBe(expected.hasOurNames);
   const own = /^[\0-\x7f]+$/.test(expected.type ?? '') ? expected.type : undefined;
   for (const type of ['a', 'pong', own ?? 'a']) {
     expect(reader.typeIs(type)).toBe(type === expected.type);

@@ -167,7 +167,19 @@ describe('lines of other origin', () => {
     [' { } ', 'event', undefined, undefined, ' { } '],
     [moved, 'event', STAMP, 'devices', '{"type": "t","data": {} }'],
     [`{"received_at":"${STAMP}","type":"t"}`, 'event', STAMP, undefined, '{"type":"t"}'],
-    ['{"received_at":5,"endpoint":"x"}', 'event', undefined, 'x', '{"received_at":5,"endpoint":"x"}'],
+    ['{"received_at":5.25,"endpoint":"x"}', 'event', '1970-01-01T00:00:05.250000Z', 'x', '{}'],
+    ['{"received_at":-5,"a":1}', 'event', undefined, undefined, '{"received_at":-5,"a":1}'],
+    ['{"received_at":null,"a":1}', 'event', undefined, undefined, '{"received_at":null,"a":1}'],
+    ['{"received_at":1e300,"a":1}', 'event', undefined, undefined, '{"received_at":1e300,"a":1}'],
+    ['{"endpoint":"devices","a":1}', 'event', undefined, 'devices', '{"a":1}'],
+    ['{"endpoint":"/api/v1/ws/device/42","a":1}', 'event', undefined, '/api/v1/ws/device/42', '{"a":1}'],
+    ['{"endpoint":"10.0.0.1:443","a":1}', 'event', undefined, undefined, '{"endpoint":"10.0.0.1:443","a":1}'],
+    ['{"endpoint":5,"a":1}', 'event', undefined, undefined, '{"endpoint":5,"a":1}'],
+    ['{"connection":{"state":"open"},"endpoint":"devices"}', 'connection', undefined, 'devices'],
+    ['{"connection":{"state":"up"},"endpoint":"devices"}', 'event', undefined, 'devices'],
+    ['{"connection":{"state":"open"},"endpoint":"devices","a":1}', 'event', undefined, 'devices'],
+    ['{"invalid":{"reason":"r","text":"t"},"endpoint":"rules"}', 'invalid', undefined, 'rules', 't'],
+    ['{"invalid":{"text":"t"},"endpoint":"rules"}', 'event', undefined, 'rules'],
     [`{"endpoint":"x","received_at":"${STAMP}","connection":{"state":"open"}}`, 'connection', STAMP, 'x'],
     [`{"endpoint":"x","received_at":"${STAMP}","connection":{"state":5}}`, 'event', STAMP, 'x'],
     [`{"endpoint":"x","received_at":"${STAMP}","connection":null}`, 'event', STAMP, 'x'],
@@ -179,6 +191,14 @@ describe('lines of other origin', () => {
     expect(parsed).toMatchObject({ kind, receivedAt, endpoint });
     if (frame !== undefined) expect((parsed as { frame: Buffer }).frame.toString()).toBe(frame);
   });
+
+  it.each([1795384200.123456, 1795384200123.456, 1795384200123456])(
+    'a number of seconds, milliseconds or microseconds is a time: %d',
+    (time) => {
+      const line = `{"received_at":${time},"endpoint":"devices","type":"t"}`;
+      expect(parse(line)).toMatchObject({ receivedAt: STAMP, endpoint: 'devices' });
+    },
+  );
 
   it.each([
     '',

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
+import type { LineView } from '../../../src/core/recording/line-view.js';
 import {
   formatTimestamp,
   type LineBatch,
@@ -177,15 +178,30 @@ describe('text around the lines', () => {
   });
 
   test('a newer format is refused', async () => {
-    const line = `{"received_at":"${formatTimestamp(5)}","connection":{"state":"connecting","recorder":"opmas-ws/9.0.0","format":2},"endpoint":"rules"}\n`;
+    const line = `{"received_at":"${formatTimestamp(5)}","connection":{"state":"connecting","recorder":"opmas-ws/9.0.0","format":3},"endpoint":"rules"}\n`;
     await expect(read(await file(lines(2) + line))).rejects.toMatchObject({
       code: 'DATA',
-      message: expect.stringContaining(':3: format 2, written by opmas-ws/9.0.0, is newer'),
+      message: expect.stringContaining(':3: format 3, written by opmas-ws/9.0.0, is newer'),
     });
   });
 
+  test('a recording of version 1 keeps the message of each line, also after version 2 was appended', async () => {
+    const odd = '{"event":{"endpoint":"x"}}';
+    const connecting = (format: number) =>
+      `{"received_at":"${formatTimestamp(5)}","connection":{"state":"connecting","format":${format}},"endpoint":"rules"}\n`;
+    const line = `{"received_at":"${formatTimestamp(6)}","endpoint":"rules",${odd.slice(1)}\n`;
+    const payloads: string[] = [];
+    const path = await file(connecting(1) + line + connecting(2) + line);
+    const keep = (view: LineView) => {
+      payloads.push(view.payload()?.toString() ?? view.kind);
+      return false;
+    };
+    for await (const _ of readRecording([path], { keep })) throw new Error('nothing is kept');
+    expect(payloads).toEqual(['connection', odd, 'connection', '{"endpoint":"x"}']);
+  });
+
   test('foreign NDJSON has no times, and its endpoints follow from the event types', async () => {
-    const text = '{"type":"rule.triggered","data":1}\n{"subject":"x","received_at":12}\n';
+    const text = '{"type":"rule.triggered","data":1}\n{"subject":"x","received_at":"noon"}\n';
     const { text: got, views } = await read(await file(text));
     expect(got).toBe(text);
     expect(views).toEqual([

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect } from 'vitest';
 import {
@@ -44,6 +46,12 @@ async function record(url: string, token: TokenProvider, name: string): Promise<
   return path;
 }
 
+/** The members of the lines of a recording that any JSON parser sees. */
+function membersIn(path: string): { received_at: unknown; endpoint: unknown }[] {
+  const lines = gunzipSync(readFileSync(path)).toString().trimEnd().split('\n');
+  return lines.map((line) => JSON.parse(line));
+}
+
 /** The payloads of a recording in their order. */
 async function payloadsOf(path: string): Promise<string[]> {
   const payloads: string[] = [];
@@ -69,9 +77,11 @@ const word = fc.constantFrom(
   'endpoint',
   'connection',
   'invalid',
+  'event',
   '__proto__',
 );
 const scalar = fc.constantFrom(
+  ...['{"event":{"endpoint":1}}', '{"received_at":"2026-11-22T21:50:00.000000Z"}', '"agents"'],
   ...['1', '1.0', '-0', '1e400', '12345678901234567890123', 'true', 'null', '""', '"a"', '[]', '{}'],
   ...[
     '"\\ud800"',
@@ -155,6 +165,10 @@ test('a replay of a recording sends byte for byte what the server sent', async (
       const first = await record(server.url, noToken(), `${name}-first.ndjson.gz`);
       const expected = messages.map((message) => shown(written(message)));
       expect(await payloadsOf(first)).toEqual(expected);
+      for (const { received_at, endpoint } of membersIn(first)) {
+        expect(received_at).toMatch(/^20\d\d-[\d-]+T[\d:]+\.\d{6}Z$/);
+        expect(endpoint).toBe('devices');
+      }
 
       const replay = await serveRecording(first, { port: 0, speed: 'max', exitWhenDone: true });
       const second = await record(
