@@ -1,18 +1,20 @@
-import { readFileSync } from 'node:fs';
-import { open, readFile, stat, unlink, utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 /** The process that holds a lock. */
-export interface LockHolder {
-  pid: number;
-  host: string;
-  /** Tells a process from a later one with the same number; absent where the system does not tell. */
-  started?: string;
+export interface LockHolder extends ProcessIdentity {
+  /** Milliseconds until its lease runs out; absent when the process can be seen from here, and lives. */
+  leaseMs?: number;
+  /** Time of its last heartbeat. */
+  renewedMs?: number;
 }
 
-/** The lock of another host is void when its holder has not refreshed it for this long. */
-const FOREIGN_LIMIT_MS = 30_000;
+/** A holder that cannot be seen from here (in another container, on another host) loses its lock after this time. */
+const LEASE_MS = 30_000;
+/** Interval in which a holder renews its lease. */
+const HEARTBEAT_MS = 2000;
 /** An empty lock is being written, or its writer was killed just then. */
 const EMPTY_LIMIT_MS = 500;
 /** The removal of a void lock takes a moment. */
@@ -20,10 +22,13 @@ const GUARD_LIMIT_MS = 2000;
 const POLL_MS = 20;
 const MOST_TRIES = 150;
 
-/** A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void by itself. */
+/**
+ * A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void: at once where the process can be
+ * seen to be gone, else when its lease has run out.
+ */
 export interface FileLock {
-  /** Shows to other hosts, which can't see its process, that the holder lives. Call it at least every 15 s. */
-  refresh(): Promise<void>;
+  /** True when another process holds the lock: this one was stopped for longer than its lease. */
+  readonly isLost: boolean;
   release(): Promise<void>;
 }
 
@@ -35,48 +40,73 @@ export interface FileLock {
  */
 export async function tryLock(path: string): Promise<{ lock: FileLock } | { holder: LockHolder }> {
   const lockPath = `${path}.lock`;
-  const text = JSON.stringify(holderOf(process.pid));
+  const text = JSON.stringify({ ...ownIdentity(), id: randomUUID() });
   for (let tries = 0; tries < MOST_TRIES; tries++) {
-    if (await create(lockPath, text)) return { lock: heldLock(lockPath, text) };
+    const handle = await create(lockPath, text);
+    if (handle !== undefined) return { lock: new HeldLock(lockPath, handle, text) };
     const found = await readLock(lockPath);
     if (found === undefined) {
       // It was removed meanwhile, or it is a link to nothing.
       await delay(tries < 3 ? 0 : POLL_MS);
       continue;
     }
-    const holder = parseHolder(found);
-    if (holder !== undefined && (await isAlive(holder, lockPath))) return { holder };
+    const holder = await livingHolder(found, lockPath);
+    if (holder !== undefined) return { holder };
     await removeVoidLock(lockPath, found);
   }
   throw new Error(`${lockPath} can be neither taken nor removed`);
 }
 
-function heldLock(lockPath: string, text: string): FileLock {
-  return {
-    refresh: async () => {
-      const now = new Date();
-      await utimes(lockPath, now, now).catch(() => undefined);
-    },
-    release: async () => {
-      // A person may have removed the lock, and another process may hold it now.
-      if ((await readFile(lockPath, 'utf8').catch(() => undefined)) === text) {
-        await unlink(lockPath).catch(() => undefined);
-      }
-    },
-  };
+class HeldLock implements FileLock {
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #text: string;
+  readonly #timer: NodeJS.Timeout;
+  #beating: Promise<void> = Promise.resolve();
+  isLost = false;
+
+  constructor(path: string, handle: FileHandle, text: string) {
+    this.#path = path;
+    this.#handle = handle;
+    this.#text = text;
+    this.#timer = setInterval(() => {
+      this.#beating = this.#beat();
+    }, HEARTBEAT_MS).unref();
+  }
+
+  async release(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#beating;
+    if (await this.#isOurs()) await unlink(this.#path).catch(() => undefined);
+    await this.#handle.close().catch(() => undefined);
+  }
+
+  /** Writes the lock again: the file system's own clock then says when. */
+  async #beat(): Promise<void> {
+    if (!(await this.#isOurs())) {
+      // A person may have removed the lock; then nobody else writes to the file yet.
+      this.isLost = (await readLock(this.#path).catch(() => undefined)) !== undefined;
+      return;
+    }
+    await this.#handle.write(this.#text, 0).catch(() => undefined);
+  }
+
+  async #isOurs(): Promise<boolean> {
+    return (await readFile(this.#path, 'utf8').catch(() => undefined)) === this.#text;
+  }
 }
 
-/** Creates the file. @returns `false` when it exists. */
-async function create(path: string, text: string): Promise<boolean> {
+/** Creates the file. @returns `undefined` when it exists. */
+async function create(path: string, text: string): Promise<FileHandle | undefined> {
   const handle = await open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') return undefined;
     throw error;
   });
-  if (handle === undefined) return false;
   try {
-    await handle.writeFile(text).finally(() => handle.close());
-    return true;
+    await handle?.writeFile(text);
+    return handle;
   } catch (error) {
+    await handle?.close();
     await unlink(path).catch(() => undefined);
     throw error;
   }
@@ -94,22 +124,50 @@ async function readLock(lockPath: string): Promise<string | undefined> {
   }
 }
 
+/** Returns the holder of a lock; `undefined` when the lock is void. */
+async function livingHolder(text: string, lockPath: string): Promise<LockHolder | undefined> {
+  const holder = parseHolder(text);
+  if (holder === undefined) return undefined;
+  const alive = isAlive(holder);
+  if (alive !== undefined) return alive ? holder : undefined;
+  const stats = await stat(lockPath).catch(() => undefined);
+  if (stats === undefined) return undefined;
+  const leaseMs = LEASE_MS - Math.abs((await fileSystemNow(lockPath)) - stats.mtimeMs);
+  return leaseMs > 0 ? { ...holder, leaseMs, renewedMs: stats.mtimeMs } : undefined;
+}
+
+/** Returns the time by the clock of the file system, which may be another machine's. */
+async function fileSystemNow(beside: string): Promise<number> {
+  const probe = `${beside}.${randomUUID()}`;
+  const handle = await create(probe, '');
+  try {
+    return (await handle?.stat())?.mtimeMs ?? Date.now();
+  } finally {
+    await handle?.close();
+    await unlink(probe).catch(() => undefined);
+  }
+}
+
 /**
  * Removes a void lock, unless another process has done so. One process at a time: otherwise a slow one, which has
  * judged the old lock, could remove the new lock of a faster one.
  */
 async function removeVoidLock(lockPath: string, judged: string): Promise<void> {
   const guard = `${lockPath}.guard`;
-  if (!(await create(guard, ''))) {
+  const handle = await create(guard, '');
+  if (handle === undefined) {
     await removeIfOld(guard);
     await delay(POLL_MS);
     return;
   }
   try {
-    if ((await readFile(lockPath, 'utf8')) === judged) await unlink(lockPath);
+    // Its holder may have come back to life meanwhile.
+    const isSame = (await readFile(lockPath, 'utf8')) === judged;
+    if (isSame && (await livingHolder(judged, lockPath)) === undefined) await unlink(lockPath);
   } catch {
     // It was removed; its next holder will be seen at the next try.
   } finally {
+    await handle.close();
     await unlink(guard).catch(() => undefined);
   }
 }
@@ -117,48 +175,16 @@ async function removeVoidLock(lockPath: string, judged: string): Promise<void> {
 /** Removes the guard of a process that was killed while it removed a lock. */
 async function removeIfOld(guard: string): Promise<void> {
   const stats = await stat(guard).catch(() => undefined);
-  if (stats !== undefined && Date.now() - stats.mtimeMs > GUARD_LIMIT_MS) {
+  if (stats !== undefined && (await fileSystemNow(guard)) - stats.mtimeMs > GUARD_LIMIT_MS) {
     await unlink(guard).catch(() => undefined);
   }
 }
 
-async function isAlive(holder: LockHolder, lockPath: string): Promise<boolean> {
-  if (holder.host !== hostname()) {
-    const { mtimeMs } = await stat(lockPath).catch(() => ({ mtimeMs: 0 }));
-    return Math.abs(Date.now() - mtimeMs) < FOREIGN_LIMIT_MS;
-  }
-  try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
-  return holder.started === undefined || holder.started === startOf(holder.pid);
-}
-
 function parseHolder(text: string): LockHolder | undefined {
   try {
-    const holder = JSON.parse(text) as LockHolder;
-    return Number.isSafeInteger(holder.pid) && holder.pid > 0 && typeof holder.host === 'string'
-      ? holder
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function holderOf(pid: number): LockHolder {
-  const started = startOf(pid);
-  return { pid, host: hostname(), ...(started === undefined ? {} : { started }) };
-}
-
-/** Reads when a process began: the machine's start and the ticks since then; `ended` for a zombie. Linux only. */
-function startOf(pid: number): string | undefined {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    // The name in parentheses may hold spaces and parentheses; the times come after the last one.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(')').at(-1)!.trim().split(' ');
-    const isGone = fields[0] === 'Z' || fields[0] === 'X';
-    return isGone ? 'ended' : `${boot}/${fields[19]}`;
+    const { pid, host, space, started } = JSON.parse(text) as LockHolder;
+    if (!Number.isSafeInteger(pid) || pid <= 0 || typeof host !== 'string') return undefined;
+    return { pid, host, ...(space && { space }), ...(started && { started }) };
   } catch {
     return undefined;
   }

@@ -11,6 +11,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 const FOLDER = 'opmas-ws';
 const LOCK_LIMIT_MS = 12_000;
 const LOCK_POLL_MS = 25;
+const FOREIGN_POLL_MS = 250;
 
 /**
  * Returns the path of the configuration: `$XDG_CONFIG_HOME/opmas-ws/config.json`, else `~/.config/…` (on macOS too,
@@ -171,6 +172,8 @@ async function takeLock(path: string): Promise<FileLock | undefined> {
       await makeFolder(dirname(path));
       const result = await tryLock(path);
       if ('lock' in result) return result.lock;
+      // A holder that cannot be seen is judged by a file that is made each time.
+      if (result.holder.leaseMs !== undefined) await delay(FOREIGN_POLL_MS);
     } catch {
       // Without write access there is no lock; the work itself then reports the problem.
       return undefined;

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
 import { createFile, localError, openExisting, type TargetKind, targetKind } from './recording-files.js';
 import { type OpenedRecording, RecordingWriter, type RecordOptions } from './recording-writer.js';
+
+/** Interval of the looks at a lock whose holder cannot be seen. */
+const LOCK_POLL_MS = 250;
 
 /**
  * Opens a recording for writing: creates it (mode 0600) and takes its lock. Lines are compressed when the name ends
@@ -19,7 +23,7 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
     throw new OpmasError('USAGE', '--append and --force exclude each other');
   const kind = await targetKind(path);
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);
-  const lock = await lockRecording(path);
+  const lock = await lockRecording(path, options);
   try {
     const opened = await openLocked(path, options);
     const { size } = await opened.handle.stat();
@@ -30,18 +34,40 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
   }
 }
 
-/** @throws {OpmasError} `LOCAL` when another process has the lock, or it cannot be written. */
-async function lockRecording(path: string): Promise<FileLock> {
-  const result = await tryLock(path).catch((error: unknown) => {
-    throw localError(`${path} cannot be written`, error);
-  });
-  if ('holder' in result) throw inUse(path, result.holder);
-  return result.lock;
+/**
+ * Takes the lock of a recording. Waits while its holder cannot be seen from here and shows no sign of life, as after
+ * the end of a container: until its lease has run out.
+ *
+ * @throws {OpmasError} `LOCAL` when another process has the lock, or it cannot be written.
+ */
+async function lockRecording(path: string, { onNotice, signal }: RecordOptions): Promise<FileLock> {
+  let first: LockHolder | undefined;
+  for (;;) {
+    const result = await tryLock(path).catch((error: unknown) => {
+      throw localError(`${path} cannot be written`, error);
+    });
+    if ('lock' in result) return result.lock;
+    const { holder } = result;
+    const isRenewed = first !== undefined && first.renewedMs !== holder.renewedMs;
+    if (holder.leaseMs === undefined || isRenewed || signal?.aborted) throw inUse(path, holder);
+    if (first === undefined) {
+      const seconds = Math.ceil(holder.leaseMs / 1000);
+      onNotice?.(
+        `${path} is locked by ${nameOf(holder)}; waiting up to ${seconds} s for a sign of life from it`,
+      );
+    }
+    first ??= holder;
+    await delay(LOCK_POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
 }
 
-function inUse(path: string, { pid, host }: LockHolder): OpmasError {
-  const where = host === hostname() ? '' : ` on ${host}`;
-  return new OpmasError('LOCAL', `${path} is in use by pid ${pid}${where}`, {
+function nameOf({ pid, host, leaseMs }: LockHolder): string {
+  if (leaseMs === undefined) return `pid ${pid}`;
+  return `pid ${pid} ${host === hostname() ? 'in another container' : `on ${host}`}`;
+}
+
+function inUse(path: string, holder: LockHolder): OpmasError {
+  return new OpmasError('LOCAL', `${path} is in use by ${nameOf(holder)}`, {
     hint: 'Another recorder writes to it. Choose another file with -o.',
   });
 }

@@ -12,6 +12,8 @@ const EXAMINE_MS = 2000;
 export interface RecordOptions extends SegmentOptions {
   /** Add to an existing recording, or create it. A torn tail is cut off first. */
   append?: boolean | undefined;
+  /** Ends the wait for a lock. */
+  signal?: AbortSignal | undefined;
   /** Replace an existing file when the first line comes; without lines it stays. */
   force?: boolean | undefined;
 }
@@ -193,7 +195,7 @@ export class RecordingWriter {
 
   async #examine(): Promise<void> {
     if (this.#closing !== undefined || this.#failure !== undefined) return;
-    await this.#lock?.refresh();
+    if (this.#lock?.isLost) throw new OpmasError('LOCAL', takenOver(this.path));
     if (this.#provisionalPath !== undefined) return;
     await this.#segments.handleChanges();
   }
@@ -214,4 +216,9 @@ export class RecordingWriter {
     } else if (error instanceof OpmasError) this.#failure = error;
     else this.#failure = localError(`${this.path} cannot be written`, error);
   }
+}
+
+/** Two recorders must never write to one file. */
+function takenOver(path: string): string {
+  return `${path} was taken over by another recorder while this one was stopped`;
 }

@@ -439,10 +439,72 @@ describe('the lock', () => {
       await record(path, [batch(event(1))], { append: true });
     }
     expect(await eventsOf(path)).toHaveLength(stale.length);
-    await writeFile(`${path}.lock`, JSON.stringify({ ...lock, host: 'alive.example' }));
-    await expect(openRecording(path, { append: true })).rejects.toMatchObject({
-      message: `${path} is in use by pid ${lock.pid} on alive.example`,
+  });
+
+  test.for([
+    ['on another host', { host: 'alive.example' }, 'on alive.example'],
+    ['in another container of the same name', { space: 'boot/pid:[2]' }, 'in another container'],
+  ] as const)('holds %s as long as its holder renews it', async ([, other, where]) => {
+    const path = await fresh();
+    const first = await openRecording(path);
+    const lock = JSON.parse(await readFile(`${path}.lock`, 'utf8'));
+    await first.close();
+    const renew = () => writeFile(`${path}.lock`, JSON.stringify({ ...lock, pid: 1, ...other }));
+    await renew();
+    const renewal = setInterval(() => void renew(), 500);
+    const notices: string[] = [];
+    const onNotice = (notice: string) => notices.push(notice);
+    await expect(openRecording(path, { append: true, onNotice })).rejects.toMatchObject({
+      code: 'LOCAL',
+      message: `${path} is in use by pid 1 ${where}`,
     });
+    clearInterval(renewal);
+    expect(notices).toEqual([expect.stringMatching(/waiting up to 30 s for a sign of life/)]);
+  });
+
+  test('is waited for until the lease of a holder out of sight has run out, and stops when asked to', async () => {
+    const path = await fresh();
+    const holder = JSON.stringify({ pid: 1, host: 'gone.example' });
+    await writeFile(`${path}.lock`, holder);
+    const past = new Date(Date.now() - 28_000);
+    await utimes(`${path}.lock`, past, past);
+    const startedAt = performance.now();
+    await record(path, [batch(event(1))], { append: true });
+    expect(performance.now() - startedAt).toBeGreaterThan(1000);
+    await writeFile(`${path}.lock`, holder);
+    const signal = AbortSignal.timeout(300);
+    await expect(openRecording(path, { append: true, signal })).rejects.toMatchObject({ code: 'LOCAL' });
+  });
+
+  test('is judged by the clock of the file system, not by ours', async () => {
+    const path = await fresh();
+    await writeFile(`${path}.lock`, JSON.stringify({ pid: 1, host: 'gone.example' }));
+    const { now } = Date;
+    Date.now = () => now() + 3_600_000;
+    try {
+      const signal = AbortSignal.timeout(300);
+      await expect(openRecording(path, { append: true, signal })).rejects.toMatchObject({ code: 'LOCAL' });
+    } finally {
+      Date.now = now;
+    }
+  });
+
+  test('is given up by a recorder that finds another one in its place', async () => {
+    const path = await fresh();
+    const writer = await openRecording(path);
+    await writer.write(batch(event(1)));
+    const theirs = JSON.stringify({ pid: 1, host: 'other.example' });
+    await writeFile(`${path}.lock.new`, theirs);
+    await rename(`${path}.lock.new`, `${path}.lock`);
+    await vi.waitFor(
+      () =>
+        expect(writer.write(batch(event(2)))).rejects.toMatchObject({
+          message: expect.stringMatching(/taken over by another recorder/),
+        }),
+      { timeout: 10_000, interval: 200 },
+    );
+    await writer.close().catch(() => undefined);
+    expect(await readFile(`${path}.lock`, 'utf8')).toBe(theirs);
   });
 
   test('goes to one only of many recorders that find a dead one at the same time', async () => {

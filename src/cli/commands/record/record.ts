@@ -74,7 +74,7 @@ async function record(
   }
   const files = fileOptionsOf(options, messages);
   // Before the token is requested: without a file there is nothing to connect for.
-  const writer = await openRecording(options.out ?? defaultName(), files);
+  const writer = await openRecording(options.out ?? defaultName(), { ...files, signal: session.stop });
   const failing = new AbortController();
   const connections = new ConnectionMessages(messages, stream.endpoints);
   const live = await showLiveStatus(messages, stream.endpoints, {
