@@ -3,7 +3,7 @@
  * attempts (io/client/endpoint-loop.ts) keeps one {@link RetryState} for each endpoint and asks here.
  */
 
-import type { Failure } from './failure/failure.js';
+import type { Failure, FailureKind } from './failure/failure.js';
 import { failureTable } from './failure/table.js';
 
 /** The number of attempts, and the waits between them. */
@@ -18,6 +18,11 @@ export interface RetryOptions {
    * An attempt failed when its connection gave no event and did not live a second.
    */
   retries: number | undefined;
+  /**
+   * Without `retries`: never give up while the server cannot be reached or is failing, or its host name is unknown; for
+   * programs that start before the network. Default false.
+   */
+  waitForServer: boolean;
   /** Try again at all. Default true. */
   reconnect: boolean;
   /** The server's normal close (1000) ends the endpoint. Default false. */
@@ -29,6 +34,7 @@ export const defaultRetry: RetryOptions = {
   retryDelayMs: 1000,
   retryMaxMs: 30_000,
   retries: undefined,
+  waitForServer: false,
   reconnect: true,
   exitOnClose: false,
 };
@@ -157,10 +163,16 @@ function isOver(state: RetryState, { kind }: Failure, options: RetryOptions): bo
   if (consequence === 'fatal' || !options.reconnect) return true;
   // Rejected tokens have a rule of their own.
   if (consequence === 'renew') return state.refusalsInARow >= REFUSALS_IN_A_ROW;
+  if (options.waitForServer && options.retries === undefined && mayPass(kind)) return false;
   const isHopeless = consequence === 'likelyFatal' && !state.everWorked;
   if (isHopeless && state.likelyFatalInARow >= (options.retries ?? LIKELY_FATAL_IN_A_ROW)) return true;
   const retries = options.retries ?? (state.everOpen ? Number.POSITIVE_INFINITY : DEFAULT_RETRIES);
   return state.failedInARow >= retries;
+}
+
+/** Tells a failure that time can mend; a name is unknown also where the network is not there yet. */
+function mayPass(kind: FailureKind): boolean {
+  return kind === 'unknown host' || failureTable[kind].consequence === 'retry';
 }
 
 /**

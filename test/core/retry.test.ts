@@ -18,6 +18,7 @@ const defaults: RetryOptions = {
   retryDelayMs: 1000,
   retryMaxMs: 30_000,
   retries: undefined,
+  waitForServer: false,
   reconnect: true,
   exitOnClose: false,
 };

@@ -5,9 +5,13 @@ import {
   OpmasError,
   parseTimestamp,
   type StreamSummary,
+  type SubscribeOptions,
 } from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Messages } from '../terminal/terminal.js';
+
+/** The attempt at which a wait for a server is worth a line. */
+const ATTEMPTS_UNTIL_NOTICE = 3;
 
 /** Prints each change of a connection on stderr, one line each. */
 export class ConnectionMessages {
@@ -15,10 +19,16 @@ export class ConnectionMessages {
   readonly #width: number;
   readonly #hasSeveral: boolean;
   readonly #printed = new Set<OpmasError>();
+  /** Endpoints that have not been open yet. */
+  readonly #waiting: Set<string>;
+  /** True until it has been said that connecting never ends by itself. */
+  #saysThatItWaits: boolean;
 
-  constructor(messages: Messages, endpoints: readonly string[]) {
+  constructor(messages: Messages, { endpoints, retry }: Pick<SubscribeOptions, 'endpoints' | 'retry'>) {
     this.#messages = messages;
     this.#width = Math.max(...endpoints.map((endpoint) => endpoint.length));
+    this.#waiting = new Set(endpoints);
+    this.#saysThatItWaits = retry?.waitForServer === true;
     this.#hasSeveral = new Set(endpoints).size > 1;
   }
 
@@ -27,8 +37,10 @@ export class ConnectionMessages {
     switch (connection.state) {
       case 'connecting':
         this.#messages.debug(`${endpoint}: attempt ${connection.attempt}, ${connection.url}`);
+        if (connection.attempt === ATTEMPTS_UNTIL_NOTICE) this.#sayThatItWaits(endpoint);
         return;
       case 'open':
+        this.#waiting.delete(endpoint);
         this.#say(endpoint, green(openText(connection.gap_since, receivedAt)));
         return;
       case 'refused':
@@ -43,6 +55,12 @@ export class ConnectionMessages {
       case 'dropped':
         this.#sayError(endpoint, `${connection.count} events dropped: the output was not read`);
     }
+  }
+
+  #sayThatItWaits(endpoint: string): void {
+    if (!this.#saysThatItWaits || !this.#waiting.has(endpoint)) return;
+    this.#saysThatItWaits = false;
+    this.#messages.say('waiting for the server, however long it takes (--retries N gives up)');
   }
 
   /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */

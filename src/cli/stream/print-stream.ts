@@ -20,7 +20,7 @@ export async function printStream(
   const { out, messages } = session.terminal;
   const printLines = await createLinePrinter(out, print);
   const spinner = await createConnectingSpinner(messages);
-  const connections = new ConnectionMessages(messages, stream.endpoints);
+  const connections = new ConnectionMessages(messages, stream);
   let hasSummary = false;
   let printing = 0;
   const subscription = subscribe({

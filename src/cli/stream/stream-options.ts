@@ -39,7 +39,7 @@ export function addStreamOptions(command: Command): Command {
     .option('--no-reconnect', 'stop an endpoint when its connection ends for any reason')
     .option(
       '--retries <n>',
-      'give up after N failed attempts in a row, or `forever` (default: 5 before the first connection; 2 for errors that rarely go away; then forever)',
+      'give up after N failed attempts in a row, or `forever` (default: 5 before the first connection, unless stderr is no terminal; 2 for errors that rarely go away; then forever)',
     )
     .option('--retry-delay <t>', 'first wait before a new attempt; each wait doubles', '1s')
     .option('--retry-max <t>', 'longest wait', '30s')
@@ -73,7 +73,8 @@ export async function resolveStream(
     endpoints: endpointsOf(endpoints),
     ...(filter === undefined ? {} : { filter }),
     ...limitsOf(options),
-    retry: retryOf(options),
+    // People at a terminal want an answer; a service or a pipeline is to start when the server does.
+    retry: retryOf(options, !session.terminal.messages.isTerminal),
     signal: session.stop,
     environment: session.environment,
     recorder: `opmas-ws/${version}`,
@@ -102,13 +103,14 @@ function limitsOf(options: StreamCommandOptions) {
   };
 }
 
-function retryOf(options: StreamCommandOptions) {
+function retryOf(options: StreamCommandOptions, waitForServer: boolean) {
   const { retries, reconnect } = options;
   return {
     retryDelayMs: positiveDuration(options.retryDelay, '--retry-delay'),
     retryMaxMs: positiveDuration(options.retryMax, '--retry-max'),
     reconnect,
     exitOnClose: options.exitOnClose === true,
+    waitForServer: waitForServer && reconnect && retries === undefined,
     ...(retries === undefined ? {} : { retries: parseRetries(retries) }),
   };
 }

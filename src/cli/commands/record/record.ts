@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import {
   escapeUnsafe,
@@ -42,6 +43,8 @@ Examples:
 
 /** Recorded lines are limited to 64 MiB, and a message that is not JSON grows by up to a third when recorded. */
 const LARGEST_RECORDED_MESSAGE = 48 * 1024 ** 2;
+/** Recorders that may start in one second. */
+const MOST_NAMES = 100;
 /** Limit for lines that wait for the disk; further lines wait in the stream. */
 const MAX_PENDING_BYTES = 384 * 1024;
 
@@ -74,9 +77,9 @@ async function record(
   }
   const files = fileOptionsOf(options, messages);
   // Before the token is requested: without a file there is nothing to connect for.
-  const writer = await openRecording(options.out ?? defaultName(), { ...files, signal: session.stop });
+  const writer = await openTarget(options.out, { ...files, signal: session.stop });
   const failing = new AbortController();
-  const connections = new ConnectionMessages(messages, stream.endpoints);
+  const connections = new ConnectionMessages(messages, stream);
   const live = await showLiveStatus(messages, stream.endpoints, {
     size: () => writer.size,
     summary: () => subscription.summary(),
@@ -185,6 +188,21 @@ function fileOptionsOf(options: RecordCommandOptions, messages: Messages): Recor
     keep: keep === undefined ? undefined : parseCount(keep, '--keep'),
     onNotice: (message) => messages.warn(escapeUnsafe(message)),
   };
+}
+
+/** Opens the file that the user named; else a new one, also next to another recorder that starts in this second. */
+async function openTarget(path: string | undefined, files: RecordOptions): Promise<RecordingWriter> {
+  if (path !== undefined) return openRecording(path, files);
+  const name = defaultName();
+  for (let number = 1; ; number++) {
+    const candidate = number === 1 ? name : name.replace('.', `-${number}.`);
+    try {
+      return await openRecording(candidate, { ...files, append: false, force: false });
+    } catch (error) {
+      const isTaken = existsSync(candidate) || existsSync(`${candidate}.lock`);
+      if (!isTaken || number === MOST_NAMES) throw error;
+    }
+  }
 }
 
 /** Returns `opmas-20261122T215000Z.ndjson`: sorts by time, and is a valid file name on all systems. */
