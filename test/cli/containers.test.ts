@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe } from 'vitest';
+import { describe, vi } from 'vitest';
 import { event, text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
 
@@ -40,6 +40,8 @@ describe.runIf(canUnshare)(
       const first = command.start(words, { through: inContainer('c1') });
       (await server.request()).accept(text(event(1)));
       await first.lines.next();
+      const path = join(command.sandbox.home, 'x.ndjson');
+      await vi.waitFor(() => expect(readFileSync(path, 'utf8')).toContain('"number":1'));
       first.child.kill('SIGKILL');
       await first.ended;
       // Most of its lease is over.
@@ -50,7 +52,7 @@ describe.runIf(canUnshare)(
       await second.messages.next((line) => /is locked by pid 1 on c1; waiting up to \d s/.test(line));
       (await server.request()).accept(text(event(2)));
       expect(await second.ended).toMatchObject({ code: 0 });
-      const recorded = readFileSync(join(command.sandbox.home, 'x.ndjson'), 'utf8');
+      const recorded = readFileSync(path, 'utf8');
       expect(recorded.match(/"number":\d/g)).toEqual(['"number":1', '"number":2']);
     });
   },

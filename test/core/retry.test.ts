@@ -350,6 +350,7 @@ describe('Retry-After', () => {
         retryDelayMs: 1000,
         retryMaxMs: 30_000,
         retries: undefined,
+        waitForServer: false,
         reconnect: true,
         exitOnClose: false,
       };

@@ -199,7 +199,7 @@ function describe(name: string, context: Context, current: string | undefined) {
     name,
     url: context.url,
     token_command: context.tokenCommand ?? null,
-    token_command_timeout: context.tokenCommandTimeout ?? null,
+    ...(context.tokenCommandTimeout && { token_command_timeout: context.tokenCommandTimeout }),
     ca: context.ca ?? null,
     plaintext: context.plaintext === true,
     current: name === current,
