@@ -252,7 +252,7 @@ describe('inspect --html', () => {
     expect(html).not.toContain('<img');
     expect(html).not.toContain('\u202e');
     expect(html).not.toContain('\u001b');
-    expect(html.match(/<\/script>/g)).toHaveLength(2);
+    expect(html).not.toMatch(/<script|<\/script>/);
     expect(html).toContain('&lt;/script&gt;&lt;img src=x onerror=&quot;document.title=1&quot;&gt;\\u202e');
     expect(html).not.toMatch(/(src|href|url)\s*[=(]\s*["']?(https?:|\/\/)/);
   });
@@ -271,25 +271,19 @@ describe('inspect --html', () => {
       expect(await page.evaluate('document.querySelectorAll("rect.gap").length')).toBe(3);
       expect(await page.evaluate('document.querySelectorAll("g.close").length')).toBe(4);
 
-      const hover = async (seconds: number) => {
-        const [x, y] = await page.evaluate<[number, number]>(`(() => {
+      const hover = (seconds: number) =>
+        page.evaluate<string>(`(() => {
           const chart = document.getElementById('chart');
           chart.scrollIntoView({ block: 'center' });
-          const box = chart.getBoundingClientRect();
-          const { left, plot, from, to } = chart.dataset;
-          const share = (${start + seconds * second} - from) / (to - from);
-          return [box.left + ((+left + share * plot) * box.width) / chart.viewBox.baseVal.width, box.top + 60];
+          const track = chart.querySelector('rect.track').getBoundingClientRect();
+          const share = (${start + seconds * second} - ${start}) / ${42 * second};
+          const seen = document.elementFromPoint(track.left + share * track.width, track.top - 100);
+          return seen.querySelector('title').textContent;
         })()`);
-        await page.point(x, y);
-        return page.evaluate<string>(
-          'document.getElementById("tip").hidden ? "" : document.getElementById("tip").innerText',
-        );
-      };
       expect((await hover(7.02)).split(/\n+/)).toEqual([
         expect.stringMatching(/^2026-11-22 21:50:0[67].*UTC$/),
         expect.stringMatching(/^1 event \(/),
-        hostile.replace('\u202e', '\\u202e').replace('\u001b', '\\u001b'),
-        '1',
+        `${hostile.replace('\u202e', '\\u202e').replace('\u001b', '\\u001b')}: 1`,
       ]);
       expect(await hover(15)).toMatch(/0 events[\s\S]*Gap on devices, 11s: closed 1006 abnormal closure/);
       expect(await hover(28.02)).toContain('rules: closed 1011 internal error');
@@ -307,7 +301,6 @@ describe('inspect --html', () => {
       expect(await ground()).toBe('rgb(18, 22, 28)');
       await look('print', 'dark');
       expect(await ground()).toBe('rgb(255, 255, 255)');
-      expect(await page.evaluate('getComputedStyle(document.getElementById("tip")).display')).toBe('none');
       expect(page.complaints).toEqual([]);
     },
     60_000,

@@ -188,5 +188,7 @@ function isErrno(error: unknown, code: string): boolean {
 }
 
 function failure(verb: string, path: string, cause: unknown): OpmasError {
-  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${(cause as Error).message}`, { cause });
+  // The text after the comma names the system call, and perhaps the temporary file.
+  const why = (cause as Error).message.replace(/, [a-z]+ '.*$/s, '');
+  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${why}`, { cause });
 }

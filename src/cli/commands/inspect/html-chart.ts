@@ -1,34 +1,53 @@
-import { CloseCode, closeMeaning, type InspectedRecording, type TimelineColumns } from '../../../index.js';
-import { escapeHtml } from './html-assets.js';
-import { bySeverity, type Tick, timeTicks, valueTicks } from './html-scales.js';
-import { columnTotals, rateText, timeText } from './text-report.js';
+import { CloseCode, type InspectedRecording, type TimelineColumns } from '../../../index.js';
+import { formatDuration } from '../../options/quantity.js';
+import { bySeverity, escapeHtml } from './html-style.js';
+import { closeText, columnTotals, number, rateText, timeText } from './text-report.js';
 
 /** Sizes in the units of the drawing, which is scaled to the width of the page. */
-export const WIDTH = 1080;
+const WIDTH = 1080;
 const LEFT = 78;
 const RIGHT = 12;
 const TOP = 12;
 const PLOT_HEIGHT = 240;
 const TRACK_HEIGHT = 18;
-const TRACK_GAP = 6;
-const AXIS_HEIGHT = 38;
-export const PLOT_WIDTH = WIDTH - LEFT - RIGHT;
+const TRACK_GAP = 8;
+const AXIS_HEIGHT = 24;
 /** Further marks would overlap and are not drawn. */
 const MAX_MARKS = 1000;
 const MAX_TRACKS = 12;
-const MICROSECONDS_PER_SECOND = 1_000_000;
+/** Longest tooltip, in lines of each kind. */
+const MAX_TIP_LINES = 14;
+
+const SECOND = 1_000_000;
+const DAY = 24 * 3600 * SECOND;
+/** Distances between the marks of the time axis, in microseconds. */
+const STEPS = [
+  ...[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5].map((count) => count * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * SECOND),
+  ...[1, 2, 5, 10, 15, 30].map((count) => count * 60 * SECOND),
+  ...[1, 2, 3, 6, 12].map((count) => count * 3600 * SECOND),
+  ...[1, 2, 7, 14, 30, 90, 180, 365, 730, 1825, 3650].map((count) => count * DAY),
+];
 
 /** Data of the drawing, and the functions that map it to coordinates. */
 interface Scene {
+  report: InspectedRecording;
   columns: TimelineColumns;
+  /** Events in each column. */
+  totals: readonly number[];
+  highest: number;
   from: number;
   to: number;
+  /** Lower end of the tracks. */
+  bottom: number;
   x(time: number): number;
   y(count: number): number;
-  highest: number;
 }
 
-/** The timeline: events by type as stacked bars, gaps shaded, and a track for the connection of each endpoint. */
+/**
+ * Draws the timeline: events by type as stacked bars, gaps shaded, and a track for the connection of each endpoint.
+ * The exact figures of a column are its tooltip.
+ */
 export function chart(
   report: InspectedRecording,
   columns: TimelineColumns,
@@ -36,156 +55,176 @@ export function chart(
 ): string {
   const from = Math.min(columns.start, report.first ?? columns.start);
   const to = Math.max(columns.start + columns.width * columns.count, report.last ?? 0);
-  const highest = Math.max(1, ...columnTotals(columns));
+  const totals = columnTotals(columns);
+  const highest = Math.max(1, ...totals);
+  const tracks = trackNames(report);
   const scene: Scene = {
+    report,
     columns,
+    totals,
+    highest,
     from,
     to,
-    highest,
-    x: (time) => LEFT + ((time - from) / (to - from)) * PLOT_WIDTH,
-    y: (count) => TOP + PLOT_HEIGHT * (1 - count / highest),
+    bottom: TOP + PLOT_HEIGHT + TRACK_GAP + tracks.length * (TRACK_HEIGHT + TRACK_GAP),
+    x: (time) => round(LEFT + ((time - from) / (to - from)) * (WIDTH - LEFT - RIGHT)),
+    y: (count) => round(TOP + PLOT_HEIGHT * (1 - count / highest)),
   };
-  const tracks = trackNames(report);
-  const bottom = TOP + PLOT_HEIGHT + TRACK_GAP + tracks.length * (TRACK_HEIGHT + TRACK_GAP);
   const parts = [
-    hatch(),
-    grid(scene, bottom),
-    gapShades(report, scene),
-    bars(scene, colors),
-    tracks.map((endpoint, at) => track(report, scene, endpoint, at)).join(''),
-    timeAxis(scene, bottom),
-    `<line id="cursor" class="cursor" y1="${TOP}" y2="${bottom}" x1="0" x2="0" visibility="hidden"/>`,
-  ];
-  const height = bottom + AXIS_HEIGHT;
-  const plot = `data-left="${LEFT}" data-plot="${PLOT_WIDTH}" data-from="${from}" data-to="${to}"`;
-  return `<svg id="chart" viewBox="0 0 ${WIDTH} ${height}" ${plot} role="img" aria-label="Events over time">${parts.join('')}</svg>`;
-}
-
-function hatch(): string {
-  return (
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">' +
-    '<rect class="gap-ground" width="6" height="6"/><line class="gap-line" x1="0" y1="0" x2="0" y2="6"/></pattern></defs>'
-  );
+      '<rect class="hatch-ground" width="6" height="6"/><line class="hatch-line" y2="6"/></pattern></defs>',
+    valueAxis(scene),
+    ...report.gaps.slice(0, MAX_MARKS).map((gap) => box(scene, 'gap-shade', gap, TOP, PLOT_HEIGHT)),
+    bars(scene, colors),
+    ...tracks.map((endpoint, at) => track(scene, endpoint, at)),
+    timeAxis(scene),
+    tooltips(scene),
+  ];
+  const size = `viewBox="0 0 ${WIDTH} ${scene.bottom + AXIS_HEIGHT}"`;
+  return `<svg id="chart" ${size} role="img" aria-label="Events over time">${parts.join('')}</svg>`;
 }
 
-function grid({ highest, columns, y }: Scene, bottom: number): string {
-  const perSecond = MICROSECONDS_PER_SECOND / columns.width;
-  const lines = valueTicks(highest * perSecond, 5).map((rate) => {
-    const at = round(y(rate / perSecond));
-    return (
-      `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/>` +
-      `<text class="tick" x="${LEFT - 8}" y="${at + 4}" text-anchor="end">${rateText(rate)}/s</text>`
-    );
+function valueAxis({ highest, columns, bottom, y }: Scene): string {
+  const perSecond = SECOND / columns.width;
+  const rates = [0, ...valueTicks(highest * perSecond, 5)];
+  const lines = rates.map((rate) => {
+    const at = y(rate / perSecond);
+    const line = `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/>`;
+    return `${line}<text x="${LEFT - 8}" y="${at + 3}" text-anchor="end">${rateText(rate)}/s</text>`;
   });
-  const base = TOP + PLOT_HEIGHT;
-  lines.push(`<line class="base" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${base}" y2="${base}"/>`);
-  lines.push(`<line class="grid" x1="${LEFT}" x2="${LEFT}" y1="${TOP}" y2="${bottom}"/>`);
-  return lines.join('');
+  return `${lines.join('')}<line x1="${LEFT}" x2="${LEFT}" y1="${TOP}" y2="${bottom}"/>`;
 }
 
-function gapShades({ gaps }: InspectedRecording, scene: Scene): string {
-  return gaps
-    .slice(0, MAX_MARKS)
-    .map(({ from, to }) => {
-      const { x, width } = span(scene, from, to);
-      return `<rect class="gap-shade" x="${x}" y="${TOP}" width="${width}" height="${PLOT_HEIGHT}"/>`;
-    })
-    .join('');
+/** Returns round values from zero up, without zero. */
+function valueTicks(highest: number, most: number): number[] {
+  const rough = highest / most;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((each) => each >= rough) ?? rough;
+  return Array.from({ length: Math.floor(highest / step) }, (_, at) => (at + 1) * step);
+}
+
+/** Draws marks at round times, labeled with the time in UTC, or with the date at midnight. */
+function timeAxis({ from, to, bottom, x }: Scene): string {
+  const most = 8;
+  const step = STEPS.find((candidate) => (to - from) / candidate <= most) ?? (to - from) / most;
+  const end = step < SECOND ? 23 : step < 60 * SECOND ? 19 : 16;
+  let marks = '';
+  for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
+    const at = x(time);
+    const text = new Date(time / 1000).toISOString();
+    const label = time % DAY === 0 ? text.slice(0, 10) : text.slice(11, end);
+    const anchor = at > WIDTH - RIGHT - 20 ? 'end' : 'middle';
+    marks += `<line x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 4}"/>`;
+    marks += `<text x="${at}" y="${bottom + 17}" text-anchor="${anchor}">${label}</text>`;
+  }
+  return marks;
 }
 
 /** Draws one path for each type; each column stacks a box on the earlier ones. */
 function bars({ columns, x, y }: Scene, colors: ReadonlyMap<string, string>): string {
-  const below = new Array<number>(columns.count).fill(0);
-  const series = [...columns.series].sort((a, b) => bySeverity(a.name, b.name));
-  const width = round(x(columns.start + columns.width) - x(columns.start));
-  const paths = series.map(({ name, values }, at) => {
-    let path = '';
-    for (let column = 0; column < columns.count; column++) {
-      const count = values[column]!;
-      if (count === 0) continue;
-      const top = round(y(below[column]! + count));
-      const height = round(y(below[column]!)) - top;
-      below[column] = below[column]! + count;
-      path += `M${round(x(columns.start + column * columns.width))} ${top}h${width}v${round(height)}h-${width}z`;
-    }
-    return `<path class="series" data-series="${at}" fill="${colors.get(name) ?? '#888'}" d="${path}"/>`;
-  });
+  const { start, width, count, series } = columns;
+  const below = new Array<number>(count).fill(0);
+  const wide = round(x(start + width) - x(start));
+  const paths = [...series]
+    .sort((a, b) => bySeverity(a.name, b.name))
+    .map(({ name, values }) => {
+      let path = '';
+      for (const [column, value] of values.entries()) {
+        if (value === 0) continue;
+        const base = y(below[column]!);
+        below[column]! += value;
+        const top = y(below[column]!);
+        path += `M${x(start + column * width)} ${top}h${wide}v${round(base - top)}h-${wide}z`;
+      }
+      return `<path fill="${colors.get(name)}" d="${path}"/>`;
+    });
   return paths.join('');
 }
 
-/** Endpoints of which anything is known, events or lifecycle. */
+/** Returns the endpoints of which anything is known, events or lifecycle. */
 function trackNames({ byEndpoint, gaps, closes, connections }: InspectedRecording): string[] {
   const names = new Set(byEndpoint.map(({ name }) => name));
   for (const { endpoint } of [...connections, ...gaps, ...closes]) names.add(endpoint);
   return [...names].slice(0, MAX_TRACKS);
 }
 
-function track(report: InspectedRecording, scene: Scene, endpoint: string, at: number): string {
+function track(scene: Scene, endpoint: string, at: number): string {
+  const { report, x, from, to } = scene;
   const y = TOP + PLOT_HEIGHT + TRACK_GAP + at * (TRACK_HEIGHT + TRACK_GAP);
   const name = endpoint.length > 11 ? `…${endpoint.slice(-10)}` : endpoint;
-  const parts = [
-    `<text class="track-name" x="${LEFT - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(name)}</text>`,
-    `<rect class="track" x="${LEFT}" y="${y}" width="${PLOT_WIDTH}" height="${TRACK_HEIGHT}" rx="3"/>`,
-  ];
   const own = <Item extends { endpoint: string }>(items: readonly Item[]) =>
     items.filter((item) => item.endpoint === endpoint).slice(0, MAX_MARKS);
-  const box = (kind: string, { from, to }: { from: number; to: number }) => {
-    const { x, width } = span(scene, from, to);
-    parts.push(`<rect class="${kind}" x="${x}" y="${y}" width="${width}" height="${TRACK_HEIGHT}"/>`);
-  };
-  for (const connection of own(report.connections)) box('connected', connection);
-  for (const gap of own(report.gaps)) box('gap', gap);
-  for (const { at: time, code } of own(report.closes)) {
-    if (Number.isNaN(time)) continue;
-    const x = round(scene.x(time));
-    const kind = code === CloseCode.NORMAL ? 'close' : 'close bad';
-    const title = `${timeText(time)}: closed ${code} ${closeMeaning(code)}`;
-    parts.push(
-      `<g class="${kind}"><title>${escapeHtml(title)}</title><line x1="${x}" x2="${x}" y1="${y - 2}" y2="${y + TRACK_HEIGHT + 2}"/>` +
-        `<circle cx="${x}" cy="${y + TRACK_HEIGHT / 2}" r="4"/></g>`,
-    );
-  }
+  const closes = own(report.closes).filter(({ at }) => !Number.isNaN(at));
+  const parts = [
+    `<text x="${LEFT - 8}" y="${y + 13}" text-anchor="end">${escapeHtml(name)}</text>`,
+    box(scene, 'track', { from, to }, y, TRACK_HEIGHT),
+    ...own(report.connections).map((connection) => box(scene, 'connected', connection, y, TRACK_HEIGHT)),
+    ...own(report.gaps).map((gap) => box(scene, 'gap', gap, y, TRACK_HEIGHT)),
+    ...closes.map(({ at, code }) => {
+      const mark = `<line x1="${x(at)}" x2="${x(at)}" y1="${y - 2}" y2="${y + TRACK_HEIGHT + 2}"/>`;
+      const circle = `<circle cx="${x(at)}" cy="${y + TRACK_HEIGHT / 2}" r="4"/>`;
+      return `<g class="${code === CloseCode.NORMAL ? 'close' : 'close bad'}">${mark}${circle}</g>`;
+    }),
+  ];
   return parts.join('');
 }
 
-function timeAxis({ from, to, x }: Scene, bottom: number): string {
-  return timeTicks(from, to, 8)
-    .map((tick) => timeMark(tick, round(x(tick.value)), bottom))
-    .join('');
+/** Draws a span of time, always wide enough to be seen. */
+function box(
+  scene: Scene,
+  kind: string,
+  span: { from: number; to: number },
+  y: number,
+  height: number,
+): string {
+  const left = scene.x(Math.max(scene.from, span.from));
+  const width = Math.max(2, round(scene.x(Math.min(scene.to, span.to)) - left));
+  return `<rect class="${kind}" x="${left}" y="${y}" width="${width}" height="${height}"/>`;
 }
 
-function timeMark({ label }: Tick, x: number, bottom: number): string {
-  const rows = label
-    .split('\n')
-    .map(
-      (row, at) =>
-        `<tspan x="${x}" dy="${at === 0 ? 0 : 13}"${at === 0 ? '' : ' class="date"'}>${row}</tspan>`,
-    );
-  const anchor = x > WIDTH - RIGHT - 20 ? 'end' : 'middle';
-  return (
-    `<line class="grid" x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}"/>` +
-    `<text class="tick" x="${x}" y="${bottom + 17}" text-anchor="${anchor}">${rows.join('')}</text>`
-  );
+/** Draws tooltips for the columns, and for the time before and after them in which connections are known. */
+function tooltips(scene: Scene): string {
+  const { start, width } = scene.columns;
+  const first = Math.floor((scene.from - start) / width);
+  const length = Math.ceil((scene.to - start) / width) - first;
+  return Array.from({ length }, (_, at) => tooltip(scene, first + at)).join('');
 }
 
-/** Returns the box of a time span, which is always wide enough to be seen. */
-function span({ x, from, to }: Scene, start: number, end: number): { x: number; width: number } {
-  const left = x(Math.max(from, start));
-  const right = x(Math.min(to, end));
-  return { x: round(left), width: Math.max(2, round(right - left)) };
+/** Draws an invisible box over a column, with all that happened in it as its tooltip. */
+function tooltip(scene: Scene, column: number): string {
+  const { report, columns, totals, bottom } = scene;
+  const from = columns.start + column * columns.width;
+  const to = from + columns.width;
+  const total = totals[column] ?? 0;
+  const counts = columns.series
+    .map(({ name, values }) => ({ name, count: values[column] ?? 0 }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => b.count - a.count);
+  const gaps = report.gaps.filter((gap) => gap.from < to && gap.to > from);
+  const closes = report.closes.filter(({ at }) => at >= from && at < to);
+  const lines = [
+    `${timeText(from)} to ${timeText(to).slice(11)}`,
+    `${number(total)} ${total === 1 ? 'event' : 'events'} (${rateText((total * SECOND) / columns.width)}/s)`,
+    ...counts.slice(0, MAX_TIP_LINES).map(({ name, count }) => `${name}: ${number(count)}`),
+    ...gaps
+      .slice(0, MAX_TIP_LINES)
+      .map((gap) => `Gap on ${gap.endpoint}, ${formatDuration((gap.to - gap.from) / 1000)}: ${gap.reason}`),
+    ...closes.slice(0, MAX_TIP_LINES).map(({ endpoint, code }) => `${endpoint}: closed ${closeText(code)}`),
+  ];
+  const title = `<title>${escapeHtml(lines.join('\n'))}</title>`;
+  return box(scene, 'column', { from, to }, TOP, bottom - TOP).replace('/>', `>${title}</rect>`);
 }
 
-/** The shape of one type over time, small enough for a row of a table. */
+/** Draws the shape of one type over time, small enough for a row of a table. */
 export function miniature(values: readonly number[], color: string): string {
   const highest = Math.max(...values);
-  const width = 160 / values.length;
+  const width = round(160 / values.length);
   let path = '';
   for (const [at, value] of values.entries()) {
     if (value === 0) continue;
-    const height = Math.max(1.5, (value / highest) * 22);
-    path += `M${round(at * width)} 24h${round(width)}v-${round(height)}h-${round(width)}z`;
+    const height = round(Math.max(1.5, (value / highest) * 22));
+    path += `M${round((at * 160) / values.length)} 24h${width}v-${height}h-${width}z`;
   }
-  return `<svg class="miniature" viewBox="0 0 160 24" preserveAspectRatio="none" aria-hidden="true"><path fill="${color}" d="${path}"/></svg>`;
+  return `<svg viewBox="0 0 160 24" preserveAspectRatio="none" aria-hidden="true"><path fill="${color}" d="${path}"/></svg>`;
 }
 
 function round(value: number): number {

@@ -1,4 +1,4 @@
-import { access, open, rename, rm } from 'node:fs/promises';
+import { access, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
   escapeUnsafe,
@@ -10,6 +10,7 @@ import {
 } from '../../../index.js';
 import { escapeUnsafeJson } from '../../../internal.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
+import { writePrivateFile } from '../../connection/private-files.js';
 import { runCommand, type Session } from '../../session.js';
 import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
 import { standardInput } from '../../terminal/standard-streams.js';
@@ -81,7 +82,7 @@ async function runInspect(
   }
   if (session.stop.aborted) messages.warn('stopped early: the report covers only the part that was read');
   if (options.html !== undefined) {
-    await writePage(options.html, files, report);
+    await writePrivateFile(options.html, htmlPage(files, report));
     messages.say(`Wrote ${escapeUnsafe(options.html)}`);
   }
   if (options.json) {
@@ -140,41 +141,18 @@ function rounded(value: number): number {
  */
 async function checkPagePath(path: string): Promise<void> {
   try {
+    await access(dirname(path));
     const handle = await open(path, 'r');
-    try {
-      const start = Buffer.alloc(PAGE_START.length);
-      await handle.read(start, 0, start.length, 0);
-      if (start.toString() === PAGE_START) return;
-    } finally {
-      await handle.close();
-    }
+    const { buffer } = await handle.read({ length: PAGE_START.length }).finally(() => handle.close());
+    if (buffer.subarray(0, PAGE_START.length).toString() === PAGE_START) return;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw failed(path, error);
-    await access(dirname(path)).catch((reason) => {
-      throw failed(path, reason);
+    const { code, message, path: missing } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && missing === path) return;
+    throw new OpmasError('LOCAL', `cannot write ${path}: ${message.replace(/, [a-z]+ '.*$/s, '')}`, {
+      cause: error,
     });
-    return;
   }
   throw new OpmasError('USAGE', `${path} exists and is not a report of opmas-ws`, {
     hint: 'Name another file.',
   });
-}
-
-/** Writes the page; an earlier page stays until the new one is complete. */
-async function writePage(path: string, files: readonly string[], report: InspectedRecording): Promise<void> {
-  const beside = `${path}.${process.pid}.tmp`;
-  try {
-    const handle = await open(beside, 'wx', 0o600);
-    await handle.writeFile(htmlPage(files, report)).finally(() => handle.close());
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw failed(path, error);
-  }
-}
-
-function failed(path: string, error: unknown): OpmasError {
-  // The text after the comma names the temporary file.
-  const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
-  return new OpmasError('LOCAL', `cannot write ${path}: ${why}`, { cause: error });
 }

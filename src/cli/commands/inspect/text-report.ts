@@ -18,8 +18,8 @@ export interface ReportOutput {
   readonly columns: number;
 }
 
-const BARS = '▁▂▃▄▅▆▇█';
-const NO_EVENTS = ' ';
+/** The first one means that there are no events. */
+const BARS = ' ▁▂▃▄▅▆▇█';
 const GAP = '━';
 const MAX_NAMES = 20;
 const MAX_GAPS = 10;
@@ -49,10 +49,8 @@ export function textReport(
 }
 
 function headline(files: readonly string[], report: InspectedRecording, palette: Palette): string[] {
-  const names = files.map((file) => (file === '-' ? 'stdin' : escapeUnsafe(file)));
-  const title = names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
   const { events, first, last, rate, isApproximate } = report;
-  const lines = [palette.bold(title), ''];
+  const lines = [palette.bold(escapeUnsafe(titleOf(files))), ''];
   const about = isApproximate ? ' (too many different names: rare ones are not all counted)' : '';
   lines.push(`${label('Events')}${number(events)}${about}`);
   if (first !== undefined && last !== undefined) {
@@ -66,13 +64,21 @@ function headline(files: readonly string[], report: InspectedRecording, palette:
 }
 
 function timelineLines(report: InspectedRecording, palette: Palette, columns: number): string[] {
-  const spark = sparkline(report, Math.max(10, Math.min(MAX_SPARKLINE, columns - LABEL_WIDTH)));
-  if (spark === undefined) return [];
-  const lines = [`${label('Timeline')}${palette.cyan(spark.events)}`];
-  if (spark.gaps !== '') lines.push(`${label('  gaps')}${palette.red(spark.gaps)}`);
-  const { count } = spark.columns;
+  const counts = report.timeline.columns(Math.max(10, Math.min(MAX_SPARKLINE, columns - LABEL_WIDTH)));
+  if (counts === undefined) return [];
+  const { start, width } = counts;
+  const totals = columnTotals(counts);
+  const highest = Math.max(...totals);
+  const bars = totals.map((total) => BARS[Math.ceil((total / highest) * (BARS.length - 1))]);
+  const lines = [`${label('Timeline')}${palette.cyan(bars.join(''))}`];
+  const hasGap = (at: number) => report.gaps.some(({ from, to }) => from < at + width && to > at);
+  const marks = totals.map((_, column) => (hasGap(start + column * width) ? GAP : ' '));
+  const gaps = marks.join('').trimEnd();
+  if (gaps !== '') lines.push(`${label('  gaps')}${palette.red(gaps)}`);
   const [from, to] = edgeLabels(report.first!, report.last!);
-  lines.push(label('') + palette.dim(from + to.padStart(Math.max(count - from.length, to.length + 2))));
+  lines.push(
+    label('') + palette.dim(from + to.padStart(Math.max(counts.count - from.length, to.length + 2))),
+  );
   return lines;
 }
 
@@ -129,17 +135,8 @@ function gapLine({ endpoint, from, to, reason }: RecordedGap, width: number, pal
 function faultLines(report: InspectedRecording, palette: Palette): string[] {
   const { closeCounts, refusalCounts, dropped, invalid, badLines, tornTail } = report;
   const lines: string[] = [];
-  if (closeCounts.length > 0) {
-    const named = closeCounts.map(({ name, count }) => ({
-      name: `${name} ${closeMeaning(Number(name))}`,
-      count,
-    }));
-    lines.push(`${label('Closes')}${countList(named)}`);
-  }
-  if (refusalCounts.length > 0)
-    lines.push(
-      `${label('Refusals')}${countList(refusalCounts.map(({ name, count }) => ({ name: refusalText(name), count })))}`,
-    );
+  if (closeCounts.length > 0) lines.push(`${label('Closes')}${countList(closeCounts, closeText)}`);
+  if (refusalCounts.length > 0) lines.push(`${label('Refusals')}${countList(refusalCounts, refusalText)}`);
   if (dropped > 0) lines.push(`${label('Dropped')}${palette.red(`${number(dropped)} events`)}`);
   if (invalid > 0)
     lines.push(
@@ -150,10 +147,10 @@ function faultLines(report: InspectedRecording, palette: Palette): string[] {
   return lines;
 }
 
-function countList(counts: readonly NamedCount[]): string {
+function countList(counts: readonly NamedCount[], textOf: (name: string) => string): string {
   const shown = counts
     .slice(0, MAX_NAMES)
-    .map(({ name, count }) => `${cut(escapeUnsafe(name))} ×${number(count)}`);
+    .map(({ name, count }) => `${cut(escapeUnsafe(textOf(name)))} ×${number(count)}`);
   if (counts.length > MAX_NAMES) shown.push('…');
   return shown.join(', ');
 }
@@ -176,6 +173,17 @@ function padded(text: string, columns: number): string {
   return text + ' '.repeat(Math.max(0, columns - widthOf(text)));
 }
 
+/** Formats the names of files as a title. */
+export function titleOf(files: readonly string[]): string {
+  const names = files.map((file) => (file === '-' ? 'stdin' : file));
+  return names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
+}
+
+/** Formats a close code with its meaning. */
+export function closeText(code: string | number): string {
+  return `${code} ${closeMeaning(Number(code))}`;
+}
+
 /** Formats the name of a refusal, which is an HTTP status or an error text. */
 export function refusalText(name: string): string {
   return /^\d{3}$/.test(name) ? `HTTP ${name}` : name;
@@ -196,26 +204,6 @@ export function timeText(microseconds: number): string {
   return `${formatTimestamp(microseconds).slice(0, 23).replace('T', ' ')} UTC`;
 }
 
-/** Events over time in two rows of characters. */
-interface Sparkline {
-  /** One bar for each column; its height shows the number of events. */
-  events: string;
-  /** A mark below each column in which an endpoint has a gap; empty without gaps. */
-  gaps: string;
-  columns: TimelineColumns;
-}
-
-/** @param width Maximum number of characters. @returns `undefined` when no event has a time. */
-function sparkline({ timeline, gaps }: InspectedRecording, width: number): Sparkline | undefined {
-  const columns = timeline.columns(width);
-  if (columns === undefined) return undefined;
-  const totals = columnTotals(columns);
-  const highest = Math.max(...totals);
-  const events = totals.map((total) => barFor(total, highest)).join('');
-  const marks = totals.map((_, column) => (hasGap(gaps, columns, column) ? GAP : ' '));
-  return { events, gaps: marks.join('').trimEnd(), columns };
-}
-
 /** Adds up the events of all types in each column. */
 export function columnTotals({ series, count }: TimelineColumns): number[] {
   const totals = new Array<number>(count).fill(0);
@@ -223,14 +211,4 @@ export function columnTotals({ series, count }: TimelineColumns): number[] {
     for (let column = 0; column < count; column++) totals[column] = totals[column]! + values[column]!;
   }
   return totals;
-}
-
-function barFor(total: number, highest: number): string {
-  if (total === 0) return NO_EVENTS;
-  return BARS[Math.min(BARS.length - 1, Math.floor((total / highest) * BARS.length))]!;
-}
-
-function hasGap(gaps: readonly RecordedGap[], { start, width }: TimelineColumns, column: number): boolean {
-  const from = start + column * width;
-  return gaps.some((gap) => gap.from < from + width && gap.to > from);
 }
