@@ -40,7 +40,12 @@ export type { TimelineColumns } from './core/statistics/timeline.js';
 export { escapeUnsafe } from './core/text.js';
 export { encodeFrame } from './core/websocket-frame.js';
 export type { LifecycleEvent, SubscribeOptions } from './io/client/stream-options.js';
-export { type StreamSummary, type Subscription, subscribe } from './io/client/subscribe.js';
+export {
+  type StreamOutcome,
+  type StreamSummary,
+  type Subscription,
+  subscribe,
+} from './io/client/subscribe.js';
 export { type Clock, systemClock } from './io/clock.js';
 export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
 export { openRecording } from './io/recording/open-recording.js';

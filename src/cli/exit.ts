@@ -5,7 +5,14 @@ import { isWriting } from './terminal/blocking-write-stream.js';
 import { outputsFlushed, releaseInput, standardOutputs } from './terminal/standard-streams.js';
 
 /** The exit code of each kind of error. 1 is a bug in this program. */
-const EXIT_CODES: Readonly<Record<ErrorCode, number>> = { USAGE: 2, AUTH: 3, NETWORK: 4, LOCAL: 5, DATA: 6 };
+const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  USAGE: 2,
+  AUTH: 3,
+  NETWORK: 4,
+  LOCAL: 5,
+  DATA: 6,
+  INCOMPLETE: 7,
+};
 
 /** Returns the exit code of a kind of error. */
 export function exitCodeOf(code: ErrorCode): number {

@@ -19,6 +19,8 @@ export interface Session {
    * stdout takes nothing for 2 s.
    */
   endAfter(milliseconds: number): void;
+  /** A signal has asked to stop: the process ends by it. */
+  readonly isSignalled: boolean;
   /** Exit code of an end without an error; 0 unless the action sets it. */
   exitCode: number;
   /** Text for stderr when the process must exit before the action has ended. */
@@ -53,6 +55,9 @@ export async function runCommand(
     terminal,
     stop: requests.stop,
     endAfter: (milliseconds) => requests.endAfter(milliseconds),
+    get isSignalled() {
+      return requests.signal !== undefined;
+    },
     exitCode: 0,
   };
   requests.onForcedExit = () => flushExitMessage(session);

@@ -8,8 +8,9 @@ import type { FailureKind } from './failure/failure.js';
  * - `NETWORK`: the server or the way to it failed for good.
  * - `LOCAL`: this machine failed: disk full, no permission, file locked, port in use.
  * - `DATA`: a recording cannot be read.
+ * - `INCOMPLETE`: what was asked for did not come in time.
  */
-export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA';
+export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA' | 'INCOMPLETE';
 
 /** The members of an {@link OpmasError} besides its message. */
 export interface OpmasErrorOptions {

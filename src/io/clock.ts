@@ -1,3 +1,4 @@
+import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -8,8 +9,13 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export interface Clock {
   /** Wall clock: microseconds since 1970. It may jump. */
   nowMicros(): number;
-  /** Milliseconds, with fractions, that never jump. */
+  /** Milliseconds, with fractions, that never jump. They may stand still while the machine is suspended. */
   monotonicMs(): number;
+  /**
+   * Milliseconds since any start at which `monotonicMs` stood still, give or take a second. Without it, a wall clock
+   * that jumps ahead counts as a suspended machine.
+   */
+  suspendedMs?(): number;
   /** Waits. Ends early, normally, when the signal aborts. Any length is safe. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
@@ -27,6 +33,8 @@ async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
 export const systemClock: Clock = {
   nowMicros: () => Date.now() * 1000,
   monotonicMs: () => performance.now(),
+  // On Linux, the time since the machine started goes on while it is suspended.
+  suspendedMs: () => uptime() * 1000 - performance.now(),
   sleep,
 };
 
@@ -75,4 +83,25 @@ export function unlessStopped<T>(
     promise.then(resolve, reject).finally(() => stopping.removeEventListener('abort', stop));
     if (stopping.aborted) stop();
   });
+}
+
+/** Smaller differences of `suspendedMs` are noise: some systems give whole seconds. */
+const LEAST_SUSPENSION_MS = 2000;
+
+/** A moment on the clocks that nobody sets. */
+export interface Instant {
+  monotonicMs: number;
+  suspendedMs: number;
+}
+
+/** Reads both clocks: costs microseconds, so not for each message. */
+export function instantOf(clock: Clock): Instant {
+  const monotonicMs = clock.monotonicMs();
+  return { monotonicMs, suspendedMs: clock.suspendedMs?.() ?? clock.nowMicros() / 1000 - monotonicMs };
+}
+
+/** Returns the true time between two moments, that of a suspended machine included. */
+export function elapsedMs(from: Instant, to: Instant): number {
+  const suspendedMs = to.suspendedMs - from.suspendedMs;
+  return to.monotonicMs - from.monotonicMs + (suspendedMs >= LEAST_SUSPENSION_MS ? suspendedMs : 0);
 }

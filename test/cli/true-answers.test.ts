@@ -34,7 +34,7 @@ describe('a duration that ends before what was asked for has come', { concurrent
     { asked: 1000, sent: 1 },
   ];
   for (const { asked, sent } of cases) {
-    test(`is exit code 7 and says how many came: ${sent} of ${asked}`, notYet, async ({ serve, command }) => {
+    test(`is exit code 7 and says how many came: ${sent} of ${asked}`, async ({ serve, command }) => {
       const server = await serverOf(
         serve,
         messages(sent, (n) => ({ n })),
@@ -45,20 +45,16 @@ describe('a duration that ends before what was asked for has come', { concurrent
     });
   }
 
-  test(
-    'is exit code 7 for record, and for events that a filter drops',
-    notYet,
-    async ({ serve, command }) => {
-      const server = await serverOf(
-        serve,
-        messages(5, (n) => ({ n })),
-      );
-      const words = ['record', 'devices', '-u', server.url, '-o', 'a.ndjson', '-w', 'data.n > 2'];
-      const ended = await command.start([...words, '-n', '3', '--duration', '500ms']).ended;
-      expect(ended.code).toBe(7);
-      expect(linesWith(/\b2 of 3\b/, ended)).toHaveLength(1);
-    },
-  );
+  test('is exit code 7 for record, and for events that a filter drops', async ({ serve, command }) => {
+    const server = await serverOf(
+      serve,
+      messages(5, (n) => ({ n })),
+    );
+    const words = ['record', 'devices', '-u', server.url, '-o', 'a.ndjson', '-w', 'data.n > 2'];
+    const ended = await command.start([...words, '-n', '3', '--duration', '500ms']).ended;
+    expect(ended.code).toBe(7);
+    expect(linesWith(/\b2 of 3\b/, ended)).toHaveLength(1);
+  });
 
   test('is no failure when all has come', async ({ serve, command }) => {
     const server = await serverOf(
@@ -71,7 +67,7 @@ describe('a duration that ends before what was asked for has come', { concurrent
 });
 
 describe('a duration in which no endpoint was ever open', { concurrent: true }, () => {
-  test('is exit code 4 for tail', notYet, async ({ command }) => {
+  test('is exit code 4 for tail', async ({ command }) => {
     const { code, stderr } = await command.tail(NOTHING_LISTENS, [
       '--duration',
       '300ms',
@@ -82,7 +78,7 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
     expect(stderr).toMatch(/connection refused/);
   });
 
-  test('is exit code 4 for record', notYet, async ({ command }) => {
+  test('is exit code 4 for record', async ({ command }) => {
     const words = [
       'record',
       '-u',
@@ -97,13 +93,13 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
     expect(await command.start(words).ended).toMatchObject({ code: 4 });
   });
 
-  test('is exit code 4 when each upgrade is refused with 503', notYet, async ({ serve, command }) => {
+  test('is exit code 4 when each upgrade is refused with 503', async ({ serve, command }) => {
     const server = (await serve()).onRequest((connection) => connection.respond('503 Service Unavailable'));
     const ended = command.tail(server, ['--duration', '500ms', '--retries', 'forever']).ended;
     expect(await ended).toMatchObject({ code: 4 });
   });
 
-  test('is exit code 4 when the server never answers the upgrade', notYet, async ({ serve, command }) => {
+  test('is exit code 4 when the server never answers the upgrade', async ({ serve, command }) => {
     const server = await serve();
     expect(await command.tail(server, ['--duration', '500ms']).ended).toMatchObject({ code: 4 });
   });
@@ -170,9 +166,8 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
 describe('time that passed unseen', { concurrent: true }, () => {
   // What the kernel kept meanwhile may have come at any time of the stop, and what came after it is lost.
   for (const during of ['nothing', 'events']) {
-    const options = during === 'events' ? notYet : {};
     const title = `is a gap from the last byte before the process was stopped, while ${during} came`;
-    test(title, options, async ({ serve, command }) => {
+    test(title, async ({ serve, command }) => {
       const server = await serve();
       const { child, lines } = command.tail(server, ['-f', 'json', '--lifecycle', '--dead-after', '1s']);
       const connection = await server.request();

@@ -54,6 +54,9 @@ export class ConnectionMessages {
         return;
       case 'dropped':
         this.#sayError(endpoint, `${connection.count} events dropped: the output was not read`);
+        return;
+      case 'given_up':
+      // An error of its own, which is printed by `onGiveUp` or at the end.
     }
   }
 

@@ -2,6 +2,7 @@ import {
   type ConnectionEvent,
   escapeUnsafe,
   type LifecycleEvent,
+  type OpmasError,
   type SubscribeOptions,
   subscribe,
 } from '../../index.js';
@@ -10,6 +11,7 @@ import { createLiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
 import { ConnectionMessages, summaryText } from './connection-messages.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
+import { shortfallOf } from './outcome.js';
 
 /** Prints a live stream to its end: lines on stdout, connection changes on stderr. */
 export async function printStream(
@@ -23,6 +25,7 @@ export async function printStream(
   const connections = new ConnectionMessages(messages, stream);
   let hasSummary = false;
   let printing = 0;
+  let shortfall: OpmasError | undefined;
   const subscription = subscribe({
     ...stream,
     lifecycle: print.lifecycle === true,
@@ -48,12 +51,14 @@ export async function printStream(
       printing = 0;
     }
     hasSummary = true;
+    shortfall = session.isSignalled ? undefined : shortfallOf(subscription.outcome());
   } catch (error) {
     throw connections.finalError(error);
   } finally {
     spinner.stop();
     if (hasSummary) messages.say(summary());
   }
+  if (shortfall !== undefined) throw shortfall;
 }
 
 /** Spinner that turns while an endpoint has no connection. */

@@ -19,6 +19,8 @@ export type ConnectionEvent =
   | { state: 'refused'; status?: number; error?: string; retry_in_ms?: number }
   | { state: 'open'; gap_since?: string; continued?: true }
   | { state: 'closed'; code: number; reason: string; retry_in_ms?: number }
+  /** No further attempt comes. `failure` is a kind of `core/failure/failure.ts`, `gap_since` as in `open`. */
+  | { state: 'given_up'; failure: string; reason: string; gap_since?: string; continued?: true }
   | { state: 'dropped'; count: number; from: string; to: string };
 
 /**
@@ -59,6 +61,14 @@ export function readConnectionEvent(value: unknown): ConnectionEvent | undefined
         reason: textOr(members.reason, ''),
         ...memberIf('retry_in_ms', members.retry_in_ms, isNumber),
       };
+    case 'given_up':
+      return {
+        state,
+        failure: textOr(members.failure, ''),
+        reason: textOr(members.reason, ''),
+        ...memberIf('gap_since', members.gap_since, isText),
+        ...continued,
+      };
     case 'dropped':
       return {
         state,
@@ -76,7 +86,7 @@ const KNOWN_STATES: Readonly<Record<ConnectionEvent['state'], true>> = {
   refused: true,
   open: true,
   closed: true,
-  dropped: true,
+  given_up: true, dropped: true,
 };
 
 /** Returns whether this version writes such states. */

@@ -124,6 +124,7 @@ export function formatLifecycleLine(
 interface Connection {
   connecting: ConnectionEvent & { state: 'connecting' };
   isOpen: boolean;
+  givenUp: (ConnectionEvent & { state: 'given_up' }) | undefined;
 }
 
 /**
@@ -136,19 +137,27 @@ export class OpenConnections {
   /** Takes note of a lifecycle line that was written. */
   observe({ endpoint, connection }: LifecycleEntry): void {
     if (connection.state === 'connecting') {
-      this.#connections.set(endpoint, { connecting: connection, isOpen: false });
+      this.#connections.set(endpoint, { connecting: connection, isOpen: false, givenUp: undefined });
       return;
     }
     const known = this.#connections.get(endpoint);
-    if (known !== undefined && connection.state !== 'dropped') known.isOpen = connection.state === 'open';
+    if (known === undefined || connection.state === 'dropped') return;
+    known.isOpen = connection.state === 'open';
+    if (connection.state === 'given_up') known.givenUp = connection;
   }
 
-  /** Formats the lines that a further file begins with: for each endpoint its attempt and, if open, its opening. */
+  /**
+   * Formats the lines that a further file begins with: for each endpoint its attempt and, if so, that it is open or was
+   * given up.
+   */
   continuation(receivedAt: string): Buffer {
     const lines: Buffer[] = [];
-    for (const [endpoint, { connecting, isOpen }] of this.#connections) {
+    for (const [endpoint, { connecting, isOpen, givenUp }] of this.#connections) {
       lines.push(formatLifecycleLine(receivedAt, endpoint, { ...connecting, continued: true }));
       if (isOpen) lines.push(formatLifecycleLine(receivedAt, endpoint, { state: 'open', continued: true }));
+      if (givenUp === undefined) continue;
+      const { gap_since: _, ...state } = givenUp;
+      lines.push(formatLifecycleLine(receivedAt, endpoint, { ...state, continued: true }));
     }
     return Buffer.concat(lines);
   }

@@ -19,6 +19,16 @@ export interface RecordedClose {
   code: number;
 }
 
+/** An endpoint to which the recorder tried no more to connect. */
+export interface RecordedGiveUp {
+  endpoint: string;
+  at: number;
+  /** Kind of the failure: `token refused`. */
+  failure: string;
+  /** The failure in words: `HTTP 401`. */
+  reason: string;
+}
+
 /** A time in which an endpoint was connected. */
 export interface RecordedConnection {
   endpoint: string;
@@ -37,6 +47,8 @@ interface EndpointHistory {
   openSince: number | undefined;
   /** Time of its last event, or of the end of its connection; `NaN` before both. */
   heardAt: number;
+  /** It had an event, or a line says that something is missing: before that there are no gaps. */
+  hadEvent: boolean;
   /** How the last connection ended; `undefined` while it is open and when its end was wanted. */
   loss: string | undefined;
 }
@@ -45,6 +57,7 @@ interface EndpointHistory {
 export class ConnectionHistory {
   readonly gaps: RecordedGap[] = [];
   readonly closes: RecordedClose[] = [];
+  readonly givenUp: RecordedGiveUp[] = [];
   readonly connections: RecordedConnection[] = [];
   readonly closeCounts = new Tally(MAX_REASONS);
   readonly refusalCounts = new Tally(MAX_REASONS);
@@ -64,6 +77,7 @@ export class ConnectionHistory {
       this.#latestName = endpoint;
     }
     this.#latest.heardAt = at;
+    this.#latest.hadEvent = true;
   }
 
   /** Notes a lifecycle line. @param at Time of the line; `NaN` when it has none. */
@@ -91,6 +105,9 @@ export class ConnectionHistory {
       case 'refused':
         this.refusalCounts.add(String(connection.status ?? connection.error ?? 'unknown'));
         break;
+      case 'given_up':
+        this.#addGiveUp(endpoint, known, at, connection);
+        break;
       case 'dropped':
         if (Number.isSafeInteger(connection.count) && connection.count > 0) this.dropped += connection.count;
         break;
@@ -104,9 +121,9 @@ export class ConnectionHistory {
    */
   finish(end: number): void {
     for (const [endpoint, history] of this.#endpoints) {
-      const { openSince, heardAt, loss } = history;
+      const { openSince, heardAt, loss, hadEvent } = history;
       this.#endConnection(endpoint, history, end);
-      if (openSince !== undefined || loss === undefined || !(heardAt < end)) continue;
+      if (openSince !== undefined || loss === undefined || !hadEvent || !(heardAt < end)) continue;
       this.#addGap({ endpoint, from: heardAt, to: end, reason: `${loss}, not open again` });
     }
     this.gaps.sort((a, b) => a.from - b.from);
@@ -121,11 +138,29 @@ export class ConnectionHistory {
     return known;
   }
 
-  #addGapBefore(endpoint: string, { heardAt, loss }: EndpointHistory, at: number, gapSince?: string): void {
+  #addGiveUp(
+    endpoint: string,
+    known: EndpointHistory,
+    at: number,
+    { failure, reason, gap_since, continued }: ConnectionEvent & { state: 'given_up' },
+  ): void {
+    if (continued && this.givenUp.some((one) => one.endpoint === endpoint)) return;
+    const since = gap_since === undefined ? undefined : parseTimestamp(gap_since);
+    if (since !== undefined) {
+      known.hadEvent = true;
+      known.loss ??= 'connection lost';
+      known.heardAt = since;
+    }
+    if (this.givenUp.length < MAX_LISTED) this.givenUp.push({ endpoint, at, failure, reason });
+  }
+
+  #addGapBefore(endpoint: string, known: EndpointHistory, at: number, gapSince?: string): void {
+    const { heardAt, loss, hadEvent } = known;
     const since = gapSince === undefined ? undefined : parseTimestamp(gapSince);
     if (since !== undefined) {
+      known.hadEvent = true;
       this.#addGap({ endpoint, from: since, to: at, reason: loss ?? 'connection lost' });
-    } else if (heardAt < at) {
+    } else if (hadEvent && heardAt < at) {
       // It was open before, and this connection does not know of it: the recorder was stopped and started again.
       this.#addGap({ endpoint, from: heardAt, to: at, reason: loss ?? 'not recorded' });
     }
@@ -147,5 +182,5 @@ export class ConnectionHistory {
 }
 
 function newHistory(): EndpointHistory {
-  return { openSince: undefined, heardAt: Number.NaN, loss: undefined };
+  return { openSince: undefined, heardAt: Number.NaN, hadEvent: false, loss: undefined };
 }

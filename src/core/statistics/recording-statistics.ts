@@ -4,6 +4,7 @@ import {
   type RecordedClose,
   type RecordedConnection,
   type RecordedGap,
+  type RecordedGiveUp,
 } from './connection-history.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
@@ -39,6 +40,8 @@ export interface RecordingReport {
   connections: RecordedConnection[];
   /** The first 10,000 ends of connections, and counts of all by code. */
   closes: RecordedClose[];
+  /** Endpoints to which the recorder tried no more to connect. */
+  givenUp: RecordedGiveUp[];
   closeCounts: NamedCount[];
   /** Failed attempts, by HTTP status or by error. */
   refusalCounts: NamedCount[];
@@ -133,6 +136,7 @@ export class RecordingStatistics {
       gapSeconds: history.gapSeconds,
       connections: history.connections,
       closes: history.closes,
+      givenUp: history.givenUp,
       closeCounts: history.closeCounts.sorted(),
       refusalCounts: history.refusalCounts.sorted(),
       dropped: history.dropped,

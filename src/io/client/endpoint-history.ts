@@ -1,7 +1,8 @@
 import type { Failure } from '../../core/failure/failure.js';
+import { describeEnd } from '../../core/failure/give-up.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
-import { type Clock, Stamper } from '../clock.js';
+import { type Clock, elapsedMs, type Instant, instantOf, Stamper } from '../clock.js';
 
 /** Times in which events may have been missed. */
 export interface GapTotals {
@@ -9,25 +10,40 @@ export interface GapTotals {
   totalMs: number;
 }
 
+/** The wall clock and the gap differ by more than this only when somebody has set the clock meanwhile. */
+const CLOCK_SET_MICROS = 1_000_000;
+/** Bytes that come this long after a standstill were not waiting in this machine. */
+const STALE_BYTES_MS = 2500;
+
 /** The past of one endpoint's connections: the times of its lines, its connection events, its gaps. */
 export class EndpointHistory {
   /** Only the total is kept: a connection may break for years. */
   readonly gaps: GapTotals = { count: 0, totalMs: 0 };
   /** When the last byte of an open connection came, in microseconds since 1970; 0 before there was any. */
   lastByteAtMicros = 0;
+  /** A connection was open and not closed at once for its token. */
+  everOpen = false;
   readonly #clock: Clock;
   readonly #report: (event: ConnectionEvent, receivedAt: string) => void;
   #stamper: Stamper;
+  /** The last byte on all clocks. */
+  #lastByteAt: Instant;
+  /**
+   * The last byte before this process stood still. What the kernel kept meanwhile may be of any time of the standstill,
+   * and if the connection turns out to be lost, the rest is missing from here on.
+   */
+  #beforeStandstill: { stampMicros: number; at: Instant; wokeAtMs: number } | undefined;
+  /** An event came: only then something can be missed. */
+  #hadEvent = false;
   /** A connection that was open has gone, and none has opened since. */
   #isLost = false;
-  /** No connection was open before the latest. */
-  #isFirst = true;
 
   /** @param report Told each event as it happens, with its timestamp. */
   constructor(clock: Clock, report: (event: ConnectionEvent, receivedAt: string) => void) {
     this.#clock = clock;
     this.#report = report;
     this.#stamper = new Stamper(clock);
+    this.#lastByteAt = instantOf(clock);
   }
 
   /** Begins another attempt: from here on times never run backwards. */
@@ -41,31 +57,46 @@ export class EndpointHistory {
 
   opened(): void {
     const nowMicros = this.#stamper.stampMicros();
-    const beforeMicros = this.lastByteAtMicros;
-    this.#isFirst = beforeMicros === 0;
+    const gapSince = this.#endGap(nowMicros);
+    this.#lastByteAt = instantOf(this.#clock);
     this.lastByteAtMicros = nowMicros;
+    this.#beforeStandstill = undefined;
     this.#isLost = false;
-    if (this.#isFirst) {
-      this.#add({ state: 'open' }, nowMicros);
-      return;
-    }
-    this.#addGap(beforeMicros, nowMicros);
-    this.#add({ state: 'open', gap_since: formatTimestamp(beforeMicros) }, nowMicros);
+    this.#add({ state: 'open', ...gapSince }, nowMicros);
   }
 
   /** Takes note that bytes came: one look at the clock for all messages that came at once. */
   received(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const before = this.#beforeStandstill;
+    if (before !== undefined && nowMs - before.wokeAtMs > STALE_BYTES_MS) this.proved();
+    // A machine that was suspended since then has been noticed as a standstill.
+    this.#lastByteAt.monotonicMs = nowMs;
     this.lastByteAtMicros = this.#stamper.stampMicros();
   }
 
-  /** Forgets a connection that was opened and refused. Before the first that was accepted, nothing can be missed. */
-  refused(): void {
-    if (this.#isFirst) this.lastByteAtMicros = 0;
+  /** Takes note that this process or machine stood still and has just woken; called before the bytes are noted. */
+  stoodStill(): void {
+    const now = instantOf(this.#clock);
+    const before = { stampMicros: this.lastByteAtMicros, at: this.#lastByteAt };
+    this.#beforeStandstill = { ...(this.#beforeStandstill ?? before), wokeAtMs: now.monotonicMs };
+    this.#lastByteAt = { ...before.at, suspendedMs: now.suspendedMs };
+  }
+
+  /** Takes note that the connection has outlived the standstill: nothing is missing. */
+  proved(): void {
+    this.#beforeStandstill = undefined;
+  }
+
+  /** Ends the life of a connection. @param isRefusal The server opened it only to reject the token. */
+  over({ events, isRefusal }: { events: number; isRefusal: boolean }): void {
+    if (events > 0) this.#hadEvent = true;
+    if (!isRefusal) this.everOpen = true;
   }
 
   /** Takes note that the connection, if there was one, has gone though nobody asked for that. */
   lost(): void {
-    this.#isLost = this.lastByteAtMicros > 0;
+    this.#isLost = this.#hadEvent;
   }
 
   /** @param waitMs Time until the next attempt; `undefined` when there is none. */
@@ -73,16 +104,35 @@ export class EndpointHistory {
     this.#add({ ...event, ...(waitMs === undefined ? {} : { retry_in_ms: waitMs }) });
   }
 
-  /** Ends the history: no further attempt comes. A gap that nothing came after is one all the same. */
-  finish(): void {
-    if (this.#isLost) this.#addGap(this.lastByteAtMicros, this.#stamper.stampMicros());
-    this.#isLost = false;
+  /** No further attempt comes. */
+  gaveUp({ kind, event }: Failure): void {
+    const nowMicros = this.#stamper.stampMicros();
+    const gapSince = this.#endGap(nowMicros);
+    this.#add({ state: 'given_up', failure: kind, reason: describeEnd(event), ...gapSince }, nowMicros);
   }
 
-  /** The wall clock may have been set back in between; no gap is shorter than nothing. */
-  #addGap(fromMicros: number, toMicros: number): void {
+  /** Ends the history: no further attempt comes. A gap that nothing came after is one all the same. */
+  finish(): void {
+    this.#endGap(this.#stamper.stampMicros());
+  }
+
+  /**
+   * Counts the gap up to now, if there is one. Its length is measured on clocks that nobody sets; its start is the time
+   * of the last byte, or what that would be on a wall clock that has been set meanwhile.
+   */
+  #endGap(nowMicros: number): { gap_since?: string } {
+    if (!this.#isLost) return {};
+    this.#isLost = false;
+    const { stampMicros, at } = this.#beforeStandstill ?? {
+      stampMicros: this.lastByteAtMicros,
+      at: this.#lastByteAt,
+    };
+    const lengthMs = elapsedMs(at, instantOf(this.#clock));
     this.gaps.count++;
-    this.gaps.totalMs += Math.max(0, toMicros - fromMicros) / 1000;
+    this.gaps.totalMs += lengthMs;
+    const measuredMicros = nowMicros - Math.round(lengthMs * 1000);
+    const isSet = Math.abs(measuredMicros - stampMicros) > CLOCK_SET_MICROS;
+    return { gap_since: formatTimestamp(isSet ? measuredMicros : stampMicros) };
   }
 
   #add(event: ConnectionEvent, atMicros = this.#stamper.stampMicros()): void {

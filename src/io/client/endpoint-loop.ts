@@ -51,6 +51,8 @@ export class EndpointLoop {
   #connection: Connection | undefined;
   #isPaused = false;
   #attempts = 0;
+  /** The end of the last attempt that failed. */
+  lastFailure: Failure | undefined;
   /** The token of the running attempt. */
   #token: string | undefined;
 
@@ -65,6 +67,11 @@ export class EndpointLoop {
 
   get gaps(): GapTotals {
     return this.#history.gaps;
+  }
+
+  /** A connection was open, and not only to reject the token. */
+  get everOpen(): boolean {
+    return this.#history.everOpen;
   }
 
   /** Stops or resumes reading from the network. */
@@ -92,18 +99,22 @@ export class EndpointLoop {
     let state = initialRetryState(options.retry);
     while (!stopping.aborted) {
       const { failure, life } = await this.#attempt();
+      const isRefusal = failureTable[failure.kind].consequence === 'renew' && !wasAccepted(life);
+      if (life.openMs !== undefined) this.#history.over({ events: life.events, isRefusal });
       if (stopping.aborted) {
         if (life.openMs !== undefined) this.#history.ended(failure, undefined);
         return;
       }
       const { decision, state: next } = decide(state, failure, life, options.retry, options.random());
       state = next;
-      const isRefusal = failureTable[failure.kind].consequence === 'renew';
-      if (isRefusal && life.openMs !== undefined && !wasAccepted(life)) this.#history.refused();
+      this.lastFailure = failure;
       if (decision.action !== 'end') this.#history.lost();
       this.#history.ended(failure, decision.action === 'retry' ? decision.waitMs : undefined);
       if (decision.action === 'end') return;
-      if (decision.action === 'give up') throw this.#giveUpError(failure);
+      if (decision.action === 'give up') {
+        this.#history.gaveUp(failure);
+        throw this.#giveUpError(failure);
+      }
       if (decision.renew) await unlessStopped(this.#renewToken(), stopping);
       await options.clock.sleep(decision.waitMs, stopping);
     }
@@ -152,6 +163,8 @@ export class EndpointLoop {
       {
         onOpen,
         onBytes: () => this.#history.received(),
+        onStandstill: () => this.#history.stoodStill(),
+        onProved: () => this.#history.proved(),
         onMessage: (frame, isBinary) => this.#sink.onMessage(frame, isBinary, this.#history.lastByteAtMicros),
       },
     );

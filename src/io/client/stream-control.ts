@@ -1,13 +1,25 @@
 import type { OpmasError } from '../../core/errors.js';
 import type { LifecycleEvent, SubscribeOptions } from './stream-options.js';
 
+/** The end of a stream: the caller's signal or end of the iteration, `count`, `durationMs`, or that of all endpoints. */
+export type StreamEnd = 'stop' | 'count' | 'duration' | 'endpoints';
+
+/** Returns the error to mend first: without a token, nothing else can be judged. */
+export function firstToMend(errors: Iterable<OpmasError>): OpmasError | undefined {
+  const all = [...errors];
+  return all.find(({ code }) => code === 'AUTH') ?? all[0];
+}
+
 /** The state that all endpoints of a subscription share: its counts, its reasons to stop, the caller's callbacks. */
 export class StreamControl {
   invalid = 0;
   dropped = 0;
   readonly #callbacks: Pick<SubscribeOptions, 'onLifecycle' | 'onDropping' | 'onGiveUp'>;
   readonly #stopping = new AbortController();
-  readonly #givenUp = new Map<string, OpmasError>();
+  /** Why endpoints were given up. */
+  readonly givenUp = new Map<string, OpmasError>();
+  /** What ended everything; `undefined` while it runs. */
+  endedBy: StreamEnd | undefined;
   /** Matching events that are still wanted. */
   #wanted: number;
   /** The error that ended everything: a filter that cannot judge, or a bug of ours. */
@@ -29,21 +41,22 @@ export class StreamControl {
   }
 
   countEvent(): void {
-    if (--this.#wanted <= 0) this.stop();
+    if (--this.#wanted <= 0) this.stop('count');
   }
 
-  stop(): void {
+  stop(by: StreamEnd): void {
+    this.endedBy ??= by;
     this.#stopping.abort();
   }
 
   /** Ends everything with an error, after the lines that are queued. */
   fail(error: unknown): void {
     this.#error ??= error;
-    this.stop();
+    this.stop('endpoints');
   }
 
   giveUp(endpoint: string, error: OpmasError): void {
-    this.#givenUp.set(endpoint, error);
+    this.givenUp.set(endpoint, error);
     this.#call(() => this.#callbacks.onGiveUp?.(endpoint, error));
   }
 
@@ -64,17 +77,13 @@ export class StreamControl {
     }
   }
 
-  /** Takes note that every endpoint has ended. An endpoint that was given up does not spoil an end that was asked for. */
-  finish(): void {
-    if (this.stopping.aborted) this.#givenUp.clear();
-    this.stop();
-  }
-
-  /** @throws The error that ended everything; else, of the endpoints' errors, the one to mend first. */
+  /**
+   * @throws The error that ended everything; else, when every endpoint has ended by itself, the error of an endpoint
+   *   that was given up. A stop that was asked for is no error: the outcome of the stream tells what failed before it.
+   */
   throwIfFailed(): void {
     if (this.#error !== undefined) throw this.#error;
-    const errors = [...this.#givenUp.values()];
-    const first = errors.find(({ code }) => code === 'AUTH') ?? errors[0];
+    const first = this.endedBy === 'endpoints' ? firstToMend(this.givenUp.values()) : undefined;
     if (first !== undefined) throw first;
   }
 }

@@ -1,10 +1,12 @@
 import { OpmasError } from '../../core/errors.js';
+import { describeEnd } from '../../core/failure/give-up.js';
 import type { LineBatch } from '../../core/recording/format.js';
+import { elapsedMs, type Instant, instantOf } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';
 import { EndpointLoop } from './endpoint-loop.js';
 import { LineQueue } from './line-queue.js';
 import { LineWriter } from './line-writer.js';
-import { StreamControl } from './stream-control.js';
+import { StreamControl, type StreamEnd } from './stream-control.js';
 import {
   checkSubscribeOptions,
   type ResolvedStreamOptions,
@@ -25,10 +27,25 @@ export interface StreamSummary {
   durationMs: number;
 }
 
+/** The facts that tell whether all that was asked for has come true. */
+export interface StreamOutcome {
+  /** What ended the stream; `undefined` while it runs. */
+  endedBy: StreamEnd | undefined;
+  /** The matching events that came, and the `count` that was asked for. */
+  count: number;
+  wanted: number | undefined;
+  /** Endpoints that were never open, with the end of their last attempt if one failed. */
+  neverOpen: readonly { endpoint: string; reason: string | undefined }[];
+  /** Endpoints that were given up, and why. */
+  givenUp: ReadonlyMap<string, OpmasError>;
+}
+
 /** Lines from several endpoints in one stream. Iterate over it once. */
 export interface Subscription extends AsyncIterable<LineBatch> {
   /** The figures so far; final when the iteration has ended. */
   summary(): StreamSummary;
+  /** What came true so far of what was asked for; final when the iteration has ended. */
+  outcome(): StreamOutcome;
   /** The number of lines that have come and were not taken yet. */
   readonly waiting: number;
 }
@@ -54,15 +71,15 @@ class RunningSubscription implements Subscription {
   readonly #control: StreamControl;
   readonly #queue: LineQueue;
   readonly #endpoints: { loop: EndpointLoop; writer: LineWriter }[] = [];
-  readonly #startedAtMs: number;
-  #endedAtMs: number | undefined;
+  readonly #startedAt: Instant;
+  #endedAt: Instant | undefined;
 
   constructor(options: SubscribeOptions) {
     this.#asked = options;
     this.#options = resolveStreamOptions(options);
     this.#control = new StreamControl(options);
     const { clock, maxBufferBytes } = this.#options;
-    this.#startedAtMs = clock.monotonicMs();
+    this.#startedAt = instantOf(clock);
     const onPause = (isPaused: boolean) => {
       for (const { loop } of this.#endpoints) loop.setPaused(isPaused);
     };
@@ -81,8 +98,20 @@ class RunningSubscription implements Subscription {
       gaps.totalMs += loop.gaps.totalMs;
     }
     const events = this.#endpoints.map(({ loop, writer }) => [loop.endpoint, writer.matching] as const);
-    const durationMs = (this.#endedAtMs ?? this.#options.clock.monotonicMs()) - this.#startedAtMs;
+    const durationMs = elapsedMs(this.#startedAt, this.#endedAt ?? instantOf(this.#options.clock));
     return { events: Object.fromEntries(events), invalid, gaps, dropped, durationMs };
+  }
+
+  outcome(): StreamOutcome {
+    const { endedBy, givenUp } = this.#control;
+    const neverOpen = this.#endpoints
+      .filter(({ loop }) => !loop.everOpen)
+      .map(({ loop: { endpoint, lastFailure } }) => ({
+        endpoint,
+        reason: lastFailure && describeEnd(lastFailure.event),
+      }));
+    const count = this.#endpoints.reduce((sum, { writer }) => sum + writer.matching, 0);
+    return { endedBy, count, wanted: this.#asked.count, neverOpen, givenUp };
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<LineBatch, void, undefined> {
@@ -90,9 +119,9 @@ class RunningSubscription implements Subscription {
     try {
       yield* this.#queue;
     } finally {
-      this.#control.stop();
+      this.#control.stop('stop');
       await finished;
-      this.#endedAtMs = this.#options.clock.monotonicMs();
+      this.#endedAt = instantOf(this.#options.clock);
     }
     this.#control.throwIfFailed();
   }
@@ -103,10 +132,10 @@ class RunningSubscription implements Subscription {
     const { clock, endpoints, token } = this.#options;
     const control = this.#control;
     const { stopping } = control;
-    const stop = () => control.stop();
+    const stop = () => control.stop('stop');
     if (signal?.aborted) stop();
     signal?.addEventListener('abort', stop, { once: true });
-    if (durationMs !== undefined) void clock.sleep(durationMs, stopping).then(stop);
+    if (durationMs !== undefined) void clock.sleep(durationMs, stopping).then(() => control.stop('duration'));
     void token.keepFresh?.(stopping);
     const context = { options: this.#options, stopping, renew: renewOnce(token, stopping) };
     for (const endpoint of new Set(endpoints)) {
@@ -115,7 +144,7 @@ class RunningSubscription implements Subscription {
     }
     await Promise.all(this.#endpoints.map(({ loop }) => this.#run(loop)));
     signal?.removeEventListener('abort', stop);
-    control.finish();
+    control.stop('endpoints');
     this.#queue.end();
   }
 

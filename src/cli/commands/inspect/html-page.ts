@@ -4,7 +4,7 @@ import { formatDuration } from '../../options/quantity.js';
 import { version } from '../../version.js';
 import { chart, miniature } from './html-chart.js';
 import { bySeverity, escapeHtml, STYLE, typeColors } from './html-style.js';
-import { closeText, number, rateText, refusalText, timeText, titleOf } from './text-report.js';
+import { closeText, giveUpText, number, rateText, refusalText, timeText, titleOf } from './text-report.js';
 
 /** Start of every page that we write; other files are never overwritten. */
 export const PAGE_START = '<!doctype html>\n<meta name="generator" content="opmas-ws';
@@ -46,7 +46,7 @@ function spanText({ first, last }: InspectedRecording): string {
 }
 
 function tiles(report: InspectedRecording): string {
-  const { events, rate, gapCount, gapSeconds, dropped, invalid, badLines, tornTail } = report;
+  const { events, rate, gapCount, gapSeconds, givenUp, dropped, invalid, badLines, tornTail } = report;
   const all = [
     tile(number(events), 'events'),
     tile(`${rateText(rate.mean)}/s`, 'on average'),
@@ -54,6 +54,8 @@ function tiles(report: InspectedRecording): string {
   ];
   const gaps = `${gapCount === 1 ? 'gap of' : 'gaps, in all'} ${formatDuration(gapSeconds * 1000)}`;
   all.push(gapCount === 0 ? tile('none', 'gaps', 'good') : tile(number(gapCount), gaps, 'bad'));
+  const endpoints = [...new Set(givenUp.map(({ endpoint }) => escapeHtml(endpoint)))];
+  if (endpoints.length > 0) all.push(tile('given up', endpoints.join(', '), 'bad'));
   if (dropped > 0) all.push(tile(number(dropped), 'events dropped', 'bad'));
   if (invalid > 0) all.push(tile(number(invalid), 'invalid messages', 'warn'));
   if (badLines > 0)
@@ -100,10 +102,13 @@ function endpointsCard({ byEndpoint, events }: InspectedRecording): string {
   return card('By endpoint', ['endpoint', '#events', '#share'], rows);
 }
 
-function endsCard({ closeCounts, refusalCounts }: InspectedRecording): string {
+function endsCard({ closeCounts, refusalCounts, givenUp }: InspectedRecording): string {
+  const ends = givenUp.map(
+    ({ endpoint, failure, reason }) => [`given up: ${endpoint}, ${giveUpText(failure, reason)}`, 1] as const,
+  );
   const closes = closeCounts.map(({ name, count }) => [`closed ${closeText(name)}`, count] as const);
   const refusals = refusalCounts.map(({ name, count }) => [`refused: ${refusalText(name)}`, count] as const);
-  const rows = [...closes, ...refusals].map(([text, count]) => [escapeHtml(text), number(count)]);
+  const rows = [...ends, ...closes, ...refusals].map(([text, count]) => [escapeHtml(text), number(count)]);
   return rows.length === 0 ? '' : card('Ends of connections', ['end', '#count'], rows);
 }
 

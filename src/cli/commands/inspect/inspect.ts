@@ -38,7 +38,7 @@ export function configure(command: Command): void {
     .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin', collectFile)
     .option('--json', 'print one JSON object')
     .option('--html <file>', 'write one self-contained page with a timeline')
-    .option('--strict', 'treat damage as an error (exit code 6)')
+    .option('--strict', 'treat damage, and endpoints that were given up, as an error (exit code 6)')
     .addHelpText('after', EXAMPLES)
     .action((files: string[], options: InspectOptions) =>
       runCommand(command, (session) => runInspect(session, files, options)),
@@ -91,6 +91,13 @@ async function runInspect(
   } else if (options.html === undefined) {
     await out.write(textReport(files, report, out));
   }
+  if (options.strict && report.givenUp.length > 0) {
+    const endpoints = [...new Set(report.givenUp.map(({ endpoint }) => endpoint))].join(', ');
+    throw new OpmasError(
+      'DATA',
+      `the recorder gave up on ${escapeUnsafe(endpoints)}: nothing was recorded after that`,
+    );
+  }
 }
 
 /** Builds the report for scripts; the guide names its members. */
@@ -116,6 +123,12 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
     gap_seconds: rounded(report.gapSeconds),
     closes: countsByName(report.closeCounts),
     refusals: countsByName(report.refusalCounts),
+    given_up: report.givenUp.map(({ endpoint, at, failure, reason }) => ({
+      endpoint,
+      at: Number.isNaN(at) ? null : formatTimestamp(at),
+      failure,
+      reason,
+    })),
     dropped: report.dropped,
     invalid: report.invalid,
     bad_lines: report.badLines,

@@ -133,8 +133,14 @@ function gapLine({ endpoint, from, to, reason }: RecordedGap, width: number, pal
 }
 
 function faultLines(report: InspectedRecording, palette: Palette): string[] {
-  const { closeCounts, refusalCounts, dropped, invalid, badLines, tornTail } = report;
+  const { closeCounts, refusalCounts, givenUp, dropped, invalid, badLines, tornTail } = report;
   const lines: string[] = [];
+  for (const { endpoint, at, failure, reason } of givenUp.slice(0, MAX_NAMES)) {
+    const when = Number.isNaN(at) ? '' : ` at ${timeText(at)}`;
+    const why = escapeUnsafe(giveUpText(failure, reason));
+    lines.push(`${label('Given up')}${palette.red(`${cut(escapeUnsafe(endpoint))}${when}: ${why}`)}`);
+  }
+  if (givenUp.length > MAX_NAMES) lines.push(`${label('')}… and ${number(givenUp.length - MAX_NAMES)} more`);
   if (closeCounts.length > 0) lines.push(`${label('Closes')}${countList(closeCounts, closeText)}`);
   if (refusalCounts.length > 0) lines.push(`${label('Refusals')}${countList(refusalCounts, refusalText)}`);
   if (dropped > 0) lines.push(`${label('Dropped')}${palette.red(`${number(dropped)} events`)}`);
@@ -187,6 +193,12 @@ export function closeText(code: string | number): string {
 /** Formats the name of a refusal, which is an HTTP status or an error text. */
 export function refusalText(name: string): string {
   return /^\d{3}$/.test(name) ? `HTTP ${name}` : name;
+}
+
+/** Formats why an endpoint was given up: `token refused (HTTP 401)`. */
+export function giveUpText(failure: string, reason: string): string {
+  if (failure === '' || reason === '' || reason.startsWith(failure)) return reason === '' ? failure : reason;
+  return `${failure} (${reason})`;
 }
 
 /** Formats a number as `1,234,567` in every locale. */

@@ -48,7 +48,8 @@ export async function showLiveStatus(
   };
   return {
     onLifecycle({ endpoint, connection }) {
-      if (connection.state !== 'dropped') set(endpoint, stateAfter(connection));
+      if (connection.state !== 'dropped' && connection.state !== 'given_up')
+        set(endpoint, stateAfter(connection));
     },
     onGiveUp: (endpoint) => set(endpoint, 'ended'),
     end() {

@@ -13,6 +13,7 @@ import {
 import { formatSize, parseCount, parseDuration, parseSize } from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
 import { ConnectionMessages, summaryText } from '../../stream/connection-messages.js';
+import { shortfallOf } from '../../stream/outcome.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { showLiveStatus } from './live-status.js';
@@ -85,6 +86,7 @@ async function record(
     summary: () => subscription.summary(),
   });
   let hasSummary = false;
+  let shortfall: OpmasError | undefined;
   const subscription = subscribe({
     ...stream,
     lifecycle: true,
@@ -113,6 +115,7 @@ async function record(
   try {
     await pump(subscription, writer, tee, () => failing.abort());
     hasSummary = true;
+    shortfall = session.isSignalled ? undefined : shortfallOf(subscription.outcome());
   } catch (error) {
     throw connections.finalError(error);
   } finally {
@@ -123,6 +126,7 @@ async function record(
     }
     await tee?.end();
   }
+  if (shortfall !== undefined) throw shortfall;
 }
 
 /** Writes all lines. After a failure of the file, counts the lines that are still in progress, for a correct report. */

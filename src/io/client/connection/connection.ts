@@ -52,6 +52,10 @@ export interface ConnectionHandler {
   onMessage(frame: Buffer, isBinary: boolean): boolean;
   /** Bytes came; the messages in them follow in the same turn of the event loop. */
   onBytes(): void;
+  /** This process stood still; what comes next may be old. Called before {@link onBytes}. */
+  onStandstill?(): void;
+  /** The server has answered a ping that was sent after a standstill. */
+  onProved?(): void;
   onPong?(): void;
 }
 
@@ -72,6 +76,8 @@ export class Connection {
   /** The reason for the end. Known before `ws` reports the end, and more precise than its code 1006. */
   #failure: Failure | undefined;
   #closing = false;
+  /** The number of pings that were sent after a standstill, and the content of the last. */
+  #wakePing = 0;
 
   constructor(options: ConnectionOptions, handler: ConnectionHandler) {
     this.#options = options;
@@ -103,8 +109,9 @@ export class Connection {
       this.#traffic.controls++;
       pongs.answer(payload);
     });
-    socket.on('pong', () => {
+    socket.on('pong', (payload: Buffer) => {
       this.#traffic.controls++;
+      if (this.#wakePing > 0 && payload.toString() === String(this.#wakePing)) this.#handler.onProved?.();
       this.#handler.onPong?.();
     });
     socket.on('error', (error: Error & { code?: string }) => this.#noteError(error));
@@ -114,7 +121,7 @@ export class Connection {
   #open(): void {
     this.#clearTimers();
     const { clock, deadAfterMs, heartbeatMs } = this.#options;
-    const liveness = new Liveness(clock, deadAfterMs);
+    const liveness = new Liveness(clock, deadAfterMs, () => this.#wake());
     this.#liveness = liveness;
     this.#timers.push(setInterval(() => this.#checkLiveness(liveness), liveness.intervalMs));
     if (heartbeatMs !== undefined) {
@@ -124,6 +131,7 @@ export class Connection {
     this.#handler.onOpen();
     // Before the listener of `ws`, which has just put its own there; `on` would set the stream going too early.
     this.#tcp?.prependListener('data', (bytes: Buffer) => {
+      liveness.look();
       this.#handler.onBytes();
       this.#reading.afterRead(bytes.length);
     });
@@ -138,6 +146,13 @@ export class Connection {
       const silence = `nothing came for ${this.#options.deadAfterMs / 1000} s`;
       this.#destroy(failureOfClose(CloseCode.ABNORMAL, silence));
     }
+  }
+
+  /** Asks for a sign of life that cannot be older than the standstill. */
+  #wake(): void {
+    this.#handler.onStandstill?.();
+    this.#wakePing++;
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping(String(this.#wakePing));
   }
 
   #sendHeartbeat(): void {

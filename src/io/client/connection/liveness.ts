@@ -4,8 +4,10 @@ import type { Clock } from '../../clock.js';
 const UNFINISHED_MESSAGE_LIMIT_MS = 60_000;
 /** After a suspended machine wakes, the server has this long to show that it is still there. */
 const WAKE_LIMIT_MS = 2500;
-/** A timer that is this late means that this process or machine stood still. */
+/** A timer that is this late means that this process or machine stood still, and the link may be dead. */
 const STANDSTILL_MS = 5000;
+/** A timer that is this late means that what is read next may be old. */
+const SHORT_STANDSTILL_MS = 1000;
 /** The share of `deadAfterMs` after which a silent server is sent a ping. */
 const PING_AFTER_SHARE = 0.4;
 
@@ -31,6 +33,7 @@ export class Liveness {
   readonly intervalMs: number;
   readonly #clock: Clock;
   readonly #deadAfterMs: number;
+  readonly #onStandstill: () => void;
   #seen: Traffic = { bytes: 0, messages: 0, controls: 0 };
   #lastByteAtMs = 0;
   #lastLookAtMs = 0;
@@ -38,8 +41,10 @@ export class Liveness {
   #unfinishedSinceMs: number | undefined;
   #pinged = false;
 
-  constructor(clock: Clock, deadAfterMs: number) {
+  /** @param onStandstill Called when this process or machine has stood still, before anything that came meanwhile. */
+  constructor(clock: Clock, deadAfterMs: number, onStandstill: () => void = () => undefined) {
     this.#clock = clock;
+    this.#onStandstill = onStandstill;
     this.#deadAfterMs = deadAfterMs;
     this.intervalMs = Math.max(5, Math.min(1000, deadAfterMs / 20));
     this.resetIdle();
@@ -56,7 +61,7 @@ export class Liveness {
   /** Judges the traffic so far. `ping`: send one now. `dead`: destroy the connection. */
   judge(traffic: Traffic): LivenessVerdict {
     const nowMs = this.#clock.monotonicMs();
-    const stoodStill = this.#stoodStill(nowMs);
+    const stoodStill = this.look() > Math.min(STANDSTILL_MS, this.#deadAfterMs / 2);
     const hasNewBytes = traffic.bytes !== this.#seen.bytes;
     if (hasNewBytes) {
       this.#lastByteAtMs = nowMs;
@@ -78,13 +83,21 @@ export class Liveness {
     return 'ping';
   }
 
-  #stoodStill(nowMs: number): boolean {
+  /**
+   * Looks at the clocks: call it before bytes are handled, too, so that a standstill is noticed before what it kept.
+   *
+   * @returns Milliseconds by which this look is late.
+   */
+  look(): number {
+    const nowMs = this.#clock.monotonicMs();
     const wallMs = this.#clock.nowMicros() / 1000;
     // A suspended machine stops the monotonic clock too, but not the wall clock.
     const passedMs = Math.max(nowMs - this.#lastLookAtMs, wallMs - this.#lastWallMs);
     this.#lastLookAtMs = nowMs;
     this.#lastWallMs = wallMs;
-    return passedMs - this.intervalMs > Math.min(STANDSTILL_MS, this.#deadAfterMs / 2);
+    const lateMs = passedMs - this.intervalMs;
+    if (lateMs > SHORT_STANDSTILL_MS) this.#onStandstill();
+    return lateMs;
   }
 
   #watchUnfinished(traffic: Traffic, hasNewBytes: boolean, nowMs: number): void {
