@@ -137,6 +137,7 @@ describe.concurrent('inspect --json', () => {
       gap_seconds: 35,
       closes: { 1000: 2, 1006: 1, 1011: 1 },
       refusals: { 503: 1, 'connection refused': 1 },
+      given_up: [],
       dropped: 4,
       invalid: 1,
       bad_lines: 1,

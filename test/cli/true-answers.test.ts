@@ -115,6 +115,49 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
   });
 });
 
+describe('an endpoint that was given up while another went on', { concurrent: true }, () => {
+  /** A server that serves devices and refuses rules. */
+  async function halfOpen(serve: Stage['serve'], status: string): Promise<RawServer> {
+    return (await serve()).onRequest((connection) => {
+      if (connection.path.includes('/rules')) connection.respond(status);
+      else if (connection.path.includes('/devices')) connection.accept().text(numbered(1));
+      else connection.respond('404 Not Found');
+    });
+  }
+
+  const ways = [
+    { status: '401 Unauthorized', code: 3 },
+    { status: '404 Not Found', code: 4 },
+  ];
+  for (const { status, code } of ways) {
+    test(`decides the exit code and is in the recording: ${status}`, async ({ serve, command }) => {
+      const server = await halfOpen(serve, status);
+      const quick = ['--retry-delay', '20ms', '--duration', '2500ms'];
+      const words = ['record', 'devices', 'rules', '-u', server.url, '-o', 'a.ndjson', ...quick];
+      expect(await command.start(words).ended).toMatchObject({ code });
+      const inspect = (...more: string[]) => command.sandbox.run(['inspect', 'a.ndjson', ...more]);
+      const { stdout } = await inspect('--json');
+      expect(JSON.parse(stdout).given_up).toMatchObject([{ endpoint: 'rules' }]);
+      expect(JSON.parse(stdout).gap_count).toBe(0);
+      expect((await inspect()).stdout).toMatch(/Given up +rules/);
+      expect(await inspect('--strict')).toMatchObject({ code: 6 });
+    });
+  }
+
+  test('decides the exit code of tail when the count was reached', async ({ serve, command }) => {
+    const server = await serve();
+    server.onRequest((connection) => {
+      if (connection.path.includes('/rules')) connection.respond('404 Not Found');
+      else {
+        const client = connection.accept();
+        setTimeout(() => client.text(numbered(1)), 2000);
+      }
+    });
+    const { code, stdout } = await command.tail(server, ['devices', 'rules', '-n', '1']).ended;
+    expect([code, stdout.trim()]).toEqual([4, expect.stringContaining('"n":1')]);
+  });
+});
+
 describe('a filter that keeps nothing', { concurrent: true }, () => {
   test(
     'is told when a field is a string and is compared with a number',

@@ -11,8 +11,8 @@ function messagesIn(output: string): string[] {
 
 test('the README shows the messages of tail as they are', async ({ serve, command }) => {
   const server = await serve();
-  const tail = command.tail(server, ['-n', '1']);
-  const lost = (await server.requests.next()).accept();
+  const tail = command.tail(server, ['-n', '2']);
+  const lost = (await server.requests.next()).accept(text('{"type":"device.error"}'));
   await lost.roundTrips();
   lost.close(1012);
   (await server.requests.next()).accept(text('{"type":"device.error"}'));

@@ -128,11 +128,12 @@ export class EndpointHistory {
       at: this.#lastByteAt,
     };
     const lengthMs = elapsedMs(at, instantOf(this.#clock));
-    this.gaps.count++;
-    this.gaps.totalMs += lengthMs;
     const measuredMicros = nowMicros - Math.round(lengthMs * 1000);
     const isSet = Math.abs(measuredMicros - stampMicros) > CLOCK_SET_MICROS;
-    return { gap_since: formatTimestamp(isSet ? measuredMicros : stampMicros) };
+    const sinceMicros = isSet ? measuredMicros : stampMicros;
+    this.gaps.count++;
+    this.gaps.totalMs += (nowMicros - sinceMicros) / 1000;
+    return { gap_since: formatTimestamp(sinceMicros) };
   }
 
   #add(event: ConnectionEvent, atMicros = this.#stamper.stampMicros()): void {

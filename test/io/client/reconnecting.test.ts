@@ -252,15 +252,14 @@ describe.concurrent('bad networks', () => {
     const server = await serve();
     const { port, url } = server;
     const reading = read({ url, endpoints: ['devices', 'system'], retry: { retries: 1000 } });
-    for (let i = 0; i < 2; i++) (await server.request()).accept();
-    await reading.state('open');
-    await reading.state('open');
+    for (let i = 0; i < 2; i++) (await server.request()).accept(text(event(0)));
+    await reading.events.count(2);
     for (const client of server.requests.all) client.close(1012);
     await server.stop();
     await reading.state('refused', 'devices');
     const again = await serve({ port });
     again.onRequest((client) => client.accept(text(event(1))));
-    await reading.events.count(2);
+    await reading.events.count(4);
     expect(reading.subscription.summary().gaps.count).toBe(2);
   });
 });

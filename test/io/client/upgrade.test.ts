@@ -120,6 +120,7 @@ describe.concurrent('an upgrade that never comes', () => {
       'refused',
       'connecting',
       'refused',
+      'given_up',
     ]);
     expect(reading.events.all).toEqual([]);
   });
@@ -307,7 +308,7 @@ describe.concurrent('a garbled 101', () => {
     expect(end?.code).toBe('NETWORK');
     expect(end?.message).toMatch(/garbled upgrade/);
     expect(end?.message).toMatch(named);
-    expect(reading.states).toEqual(['connecting', 'refused', 'connecting', 'refused']);
+    expect(reading.states).toEqual(['connecting', 'refused', 'connecting', 'refused', 'given_up']);
   });
 });
 
