@@ -86,7 +86,8 @@ const KNOWN_STATES: Readonly<Record<ConnectionEvent['state'], true>> = {
   refused: true,
   open: true,
   closed: true,
-  given_up: true, dropped: true,
+  given_up: true,
+  dropped: true,
 };
 
 /** Returns whether this version writes such states. */
