@@ -1,5 +1,6 @@
 import type { Failure } from '../../core/failure/failure.js';
-import { Connection, type ConnectionOptions } from '../client/connection/connection.js';
+import { Connection } from '../client/connection/connection.js';
+import type { ConnectionOptions } from '../client/connection/connection-options.js';
 
 /** The result of an attempt to open one endpoint. */
 export interface ProbeResult {

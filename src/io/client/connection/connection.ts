@@ -1,63 +1,17 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { ClientOptions } from 'ws';
 import { redactToken } from '../../../core/address.js';
 import { CloseCode } from '../../../core/close-code.js';
 import { AttemptError, type Failure } from '../../../core/failure/failure.js';
 import { failureOfError, failureOfFrame, INVALID_UTF8 } from '../../../core/failure/from-error.js';
 import { failureOfAnswer, failureOfClose } from '../../../core/failure/from-server.js';
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
-import { type Clock, LONGEST_TIMER_MS } from '../../clock.js';
-import type { ProxyAgent } from '../../http/proxy.js';
+import { LONGEST_TIMER_MS } from '../../clock.js';
 import { loadWebSocket, PongSender, type WebSocket } from '../../websocket.js';
+import { type ConnectionHandler, type ConnectionOptions, socketOptions } from './connection-options.js';
 import { Liveness } from './liveness.js';
 import { ReadControl } from './read-scheduler.js';
-
-/** The time that a server has to end a connection that is being closed, by either side, before it is destroyed. */
-const CLOSE_LIMIT_MS = 500;
-
-/** The parameters of one attempt. */
-export interface ConnectionOptions {
-  /** The endpoint's URL, token included. */
-  url: URL;
-  /** The token in the URL, to keep it out of what the server sends back. */
-  token: string | undefined;
-  clock: Clock;
-  /** Limit of the whole attempt, TCP to `101`. */
-  connectTimeoutMs: number;
-  /** The link is dead when no byte came for this long. */
-  deadAfterMs: number;
-  /** Time between the API's heartbeat messages; `undefined` sends none. */
-  heartbeatMs: number | undefined;
-  /** A larger message ends the connection with code 1009. */
-  maxMessageBytes: number;
-  /** The way through a proxy. */
-  agent: ProxyAgent | undefined;
-  /** PEM of a CA to trust in place of the system's. */
-  ca: string | undefined;
-  /** Leave the server's certificate unverified. */
-  insecure: boolean;
-}
-
-/** The receiver of what comes over a {@link Connection}. */
-export interface ConnectionHandler {
-  onOpen(): void;
-  /**
-   * Takes a message; its bytes belong to the receiver. May come in the same turn as {@link onOpen}, never before it.
-   *
-   * @returns `false` when it is text and not UTF-8, which ends the connection. The receiver answers that because it
-   *   reads the message anyway, and `ws` would look through every message once more.
-   */
-  onMessage(frame: Buffer, isBinary: boolean): boolean;
-  /** Bytes came; the messages in them follow in the same turn of the event loop. */
-  onBytes(): void;
-  /** This process stood still; what comes next may be old. Called before {@link onBytes}. */
-  onStandstill?(): void;
-  /** The server has answered a ping that was sent after a standstill. */
-  onProved?(): void;
-  onPong?(): void;
-}
 
 /** One attempt on one endpoint, from TCP to its end. */
 export class Connection {
@@ -239,23 +193,4 @@ export class Connection {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers = [];
   }
-}
-
-function socketOptions({ maxMessageBytes, agent, ca, insecure }: ConnectionOptions): ClientOptions {
-  // The types of `ws` know no `closeTimeout` yet.
-  const options: ClientOptions & { closeTimeout: number } = {
-    perMessageDeflate: false,
-    // Done by `PongSender`.
-    autoPong: false,
-    // Done by the handler.
-    skipUTF8Validation: true,
-    followRedirects: false,
-    // The default, half a minute, would be lost time when a server hangs after a close.
-    closeTimeout: CLOSE_LIMIT_MS,
-    maxPayload: maxMessageBytes,
-    ...(agent ? { agent } : {}),
-    ...(ca === undefined ? {} : { ca }),
-    ...(insecure ? { rejectUnauthorized: false } : {}),
-  };
-  return options;
 }
