@@ -2,7 +2,7 @@ import { constants } from 'node:os';
 import { inspect } from 'node:util';
 import { type ErrorCode, escapeUnsafe, OpmasError } from '../index.js';
 import { isWriting } from './terminal/blocking-write-stream.js';
-import { outputsFlushed, releaseInput, standardOutputs } from './terminal/standard-streams.js';
+import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 
 /** The exit code of each kind of error. 1 is a bug in this program. */
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
@@ -99,7 +99,8 @@ export function exitNow(exitCode: number): void {
 /** Ends the process by the signal that it received, so that the caller sees 128+n and shells stop their loops. */
 export function exitBySignal(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal);
-  releaseInput();
+  // A death by signal skips these: they restore a terminal and end what we have started.
+  process.emit('exit', 128 + (constants.signals[signal] ?? 0));
   process.kill(process.pid, signal);
   // Process 1 of a container survives its own signals.
   exitNow(128 + (constants.signals[signal] ?? 0));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
-import { exitBySignal, finish, reportError, unwatchStdout } from './exit.js';
+import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
 import type { GlobalOptions } from './options/global-options.js';
 import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
@@ -16,7 +16,7 @@ export interface Session {
   readonly stop: AbortSignal;
   /**
    * Limits the time that the action may take to end by itself: the process exits when this time has passed and then
-   * stdout takes nothing for 2 s.
+   * stdout or stderr takes nothing for 2 s.
    */
   endAfter(milliseconds: number): void;
   /** A signal has asked to stop: the process ends by it. */
@@ -61,7 +61,8 @@ export async function runCommand(
     exitCode: 0,
   };
   requests.onForcedExit = () => flushExitMessage(session);
-  requests.stalledMs = () => terminal.out.stalledMs;
+  requests.stalledMs = () => Math.max(terminal.out.stalledMs, terminal.messages.stalledMs);
+  requests.stalledExitCode = () => (terminal.out.stalledMs > 0 ? exitCodeOf('LOCAL') : session.exitCode);
   try {
     await action(session);
     await terminal.out.flushed();

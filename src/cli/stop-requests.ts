@@ -1,12 +1,12 @@
 import { systemClock } from '../index.js';
-import { exitBySignal, exitCodeOf, exitNow, reportError } from './exit.js';
+import { exitBySignal, exitNow, reportError } from './exit.js';
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Limit for a shutdown, counted from the signal or the error. */
 const SHUTDOWN_LIMIT_MS = 2000;
 /** `npm` and `timeout` deliver each signal twice: the same signal within this time is not a second request. */
 const REPEAT_MS = 50;
-/** Interval of the checks whether stdout takes anything. */
+/** Interval of the checks whether the outputs take anything. */
 const STALL_POLL_MS = 100;
 /** Time for the last message when the process is forced to exit. */
 const EXIT_MESSAGE_LIMIT_MS = 100;
@@ -22,8 +22,10 @@ export class StopRequests {
   hasBug = false;
   /** Called right before the process exits without a normal end, which then waits up to 100 ms for it. */
   onForcedExit: () => void | Promise<void> = () => undefined;
-  /** Returns the time since stdout has last taken something that waits for it. */
+  /** Returns the time since stdout and stderr have last taken something that waits for them. */
   stalledMs: () => number = () => 0;
+  /** Returns the exit code of an end that an output holds up. */
+  stalledExitCode: () => number = () => 0;
   readonly #stopping = new AbortController();
   readonly #debug: boolean;
   #signalledAt = 0;
@@ -48,7 +50,7 @@ export class StopRequests {
     this.#stopping.abort();
   }
 
-  /** Exits when this time has passed and then stdout takes nothing for 2 s. */
+  /** Exits when this time has passed and then an output takes nothing for 2 s. */
   async endAfter(milliseconds: number): Promise<void> {
     await systemClock.sleep(milliseconds, this.#released.signal);
     const endedAt = performance.now();
@@ -56,7 +58,7 @@ export class StopRequests {
       const stalledMs = Math.min(this.stalledMs(), performance.now() - endedAt);
       if (stalledMs < SHUTDOWN_LIMIT_MS || this.signal !== undefined) return;
       clearInterval(this.#stallTimer);
-      this.#exitNow(() => exitNow(exitCodeOf('LOCAL')));
+      this.#exitNow(() => exitNow(this.stalledExitCode()));
     };
     if (!this.#released.signal.aborted) this.#stallTimer = setInterval(check, STALL_POLL_MS);
   }

@@ -143,6 +143,24 @@ describe.runIf(canUnshare)(
   },
 );
 
+describe.concurrent('a terminal that is stopped', () => {
+  test('does not keep tail from ending on a signal in 2 s', async ({ serve, command, expect }) => {
+    const server = await serve();
+    const terminal = command.tailOnTerminal(server, ['-f', 'json']);
+    const client = await server.request();
+    client.accept(text(event(0)));
+    await terminal.shows(/"number":0/);
+    terminal.pty.write('\x13');
+    const much = Buffer.concat(Array.from({ length: 1000 }, (_, i) => text(event(i))));
+    for (let i = 0; i < 20; i++) client.write(much);
+    await client.roundTrips(1);
+    const startedAt = performance.now();
+    process.kill(terminal.pty.pid, 'SIGTERM');
+    expect(await terminal.ended).toMatchObject({ signal: 15 });
+    expect(performance.now() - startedAt).toBeLessThan(3500);
+  });
+});
+
 describe.concurrent('a stdout that is not read', () => {
   test.for([
     ['a pipe', shell('{ "$@"; echo "code $?" >&2; } | sleep 8 2>/dev/null'), 'code 5'],

@@ -71,10 +71,13 @@ function runChild(program: string, input: string, limitMs: number): Promise<stri
       stdio: ['pipe', 'pipe', 'ignore'],
       windowsHide: true,
     });
+    // A keychain that hangs must not outlive us.
+    const kill = () => void child.kill('SIGKILL');
+    process.once('exit', kill);
     const fail = (why: string) => reject(new KeychainUnavailable(why));
     // Only SIGKILL: the child's main thread can be stuck in native code.
     const limit = setTimeout(() => {
-      child.kill('SIGKILL');
+      kill();
       fail(`it did not answer in ${limitMs / 1000} s`);
     }, limitMs);
     let output = '';
@@ -87,6 +90,7 @@ function runChild(program: string, input: string, limitMs: number): Promise<stri
     });
     child.once('close', (code, signal) => {
       clearTimeout(limit);
+      process.off('exit', kill);
       if (code === 0) resolve(output);
       else if (signal === null) fail(`its process ended with code ${code}`);
       else if (INTERRUPTS.includes(signal)) setTimeout(reject, INTERRUPT_DELAY_MS, interruption(signal));

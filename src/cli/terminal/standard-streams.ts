@@ -21,7 +21,6 @@ const MAX_TERMINAL_BACKLOG_BYTES = 1024 * 1024;
 
 let outputs: OutputStreams | undefined;
 let input: Readable | undefined;
-let restoreInput: () => void = () => undefined;
 
 /**
  * Returns stdout and stderr. Everything that is printed goes through them, because `process.stdout` and
@@ -83,19 +82,14 @@ function openInput(): Readable {
 /** Returns a stdin that cannot be opened once more; it blocks again for others when we end. */
 function sharedInput(): Readable {
   const stdin = process.stdin as unknown as Socket & { _handle?: { setBlocking?(on: boolean): void } };
-  restoreInput = () => void stdin._handle?.setBlocking?.(true);
+  const restore = () => void stdin._handle?.setBlocking?.(true);
   const destroy = stdin._destroy;
   stdin._destroy = (error, callback) => {
-    releaseInput();
+    restore();
     destroy.call(stdin, error, callback);
   };
-  process.once('exit', releaseInput);
+  process.once('exit', restore);
   return stdin;
-}
-
-/** Makes a shared stdin block again, before the process ends. */
-export function releaseInput(): void {
-  restoreInput();
 }
 
 /** Opens a pipe once more: flags such as O_NONBLOCK are then ours alone. Only Linux can do so. */

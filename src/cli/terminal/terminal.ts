@@ -131,6 +131,9 @@ export class Messages {
   readonly #debug: boolean;
   #last: string | undefined;
   #repeated = 0;
+  /** Lines that the stream has not accepted yet. */
+  #waiting = 0;
+  #lastTakenAt = 0;
 
   /** @param options.isPlain Shows no live line, even on a terminal. */
   constructor(
@@ -159,6 +162,11 @@ export class Messages {
   /** The stream, for drawing a live line. */
   get stream(): OutputStream {
     return this.#stream;
+  }
+
+  /** Milliseconds since the reader of stderr has last taken something; 0 while nothing waits. */
+  get stalledMs(): number {
+    return this.#waiting === 0 ? 0 : performance.now() - this.#lastTakenAt;
   }
 
   /** Prints information; silent with `--quiet`. Escape foreign parts first: `text` may contain our own colors. */
@@ -211,6 +219,11 @@ export class Messages {
   }
 
   #write(text: string): void {
-    this.#stream.write(`${text}\n`);
+    this.#waiting++;
+    this.#lastTakenAt = performance.now();
+    this.#stream.write(`${text}\n`, () => {
+      this.#waiting--;
+      this.#lastTakenAt = performance.now();
+    });
   }
 }

@@ -78,7 +78,12 @@ async function record(
   }
   const files = fileOptionsOf(options, messages);
   // Before the token is requested: without a file there is nothing to connect for.
-  const writer = await openTarget(options.out, { ...files, signal: session.stop });
+  const writer = await openTarget(options.out, { ...files, signal: session.stop }).catch((error: unknown) => {
+    // A stop ends the wait for a lock.
+    if (session.stop.aborted) return undefined;
+    throw error;
+  });
+  if (writer === undefined) return;
   const failing = new AbortController();
   const connections = new ConnectionMessages(messages, stream);
   const live = await showLiveStatus(messages, stream.endpoints, {
