@@ -18,10 +18,9 @@ const webSocketSchemes: Readonly<Record<string, string>> = {
  * @throws {OpmasError} `USAGE`; the message never repeats the text, which may hold a secret.
  */
 export function parseBaseUrl(text: string): URL {
-  const fail = (why: string): never => {
-    throw new OpmasError('USAGE', `the server's URL ${why}`, {
-      hint: 'Write it like wss://opmas.example.org or ws://localhost:8000/prefix.',
-    });
+  const usual = 'Write it like wss://opmas.example.org or ws://localhost:8000/prefix.';
+  const fail = (why: string, hint = usual): never => {
+    throw new OpmasError('USAGE', `the server's URL ${why}`, { hint });
   };
   const trimmed = text.trim();
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `ws://${trimmed}`;
@@ -32,16 +31,14 @@ export function parseBaseUrl(text: string): URL {
   const scheme = webSocketSchemes[url.protocol];
   if (scheme === undefined) return fail(`has the scheme ${url.protocol} instead of ws, wss, http or https`);
   if (url.username !== '' || url.password !== '') {
-    throw new OpmasError('USAGE', "the server's URL holds a user or a password, which is not used", {
-      hint: 'Leave them out, like wss://opmas.example.org; log in with `opmas-ws auth login`.',
-    });
+    const hint = 'Leave them out, like wss://opmas.example.org; log in with `opmas-ws auth login`.';
+    return fail('holds a user or a password, which is not used', hint);
   }
   if (url.search !== '' || url.hash !== '') return fail('has a query or a fragment; it takes neither');
   if (url.hostname === '') return fail('names no host');
   if (/\/api\/v1\/ws(\/|$)/.test(url.pathname)) {
-    throw new OpmasError('USAGE', "the server's URL includes the path of an endpoint", {
-      hint: 'Leave out /api/v1/ws and what follows; endpoints are arguments: tail devices.',
-    });
+    const hint = 'Leave out /api/v1/ws and what follows; endpoints are arguments: tail devices.';
+    return fail('includes the path of an endpoint', hint);
   }
   if (url.port === '0') return fail('has port 0');
   url.protocol = scheme;
@@ -71,12 +68,14 @@ export function displayUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;
 }
 
-/** Says whether a URL's host is this machine, by name or address. */
-export function isLoopback(url: URL): boolean {
-  const host = url.hostname;
-  return (
-    host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127(\.\d+){3}$/.test(host)
-  );
+/** Removes the brackets of an IPv6 address: URLs and headers have them, sockets do not. */
+export function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1');
+}
+
+/** Says whether a host (a name or an address, with or without brackets) is this machine. */
+export function isLoopback(host: string): boolean {
+  return /^(localhost|.*\.localhost|::1|127(\.\d+){3})$/i.test(withoutBrackets(host));
 }
 
 /** A shorter token is not a secret, and its removal would only garble the text. */

@@ -1,3 +1,5 @@
+import { parseObject } from './json/json-tokens.js';
+
 /** The claims of a JWT. Nothing here is verified: only the server can do that. */
 export interface TokenClaims {
   /** `sub`: the user that the token stands for. */
@@ -8,8 +10,6 @@ export interface TokenClaims {
   issuedAtMs: number | undefined;
 }
 
-const NO_CLAIMS: TokenClaims = { subject: undefined, expiresAtMs: undefined, issuedAtMs: undefined };
-
 /** A larger number cannot mean seconds: it would be past the year 33,000. */
 const MOST_SECONDS = 1e12;
 /** The last instant that a `Date` can hold. */
@@ -17,32 +17,23 @@ const LAST_INSTANT_MS = 8.64e15;
 
 /** Says whether a token has the shape of a JWT: three parts, the first of which is a header in JSON. */
 export function isJwt(token: string): boolean {
-  const [header = '', ...rest] = token.split('.');
-  if (rest.length !== 2) return false;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
-    return typeof value === 'object' && value !== null;
-  } catch {
-    return false;
-  }
+  const [header, ...rest] = token.split('.');
+  return rest.length === 2 && decodePart(header) !== undefined;
+}
+
+/** Decodes a part of a JWT; `undefined` when it is not a JSON object. */
+export function decodePart(part: string | undefined): Record<string, unknown> | undefined {
+  return parseObject(Buffer.from(part ?? '', 'base64url').toString());
 }
 
 /** Reads the claims of a token; all `undefined` when it is not a JWT. Never throws. */
 export function readClaims(token: string): TokenClaims {
-  const payload = token.split('.')[1];
-  if (payload === undefined) return NO_CLAIMS;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
-    if (typeof claims !== 'object' || claims === null) return NO_CLAIMS;
-    const { sub, exp, iat } = claims as Record<string, unknown>;
-    return {
-      subject: typeof sub === 'string' || typeof sub === 'number' ? String(sub) : undefined,
-      expiresAtMs: instant(exp),
-      issuedAtMs: instant(iat),
-    };
-  } catch {
-    return NO_CLAIMS;
-  }
+  const { sub, exp, iat } = decodePart(token.split('.')[1]) ?? {};
+  return {
+    subject: typeof sub === 'string' || typeof sub === 'number' ? String(sub) : undefined,
+    expiresAtMs: instant(exp),
+    issuedAtMs: instant(iat),
+  };
 }
 
 /** Reads a JWT's `NumericDate` (seconds) as milliseconds. Some servers write milliseconds; their size shows it. */

@@ -105,3 +105,16 @@ export function elapsedMs(from: Instant, to: Instant): number {
   const suspendedMs = to.suspendedMs - from.suspendedMs;
   return to.monotonicMs - from.monotonicMs + (suspendedMs >= LEAST_SUSPENSION_MS ? suspendedMs : 0);
 }
+
+/** Makes a call that comes while another is under way share its result. */
+export function shared<Arguments extends unknown[], T>(
+  work: (...given: Arguments) => Promise<T>,
+): (...given: Arguments) => Promise<T> {
+  let running: Promise<T> | undefined;
+  return (...given) => {
+    running ??= work(...given).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}

@@ -161,7 +161,7 @@ describe('what may be shown', () => {
     ['ws://[::2]', false],
     ['ws://opmas', false],
   ])('%s is this machine: %s', (text, expected) => {
-    expect(isLoopback(parseBaseUrl(text))).toBe(expected);
+    expect(isLoopback(parseBaseUrl(text).hostname)).toBe(expected);
   });
 });
 

@@ -108,7 +108,7 @@ function chooseUrl(
 
 /** @throws {OpmasError} `USAGE` when the connection is not encrypted and that is not allowed. */
 function isExposed(url: URL, isAllowed: boolean): boolean {
-  if (url.protocol === 'wss:' || isLoopback(url)) return false;
+  if (url.protocol === 'wss:' || isLoopback(url.hostname)) return false;
   if (isAllowed) return true;
   throw new OpmasError(
     'USAGE',

@@ -42,29 +42,22 @@ const certificateCodes =
 
 const OTHER_CA = 'The CA that was given with --ca is not the one that signed the certificate';
 
-/** The context of an error. */
-export interface ErrorContext {
-  /** The user named a CA to trust. */
-  hasCa?: boolean;
-  /** A token to keep out of the text. */
-  token?: string | undefined;
-}
-
 /**
  * Makes a failure of an error of the resolver, the socket, TLS, the HTTP parser, a proxy, or of `ws` before the
  * connection was open. The text of the error is used only where it holds no URL.
+ *
+ * @param context `hasCa`: the user named a CA to trust. `token`: to keep out of the text.
  */
-export function failureOfError(error: unknown, { hasCa = false, token }: ErrorContext = {}): Failure {
+export function failureOfError(
+  error: unknown,
+  { hasCa = false, token }: { hasCa?: boolean; token?: string | undefined } = {},
+): Failure {
   const { kind, text, hint } = readError(error, hasCa);
   return { kind, event: { state: 'refused', error: redactToken(text, token) }, hint };
 }
 
 /** The parts of a failure that an error tells. */
-interface ErrorFacts {
-  kind: FailureKind;
-  text: string;
-  hint?: string | undefined;
-}
+type ErrorFacts = Pick<Failure, 'kind' | 'hint'> & { text: string };
 
 function readError(error: unknown, hasCa: boolean): ErrorFacts {
   if (error instanceof AttemptError) return { kind: error.kind, text: error.message };
@@ -76,10 +69,9 @@ function readError(error: unknown, hasCa: boolean): ErrorFacts {
   if (certificateCodes.test(code)) return untrusted(code, reason ?? message, hasCa);
   if (code.startsWith('HPE_')) return { kind: 'not HTTP', text: parserText(code) };
   if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
-    return {
-      kind: 'no TLS there',
-      text: `TLS handshake failed (${reason ?? opensslReason(message) ?? code})`,
-    };
+    // The text of OpenSSL: `…:SSL routines:FUNCTION:REASON:…`.
+    const why = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1] ?? code;
+    return { kind: 'no TLS there', text: `TLS handshake failed (${why})` };
   }
   if (message === 'socket hang up' || /before secure TLS connection/.test(message)) {
     return { kind: 'cut off', text: 'closed before the upgrade' };
@@ -91,11 +83,6 @@ function readError(error: unknown, hasCa: boolean): ErrorFacts {
   }
   // The rest are complaints of `ws` about the upgrade: "Invalid Sec-WebSocket-Accept header".
   return { kind: 'not a WebSocket', text: `garbled upgrade: ${message}` };
-}
-
-/** Finds the reason in the text of OpenSSL: `…:SSL routines:FUNCTION:REASON:…`. */
-function opensslReason(message: string): string | undefined {
-  return /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
 }
 
 function untrusted(code: string, why: string, hasCa: boolean): ErrorFacts {
@@ -137,14 +124,10 @@ export const INVALID_UTF8: Failure = failureOfClose(
 
 /** Makes a failure of an error that `ws` found in a frame. @param code `WS_ERR_…`. @param reason Its message. */
 export function failureOfFrame(code: string, reason: string): Failure {
-  const failure = failureOfClose(closeCodeOf(code), reason);
+  // The close code that RFC 6455 section 7.4.1 gives to the error.
+  const isTooBig = /LENGTH|PARTS/.test(code) && code !== 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH';
+  const failure = failureOfClose(isTooBig ? CloseCode.MESSAGE_TOO_BIG : CloseCode.PROTOCOL_ERROR, reason);
   // The table's message is for a server that closes the connection with that code.
   if (code !== TOO_LARGE) return { ...failure, kind: 'protocol error' };
   return { ...failure, hint: 'Raise --max-message if you want such messages' };
-}
-
-/** Finds the close code that RFC 6455 section 7.4.1 gives to the error. */
-function closeCodeOf(code: string): number {
-  const isTooBig = /LENGTH|PARTS/.test(code) && code !== 'WS_ERR_INVALID_CONTROL_PAYLOAD_LENGTH';
-  return isTooBig ? CloseCode.MESSAGE_TOO_BIG : CloseCode.PROTOCOL_ERROR;
 }

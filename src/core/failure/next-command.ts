@@ -1,4 +1,4 @@
-import { displayUrl, isLoopback } from '../address.js';
+import { displayUrl, isLoopback, withoutBrackets } from '../address.js';
 
 /** The options about server and token as the user typed them. The next command repeats them. */
 export interface SaidOptions {
@@ -52,7 +52,7 @@ export function writeCommand(
 
 /** Says whether a URL that we suggest is accepted with `--plaintext` only. */
 function isExposed(url: string | undefined): boolean {
-  return url?.startsWith('ws:') === true && URL.canParse(url) && !isLoopback(new URL(url));
+  return url?.startsWith('ws:') === true && URL.canParse(url) && !isLoopback(new URL(url).hostname);
 }
 
 function quoted(word: string): string {
@@ -62,7 +62,7 @@ function quoted(word: string): string {
 /** Puts a server into a text: `{host}`, `{port}`, `{base}`, `{scheme}` and `{prefix}` stand for its own. */
 export function fillIn(text: string, base: URL): string {
   const values: Record<string, string> = {
-    host: base.hostname.replace(/^\[(.*)\]$/, '$1'),
+    host: withoutBrackets(base.hostname),
     port: base.port || (/^(wss|https):$/.test(base.protocol) ? '443' : '80'),
     base: displayUrl(base),
     scheme: base.protocol,

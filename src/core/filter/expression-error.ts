@@ -28,31 +28,18 @@ export function usageError(error: unknown, text: string, hint?: string): OpmasEr
 
 function adviceFor(code: string | undefined, text: string, start: number | undefined): string | undefined {
   if (code === 'unknown_variable') return NAMES_HINT;
-  if (
-    code === 'unexpected_character' &&
-    start !== undefined &&
-    text
-      .slice(0, start + 1)
-      .trimEnd()
-      .endsWith('=')
-  ) {
-    return 'Compare with ==.';
-  }
+  const before = start === undefined ? '' : text.slice(0, start + 1).trimEnd();
+  if (code === 'unexpected_character' && before.endsWith('=')) return 'Compare with ==.';
   if (/\b(and|or|not)\b/.test(text)) return 'Write && for and, || for or, ! for not.';
   return undefined;
 }
 
 /** The error for a problem at a place of the expression. */
-export function placedError(
-  what: string,
-  text: string,
-  start: number | undefined,
-  advice?: string,
-): OpmasError {
+export function placedError(what: string, text: string, start?: number, advice?: string): OpmasError {
   const place = start === undefined ? '' : ` at column ${start + 1}`;
-  const picture = start === undefined ? [] : pictureOf(text, start);
-  const hint = [...picture, ...(advice === undefined ? [] : [advice])].join('\n');
-  return new OpmasError('USAGE', `--where: ${escapeUnsafe(what)}${place}`, hint === '' ? {} : { hint });
+  const lines = [...(start === undefined ? [] : pictureOf(text, start)), ...(advice ? [advice] : [])];
+  const hint = lines.length === 0 ? undefined : lines.join('\n');
+  return new OpmasError('USAGE', `--where: ${escapeUnsafe(what)}${place}`, { hint });
 }
 
 /** Two lines: the expression around a place, and a caret below it. */

@@ -65,13 +65,10 @@ function pathOf(node: ASTNode): string[] | undefined {
     return node.args === 'data' ? ['data'] : undefined;
   }
   if (node.op !== '.' && node.op !== '[]') return undefined;
-  const name: unknown = node.op === '.' ? node.args[1] : literalOf(node.args[1]);
+  const [, index] = node.args;
+  const name: unknown = typeof index === 'string' ? index : index.op === 'value' && index.args;
   const parent = pathOf(node.args[0]);
   return parent === undefined || typeof name !== 'string' ? undefined : [...parent, name];
-}
-
-function literalOf(node: ASTNode): unknown {
-  return node.op === 'value' ? node.args : undefined;
 }
 
 function isMissing(event: Record<string, unknown>, path: readonly string[]): boolean {

@@ -3,7 +3,6 @@ import type { FrameReader } from '../json/frame.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
 import { escapeUnsafe } from '../text.js';
-import type { Expression } from './expression.js';
 import { compileSubjectPattern, subjectHints } from './subject-pattern.js';
 import { compileTypePatterns, typeHints } from './type-pattern.js';
 
@@ -78,7 +77,8 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   );
   const checksType = includedTypes.length + excludedTypes.length > 0;
   const checksSubject = subjects.length + excludeSubjects.length > 0;
-  const expression = where === undefined ? undefined : await loadExpression(where);
+  const expression =
+    where === undefined ? undefined : (await import('./expression.js')).compileExpression(where);
 
   return {
     passesAll: !checksType && !checksSubject && expression === undefined,
@@ -162,9 +162,4 @@ function checkOptions(options: FilterOptions): void {
     if (value === undefined || isRight) continue;
     throw new OpmasError('USAGE', `${name} must be ${name === 'where' ? 'a string' : 'an array of strings'}`);
   }
-}
-
-async function loadExpression(text: string): Promise<Expression> {
-  const { compileExpression } = await import('./expression.js');
-  return compileExpression(text);
 }

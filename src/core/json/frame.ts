@@ -1,9 +1,6 @@
-import { JsonFindings, type JsonVerdict, scanJson } from './json-scanner.js';
-import { textOf } from './json-tokens.js';
+import { type JsonVerdict, scanJson } from './json-scanner.js';
+import { JsonFindings, textOf } from './json-tokens.js';
 import { parseSparsely } from './sparse-object.js';
-
-/** The kind of a frame's text. Only an `object` can be an event. */
-export type FrameVerdict = JsonVerdict;
 
 /** Longer and deeper values are not built as a whole. */
 const MAX_PARSED_LENGTH = 32 * 1024 * 1024;
@@ -32,7 +29,7 @@ export class FrameReader {
    *
    * @returns The verdict of `JSON.parse` on the decoded text; the two agree in every case.
    */
-  read(bytes: Buffer, start = 0, end = bytes.length): FrameVerdict {
+  read(bytes: Buffer, start = 0, end = bytes.length): JsonVerdict {
     this.#keep(bytes, start, end, '');
     return scanJson(bytes, start, end, false, this.#findings);
   }
@@ -44,7 +41,7 @@ export class FrameReader {
    * @param members The byte after the members that we put there, as in `EventLineShape`: a comma or the closing brace.
    * @returns `object`, or `not JSON` when the line is not JSON.
    */
-  readLine(bytes: Buffer, end: number, members: number): FrameVerdict {
+  readLine(bytes: Buffer, end: number, members: number): JsonVerdict {
     this.#keep(bytes, bytes[members] === COMMA ? members + 1 : members, end, '{');
     return scanJson(bytes, members, end, true, this.#findings);
   }

@@ -3,8 +3,8 @@ import {
   endOfSpace,
   endOfString,
   isAt,
+  type JsonFindings,
   NO_BYTE,
-  type TokenFlags,
   textOf,
   WRONG,
 } from './json-tokens.js';
@@ -31,26 +31,6 @@ const OURS = 3;
 
 const SUBJECT_NAME = Buffer.from('subject');
 const OUR_NAMES = ['received_at', 'endpoint', 'event'].map((name) => Buffer.from(name));
-
-/** Findings of a scan. They are valid only after the verdict `object`. */
-export class JsonFindings implements TokenFlags {
-  /** True when there are line breaks between the tokens. */
-  hasLineBreaks = false;
-  /** True when a string has bytes that are not ASCII. */
-  hasNonAscii = false;
-  /** The string value of the top-level `type`, between its quotes; -1 when there is none. */
-  typeStart = -1;
-  typeEnd = -1;
-  /** The same for `subject`. */
-  subjectStart = -1;
-  subjectEnd = -1;
-  /** The deepest level; an object without nested values has one. */
-  depth = 0;
-  /** True when there is a top-level `received_at`, `endpoint` or `event`. */
-  hasOurNames = false;
-  /** For the scan itself. */
-  hasEscapes = false;
-}
 
 /** For each open level: 1 if the level around it is an object. Grows with the deepest text. */
 let levels = new Uint8Array(1024);

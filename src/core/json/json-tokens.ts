@@ -31,22 +31,32 @@ const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
 
-/** Marks that the functions leave; they set them to true, never to false. */
-export interface TokenFlags {
-  /** There were line breaks. */
-  hasLineBreaks: boolean;
-  /** There was a string with bytes that are not ASCII. */
-  hasNonAscii: boolean;
-  /** There was a string with escapes. */
-  hasEscapes: boolean;
+/** Findings of a scan. They are valid only after the verdict `object`. */
+export class JsonFindings {
+  /** True when there are line breaks between the tokens. */
+  hasLineBreaks = false;
+  /** True when a string has bytes that are not ASCII. */
+  hasNonAscii = false;
+  /** The string value of the top-level `type`, between its quotes; -1 when there is none. */
+  typeStart = -1;
+  typeEnd = -1;
+  /** The same for `subject`. */
+  subjectStart = -1;
+  subjectEnd = -1;
+  /** The deepest level; an object without nested values has one. */
+  depth = 0;
+  /** True when there is a top-level `received_at`, `endpoint` or `event`. */
+  hasOurNames = false;
+  /** For the scan itself: a string had escapes. */
+  hasEscapes = false;
 }
 
 /** Skips white space, if there is any. */
-export function endOfSpace(bytes: Buffer, start: number, end: number, flags: TokenFlags): number {
+export function endOfSpace(bytes: Buffer, start: number, end: number, findings: JsonFindings): number {
   let at = start;
   while (at < end) {
     const byte = bytes[at];
-    if (byte === LF || byte === CR) flags.hasLineBreaks = true;
+    if (byte === LF || byte === CR) findings.hasLineBreaks = true;
     else if (byte !== SPACE && byte !== TAB) break;
     at++;
   }
@@ -54,22 +64,22 @@ export function endOfSpace(bytes: Buffer, start: number, end: number, flags: Tok
 }
 
 /** Returns the offset after the closing quote of the string whose first byte is at `start`. */
-export function endOfString(bytes: Buffer, start: number, end: number, flags: TokenFlags): number {
+export function endOfString(bytes: Buffer, start: number, end: number, findings: JsonFindings): number {
   const at = endOfRun(bytes, start, end);
-  return at < end && bytes[at] === QUOTE ? at + 1 : endOfUnusualString(bytes, at, end, flags);
+  return at < end && bytes[at] === QUOTE ? at + 1 : endOfUnusualString(bytes, at, end, findings);
 }
 
 /** The same for a string with escapes or with bytes that are not ASCII, from the first of them. */
-function endOfUnusualString(bytes: Buffer, start: number, end: number, flags: TokenFlags): number {
+function endOfUnusualString(bytes: Buffer, start: number, end: number, findings: JsonFindings): number {
   let at = start;
   while (at < end) {
     const byte = bytes[at] as number;
     if (byte === QUOTE) return at + 1;
     if (byte >= 0x80) {
-      flags.hasNonAscii = true;
+      findings.hasNonAscii = true;
       at++;
     } else if (byte === BACKSLASH) {
-      flags.hasEscapes = true;
+      findings.hasEscapes = true;
       at = endOfEscape(bytes, at + 1, end);
       if (at === WRONG) return WRONG;
     } else {
@@ -158,4 +168,15 @@ function tableOf(characters: string): Uint8Array {
 export function textOf(bytes: Buffer, start: number, end: number): string {
   const raw = bytes.toString('utf8', start, end);
   return raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+}
+
+/** Parses the text of a JSON object; `undefined` when it is anything else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }

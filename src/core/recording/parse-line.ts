@@ -1,4 +1,5 @@
-import { JsonFindings, scanJson } from '../json/json-scanner.js';
+import { scanJson } from '../json/json-scanner.js';
+import { JsonFindings } from '../json/json-tokens.js';
 import { removeMembers } from '../json/members.js';
 import { parseSparsely } from '../json/sparse-object.js';
 import { isEndpointName, type OpmasEvent } from '../protocol.js';

@@ -4,23 +4,15 @@ import type { Failure } from '../../core/failure/failure.js';
 import { giveUpError } from '../../core/failure/give-up.js';
 import { classifyRefusal, isAmbiguous } from '../../core/failure/refusal.js';
 import { failureTable } from '../../core/failure/table.js';
-import { type ConnectionEvent, FORMAT_VERSION } from '../../core/recording/connection-event.js';
+import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import { type ConnectionLife, decide, initialRetryState, wasAccepted } from '../../core/retry.js';
 import { unlessStopped } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import { Connection } from './connection/connection.js';
 import { EndpointHistory, type GapTotals } from './endpoint-history.js';
+import type { LineWriter } from './line-writer.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
-
-/** The receiver of everything that happens on one endpoint, in the order in which it happens. */
-export interface EndpointSink {
-  /** @param stampMicros Microseconds since 1970. @returns `false` when it is text and not UTF-8. */
-  onMessage(frame: Buffer, isBinary: boolean, stampMicros: number): boolean;
-  /** All events that came, matching or not; heartbeat replies and frames that are no events do not count. */
-  readonly events: number;
-  onConnectionEvent(event: ConnectionEvent, receivedAt: string): void;
-}
 
 /** Everything that the loops of one subscription share. */
 export interface LoopContext {
@@ -46,7 +38,7 @@ export class EndpointLoop {
   /** A token could be had, once at least. */
   hadToken = false;
   readonly #context: LoopContext;
-  readonly #sink: EndpointSink;
+  readonly #sink: LineWriter;
   readonly #history: EndpointHistory;
   #connection: Connection | undefined;
   #isPaused = false;
@@ -56,7 +48,7 @@ export class EndpointLoop {
   /** The token of the running attempt. */
   #token: string | undefined;
 
-  constructor(endpoint: string, sink: EndpointSink, context: LoopContext) {
+  constructor(endpoint: string, sink: LineWriter, context: LoopContext) {
     this.endpoint = endpoint;
     this.#context = context;
     this.#sink = sink;

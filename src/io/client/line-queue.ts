@@ -13,12 +13,6 @@ const BRIEF_PAUSE_LIMIT_MS = 200;
 /** Longest pause when the memory is full: a paused client answers no pings and holds up other subscribers. */
 const LONG_PAUSE_LIMIT_MS = 5000;
 
-/** Receives requests of the queue. */
-export interface QueueListener {
-  /** Pause or resume reading from the network. */
-  onPause(paused: boolean): void;
-}
-
 /**
  * A bounded queue between the connections and the reader of the stream. Lines are written into blocks of bytes as they
  * come; a batch holds the lines of one turn of the event loop, or those that came while the reader was busy.
@@ -29,7 +23,7 @@ export interface QueueListener {
 export class LineQueue implements AsyncIterableIterator<LineBatch> {
   readonly #maxBytes: number;
   readonly #briefPauseBytes: number;
-  readonly #listener: QueueListener;
+  readonly #onPause: (isPaused: boolean) => void;
   readonly #clock: Clock;
   readonly #spare: Buffer[] = [];
   readonly #sealed: LineBatch[] = [];
@@ -51,10 +45,11 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   /** A pause of this kind did not help; there is no further one until the reader takes something. */
   #exhausted: 'none' | 'brief' | 'long' = 'none';
 
-  constructor(maxBytes: number, listener: QueueListener, clock: Clock) {
+  /** @param onPause Called when reading from the network is to pause, and to resume. */
+  constructor(maxBytes: number, onPause: (isPaused: boolean) => void, clock: Clock) {
     this.#maxBytes = maxBytes;
     this.#briefPauseBytes = Math.min(BRIEF_PAUSE_BYTES, maxBytes / 2);
-    this.#listener = listener;
+    this.#onPause = onPause;
     this.#clock = clock;
     this.#lastTakenAt = clock.monotonicMs();
   }
@@ -198,13 +193,13 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
       }
     };
     this.#pauseTimer = setTimeout(look, limitMs);
-    if (!wasPaused) this.#listener.onPause(true);
+    if (!wasPaused) this.#onPause(true);
   }
 
   #endPause(): void {
     clearTimeout(this.#pauseTimer);
     this.#pause = 'none';
-    this.#listener.onPause(false);
+    this.#onPause(false);
   }
 
   /** The reader has taken something. */

@@ -6,13 +6,13 @@ import { eventHead, formatInvalidLine, formatLifecycleLine } from '../../core/re
 import { type LineKind, TIMESTAMP_OFFSET } from '../../core/recording/format.js';
 import { formatNestedLine, needsNesting } from '../../core/recording/nested-event.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
-import type { EndpointSink } from './endpoint-loop.js';
 import type { LineQueue } from './line-queue.js';
 import type { StreamControl } from './stream-control.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
 /** Turns what comes from one endpoint into lines on the queue. This is the hot path: nothing is allocated per event. */
-export class LineWriter implements EndpointSink {
+export class LineWriter {
+  /** All events that came, matching or not; heartbeat replies and frames that are no events do not count. */
   events = 0;
   /** Events that the filter keeps. */
   matching = 0;
@@ -33,6 +33,7 @@ export class LineWriter implements EndpointSink {
     this.#head = eventHead(formatTimestamp(0), endpoint);
   }
 
+  /** @param stamp Microseconds since 1970. @returns `false` when it is text and not UTF-8. */
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
     if (this.#control.isEnough) return true;
     const verdict = isBinary ? 'binary frame' : this.#reader.read(frame);

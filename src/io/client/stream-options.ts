@@ -66,28 +66,10 @@ export interface SubscribeOptions {
 }
 
 /** The same with every default filled in. */
-export interface ResolvedStreamOptions
-  extends Required<
-    Omit<
-      SubscribeOptions,
-      | 'filter'
-      | 'signal'
-      | 'count'
-      | 'durationMs'
-      | 'ca'
-      | 'retry'
-      | 'onLifecycle'
-      | 'onGiveUp'
-      | 'onDropping'
-    >
-  > {
-  filter: Filter | undefined;
-  ca: string | undefined;
-  retry: RetryOptions;
-}
+export type ResolvedStreamOptions = ReturnType<typeof resolveStreamOptions>;
 
 /** Fills in the defaults. The command line states them in its help and in `docs/guide.md`. */
-export function resolveStreamOptions(options: SubscribeOptions): ResolvedStreamOptions {
+export function resolveStreamOptions(options: SubscribeOptions) {
   return {
     url: options.url,
     endpoints: options.endpoints,

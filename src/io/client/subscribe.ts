@@ -1,7 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { LineBatch } from '../../core/recording/format.js';
-import { elapsedMs, type Instant, instantOf } from '../clock.js';
+import { elapsedMs, type Instant, instantOf, shared } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';
 import { EndpointLoop } from './endpoint-loop.js';
 import { LineQueue } from './line-queue.js';
@@ -83,7 +83,7 @@ class RunningSubscription implements Subscription {
     const onPause = (isPaused: boolean) => {
       for (const { loop } of this.#endpoints) loop.setPaused(isPaused);
     };
-    this.#queue = new LineQueue(maxBufferBytes, { onPause }, clock);
+    this.#queue = new LineQueue(maxBufferBytes, onPause, clock);
   }
 
   get waiting(): number {
@@ -167,19 +167,12 @@ function renewOnce(
   provider: TokenProvider,
   stopping: AbortSignal,
 ): (rejected: string | undefined) => Promise<boolean> {
-  let running: Promise<boolean> | undefined;
   /** The token that the last renewal has replaced. */
   let replaced: string | undefined;
-  const renew = async (rejected: string | undefined) => {
+  const renew = shared(async (rejected: string | undefined) => {
     const isNew = (await provider.renew?.(rejected, stopping)) ?? false;
     if (isNew) replaced = rejected;
     return isNew;
-  };
-  return (rejected) => {
-    if (rejected !== undefined && rejected === replaced) return Promise.resolve(true);
-    running ??= renew(rejected).finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
+  });
+  return async (rejected) => (rejected !== undefined && rejected === replaced) || renew(rejected);
 }

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { withoutBrackets } from '../../core/address.js';
 import { AttemptError, type FailureKind } from '../../core/failure/failure.js';
 import type { Check } from '../../core/failure/verdict.js';
 import { chooseProxy, type Environment } from '../http/proxy-choice.js';
@@ -55,7 +56,7 @@ const STEP_LIMIT_MS = 5000;
 /** Makes the host and port of a URL ready for a socket. */
 export function targetOf(url: URL): Target {
   const secure = url.protocol === 'wss:' || url.protocol === 'https:';
-  return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || (secure ? 443 : 80)) };
+  return { host: withoutBrackets(url.hostname), port: Number(url.port || (secure ? 443 : 80)) };
 }
 
 /** Finds the addresses of a host; a literal address is its own. */

@@ -55,7 +55,7 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
   const proxy = url.protocol === 'http:' ? chooseProxy(url, environment) : undefined;
   const agent = proxy ? undefined : proxyAgentFor(url, environment, ca);
-  const request = proxy ? startProxied(url, proxy, options) : startDirect(url, options, agent);
+  const request = start(url, options, proxy, agent);
   // A tunnel that is given up fails after the request has.
   request.on('error', () => undefined);
   const limit = startLimit(options, () => agent?.stalled);
@@ -106,26 +106,26 @@ function startLimit({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: ()
   return { over, lift };
 }
 
-function startDirect(url: URL, options: HttpRequest, agent: http.Agent | undefined): http.ClientRequest {
-  const { method = 'GET', ca, insecure } = options;
-  const trust = { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecure !== true };
-  const client = url.protocol === 'https:' ? https : http;
-  const headers = headersOf(options);
-  return client.request(url, { method, headers, agent: agent ?? false, ...trust }).end(options.body);
-}
-
-function startProxied(url: URL, proxy: ProxyChoice, options: HttpRequest): http.ClientRequest {
-  const { method = 'GET', ca } = options;
-  const client = proxy.url.protocol === 'https:' ? https : http;
-  const path = url.origin + url.pathname + url.search;
-  const headers = { ...headersOf(options), Host: url.host, ...proxyAuthorization(proxy) };
-  const trust = ca === undefined ? {} : { ca };
-  return client.request(proxy.url, { method, path, headers, agent: false, ...trust }).end(options.body);
-}
-
-function headersOf({ headers, body }: HttpRequest): Record<string, string> {
+function start(
+  url: URL,
+  { method = 'GET', headers, body, ca, insecure }: HttpRequest,
+  proxy: ProxyChoice | undefined,
+  agent: http.Agent | undefined,
+): http.ClientRequest {
+  const target = proxy?.url ?? url;
   const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
-  return { ...headers, ...length, Connection: 'close' };
+  const toProxy = proxy && { Host: url.host, ...proxyAuthorization(proxy) };
+  const client = target.protocol === 'https:' ? https : http;
+  const request = client.request(target, {
+    method,
+    headers: { ...headers, ...length, Connection: 'close', ...toProxy },
+    ...(proxy && { path: url.origin + url.pathname + url.search }),
+    agent: agent ?? false,
+    ...(ca === undefined ? {} : { ca }),
+    // `insecure` is about the server, not about its proxy.
+    rejectUnauthorized: proxy !== undefined || insecure !== true,
+  });
+  return request.end(body);
 }
 
 async function readResponse(request: http.ClientRequest, maxBodyBytes: number): Promise<HttpResponse> {

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 
 /** Environment variables by name. */
@@ -44,10 +45,8 @@ function firstOf(environment: Environment, ...names: string[]) {
 
 function isExempt(target: URL, secure: boolean, environment: Environment): boolean {
   const port = target.port || (secure ? '443' : '80');
-  const entries =
-    firstOf(environment, 'no_proxy')
-      ?.value.toLowerCase()
-      .split(/[,\s]+/) ?? [];
+  const list = firstOf(environment, 'no_proxy')?.value.toLowerCase() ?? '';
+  const entries = list.split(/[,\s]+/);
   return entries.some((entry) => entry !== '' && covers(entry, bareHost(target.hostname), port));
 }
 
@@ -75,7 +74,7 @@ function isInNetwork(host: string, network: string): boolean {
 
 /** Removes the brackets of an IPv6 literal and a root dot from a host. */
 function bareHost(host: string): string {
-  return host.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
+  return withoutBrackets(host).replace(/\.$/, '');
 }
 
 function readProxy(value: string, variable: string): ProxyChoice {
@@ -87,13 +86,10 @@ function readProxy(value: string, variable: string): ProxyChoice {
     });
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new OpmasError(
-      'USAGE',
-      `${variable} names a ${url.protocol.slice(0, -1)} proxy, which is not supported`,
-      {
-        hint: 'Use an http or https proxy, or exempt this server with NO_PROXY.',
-      },
-    );
+    const kind = url.protocol.slice(0, -1);
+    throw new OpmasError('USAGE', `${variable} names a ${kind} proxy, which is not supported`, {
+      hint: 'Use an http or https proxy, or exempt this server with NO_PROXY.',
+    });
   }
   const credentials =
     url.username === '' && url.password === ''

@@ -2,6 +2,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
+import { withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { AttemptError, type FailureKind } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
@@ -55,12 +56,9 @@ export function proxyAgentFor(
     destroy();
   };
   return Object.defineProperty(agent as ProxyAgent, 'stalled', {
-    get: () => (pending.size > 0 ? silentProxy(proxy) : undefined),
+    get: () =>
+      pending.size > 0 ? proxyError(proxy, 'proxy silent', 'has opened no tunnel in time') : undefined,
   });
-}
-
-function silentProxy(proxy: ProxyChoice): OpmasError {
-  return proxyError(proxy, 'proxy silent', 'has opened no tunnel in time');
 }
 
 /** Makes the error for a proxy that failed before it answered. */
@@ -86,11 +84,8 @@ function proxyError(
   what: string,
   cause?: Error,
 ): OpmasError {
-  const step =
-    failure === 'proxy wants a login'
-      ? `Put the user and the password into ${variable}`
-      : `Check ${variable}`;
-  const hint = `${step}, or exempt the server with NO_PROXY`;
+  const step = failure === 'proxy wants a login' ? 'Put the user and the password into' : 'Check';
+  const hint = `${step} ${variable}, or exempt the server with NO_PROXY`;
   return new OpmasError('NETWORK', `the proxy ${url.origin} (${variable}) ${what}`, { hint, failure, cause });
 }
 
@@ -110,7 +105,7 @@ function openTunnel(
   const host = String(target.host);
   const authority = `${host.includes(':') ? `[${host}]` : host}:${target.port}`;
   const request = (proxy.url.protocol === 'https:' ? https : http).request({
-    host: proxy.url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    host: withoutBrackets(proxy.url.hostname),
     port: proxy.url.port,
     method: 'CONNECT',
     path: authority,
@@ -134,9 +129,7 @@ function openTunnel(
     socket.destroy();
     callback(refusedByProxy(proxy, status));
   });
-  request.once('error', (cause: Error) => {
-    callback(failedProxy(proxy, cause));
-  });
+  request.once('error', (cause: Error) => callback(failedProxy(proxy, cause)));
   request.end();
   return request;
 }

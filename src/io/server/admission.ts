@@ -1,6 +1,7 @@
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { isLoopback, withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { type EndpointName, endpointAtPath } from '../../core/protocol.js';
 import { escapeUnsafe } from '../../core/text.js';
@@ -45,8 +46,8 @@ export class Admission {
     this.#options = options;
     const origins = options.allowOrigins.map(parseOrigin);
     this.#origins = new Set(origins.map(({ origin }) => origin));
-    this.#hosts = new Set([withoutBrackets(options.host), ...origins.map(({ hostname }) => hostname)]);
-    this.isPrivate = isLoopbackHost(options.host);
+    this.#hosts = new Set([hostName(options.host), ...origins.map(({ hostname }) => hostname)]);
+    this.isPrivate = isLoopback(options.host);
   }
 
   /** Decides about a request to upgrade. Takes as long as the source makes the client wait. */
@@ -103,8 +104,8 @@ export class Admission {
   #allowsHost(header: string): boolean {
     const hostname = HOST_HEADER.exec(header)?.[1];
     if (hostname === undefined || !hasValidPort(header)) return false;
-    const name = withoutBrackets(hostname);
-    if (isLoopbackHost(name) || this.#hosts.has(name)) return true;
+    const name = hostName(hostname);
+    if (isLoopback(name) || this.#hosts.has(name)) return true;
     // Other machines use the address; an address needs no DNS, so it cannot be rebound.
     return !this.isPrivate && isIP(name) !== 0;
   }
@@ -113,7 +114,7 @@ export class Admission {
     const origin = header.toLowerCase();
     if (this.#origins.has(origin)) return true;
     const [, scheme = '', hostname = ''] = ORIGIN.exec(origin) ?? [];
-    return /^https?$/.test(scheme) && isLoopbackHost(hostname) && hasValidPort(origin);
+    return /^https?$/.test(scheme) && isLoopback(hostname) && hasValidPort(origin);
   }
 }
 
@@ -134,7 +135,7 @@ function parseOrigin(text: string): { origin: string; hostname: string } {
   }
   // Browsers leave out the default port.
   const isWeb = /^https?$/.test(match[1]!);
-  return { origin: isWeb ? new URL(origin).origin : origin, hostname: withoutBrackets(match[2]!) };
+  return { origin: isWeb ? new URL(origin).origin : origin, hostname: hostName(match[2]!) };
 }
 
 function hasValidPort(text: string): boolean {
@@ -148,15 +149,8 @@ function notAllowed(header: string, value: string, origin: string): string {
   return `${header} ${escapeUnsafe(value.slice(0, 200)) || '(none)'} is not allowed${remedy}`;
 }
 
-/** Returns whether a name or address, with or without brackets, means this machine only. */
-function isLoopbackHost(host: string): boolean {
-  const name = withoutBrackets(host);
-  if (isIP(name) === 4) return name.startsWith('127.');
-  return name === 'localhost' || name.endsWith('.localhost') || name === '::1';
-}
-
-function withoutBrackets(host: string): string {
-  return host.replace(/^\[|\]$/g, '').toLowerCase();
+function hostName(host: string): string {
+  return withoutBrackets(host).toLowerCase();
 }
 
 /** The last `?token=`, as Starlette reads it. Streams take no other: browsers cannot send an `Authorization` header. */

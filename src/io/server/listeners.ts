@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
@@ -34,7 +35,7 @@ export class Listeners {
   #listening: Promise<unknown> = Promise.resolve();
 
   constructor(options: ListenersOptions) {
-    const host = options.host.replace(/^\[|\]$/g, '');
+    const host = withoutBrackets(options.host);
     this.#addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
     this.#servers = this.#addresses.map(() => this.#create(options));
   }

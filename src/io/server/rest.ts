@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseObject } from '../../core/json/json-tokens.js';
 import type { TokenIssuer } from './token-issuer.js';
 
 /** Largest request body; a login is below 1 KiB. */
@@ -174,7 +175,7 @@ async function fieldsOf(request: IncomingMessage): Promise<Record<string, unknow
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
   const text = await readBody(request);
   if (type === 'application/x-www-form-urlencoded') return Object.fromEntries(new URLSearchParams(text));
-  return type === 'application/json' || type === '' ? parseObject(text) : undefined;
+  return type === 'application/json' || type === '' ? (parseObject(text) ?? {}) : undefined;
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
@@ -186,15 +187,6 @@ async function readBody(request: IncomingMessage): Promise<string> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }
 
 /** The shape of FastAPI's errors. */

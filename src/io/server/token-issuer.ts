@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
+import { decodePart } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
 
 /** How the server checks tokens; see {@link TokenIssuer}. */
@@ -39,7 +40,7 @@ export function checkAuth(mode: AuthMode, secret: string | undefined): void {
 }
 
 /**
- * Issues tokens and checks them.
+ * Issues tokens and checks them. Call {@link checkAuth} first.
  *
  * - `jwt`: accepts any well-formed JWT that has not expired, whoever signed it.
  * - `secret`: accepts HS256 signatures by the secret, and tokens that it issued itself.
@@ -55,9 +56,7 @@ export class TokenIssuer {
   readonly #ownKey = randomBytes(32).toString('hex');
   readonly #keys: readonly string[];
 
-  /** @throws {OpmasError} `USAGE`, as {@link checkAuth}. */
   constructor({ auth = 'jwt', secret, tokenLifeMs = DEFAULT_LIFE_MS }: TokenIssuerOptions) {
-    checkAuth(auth, secret);
     this.lifeMs = tokenLifeMs;
     this.#mode = auth;
     this.#keys = [this.#ownKey, ...(secret ? [secret] : [])];
@@ -101,8 +100,8 @@ export class TokenIssuer {
   #verify(token: string, type?: 'refresh'): TokenCheck {
     // An empty signature means no signature, which even a server that does not verify it refuses.
     const [, content, header, payload, signed] = /^(([\w-]+)\.([\w-]+))\.([\w-]+)$/.exec(token) ?? [];
-    const claims = decode(payload);
-    const algorithm = decode(header)?.alg;
+    const claims = decodePart(payload);
+    const algorithm = decodePart(header)?.alg;
     if (claims === undefined || typeof algorithm !== 'string') return { problem: 'the token is not a JWT' };
     if (this.#mode === 'secret') {
       const isSigned = this.#keys.some((key) => signature(content!, key) === signed);
@@ -134,15 +133,4 @@ function signature(content: string, key: string): string {
 
 function encode(part: object): string {
   return Buffer.from(JSON.stringify(part)).toString('base64url');
-}
-
-/** A part of a JWT, or `undefined` when it is no JSON object. */
-function decode(part: string | undefined): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part ?? '', 'base64url').toString());
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

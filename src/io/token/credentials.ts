@@ -1,5 +1,6 @@
 import { displayUrl } from '../../core/address.js';
 import { readClaims } from '../../core/claims.js';
+import { parseObject } from '../../core/json/json-tokens.js';
 
 /** The result of a login, as it is stored. */
 export interface Credentials {
@@ -50,19 +51,15 @@ export function serializeCredentials(credentials: Credentials): string {
 
 /** Reads what {@link serializeCredentials} wrote; `undefined` when it is something else. */
 export function parseCredentials(text: string): Credentials | undefined {
-  try {
-    const stored = JSON.parse(text) as Record<string, unknown> | null;
-    if (typeof stored?.access_token !== 'string' || stored.access_token === '') return undefined;
-    return {
-      accessToken: stored.access_token,
-      refreshToken: textOf(stored.refresh_token),
-      username: textOf(stored.username),
-      expiresAtMs: numberOf(stored.expires_at),
-      obtainedAtMs: numberOf(stored.obtained_at),
-    };
-  } catch {
-    return undefined;
-  }
+  const stored = parseObject(text) ?? {};
+  if (typeof stored.access_token !== 'string' || stored.access_token === '') return undefined;
+  return {
+    accessToken: stored.access_token,
+    refreshToken: textOf(stored.refresh_token),
+    username: textOf(stored.username),
+    expiresAtMs: numberOf(stored.expires_at),
+    obtainedAtMs: numberOf(stored.obtained_at),
+  };
 }
 
 function textOf(value: unknown): string | undefined {

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { apiUrl, displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import { parseObject } from '../../core/json/json-tokens.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type HttpResponse, httpRequest } from '../http/http-request.js';
 import type { Environment } from '../http/proxy-choice.js';
@@ -136,14 +137,11 @@ function readTokens(
   const where = displayUrl(url);
   const fail = (what: string) => new OpmasError('NETWORK', `${where} answers ${what}`);
   if (answer.truncated) throw fail('with too much data to be a token');
-  const fields = parseObject(answer.body);
+  const fields = parseObject(answer.body.toString());
   if (fields === undefined) {
     const isPage = answer.body.toString('latin1', 0, 512).trimStart().startsWith('<');
-    throw fail(
-      isPage
-        ? 'with a web page: is this the address of the API?'
-        : 'with something that is not a JSON object',
-    );
+    const page = 'with a web page: is this the address of the API?';
+    throw fail(isPage ? page : 'with something that is not a JSON object');
   }
   const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = fields;
   if (!isToken(accessToken)) throw fail('without an access token');
@@ -154,15 +152,6 @@ function readTokens(
     expiresAtMs: expiryOf(accessToken, now, expiresIn),
     obtainedAtMs: now,
   };
-}
-
-function parseObject(body: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function isToken(value: unknown): value is string {

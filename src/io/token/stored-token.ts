@@ -1,5 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
-import { type Clock, systemClock } from '../clock.js';
+import { type Clock, shared, systemClock } from '../clock.js';
 import { accountOf, type CredentialStore, type Credentials } from './credentials.js';
 import { refreshCredentials, type ServerAccess } from './login.js';
 import type { TokenProvider } from './token.js';
@@ -26,8 +26,6 @@ export class StoredToken implements TokenProvider {
   #given: string | undefined;
   /** The token for which an early renewal was tried: once is enough. */
   #triedEarly: string | undefined;
-  #reading: Promise<Credentials | undefined> | undefined;
-  #renewing: Promise<boolean> | undefined;
   #problem: string | undefined;
   /** A refresh token that the server has rejected: another request with it changes nothing. */
   #refusedRefreshToken: string | undefined;
@@ -61,14 +59,9 @@ export class StoredToken implements TokenProvider {
   }
 
   /** Renews the token. Endpoints that are refused together share one renewal. */
-  renew(refused = this.#given): Promise<boolean> {
-    this.#renewing ??= this.#store
-      .exclusively(this.#account, () => this.#renew(refused))
-      .finally(() => {
-        this.#renewing = undefined;
-      });
-    return this.#renewing;
-  }
+  readonly renew = shared((refused: string | undefined = this.#given) =>
+    this.#store.exclusively(this.#account, () => this.#renew(refused)),
+  );
 
   async keepFresh(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -81,15 +74,7 @@ export class StoredToken implements TokenProvider {
   }
 
   /** Reads the store. Attempts that begin together share one read. */
-  #read(): Promise<Credentials | undefined> {
-    this.#reading ??= this.#store
-      .get(this.#account)
-      .then((stored) => stored?.credentials)
-      .finally(() => {
-        this.#reading = undefined;
-      });
-    return this.#reading;
-  }
+  readonly #read = shared(async () => (await this.#store.get(this.#account))?.credentials);
 
   async #renew(refused: string | undefined): Promise<boolean> {
     this.#problem = undefined;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import { shared } from '../clock.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
 
@@ -33,24 +34,18 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
   /** The result of a renewal, for the attempt that follows it. */
   let fresh: string | undefined;
   let given: string | undefined;
-  let running: Promise<string> | undefined;
-  const runOnce = (stopping: AbortSignal | undefined) => {
-    // Attempts that begin together share one run.
-    running ??= runTokenCommand(words, given, options, stopping).finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
+  // Attempts that begin together share one run.
+  const run = shared((stopping: AbortSignal | undefined) => runTokenCommand(words, given, options, stopping));
   return {
     source: options.source,
     async token(stopping) {
-      const token = fresh ?? (await runOnce(stopping));
+      const token = fresh ?? (await run(stopping));
       fresh = undefined;
       given = token;
       return token;
     },
     async renew(refused = given, stopping = undefined) {
-      const token = await runOnce(stopping);
+      const token = await run(stopping);
       fresh = token;
       return token !== refused;
     },

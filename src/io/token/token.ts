@@ -1,4 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
+import { shared } from '../clock.js';
 import { readSecretFile } from './secret-file.js';
 
 /** The source of a connection's token. Asked afresh for every attempt. */
@@ -77,26 +78,17 @@ export function tokenFromFile(path: string, options: TokenFileOptions = {}): Tok
   };
   /** The content of a pipe, which can be read only once. */
   let kept: string | undefined;
-  let reading: Promise<string> | undefined;
-  const readToken = async () => {
+  // Attempts that begin together share one read, or a pipe would give its content to only one of them.
+  const readToken = shared(async () => {
     const { token, once } = await read();
     if (once) kept = token;
     last = token;
     return token;
-  };
+  });
   return {
     source,
-    async token() {
-      if (kept !== undefined) return kept;
-      // Attempts that begin together share one read, or a pipe would give its content to only one of them.
-      reading ??= readToken().finally(() => {
-        reading = undefined;
-      });
-      return reading;
-    },
-    async renew(refused = last) {
-      return kept === undefined && (await read()).token !== refused;
-    },
+    token: async () => kept ?? readToken(),
+    renew: async (refused = last) => kept === undefined && (await read()).token !== refused,
   };
 }
 
@@ -146,16 +138,10 @@ export function cleanToken(content: Buffer | string, source: string): string {
     .trim()
     .replace(/^Bearer(\s+|$)/i, '');
   if (token === '') throw refuse('holds no token: it is empty');
-  if (/\s/.test(token))
-    throw refuse(
-      'holds no token: there are blanks or line breaks inside',
-      'It must hold the token and nothing else.',
-    );
+  const alone = 'It must hold the token and nothing else.';
+  if (/\s/.test(token)) throw refuse('holds no token: there are blanks or line breaks inside', alone);
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw refuse(
-      'holds no token: it has characters that a token cannot have',
-      'It must hold the token and nothing else.',
-    );
+    throw refuse('holds no token: it has characters that a token cannot have', alone);
   }
   return token;
 }

@@ -22,7 +22,7 @@ class Fed {
       monotonicMs: () => Date.now(),
       sleep: () => Promise.resolve(),
     };
-    this.queue = new LineQueue(maxBytes, { onPause: (paused) => this.pauses.push(paused) }, clock);
+    this.queue = new LineQueue(maxBytes, (paused) => this.pauses.push(paused), clock);
   }
 
   get isPaused(): boolean {
