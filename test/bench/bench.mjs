@@ -1,6 +1,6 @@
 /**
- * The benchmark suite: `npm run bench -- [options]`. Every figure is measured next to its yardstick in the same run,
- * round by round, and judged by the ratio of the two: absolute rates say more about the machine's neighbours.
+ * The benchmark suite: `npm run bench -- [options]`. Each round measures every row and its yardstick,
+ * and the ratio of the two is what is judged: absolute rates depend on what else runs on the machine.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -17,7 +17,7 @@ import { startupRows } from './rows/startup.mjs';
  * @typedef {'value' | 'cpuPerMillion' | 'peakRssMb' | 'p99' | 'driftPercent' | 'cpuPercent' | 'rssGrowthMb'} Figure
  *
  * @typedef {object} Goal
- * @property {string} [of] The row that is the yardstick: the ratio is judged. The figure itself when absent.
+ * @property {string} [of] The yardstick's row: the ratio to it is judged. Without one, the figure itself is judged.
  * @property {Figure} [figure] Default: value.
  * @property {number} [atLeast]
  * @property {number} [atMost]
@@ -26,7 +26,7 @@ import { startupRows } from './rows/startup.mjs';
  * @property {string} name
  * @property {string} unit
  * @property {Goal[]} goals
- * @property {() => Promise<Sample | string>} run One measurement, or why there can be none.
+ * @property {() => Promise<Sample | string>} run Resolves with one measurement, or with the reason why it is impossible.
  *
  * @typedef {object} RowResult
  * @property {string} group
@@ -34,18 +34,18 @@ import { startupRows } from './rows/startup.mjs';
  * @property {string} unit
  * @property {Goal[]} goals
  * @property {Sample[]} samples One for each round.
- * @property {string} [skipped] Why there are none.
+ * @property {string} [skipped] The reason why there are none.
  */
 
 const USAGE = `npm run bench -- [options]
-  --rounds N        how often each row is measured (5)
+  --rounds N        measure each row N times (5)
   --events N        events for each row, lines in each recording (1000000)
-  --idle-seconds N  how long the idle tail is looked at (60)
+  --idle-seconds N  watch the idle tail for N seconds (60)
   --group NAMES     only these groups, separated by commas: live, files, replay, latency, startup, idle
-  --only TEXT       only rows whose name holds TEXT, and their yardsticks
-  --json FILE       write the results there, too
-  --compare A B     print how two such files differ, and measure nothing
-Programs to compare with are found on the PATH, or named by BENCH_WSCAT, BENCH_PYTHON3, BENCH_WEBSOCAT, BENCH_JQ, BENCH_GREP.`;
+  --only TEXT       only rows whose name contains TEXT, and their yardsticks
+  --json FILE       also write the results to FILE
+  --compare A B     measure nothing; compare two files written with --json
+Yardstick programs come from the PATH, or from BENCH_WSCAT, BENCH_PYTHON3, BENCH_WEBSOCAT, BENCH_JQ, BENCH_GREP.`;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -101,7 +101,7 @@ function chooseRows(rows, text) {
 }
 
 /**
- * One row after another, and so again in each round: neighbours of the machine then disturb all alike.
+ * Measures all rows once in each round, so that other load on the machine disturbs all rows alike.
  *
  * @param {string} group
  * @param {Row[]} rows

@@ -1,14 +1,14 @@
-/** Checks what a program prints: that every line is whole, in order, and the one that was sent. */
+/** A check of a program's output: every line must be whole, in order, and equal to what was sent. */
 
-/** Where the endpoint's label begins in an event line: after `{"received_at":"<27 characters>","endpoint":"`. */
+/** Offset of the endpoint's label in an event line: after `{"received_at":"<27 characters>","endpoint":"`. */
 const LABEL_AT = 57;
 const LF = 0x0a;
 
 /**
  * @typedef {object} Expectation
- * @property {Buffer[]} messages What is expected, again and again from the start.
- * @property {number} total How many lines will come in all.
- * @property {'event line' | 'message' | 'any text'} lines What a line is: an event line, the bare message, or whatever.
+ * @property {Buffer[]} messages Expected messages, repeated from the start.
+ * @property {number} total Number of lines in all.
+ * @property {'event line' | 'message' | 'any text'} lines Kind of the lines.
  */
 
 export class LineCheck {
@@ -16,18 +16,18 @@ export class LineCheck {
   /** @type {Buffer[]} */
   #rest = [];
   /**
-   * By the first byte of its label: the label with the quote and the comma behind it, and how many lines have come.
+   * Endpoints by the first byte of their labels: the label with the quote and comma after it, and the lines so far.
    *
    * @type {({ label: number[], count: number } | undefined)[]}
    */
   #endpoints = new Array(256).fill(undefined);
-  /** Lines that tell no endpoint. */
+  /** Lines that do not name an endpoint. */
   #bare = { label: [], count: 0 };
   /** @type {() => void} */
   #finish = () => undefined;
   lines = 0;
   bad = 0;
-  /** Resolves when as many lines have come as are expected. */
+  /** Resolves when all expected lines have come. */
   complete;
 
   /** @param {Expectation} expectation */
@@ -72,7 +72,7 @@ export class LineCheck {
     const isEvent = lines === 'event line';
     const endpoint = isEvent ? this.#endpointAt(bytes, start + LABEL_AT) : this.#bare;
     const expected = messages[endpoint.count++ % messages.length];
-    // After the label stands the message without its brace.
+    // The message without its opening brace follows the label.
     const from = isEvent ? start + LABEL_AT + endpoint.label.length : start;
     const skipped = isEvent ? 1 : 0;
     const isRight =
@@ -83,8 +83,8 @@ export class LineCheck {
   }
 
   /**
-   * The endpoint whose label begins at `at`; the first byte tells them apart. Quick, because whoever is measured waits
-   * for us.
+   * Returns the endpoint whose label begins at `at`. The first byte tells labels apart: this must be quick, because the
+   * measured program waits for its reader.
    *
    * @param {Buffer} bytes
    * @param {number} at

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { MeasuredProcess } from './measured-process.mjs';
 
 /**
- * The path of one of our programs.
+ * Returns the path of a program of the benchmark.
  *
  * @param {string} name
  */
@@ -18,15 +18,15 @@ export class LoadSource {
   #process;
   /** `ws://127.0.0.1:…` */
   url = '';
-  /** When its first client's request came, and when it began to send. */
+  /** Times of its first client's request and of its first byte. */
   requestedAt = Number.NaN;
   startedAt = Number.NaN;
-  /** When each event was sent; there when all are, and only when there is a rate. @type {Promise<number[]>} */
+  /** Resolves with the time of each event when all have been sent; only when there is a rate. @type {Promise<number[]>} */
   sentAt;
 
   /**
-   * @param {number} events How many it sends to each connection.
-   * @param {number} [rate] Events a second; as fast as possible when absent.
+   * @param {number} events Number of events for each connection.
+   * @param {number} [rate] Events a second. Default: as fast as possible.
    */
   static async start(events, rate = 0) {
     const source = new LoadSource(events, rate);
@@ -64,7 +64,7 @@ export class LoadSource {
     });
   }
 
-  /** CPU of the source itself: it must stay well under one core. */
+  /** Returns the cost of the source itself: its CPU must stay well under one core. */
   cost() {
     return this.#process.cost();
   }

@@ -1,4 +1,4 @@
-/** Runs programs and reads what they cost: time, CPU, peak memory (from /proc, so on Linux only). */
+/** Programs that are run and measured: time, CPU and peak memory. The last two come from /proc, so exist on Linux only. */
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { Socket } from 'node:net';
@@ -6,35 +6,35 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monotonicMs } from './times.mjs';
 
-/** How often the memory of a program that ends by itself is looked at. */
+/** Interval between two looks at /proc: a program may end by itself, and its figures with it. */
 const SAMPLE_MS = 20;
-/** A program that ignores SIGTERM for so long is killed. */
+/** A program that has not ended this long after SIGTERM is killed. */
 const STOP_LIMIT_MS = 3000;
 
 /**
  * @typedef {object} Cost
  * @property {number | undefined} cpuSeconds User and system time together.
  * @property {number | undefined} peakRssMb
- * @property {number | undefined} [rssMb] At that moment.
+ * @property {number | undefined} [rssMb] Memory at the time of the call.
  */
 
 /**
  * @typedef {object} StartOptions
- * @property {'pipe' | 'ignore' | number} [stdout] A real pipe to us (not a socket pair), nothing, or a file's descriptor.
- * @property {'ipc'} [ipc] A Node program that talks to us.
+ * @property {'pipe' | 'ignore' | number} [stdout] A real pipe to the benchmark (not a socket pair), nothing, or a file descriptor.
+ * @property {'ipc'} [ipc] Set for a Node program that sends messages to the benchmark.
  * @property {NodeJS.ProcessEnv} [env]
  */
 
-/** One program while it runs. */
+/** A running program. */
 export class MeasuredProcess {
   #child;
   /** @type {Cost} */
   #cost = { cpuSeconds: undefined, peakRssMb: undefined };
   #stderr = '';
-  /** Our end of its stdout, when that is a pipe. @type {Socket | undefined} */
+  /** The read end of its stdout, when stdout is a pipe. @type {Socket | undefined} */
   stdout;
   startedAt = monotonicMs();
-  /** Resolves with its exit code and when that was. @type {Promise<{ code: number | null, at: number }>} */
+  /** Resolves with its exit code and the time of its end. @type {Promise<{ code: number | null, at: number }>} */
   ended;
 
   /** @param {string} command @param {string[]} args @param {StartOptions} [options] */
@@ -43,7 +43,7 @@ export class MeasuredProcess {
     const pipe = stdout === 'pipe' ? openPipe() : undefined;
     const output = pipe?.writeEnd ?? (stdout === 'pipe' ? 'ignore' : stdout);
     this.#child = spawn(command, args, {
-      // wscat ends when its stdin does.
+      // Without an open stdin, wscat ends at once.
       stdio: ['pipe', output, 'pipe', ...(options.ipc ? /** @type {const} */ (['ipc']) : [])],
       env: { ...process.env, NO_COLOR: '', ...options.env },
     });
@@ -67,7 +67,7 @@ export class MeasuredProcess {
     });
   }
 
-  /** The end of what it said on stderr. */
+  /** The last 4,000 characters of its stderr. */
   get stderr() {
     return this.#stderr;
   }
@@ -78,14 +78,14 @@ export class MeasuredProcess {
   }
 
   /**
-   * What it has cost so far, or at the last look before it ended.
+   * Returns its cost so far; after its end, the cost at the last look before.
    *
    * @returns {Cost}
    */
   cost() {
     try {
       const pid = this.#child.pid;
-      // The second field is the program's name in parentheses, which can hold anything.
+      // The second field is the program's name in parentheses, which may contain any character.
       const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? [];
       const status = readFileSync(`/proc/${pid}/status`, 'latin1');
       const [peak, rss] = ['VmHWM', 'VmRSS'].map(
@@ -95,12 +95,12 @@ export class MeasuredProcess {
       const ticks = Number(fields[11]) + Number(fields[12]);
       this.#cost = { cpuSeconds: ticks / 100, peakRssMb: Number(peak) / 1024, rssMb: Number(rss) / 1024 };
     } catch {
-      // It has ended, or this is no Linux.
+      // The program has ended, or this is not Linux.
     }
     return this.#cost;
   }
 
-  /** Ends it with SIGTERM, or SIGKILL when that does not help. */
+  /** Ends it with SIGTERM, and with SIGKILL if it has not ended after a while. */
   async stop() {
     this.stdout?.resume();
     this.#child.kill('SIGTERM');
@@ -111,7 +111,7 @@ export class MeasuredProcess {
   }
 }
 
-/** A pipe as the shell's `|` makes it; Node itself would give the program one end of a socket pair. */
+/** Makes a pipe as the shell's `|` does. Node itself would give the program one end of a socket pair. */
 function openPipe() {
   const folder = mkdtempSync(join(tmpdir(), 'opmas-bench-'));
   const path = join(folder, 'pipe');
@@ -123,7 +123,7 @@ function openPipe() {
 }
 
 /**
- * Where a program of this name is on the PATH, or what the environment variable says.
+ * Finds a program on the PATH. An environment variable such as `BENCH_JQ` overrides that.
  *
  * @param {string} name
  */

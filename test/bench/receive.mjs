@@ -1,4 +1,4 @@
-/** Measures one program that receives the stream and prints it. */
+/** Measurements of a program that receives the stream and prints it. */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,33 +7,33 @@ import { LoadSource } from './load.mjs';
 import { MeasuredProcess } from './measured-process.mjs';
 import { monotonicMs } from './times.mjs';
 
-/** Nothing came for so long: what is missing will not come any more. */
+/** When no line has come for this long, no more are expected. */
 const STALL_MS = 10_000;
 const FILE_POLL_MS = 4;
 
 /**
  * @typedef {object} Reception
- * @property {number} events How many the source sends in all.
- * @property {number} [connections] On how many connections that program receives them.
+ * @property {number} events Number of events that the source sends in all.
+ * @property {number} [connections] Number of connections that the program receives them on.
  * @property {(url: string, file: string) => [string, string[]]} command The program and its arguments.
- * @property {'pipe' | 'stdout file' | 'own file'} output Where the lines go.
+ * @property {'pipe' | 'stdout file' | 'own file'} output Destination of the lines.
  * @property {import('./line-check.mjs').Expectation} expectation
- * @property {number} [bytesPerSecond] How fast we read; as fast as it comes when absent.
+ * @property {number} [bytesPerSecond] Speed at which the output is read. Default: as fast as it comes.
  * @property {NodeJS.ProcessEnv} [env]
  *
  * @typedef {object} Sample One measurement.
  * @property {number} value
  * @property {number | undefined} [cpuPerMillion] Seconds of CPU for a million events, start-up included.
  * @property {number | undefined} [peakRssMb]
- * @property {number} [lines] How many lines came out, and how many of them are not what was sent, or are missing.
- * @property {number} [bad]
- * @property {number} [p99] Of times, in milliseconds.
+ * @property {number} [lines] Number of lines that were printed.
+ * @property {number} [bad] Number of lines that are missing or differ from what was sent.
+ * @property {number} [p99] In milliseconds, where times are measured.
  * @property {number} [driftPercent]
  * @property {number} [cpuPercent] Of one core.
  */
 
 /**
- * Its value: events a second, from the source's first byte to our last line.
+ * Measures events a second, from the source's first byte to the program's last line.
  *
  * @param {Reception} reception
  * @returns {Promise<Sample>}
@@ -72,7 +72,7 @@ export async function measureReception(reception) {
 }
 
 /**
- * Resolves with when the last line came.
+ * Resolves with the time at which the last line came.
  *
  * @param {MeasuredProcess} receiver
  * @param {LineCheck} check
@@ -99,7 +99,7 @@ async function readPipe(receiver, check, { bytesPerSecond = Number.POSITIVE_INFI
 }
 
 /**
- * Resolves with when the file was complete.
+ * Resolves with the time at which the file was complete.
  *
  * @param {string} file
  * @param {import('./line-check.mjs').Expectation} expectation
@@ -118,7 +118,7 @@ async function watchFile(file, expectation) {
 }
 
 /**
- * How long the lines are at least, lines about the connection left out.
+ * Returns the least number of bytes that the event lines have. Lines about the connection do not count.
  *
  * @param {import('./line-check.mjs').Expectation} expectation
  */
@@ -131,7 +131,7 @@ function bytesOf({ messages, total, lines }) {
 }
 
 /**
- * Without the lines that a recording has about its connection, which stand before and after the events.
+ * Returns the bytes without the lines about the connection, which a recording has before and after its events.
  *
  * @param {Buffer} bytes
  */
@@ -145,7 +145,7 @@ function eventLinesOf(bytes) {
 }
 
 /**
- * Resolves when nothing has come for a while.
+ * Resolves when no output has come for a while.
  *
  * @param {() => number} lastAt
  * @returns {Promise<undefined>}

@@ -1,4 +1,4 @@
-/** Recordings to read and to replay, made for the run and deleted after it. */
+/** Recordings to read and replay, made for a run and deleted after it. */
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,17 +7,17 @@ import { createMessages } from './stream.mjs';
 const START_MS = Date.UTC(2026, 10, 22, 21, 50);
 const LINES_PER_WRITE = 1000;
 
-/** A folder for this run. @type {string | undefined} */
+/** The folder of this run. @type {string | undefined} */
 let folder;
-/** Files by what is in them. @type {Map<string, { path: string, bytes: number }>} */
+/** Files by their content. @type {Map<string, { path: string, bytes: number }>} */
 const files = new Map();
 
 /**
- * A recording of the stream on the endpoint `devices`; the same one when it is asked for again.
+ * Returns a recording of the stream on the endpoint `devices`, which is written once.
  *
  * @param {number} lines
- * @param {number} rate Events a second by the times in it.
- * @param {number} resolution Of those times, in microseconds.
+ * @param {number} rate Events a second, by the recorded times.
+ * @param {number} resolution Resolution of these times, in microseconds.
  */
 export function recordingOf(lines, rate = 1000, resolution = 1) {
   const key = `${lines} at ${rate} by ${resolution}`;
@@ -54,7 +54,7 @@ function write(lines, rate, resolution) {
   return { path, bytes };
 }
 
-/** @param {number} microseconds After the start. */
+/** @param {number} microseconds Time since the start. */
 function timestamp(microseconds) {
   const whole = Math.round(microseconds);
   const milliseconds = Math.floor(whole / 1000);

@@ -1,4 +1,4 @@
-/** Prints results as tables. */
+/** Tables of results. */
 import { readFileSync } from 'node:fs';
 import { median } from './statistics.mjs';
 
@@ -20,7 +20,7 @@ const FIGURES = {
 };
 
 /**
- * One line for each row, and the ratios with their goals below.
+ * Prints one line for each row, then the ratios and their goals.
  *
  * @param {string} group @param {RowResult[]} results
  */
@@ -44,7 +44,7 @@ export function printTable(group, results) {
   if (goals.length > 0) printColumns([['goal', '', 'reached', 'wanted', ''], ...goals]);
 }
 
-/** @param {string} before @param {string} after Files written with `--json`. */
+/** Prints how two runs differ. @param {string} before @param {string} after Files written with `--json`. */
 export function printComparison(before, after) {
   const old = readResults(before);
   const rows = readResults(after).flatMap((result) => {
@@ -79,7 +79,7 @@ function goalCells(goal, result, results) {
 }
 
 /**
- * The median of the ratios of each round.
+ * Returns the median of the ratios of all rounds.
  *
  * @param {Goal} goal
  * @param {RowResult} result

@@ -1,7 +1,7 @@
 /**
- * The stream that everything is measured on: 8000 different messages of 150 to 400 bytes, ten types in equal parts;
- * 2 % have text that is not ASCII, 10 % a nested member `type`, 10 % `"type"` as text inside a string, and 5 % are odd
- * in ways that a filter can get wrong. The same seed gives the same messages.
+ * The stream of all measurements: 8,000 different messages of 150 to 400 bytes, with ten types in equal parts. Of them
+ * 2 % have text that is not ASCII, 10 % have a nested member `type`, 10 % have `"type"` as text inside a string, and 5 %
+ * are written in ways that a filter can get wrong. The same seed gives the same messages.
  */
 
 const TYPES = [
@@ -17,7 +17,7 @@ const TYPES = [
   'system.status',
 ];
 
-/** The type that a filter keeps, one event in ten, and a condition that holds for about as many. */
+/** A type that one event in ten has, and an expression that holds for about as many. */
 export const KEPT_TYPE = 'device.error';
 export const KEPT_EXPRESSION = 'data.cpu > 90';
 
@@ -25,18 +25,18 @@ const WORDS =
   'radio link client channel noise retry beacon mesh uplink firmware lease probe roam signal'.split(' ');
 const FOREIGN = ['Überlast äöü', '温度警報', 'перегрузка', 'température élevée', '🔥 hot'];
 
-/** @param {number} [size] @returns {Buffer[]} The messages, each a JSON object, without line breaks. */
+/** Makes the messages. @param {number} [size] @returns {Buffer[]} JSON objects without line breaks. */
 export function createMessages(size = 8000) {
   const random = createRandom(20_261_122);
   return Array.from({ length: size }, (_, index) => Buffer.from(createMessage(index, random)));
 }
 
-/** Whether the server's message passes `--type` with {@link KEPT_TYPE}; by a full parse. @param {Buffer} message */
+/** Tells, by a full parse, if a message passes `--type` with {@link KEPT_TYPE}. @param {Buffer} message */
 export function hasKeptType(message) {
   return JSON.parse(message.toString()).type === KEPT_TYPE;
 }
 
-/** Whether it passes `--where` with {@link KEPT_EXPRESSION}; by a full parse. @param {Buffer} message */
+/** Tells, by a full parse, if a message passes `--where` with {@link KEPT_EXPRESSION}. @param {Buffer} message */
 export function meetsExpression(message) {
   return JSON.parse(message.toString()).data.cpu > 90;
 }
@@ -66,7 +66,7 @@ function createMessage(index, random) {
 }
 
 /**
- * The same message in a form that only a full parse or a careful scanner reads right.
+ * Writes a message in a form that only a full parse or a careful scanner reads right.
  *
  * @param {number} kind
  * @param {string} type
@@ -91,7 +91,7 @@ function oddText(kind, type, subject, data) {
 }
 
 /**
- * A small generator of numbers from 0 to 1.
+ * Makes a small generator of numbers from 0 to 1.
  *
  * @param {number} seed
  */

@@ -1,4 +1,4 @@
-/** Milliseconds of the machine's monotonic clock: the same in every process. */
+/** Returns milliseconds of the machine's monotonic clock, which all processes share. */
 export function monotonicMs() {
   return Number(process.hrtime.bigint()) / 1e6;
 }

@@ -26,7 +26,7 @@ const login = (sandbox: Sandbox, password = 'sesame', args: string[] = []) =>
     input: `${password}\n`,
   });
 
-describe('auth login', () => {
+describe.concurrent('auth login', () => {
   it('keeps the tokens in a private file of a private folder when the keychain is off', async () => {
     using sandbox = onServer();
     const { code, stdout, stderr } = await login(sandbox);
@@ -160,7 +160,7 @@ describe('auth login', () => {
   });
 });
 
-describe('auth login on a terminal', () => {
+describe.concurrent('auth login on a terminal', () => {
   it('asks for user and password, shows the one and not the other', async () => {
     using sandbox = onServer();
     const terminal = sandbox.onTerminal(['auth', 'login']);
@@ -212,7 +212,7 @@ describe('auth login on a terminal', () => {
   );
 });
 
-describe('auth status, token and logout', () => {
+describe.concurrent('auth status, token and logout', () => {
   it('tell server, user, expiry and place, print the token, and forget it', async () => {
     using sandbox = onServer();
     await login(sandbox);
@@ -347,7 +347,7 @@ describe('auth status, token and logout', () => {
   });
 });
 
-describe('two processes at once', () => {
+describe.concurrent('two processes at once', () => {
   it('never leave a torn or empty store, and use a refresh token once', async () => {
     let round = 0;
     await using api = await startWebServer(({ body, method }, response) => {

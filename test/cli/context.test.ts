@@ -15,7 +15,7 @@ function withConfig(text: string): Sandbox {
   return sandbox;
 }
 
-describe('context', () => {
+describe.concurrent('context', () => {
   it('names servers, chooses among them and forgets them', async () => {
     using sandbox = new Sandbox();
     expect(await context(sandbox, 'add', 'lab', '--url', 'http://localhost:8001/x/')).toMatchObject({

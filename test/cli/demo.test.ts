@@ -59,7 +59,7 @@ describe.concurrent('demo', () => {
   });
 });
 
-test('npm start builds, shows events, and Ctrl-C ends it cleanly', async ({ expect }) => {
+test.concurrent('npm start builds, shows events, and Ctrl-C ends it cleanly', async ({ expect }) => {
   // A copy, because building would rewrite the files that other tests run.
   const copy = mkdtempSync(join(tmpdir(), 'opmas-ws-start-'));
   for (const name of ['bin', 'src', 'build.mjs', 'package.json', 'tsconfig.json']) {

@@ -25,7 +25,7 @@ async function loggedIn(): Promise<Sandbox> {
   return sandbox;
 }
 
-describe('a token that ends while events flow', () => {
+describe.concurrent('a token that ends while events flow', () => {
   it('is renewed, and the stream goes on with one gap for each loss', async () => {
     using sandbox = await loggedIn();
     const { child, ended } = sandbox.start([
@@ -94,8 +94,10 @@ describe('a token that ends while events flow', () => {
 
   it('comes from a token command that leaves nothing behind when the command ends', async () => {
     using sandbox = new Sandbox();
-    const words = ['context', 'add', 'x', '-u', server.url, '--token-command', `sh -c 'sleep 78; true'`];
-    const isSleeping = () => spawnSync('pgrep', ['-f', 'sleep 78$']).status === 0;
+    // No other process on this machine sleeps for this time.
+    const sleep = `sleep 78.${process.pid}`;
+    const words = ['context', 'add', 'x', '-u', server.url, '--token-command', `sh -c '${sleep}; true'`];
+    const isSleeping = () => spawnSync('pgrep', ['-f', `${sleep}$`]).status === 0;
     await sandbox.run(words);
     const tail = sandbox.start(['tail', 'devices']);
     while (!isSleeping()) await new Promise((resolve) => setTimeout(resolve, 20));

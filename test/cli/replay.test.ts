@@ -3,7 +3,7 @@ import { createWriteStream, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { StreamClient, streamUrl } from '../io/server/stream-client.js';
 import {
   eventLine,
@@ -17,31 +17,16 @@ import { type OnTerminal, Sandbox } from './sandbox.js';
 import { ServedProcess } from './served-process.js';
 
 const folder = new RecordingFolder();
-const running: ServedProcess[] = [];
-const sandboxes: Sandbox[] = [];
-afterEach(async () => {
-  for (const { process } of running) process.kill('SIGKILL');
-  await Promise.all(running.splice(0).map(({ ended }) => ended));
-  for (const sandbox of sandboxes.splice(0)) sandbox[Symbol.dispose]();
-});
 afterAll(() => folder[Symbol.dispose]());
 
 function replay(args: string[], environment?: NodeJS.ProcessEnv): ServedProcess {
-  const started = new ServedProcess(['replay', '-p', '0', ...args], environment);
-  running.push(started);
-  return started;
+  return new ServedProcess(['replay', '-p', '0', ...args], environment);
 }
 
-function sandboxed(): Sandbox {
-  const sandbox = new Sandbox();
-  sandboxes.push(sandbox);
-  return sandbox;
-}
-
-describe('replay', () => {
+describe.concurrent('replay', () => {
   it('serves a recording, prints one JSON line, and ends with 0 when it is done', async () => {
     const path = folder.write(numberedLines(0, 200, 1));
-    const server = replay([path, '--exit-when-done', '--speed', '2x']);
+    await using server = replay([path, '--exit-when-done', '--speed', '2x']);
     const at = await server.ready();
     await server.says(new RegExp(`OPMAS_URL=${at.url} OPMAS_TOKEN=${at.token} opmas-ws tail`));
     const { code, messages } = await new StreamClient(streamUrl(at)).end;
@@ -52,7 +37,7 @@ describe('replay', () => {
   });
 
   it('goes on serving after the end, for each client from the start', async () => {
-    const server = replay([folder.write(numberedLines(0, 20, 1)), '--speed', 'max']);
+    await using server = replay([folder.write(numberedLines(0, 20, 1)), '--speed', 'max']);
     const at = await server.ready();
     for (let i = 0; i < 2; i++) {
       const client = new StreamClient(streamUrl(at));
@@ -80,14 +65,14 @@ describe('replay', () => {
       '--exclude-type',
       'rule.*',
     ];
-    const server = replay(['--loop', late, early, ...options, '--where', 'data.n % 2 == 0']);
+    await using server = replay(['--loop', late, early, ...options, '--where', 'data.n % 2 == 0']);
     const client = new StreamClient(streamUrl(await server.ready()));
     const messages = await client.received(12);
     expect(messages.slice(0, 12).map(numberOf)).toEqual([4, 6, 8, 10, 12, 14, 4, 6, 8, 10, 12, 14]);
   });
 
   it('reads stdin, keeps it where only its user can read it, and leaves nothing behind', async () => {
-    const sandbox = sandboxed();
+    using sandbox = new Sandbox();
     const { child, ended } = sandbox.start(['replay', '-', '-p', '0', '--rate', '50', '--exit-when-done'], {
       input: ['{"type":"device.error","data":{"n":1}}', '{"type":"device.error","data":{"n":2}}', ''].join(
         '\n',
@@ -104,11 +89,11 @@ describe('replay', () => {
   });
 
   it('reads a named pipe to its end first, says so when that takes long, and serves all of it', async () => {
-    const sandbox = sandboxed();
+    using sandbox = new Sandbox();
     const pipe = join(sandbox.home, 'pipe');
     spawnSync('mkfifo', [pipe]);
     const lines = numberedLines(0, 20_000, 0.01);
-    const server = replay([pipe, '--speed', 'max', '--exit-when-done'], { TMPDIR: sandbox.home });
+    await using server = replay([pipe, '--speed', 'max', '--exit-when-done'], { TMPDIR: sandbox.home });
     const writer = createWriteStream(pipe);
     writer.write(`${lines.slice(0, 10_000).join('\n')}\n`);
     await server.says(/copying .*pipe before serving it/);
@@ -120,7 +105,7 @@ describe('replay', () => {
   });
 
   it('finds a bad option before it waits for stdin', async () => {
-    const sandbox = sandboxed();
+    using sandbox = new Sandbox();
     const { ended } = sandbox.start(['replay', '-', '-p', '0', '--fault', 'explode@1s'], {
       through: ['bash', '-c', 'exec "$@" < <(exec sleep 60 >/dev/null 2>&1)', 'bash'],
     });
@@ -128,7 +113,7 @@ describe('replay', () => {
   });
 
   it('names an empty stdin, and nothing of its own', async () => {
-    const sandbox = sandboxed();
+    using sandbox = new Sandbox();
     const { ended } = sandbox.start(['replay', '-', '-p', '0'], { input: '' });
     expect(await ended).toMatchObject({
       code: 6,
@@ -137,13 +122,13 @@ describe('replay', () => {
   });
 
   it('says when there is nothing to send', async () => {
-    const server = replay([folder.write(numberedLines(0, 20, 1)), '--from', '1h']);
+    await using server = replay([folder.write(numberedLines(0, 20, 1)), '--from', '1h']);
     await new StreamClient(streamUrl(await server.ready())).opened();
     await server.says(/nothing to send/);
   });
 
   it('SIGINT closes clients with 1012 and removes its copy of stdin', async () => {
-    const sandbox = sandboxed();
+    using sandbox = new Sandbox();
     const { child, ended } = sandbox.start(['replay', '-', '-p', '0', '--loop'], {
       input: `${numberedLines(0, 5, 10).join('\n')}\n`,
       environment: { TMPDIR: sandbox.home },
@@ -161,17 +146,17 @@ describe('replay', () => {
   it('warns of damage with its line number; --strict makes it an error', async () => {
     const lines = numberedLines(0, 3, 1);
     const path = folder.write([lines[0]!, 'rubbish', lines[1]!, lines[2]!]);
-    const lenient = replay([path, '--exit-when-done', '--speed', 'max']);
+    await using lenient = replay([path, '--exit-when-done', '--speed', 'max']);
     expect((await new StreamClient(streamUrl(await lenient.ready())).end).messages.length).toBe(3);
     await lenient.says(/^warning: .*capture\.ndjson:2: not a JSON object/);
-    const strict = replay([path, '--strict', '--speed', 'max']);
+    await using strict = replay([path, '--strict', '--speed', 'max']);
     await new StreamClient(streamUrl(await strict.ready())).end;
     expect(await strict.ended).toBe(6);
   });
 
   it('warns of a filter that can match nothing documented', async () => {
     const path = folder.write(numberedLines(0, 3, 1));
-    const server = replay([path, '--type', 'device.eror']);
+    await using server = replay([path, '--type', 'device.eror']);
     await server.ready();
     await server.says(/^warning: .*device\.error/);
   });
@@ -195,19 +180,19 @@ describe('replay', () => {
     [['x', '--lifecycle', '--speed', 'max'], /lifecycle/],
     [['x', '--where', 'data.'], /--where|where/],
   ])('%j is exit 2 and named', async (args, message) => {
-    const server = replay(args);
+    await using server = replay(args);
     expect(await server.ended).toBe(2);
     expect(server.stdout).toBe('');
     expect(server.messages.join('\n')).toMatch(message);
   });
 
   it('no recording is exit 6, a port in use is exit 5', async () => {
-    const nonsense = replay([folder.write(['one', 'two'], 'nonsense.ndjson')]);
+    await using nonsense = replay([folder.write(['one', 'two'], 'nonsense.ndjson')]);
     expect(await nonsense.ended).toBe(6);
     await using taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as { port: number };
-    const server = replay([folder.write(numberedLines(0, 3, 1)), '-p', String(port)]);
+    await using server = replay([folder.write(numberedLines(0, 3, 1)), '-p', String(port)]);
     expect(await server.ended).toBe(5);
     await server.says(new RegExp(`port ${port} is in use`));
   });
@@ -230,9 +215,9 @@ describe('replay', () => {
       eventLine(1210, numbered(2)),
       line(1400, { state: 'closed', code: 1000, reason: '' }),
     ]);
-    const server = replay([path, '--lifecycle']);
+    await using server = replay([path, '--lifecycle']);
     const at = await server.ready();
-    const sandbox = sandboxed();
+    using sandbox = new Sandbox();
     const tail = await sandbox.run(
       ['tail', 'devices', '-f', 'json', '--retry-delay', '300ms', '--retry-max', '300ms', '--exit-on-close'],
       { environment: { OPMAS_URL: at.url, OPMAS_TOKEN: at.token } },
@@ -246,13 +231,12 @@ describe('replay', () => {
   });
 });
 
-describe('on a terminal', () => {
+describe.concurrent('on a terminal', () => {
   /** A long recording, replayed slowly; a shell that says afterwards how the terminal was left. */
-  async function onTerminal(end = ''): Promise<{ terminal: OnTerminal; client: StreamClient }> {
-    const sandbox = sandboxed();
+  async function onTerminal(sandbox: Sandbox): Promise<{ terminal: OnTerminal; client: StreamClient }> {
     const path = folder.write(numberedLines(0, 1000, 200), 'long.ndjson');
     const terminal = sandbox.onTerminal(['replay', path, '-p', '0'], {
-      through: ['sh', '-c', `"$@"; echo "exit $?"; stty -a${end}`, 'sh'],
+      through: ['sh', '-c', `"$@"; echo "exit $?"; stty -a`, 'sh'],
     });
     await terminal.shows(/Keys: .*/);
     await terminal.shows(/\{"listening".*?\}/);
@@ -263,7 +247,8 @@ describe('on a terminal', () => {
   }
 
   it('space pauses, . steps, + and - change the speed, q ends with 0 and leaves the terminal as it was', async () => {
-    const { terminal, client } = await onTerminal();
+    using sandbox = new Sandbox();
+    const { terminal, client } = await onTerminal(sandbox);
     terminal.pty.write(' ');
     await terminal.shows(/paused/);
     const before = client.messages.length;
@@ -285,7 +270,8 @@ describe('on a terminal', () => {
   });
 
   it('Ctrl-C ends it as everywhere, and leaves the terminal as it was', async () => {
-    const { terminal, client } = await onTerminal();
+    using sandbox = new Sandbox();
+    const { terminal, client } = await onTerminal(sandbox);
     terminal.pty.write('\x03');
     await terminal.shows(/exit 130[\s\S]*[^-]icanon[\s\S]* echo /);
     expect((await client.end).code).toBe(1012);

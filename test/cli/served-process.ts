@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 const bin = resolve(import.meta.dirname, '../../bin/opmas-ws.js');
 
 /** A command that serves, as a process of its own. */
-export class ServedProcess {
+export class ServedProcess implements AsyncDisposable {
   readonly process: ChildProcessByStdio<null, Readable, Readable>;
   /** Lines of stderr so far. */
   readonly messages: string[] = [];
@@ -53,6 +53,12 @@ export class ServedProcess {
       }
       await new Promise<void>((wake) => this.#onMessage.push(wake));
     }
+  }
+
+  /** Kills it, and resolves when it has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.ended;
   }
 
   async #failedEarly(): Promise<never> {

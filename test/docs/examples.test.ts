@@ -7,9 +7,17 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MockServer, startMockServer } from '../../src/index.js';
 import { codeBlocks, PAGES, project, textOf } from '../support/documents.js';
-import { allCommands, examplesIn, fullHelp, runExample } from '../support/examples.js';
+import { allCommands, type ExampleResult, examplesIn, fullHelp, runExample } from '../support/examples.js';
 
 const binary = join(project, 'bin/opmas-ws.js');
+/** `opmas-ws` as the examples call it. A command that serves listens on `$PORT_OF_EXAMPLES`, unless it names a port. */
+const script = `#!/bin/sh
+case "$1 $* " in
+  *' -p '*|*' --port '*) ;;
+  mock*|replay*) set -- "$@" \${PORT_OF_EXAMPLES:+--port "$PORT_OF_EXAMPLES"} ;;
+esac
+exec '${process.execPath}' '${binary}' "$@"
+`;
 const commands = await allCommands();
 
 /** Examples that belong together: they run one after another, in a folder and with a configuration of their own. */
@@ -42,13 +50,10 @@ const notRun: readonly [RegExp, string][] = [
   [/^opmas-ws tail --context|curl /, 'needs a server at the address in it'],
   [/^opmas-ws (?!context).*(wss:\/\/|--ca )/, 'needs a server with TLS'],
 ];
-/** Examples that listen on the documented port cannot run at the same time. */
-const listens = /\b(replay|mock)\b(?!.*(-p|--port) 0)/;
 const portIsTaken = await isTaken(8000);
 const missing = ['jq', 'gzip'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
 
 function reasonToSkip(example: string): string | undefined {
-  if (portIsTaken && listens.test(example)) return 'another program on this machine has port 8000';
   const tool = missing.find((name) => new RegExp(`\\b${name}\\b`).test(example));
   return tool === undefined
     ? notRun.find(([pattern]) => pattern.test(example))?.[1]
@@ -63,16 +68,16 @@ function isTaken(port: number): Promise<boolean> {
   });
 }
 
-/** Resolves when no example listens on the documented port. */
-let portIsFree = Promise.resolve();
-
-function whenPortIsFree<T>(example: string, work: () => Promise<T>): Promise<T> {
-  if (!listens.test(example)) return work();
-  const result = portIsFree.then(work);
-  portIsFree = result.then(
-    () => undefined,
-    () => undefined,
-  );
+/** Runs an example, which must end well. */
+async function works(
+  example: string,
+  folder: string,
+  environment: NodeJS.ProcessEnv,
+): Promise<ExampleResult> {
+  const result = await runExample(example, folder, environment);
+  expect(result.stderr, `$ ${example}`).not.toMatch(/^opmas-ws: |is a bug|did you mean/im);
+  // 130: the example runs until it is stopped.
+  expect([0, 130], `$ ${example}\n${result.stderr}`).toContain(result.code);
   return result;
 }
 
@@ -83,9 +88,9 @@ describe('examples of the pages and of every --help', () => {
 
   beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'opmas-ws-examples-'));
-    server = await startMockServer({ port: 0, rate: 20, seed: 1 });
+    server = await startMockServer({ port: 0, rate: 200, seed: 1 });
     const command = join(root, 'opmas-ws');
-    writeFileSync(command, `#!/bin/sh\nexec '${process.execPath}' '${binary}' "$@"\n`);
+    writeFileSync(command, script);
     chmodSync(command, 0o755);
     environment = {
       PATH: `${root}${delimiter}${process.env.PATH}`,
@@ -94,8 +99,9 @@ describe('examples of the pages and of every --help', () => {
       OPMAS_TOKEN: server.token,
       OPMAS_KEYCHAIN: 'off',
       LANG: 'C.UTF-8',
+      PORT_OF_EXAMPLES: '0',
     };
-    const recorded = await runExample('opmas-ws tail -f json --lifecycle -n 120', root, environment);
+    const recorded = await runExample('opmas-ws tail -f json --lifecycle -n 1200', root, environment);
     expect(recorded.code).toBe(0);
     writeFileSync(join(root, 'capture.ndjson'), recorded.stdout);
   }, 40_000);
@@ -137,14 +143,20 @@ describe('examples of the pages and of every --help', () => {
       const own = { ...environment, XDG_CONFIG_HOME: join(folder, 'config') };
       for (const example of group.examples) {
         if (reasonToSkip(example) !== undefined) continue;
-        const { code, stderr } = await whenPortIsFree(example, () => runExample(example, folder, own));
-        expect(stderr, `$ ${example}`).not.toMatch(/^opmas-ws: |is a bug|did you mean/im);
-        // 130: the example runs until it is stopped.
-        expect([0, 130], `$ ${example}\n${stderr}`).toContain(code);
+        await works(example, folder, own);
       }
     },
     120_000,
   );
+
+  // The other examples listen on free ports, so that they can run at the same time.
+  it.skipIf(portIsTaken)('listen on port 8000 (skipped where another program has it)', async () => {
+    const folder = folderFor({ name: 'port 8000', examples: [] });
+    for (const example of ['opmas-ws mock', 'opmas-ws replay capture.ndjson']) {
+      const { stdout } = await works(example, folder, { ...environment, PORT_OF_EXAMPLES: '' });
+      expect(stdout).toContain('"listening":"ws://127.0.0.1:8000"');
+    }
+  });
 
   for (const example of groups.flatMap((group) => group.examples)) {
     const reason = reasonToSkip(example);

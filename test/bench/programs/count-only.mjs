@@ -1,6 +1,6 @@
 /**
- * The yardstick: a bare `ws` client that counts and does nothing else. `node count-only.mjs URL EVENTS`. Prints how
- * many milliseconds passed from the upgrade to the last event.
+ * The yardstick: a bare `ws` client that only counts. `node count-only.mjs URL EVENTS` prints the milliseconds from the
+ * upgrade to the last event.
  */
 import WebSocket from 'ws';
 import { monotonicMs } from '../times.mjs';

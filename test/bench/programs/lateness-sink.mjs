@@ -1,7 +1,7 @@
 /**
- * Notes when each frame of a server that sends at a fixed rate comes, and prints how late they are as JSON: p50, p99
- * and maximum against the earliest, in milliseconds, and how far the whole has drifted.
- * `node lateness-sink.mjs URL EVENTS RATE RESOLUTION`: the last one is that of the recorded times, in milliseconds.
+ * A client of a server that sends at a fixed rate. It prints as JSON how late the frames are against the earliest (p50,
+ * p99 and maximum in milliseconds), and the drift over the whole time. `node lateness-sink.mjs URL EVENTS RATE
+ * RESOLUTION`: `RESOLUTION` is that of the recorded times, in milliseconds.
  */
 import WebSocket from 'ws';
 import { percentile } from '../statistics.mjs';
@@ -10,7 +10,7 @@ import { monotonicMs } from '../times.mjs';
 const [url = '', events, rate, resolution] = process.argv.slice(2);
 const stepMs = 1000 / Number(rate);
 const resolutionMs = Number(resolution);
-/** The first second is for warming up. */
+/** The first second does not count: it warms the code up. */
 const skipped = Number(rate);
 /** When each came, less when it was due. @type {number[]} */
 const lateness = [];

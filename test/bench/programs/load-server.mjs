@@ -1,8 +1,8 @@
 /**
- * The load source: a WebSocket server that writes frames it has made before, in large blocks, to each client that
- * connects. `node load-server.mjs EVENTS [RATE]`: so many events to each connection, at so many a second (0: as fast
- * as they are taken). Tells its parent `{ port }`, then for each connection `{ connectedAt }`, `{ startedAt }`, and
- * `{ sentAt }` (of each event, when there is a rate). Times are milliseconds of the machine's monotonic clock.
+ * The load source: a WebSocket server that writes prepared frames in large blocks to each client. `node load-server.mjs
+ * EVENTS [RATE]` sends EVENTS events on each connection, RATE a second (0: as fast as they are taken). It sends
+ * `{ port }` to its parent, then `{ requestedAt }` and `{ startedAt }` for each connection, and `{ sentAt }` with the
+ * times of all events when there is a rate. Times are milliseconds of the machine's monotonic clock.
  */
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:net';
@@ -21,7 +21,6 @@ const offsets = [0];
 for (const frame of frames) offsets.push((offsets.at(-1) ?? 0) + frame.length);
 
 const server = createServer({ noDelay: true }, (socket) => {
-  tell({ connectedAt: monotonicMs() });
   socket.on('error', () => socket.destroy());
   let request = '';
   /** @param {Buffer} chunk */
@@ -82,7 +81,7 @@ function feedAtRate(socket) {
 }
 
 /**
- * Answers pings and closes; a client's frame comes in one piece here.
+ * Answers pings and closes. A client's frame comes in one piece here.
  *
  * @param {import('node:net').Socket} socket
  * @param {Buffer} frame
@@ -105,7 +104,7 @@ function upgradeResponse(request) {
 }
 
 /**
- * A text frame of a server: final, not masked.
+ * Makes a text frame of a server: final, not masked.
  *
  * @param {Buffer} payload
  */

@@ -1,4 +1,4 @@
-/** Naps as a replay does between events that are close together, until it is ended. */
+/** Sleeps again and again, as a replay does between events that are close together, until it is ended. */
 const napping = new Int32Array(new SharedArrayBuffer(4));
 const NAP_MS = 0.25;
 const TURN_MS = 2;

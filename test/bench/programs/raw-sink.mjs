@@ -1,7 +1,7 @@
 /**
- * Takes the stream as fast as it comes and counts its bytes, without a WebSocket library: shows what a server can do,
- * not what a client can. `node raw-sink.mjs URL EVENTS [CONNECTIONS]`: so many events on each connection. Prints how
- * many milliseconds passed from the first upgrade to the last byte of all.
+ * A client that takes the stream as fast as it comes and counts its bytes, without a WebSocket library: the limit is
+ * then the server, not the client. `node raw-sink.mjs URL EVENTS [CONNECTIONS]` takes EVENTS events on each connection,
+ * and prints the milliseconds from the first upgrade to the last byte.
  */
 import { connect } from 'node:net';
 import { createMessages } from '../stream.mjs';
@@ -45,7 +45,7 @@ function receive() {
 }
 
 /**
- * How long the frames of so many events are.
+ * Returns the number of bytes of the frames of so many events.
  *
  * @param {number} count
  */

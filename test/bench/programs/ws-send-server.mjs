@@ -1,6 +1,6 @@
 /**
- * The yardstick of the replay: `ws.send` for each client and event, as a server is usually written.
- * `node ws-send-server.mjs EVENTS`; prints a line like that of `opmas-ws replay`.
+ * The yardstick of the replay: `ws.send` for each client and event, as most servers do. `node ws-send-server.mjs EVENTS`
+ * prints a ready line like that of `opmas-ws replay`.
  */
 import { WebSocketServer } from 'ws';
 import { createMessages } from '../stream.mjs';

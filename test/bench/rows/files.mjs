@@ -1,4 +1,4 @@
-/** Recordings: filtering and inspecting one, whole processes from start to end. */
+/** Rows that filter and inspect a recording: whole processes from start to end. */
 import { LineCheck } from '../line-check.mjs';
 import { OPMAS_WS } from '../load.mjs';
 import { findProgram, MeasuredProcess } from '../measured-process.mjs';

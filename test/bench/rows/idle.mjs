@@ -1,8 +1,8 @@
-/** A tail that gets nothing: what it costs to wait. */
+/** Rows for a tail that gets no events: the cost of waiting. */
 import { LoadSource, OPMAS_WS } from '../load.mjs';
 import { MeasuredProcess } from '../measured-process.mjs';
 
-/** Time until start-up is over. */
+/** Time that start-up may take. */
 const SETTLE_MS = 3000;
 
 /**
@@ -21,7 +21,7 @@ export function idleRows(seconds) {
         const tail = new MeasuredProcess(process.execPath, args, { stdout: 'pipe' });
         await sleep(SETTLE_MS);
         const before = tail.cost();
-        // The first half fills what V8 clears from time to time.
+        // In the first half, memory grows until V8 first collects garbage.
         await sleep((seconds / 2) * 1000);
         const between = tail.cost();
         await sleep((seconds / 2) * 1000);

@@ -1,4 +1,4 @@
-/** From the server's send to the line at the reader of our stdout, 100 events a second. */
+/** Rows for the time from the server's send to the line at the reader of stdout, at 100 events a second. */
 import { LoadSource, OPMAS_WS } from '../load.mjs';
 import { findProgram, MeasuredProcess } from '../measured-process.mjs';
 import { percentile } from '../statistics.mjs';
@@ -6,7 +6,7 @@ import { monotonicMs } from '../times.mjs';
 
 const RATE = 100;
 const SECONDS = 6;
-/** The first second is for warming up. */
+/** The first second does not count: it warms the code up. */
 const SKIPPED = RATE;
 const LF = 0x0a;
 

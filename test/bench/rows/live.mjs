@@ -1,4 +1,4 @@
-/** A live stream as fast as it can be taken. */
+/** Rows for a live stream that comes as fast as it is taken. */
 
 import { OPMAS_WS, program } from '../load.mjs';
 import { findProgram } from '../measured-process.mjs';
@@ -13,7 +13,7 @@ export const CEILING = 'ws that only counts';
 
 /** @typedef {import('../receive.mjs').Reception} Reception */
 
-/** @param {number} events How many events each row gets. @returns {import('../bench.mjs').Row[]} */
+/** @param {number} events Number of events for each row. @returns {import('../bench.mjs').Row[]} */
 export function liveRows(events) {
   const wscat = findProgram('wscat');
   const python = findProgram('python3');
@@ -128,7 +128,7 @@ function opmasWs(...args) {
 }
 
 /**
- * Some ten seconds at 10 MB/s.
+ * Returns enough events for about ten seconds at 10 MB/s.
  *
  * @param {number} events
  */
@@ -137,7 +137,7 @@ function slowEvents(events) {
 }
 
 /**
- * What a filter lets through of so many events.
+ * Returns the lines to expect from a filter over the given number of events.
  *
  * @param {(message: Buffer) => boolean} keeps
  * @param {number} events

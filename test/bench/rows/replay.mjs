@@ -1,4 +1,4 @@
-/** Serving a recording: as fast as clients take it, and at its own times. */
+/** Rows that serve a recording: as fast as clients take it, and at its recorded times. */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import WebSocket from 'ws';
@@ -7,7 +7,7 @@ import { MeasuredProcess } from '../measured-process.mjs';
 import { recordingOf } from '../recording-file.mjs';
 import { monotonicMs } from '../times.mjs';
 
-/** Loading and compiling at the start do not count. */
+/** The first events do not count: code is loaded and compiled then. */
 const WARM_UP_MS = 1500;
 const COUNTING = 'ws that only counts';
 const PATH = '/api/v1/ws/devices';
@@ -40,7 +40,7 @@ export function replayRows(events) {
 }
 
 /**
- * A replay and its yardstick.
+ * Makes the rows of a replay and its yardstick.
  *
  * @param {number} clients
  * @param {number} events
@@ -52,7 +52,7 @@ function clientsRows(clients, events, times, goals = []) {
   const sink = [program('raw-sink.mjs')];
   const to = `to ${clients} ${clients === 1 ? 'client' : 'clients'}`;
   const yardstick = `ws.send ${to}`;
-  // It is so much slower that less of it will do.
+  // The yardstick is so much slower that fewer events are enough.
   const fewer = Math.ceil(events / 4);
   const send = () => [program('ws-send-server.mjs'), String(fewer)];
   return [

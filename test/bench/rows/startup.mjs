@@ -1,4 +1,4 @@
-/** Start-up: what we add to the start of Node itself. */
+/** Rows for start-up: the time that is added to Node's own. */
 import { LoadSource, OPMAS_WS } from '../load.mjs';
 import { findProgram, MeasuredProcess } from '../measured-process.mjs';
 import { median } from '../statistics.mjs';
@@ -6,7 +6,7 @@ import { median } from '../statistics.mjs';
 const STARTS = 9;
 
 /**
- * Node's own start is measured next to each of ours and taken off.
+ * Node's own start is measured next to each start and subtracted.
  *
  * @returns {import('../bench.mjs').Row[]}
  */

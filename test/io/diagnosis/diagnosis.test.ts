@@ -1,5 +1,5 @@
 import { createServer as createTcpServer, type Socket } from 'node:net';
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import {
   type Check,
@@ -15,8 +15,6 @@ import { CertificateAuthority, withoutOpenssl } from '../../support/certificates
 import { startProxy } from '../../support/proxy-server.js';
 import { close, json, listen, startWebServer } from '../../support/web-server.js';
 
-afterEach(() => vi.unstubAllEnvs());
-
 const jwt = (claims: unknown) =>
   `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -29,6 +27,7 @@ async function examine(url: URL | string, options: Partial<DiagnosisOptions> & {
     url: new URL(String(url).replace(/^http/, 'ws')),
     endpoints: ['devices'],
     token: tokenFromText(text, 'a test'),
+    environment: {},
     ...rest,
   });
   const checks: Check[] = [];
@@ -55,7 +54,33 @@ async function withTcpServer<T>(
   }
 }
 
-describe('diagnose', () => {
+describe.concurrent('diagnose', () => {
+  // First those that wait for limits of seconds.
+  it('blames a proxy that hangs, not the server, and asks the API for 5 s only', async () => {
+    await using proxy = await startProxy({ port: 1, refuse: 0 });
+    const environment = { https_proxy: `http://user:sesame@127.0.0.1:${proxy.port}` };
+    const { verdict, checks, said } = await examine('wss://opmas.test', { environment });
+    expect(verdict).toMatchObject({ failure: 'proxy silent', code: 'NETWORK' });
+    expect(checks.find(({ name }) => name === 'api')?.detail).toContain('has opened no tunnel in time');
+    expect(said).not.toContain('sesame');
+  }, 60_000);
+
+  it('says after which time it waited for a pong no longer, and blames no proxy alone', async () => {
+    await using server = await startWebServer((_, response) => json(response, 401, {}));
+    new WebSocketServer({ server: server.server as never, autoPong: false });
+    const { verdict, checks } = await examine(server.url);
+    expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'failed', durationMs: 5000 });
+    expect(verdict.text).toMatch(/the server hangs .*or a proxy/);
+  }, 60_000);
+
+  it('does not call a fault of the REST API one of an upgrade', async () => {
+    await using server = await startWebServer(({ url }, response) => {
+      if (url.startsWith('/api/v1/ws')) json(response, 500, {});
+    });
+    const { checks } = await examine(server.url);
+    expect(checks.find(({ name }) => name === 'api')?.detail).toContain(': no answer in 5 s');
+  }, 60_000);
+
   it('goes through all checks in order when all is well', async () => {
     const server = await startMockServer();
     const { checks, verdict } = await examine(server.url, { endpoints: ['devices', 'rules'] });
@@ -183,14 +208,6 @@ describe('diagnose', () => {
     expect(checks.at(-1)?.detail).toContain('1011');
   });
 
-  it('says after which time it waited for a pong no longer, and blames no proxy alone', async () => {
-    await using server = await startWebServer((_, response) => json(response, 401, {}));
-    new WebSocketServer({ server: server.server as never, autoPong: false });
-    const { verdict, checks } = await examine(server.url);
-    expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'failed', durationMs: 5000 });
-    expect(verdict.text).toMatch(/the server hangs .*or a proxy/);
-  }, 60_000);
-
   it('ends at once when it is told to, whatever hangs', async () => {
     const stop = new AbortController();
     const checks = await withTcpServer(
@@ -216,9 +233,8 @@ describe('diagnose', () => {
     ['refuses', 403, 'proxy refuses'],
   ])('tells a proxy that %s', async (_name, refuse, fault) => {
     await using proxy = await startProxy({ port: 1, refuse });
-    vi.stubEnv('http_proxy', `http://user:sesame@127.0.0.1:${proxy.port}`);
-    vi.stubEnv('no_proxy', '');
-    const { verdict, said } = await examine('ws://opmas.test');
+    const environment = { http_proxy: `http://user:sesame@127.0.0.1:${proxy.port}` };
+    const { verdict, said } = await examine('ws://opmas.test', { environment });
     expect(verdict).toMatchObject({ failure: fault, code: 'NETWORK' });
     expect(verdict.next).toContain('NO_PROXY=opmas.test');
     expect(said).not.toContain('sesame');
@@ -228,37 +244,17 @@ describe('diagnose', () => {
     await withTcpServer(
       (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
       async ({ port }) => {
-        vi.stubEnv('https_proxy', `http://user:sesame@127.0.0.1:${port}`);
-        vi.stubEnv('no_proxy', '');
-        const { verdict, said } = await examine('wss://opmas.test');
+        const environment = { https_proxy: `http://user:sesame@127.0.0.1:${port}` };
+        const { verdict, said } = await examine('wss://opmas.test', { environment });
         expect(verdict).toMatchObject({ failure: 'no proxy', code: 'NETWORK' });
         expect(said).not.toContain('sesame');
       },
     );
   });
 
-  it('blames a proxy that hangs, not the server, and asks the API for 5 s only', async () => {
-    await using proxy = await startProxy({ port: 1, refuse: 0 });
-    vi.stubEnv('https_proxy', `http://user:sesame@127.0.0.1:${proxy.port}`);
-    vi.stubEnv('no_proxy', '');
-    const { verdict, checks, said } = await examine('wss://opmas.test');
-    expect(verdict).toMatchObject({ failure: 'proxy silent', code: 'NETWORK' });
-    expect(checks.find(({ name }) => name === 'api')?.detail).toContain('has opened no tunnel in time');
-    expect(said).not.toContain('sesame');
-  }, 60_000);
-
-  it('does not call a fault of the REST API one of an upgrade', async () => {
-    await using server = await startWebServer(({ url }, response) => {
-      if (url.startsWith('/api/v1/ws')) json(response, 500, {});
-    });
-    const { checks } = await examine(server.url);
-    expect(checks.find(({ name }) => name === 'api')?.detail).toContain(': no answer in 5 s');
-  }, 60_000);
-
   it('tells a proxy that cannot be reached', async () => {
-    vi.stubEnv('http_proxy', 'http://127.0.0.1:1');
-    vi.stubEnv('no_proxy', '');
-    expect((await examine('ws://opmas.test')).verdict.failure).toBe('proxy unreachable');
+    const environment = { http_proxy: 'http://127.0.0.1:1' };
+    expect((await examine('ws://opmas.test', { environment })).verdict.failure).toBe('proxy unreachable');
   });
 
   describe.skipIf(withoutOpenssl)('with TLS', () => {

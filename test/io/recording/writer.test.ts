@@ -90,24 +90,122 @@ async function eventsOf(...paths: string[]): Promise<number[]> {
   return events;
 }
 
-describe('a new recording', () => {
-  test('holds the bytes as they came, has mode 0600 under any umask, and leaves no lock', async () => {
-    for (const mask of [0o000, 0o077]) {
-      const before = process.umask(mask);
-      try {
-        const path = await fresh();
-        const writer = await record(path, [batch(event(1), event(2)), batch(event(3))]);
-        expect(await readFile(path, 'utf8')).toBe(event(1) + event(2) + event(3));
-        expect((await stat(path)).mode & 0o777).toBe(0o600);
-        expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
-        expect(writer).toMatchObject({ lines: 3, lostLines: 0, files: 1, bytes: 3 * event(1).length });
-        expect(writer.size).toBe(writer.bytes);
-      } finally {
-        process.umask(before);
+describe.concurrent('someone else', () => {
+  async function afterInterference(path: string, options: RecordOptions, act: () => Promise<void>) {
+    const notices: string[] = [];
+    const writer = await openRecording(path, { ...options, onNotice: (notice) => notices.push(notice) });
+    await writer.write(
+      batch(lifecycle(0, 'devices', 'connecting'), lifecycle(0, 'devices', 'open'), event(1)),
+    );
+    await act();
+    await vi.waitFor(() => expect(notices).toHaveLength(1), { timeout: 5000, interval: 20 });
+    await writer.write(batch(event(2)));
+    await writer.close();
+    expect(notices).toHaveLength(1);
+    return { notice: notices[0], writer };
+  }
+
+  test('deletes the file: noticed within 5 s, and a new file is begun', async () => {
+    const path = await fresh();
+    const { notice, writer } = await afterInterference(path, {}, () => unlink(path));
+    expect(notice).toBe(`${path} was deleted, with all its lines; new lines go to a new ${path}`);
+    expect(await eventsOf(path)).toEqual([2]);
+    expect(await readFile(path, 'utf8')).toContain('"state":"open","continued":true');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(writer.lostLines).toBe(0);
+  });
+
+  test('deletes it and puts another file there: that file is left alone', async () => {
+    const path = await fresh();
+    const { writer } = await afterInterference(path, {}, async () => {
+      await unlink(path);
+      await writeFile(path, 'mine');
+    });
+    expect(await readFile(path, 'utf8')).toBe('mine');
+    expect(writer.path).toBe(join(path, '../capture.000001.ndjson'));
+    expect(await eventsOf(writer.path)).toEqual([2]);
+  });
+
+  test('deletes it just before a rotation or the end: reported all the same', async () => {
+    for (const rotateMs of [1000, undefined]) {
+      const path = await fresh();
+      const notices: string[] = [];
+      let now = 0;
+      const clock = { nowMicros: () => 5, monotonicMs: () => now, sleep: async () => undefined };
+      const writer = await openRecording(path, {
+        rotateMs,
+        clock,
+        onNotice: (notice) => notices.push(notice),
+      });
+      await writer.write(batch(event(1)));
+      await unlink(path);
+      await writeFile(path, 'mine');
+      now += 1001;
+      await writer.write(batch(event(2)));
+      await writer.close();
+      const next = join(path, '../capture.000001.ndjson');
+      const what = `${path} was deleted, with all its lines`;
+      if (rotateMs === undefined) {
+        expect(notices).toEqual([what]);
+        expect([writer.files, writer.size]).toEqual([0, 0]);
+      } else {
+        expect(notices).toEqual([`${what}; new lines go to a new ${next}`]);
+        expect(await eventsOf(next)).toEqual([2]);
+        expect(writer.files).toBe(1);
       }
+      expect(await readFile(path, 'utf8')).toBe('mine');
     }
   });
 
+  test('renames it just before a rotation or the end: reported all the same', async () => {
+    for (const rotateBytes of [100, undefined]) {
+      const path = await fresh();
+      const notices: string[] = [];
+      const writer = await openRecording(path, { rotateBytes, onNotice: (notice) => notices.push(notice) });
+      await writer.write(batch(event(1)));
+      await rename(path, `${path}.old`);
+      if (rotateBytes !== undefined) await writer.write(batch(event(2)));
+      await writer.close();
+      const next = rotateBytes === undefined ? '' : `; new lines go to a new ${path}`;
+      expect(notices).toEqual([`${path} was renamed${next}`]);
+      expect(await eventsOf(`${path}.old`)).toEqual([1]);
+    }
+  });
+
+  test('renames it: new lines still go to it', async () => {
+    const path = await fresh();
+    const { notice } = await afterInterference(path, {}, () => rename(path, `${path}.old`));
+    expect(notice).toBe(`${path} was renamed; new lines still go to it`);
+    expect(await eventsOf(`${path}.old`)).toEqual([1, 2]);
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson.old']);
+  });
+
+  test('empties it: new lines go to its start, without a hole before them', async () => {
+    const path = await fresh();
+    const { notice } = await afterInterference(path, {}, () => truncate(path, 0));
+    expect(notice).toMatch(/was cut short \(\d+ bytes\); new lines go to its end$/);
+    expect(await eventsOf(path)).toEqual([2]);
+    expect((await readFile(path)).includes(0)).toBe(false);
+  });
+
+  test('cuts it inside a line: the torn line is removed', async () => {
+    const path = await fresh();
+    await afterInterference(path, {}, () => truncate(path, statSync(path).size - 10));
+    expect(await eventsOf(path)).toEqual([2]);
+  });
+
+  test('cuts a compressed file: a new file is begun', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    const { writer } = await afterInterference(path, {}, async () => {
+      await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(20), { timeout: 5000 });
+      await truncate(path, 5);
+    });
+    expect(writer.path).not.toBe(path);
+    expect(await eventsOf(writer.path)).toEqual([2]);
+  });
+});
+
+describe.concurrent('a new recording', () => {
   test('has the lines in the file as soon as write resolves', async () => {
     const path = await fresh();
     const writer = await openRecording(path);
@@ -268,7 +366,7 @@ describe('a new recording', () => {
   });
 });
 
-describe('--append', () => {
+describe.concurrent('--append', () => {
   test('creates the file or adds to it', async () => {
     const path = await fresh();
     for (const at of [1, 2, 3]) await record(path, [batch(event(at))], { append: true });
@@ -309,7 +407,7 @@ describe('--append', () => {
   });
 });
 
-describe('.gz', () => {
+describe.concurrent('.gz', () => {
   test('is compressed, and further recordings append to it', async () => {
     const path = await fresh('capture.ndjson.gz');
     const lines = Array.from({ length: 2000 }, (_, i) => event(i));
@@ -379,7 +477,7 @@ describe('.gz', () => {
   });
 });
 
-describe('the lock', () => {
+describe.concurrent('the lock', () => {
   test('keeps a second recorder away until the first has closed', async () => {
     const path = await fresh();
     const first = await openRecording(path);
@@ -392,28 +490,6 @@ describe('the lock', () => {
     expect((await stat(`${path}.lock`)).mode & 0o777).toBe(0o600);
     await first.close();
     await record(path, [], { append: true });
-  });
-
-  test('is held until the last line is on the disk', async () => {
-    const path = await fresh();
-    const writer = await openRecording(path);
-    await writer.write(batch(event(1)));
-    const handle = await open(path);
-    const prototype = Object.getPrototypeOf(handle) as { sync: () => Promise<void> };
-    await handle.close();
-    const { sync } = prototype;
-    const wasLocked: boolean[] = [];
-    prototype.sync = function () {
-      wasLocked.push(existsSync(`${path}.lock`));
-      return sync.call(this);
-    };
-    try {
-      await writer.close();
-    } finally {
-      prototype.sync = sync;
-    }
-    expect(wasLocked).toEqual([true]);
-    expect(existsSync(`${path}.lock`)).toBe(false);
   });
 
   test('does not count when its holder is dead, has a reused pid, left no text, or is a host long gone', async () => {
@@ -533,7 +609,7 @@ describe('the lock', () => {
   });
 });
 
-describe('rotation', () => {
+describe.concurrent('rotation', () => {
   test('by size: files within the limit, no line lost or doubled, each file readable by itself', async () => {
     const path = await fresh();
     const lines = [
@@ -705,122 +781,7 @@ describe('rotation', () => {
   });
 });
 
-describe('someone else', () => {
-  async function afterInterference(path: string, options: RecordOptions, act: () => Promise<void>) {
-    const notices: string[] = [];
-    const writer = await openRecording(path, { ...options, onNotice: (notice) => notices.push(notice) });
-    await writer.write(
-      batch(lifecycle(0, 'devices', 'connecting'), lifecycle(0, 'devices', 'open'), event(1)),
-    );
-    await act();
-    await vi.waitFor(() => expect(notices).toHaveLength(1), { timeout: 5000, interval: 20 });
-    await writer.write(batch(event(2)));
-    await writer.close();
-    expect(notices).toHaveLength(1);
-    return { notice: notices[0], writer };
-  }
-
-  test.concurrent('deletes the file: noticed within 5 s, and a new file is begun', async () => {
-    const path = await fresh();
-    const { notice, writer } = await afterInterference(path, {}, () => unlink(path));
-    expect(notice).toBe(`${path} was deleted, with all its lines; new lines go to a new ${path}`);
-    expect(await eventsOf(path)).toEqual([2]);
-    expect(await readFile(path, 'utf8')).toContain('"state":"open","continued":true');
-    expect((await stat(path)).mode & 0o777).toBe(0o600);
-    expect(writer.lostLines).toBe(0);
-  });
-
-  test.concurrent('deletes it and puts another file there: that file is left alone', async () => {
-    const path = await fresh();
-    const { writer } = await afterInterference(path, {}, async () => {
-      await unlink(path);
-      await writeFile(path, 'mine');
-    });
-    expect(await readFile(path, 'utf8')).toBe('mine');
-    expect(writer.path).toBe(join(path, '../capture.000001.ndjson'));
-    expect(await eventsOf(writer.path)).toEqual([2]);
-  });
-
-  test.concurrent('deletes it just before a rotation or the end: reported all the same', async () => {
-    for (const rotateMs of [1000, undefined]) {
-      const path = await fresh();
-      const notices: string[] = [];
-      let now = 0;
-      const clock = { nowMicros: () => 5, monotonicMs: () => now, sleep: async () => undefined };
-      const writer = await openRecording(path, {
-        rotateMs,
-        clock,
-        onNotice: (notice) => notices.push(notice),
-      });
-      await writer.write(batch(event(1)));
-      await unlink(path);
-      await writeFile(path, 'mine');
-      now += 1001;
-      await writer.write(batch(event(2)));
-      await writer.close();
-      const next = join(path, '../capture.000001.ndjson');
-      const what = `${path} was deleted, with all its lines`;
-      if (rotateMs === undefined) {
-        expect(notices).toEqual([what]);
-        expect([writer.files, writer.size]).toEqual([0, 0]);
-      } else {
-        expect(notices).toEqual([`${what}; new lines go to a new ${next}`]);
-        expect(await eventsOf(next)).toEqual([2]);
-        expect(writer.files).toBe(1);
-      }
-      expect(await readFile(path, 'utf8')).toBe('mine');
-    }
-  });
-
-  test.concurrent('renames it just before a rotation or the end: reported all the same', async () => {
-    for (const rotateBytes of [100, undefined]) {
-      const path = await fresh();
-      const notices: string[] = [];
-      const writer = await openRecording(path, { rotateBytes, onNotice: (notice) => notices.push(notice) });
-      await writer.write(batch(event(1)));
-      await rename(path, `${path}.old`);
-      if (rotateBytes !== undefined) await writer.write(batch(event(2)));
-      await writer.close();
-      const next = rotateBytes === undefined ? '' : `; new lines go to a new ${path}`;
-      expect(notices).toEqual([`${path} was renamed${next}`]);
-      expect(await eventsOf(`${path}.old`)).toEqual([1]);
-    }
-  });
-
-  test.concurrent('renames it: new lines still go to it', async () => {
-    const path = await fresh();
-    const { notice } = await afterInterference(path, {}, () => rename(path, `${path}.old`));
-    expect(notice).toBe(`${path} was renamed; new lines still go to it`);
-    expect(await eventsOf(`${path}.old`)).toEqual([1, 2]);
-    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson.old']);
-  });
-
-  test.concurrent('empties it: new lines go to its start, without a hole before them', async () => {
-    const path = await fresh();
-    const { notice } = await afterInterference(path, {}, () => truncate(path, 0));
-    expect(notice).toMatch(/was cut short \(\d+ bytes\); new lines go to its end$/);
-    expect(await eventsOf(path)).toEqual([2]);
-    expect((await readFile(path)).includes(0)).toBe(false);
-  });
-
-  test.concurrent('cuts it inside a line: the torn line is removed', async () => {
-    const path = await fresh();
-    await afterInterference(path, {}, () => truncate(path, statSync(path).size - 10));
-    expect(await eventsOf(path)).toEqual([2]);
-  });
-
-  test.concurrent('cuts a compressed file: a new file is begun', async () => {
-    const path = await fresh('capture.ndjson.gz');
-    const { writer } = await afterInterference(path, {}, async () => {
-      await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(20), { timeout: 5000 });
-      await truncate(path, 5);
-    });
-    expect(writer.path).not.toBe(path);
-    expect(await eventsOf(writer.path)).toEqual([2]);
-  });
-});
-
-describe('a disk without room', () => {
+describe.concurrent('a disk without room', () => {
   test('is a local error at the first line and at every later one', async () => {
     const writer = await openRecording('/dev/full');
     for (const _ of [1, 2]) {
@@ -841,5 +802,47 @@ describe('a disk without room', () => {
     const all = writer.write(batch(event(1), event(2))).finally(() => writer.close());
     await expect(all).rejects.toMatchObject({ code: 'LOCAL' });
     expect(writer).toMatchObject({ lines: 0, bytes: 0, lostLines: 2 });
+  });
+});
+
+// One at a time: these change what the whole process sees.
+describe('a recording', () => {
+  test('holds the bytes as they came, has mode 0600 under any umask, and leaves no lock', async () => {
+    for (const mask of [0o000, 0o077]) {
+      const before = process.umask(mask);
+      try {
+        const path = await fresh();
+        const writer = await record(path, [batch(event(1), event(2)), batch(event(3))]);
+        expect(await readFile(path, 'utf8')).toBe(event(1) + event(2) + event(3));
+        expect((await stat(path)).mode & 0o777).toBe(0o600);
+        expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+        expect(writer).toMatchObject({ lines: 3, lostLines: 0, files: 1, bytes: 3 * event(1).length });
+        expect(writer.size).toBe(writer.bytes);
+      } finally {
+        process.umask(before);
+      }
+    }
+  });
+
+  test('is held until the last line is on the disk', async () => {
+    const path = await fresh();
+    const writer = await openRecording(path);
+    await writer.write(batch(event(1)));
+    const handle = await open(path);
+    const prototype = Object.getPrototypeOf(handle) as { sync: () => Promise<void> };
+    await handle.close();
+    const { sync } = prototype;
+    const wasLocked: boolean[] = [];
+    prototype.sync = function () {
+      wasLocked.push(existsSync(`${path}.lock`));
+      return sync.call(this);
+    };
+    try {
+      await writer.close();
+    } finally {
+      prototype.sync = sync;
+    }
+    expect(wasLocked).toEqual([true]);
+    expect(existsSync(`${path}.lock`)).toBe(false);
   });
 });

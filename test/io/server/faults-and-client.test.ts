@@ -1,55 +1,62 @@
-import { afterEach, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { parseFault } from '../../../src/core/mock/fault.js';
-import { type MockServer, startMockServer, tokenFromText } from '../../../src/index.js';
-import { Reading } from '../../support/reading.js';
+import { startMockServer, tokenFromText } from '../../../src/index.js';
+import type { Reading } from '../../support/reading.js';
+import { type Stage, test } from '../../support/stage.js';
 
-let server: MockServer | undefined;
-let reading: Reading | undefined;
-afterEach(async () => {
-  await reading?.stop();
-  await server?.close();
-});
-
-/** Our own client at a mock with faults. */
-async function read(faults: string[], deadAfterMs = 10_000): Promise<Reading> {
-  server = await startMockServer({ rate: 200, faults: faults.map(parseFault) });
-  reading = new Reading({ url: server.url, token: tokenFromText(server.token, 'test'), deadAfterMs });
-  await reading.event();
-  return reading;
+/** Reads with our own client from a mock with faults. */
+async function withFaults(
+  faults: string[],
+  read: Stage['read'],
+  work: (client: Reading) => Promise<void>,
+  deadAfterMs = 10_000,
+): Promise<void> {
+  await using server = await startMockServer({ rate: 200, faults: faults.map(parseFault) });
+  const client = read({ url: server.url, token: tokenFromText(server.token, 'test'), deadAfterMs });
+  await client.event();
+  await work(client);
 }
 
-it.each([
-  ['close:1011@500ms', { code: 1011 }],
-  ['close:1012@500ms', { code: 1012 }],
-  ['close:1005@500ms', { code: 1005 }],
-  ['drop@500ms', { code: 1006 }],
-])('our client comes back after %s, with a gap', async (fault, closed) => {
-  const client = await read([fault]);
-  expect(await client.state('closed')).toMatchObject(closed);
-  const open = await client.state('open');
-  expect(open.gap_since).toBeDefined();
-  await client.event();
-  expect(client.subscription.summary().gaps.count).toBe(1);
-});
+describe.concurrent('our client', () => {
+  test.for<[string, object]>([
+    ['close:1011@500ms', { code: 1011 }],
+    ['close:1012@500ms', { code: 1012 }],
+    ['close:1005@500ms', { code: 1005 }],
+    ['drop@500ms', { code: 1006 }],
+  ])('comes back after %s, with a gap', ([fault, closed], { read }) =>
+    withFaults([fault], read, async (client) => {
+      expect(await client.state('closed')).toMatchObject(closed);
+      const open = await client.state('open');
+      expect(open.gap_since).toBeDefined();
+      await client.event();
+      expect(client.subscription.summary().gaps.count).toBe(1);
+    }),
+  );
 
-it('our client comes back after garbage, and writes none of it', async () => {
-  const client = await read(['garbage@500ms']);
-  await client.state('closed');
-  await client.state('open');
-  await client.event();
-  expect(client.invalid.all).toEqual([]);
-});
+  test('comes back after garbage, and writes none of it', ({ read }) =>
+    withFaults(['garbage@500ms'], read, async (client) => {
+      await client.state('closed');
+      await client.state('open');
+      await client.event();
+      expect(client.invalid.all).toEqual([]);
+    }));
 
-it('our client gets through a refusal', async () => {
-  const client = await read(['drop@500ms', 'refuse:503@500ms+300ms']);
-  expect(await client.state('refused')).toMatchObject({ status: 503 });
-  await client.state('open');
-  await client.event();
-});
+  test('gets through a refusal', ({ read }) =>
+    withFaults(['drop@500ms', 'refuse:503@500ms+300ms'], read, async (client) => {
+      expect(await client.state('refused')).toMatchObject({ status: 503 });
+      await client.state('open');
+      await client.event();
+    }));
 
-it('our client leaves a server that is silent, and is there again when it speaks', async () => {
-  const client = await read(['stall@500ms+1s'], 300);
-  await client.state('closed');
-  await client.state('open');
-  await client.event();
+  test('leaves a server that is silent, and is there again when it speaks', ({ read }) =>
+    withFaults(
+      ['stall@500ms+1s'],
+      read,
+      async (client) => {
+        await client.state('closed');
+        await client.state('open');
+        await client.event();
+      },
+      300,
+    ));
 });

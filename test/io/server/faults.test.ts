@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parseFault } from '../../../src/core/mock/fault.js';
 import { type Clock, type MockServer, type ServerActivity, startMockServer } from '../../../src/index.js';
 import { FaultPlayer } from '../../../src/io/server/fault-player.js';
@@ -12,14 +12,11 @@ interface FaultLog {
   until(count: number): Promise<void>;
 }
 
-let server: MockServer | undefined;
-afterEach(() => server?.close());
-
 /** A mock with faults, and what is said about them. */
-async function start(faults: string[]): Promise<{ server: MockServer; log: FaultLog }> {
+async function start(faults: string[]): Promise<MockServer & { log: FaultLog }> {
   const happened: string[] = [];
   let wake = () => {};
-  server = await startMockServer({
+  const server = await startMockServer({
     rate: 200,
     faults: faults.map(parseFault),
     onActivity: (activity: ServerActivity) => {
@@ -35,7 +32,7 @@ async function start(faults: string[]): Promise<{ server: MockServer; log: Fault
       });
     }
   };
-  return { server, log: { happened, until } };
+  return Object.assign(server, { log: { happened, until } });
 }
 
 const connectAll = (to: MockServer) =>
@@ -43,20 +40,18 @@ const connectAll = (to: MockServer) =>
     ['devices', 'agents', 'rules', 'system'].map((name) => new StreamClient(streamUrl(to, name)).opened()),
   );
 
-describe('faults on demand', () => {
+describe.concurrent('faults on demand', () => {
   it('times count from the first client', async () => {
-    const { log, server } = await start(['drop@200ms']);
-    const other = await start(['drop@400ms']);
-    await new StreamClient(streamUrl(other.server)).end;
-    await other.server.close();
-    expect(log.happened).toEqual([]);
+    await using server = await start(['drop@200ms']);
+    await using other = await start(['drop@400ms']);
+    await new StreamClient(streamUrl(other)).end;
+    expect(server.log.happened).toEqual([]);
     await new StreamClient(streamUrl(server)).end;
-    expect(log.happened).toEqual(['drop@200ms now']);
-    await server.close();
+    expect(server.log.happened).toEqual(['drop@200ms now']);
   });
 
   it('what is due at once meets the first client', async () => {
-    const { server } = await start(['refuse:429@0s+1h']);
+    await using server = await start(['refuse:429@0s+1h']);
     expect((await new StreamClient(streamUrl(server)).end).status).toBe(429);
   });
 
@@ -68,46 +63,46 @@ describe('faults on demand', () => {
     ['drop@500ms', 1006],
     ['garbage@500ms', 1006],
   ])('%s hits all clients', async (text, code) => {
-    const { server, log } = await start([text]);
+    await using server = await start([text]);
     const clients = await connectAll(server);
     const ends = await Promise.all(clients.map(({ end }) => end));
     expect(ends.map((end) => end.code)).toEqual([code, code, code, code]);
-    expect(log.happened).toEqual([`${text} now`]);
-    // It came once: who comes back stays.
+    expect(server.log.happened).toEqual([`${text} now`]);
+    // The fault happens once: a client that comes back stays.
     await new StreamClient(streamUrl(server)).received(20);
   });
 
   it('garbage is no WebSocket frame', async () => {
-    const { server } = await start(['garbage@100ms']);
+    await using server = await start(['garbage@100ms']);
     const client = await new StreamClient(streamUrl(server)).opened();
     const [error] = await once(client.socket, 'error');
     expect(error.message).toMatch(/Invalid WebSocket frame/);
   });
 
   it('refuse turns new clients away for a while and leaves the others', async () => {
-    const { server, log } = await start(['refuse:503@50ms+400ms']);
+    await using server = await start(['refuse:503@50ms+400ms']);
     const inside = await new StreamClient(streamUrl(server)).opened();
-    await log.until(1);
+    await server.log.until(1);
     expect((await new StreamClient(streamUrl(server)).end).status).toBe(503);
     await inside.received(inside.messages.length + 5);
-    await log.until(2);
+    await server.log.until(2);
     await new StreamClient(streamUrl(server)).received(1);
-    expect(log.happened).toEqual(['refuse:503@50ms+400ms begins', 'refuse:503@50ms+400ms ends']);
+    expect(server.log.happened).toEqual(['refuse:503@50ms+400ms begins', 'refuse:503@50ms+400ms ends']);
     expect(inside.socket.readyState).toBe(inside.socket.OPEN);
   });
 
   it('stall lets clients in and tells them nothing, not even pongs; then all of it', async () => {
-    const { server, log } = await start(['stall@400ms+500ms']);
+    await using server = await start(['stall@400ms+500ms']);
     const inside = await new StreamClient(streamUrl(server)).opened();
     await inside.received(5);
-    await log.until(1);
+    await server.log.until(1);
     const late = await new StreamClient(streamUrl(server)).opened();
     const before = inside.messages.length;
     const order: string[] = [];
     inside.socket.on('pong', () => order.push('pong'));
     inside.socket.ping();
     inside.socket.on('message', () => order.push('message'));
-    await log.until(2);
+    await server.log.until(2);
     // What was on its way when it began may still have come.
     expect(order.length).toBeLessThan(5);
     expect(late.messages).toEqual([]);
@@ -117,21 +112,21 @@ describe('faults on demand', () => {
   });
 
   it('a stalled server still ends in time', async () => {
-    const { server, log } = await start(['stall@0s+1h']);
+    await using server = await start(['stall@0s+1h']);
     const client = await new StreamClient(streamUrl(server)).opened();
-    await log.until(1);
+    await server.log.until(1);
     await server.close();
     expect((await client.end).code).toBe(1012);
   });
 
   it('a range repeats', async () => {
-    const { server, log } = await start(['drop@20ms..100ms']);
+    await using server = await start(['drop@20ms..100ms']);
     for (let count = 1; count <= 3; count++) {
       new StreamClient(streamUrl(server));
-      await log.until(count);
+      await server.log.until(count);
     }
     // On a slow machine more of them come before this is looked at.
-    expect(new Set(log.happened)).toEqual(new Set(['drop@20ms..100ms now']));
+    expect(new Set(server.log.happened)).toEqual(new Set(['drop@20ms..100ms now']));
   });
 });
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   type MockServer,
   type MockServerOptions,
@@ -12,17 +12,8 @@ import {
 import { StreamClient, streamUrl } from './stream-client.js';
 
 const SECRET = 'a secret of the real server';
-const servers: MockServer[] = [];
 
-async function start(options: MockServerOptions = {}): Promise<MockServer> {
-  const server = await startMockServer({ rate: 100, ...options });
-  servers.push(server);
-  return server;
-}
-
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
+const start = (options: MockServerOptions = {}) => startMockServer({ rate: 100, ...options });
 
 function sign(claims: Record<string, unknown>, secret = SECRET): string {
   const content = unsigned({ alg: 'HS256' }, claims);
@@ -64,34 +55,34 @@ const badTokens: [string, () => string][] = [
   ['exp null', () => `${unsigned({ alg: 'HS256' }, { exp: null })}.c2ln`],
 ];
 
-describe('tokens on streams', () => {
+describe.concurrent('tokens on streams', () => {
   it.each(goodTokens)('takes a token %s', async (_name, make) => {
-    const server = await start();
+    await using server = await start();
     const client = new StreamClient(streamUrl(server, 'devices', make() || server.token));
     expect(JSON.parse((await client.received(1))[0]!)).toHaveProperty('type');
   });
 
   it.each(badTokens)('closes a bad token with 4001 after accept: %s', async (_name, make) => {
-    const server = await start();
+    await using server = await start();
     const { code, reason, messages } = await new StreamClient(streamUrl(server, 'devices', make())).end;
     expect({ code, reason, messages }).toEqual({ code: 4001, reason: 'Authentication failed', messages: [] });
   });
 
   it.each(badTokens)('answers a bad token with a bare 403 when told so: %s', async (_name, make) => {
-    const server = await start({ refuse: 'http' });
+    await using server = await start({ refuse: 'http' });
     const { status, messages } = await new StreamClient(streamUrl(server, 'devices', make())).end;
     expect({ status, messages }).toEqual({ status: 403, messages: [] });
   });
 
   it('treats a missing token as a bad one', async () => {
-    const closing = await start();
+    await using closing = await start();
     expect((await new StreamClient(streamUrl(closing, 'agents', '')).end).code).toBe(4001);
-    const refusing = await start({ refuse: 'http' });
+    await using refusing = await start({ refuse: 'http' });
     expect((await new StreamClient(streamUrl(refusing, 'agents', '')).end).status).toBe(403);
   });
 
   it('does not take a token from the Authorization header, which no browser can send', async () => {
-    const server = await start();
+    await using server = await start();
     const headers = { authorization: `Bearer ${server.token}` };
     expect((await new StreamClient(streamUrl(server, 'rules', ''), { headers }).end).code).toBe(4001);
   });
@@ -103,13 +94,13 @@ describe('tokens on streams', () => {
     ['a refresh token, not an access token', () => sign({ type: 'refresh' })],
   ])('names the problem to its starter: %s', async (problem, make) => {
     const activities: ServerActivity[] = [];
-    const server = await start({ onActivity: (activity) => activities.push(activity) });
+    await using server = await start({ onActivity: (activity) => activities.push(activity) });
     await new StreamClient(streamUrl(server, 'rules', make())).end;
     expect(activities).toEqual([{ kind: 'refused', endpoint: 'rules', code: 4001, why: problem }]);
   });
 
   it('mode secret: takes HS256 with its secret only', async () => {
-    const server = await start({ auth: 'secret', secret: SECRET });
+    await using server = await start({ auth: 'secret', secret: SECRET });
     await new StreamClient(streamUrl(server)).received(1);
     await new StreamClient(streamUrl(server, 'devices', sign({ exp: hourFromNow() }))).received(1);
     const other = sign({ exp: hourFromNow() }, `${SECRET}!`);
@@ -120,12 +111,12 @@ describe('tokens on streams', () => {
   });
 
   it('mode secret: the secret may be short, as that of the real server may be', async () => {
-    const server = await start({ auth: 'secret', secret: 'short' });
+    await using server = await start({ auth: 'secret', secret: 'short' });
     await new StreamClient(streamUrl(server, 'devices', sign({ exp: hourFromNow() }, 'short'))).received(1);
   });
 
   it('mode secret: issues tokens that it accepts and that the server with that secret does not', async () => {
-    const server = await start({ auth: 'secret', secret: SECRET });
+    await using server = await start({ auth: 'secret', secret: SECRET });
     const login = await fetch(`${server.url.replace('ws', 'http')}/api/v1/auth/login`, {
       method: 'POST',
       body: new URLSearchParams({ username: 'ada', password: 'x' }),
@@ -149,7 +140,7 @@ describe('tokens on streams', () => {
   });
 
   it('mode none: takes anything and nothing', async () => {
-    const server = await start({ auth: 'none' });
+    await using server = await start({ auth: 'none' });
     for (const token of ['', 'nonsense', server.token]) {
       await new StreamClient(streamUrl(server, 'system', token)).received(1);
     }
@@ -160,10 +151,10 @@ describe('tokens on streams', () => {
       const { exp, iat } = JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString());
       return exp - iat;
     };
-    const short = await start({ tokenLifeMs: 2000 });
+    await using short = await start({ tokenLifeMs: 2000 });
     expect(lifeOf(short.token)).toBeLessThanOrEqual(3);
     expect(lifeOf(await short.createToken())).toBeLessThanOrEqual(3);
-    const byDefault = await start();
+    await using byDefault = await start();
     expect(lifeOf(byDefault.token)).toBeGreaterThanOrEqual(30 * 24 * 3600);
     expect(lifeOf(await byDefault.createToken())).toBeLessThanOrEqual(3601);
   });
@@ -187,14 +178,14 @@ describe('tokens on streams', () => {
   });
 
   it('closes a stream with 4001 when its token expires', async () => {
-    const server = await start();
+    await using server = await start();
     const client = new StreamClient(streamUrl(server, 'devices', await server.createToken({ lifeMs: 1000 })));
     await client.received(1);
     expect(await client.end).toMatchObject({ code: 4001, reason: 'Authentication failed' });
   });
 });
 
-describe('login and refresh', () => {
+describe.concurrent('login and refresh', () => {
   const post = (server: MockServer, path: string, type: string, body: string, headers = {}) =>
     fetch(`${server.url.replace('ws', 'http')}${path}`, {
       method: 'POST',
@@ -216,7 +207,7 @@ describe('login and refresh', () => {
     [`${form}; charset=utf-8`, 'grant_type=password&username=ada&password=x'],
     [json, '{"username":"ada","password":"x"}'],
   ])('gives tokens for a login as %s, and new ones for the refresh token', async (type, body) => {
-    const server = await start({ tokenLifeMs: 60_000 });
+    await using server = await start({ tokenLifeMs: 60_000 });
     const answer = await post(server, '/api/v1/auth/login', type, body);
     expect(answer.status).toBe(200);
     const grant = (await answer.json()) as Grant;
@@ -247,7 +238,7 @@ describe('login and refresh', () => {
   });
 
   it('gives tokens of the life that was asked for', async () => {
-    const server = await start({ tokenLifeMs: 1000 });
+    await using server = await start({ tokenLifeMs: 1000 });
     const answer = await post(server, '/api/v1/auth/login', form, 'username=a&password=b');
     const { access_token } = (await answer.json()) as Grant;
     const { code } = await new StreamClient(streamUrl(server, 'devices', access_token)).end;
@@ -269,7 +260,7 @@ describe('login and refresh', () => {
     ['no refresh token', '/api/v1/auth/refresh', json, '{}', 422],
     ['bad refresh token', '/api/v1/auth/refresh', json, '{"refresh_token":"x"}', 401],
   ])('refuses: %s', async (_name, path, type, body, status) => {
-    const server = await start();
+    await using server = await start();
     const answer = await post(server, path, type, body);
     expect(answer.status).toBe(status);
     expect(await answer.text()).not.toContain('access_token');
@@ -277,14 +268,14 @@ describe('login and refresh', () => {
   });
 
   it('answers a logout', async () => {
-    const server = await start();
+    await using server = await start();
     const withToken = { authorization: `Bearer ${server.token}` };
     expect((await post(server, '/api/v1/auth/logout', json, '', withToken)).status).toBe(200);
     expect((await post(server, '/api/v1/auth/logout', json, '')).status).toBe(401);
   });
 
   it('does not take an access token for a refresh token', async () => {
-    const server = await start();
+    await using server = await start();
     const body = JSON.stringify({ refresh_token: server.token });
     expect((await post(server, '/api/v1/auth/refresh', json, body)).status).toBe(401);
   });

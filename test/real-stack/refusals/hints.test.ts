@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ended, Sandbox } from '../../cli/sandbox.js';
 import { ServedProcess } from '../../cli/served-process.js';
@@ -27,13 +28,24 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
   let stack: RealStack;
   let mock: ServedProcess;
   let mockToken: string;
+  /** Homes with two contexts and a login at the server of `a`, by user. Context `b` is in use. */
+  let homes: Record<'forged' | 'expired', Sandbox>;
   beforeAll(async () => {
     mock = new ServedProcess(['mock', '--port', '0']);
     const { url, token } = await mock.ready();
     mockToken = token;
     stack = await RealStack.start({ mockPort: Number(new URL(url).port) });
+    homes = { forged: new Sandbox(), expired: new Sandbox() };
+    const prepare = async ([user, home]: [string, Sandbox]) => {
+      await home.run(['context', 'add', 'a', '--url', stack.gateway('plain')]);
+      await home.run(['context', 'add', 'b', '--url', stack.gateway('denies all')]);
+      expect(await home.run(['context', 'use', 'b'])).toMatchObject({ code: 0 });
+      await loginAs(home, user, ['-c', 'a']);
+    };
+    await Promise.all(Object.entries(homes).map(prepare));
   });
   afterAll(async () => {
+    for (const home of Object.values(homes)) home[Symbol.dispose]();
     await stack[Symbol.asyncDispose]();
     mock.process.kill();
     await mock.ended;
@@ -42,12 +54,12 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
   /** A test that may be in the list of what is not right yet. */
   const check = (title: string, run: () => Promise<void>) => it(title, { fails: isNotYet(title) }, run);
 
-  // Context `b` is in use, and the command is about `a`.
+  // The command is about `a`, which is not the context in use.
   const choices: [string, () => string[], RegExp][] = [
     ['-c', () => ['-c', 'a'], /(-c|--context) a\b/],
     ['-u', () => ['-u', stack.gateway('plain')], /(-u|--url) ws:\/\/127\.0\.0\.1:\d+/],
   ];
-  const failing: [user: string, words: string[]][] = [
+  const failing: [user: keyof typeof homes, words: string[]][] = [
     ['forged', ['tail', 'devices', ...quick]],
     ['expired', ['tail', 'devices', ...quick]],
     ['forged', ['record', 'devices', '-o', 'refused.ndjson', ...quick]],
@@ -62,10 +74,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
       const name = words.slice(0, 3).join(' ');
       check(`carries ${option} of the command that failed: ${name}, ${user} token`, async () => {
         using sandbox = new Sandbox();
-        await sandbox.run(['context', 'add', 'a', '--url', stack.gateway('plain')]);
-        await sandbox.run(['context', 'add', 'b', '--url', stack.gateway('denies all')]);
-        expect(await sandbox.run(['context', 'use', 'b'])).toMatchObject({ code: 0 });
-        await loginAs(sandbox, user, choice());
+        cpSync(homes[user].home, sandbox.home, { recursive: true });
         const ended = await sandbox.run([...words, ...choice()], { input: stack.token('forged') });
         expect(ended.code).toBe(3);
         const suggestions = suggestionsIn(ended);
