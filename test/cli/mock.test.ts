@@ -34,7 +34,7 @@ describe.concurrent('mock', () => {
     expect(exp - iat).toBeLessThanOrEqual(61);
     const client = await new StreamClient(streamUrl(at)).opened();
     client.socket.close(1001);
-    await server.says(/^devices: client gone, 1001 client going away \(no clients\)$/);
+    await server.says(/^devices: client disconnected, 1001 client going away \(no clients\)$/);
   });
 
   it('SIGTERM is over in 2 s with a client that does not read', async () => {

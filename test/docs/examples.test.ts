@@ -40,7 +40,8 @@ const helpGroups = [...commands.keys()]
     const examples = family.flatMap(([, command]) => examplesIn(fullHelp(command)));
     return { name: `${name} --help`, examples: [...new Set(examples)] };
   });
-const groups: ExampleGroup[] = [...pageGroups, ...helpGroups];
+/** Those of `--help` first: one of them runs for ten seconds, and the others meanwhile. */
+const groups: ExampleGroup[] = [...helpGroups, ...pageGroups];
 
 /** Examples that need something a test cannot give, with the reason. */
 const notRun: readonly [RegExp, string][] = [
