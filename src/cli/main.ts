@@ -1,3 +1,4 @@
+import { escapeUnsafe } from '../index.js';
 import { addCommands, loadCommand } from './command-table.js';
 import { Command, CommanderError } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
@@ -71,7 +72,7 @@ export function createProgram({ without }: { without?: string } = {}): Command {
       getErrHelpWidth: () => standardOutputs().stderr.columns || DEFAULT_COLUMNS,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-      outputError: (text, write) => write(ownStyle(withoutValues(text))),
+      outputError: (text, write) => write(ownStyle(safeError(withoutValues(text)))),
     });
   addGlobalOptions(program).addHelpText('after', EXAMPLES);
   addCommands(program, without);
@@ -92,7 +93,13 @@ function parentOf(word: string | undefined): string | undefined {
   return ['use', 'contexts', 'config'].includes(word) ? 'context' : undefined;
 }
 
+/** Escapes what the user typed in an error of commander: all but the line ends around its suggestion. */
+function safeError(text: string): string {
+  const [, message = '', suggestion = ''] = /^(.*?)(\n\(Did you mean [^\n]*\))?\n?$/s.exec(text) ?? [];
+  return `${escapeUnsafe(message)}${suggestion}\n`;
+}
+
 /** Removes the value of an unknown option, which may be a secret (`--tokn=…`). */
 function withoutValues(text: string): string {
-  return text.replace(/(unknown option '-[\w-]*)=.*'/s, "$1'");
+  return text.replace(/(unknown option '-[^=]*)=.*'/s, "$1'");
 }

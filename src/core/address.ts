@@ -80,37 +80,77 @@ export function isLoopback(host: string): boolean {
 
 /** A shorter token is not a secret, and its removal would only garble the text. */
 const SHORTEST_SECRET = 6;
-/** This many characters of a token's beginning show that it stands there, whole or cut off. */
+/** So many characters in a row that stand in the token are a part of it. */
 const TELLING_LENGTH = 12;
+/** Spellings of one character: percent-encoded (also twice), escaped in JSON (also twice), split over lines. */
+const SPELLING = /%(?:25)*([0-9a-f]{2})|\\+u([0-9a-f]{4})|\\+[nrt]|\\+|[\s\S]/gi;
+/** The padding of base64, and the rest of a spelling that was cut off. */
+const LOOSE_END = /(?:=|%(?:25)*3d)*(?:%(?:25)*[0-9a-f]?(?![^\s…]))?/iy;
 
 /**
- * Removes a token from a text that others wrote: raw, percent-encoded, base64 and base64url, also where its end is cut
- * off (a close reason holds 123 bytes).
+ * Removes a token from a text that others wrote, and each part of it of 12 characters or more: raw, percent-encoded,
+ * escaped, base64 and base64url at any place of a longer text, split over lines.
  */
 export function redactToken(text: string, token: string | undefined): string {
   if (token === undefined || token.length < SHORTEST_SECRET) return text;
-  const bytes = Buffer.from(token);
-  const forms = [token, bytes.toString('base64url'), bytes.toString('base64')];
-  // Others may write the digits of percent-encoding in lower case; the length stays.
-  const upperCased = text.replace(/%[0-9a-f]{2}/g, (digits) => digits.toUpperCase());
-  const encoded = encodeURIComponent(token);
-  let result = '';
-  let at = 0;
-  while (at < text.length) {
-    const length = Math.max(
-      matchLength(upperCased, at, encoded),
-      ...forms.map((form) => matchLength(text, at, form)),
-    );
-    result += length > 0 ? '[token]' : text[at];
-    at += Math.max(1, length);
+  const { characters, starts, ends } = spelledOut(text);
+  const isSecret = new Uint8Array(characters.length);
+  const whole = Buffer.from(token).toString('base64url');
+  const forms = [token, whole, ...[0, 1, 2].map((shift) => base64Form(token, shift))].map(
+    (form) => spelledOut(form).characters,
+  );
+  for (const [length, parts] of partsByLength(forms)) {
+    for (let at = 0; at + length <= characters.length; at++) {
+      if (parts.has(characters.slice(at, at + length))) isSecret.fill(1, at, at + length);
+    }
   }
-  return result;
+  let result = '';
+  let shown = 0;
+  for (let at = 0; at < characters.length; at++) {
+    if (isSecret[at] === 0) continue;
+    result += `${text.slice(shown, starts[at])}[token]`;
+    while (isSecret[at + 1] === 1) at++;
+    const end = ends[at] as number;
+    LOOSE_END.lastIndex = end;
+    shown = LOOSE_END.test(text) ? LOOSE_END.lastIndex : end;
+  }
+  return result + text.slice(shown);
 }
 
-/** Counts how many characters of a form of the token stand at a place of the text; 0 when too few to tell. */
-function matchLength(text: string, at: number, form: string): number {
-  if (!text.startsWith(form.slice(0, TELLING_LENGTH), at)) return 0;
-  let length = TELLING_LENGTH;
-  while (length < form.length && text[at + length] === form[length]) length++;
-  return Math.min(length, form.length);
+/** The parts of the forms that tell, by their length: a short token has only one, itself. */
+function partsByLength(forms: readonly string[]): Map<number, Set<string>> {
+  const found = new Map<number, Set<string>>();
+  for (const form of forms) {
+    const length = Math.min(TELLING_LENGTH, form.length);
+    if (length < SHORTEST_SECRET) continue;
+    const parts = found.get(length) ?? new Set();
+    found.set(length, parts);
+    for (let at = 0; at + length <= form.length; at++) parts.add(form.slice(at, at + length));
+  }
+  return found;
+}
+
+/** The base64 of the token, without the characters that depend on what stands around it. */
+function base64Form(token: string, shift: number): string {
+  const bytes = Buffer.concat([Buffer.alloc(shift), Buffer.from(token)]);
+  const text = bytes.toString('base64url');
+  return text.slice([0, 2, 3][shift], bytes.length % 3 === 0 ? undefined : -1);
+}
+
+/** Spells a text without encodings, white space and padding, and tells where in the text each character stands. */
+function spelledOut(text: string): { characters: string; starts: number[]; ends: number[] } {
+  let characters = '';
+  const starts: number[] = [];
+  const ends: number[] = [];
+  for (const { 0: spelling, 1: percent, 2: escaped, index } of text.matchAll(SPELLING)) {
+    const code = percent ?? escaped;
+    if (code === undefined && (spelling.length > 1 || /[\s=\\]/.test(spelling))) continue;
+    const character = code === undefined ? spelling : String.fromCharCode(Number.parseInt(code, 16));
+    if (/[\s=]/.test(character)) continue;
+    // The two alphabets of base64.
+    characters += character === '-' ? '+' : character === '_' ? '/' : character;
+    starts.push(index);
+    ends.push(index + spelling.length);
+  }
+  return { characters, starts, ends };
 }

@@ -1,16 +1,29 @@
 /**
- * Characters that must not reach a terminal as they are: C0, DEL, C1, line and paragraph separators, bidi controls,
- * zero-width and other invisible characters, tag characters. Variation selectors stay, for emoji need them.
+ * Characters that must not reach a terminal as they are: control and format characters, line and paragraph separators,
+ * lone surrogates, and all that is invisible. Variation selectors of emoji stay, and the joiner between two emoji.
  */
 const unsafe =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb]|\u034f|\ud82f[\udca0-\udca3]|\ud834[\udd73-\udd7a]|\udb40[\udc00-\udcff\uddf0-\udfff]|[\udb41-\udb43][\udc00-\udfff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  /(?!(?<=\p{Extended_Pictographic}[\ufe0f\u{1f3fb}-\u{1f3ff}]?)\u200d(?=\p{Extended_Pictographic}))[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}](?<![\ufe00-\ufe0f])/gu;
+/** Text of which nothing is unsafe, as most is; this is found out faster. */
+const plain = /^[\x20-\x7e]*$/;
+/** A line feed, a tab and the codes of our colors, which messages of our own hold. */
+const OWN_CODES = /(\u001b\[\d{1,2}m|[\n\t])/;
 
 /**
  * Makes foreign text safe to show. Characters that could move the cursor, or color, reorder or hide text, become JSON
  * escapes (`\u001b`). Line feeds too: the result is always one line.
  */
 export function escapeUnsafe(text: string): string {
-  return text.replace(unsafe, escapeSequence);
+  return plain.test(text) ? text : text.replace(unsafe, escapeSequence);
+}
+
+/** Does the same to text of our own, in which line feeds, tabs and the codes of colors stay. */
+export function escapeUnsafeOutput(text: string): string {
+  if (plain.test(text)) return text;
+  return text
+    .split(OWN_CODES)
+    .map((part, i) => (i % 2 === 0 ? escapeUnsafe(part) : part))
+    .join('');
 }
 
 /** Does the same to JSON text, which keeps its value: white space between tokens becomes a space. */

@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { spawn as spawnPty } from '@lydell/node-pty';
 import { describe, expect, it, vi } from 'vitest';
 import { answerCompletion, completionScript } from '../../src/cli/commands/complete.js';
-import { Sandbox } from './sandbox.js';
+import { bin, Sandbox } from './sandbox.js';
 
 async function offered(...words: string[]): Promise<string[]> {
   const lines = (await answerCompletion(words, process.env)).trimEnd().split('\n');
@@ -120,3 +122,82 @@ describe('the script for bash', () => {
     expect(existsSync(join(sandbox.home, 'pwned'))).toBe(false);
   });
 });
+
+describe('names in a configuration that was edited by hand', () => {
+  it('are not offered when a shell would run them', async () => {
+    using sandbox = new Sandbox();
+    mkdirSync(join(sandbox.home, '.config/opmas-ws'), { recursive: true });
+    const contexts = Object.fromEntries(
+      ['lab', 'a;touch pwned', 'b`touch pwned`', 'c$(touch pwned)', 'd\nlab2', '-e'].map((name) => [
+        name,
+        { url: 'ws://localhost' },
+      ]),
+    );
+    writeFileSync(join(sandbox.home, '.config/opmas-ws/config.json'), JSON.stringify({ contexts }));
+    const { stdout } = await sandbox.run(['complete', '--', 'context', 'use', '']);
+    expect(stdout).toBe('lab\n:4\n');
+  });
+});
+
+const hasZsh = spawnSync('zsh', ['--version']).status === 0;
+
+describe.skipIf(!hasZsh)(
+  `the script for zsh (${hasZsh ? 'there is one' : 'skipped: zsh is not installed'})`,
+  () => {
+    /** Types on a terminal with zsh and returns what it shows. Tab is the last key. */
+    async function typed(sandbox: Sandbox, text: string, shows: RegExp): Promise<string> {
+      writeFileSync(join(sandbox.home, '_opmas-ws'), completionScript('zsh'));
+      writeFileSync(
+        join(sandbox.home, '.zshrc'),
+        `PS1='ready> '; setopt nobeep; fpath=(~ $fpath); autoload -Uz compinit; compinit -u
+       opmas-ws() { "$OPMAS_NODE" "$OPMAS_BIN" "$@"; }\n`,
+      );
+      const pty = spawnPty('zsh', ['-i'], {
+        cols: 100,
+        rows: 30,
+        cwd: sandbox.home,
+        env: {
+          ...sandbox.environment,
+          TERM: 'xterm',
+          OPMAS_NODE: process.execPath,
+          OPMAS_BIN: bin,
+          ZDOTDIR: sandbox.home,
+        },
+      });
+      let shown = '';
+      let wake: () => void = () => undefined;
+      pty.onData((data) => {
+        shown += data;
+        wake();
+      });
+      const until = async (pattern: RegExp) => {
+        while (!pattern.test(shown)) await new Promise<void>((resolve) => (wake = resolve));
+      };
+      await until(/ready> /);
+      pty.write(`${text}\t`);
+      await until(shows);
+      pty.kill('SIGKILL');
+      return shown;
+    }
+
+    it('offers words and what options do', async () => {
+      using sandbox = new Sandbox();
+      await typed(sandbox, 'opmas-ws re', /record[\s\S]*replay/);
+      await typed(sandbox, 'opmas-ws tail --format=pr', /--format=pretty/);
+      await typed(sandbox, 'opmas-ws tail --dead', /--dead-after/);
+    });
+
+    it.each([
+      '--x$(touch pwned)=',
+      "--x'$(touch pwned)'=",
+      '`touch pwned` ',
+      '"$(touch pwned)" ',
+      '-P;touch\\ pwned=',
+    ])('never runs what stands on the command line: %s', async (words) => {
+      using sandbox = new Sandbox();
+      // The second word can be completed only when the first request has been answered.
+      await typed(sandbox, `opmas-ws tail ${words}\t\u0001\u000b opmas-ws mo`, /mock/);
+      expect(existsSync(join(sandbox.home, 'pwned'))).toBe(false);
+    });
+  },
+);

@@ -40,7 +40,7 @@ async function measure(sandbox: Sandbox, args: readonly string[]): Promise<Usage
   const result = join(sandbox.home, 'usage');
   const { code, stdout, stderr } = await sandbox.run(args, {
     environment: { METER: result, NODE_OPTIONS: `--require=${meter}` },
-    through: ['bash', '-c', '"$@" | tail -c 4096; exit ${PIPESTATUS[0]}', 'bash'],
+    through: ['bash', '-o', 'pipefail', '-c', '"$@" | tail -c 4096', 'bash'],
   });
   const [cpuSeconds = Number.NaN, memoryMb = Number.NaN] = readFileSync(result, 'utf8')
     .split(' ')

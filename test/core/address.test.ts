@@ -190,6 +190,41 @@ describe('taking a token out of what others wrote', () => {
     }
   });
 
+  const secret = 'Zm9vYmFyYmF6cXV4-_k3Jz9dLq81Wv5xTtPp0';
+  const jwt = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.${secret}`;
+
+  it.each([
+    ['its signature', secret],
+    ['the token without its beginning', jwt.slice(12)],
+    ['12 characters of the signature', secret.slice(7, 19)],
+    ['the signature, percent-encoded twice', encodeURIComponent(encodeURIComponent(`${secret}=`))],
+    [
+      'the signature, escaped in JSON',
+      [...secret].map((c) => `\\u00${c.charCodeAt(0).toString(16)}`).join(''),
+    ],
+    ['the signature over two lines', `${secret.slice(0, 20)}\r\n  ${secret.slice(20)}`],
+    ['the signature over two lines of JSON', `${secret.slice(0, 20)}\\n${secret.slice(20)}`],
+    ['the signature with the other alphabet', secret.replace('-', '+').replace('_', '/')],
+  ])('finds %s', (_form, shown) => {
+    expect(redactToken(`no <${shown}>, you`, jwt)).toBe('no <[token]>, you');
+  });
+
+  it.each([0, 1, 2, 3])('finds it in the base64 of a longer text, after %d bytes', (before) => {
+    const shown = redactToken(Buffer.from(`${'x'.repeat(before)}${jwt}!!`).toString('base64'), jwt);
+    expect(shown.replace('[token]', '').length).toBeLessThan(12);
+  });
+
+  it('leaves words alone that stand in a token', () => {
+    expect(redactToken('the devices are refused', 'devices-are-here')).toBe('the devices are refused');
+    expect(redactToken('no access', 'no-access-today-for-you')).toBe('no access');
+  });
+
+  it('takes time in proportion to the text', () => {
+    const start = process.cpuUsage();
+    redactToken('%25\\\\ =x'.repeat(100_000), jwt);
+    expect(process.cpuUsage(start).user).toBeLessThan(3_000_000);
+  });
+
   it('leaves a text alone that has none', () => {
     for (const text of ['', 'going away', 'eyJ', 'token eyJ']) expect(redactToken(text, token)).toBe(text);
     expect(redactToken('a b', undefined)).toBe('a b');

@@ -17,18 +17,22 @@ describe('escapeUnsafe', () => {
     ['\ud800\ud83d\ude80', '\\ud800🚀'],
     ['❤\ufe0f', '❤\ufe0f'],
     ['e\u0301', 'e\u0301'],
+    ['👩\u200d👩\u200d👧 ❤\ufe0f\u200d🔥 🧑🏽\u200d🚀', '👩\u200d👩\u200d👧 ❤\ufe0f\u200d🔥 🧑🏽\u200d🚀'],
+    ['a\u200db 🚀\u200d \u200d🚀', 'a\\u200db 🚀\\u200d \\u200d🚀'],
+    ['a\u{e0100}b\u{e01ef}', 'a\\udb40\\udd00b\\udb40\\uddef'],
+    ['\u180b\u06dd', '\\u180b\\u06dd'],
   ])('escapes what could harm in %j', (text, safe) => {
     expect(escapeUnsafe(text)).toBe(safe);
     expect(escapeUnsafe(safe)).toBe(safe);
   });
 
-  it('leaves nothing invisible but variation selectors, and no control, format or lone character', () => {
+  it('leaves nothing invisible but the variation selectors of emoji, and no control, format or lone character', () => {
     const left: string[] = [];
     for (let codePoint = 0; codePoint <= 0x10ffff; codePoint++) {
       const char = String.fromCodePoint(codePoint);
       const isUnsafe =
-        /\p{Cc}|\p{Zl}|\p{Zp}|\p{Cs}|\p{Bidi_Control}/u.test(char) ||
-        (/\p{Default_Ignorable_Code_Point}/u.test(char) && !/\p{Variation_Selector}/u.test(char));
+        /\p{Cc}|\p{Cf}|\p{Zl}|\p{Zp}|\p{Cs}/u.test(char) ||
+        (/\p{Default_Ignorable_Code_Point}/u.test(char) && !/[\ufe00-\ufe0f]/.test(char));
       if (isUnsafe && escapeUnsafe(char) === char) left.push(codePoint.toString(16));
     }
     expect(left).toEqual([]);

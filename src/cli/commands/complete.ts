@@ -3,9 +3,10 @@ import describeCommands from '@bomb.sh/tab/commander';
 import type { Command, Option } from 'commander';
 import { ENDPOINTS, EVENT_TYPES, OpmasError } from '../../index.js';
 import { COMMANDS, configureCommands, GLOBAL_VALUES, type ValueKind } from '../command-table.js';
-import { readConfig } from '../connection/config.js';
+import { isContextName, readConfig } from '../connection/config.js';
 import { createProgram } from '../main.js';
 import { runCommand } from '../session.js';
+import { BASH_SCRIPT, ZSH_SCRIPT } from './completion-scripts.js';
 
 const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 /** Tells the shell to complete file names. */
@@ -42,7 +43,11 @@ function knownShell(shell: string): string {
 
 /** Returns the completion script for a shell. */
 export function completionScript(shell: string): string {
-  return shell === 'bash' ? BASH_SCRIPT : captureLog(() => script(shell, 'opmas-ws', 'opmas-ws'));
+  if (shell === 'bash') return BASH_SCRIPT;
+  if (shell === 'zsh') return ZSH_SCRIPT;
+  const text = captureLog(() => script(shell, 'opmas-ws', 'opmas-ws'));
+  // PowerShell takes typographic quotes for quotes, so they could end the text that the library quotes.
+  return text.replace(`-replace "'", "''"`, `-replace "['\u2018-\u201b]", '$$0$$0'`);
 }
 
 /** Returns candidates for the last of the words, one a line, and the library's directive for the shell. */
@@ -90,10 +95,13 @@ function valuesOf(name: string): Readonly<Record<string, ValueKind>> {
   return { ...GLOBAL_VALUES, ...COMMANDS.find((command) => command.name === name)?.values };
 }
 
-/** Ignores a broken configuration: a command reports that when it runs. */
+/**
+ * Ignores a broken configuration: a command reports that when it runs. A name that somebody wrote into the file by hand
+ * may hold what a shell would run.
+ */
 async function contextNames(environment: NodeJS.ProcessEnv): Promise<string[]> {
   const config = await readConfig(environment).catch(() => undefined);
-  return [...(config?.contexts.keys() ?? [])];
+  return [...(config?.contexts.keys() ?? [])].filter(isContextName);
 }
 
 function isOneWord(name: string): boolean {
@@ -145,47 +153,3 @@ function captureLog(work: () => void): string {
   }
   return lines.map((line) => `${line}\n`).join('');
 }
-
-/**
- * The completion script for bash. Not the library's script, which passes the command line to `eval`, never completes
- * file names, and needs the bash-completion package. Works with bash 3.2 (macOS) and later.
- */
-const BASH_SCRIPT = `# bash completion for opmas-ws
-
-_opmas_ws() {
-    local line value offered= current="" directive=0
-    local -a words=()
-    local i
-    # Bash splits words at = and : as well; --format=json is one.
-    for ((i = 1; i <= COMP_CWORD; i++)); do
-        if [[ \${#words[@]} -gt 0 && ( "\${COMP_WORDS[i]}" == [=:]* || "\${words[\${#words[@]}-1]}" == *[=:] ) ]]; then
-            words[\${#words[@]}-1]+="\${COMP_WORDS[i]}"
-        else
-            words+=("\${COMP_WORDS[i]}")
-        fi
-    done
-    current="\${words[\${#words[@]}-1]}"
-    # Bash replaces what stands behind the =.
-    case "$current" in
-        --*=*) offered="\${current#*=}" ;;
-        *) offered="$current" ;;
-    esac
-    COMPREPLY=()
-    while IFS= read -r line; do
-        if [[ "$line" == :* ]]; then
-            directive="\${line#:}"
-            continue
-        fi
-        value="\${line%%$'\\t'*}"
-        [[ "$value" == "$offered"* ]] && COMPREPLY+=("$value")
-    done < <(opmas-ws complete -- "\${words[@]}" 2>/dev/null)
-    # 4: nothing but these, not even file names.
-    if (( directive & 4 )); then
-        compopt +o default 2>/dev/null
-        compopt -o nosort 2>/dev/null
-    fi
-    return 0
-}
-
-complete -o default -F _opmas_ws opmas-ws
-`;

@@ -127,7 +127,9 @@ async function useContext(session: Session, name: string): Promise<void> {
   });
   warn(session, config);
   const { current = '' } = config;
-  session.terminal.messages.say(`Current context: ${current} (${contextNamed(config, current).url})`);
+  session.terminal.messages.say(
+    `Current context: ${escapeUnsafe(`${current} (${contextNamed(config, current).url})`)}`,
+  );
 }
 
 async function removeContext(session: Session, name: string): Promise<void> {

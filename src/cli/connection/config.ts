@@ -105,9 +105,14 @@ export async function changeConfig(
   });
 }
 
+/** Returns whether `context add` takes the name. */
+export function isContextName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** @throws {OpmasError} `USAGE` when the text is not a valid context name. */
 export function checkContextName(name: string): void {
-  if (NAME.test(name)) return;
+  if (isContextName(name)) return;
   throw new OpmasError('USAGE', `${JSON.stringify(name)} is not a valid context name`, {
     hint: 'Use letters, digits, dots, dashes and underscores; begin with a letter or a digit.',
   });

@@ -18,9 +18,9 @@ const WIDEST_TERMINAL = 10_000;
 export function fitting(text: string, columns: number): string {
   if (columns <= 0) return '';
   // Some characters take no column, so this can cut too much. It bounds the work on a text of megabytes.
-  const head = text.length > columns * 8 ? text.slice(0, columns * 8) : text;
+  const head = text.length > columns * 8 ? headOf(text, columns * 8) : text;
   // Nobody sees the end of a line that is wider than any terminal.
-  if (columns > WIDEST_TERMINAL || narrow.test(head)) return head.slice(0, columns);
+  if (columns > WIDEST_TERMINAL || narrow.test(head)) return headOf(head, columns);
   let width = 0;
   let end = 0;
   for (const { segment } of characters.segment(head)) {

@@ -77,7 +77,7 @@ async function createConnectingSpinner(messages: Messages): Promise<ConnectingSp
       if (isConnecting(connection)) waiting.add(endpoint);
       else waiting.delete(endpoint);
       if (waiting.size === 0) line.stop();
-      else line.start(`connecting: ${[...waiting].join(', ')}`);
+      else line.start(`connecting: ${escapeUnsafe([...waiting].join(', '))}`);
     },
     stop: () => line.stop(),
   };

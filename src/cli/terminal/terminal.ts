@@ -1,4 +1,5 @@
 import { escapeUnsafe, OpmasError } from '../../index.js';
+import { escapeUnsafeOutput } from '../../internal.js';
 import type { GlobalOptions } from '../options/global-options.js';
 import { type Palette, paletteFor } from './palette.js';
 import { type OutputStream, standardOutputs } from './standard-streams.js';
@@ -76,7 +77,8 @@ export class DataOutput {
   }
 
   async #writePieces(data: Buffer | string): Promise<void> {
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    const text = typeof data === 'string' && this.isTerminal ? escapeUnsafeOutput(data) : data;
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text;
     for (let start = 0, end = 0; start < bytes.length && !this.#closed; start = end) {
       end = endOfPiece(bytes, start);
       this.#waitingSince = performance.now();
@@ -218,10 +220,11 @@ export class Messages {
     if (times > 0) this.#write(this.palette.dim(`  (repeated ${times === 1 ? 'once' : `${times} times`})`));
   }
 
+  /** The last door: foreign text has been escaped by then, or is now. */
   #write(text: string): void {
     this.#waiting++;
     this.#lastTakenAt = performance.now();
-    this.#stream.write(`${text}\n`, () => {
+    this.#stream.write(`${escapeUnsafeOutput(text)}\n`, () => {
       this.#waiting--;
       this.#lastTakenAt = performance.now();
     });

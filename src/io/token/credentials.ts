@@ -52,14 +52,20 @@ export function serializeCredentials(credentials: Credentials): string {
 /** Reads what {@link serializeCredentials} wrote; `undefined` when it is something else. */
 export function parseCredentials(text: string): Credentials | undefined {
   const stored = parseObject(text) ?? {};
-  if (typeof stored.access_token !== 'string' || stored.access_token === '') return undefined;
+  const accessToken = secretOf(stored.access_token);
+  if (accessToken === undefined) return undefined;
   return {
-    accessToken: stored.access_token,
-    refreshToken: textOf(stored.refresh_token),
+    accessToken,
+    refreshToken: secretOf(stored.refresh_token),
     username: textOf(stored.username),
     expiresAtMs: numberOf(stored.expires_at),
     obtainedAtMs: numberOf(stored.obtained_at),
   };
+}
+
+/** Others can write to the store: only visible ASCII can be sent, and is safe to show. */
+function secretOf(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value : undefined;
 }
 
 function textOf(value: unknown): string | undefined {

@@ -74,5 +74,6 @@ async function printToken(session: Session, options: TokenOptions): Promise<void
   const { token } = await resolveConnection(session, { ...options, plaintext: true });
   const text = await token.token(session.stop);
   if (text === undefined) throw new OpmasError('USAGE', 'with --no-token there is no token to print');
-  await session.terminal.out.write(`${text}\n`);
+  const { out } = session.terminal;
+  await out.write(`${out.isTerminal ? escapeUnsafe(text) : text}\n`);
 }
