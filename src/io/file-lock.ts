@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, readFile, stat, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
@@ -21,6 +22,8 @@ const EMPTY_LIMIT_MS = 500;
 const GUARD_LIMIT_MS = 2000;
 const POLL_MS = 20;
 const MOST_TRIES = 150;
+/** Far above the size of a lock. */
+const MOST_BYTES = 4096;
 
 /**
  * A lock on a file: `FILE.lock` beside it. A lock whose holder was killed is void: at once where the process can be
@@ -92,7 +95,7 @@ class HeldLock implements FileLock {
   }
 
   async #isOurs(): Promise<boolean> {
-    return (await readFile(this.#path, 'utf8').catch(() => undefined)) === this.#text;
+    return (await readSmall(this.#path).catch(() => undefined)) === this.#text;
   }
 }
 
@@ -115,12 +118,29 @@ async function create(path: string, text: string): Promise<FileHandle | undefine
 /** Reads the text of the lock; `undefined` when it was removed meanwhile. */
 async function readLock(lockPath: string): Promise<string | undefined> {
   for (let waited = 0; ; waited += POLL_MS) {
-    const text = await readFile(lockPath, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const text = await readSmall(lockPath).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
     if (text !== '' || waited >= EMPTY_LIMIT_MS) return text;
     await delay(POLL_MS);
+  }
+}
+
+/**
+ * Reads a file of ours. Others may have put something else in its place: a pipe that has no end, a link to a device.
+ *
+ * @throws The error of the file system; an error when it is no small regular file.
+ */
+async function readSmall(path: string): Promise<string> {
+  const { O_RDONLY, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = constants;
+  const handle = await open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile() || stats.size > MOST_BYTES) throw new Error(`${path} is no lock: remove it`);
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
   }
 }
 
@@ -162,7 +182,7 @@ async function removeVoidLock(lockPath: string, judged: string): Promise<void> {
   }
   try {
     // Its holder may have come back to life meanwhile.
-    const isSame = (await readFile(lockPath, 'utf8')) === judged;
+    const isSame = (await readSmall(lockPath)) === judged;
     if (isSame && (await livingHolder(judged, lockPath)) === undefined) await unlink(lockPath);
   } catch {
     // It was removed; its next holder will be seen at the next try.

@@ -118,7 +118,7 @@ describe.runIf(canUnshare)(
   () => {
     test.for([
       ['ends with 143 in half a second', '', 500],
-      ['ends with 143 in 2 s when stdout is not read', '| sleep 8 2>/dev/null', 3000],
+      ['ends with 143 in 2 s when stdout is not read', '| sleep 6 2>/dev/null', 3000],
     ] as const)('%s', async ([, target, limitMs], { serve, command, expect }) => {
       const server = await serve();
       const script = `{ unshare --pid --fork --mount-proc "$@" & echo "pid $!" >&2; wait $!; echo "code $?" >&2; } ${target}`;
@@ -163,7 +163,7 @@ describe.concurrent('a terminal that is stopped', () => {
 
 describe.concurrent('a stdout that is not read', () => {
   test.for([
-    ['a pipe', shell('{ "$@"; echo "code $?" >&2; } | sleep 8 2>/dev/null'), 'code 5'],
+    ['a pipe', shell('{ "$@"; echo "code $?" >&2; } | sleep 6 2>/dev/null'), 'code 5'],
     ['a socket', shell('"$@"; echo "code $?" >&2'), 'code 137'],
   ] as const)('ends 2 s after --duration: %s', async ([, through, code], { serve, command, expect }) => {
     const server = await serve();

@@ -565,6 +565,17 @@ describe.concurrent('the lock', () => {
     }
   });
 
+  test.for([
+    ['a pipe', (lock: string) => spawnSync('mkfifo', [lock])],
+    ['a folder', (lock: string) => mkdir(lock)],
+    ['a link to a device', (lock: string) => symlink('/dev/zero', lock)],
+    ['a large file', (lock: string) => writeFile(lock, Buffer.alloc(100_000))],
+  ] as const)('is an error at once when it is %s', async ([, put]) => {
+    const path = await fresh();
+    await put(`${path}.lock`);
+    await expect(openRecording(path)).rejects.toMatchObject({ code: 'LOCAL' });
+  });
+
   test('is given up by a recorder that finds another one in its place', async () => {
     const path = await fresh();
     const writer = await openRecording(path);
