@@ -2,7 +2,7 @@ import { escapeUnsafe } from '../index.js';
 import { addCommands, loadCommand } from './command-table.js';
 import { Command, CommanderError } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
-import { addGlobalOptions } from './options/global-options.js';
+import { addGlobalOptions } from './options/common-options.js';
 import { standardOutputs } from './terminal/standard-streams.js';
 import { isSupportedNode, oldestNode, version } from './version.js';
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { OpmasError } from '../index.js';
 import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
-import type { GlobalOptions } from './options/global-options.js';
+import type { GlobalOptions } from './options/common-options.js';
 import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';

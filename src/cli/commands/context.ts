@@ -10,7 +10,7 @@ import {
   contextNamed,
   readConfig,
 } from '../connection/config.js';
-import { parseCommandTimeout } from '../options/token-options.js';
+import { parsePositiveDuration } from '../options/quantity.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `context add`. */
@@ -99,7 +99,9 @@ async function addContext(session: Session, name: string, options: AddOptions): 
   const url = parseBaseUrl(session.globals.url);
   const { tokenCommand, tokenCommandTimeout, ca, plaintext } = options;
   if (tokenCommand !== undefined) splitCommand(tokenCommand);
-  if (tokenCommandTimeout !== undefined) parseCommandTimeout(tokenCommandTimeout);
+  if (tokenCommandTimeout !== undefined) {
+    parsePositiveDuration(tokenCommandTimeout, '--token-command-timeout');
+  }
   const config = await changeConfig(session.environment, (before, contexts) => {
     if (contexts.has(name) && !options.force) {
       throw new OpmasError('USAGE', `context ${name} already exists`, {

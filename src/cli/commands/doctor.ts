@@ -9,11 +9,11 @@ import {
   type Verdict,
 } from '../../index.js';
 import { escapeUnsafeJson } from '../../internal.js';
-import { type Connection, resolveConnection } from '../connection/connection.js';
+import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf } from '../exit.js';
+import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
 import { formatDuration } from '../options/quantity.js';
 import { addEndpoints, endpointsOf } from '../options/selection.js';
-import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/token-options.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `doctor`. */
@@ -120,8 +120,7 @@ function line({ terminal }: Session, { name, status, detail, durationMs }: Check
   return `${paint(SIGNS[status])} ${escapeUnsafe(name).padEnd(16)} ${escapeUnsafe(detail)}${time}\n`;
 }
 
-function describe({ url, server, hidden }: Connection): string {
-  const { config, urlSource, context } = server;
+function describe({ url, config, urlSource, context, hidden }: Connection): string {
   const file = config.exists ? `, ${config.path}` : '';
   const from =
     context === undefined || urlSource === `context ${context.name}` ? '' : `, context ${context.name}`;

@@ -1,6 +1,6 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
 import { editDistance, splitCommand } from '../../internal.js';
-import { parseCommandTimeout } from '../options/token-options.js';
+import { parsePositiveDuration } from '../options/quantity.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 
@@ -162,7 +162,9 @@ function readContext(value: unknown, name: string, path: string): Context {
     throw invalid(path, `${where}: "plaintext" is not true or false`);
   }
   if (typeof tokenCommand === 'string') check(path, where, () => splitCommand(tokenCommand));
-  if (typeof timeout === 'string') check(path, where, () => parseCommandTimeout(timeout));
+  if (typeof timeout === 'string') {
+    check(path, where, () => parsePositiveDuration(timeout, '--token-command-timeout'));
+  }
   return {
     url,
     tokenCommand: tokenCommand as string | undefined,

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ExecFileException, execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { OpmasError } from '../../index.js';
 
@@ -24,7 +24,7 @@ const SERVICE = 'opmas-ws';
 /** Limit for an answer: a keychain may wait forever, for an unlock dialog out of sight or a hung service. */
 const LIMIT_MS = 3000;
 /** Signals that a terminal sends to the child too, before or after us; they do not mean that the keychain failed. */
-const INTERRUPTS: readonly (NodeJS.Signals | null)[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /** Longest time by which our own signal may come later than the child's. */
 const INTERRUPT_DELAY_MS = 50;
 
@@ -67,39 +67,29 @@ export class Keychain {
 /** Runs the child with the request on its stdin; the secret is neither in its arguments nor in its environment. */
 function runChild(program: string, input: string, limitMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program], {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      windowsHide: true,
+    // Only SIGKILL: the child's main thread can be stuck in native code.
+    const options = { timeout: limitMs, killSignal: 'SIGKILL', windowsHide: true } as const;
+    const child = execFile(process.execPath, [program], options, (error, output) => {
+      process.off('exit', kill);
+      if (error === null) resolve(output);
+      else if (error.signal != null && INTERRUPTS.includes(error.signal))
+        setTimeout(reject, INTERRUPT_DELAY_MS, interruption(error.signal));
+      else reject(new KeychainUnavailable(reasonOf(error, limitMs)));
     });
     // A keychain that hangs must not outlive us.
     const kill = () => void child.kill('SIGKILL');
     process.once('exit', kill);
-    const fail = (why: string) => reject(new KeychainUnavailable(why));
-    // Only SIGKILL: the child's main thread can be stuck in native code.
-    const limit = setTimeout(() => {
-      kill();
-      fail(`it did not answer in ${limitMs / 1000} s`);
-    }, limitMs);
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk;
-    });
-    child.once('error', (error) => {
-      clearTimeout(limit);
-      fail(`its process cannot be started: ${error.message}`);
-    });
-    child.once('close', (code, signal) => {
-      clearTimeout(limit);
-      process.off('exit', kill);
-      if (code === 0) resolve(output);
-      else if (signal === null) fail(`its process ended with code ${code}`);
-      else if (INTERRUPTS.includes(signal)) setTimeout(reject, INTERRUPT_DELAY_MS, interruption(signal));
-      else fail(`its process was ended by ${signal}`);
-    });
     // A child that has already exited reports that by its exit code.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(input);
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(input);
   });
+}
+
+function reasonOf({ killed, signal, code, message }: ExecFileException, limitMs: number): string {
+  if (killed) return `it did not answer in ${limitMs / 1000} s`;
+  if (signal != null) return `its process was ended by ${signal}`;
+  if (typeof code === 'number') return `its process ended with code ${code}`;
+  return `its process cannot be started: ${message}`;
 }
 
 function interruption(signal: NodeJS.Signals): OpmasError {

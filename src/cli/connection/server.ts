@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl } from '../../index.js';
 import { isLoopback } from '../../internal.js';
-import type { GlobalOptions } from '../options/global-options.js';
-import type { TokenOptions, TrustOptions } from '../options/token-options.js';
+import type { GlobalOptions, TokenOptions, TrustOptions } from '../options/common-options.js';
 import { type Config, type Context, contextNamed, noConfig, readConfig } from './config.js';
 
 /** The server that a command uses, and how it was chosen. */

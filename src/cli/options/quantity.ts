@@ -34,6 +34,17 @@ export function parseDuration(text: string, name: string): number {
   return milliseconds;
 }
 
+/** Reads a duration, like {@link parseDuration}, of at least 1 ms. */
+export function parsePositiveDuration(text: string, name: string): number {
+  return positive(parseDuration(text, name), name);
+}
+
+/** @param name The option, for the error. @throws {OpmasError} `USAGE` when the value is less than 1. */
+export function positive(value: number, name: string): number {
+  if (value >= 1) return value;
+  throw new OpmasError('USAGE', `${name} must not be zero`);
+}
+
 /**
  * Reads a size: `64KiB`, `16MiB`, `1.5GB`, `100B`. The unit is required.
  *

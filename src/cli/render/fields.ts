@@ -1,6 +1,6 @@
 import { escapeUnsafe } from '../../index.js';
-import type { Color } from './colors.js';
 import { isInexact, NumbersAsWritten } from './numbers-as-written.js';
+import type { Color } from './severity.js';
 import { headOf, widthOf } from './text-width.js';
 import type { VisualLine } from './visual-line.js';
 import { BoundedCache } from './words.js';

@@ -1,4 +1,4 @@
-import { type Color, NO_COLOR } from './colors.js';
+import { type Color, NO_COLOR } from './severity.js';
 import { fitting } from './text-width.js';
 
 const ELLIPSIS = '…';

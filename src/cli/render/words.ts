@@ -1,6 +1,5 @@
 import { escapeUnsafe } from '../../index.js';
-import type { Colors } from './colors.js';
-import { meaningOfType, type TypeMeaning } from './severity.js';
+import { type Colors, meaningOfType, type TypeMeaning } from './severity.js';
 import { fitting, widthOf } from './text-width.js';
 
 /** Wide enough for `devices`. */

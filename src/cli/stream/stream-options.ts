@@ -1,8 +1,15 @@
 import { compileFilter, escapeUnsafe, OpmasError, type SubscribeOptions } from '../../index.js';
 import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
-import { resolveConnection } from '../connection/connection.js';
-import { parseCount, parseDuration, parseSize } from '../options/quantity.js';
+import { resolveConnection } from '../connection/resolve-connection.js';
+import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
+import {
+  parseCount,
+  parseDuration,
+  parsePositiveDuration,
+  parseSize,
+  positive,
+} from '../options/quantity.js';
 import {
   addEndpoints,
   addFilterOptions,
@@ -10,7 +17,6 @@ import {
   type FilterCommandOptions,
   filterOptionsOf,
 } from '../options/selection.js';
-import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/token-options.js';
 import type { Session } from '../session.js';
 import { version } from '../version.js';
 
@@ -95,9 +101,9 @@ function limitsOf(options: StreamCommandOptions) {
   return {
     maxMessageBytes,
     maxBufferBytes: positive(parseSize(options.maxBuffer, '--max-buffer'), '--max-buffer'),
-    connectTimeoutMs: positiveDuration(options.connectTimeout, '--connect-timeout'),
-    deadAfterMs: positiveDuration(options.deadAfter, '--dead-after'),
-    heartbeatMs: heartbeat === false ? (false as const) : positiveDuration(heartbeat, '--heartbeat'),
+    connectTimeoutMs: parsePositiveDuration(options.connectTimeout, '--connect-timeout'),
+    deadAfterMs: parsePositiveDuration(options.deadAfter, '--dead-after'),
+    heartbeatMs: heartbeat === false ? (false as const) : parsePositiveDuration(heartbeat, '--heartbeat'),
     ...(options.count === undefined ? {} : { count: parseCount(options.count, '--count') }),
     ...(options.duration === undefined ? {} : { durationMs: parseDuration(options.duration, '--duration') }),
   };
@@ -106,8 +112,8 @@ function limitsOf(options: StreamCommandOptions) {
 function retryOf(options: StreamCommandOptions, waitForServer: boolean) {
   const { retries, reconnect } = options;
   return {
-    retryDelayMs: positiveDuration(options.retryDelay, '--retry-delay'),
-    retryMaxMs: positiveDuration(options.retryMax, '--retry-max'),
+    retryDelayMs: parsePositiveDuration(options.retryDelay, '--retry-delay'),
+    retryMaxMs: parsePositiveDuration(options.retryMax, '--retry-max'),
     reconnect,
     exitOnClose: options.exitOnClose === true,
     waitForServer: waitForServer && reconnect && retries === undefined,
@@ -117,13 +123,4 @@ function retryOf(options: StreamCommandOptions, waitForServer: boolean) {
 
 function parseRetries(text: string): number {
   return text === 'forever' ? Number.POSITIVE_INFINITY : parseCount(text, '--retries');
-}
-
-function positiveDuration(text: string, name: string): number {
-  return positive(parseDuration(text, name), name);
-}
-
-function positive(value: number, name: string): number {
-  if (value >= 1) return value;
-  throw new OpmasError('USAGE', `${name} must not be zero`);
 }

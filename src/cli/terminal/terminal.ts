@@ -1,6 +1,6 @@
 import { escapeUnsafe, OpmasError } from '../../index.js';
 import { escapeUnsafeOutput } from '../../internal.js';
-import type { GlobalOptions } from '../options/global-options.js';
+import type { GlobalOptions } from '../options/common-options.js';
 import { type Palette, paletteFor } from './palette.js';
 import { type OutputStream, standardOutputs } from './standard-streams.js';
 

@@ -1,16 +1,15 @@
 import type { Command } from 'commander';
 import { escapeUnsafe, OpmasError } from '../../../index.js';
 import { accountOf } from '../../../internal.js';
-import { resolveConnection } from '../../connection/connection.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
+import { resolveConnection, sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { chooseServer } from '../../connection/server.js';
-import { sourcesBeforeStore } from '../../connection/token-source.js';
 import {
   addTokenOptions,
   addTrustOptions,
   type TokenOptions,
   type TrustOptions,
-} from '../../options/token-options.js';
+} from '../../options/common-options.js';
 import { runCommand, type Session } from '../../session.js';
 import { configureLogin } from './login.js';
 import { configureStatus } from './status.js';

@@ -10,7 +10,13 @@ import {
   subscribe,
   systemClock,
 } from '../../../index.js';
-import { formatSize, parseCount, parseDuration, parseSize } from '../../options/quantity.js';
+import {
+  formatSize,
+  parseCount,
+  parsePositiveDuration,
+  parseSize,
+  positive,
+} from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
 import { ConnectionMessages, summaryText } from '../../stream/connection-messages.js';
 import { shortfallOf } from '../../stream/outcome.js';
@@ -181,19 +187,14 @@ function fileOptionsOf(options: RecordCommandOptions, messages: Messages): Recor
       hint: 'To print the same lines on stdout: opmas-ws tail -f json --lifecycle',
     });
   }
-  const rotateBytes = rotateSize === undefined ? undefined : parseSize(rotateSize, '--rotate-size');
-  const rotateMs = rotateEvery === undefined ? undefined : parseDuration(rotateEvery, '--rotate-every');
-  for (const [value, name] of [
-    [rotateBytes, '--rotate-size'],
-    [rotateMs, '--rotate-every'],
-  ] as const) {
-    if (value === 0) throw new OpmasError('USAGE', `${name} must not be zero`);
-  }
   return {
     append: options.append,
     force: options.force,
-    rotateBytes,
-    rotateMs,
+    rotateBytes:
+      rotateSize === undefined
+        ? undefined
+        : positive(parseSize(rotateSize, '--rotate-size'), '--rotate-size'),
+    rotateMs: rotateEvery === undefined ? undefined : parsePositiveDuration(rotateEvery, '--rotate-every'),
     keep: keep === undefined ? undefined : parseCount(keep, '--keep'),
     onNotice: (message) => messages.warn(escapeUnsafe(message)),
   };

@@ -1,4 +1,5 @@
 import {
+  escapeUnsafe,
   noToken,
   OpmasError,
   StoredToken,
@@ -9,20 +10,21 @@ import {
   tokenFromText,
 } from '../../index.js';
 import { splitCommand } from '../../internal.js';
-import { parseDuration } from '../options/quantity.js';
-import { parseCommandTimeout, type TokenOptions } from '../options/token-options.js';
+import type { TokenOptions } from '../options/common-options.js';
+import { parseDuration, parsePositiveDuration } from '../options/quantity.js';
+import type { Session } from '../session.js';
 import { standardInput } from '../terminal/standard-streams.js';
 import { openCredentialStore } from './credential-store.js';
-import type { ChosenServer } from './server.js';
+import { type ChosenServer, chooseServer } from './server.js';
 
-/** The token source in use, and the sources that it hides. */
-export interface ChosenToken {
-  provider: TokenProvider;
-  /** Sources that are set but not used, because another one takes precedence. */
+/** The server and the token that a command uses, and how they were chosen. */
+export interface Connection extends ChosenServer {
+  token: TokenProvider;
+  /** Token sources that are set but not used, because another one takes precedence. */
   hidden: string[];
 }
 
-export interface TokenMessages {
+interface TokenMessages {
   /** Prints a warning; the text is not escaped yet. */
   warn(text: string): void;
   /** Prints a line that a token command wrote on its stderr; not escaped yet. */
@@ -39,26 +41,31 @@ interface Source {
 const TO_USE_THE_LOGIN = ' to use the login (`opmas-ws auth login`)';
 
 /**
- * Chooses the token source: `--no-token`, `--token-file`, `OPMAS_TOKEN`, `OPMAS_TOKEN_FILE`, the context's token
- * command, the stored login. Nothing is read yet, and the store is not touched while another source is set.
+ * Chooses server and token: flag, then environment, then the context of the configuration, then
+ * `ws://localhost:8000`. The sources of a token are, in this order: `--no-token`, `--token-file`, `OPMAS_TOKEN`,
+ * `OPMAS_TOKEN_FILE`, the context's token command, the stored login. Nothing is read from them yet, and the store is
+ * not touched while another source is set.
  *
- * @throws {OpmasError} `USAGE` when options exclude each other or a value is not a valid token.
+ * @throws {OpmasError} `USAGE` when any of them is wrong, or options exclude each other.
  */
-export function chooseToken(
-  server: ChosenServer,
-  options: TokenOptions,
-  environment: NodeJS.ProcessEnv,
-  messages: TokenMessages,
-): ChosenToken {
+export async function resolveConnection(session: Session, options: TokenOptions): Promise<Connection> {
+  const { globals, environment, terminal } = session;
+  const server = await chooseServer(globals, options, environment);
   if (options.token === false && options.tokenFile !== undefined) {
     throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');
   }
+  const messages: TokenMessages = {
+    warn: (text) => terminal.messages.warn(escapeUnsafe(text)),
+    passOn: (line) => terminal.messages.say(escapeUnsafe(line)),
+  };
   const [used, ...rest] = sources(server, options, environment, messages);
   const hidden = rest.map(({ name }) => name);
-  if (used !== undefined) return { provider: Object.assign(used.open(), { remedy: used.remedy }), hidden };
+  if (used !== undefined) {
+    return { ...server, token: Object.assign(used.open(), { remedy: used.remedy }), hidden };
+  }
   const store = openCredentialStore(environment, { onNotice: messages.warn });
   const { url: base, ca, insecure } = server;
-  return { provider: new StoredToken({ base, ca, insecure, environment }, store), hidden };
+  return { ...server, token: new StoredToken({ base, ca, insecure, environment }, store), hidden };
 }
 
 /** Returns the names of the sources that take precedence over a stored login. */
@@ -112,7 +119,8 @@ function sources(
     const shownBy = `opmas-ws context show ${context.name}`;
     const remedy = `check that the command prints a fresh token (\`${shownBy}\`)`;
     const timeout = options.tokenCommandTimeout ?? context.tokenCommandTimeout;
-    const timeoutMs = timeout === undefined ? {} : { timeoutMs: parseCommandTimeout(timeout) };
+    const timeoutMs =
+      timeout === undefined ? {} : { timeoutMs: parsePositiveDuration(timeout, '--token-command-timeout') };
     const open = () => tokenFromCommand(words, { source: name, onStderr, shownBy, ...timeoutMs });
     found.push({ name, remedy, open });
   }

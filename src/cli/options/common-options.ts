@@ -1,6 +1,31 @@
 import { OpmasError } from '../../index.js';
 import { type Command, Option } from '../commander.js';
-import { parseDuration } from './quantity.js';
+
+/** Options that every command has. */
+export interface GlobalOptions {
+  url?: string;
+  context?: string;
+  color: 'auto' | 'always' | 'never';
+  quiet?: boolean;
+  debug?: boolean;
+}
+
+/** Adds the options of {@link GlobalOptions} to the program. */
+export function addGlobalOptions(program: Command): Command {
+  return program
+    .option(
+      '-u, --url <url>',
+      'base URL of the server: http(s) or ws(s); a path in it is kept (env: OPMAS_URL)',
+    )
+    .option('-c, --context <name>', 'use this named server from the configuration (env: OPMAS_CONTEXT)')
+    .addOption(
+      new Option('--color <when>', 'use color: auto, always or never')
+        .choices(['auto', 'always', 'never'])
+        .default('auto'),
+    )
+    .option('-q, --quiet', 'print only errors on stderr')
+    .option('--debug', 'print more on stderr, with stack traces');
+}
 
 /** Options about the security of the connection. */
 export interface TrustOptions {
@@ -52,15 +77,4 @@ function rejectTokenValue(): never {
   throw new OpmasError('USAGE', '--token is not supported: other users could read it in the process list', {
     hint: 'Use `opmas-ws auth login`, --token-file PATH (- is stdin), OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
   });
-}
-
-/**
- * Reads the limit of a token command.
- *
- * @returns Milliseconds. @throws {OpmasError} `USAGE` when it is not a duration, or zero.
- */
-export function parseCommandTimeout(text: string): number {
-  const milliseconds = parseDuration(text, '--token-command-timeout');
-  if (milliseconds >= 1) return milliseconds;
-  throw new OpmasError('USAGE', '--token-command-timeout must not be zero');
 }
