@@ -145,15 +145,9 @@ class Teller {
     return this.#status(this.#dice.pick(this.#routers.filter((router) => router !== except)));
   }
 
-  #error(router: Router, { errorCode, message }: Problem): EventDraft {
-    const data = {
-      device_id: router.id,
-      error_code: errorCode,
-      message,
-      severity: 'critical',
-      model: router.model,
-    };
-    return { type: 'device.error', name: router.id, data };
+  #error({ id, model }: Router, { errorCode, message }: Problem): EventDraft {
+    const data = { device_id: id, error_code: errorCode, message, severity: 'critical', model };
+    return { type: 'device.error', name: id, data };
   }
 
   #configChange(router: Router, { change, rule }: Problem): EventDraft {
@@ -177,13 +171,8 @@ class Teller {
   }
 
   #agentError(agent: string, device: string): EventDraft {
-    const data = {
-      agent_id: agent,
-      device_id: device,
-      error: 'DeviceTimeout',
-      message: `no answer from ${device} within 5 s`,
-      attempt: 1,
-    };
+    const message = `no answer from ${device} within 5 s`;
+    const data = { agent_id: agent, device_id: device, error: 'DeviceTimeout', message, attempt: 1 };
     return { type: 'agent.error', name: agent, data };
   }
 

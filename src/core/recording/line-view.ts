@@ -19,7 +19,6 @@ const LINE_HEAD = new BytePattern(Buffer.from(RECEIVED_AT));
 const LABEL_HEAD = new BytePattern(Buffer.from(ENDPOINT));
 const EVENT_MEMBER = new BytePattern(Buffer.from('"event":'));
 
-/** Options of a {@link LineView}. */
 export interface LineViewOptions {
   /**
    * Check only the ends of event lines that we wrote, not the JSON between: several times as fast. `frame` is unusable

@@ -53,7 +53,8 @@ export class DowntimeFinder {
       const wasUnderWay = from < this.#lastRefusal.at;
       // Another attempt met "connection refused" while this one waited, so only an answer proves that a server is back.
       if (wasUnderWay && !isAnswer) return;
-      this.#running.to = wasUnderWay ? at : endBetween(this.#lastRefusal, from);
+      const between = (this.#lastRefusal.at + from) / 2;
+      this.#running.to = wasUnderWay ? at : Math.max(between, from - HOLD_MS * MICROS_PER_MS);
     }
     this.#forget();
     this.#answered = { from, at };
@@ -96,8 +97,4 @@ export class DowntimeFinder {
     const pause = Math.min(SLACK_MS * MICROS_PER_MS, 0.75 * (from - lost.at));
     return isBrief ? lost.at + pause : lost.at;
   }
-}
-
-function endBetween(lastRefusal: Answer, nextFrom: number): number {
-  return Math.max((lastRefusal.at + nextFrom) / 2, nextFrom - HOLD_MS * MICROS_PER_MS);
 }

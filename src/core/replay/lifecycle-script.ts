@@ -51,7 +51,6 @@ export class LifecycleScript {
     return { from: downtime.from + pass * passLength, to: downtime.to + pass * passLength };
   }
 
-  /** Moves on to the following downtime. */
   passDowntime(): void {
     this.#downtimesPassed++;
   }

@@ -13,7 +13,6 @@ const LARGEST_DISORDER_MICROS = MICROS_PER_SECOND;
 /** The pause before the next pass of a loop when a recording has no times to tell it from. */
 const LOOP_PAUSE_MICROS = MICROS_PER_SECOND;
 
-/** Options of a {@link Schedule}. */
 export interface ScheduleOptions {
   /** Events a second, in place of the recorded times. */
   rate?: number | undefined;
@@ -109,21 +108,15 @@ export class TimeWindow {
    */
   place(recordedAt: number): WindowPlace {
     if (Number.isNaN(recordedAt)) return this.#place;
-    if (!this.#started) this.#start(recordedAt);
-    this.#place = this.#placeOf(recordedAt);
+    if (!this.#started) {
+      this.#started = true;
+      this.#from = pointOf(this.#fromMoment, recordedAt) ?? this.#from;
+      this.#to = pointOf(this.#toMoment, recordedAt) ?? this.#to;
+    }
+    if (recordedAt < this.#from) this.#place = 'before';
+    else if (recordedAt <= this.#to) this.#place = 'inside';
+    else this.#place = recordedAt > this.#to + LARGEST_DISORDER_MICROS ? 'over' : 'after';
     return this.#place;
-  }
-
-  #start(first: number): void {
-    this.#started = true;
-    this.#from = pointOf(this.#fromMoment, first) ?? this.#from;
-    this.#to = pointOf(this.#toMoment, first) ?? this.#to;
-  }
-
-  #placeOf(recordedAt: number): WindowPlace {
-    if (recordedAt < this.#from) return 'before';
-    if (recordedAt <= this.#to) return 'inside';
-    return recordedAt > this.#to + LARGEST_DISORDER_MICROS ? 'over' : 'after';
   }
 }
 
@@ -138,8 +131,8 @@ export function pointOf(moment: Moment | undefined, first: number): number | und
  * straight line from its last anchor (start, change of speed, pause), so a replay of any length does not drift.
  */
 export class Playhead {
-  #speed: number;
-  #paused = false;
+  speed: number;
+  paused = false;
   /** The point where the line begins. */
   #anchorMs: number;
   #anchorPosition: number;
@@ -151,43 +144,35 @@ export class Playhead {
   constructor(nowMs: number, speed = 1, position = 0) {
     this.#anchorMs = nowMs;
     this.#anchorPosition = position;
-    this.#speed = speed;
-  }
-
-  get speed(): number {
-    return this.#speed;
-  }
-
-  get paused(): boolean {
-    return this.#paused;
+    this.speed = speed;
   }
 
   /** The position that is reached at that time, in microseconds of the schedule. */
   position(nowMs: number): number {
-    if (this.#paused) return this.#anchorPosition;
-    if (this.#speed === Number.POSITIVE_INFINITY) return this.#speed;
-    return this.#anchorPosition + (nowMs - this.#anchorMs) * MICROS_PER_MS * this.#speed;
+    if (this.paused) return this.#anchorPosition;
+    if (this.speed === Number.POSITIVE_INFINITY) return this.speed;
+    return this.#anchorPosition + (nowMs - this.#anchorMs) * MICROS_PER_MS * this.speed;
   }
 
   /** The time at which a position is reached, in milliseconds; infinite while paused before it. */
   timeOf(position: number): number {
-    if (this.#paused) return position <= this.#anchorPosition ? this.#anchorMs : Number.POSITIVE_INFINITY;
-    return this.#anchorMs + (position - this.#anchorPosition) / MICROS_PER_MS / this.#speed;
+    if (this.paused) return position <= this.#anchorPosition ? this.#anchorMs : Number.POSITIVE_INFINITY;
+    return this.#anchorMs + (position - this.#anchorPosition) / MICROS_PER_MS / this.speed;
   }
 
   setSpeed(speed: number, nowMs: number): void {
     this.moveTo(this.position(nowMs), nowMs);
-    this.#speed = speed;
+    this.speed = speed;
   }
 
   pause(nowMs: number): void {
-    if (this.#speed !== Number.POSITIVE_INFINITY) this.moveTo(this.position(nowMs), nowMs);
-    this.#paused = true;
+    if (this.speed !== Number.POSITIVE_INFINITY) this.moveTo(this.position(nowMs), nowMs);
+    this.paused = true;
   }
 
   resume(nowMs: number): void {
-    if (!this.#paused) return;
-    this.#paused = false;
+    if (!this.paused) return;
+    this.paused = false;
     this.#anchorMs = nowMs;
   }
 

@@ -28,7 +28,8 @@ export class Tally<Extra = never> {
   readonly #entries = new Map<string, Entry<Extra>>();
   /** The entry of the last name: names come in runs. */
   #last: Entry<Extra> | undefined;
-  #isExact = true;
+  /** `false` when names were dropped. */
+  isExact = true;
 
   /** @param capacity Number of names that are surely kept; at most twice as many are. */
   constructor(capacity: number) {
@@ -58,7 +59,7 @@ export class Tally<Extra = never> {
 
   #prune(): void {
     for (const { name } of this.sorted().slice(this.#capacity)) this.#entries.delete(name);
-    this.#isExact = false;
+    this.isExact = false;
   }
 
   /** Returns the counts by name, the most frequent first, equal counts by name. */
@@ -71,10 +72,5 @@ export class Tally<Extra = never> {
   /** Number of different names that are kept. */
   get size(): number {
     return this.#entries.size;
-  }
-
-  /** `false` when names were dropped. */
-  get isExact(): boolean {
-    return this.#isExact;
   }
 }

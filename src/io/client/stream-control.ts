@@ -16,6 +16,8 @@ export class StreamControl {
   dropped = 0;
   readonly #callbacks: Pick<SubscribeOptions, 'onLifecycle' | 'onDropping' | 'onGiveUp'>;
   readonly #stopping = new AbortController();
+  /** Aborts when everything stops. */
+  readonly stopping: AbortSignal = this.#stopping.signal;
   /** Why endpoints were given up. */
   readonly givenUp = new Map<string, OpmasError>();
   /** What ended everything; `undefined` while it runs. */
@@ -28,11 +30,6 @@ export class StreamControl {
   constructor(options: SubscribeOptions) {
     this.#callbacks = options;
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY;
-  }
-
-  /** Aborts when everything stops. */
-  get stopping(): AbortSignal {
-    return this.#stopping.signal;
   }
 
   /** No further event is wanted. */

@@ -67,10 +67,8 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
     if (error instanceof OpmasError || !(error instanceof Error)) throw error;
     if (proxy && !(error instanceof AttemptError)) throw failedProxy(proxy, error);
     const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
-    const isHangUp = error.message === 'socket hang up';
-    const known = isHangUp
-      ? new AttemptError('cut off', 'it closed the connection without an answer')
-      : error;
+    const hangUp = new AttemptError('cut off', 'it closed the connection without an answer');
+    const known = error.message === 'socket hang up' ? hangUp : error;
     const failure = failureOfError(known, { hasCa: ca !== undefined });
     throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
       hint: hintOf(failure, url),

@@ -38,7 +38,8 @@ export class ReadProblems {
   readonly #isOnly: boolean;
   readonly #onProblem: (problem: ReadProblem) => void;
   #held: ReadProblem[] = [];
-  #isRecording = false;
+  /** `true` when a good line was found. */
+  isRecording = false;
 
   /** @param source Path, or `stdin`. @param isOnly `false` when there are other sources; then this may be empty. */
   constructor(source: string, isOnly: boolean, onProblem: (problem: ReadProblem) => void) {
@@ -47,14 +48,9 @@ export class ReadProblems {
     this.#onProblem = onProblem;
   }
 
-  /** `true` when a good line was found. */
-  get isRecording(): boolean {
-    return this.#isRecording;
-  }
-
   /** Notes that a good line was found, and reports what was held back. */
   confirm(): void {
-    this.#isRecording = true;
+    this.isRecording = true;
     this.#release();
   }
 
@@ -62,7 +58,7 @@ export class ReadProblems {
   report(kind: ReadProblem['kind'], what: string, { line, offset }: Place): void {
     const source = this.#source;
     const problem = { kind, source, line, offset, message: `${source}:${line}: ${what}` };
-    if (this.#isRecording) {
+    if (this.isRecording) {
       this.#onProblem(problem);
       return;
     }
@@ -77,7 +73,7 @@ export class ReadProblems {
    */
   finish(place: Place): void {
     const isTorn = this.#held.some(({ kind }) => kind.startsWith('torn'));
-    if (!this.#isRecording && !isTorn) {
+    if (!this.isRecording && !isTorn) {
       if (this.#isOnly || this.#held.length > 0) this.#refuse();
       this.report('empty', 'the file is empty', place);
     }

@@ -152,7 +152,6 @@ export class RecordingReader {
     } while (await this.fill());
   }
 
-  /** Closes the sources. */
   async close(): Promise<void> {
     for (const source of this.#sources) await source.close();
   }

@@ -13,7 +13,6 @@ export interface OpenSource {
   close(): Promise<void>;
 }
 
-/** Options of {@link openSource}. */
 export interface SourceOptions {
   /** Stream for `-`. Default: standard input. */
   stdin?: Readable | undefined;

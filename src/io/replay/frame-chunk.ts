@@ -71,7 +71,6 @@ export class FrameChunk {
     this.#to = new Uint32Array(mostLines);
   }
 
-  /** Adds a reference. */
   retain(): void {
     this.#references++;
   }

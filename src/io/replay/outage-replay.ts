@@ -3,7 +3,7 @@ import { fitCloseReason } from '../../core/close-code.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { CATCH_UP_MS } from '../../core/replay/downtime.js';
 import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
-import type { RecordedAttempts, RefusalManner } from '../../core/replay/recorded-attempts.js';
+import type { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import type { Refusal, ServerControl } from '../server/stream-source.js';
 import type { EndpointChannel } from './endpoint-channel.js';
 import type { Playback } from './playback.js';
@@ -76,7 +76,9 @@ export class OutageReplay implements Task {
     const { position, speed } = playback;
     const answer = this.#script.answer(endpoint, position, speed);
     if (answer.at > playback.position) await this.#scheduler.when(() => playback.timeOf(answer.at));
-    return answer.admit ? undefined : refusalOf(answer.manner);
+    if (answer.admit) return undefined;
+    // The server does listen when an attempt reaches it: a reset is the nearest to "connection refused".
+    return answer.manner.kind === 'unreachable' ? { kind: 'reset' } : answer.manner;
   }
 
   /** Does to the clients of an endpoint what was done to the recorded client. */
@@ -123,9 +125,4 @@ export class OutageReplay implements Task {
       }
     }
   }
-}
-
-function refusalOf(manner: RefusalManner): Refusal {
-  // The server does listen when an attempt reaches it: a reset is the nearest to "connection refused".
-  return manner.kind === 'unreachable' ? { kind: 'reset' } : manner;
 }

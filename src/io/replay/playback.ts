@@ -7,7 +7,6 @@ import { ReadAhead } from './read-ahead.js';
 import type { PlaybackControls, ReplayPlan } from './replay-plan.js';
 import type { Scheduler, Task } from './scheduler.js';
 
-/** Options of a {@link Playback}. */
 export interface PlaybackOptions {
   plan: ReplayPlan;
   /** `max`: the clients set the pace, each chunk waits until the slowest client is ready for it. */
@@ -48,10 +47,11 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   readonly #playhead: Playhead;
   #readAhead: ReadAhead | undefined;
   #chunk: FrameChunk | undefined;
-  #started = false;
-  /** `true` once nothing is left to send, and once it has been taken. */
+  started = false;
+  /** `true` once nothing is left to send. */
   #isPlayed = false;
-  #isOver = false;
+  /** `true` once everything has been taken, too. */
+  isOver = false;
   readonly #stopping = new AbortController();
   #nowMs = 0;
   /** Due time of the lines that were sent last. */
@@ -79,19 +79,10 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     await this.#read().ready;
   }
 
-  get started(): boolean {
-    return this.#started;
-  }
-
-  /** `true` when it went through to the end. */
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
   /** Position in microseconds of the schedule. */
   get position(): number {
     if (this.#isFullSpeed) return this.#sentPosition;
-    return this.#started ? this.#playhead.position(this.#options.clock.monotonicMs()) : 0;
+    return this.started ? this.#playhead.position(this.#options.clock.monotonicMs()) : 0;
   }
 
   get speed(): number {
@@ -100,14 +91,14 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
 
   /** The time when a position is reached, in milliseconds; infinite while that is not known. */
   timeOf(position: number): number {
-    return this.#started ? this.#playhead.timeOf(position) : Number.POSITIVE_INFINITY;
+    return this.started ? this.#playhead.timeOf(position) : Number.POSITIVE_INFINITY;
   }
 
   /** Starts its clock. @param position Where it starts, in microseconds of the schedule. */
   start(position = 0): void {
     const { clock, scheduler, catchUp } = this.#options;
     const nowMs = clock.monotonicMs();
-    this.#started = true;
+    this.started = true;
     this.#playhead.moveTo(position, nowMs);
     if (catchUp !== undefined) {
       const { firstOnly, forMs } = catchUp;
@@ -145,7 +136,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   }
 
   step(): void {
-    if (!this.#playhead.paused || !this.#started) return;
+    if (!this.#playhead.paused || !this.started) return;
     this.#isStepping = true;
     this.#onRead();
   }
@@ -184,7 +175,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   }
 
   #onRead(): void {
-    if (!this.#started || this.#isPlayed) return;
+    if (!this.started || this.#isPlayed) return;
     if (this.#chunk === undefined) this.#nextChunk();
     if (this.#isStepping) this.#sendStep();
     this.#reschedule();
@@ -229,7 +220,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     await this.channels.untilNoClientIsExpected(clock, this.#stopping.signal);
     onEnd();
     await this.channels.drained();
-    if (failure === undefined) this.#isOver = !this.#stopping.signal.aborted;
+    if (failure === undefined) this.isOver = !this.#stopping.signal.aborted;
     if (failure === undefined) this.#settle.resolve();
     else this.#settle.reject(failure);
   }

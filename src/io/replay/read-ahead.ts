@@ -3,7 +3,6 @@ import type { RecordingReader } from '../recording/reader.js';
 import { ChunkPool, type FrameChunk } from './frame-chunk.js';
 import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
 
-/** Options of a {@link ReadAhead}. */
 export interface ReadAheadOptions {
   /** Bytes of a chunk and of one read. Large ones cost less for each event, small ones hold less memory. */
   chunkBytes: number;
@@ -31,7 +30,8 @@ export class ReadAhead {
   /** The reading that is under way. */
   #reading: Promise<void> | undefined;
   #isRead = false;
-  #failure: unknown;
+  /** The error that ended the reading too soon. */
+  failure: unknown;
 
   /** Begins to read at once. */
   constructor(plan: ReplayPlan, options: ReadAheadOptions) {
@@ -45,11 +45,6 @@ export class ReadAhead {
   /** `true` when everything has been taken. */
   get isOver(): boolean {
     return this.#isRead && this.#chunks.length === 0;
-  }
-
-  /** The error that ended the reading too soon. */
-  get failure(): unknown {
-    return this.#failure;
   }
 
   /** The next chunk, if it has been read. Its reference passes to the caller. */
@@ -83,7 +78,7 @@ export class ReadAhead {
         },
         (error: unknown) => {
           this.#isRead = true;
-          this.#failure = error;
+          this.failure = error;
         },
       )
       .then(() => {

@@ -14,7 +14,6 @@ const WHOLE_BLOCK_BYTES = 1024 * 1024;
 const TAIL_BYTES = 64 * 1024;
 const LF = 0x0a;
 
-/** Options of {@link RecordingIndex.open}. */
 export interface IndexOptions {
   /** The recording is replayed by its times, or a part of it is chosen by them. */
   needsTimes: boolean;

@@ -15,7 +15,6 @@ export interface RepeatableSources {
   remove(): Promise<void>;
 }
 
-/** Options of {@link repeatable}. */
 export interface RepeatableOptions {
   stdin?: Readable | undefined;
   signal?: AbortSignal | undefined;

@@ -75,15 +75,14 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   get status(): ReplayStatus {
     const { speed, index } = this.#options;
     // At full speed the last position is that of the last chunk.
-    const positions = [...this.#playbacks].map(
-      ({ isOver, position }) => (isOver && index.length) || position,
-    );
+    const playbacks = [...this.#playbacks];
+    const positions = playbacks.map(({ isOver, position }) => (isOver && index.length) || position);
     return {
       position: Math.max(0, ...positions),
       length: index.length,
       speed: speed === 'max' ? 'max' : this.#speed,
       paused: this.#paused,
-      over: this.#playbacks.size > 0 && [...this.#playbacks].every(({ isOver }) => isOver),
+      over: playbacks.length > 0 && playbacks.every(({ isOver }) => isOver),
     };
   }
 

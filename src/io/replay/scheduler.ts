@@ -8,7 +8,6 @@ export interface Task {
   advance(nowMs: number): void;
 }
 
-/** Options of a {@link Scheduler}. */
 export interface SchedulerOptions {
   clock: Clock;
   /**

@@ -52,8 +52,7 @@ export async function serveRecording(
   try {
     const plan = await planOf(copies, options, window);
     const usesTimes = options.rate === undefined && options.speed !== 'max';
-    const choosesByTime = plan.from !== undefined || plan.to !== undefined;
-    const needsTimes = usesTimes || choosesByTime;
+    const needsTimes = usesTimes || plan.from !== undefined || plan.to !== undefined;
     const index = await RecordingIndex.open(plan, { needsTimes, onRead: options.onIndexed, signal });
     const source = new ReplaySource({
       plan,
@@ -87,6 +86,8 @@ async function planOf(
   window: Pick<ReplayPlan, 'from' | 'to'>,
 ): Promise<ReplayPlan> {
   const { loop = false, lifecycle = false, rate, maxGapMs, onNotice } = options;
+  // Each playback of a recording without an event finds that again.
+  let isReported = false;
   return {
     sources: paths,
     names,
@@ -98,15 +99,15 @@ async function planOf(
     endpoints: new EndpointTable(),
     strict: options.strict === true,
     onProblem: onceEach(options.onProblem ?? (() => undefined)),
-    onNothing: once(() => onNotice?.({ kind: 'nothing' })),
+    onNothing: () => {
+      if (!isReported) onNotice?.({ kind: 'nothing' });
+      isReported = true;
+    },
   };
 }
 
 /** The part of the recording that the options ask for. @throws {OpmasError} `USAGE` when they are wrong. */
-function windowOf({ from, to }: ServeRecordingOptions): {
-  from: Moment | undefined;
-  to: Moment | undefined;
-} {
+function windowOf({ from, to }: ServeRecordingOptions): Pick<ReplayPlan, 'from' | 'to'> {
   const window = { from: momentOf(from, 'from'), to: momentOf(to, 'to') };
   if (isBefore(window.to, window.from)) {
     throw new OpmasError('USAGE', 'the end (to) comes before the start (from)');
@@ -156,15 +157,6 @@ function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRe
     throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
   }
   if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
-}
-
-/** Each playback of a recording without an event reports that again. */
-function once(action: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) action();
-    done = true;
-  };
 }
 
 /** A recording is read once for each client and pass; its damage is reported once. */

@@ -7,6 +7,7 @@ import { type EndpointName, endpointAtPath } from '../../core/protocol.js';
 import { escapeUnsafe } from '../../core/text.js';
 import type { FaultPlayer } from './fault-player.js';
 import { splitTarget } from './rest.js';
+import type { ServingOptions } from './serving-options.js';
 import type { Refusal, StreamSource } from './stream-source.js';
 import type { TokenCheck, TokenIssuer } from './token-issuer.js';
 
@@ -17,17 +18,11 @@ export type Decision =
   /** `endpoint` may be a path that is none; `why` is for the log, `body` for the client. */
   | { kind: 'refused'; endpoint: string; refusal: Refusal; why: string; body?: string };
 
-/** Settings of {@link Admission}, and the server parts that it asks. */
-export interface AdmissionOptions {
-  /** The address that the server listens on. */
-  host: string;
-  /** Origins beside those of this machine; requests to their host names are accepted, too. */
-  allowOrigins: readonly string[];
+/** The serving options that count here, and the server parts that are asked. */
+export interface AdmissionOptions extends Required<Pick<ServingOptions, 'host' | 'allowOrigins' | 'refuse'>> {
   faults: FaultPlayer;
   source: StreamSource;
   issuer: TokenIssuer;
-  /** A bad token is refused by HTTP 403 (`http`), or by close 4001 after accept. */
-  refuse: 'close' | 'http';
 }
 
 /**

@@ -142,19 +142,16 @@ function codeOf(error: unknown): string {
 function listenError(error: unknown, address: string, port: number): OpmasError {
   const code = codeOf(error);
   const where = address.includes(':') ? `[${address}]` : address;
+  const local = (message: string, hint?: string) => new OpmasError('LOCAL', message, { hint, cause: error });
   if (code === 'EADDRINUSE') {
-    return new OpmasError('LOCAL', `port ${port} is in use on ${where}`, {
-      hint: 'Choose another with --port, or --port 0 for any free one.',
-      cause: error,
-    });
+    const hint = 'Choose another with --port, or --port 0 for any free one.';
+    return local(`port ${port} is in use on ${where}`, hint);
   }
   if (code === 'EACCES') {
-    return new OpmasError('LOCAL', `port ${port} on ${where} is not permitted for this user`, {
-      hint: 'Choose one above 1023 with --port.',
-      cause: error,
-    });
+    const hint = 'Choose one above 1023 with --port.';
+    return local(`port ${port} on ${where} is not permitted for this user`, hint);
   }
   const noSuchHost = code === 'ENOTFOUND' || code === 'EAI_AGAIN' || NO_SUCH_ADDRESS.has(code);
   const why = noSuchHost ? 'this machine has no such address' : (error as Error).message;
-  return new OpmasError('LOCAL', `cannot listen on ${where} port ${port}: ${why}`, { cause: error });
+  return local(`cannot listen on ${where} port ${port}: ${why}`);
 }

@@ -7,7 +7,6 @@ const LARGEST_BODY_BYTES = 64 * 1024;
 /** The password that is always wrong, so that a failed login can be tried. */
 const WRONG_PASSWORD = 'wrong';
 
-/** Settings of {@link answerRest}. */
 export interface RestOptions {
   issuer: TokenIssuer;
   /** Returns whether a path is a WebSocket endpoint; a plain request to one gets 426. */

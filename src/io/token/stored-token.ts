@@ -26,7 +26,7 @@ export class StoredToken implements TokenProvider {
   #given: string | undefined;
   /** The token for which an early renewal was tried: once is enough. */
   #triedEarly: string | undefined;
-  #problem: string | undefined;
+  problem: string | undefined;
   /** A refresh token that the server has rejected: another request with it changes nothing. */
   #refusedRefreshToken: string | undefined;
 
@@ -35,10 +35,6 @@ export class StoredToken implements TokenProvider {
     this.#store = store;
     this.#account = accountOf(access.base);
     this.#clock = access.clock ?? systemClock;
-  }
-
-  get problem(): string | undefined {
-    return this.#problem;
   }
 
   async token(): Promise<string> {
@@ -77,7 +73,7 @@ export class StoredToken implements TokenProvider {
   readonly #read = shared(async () => (await this.#store.get(this.#account))?.credentials);
 
   async #renew(refused: string | undefined): Promise<boolean> {
-    this.#problem = undefined;
+    this.problem = undefined;
     const credentials = (await this.#store.get(this.#account))?.credentials;
     if (credentials === undefined) return this.#fail('nothing is stored any more');
     // Another process, or a new login, was faster.
@@ -96,7 +92,7 @@ export class StoredToken implements TokenProvider {
   }
 
   #fail(problem: string): false {
-    this.#problem = problem;
+    this.problem = problem;
     return false;
   }
 

@@ -29,36 +29,32 @@ function schedule(): void {
  */
 export class ReadControl {
   readonly #socket: { pause(): void; resume(): void };
-  #isPaused = false;
+  isPaused = false;
   #waitsForTurn = false;
 
   constructor(socket: { pause(): void; resume(): void }) {
     this.#socket = socket;
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
   pause(): void {
-    this.#isPaused = true;
+    this.isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
-    this.#isPaused = false;
+    this.isPaused = false;
     // A connection that waits for its turn keeps its place in the queue; another would be at the cost of the others.
     if (!this.#waitsForTurn) this.#socket.resume();
   }
 
   /** Takes note of a read of so many bytes. */
   afterRead(bytes: number): void {
-    if (bytes < FULL_READ_BYTES || this.#isPaused) return;
+    if (bytes < FULL_READ_BYTES || this.isPaused) return;
     this.#socket.pause();
     this.#waitsForTurn = true;
     scheduleRead(() => {
       this.#waitsForTurn = false;
-      if (!this.#isPaused) this.#socket.resume();
+      if (!this.isPaused) this.#socket.resume();
     });
   }
 }
