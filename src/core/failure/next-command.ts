@@ -24,10 +24,8 @@ export interface NextCommand {
 }
 
 /** Writes a command for a shell, about the same server and with the same token as the command before. */
-export function writeCommand(
-  { name, environment, change, flags = [] }: NextCommand,
-  said: SaidOptions,
-): string {
+export function writeCommand(command: NextCommand, said: SaidOptions): string {
+  const { name, environment, change, flags = [] } = command;
   if (name === 'date') return name;
   const options = { ...said, ...change };
   const words = environment === undefined ? [] : [environment];

@@ -67,10 +67,8 @@ export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Ve
 
 function textOf(kind: FailureKind, { tokenSource, tokenRemedy, tokenIsJwt }: DiagnosedServer): string {
   const { code, message } = failureTable[kind];
-  const text =
-    kind === 'token refused' && tokenIsJwt === false
-      ? 'the server rejected the token, which is not a JWT'
-      : message;
+  const isNoJwt = kind === 'token refused' && tokenIsJwt === false;
+  const text = isNoJwt ? 'the server rejected the token, which is not a JWT' : message;
   if (tokenSource === undefined || code === 'NETWORK') return text;
   const remedy =
     tokenRemedy ?? `${tokenSource} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}`;

@@ -2,13 +2,10 @@ import { OpmasError } from '../errors.js';
 import { EVENT_TYPES } from '../protocol.js';
 import { editDistance } from '../text.js';
 
-/** Returns whether a type matches one pattern without braces. */
-type GlobMatcher = (text: string) => boolean;
-
 /** A pattern as the user wrote it, and its matcher. */
 export interface TypePattern {
   readonly text: string;
-  readonly matches: GlobMatcher;
+  readonly matches: (type: string) => boolean;
 }
 
 const MAX_PATTERN_LENGTH = 256;
@@ -95,7 +92,7 @@ function expandBraces(pattern: string, option: string): string[] {
 }
 
 /** Compiles one pattern without braces. Matching takes at most text × pattern steps, whatever the stars. */
-function compileGlob(pattern: string): GlobMatcher {
+function compileGlob(pattern: string): (text: string) => boolean {
   const glob = pattern.replace(/\*+/g, '*');
   if (!/[*?]/.test(glob)) return (text) => text === glob;
   return (text) => globMatches(glob, text);

@@ -109,15 +109,11 @@ class Diagnosis {
     const nowMs = this.#clock.nowMicros() / 1000;
     const { subject, expiresAtMs } = readClaims(this.#token);
     const isOver = expiresAtMs !== undefined && expiresAtMs <= nowMs;
-    const expiry =
-      expiresAtMs === undefined
-        ? 'it does not say when it expires'
-        : `${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, nowMs)}`;
-    const detail = [`from ${token.source}`, subject === undefined ? undefined : `user ${subject}`, expiry];
-    return {
-      status: isOver ? 'warning' : 'ok',
-      detail: detail.filter((part) => part !== undefined).join(', '),
-    };
+    const parts = [`from ${token.source}`];
+    if (subject !== undefined) parts.push(`user ${subject}`);
+    if (expiresAtMs === undefined) parts.push('it does not say when it expires');
+    else parts.push(`${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, nowMs)}`);
+    return { status: isOver ? 'warning' : 'ok', detail: parts.join(', ') };
   }
 
   /** Checks the REST API and the endpoints, all at once; the API's answer explains the refusals of the endpoints. */
@@ -151,11 +147,8 @@ class Diagnosis {
     const upgrade = failure === undefined ? OPEN : await this.#findingOf(failure, api);
     yield { ...upgrade, name: `upgrade ${endpoint}`, durationMs: upgradeMs };
     if (failure !== undefined) return;
-    yield {
-      ...(roundTripMs === undefined ? NO_PONG : PONG),
-      name: `pong ${endpoint}`,
-      durationMs: roundTripMs ?? PONG_LIMIT_MS,
-    };
+    const pong = roundTripMs === undefined ? NO_PONG : PONG;
+    yield { ...pong, name: `pong ${endpoint}`, durationMs: roundTripMs ?? PONG_LIMIT_MS };
   }
 
   async #findingOf(failure: Failure, api: ApiAnswer): Promise<Finding> {

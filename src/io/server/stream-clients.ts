@@ -20,16 +20,6 @@ const WEB_SOCKET_OPTIONS = {
   closeTimeout: 600_000,
 };
 
-/** An upgrade request that has been admitted. */
-export interface AdmittedUpgrade {
-  request: IncomingMessage;
-  socket: Duplex;
-  head: Buffer;
-  endpoint: string;
-  /** With a bad token the stream is closed with 4001 as soon as it is open. */
-  token: TokenCheck;
-}
-
 /** The source and the limits of {@link StreamClients}, and its callbacks. */
 export interface StreamClientsOptions {
   source: StreamSource;
@@ -83,8 +73,8 @@ export class StreamClients implements Iterable<SocketClient> {
     if (this.#clients.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve));
   }
 
-  /** Answers an upgrade with 101 and serves the stream. */
-  accept({ request, socket, head, endpoint, token }: AdmittedUpgrade): void {
+  /** Answers an upgrade with 101 and serves the stream. With a bad token it is closed with 4001 as soon as it is open. */
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, endpoint: string, token: TokenCheck): void {
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
       this.#serve(webSocket, socket, endpoint, token),
     );

@@ -213,7 +213,7 @@ export class StreamServer implements MockServer {
       refuse(socket, refusal, body);
       return;
     }
-    this.#clients.accept({ request, socket, head, endpoint, token: decision.token });
+    this.#clients.accept(request, socket, head, endpoint, decision.token);
   }
 
   #withinLimits(decision: Decision): Decision {
