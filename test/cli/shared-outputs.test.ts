@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe } from 'vitest';
 import { event, text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
@@ -162,6 +163,21 @@ describe.concurrent('a terminal that is stopped', () => {
 });
 
 describe.concurrent('a stdout that is not read', () => {
+  test('ends a recording that is printed 2 s after --duration', async ({ command, expect }) => {
+    const line = `{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices",${event(1).slice(1)}\n`;
+    writeFileSync(join(command.sandbox.home, 'x.ndjson'), line.repeat(20_000));
+    const startedAt = performance.now();
+    const words = ['tail', '--file', 'x.ndjson', '--duration', '1s'];
+    const tail = command.start(words, {
+      through: shell('{ "$@"; echo "code $?" >&2; } | sleep 6 2>/dev/null'),
+    });
+    await tail.messages.next(
+      (message) => message === 'warning: the rest was not written: stdout was not read',
+    );
+    expect(await tail.messages.next((message) => message.startsWith('code'))).toBe('code 5');
+    expect(performance.now() - startedAt).toBeLessThan(5500);
+  });
+
   test.for([
     ['a pipe', shell('{ "$@"; echo "code $?" >&2; } | sleep 6 2>/dev/null'), 'code 5'],
     ['a socket', shell('"$@"; echo "code $?" >&2'), 'code 137'],

@@ -29,7 +29,14 @@ export async function tailFile(
   for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
   const printLines = await createLinePrinter(out, options);
   const startedAt = performance.now();
-  if (duration !== undefined) void systemClock.sleep(duration, enough.signal).then(() => enough.abort());
+  if (duration !== undefined) {
+    session.endAfter(duration);
+    void systemClock.sleep(duration, enough.signal).then(() => enough.abort());
+  }
+  session.exitMessage = () =>
+    out.stalledMs > 0
+      ? `${messages.palette.yellow('warning:')} the rest was not written: stdout was not read\n`
+      : '';
   const problems = new ProblemMessages(messages);
   let events = 0;
   const batches = readRecording([options.file], {
