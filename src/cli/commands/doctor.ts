@@ -53,17 +53,14 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
     if (!options.json) await session.terminal.out.write(line(session, check));
   };
   const start = performance.now();
+  const reportConfig = (status: Check['status'], detail: string) =>
+    report({ name: 'config', status, detail, durationMs: performance.now() - start });
   let connection: Connection | undefined;
   let verdict: Verdict;
   try {
     connection = await resolveConnection(session, options);
     for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
-    await report({
-      name: 'config',
-      status: 'ok',
-      detail: describe(connection),
-      durationMs: performance.now() - start,
-    });
+    await reportConfig('ok', describe(connection));
     const said = { ...session.globals, ...options, noToken: options.token === false, endpoints: words };
     verdict = await examine(
       connection,
@@ -72,12 +69,7 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
     );
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;
-    await report({
-      name: 'config',
-      status: 'failed',
-      detail: error.message,
-      durationMs: performance.now() - start,
-    });
+    await reportConfig('failed', error.message);
     verdict = {
       failure: undefined,
       code: error.code,

@@ -29,6 +29,8 @@ export interface Config {
   previous: string | undefined;
   /** Warnings about unknown members. */
   warnings: string[];
+  /** The content of the file. */
+  root: Readonly<JsonObject>;
 }
 
 /** The configuration of a user without one. */
@@ -39,6 +41,7 @@ export const noConfig: Config = {
   current: undefined,
   previous: undefined,
   warnings: [],
+  root: {},
 };
 
 type JsonObject = Record<string, unknown>;
@@ -72,6 +75,7 @@ export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config
     current: optionalName(root, 'current', path),
     previous: optionalName(root, 'previous', path),
     warnings,
+    root,
   };
 }
 
@@ -89,8 +93,7 @@ export async function changeConfig(
     const config = await readConfig(environment);
     const contexts = new Map(config.contexts);
     const { current, previous } = { ...config, ...change(config, contexts) };
-    const text = await readPrivateFile(path);
-    const root: JsonObject = !path || text === undefined || text.trim() === '' ? {} : parseRoot(text, path);
+    const { root } = config;
     const stored = isObject(root.contexts) ? root.contexts : {};
     const next: JsonObject = {
       ...root,

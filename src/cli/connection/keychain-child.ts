@@ -5,18 +5,20 @@
  */
 import type { KeychainAnswer, KeychainRequest } from './keychain.js';
 
+const SERVICE = 'opmas-ws';
+
 async function answer(request: KeychainRequest): Promise<KeychainAnswer> {
   const { default: keytar } = await import('keytar');
-  const { operation, service, account, secret } = request;
+  const { operation, account, secret } = request;
   switch (operation) {
     case 'get':
-      return { secret: await keytar.getPassword(service, account) };
+      return { secret: await keytar.getPassword(SERVICE, account) };
     case 'delete':
-      return { deleted: await keytar.deletePassword(service, account) };
+      return { deleted: await keytar.deletePassword(SERVICE, account) };
     case 'set': {
-      await keytar.setPassword(service, account, secret ?? '');
+      await keytar.setPassword(SERVICE, account, secret ?? '');
       // Some keychains lose or truncate a secret without an error.
-      if ((await keytar.getPassword(service, account)) !== secret)
+      if ((await keytar.getPassword(SERVICE, account)) !== secret)
         throw new Error('it did not keep the secret');
       return {};
     }

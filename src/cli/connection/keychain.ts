@@ -5,7 +5,6 @@ import { OpmasError } from '../../index.js';
 /** Request to the child process. */
 export interface KeychainRequest {
   operation: 'get' | 'set' | 'delete';
-  service: string;
   account: string;
   secret?: string;
 }
@@ -20,7 +19,6 @@ export interface KeychainAnswer {
 /** Thrown when no keychain works; the message is the reason. */
 export class KeychainUnavailable extends Error {}
 
-const SERVICE = 'opmas-ws';
 /** Limit for an answer: a keychain may wait forever, for an unlock dialog out of sight or a hung service. */
 const LIMIT_MS = 3000;
 /** Signals that a terminal sends to the child too, before or after us; they do not mean that the keychain failed. */
@@ -42,17 +40,17 @@ export class Keychain {
 
   /** Returns the secret of an account; `undefined` when there is none, or a locked keychain hides it. */
   async get(account: string): Promise<string | undefined> {
-    return (await this.#ask({ operation: 'get', service: SERVICE, account }, LIMIT_MS)).secret ?? undefined;
+    return (await this.#ask({ operation: 'get', account }, LIMIT_MS)).secret ?? undefined;
   }
 
   /** Stores a secret and reads it back. @param limitMs Longer when a user may have to unlock the keychain. */
   async set(account: string, secret: string, limitMs = LIMIT_MS): Promise<void> {
-    await this.#ask({ operation: 'set', service: SERVICE, account, secret }, limitMs);
+    await this.#ask({ operation: 'set', account, secret }, limitMs);
   }
 
   /** Removes a secret. @returns True if it existed. */
   async delete(account: string): Promise<boolean> {
-    return (await this.#ask({ operation: 'delete', service: SERVICE, account }, LIMIT_MS)).deleted === true;
+    return (await this.#ask({ operation: 'delete', account }, LIMIT_MS)).deleted === true;
   }
 
   async #ask(request: KeychainRequest, limitMs: number): Promise<KeychainAnswer> {

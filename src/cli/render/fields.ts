@@ -1,8 +1,7 @@
 import { escapeUnsafe } from '../../index.js';
 import { isInexact, NumbersAsWritten } from './numbers-as-written.js';
 import type { Color } from './severity.js';
-import { headOf, widthOf } from './text-width.js';
-import type { VisualLine } from './visual-line.js';
+import { headOf, type VisualLine, widthOf } from './visual-line.js';
 import { BoundedCache } from './words.js';
 
 /** The most telling members, in the order in which they are shown; all others follow in the server's order. */

@@ -5,8 +5,7 @@ import type { Palette } from '../terminal/palette.js';
 import { type ClockTime, createClockTime } from './clock-time.js';
 import { FieldWriter } from './fields.js';
 import { type Color, type Colors, colorsOf, type Severity, severityOf } from './severity.js';
-import { widthOf } from './text-width.js';
-import { VisualLine } from './visual-line.js';
+import { VisualLine, widthOf } from './visual-line.js';
 import { type Word, Words } from './words.js';
 
 /** Options for lines that people read. */

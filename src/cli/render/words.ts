@@ -1,6 +1,6 @@
 import { escapeUnsafe } from '../../index.js';
 import { type Colors, meaningOfType, type TypeMeaning } from './severity.js';
-import { fitting, widthOf } from './text-width.js';
+import { fitting, widthOf } from './visual-line.js';
 
 /** Wide enough for `devices`. */
 const ENDPOINT_WIDTH = 7;

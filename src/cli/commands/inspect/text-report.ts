@@ -9,7 +9,7 @@ import {
 } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
 import { meaningOfType } from '../../render/severity.js';
-import { fitting, widthOf } from '../../render/text-width.js';
+import { fitting, widthOf } from '../../render/visual-line.js';
 import type { Palette } from '../../terminal/palette.js';
 
 /** Output of the report. */

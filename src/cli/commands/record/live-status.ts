@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../../index.js';
 import { formatDuration, formatSize } from '../../options/quantity.js';
 import { createLiveLine, liveTextWidth, RateMeter } from '../../terminal/live-line.js';
@@ -37,7 +38,7 @@ export async function showLiveStatus(
   const rate = new RateMeter();
   const line = await createLiveLine(messages, 'red');
   const draw = () => {
-    const parts = partsOf(figures.summary(), figures.size(), rate);
+    const parts = figuresOf(figures.summary(), figures.size(), rate);
     line.text = lineWithin(liveTextWidth(messages), parts, states, messages.palette);
   };
   const timer = setInterval(draw, REDRAW_MS);
@@ -64,71 +65,35 @@ function stateAfter(connection: LifecycleEvent['connection']): EndpointState {
   return 'retry_in_ms' in connection ? 'waiting' : 'ended';
 }
 
-/** Part of the line, with its colors, and its width without them. */
-interface Part {
-  text: string;
-  width: number;
-}
-
-function plain(text: string): Part {
-  return { text, width: text.length };
-}
-
-function partsOf({ events, gaps, dropped }: StreamSummary, size: number, rate: RateMeter): Part[] {
+function figuresOf({ events, gaps, dropped }: StreamSummary, size: number, rate: RateMeter): string[] {
   const total = Object.values(events).reduce((sum, count) => sum + count, 0);
   const parts = [`${total} ${total === 1 ? 'event' : 'events'}`, `${rate.update(total)}/s`, formatSize(size)];
   if (gaps.count > 0) {
     parts.push(`${gaps.count} ${gaps.count === 1 ? 'gap' : 'gaps'} (${formatDuration(gaps.totalMs)})`);
   }
   if (dropped > 0) parts.push(`${dropped} dropped`);
-  return parts.map(plain);
+  return parts;
 }
 
 /** Formats the figures and the state of each endpoint; if too long, the number of endpoints in each state. */
 function lineWithin(
   width: number,
-  figures: readonly Part[],
+  figures: readonly string[],
   states: ReadonlyMap<string, EndpointState>,
-  palette: Palette,
+  { green, yellow, red }: Palette,
 ): string {
-  const paint = {
-    open: palette.green,
-    connecting: palette.yellow,
-    waiting: palette.yellow,
-    ended: palette.red,
-  };
-  const painted = (state: EndpointState, label: string) => ({
-    text: paint[state](label),
-    width: label.length,
-  });
-  const each = [...states].map(([endpoint, state]) => painted(state, `${escapeUnsafe(endpoint)} ${state}`));
+  const paint = { open: green, connecting: yellow, waiting: yellow, ended: red };
+  const each = [...states].map(([endpoint, state]) => paint[state](`${escapeUnsafe(endpoint)} ${state}`));
   const full = [...figures, ...each];
-  return joinWithin(widthOfLine(full) <= width ? full : [...figures, ...counts(states, painted)], width);
+  if (widthOfLine(full) <= width) return full.join(SEPARATOR);
+  const counts = new Map<EndpointState, number>();
+  for (const state of states.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const short = [...figures, ...Array.from(counts, ([state, count]) => paint[state](`${count} ${state}`))];
+  // A line that wraps cannot be redrawn in place.
+  while (widthOfLine(short) > width) short.pop();
+  return short.join(SEPARATOR);
 }
 
-function counts(
-  states: ReadonlyMap<string, EndpointState>,
-  painted: (state: EndpointState, label: string) => Part,
-): Part[] {
-  const all = [...states.values()];
-  return [...new Set(all)].map((state) =>
-    painted(state, `${all.filter((other) => other === state).length} ${state}`),
-  );
-}
-
-function widthOfLine(parts: readonly Part[]): number {
-  return parts.reduce((sum, { width }) => sum + width, SEPARATOR.length * (parts.length - 1));
-}
-
-/** Joins as many parts as fit: a line that wraps cannot be redrawn in place. */
-function joinWithin(parts: readonly Part[], width: number): string {
-  let text = '';
-  let used = 0;
-  for (const part of parts) {
-    const separator = used === 0 ? '' : SEPARATOR;
-    if (used + separator.length + part.width > width) break;
-    text += separator + part.text;
-    used += separator.length + part.width;
-  }
-  return text;
+function widthOfLine(parts: readonly string[]): number {
+  return stripVTControlCharacters(parts.join(SEPARATOR)).length;
 }

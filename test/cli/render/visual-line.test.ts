@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
-import { fitting, widthOf } from '../../../src/cli/render/text-width.js';
+import { fitting, widthOf } from '../../../src/cli/render/visual-line.js';
 
 describe('widthOf', () => {
   it.each([
