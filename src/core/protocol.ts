@@ -37,16 +37,19 @@ export type DocumentedEvent = {
   [Type in EventType]: { type: Type; subject?: string; data?: EventData; [member: string]: unknown };
 }[EventType];
 
-/** A message of an undocumented type: every member may be missing. */
+/**
+ * A message of an undocumented type: every member may be missing. `subject` and `data` have the documented types, so
+ * that `switch (event.type)` gives them; a server may send other values, as in events of documented types.
+ */
 export interface UnknownEvent {
   // `string & {}` keeps the literals of `EventType` in an editor's completion.
   type?: (string & {}) | undefined;
-  subject?: unknown;
-  data?: unknown;
+  subject?: string;
+  data?: EventData;
   [member: string]: unknown;
 }
 
-/** One message of the server. Narrow it by `type`: `if (isDocumented(event) && event.type === 'device.error')`. */
+/** One message of the server. Tell the types apart by `switch (event.type)`. */
 export type OpmasEvent = DocumentedEvent | UnknownEvent;
 
 const documentedTypes: ReadonlySet<unknown> = new Set(EVENT_TYPES);

@@ -1,5 +1,6 @@
 import { OpmasError } from '../errors.js';
 import type { FrameReader } from '../json/frame.js';
+import { type OptionNames, refuseUnknownOptions } from '../options.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
 import { escapeUnsafe } from '../text.js';
@@ -10,13 +11,13 @@ import { compileTypePatterns, typeHints } from './type-pattern.js';
 const MAX_CACHED_TYPES = 1024;
 const MAX_CACHED_LENGTH = 128;
 
-const OPTION_NAMES: readonly string[] = [
-  'types',
-  'excludeTypes',
-  'subjects',
-  'excludeSubjects',
-  'where',
-] satisfies (keyof FilterOptions)[];
+const FILTER_OPTIONS: OptionNames<FilterOptions> = {
+  types: true,
+  excludeTypes: true,
+  subjects: true,
+  excludeSubjects: true,
+  where: true,
+};
 
 /** Options of a filter. Filters combine with AND; exclusions win. */
 export interface FilterOptions {
@@ -152,12 +153,8 @@ function cached(select: Selector): Selector {
 
 /** A misspelt option would keep everything. */
 function checkOptions(options: FilterOptions): void {
+  refuseUnknownOptions('compileFilter', options, FILTER_OPTIONS);
   for (const [name, value] of Object.entries(options)) {
-    if (!OPTION_NAMES.includes(name)) {
-      throw new OpmasError('USAGE', `a filter has no option ${JSON.stringify(name)}`, {
-        hint: `Options are ${OPTION_NAMES.join(', ')}.`,
-      });
-    }
     const isRight = name === 'where' ? typeof value === 'string' : Array.isArray(value);
     if (value === undefined || isRight) continue;
     throw new OpmasError('USAGE', `${name} must be ${name === 'where' ? 'a string' : 'an array of strings'}`);

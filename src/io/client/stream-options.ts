@@ -1,5 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
+import { givenOf, type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { type EndpointName, isEndpointName } from '../../core/protocol.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { defaultRetry, type RetryOptions } from '../../core/retry.js';
@@ -26,43 +27,43 @@ export interface SubscribeOptions {
   endpoints: readonly (EndpointName | (string & {}))[];
   token: TokenProvider;
   /** Keeps the events that match; default all. Lines that are not events match no filter. */
-  filter?: Filter;
+  filter?: Filter | undefined;
   /** Puts lifecycle lines into the stream. Default false. */
-  lifecycle?: boolean;
+  lifecycle?: boolean | undefined;
   /** The name of the program that writes the lines, for the `connecting` line. Default `opmas-ws`. */
-  recorder?: string;
+  recorder?: string | undefined;
   /** Called with every event of a connection, at once, whether or not it is in the stream. */
-  onLifecycle?: (event: LifecycleEvent) => void;
+  onLifecycle?: ((event: LifecycleEvent) => void) | undefined;
   /** Called when events begin to be dropped because the lines are not read; their number comes as `dropped`. */
-  onDropping?: (endpoint: string) => void;
+  onDropping?: ((endpoint: string) => void) | undefined;
   /** Called when an endpoint is given up; others may go on. */
-  onGiveUp?: (endpoint: string, error: OpmasError) => void;
+  onGiveUp?: ((endpoint: string, error: OpmasError) => void) | undefined;
   /** Stops everything: connections close, queued lines are still delivered, then the stream ends normally. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Stops after this many matching events, over all endpoints; at least 1. */
-  count?: number;
+  count?: number | undefined;
   /** Stops after this time. */
-  durationMs?: number;
-  retry?: Partial<RetryOptions>;
+  durationMs?: number | undefined;
+  retry?: { [Name in keyof RetryOptions]?: RetryOptions[Name] | undefined } | undefined;
   /** Default 10,000. */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: number | undefined;
   /** Default 30,000; `false` sends none. */
-  heartbeatMs?: number | false;
+  heartbeatMs?: number | false | undefined;
   /** Default 25,000. */
-  deadAfterMs?: number;
+  deadAfterMs?: number | undefined;
   /** Default 16 MiB, at most {@link LARGEST_MESSAGE_LIMIT}. */
-  maxMessageBytes?: number;
+  maxMessageBytes?: number | undefined;
   /** Buffer limit for a slow reader. Default 64 MiB. */
-  maxBufferBytes?: number;
+  maxBufferBytes?: number | undefined;
   /** PEM of a CA to trust in place of the system's. */
-  ca?: string;
+  ca?: string | undefined;
   /** Leaves the server's certificate unverified. Default false. */
-  insecure?: boolean;
+  insecure?: boolean | undefined;
   /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment;
-  clock?: Clock;
+  environment?: Environment | undefined;
+  clock?: Clock | undefined;
   /** Between 0 and 1. Default `Math.random`. */
-  random?: () => number;
+  random?: (() => number) | undefined;
 }
 
 /** The same with every default filled in. */
@@ -77,7 +78,7 @@ export function resolveStreamOptions(options: SubscribeOptions) {
     filter: options.filter,
     lifecycle: options.lifecycle ?? false,
     recorder: options.recorder ?? 'opmas-ws',
-    retry: { ...defaultRetry, ...options.retry },
+    retry: { ...defaultRetry, ...givenOf(options.retry) },
     connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
     heartbeatMs: options.heartbeatMs ?? 30_000,
     deadAfterMs: options.deadAfterMs ?? 25_000,
@@ -91,6 +92,41 @@ export function resolveStreamOptions(options: SubscribeOptions) {
   };
 }
 
+/** The names that {@link checkSubscribeOptions} knows. */
+const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
+  url: true,
+  endpoints: true,
+  token: true,
+  filter: true,
+  lifecycle: true,
+  recorder: true,
+  onLifecycle: true,
+  onDropping: true,
+  onGiveUp: true,
+  signal: true,
+  count: true,
+  durationMs: true,
+  retry: true,
+  connectTimeoutMs: true,
+  heartbeatMs: true,
+  deadAfterMs: true,
+  maxMessageBytes: true,
+  maxBufferBytes: true,
+  ca: true,
+  insecure: true,
+  environment: true,
+  clock: true,
+  random: true,
+};
+const RETRY_OPTIONS: OptionNames<RetryOptions> = {
+  retryDelayMs: true,
+  retryMaxMs: true,
+  retries: true,
+  reconnect: true,
+  exitOnClose: true,
+  waitForServer: true,
+};
+
 const isPositive = (value: unknown) => typeof value === 'number' && value > 0;
 const isCount = (value: unknown) =>
   isPositive(value) && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY);
@@ -101,6 +137,8 @@ const isCount = (value: unknown) =>
  * @throws {OpmasError} `USAGE`, naming the option.
  */
 export function checkSubscribeOptions(options: SubscribeOptions): void {
+  refuseUnknownOptions('subscribe', options, SUBSCRIBE_OPTIONS);
+  refuseUnknownOptions('retry', options.retry, RETRY_OPTIONS);
   const { url, endpoints, token, filter, count, durationMs, heartbeatMs, retry } = options;
   demand(url instanceof URL, 'url', 'a URL, from parseBaseUrl');
   demand(Array.isArray(endpoints) && endpoints.length > 0, 'endpoints', 'an array of names or paths');

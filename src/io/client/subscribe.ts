@@ -40,7 +40,7 @@ export interface StreamOutcome {
   givenUp: ReadonlyMap<string, OpmasError>;
 }
 
-/** Lines from several endpoints in one stream. Iterate over it once. */
+/** Lines from several endpoints in one stream. Iterating over it a second time throws `USAGE`. */
 export interface Subscription extends AsyncIterable<LineBatch> {
   /** The figures so far; final when the iteration has ended. */
   summary(): StreamSummary;
@@ -73,6 +73,7 @@ class RunningSubscription implements Subscription {
   readonly #endpoints: { loop: EndpointLoop; writer: LineWriter }[] = [];
   readonly #startedAt: Instant;
   #endedAt: Instant | undefined;
+  #isIterated = false;
 
   constructor(options: SubscribeOptions) {
     this.#asked = options;
@@ -114,7 +115,17 @@ class RunningSubscription implements Subscription {
     return { endedBy, count, wanted: this.#asked.count, neverOpen, givenUp };
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<LineBatch, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<LineBatch, void, undefined> {
+    if (this.#isIterated) {
+      throw new OpmasError('USAGE', 'a subscription can be iterated over only once', {
+        hint: 'Call subscribe again for another stream.',
+      });
+    }
+    this.#isIterated = true;
+    return this.#iterate();
+  }
+
+  async *#iterate(): AsyncGenerator<LineBatch, void, undefined> {
     const finished = this.#start();
     try {
       yield* this.#queue;

@@ -6,6 +6,7 @@ import { describeEnd } from '../../core/failure/give-up.js';
 import type { SaidOptions } from '../../core/failure/next-command.js';
 import { type ApiAnswer, classifyRefusal } from '../../core/failure/refusal.js';
 import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
+import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { ENDPOINTS } from '../../core/protocol.js';
 import { relativeTime } from '../../core/text.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -23,23 +24,36 @@ export interface DiagnosisOptions {
   /** Base URL of the server. */
   url: URL;
   /** Default: all four. */
-  endpoints?: readonly string[];
+  endpoints?: readonly string[] | undefined;
   token: TokenProvider;
   ca?: string | undefined;
   insecure?: boolean | undefined;
   signal?: AbortSignal | undefined;
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment;
+  environment?: Environment | undefined;
   /** The options that the user typed, for the next command to repeat. Default: the URL and the endpoints. */
   said?: SaidOptions | undefined;
 }
+
+const DIAGNOSIS_OPTIONS: OptionNames<DiagnosisOptions> = {
+  url: true,
+  endpoints: true,
+  token: true,
+  ca: true,
+  insecure: true,
+  signal: true,
+  clock: true,
+  environment: true,
+  said: true,
+};
 
 /**
  * Finds out why there are no events: token, name, TCP, TLS, the API, the upgrade of each endpoint and the first pong.
  * Each check is given as soon as it is done; the last value, the verdict, is the return value of the generator.
  */
 export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check, Verdict, undefined> {
+  refuseUnknownOptions('diagnose', options, DIAGNOSIS_OPTIONS);
   const checks: Check[] = [];
   const diagnosis = new Diagnosis(options);
   for await (const check of diagnosis.run()) {

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
+import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
 import { createFile, localError, openExisting, type TargetKind, targetKind } from './recording-files.js';
@@ -10,6 +11,17 @@ import { type OpenedRecording, RecordingWriter, type RecordOptions } from './rec
 
 /** Interval of the looks at a lock whose holder cannot be seen. */
 const LOCK_POLL_MS = 250;
+
+const RECORD_OPTIONS: OptionNames<RecordOptions> = {
+  append: true,
+  force: true,
+  rotateBytes: true,
+  rotateMs: true,
+  keep: true,
+  onNotice: true,
+  clock: true,
+  signal: true,
+};
 
 /**
  * Opens a recording for writing: creates it (mode 0600) and takes its lock. Lines are compressed when the name ends
@@ -19,8 +31,8 @@ const LOCK_POLL_MS = 250;
  *   `LOCAL`: it is in use or cannot be written. `DATA`: it is not a recording that can be appended to.
  */
 export async function openRecording(path: string, options: RecordOptions = {}): Promise<RecordingWriter> {
-  if (options.append && options.force)
-    throw new OpmasError('USAGE', '--append and --force exclude each other');
+  refuseUnknownOptions('openRecording', options, RECORD_OPTIONS);
+  if (options.append && options.force) throw new OpmasError('USAGE', 'append and force exclude each other');
   const kind = await targetKind(path);
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);
   const lock = await lockRecording(path, options);

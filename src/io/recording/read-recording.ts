@@ -1,8 +1,9 @@
+import { refuseUnknownOptions } from '../../core/options.js';
 import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import type { ReadProblem } from './read-problems.js';
-import { type ReadOptions, RecordingReader } from './reader.js';
+import { READ_OPTIONS, type ReadOptions, RecordingReader } from './reader.js';
 
 /** Options of {@link readRecording}, all optional. */
 export interface ReadRecordingOptions extends ReadOptions {
@@ -15,11 +16,19 @@ export interface ReadRecordingOptions extends ReadOptions {
  * as they stand, without byte order marks, blank lines and carriage returns at their ends.
  *
  * @param sources Paths; `-` is standard input. Nothing is opened before the iteration begins; then all are.
- * @throws {OpmasError} From the iteration, as `RecordingReader.open` and `fill` do: `USAGE`, `LOCAL` or `DATA`.
+ * @throws {OpmasError} `USAGE`, at once, for unknown options. From the iteration, as `RecordingReader.open` and `fill` do: `USAGE`, `LOCAL` or `DATA`.
  */
-export async function* readRecording(
+export function readRecording(
   sources: string | readonly string[],
-  { keep, ...options }: ReadRecordingOptions = {},
+  options: ReadRecordingOptions = {},
+): AsyncGenerator<LineBatch, void, undefined> {
+  refuseUnknownOptions('readRecording', options, { ...READ_OPTIONS, keep: true });
+  return readBatches(sources, options);
+}
+
+async function* readBatches(
+  sources: string | readonly string[],
+  { keep, ...options }: ReadRecordingOptions,
 ): AsyncGenerator<LineBatch, void, undefined> {
   const paths = typeof sources === 'string' ? [sources] : sources;
   const batch = new BatchBuilder();
@@ -118,6 +127,7 @@ export async function inspectRecording(
   sources: string | readonly string[],
   options: ReadOptions = {},
 ): Promise<InspectedRecording> {
+  refuseUnknownOptions('inspectRecording', options, READ_OPTIONS);
   const statistics = new RecordingStatistics();
   let badLines = 0;
   let tornTail = false;

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
+import type { OptionNames } from '../../core/options.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from './cursor.js';
 import type { ReadProblem } from './read-problems.js';
@@ -18,6 +19,15 @@ export interface ReadOptions {
   /** Called with the number of bytes read from the files, as they are stored there. */
   onRead?: ((bytes: number) => void) | undefined;
 }
+
+/** The names of the options of reading. */
+export const READ_OPTIONS: OptionNames<ReadOptions> = {
+  onProblem: true,
+  strict: true,
+  signal: true,
+  stdin: true,
+  onRead: true,
+};
 
 /** Options of a {@link RecordingReader}. */
 export interface ReaderOptions extends ReadOptions {

@@ -1,61 +1,84 @@
 import type { Readable } from 'node:stream';
 import type { Filter } from '../../core/filter/filter.js';
 import { keepsLine } from '../../core/filter/filter.js';
+import type { OptionNames } from '../../core/options.js';
 import { endpointAtPath } from '../../core/protocol.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type Moment, type ScheduleOptions, TimeWindow } from '../../core/replay/schedule.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { type ReaderOptions, RecordingReader } from '../recording/reader.js';
-import type { ServingOptions } from '../server/serving-options.js';
+import { SERVING_OPTIONS, type ServingOptions } from '../server/serving-options.js';
 
 /** Options of a replay, all optional. */
 export interface ServeRecordingOptions extends ServingOptions {
   /** 2 is twice the recorded speed, 0.5 half of it; `max` sends as fast as clients take it. Default 1. */
-  speed?: number | 'max';
+  speed?: number | 'max' | undefined;
   /** Events a second in place of the recorded times. Needed for recordings without times. */
-  rate?: number;
+  rate?: number | undefined;
   /** Silences longer than this are cut to this. Default: no limit. */
-  maxGapMs?: number;
+  maxGapMs?: number | undefined;
   /** First event: an RFC 3339 time, or milliseconds from the start of the recording. Default: its start. */
-  from?: string | number;
+  from?: string | number | undefined;
   /** Last event, in the same form. Default: the end of the recording. */
-  to?: string | number;
+  to?: string | number | undefined;
   /** A filter from {@link compileFilter}. Default: everything. */
-  filter?: Filter;
+  filter?: Filter | undefined;
   /** `true` repeats for ever, a number is the number of passes in all. Times go on. Default: once. */
-  loop?: boolean | number;
+  loop?: boolean | number | undefined;
   /**
    * `client`: every connection gets its endpoint's events from the start. `shared`: one clock for all starts with the
    * first client, and late clients join mid-stream. The first connection to each endpoint within the first second
    * misses nothing. When a shared replay is over and all clients have gone, the next client starts it again.
    * Default `client`.
    */
-  clock?: 'client' | 'shared';
+  clock?: 'client' | 'shared' | undefined;
   /**
    * Play what happened to the recorded connections: refusals, closes, drops, downtimes. Implies a shared clock.
-   * `core/replay/lifecycle-script.ts` describes how clients meet it whose times differ from the recorded client's.
+   * `docs/library.md` shows it. Clients whose times differ from the recorded client's meet the same events.
    */
-  lifecycle?: boolean;
+  lifecycle?: boolean | undefined;
   /** At the end, close clients with 1000 and stop. Default: the end closes nothing, and new clients are served. */
-  exitWhenDone?: boolean;
+  exitWhenDone?: boolean | undefined;
   /** Be on time to a quarter of a millisecond, by blocking this thread for up to 2 ms at a time. Default `false`. */
-  precise?: boolean;
+  precise?: boolean | undefined;
   /** Treat damage in the recording as an error. Default: skip it and call `onProblem`. */
-  strict?: boolean;
+  strict?: boolean | undefined;
   /** Called once for each piece of damage that was skipped. */
-  onProblem?: (problem: ReadProblem) => void;
+  onProblem?: ((problem: ReadProblem) => void) | undefined;
   /** Called with everything else that is worth knowing. */
-  onNotice?: (notice: ReplayNotice) => void;
+  onNotice?: ((notice: ReplayNotice) => void) | undefined;
   /**
    * Called while a recording is indexed before it is served (`lifecycle`), with the number of bytes that were read
    * since the last call, as they are stored in the files.
    */
-  onIndexed?: (bytes: number) => void;
+  onIndexed?: ((bytes: number) => void) | undefined;
   /** Stream for the source `-`. Default: standard input. It is copied to a temporary file. */
-  stdin?: Readable;
+  stdin?: Readable | undefined;
   /** Stops the preparation. Once the server listens, `close` ends it. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
+
+/** The names of the options of a replay. */
+export const REPLAY_OPTIONS: OptionNames<ServeRecordingOptions> = {
+  ...SERVING_OPTIONS,
+  speed: true,
+  rate: true,
+  maxGapMs: true,
+  from: true,
+  to: true,
+  filter: true,
+  loop: true,
+  clock: true,
+  lifecycle: true,
+  exitWhenDone: true,
+  precise: true,
+  strict: true,
+  onProblem: true,
+  onNotice: true,
+  onIndexed: true,
+  stdin: true,
+  signal: true,
+};
 
 /** Something that a replay reports. Text is foreign: it comes from recordings and paths. */
 export type ReplayNotice =

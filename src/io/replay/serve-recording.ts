@@ -1,5 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
 import { compileFilter } from '../../core/filter/filter.js';
+import { refuseUnknownOptions } from '../../core/options.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import type { Moment } from '../../core/replay/schedule.js';
 import { systemClock } from '../clock.js';
@@ -11,6 +12,7 @@ import { type RepeatableSources, repeatable } from './repeatable-sources.js';
 import {
   EndpointTable,
   type PlaybackControls,
+  REPLAY_OPTIONS,
   type ReplayPlan,
   type ReplayStatus,
   type ServeRecordingOptions,
@@ -41,6 +43,7 @@ export async function serveRecording(
   sources: string | readonly string[],
   options: ServeRecordingOptions = {},
 ): Promise<ReplayServer> {
+  refuseUnknownOptions('serveRecording', options, REPLAY_OPTIONS);
   checkOptions(options);
   checkServing(options);
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];

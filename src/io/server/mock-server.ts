@@ -1,26 +1,34 @@
 import { setImmediate } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 import { type StoryStep, tellStory } from '../../core/mock/story.js';
+import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import type { EndpointName } from '../../core/protocol.js';
 import { encodeFrame } from '../../core/websocket-frame.js';
 import { type Clock, systemClock } from '../clock.js';
-import type { MockServer, ServingOptions } from './serving-options.js';
+import { type MockServer, SERVING_OPTIONS, type ServingOptions } from './serving-options.js';
 import { startServer } from './stream-server.js';
 import type { ServedClient, StreamSource } from './stream-source.js';
 
 /** Options of the generated events. */
 export interface StoryOptions {
   /** The same seed gives the same events with the same times, at any rate. Default: a new story that begins now. */
-  seed?: number;
+  seed?: number | undefined;
   /** Events a second on each endpoint. Default 2. */
-  rate?: number;
+  rate?: number | undefined;
   /** Ends after so many events on each endpoint. Default: never. */
-  count?: number;
-  clock?: Clock;
+  count?: number | undefined;
+  clock?: Clock | undefined;
 }
 
 /** Options of {@link startMockServer}. */
 export interface MockServerOptions extends ServingOptions, StoryOptions {}
+
+const STORY_OPTIONS: OptionNames<StoryOptions> = {
+  seed: true,
+  rate: true,
+  count: true,
+  clock: true,
+};
 
 const HIGHEST_RATE = 100_000;
 
@@ -33,6 +41,8 @@ const HIGHEST_RATE = 100_000;
  * @throws {OpmasError} `USAGE` for bad options, `LOCAL` if it cannot listen on the port.
  */
 export async function startMockServer(options: MockServerOptions = {}): Promise<MockServer> {
+  const { seed: _seed, rate: _rate, count: _count, clock: _clock, ...serving } = options;
+  refuseUnknownOptions('startMockServer', options, { ...SERVING_OPTIONS, ...STORY_OPTIONS });
   const { rate = 2, count = Number.POSITIVE_INFINITY, seed = 0 } = options;
   if (!(rate > 0 && rate <= HIGHEST_RATE)) {
     throw new OpmasError('USAGE', `a rate is above 0 and at most ${HIGHEST_RATE} events a second`);
@@ -41,7 +51,7 @@ export async function startMockServer(options: MockServerOptions = {}): Promise<
     throw new OpmasError('USAGE', 'a count is a whole number above 0');
   }
   if (!Number.isSafeInteger(seed)) throw new OpmasError('USAGE', 'a seed is a whole number');
-  return await startServer(new StorySource(options), options);
+  return await startServer(new StorySource(options), { ...serving, seed: options.seed });
 }
 
 /** Delay of the first event, so that clients that connect together all see the beginning. */

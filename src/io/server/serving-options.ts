@@ -1,32 +1,48 @@
 import { OpmasError } from '../../core/errors.js';
 import { type Fault, parseFault } from '../../core/mock/fault.js';
+import type { OptionNames } from '../../core/options.js';
 import { type AuthMode, checkAuth } from './token-issuer.js';
 
 /** Options of every server. */
 export interface ServingOptions {
   /** 0 = any free port. Default 0. */
-  port?: number;
+  port?: number | undefined;
   /** Default: this machine only, on 127.0.0.1 and ::1. A host that others can reach gives an entry in `warnings`. */
-  host?: string;
+  host?: string | undefined;
   /** How tokens are checked. Default `jwt`: any well-formed JWT that has not expired. */
-  auth?: AuthMode;
+  auth?: AuthMode | undefined;
   /** HS256 secret for auth mode `secret`. It only verifies; issued tokens are signed with a random key. */
-  secret?: string;
+  secret?: string | undefined;
   /** A bad token gets close 4001 after accept (`close`, default) or HTTP 403 (`http`), as the real stack does. */
-  refuse?: 'close' | 'http';
+  refuse?: 'close' | 'http' | undefined;
   /** Life of all tokens that it issues, at least 1 s. Default: 1 h, and 30 days for {@link MockServer.token}. */
-  tokenLifeMs?: number;
+  tokenLifeMs?: number | undefined;
   /** Further browser origins (`https://app.example`, `null`); origins of this machine are always allowed. */
-  allowOrigins?: readonly string[];
+  allowOrigins?: readonly string[] | undefined;
   /** Faults on demand; strings are parsed by `parseFault`. */
-  faults?: readonly (Fault | string)[];
+  faults?: readonly (Fault | string)[] | undefined;
   /** Determines when repeating faults strike. Default: different each time. */
-  seed?: number;
+  seed?: number | undefined;
   /** Called at each activity. */
-  onActivity?: (activity: ServerActivity) => void;
+  onActivity?: ((activity: ServerActivity) => void) | undefined;
   /** Limits of clients; for tests. */
-  limits?: Partial<ServerLimits>;
+  limits?: { [Name in keyof ServerLimits]?: ServerLimits[Name] | undefined } | undefined;
 }
+
+/** The names of the options of every server. */
+export const SERVING_OPTIONS: OptionNames<ServingOptions> = {
+  port: true,
+  host: true,
+  auth: true,
+  secret: true,
+  refuse: true,
+  tokenLifeMs: true,
+  allowOrigins: true,
+  faults: true,
+  seed: true,
+  onActivity: true,
+  limits: true,
+};
 
 /** Checks options. @throws {OpmasError} `USAGE` for a bad value. */
 export function checkServing(options: ServingOptions): void {

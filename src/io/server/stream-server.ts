@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-
 import { CloseCode } from '../../core/close-code.js';
+import { givenOf, refuseUnknownOptions } from '../../core/options.js';
 import { systemClock } from '../clock.js';
 import { Admission, type Decision, refuse, refusedBy } from './admission.js';
 import { FaultPlayer } from './fault-player.js';
@@ -12,6 +12,7 @@ import {
   DEFAULT_LIMITS,
   faultsOf,
   type MockServer,
+  SERVING_OPTIONS,
   type ServerActivity,
   type ServerLimits,
   type ServingOptions,
@@ -50,7 +51,7 @@ export class StreamServer implements MockServer {
     const { host = 'localhost', port = 0, seed = Date.now(), faults = [], allowOrigins = [] } = options;
     this.#source = source;
     this.#options = options;
-    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#limits = { ...DEFAULT_LIMITS, ...givenOf(options.limits) };
     this.port = port;
     this.#issuer = new TokenIssuer(options);
     this.#clients = new StreamClients({
@@ -242,6 +243,7 @@ export class StreamServer implements MockServer {
  * @throws {OpmasError} `USAGE` for bad options, `LOCAL` if it cannot listen on the port.
  */
 export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
+  refuseUnknownOptions('startServer', options, SERVING_OPTIONS);
   const server = new StreamServer(source, options);
   await server.start();
   return server;

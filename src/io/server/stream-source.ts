@@ -12,7 +12,7 @@ export interface ServedClient {
   /** Bytes that were sent to it and wait in this process. Above 16 MiB the server closes it (1013). */
   readonly pending: number;
   /**
-   * Sends whole frames (see `core/websocket-frame.ts`). The bytes are not copied and may be shared by any number of
+   * Sends whole frames, from `encodeFrame`. The bytes are not copied and may be shared by any number of
    * clients, so never change them before they are written. Blocks of about 256 KiB cost least.
    *
    * @param events Number of events in the frames, for the count only.

@@ -9,9 +9,9 @@ const AUTH_MODES: readonly string[] = ['jwt', 'secret', 'none'] satisfies AuthMo
 
 /** The serving options that a {@link TokenIssuer} takes. */
 export interface TokenIssuerOptions {
-  auth?: AuthMode;
-  secret?: string;
-  tokenLifeMs?: number;
+  auth?: AuthMode | undefined;
+  secret?: string | undefined;
+  tokenLifeMs?: number | undefined;
 }
 
 /** Claims of a valid token. */

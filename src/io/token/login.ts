@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { apiUrl, displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { parseObject } from '../../core/json/json-tokens.js';
+import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { type Clock, systemClock } from '../clock.js';
 import { type HttpResponse, httpRequest } from '../http/http-request.js';
 import type { Environment } from '../http/proxy-choice.js';
@@ -14,10 +15,19 @@ export interface ServerAccess {
   ca?: string | undefined;
   insecure?: boolean | undefined;
   signal?: AbortSignal | undefined;
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment;
+  environment?: Environment | undefined;
 }
+
+const ACCESS_OPTIONS: OptionNames<ServerAccess> = {
+  base: true,
+  ca: true,
+  insecure: true,
+  signal: true,
+  clock: true,
+  environment: true,
+};
 
 /** Limit for a login or a renewal with all its requests. */
 const LIMIT_MS = 10_000;
@@ -31,6 +41,7 @@ const MAX_ANSWER_BYTES = 256 * 1024;
  * redirects, or answers with something else. No error shows the server's words.
  */
 export async function login(access: ServerAccess, username: string, password: string): Promise<Credentials> {
+  refuseUnknownOptions('login', access, ACCESS_OPTIONS);
   const url = apiUrl(access.base, '/api/v1/auth/login');
   const post = poster(access, url);
   const form = new URLSearchParams({ grant_type: 'password', username, password }).toString();
@@ -48,6 +59,7 @@ export async function login(access: ServerAccess, username: string, password: st
  * @throws {OpmasError} `AUTH` when the server rejects it or has no such route; `NETWORK` when there is no usable answer.
  */
 export async function refreshCredentials(access: ServerAccess, old: Credentials): Promise<Credentials> {
+  refuseUnknownOptions('refreshCredentials', access, ACCESS_OPTIONS);
   const { refreshToken } = old;
   if (refreshToken === undefined) throw new OpmasError('AUTH', 'there is no refresh token');
   const url = apiUrl(access.base, '/api/v1/auth/refresh');

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { shared } from '../clock.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
@@ -8,16 +9,24 @@ import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
 /** The options of {@link tokenFromCommand}. */
 export interface TokenCommandOptions {
   /** The time after which the command, with all of its processes, is killed. Default 10 s. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Gets each line that the command writes on its stderr, without anything that looks like a token. */
-  onStderr?: (line: string) => void;
+  onStderr?: ((line: string) => void) | undefined;
   /** The name of the command in messages. */
   source: string;
   /** A command that shows it, for messages: `opmas-ws context show lab`. */
-  shownBy?: string;
+  shownBy?: string | undefined;
   /** Environment variables of the command. Default `process.env`. */
-  environment?: Environment;
+  environment?: Environment | undefined;
 }
+
+const OPTIONS: OptionNames<TokenCommandOptions> = {
+  timeoutMs: true,
+  onStderr: true,
+  source: true,
+  shownBy: true,
+  environment: true,
+};
 
 const LIMIT_MS = 10_000;
 /** Time to read what a command has printed before it exited. */
@@ -31,6 +40,7 @@ const MAX_STDERR_BYTES = 16 * 1024;
  * @param words The program and its arguments.
  */
 export function tokenFromCommand(words: readonly string[], options: TokenCommandOptions): TokenProvider {
+  refuseUnknownOptions('tokenFromCommand', options, OPTIONS);
   /** The result of a renewal, for the attempt that follows it. */
   let fresh: string | undefined;
   let given: string | undefined;

@@ -1,4 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
+import { refuseUnknownOptions } from '../../core/options.js';
 import { shared } from '../clock.js';
 import { readSecretFile } from './secret-file.js';
 
@@ -55,15 +56,16 @@ export function tokenFromText(text: string, source: string): TokenProvider {
 /** The options of {@link tokenFromFile}. */
 export interface TokenFileOptions {
   /** The name of the file in messages. Default: its path. */
-  source?: string;
+  source?: string | undefined;
   /** Called once when other users may read the file, with the fix; and when a named pipe keeps it waiting. */
-  onWarning?: (text: string) => void;
+  onWarning?: ((text: string) => void) | undefined;
   /** The time that the writer of a named pipe may take. Default 10 s. */
   pipeLimitMs?: number | undefined;
 }
 
 /** Takes the token from a file, which is read again for every attempt and after every refusal. */
 export function tokenFromFile(path: string, options: TokenFileOptions = {}): TokenProvider {
+  refuseUnknownOptions('tokenFromFile', options, { source: true, onWarning: true, pipeLimitMs: true });
   const source = options.source ?? path;
   let last: string | undefined;
   let onWarning = options.onWarning;
