@@ -19,7 +19,10 @@ export type Decision =
   | { kind: 'refused'; endpoint: string; refusal: Refusal; why: string; body?: string };
 
 /** The serving options that count here, and the server parts that are asked. */
-export interface AdmissionOptions extends Required<Pick<ServingOptions, 'host' | 'allowOrigins' | 'refuse'>> {
+export interface AdmissionOptions {
+  host: NonNullable<ServingOptions['host']>;
+  allowOrigins: NonNullable<ServingOptions['allowOrigins']>;
+  refuse: NonNullable<ServingOptions['refuse']>;
   faults: FaultPlayer;
   source: StreamSource;
   issuer: TokenIssuer;
