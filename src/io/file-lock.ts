@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseObject } from '../core/json/json-tokens.js';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 /** The process that holds a lock. */
@@ -201,11 +202,7 @@ async function removeIfOld(guard: string): Promise<void> {
 }
 
 function parseHolder(text: string): LockHolder | undefined {
-  try {
-    const { pid, host, space, started } = JSON.parse(text) as LockHolder;
-    if (!Number.isSafeInteger(pid) || pid <= 0 || typeof host !== 'string') return undefined;
-    return { pid, host, ...(space && { space }), ...(started && { started }) };
-  } catch {
-    return undefined;
-  }
+  const { pid, host, space, started } = (parseObject(text) ?? {}) as Partial<LockHolder>;
+  if (!Number.isSafeInteger(pid) || pid! <= 0 || typeof host !== 'string') return undefined;
+  return { pid: pid!, host, ...(space && { space }), ...(started && { started }) };
 }

@@ -1,4 +1,4 @@
-import { displayUrl, redactToken } from '../address.js';
+import { redactToken, redirectTarget } from '../address.js';
 import { CloseCode } from '../close-code.js';
 import { parseRetryAfter } from '../retry.js';
 import type { Failure, FailureKind, HttpAnswer } from './failure.js';
@@ -42,9 +42,8 @@ function kindOfStatus(status: number): FailureKind {
 function errorText({ status, headers }: HttpAnswer, { url, token }: AttemptContext): string | undefined {
   const location = headerOf(headers, 'location');
   if (status >= 300 && status < 400 && location !== undefined) {
-    const target = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
-    const shown = target === undefined ? 'an unreadable address' : displayUrl(target);
-    return `redirects to ${redactToken(shown, token)}, which is never followed`;
+    const target = redirectTarget(location, url) ?? 'an unreadable address';
+    return `redirects to ${redactToken(target, token)}, which is never followed`;
   }
   return status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
 }

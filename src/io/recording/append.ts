@@ -14,15 +14,17 @@ const MEMBER_START = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
 /** A torn member is unpacked in memory; ours end after 4 MiB of lines, and a line has 64 MiB at most. */
 const MAX_REPAIR_BYTES = 128 * 1024 * 1024;
 
-/** A sentence about a repair; `undefined` when nothing was torn. */
-export type Repair = string | undefined;
-
 /**
  * Prepares a recording for appending: checks that it is one of ours, and cuts a torn tail off.
  *
+ * @returns A sentence about the repair; `undefined` when nothing was torn.
  * @throws {OpmasError} `DATA` when it is not a recording, has a newer format, or is damaged beyond repair.
  */
-export async function prepareAppend(path: string, handle: FileHandle, compressed: boolean): Promise<Repair> {
+export async function prepareAppend(
+  path: string,
+  handle: FileHandle,
+  compressed: boolean,
+): Promise<string | undefined> {
   const { size } = await handle.stat();
   if (size === 0) return undefined;
   if ((await isGzip(handle)) !== compressed) throw misnamed(path, compressed);
@@ -54,7 +56,7 @@ async function refuseForeign(path: string): Promise<void> {
   }
 }
 
-async function repairText(path: string, handle: FileHandle, size: number): Promise<Repair> {
+async function repairText(path: string, handle: FileHandle, size: number): Promise<string | undefined> {
   const end = await endOfLastLine(handle, size);
   if (end === size) return undefined;
   if (size - end <= MAX_REPAIR_BYTES) {
@@ -80,7 +82,7 @@ export async function endOfLastLine(handle: FileHandle, size: number): Promise<n
   return 0;
 }
 
-async function repairGzip(path: string, handle: FileHandle, size: number): Promise<Repair> {
+async function repairGzip(path: string, handle: FileHandle, size: number): Promise<string | undefined> {
   const start = await startOfLastMember(handle, size);
   const { text, isWhole } = await unpackFrom(path, handle, start ?? 0, start !== undefined);
   if (isWhole) {

@@ -69,23 +69,21 @@ export class ReadAhead {
   }
 
   #readOne(): Promise<void> {
-    this.#reading = this.#source
-      .next()
-      .then(
-        ({ done, value }) => {
-          if (done) this.#isRead = true;
-          else this.#chunks.push(value);
-        },
-        (error: unknown) => {
-          this.#isRead = true;
-          this.failure = error;
-        },
-      )
-      .then(() => {
-        this.#reading = undefined;
-        if (!this.#stopping.signal.aborted) this.#options.onChange();
-      });
+    this.#reading = this.#readChunk();
     return this.#reading;
+  }
+
+  async #readChunk(): Promise<void> {
+    try {
+      const { done, value } = await this.#source.next();
+      if (done) this.#isRead = true;
+      else this.#chunks.push(value);
+    } catch (error) {
+      this.#isRead = true;
+      this.failure = error;
+    }
+    this.#reading = undefined;
+    if (!this.#stopping.signal.aborted) this.#options.onChange();
   }
 
   async *#readPasses(): AsyncGenerator<FrameChunk, void, undefined> {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { apiUrl, displayUrl } from '../../core/address.js';
+import { apiUrl, displayUrl, redirectTarget } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
@@ -103,8 +103,9 @@ function poster(access: ServerAccess, url: URL) {
 /** Words each refusal; never in the server's words, which may repeat the password. */
 function refusal({ status, headers }: HttpResponse, url: URL): OpmasError {
   const where = displayUrl(url);
-  const network = (what: string, hint?: string) =>
-    new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`, { hint });
+  const network = (what: string) => new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`);
+  const redirect = headers.location && redirectTarget(headers.location, url);
+  const target = redirect ? ` to ${redirect}` : '';
   switch (true) {
     case status === 400 || status === 401:
       return new OpmasError('AUTH', `wrong user or password (HTTP ${status} from ${where})`);
@@ -120,9 +121,7 @@ function refusal({ status, headers }: HttpResponse, url: URL): OpmasError {
     case status === 429:
       return network(`received too many logins; try again ${laterFrom(headers)}`);
     case status >= 300 && status < 400:
-      return network(
-        `redirects${targetOf(headers, url)}; not followed, because that would send the password on`,
-      );
+      return network(`redirects${target}; not followed, because that would send the password on`);
     case status >= 500:
       return network('failed; try again later');
     default:
@@ -132,13 +131,6 @@ function refusal({ status, headers }: HttpResponse, url: URL): OpmasError {
 
 function laterFrom(headers: IncomingHttpHeaders): string {
   return /^\d{1,5}$/.test(headers['retry-after'] ?? '') ? `in ${headers['retry-after']} s` : 'later';
-}
-
-function targetOf(headers: IncomingHttpHeaders, url: URL): string {
-  const { location } = headers;
-  return location !== undefined && URL.canParse(location, url.href)
-    ? ` to ${displayUrl(new URL(location, url))}`
-    : '';
 }
 
 function readTokens(
