@@ -7,8 +7,23 @@ import type * as Commander from 'commander';
  */
 const commander = createRequire(import.meta.url)('commander') as typeof Commander;
 
-export const Command: typeof Commander.Command = commander.Command;
-export type Command = Commander.Command;
+/** A command that takes no option twice, unless its values are collected: the first value would be lost without a word. */
+export class Command extends commander.Command {
+  override createCommand(name?: string): Command {
+    return new Command(name);
+  }
+
+  override setOptionValueWithSource(key: string, value: unknown, source: Commander.OptionValueSource): this {
+    const earlier = this.getOptionValueSource(key) === 'cli' ? this.getOptionValue(key) : undefined;
+    const isLost = source === 'cli' && earlier !== undefined && !Array.isArray(value);
+    // The same flag twice says the same.
+    if (isLost && !(typeof value === 'boolean' && value === earlier)) {
+      const names = this.options.filter((option) => option.attributeName() === key).map(({ long }) => long);
+      this.error(`error: ${names.join(' and ')} can be given only once`);
+    }
+    return super.setOptionValueWithSource(key, value, source);
+  }
+}
 export const CommanderError: typeof Commander.CommanderError = commander.CommanderError;
 export type CommanderError = Commander.CommanderError;
 export const Option: typeof Commander.Option = commander.Option;

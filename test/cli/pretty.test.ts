@@ -63,7 +63,6 @@ describe('tail --format pretty', () => {
   it.each([
     [['-w', 'data.cpu >'], 'data.cpu >\n            ^'],
     [['-w', 'type == "x"'], 'event.type'],
-    [['-w', 'data.cpu'], 'not true or false'],
     [['-t', '{a'], 'do not pair'],
     [['-s', 'a..b'], 'empty token'],
   ])('%j is a usage error', async (args, text) => {

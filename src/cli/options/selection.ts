@@ -48,7 +48,7 @@ export interface FilterCommandOptions {
   excludeType?: string[];
   subject?: string[];
   excludeSubject?: string[];
-  where?: string;
+  where?: string[];
 }
 
 /** Adds the options of {@link FilterCommandOptions} to a command. */
@@ -66,7 +66,11 @@ export function addFilterOptions(command: Command): Command {
       collect,
     )
     .option('--exclude-subject <pattern>', 'drop these subjects; wins over --subject', collect)
-    .option('-w, --where <expr>', "keep events for which this CEL expression is true ('data.cpu > 90')");
+    .option(
+      '-w, --where <expr>',
+      "keep events for which this CEL expression is true ('data.cpu > 90'); repeatable: all must be true",
+      collect,
+    );
 }
 
 /** Collects the values of a repeatable option. */

@@ -118,7 +118,7 @@ function retryText(milliseconds: number): string {
 }
 
 /** Formats the summary of a stream: `120 events (devices 80, agents 40) in 3m12s, 1 gap of 12s, 0 dropped`. */
-export function summaryText(summary: StreamSummary): string {
+export function summaryText(summary: StreamSummary, more: readonly string[] = []): string {
   const counts = Object.entries(summary.events);
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const byEndpoint = counts.map(([endpoint, count]) => `${endpoint} ${count}`).join(', ');
@@ -127,7 +127,7 @@ export function summaryText(summary: StreamSummary): string {
     gapText(summary.gaps),
   ];
   if (summary.invalid > 0) parts.push(`${summary.invalid} invalid`);
-  parts.push(`${summary.dropped} dropped`);
+  parts.push(`${summary.dropped} dropped`, ...more);
   return parts.join(', ');
 }
 

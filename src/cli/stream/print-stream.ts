@@ -10,6 +10,7 @@ import type { Session } from '../session.js';
 import { createLiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
 import { ConnectionMessages, summaryText } from './connection-messages.js';
+import { FilterMessages } from './filter-messages.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
 import { shortfallOf } from './outcome.js';
 
@@ -23,6 +24,7 @@ export async function printStream(
   const printLines = await createLinePrinter(out, print);
   const spinner = await createConnectingSpinner(messages);
   const connections = new ConnectionMessages(messages, stream);
+  const filtering = new FilterMessages(messages, stream.filter);
   let hasSummary = false;
   let printing = 0;
   let shortfall: OpmasError | undefined;
@@ -37,7 +39,8 @@ export async function printStream(
     onDropping: (endpoint) => connections.onDropping(endpoint),
     onGiveUp: (endpoint, error) => connections.onGiveUp(endpoint, error),
   });
-  const summary = () => messages.palette.dim(escapeUnsafe(summaryText(subscription.summary())));
+  const summary = () =>
+    messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end())));
   session.exitMessage = () => {
     const left = subscription.waiting + printing;
     const loss = `${left} lines were not written: stdout was not read`;

@@ -12,12 +12,6 @@ export function noBoolean(what: string, text: string): OpmasError {
   });
 }
 
-/** Returns whether an operand of `&&`, `||` or `?` was not a boolean: as wrong as for the whole expression. */
-export function isNotBoolean(error: EvaluationError): boolean {
-  const isOperand = error.code === 'invalid_logical_operand' || error.code === 'invalid_condition_type';
-  return isOperand && !error.summary.endsWith("'null'");
-}
-
 /** Turns an error of the library into ours, with its place in the hint. */
 export function usageError(error: unknown, text: string, hint?: string): OpmasError {
   const { summary, message, code, range } = error as Partial<EvaluationError>;

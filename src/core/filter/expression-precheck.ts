@@ -58,6 +58,26 @@ function collectPaths(node: ASTNode, paths: string[][]): void {
   }
 }
 
+/** Returns the fields that an expression reads, except those that it asks for with `has` or may do without (`.?`). */
+export function fieldPaths(node: unknown): string[][] {
+  if (Array.isArray(node)) return node.flatMap(fieldPaths);
+  if (typeof node !== 'object' || node === null || !('op' in node)) return [];
+  const { op, args } = node as ASTNode;
+  if (op === 'call' && args[0] === 'has') return [];
+  const path = pathOf(node as ASTNode);
+  if (path !== undefined) return path.length === 0 || (path.length === 1 && path[0] === 'data') ? [] : [path];
+  return fieldPaths(args);
+}
+
+/** Returns whether the node is a field that the event has with a boolean in it. */
+export function isBooleanField(node: ASTNode, event: Record<string, unknown>): boolean {
+  const path = pathOf(node);
+  if (path === undefined) return false;
+  let value: unknown = event;
+  for (const name of path) value = (value as Record<string, unknown> | undefined)?.[name];
+  return typeof value === 'boolean';
+}
+
 /** `data.radio.channel` → `['data', 'radio', 'channel']`; `undefined` for anything but such a path. */
 function pathOf(node: ASTNode): string[] | undefined {
   if (node.op === 'id') {
@@ -71,7 +91,8 @@ function pathOf(node: ASTNode): string[] | undefined {
   return parent === undefined || typeof name !== 'string' ? undefined : [...parent, name];
 }
 
-function isMissing(event: Record<string, unknown>, path: readonly string[]): boolean {
+/** Returns whether the event lacks that field, or an object on the way to it. */
+export function isMissing(event: Record<string, unknown>, path: readonly string[]): boolean {
   let value: unknown = event;
   for (let i = 0; i < path.length; i++) {
     // The library decides what a name means for lists and strings.

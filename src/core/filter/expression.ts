@@ -1,17 +1,19 @@
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
 import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from '../errors.js';
-import { isNotBoolean, noBoolean, placedError, usageError } from './expression-error.js';
+import { noBoolean, placedError, usageError } from './expression-error.js';
+import { ExpressionFindings, type ExpressionReport } from './expression-findings.js';
 import { EventShape, precheckOf } from './expression-precheck.js';
 
 /** A compiled CEL expression over one event. */
 export interface Expression {
   /**
-   * Returns whether the event makes it true. A missing field, or one of another type, makes it false.
-   *
-   * @throws {OpmasError} `USAGE` if the result is not true, false or null.
+   * Returns whether the event makes it true. A missing field, one of another type, and a result that is neither true nor
+   * false make it false.
    */
   matches(event: Record<string, unknown>, endpoint: string): boolean;
+  /** Why it was not true, for people. */
+  readonly report: ExpressionReport;
 }
 
 const LIMITS = { maxAstNodes: 500, maxDepth: 50 };
@@ -50,11 +52,14 @@ export function compileExpression(text: string): Expression {
   let program = compile(text, patterns);
   let deepEvents = 0;
   const cannotMatch = precheckOf(program.ast);
+  const findings = new ExpressionFindings(text, program.ast);
   const shape = new EventShape(MAX_NESTING);
   const scope: Scope = { event: {}, data: undefined, subject: undefined, endpoint: '' };
 
   return {
+    report: findings,
     matches(event, endpoint) {
+      findings.look(event);
       if (cannotMatch?.(event)) return false;
       shape.look(event);
       const { nesting } = shape;
@@ -67,12 +72,12 @@ export function compileExpression(text: string): Expression {
       scope.data = event.data === undefined ? EMPTY_DATA : shape.readable(event.data);
       scope.subject = typeof event.subject === 'string' ? event.subject : undefined;
       scope.endpoint = endpoint;
-      return verdict(program, scope, text);
+      return verdict(program, scope, findings);
     },
   };
 }
 
-function verdict(program: ParseResult, scope: Scope, text: string): boolean {
+function verdict(program: ParseResult, scope: Scope, findings: ExpressionFindings): boolean {
   let result: unknown;
   const { stackTraceLimit } = Error;
   // A missing field is an error inside the library; its stack trace would cost more than everything else.
@@ -80,16 +85,16 @@ function verdict(program: ParseResult, scope: Scope, text: string): boolean {
   try {
     result = program(scope);
   } catch (error) {
-    if (error instanceof EvaluationError && isNotBoolean(error)) throw usageError(error, text);
     // The event lacks a field, or has it in another type or too deep.
+    if (error instanceof EvaluationError) findings.failed(error);
     return false;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
   if (typeof result === 'boolean') return result;
   // A null in the event counts as a missing field.
-  if (result === null) return false;
-  throw noBoolean(`a ${celTypeOf(result)}`, text);
+  if (result !== null) findings.notBoolean(celTypeOf(result));
+  return false;
 }
 
 function celTypeOf(value: unknown): string {

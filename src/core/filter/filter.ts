@@ -4,12 +4,15 @@ import { type OptionNames, refuseUnknownOptions } from '../options.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
 import { escapeUnsafe } from '../text.js';
+import type { ExpressionReport } from './expression-findings.js';
 import { compileSubjectPattern, subjectHints } from './subject-pattern.js';
 import { compileTypePatterns, typeHints } from './type-pattern.js';
 
 /** Verdicts that are cached; servers send few types, but nothing keeps them from sending many. */
 const MAX_CACHED_TYPES = 1024;
 const MAX_CACHED_LENGTH = 128;
+/** Types that a report names. */
+const MAX_SEEN_TYPES = 20;
 
 const FILTER_OPTIONS: OptionNames<FilterOptions> = {
   types: true,
@@ -29,8 +32,16 @@ export interface FilterOptions {
   subjects?: readonly string[] | undefined;
   /** Subjects to drop. */
   excludeSubjects?: readonly string[] | undefined;
-  /** A CEL expression over `event`, `data`, `subject` and `endpoint`; see {@link compileFilter}. */
-  where?: string | undefined;
+  /** CEL expressions over `event`, `data`, `subject` and `endpoint`, all of which must hold; see {@link compileFilter}. */
+  where?: string | readonly string[] | undefined;
+}
+
+/** What a filter has judged so far, to explain why nothing matches. */
+export interface FilterReport extends ExpressionReport {
+  judged: number;
+  matching: number;
+  /** Types of the events that came before the first that matched; at most 20. */
+  types: readonly string[];
 }
 
 /** Compiled {@link FilterOptions}. */
@@ -47,9 +58,10 @@ export interface Filter {
    * Returns whether to keep the event.
    *
    * @param reader Has just read the event: a JSON object.
-   * @throws {OpmasError} `USAGE` if `where` gives something other than true or false for this event.
    */
   matches(reader: FrameReader, endpoint: string): boolean;
+  /** What it has judged so far. */
+  report(): FilterReport;
 }
 
 /**
@@ -78,21 +90,40 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   );
   const checksType = includedTypes.length + excludedTypes.length > 0;
   const checksSubject = subjects.length + excludeSubjects.length > 0;
-  const expression =
-    where === undefined ? undefined : (await import('./expression.js')).compileExpression(where);
+  const texts = where === undefined ? [] : [where].flat();
+  const expressions =
+    texts.length === 0 ? [] : texts.map((await import('./expression.js')).compileExpression);
+  const hasExpression = expressions.length > 0;
+  const seenTypes = new Set<string>();
+  let judged = 0;
+  let matching = 0;
 
   return {
-    passesAll: !checksType && !checksSubject && expression === undefined,
-    selects: includedTypes.length > 0 || subjects.length > 0 || expression !== undefined,
-    needsValue: expression !== undefined,
+    passesAll: !checksType && !checksSubject && !hasExpression,
+    selects: includedTypes.length > 0 || subjects.length > 0 || hasExpression,
+    needsValue: hasExpression,
     hints: [...typeHints(includedTypes, excludedTypes), ...subjectHints(subjects, excludeSubjects)].map(
       escapeUnsafe,
     ),
     // Cheap checks come first; most events fail that of the type.
-    matches: (reader, endpoint) =>
-      (!checksType || typeMatches(reader.type)) &&
-      (!checksSubject || subjectMatches(reader.subject)) &&
-      (expression === undefined || expression.matches(reader.value, endpoint)),
+    matches(reader, endpoint) {
+      judged++;
+      const isMatch =
+        (!checksType || typeMatches(reader.type)) &&
+        (!checksSubject || subjectMatches(reader.subject)) &&
+        (!hasExpression || expressions.every((expression) => expression.matches(reader.value, endpoint)));
+      if (isMatch) matching++;
+      else if (matching === 0 && seenTypes.size < MAX_SEEN_TYPES) seenTypes.add(shortType(reader.type));
+      return isMatch;
+    },
+    report: () => ({
+      judged,
+      matching,
+      types: [...seenTypes],
+      unevaluated: expressions.reduce((sum, { report }) => sum + report.unevaluated, 0),
+      reasons: expressions.flatMap(({ report }) => report.reasons),
+      missing: expressions.flatMap(({ report }) => report.missing),
+    }),
   };
 }
 
@@ -105,7 +136,6 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
  * - a lifecycle line is always kept. Consumers that want none leave it out themselves.
  *
  * @param frame Has just read the event; unused for other kinds.
- * @throws {OpmasError} `USAGE`, as `Filter.matches`.
  */
 export function keepsLine(
   filter: Filter | undefined,
@@ -151,12 +181,19 @@ function cached(select: Selector): Selector {
   };
 }
 
+function shortType(type = '(none)'): string {
+  return type.slice(0, MAX_CACHED_LENGTH);
+}
+
 /** A misspelt option would keep everything. */
 function checkOptions(options: FilterOptions): void {
   refuseUnknownOptions('compileFilter', options, FILTER_OPTIONS);
   for (const [name, value] of Object.entries(options)) {
-    const isRight = name === 'where' ? typeof value === 'string' : Array.isArray(value);
+    const isRight = Array.isArray(value) || (name === 'where' && typeof value === 'string');
     if (value === undefined || isRight) continue;
-    throw new OpmasError('USAGE', `${name} must be ${name === 'where' ? 'a string' : 'an array of strings'}`);
+    throw new OpmasError(
+      'USAGE',
+      `${name} must be ${name === 'where' ? 'a string or an array of strings' : 'an array of strings'}`,
+    );
   }
 }

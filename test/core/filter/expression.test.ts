@@ -152,22 +152,43 @@ describe('compileExpression', () => {
   );
 
   it.each([
-    ['data.cpu', 'number'],
-    ['data.name', 'text'],
-    ['data.list', 'list'],
-    ['event', 'map'],
-  ])('%s is a usage error with the first event: a %s', (text, what) => {
-    const failure = failureOf(() => verdict(text));
-    expect(failure.code).toBe('USAGE');
-    expect(failure.message).toBe(`--where: the result is a ${what}, not true or false`);
+    ['data.cpu', 'data.cpu is a number, not true or false'],
+    ['data.name', 'data.name is a string, not true or false'],
+    ['data.list', 'data.list is a list, not true or false'],
+    ['event', 'event is an object, not true or false'],
+    ['data.cpu && true', 'data.cpu is a number, not true or false'],
+    ['data.up && data.cpu', 'data.cpu is a number, not true or false'],
+    ['data.name || data.down', 'data.name is a string, not true or false'],
+    ['data.cpu ? true : false', 'data.cpu is a number, not true or false'],
+    ['data.list.exists(x, x)', 'x is a number, not true or false'],
+    ['data.list.all(x, x)', 'x is a number, not true or false'],
+    ['data.list.filter(x, x).size() > 0', 'x is a number, not true or false'],
+    ['data.cpu.exists(x, x > 1)', 'data.cpu is a number, not a list or an object'],
+    ['data.name > 90', 'data.name is a string, compared with a number'],
+    ['90 < data.name', 'data.name is a string, compared with a number'],
+    ['data.name + 1 > 90', 'data.name is a string, used with + and a number'],
+    ['!data.cpu', 'data.cpu is a number'],
+    [
+      'data.cpu.startsWith("x")',
+      'data.cpu.startsWith("x"): found no matching overload for \'double.startsWith(string)\'',
+    ],
+  ])('%s is false and says why: %s', (text, reason) => {
+    const expression = compileExpression(text);
+    expect(expression.matches(event, 'devices')).toBe(false);
+    expect(expression.report).toMatchObject({ unevaluated: 1, reasons: [reason], missing: [] });
   });
 
-  it.each(['data.cpu && true', 'data.up && data.cpu', 'data.name || data.down', 'data.cpu ? true : false'])(
-    '%s is a usage error with the first event',
-    (text) => {
-      expect(failureOf(() => verdict(text)).code).toBe('USAGE');
-    },
-  );
+  it.each([
+    ['data.nosuch > 90', ['data.nosuch']],
+    ['data.nosuch > 90 || data.cpu > 1000', ['data.nosuch']],
+    ['event.nosuch.deep == 1', ['event.nosuch.deep']],
+    ['has(data.nosuch)', []],
+    ['data.cpu > 1000', []],
+  ])('%s names the fields that no event had: %j', (text, missing) => {
+    const expression = compileExpression(text);
+    expect(expression.matches(event, 'devices')).toBe(false);
+    expect(expression.report).toMatchObject({ unevaluated: 0, missing });
+  });
 
   it.each([
     ['', 1],

@@ -19,6 +19,7 @@ import {
 } from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
 import { ConnectionMessages, summaryText } from '../../stream/connection-messages.js';
+import { FilterMessages } from '../../stream/filter-messages.js';
 import { shortfallOf } from '../../stream/outcome.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import type { Messages } from '../../terminal/terminal.js';
@@ -96,6 +97,7 @@ async function record(
     size: () => writer.size,
     summary: () => subscription.summary(),
   });
+  const filtering = new FilterMessages(messages, stream.filter);
   let hasSummary = false;
   let shortfall: OpmasError | undefined;
   const subscription = subscribe({
@@ -132,7 +134,7 @@ async function record(
   } finally {
     live.end();
     if (hasSummary) {
-      messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary()))));
+      messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end()))));
       messages.say(fileText(writer, messages));
     }
     await tee?.end();

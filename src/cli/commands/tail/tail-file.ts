@@ -1,8 +1,9 @@
-import { compileFilter, escapeUnsafe, readRecording, systemClock } from '../../../index.js';
+import { compileFilter, escapeUnsafe, OpmasError, readRecording, systemClock } from '../../../index.js';
 import { keepsLine } from '../../../internal.js';
 import { formatDuration, parseCount, parseDuration } from '../../options/quantity.js';
 import { endpointsOf, filterOptionsOf } from '../../options/selection.js';
 import type { Session } from '../../session.js';
+import { FilterMessages } from '../../stream/filter-messages.js';
 import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
 import type { StreamCommandOptions } from '../../stream/stream-options.js';
 import { ProblemMessages } from '../../terminal/reading-messages.js';
@@ -10,7 +11,7 @@ import { standardInput } from '../../terminal/standard-streams.js';
 
 /** Options of `tail --file`. */
 export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
-  file: string;
+  file: string[];
   lifecycle?: boolean;
 }
 
@@ -29,17 +30,23 @@ export async function tailFile(
   for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
   const printLines = await createLinePrinter(out, options);
   const startedAt = performance.now();
+  const endLate = () => {
+    isLate = !enough.signal.aborted;
+    enough.abort();
+  };
   if (duration !== undefined) {
     session.endAfter(duration);
-    void systemClock.sleep(duration, enough.signal).then(() => enough.abort());
+    void systemClock.sleep(duration, enough.signal).then(endLate);
   }
   session.exitMessage = () =>
     out.stalledMs > 0
       ? `${messages.palette.yellow('warning:')} the rest was not written: stdout was not read\n`
       : '';
   const problems = new ProblemMessages(messages);
+  const filtering = new FilterMessages(messages, filter);
+  let isLate = false;
   let events = 0;
-  const batches = readRecording([options.file], {
+  const batches = readRecording(options.file, {
     keep: (line) => {
       const { kind, frame, endpoint = '' } = line;
       if (left <= 0 || wanted?.has(endpoint) === false) return false;
@@ -51,14 +58,18 @@ export async function tailFile(
       return true;
     },
     onProblem: problems.onProblem,
-    ...(options.file === '-' && { stdin: standardInput() }),
+    ...(options.file.includes('-') && { stdin: standardInput() }),
     signal: AbortSignal.any([session.stop, enough.signal]),
   });
   try {
     for await (const batch of batches) await printLines(batch);
   } finally {
     enough.abort();
+    problems.end();
   }
   const took = formatDuration(performance.now() - startedAt);
-  messages.say(messages.palette.dim(`${events} ${events === 1 ? 'event' : 'events'} in ${took}`));
+  const parts = [`${events} ${events === 1 ? 'event' : 'events'} in ${took}`, ...filtering.end()];
+  messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
+  if (!isLate || options.count === undefined || session.stop.aborted) return;
+  throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when --duration ended`);
 }

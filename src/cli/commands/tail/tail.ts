@@ -1,4 +1,5 @@
 import { type Command, Option } from '../../commander.js';
+import { collect } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import type { PrintOptions } from '../../stream/line-printer.js';
 import { printStream } from '../../stream/print-stream.js';
@@ -7,7 +8,7 @@ import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../.
 /** Options of `tail`. */
 export interface TailOptions extends StreamCommandOptions, PrintOptions {
   lifecycle?: boolean;
-  file?: string;
+  file?: string[];
 }
 
 const EXAMPLES = `
@@ -31,7 +32,8 @@ export function configure(command: Command): void {
     .option('--utc', 'pretty: print times in UTC instead of local time')
     .option(
       '--file <file>',
-      'print a recording instead of a live stream; - is stdin; needs no server and no token',
+      'print a recording instead of a live stream; repeatable, merged by time; - is stdin; needs no server and no token',
+      collect,
     )
     .addHelpText('after', EXAMPLES)
     .action((endpoints: string[], options: TailOptions) =>

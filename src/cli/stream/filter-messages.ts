@@ -1,0 +1,68 @@
+import { escapeUnsafe, type Filter } from '../../index.js';
+import type { Messages } from '../terminal/terminal.js';
+
+const LOOK_MS = 500;
+/** A filter that has matched none of so many events in this time is worth a word before the end. */
+const MANY_EVENTS = 1000;
+const LONG_MS = 10_000;
+const MAX_TYPES = 5;
+
+/** Explains, once each, why a filter matches nothing and why events could not be evaluated. */
+export class FilterMessages {
+  readonly #messages: Messages;
+  readonly #filter: Filter | undefined;
+  readonly #startedAtMs = performance.now();
+  readonly #timer: NodeJS.Timeout | undefined;
+  #hasSaidReason = false;
+  #hasSaidNothing = false;
+
+  constructor(messages: Messages, filter: Filter | undefined) {
+    this.#messages = messages;
+    this.#filter = filter === undefined || filter.passesAll ? undefined : filter;
+    if (this.#filter !== undefined) this.#timer = setInterval(() => this.#look(false), LOOK_MS).unref();
+  }
+
+  /** Ends it. @returns Parts of the summary: `5 could not be evaluated (…)`. */
+  end(): string[] {
+    clearInterval(this.#timer);
+    this.#look(true);
+    const { unevaluated = 0, reasons = [] } = this.#filter?.report() ?? {};
+    return unevaluated === 0 ? [] : [`${unevaluated} could not be evaluated (${reasons[0]})`];
+  }
+
+  #look(isEnd: boolean): void {
+    const report = this.#filter?.report();
+    if (report === undefined) return;
+    const { judged, matching, reasons, missing } = report;
+    if (reasons.length > 0 && !this.#hasSaidReason) {
+      this.#hasSaidReason = true;
+      this.#warn(`--where is false for events that cannot be evaluated: ${reasons[0]}`);
+    }
+    if (this.#hasSaidNothing || judged === 0) return;
+    const isLong = judged >= MANY_EVENTS && performance.now() - this.#startedAtMs >= LONG_MS;
+    if (matching > 0) {
+      if (!isEnd || judged < MANY_EVENTS || missing.length === 0) return;
+      this.#hasSaidNothing = true;
+      this.#warn(`none of ${counted(judged)} had ${missing.join(', ')}`);
+    } else if (isEnd || isLong) {
+      this.#hasSaidNothing = true;
+      const fields = missing.length === 0 ? '' : `; no event had ${missing.join(', ')}`;
+      this.#warn(
+        `${counted(judged)} came and none matched the filters; types: ${typesIn(report.types)}${fields}`,
+      );
+    }
+  }
+
+  #warn(text: string): void {
+    this.#messages.warn(escapeUnsafe(text));
+  }
+}
+
+function counted(events: number): string {
+  return `${events.toLocaleString('en-US')} ${events === 1 ? 'event' : 'events'}`;
+}
+
+function typesIn(types: readonly string[]): string {
+  const shown = types.slice(0, MAX_TYPES).join(', ');
+  return types.length > MAX_TYPES ? `${shown}, …` : shown;
+}

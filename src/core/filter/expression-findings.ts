@@ -1,0 +1,149 @@
+import type { ASTNode, EvaluationError } from '@marcbachmann/cel-js';
+import { fieldPaths, isBooleanField, isMissing } from './expression-precheck.js';
+
+/** Why events did not match though their fields are there, and fields that no event had. */
+export interface ExpressionReport {
+  /** Events that could not be evaluated. */
+  unevaluated: number;
+  /** The reasons, the most frequent first: `data.cpu is a string, compared with a number`. */
+  reasons: readonly string[];
+  /** Fields of the expression that no event had: `data.cpuu`. */
+  missing: readonly string[];
+}
+
+/** Reasons that are told apart; what a server sends must not take more memory. */
+const MAX_REASONS = 8;
+
+/** What the library says of a missing field, or of a null, which counts as one. */
+const MISSING_CODES: ReadonlySet<string> = new Set([
+  'no_such_key',
+  'unknown_variable',
+  'index_out_of_bounds',
+]);
+const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>=', '==', '!=']);
+
+/** Collects the reasons why an expression was not true for events. */
+export class ExpressionFindings implements ExpressionReport {
+  unevaluated = 0;
+  readonly #text: string;
+  readonly #ast: ASTNode;
+  /** The event that is being evaluated. */
+  #event: Record<string, unknown> = {};
+  readonly #reasons = new Map<string, number>();
+  /** Fields that no event has had yet. */
+  #unseen: { path: readonly string[]; label: string }[];
+
+  constructor(text: string, ast: ASTNode) {
+    this.#text = text;
+    this.#ast = ast;
+    this.#unseen = fieldPaths(ast).map((path) => ({ path, label: labelOf(path) }));
+  }
+
+  get reasons(): string[] {
+    return [...this.#reasons].sort(([, a], [, b]) => b - a).map(([reason]) => reason);
+  }
+
+  get missing(): string[] {
+    return [...new Set(this.#unseen.map(({ label }) => label))];
+  }
+
+  /** Takes note of the fields that an event has. */
+  look(event: Record<string, unknown>): void {
+    this.#event = event;
+    if (this.#unseen.length === 0) return;
+    this.#unseen = this.#unseen.filter(({ path }) => isMissing(event, path));
+  }
+
+  /** Takes note of an error of the library. */
+  failed(error: EvaluationError): void {
+    if (MISSING_CODES.has(error.code) || /\bnull\b/.test(error.summary)) return;
+    this.#count(reasonOf(error, this.#culprit(error), this.#text));
+  }
+
+  /** The library names the left operand of `&&` and `||` even if the right one is wrong. */
+  #culprit({ code, node }: EvaluationError): ASTNode | undefined {
+    if (node === undefined || code !== 'invalid_logical_operand') return node;
+    return isBooleanField(node, this.#event) ? (siblingOf(node, this.#ast) ?? node) : node;
+  }
+
+  /** Takes note of a result that is neither true nor false. @param what `number`, `string`, … */
+  notBoolean(what: string): void {
+    const { length } = this.#text;
+    const subject = length <= 60 ? this.#text.trim() : 'the result';
+    this.#count(`${subject} is ${withArticle(what)}, not true or false`);
+  }
+
+  #count(reason: string): void {
+    this.unevaluated++;
+    const known = this.#reasons.get(reason);
+    if (known !== undefined || this.#reasons.size < MAX_REASONS) this.#reasons.set(reason, (known ?? 0) + 1);
+  }
+}
+
+function labelOf(path: readonly string[]): string {
+  return path[0] === 'data' ? path.join('.') : ['event', ...path].join('.');
+}
+
+/** Finds the right operand of the operator whose left one is given. */
+function siblingOf(left: ASTNode, node: unknown): ASTNode | undefined {
+  const args = Array.isArray(node) ? node : (node as { args?: unknown } | undefined)?.args;
+  if (!Array.isArray(args)) return undefined;
+  if (args[0] === left) return args[1] as ASTNode | undefined;
+  for (const part of args) {
+    const found = typeof part === 'object' && part !== null ? siblingOf(left, part) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function reasonOf(
+  { code, summary, range }: EvaluationError,
+  node: ASTNode | undefined,
+  text: string,
+): string {
+  // The range of a field is its name only; that of its node is the whole path.
+  const { start, end } = (node ?? range ?? { start: 0, end: text.length }) as { start: number; end: number };
+  const place = excerpt(text.slice(start, end));
+  const binary = /^no such overload: (\S+) (\S+) (\S+)$/.exec(summary);
+  if (code === 'no_such_overload' && binary !== null) {
+    const [, left = '', operator = '', right = ''] = binary;
+    return mismatch(node, text, [left, right], operator) ?? summary;
+  }
+  const unary = /^no such overload: [!-](\S+)$/.exec(summary);
+  if (unary !== null) return `${place.slice(1).trim()} is ${withArticle(unary[1]!)}`;
+  const got = /got '([^']*)'$/.exec(summary)?.[1];
+  if (got !== undefined) return `${place} is ${withArticle(got)}, not true or false`;
+  const range_ = /^Expression of type '([^']*)'/.exec(summary)?.[1];
+  if (range_ !== undefined) return `${place} is ${withArticle(range_)}, not a list or an object`;
+  return `${place}: ${summary.charAt(0).toLowerCase()}${summary.slice(1)}`;
+}
+
+/** Names the side that is a field first: `data.cpu is a string, compared with a number`. */
+function mismatch(
+  node: unknown,
+  text: string,
+  types: readonly [string, string],
+  operator: string,
+): string | undefined {
+  const { args } = (node ?? {}) as { args?: unknown };
+  if (!Array.isArray(args) || args.length !== 2) return undefined;
+  const [first, second] = (args[0] as ASTNode).op === 'value' ? [1, 0] : [0, 1];
+  const { start, end } = args[first] as { start: number; end: number };
+  const verb = COMPARISONS.has(operator) ? 'compared with' : `used with ${operator} and`;
+  const [type, other] = [types[first]!, types[second]!].map(withArticle);
+  return `${excerpt(text.slice(start, end))} is ${type}, ${verb} ${other}`;
+}
+
+/** Turns a type of CEL into plain words. */
+function withArticle(type: string): string {
+  const name = type.replace(/^dyn<(.*)>$/, '$1');
+  if (/^(double|int|uint|number)$/.test(name)) return 'a number';
+  if (/^(string|text)$/.test(name)) return 'a string';
+  if (name === 'bool') return 'a boolean';
+  if (name.startsWith('list')) return 'a list';
+  return name.startsWith('map') ? 'an object' : excerpt(name);
+}
+
+function excerpt(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
