@@ -57,11 +57,11 @@ export class ExpressionFindings implements ExpressionReport {
   /** Takes note of an error of the library. */
   failed(error: EvaluationError): void {
     if (MISSING_CODES.has(error.code) || /\bnull\b/.test(error.summary)) return;
-    this.#count(reasonOf(error, this.#culprit(error), this.#text));
+    this.#count(reasonOf(error, this.#wrongOperand(error), this.#text));
   }
 
   /** The library names the left operand of `&&` and `||` even if the right one is wrong. */
-  #culprit({ code, node }: EvaluationError): ASTNode | undefined {
+  #wrongOperand({ code, node }: EvaluationError): ASTNode | undefined {
     if (node === undefined || code !== 'invalid_logical_operand') return node;
     return isBooleanField(node, this.#event) ? (siblingOf(node, this.#ast) ?? node) : node;
   }
