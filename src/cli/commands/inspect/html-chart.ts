@@ -210,7 +210,7 @@ function tooltip(scene: Scene, column: number): string {
       .map((gap) => `Gap on ${gap.endpoint}, ${formatDuration((gap.to - gap.from) / 1000)}: ${gap.reason}`),
     ...closes.slice(0, MAX_TIP_LINES).map(({ endpoint, code }) => `${endpoint}: closed ${closeText(code)}`),
   ];
-  const title = `<title>${escapeHtml(lines.join('\n'))}</title>`;
+  const title = `<title>${lines.map(escapeHtml).join('\n')}</title>`;
   return box(scene, 'column', { from, to }, TOP, bottom - TOP).replace('/>', `>${title}</rect>`);
 }
 

@@ -11,8 +11,7 @@ const entities: Readonly<Record<string, string>> = {
 
 /** Escapes text for HTML, as content and in a quoted attribute. */
 export function escapeHtml(text: string): string {
-  const escaped = text.split('\n').map(escapeUnsafe).join('\n');
-  return escaped.replace(/[&<>"']/g, (character) => entities[character]!);
+  return escapeUnsafe(text).replace(/[&<>"']/g, (character) => entities[character]!);
 }
 
 /** Colors that are easy to distinguish next to each other, on white and on dark gray. */
