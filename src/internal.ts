@@ -13,5 +13,6 @@ export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
+export { exposure } from './io/token/secret-file.js';
 export { cleanToken } from './io/token/token.js';
 export { splitCommand } from './io/token/token-command.js';

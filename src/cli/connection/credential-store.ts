@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CredentialStore, type Credentials, OpmasError, type StoredCredentials } from '../../index.js';
-import { parseCredentials, serializeCredentials } from '../../internal.js';
+import { exposure, parseCredentials, serializeCredentials } from '../../internal.js';
 import { Keychain, KeychainUnavailable } from './keychain.js';
 import {
   dataFolder,
@@ -52,6 +53,7 @@ export class LocalCredentialStore implements CredentialStore {
   readonly #options: LocalStoreOptions;
   /** Reason why the keychain failed the last time. */
   keychainProblem: string | undefined;
+  #hasWarned = false;
 
   constructor(options: LocalStoreOptions) {
     this.#options = options;
@@ -65,7 +67,10 @@ export class LocalCredentialStore implements CredentialStore {
   async get(account: string): Promise<StoredCredentials | undefined> {
     const path = this.#pathOf(account);
     const fromFile = parse(await readPrivateFile(path));
-    if (path !== undefined && fromFile !== undefined) return { credentials: fromFile, place: path };
+    if (path !== undefined && fromFile !== undefined) {
+      await this.#warnOfReaders(path);
+      return { credentials: fromFile, place: path };
+    }
     const fromKeychain = parse(await this.#tryKeychain((keychain) => keychain.get(account)));
     return fromKeychain && { credentials: fromKeychain, place: KEYCHAIN_NAME };
   }
@@ -97,6 +102,16 @@ export class LocalCredentialStore implements CredentialStore {
 
   exclusively<T>(account: string, work: () => Promise<T>): Promise<T> {
     return withLock(this.#pathOf(account), work);
+  }
+
+  /** Warns once when other users may read the file: somebody has copied it, or changed its mode. */
+  async #warnOfReaders(path: string): Promise<void> {
+    if (this.#hasWarned) return;
+    const stats = await stat(path).catch(() => undefined);
+    const warning = stats && exposure(stats, path, 'the stored login');
+    if (warning === undefined) return;
+    this.#hasWarned = true;
+    this.#options.onNotice?.(warning);
   }
 
   /** Returns the keychain's answer; `undefined` when it is off or does not work, which is remembered. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, realpath, rename, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +10,8 @@ import { type FileLock, tryLock } from '../../internal.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const FOLDER = 'opmas-ws';
+/** A configuration or a login is much smaller. */
+const MAX_BYTES = 1024 * 1024;
 const LOCK_LIMIT_MS = 12_000;
 const LOCK_POLL_MS = 25;
 const FOREIGN_POLL_MS = 250;
@@ -70,7 +73,13 @@ function absolute(path: string | undefined): string | undefined {
 export async function readPrivateFile(path: string | undefined): Promise<string | undefined> {
   if (path === undefined) return undefined;
   try {
-    return await readFile(path, 'utf8');
+    // A pipe at this place would wait for ever, and a device has no end.
+    await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    if (!(await file.stat()).isFile()) throw new Error('it is not a file');
+    const bytes = Buffer.alloc(MAX_BYTES + 1);
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
+    if (bytesRead > MAX_BYTES) throw new Error('it is larger than 1 MiB');
+    return bytes.toString('utf8', 0, bytesRead);
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
     throw failure('read', path, error);

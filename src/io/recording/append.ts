@@ -96,6 +96,18 @@ async function repairGzip(path: string, handle: FileHandle, size: number): Promi
   return `${path}: the gzip data was torn; all its whole lines were kept`;
 }
 
+/** Makes a compressed file that was cut readable to its end: keeps the whole lines that can be unpacked. */
+export async function repairTornGzip(path: string, handle: FileHandle): Promise<void> {
+  const { size } = await handle.stat();
+  if (size === 0) return;
+  try {
+    await repairGzip(path, handle, size);
+  } catch (error) {
+    if (!(error instanceof OpmasError)) throw error;
+    await handle.truncate(0);
+  }
+}
+
 function beyondRepair(path: string): OpmasError {
   return new OpmasError('DATA', `${path}: the gzip data is damaged, so nothing can be appended to it`, {
     hint: 'Choose another file with -o; inspect and replay read this one up to the damage.',

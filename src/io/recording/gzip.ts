@@ -10,15 +10,25 @@ export function hasGzipMark(bytes: Buffer): boolean {
 export class GzipMember {
   readonly #gzip: Gzip = createGzip({ level: 6, chunkSize: 64 * 1024 });
   #blocks: Buffer[] = [];
-  /** Bytes of lines in it. */
+  /** Copies of the lines since the last flush. */
+  #unflushed: Buffer[] = [];
+  /** Bytes of lines in it, and those since the last flush. */
   length = 0;
+  unflushedBytes = 0;
 
   constructor() {
     this.#gzip.on('data', (block: Buffer) => this.#blocks.push(block));
   }
 
+  /** The lines since the last flush. */
+  get unflushed(): Buffer {
+    return Buffer.concat(this.#unflushed);
+  }
+
   async take(lines: Buffer): Promise<Buffer> {
     this.length += lines.length;
+    this.unflushedBytes += lines.length;
+    this.#unflushed.push(Buffer.from(lines));
     await new Promise<void>((resolve, reject) => {
       this.#gzip.write(lines, (error) => (error ? reject(error) : resolve()));
     });
@@ -27,6 +37,8 @@ export class GzipMember {
 
   async flush(): Promise<Buffer> {
     await new Promise<void>((resolve) => this.#gzip.flush(constants.Z_SYNC_FLUSH, resolve));
+    this.#unflushed = [];
+    this.unflushedBytes = 0;
     return this.#ready();
   }
 
@@ -163,4 +175,9 @@ class Unpacker {
     this.#blocks = [];
     return blocks;
   }
+}
+
+/** Returns the most bytes that compressed lines take: blocks that cannot be compressed are stored as they are. */
+export function mostCompressed(bytes: number): number {
+  return bytes + Math.ceil(bytes / 1000) + 64;
 }

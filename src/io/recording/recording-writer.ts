@@ -3,7 +3,8 @@ import { OpmasError } from '../../core/errors.js';
 import { joinBatches, type LineBatch } from '../../core/recording/format.js';
 import type { FileLock } from '../file-lock.js';
 import { localError, removeFile, replaceFile, WriteFailure } from './recording-files.js';
-import { SegmentedWriter, type SegmentOptions } from './segmented-writer.js';
+import type { SegmentOptions } from './segment-names.js';
+import { SegmentedWriter } from './segmented-writer.js';
 
 /** Interval of the checks whether someone else has deleted, renamed or cut the file. */
 const EXAMINE_MS = 2000;
@@ -72,6 +73,11 @@ export class RecordingWriter {
   /** The file that new lines go to. */
   get path(): string {
     return this.#segments.path;
+  }
+
+  /** After {@link close}: the name of the last file, which someone may have renamed; `undefined` when it has none. */
+  get lastName(): string | undefined {
+    return this.#provisionalPath === undefined ? this.#segments.lastName : this.path;
   }
 
   /** Number of lines in the files. */

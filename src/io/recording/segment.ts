@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { GzipMember } from './gzip.js';
+import { GzipMember, mostCompressed } from './gzip.js';
 import { WriteFailure } from './recording-files.js';
 
 /** An open file as a {@link Segment} needs it; `FileHandle` of `node:fs/promises` has these methods. */
@@ -66,6 +66,11 @@ export class Segment {
     return this.#size;
   }
 
+  /** Bytes that the file has at most when all that was handed over is flushed. */
+  get mostSize(): number {
+    return this.#size + (this.isCompressed ? mostCompressed(this.#member?.unflushedBytes ?? 0) : 0);
+  }
+
   get isCompressed(): boolean {
     return this.#exclusively !== undefined;
   }
@@ -112,6 +117,19 @@ export class Segment {
       await this.#file.close();
     }
     this.#throwFailure();
+  }
+
+  /** Forgets the compressed data that is under way. @returns The lines in it that have not reached the file. */
+  takeBack(): Buffer {
+    const lines = this.#member?.unflushed ?? Buffer.alloc(0);
+    this.#member = undefined;
+    return lines;
+  }
+
+  /** Takes note that someone else has changed the file, and that it holds whole lines. */
+  restartAt(size: number): void {
+    this.#size = size;
+    this.#safeSize = size;
   }
 
   /** Cuts the file to a length that it had before. */

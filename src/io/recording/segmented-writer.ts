@@ -1,27 +1,16 @@
-import { type FileHandle, lstat, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat, unlink } from 'node:fs/promises';
 import { OpenConnections } from '../../core/recording/encoder.js';
-import type { LineBatch } from '../../core/recording/format.js';
+import { type LineBatch, pieceOf } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
-import { endOfLastLine } from './append.js';
-import { createFile, localError, SegmentNames, targetKind } from './recording-files.js';
-import { countLines, type Exclusively, Segment } from './segment.js';
+import { endOfLastLine, repairTornGzip } from './append.js';
+import { createFile, localError, targetKind } from './recording-files.js';
+import { type Exclusively, Segment } from './segment.js';
+import { changeOf, currentName, DELETED, identityOf } from './segment-changes.js';
+import { SegmentNames, type SegmentOptions } from './segment-names.js';
 
 const LF = 0x0a;
-
-/** Options for the files of a recording, all optional. */
-export interface SegmentOptions {
-  /** Begin a new file before one grows beyond this size in bytes (compressed bytes in a `.gz`). */
-  rotateBytes?: number | undefined;
-  /** Begin a new file with the first line after this many milliseconds. */
-  rotateMs?: number | undefined;
-  /** Number of finished files to keep besides the current one; older ones are deleted. Default: all. */
-  keep?: number | undefined;
-  /** Called with a sentence about a change to the file that was handled, such as a repair. */
-  onNotice?: ((message: string) => void) | undefined;
-  clock?: Clock | undefined;
-}
 
 /**
  * Writes the files (segments) of one recording. The current segment has the name of the recording (unless someone else
@@ -43,7 +32,10 @@ export class SegmentedWriter {
   #finishedSize = 0;
   /** `true` when the last segment had been deleted at the end. */
   #isGone = false;
+  readonly #names: SegmentNames;
 
+  /** After {@link close}: the name of the last segment; `undefined` when it has none any more. */
+  lastName: string | undefined;
   /** Number of the segments. */
   count = 1;
   /** `true` when the current segment has lines besides those that every further segment begins with. */
@@ -65,6 +57,7 @@ export class SegmentedWriter {
     this.#handle = handle;
     this.#segment = this.#segmentAt(path, size);
     this.#hasLines = size > 0;
+    this.#names = new SegmentNames(path, { continues: size > 0 });
   }
 
   /** Path at which the current segment was created; someone may have renamed it since. */
@@ -85,21 +78,17 @@ export class SegmentedWriter {
     const rest = batch.bytes.subarray(start);
     const { rotateMs = Number.POSITIVE_INFINITY } = this.#options;
     const isOld = this.#hasLines && this.#clock.monotonicMs() - this.#startMs >= rotateMs;
-    let length = isOld ? 0 : this.#lengthThatFits(rest);
+    let length = isOld ? 0 : await this.#lengthThatFits(rest);
     if (length === 0) {
       await this.#rotate(rest);
-      length = this.#lengthThatFits(rest);
+      length = await this.#lengthThatFits(rest);
     }
-    if (length === batch.bytes.length) return batch;
-    const bytes = rest.subarray(0, length);
-    const end = start + length;
-    // Their places stay those in the batch, which nothing looks at here.
-    const lifecycle = batch.lifecycle?.filter((entry) => entry.start >= start && entry.start < end);
-    return { bytes, count: countLines(bytes), lifecycle };
+    return length === batch.bytes.length ? batch : pieceOf(batch, start, length);
   }
 
   /** Appends lines to the current segment. @throws {WriteFailure} */
   async append({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
+    if (this.#segment.isCompressed) await this.#beginAfterCut();
     this.#hasLines = true;
     await this.#segment.append(bytes, count);
     for (const entry of lifecycle) this.#connections.observe(entry);
@@ -112,6 +101,8 @@ export class SegmentedWriter {
 
   /** @param examines Examine first whether someone else has changed the current segment. @throws {WriteFailure} */
   async close(examines: boolean): Promise<void> {
+    if (examines && this.#segment.isCompressed) await this.#beginAfterCut().catch(() => undefined);
+    this.lastName = await currentName(this.path, this.#handle).catch(() => this.path);
     const change = examines ? (await this.#examine().catch(() => undefined))?.change : undefined;
     try {
       await this.#segment.close();
@@ -124,19 +115,21 @@ export class SegmentedWriter {
 
   /** Removes the segment when it is empty. Call it after {@link close}. */
   async removeEmpty(): Promise<void> {
+    if (this.lastName !== this.path) return;
     const stats = await lstat(this.path).catch(() => undefined);
     if (stats?.isFile() && stats.size === 0) await unlink(this.path).catch(() => undefined);
   }
 
   /** Handles changes that someone else made to the current segment. @throws {WriteFailure | OpmasError} */
   async handleChanges(): Promise<void> {
+    if (this.#segment.isCompressed && (await this.#beginAfterCut())) return;
     const examined = await this.#segment.examine();
     const change = changeOf(examined);
     if (change !== undefined) {
-      if (!examined.isDeleted && !this.#segment.isCompressed) return this.#goOnAfterCut(change);
+      if (!examined.isDeleted) return this.#goOnAfterCut(change);
       const finishedPath = this.path;
       await this.#finish(change);
-      await this.#begin(this.#now());
+      await this.#begin();
       this.#options.onNotice?.(`${finishedPath} was ${change}; new lines go to a new ${this.path}`);
     } else if (!this.#wasRenamed && !(await this.#isAtItsPath())) {
       this.#wasRenamed = true;
@@ -145,12 +138,13 @@ export class SegmentedWriter {
   }
 
   /** Returns how many bytes of the lines fit into the current segment; 0 when it is full. It takes at least one line. */
-  #lengthThatFits(lines: Buffer): number {
-    const { size, isCompressed } = this.#segment;
-    const room = (this.#options.rotateBytes ?? Number.POSITIVE_INFINITY) - size;
+  async #lengthThatFits(lines: Buffer): Promise<number> {
+    const limit = this.#options.rotateBytes ?? Number.POSITIVE_INFINITY;
+    if (this.#segment.mostSize + lines.length <= limit) return lines.length;
+    // Only a flush tells the compressed size of the lines so far.
+    if (this.#segment.isCompressed) await this.#segment.flush();
+    const room = limit - this.#segment.mostSize;
     if (lines.length <= room) return lines.length;
-    // The compressed size of lines is known only afterwards.
-    if (isCompressed) return room > 0 || !this.#hasLines ? lines.length : 0;
     const end = room > 0 ? lines.lastIndexOf(LF, room - 1) + 1 : 0;
     return end > 0 || this.#hasLines ? end : lines.indexOf(LF) + 1 || lines.length;
   }
@@ -160,18 +154,16 @@ export class SegmentedWriter {
     const finishedPath = this.path;
     const { change, isThere } = await this.#examine();
     await this.#finish(change);
-    const names = new SegmentNames(this.#path);
     if (isThere && finishedPath === this.#path) {
-      const numbered = await names.next();
-      await rename(this.#path, numbered).catch((error) => {
-        throw localError(`${this.#path} cannot be renamed to ${numbered}`, error);
+      await this.#names.moveToNext(this.#path).catch((error) => {
+        throw localError(`${this.#path} cannot be renamed`, error);
       });
-    }
+    } else if (isThere) await this.#names.add(finishedPath);
     // The lines put in front of the others get the same time.
     const line = new LineView();
     const isKnown = line.read(lines, 0, lines.indexOf(LF)) !== undefined && !Number.isNaN(line.receivedAt);
     await this.#begin(isKnown ? formatTimestamp(line.receivedAt) : this.#now());
-    if (this.#options.keep !== undefined) await names.prune(this.#options.keep);
+    if (this.#options.keep !== undefined) await this.#names.prune(this.#options.keep);
     if (change !== undefined)
       this.#options.onNotice?.(`${finishedPath} was ${change}; new lines go to a new ${this.path}`);
   }
@@ -194,13 +186,33 @@ export class SegmentedWriter {
     const { size } = this.#segment;
     const end = await endOfLastLine(this.#handle, size);
     if (end < size) await this.#segment.cutTo(end);
-    if (end === 0) await this.#continue(this.#now());
+    if (end === 0) await this.#continue();
     this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
   }
 
-  async #begin(receivedAt: string): Promise<void> {
+  /**
+   * Begins the compressed data anew when someone has cut the file: what follows the cut could not be unpacked. Lines that
+   * are still in the compressor are compressed again.
+   *
+   * @returns `true` when the file was cut.
+   */
+  async #beginAfterCut(): Promise<boolean> {
+    const examined = await this.#segment.examine();
+    const change = changeOf(examined);
+    if (change === undefined || examined.isDeleted) return false;
+    const lines = this.#segment.takeBack();
+    await repairTornGzip(this.path, this.#handle);
+    const { size } = await this.#handle.stat();
+    this.#segment.restartAt(size);
+    if (size === 0) await this.#continue();
+    if (lines.length > 0) await this.#segment.append(lines, 0);
+    this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
+    return true;
+  }
+
+  async #begin(receivedAt = this.#now()): Promise<void> {
     const isFree = (await targetKind(this.#path)) === 'nothing';
-    const path = isFree ? this.#path : await new SegmentNames(this.#path).next();
+    const path = isFree ? this.#path : await this.#names.next();
     this.#handle = await createFile(path);
     this.#segment = this.#segmentAt(path, 0);
     this.#identity = undefined;
@@ -212,14 +224,19 @@ export class SegmentedWriter {
   }
 
   /** Makes the segment readable by itself: its first lines say which connections are open. */
-  async #continue(receivedAt: string): Promise<void> {
+  async #continue(receivedAt = this.#now()): Promise<void> {
     const lines = this.#connections.continuation(receivedAt);
     if (lines.length > 0) await this.#segment.append(lines, 0);
   }
 
   #segmentAt(path: string, size: number): Segment {
     const isCompressed = this.#path.endsWith('.gz');
-    return new Segment(path, this.#handle, size, isCompressed ? this.#exclusively : undefined);
+    const flushing: Exclusively = (task) =>
+      this.#exclusively(async () => {
+        await this.#beginAfterCut();
+        await task();
+      });
+    return new Segment(path, this.#handle, size, isCompressed ? flushing : undefined);
   }
 
   #now(): string {
@@ -228,18 +245,6 @@ export class SegmentedWriter {
 
   async #isAtItsPath(): Promise<boolean> {
     this.#identity ??= identityOf(await this.#handle.stat());
-    const stats = await lstat(this.path).catch(() => undefined);
-    return stats !== undefined && identityOf(stats) === this.#identity;
+    return (await lstat(this.path).then(identityOf, () => undefined)) === this.#identity;
   }
-}
-
-const DELETED = 'deleted, with all its lines';
-
-function changeOf({ isDeleted, cutBy }: { isDeleted: boolean; cutBy: number }): string | undefined {
-  if (isDeleted) return DELETED;
-  return cutBy > 0 ? `cut short (${cutBy} bytes)` : undefined;
-}
-
-function identityOf({ dev, ino }: { dev: number; ino: number }): string {
-  return `${dev}/${ino}`;
 }

@@ -89,7 +89,7 @@ async function readOnce(file: FileHandle, buffer: Buffer, offset: number): Promi
 }
 
 /** Finds out whether other users may read the file; answers as a sentence with the fix. */
-function exposure(stats: Stats, path: string, name: string): string | undefined {
+export function exposure(stats: Stats, path: string, name: string): string | undefined {
   if (process.platform === 'win32' || !stats.isFile()) return undefined;
   const fix = `run: chmod 600 ${/^[\w./-]+$/.test(path) ? path : `'${path}'`}`;
   if ((stats.mode & 0o077) !== 0) return `other users of this machine may read ${name}; ${fix}`;

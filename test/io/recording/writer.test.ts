@@ -194,14 +194,14 @@ describe.concurrent('someone else', () => {
     expect(await eventsOf(path)).toEqual([2]);
   });
 
-  test('cuts a compressed file: a new file is begun', async () => {
+  test('cuts a compressed file: the data begins anew in it', async () => {
     const path = await fresh('capture.ndjson.gz');
     const { writer } = await afterInterference(path, {}, async () => {
       await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(20), { timeout: 5000 });
       await truncate(path, 5);
     });
-    expect(writer.path).not.toBe(path);
-    expect(await eventsOf(writer.path)).toEqual([2]);
+    expect(writer.path).toBe(path);
+    expect(await eventsOf(path)).toEqual([2]);
   });
 });
 
@@ -735,7 +735,7 @@ describe.concurrent('rotation', () => {
     expect(await eventsOf(join(path, '../capture.000004.ndjson'), path)).toEqual([102, 103, 104]);
   });
 
-  test('deletes no file that is not a recording, whatever its name', async () => {
+  test('deletes no file that this recording did not write, whatever its name', async () => {
     const path = await fresh();
     const [foreign, older] = ['000003', '000004'].map((number) => join(path, `../capture.${number}.ndjson`));
     await writeFile(foreign!, 'mine');
@@ -744,6 +744,7 @@ describe.concurrent('rotation', () => {
     expect(await readFile(foreign!, 'utf8')).toBe('mine');
     expect((await readdir(join(path, '..'))).sort()).toEqual([
       'capture.000003.ndjson',
+      'capture.000004.ndjson',
       'capture.000006.ndjson',
       'capture.ndjson',
     ]);
@@ -771,8 +772,8 @@ describe.concurrent('rotation', () => {
     expect((await readdir(join(path, '..'))).sort()).toEqual([
       'capture.000001.ndjson',
       'capture.000002.ndjson',
+      'capture.000003.ndjson',
       'capture.20261122.ndjson',
-      'capture.20261123.ndjson',
       'capture.ndjson',
     ]);
   });
@@ -855,5 +856,94 @@ describe('a recording', () => {
     }
     expect(wasLocked).toEqual([true]);
     expect(existsSync(`${path}.lock`)).toBe(false);
+  });
+});
+
+describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording named %s', (name) => {
+  const isCompressed = name.endsWith('.gz');
+  /** Lines that cannot be compressed. */
+  const noise = (at: number, bytes = 600) =>
+    `{"received_at":"${formatTimestamp(at)}","endpoint":"rules","type":"a","n":${at},"pad":"${randomBytes(bytes).toString('hex')}"}\n`;
+  const parts = async (path: string) =>
+    (await readdir(join(path, '..'))).sort().map((entry) => join(path, '..', entry));
+
+  test('has no part larger than its limit, whether or not the lines can be compressed', async () => {
+    for (const line of [noise, (at: number) => event(at, 2000)]) {
+      const path = await fresh(name);
+      const batches = Array.from({ length: 60 }, (_, at) => batch(line(2 * at), line(2 * at + 1)));
+      await record(path, batches, { rotateBytes: 10_000 });
+      const all = await parts(path);
+      for (const part of all) expect(statSync(part).size).toBeLessThanOrEqual(10_000);
+      expect(await eventsOf(...all)).toEqual(Array.from({ length: 120 }, (_, at) => at));
+    }
+  });
+
+  test('loses nothing but what was copied when it is copied and truncated, again and again', async () => {
+    const path = await fresh(name);
+    const notices: string[] = [];
+    const writer = await openRecording(path, { onNotice: (notice) => notices.push(notice) });
+    await writer.write(
+      batch(lifecycle(0, 'devices', 'connecting'), lifecycle(0, 'devices', 'open'), event(0)),
+    );
+    const seen: number[] = [];
+    for (let round = 1; round <= 3; round++) {
+      await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(50), { timeout: 5000 });
+      await writer.write(batch(event(round * 10)));
+      await new Promise((resolve) => setTimeout(resolve, isCompressed ? 600 : 0));
+      await writeFile(`${path}.copy`, await readFile(path));
+      await truncate(path, 0);
+      const copied: number[] = [];
+      const keep = ({ kind, frame }: { kind: string; frame: { value: Record<string, unknown> } }) => {
+        if (kind === 'event') copied.push(frame.value.n as number);
+        return false;
+      };
+      for await (const _ of readRecording([`${path}.copy`], { keep })) throw new Error('nothing is kept');
+      seen.push(...copied);
+      await writer.write(batch(event(round * 10 + 1)));
+    }
+    await writer.close();
+    seen.push(...(await eventsOf(path)));
+    expect(seen).toEqual([0, 10, 11, 20, 21, 30, 31]);
+    expect(notices.join()).toContain('cut short');
+    expect(writer.lostLines).toBe(0);
+    expect((await parts(path)).filter((part) => part !== `${path}.copy`)).toEqual([path]);
+  });
+
+  test('deletes no part that it did not write, and overwrites none', async () => {
+    const path = await fresh(name);
+    const at = (number: string) => path.replace('capture.', `capture.${number}.`);
+    const foreign = isCompressed ? gzipSync(event(7)) : event(7);
+    const planted = ['000000', '000001', '000002', '20261121', '999999', '999999999999999'].map(at);
+    for (const part of planted) await writeFile(part, foreign);
+    const batches = Array.from({ length: 40 }, (_, n) => batch(noise(n)));
+    await record(path, batches, { rotateBytes: 3000, keep: 1 });
+    for (const part of planted) expect(await readFile(part)).toEqual(Buffer.from(foreign));
+    expect((await parts(path)).length).toBe(planted.length + 2);
+  });
+
+  test('goes on with the numbers and the parts of an earlier recorder when it is appended to', async () => {
+    const path = await fresh(name);
+    for (const start of [0, 20]) {
+      const batches = Array.from({ length: 20 }, (_, n) => batch(noise(start + n)));
+      await record(path, batches, { rotateBytes: 3000, keep: 2, append: true });
+    }
+    const all = await parts(path);
+    expect(all).toHaveLength(3);
+    expect((await eventsOf(...all)).at(-1)).toBe(39);
+  });
+
+  test('tells the name that it has at the end, or that it has none', async () => {
+    const path = await fresh(name);
+    const renamed = await openRecording(path);
+    await renamed.write(batch(event(1)));
+    await mkdir(join(path, '../elsewhere'));
+    await rename(path, join(path, '../elsewhere/b'));
+    await renamed.close();
+    expect(renamed.lastName).toBe(join(path, '../elsewhere/b'));
+    const deleted = await openRecording(path);
+    await deleted.write(batch(event(1)));
+    await unlink(path);
+    await deleted.close();
+    expect([deleted.lastName, deleted.files]).toEqual([undefined, 0]);
   });
 });

@@ -52,7 +52,9 @@ async function showStatus(session: Session, options: StatusOptions): Promise<voi
 }
 
 async function stateOf({ token, url }: Connection, session: Session): Promise<TokenState> {
-  const store = token instanceof StoredToken ? openCredentialStore(session.environment) : undefined;
+  const onNotice = (text: string) => session.terminal.messages.warn(escapeUnsafe(text));
+  const store =
+    token instanceof StoredToken ? openCredentialStore(session.environment, { onNotice }) : undefined;
   const stored = await store?.get(accountOf(url));
   const text = store === undefined ? await token.token(session.stop) : stored?.credentials.accessToken;
   if (text === undefined) return { expired: false, renewable: false, note: noteOf(store) };

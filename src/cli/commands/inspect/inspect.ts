@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { access, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
@@ -155,9 +156,12 @@ function rounded(value: number): number {
 async function checkPagePath(path: string): Promise<void> {
   try {
     await access(dirname(path));
-    const handle = await open(path, 'r');
-    const { buffer } = await handle.read({ length: PAGE_START.length }).finally(() => handle.close());
-    if (buffer.subarray(0, PAGE_START.length).toString() === PAGE_START) return;
+    // A named pipe would wait for its writer.
+    await using handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    if ((await handle.stat()).isFile()) {
+      const { buffer } = await handle.read({ length: PAGE_START.length });
+      if (buffer.subarray(0, PAGE_START.length).toString() === PAGE_START) return;
+    }
   } catch (error) {
     const { code, message, path: missing } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' && missing === path) return;

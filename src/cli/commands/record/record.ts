@@ -223,11 +223,18 @@ function defaultName(): string {
   return `opmas-${start.slice(0, 19).replace(/[-:]/g, '')}Z.ndjson`;
 }
 
-function fileText({ path, lines, size, files, lostLines }: RecordingWriter, { palette }: Messages): string {
-  const where =
-    files === 1
-      ? escapeUnsafe(path)
-      : `${escapeUnsafe(path)} and ${files === 2 ? '1 more file' : `${files - 1} more files`}`;
+function fileText(
+  { lastName, lines, size, files, lostLines }: RecordingWriter,
+  { palette }: Messages,
+): string {
+  const others = files - (lastName === undefined ? 0 : 1);
+  const names = [
+    ...(lastName === undefined ? [] : [escapeUnsafe(lastName)]),
+    ...(others > 0
+      ? [`${others}${lastName === undefined ? '' : ' more'} ${others === 1 ? 'file' : 'files'}`]
+      : []),
+  ];
+  const where = names.join(' and ');
   const target = files === 0 ? ', but all files have been deleted' : ` to ${where}, ${formatSize(size)}`;
   const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written${target}`;
   return lostLines === 0

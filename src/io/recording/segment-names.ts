@@ -1,0 +1,157 @@
+/** Names of the finished segments of a recording: `capture.ndjson` → `capture.000001.ndjson`. */
+import { link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { RECEIVED_AT } from '../../core/recording/format.js';
+import type { Clock } from '../clock.js';
+import { hasGzipMark } from './gzip.js';
+import { identityOf } from './segment-changes.js';
+
+/** Options for the files of a recording, all optional. */
+export interface SegmentOptions {
+  /** Begin a new file before one grows beyond this size in bytes (compressed bytes in a `.gz`). */
+  rotateBytes?: number | undefined;
+  /** Begin a new file with the first line after this many milliseconds. */
+  rotateMs?: number | undefined;
+  /** Number of finished files to keep besides the current one; older ones are deleted. Default: all. */
+  keep?: number | undefined;
+  /** Called with a sentence about a change to the file that was handled, such as a repair. */
+  onNotice?: ((message: string) => void) | undefined;
+  clock?: Clock | undefined;
+}
+
+/** Digits of a segment's number; `ls` and the shell's `*` then list segments in their order. */
+const DIGITS = 6;
+/** Numbers with more digits are not exact in JavaScript. */
+const MAX_DIGITS = 15;
+/** File systems without hard links answer with one of these. */
+const NO_LINKS: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+]);
+
+interface WrittenSegment {
+  path: string;
+  identity: string;
+}
+
+export class SegmentNames {
+  readonly #folder: string;
+  readonly #stem: string;
+  readonly #extension: string;
+  /** The recording goes on with one of an earlier recorder, whose segments are its own, too. */
+  readonly #continues: boolean;
+  /** The finished segments of this recorder, in order. */
+  readonly #written: WrittenSegment[] = [];
+
+  /** @param path Path of the recording. */
+  constructor(path: string, { continues }: { continues: boolean }) {
+    const name = basename(path);
+    this.#folder = dirname(path);
+    this.#extension = /(?<=.)\.[^.]+(\.gz)?$/.exec(name)?.[0] ?? '';
+    this.#stem = name.slice(0, name.length - this.#extension.length);
+    this.#continues = continues;
+  }
+
+  /** Returns the path for the next segment; there is no file yet. */
+  async next(): Promise<string> {
+    return this.#pathOf(await this.#nextNumber());
+  }
+
+  /** Gives a finished segment its number. No file is overwritten, even one that is created at the same time. */
+  async moveToNext(path: string): Promise<void> {
+    for (let number = await this.#nextNumber(); ; number++) {
+      const numbered = this.#pathOf(number);
+      if (!(await move(path, numbered))) continue;
+      await this.add(numbered);
+      return;
+    }
+  }
+
+  /** Takes note of a finished segment. */
+  async add(path: string): Promise<void> {
+    const stats = await lstat(path).catch(() => undefined);
+    if (stats !== undefined) this.#written.push({ path, identity: identityOf(stats) });
+  }
+
+  /** Deletes the finished segments of this recording except the newest `keep`. Other files stay, whatever their name. */
+  async prune(keep: number): Promise<void> {
+    const earlier = this.#continues ? await this.#earlier() : [];
+    const all = [...earlier, ...this.#written];
+    for (const { path, identity } of all.slice(0, Math.max(0, all.length - keep))) {
+      const stats = await lstat(path).catch(() => undefined);
+      if (stats?.isFile() && identityOf(stats) === identity) await unlink(path).catch(() => undefined);
+    }
+    this.#written.splice(0, this.#written.length - keep);
+  }
+
+  /** Finds the segments of earlier recorders: those whose numbers come right before the first one of this recorder. */
+  async #earlier(): Promise<WrittenSegment[]> {
+    const found: WrittenSegment[] = [];
+    const first = this.#numberOf(basename(this.#written[0]?.path ?? '')) ?? 0;
+    for (let number = first - 1; number > 0; number--) {
+      const path = this.#pathOf(number);
+      if (!(await isRecording(path))) break;
+      found.unshift({ path, identity: identityOf(await lstat(path)) });
+    }
+    return found;
+  }
+
+  /** Finds the number after the largest. A much larger number, such as a date, is somebody else's. */
+  async #nextNumber(): Promise<number> {
+    const numbers = (await readdir(this.#folder)).map((entry) => this.#numberOf(entry) ?? 0);
+    for (let end = 10 ** DIGITS; ; end *= 10) {
+      const largest = Math.max(0, ...numbers.filter((number) => number < end));
+      if (largest < end - 1) return largest + 1;
+    }
+  }
+
+  #pathOf(number: number): string {
+    return join(this.#folder, `${this.#stem}.${String(number).padStart(DIGITS, '0')}${this.#extension}`);
+  }
+
+  #numberOf(entry: string): number | undefined {
+    if (!entry.startsWith(`${this.#stem}.`) || !entry.endsWith(this.#extension)) return undefined;
+    const digits = entry.slice(this.#stem.length + 1, entry.length - this.#extension.length);
+    const isNumber = digits.length >= DIGITS && digits.length <= MAX_DIGITS && /^\d+$/.test(digits);
+    return isNumber ? Number(digits) : undefined;
+  }
+}
+
+/** Renames a file. @returns `false` when the new name is taken. */
+async function move(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    await unlink(from);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return false;
+    if (!NO_LINKS.has(code)) throw error;
+  }
+  // An empty file of our own holds the name until the rename replaces it.
+  const handle = await open(to, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return undefined;
+    throw error;
+  });
+  if (handle === undefined) return false;
+  await handle.close();
+  await rename(from, to);
+  return true;
+}
+
+/** Returns `true` for a file that begins as our recordings do, compressed or not; `false` when it cannot be read. */
+async function isRecording(path: string): Promise<boolean> {
+  const beginning = Buffer.alloc(RECEIVED_AT.length);
+  try {
+    // Opening a named pipe would wait for its writer.
+    if (!(await lstat(path)).isFile()) return false;
+    await using file = await open(path);
+    await file.read(beginning, 0, beginning.length, 0);
+  } catch {
+    return false;
+  }
+  return hasGzipMark(beginning) || beginning.equals(Buffer.from(RECEIVED_AT));
+}
