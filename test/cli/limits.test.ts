@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Running, Sandbox } from './sandbox.js';
 
 const MB = 1024 * 1024;
@@ -94,6 +94,16 @@ const hostile: [name: string, lines: (size: number) => Iterable<string>][] = [
   ],
 ];
 
+/** Lines whose names never come again. */
+const ever: [name: string, line: (index: number) => string][] = [
+  ['types', (i) => event(`"type":"${i}${'t'.repeat(150_000)}"`)],
+  ['types with many names', (i) => event(`"type":"t${i}","data":{${list(5000, (k) => `"n${i}_${k}":1`)}}`)],
+  ['subjects', (i) => event(`"type":"a","subject":"${i}${'s'.repeat(150_000)}"`)],
+  ['endpoints', (i) => `{"received_at":"${TIME}","endpoint":"${i}${'e'.repeat(150_000)}","type":"a"}\n`],
+  ['errors', (i) => connection(`"state":"refused","error":"${i}${'e'.repeat(150_000)}"`)],
+  ['bad lines', (i) => `${i} ${'b'.repeat(150_000)}\n`],
+];
+
 function list(count: number, item: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => item(index)).join(',');
 }
@@ -112,15 +122,42 @@ const commands: [name: string, args: (file: string, sandbox: Sandbox) => string[
 ];
 
 describe('limits', () => {
+  let recordings: Sandbox;
+
+  beforeAll(() => {
+    recordings = new Sandbox();
+    for (const [name, size] of [
+      ['hostile-small', 1],
+      ['hostile-large', 4],
+    ] as const)
+      write(recordings, name, [event('"type":"a"'), ...hostile.flatMap(([, lines]) => [...lines(size)])]);
+    for (const [name, count] of [
+      ['new-names-small', 30],
+      ['new-names-large', 500],
+    ] as const) {
+      const lines = ever.flatMap(([, line]) => Array.from({ length: count }, (_, i) => line(i)));
+      write(recordings, name, [event('"type":"a"'), ...lines]);
+    }
+  }, 60_000);
+  afterAll(() => recordings[Symbol.dispose]());
+
+  /** Measures a command on the small and on the large recording of that kind. */
+  function measureBoth(
+    kind: 'hostile' | 'new-names',
+    args: (file: string, sandbox: Sandbox) => string[],
+  ): Promise<[Usage, Usage]> {
+    const run = async (size: 'small' | 'large') => {
+      using sandbox = new Sandbox();
+      return await measure(sandbox, args(join(recordings.home, `${kind}-${size}`), sandbox));
+    };
+    return Promise.all([run('small'), run('large')]);
+  }
+
   // Quadratic work takes 16 times as long for four times the size.
   it.each(commands)(
     'takes time in proportion to what comes: %s',
     async (_, args) => {
-      using sandbox = new Sandbox();
-      const file = (name: string, size: number) =>
-        write(sandbox, name, [event('"type":"a"'), ...hostile.flatMap(([, lines]) => [...lines(size)])]);
-      const before = await measure(sandbox, args(file('small.ndjson', 1), sandbox));
-      const after = await measure(sandbox, args(file('large.ndjson', 4), sandbox));
+      const [before, after] = await measureBoth('hostile', args);
       expect([before.code, after.code, after.stderr]).toEqual([0, 0, expect.not.stringContaining('bug in')]);
       expect(after.cpuSeconds).toBeLessThan(6 * before.cpuSeconds);
       expect(after.memoryMb).toBeLessThan(before.memoryMb + 250);
@@ -128,26 +165,10 @@ describe('limits', () => {
     60_000,
   );
 
-  const ever: [name: string, line: (index: number) => string][] = [
-    ['types', (i) => event(`"type":"${i}${'t'.repeat(150_000)}"`)],
-    ['types with many names', (i) => event(`"type":"t${i}","data":{${list(5000, (k) => `"n${i}_${k}":1`)}}`)],
-    ['subjects', (i) => event(`"type":"a","subject":"${i}${'s'.repeat(150_000)}"`)],
-    ['endpoints', (i) => `{"received_at":"${TIME}","endpoint":"${i}${'e'.repeat(150_000)}","type":"a"}\n`],
-    ['errors', (i) => connection(`"state":"refused","error":"${i}${'e'.repeat(150_000)}"`)],
-    ['bad lines', (i) => `${i} ${'b'.repeat(150_000)}\n`],
-  ];
-
   it.each(commands)(
     'takes no more memory for ever new names: %s',
     async (_, args) => {
-      using sandbox = new Sandbox();
-      const file = (name: string, count: number) =>
-        write(sandbox, name, [
-          event('"type":"a"'),
-          ...ever.flatMap(([, line]) => Array.from({ length: count }, (_, i) => line(i))),
-        ]);
-      const before = await measure(sandbox, args(file('small.ndjson', 30), sandbox));
-      const after = await measure(sandbox, args(file('large.ndjson', 500), sandbox));
+      const [before, after] = await measureBoth('new-names', args);
       expect([before.code, after.code]).toEqual([0, 0]);
       // 400 MB more went through.
       expect(after.memoryMb).toBeLessThan(before.memoryMb + 120);
