@@ -8,7 +8,7 @@ const timing = 'test/**/*.timing.test.ts';
 const limits = { testTimeout: 20_000, hookTimeout: 20_000, restoreMocks: true };
 
 /** Files that take ten seconds and more. */
-const longest = /refusals\.test|examples\.test|lifecycle\.test|diagnosis\.test|hints\.test/;
+const longest = /refusals\.test|examples\.test|cli.limits\.test|lifecycle\.test|diagnosis\.test|hints\.test/;
 
 /** Starts the longest files first, so that no worker is idle at the end. */
 class LongestFirst extends BaseSequencer {

@@ -6,6 +6,12 @@ import type { Readable } from 'node:stream';
 
 const bin = resolve(import.meta.dirname, '../../bin/opmas-ws.js');
 
+/** None of these outlives the tests, not even when a test ran into its time limit. */
+const running = new Set<ChildProcessByStdio<null, Readable, Readable>>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A command that serves, as a process of its own. */
 export class ServedProcess implements AsyncDisposable {
   readonly process: ChildProcessByStdio<null, Readable, Readable>;
@@ -21,6 +27,8 @@ export class ServedProcess implements AsyncDisposable {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    running.add(this.process);
+    this.process.once('close', () => running.delete(this.process));
     this.process.stdout.on('data', (chunk) => {
       this.stdout += chunk;
     });

@@ -13,8 +13,11 @@ async function lines(server: RawServer, reading: Reading, frames: (string | Buff
   return reading.texts.filter((line) => !/^\{"received_at":"[^"]+","connection":/.test(line)).slice(0, -1);
 }
 
-/** An event line without what was spliced in: the server's own text again. */
+/** An event line that has members named as ours: nested, as the server sent it. */
+const nested = /^\{"received_at":"[^"]{27}","endpoint":"devices","event":(\{"received_at".*\})\}$/;
+/** The server's own text: the nested event, or the line without what was spliced in. */
 const frameOf = (line: string) =>
+  nested.exec(line)?.[1] ??
   line.replace(/"received_at":"[^"]{27}","endpoint":"devices"(,(?!\s*\})|(?=\s*\}))/, '');
 
 /** Objects, as texts that a JSON writer of ours would not write. */
