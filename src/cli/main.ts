@@ -12,6 +12,8 @@ import { isSupportedNode, oldestNode, version } from './version.js';
  */
 export async function main(args: readonly string[]): Promise<void> {
   watchOutputs();
+  // Node would open a debugger, to which every user of this machine can connect.
+  process.on('SIGUSR1', () => undefined);
   const node = process.versions.node;
   if (!isSupportedNode(node)) {
     standardOutputs().stderr.write(`opmas-ws: needs Node ${oldestNode} or newer; this is Node ${node}\n`);

@@ -7,7 +7,18 @@ import type { KeychainAnswer, KeychainRequest } from './keychain.js';
 
 const SERVICE = 'opmas-ws';
 
+/**
+ * Returns whether keytar has a library for this machine. Those for 32-bit ARM and for musl are for other machines, and
+ * to load them can crash.
+ */
+function hasLibrary(): boolean {
+  if (process.platform !== 'linux') return true;
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return process.arch !== 'arm' && header.glibcVersionRuntime !== undefined;
+}
+
 async function answer(request: KeychainRequest): Promise<KeychainAnswer> {
+  if (!hasLibrary()) throw new Error('there is none for this kind of machine');
   const { default: keytar } = await import('keytar');
   const { operation, account, secret } = request;
   switch (operation) {

@@ -62,7 +62,7 @@ export function addFilterOptions(command: Command): Command {
     .option('--exclude-type <pattern>', 'drop these event types; wins over --type', collect)
     .option(
       '-s, --subject <pattern>',
-      "keep these subjects: NATS wildcards, repeatable ('opmas.devices.*')",
+      "keep these subjects: NATS wildcards, separated by commas, repeatable ('opmas.devices.*')",
       collect,
     )
     .option('--exclude-subject <pattern>', 'drop these subjects; wins over --subject', collect)

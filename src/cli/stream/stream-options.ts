@@ -3,13 +3,7 @@ import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
-import {
-  parseCount,
-  parseDuration,
-  parsePositiveDuration,
-  parseSize,
-  positive,
-} from '../options/quantity.js';
+import { parseCount, parsePositiveDuration, parseSize, positive } from '../options/quantity.js';
 import {
   addEndpoints,
   addFilterOptions,
@@ -105,7 +99,9 @@ function limitsOf(options: StreamCommandOptions) {
     deadAfterMs: parsePositiveDuration(options.deadAfter, '--dead-after'),
     heartbeatMs: heartbeat === false ? (false as const) : parsePositiveDuration(heartbeat, '--heartbeat'),
     ...(options.count === undefined ? {} : { count: parseCount(options.count, '--count') }),
-    ...(options.duration === undefined ? {} : { durationMs: parseDuration(options.duration, '--duration') }),
+    ...(options.duration === undefined
+      ? {}
+      : { durationMs: parsePositiveDuration(options.duration, '--duration') }),
   };
 }
 

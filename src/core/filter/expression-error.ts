@@ -17,8 +17,29 @@ export function usageError(error: unknown, text: string, hint?: string): OpmasEr
   const { summary, message, code, range } = error as Partial<EvaluationError>;
   const what = summary ?? message ?? 'cannot be read';
   const advice = hint ?? adviceFor(code, text, range?.start);
-  return placedError(lowerFirst(what), text, range?.start, advice);
+  return placedError(inOurWords(what), text, range?.start, advice);
 }
+
+/** Replaces words of the library that say nothing to its users. */
+function inOurWords(what: string): string {
+  const limit = /\b(max\w+) \((\d+)\)/.exec(what);
+  if (limit !== null) {
+    const [, name = '', most] = limit;
+    return name === 'maxDepth'
+      ? `the expression is nested more than ${most} levels deep`
+      : `the expression is too long: it has more than ${most} parts`;
+  }
+  const name = /no matching overload for '(?:.*\.)?([A-Za-z_]\w*)\(/i.exec(what)?.[1];
+  if (name === undefined) return lowerFirst(what);
+  return CEL_FUNCTIONS.has(name)
+    ? `${name}() does not take these arguments`
+    : `there is no function ${name}()`;
+}
+
+const CEL_FUNCTIONS: ReadonlySet<string> = new Set([
+  ...['contains', 'startsWith', 'endsWith', 'matches', 'size', 'has', 'all', 'exists', 'exists_one'],
+  ...['filter', 'map', 'int', 'uint', 'double', 'string', 'bytes', 'bool', 'timestamp', 'duration', 'type'],
+]);
 
 function adviceFor(code: string | undefined, text: string, start: number | undefined): string | undefined {
   if (code === 'unknown_variable') return NAMES_HINT;

@@ -85,8 +85,8 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
     ),
   );
   const subjectMatches = selector(
-    subjects.map((pattern) => compileSubjectPattern(pattern, '--subject')),
-    excludeSubjects.map((pattern) => compileSubjectPattern(pattern, '--exclude-subject')),
+    splitAtCommas(subjects).map((pattern) => compileSubjectPattern(pattern, '--subject')),
+    splitAtCommas(excludeSubjects).map((pattern) => compileSubjectPattern(pattern, '--exclude-subject')),
   );
   const checksType = includedTypes.length + excludedTypes.length > 0;
   const checksSubject = subjects.length + excludeSubjects.length > 0;
@@ -102,9 +102,10 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
     passesAll: !checksType && !checksSubject && !hasExpression,
     selects: includedTypes.length > 0 || subjects.length > 0 || hasExpression,
     needsValue: hasExpression,
-    hints: [...typeHints(includedTypes, excludedTypes), ...subjectHints(subjects, excludeSubjects)].map(
-      escapeUnsafe,
-    ),
+    hints: [
+      ...typeHints(includedTypes, excludedTypes),
+      ...subjectHints(splitAtCommas(subjects), splitAtCommas(excludeSubjects)),
+    ].map(escapeUnsafe),
     // Cheap checks come first; most events fail that of the type.
     matches(reader, endpoint) {
       judged++;
@@ -145,6 +146,10 @@ export function keepsLine(
 ): boolean {
   if (filter === undefined || filter.passesAll || kind === 'connection') return true;
   return kind === 'invalid' ? !filter.selects : filter.matches(frame, endpoint);
+}
+
+function splitAtCommas(lists: readonly string[]): string[] {
+  return lists.flatMap((list) => list.split(',').map((pattern) => pattern.trim()));
 }
 
 /** Returns whether a type or subject is kept; `undefined` is one that is missing or no string. */

@@ -184,7 +184,7 @@ function fileOptionsOf(options: RecordCommandOptions, messages: Messages): Recor
   if (keep !== undefined && rotateSize === undefined && rotateEvery === undefined) {
     throw new OpmasError('USAGE', '--keep needs --rotate-size or --rotate-every');
   }
-  if (options.out === '-' || options.out === '') {
+  if (options.out !== undefined && ['', '-', '/dev/stdout', '/dev/fd/1'].includes(options.out)) {
     throw new OpmasError('USAGE', `--out: ${JSON.stringify(options.out)} is not a file`, {
       hint: 'To print the same lines on stdout: opmas-ws tail -f json --lifecycle',
     });

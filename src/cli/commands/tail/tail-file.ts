@@ -1,6 +1,6 @@
 import { compileFilter, escapeUnsafe, OpmasError, readRecording, systemClock } from '../../../index.js';
 import { keepsLine } from '../../../internal.js';
-import { formatDuration, parseCount, parseDuration } from '../../options/quantity.js';
+import { formatDuration, parseCount, parsePositiveDuration } from '../../options/quantity.js';
 import { endpointsOf, filterOptionsOf } from '../../options/selection.js';
 import type { Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
@@ -26,7 +26,8 @@ export async function tailFile(
   const wanted = endpoints.length === 0 ? undefined : new Set(endpointsOf(endpoints));
   let left = options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, '--count');
   const enough = new AbortController();
-  const duration = options.duration === undefined ? undefined : parseDuration(options.duration, '--duration');
+  const duration =
+    options.duration === undefined ? undefined : parsePositiveDuration(options.duration, '--duration');
   for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
   const printLines = await createLinePrinter(out, options);
   const startedAt = performance.now();
