@@ -3,7 +3,7 @@ export { DEFAULT_URL, displayUrl, parseBaseUrl } from './core/address.js';
 export { readClaims, type TokenClaims } from './core/claims.js';
 export { CloseCode, closeMeaning } from './core/close-code.js';
 export { type ErrorCode, OpmasError, type OpmasErrorOptions } from './core/errors.js';
-export type { FailureKind } from './core/failure/failure.js';
+export type { FailureKind } from './core/failure/kind.js';
 export type { SaidOptions } from './core/failure/next-command.js';
 export type { Check, Verdict } from './core/failure/verdict.js';
 export { compileFilter, type Filter, type FilterOptions } from './core/filter/filter.js';

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { inspect } from 'node:util';
-import { type ErrorCode, escapeUnsafe, OpmasError } from '../index.js';
+import { type ErrorCode, escapeUnsafe, OpmasError, type SaidOptions } from '../index.js';
+import { withServerChoice } from '../internal.js';
 import { isWriting } from './terminal/blocking-write-stream.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 
@@ -25,15 +26,28 @@ const OUT_OF_FILES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE
 /** Time that open sockets and timers may keep the process alive after its work is done. */
 const GRACE_MS = 2000;
 
+/** The ways to a server, for a user who has chosen none. */
+export const FIRST_SERVER =
+  'No server was chosen: see one at work with `opmas-ws demo`, or choose yours with --url URL or `opmas-ws context add NAME --url URL`.';
+
+interface ReportOptions {
+  debug: boolean;
+  /** The choice of the server, for the commands in the hint to repeat. */
+  said?: SaidOptions;
+  usesDefaultServer?: boolean | undefined;
+}
+
 /**
  * Prints an error on stderr and returns the exit code for it. Everything that it needs is loaded at the start: an
  * installation that is replaced while a command runs must not hide why the command ended.
  */
-export function reportError(error: unknown, { debug }: { debug: boolean }): number {
+export function reportError(error: unknown, { debug, said = {}, usesDefaultServer }: ReportOptions): number {
   if (error instanceof OpmasError) {
-    const lines = [`opmas-ws: ${escapeUnsafe(error.message)}`];
+    const lines = [`opmas-ws: ${escapeUnsafe(withServerChoice(error.message, said))}`];
     // A hint may have several lines: an expression and a caret below it.
-    for (const line of error.hint?.split('\n') ?? []) lines.push(`  ${escapeUnsafe(line)}`);
+    const hints = error.hint === undefined ? [] : withServerChoice(error.hint, said).split('\n');
+    if (usesDefaultServer && /^(AUTH|NETWORK)$/.test(error.code)) hints.push(FIRST_SERVER);
+    for (const line of hints) lines.push(`  ${escapeUnsafe(line)}`);
     if (debug && error.stack !== undefined) lines.push(...error.stack.split('\n').map(escapeUnsafe));
     standardOutputs().stderr.write(`${lines.join('\n')}\n`);
     return EXIT_CODES[error.code];

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { OpmasError } from '../index.js';
+import { OpmasError, type SaidOptions } from '../index.js';
 import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
-import type { GlobalOptions } from './options/common-options.js';
+import type { GlobalOptions, TokenOptions } from './options/common-options.js';
 import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';
@@ -9,6 +9,10 @@ import { openTerminal, type Terminal } from './terminal/terminal.js';
 /** Everything that the action of a command may use besides its own options. */
 export interface Session {
   readonly globals: GlobalOptions;
+  /** The choice of the server as the user typed it: every command in a message repeats it. */
+  readonly said: SaidOptions;
+  /** Nothing chose a server, so the default is used. */
+  usesDefaultServer?: boolean;
   /** Environment variables. The command line reads `process.env` only to fill this in. */
   readonly environment: NodeJS.ProcessEnv;
   readonly terminal: Terminal;
@@ -42,7 +46,9 @@ export async function runCommand(
   command: Command,
   action: (session: Session) => Promise<void>,
 ): Promise<void> {
-  const globals = command.optsWithGlobals<GlobalOptions>();
+  const globals = command.optsWithGlobals<GlobalOptions & TokenOptions>();
+  const { url, context, ca, insecure, plaintext } = globals;
+  const said = { url, context, ca, insecure, plaintext };
   const environment = process.env;
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });
@@ -51,6 +57,7 @@ export async function runCommand(
   terminal.out.onClosed = () => requests.request();
   const session: Session = {
     globals,
+    said,
     environment,
     terminal,
     stop: requests.stop,
@@ -71,7 +78,7 @@ export async function runCommand(
   } catch (error) {
     terminal.messages.end();
     await terminal.messages.flushed();
-    session.exitCode = reportError(error, { debug });
+    session.exitCode = reportError(error, { debug, said, usesDefaultServer: session.usesDefaultServer });
   }
   if (requests.signal !== undefined) {
     await outputsFlushed();

@@ -3,7 +3,8 @@
  * attempts (io/client/endpoint-loop.ts) keeps one {@link RetryState} for each endpoint and asks here.
  */
 
-import type { Failure, FailureKind } from './failure/failure.js';
+import type { Failure } from './failure/failure.js';
+import type { FailureKind } from './failure/kind.js';
 import { failureTable } from './failure/table.js';
 
 /** The number of attempts, and the waits between them. */
@@ -51,6 +52,10 @@ const LIKELY_FATAL_IN_A_ROW = 2;
 const REFUSALS_IN_A_ROW = 2;
 /** The second attempt after a rejected token comes soon, so that a wrong token is reported within 10 s. */
 const LONGEST_WAIT_AFTER_REFUSAL_MS = 4000;
+/** A server that closes so many connections in a row for their token, without any event, wants something else. */
+const EMPTY_ROUNDS_IN_A_ROW = 3;
+/** A connection without events that was open this long is one of a quiet endpoint. */
+const QUIET_AFTER_MS = 60_000;
 /** The longest wait that a server may ask for. */
 export const LONGEST_RETRY_AFTER_MS = 300_000;
 /** Clients wait up to this share longer than the server asked, so that they do not all come at once. */
@@ -65,7 +70,10 @@ export interface RetryState {
   refusalsInARow: number;
   /** Refusals since a connection was good; only the first is followed up soon. */
   refusals: number;
+  /** Connections in a row that the server opened and closed for what we sent, before any event. */
+  emptyRounds: number;
   everOpen: boolean;
+  everGaveEvent: boolean;
   /** Some connection gave an event or was good. */
   everWorked: boolean;
 }
@@ -78,7 +86,9 @@ export function initialRetryState(options: Pick<RetryOptions, 'retryDelayMs'>): 
     likelyFatalInARow: 0,
     refusalsInARow: 0,
     refusals: 0,
+    emptyRounds: 0,
     everOpen: false,
+    everGaveEvent: false,
     everWorked: false,
   };
 }
@@ -91,8 +101,15 @@ export interface ConnectionLife {
 }
 
 /** Tells a connection that worked from one that a server opened only to close it for its token. */
-export function wasAccepted({ openMs, events }: ConnectionLife): boolean {
+function wasAccepted({ openMs, events }: ConnectionLife): boolean {
   return openMs !== undefined && (events > 0 || openMs >= ACCEPTED_AFTER_MS);
+}
+
+/** Returns whether a server opened a connection and closed it for what we sent, before any event. */
+export function wasRefused({ kind, event }: Failure, life: ConnectionLife): boolean {
+  if (event.state !== 'closed' || life.events > 0) return false;
+  if (kind === 'endpoint refuses') return (life.openMs ?? 0) < QUIET_AFTER_MS;
+  return failureTable[kind].consequence === 'renew' && !wasAccepted(life);
 }
 
 /** The next step after an end. */
@@ -137,10 +154,11 @@ export function decide(
 
 function afterConnection(
   state: RetryState,
-  { kind }: Failure,
+  failure: Failure,
   life: ConnectionLife,
   options: RetryOptions,
 ): RetryState {
+  const { kind } = failure;
   const { consequence } = failureTable[kind];
   const isOpen = life.openMs !== undefined;
   const isAccepted = wasAccepted(life);
@@ -152,19 +170,32 @@ function afterConnection(
     likelyFatalInARow: isLikelyFatal ? state.likelyFatalInARow + 1 : 0,
     refusalsInARow: consequence === 'renew' ? (isAccepted ? 1 : state.refusalsInARow + 1) : 0,
     refusals: (isGood ? 0 : state.refusals) + (consequence === 'renew' ? 1 : 0),
+    emptyRounds: isEmptyRound(failure, life) ? state.emptyRounds + 1 : 0,
     everOpen: state.everOpen || isOpen,
+    everGaveEvent: state.everGaveEvent || life.events > 0,
     everWorked: state.everWorked || isGood || life.events > 0,
   };
 }
 
+/**
+ * Recognizes a server that waits for something, then closes the connection. A token that has expired on a quiet
+ * endpoint looks alike, but it is renewed.
+ */
+function isEmptyRound({ kind, event, isProven }: Failure, { openMs = 0, events }: ConnectionLife): boolean {
+  if (event.state !== 'closed' || events > 0 || openMs >= QUIET_AFTER_MS || !isProven) return false;
+  return kind === 'endpoint refuses' || kind === 'token refused';
+}
+
 /** Decides whether to give up. */
-function isOver(state: RetryState, { kind }: Failure, options: RetryOptions): boolean {
+function isOver(state: RetryState, { kind, event }: Failure, options: RetryOptions): boolean {
   const { consequence } = failureTable[kind];
   if (consequence === 'fatal' || !options.reconnect) return true;
+  if (!state.everGaveEvent && state.emptyRounds >= EMPTY_ROUNDS_IN_A_ROW) return true;
   // Rejected tokens have a rule of their own.
   if (consequence === 'renew') return state.refusalsInARow >= REFUSALS_IN_A_ROW;
   if (options.waitForServer && options.retries === undefined && mayPass(kind)) return false;
-  const isHopeless = consequence === 'likelyFatal' && !state.everWorked;
+  const isLate = kind === 'endpoint refuses' && event.state === 'closed';
+  const isHopeless = consequence === 'likelyFatal' && !state.everWorked && !isLate;
   if (isHopeless && state.likelyFatalInARow >= (options.retries ?? LIKELY_FATAL_IN_A_ROW)) return true;
   const retries = options.retries ?? (state.everOpen ? Number.POSITIVE_INFINITY : DEFAULT_RETRIES);
   return state.failedInARow >= retries;

@@ -79,7 +79,11 @@ describe('doctor', () => {
     [['nope'], {}, /unknown endpoint/],
     [['--url', 'ftp://x'], {}, /scheme/],
     [['-c', 'nope'], {}, /unknown context/],
-    [[], { HTTP_PROXY: 'socks5://sesame' }, /HTTP_PROXY names a socks5 proxy/],
+    [
+      ['--plaintext', '-u', 'ws://opmas.invalid'],
+      { HTTP_PROXY: 'socks5://sesame' },
+      /HTTP_PROXY names a socks5 proxy/,
+    ],
     [['-u', 'ws://opmas.invalid'], {}, /not encrypted/],
   ])('ends with 2 for %j with %j', async (args, environment, pattern) => {
     using sandbox = new Sandbox({ OPMAS_TOKEN: 'abc', ...(environment as Record<string, string>) });

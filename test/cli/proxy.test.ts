@@ -4,21 +4,22 @@ import { startProxy } from '../support/proxy-server.js';
 import { Sandbox } from './sandbox.js';
 
 it('tail and record reach a server that only the proxy knows', async () => {
-  const server = await startMockServer({ rate: 50 });
+  const server = await startMockServer({ rate: 50, allowOrigins: ['http://opmas.test'] });
   await using proxy = await startProxy({ port: Number(new URL(server.url).port) });
   using sandbox = new Sandbox({
-    OPMAS_URL: 'ws://localhost:80',
+    OPMAS_URL: 'ws://opmas.test:80',
     OPMAS_TOKEN: server.token,
     http_proxy: `http://127.0.0.1:${proxy.port}`,
   });
   for (const args of [
-    ['tail', 'devices', '-n', '1'],
-    ['record', 'rules', '-n', '1', '-o', 'x.ndjson'],
+    ['tail', 'devices', '-n', '1', '--plaintext'],
+    ['record', 'rules', '-n', '1', '-o', 'x.ndjson', '--plaintext'],
   ]) {
     expect(await sandbox.run(args)).toMatchObject({ code: 0 });
   }
-  expect(proxy.seen.map(({ request }) => request)).toEqual(Array(2).fill('CONNECT localhost:80'));
-  const straight = { OPMAS_URL: server.url, NO_PROXY: 'localhost,127.0.0.1' };
+  expect(proxy.seen.map(({ request }) => request)).toEqual(Array(2).fill('CONNECT opmas.test:80'));
+  // Nothing for this machine goes through a proxy.
+  const straight = { OPMAS_URL: server.url };
   expect(await sandbox.run(['tail', 'devices', '-n', '1'], { environment: straight })).toMatchObject({
     code: 0,
   });

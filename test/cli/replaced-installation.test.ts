@@ -29,7 +29,11 @@ describe('a long-running command whose installation is removed meanwhile', () =>
       await record.lines.next();
       removeInstallation();
       server.onRequest((next) =>
-        next.respond(next.path.includes('auth/me') ? '401 Unauthorized' : status, [], '{"detail":"no"}'),
+        next.respond(
+          next.path.includes('auth/me') ? '401 Unauthorized' : status,
+          ['Content-Type: application/json'],
+          '{"detail":"no"}',
+        ),
       );
       client.reset();
       const ended = await record.ended;

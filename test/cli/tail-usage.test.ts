@@ -75,7 +75,7 @@ describe.concurrent('what cannot be meant', () => {
     [[], { OPMAS_TOKEN: 'SECRET with blanks' }, /OPMAS_TOKEN/],
     [[], { OPMAS_TOKEN: '', OPMAS_TOKEN_FILE: '/no/such/file' }, /OPMAS_TOKEN_FILE.*\/no\/such\/file/],
     [[], { OPMAS_CONTEXT: 'nobody' }, /nobody/],
-    [['-u', 'ws://127.0.0.1:1'], { http_proxy: 'socks5://host' }, /http_proxy|socks/i],
+    [['--plaintext', '-u', 'ws://opmas.invalid'], { http_proxy: 'socks5://host' }, /http_proxy|socks/i],
     // A token never goes over a network in the clear unless that was asked for.
     [['-u', 'ws://opmas.example.org'], {}, /not encrypted[\s\S]*--plaintext/],
     [['-u', 'http://192.0.2.1'], {}, /not encrypted[\s\S]*--plaintext/],

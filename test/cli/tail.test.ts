@@ -114,11 +114,16 @@ describe.concurrent('exit codes', () => {
 
   test('3: refused for ever; the second try is the last', async ({ serve, command, expect }) => {
     const server = await serve();
-    server.onRequest((client) => client.accept(close(4001, 'token expired')));
+    const streams: string[] = [];
+    server.onRequest((client) => {
+      if (!client.path.startsWith('/api/v1/ws/')) return client.respond('404 Not Found');
+      streams.push(client.path);
+      return client.accept(close(4001, 'token expired'));
+    });
     const { code, stderr } = await command.tail(server).ended;
     expect(code).toBe(3);
     expect(stderr).toContain('4001 (authentication failed): token expired');
-    expect(server.connections.all).toHaveLength(2);
+    expect(streams).toHaveLength(2);
   });
 
   test('4: nothing listens', async ({ serve, command, expect }) => {

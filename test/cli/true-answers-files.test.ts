@@ -135,7 +135,7 @@ describe('a recording that is not what it seems', { concurrent: true }, () => {
 });
 
 describe('a token that runs out', { concurrent: true }, () => {
-  it('is exit code 3 for auth token', notYet, async () => {
+  it('is exit code 3 for auth token', async () => {
     using sandbox = new Sandbox({ OPMAS_TOKEN: jwt({ sub: 'admin', exp: Date.now() / 1000 - 60 }) });
     const { code, stderr } = await sandbox.run(['auth', 'token']);
     expect(code).toBe(3);

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Failure, FailureKind } from '../../src/core/failure/failure.js';
+import type { Failure } from '../../src/core/failure/failure.js';
 import { failureOfAnswer, failureOfClose } from '../../src/core/failure/from-server.js';
+import type { FailureKind } from '../../src/core/failure/kind.js';
 import { type Consequence, failureTable } from '../../src/core/failure/table.js';
 import {
   type ConnectionLife,
@@ -218,8 +219,8 @@ describe('a refused token', () => {
 
   it('is not renewed when the path is known to be wrong', () => {
     const endpoint = new Endpoint();
-    expect(endpoint.end(failed('wrong path'))).toMatchObject({ action: 'retry', renew: false });
-    expect(endpoint.end(failed('wrong path'))).toEqual({ action: 'give up' });
+    expect(endpoint.end(failed('endpoint does not exist'))).toMatchObject({ action: 'retry', renew: false });
+    expect(endpoint.end(failed('endpoint does not exist'))).toEqual({ action: 'give up' });
   });
 });
 

@@ -8,9 +8,9 @@ import {
   OpmasError,
   type Verdict,
 } from '../../index.js';
-import { escapeUnsafeJson } from '../../internal.js';
+import { escapeUnsafeJson, withServerChoice } from '../../internal.js';
 import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
-import { exitCodeOf } from '../exit.js';
+import { exitCodeOf, FIRST_SERVER } from '../exit.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
 import { formatDuration } from '../options/quantity.js';
 import { addEndpoints, endpointsOf } from '../options/selection.js';
@@ -61,7 +61,8 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
     connection = await resolveConnection(session, options);
     for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
     await reportConfig('ok', describe(connection));
-    const said = { ...session.globals, ...options, noToken: options.token === false, endpoints: words };
+    const { tokenFile, token } = options;
+    const said = { ...session.said, tokenFile, noToken: token === false, endpoints: words };
     verdict = await examine(
       connection,
       { endpoints, said, signal: session.stop, environment: session.environment },
@@ -78,7 +79,19 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
     };
   }
   if (session.stop.aborted) return;
+  verdict = {
+    ...verdict,
+    text: textOf(session, verdict),
+    next: withServerChoice(verdict.next, session.said),
+  };
   await conclude(session, verdict, options.json ? asJson(connection, checks, verdict) : undefined);
+}
+
+/** Completes the commands in the verdict, and adds the ways to a server for a user who has chosen none. */
+function textOf({ said, usesDefaultServer }: Session, { text, code }: Verdict): string {
+  const complete = withServerChoice(text, said);
+  const isOnTheWay = code === 'AUTH' || code === 'NETWORK';
+  return usesDefaultServer && isOnTheWay ? `${complete}. ${FIRST_SERVER}` : complete;
 }
 
 async function examine(

@@ -9,7 +9,7 @@ import {
   tokenFromStream,
   tokenFromText,
 } from '../../index.js';
-import { splitCommand } from '../../internal.js';
+import { type NextCommand, splitCommand } from '../../internal.js';
 import type { TokenOptions } from '../options/common-options.js';
 import { parseDuration, parsePositiveDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
@@ -35,7 +35,15 @@ interface Source {
   name: string;
   /** See `TokenProvider`. */
   remedy: string;
+  step: NextCommand;
   open(): TokenProvider;
+}
+
+const LOG_IN = { name: 'auth login' } as const;
+
+/** Logs in, and removes the variable that would hide the login. */
+function logInWithout(variable: string): NextCommand {
+  return { ...LOG_IN, environment: `unset ${variable} &&` };
 }
 
 const TO_USE_THE_LOGIN = ' to use the login (`opmas-ws auth login`)';
@@ -51,6 +59,7 @@ const TO_USE_THE_LOGIN = ' to use the login (`opmas-ws auth login`)';
 export async function resolveConnection(session: Session, options: TokenOptions): Promise<Connection> {
   const { globals, environment, terminal } = session;
   const server = await chooseServer(globals, options, environment);
+  session.usesDefaultServer = server.urlSource === 'default';
   if (options.token === false && options.tokenFile !== undefined) {
     throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');
   }
@@ -61,7 +70,7 @@ export async function resolveConnection(session: Session, options: TokenOptions)
   const [used, ...rest] = sources(server, options, environment, messages);
   const hidden = rest.map(({ name }) => name);
   if (used !== undefined) {
-    return { ...server, token: Object.assign(used.open(), { remedy: used.remedy }), hidden };
+    return { ...server, token: Object.assign(used.open(), { remedy: used.remedy, step: used.step }), hidden };
   }
   const store = openCredentialStore(environment, { onNotice: messages.warn });
   const { url: base, ca, insecure } = server;
@@ -90,7 +99,8 @@ function sources(
   const found: Source[] = [];
   const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
   if (options.token === false) {
-    found.push({ name: '--no-token', remedy: `omit --no-token${TO_USE_THE_LOGIN}`, open: noToken });
+    const remedy = `omit --no-token${TO_USE_THE_LOGIN}`;
+    found.push({ name: '--no-token', remedy, step: LOG_IN, open: noToken });
   }
   if (options.tokenFile !== undefined) {
     const file = options.tokenFile;
@@ -101,16 +111,22 @@ function sources(
         : tokenFromFile(file, { ...fileOptions, source: name });
     const where = file === '-' ? 'on stdin' : 'in that file';
     const remedy = `give a fresh token ${where}, or omit --token-file${TO_USE_THE_LOGIN}`;
-    found.push({ name, remedy, open });
+    found.push({ name, remedy, step: LOG_IN, open });
   }
   if (text) {
     const remedy = `put a fresh token in OPMAS_TOKEN, or unset it${TO_USE_THE_LOGIN}`;
-    found.push({ name: 'OPMAS_TOKEN', remedy, open: () => tokenFromText(text, 'OPMAS_TOKEN') });
+    found.push({
+      name: 'OPMAS_TOKEN',
+      remedy,
+      step: logInWithout('OPMAS_TOKEN'),
+      open: () => tokenFromText(text, 'OPMAS_TOKEN'),
+    });
   }
   if (path) {
     const name = `OPMAS_TOKEN_FILE (${path})`;
     const remedy = `put a fresh token in that file, or unset OPMAS_TOKEN_FILE${TO_USE_THE_LOGIN}`;
-    found.push({ name, remedy, open: () => tokenFromFile(path, { ...fileOptions, source: name }) });
+    const step = logInWithout('OPMAS_TOKEN_FILE');
+    found.push({ name, remedy, step, open: () => tokenFromFile(path, { ...fileOptions, source: name }) });
   }
   if (context?.tokenCommand !== undefined) {
     const words = splitCommand(context.tokenCommand);
@@ -122,7 +138,8 @@ function sources(
     const timeoutMs =
       timeout === undefined ? {} : { timeoutMs: parsePositiveDuration(timeout, '--token-command-timeout') };
     const open = () => tokenFromCommand(words, { source: name, onStderr, shownBy, ...timeoutMs });
-    found.push({ name, remedy, open });
+    const step = { shell: ['opmas-ws', 'context', 'show', context.name] };
+    found.push({ name, remedy, step, open });
   }
   return found;
 }

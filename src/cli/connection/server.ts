@@ -20,8 +20,7 @@ export interface ChosenServer {
 
 /**
  * Chooses the server: `--url`, then `--context`, `OPMAS_URL`, `OPMAS_CONTEXT`, the current context, the default. A
- * context's token command and CA belong to its own server: the current context is ignored when another URL is given.
- * A context that a flag or the environment names always applies, so that it also works through a tunnel.
+ * context's token command, CA and `plaintext` belong to its own server: they are ignored when another URL is given.
  *
  * @throws {OpmasError} `USAGE` when any of them is wrong, or the connection is not encrypted and that is not allowed.
  */
@@ -39,8 +38,13 @@ export async function chooseServer(
   if (insecure) {
     warnings.push('--insecure: the certificate is not verified, so the token can be read on the way');
   }
-  const applies = context?.isNamed || (context && displayUrl(parseBaseUrl(context.url)) === displayUrl(url));
-  const applied = applies ? context : undefined;
+  const owner = context && displayUrl(parseBaseUrl(context.url));
+  const applied = owner === displayUrl(url) ? context : undefined;
+  if (context?.isNamed && applied === undefined) {
+    warnings.push(
+      `context ${context.name} belongs to ${owner}: its token command and its settings are not used for ${displayUrl(url)}`,
+    );
+  }
   if (isExposed(url, options.plaintext === true || applied?.plaintext === true)) {
     warnings.push('ws:// is not encrypted: the token and the events can be read on the way');
   }

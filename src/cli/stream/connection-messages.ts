@@ -1,4 +1,5 @@
 import {
+  CloseCode,
   closeMeaning,
   escapeUnsafe,
   type LifecycleEvent,
@@ -13,7 +14,24 @@ import type { Messages } from '../terminal/terminal.js';
 /** The attempt at which a wait for a server is worth a line. */
 const ATTEMPTS_UNTIL_NOTICE = 3;
 
-/** Prints each change of a connection on stderr, one line each. */
+/** A server that rejects a token may accept the connection first, and close it within this time. */
+const KEPT_AFTER_MS = 500;
+
+/** A connection that is closed at once with one of these codes was rejected. */
+const REJECTING_CODES: readonly number[] = [CloseCode.AUTHENTICATION_FAILED, CloseCode.POLICY_VIOLATION];
+
+/** A connection that has opened, and is not known to be kept. */
+interface FreshConnection {
+  text: string;
+  /** Matching events before it opened. */
+  eventsBefore: number;
+  timer: NodeJS.Timeout;
+}
+
+/**
+ * Prints each change of a connection on stderr, one line each. Calls a connection `connected` when the server has kept
+ * it for a moment, or sent something.
+ */
 export class ConnectionMessages {
   readonly #messages: Messages;
   readonly #width: number;
@@ -24,7 +42,16 @@ export class ConnectionMessages {
   /** True until it has been said that connecting never ends by itself. */
   #saysThatItWaits: boolean;
 
-  constructor(messages: Messages, { endpoints, retry }: Pick<SubscribeOptions, 'endpoints' | 'retry'>) {
+  readonly #fresh = new Map<string, FreshConnection>();
+  readonly #countOf: (endpoint: string) => number;
+
+  /** @param countOf Returns the number of matching events of an endpoint so far. */
+  constructor(
+    messages: Messages,
+    { endpoints, retry }: Pick<SubscribeOptions, 'endpoints' | 'retry'>,
+    countOf: (endpoint: string) => number,
+  ) {
+    this.#countOf = countOf;
     this.#messages = messages;
     this.#width = Math.max(...endpoints.map((endpoint) => endpoint.length));
     this.#waiting = new Set(endpoints);
@@ -41,13 +68,14 @@ export class ConnectionMessages {
         return;
       case 'open':
         this.#waiting.delete(endpoint);
-        this.#say(endpoint, green(openText(connection.gap_since, receivedAt)));
+        this.#waitUntilKept(endpoint, green(openText(connection.gap_since, receivedAt)));
         return;
       case 'refused':
         if (connection.retry_in_ms === undefined) return;
         this.#say(endpoint, yellow(`${refusedText(connection)}, ${retryText(connection.retry_in_ms)}`));
         return;
       case 'closed':
+        this.#settle(endpoint, !REJECTING_CODES.includes(connection.code));
         // Without another attempt, the command was asked to stop, or an error is printed separately.
         if (connection.retry_in_ms === undefined) return;
         this.#say(endpoint, yellow(`lost: ${closedText(connection)}, ${retryText(connection.retry_in_ms)}`));
@@ -64,6 +92,33 @@ export class ConnectionMessages {
     if (!this.#saysThatItWaits || !this.#waiting.has(endpoint)) return;
     this.#saysThatItWaits = false;
     this.#messages.say('waiting for the server, however long it takes (--retries N gives up)');
+  }
+
+  /** Takes note that events may have come. */
+  onEvents(): void {
+    for (const [endpoint, { eventsBefore }] of this.#fresh) {
+      if (this.#countOf(endpoint) > eventsBefore) this.#settle(endpoint, true);
+    }
+  }
+
+  /** Prints what waits for its moment, because nothing more comes. */
+  end(): void {
+    for (const endpoint of this.#fresh.keys()) this.#settle(endpoint, true);
+  }
+
+  #waitUntilKept(endpoint: string, text: string): void {
+    const timer = setTimeout(() => this.#settle(endpoint, true), KEPT_AFTER_MS);
+    timer.unref();
+    this.#fresh.set(endpoint, { text, timer, eventsBefore: this.#countOf(endpoint) });
+  }
+
+  /** Prints that an endpoint is connected, if the server has kept the connection or sent something. */
+  #settle(endpoint: string, isKept: boolean): void {
+    const fresh = this.#fresh.get(endpoint);
+    if (fresh === undefined) return;
+    this.#fresh.delete(endpoint);
+    clearTimeout(fresh.timer);
+    if (isKept || this.#countOf(endpoint) > fresh.eventsBefore) this.#say(endpoint, fresh.text);
   }
 
   /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */

@@ -23,7 +23,7 @@ export async function printStream(
   const { out, messages } = session.terminal;
   const printLines = await createLinePrinter(out, print);
   const spinner = await createConnectingSpinner(messages);
-  const connections = new ConnectionMessages(messages, stream);
+  const connections = new ConnectionMessages(messages, stream, (endpoint) => countOf(endpoint));
   const filtering = new FilterMessages(messages, stream.filter);
   let hasSummary = false;
   let printing = 0;
@@ -39,6 +39,7 @@ export async function printStream(
     onDropping: (endpoint) => connections.onDropping(endpoint),
     onGiveUp: (endpoint, error) => connections.onGiveUp(endpoint, error),
   });
+  const countOf = (endpoint: string) => subscription.summary().events[endpoint] ?? 0;
   const summary = () =>
     messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end())));
   session.exitMessage = () => {
@@ -50,6 +51,7 @@ export async function printStream(
   try {
     for await (const batch of subscription) {
       printing = batch.count;
+      connections.onEvents();
       await printLines(batch);
       printing = 0;
     }
@@ -59,6 +61,7 @@ export async function printStream(
     throw connections.finalError(error);
   } finally {
     spinner.stop();
+    connections.end();
     if (hasSummary) messages.say(summary());
   }
   if (shortfall !== undefined) throw shortfall;

@@ -1,8 +1,9 @@
 import { redactToken } from '../address.js';
 import { CloseCode } from '../close-code.js';
 import { OpmasError } from '../errors.js';
-import { AttemptError, type Failure, type FailureKind } from './failure.js';
+import { AttemptError, type Failure } from './failure.js';
 import { failureOfClose } from './from-server.js';
+import type { FailureKind } from './kind.js';
 
 /** The members of a Node error that say what happened. */
 interface SystemError extends Error {

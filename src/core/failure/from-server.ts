@@ -1,7 +1,10 @@
-import { redactToken, redirectTarget } from '../address.js';
+import { displayUrl, redactToken, redirectTarget } from '../address.js';
 import { CloseCode } from '../close-code.js';
 import { parseRetryAfter } from '../retry.js';
-import type { Failure, FailureKind, HttpAnswer } from './failure.js';
+import { type HttpAnswer, headerOf } from './answer.js';
+import type { Failure } from './failure.js';
+import type { FailureKind } from './kind.js';
+import type { NextCommand } from './next-command.js';
 
 /** The attempt that an answer belongs to. */
 export interface AttemptContext {
@@ -11,46 +14,63 @@ export interface AttemptContext {
   nowMs: number;
 }
 
-/** Makes a failure of an HTTP answer other than 101. `classifyRefusal` refines the kinds that leave a question open. */
+/** Makes a failure of an HTTP answer other than 101. `triage` refines the kinds that leave a question open. */
 export function failureOfAnswer(answer: HttpAnswer, attempt: AttemptContext): Failure {
-  const { status, headers } = answer;
-  const error = errorText(answer, attempt);
+  const { status } = answer;
+  const target = status >= 300 && status < 400 ? targetOf(answer, attempt.url) : undefined;
+  const error = errorText(answer, target, attempt);
   return {
     kind: kindOfStatus(status),
     event: { state: 'refused', status, ...(error === undefined ? {} : { error }) },
     answer,
-    retryAfterMs: parseRetryAfter(headerOf(headers, 'retry-after'), attempt.nowMs),
+    retryAfterMs: parseRetryAfter(headerOf(answer, 'retry-after'), attempt.nowMs),
+    next: target && stepTo(target, attempt.url),
   };
 }
 
 const statusKinds: Readonly<Record<number, FailureKind>> = {
   401: 'token refused',
-  403: 'forbidden',
-  404: 'wrong path',
+  403: 'unknown',
+  404: 'endpoint does not exist',
   407: 'proxy wants a login',
-  408: 'server failing',
+  408: 'server fails',
+  410: 'endpoint does not exist',
   429: 'rate limited',
 };
 
 function kindOfStatus(status: number): FailureKind {
   const known = statusKinds[status];
   if (known !== undefined) return known;
-  if (status >= 500) return 'server failing';
+  if (status >= 500) return 'server fails';
   return status >= 300 && status < 400 ? 'redirected' : 'not a WebSocket';
 }
 
-function errorText({ status, headers }: HttpAnswer, { url, token }: AttemptContext): string | undefined {
-  const location = headerOf(headers, 'location');
-  if (status >= 300 && status < 400 && location !== undefined) {
-    const target = redirectTarget(location, url) ?? 'an unreadable address';
-    return `redirects to ${redactToken(target, token)}, which is never followed`;
-  }
-  return status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
+/** Finds the target of a redirect, without user, query and fragment, if its header can be read. */
+function targetOf(answer: HttpAnswer, url: URL): URL | undefined {
+  const location = headerOf(answer, 'location');
+  const target = location === undefined ? undefined : redirectTarget(location, url);
+  return target !== undefined && URL.canParse(target) ? new URL(target) : undefined;
 }
 
-function headerOf(headers: HttpAnswer['headers'], name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
+/** Makes the step to a server that has moved. A login page, which has another path, is no server of ours. */
+function stepTo(target: URL, url: URL): NextCommand | undefined {
+  const endpoint = url.pathname.slice(Math.max(0, url.pathname.indexOf('/api/v1/ws/')));
+  if (!target.pathname.endsWith(endpoint) || !/^https?:|^wss?:/.test(target.protocol)) return undefined;
+  const prefix = target.pathname.slice(0, -endpoint.length);
+  const scheme = /^(https|wss):/.test(target.protocol) ? 'wss' : 'ws';
+  return { name: 'doctor', change: { url: `${scheme}://${target.host}${prefix}` } };
+}
+
+function errorText(
+  { status }: HttpAnswer,
+  target: URL | undefined,
+  { token }: AttemptContext,
+): string | undefined {
+  if (status >= 300 && status < 400) {
+    const shown = target === undefined ? 'an unreadable address' : displayUrl(target);
+    return `redirects to ${redactToken(shown, token)}, which is never followed`;
+  }
+  return status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
 }
 
 const closeKinds: Readonly<Record<number, FailureKind>> = {
@@ -58,7 +78,7 @@ const closeKinds: Readonly<Record<number, FailureKind>> = {
   [CloseCode.PROTOCOL_ERROR]: 'protocol error',
   [CloseCode.UNSUPPORTED_DATA]: 'protocol error',
   [CloseCode.INVALID_TEXT]: 'protocol error',
-  [CloseCode.POLICY_VIOLATION]: 'policy violated',
+  [CloseCode.POLICY_VIOLATION]: 'unknown',
   [CloseCode.MESSAGE_TOO_BIG]: 'message too big',
   [CloseCode.EXTENSION_MISSING]: 'protocol error',
   [CloseCode.AUTHENTICATION_FAILED]: 'token refused',

@@ -5,7 +5,6 @@ import { OpmasError } from '../errors.js';
 import { relativeTime } from '../text.js';
 import type { Failure } from './failure.js';
 import { fillIn } from './next-command.js';
-import { causeText } from './refusal.js';
 import { failureTable } from './table.js';
 
 /** An endpoint that was given up, and the token of its last attempt. */
@@ -32,19 +31,19 @@ export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
   if (code === 'AUTH') return tokenError(failure, given);
   const mayPass = consequence === 'retry' || consequence === 'normal';
   const hint = hintOf(failure, given.base) + (mayPass ? ' --retries forever keeps trying.' : '');
-  const text = `gave up on ${displayUrl(given.url)}: ${describe(failure, given)}`;
+  const text = `gave up on ${displayUrl(given.url)}: ${describe(failure)}`;
   return new OpmasError(code, text, { hint, failure: failure.kind });
 }
 
 function tokenError(failure: Failure, given: GivenUp): OpmasError {
-  const { cause, kind } = failure;
+  const { kind } = failure;
   const { token, source, problem, nowMs } = given;
   const url = displayUrl(given.url);
-  const what = describe(failure, given);
+  const what = describe(failure);
   const remedy = given.remedy ?? REMEDY;
-  const step = cause === 'unknown' ? `if the token is why, ${remedy}` : remedy;
+  const isKnown = kind !== 'unknown';
+  const step = isKnown ? remedy : `if the token is why, ${remedy}`;
   const hint = `${capitalized(step)}; \`opmas-ws doctor\` says more.`;
-  const isKnown = cause === undefined || cause === 'token';
   if (token === undefined) {
     const text = `${url} ${isKnown ? 'wants' : 'may want'} a token: ${what}`;
     return new OpmasError('AUTH', text, { hint, failure: kind });
@@ -59,12 +58,9 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   return new OpmasError('AUTH', parts.join('; '), { hint, failure: kind });
 }
 
-function describe(failure: Failure, { token }: GivenUp): string {
-  const { event, cause } = failure;
+function describe({ event, note }: Failure): string {
   const text = describeEnd(event);
-  // The text of a refusal has it already.
-  const isNew = event.state === 'closed' && cause !== undefined && token !== undefined;
-  return isNew ? `${text}; ${causeText(cause, event.state, true)}` : text;
+  return note === undefined ? text : `${text}; ${note}`;
 }
 
 /** Says for people how a connection ended. Not escaped: parts of it come from the network. */

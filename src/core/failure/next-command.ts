@@ -12,57 +12,87 @@ export interface SaidOptions {
   noToken?: boolean | undefined;
 }
 
-/** A command to type next. */
-export interface NextCommand {
-  name: 'doctor' | 'tail' | 'auth login' | 'auth status' | 'date';
-  /** An assignment to an environment variable, to put before the command. */
-  environment?: string;
-  /** Options of its own, in place of those that the user typed. */
-  change?: SaidOptions;
-  /** Flags of its own. */
-  flags?: readonly string[];
-}
+/** A command of ours to type next, or one of the shell. */
+export type NextCommand =
+  | {
+      name: 'doctor' | 'tail' | 'auth login';
+      /** Assignments to environment variables, to put before the command. */
+      environment?: string;
+      /** Options of its own, in place of those that the user typed. */
+      change?: SaidOptions;
+      /** Flags of its own. */
+      flags?: readonly string[];
+    }
+  | { shell: readonly string[] };
 
 /** Writes a command for a shell, about the same server and with the same token as the command before. */
-export function writeCommand(command: NextCommand, said: SaidOptions): string {
+export function writeCommand(command: NextCommand, said: SaidOptions, base: URL): string {
+  if ('shell' in command) return command.shell.map(quoted).join(' ');
   const { name, environment, change, flags = [] } = command;
-  if (name === 'date') return name;
   const options = { ...said, ...change };
-  const words = environment === undefined ? [] : [environment];
-  words.push('opmas-ws', ...name.split(' '));
-  if (name === 'doctor' || name === 'tail') words.push(...(options.endpoints ?? []));
+  const words = ['opmas-ws', ...name.split(' ')];
+  if (name !== 'auth login') words.push(...(options.endpoints ?? []));
   words.push(...flags);
-  const add = (option: string, value: string | boolean | undefined) => {
-    if (value === undefined || value === false) return;
-    words.push(option, ...(value === true ? [] : [value]));
-  };
-  add('--url', options.url);
-  add('--context', options.context);
-  add('--ca', options.ca);
-  add('--insecure', options.insecure);
-  add('--plaintext', options.plaintext || isExposed(change?.url));
-  if (name !== 'auth login') {
-    add('--token-file', options.tokenFile);
-    add('--no-token', options.noToken);
+  if (change?.url === undefined) words.push(...choiceWords(options));
+  else words.push(...wordsForOtherUrl(change.url, options, base));
+  const hasNoToken = words.includes('--no-token');
+  if (name !== 'auth login' && !hasNoToken) {
+    if (options.tokenFile !== undefined) words.push('--token-file', options.tokenFile);
+    if (options.noToken) words.push('--no-token');
   }
-  return words.map(quoted).join(' ');
+  return `${environment === undefined ? '' : `${environment} `}${words.map(quoted).join(' ')}`;
 }
 
-/** Says whether a URL that we suggest is accepted with `--plaintext` only. */
-function isExposed(url: string | undefined): boolean {
-  return url?.startsWith('ws:') === true && URL.canParse(url) && !isLoopback(new URL(url).hostname);
+/** The choice of the server, and of the way to it, as the user typed it. */
+function choiceWords({ url, context, ca, insecure, plaintext }: SaidOptions): string[] {
+  const words: string[] = [];
+  // A URL with a user, a query or a fragment is refused, and may hold a secret.
+  if (url !== undefined && !/[@?#\\]/.test(url)) words.push('--url', url);
+  if (context !== undefined) words.push('--context', context);
+  if (ca !== undefined) words.push('--ca', ca);
+  if (insecure) words.push('--insecure');
+  if (plaintext) words.push('--plaintext');
+  return words;
+}
+
+/**
+ * A URL that we suggest gets the token only where it is sure to reach the same server as before: under the same host
+ * name, over TLS or on this machine.
+ */
+function wordsForOtherUrl(url: string, { ca }: SaidOptions, base: URL): string[] {
+  const words = ['--url', url, ...(ca === undefined ? [] : ['--ca', ca])];
+  const host = /^\w+:\/\/(\[[^\]]*\]|[^:/]*)/.exec(url)?.[1];
+  const isExposed = url.startsWith('ws:') && !isLoopback(host ?? '');
+  if (isExposed) words.push('--plaintext');
+  if (isExposed || host !== base.hostname) words.push('--no-token');
+  return words;
+}
+
+const ABOUT_A_SERVER = /opmas-ws (?:auth (?:login|status|token|logout)|doctor|tail|record)\b[^`\n;]*/g;
+
+/** Gives each command of ours in a text the choice of the server that the user typed: the one writer of hints. */
+export function withServerChoice(text: string, said: SaidOptions): string {
+  const words = choiceWords(said).map(quoted).join(' ');
+  if (words === '') return text;
+  return text.replace(ABOUT_A_SERVER, (command) => {
+    if (/ (--url|--context|-u|-c) /.test(command)) return command;
+    const end = /[\s.]*$/.exec(command)!.index;
+    return `${command.slice(0, end)} ${words}${command.slice(end)}`;
+  });
 }
 
 function quoted(word: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Puts a server into a text: `{host}`, `{port}`, `{base}`, `{scheme}` and `{prefix}` stand for its own. */
-export function fillIn(text: string, base: URL): string {
+/** Puts a server into a text: `{host}`, `{port}`, `{base}`, `{http}`, `{scheme}` and `{prefix}` stand for its own. */
+export function fillIn(text: string, base: URL, proxy?: string | undefined): string {
   const values: Record<string, string> = {
     host: withoutBrackets(base.hostname),
     port: base.port || (/^(wss|https):$/.test(base.protocol) ? '443' : '80'),
     base: displayUrl(base),
+    http: displayUrl(base).replace(/^ws/, 'http'),
+    proxy: proxy ?? 'see the variable',
     scheme: base.protocol,
     prefix: base.pathname === '/' ? '' : base.pathname,
   };

@@ -1,89 +1,201 @@
 import { readClaims } from '../claims.js';
-import type { Failure, FailureKind, RefusalCause } from './failure.js';
-
-/** The REST API's answer to a question about the token. */
-export interface ApiAnswer {
-  /** HTTP status of `GET /api/v1/auth/me`; `undefined` when there was no answer. */
-  status: number | undefined;
-  /** There is no API below the base URL. */
-  isMissing: boolean;
-}
+import { CloseCode } from '../close-code.js';
+import { endpointAtPath } from '../protocol.js';
+import {
+  type ApiAnswers,
+  type ApiWord,
+  apiWordOf,
+  authorOf,
+  hasApi,
+  isApiError,
+  isPage,
+  otherChallengeOf,
+  quoteOf,
+} from './answer.js';
+import type { Failure } from './failure.js';
+import type { FailureKind } from './kind.js';
 
 /** The evidence besides the refusal itself. */
 export interface RefusalEvidence {
-  /** The token that was sent, if any. */
+  /** The token that was sent, if any. Its own expiry counts before what others say. */
   token: string | undefined;
   /** Wall clock, milliseconds since 1970. */
   nowMs: number;
+  /** A name, or a path. */
+  endpoint: string;
   /** Absent when the API was not asked. */
-  api?: ApiAnswer | undefined;
+  api?: ApiAnswers | undefined;
+  /** The endpoint opens when it is asked without the token. */
+  opensWithoutToken?: boolean | undefined;
 }
 
-/** Says whether the REST API has to be asked: a bare 403 and a close with 1008 may be about the token or not. */
-export function isAmbiguous({ kind }: Failure): boolean {
-  return kind === 'forbidden' || kind === 'policy violated';
+/** Returns whether a failure is a refusal: a server, or something before it, said no. */
+export function isRefusal({ answer, event }: Failure): boolean {
+  return answer !== undefined || (event.state === 'closed' && isRefusingCode(event.code));
 }
 
-/** Reads the subject of a refusal from the API's answer. */
-export function refusalCause({ status, isMissing }: ApiAnswer): RefusalCause {
-  if (isMissing) return 'no API';
-  if (status === 401 || status === 403) return 'token';
-  return status !== undefined && status >= 200 && status < 300 ? 'not the token' : 'unknown';
+function isRefusingCode(code: number): boolean {
+  return code === CloseCode.AUTHENTICATION_FAILED || code === CloseCode.POLICY_VIOLATION;
 }
 
-/** Decides what a refusal is about: the one place where client and doctor weigh the evidence. */
-export function classifyRefusal(refusal: Failure, evidence: RefusalEvidence): Failure {
-  const cause = evidence.api && refusalCause(evidence.api);
-  const kind = kindOf(refusal.kind, cause, evidence);
-  if (!isAmbiguous(refusal) || cause === undefined) return { ...refusal, kind };
-  const { event } = refusal;
-  if (event.state === 'closed') return { ...refusal, kind, cause };
-  const error = causeText(cause, event.state, evidence.token !== undefined);
-  return { ...refusal, kind, cause, event: { ...event, error } };
+/** Returns whether the REST API has to be asked, because a refusal does not say what it is about. */
+export function isAmbiguous(failure: Failure): boolean {
+  const status = failure.answer?.status;
+  if (status === undefined) return isRefusal(failure);
+  return status < 300 || (status >= 400 && status < 500 && ![407, 408, 429].includes(status));
 }
 
-function kindOf(kind: FailureKind, cause: RefusalCause | undefined, evidence: RefusalEvidence): FailureKind {
-  switch (kind) {
-    case 'wrong path':
-      return cause === 'no API' ? 'no API' : kind;
-    case 'token refused':
-      return tokenKind(evidence) ?? kind;
-    case 'forbidden':
-      if (cause === 'not the token') return 'wrong path';
-      if (cause === 'no API') return 'no API';
-      return tokenKind(evidence) ?? (cause === 'token' ? 'token refused' : kind);
-    case 'policy violated':
-      // A server without the REST API may refuse a token with 1008 all the same.
-      if (cause === 'not the token') return 'closed for policy';
-      return tokenKind(evidence) ?? (cause === 'token' ? 'token refused' : kind);
-    default:
-      return kind;
+/** Decides what a refusal is about, by all evidence: the one place for `tail`, `record` and `doctor`. */
+export function triage(refusal: Failure, evidence: RefusalEvidence): Failure {
+  if (!isRefusal(refusal)) return refusal;
+  const { event, answer } = refusal;
+  const kind = event.state === 'closed' ? kindOfClose(event.code, evidence) : kindOfAnswer(refusal, evidence);
+  const reasons = [noteOf(kind, refusal, evidence)];
+  if (answer !== undefined) reasons.push(quoteOf(answer, evidence.token));
+  const told = reasons.filter((reason) => reason !== undefined).join(': ');
+  const isProven = ['accepts', 'rejects'].includes(wordIn(evidence));
+  const result = { ...refusal, kind, isProven, ...adviceOf(kind, refusal, evidence) };
+  if (told === '') return result;
+  if (event.state === 'closed') return { ...result, note: told };
+  return {
+    ...result,
+    event: { ...event, error: event.error === undefined ? told : `${event.error}; ${told}` },
+  };
+}
+
+function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
+  const word = wordIn(evidence);
+  if (word !== 'accepts' && evidence.token === undefined) return 'no token';
+  if (isExpired(evidence)) return 'token expired';
+  if (word === 'accepts')
+    return code === CloseCode.POLICY_VIOLATION ? 'closed for policy' : 'endpoint refuses';
+  return word === 'rejects' || code === CloseCode.AUTHENTICATION_FAILED ? 'token refused' : 'unknown';
+}
+
+function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): FailureKind {
+  const { status } = answer!;
+  if ([401, 403, 451].includes(status)) return kindOfDenial(answer!, evidence);
+  const { api } = evidence;
+  const word = wordIn(evidence);
+  const isElsewhere = api?.me !== undefined && (word === 'absent' || word === 'unclear') && !hasApi(api);
+  if (isElsewhere && (status === 404 || status === 410 || status < 300)) return 'no API there';
+  return kind;
+}
+
+/** Decides about 401, 403 and 451. */
+function kindOfDenial(answer: NonNullable<Failure['answer']>, evidence: RefusalEvidence): FailureKind {
+  const author = authorOf(answer);
+  const word = wordIn(evidence);
+  if (isExpired(evidence)) return 'token expired';
+  if (otherChallengeOf(answer) !== undefined) return 'gateway wants credentials';
+  if (answer.status === 451) return 'gateway refuses this machine';
+  if (word === 'accepts') {
+    if (author === 'gateway' && isPage(answer)) return 'gateway refuses this machine';
+    // A server without such a path answers an upgrade with a bare 403.
+    const isKnownPath = endpointAtPath(evidence.endpoint) !== undefined || !evidence.endpoint.startsWith('/');
+    return author === undefined && !isKnownPath ? 'endpoint does not exist' : 'endpoint refuses';
   }
+  if (author === 'gateway') return 'gateway refuses this machine';
+  if (word === 'rejects') return evidence.token === undefined ? 'no token' : 'token refused';
+  if (word === 'refuses') return isSameRefusal(answer, evidence) ? 'gateway refuses this machine' : 'unknown';
+  if (word === 'absent' && author === undefined) return 'no API there';
+  if (answer.status === 401 && word !== 'wants credentials') {
+    return evidence.token === undefined ? 'no token' : 'token refused';
+  }
+  return 'unknown';
 }
 
-/** Reads from the token itself why it would be refused. */
-function tokenKind({ token, nowMs }: RefusalEvidence): FailureKind | undefined {
-  if (token === undefined) return 'no token';
-  const { expiresAtMs } = readClaims(token);
-  return expiresAtMs !== undefined && expiresAtMs <= nowMs ? 'token expired' : undefined;
+/** Returns whether the stream and the REST API are refused by the same bare answer, which FastAPI gives to REST never. */
+function isSameRefusal(
+  { status, text = '' }: NonNullable<Failure['answer']>,
+  { api }: RefusalEvidence,
+): boolean {
+  return api?.me?.status === status && text.trim() === (api.me.text ?? '').trim();
 }
 
-/** Says for people what the API said about a refusal. */
-export function causeText(cause: RefusalCause, state: Failure['event']['state'], hasToken: boolean): string {
-  switch (cause) {
-    case 'token':
-      return hasToken
+function wordIn({ api }: RefusalEvidence): ApiWord {
+  return api === undefined ? 'unclear' : apiWordOf(api);
+}
+
+function isExpired({ token, nowMs }: RefusalEvidence): boolean {
+  const { expiresAtMs } = readClaims(token ?? '');
+  return expiresAtMs !== undefined && expiresAtMs <= nowMs;
+}
+
+/** Says for people what proves the outcome, or why nothing does. */
+function noteOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence): string | undefined {
+  const { token, api } = evidence;
+  const word = wordIn(evidence);
+  const scheme = otherChallengeOf(refusal.answer ?? api?.me ?? { status: 0, headers: {} });
+  switch (kind) {
+    case 'token refused':
+      return word === 'rejects' && isAmbiguousStatus(refusal)
         ? 'the API says that the token is not valid'
-        : 'no token was sent, and the API wants one';
-    case 'not the token':
-      return hasToken
-        ? 'the API accepts the token, so the token is not why'
-        : 'the API wants no token, so a missing token is not why';
-    case 'no API':
+        : undefined;
+    case 'no token':
+      return 'no token was sent, and the API wants one';
+    case 'gateway wants credentials':
+      return `a gateway in front of the API wants ${scheme} credentials`;
+    case 'gateway refuses this machine':
+      return 'a gateway in front of the API refuses this machine';
+    case 'endpoint refuses':
+    case 'closed for policy':
+      return acceptedText(token);
+    case 'endpoint does not exist':
+      if (refusal.answer !== undefined && isUpgradeLost(refusal))
+        return 'the Upgrade header was lost on the way, or the server has no WebSocket support';
+      return word === 'accepts' ? acceptedText(token) : undefined;
+    case 'no API there':
       return 'there is no OPMAS API below this URL';
     case 'unknown':
-      return state === 'refused'
-        ? 'the token may be wrong, or the path may not exist: the API did not say which'
-        : 'the API did not say whether the token is why';
+      return unknownText(refusal, word, scheme);
+    default:
+      return undefined;
   }
+}
+
+function acceptedText(token: string | undefined): string {
+  return token === undefined
+    ? 'the API wants no token, so a missing token is not why'
+    : 'the API accepts the token, so the token is not why';
+}
+
+function unknownText({ event }: Failure, word: ApiWord, scheme: string | undefined): string {
+  if (word === 'wants credentials')
+    return `the token may be wrong, or something else: the API does not say which, because a gateway wants ${scheme} credentials for it`;
+  return event.state === 'refused'
+    ? 'the token may be wrong, or the path may not exist: the API does not say which'
+    : 'the API does not say whether the token is why';
+}
+
+/** A close with 4001 says it itself. */
+function isAmbiguousStatus({ event }: Failure): boolean {
+  return event.state === 'refused' || event.code === CloseCode.POLICY_VIOLATION;
+}
+
+/** FastAPI knows no upgrade to the path, but answers it as a plain request. */
+function isUpgradeLost({ answer }: Failure): boolean {
+  return answer?.status === 404 && isApiError(answer);
+}
+
+/** Finds the next step where more is known than the table says. */
+function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence): Partial<Failure> {
+  const { endpoint, opensWithoutToken } = evidence;
+  if (kind === 'endpoint refuses' && opensWithoutToken) {
+    return {
+      hint: 'the endpoint opens without a token, and refuses the connection with one, though the API accepts the token: use --no-token',
+      next: { name: 'tail', change: { endpoints: [endpoint], noToken: true, tokenFile: undefined } },
+    };
+  }
+  if (kind === 'endpoint refuses' && refusal.event.state === 'closed') {
+    return {
+      hint: 'The server opens the connection and refuses it before any event, though its API accepts the token: it may want a first message, which is not part of the documented API',
+    };
+  }
+  if (kind === 'endpoint does not exist' && isUpgradeLost(refusal)) {
+    return {
+      hint: 'The request arrived without its Upgrade header, or the server has no WebSocket support: a proxy in front has to pass on the headers Upgrade and Connection',
+    };
+  }
+  return {};
 }

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.js';
-import type { FailureKind } from './failure.js';
+import type { FailureKind } from './kind.js';
 import type { NextCommand } from './next-command.js';
 
 /** The rule for the retry loop (`../retry.ts`) after a failure. */
@@ -20,14 +20,18 @@ export interface FailureRule {
   /** The kind of error that it ends with, and so the exit code. */
   code: ErrorCode;
   consequence: Consequence;
-  /** The reason, as a clause. `{host}`, `{port}` and `{base}` stand for the server's. */
+  /** The reason, as a clause. `{host}`, `{port}`, `{base}` and `{http}` stand for the server's, `{proxy}` for the variable and its value. */
   message: string;
   /** The command to type next. Its URL may also have `{scheme}` and `{prefix}`. */
   next: NextCommand;
 }
 
 const LOG_IN: NextCommand = { name: 'auth login' };
-const AGAIN: NextCommand = { name: 'doctor' };
+/** Waits for the server, or the network, to come back. */
+const KEEP_TRYING: NextCommand = { name: 'tail', flags: ['--retries', 'forever'] };
+/** Shows the answer of a gateway, and sends no secret. */
+const SHOW_ANSWER: NextCommand = { shell: ['curl', '-i', '{http}/health'] };
+const SHOW_CLOCK: NextCommand = { shell: ['date'] };
 const WATCH: NextCommand = { name: 'tail', flags: ['--lifecycle'] };
 const OTHER_PORT = atUrl('{scheme}//{host}:RIGHT-PORT{prefix}');
 const WITH_CA: NextCommand = { name: 'doctor', change: { ca: 'FILE' } };
@@ -41,17 +45,14 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
     message: 'the token cannot be read',
     next: LOG_IN,
   },
-  'token source failing': network('retry', 'the token could not be read this time', { name: 'auth status' }),
+  'token source failing': network('retry', 'the token could not be read this time', KEEP_TRYING),
   'no token': auth('there is no token for {base}'),
   'token expired': auth('the token has expired'),
   'token refused': auth(
     'the server rejected the token: it is for another server, or the signing key has changed',
   ),
-  forbidden: auth(
-    'the server refused the connection, and its API does not say why: the token was rejected, or the path does not exist',
-  ),
-  'policy violated': auth(
-    'the server closed the connection with 1008, and its API does not say why: the token was rejected, or the server objects to something else',
+  unknown: auth(
+    'the server refuses the connection, and nothing proves why: the token may be invalid, the path may not exist, or the server objects to something else',
   ),
   'unknown host': network(
     'likelyFatal',
@@ -61,7 +62,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   'name server fails': network(
     'retry',
     'the name {host} cannot be looked up: there is no network, or the name server is down',
-    AGAIN,
+    { shell: ['nslookup', '{host}'] },
   ),
   'connection refused': network(
     'retry',
@@ -71,12 +72,12 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   unreachable: network(
     'retry',
     '{host} does not answer: it is down, or a firewall or a missing VPN is in the way',
-    AGAIN,
+    KEEP_TRYING,
   ),
   'local limit': network(
     'retry',
     'this machine has no file or port left for another connection: close some, or raise the limit',
-    AGAIN,
+    { shell: ['ulimit', '-n'] },
   ),
   'cut off': network(
     'retry',
@@ -90,43 +91,43 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'proxy unreachable': network(
     'retry',
-    'the proxy that the environment names cannot be reached',
+    'the proxy that the environment names ({proxy}) cannot be reached',
     WITHOUT_PROXY,
   ),
   'proxy silent': network(
     'retry',
-    'the proxy that the environment names opened no tunnel to {host} in time: it hangs, or {host} does not answer it',
+    'the proxy that the environment names ({proxy}) opened no tunnel to {host} in time: it hangs, or {host} does not answer it',
     WITHOUT_PROXY,
   ),
   'proxy failing': network(
     'retry',
-    'the proxy that the environment names is failing, or cannot reach {host}',
+    'the proxy that the environment names ({proxy}) is failing, or cannot reach {host}',
     WITHOUT_PROXY,
   ),
   'no proxy': network(
     'retry',
-    'the environment names a proxy that does not answer like a proxy',
+    'the environment names a proxy ({proxy}) that does not answer like a proxy',
     WITHOUT_PROXY,
   ),
   'proxy wants a login': network(
     'likelyFatal',
-    'the proxy that the environment names wants a user and a password',
+    'the proxy that the environment names ({proxy}) wants a user and a password',
     WITHOUT_PROXY,
   ),
   'proxy refuses': network(
     'likelyFatal',
-    'the proxy that the environment names refuses to connect to {host}',
+    'the proxy that the environment names ({proxy}) refuses to connect to {host}',
     WITHOUT_PROXY,
   ),
   'certificate expired': network(
     'fatal',
     'the certificate of {host} has expired: its operator has to renew it, unless the clock of this machine is wrong',
-    { name: 'doctor', change: { insecure: true } },
+    SHOW_CLOCK,
   ),
   'certificate not yet valid': network(
     'fatal',
     'the certificate of {host} is not valid yet: is the clock of this machine right?',
-    { name: 'date' },
+    SHOW_CLOCK,
   ),
   'certificate self-signed': network(
     'fatal',
@@ -166,20 +167,35 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   redirected: network(
     'likelyFatal',
     'the server redirects, and a redirect is never followed with a token: if the target is your server, use its URL',
-    atUrl('TARGET'),
+    SHOW_ANSWER,
   ),
-  'wrong path': network(
+  'gateway refuses this machine': network(
     'likelyFatal',
-    'there is no such endpoint below {base}: its name is wrong, the server does not have it, or a proxy does not pass it on',
+    'a gateway in front of the API of {host} (a firewall, a VPN, a reverse proxy) refuses this machine: connect the VPN, or ask the administrator of the gateway',
+    SHOW_ANSWER,
+  ),
+  'gateway wants credentials': network(
+    'likelyFatal',
+    'a gateway in front of the API of {host} wants credentials of its own, and opmas-ws has none for it: ask its administrator for a way without them',
+    SHOW_ANSWER,
+  ),
+  'endpoint refuses': network(
+    'likelyFatal',
+    'the endpoint refuses the connection, though the API accepts the token: this user may lack the right to it, or the server wants something else in the request',
     { name: 'doctor', change: { endpoints: [] } },
   ),
-  'no API': network(
+  'endpoint does not exist': network(
+    'likelyFatal',
+    'there is no such endpoint below {base}, or the server refuses it: its name is wrong, the server does not have it, or a proxy does not pass it on',
+    { name: 'doctor', change: { endpoints: [] } },
+  ),
+  'no API there': network(
     'likelyFatal',
     'there is no OPMAS API below {base}: wrong port (another service answers), or wrong prefix',
     atUrl('{scheme}//{host}:RIGHT-PORT/RIGHT-PREFIX'),
   ),
-  'rate limited': network('retry', 'the server received too many requests from this machine', AGAIN),
-  'server failing': network('retry', 'the server, or a proxy in front of it, is failing', AGAIN),
+  'rate limited': network('retry', 'the server received too many requests from this machine', KEEP_TRYING),
+  'server fails': network('retry', 'the server, or a proxy in front of it, is failing', KEEP_TRYING),
   'normal close': network('normal', 'the server opens the connection and closes it again', WATCH),
   closed: network('retry', 'the server opens the connection and closes it again: its log may say why', WATCH),
   'closed for policy': network(

@@ -1,6 +1,6 @@
 import { displayUrl } from '../address.js';
 import type { ErrorCode } from '../errors.js';
-import type { FailureKind } from './failure.js';
+import type { FailureKind } from './kind.js';
 import { fillIn, type NextCommand, type SaidOptions, writeCommand } from './next-command.js';
 import { failureTable } from './table.js';
 
@@ -13,6 +13,9 @@ export interface Check {
   detail: string;
   durationMs: number;
   failure?: FailureKind | undefined;
+  /** The next step, where more is known than the table of failures says: a sentence, and a command. */
+  hint?: string | undefined;
+  step?: NextCommand | undefined;
 }
 
 /** The outcome of all checks. */
@@ -31,10 +34,13 @@ export interface DiagnosedServer {
   url: URL;
   /** Where the token comes from; `undefined` = a stored login, which a new login replaces. */
   tokenSource?: string | undefined;
-  /** The step to take when that source's token is rejected: the end of a sentence. */
+  /** The step to take when that source's token is rejected: the end of a sentence, and a command. */
   tokenRemedy?: string | undefined;
+  tokenStep?: NextCommand | undefined;
   /** The token has the shape of a JWT; `undefined` when there is no token. */
   tokenIsJwt?: boolean | undefined;
+  /** The variable that names a proxy to the server, and its value without credentials. */
+  proxy?: string | undefined;
   /** The options that the next command repeats. Default: the base URL. */
   said?: SaidOptions | undefined;
 }
@@ -51,43 +57,71 @@ export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Ve
     return {
       failure: undefined,
       code: undefined,
-      text: `all is well: ${displayUrl(server.url)} sends its events`,
-      next: writeCommand({ name: 'tail' }, said),
+      text: `all is well: the streams of ${displayUrl(server.url)} open and answer`,
+      next: writeCommand({ name: 'tail' }, said, server.url),
     };
   }
   const kind = first.failure!;
-  const next = fillInCommand(nextOf(kind, server, said), server.url);
+  const next = fillInCommand(nextOf(first, checks, server, said), server);
   return {
     failure: kind,
     code: failureTable[kind].code,
-    text: fillIn(textOf(kind, server), server.url),
-    next: writeCommand(next, said),
+    text: fillIn(textOf(first, checks, server), server.url, server.proxy),
+    next: writeCommand(next, said, server.url),
   };
 }
 
-function textOf(kind: FailureKind, { tokenSource, tokenRemedy, tokenIsJwt }: DiagnosedServer): string {
+/** The endpoints whose upgrade ended so. */
+function endpointsOf(checks: readonly Check[], isMeant: (check: Check) => boolean): string[] {
+  const upgrades = checks.filter((check) => check.name.startsWith('upgrade ') && isMeant(check));
+  return upgrades.map(({ name }) => name.slice('upgrade '.length));
+}
+
+function textOf(first: Check, checks: readonly Check[], server: DiagnosedServer): string {
+  const { tokenSource, tokenRemedy, tokenIsJwt } = server;
+  const kind = first.failure!;
   const { code, message } = failureTable[kind];
-  const isNoJwt = kind === 'token refused' && tokenIsJwt === false;
-  const text = isNoJwt ? 'the server rejected the token, which is not a JWT' : message;
-  if (tokenSource === undefined || code === 'NETWORK') return text;
+  if (code === 'NETWORK') {
+    const text = first.hint ?? message;
+    if (kind !== 'endpoint refuses' && kind !== 'endpoint does not exist') return text;
+    return `${endpointsOf(checks, ({ failure }) => failure === kind).join(', ')}: ${text}`;
+  }
+  const text =
+    kind === 'token refused' && tokenIsJwt === false
+      ? 'the server rejected the token, which is not a JWT'
+      : message;
+  if (tokenSource === undefined) return text;
   const remedy =
     tokenRemedy ?? `${tokenSource} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}`;
-  const isSure = kind !== 'forbidden' && kind !== 'policy violated';
-  return `${text}; ${isSure ? '' : 'if the token is why: '}${remedy}`;
+  return `${text}; ${kind === 'unknown' ? 'if the token is why: ' : ''}${remedy}`;
 }
 
-function nextOf(kind: FailureKind, { tokenSource }: DiagnosedServer, said: SaidOptions): NextCommand {
+function nextOf(
+  { failure, step }: Check,
+  checks: readonly Check[],
+  { tokenSource, tokenStep }: DiagnosedServer,
+  said: SaidOptions,
+): NextCommand {
+  const kind = failure!;
   const { code, next } = failureTable[kind];
+  if (step !== undefined) return step;
+  if (code === 'NETWORK') {
+    if (kind !== 'endpoint refuses' && kind !== 'endpoint does not exist') return next;
+    const working = endpointsOf(checks, ({ status }) => status === 'ok');
+    if (working.length > 0) return { name: 'tail', change: { endpoints: working } };
+    return said.endpoints?.length ? next : { shell: ['curl', '-i', '{http}/health'] };
+  }
   // A login would be hidden by the source that is in use.
-  if (code === 'NETWORK' || tokenSource === undefined) return next;
-  return said.noToken ? { name: 'doctor', change: { noToken: false } } : { name: 'auth status' };
+  if (tokenSource === undefined) return next;
+  return said.noToken ? { name: 'doctor', change: { noToken: false } } : (tokenStep ?? next);
 }
 
-function fillInCommand(command: NextCommand, base: URL): NextCommand {
+function fillInCommand(command: NextCommand, { url, proxy }: DiagnosedServer): NextCommand {
+  if ('shell' in command) return { shell: command.shell.map((word) => fillIn(word, url, proxy)) };
   const { environment, change } = command;
   return {
     ...command,
-    ...(environment === undefined ? {} : { environment: fillIn(environment, base) }),
-    ...(change?.url === undefined ? {} : { change: { ...change, url: fillIn(change.url, base) } }),
+    ...(environment === undefined ? {} : { environment: fillIn(environment, url) }),
+    ...(change?.url === undefined ? {} : { change: { ...change, url: fillIn(change.url, url) } }),
   };
 }

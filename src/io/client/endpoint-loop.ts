@@ -2,15 +2,13 @@ import { displayUrl, endpointUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { giveUpError } from '../../core/failure/give-up.js';
-import { classifyRefusal, isAmbiguous } from '../../core/failure/refusal.js';
-import { failureTable } from '../../core/failure/table.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
-import { type ConnectionLife, decide, initialRetryState, wasAccepted } from '../../core/retry.js';
+import { type ConnectionLife, decide, initialRetryState, wasRefused } from '../../core/retry.js';
 import { unlessStopped } from '../clock.js';
-import { askApi } from '../http/ask-api.js';
 import { proxyAgentFor } from '../http/proxy.js';
 import { Connection } from './connection/connection.js';
 import { EndpointHistory, type GapTotals } from './endpoint-history.js';
+import { examineRefusal } from './examine-refusal.js';
 import type { LineWriter } from './line-writer.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
@@ -28,9 +26,6 @@ interface AttemptEnd {
   failure: Failure;
   life: ConnectionLife;
 }
-
-/** Short, because a wrong token is reported within 10 s: twice this, and a wait between. */
-const API_LIMIT_MS = 2500;
 
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
@@ -91,7 +86,7 @@ export class EndpointLoop {
     let state = initialRetryState(options.retry);
     while (!stopping.aborted) {
       const { failure, life } = await this.#attempt();
-      const isRefusal = failureTable[failure.kind].consequence === 'renew' && !wasAccepted(life);
+      const isRefusal = wasRefused(failure, life);
       if (life.openMs !== undefined) this.#history.over({ events: life.events, isRefusal });
       if (stopping.aborted) {
         if (life.openMs !== undefined) this.#history.ended(failure, undefined);
@@ -125,7 +120,7 @@ export class EndpointLoop {
     });
     const openMs = openedAtMs === undefined ? undefined : clock.monotonicMs() - openedAtMs;
     const life = { openMs, events: this.#sink.events - eventsBefore };
-    return { failure: await this.#classify(failure), life };
+    return { failure: await this.#examine(failure, life), life };
   }
 
   async #connect(onOpen: () => void): Promise<Failure> {
@@ -176,16 +171,15 @@ export class EndpointLoop {
     }
   }
 
-  /** Finds out what a refusal is about; asks the REST API where the refusal leaves that open. */
-  async #classify(failure: Failure): Promise<Failure> {
+  /** Finds out what a refusal is about. */
+  #examine(failure: Failure, { events }: ConnectionLife): Promise<Failure> {
     const { options, stopping } = this.#context;
     const { url: base, ca, insecure, environment, clock } = options;
-    const token = this.#token;
-    const api =
-      isAmbiguous(failure) && !stopping.aborted
-        ? await askApi({ base, token, timeoutMs: API_LIMIT_MS, ca, insecure, environment, signal: stopping })
-        : undefined;
-    return classifyRefusal(failure, { token, nowMs: clock.nowMicros() / 1000, api });
+    const way = { base, ca, insecure, environment, clock, signal: stopping };
+    // The token of a connection that gave events was good: it has ended, and nobody has to be asked about it.
+    const hasEnded = events > 0 && failure.kind === 'token refused';
+    const api = hasEnded ? {} : undefined;
+    return examineRefusal(failure, { ...way, endpoint: this.endpoint, token: this.#token, api });
   }
 
   async #renewToken(): Promise<void> {

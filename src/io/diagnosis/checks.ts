@@ -1,4 +1,12 @@
-import type { FailureKind } from '../../core/failure/failure.js';
+import {
+  type ApiWord,
+  apiWordOf,
+  hasApi,
+  headerOf,
+  isPage,
+  otherChallengeOf,
+  quoteOf,
+} from '../../core/failure/answer.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { Check } from '../../core/failure/verdict.js';
@@ -7,7 +15,7 @@ import { type Clock, unlessStopped } from '../clock.js';
 import type { AskedApi } from '../http/ask-api.js';
 
 /** The result of a check, without its name and duration. */
-export type Finding = Pick<Check, 'status' | 'detail'> & { failure?: FailureKind | undefined };
+export type Finding = Omit<Check, 'name' | 'durationMs'>;
 
 export const STOPPED: Finding = { status: 'failed', detail: 'stopped' };
 
@@ -52,28 +60,9 @@ export function skipped(name: string, detail = 'not tried'): Check {
 const SKEW_MS = 60_000;
 
 /** Measures how far this machine's clock is ahead of the server's; the header has whole seconds. */
-export function skewMsOf({ headers }: AskedApi, clock: Clock): number | undefined {
-  const theirsMs = Date.parse(headers.date ?? '');
+export function skewMsOf({ me }: AskedApi, clock: Clock): number | undefined {
+  const theirsMs = Date.parse((me && headerOf(me, 'date')) ?? '');
   return Number.isNaN(theirsMs) ? undefined : clock.nowMicros() / 1000 - theirsMs;
-}
-
-/** Says what the answer shows about the API. */
-export function apiFinding({ status, isMissing, error }: AskedApi, hasToken: boolean): Finding {
-  const warn = (detail: string): Finding => ({ status: 'warning', detail });
-  switch (status) {
-    case undefined:
-      return warn(describeEnd(failureOfError(error).event));
-    case 200:
-      return { status: 'ok', detail: hasToken ? 'it accepts the token' : 'it wants no token' };
-    case 401:
-      return warn(`it ${hasToken ? 'rejects the' : 'wants a'} token (HTTP 401)`);
-    case 404:
-      return warn(
-        `${isMissing ? 'there is none below this URL' : 'it does not say whose the token is'} (HTTP 404)`,
-      );
-    default:
-      return warn(`HTTP ${status}`);
-  }
 }
 
 /** Makes the check of the clock. @param skewMs How far this machine's clock is ahead of the server's. */
@@ -84,4 +73,41 @@ export function clockCheck(skewMs: number): Check {
     ? `this machine's clock is ${amount} ${skewMs > 0 ? 'ahead of' : 'behind'} the server's`
     : "agrees with the server's";
   return { name: 'clock', status: isOff ? 'warning' : 'ok', detail, durationMs: 0 };
+}
+
+/** The REST API's word about a token, for people. */
+export interface ApiFinding {
+  /** `accepts` or one of the others. */
+  kind: ApiWord;
+  text: string;
+}
+
+/** Says what the answers show about the API. @param token The one that it was asked about. */
+export function apiFinding(asked: AskedApi, token: string | undefined): ApiFinding {
+  const { me, error } = asked;
+  const kind = apiWordOf(asked);
+  if (me === undefined) return { kind, text: describeEnd(failureOfError(error).event) };
+  if (kind === 'accepts') {
+    return { kind, text: token === undefined ? 'it wants no token' : 'it accepts the token' };
+  }
+  const quote = kind === 'unclear' && isPage(me) ? undefined : quoteOf(me, token);
+  const status = `HTTP ${me.status}${quote === undefined ? '' : `: ${quote}`}`;
+  return { kind, text: `${textOf(kind, asked, token)} (${status})` };
+}
+
+function textOf(word: Exclude<ApiWord, 'accepts'>, asked: AskedApi, token: string | undefined): string {
+  switch (word) {
+    case 'rejects':
+      return token === undefined ? 'it wants a token' : 'it rejects the token';
+    case 'wants credentials':
+      return `a gateway in front of it wants ${otherChallengeOf(asked.me!)} credentials`;
+    case 'refuses':
+      return 'a gateway in front of it refuses this machine';
+    case 'absent':
+      return 'there is none below this URL';
+    case 'fails':
+      return 'it is failing';
+    case 'unclear':
+      return hasApi(asked) ? 'it does not say whose the token is' : 'something else answers in its place';
+  }
 }

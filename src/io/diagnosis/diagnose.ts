@@ -1,18 +1,19 @@
 import { displayUrl, endpointUrl, redactToken } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
-import type { Failure, HttpAnswer } from '../../core/failure/failure.js';
+import type { ApiAnswers, HttpAnswer } from '../../core/failure/answer.js';
+import type { Failure } from '../../core/failure/failure.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { SaidOptions } from '../../core/failure/next-command.js';
-import { type ApiAnswer, classifyRefusal } from '../../core/failure/refusal.js';
 import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { ENDPOINTS } from '../../core/protocol.js';
 import { relativeTime } from '../../core/text.js';
+import { examineRefusal } from '../client/examine-refusal.js';
 import { type Clock, systemClock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { proxyAgentFor } from '../http/proxy.js';
-import type { Environment } from '../http/proxy-choice.js';
+import { chooseProxy, type Environment } from '../http/proxy-choice.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
 import { apiFinding, Checker, clockCheck, type Finding, STOPPED, skewMsOf, skipped } from './checks.js';
@@ -65,6 +66,8 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
     url,
     tokenSource: token instanceof StoredToken ? undefined : token.source,
     tokenRemedy: token.remedy,
+    tokenStep: token.step,
+    proxy: diagnosis.proxy,
     tokenIsJwt: diagnosis.tokenIsJwt,
     said: said ?? { url: displayUrl(url), endpoints },
   });
@@ -106,6 +109,12 @@ class Diagnosis {
     return this.#token === undefined ? undefined : isJwt(this.#token);
   }
 
+  /** The variable that names a proxy, and its value without credentials. */
+  get proxy(): string | undefined {
+    const proxy = chooseProxy(this.#options.url, this.#environment);
+    return proxy && `${proxy.variable}=${proxy.url.origin}`;
+  }
+
   get #endpoints(): readonly string[] {
     return [...new Set(this.#options.endpoints ?? ENDPOINTS)];
   }
@@ -139,7 +148,8 @@ class Diagnosis {
     const probes = this.#endpoints.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
     const api = await asked;
     const durationMs = this.#clock.monotonicMs() - startMs;
-    yield { ...apiFinding(api, this.#token !== undefined), name: 'api', durationMs };
+    const { kind, text: detail } = apiFinding(api, this.#token);
+    yield { name: 'api', status: kind === 'accepts' ? 'ok' : 'warning', detail, durationMs };
     const skewMs = skewMsOf(api, this.#clock);
     if (skewMs !== undefined) yield clockCheck(skewMs);
     for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, api);
@@ -156,26 +166,28 @@ class Diagnosis {
   async *#checksOf(
     endpoint: string,
     { failure, upgradeMs, roundTripMs }: ProbeResult,
-    api: ApiAnswer,
+    api: ApiAnswers,
   ): AsyncGenerator<Check, void, undefined> {
-    const upgrade = failure === undefined ? OPEN : await this.#findingOf(failure, api);
+    const upgrade = failure === undefined ? OPEN : await this.#findingOf(endpoint, failure, api);
     yield { ...upgrade, name: `upgrade ${endpoint}`, durationMs: upgradeMs };
     if (failure !== undefined) return;
     const pong = roundTripMs === undefined ? NO_PONG : PONG;
     yield { ...pong, name: `pong ${endpoint}`, durationMs: roundTripMs ?? PONG_LIMIT_MS };
   }
 
-  async #findingOf(failure: Failure, api: ApiAnswer): Promise<Finding> {
+  async #findingOf(endpoint: string, failure: Failure, api: ApiAnswers): Promise<Finding> {
     if (this.#checker.isStopped) return STOPPED;
-    const { url } = this.#options;
-    if (url.protocol === 'ws:' && mayBeTls(failure) && (await speaksTls(targetOf(url)))) {
+    const { url: base, ca, insecure = false, signal } = this.#options;
+    if (base.protocol === 'ws:' && mayBeTls(failure) && (await speaksTls(targetOf(base)))) {
       return { status: 'failed', detail: 'it speaks TLS', failure: 'TLS wanted' };
     }
-    const nowMs = this.#clock.nowMicros() / 1000;
-    const { kind, event, answer } = classifyRefusal(failure, { token: this.#token, nowMs, api });
+    const way = { base, ca, insecure, environment: this.#environment, clock: this.#clock, signal };
+    const result = await examineRefusal(failure, { ...way, endpoint, token: this.#token, api });
+    const { kind, event, note, answer, hint, next: step } = result;
+    const told = note === undefined ? describeEnd(event) : `${describeEnd(event)}; ${note}`;
     // The headers may repeat the token.
-    const detail = redactToken(`${describeEnd(event)}${answeredBy(answer)}`, this.#token);
-    return { status: 'failed', detail, failure: kind };
+    const detail = redactToken(`${told}${answeredBy(answer)}`, this.#token);
+    return { status: 'failed', detail, failure: kind, hint, step };
   }
 }
 

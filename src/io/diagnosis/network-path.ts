@@ -2,8 +2,11 @@ import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { withoutBrackets } from '../../core/address.js';
-import { AttemptError, type FailureKind } from '../../core/failure/failure.js';
+import { AttemptError } from '../../core/failure/failure.js';
+import type { FailureKind } from '../../core/failure/kind.js';
 import type { Check } from '../../core/failure/verdict.js';
+import { isIssuerTrusted } from '../http/issuer-trust.js';
+import { tryTunnel } from '../http/proxy.js';
 import { chooseProxy, type Environment } from '../http/proxy-choice.js';
 import { type Checker, type Finding, skipped } from './checks.js';
 
@@ -24,24 +27,39 @@ export async function* checkNetworkPath(
   const proxy = chooseProxy(url, environment);
   const target = targetOf(proxy?.url ?? url);
   const blame = (check: Check): Check =>
-    proxy !== undefined && check.failure !== undefined ? { ...check, failure: 'proxy unreachable' } : check;
+    proxy !== undefined && check.failure !== undefined && !/proxy/.test(check.failure)
+      ? { ...check, failure: 'proxy unreachable' }
+      : check;
+  const what = proxy === undefined ? '' : `the proxy of ${proxy.variable}, `;
   const dns = await checker.checkNetwork('dns', async () => ({
     status: 'ok',
-    detail: `${target.host} is ${(await resolveName(target.host)).join(', ')}`,
+    detail: `${what}${target.host} is ${(await resolveName(target.host)).join(', ')}`,
   }));
   yield blame(dns);
   if (dns.status === 'failed') {
     yield skipped(proxy === undefined ? 'tcp' : 'proxy');
     return;
   }
-  const tcp = await checker.checkNetwork(proxy === undefined ? 'tcp' : 'proxy', async () => ({
-    status: 'ok',
-    detail: `${await reach(target)} port ${target.port}${proxy ? ` (${proxy.variable})` : ''}`,
-  }));
+  const tcp = await checker.checkNetwork(proxy === undefined ? 'tcp' : 'proxy', async () => {
+    const detail = `${await reach(target)} port ${target.port}`;
+    if (proxy === undefined) return { status: 'ok', detail };
+    const { host, port } = targetOf(url);
+    await tryTunnel(proxy, { host, port }, ca, STEP_LIMIT_MS);
+    return {
+      status: 'ok',
+      detail: `${proxy.variable}=${proxy.url.origin} opens a tunnel to ${host} port ${port}`,
+    };
+  });
   yield blame(tcp);
   if (url.protocol !== 'wss:' || proxy !== undefined) return;
-  if (tcp.status === 'failed') yield skipped('tls');
-  else yield await checker.checkNetwork('tls', () => greetTls(target, { ca, insecure }));
+  if (tcp.status === 'failed') {
+    yield skipped('tls');
+    return;
+  }
+  const handshake = await checker.checkNetwork('tls', () => greetTls(target, { ca, insecure }));
+  const isExpired = handshake.failure === 'certificate expired';
+  const isUntrusted = isExpired && !(await isIssuerTrusted(target.host, target.port, ca));
+  yield isUntrusted ? { ...handshake, failure: 'certificate untrusted' } : handshake;
 }
 
 /** The place to connect to. */

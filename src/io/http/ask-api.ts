@@ -1,6 +1,6 @@
 import { apiUrl } from '../../core/address.js';
-import type { ApiAnswer } from '../../core/failure/refusal.js';
-import { type HttpResponse, httpRequest } from './http-request.js';
+import { type ApiAnswers, apiWordOf, type HttpAnswer, isApiError } from '../../core/failure/answer.js';
+import { httpRequest } from './http-request.js';
 import type { Environment } from './proxy-choice.js';
 
 /** A question to the REST API about a token. */
@@ -18,40 +18,61 @@ export interface ApiQuestion {
   environment: Environment;
 }
 
-/** The answer to an {@link ApiQuestion}. */
-export interface AskedApi extends ApiAnswer {
-  headers: HttpResponse['headers'];
+/** The answers to an {@link ApiQuestion}. */
+export interface AskedApi extends ApiAnswers {
   /** The reason why there was no answer. */
   error: unknown;
 }
 
 const TIMEOUT_MS = 5000;
+/** A user is smaller than that. */
+const MAX_BODY_BYTES = 16 * 1024;
 
 /**
- * Asks the REST API about a token: `GET /api/v1/auth/me`, and `GET /health` where that is not found, because every
- * version of the server has it. A failed request is an answer without a status; this never throws.
+ * Asks the REST API about a token: `GET /api/v1/auth/me`, and `GET /health` where the first answer leaves open who
+ * gave it, because every version of the server has it and it needs no token. This never throws.
  */
 export async function askApi(question: ApiQuestion): Promise<AskedApi> {
   const { token, timeoutMs = TIMEOUT_MS } = question;
   const deadline = performance.now() + timeoutMs;
+  const asked: AskedApi = { error: undefined };
   try {
     const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-    const { status, headers } = await get(question, '/api/v1/auth/me', timeoutMs, authorization);
-    if (status !== 404) return { status, headers, isMissing: false, error: undefined };
+    asked.me = await get(question, '/api/v1/auth/me', timeoutMs, authorization);
+    if (isPlain(asked)) return asked;
     const leftMs = Math.max(1, Math.round(deadline - performance.now()));
-    const health = await get(question, '/health', leftMs, {});
-    return { status, headers, isMissing: health.status === 404, error: undefined };
+    asked.health = await get(question, '/health', leftMs, {});
   } catch (error) {
-    return { status: undefined, headers: {}, isMissing: false, error };
+    asked.error = error;
   }
+  return asked;
 }
 
-function get(
+/** Returns whether the first answer says all: the API names the user, or refuses the token with 401. */
+function isPlain({ me }: ApiAnswers): boolean {
+  const word = apiWordOf({ me });
+  return (
+    word === 'accepts' || word === 'fails' || (word === 'rejects' && me?.status === 401 && isApiError(me))
+  );
+}
+
+async function get(
   { base, ca, insecure, signal, environment }: ApiQuestion,
   path: string,
   timeoutMs: number,
   headers: Record<string, string>,
-): Promise<HttpResponse> {
+): Promise<HttpAnswer> {
   const url = apiUrl(base, path);
-  return httpRequest({ url, headers, timeoutMs, maxBodyBytes: 0, ca, insecure, signal, environment });
+  const maxBodyBytes = MAX_BODY_BYTES;
+  const response = await httpRequest({
+    url,
+    headers,
+    timeoutMs,
+    maxBodyBytes,
+    ca,
+    insecure,
+    signal,
+    environment,
+  });
+  return { status: response.status, headers: response.headers, text: response.body.toString('utf8') };
 }

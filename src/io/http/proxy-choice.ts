@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { withoutBrackets } from '../../core/address.js';
+import { isLoopback, withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 
 /** Environment variables by name. */
@@ -21,13 +21,14 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:
  * Chooses the proxy of a request by the rules of curl: `HTTPS_PROXY` for `wss` and `https`, `HTTP_PROXY` for `ws`
  * and `http`, then `ALL_PROXY`, each in lower case first (`HTTP_PROXY` in upper case, too, which curl leaves out); none
  * for hosts in `NO_PROXY` (a name stands for its subdomains too, `host:port` for one port, `10.0.0.0/8` for a network,
- * `*` for all). A value without a scheme is an `http` proxy.
+ * `*` for all), and none for this machine: its tokens would go to another one. A value without a scheme is an `http` proxy.
  *
  * @throws {OpmasError} `USAGE` when the variable holds no URL or a kind of proxy that is not supported (SOCKS). The
  * message names the variable, never its value, which may hold a password.
  */
 export function chooseProxy(target: URL, environment: Environment): ProxyChoice | undefined {
   const secure = target.protocol === 'wss:' || target.protocol === 'https:';
+  if (isLoopback(target.hostname)) return undefined;
   const found = firstOf(environment, secure ? 'https_proxy' : 'http_proxy', 'all_proxy');
   if (found === undefined || isExempt(target, secure, environment)) return undefined;
   return readProxy(found.value, found.variable);

@@ -4,9 +4,10 @@ import type { Socket } from 'node:net';
 import * as tls from 'node:tls';
 import { withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
-import { AttemptError, type FailureKind } from '../../core/failure/failure.js';
+import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
+import type { FailureKind } from '../../core/failure/kind.js';
 import { chooseProxy, type Environment, type ProxyChoice } from './proxy-choice.js';
 
 /** The longest that a proxy may take to open a tunnel. The caller may end it sooner. */
@@ -61,8 +62,35 @@ export function proxyAgentFor(
   });
 }
 
+/** Tries whether a proxy opens a tunnel to a target, and closes it again. @throws {OpmasError} `NETWORK`. */
+export async function tryTunnel(
+  proxy: ProxyChoice,
+  target: { host: string; port: number },
+  ca: string | undefined,
+  limitMs: number,
+): Promise<void> {
+  let request: http.ClientRequest | undefined;
+  const limit = setTimeout(() => request?.destroy(silentProxy(proxy)), limitMs);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      request = openTunnel(proxy, target, ca, (error, socket) => {
+        socket?.destroy();
+        if (error === null) resolve();
+        else reject(error);
+      });
+    });
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+function silentProxy(proxy: ProxyChoice): OpmasError {
+  return proxyError(proxy, 'proxy silent', 'has opened no tunnel in time');
+}
+
 /** Makes the error for a proxy that failed before it answered. */
 export function failedProxy(proxy: ProxyChoice, cause: Error): OpmasError {
+  if (cause instanceof OpmasError) return cause;
   if ((cause as NodeJS.ErrnoException).code?.startsWith('HPE_') === true) {
     return proxyError(proxy, 'no proxy', 'does not answer as a proxy does', cause);
   }
@@ -72,6 +100,10 @@ export function failedProxy(proxy: ProxyChoice, cause: Error): OpmasError {
 
 /** Makes the error for a proxy that answered with a refusal of its own. */
 export function refusedByProxy(proxy: ProxyChoice, status: number): OpmasError {
+  // A web server that is no proxy does not know the method, or the path.
+  if ([400, 404, 405, 501].includes(status)) {
+    return proxyError(proxy, 'no proxy', `does not answer as a proxy does (HTTP ${status})`);
+  }
   const isLogin = status === 407;
   const kind = isLogin ? 'proxy wants a login' : status >= 500 ? 'proxy failing' : 'proxy refuses';
   const what = `refused the connection with HTTP ${status}${isLogin ? ': it wants a user and a password' : ''}`;
@@ -111,6 +143,7 @@ function openTunnel(
     path: authority,
     headers: { Host: authority, ...proxyAuthorization(proxy) },
     agent: false,
+    rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
   });
   const limit = setTimeout(

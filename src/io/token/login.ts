@@ -1,5 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import { apiUrl, displayUrl, redirectTarget } from '../../core/address.js';
+import { apiUrl, displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
@@ -7,6 +6,7 @@ import { type Clock, systemClock } from '../clock.js';
 import { type HttpResponse, httpRequest } from '../http/http-request.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { type Credentials, expiryOf } from './credentials.js';
+import { answerOf, gatewayRefusal, loginRefusal, placeOf, type TokenRequest } from './login-refusal.js';
 
 /** A server and the way to it. */
 export interface ServerAccess {
@@ -49,8 +49,9 @@ export async function login(access: ServerAccess, username: string, password: st
   if (answer.status === 415 || answer.status === 422) {
     answer = await post(JSON.stringify({ username, password }), { 'Content-Type': 'application/json' });
   }
-  if (answer.status !== 200 && answer.status !== 201) throw refusal(answer, url);
-  return { username, ...readTokens(answer, url, access.clock) };
+  const request = requestOf(access, url, password);
+  if (answer.status !== 200 && answer.status !== 201) throw loginRefusal(answer, request);
+  return { username, ...readTokens(answer, request, access.clock) };
 }
 
 /**
@@ -71,14 +72,29 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
     answer = await post('', { Authorization: `Bearer ${refreshToken}` });
   }
   const { status } = answer;
+  const request = requestOf(access, url, refreshToken);
+  const byOther = gatewayRefusal(answerOf(answer), request);
+  if (byOther !== undefined) throw byOther;
   if (status === 404 || status === 405) {
     throw new OpmasError('AUTH', `${displayUrl(access.base)} cannot renew a token (HTTP ${status})`);
+  }
+  if (status === 415 || status === 422) {
+    const what = 'did not accept the form of the request for a new token';
+    throw new OpmasError('AUTH', `${displayUrl(access.base)} ${what} (HTTP ${status})`);
   }
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
     throw new OpmasError('AUTH', `${displayUrl(access.base)} rejected the refresh token (HTTP ${status})`);
   }
-  if (status !== 200 && status !== 201) throw refusal(answer, url);
-  return { ...old, ...readTokens(answer, url, access.clock) };
+  if (status !== 200 && status !== 201) throw loginRefusal(answer, request);
+  return { ...old, ...readTokens(answer, request, access.clock) };
+}
+
+function requestOf(
+  { base, environment = process.env }: ServerAccess,
+  url: URL,
+  secret: string,
+): TokenRequest {
+  return { base, url, secret, environment };
 }
 
 /** Sends requests that share one time limit. */
@@ -100,45 +116,12 @@ function poster(access: ServerAccess, url: URL) {
     });
 }
 
-/** Words each refusal; never in the server's words, which may repeat the password. */
-function refusal({ status, headers }: HttpResponse, url: URL): OpmasError {
-  const where = displayUrl(url);
-  const network = (what: string) => new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`);
-  const redirect = headers.location && redirectTarget(headers.location, url);
-  const target = redirect ? ` to ${redirect}` : '';
-  switch (true) {
-    case status === 400 || status === 401:
-      return new OpmasError('AUTH', `wrong user or password (HTTP ${status} from ${where})`);
-    case status === 403:
-      return new OpmasError('AUTH', `this user may not log in (HTTP 403 from ${where})`);
-    case status === 404 || status === 405:
-      return network('is not a login route: check the path in the URL');
-    case status === 415 || status === 422:
-      return new OpmasError(
-        'AUTH',
-        `${where} accepts user and password neither as a form nor as JSON (HTTP ${status})`,
-      );
-    case status === 429:
-      return network(`received too many logins; try again ${laterFrom(headers)}`);
-    case status >= 300 && status < 400:
-      return network(`redirects${target}; not followed, because that would send the password on`);
-    case status >= 500:
-      return network('failed; try again later');
-    default:
-      return network('gave an answer that is not one to a login');
-  }
-}
-
-function laterFrom(headers: IncomingHttpHeaders): string {
-  return /^\d{1,5}$/.test(headers['retry-after'] ?? '') ? `in ${headers['retry-after']} s` : 'later';
-}
-
 function readTokens(
   answer: HttpResponse,
-  url: URL,
+  request: TokenRequest,
   clock: Clock = systemClock,
 ): Partial<Credentials> & { accessToken: string } {
-  const where = displayUrl(url);
+  const where = placeOf(request);
   const fail = (what: string) => new OpmasError('NETWORK', `${where} answers ${what}`);
   if (answer.truncated) throw fail('with too much data to be a token');
   const fields = parseObject(answer.body.toString());

@@ -1,4 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
+import type { NextCommand } from '../../core/failure/next-command.js';
 import { refuseUnknownOptions } from '../../core/options.js';
 import { shared } from '../clock.js';
 import { readSecretFile } from './secret-file.js';
@@ -29,6 +30,8 @@ export interface TokenProvider {
   readonly source: string;
   /** The step to take when its token is rejected: the end of a sentence, like `put a fresh token in OPMAS_TOKEN`. */
   readonly remedy?: string | undefined;
+  /** The same as a command. */
+  readonly step?: NextCommand | undefined;
 }
 
 /** The longest accepted token, in bytes. */

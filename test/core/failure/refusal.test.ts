@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import type { FailureKind } from '../../../src/core/failure/failure.js';
+import type { ApiAnswers, HttpAnswer } from '../../../src/core/failure/answer.js';
 import { failureOfAnswer, failureOfClose } from '../../../src/core/failure/from-server.js';
-import { type ApiAnswer, classifyRefusal } from '../../../src/core/failure/refusal.js';
+import type { FailureKind } from '../../../src/core/failure/kind.js';
+import { triage } from '../../../src/core/failure/refusal.js';
 import { type Consequence, failureTable } from '../../../src/core/failure/table.js';
 
 const NOW_MS = 1_800_000_000_000;
@@ -11,40 +12,139 @@ const jwt = (expiresInSeconds: number) =>
 const good = jwt(60);
 const old = jwt(-60);
 
+const json = (status: number, body: unknown): HttpAnswer => ({
+  status,
+  headers: { 'content-type': 'application/json' },
+  text: JSON.stringify(body),
+});
+const bare = (status: number, headers = {}): HttpAnswer => ({ status, headers, text: '' });
+const page = (status: number): HttpAnswer => ({
+  status,
+  headers: { 'content-type': 'text/html' },
+  text: '<h1>Hello</h1>',
+});
+const basic = bare(401, { 'www-authenticate': 'Basic realm="a, Bearer b"' });
+const health = json(200, { status: 'healthy' });
+
 const attempt = { url: new URL('ws://opmas.test/x'), token: undefined, nowMs: NOW_MS };
-const status = (code: number) => failureOfAnswer({ status: code, headers: {} }, attempt);
+const refusal = (answer: HttpAnswer) => failureOfAnswer(answer, attempt);
+const status = (code: number) => refusal(bare(code));
 const close = (code: number) => failureOfClose(code, '');
 
-const accepts: ApiAnswer = { status: 200, isMissing: false };
-const rejects: ApiAnswer = { status: 401, isMissing: false };
-const missing: ApiAnswer = { status: 404, isMissing: true };
-const silent: ApiAnswer = { status: undefined, isMissing: false };
-const failing: ApiAnswer = { status: 500, isMissing: false };
+const accepts: ApiAnswers = { me: json(200, { username: 'admin' }) };
+const rejects: ApiAnswers = { me: json(401, { detail: 'Could not validate credentials' }) };
+const missing: ApiAnswers = {
+  me: json(404, { detail: 'Not Found' }),
+  health: json(404, { detail: 'Not Found' }),
+};
+const silent: ApiAnswers = {};
+const failing: ApiAnswers = { me: page(500) };
+const pages: ApiAnswers = { me: page(200), health: page(200) };
+const otherJson: ApiAnswers = { me: health, health };
+const notProxied: ApiAnswers = { me: page(404), health: page(404) };
+const firewall: ApiAnswers = { me: page(403), health: page(403) };
+const bareFirewall: ApiAnswers = { me: bare(403), health: bare(403) };
+const wantsBasic: ApiAnswers = { me: basic, health: basic };
 
 it.each<
-  [string, ReturnType<typeof status>, string | undefined, ApiAnswer | undefined, FailureKind, Consequence]
+  [string, ReturnType<typeof status>, string | undefined, ApiAnswers | undefined, FailureKind, Consequence]
 >([
   ['401', status(401), good, undefined, 'token refused', 'renew'],
   ['401 and an old token', status(401), old, undefined, 'token expired', 'renew'],
   ['401 without a token', status(401), undefined, undefined, 'no token', 'renew'],
+  [
+    '401 that names Bearer',
+    refusal(bare(401, { 'www-authenticate': 'Bearer' })),
+    good,
+    silent,
+    'token refused',
+    'renew',
+  ],
+  ['401 that names Basic', refusal(basic), good, silent, 'gateway wants credentials', 'likelyFatal'],
+  ['401 as a page', refusal(page(401)), good, silent, 'gateway refuses this machine', 'likelyFatal'],
+  ['401, accepted by the API', status(401), good, accepts, 'endpoint refuses', 'likelyFatal'],
   ['403, rejected by the API', status(403), good, rejects, 'token refused', 'renew'],
-  ['403, accepted by the API', status(403), good, accepts, 'wrong path', 'likelyFatal'],
-  ['403, no token and none wanted', status(403), undefined, accepts, 'wrong path', 'likelyFatal'],
-  ['403 without an API', status(403), good, missing, 'no API', 'likelyFatal'],
-  ['403 and a silent API', status(403), good, silent, 'forbidden', 'renew'],
-  ['403 and a failing API', status(403), good, failing, 'forbidden', 'renew'],
+  ['403, accepted by the API', status(403), good, accepts, 'endpoint refuses', 'likelyFatal'],
+  ['403, no token and none wanted', status(403), undefined, accepts, 'endpoint refuses', 'likelyFatal'],
+  ['403 from a server that has no API', status(403), good, missing, 'no API there', 'likelyFatal'],
+  ['403 and a silent API', status(403), good, silent, 'unknown', 'renew'],
+  ['403 and a failing API', status(403), good, failing, 'unknown', 'renew'],
   ['403, a failing API and an old token', status(403), old, failing, 'token expired', 'renew'],
-  ['404 and an API', status(404), good, accepts, 'wrong path', 'likelyFatal'],
-  ['404 without an API', status(404), good, missing, 'no API', 'likelyFatal'],
-  ['close 4001', close(4001), good, accepts, 'token refused', 'renew'],
+  ['403 and a page for the rest', status(403), good, pages, 'unknown', 'renew'],
+  ['403, a page for the rest and an old token', status(403), old, pages, 'token expired', 'renew'],
+  ['403 and JSON of no user for the rest', status(403), good, otherJson, 'unknown', 'renew'],
+  ['403 where nothing else is proxied', status(403), good, notProxied, 'unknown', 'renew'],
+  ['403 and a firewall for the rest', status(403), good, firewall, 'unknown', 'renew'],
+  ['403 and Basic for the rest', status(403), good, wantsBasic, 'unknown', 'renew'],
+  ['403, an old token and an API that names its user', status(403), old, accepts, 'token expired', 'renew'],
+  ['403 as a page', refusal(page(403)), good, firewall, 'gateway refuses this machine', 'likelyFatal'],
+  [
+    '403 as a page, accepted by the API',
+    refusal(page(403)),
+    good,
+    accepts,
+    'gateway refuses this machine',
+    'likelyFatal',
+  ],
+  ['a bare 403 for all', status(403), good, bareFirewall, 'gateway refuses this machine', 'likelyFatal'],
+  [
+    '403 in JSON that is not of the API',
+    refusal(json(403, { message: 'x' })),
+    good,
+    silent,
+    'gateway refuses this machine',
+    'likelyFatal',
+  ],
+  [
+    '403 with a detail',
+    refusal(json(403, { detail: 'x' })),
+    good,
+    accepts,
+    'endpoint refuses',
+    'likelyFatal',
+  ],
+  ['451', status(451), good, silent, 'gateway refuses this machine', 'likelyFatal'],
+  ['404 and an API', status(404), good, accepts, 'endpoint does not exist', 'likelyFatal'],
+  ['404 without an API', status(404), good, missing, 'no API there', 'likelyFatal'],
+  ['404 and pages', refusal(page(404)), good, notProxied, 'no API there', 'likelyFatal'],
+  ['404 and health without me', status(404), good, otherJson, 'endpoint does not exist', 'likelyFatal'],
+  ['a page for all', refusal(page(200)), good, pages, 'no API there', 'likelyFatal'],
+  ['a page for streams', refusal(page(200)), good, accepts, 'not a WebSocket', 'likelyFatal'],
+  ['close 4001', close(4001), good, silent, 'token refused', 'renew'],
+  ['close 4001 and an old token', close(4001), old, silent, 'token expired', 'renew'],
+  ['close 4001, accepted by the API', close(4001), good, accepts, 'endpoint refuses', 'likelyFatal'],
   ['close 1008, rejected by the API', close(1008), good, rejects, 'token refused', 'renew'],
   ['close 1008, accepted by the API', close(1008), good, accepts, 'closed for policy', 'likelyFatal'],
   // A server without the REST API may refuse a token with 1008 all the same.
-  ['close 1008 without an API', close(1008), good, missing, 'policy violated', 'renew'],
-  ['close 1008 and a silent API', close(1008), good, silent, 'policy violated', 'renew'],
-  ['502 is not about the token', status(502), old, rejects, 'server failing', 'retry'],
-])('%s', (_name, refusal, token, api, kind, consequence) => {
-  const failure = classifyRefusal(refusal, { token, nowMs: NOW_MS, api });
+  ['close 1008 without an API', close(1008), good, missing, 'unknown', 'renew'],
+  ['close 1008 and a silent API', close(1008), good, silent, 'unknown', 'renew'],
+  ['502 is not about the token', status(502), old, rejects, 'server fails', 'retry'],
+])('%s', (_name, refused, token, api, kind, consequence) => {
+  const failure = triage(refused, { token, nowMs: NOW_MS, endpoint: 'devices', api });
   expect(failure.kind).toBe(kind);
   expect(failureTable[kind].consequence).toBe(consequence);
+});
+
+it('calls a bare 403 at a path that is none of the four a missing endpoint', () => {
+  const evidence = { token: good, nowMs: NOW_MS, endpoint: '/api/v1/ws/nope', api: accepts };
+  expect(triage(status(403), evidence).kind).toBe('endpoint does not exist');
+});
+
+it.each<[string, string, string | undefined]>([
+  ['text/plain', 'Invalid host header\n', '"Invalid host header"'],
+  ['application/json', '{"detail":"Not Found"}', '"Not Found"'],
+  ['application/json', '{"error":{"code":7}}', '"{"error":{"code":7}}"'],
+  ['text/html', '<style>p{}</style><h1>Access\n denied</h1><p>Ray 8f1', '"Access denied Ray 8f1"'],
+  ['text/plain', 'no\u001b[31m entry', '"no\\u001b[31m entry"'],
+  ['text/plain', `blocked ${good}`, '"blocked [token]"'],
+  ['text/plain', `blocked ${good.slice(0, 40)}`, '"blocked [token]"'],
+  ['text/plain', 'x'.repeat(300), `"${'x'.repeat(200)}"`],
+  ['text/plain', ' ', undefined],
+])('quotes what a refusal says: %s %s', (type, text, quote) => {
+  const { event } = triage(refusal({ status: 400, headers: { 'content-type': type }, text }), {
+    token: good,
+    nowMs: NOW_MS,
+    endpoint: 'devices',
+  });
+  expect('error' in event ? event.error : undefined).toBe(quote);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FailureKind } from '../../../src/core/failure/failure.js';
+import type { FailureKind } from '../../../src/core/failure/kind.js';
 import { type Check, verdictOf } from '../../../src/core/failure/verdict.js';
 
 const server = { url: new URL('wss://opmas.test:8443/x') };
@@ -25,7 +25,7 @@ describe('verdictOf', () => {
     const { text, next } = verdictOf([failed('TLS wanted')], server);
     expect(text).toBe('port 8443 of opmas.test speaks TLS: use wss://');
     expect(next).toBe('opmas-ws doctor --url wss://opmas.test:8443/x');
-    expect(verdictOf([failed('wrong path')], server).text).toContain('wss://opmas.test:8443/x');
+    expect(verdictOf([failed('endpoint does not exist')], server).text).toContain('wss://opmas.test:8443/x');
   });
 
   it('names the server before a missing token, and an unusable token before all', () => {
@@ -41,14 +41,20 @@ describe('verdictOf', () => {
   it('does not send people to a login that their own token would hide', () => {
     const login = 'opmas-ws auth login --url wss://opmas.test:8443/x';
     expect(verdictOf([failed('token expired')], server).next).toBe(login);
-    const own = { ...server, tokenSource: 'OPMAS_TOKEN', tokenRemedy: 'put a fresh one there', said: {} };
-    for (const fault of ['token expired', 'token refused', 'token unusable', 'forbidden'] as const) {
+    const own = {
+      ...server,
+      tokenSource: 'OPMAS_TOKEN',
+      tokenRemedy: 'put a fresh one there',
+      tokenStep: { name: 'auth login', environment: 'unset OPMAS_TOKEN &&' } as const,
+      said: {},
+    };
+    for (const fault of ['token expired', 'token refused', 'token unusable', 'unknown'] as const) {
       const verdict = verdictOf([failed(fault)], own);
       expect(verdict.text).toContain('; ');
       expect(verdict.text).toContain('put a fresh one there');
-      expect(verdict.next).toBe('opmas-ws auth status');
+      expect(verdict.next).toBe('unset OPMAS_TOKEN && opmas-ws auth login');
     }
-    expect(verdictOf([failed('wrong path')], own).text).not.toContain('fresh');
+    expect(verdictOf([failed('endpoint does not exist')], own).text).not.toContain('fresh');
     const none = { ...own, said: { noToken: true, url: 'x' } };
     expect(verdictOf([failed('no token')], none).next).toBe('opmas-ws doctor --url x');
   });
@@ -79,13 +85,13 @@ describe('verdictOf', () => {
     expect(next('closed')).toBe(`opmas-ws tail ${all} --lifecycle ${about} --ca 'my ca.pem' --token-file -`);
     expect(next('token expired')).toBe(`opmas-ws auth login ${about} --ca 'my ca.pem'`);
     expect(next('certificate untrusted')).toBe(`opmas-ws doctor ${all} ${about} --ca FILE --token-file -`);
-    expect(next('wrong path')).toBe(`opmas-ws doctor ${about} --ca 'my ca.pem' --token-file -`);
+    expect(next('endpoint does not exist')).toBe(`opmas-ws doctor ${about} --ca 'my ca.pem' --token-file -`);
     expect(next('proxy refuses', { ca: undefined, tokenFile: undefined })).toBe(
       `NO_PROXY=opmas.test opmas-ws doctor ${all} ${about}`,
     );
     // A command that would be refused is no help.
     expect(verdictOf([failed('no TLS there')], { ...server, said: {} }).next).toBe(
-      'opmas-ws doctor --url ws://opmas.test:8443/x --plaintext',
+      'opmas-ws doctor --url ws://opmas.test:8443/x --plaintext --no-token',
     );
     const local = { url: new URL('wss://localhost:8443/x'), said: {} };
     expect(verdictOf([failed('no TLS there')], local).next).toBe(
@@ -94,7 +100,7 @@ describe('verdictOf', () => {
   });
 
   it('mentions the port where no API is', () => {
-    const { text, next } = verdictOf([failed('no API')], server);
+    const { text, next } = verdictOf([failed('no API there')], server);
     expect(text).toMatch(/wrong port .*wrong prefix/);
     expect(next).toContain('RIGHT-PORT/RIGHT-PREFIX');
   });

@@ -32,12 +32,19 @@ const tokenOf = (client: RawConnection) => new URL(client.path, 'ws://host').sea
 
 const isStream = ({ path }: RawConnection) => path.startsWith('/api/v1/ws/');
 
+/** Answers as the REST API does: with a user, or with an error in the form of FastAPI. */
+function respondAsApi(client: RawConnection, status: string): void {
+  const isUser = status.startsWith('200');
+  const body = isUser ? '{"username":"me"}' : '{"detail":"no"}';
+  client.respond(status, ['Content-Type: application/json'], body);
+}
+
 /** Refuses the token when the API is asked about it, and treats streams as told. */
 const withApi =
   (stream: (client: RawConnection) => unknown = () => undefined) =>
   (client: RawConnection) => {
     if (isStream(client)) stream(client);
-    else client.respond('401 Unauthorized');
+    else respondAsApi(client, '401 Unauthorized');
   };
 
 /** How servers say no to a token. */
@@ -109,13 +116,13 @@ describe.concurrent('a refused token', () => {
       'may be about the token when the API does not say',
       '500 Oops',
       'AUTH',
-      /may have rejected the token.*did not say/,
+      /may have rejected the token.*does not say/,
       'auth login',
     ],
   ] as const)('close 1008 %s', async ([, me, code, message, hint], { serve, read }) => {
     const server = await serve();
     server.onRequest((client) =>
-      isStream(client) ? client.accept(close(1008, 'Too many messages')) : client.respond(me),
+      isStream(client) ? client.accept(close(1008, 'Too many messages')) : respondAsApi(client, me),
     );
     const token = new Tokens('old', 'new');
     const end = await read({ url: server.url, token }).end;
@@ -154,8 +161,10 @@ describe.concurrent('a refused token', () => {
   test('is tried a second time though it cannot be renewed', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url, token: tokenFromText('only-one', 'OPMAS_TOKEN') });
-    (await server.request()).respond('401 Unauthorized');
-    (await server.request()).accept(text(event(1)));
+    (await server.requests.next(isStream)).respond('401 Unauthorized');
+    (await server.requests.next()).respond('404 Not Found');
+    (await server.requests.next(({ path }) => path === '/health')).respond('404 Not Found');
+    (await server.requests.next(isStream)).accept(text(event(1)));
     await reading.event();
   });
 
@@ -204,12 +213,12 @@ describe.concurrent('a bare 403', () => {
   /** Refuses every upgrade; all else gets that status, or no answer at all. */
   const api = (me: string | undefined) => (client: RawConnection) => {
     if (isStream(client)) client.respond('403 Forbidden');
-    else if (me !== undefined) client.respond(me);
+    else if (me !== undefined) respondAsApi(client, me);
   };
 
   test.for([
     ['401 Unauthorized', 'AUTH', /not valid/, 'auth login'],
-    ['200 OK', 'NETWORK', /API accepts the token/, 'no such endpoint'],
+    ['200 OK', 'NETWORK', /API accepts the token/, 'The endpoint refuses'],
     ['404 Not Found', 'NETWORK', /there is no OPMAS API below this URL/, 'wrong prefix'],
     [
       '500 Internal Server Error',

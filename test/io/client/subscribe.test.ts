@@ -173,7 +173,8 @@ describe.concurrent('endpoints are independent', () => {
       const endpoint = endpointOf(client);
       if (endpoint === 'rules') client.respond('404 Not Found');
       else if (endpoint === 'agents') client.accept(close(4001, 'no'));
-      else devices = client.accept(text(event(1)));
+      else if (endpoint === 'devices') devices = client.accept(text(event(1)));
+      else client.respond('404 Not Found');
     });
     const reading = read({
       url: server.url,

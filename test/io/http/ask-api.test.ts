@@ -1,43 +1,65 @@
 import { expect, it } from 'vitest';
-import { refusalCause } from '../../../src/core/failure/refusal.js';
+import { apiWordOf } from '../../../src/core/failure/answer.js';
 import { type ApiQuestion, askApi } from '../../../src/io/http/ask-api.js';
 import { json, startWebServer } from '../../support/web-server.js';
 
-const causeFor = async (question: Omit<ApiQuestion, 'environment'>) =>
-  refusalCause(await askApi({ ...question, environment: {} }));
+const wordFor = async (question: Omit<ApiQuestion, 'environment'>) =>
+  apiWordOf(await askApi({ ...question, environment: {} }));
 
-it.each([
-  [401, 200, 'token'],
-  [403, 200, 'token'],
-  [200, 200, 'not the token'],
-  [404, 404, 'no API'],
-  [404, 200, 'unknown'],
-  [500, 200, 'unknown'],
-  [307, 200, 'unknown'],
-])('when the API answers %d and its health %d, it is the %s', async (me, health, expected) => {
-  await using server = await startWebServer(({ url }, response) =>
-    json(response, url === '/p/api/v1/auth/me' ? me : health, {}),
-  );
-  const base = new URL('/p', server.url);
-  expect(await causeFor({ base, token: 'A' })).toBe(expected);
-  expect(server.requests[0]?.headers.authorization).toBe('Bearer A');
+const user = { id: 1, username: 'admin' };
+const error = { detail: 'no' };
+
+it.each<[number, unknown, number, unknown, string]>([
+  [401, error, 200, {}, 'rejects'],
+  [401, {}, 200, {}, 'rejects'],
+  [401, {}, 401, {}, 'rejects'],
+  [403, error, 403, { detail: 'Not authenticated' }, 'rejects'],
+  [403, error, 200, {}, 'rejects'],
+  [403, error, 403, error, 'refuses'],
+  [403, { message: 'no' }, 200, {}, 'refuses'],
+  [200, user, 200, {}, 'accepts'],
+  [200, { user }, 200, {}, 'accepts'],
+  [200, { status: 'ok' }, 200, {}, 'unclear'],
+  [200, [user], 200, {}, 'unclear'],
+  [404, error, 404, error, 'absent'],
+  [404, {}, 404, {}, 'unclear'],
+  [404, error, 200, {}, 'unclear'],
+  [500, error, 200, {}, 'fails'],
+  [429, error, 200, {}, 'fails'],
+  [307, {}, 200, {}, 'unclear'],
+])(
+  'when the API answers %d %j and its health %d %j, its word is: %s',
+  async (me, body, health, state, word) => {
+    await using server = await startWebServer(({ url }, response) =>
+      url === '/p/api/v1/auth/me' ? json(response, me, body) : json(response, health, state),
+    );
+    const base = new URL('/p', server.url);
+    expect(await wordFor({ base, token: 'A' })).toBe(word);
+    expect(server.requests[0]?.headers.authorization).toBe('Bearer A');
+    expect(server.requests[1]?.headers.authorization).toBeUndefined();
+  },
+);
+
+it('does not take a page for a user', async () => {
+  await using server = await startWebServer((_, response) => response.end(JSON.stringify(user)));
+  expect(await wordFor({ base: server.url, token: 'A' })).toBe('unclear');
 });
 
-it('is unknown when nobody answers, or not in time', async () => {
+it('is unclear when nobody answers, or not in time', async () => {
   await using server = await startWebServer(() => undefined);
-  expect(await causeFor({ base: server.url, token: 'A', timeoutMs: 200 })).toBe('unknown');
-  expect(await causeFor({ base: new URL('ws://127.0.0.1:1'), token: 'A' })).toBe('unknown');
+  expect(await wordFor({ base: server.url, token: 'A', timeoutMs: 200 })).toBe('unclear');
+  expect(await wordFor({ base: new URL('ws://127.0.0.1:1'), token: 'A' })).toBe('unclear');
 });
 
 it('has one limit for both of its questions', async () => {
   await using server = await startWebServer((_, response) => {
-    setTimeout(() => json(response, 404, {}), 700);
+    setTimeout(() => json(response, 404, error), 700);
   });
-  expect(await causeFor({ base: server.url, token: 'A', timeoutMs: 1000 })).toBe('unknown');
+  expect(await wordFor({ base: server.url, token: 'A', timeoutMs: 1000 })).toBe('unclear');
 });
 
 it('sends no token when there is none', async () => {
-  await using server = await startWebServer((_, response) => json(response, 401, {}));
-  expect(await causeFor({ base: server.url, token: undefined })).toBe('token');
+  await using server = await startWebServer((_, response) => json(response, 401, error));
+  expect(await wordFor({ base: server.url, token: undefined })).toBe('rejects');
   expect(server.requests[0]?.headers.authorization).toBeUndefined();
 });

@@ -43,7 +43,7 @@ export const endpointSituations: readonly Situation[] = [
     endpoints: [],
     outcome: 'endpoint refuses',
     says: [tokenIsGood, /\bagents\b.*\brules\b.*\bsystem\b/s, /tail devices (-u|--url) ws:/],
-    neverSays: [/tail [^\n]*(agents|rules|system)/],
+    neverSays: [/tail [^\n"]*(agents|rules|system)/],
     commands: ['doctor', 'doctor --json'],
   },
   {

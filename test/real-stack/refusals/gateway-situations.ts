@@ -105,7 +105,7 @@ export const gatewaySituations: readonly Situation[] = [
     name: 'a gateway that wants Basic credentials',
     gateway: 'wants Basic',
     ...wantsCredentials,
-    says: [/Basic/, /-H\b|--header\b/],
+    says: [/Basic/],
     commands: all,
   },
   {
@@ -113,7 +113,7 @@ export const gatewaySituations: readonly Situation[] = [
     name: 'a gateway that wants Basic credentials for streams only',
     gateway: 'wants Basic for streams only',
     ...wantsCredentials,
-    says: [/Basic/, /-H\b|--header\b/],
+    says: [/Basic/],
     commands: streams,
   },
   {

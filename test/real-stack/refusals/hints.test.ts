@@ -5,7 +5,6 @@ import { ServedProcess } from '../../cli/served-process.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { RealStack, withoutRealStack } from '../../support/real-stack.js';
 import { startWebServer } from '../../support/web-server.js';
-import { isNotYet } from './not-yet.js';
 
 const quick = '-n 1 --retries 2 --retry-delay 20ms --retry-max 50ms --connect-timeout 2s'.split(' ');
 
@@ -51,9 +50,6 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
     await mock.ended;
   });
 
-  /** A test that may be in the list of what is not right yet. */
-  const check = (title: string, run: () => Promise<void>) => it(title, { fails: isNotYet(title) }, run);
-
   // The command is about `a`, which is not the context in use.
   const choices: [string, () => string[], RegExp][] = [
     ['-c', () => ['-c', 'a'], /(-c|--context) a\b/],
@@ -72,7 +68,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
   for (const [option, choice, carried] of choices) {
     for (const [user, words] of failing) {
       const name = words.slice(0, 3).join(' ');
-      check(`carries ${option} of the command that failed: ${name}, ${user} token`, async () => {
+      it(`carries ${option} of the command that failed: ${name}, ${user} token`, async () => {
         using sandbox = new Sandbox();
         cpSync(homes[user].home, sandbox.home, { recursive: true });
         const ended = await sandbox.run([...words, ...choice()], { input: stack.token('forged') });
@@ -85,7 +81,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
   }
 
   for (const name of ['tail', 'record', 'doctor']) {
-    check(`names the ways to a first server on a new machine: ${name}`, async () => {
+    it(`names the ways to a first server on a new machine: ${name}`, async () => {
       using sandbox = new Sandbox();
       const ended = await sandbox.run([name]);
       expect([2, 3, 4]).toContain(ended.code);
@@ -94,7 +90,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
   }
 
   for (const kind of ['forged', 'expired'] as const) {
-    check(`leads to the variable when its token is ${kind}`, async () => {
+    it(`leads to the variable when its token is ${kind}`, async () => {
       using sandbox = new Sandbox({ OPMAS_TOKEN: stack.token(kind), OPMAS_URL: stack.gateway('plain') });
       const { stdout } = await sandbox.run(['doctor', '--json', 'devices']);
       const { next } = JSON.parse(stdout);
@@ -105,7 +101,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
 
   describe.skipIf(withoutOpenssl)('about an expired certificate', () => {
     for (const name of ['tail', 'doctor', 'auth login --with-token']) {
-      check(`names it and never turns verification off: ${name}`, async () => {
+      it(`names it and never turns verification off: ${name}`, async () => {
         const authority = new CertificateAuthority();
         const certificate = authority.issue('DNS:localhost', -1);
         await using server = await startWebServer((_, response) => response.end(), certificate);
@@ -133,7 +129,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
   ];
   for (const [variable, state, address] of proxies) {
     for (const words of throughProxy) {
-      check(`names ${variable} and its value when it ${state}: ${words.slice(0, 2).join(' ')}`, async () => {
+      it(`names ${variable} and its value when it ${state}: ${words.slice(0, 2).join(' ')}`, async () => {
         const { host } = new URL(address());
         using sandbox = new Sandbox(words[0] === 'auth' ? {} : { OPMAS_TOKEN: stack.token('good') });
         const environment = { [variable]: `http://operator:sesame@${host}` };
@@ -149,7 +145,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
     }
   }
 
-  check('calls no refresh token refused when the server did not take the form of the request', async () => {
+  it('calls no refresh token refused when the server did not take the form of the request', async () => {
     using sandbox = new Sandbox({ OPMAS_URL: stack.gateway('plain') });
     await loginAs(sandbox, 'expired-with-refresh', []);
     const ended = await sandbox.run(['tail', 'devices', ...quick]);
@@ -159,7 +155,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
   });
 
   for (const name of ['tail', 'doctor', 'auth login --with-token']) {
-    check(`names the remedy for a host name that the mock does not know: ${name}`, async () => {
+    it(`names the remedy for a host name that the mock does not know: ${name}`, async () => {
       using sandbox = new Sandbox(name.startsWith('auth') ? {} : { OPMAS_TOKEN: mockToken });
       const options = name === 'tail' ? quick : [];
       const server = ['-u', stack.gateway('mock under another name')];
@@ -172,7 +168,7 @@ describe.skipIf(withoutRealStack)('a hint', { concurrent: true }, () => {
     });
   }
 
-  check('names the remedy for an origin that the mock does not know', async () => {
+  it('names the remedy for an origin that the mock does not know', async () => {
     const { url } = await mock.ready();
     const remedy = '--allow-origin http://page.example.org';
     const headers = { Origin: 'http://page.example.org' };

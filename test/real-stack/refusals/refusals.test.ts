@@ -3,7 +3,6 @@ import { type Ended, Sandbox } from '../../cli/sandbox.js';
 import { RealStack, withoutRealStack } from '../../support/real-stack.js';
 import { endpointSituations } from './endpoint-situations.js';
 import { gatewaySituations } from './gateway-situations.js';
-import { isNotYet } from './not-yet.js';
 import { blamesToken, type Outcome, outcomes } from './outcomes.js';
 import { argumentsOf, type CommandName, type Situation, urlOf } from './situation.js';
 import { tokenSituations } from './token-situations.js';
@@ -15,8 +14,6 @@ const cases = [...gatewaySituations, ...tokenSituations, ...endpointSituations].
     title: `${situation.name}: ${command}`,
     situation,
     command,
-    // A case that has been mended fails here until it is taken out of the list.
-    fails: isNotYet(`${situation.name}: ${command}`),
   })),
 );
 
@@ -27,8 +24,8 @@ describe.skipIf(withoutRealStack)('each refusal names its cause', { concurrent: 
   });
   afterAll(() => stack[Symbol.asyncDispose]());
 
-  for (const { title, situation, command, fails } of cases) {
-    it(title, { fails }, async () => {
+  for (const { title, situation, command } of cases) {
+    it(title, async () => {
       const url = urlOf(situation, stack);
       const token = situation.token === 'none' ? '' : stack.token(situation.token);
       const isLogin = command.startsWith('auth login');

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { escapeUnsafe, OpmasError } from '../../../index.js';
-import { accountOf } from '../../../internal.js';
+import { escapeUnsafe, OpmasError, readClaims } from '../../../index.js';
+import { accountOf, relativeTime } from '../../../internal.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { resolveConnection, sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { chooseServer } from '../../connection/server.js';
@@ -68,11 +68,18 @@ async function deleteLogin(session: Session, options: TrustOptions): Promise<voi
   }
 }
 
-/** Prints the token that a connection would use. */
+/** Prints the token that a connection would use. An expired one is printed, too, because clocks may be wrong. */
 async function printToken(session: Session, options: TokenOptions): Promise<void> {
   const { token } = await resolveConnection(session, { ...options, plaintext: true });
   const text = await token.token(session.stop);
   if (text === undefined) throw new OpmasError('USAGE', 'with --no-token there is no token to print');
   const { out } = session.terminal;
   await out.write(`${out.isTerminal ? escapeUnsafe(text) : text}\n`);
+  const { expiresAtMs } = readClaims(text);
+  const nowMs = Date.now();
+  if (expiresAtMs === undefined || expiresAtMs > nowMs) return;
+  await out.flushed();
+  throw new OpmasError('AUTH', `the token from ${token.source} expired ${relativeTime(expiresAtMs, nowMs)}`, {
+    hint: `${token.remedy ?? 'log in with `opmas-ws auth login`'}`,
+  });
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
-import { accountOf, askApi, cleanToken, refusalCause, relativeTime } from '../../../internal.js';
+import { accountOf, apiFinding, askApi, cleanToken, relativeTime } from '../../../internal.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { type ChosenServer, chooseServer } from '../../connection/server.js';
@@ -16,8 +16,8 @@ interface LoginOptions extends TrustOptions {
   withToken?: boolean;
 }
 
-/** Credentials, and if the server has accepted them. */
-type ObtainedToken = Credentials & { isChecked: boolean };
+/** Credentials, and the reason why the server did not check them, if so. */
+type ObtainedToken = Credentials & { unchecked?: string };
 
 /** Limit for the server to check a token. */
 const CHECK_LIMIT_MS = 3000;
@@ -50,6 +50,7 @@ async function runLogin(session: Session, options: LoginOptions): Promise<void> 
   const { messages } = session.terminal;
   checkOptions(options);
   const server = await chooseServer(session.globals, options, session.environment);
+  session.usesDefaultServer = server.urlSource === 'default';
   for (const warning of server.warnings) messages.warn(escapeUnsafe(warning));
   const obtained = await obtain(session, server, options).catch((error: unknown) => {
     // The user who interrupts a login needs no error about it.
@@ -57,9 +58,9 @@ async function runLogin(session: Session, options: LoginOptions): Promise<void> 
     throw error;
   });
   if (obtained === undefined || session.stop.aborted) return;
-  const { isChecked, ...credentials } = obtained;
+  const { unchecked, ...credentials } = obtained;
   const place = await keep(session, server, credentials);
-  messages.say(`${describe(server, credentials, isChecked)}\nThe token is stored in ${escapeUnsafe(place)}.`);
+  messages.say(`${describe(server, credentials, unchecked)}\nThe token is stored in ${escapeUnsafe(place)}.`);
   for (const source of sourcesBeforeStore(server, session.environment)) {
     messages.warn(`${escapeUnsafe(source)} takes precedence over this login`);
   }
@@ -92,32 +93,38 @@ async function obtain(
   if (answers === undefined) return undefined;
   const { url: base, ca, insecure } = server;
   const access = { base, ca, insecure, signal: session.stop, environment: session.environment };
-  return { ...(await login(access, answers.username, answers.password)), isChecked: true };
+  return login(access, answers.username, answers.password);
 }
 
-/** Accepts a token from stdin unless the server rejects it. */
+/** Accepts a token from stdin unless it has expired, or the server refuses it. */
 async function checked(session: Session, server: ChosenServer, token: string): Promise<ObtainedToken> {
   const { url: base, ca, insecure } = server;
-  const answer = await askApi({
-    base,
-    token,
-    ca,
-    insecure,
-    timeoutMs: CHECK_LIMIT_MS,
-    signal: session.stop,
-    environment: session.environment,
-  });
-  const cause = refusalCause(answer);
-  const { subject, expiresAtMs } = readClaims(token);
-  if (cause === 'token') {
-    const old = expiresAtMs !== undefined && expiresAtMs <= Date.now();
-    const why = old ? `: it expired ${relativeTime(expiresAtMs, Date.now())}` : '';
-    throw new OpmasError('AUTH', `${displayUrl(base)} rejected this token${why}; nothing was stored`, {
-      hint: 'Get another token, or log in with user and password: opmas-ws auth login',
-    });
+  const { stop: signal, environment } = session;
+  const { subject: username, expiresAtMs } = readClaims(token);
+  const obtainedAtMs = Date.now();
+  if (expiresAtMs !== undefined && expiresAtMs <= obtainedAtMs) {
+    throw notStored('AUTH', `this token expired ${relativeTime(expiresAtMs, obtainedAtMs)}`);
   }
-  const isChecked = cause === 'not the token';
-  return { accessToken: token, username: subject, expiresAtMs, obtainedAtMs: Date.now(), isChecked };
+  const answer = await askApi({ base, token, ca, insecure, timeoutMs: CHECK_LIMIT_MS, signal, environment });
+  const { text, kind } = apiFinding(answer, token);
+  const credentials = { accessToken: token, username, expiresAtMs, obtainedAtMs };
+  switch (kind) {
+    case 'accepts':
+      return credentials;
+    case 'rejects':
+      throw notStored('AUTH', `${displayUrl(base)} rejected this token`);
+    case 'refuses':
+    case 'wants credentials':
+      throw notStored('NETWORK', `${displayUrl(base)}: ${text}`);
+    default:
+      return { ...credentials, unchecked: text };
+  }
+}
+
+function notStored(code: 'AUTH' | 'NETWORK', why: string): OpmasError {
+  const another = 'Get another token, or log in with user and password: `opmas-ws auth login`';
+  const hint = code === 'AUTH' ? another : '`opmas-ws doctor` says more';
+  return new OpmasError(code, `${why}; nothing was stored`, { hint });
 }
 
 async function askFor(session: Session, server: ChosenServer, given: string | undefined) {
@@ -169,14 +176,15 @@ function keep(session: Session, server: ChosenServer, credentials: Credentials):
 function describe(
   server: ChosenServer,
   { username, expiresAtMs, refreshToken }: Credentials,
-  isChecked: boolean,
+  unchecked: string | undefined,
 ): string {
   const who = username === undefined ? '' : ` as ${escapeUnsafe(username)}`;
   const renewed = refreshToken === undefined ? '' : ', and is renewed before that';
   const until =
     expiresAtMs === undefined ? '' : ` It expires ${relativeTime(expiresAtMs, Date.now())}${renewed}.`;
   const where = displayUrl(server.url);
-  if (!isChecked)
-    return `Token for ${where}${who} stored but not checked: the server gave no answer about it.${until}`;
+  if (unchecked !== undefined) {
+    return `Token for ${where}${who} stored but not checked: ${escapeUnsafe(unchecked)}.${until}`;
+  }
   return `Logged in to ${where}${who}.${until}`;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { displayUrl, escapeUnsafe, readClaims, StoredToken, type TokenProvider } from '../../../index.js';
-import { accountOf, escapeUnsafeJson, relativeTime } from '../../../internal.js';
+import { accountOf, escapeUnsafeJson, relativeTime, withServerChoice } from '../../../internal.js';
 import { type LocalCredentialStore, openCredentialStore } from '../../connection/credential-store.js';
 import { type Connection, resolveConnection } from '../../connection/resolve-connection.js';
 import { exitCodeOf } from '../../exit.js';
@@ -46,7 +46,9 @@ async function showStatus(session: Session, options: StatusOptions): Promise<voi
   for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
   const state = await stateOf(connection, session);
   const { out } = session.terminal;
-  const text = options.json ? asJson(connection, state) : asText(connection, state);
+  const text = options.json
+    ? asJson(connection, state)
+    : withServerChoice(asText(connection, state), session.said);
   await out.write(out.isTerminal ? text.split('\n').map(escapeUnsafe).join('\n') : text);
   if (state.place === undefined || state.expired) session.exitCode = exitCodeOf('AUTH');
 }

@@ -92,7 +92,7 @@ async function record(
   });
   if (writer === undefined) return;
   const failing = new AbortController();
-  const connections = new ConnectionMessages(messages, stream);
+  const connections = new ConnectionMessages(messages, stream, (endpoint) => countOf(endpoint));
   const live = await showLiveStatus(messages, stream.endpoints, {
     size: () => writer.size,
     summary: () => subscription.summary(),
@@ -114,6 +114,7 @@ async function record(
       connections.onGiveUp(endpoint, error);
     },
   });
+  const countOf = (endpoint: string) => subscription.summary().events[endpoint] ?? 0;
   const tee = options.tail ? await createTee(out, messages, stream.maxBufferBytes) : undefined;
   session.exitMessage = () => {
     const left = tee?.waiting ?? 0;
@@ -133,6 +134,7 @@ async function record(
     throw connections.finalError(error);
   } finally {
     live.end();
+    connections.end();
     if (hasSummary) {
       messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end()))));
       messages.say(fileText(writer, messages));

@@ -62,7 +62,8 @@ export function socketOptions({ maxMessageBytes, agent, ca, insecure }: Connecti
     maxPayload: maxMessageBytes,
     ...(agent ? { agent } : {}),
     ...(ca === undefined ? {} : { ca }),
-    ...(insecure ? { rejectUnauthorized: false } : {}),
+    // Always said: without it, NODE_TLS_REJECT_UNAUTHORIZED would decide.
+    rejectUnauthorized: !insecure,
   };
   return options;
 }

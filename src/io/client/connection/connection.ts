@@ -13,6 +13,10 @@ import { type ConnectionHandler, type ConnectionOptions, socketOptions } from '.
 import { Liveness } from './liveness.js';
 import { ReadControl } from './read-scheduler.js';
 
+/** The part of a refusal's body that is read, and the time for it. */
+const MAX_REFUSAL_BYTES = 4096;
+const REFUSAL_LIMIT_MS = 500;
+
 /** One attempt on one endpoint, from TCP to its end. */
 export class Connection {
   /** Resolves, never rejects, when all is over; nothing is delivered after that. */
@@ -52,7 +56,9 @@ export class Connection {
     socket.on('upgrade', (response: IncomingMessage) => {
       this.#tcp = response.socket;
     });
-    socket.on('unexpected-response', (_request, response: IncomingMessage) => this.#endRefused(response));
+    socket.on('unexpected-response', (_request, response: IncomingMessage) => {
+      void this.#endRefused(response);
+    });
     socket.on('open', () => this.#open());
     socket.on('message', (data: Buffer, isBinary) => {
       this.#traffic.messages++;
@@ -150,11 +156,14 @@ export class Connection {
     this.#destroy(failureOfError(stalled ?? late));
   }
 
-  #endRefused(response: IncomingMessage): void {
+  async #endRefused(response: IncomingMessage): Promise<void> {
     const { url, token, clock } = this.#options;
     const { statusCode: status = 0, headers } = response;
-    this.#failure ??= failureOfAnswer({ status, headers }, { url, token, nowMs: clock.nowMicros() / 1000 });
-    // The body is not read: it may have no end.
+    const attempt = { url, token, nowMs: clock.nowMicros() / 1000 };
+    // Counts at once: nothing that comes later, and no limit of time, is the reason for the end.
+    this.#failure ??= failureOfAnswer({ status, headers }, attempt);
+    const { answer } = this.#failure;
+    if (answer !== undefined) answer.text = await beginningOf(response);
     response.destroy();
     this.#socket.terminate();
   }
@@ -193,4 +202,23 @@ export class Connection {
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers = [];
   }
+}
+
+/** Reads the beginning of a refusal's body, which may have no end, or stall. Never fails. */
+async function beginningOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const limit = setTimeout(() => response.destroy(), REFUSAL_LIMIT_MS);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length >= MAX_REFUSAL_BYTES) break;
+    }
+  } catch {
+    // The part that came is enough.
+  } finally {
+    clearTimeout(limit);
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, MAX_REFUSAL_BYTES);
 }

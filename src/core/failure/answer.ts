@@ -1,0 +1,158 @@
+import { redactToken } from '../address.js';
+import { escapeUnsafe } from '../text.js';
+
+/** An HTTP answer to a request of ours. */
+export interface HttpAnswer {
+  status: number;
+  /** By lower-case name. */
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** The beginning of the body. Absent when it was not read. */
+  text?: string | undefined;
+}
+
+/** The longest quotation of a body, in characters. */
+const LONGEST_QUOTE = 200;
+/** A header of that length is read; the rest says nothing more. */
+const LONGEST_HEADER = 500;
+/** Members in which servers say why they refuse. */
+const REASON_MEMBERS = ['detail', 'message', 'error_description', 'error', 'reason', 'title'];
+
+/** Returns the first value of a header. @param name In lower case. */
+export function headerOf({ headers }: Pick<HttpAnswer, 'headers'>, name: string): string | undefined {
+  const value = headers[name];
+  return (Array.isArray(value) ? value[0] : value)?.slice(0, LONGEST_HEADER);
+}
+
+/** Returns the body as an object, if it is JSON by content type and content. */
+export function jsonOf(answer: HttpAnswer): Record<string, unknown> | undefined {
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(headerOf(answer, 'content-type') ?? '')) return undefined;
+  try {
+    const value: unknown = JSON.parse(answer.text ?? '');
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns whether an answer has the form that FastAPI gives to all its errors: JSON with a `detail`. */
+export function isApiError(answer: HttpAnswer): boolean {
+  return jsonOf(answer)?.detail !== undefined;
+}
+
+/** Returns whether the body is a web page. */
+export function isPage(answer: HttpAnswer): boolean {
+  return (
+    /html/i.test(headerOf(answer, 'content-type') ?? '') || /^\s*<(!doctype|html)/i.test(answer.text ?? '')
+  );
+}
+
+/** Returns the schemes of `WWW-Authenticate`: `Bearer`, `Basic`. */
+function challengesOf(answer: HttpAnswer): string[] {
+  const header = [answer.headers['www-authenticate'] ?? []].flat().join(', ').slice(0, LONGEST_HEADER);
+  const schemes = header.replace(/"[^"]*"?/g, '').matchAll(/(?:^|,)\s*([a-z][\w-]*)(?=[\s,]|$)/gi);
+  return Array.from(schemes, ([, scheme]) => scheme!);
+}
+
+/** Returns the credentials that an answer asks for in place of a token: `Basic`, `Negotiate or NTLM`. */
+export function otherChallengeOf(answer: HttpAnswer): string | undefined {
+  const schemes = challengesOf(answer);
+  if (answer.status !== 401 || schemes.length === 0 || schemes.some(isBearer)) return undefined;
+  return [...new Set(schemes)].join(' or ');
+}
+
+const isBearer = (scheme: string) => scheme.toLowerCase() === 'bearer';
+
+/**
+ * Tells who wrote a refusal (401, 403), as far as its form shows: the API, something that stands before it, or
+ * `undefined` for an answer without a body, which both give.
+ */
+export function authorOf(answer: HttpAnswer): 'API' | 'gateway' | undefined {
+  if (otherChallengeOf(answer) !== undefined) return 'gateway';
+  if (challengesOf(answer).some(isBearer) || isApiError(answer)) return 'API';
+  if ((answer.text ?? '').trim() === '') return undefined;
+  return answer.status === 401 && jsonOf(answer) !== undefined ? 'API' : 'gateway';
+}
+
+/**
+ * Quotes what an answer says to people: up to 200 characters, on one line, safe to print, without tags.
+ *
+ * @param secret A token or password to keep out of it.
+ */
+export function quoteOf(answer: HttpAnswer, secret: string | undefined): string | undefined {
+  const json = jsonOf(answer);
+  const members = REASON_MEMBERS.map((name) => json?.[name]);
+  const reason = members.find((value): value is string => typeof value === 'string' && value !== '');
+  const text = reason ?? (isPage(answer) ? withoutTags(answer.text ?? '') : (answer.text ?? ''));
+  const line = redactToken(text, secret).replace(/\s+/g, ' ').trim();
+  return line === '' ? undefined : `"${escapeUnsafe(line).slice(0, LONGEST_QUOTE)}"`;
+}
+
+function withoutTags(html: string): string {
+  return html.replace(/<(script|style)\b[\s\S]*?(<\/\1\s*>|$)/gi, ' ').replace(/<[^>]*(>|$)/g, ' ');
+}
+
+/** The answers of the REST API to a question about a token. */
+export interface ApiAnswers {
+  /** To `GET /api/v1/auth/me` with the token; absent when none came. */
+  me?: HttpAnswer | undefined;
+  /** To `GET /health`, which needs no token; absent when it was not asked, or none came. */
+  health?: HttpAnswer | undefined;
+}
+
+/** The word of the REST API about a token. */
+export type ApiWord =
+  /** It names the user. */
+  | 'accepts'
+  /** The API itself refuses it, or wants one. */
+  | 'rejects'
+  /** Something before the API wants credentials of its own. */
+  | 'wants credentials'
+  /** Something before the API refuses the request, whatever the token. */
+  | 'refuses'
+  /** The server that answers says itself that it has no such API. */
+  | 'absent'
+  /** It is failing, or had too many requests. */
+  | 'fails'
+  /** There is no answer, or one that says nothing about the token. */
+  | 'unclear';
+
+/** Members that tell a user from other JSON, such as `{"status":"ok"}`. */
+const USER_MEMBERS = ['username', 'email', 'user_id', 'sub', 'login'];
+
+/** Reads the API's word. A status alone is not its word: something before it may have answered. */
+export function apiWordOf({ me, health }: ApiAnswers): ApiWord {
+  if (me === undefined) return 'unclear';
+  const { status } = me;
+  if (otherChallengeOf(me) !== undefined) return 'wants credentials';
+  if (status === 451) return 'refuses';
+  if (status === 401 || status === 403) return wordOfRefusal(me, health);
+  if (status === 408 || status === 429 || status >= 500) return 'fails';
+  if (status === 404 && isApiError(me)) {
+    return health?.status === 404 && isApiError(health) ? 'absent' : 'unclear';
+  }
+  return status >= 200 && status < 300 && isUser(jsonOf(me)) ? 'accepts' : 'unclear';
+}
+
+function wordOfRefusal(me: HttpAnswer, health: HttpAnswer | undefined): ApiWord {
+  const author = authorOf(me);
+  if (me.status === 401) return author === 'gateway' ? 'refuses' : 'rejects';
+  // What needs no token is refused in the same words, so the token is not why.
+  const isForAll = health?.status === 403 && health.text === me.text;
+  return author === 'API' && !isForAll ? 'rejects' : 'refuses';
+}
+
+/** Returns whether an API is below the base URL, as far as its answers show. */
+export function hasApi(answers: ApiAnswers): boolean {
+  const word = apiWordOf(answers);
+  if (word === 'accepts' || word === 'rejects') return true;
+  const { health } = answers;
+  return health?.status === 200 && jsonOf(health) !== undefined;
+}
+
+function isUser(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const members = value as Record<string, unknown>;
+  const isNamed = USER_MEMBERS.some((name) => typeof members[name] === 'string' && members[name] !== '');
+  return isNamed || (members.user !== undefined && isUser(members.user));
+}

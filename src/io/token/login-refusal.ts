@@ -1,0 +1,126 @@
+import { displayUrl, redirectTarget } from '../../core/address.js';
+import { OpmasError } from '../../core/errors.js';
+import {
+  authorOf,
+  type HttpAnswer,
+  headerOf,
+  jsonOf,
+  otherChallengeOf,
+  quoteOf,
+} from '../../core/failure/answer.js';
+import { hintOf } from '../../core/failure/give-up.js';
+import type { FailureKind } from '../../core/failure/kind.js';
+import type { HttpResponse } from '../http/http-request.js';
+import { chooseProxy, type Environment } from '../http/proxy-choice.js';
+
+/** The request for tokens that was refused. */
+export interface TokenRequest {
+  /** Base URL of the server, and URL of the request. */
+  base: URL;
+  url: URL;
+  /** The password or the refresh token that it carried. No text with it is shown. */
+  secret: string;
+  environment: Environment;
+}
+
+/** Reads a response as far as its refusal can be judged. */
+export function answerOf({ status, headers, body }: HttpResponse): HttpAnswer {
+  return { status, headers, text: body.toString('utf8', 0, 4096) };
+}
+
+/** Makes the error for an answer by something before the API, which the API had no part in. */
+export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): OpmasError | undefined {
+  const { status } = answer;
+  const scheme = otherChallengeOf(answer);
+  if (scheme !== undefined) {
+    const what = `wants ${scheme} credentials`;
+    return byGateway('gateway wants credentials', what, answer, request);
+  }
+  const isRefusal = status === 451 || ((status === 401 || status === 403) && authorOf(answer) === 'gateway');
+  if (!isRefusal) return undefined;
+  return byGateway('gateway refuses this machine', 'refuses this machine', answer, request);
+}
+
+function byGateway(kind: FailureKind, what: string, answer: HttpAnswer, request: TokenRequest): OpmasError {
+  const text = `a gateway in front of ${placeOf(request)} ${what} (${toldBy(answer, request)})`;
+  return new OpmasError('NETWORK', text, { failure: kind, hint: hintOf(bareFailure(kind), request.base) });
+}
+
+/** Words each refusal of a login. */
+export function loginRefusal(response: HttpResponse, request: TokenRequest): OpmasError {
+  const answer = answerOf(response);
+  const { status } = answer;
+  const where = placeOf(request);
+  const told = toldBy(answer, request);
+  const network = (what: string, failure?: FailureKind) =>
+    new OpmasError('NETWORK', `${where} ${what} (${told})`, {
+      failure,
+      ...(failure === undefined ? {} : { hint: hintOf(bareFailure(failure), request.base) }),
+    });
+  const byOther = gatewayRefusal(answer, request);
+  if (byOther !== undefined) return byOther;
+  switch (true) {
+    case status === 401 || (status === 400 && jsonOf(answer) !== undefined):
+      return new OpmasError('AUTH', `wrong user or password (HTTP ${status} from ${where})`);
+    case status === 403:
+      return new OpmasError('AUTH', `this user may not log in (${told} from ${where})`);
+    case status === 404 || status === 405:
+      return network('is not a login route: there is no OPMAS API below this URL', 'no API there');
+    case status === 415 || status === 422:
+      return new OpmasError(
+        'AUTH',
+        `${where} accepts user and password neither as a form nor as JSON (HTTP ${status})`,
+      );
+    case status === 429:
+      return network(`received too many logins; try again ${laterFrom(answer)}`);
+    case status >= 300 && status < 400:
+      return network(
+        `redirects${targetOf(answer, request.url)}; not followed, because that would send the password on`,
+      );
+    case status >= 500:
+      return network('failed; try again later', 'server fails');
+    default:
+      return network('gave an answer that is not one to a login');
+  }
+}
+
+function bareFailure(kind: FailureKind) {
+  return { kind, event: { state: 'refused' } } as const;
+}
+
+/** Names the server, and the proxy that passed the request on, or answered in its place. */
+export function placeOf({ url, environment }: Pick<TokenRequest, 'url' | 'environment'>): string {
+  const proxy = chooseProxy(url, environment);
+  const through = proxy && ` (through the proxy ${proxy.url.origin}, ${proxy.variable})`;
+  return `${displayUrl(url)}${through ?? ''}`;
+}
+
+function toldBy(answer: HttpAnswer, { secret }: TokenRequest): string {
+  const quote = repeats(answer.text ?? '', secret) ? undefined : quoteOf(answer, secret);
+  return `HTTP ${answer.status}${quote === undefined ? '' : `: ${quote}`}`;
+}
+
+/** Tells whether a text repeats a secret, or its beginning, in one of the forms in which servers repeat things. */
+function repeats(text: string, secret: string): boolean {
+  const bytes = Buffer.from(secret);
+  const html = secret.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  const forms = [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), html];
+  forms.push(new URLSearchParams({ secret }).toString().slice('secret='.length));
+  forms.push(bytes.toString('base64'), bytes.toString('base64url'), bytes.toString('hex'));
+  const folded = text.toLowerCase();
+  return forms.some((form) => folded.includes(form.slice(0, TELLING_LENGTH).toLowerCase()));
+}
+
+/** So many characters of a secret's beginning show that it stands there. */
+const TELLING_LENGTH = 6;
+
+function laterFrom(answer: HttpAnswer): string {
+  const seconds = headerOf(answer, 'retry-after') ?? '';
+  return /^\d{1,5}$/.test(seconds) ? `in ${seconds} s` : 'later';
+}
+
+function targetOf(answer: HttpAnswer, url: URL): string {
+  const location = headerOf(answer, 'location');
+  const target = location === undefined ? undefined : redirectTarget(location, url);
+  return target === undefined ? '' : ` to ${target}`;
+}
