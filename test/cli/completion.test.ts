@@ -149,7 +149,9 @@ describe.skipIf(!hasZsh)(
       writeFileSync(join(sandbox.home, '_opmas-ws'), completionScript('zsh'));
       writeFileSync(
         join(sandbox.home, '.zshrc'),
+        // By default Tab expands first, so zsh itself runs a substitution, whatever the command.
         `PS1='ready> '; setopt nobeep; fpath=(~ $fpath); autoload -Uz compinit; compinit -u
+       bindkey '^I' complete-word
        opmas-ws() { "$OPMAS_NODE" "$OPMAS_BIN" "$@"; }\n`,
       );
       const pty = spawnPty('zsh', ['-i'], {
