@@ -20,7 +20,8 @@ const folder = new RecordingFolder();
 afterAll(() => folder[Symbol.dispose]());
 
 function replay(args: string[], environment?: NodeJS.ProcessEnv): ServedProcess {
-  return new ServedProcess(['replay', '-p', '0', ...args], environment);
+  const port = args.includes('-p') ? [] : ['-p', '0'];
+  return new ServedProcess(['replay', ...port, ...args], environment);
 }
 
 describe.concurrent('replay', () => {
