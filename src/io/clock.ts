@@ -85,6 +85,23 @@ export function unlessStopped<T>(
   });
 }
 
+/** A promise that is settled from outside. Its rejection ends no program that does not await it. */
+export interface Deferred {
+  readonly promise: Promise<void>;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** Makes a promise to settle later. */
+export function deferred(): Deferred {
+  let settle!: Pick<Deferred, 'resolve' | 'reject'>;
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  promise.catch(() => undefined);
+  return { promise, ...settle };
+}
+
 /** Smaller differences of `suspendedMs` are noise: some systems give whole seconds. */
 const LEAST_SUSPENSION_MS = 2000;
 

@@ -1,33 +1,28 @@
-import { CloseCode, canBeSent } from '../../core/close-code.js';
-import type { Clock } from '../clock.js';
+import { CloseCode, canBeSent, fitCloseReason } from '../../core/close-code.js';
+import type { ConnectionEvent } from '../../core/recording/connection-event.js';
+import { CATCH_UP_MS } from '../../core/replay/downtime.js';
 import type { ServedClient } from '../server/stream-source.js';
 import type { FrameChunk } from './frame-chunk.js';
-import type { EndpointTable } from './replay-plan.js';
+import type { ReplayPlan } from './replay-plan.js';
 
 /** Limit of what a channel keeps for late clients. */
 const LARGEST_CATCH_UP_BYTES = 4 * 1024 * 1024;
 /** Unsent bytes are discarded this long after a cut. */
 const CUT_AFTER_MS = 1000;
-
-/** Rules for the clients that join an endpoint late. */
-export interface CatchUpRule {
-  /** Clients that join up to this time of the monotonic clock get everything from the beginning. */
-  untilMs: number;
-  /** Only the first client does. */
-  firstOnly: boolean;
-}
-
-/** A connection that has ended before a client came for it. */
-interface MissedConnection {
-  untilMs: number;
-  code: number;
-  reason: string;
-}
+/** On a shared clock, the first client of each endpoint that comes within this time misses nothing. */
+const START_GRACE_MS = 1000;
+/** A client that comes this long after a recorded opening still gets everything that the connection brought. */
+const CATCH_UP_AFTER_OPENING_MS = 30_000;
+/** A connection that has ended before a client came is kept this long: for the script, and for the handshake. */
+const MISSED_MS = CATCH_UP_MS + 250;
 
 /** The clients of one endpoint in one playback, and what a late client still gets. */
 export class EndpointChannel {
   readonly subscribers = new Set<ServedClient>();
-  #rule: CatchUpRule | undefined;
+  readonly #plan: ReplayPlan;
+  readonly #endpoint: number;
+  /** Clients that join up to this time of the monotonic clock get everything; without lifecycle only the first does. */
+  #lateUntilMs: number | undefined;
   /** Frames for late clients. They are copies: a slice would hold the memory of a whole chunk. */
   #catchUpBuffer: { frames: Buffer; events: number }[] = [];
   #catchUpBytes = 0;
@@ -37,8 +32,14 @@ export class EndpointChannel {
   #undelivered = 0;
   /** `true` when a client was there since the catch-up buffer began. */
   #attended = false;
-  #missed: MissedConnection | undefined;
+  /** A connection that has ended before a client came for it. */
+  #missed: { untilMs: number; code: number; reason: string } | undefined;
   #everHadClient = false;
+
+  constructor(plan: ReplayPlan, endpoint: number) {
+    this.#plan = plan;
+    this.#endpoint = endpoint;
+  }
 
   /** The time up to which a client that was here before may return for what it has missed; 0 for nothing missed. */
   get expectsUntilMs(): number {
@@ -46,10 +47,12 @@ export class EndpointChannel {
   }
 
   /** Keeps what is sent from now on for clients that join a little later. */
-  keepForLateClients(rule: CatchUpRule): void {
+  keepForLateClients(nowMs: number): void {
+    const { lifecycle } = this.#plan;
     this.dropCatchUp();
     this.#attended = this.subscribers.size > 0;
-    if (!rule.firstOnly || !this.#attended) this.#rule = rule;
+    if (lifecycle) this.#lateUntilMs = nowMs + CATCH_UP_AFTER_OPENING_MS;
+    else if (!this.#attended) this.#lateUntilMs = nowMs + START_GRACE_MS;
   }
 
   /** Drops what is kept: late clients join mid-stream. */
@@ -57,16 +60,17 @@ export class EndpointChannel {
     this.#undelivered += this.#waiting;
     this.#waiting = 0;
     this.#missed = undefined;
-    this.#rule = undefined;
+    this.#lateUntilMs = undefined;
     this.#catchUpBuffer = [];
     this.#catchUpBytes = 0;
   }
 
-  /** Events since the last call that no client got, and that none can get any more. */
-  takeUndelivered(): number {
-    const undelivered = this.#undelivered;
+  /** Tells of events since the last call that no client got, and that none can get any more. */
+  reportUndelivered(): void {
+    const endpoint = this.#plan.endpoints.labelOf(this.#endpoint);
+    const events = this.#undelivered;
     this.#undelivered = 0;
-    return undelivered;
+    if (events > 0 && endpoint !== undefined) this.#plan.onNotice({ kind: 'unseen', endpoint, events });
   }
 
   /**
@@ -75,7 +79,7 @@ export class EndpointChannel {
    * @returns `false` when a subscriber is not ready for more.
    */
   send(frames: Buffer, events: number, chunk: FrameChunk, nowMs: number): boolean {
-    if (this.#rule !== undefined) this.#keep(this.#rule, frames, events, nowMs);
+    if (this.#lateUntilMs !== undefined) this.#keep(this.#lateUntilMs, frames, events, nowMs);
     else if (this.subscribers.size === 0) this.#undelivered += events;
     let areReady = true;
     for (const client of this.subscribers) {
@@ -85,11 +89,11 @@ export class EndpointChannel {
     return areReady;
   }
 
-  #keep(rule: CatchUpRule, frames: Buffer, events: number, nowMs: number): void {
+  #keep(untilMs: number, frames: Buffer, events: number, nowMs: number): void {
     this.#catchUpBuffer.push({ frames: Buffer.from(frames), events });
     this.#catchUpBytes += frames.length;
     if (this.subscribers.size === 0) this.#waiting += events;
-    if (nowMs > rule.untilMs || this.#catchUpBytes > LARGEST_CATCH_UP_BYTES) this.dropCatchUp();
+    if (nowMs > untilMs || this.#catchUpBytes > LARGEST_CATCH_UP_BYTES) this.dropCatchUp();
   }
 
   join(client: ServedClient, nowMs: number): void {
@@ -104,10 +108,10 @@ export class EndpointChannel {
     }
     if (missed !== undefined) this.dropCatchUp();
     this.subscribers.add(client);
-    const rule = this.#rule;
-    if (rule === undefined) return;
-    if (nowMs <= rule.untilMs) this.#catchUp(client);
-    if (nowMs > rule.untilMs || rule.firstOnly) this.dropCatchUp();
+    const untilMs = this.#lateUntilMs;
+    if (untilMs === undefined) return;
+    if (nowMs <= untilMs) this.#catchUp(client);
+    if (nowMs > untilMs || !this.#plan.lifecycle) this.dropCatchUp();
   }
 
   #catchUp(client: ServedClient): void {
@@ -115,22 +119,22 @@ export class EndpointChannel {
     this.#waiting = 0;
   }
 
-  leave(client: ServedClient): void {
-    this.subscribers.delete(client);
+  /** Does to the subscribers what was done to the recorded client. */
+  play(connection: ConnectionEvent, nowMs: number): void {
+    if (connection.state === 'open') this.keepForLateClients(nowMs);
+    else if (connection.state === 'closed') {
+      this.#end(connection.code, fitCloseReason(connection.reason), nowMs);
+    }
+    this.reportUndelivered();
   }
 
-  /**
-   * Ends the connection of every subscriber, as it was recorded.
-   *
-   * @param untilMs When no client was there, a client that joins up to this time gets the whole connection, its end
-   *   included.
-   */
-  end(code: number, reason: string, untilMs: number): void {
-    if (this.#attended || this.#rule === undefined) {
+  #end(code: number, reason: string, nowMs: number): void {
+    if (this.#attended || this.#lateUntilMs === undefined) {
       this.dropCatchUp();
     } else {
-      this.#rule = undefined;
-      this.#missed = { untilMs, code, reason };
+      // No client was there: a client that joins soon gets the whole connection, its end included.
+      this.#lateUntilMs = undefined;
+      this.#missed = { untilMs: nowMs + MISSED_MS, code, reason };
     }
     const clients = [...this.subscribers];
     this.subscribers.clear();
@@ -153,37 +157,33 @@ async function cut(client: ServedClient): Promise<void> {
 
 /** The channels of one playback, by the numbers of their endpoints. */
 export class EndpointChannels {
-  readonly #table: EndpointTable;
+  /** Number of clients on all channels, those included whose recorded connection has ended. */
+  clients = 0;
+  readonly #plan: ReplayPlan;
   readonly #channels: EndpointChannel[] = [];
-  /** The rule for channels whose endpoint has not come yet. */
-  #rule: CatchUpRule | undefined;
-  #size = 0;
+  /** When the playback began to keep frames, for channels whose endpoint has not come yet. */
+  #keptSinceMs: number | undefined;
   /** Aborts when a client joins. */
   #joining = new AbortController();
 
-  constructor(table: EndpointTable) {
-    this.#table = table;
-  }
-
-  /** Number of clients on all channels, those included whose recorded connection has ended. */
-  get clients(): number {
-    return this.#size;
+  constructor(plan: ReplayPlan) {
+    this.#plan = plan;
   }
 
   at(endpoint: number): EndpointChannel {
     let channel = this.#channels[endpoint];
     if (channel === undefined) {
-      channel = new EndpointChannel();
-      if (this.#rule !== undefined) channel.keepForLateClients(this.#rule);
+      channel = new EndpointChannel(this.#plan, endpoint);
+      if (this.#keptSinceMs !== undefined) channel.keepForLateClients(this.#keptSinceMs);
       this.#channels[endpoint] = channel;
     }
     return channel;
   }
 
   /** Every channel keeps what is sent from now on for late clients. */
-  keepForLateClients(rule: CatchUpRule): void {
-    this.#rule = rule;
-    for (const channel of this.#channels) channel?.keepForLateClients(rule);
+  keepForLateClients(nowMs: number): void {
+    this.#keptSinceMs = nowMs;
+    for (const channel of this.#channels) channel?.keepForLateClients(nowMs);
   }
 
   *subscribers(): Generator<ServedClient> {
@@ -191,18 +191,19 @@ export class EndpointChannels {
   }
 
   join(client: ServedClient, nowMs: number): void {
-    this.#size++;
-    this.at(this.#table.indexOf(client.endpoint)).join(client, nowMs);
+    this.clients++;
+    this.at(this.#plan.endpoints.indexOf(client.endpoint)).join(client, nowMs);
     this.#joining.abort();
   }
 
   leave(client: ServedClient): void {
-    this.#size--;
-    this.at(this.#table.indexOf(client.endpoint)).leave(client);
+    this.clients--;
+    this.at(this.#plan.endpoints.indexOf(client.endpoint)).subscribers.delete(client);
   }
 
   /** Resolves when no client may return any more for what it has missed, or when the signal aborts. */
-  async untilNoClientIsExpected(clock: Clock, signal: AbortSignal): Promise<void> {
+  async untilNoClientIsExpected(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#plan;
     for (;;) {
       let untilMs = 0;
       for (const channel of this.#channels) untilMs = Math.max(untilMs, channel?.expectsUntilMs ?? 0);
@@ -213,31 +214,29 @@ export class EndpointChannels {
     }
   }
 
-  /** Drops what is kept, and counts for each endpoint the events that no client got. */
-  *takeUndelivered(): Generator<{ endpoint: number; events: number }> {
-    for (const [endpoint, channel] of this.#channels.entries()) {
-      if (channel === undefined) continue;
-      channel.dropCatchUp();
-      yield { endpoint, events: channel.takeUndelivered() };
+  /** Drops what is kept, and tells for each endpoint of the events that no client got. */
+  reportUndelivered(): void {
+    for (const channel of this.#channels) {
+      channel?.dropCatchUp();
+      channel?.reportUndelivered();
     }
   }
 
   /**
-   * Resolves when every subscriber is ready for more.
-   *
-   * @param stallMs A client that takes nothing for this long while others wait for it is ended.
+   * Resolves when every subscriber is ready for more. A client that takes nothing for `stallMs` while others wait for
+   * it is ended.
    */
-  async ready(stallMs: number): Promise<void> {
+  async ready(): Promise<void> {
     // Not before the playback has sent all frames of its chunk.
     await undefined;
     // The others go on taking meanwhile, so waiting for one after the other costs nothing.
     for (const client of this.subscribers()) {
       let { pending } = client;
       const watch = setInterval(() => {
-        const stands = client.pending >= pending && this.#size > 1;
+        const stands = client.pending >= pending && this.clients > 1;
         if (stands) client.close(CloseCode.TRY_AGAIN_LATER, 'Client reads too slowly');
         pending = client.pending;
-      }, stallMs);
+      }, this.#plan.stallMs);
       await client.ready();
       clearInterval(watch);
     }

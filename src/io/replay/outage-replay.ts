@@ -1,37 +1,22 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { fitCloseReason } from '../../core/close-code.js';
-import type { ConnectionEvent } from '../../core/recording/connection-event.js';
-import { CATCH_UP_MS } from '../../core/replay/downtime.js';
 import { LifecycleScript } from '../../core/replay/lifecycle-script.js';
 import type { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import type { Refusal, ServerControl } from '../server/stream-source.js';
-import type { EndpointChannel } from './endpoint-channel.js';
 import type { Playback } from './playback.js';
 import type { ReplayPlan } from './replay-plan.js';
 import type { Scheduler, Task } from './scheduler.js';
 
-/** A client that comes this long after a recorded opening still gets everything that the connection brought. */
-export const CATCH_UP_AFTER_OPENING_MS = 30_000;
-/** A connection that has ended before a client came is kept this long: for the script, and for the handshake. */
-const MISSED_MS = CATCH_UP_MS + 250;
 /** An outgoing connection of any program may take the port for a moment, so it is tried again. */
 const REOPEN_EVERY_MS = 50;
 const REOPEN_TRIES = 100;
 
-/** The server that stops listening, and callbacks for what happens to it. */
-export interface OutageTarget {
-  control: ServerControl;
-  onDowntime: (phase: 'begins' | 'ends') => void;
-  /** Called when the port cannot be opened again. */
-  onFailure: (error: unknown) => void;
-}
-
-/** Plays what is recorded of connections: how attempts are answered, how connections end, and when nothing listens. */
+/** Plays what is recorded of attempts to connect: how they are answered, and when nothing listens. */
 export class OutageReplay implements Task {
   readonly #plan: ReplayPlan;
   readonly #recorded: RecordedAttempts;
   readonly #scheduler: Scheduler;
-  #target: OutageTarget | undefined;
+  #control!: ServerControl;
+  #onFailure!: (error: unknown) => void;
   /** The playback whose clock counts, and the script for its clients. */
   #playback!: Playback;
   #script!: LifecycleScript;
@@ -46,9 +31,10 @@ export class OutageReplay implements Task {
     this.#scheduler = scheduler;
   }
 
-  /** Sets the server that stops listening for the downtimes. */
-  guard(target: OutageTarget): void {
-    this.#target = target;
+  /** Sets the server that stops listening for the downtimes. @param onFailure The port cannot be opened again. */
+  guard(control: ServerControl, onFailure: (error: unknown) => void): void {
+    this.#control = control;
+    this.#onFailure = onFailure;
     this.#scheduler.add(this);
   }
 
@@ -81,15 +67,6 @@ export class OutageReplay implements Task {
     return answer.manner.kind === 'unreachable' ? { kind: 'reset' } : answer.manner;
   }
 
-  /** Does to the clients of an endpoint what was done to the recorded client. */
-  play(channel: EndpointChannel, connection: ConnectionEvent, nowMs: number): void {
-    if (connection.state === 'open') {
-      channel.keepForLateClients({ untilMs: nowMs + CATCH_UP_AFTER_OPENING_MS, firstOnly: false });
-    } else if (connection.state === 'closed') {
-      channel.end(connection.code, fitCloseReason(connection.reason), nowMs + MISSED_MS);
-    }
-  }
-
   get dueAtMs(): number {
     const { downtime } = this.#script;
     if (downtime === undefined) return Number.POSITIVE_INFINITY;
@@ -107,17 +84,16 @@ export class OutageReplay implements Task {
   }
 
   #shut(isShut: boolean): void {
-    const { control, onDowntime, onFailure } = this.#target as OutageTarget;
     this.#isShut = isShut;
-    onDowntime(isShut ? 'begins' : 'ends');
-    if (isShut) control.suspend();
-    else void this.#reopen(control).catch(onFailure);
+    this.#plan.onNotice({ kind: 'downtime', phase: isShut ? 'begins' : 'ends' });
+    if (isShut) this.#control.suspend();
+    else void this.#reopen().catch(this.#onFailure);
   }
 
-  async #reopen(control: ServerControl): Promise<void> {
+  async #reopen(): Promise<void> {
     for (let tries = 1; !this.#stopped && !this.#isShut; tries++) {
       try {
-        await control.resume();
+        await this.#control.resume();
         return;
       } catch (error) {
         if (tries === REOPEN_TRIES) throw error;

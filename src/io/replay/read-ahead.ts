@@ -1,45 +1,53 @@
 import { Schedule } from '../../core/replay/schedule.js';
+import { deferred } from '../clock.js';
 import type { RecordingReader } from '../recording/reader.js';
 import { ChunkPool, type FrameChunk } from './frame-chunk.js';
 import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
 
-export interface ReadAheadOptions {
-  /** Bytes of a chunk and of one read. Large ones cost less for each event, small ones hold less memory. */
-  chunkBytes: number;
-  blockBytes: number;
-  /** `false`: the lines of a chunk may all be due with the first of them. */
-  timed: boolean;
-  /** Returns whether frames of that endpoint are wanted. */
-  wants: (endpoint: number) => boolean;
-  /** Called when there is more to take, and at the end. */
-  onChange: () => void;
-}
-
+/** There may be many playbacks by the clock, each with memory of its own. */
+const CLOCKED = { chunkBytes: 64 * 1024, blockBytes: 64 * 1024 };
+/** At full speed the cost of one write and of one read is shared by many events. */
+const FULL_SPEED = { chunkBytes: 512 * 1024, blockBytes: 1024 * 1024 };
 /** One chunk is played while the next one waits. */
 const CHUNKS_AHEAD = 2;
 
 /** Reads a recording, pass after pass, a little ahead of its playback. */
 export class ReadAhead {
-  /** Resolves when the first chunk, or the end, has been read. */
-  readonly ready: Promise<void>;
-  readonly #plan: ReplayPlan;
-  readonly #options: ReadAheadOptions;
-  readonly #chunks: FrameChunk[] = [];
-  readonly #source: AsyncGenerator<FrameChunk, void, undefined>;
-  readonly #stopping = new AbortController();
-  /** The reading that is under way. */
-  #reading: Promise<void> | undefined;
-  #isRead = false;
   /** The error that ended the reading too soon. */
   failure: unknown;
+  readonly #plan: ReplayPlan;
+  readonly #wants: (endpoint: number) => boolean;
+  readonly #onChange: () => void;
+  readonly #sizes: typeof CLOCKED;
+  readonly #pool: ChunkPool;
+  readonly #schedule: Schedule;
+  readonly #chunks: FrameChunk[] = [];
+  readonly #ready = deferred();
+  readonly #stopping = new AbortController();
+  readonly #reading: Promise<void>;
+  #isRead = false;
+  /** Goes on with the reading that waits for room. */
+  #proceed: () => void = () => undefined;
 
-  /** Begins to read at once. */
-  constructor(plan: ReplayPlan, options: ReadAheadOptions) {
+  /**
+   * Begins to read at once.
+   *
+   * @param wants Returns whether frames of that endpoint are wanted.
+   * @param onChange Called when there is more to take, and at the end.
+   */
+  constructor(plan: ReplayPlan, wants: (endpoint: number) => boolean, onChange: () => void) {
     this.#plan = plan;
-    this.#options = options;
-    this.#source = this.#readPasses();
-    this.ready = this.#readOne();
-    void this.ready.then(() => this.#fill());
+    this.#wants = wants;
+    this.#onChange = onChange;
+    this.#sizes = plan.speed === 'max' ? FULL_SPEED : CLOCKED;
+    this.#pool = new ChunkPool(this.#sizes.chunkBytes);
+    this.#schedule = new Schedule(plan.schedule);
+    this.#reading = this.#read();
+  }
+
+  /** Resolves when the first chunk, or the end, has been read. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   /** `true` when everything has been taken. */
@@ -50,95 +58,87 @@ export class ReadAhead {
   /** The next chunk, if it has been read. Its reference passes to the caller. */
   take(): FrameChunk | undefined {
     const chunk = this.#chunks.shift();
-    if (chunk !== undefined) this.#fill();
+    this.#proceed();
     return chunk;
   }
 
   /** Stops the reading. Resolves when the recording is closed. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#proceed();
     await this.#reading;
-    await this.#source.return();
-    this.#isRead = true;
   }
 
-  #fill(): void {
-    if (this.#reading !== undefined || this.#isRead || this.#stopping.signal.aborted) return;
-    if (this.#chunks.length >= CHUNKS_AHEAD) return;
-    void this.#readOne().then(() => this.#fill());
-  }
-
-  #readOne(): Promise<void> {
-    this.#reading = this.#readChunk();
-    return this.#reading;
-  }
-
-  async #readChunk(): Promise<void> {
+  async #read(): Promise<void> {
     try {
-      const { done, value } = await this.#source.next();
-      if (done) this.#isRead = true;
-      else this.#chunks.push(value);
+      await this.#readPasses();
     } catch (error) {
-      this.#isRead = true;
       this.failure = error;
     }
-    this.#reading = undefined;
-    if (!this.#stopping.signal.aborted) this.#options.onChange();
+    this.#isRead = true;
+    this.#tell();
   }
 
-  async *#readPasses(): AsyncGenerator<FrameChunk, void, undefined> {
-    const { passes, schedule: rules, strict, onProblem, onNothing } = this.#plan;
-    const { blockBytes, chunkBytes } = this.#options;
+  async #readPasses(): Promise<void> {
+    const { passes, strict, onProblem, onNothing } = this.#plan;
     const { signal } = this.#stopping;
-    const pool = new ChunkPool(chunkBytes);
-    const schedule = new Schedule(rules);
+    const reading = { signal, strict, onProblem, maxBlockBytes: this.#sizes.blockBytes };
     for (let pass = 0; pass < passes; pass++) {
-      schedule.restart();
-      const reader = await openPlan(this.#plan, { signal, strict, onProblem, maxBlockBytes: blockBytes });
-      const found = { lines: 0, events: 0 };
-      try {
-        yield* this.#readPass(reader, pool, schedule, found);
-      } finally {
-        await reader.close();
-      }
+      this.#schedule.restart();
+      await using reader = await openPlan(this.#plan, reading);
+      const { lines, events } = await this.#readPass(reader);
       if (signal.aborted) return;
-      if (found.events === 0) onNothing();
+      if (events === 0) onNothing();
       // Nothing, repeated for ever, would be a loop without an end.
-      if (found.lines === 0) return;
+      if (lines === 0) return;
     }
   }
 
-  async *#readPass(
-    reader: RecordingReader,
-    pool: ChunkPool,
-    schedule: Schedule,
-    found: { lines: number; events: number },
-  ): AsyncGenerator<FrameChunk, void, undefined> {
-    const { endpoints } = this.#plan;
-    const { timed, wants } = this.#options;
+  async #readPass(reader: RecordingReader): Promise<{ lines: number; events: number }> {
+    const { endpoints, speed } = this.#plan;
     const chooser = new LineChooser(this.#plan);
-    let chunk = pool.take();
+    let chunk = this.#pool.take();
+    let lines = 0;
+    let events = 0;
     do {
       for (let line = reader.next(); line !== undefined && !chooser.isOver; line = reader.next()) {
         if (!chooser.chooses(line)) continue;
-        found.lines++;
-        if (line.kind !== 'connection') found.events++;
+        lines++;
+        if (line.kind !== 'connection') events++;
         if (!chunk.hasRoomFor(line)) {
-          chunk.layOut();
-          yield chunk;
-          chunk = pool.take();
+          await this.#put(chunk);
+          chunk = this.#pool.take();
         }
         const endpoint = endpoints.indexOf(line.endpoint);
-        const due = timed || chunk.count === 0 ? schedule.next(line.receivedAt) : chunk.due;
-        chunk.add(line, due, endpoint, wants(endpoint));
+        // At full speed, the lines of a chunk may all be due with the first of them.
+        const due = speed !== 'max' || chunk.count === 0 ? this.#schedule.next(line.receivedAt) : chunk.due;
+        chunk.add(line, due, endpoint, this.#wants(endpoint));
       }
       if (chunk.count > 0) {
         // The next read overwrites the lines. Lines before damage are as good as ever.
-        chunk.layOut();
-        yield chunk;
-        chunk = pool.take();
+        await this.#put(chunk);
+        chunk = this.#pool.take();
       }
     } while (!chooser.isOver && (await reader.fill()));
     chunk.release();
+    return { lines, events };
+  }
+
+  /** Makes a chunk ready to be taken. Resolves when there is room for another one. */
+  async #put(chunk: FrameChunk): Promise<void> {
+    chunk.layOut();
+    this.#chunks.push(chunk);
+    this.#tell();
+    while (this.#chunks.length >= CHUNKS_AHEAD && !this.#stopping.signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#proceed = resolve;
+      });
+    }
+    this.#stopping.signal.throwIfAborted();
+  }
+
+  #tell(): void {
+    this.#ready.resolve();
+    if (!this.#stopping.signal.aborted) this.#onChange();
   }
 }

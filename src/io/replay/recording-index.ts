@@ -14,14 +14,6 @@ const WHOLE_BLOCK_BYTES = 1024 * 1024;
 const TAIL_BYTES = 64 * 1024;
 const LF = 0x0a;
 
-export interface IndexOptions {
-  /** The recording is replayed by its times, or a part of it is chosen by them. */
-  needsTimes: boolean;
-  /** Called with the number of bytes that were read since the last call. */
-  onRead?: ((bytes: number) => void) | undefined;
-  signal?: AbortSignal | undefined;
-}
-
 /**
  * Knows what must be known of a recording beside its events: its endpoints, its length and the attempts to connect.
  *
@@ -34,7 +26,6 @@ export class RecordingIndex {
   /** Length of the schedule in microseconds; `undefined` when it is not known (compressed files, loops, a rate). */
   length: number | undefined;
   readonly #plan: ReplayPlan;
-  readonly #needsTimes: boolean;
   readonly #reader: RecordingReader;
   readonly #chooser: LineChooser;
   readonly #schedule: Schedule;
@@ -47,10 +38,9 @@ export class RecordingIndex {
   #isStopped = false;
   #onProgress: (() => void)[] = [];
 
-  private constructor(plan: ReplayPlan, reader: RecordingReader, needsTimes: boolean) {
+  private constructor(plan: ReplayPlan, reader: RecordingReader) {
     this.#plan = plan;
     this.#reader = reader;
-    this.#needsTimes = needsTimes;
     this.#chooser = new LineChooser(plan);
     this.#schedule = new Schedule(plan.schedule);
   }
@@ -60,13 +50,13 @@ export class RecordingIndex {
    *
    * @throws {OpmasError} `USAGE`: there is no such file, or times are needed and missing. `DATA`: it is not a recording.
    */
-  static async open(plan: ReplayPlan, options: IndexOptions): Promise<RecordingIndex> {
+  static async open(plan: ReplayPlan): Promise<RecordingIndex> {
     // The playback tells of damage when it comes to it. Only filters look into the JSON of the lines.
     const skipJsonCheck = plan.lifecycle ? plan.filter.passesAll : true;
-    const { needsTimes, onRead, signal } = options;
+    const { onIndexed: onRead, signal } = plan;
     const maxBlockBytes = plan.lifecycle ? WHOLE_BLOCK_BYTES : BEGINNING_BLOCK_BYTES;
     const reader = await openPlan(plan, { skipJsonCheck, maxBlockBytes, onRead, signal });
-    const index = new RecordingIndex(plan, reader, needsTimes);
+    const index = new RecordingIndex(plan, reader);
     try {
       if (plan.lifecycle) await index.#readRest();
       else await index.#readBeginning();
@@ -127,7 +117,7 @@ export class RecordingIndex {
     const endpoint = this.#plan.endpoints.indexOf(line.endpoint);
     this.#firstLine ??= line.receivedAt;
     if (line.kind !== 'connection' && this.#firstEvent === undefined) {
-      if (this.#needsTimes && Number.isNaN(line.receivedAt)) throw withoutTimes(this.#plan);
+      if (needsTimes(this.#plan) && Number.isNaN(line.receivedAt)) throw withoutTimes(this.#plan);
       this.#firstEvent = line.receivedAt;
     }
     if (!this.#plan.lifecycle || this.#chooser.isOver || !this.#chooser.chooses(line)) return;
@@ -135,17 +125,22 @@ export class RecordingIndex {
   }
 
   async #findLength(): Promise<number | undefined> {
-    const { sources, schedule, passes, from, to, lifecycle } = this.#plan;
+    const { paths, schedule, passes, from, to, lifecycle } = this.#plan;
     if (passes > 1) return undefined;
     if (lifecycle) return this.attempts.lastDue;
     if (schedule.rate !== undefined || schedule.maxGapMicros !== undefined) return undefined;
-    const lastTimes = await Promise.all(sources.map(lastTime));
+    const lastTimes = await Promise.all(paths.map(lastTime));
     const firstLine = this.#firstLine ?? Number.NaN;
     const firstEvent = this.#firstEvent ?? Number.NaN;
     const start = Math.max(firstEvent, pointOf(from, firstLine) ?? firstEvent);
     const end = Math.min(Math.max(...lastTimes), pointOf(to, firstLine) ?? Number.POSITIVE_INFINITY);
     return end >= start ? end - start : undefined;
   }
+}
+
+/** Returns whether the recording is replayed by its times, or a part of it is chosen by them. */
+function needsTimes({ schedule, speed, from, to }: ReplayPlan): boolean {
+  return (schedule.rate === undefined && speed !== 'max') || from !== undefined || to !== undefined;
 }
 
 function withoutTimes({ from, to }: ReplayPlan): OpmasError {

@@ -6,20 +6,13 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { OpmasError } from '../../core/errors.js';
 
-/** Recordings that can be read again and again. */
+/** Recordings that can be read again and again, merged by time. */
 export interface RepeatableSources {
   paths: readonly string[];
-  /** Names for messages of those that are copies. */
+  /** Names of copies in messages, where the path would say nothing. */
   names: ReadonlyMap<string, string>;
   /** Removes the copies. */
-  remove(): Promise<void>;
-}
-
-export interface RepeatableOptions {
-  stdin?: Readable | undefined;
-  signal?: AbortSignal | undefined;
-  /** Called when the copying of a source takes long. */
-  onSlow: (name: string) => void;
+  removeCopies(): Promise<void>;
 }
 
 /** A copy that takes longer than this is reported. */
@@ -29,12 +22,15 @@ const SLOW_AFTER_MS = 1000;
  * Copies sources that can be read only once, standard input and pipes, to temporary files: every client and every pass
  * of a loop reads a recording from its start.
  *
+ * @param onSlow Called when the copying of a source takes long.
  * @throws {OpmasError} `USAGE`: standard input is named twice. `LOCAL`: a source cannot be copied.
  * @throws The reason of the signal.
  */
 export async function repeatable(
   paths: readonly string[],
-  { stdin = process.stdin, signal, onSlow }: RepeatableOptions,
+  onSlow: (name: string) => void,
+  signal: AbortSignal | undefined,
+  stdin: Readable = process.stdin,
 ): Promise<RepeatableSources> {
   if (paths.indexOf('-') !== paths.lastIndexOf('-')) {
     throw new OpmasError('USAGE', 'stdin (-) can be read only once');
@@ -44,7 +40,7 @@ export async function repeatable(
   const stop = signal === undefined ? failing.signal : AbortSignal.any([signal, failing.signal]);
   const folders: string[] = [];
   const names = new Map<string, string>();
-  const remove = async () => {
+  const removeCopies = async () => {
     await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
   };
   const copyOf = async (input: Readable, name: string): Promise<string> => {
@@ -67,11 +63,11 @@ export async function repeatable(
   // All at once, because the writer of several pipes may write to them in turn.
   const copying = paths.map(pathOf);
   try {
-    return { paths: await Promise.all(copying), names, remove };
+    return { paths: await Promise.all(copying), names, removeCopies };
   } catch (error) {
     failing.abort();
     await Promise.allSettled(copying);
-    await remove();
+    await removeCopies();
     throw error;
   }
 }

@@ -5,9 +5,11 @@ import type { OptionNames } from '../../core/options.js';
 import { endpointAtPath } from '../../core/protocol.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type Moment, type ScheduleOptions, TimeWindow } from '../../core/replay/schedule.js';
+import type { Clock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { type ReaderOptions, RecordingReader } from '../recording/reader.js';
 import { SERVING_OPTIONS, type ServingOptions } from '../server/serving-options.js';
+import type { RepeatableSources } from './repeatable-sources.js';
 
 /** Options of a replay, all optional. */
 export interface ServeRecordingOptions extends ServingOptions {
@@ -113,23 +115,30 @@ export interface PlaybackControls {
   step(): void;
 }
 
-/** The part of the recording that is replayed, and its time rules. */
-export interface ReplayPlan {
-  /** Files that can be read again and again, merged by time. */
-  sources: readonly string[];
-  /** Names of sources in messages, where the path would say nothing. */
-  names: ReadonlyMap<string, string>;
+/** A replay with its defaults filled in. Its members without a comment are {@link ServeRecordingOptions}. */
+export interface ReplayPlan extends RepeatableSources {
   filter: Filter;
   from: Moment | undefined;
   to: Moment | undefined;
   schedule: ScheduleOptions;
   /** Number of passes; 1 or more, or infinite. */
   passes: number;
-  /** `true`: lifecycle lines are played. */
+  /** `max`: the clients set the pace, each chunk waits until the slowest client is ready for it. */
+  speed: number | 'max';
+  /** `true`: one clock for all, which starts with the first client. Lifecycle lines need it. */
+  shared: boolean;
   lifecycle: boolean;
-  endpoints: EndpointTable;
+  exitWhenDone: boolean;
+  precise: boolean;
   strict: boolean;
+  /** At full speed, a client that takes nothing for this long while others wait for it is ended. */
+  stallMs: number;
+  endpoints: EndpointTable;
+  clock: Clock;
+  signal: AbortSignal | undefined;
+  onIndexed: ((bytes: number) => void) | undefined;
   onProblem: (problem: ReadProblem) => void;
+  onNotice: (notice: ReplayNotice) => void;
   /** Called when a whole pass has given no event. */
   onNothing: () => void;
 }
@@ -183,8 +192,8 @@ export class EndpointTable {
 
 /** Opens the sources of a plan. */
 export function openPlan(plan: ReplayPlan, options: ReaderOptions): Promise<RecordingReader> {
-  const { sources, names, filter } = plan;
-  return RecordingReader.open(sources, {
+  const { paths, names, filter } = plan;
+  return RecordingReader.open(paths, {
     names,
     skipJsonCheck: filter.passesAll && options.strict !== true,
     ...options,

@@ -8,15 +8,6 @@ export interface Task {
   advance(nowMs: number): void;
 }
 
-export interface SchedulerOptions {
-  clock: Clock;
-  /**
-   * Wait for the last two milliseconds in naps that block this thread. That is on time to a quarter of a millisecond,
-   * at a few per cent of a core, and is meant for a process of its own. Without it, timers are late by a millisecond.
-   */
-  precise: boolean;
-}
-
 /** Timers are late by up to a millisecond, and now and then by more, so they end this long before the due time. */
 const TIMER_MARGIN_MS = 2;
 /** A shorter sleep costs more than it gains: work that is due sooner waits for it and is done together. */
@@ -34,7 +25,12 @@ export class Scheduler {
   #immediate: NodeJS.Immediate | undefined;
   #stopped = false;
 
-  constructor({ clock, precise }: SchedulerOptions) {
+  /**
+   * @param precise Wait for the last two milliseconds in naps that block this thread. That is on time to a quarter of a
+   *   millisecond, at a few per cent of a core, and is meant for a process of its own. Without it, timers are late by a
+   *   millisecond.
+   */
+  constructor(clock: Clock, precise: boolean) {
     this.#clock = clock;
     this.#precise = precise;
   }

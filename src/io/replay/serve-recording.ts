@@ -48,74 +48,53 @@ export async function serveRecording(
   checkServing(options);
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
-  const window = windowOf(options);
-  const { stdin, signal, onNotice = () => undefined } = options;
-  const onSlow = (source: string) => onNotice({ kind: 'copying', source });
-  const copies = await repeatable(paths, { stdin, signal, onSlow });
+  const { stdin, signal, onNotice } = options;
+  const copies = await repeatable(paths, (source) => onNotice?.({ kind: 'copying', source }), signal, stdin);
+  let source: ReplaySource | undefined;
   try {
-    const plan = await planOf(copies, options, window);
-    const usesTimes = options.rate === undefined && options.speed !== 'max';
-    const needsTimes = usesTimes || plan.from !== undefined || plan.to !== undefined;
-    const index = await RecordingIndex.open(plan, { needsTimes, onRead: options.onIndexed, signal });
-    const source = new ReplaySource({
-      plan,
-      index,
-      speed: options.speed ?? 1,
-      shared: options.clock === 'shared' || options.lifecycle === true,
-      exitWhenDone: options.exitWhenDone === true,
-      stallMs: options.limits?.closePatienceMs ?? DEFAULT_LIMITS.closePatienceMs,
-      precise: options.precise === true,
-      clock: systemClock,
-      onNotice,
-    });
-    try {
-      await source.prepare();
-      const server = new RecordingServer(source, options, copies);
-      await server.start();
-      return server;
-    } catch (error) {
-      await source.stop();
-      throw error;
-    }
+    const plan = await planOf(copies, options);
+    source = new ReplaySource(plan, await RecordingIndex.open(plan));
+    await source.prepare();
+    const server = new RecordingServer(source, options);
+    await server.start();
+    return server;
   } catch (error) {
-    await copies.remove();
+    await source?.stop();
+    await copies.removeCopies();
     throw error;
   }
 }
 
-async function planOf(
-  { paths, names }: RepeatableSources,
-  options: ServeRecordingOptions,
-  window: Pick<ReplayPlan, 'from' | 'to'>,
-): Promise<ReplayPlan> {
-  const { loop = false, lifecycle = false, rate, maxGapMs, onNotice } = options;
+/** Fills in the defaults of options that have been checked. */
+export async function planOf(copies: RepeatableSources, options: ServeRecordingOptions): Promise<ReplayPlan> {
+  const { from, to, speed = 1, loop = false, lifecycle = false, rate, maxGapMs, onNotice } = options;
   // Each playback of a recording without an event finds that again.
   let isReported = false;
   return {
-    sources: paths,
-    names,
-    ...window,
+    ...copies,
     filter: options.filter ?? (await compileFilter()),
+    from: momentOf(from, 'from'),
+    to: momentOf(to, 'to'),
     schedule: { rate, maxGapMicros: maxGapMs === undefined ? undefined : maxGapMs * 1000 },
     passes: loop === true ? Number.POSITIVE_INFINITY : loop === false ? 1 : loop,
+    speed,
+    shared: options.clock === 'shared' || lifecycle,
     lifecycle,
-    endpoints: new EndpointTable(),
+    exitWhenDone: options.exitWhenDone === true,
+    precise: options.precise === true,
     strict: options.strict === true,
+    stallMs: options.limits?.closePatienceMs ?? DEFAULT_LIMITS.closePatienceMs,
+    endpoints: new EndpointTable(),
+    clock: systemClock,
+    signal: options.signal,
+    onIndexed: options.onIndexed,
     onProblem: onceEach(options.onProblem ?? (() => undefined)),
+    onNotice: onNotice ?? (() => undefined),
     onNothing: () => {
       if (!isReported) onNotice?.({ kind: 'nothing' });
       isReported = true;
     },
   };
-}
-
-/** The part of the recording that the options ask for. @throws {OpmasError} `USAGE` when they are wrong. */
-function windowOf({ from, to }: ServeRecordingOptions): Pick<ReplayPlan, 'from' | 'to'> {
-  const window = { from: momentOf(from, 'from'), to: momentOf(to, 'to') };
-  if (isBefore(window.to, window.from)) {
-    throw new OpmasError('USAGE', 'the end (to) comes before the start (from)');
-  }
-  return window;
 }
 
 /** A time cannot be compared with an offset before the recording is read. */
@@ -140,7 +119,8 @@ function momentOf(moment: string | number | undefined, name: string): Moment | u
 const HIGHEST = 1_000_000;
 
 /** @throws {OpmasError} `USAGE` for options that are out of range, or exclude each other. */
-function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRecordingOptions): void {
+function checkOptions(options: ServeRecordingOptions): void {
+  const { speed, rate, maxGapMs, from, to, loop, clock, lifecycle } = options;
   const wrong = (message: string) => new OpmasError('USAGE', message);
   const isSpeed =
     speed === undefined || speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST);
@@ -160,6 +140,8 @@ function checkOptions({ speed, rate, maxGapMs, loop, clock, lifecycle }: ServeRe
     throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
   }
   if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
+  const start = momentOf(from, 'from');
+  if (isBefore(momentOf(to, 'to'), start)) throw wrong('the end (to) comes before the start (from)');
 }
 
 /** A recording is read once for each client and pass; its damage is reported once. */
@@ -177,41 +159,19 @@ class RecordingServer extends StreamServer implements ReplayServer {
   readonly stopped = (this as StreamServer).finished;
   override readonly finished: Promise<void>;
   readonly #source: ReplaySource;
-  readonly #copies: RepeatableSources;
+  readonly setSpeed = (speed: number): void => this.#source.setSpeed(speed);
+  readonly pause = (): void => this.#source.pause();
+  readonly resume = (): void => this.#source.resume();
+  readonly step = (): void => this.#source.step();
 
-  constructor(source: ReplaySource, options: ServeRecordingOptions, copies: RepeatableSources) {
+  constructor(source: ReplaySource, options: ServeRecordingOptions) {
     super(source, options);
     this.#source = source;
-    this.#copies = copies;
-    const done = options.exitWhenDone ? this.stopped : Promise.race([source.played, this.stopped]);
-    this.finished = done.then(() => undefined);
+    this.finished = options.exitWhenDone ? this.stopped : Promise.race([source.played, this.stopped]);
     this.finished.catch(() => undefined);
-    const remove = () => copies.remove();
-    this.stopped.then(remove, remove);
   }
 
   get status(): ReplayStatus {
     return this.#source.status;
-  }
-
-  setSpeed(speed: number): void {
-    this.#source.setSpeed(speed);
-  }
-
-  pause(): void {
-    this.#source.pause();
-  }
-
-  resume(): void {
-    this.#source.resume();
-  }
-
-  step(): void {
-    this.#source.step();
-  }
-
-  override async close(): Promise<void> {
-    await super.close();
-    await this.#copies.remove();
   }
 }

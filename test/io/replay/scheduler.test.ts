@@ -43,7 +43,7 @@ afterEach(() => {
 });
 
 function schedulerFor(precise: boolean, clock = systemClock): Scheduler {
-  const scheduler = new Scheduler({ clock, precise });
+  const scheduler = new Scheduler(clock, precise);
   schedulers.push(scheduler);
   return scheduler;
 }
