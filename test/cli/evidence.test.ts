@@ -23,8 +23,7 @@ describe.concurrent('a server that waits for a first message', () => {
       client.accept();
       return setTimeout(() => client.write(close(4001, 'say hello first')), 1100);
     });
-    const { code, stderr } = await command.tail(server, ['--retry-delay', '10ms', '--retry-max', '20ms'])
-      .ended;
+    const { code, stderr } = await command.tail(server).ended;
     expect({ code, rounds }).toEqual({ code: 4, rounds: 3 });
     expect(stderr).toMatch(/first message/);
     expect(stderr).toMatch(/no gaps/);
