@@ -8,7 +8,7 @@ import type { FailureKind } from './failure/kind.js';
  * - `NETWORK`: the server or the way to it failed for good.
  * - `LOCAL`: this machine failed: disk full, no permission, file locked, port in use.
  * - `DATA`: a recording cannot be read.
- * - `INCOMPLETE`: what was asked for did not come in time.
+ * - `INCOMPLETE`: fewer events than asked for came.
  */
 export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA' | 'INCOMPLETE';
 

@@ -23,7 +23,7 @@ const wrong: [string[], RegExp][] = [
   [['--duration', '5'], /--duration.*"5"[\s\S]*5m/],
   [['--duration', '-5s'], /--duration/],
   [['--duration', 'soon'], /--duration.*"soon"/],
-  [['--retries', 'never'], /--retries.*"never"/],
+  [['--retries', 'never'], /--retries.*"never".*forever/s],
   [['--retries', '0'], /--retries.*"0"/],
   [['--retry-delay', '0s'], /--retry-delay/],
   [['--retry-delay', '1'], /--retry-delay.*"1"/],

@@ -24,7 +24,7 @@ export function addServingOptions(command: Command): Command {
     .option('-p, --port <n>', 'port to listen on; 0 is any free port', '8000')
     .option(
       '--host <host>',
-      'address to listen on (default: 127.0.0.1 and ::1); other than loopback causes a warning',
+      'address to listen on (default: 127.0.0.1 and ::1); any address but loopback causes a warning',
     )
     .addOption(
       new Option(

@@ -39,9 +39,9 @@ export function addStreamOptions(command: Command): Command {
     .option('--no-reconnect', 'stop an endpoint when its connection ends for any reason')
     .option(
       '--retries <n>',
-      'give up after N failed attempts in a row, or `forever` (default: 5 before the first connection, unless stderr is no terminal; 2 for errors that rarely go away; then forever)',
+      'give up after N failed attempts in a row, or `forever` (default: 5 until the first connection, or forever if stderr is not a terminal; 2 for errors that rarely go away; after the first connection forever)',
     )
-    .option('--retry-delay <t>', 'first wait before a new attempt; each wait doubles', '1s')
+    .option('--retry-delay <t>', 'first wait before a new attempt; each further wait is twice as long', '1s')
     .option('--retry-max <t>', 'longest wait', '30s')
     .option('--connect-timeout <t>', 'limit for one attempt, from TCP to the WebSocket upgrade', '10s')
     .addOption(new Option('--heartbeat <t>', "interval of the API's ping messages").default('30s'))
@@ -118,5 +118,10 @@ function retryOf(options: StreamCommandOptions, waitForServer: boolean) {
 }
 
 function parseRetries(text: string): number {
-  return text === 'forever' ? Number.POSITIVE_INFINITY : parseCount(text, '--retries');
+  if (text === 'forever') return Number.POSITIVE_INFINITY;
+  try {
+    return parseCount(text, '--retries');
+  } catch (error) {
+    throw new OpmasError('USAGE', (error as Error).message, { hint: 'Or write forever.' });
+  }
 }

@@ -69,7 +69,7 @@ export interface Fault {
   readonly kind: FaultKind;
   /** The close code of `close`, the HTTP status of `refuse`; absent for the others. */
   readonly number?: number;
-  /** When it strikes. If `toMs` is later: at some time in between, and again after as long a wait, for ever. */
+  /** When it strikes. If `toMs` is later: at some time in between, then again and again after such waits. */
   readonly fromMs: number;
   readonly toMs: number;
   /** How long a lasting fault lasts; 0 for a fault that strikes the streams that are open at one moment. */
@@ -100,7 +100,7 @@ export function parseFault(text: string): Fault {
   const match = SYNTAX.exec(text);
   if (match === null) throw faultError(text, 'cannot be read');
   const [, kind = '', digits, from = '', to, duration] = match;
-  if (!isFaultKind(kind)) throw faultError(text, 'is of no kind that this server knows');
+  if (!isFaultKind(kind)) throw faultError(text, 'is of an unknown kind');
   const definition = definitionOf(kind);
   const number = digits === undefined ? undefined : Number(digits);
   const rule = definition.number;

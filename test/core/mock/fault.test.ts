@@ -24,7 +24,7 @@ describe('parseFault', () => {
     ['drop@-1s', 'cannot be read'],
     ['drop@1e3s', 'cannot be read'],
     ['DROP@1s', 'cannot be read'],
-    ['crash@1s', 'of no kind'],
+    ['crash@1s', 'unknown kind'],
     ['close@1s', 'no close code'],
     ['close:999@1s', 'no close code'],
     ['close:1006@1s', 'use drop'],

@@ -57,7 +57,7 @@ export function configure(command: Command): void {
     .option('--max-gap <t>', 'shorten longer silences to this: 500ms, 30s, 5m')
     .option('--from <when>', 'start here: an RFC 3339 time, or an offset from the start (5m)')
     .option('--to <when>', 'end here, written like --from')
-    .option('--loop [n]', 'start again at the end, N times in all or forever; times continue')
+    .option('--loop [n]', 'start again at the end, N times in all or forever')
     .addOption(
       new Option(
         '--clock <whose>',
