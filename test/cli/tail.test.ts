@@ -99,7 +99,7 @@ describe.concurrent('exit codes', () => {
   test('0: the duration is over', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept());
-    expect(await command.tail(server, ['--duration', '50ms']).ended).toMatchObject({ code: 0, stdout: '' });
+    expect(await command.tail(server, ['--duration', '500ms']).ended).toMatchObject({ code: 0, stdout: '' });
   });
 
   test('3: no token anywhere; nothing is connected', async ({ serve, command, expect }) => {

@@ -77,14 +77,14 @@ describe('several values of one option', { concurrent: true }, () => {
 describe('a recording that is not what it seems', { concurrent: true }, () => {
   const reversed = numberedLines(0, 5, 100).reverse();
 
-  it('is called unsorted by inspect', notYet, async () => {
+  it('is called unsorted by inspect', async () => {
     using sandbox = new Sandbox();
     write(sandbox, 'a.ndjson', reversed);
     const { stdout, stderr } = await sandbox.run(['inspect', 'a.ndjson']);
     expect(stdout + stderr).toMatch(/times go back at line 2; sort the file/);
   });
 
-  it('is called unsorted by replay', notYet, async () => {
+  it('is called unsorted by replay', async () => {
     using sandbox = new Sandbox();
     const { server } = await replayed([write(sandbox, 'a.ndjson', reversed)]);
     expect(server.messages.join('\n')).toMatch(/times go back at line 2; sort the file/);
@@ -93,27 +93,27 @@ describe('a recording that is not what it seems', { concurrent: true }, () => {
   it.each([
     ['an endpoint that the API does not have', [eventLine(0, numbered(0), 'foo')], /foo/],
     ['an unknown type without an endpoint', ['{"type":"logs.raw","data":{"n":1}}'], /logs\.raw.*system/],
-  ])('is said by replay to hold %s', notYet, async (_, lines, pattern) => {
+  ])('is said by replay to hold %s', async (_, lines, pattern) => {
     using sandbox = new Sandbox();
     const path = write(sandbox, 'a.ndjson', [...numberedLines(0, 3, 1), ...lines]);
     const { server } = await replayed([path, '--rate', '1000']);
     expect(server.messages.filter((line) => pattern.test(line))).toHaveLength(1);
   });
 
-  it('is said by replay to hold nothing to act out with --lifecycle', notYet, async () => {
+  it('is said by replay to hold nothing to act out with --lifecycle', async () => {
     using sandbox = new Sandbox();
     const { server } = await replayed([write(sandbox, 'a.ndjson', numberedLines(0, 3, 10)), '--lifecycle']);
     expect(server.messages.join('\n')).toMatch(/no connection (lines|events)|nothing to act out|--lifecycle/);
   });
 
-  it('is said by replay to begin again for a client that comes after the end', notYet, async () => {
+  it('is said by replay to begin again for a client that comes after the end', async () => {
     using sandbox = new Sandbox();
     const { server, counts } = await replayed([write(sandbox, 'a.ndjson', numberedLines(0, 3, 10))], 2);
     expect(counts).toEqual([3, 3]);
     expect(server.messages.join('\n')).toMatch(/again from the (start|beginning)|starts? (again|over)/);
   });
 
-  it('is not counted by inspect when it is the lock of a recording', notYet, async () => {
+  it('is not counted by inspect when it is the lock of a recording', async () => {
     using sandbox = new Sandbox();
     const server = new ServedProcess(['mock', '--port', '0', '--rate', '50', '--auth', 'none']);
     const { url } = await server.ready();

@@ -27,7 +27,10 @@ export interface CommandLine {
 
 /** The token of the command lines: nobody may ever see it. */
 export const canary = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.canary+/signature=';
-const quick = ['--retry-delay', '20ms', '--retry-max', '100ms'];
+const quick = [
+  ['--retry-delay', '20ms'],
+  ['--retry-max', '100ms'],
+] as const;
 
 /** `test` of vitest with a {@link Stage}. */
 export const test = base.extend<Stage>({
@@ -67,7 +70,8 @@ export const test = base.extend<Stage>({
     const started: { kill(): void; ended: Promise<unknown> }[] = [];
     const argumentsOf = (server: { url: string }, args: readonly string[] = []) => {
       const endpoints = args[0] === undefined || args[0].startsWith('-') ? ['devices'] : [];
-      return ['tail', '--url', server.url, ...quick, ...endpoints, ...args];
+      const waits = quick.filter(([option]) => !args.includes(option)).flat();
+      return ['tail', '--url', server.url, ...waits, ...endpoints, ...args];
     };
     const start = (args: readonly string[], options?: RunOptions) => {
       const running = sandbox.start(args, options);

@@ -44,11 +44,13 @@ export class Schedule {
    * Returns the due time of the next line.
    *
    * @param recordedAt Microseconds since 1970. A line without a time (`NaN`) is due with the line before it.
+   * @param isUnsorted The lines are in no order: one that is earlier than those before it is due at once, and does not
+   *   set the schedule back. Else the sum of all steps forward could be days.
    */
-  next(recordedAt: number): number {
+  next(recordedAt: number, isUnsorted = false): number {
     const index = this.#linesInPass++;
     if (this.#intervalMicros !== undefined) this.#due = this.#passStart + index * this.#intervalMicros;
-    else if (!Number.isNaN(recordedAt)) this.#due += this.#gapBefore(recordedAt);
+    else if (!Number.isNaN(recordedAt)) this.#due += this.#gapBefore(recordedAt, isUnsorted);
     return this.#due;
   }
 
@@ -73,9 +75,10 @@ export class Schedule {
     return this.#passStart;
   }
 
-  #gapBefore(recordedAt: number): number {
+  #gapBefore(recordedAt: number, isUnsorted: boolean): number {
     const reached = this.#recordedAt ?? recordedAt;
-    if (recordedAt < reached && reached - recordedAt <= LARGEST_DISORDER_MICROS) return 0;
+    const isSmall = isUnsorted || reached - recordedAt <= LARGEST_DISORDER_MICROS;
+    if (recordedAt < reached && isSmall) return 0;
     this.#recordedAt = recordedAt;
     return Math.min(Math.max(0, recordedAt - reached), this.#maxGapMicros);
   }

@@ -6,6 +6,7 @@ import { LineView } from '../../core/recording/line-view.js';
 import { GzipDamage } from './gzip.js';
 import { type Place, type ReadProblem, ReadProblems } from './read-problems.js';
 import type { OpenSource } from './source.js';
+import { TimeOrder } from './time-order.js';
 
 /** A longer line is an error: no server of ours sends one, and memory is limited. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -20,6 +21,7 @@ export class RecordingCursor {
   readonly line: LineView;
   readonly #source: OpenSource;
   readonly #problems: ReadProblems;
+  readonly order: TimeOrder | undefined;
 
   /** Bytes that are being split at their line feeds, and the offset of the next line. */
   #block: Buffer = NOTHING;
@@ -42,12 +44,13 @@ export class RecordingCursor {
 
   constructor(
     source: OpenSource,
-    { skipJsonCheck, isOnly }: { skipJsonCheck: boolean; isOnly: boolean },
+    { skipJsonCheck, checkTimes, isOnly }: { skipJsonCheck: boolean; checkTimes: boolean; isOnly: boolean },
     onProblem: (problem: ReadProblem) => void,
   ) {
     this.line = new LineView({ skipJsonCheck });
     this.#source = source;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);
+    if (checkTimes) this.order = new TimeOrder(this.#problems);
   }
 
   /**
@@ -179,6 +182,7 @@ export class RecordingCursor {
     }
     if (kind === 'connection') this.#checkVersion();
     if (!this.#problems.isRecording) this.#problems.confirm();
+    this.order?.check(this.line, this.#number, this.#offset);
     return true;
   }
 

@@ -8,8 +8,10 @@ export interface ReadProblem {
    * - `hole`: bytes of value 0 before a line, as after a power loss; they were skipped.
    * - `torn gzip`: the compressed data ends too early or is damaged; everything before that was read.
    * - `empty`: one of several sources is empty, as after a kill during a rotation.
+   * - `disorder`: times go back; nothing was skipped, and `strict` does not count it.
+   * - `lock`: one of several sources is the lock of a recording; it was left out.
    */
-  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty';
+  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty' | 'disorder' | 'lock';
   /** Path, or `stdin`. */
   source: string;
   /** Line number from 1. */

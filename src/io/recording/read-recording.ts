@@ -3,7 +3,7 @@ import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import type { ReadProblem } from './read-problems.js';
-import { READ_OPTIONS, type ReadOptions, RecordingReader } from './reader.js';
+import { isDamage, READ_OPTIONS, type ReadOptions, RecordingReader } from './reader.js';
 
 /** Options of {@link readRecording}, all optional. */
 export interface ReadRecordingOptions extends ReadOptions {
@@ -133,7 +133,7 @@ export async function inspectRecording(
   let tornTail = false;
   const onProblem = (problem: ReadProblem) => {
     if (problem.kind.startsWith('torn')) tornTail = true;
-    else if (problem.kind !== 'empty') badLines++;
+    else if (problem.kind !== 'empty' && isDamage(problem)) badLines++;
     options.onProblem?.(problem);
   };
   const paths = typeof sources === 'string' ? [sources] : sources;

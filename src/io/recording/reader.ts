@@ -4,7 +4,7 @@ import type { OptionNames } from '../../core/options.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from './cursor.js';
 import type { ReadProblem } from './read-problems.js';
-import { type OpenSource, openSource } from './source.js';
+import { type OpenSource, openSource, withoutLocks } from './source.js';
 
 /** Options for reading recordings, all optional. */
 export interface ReadOptions {
@@ -36,6 +36,8 @@ export interface ReaderOptions extends ReadOptions {
    * Torn lines are found all the same. Default `false`.
    */
   skipJsonCheck?: boolean | undefined;
+  /** Report times that go back. Default `true`; costs a little where nobody else reads the times. */
+  checkTimes?: boolean | undefined;
   /** Names of sources in messages, where the path would say nothing (a spooled stdin). */
   names?: ReadonlyMap<string, string> | undefined;
   /** Upper limit for one read from a file, in bytes; at least 16 KiB. Default 512 KiB. */
@@ -73,7 +75,8 @@ export class RecordingReader {
 
   private constructor(sources: readonly OpenSource[], options: ReaderOptions) {
     const onProblem = problemHandler(options);
-    const reading = { skipJsonCheck: options.skipJsonCheck === true, isOnly: sources.length === 1 };
+    const { skipJsonCheck = false, checkTimes = true } = options;
+    const reading = { skipJsonCheck, checkTimes, isOnly: sources.length === 1 };
     this.#sources = sources;
     this.#signal = options.signal;
     this.#tracks = sources.map((source) => ({
@@ -86,10 +89,11 @@ export class RecordingReader {
   /**
    * Opens the sources.
    *
-   * @param sources Paths; `-` is standard input.
+   * @param paths `-` is standard input.
    * @throws {OpmasError} `USAGE` when there is no such file, `LOCAL` when it cannot be opened.
    */
-  static async open(sources: readonly string[], options: ReaderOptions = {}): Promise<RecordingReader> {
+  static async open(paths: readonly string[], options: ReaderOptions = {}): Promise<RecordingReader> {
+    const sources = withoutLocks(paths, options.onProblem);
     if (sources.filter((path) => path === '-').length > 1) {
       throw new OpmasError('USAGE', 'stdin (-) can be read only once');
     }
@@ -155,6 +159,11 @@ export class RecordingReader {
     }
   }
 
+  /** `true` when the lines of a source are in no order of time. */
+  get isUnsorted(): boolean {
+    return this.#tracks.some(({ cursor }) => cursor.order?.isUnsorted);
+  }
+
   /** Calls `onLine` with each line up to the end. @throws {OpmasError} As {@link fill}. */
   async visit(onLine: (line: LineView) => void): Promise<void> {
     do {
@@ -208,10 +217,16 @@ interface Track {
   time: number;
 }
 
+/** Returns whether something of the recording was lost. */
+export function isDamage({ kind }: ReadProblem): boolean {
+  return kind !== 'disorder' && kind !== 'lock';
+}
+
 function problemHandler({ strict, onProblem }: ReadOptions): (problem: ReadProblem) => void {
   if (!strict) return onProblem ?? (() => undefined);
   return (problem) => {
     onProblem?.(problem);
+    if (!isDamage(problem)) return;
     throw new OpmasError('DATA', problem.message, { hint: 'Without --strict, damage is skipped.' });
   };
 }

@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { gunzip, hasGzipMark } from './gzip.js';
+import type { ReadProblem } from './read-problems.js';
 
 /** An opened source of lines: a file by its path, or standard input for `-`. */
 export interface OpenSource {
@@ -40,6 +41,26 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   const isFile = (await handle.stat()).isFile();
   const read = () => readBlocks(path, handle, isFile, options);
   return { name: path, blocks: unpacked(read, isFile), close: () => handle.close() };
+}
+
+/**
+ * Leaves out the locks of recordings, which `night*` names, too.
+ *
+ * @throws {OpmasError} `USAGE` when there is nothing else.
+ */
+export function withoutLocks(
+  paths: readonly string[],
+  onProblem?: (problem: ReadProblem) => void,
+): readonly string[] {
+  const sources = paths.filter((path) => !path.endsWith('.lock'));
+  if (sources.length === 0 && paths.length > 0) {
+    throw new OpmasError('USAGE', `${paths[0]} is the lock of a recording, not a recording`);
+  }
+  for (const source of paths.filter((path) => path.endsWith('.lock'))) {
+    const message = `${source} was left out: it is the lock of a recording`;
+    onProblem?.({ kind: 'lock', source, line: 0, offset: 0, message });
+  }
+  return sources;
 }
 
 /** Returns `true` for a file that begins as gzip data does. */

@@ -80,9 +80,10 @@ export class ReadAhead {
   }
 
   async #readPasses(): Promise<void> {
-    const { passes, strict, onProblem, onNothing } = this.#plan;
+    const { passes, strict, speed, onProblem, onNothing } = this.#plan;
     const { signal } = this.#stopping;
-    const reading = { signal, strict, onProblem, maxBlockBytes: this.#sizes.blockBytes };
+    const checkTimes = speed !== 'max';
+    const reading = { signal, strict, onProblem, checkTimes, maxBlockBytes: this.#sizes.blockBytes };
     for (let pass = 0; pass < passes; pass++) {
       this.#schedule.restart();
       await using reader = await openPlan(this.#plan, reading);
@@ -95,7 +96,7 @@ export class ReadAhead {
   }
 
   async #readPass(reader: RecordingReader): Promise<{ lines: number; events: number }> {
-    const { endpoints, speed } = this.#plan;
+    const { endpoints, speed, onNotice } = this.#plan;
     const chooser = new LineChooser(this.#plan);
     let chunk = this.#pool.take();
     let lines = 0;
@@ -109,9 +110,11 @@ export class ReadAhead {
           await this.#put(chunk);
           chunk = this.#pool.take();
         }
+        if (line.endpoint === undefined) onNotice({ kind: 'unnamed', type: line.frame.type ?? '(none)' });
         const endpoint = endpoints.indexOf(line.endpoint);
         // At full speed, the lines of a chunk may all be due with the first of them.
-        const due = speed !== 'max' || chunk.count === 0 ? this.#schedule.next(line.receivedAt) : chunk.due;
+        const isTimed = speed !== 'max' || chunk.count === 0;
+        const due = isTimed ? this.#schedule.next(line.receivedAt, reader.isUnsorted) : chunk.due;
         chunk.add(line, due, endpoint, this.#wants(endpoint));
       }
       if (chunk.count > 0) {

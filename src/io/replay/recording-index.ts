@@ -23,6 +23,8 @@ const LF = 0x0a;
  */
 export class RecordingIndex {
   readonly attempts = new RecordedAttempts();
+  /** The recording says something of connections. */
+  hasConnections = false;
   /** Length of the schedule in microseconds; `undefined` when it is not known (compressed files, loops, a rate). */
   length: number | undefined;
   readonly #plan: ReplayPlan;
@@ -55,7 +57,13 @@ export class RecordingIndex {
     const skipJsonCheck = plan.lifecycle ? plan.filter.passesAll : true;
     const { onIndexed: onRead, signal } = plan;
     const maxBlockBytes = plan.lifecycle ? WHOLE_BLOCK_BYTES : BEGINNING_BLOCK_BYTES;
-    const reader = await openPlan(plan, { skipJsonCheck, maxBlockBytes, onRead, signal });
+    const reader = await openPlan(plan, {
+      skipJsonCheck,
+      maxBlockBytes,
+      onRead,
+      signal,
+      checkTimes: plan.lifecycle,
+    });
     const index = new RecordingIndex(plan, reader);
     try {
       if (plan.lifecycle) await index.#readRest();
@@ -114,6 +122,7 @@ export class RecordingIndex {
   }
 
   #addLine(line: LineView): void {
+    if (line.kind === 'connection') this.hasConnections = true;
     const endpoint = this.#plan.endpoints.indexOf(line.endpoint);
     this.#firstLine ??= line.receivedAt;
     if (line.kind !== 'connection' && this.#firstEvent === undefined) {
@@ -121,7 +130,11 @@ export class RecordingIndex {
       this.#firstEvent = line.receivedAt;
     }
     if (!this.#plan.lifecycle || this.#chooser.isOver || !this.#chooser.chooses(line)) return;
-    this.attempts.add(endpoint, this.#schedule.next(line.receivedAt), line.connection);
+    this.attempts.add(
+      endpoint,
+      this.#schedule.next(line.receivedAt, this.#reader.isUnsorted),
+      line.connection,
+    );
   }
 
   async #findLength(): Promise<number | undefined> {

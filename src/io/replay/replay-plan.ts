@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import type { Filter } from '../../core/filter/filter.js';
 import { keepsLine } from '../../core/filter/filter.js';
 import type { OptionNames } from '../../core/options.js';
-import { endpointAtPath } from '../../core/protocol.js';
+import { endpointAtPath, endpointPath, isEndpointName } from '../../core/protocol.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type Moment, type ScheduleOptions, TimeWindow } from '../../core/replay/schedule.js';
 import type { Clock } from '../clock.js';
@@ -90,6 +90,15 @@ export type ReplayNotice =
   | { kind: 'downtime'; phase: 'begins' | 'ends' }
   /** A source that can be read only once is being copied, and has not ended yet. `source`: a path or `stdin`. */
   | { kind: 'copying'; source: string }
+  /** Events of an endpoint that the API does not have, and the path at which they are served. */
+  | { kind: 'foreign'; endpoint: string; path: string }
+  /** Events that name no endpoint and have such a type are served on `system`. */
+  | { kind: 'unnamed'; type: string }
+  /** With `lifecycle`: the recording says nothing of connections. */
+  | { kind: 'no lifecycle' }
+  /** The end of the recording was reached; a client that came after it starts it again. */
+  | { kind: 'end' }
+  | { kind: 'again' }
   /** No event of the recording passes the filter and lies between `from` and `to`. */
   | { kind: 'nothing' };
 
@@ -155,8 +164,14 @@ const LONGEST_LABEL = 2048;
 export class EndpointTable {
   readonly #indices = new Map<string, number>();
   readonly #labels: string[] = [];
+  readonly #onForeign: (path: string) => void;
   /** The endpoint of the last line is mostly the endpoint of the next one. */
   #last: { endpoint: string | undefined; index: number } | undefined;
+
+  /** @param onForeign Called with the path of each endpoint that is not one of the four. */
+  constructor(onForeign: (path: string) => void = () => undefined) {
+    this.#onForeign = onForeign;
+  }
 
   /** The number of an endpoint; a new endpoint gets one. All endpoints beyond the limit share one number. */
   indexOf(endpoint: string | undefined): number {
@@ -171,13 +186,16 @@ export class EndpointTable {
     if (known !== undefined) return known;
     if (this.#labels.length === MOST_ENDPOINTS || label.length > LONGEST_LABEL) return MOST_ENDPOINTS;
     this.#indices.set(label, this.#labels.length);
+    if (!isEndpointName(label)) this.#onForeign(label);
     return this.#labels.push(label) - 1;
   }
 
-  /** The label under which a line is served: the path of a documented endpoint means that endpoint. */
+  /** The label under which a line is served: one of the four endpoints, or a path. */
   labelFor(endpoint: string | undefined): string {
     if (endpoint === undefined) return DEFAULT_ENDPOINT;
-    return (endpoint.startsWith('/') ? endpointAtPath(endpoint) : undefined) ?? endpoint;
+    if (isEndpointName(endpoint)) return endpoint;
+    const path = endpointPath(endpoint);
+    return endpointAtPath(path) ?? path;
   }
 
   /** The label with that number; `undefined` beyond the limit. */

@@ -125,6 +125,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   #createPlayback(): Playback {
+    this.#plan.onNotice({ kind: 'again' });
     const playback: Playback = new Playback(this.#plan, this.#speed, this.#scheduler, (failure) => {
       if (failure === undefined) this.#completed(playback);
       else this.#fail(failure);
@@ -172,6 +173,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   #completed(playback: Playback): void {
     this.#hasCompleted = true;
+    this.#plan.onNotice({ kind: 'end' });
     // A shared replay that is over begins anew for a client that comes when all others have gone.
     if (playback.channels.clients === 0) this.#discard(playback);
     this.#checkDone();

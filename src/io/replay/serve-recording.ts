@@ -1,10 +1,12 @@
 import { OpmasError } from '../../core/errors.js';
 import { compileFilter } from '../../core/filter/filter.js';
 import { refuseUnknownOptions } from '../../core/options.js';
+import { WEBSOCKET_PATH } from '../../core/protocol.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import type { Moment } from '../../core/replay/schedule.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
+import { withoutLocks } from '../recording/source.js';
 import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
 import { StreamServer } from '../server/stream-server.js';
 import { RecordingIndex } from './recording-index.js';
@@ -13,6 +15,7 @@ import {
   EndpointTable,
   type PlaybackControls,
   REPLAY_OPTIONS,
+  type ReplayNotice,
   type ReplayPlan,
   type ReplayStatus,
   type ServeRecordingOptions,
@@ -48,12 +51,16 @@ export async function serveRecording(
   checkServing(options);
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
+  const recordings = withoutLocks(paths, options.onProblem);
   const { stdin, signal, onNotice } = options;
-  const copies = await repeatable(paths, (source) => onNotice?.({ kind: 'copying', source }), signal, stdin);
+  const onSlow = (source: string) => onNotice?.({ kind: 'copying', source });
+  const copies = await repeatable(recordings, onSlow, signal, stdin);
   let source: ReplaySource | undefined;
   try {
     const plan = await planOf(copies, options);
-    source = new ReplaySource(plan, await RecordingIndex.open(plan));
+    const index = await RecordingIndex.open(plan);
+    if (plan.lifecycle && !index.hasConnections) plan.onNotice({ kind: 'no lifecycle' });
+    source = new ReplaySource(plan, index);
     await source.prepare();
     const server = new RecordingServer(source, options);
     await server.start();
@@ -67,9 +74,8 @@ export async function serveRecording(
 
 /** Fills in the defaults of options that have been checked. */
 export async function planOf(copies: RepeatableSources, options: ServeRecordingOptions): Promise<ReplayPlan> {
-  const { from, to, speed = 1, loop = false, lifecycle = false, rate, maxGapMs, onNotice } = options;
-  // Each playback of a recording without an event finds that again.
-  let isReported = false;
+  const { from, to, speed = 1, loop = false, lifecycle = false, rate, maxGapMs } = options;
+  const onNotice = noticesOf(options);
   return {
     ...copies,
     filter: options.filter ?? (await compileFilter()),
@@ -84,16 +90,19 @@ export async function planOf(copies: RepeatableSources, options: ServeRecordingO
     precise: options.precise === true,
     strict: options.strict === true,
     stallMs: options.limits?.closePatienceMs ?? DEFAULT_LIMITS.closePatienceMs,
-    endpoints: new EndpointTable(),
+    endpoints: new EndpointTable((path) => {
+      const endpoint = path.slice(WEBSOCKET_PATH.length);
+      // Other paths were recorded by that path.
+      if (path === WEBSOCKET_PATH + endpoint && !endpoint.includes('/')) {
+        onNotice({ kind: 'foreign', endpoint, path });
+      }
+    }),
     clock: systemClock,
     signal: options.signal,
     onIndexed: options.onIndexed,
     onProblem: onceEach(options.onProblem ?? (() => undefined)),
-    onNotice: onNotice ?? (() => undefined),
-    onNothing: () => {
-      if (!isReported) onNotice?.({ kind: 'nothing' });
-      isReported = true;
-    },
+    onNotice,
+    onNothing: () => onNotice({ kind: 'nothing' }),
   };
 }
 
@@ -174,4 +183,23 @@ class RecordingServer extends StreamServer implements ReplayServer {
   get status(): ReplayStatus {
     return this.#source.status;
   }
+}
+
+/** Notices that are told once: each playback finds them again. */
+const ONCE: ReadonlySet<ReplayNotice['kind']> = new Set(['nothing', 'unnamed', 'end', 'again']);
+/** Endpoints that the API does not have are named one by one up to this number. */
+const MOST_FOREIGN = 10;
+
+/** Wraps the callback for notices: leaves out repeats, the end that was asked for, and a start that is no second one. */
+function noticesOf({ onNotice, exitWhenDone }: ServeRecordingOptions): (notice: ReplayNotice) => void {
+  const told = new Set<ReplayNotice['kind']>();
+  let foreign = 0;
+  return (notice) => {
+    const { kind } = notice;
+    if (told.has(kind) || (kind === 'foreign' && foreign++ >= MOST_FOREIGN)) return;
+    if (kind === 'end' && (exitWhenDone || told.has('nothing'))) return;
+    if (kind === 'again' && !told.has('end')) return;
+    if (ONCE.has(kind)) told.add(kind);
+    onNotice?.(notice);
+  };
 }

@@ -57,7 +57,8 @@ async function read(sources: string | string[], options: ReadRecordingOptions = 
   }
   return {
     text: Buffer.concat(chunks).toString(),
-    problems,
+    // The order of times has tests of its own.
+    problems: problems.filter(({ kind }) => kind !== 'disorder'),
     views,
     times: views.map(({ time }) => time),
     count,

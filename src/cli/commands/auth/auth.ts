@@ -73,13 +73,17 @@ async function printToken(session: Session, options: TokenOptions): Promise<void
   const { token } = await resolveConnection(session, { ...options, plaintext: true });
   const text = await token.token(session.stop);
   if (text === undefined) throw new OpmasError('USAGE', 'with --no-token there is no token to print');
-  const { out } = session.terminal;
-  await out.write(`${out.isTerminal ? escapeUnsafe(text) : text}\n`);
   const { expiresAtMs } = readClaims(text);
   const nowMs = Date.now();
-  if (expiresAtMs === undefined || expiresAtMs > nowMs) return;
-  await out.flushed();
-  throw new OpmasError('AUTH', `the token from ${token.source} expired ${relativeTime(expiresAtMs, nowMs)}`, {
-    hint: `${token.remedy ?? 'log in with `opmas-ws auth login`'}`,
-  });
+  if (expiresAtMs !== undefined && expiresAtMs <= nowMs) {
+    throw new OpmasError(
+      'AUTH',
+      `the token from ${token.source} expired ${relativeTime(expiresAtMs, nowMs)}`,
+      {
+        hint: `${token.remedy ?? 'log in with `opmas-ws auth login`'}`,
+      },
+    );
+  }
+  const { out } = session.terminal;
+  await out.write(`${out.isTerminal ? escapeUnsafe(text) : text}\n`);
 }

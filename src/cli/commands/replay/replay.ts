@@ -188,6 +188,16 @@ function noticeText(notice: ReplayNotice): string {
         : 'recorded downtime ends: listening again';
     case 'copying':
       return `copying ${escapeUnsafe(notice.source)} before serving it`;
+    case 'foreign':
+      return `${escapeUnsafe(notice.endpoint)} is not an endpoint of the API: its events are served at ${escapeUnsafe(notice.path)}`;
+    case 'unnamed':
+      return `events without an endpoint, such as ${escapeUnsafe(notice.type)}, are served on system`;
+    case 'no lifecycle':
+      return '--lifecycle has nothing to repeat: the recording has no connection lines';
+    case 'end':
+      return 'the end of the recording is reached; clients stay connected';
+    case 'again':
+      return 'a client came after the end: the recording starts again from the beginning';
     case 'nothing':
       return 'nothing to send: no event matches the filters between --from and --to';
   }
