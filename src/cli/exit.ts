@@ -113,7 +113,7 @@ export function exitNow(exitCode: number): void {
 /** Ends the process by the signal that it received, so that the caller sees 128+n and shells stop their loops. */
 export function exitBySignal(signal: NodeJS.Signals): void {
   process.removeAllListeners(signal);
-  // A death by signal skips these: they restore a terminal and end what we have started.
+  // A death by signal skips the `exit` listeners, which restore the terminal and end the processes that we started.
   process.emit('exit', 128 + (constants.signals[signal] ?? 0));
   process.kill(process.pid, signal);
   // Process 1 of a container survives its own signals.

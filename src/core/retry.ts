@@ -14,9 +14,9 @@ export interface RetryOptions {
   /** Longest wait in milliseconds. Default 30,000. */
   retryMaxMs: number;
   /**
-   * Give up after this many failed attempts in a row. Default: 5 until a connection was open once, then never; but 2
-   * for failures that another attempt hardly mends (unknown host, HTTP 404), when the endpoint never worked.
-   * An attempt failed when its connection gave no event and did not live a second.
+   * Give up after this many failed attempts in a row. Default: 5 until the first open connection, then never; but 2 for
+   * failures that rarely go away (unknown host, HTTP 404), if the endpoint never worked. An attempt fails if its
+   * connection gives no event and lasts less than a second.
    */
   retries: number | undefined;
   /**
@@ -46,9 +46,9 @@ const DEFAULT_RETRIES = 5;
 const GOOD_AFTER_MS = 10_000;
 /** A connection that was open this long was not refused. */
 const ACCEPTED_AFTER_MS = 1000;
-/** Failures that another attempt hardly mends end the endpoint after this many in a row, by default. */
+/** Failures that rarely go away end the endpoint after this many in a row, by default. */
 const LIKELY_FATAL_IN_A_ROW = 2;
-/** A token that was rejected this often in a row has no better one to come. */
+/** After this many rejections in a row, no better token is expected. */
 const REFUSALS_IN_A_ROW = 2;
 /** The second attempt after a rejected token comes soon, so that a wrong token is reported within 10 s. */
 const LONGEST_WAIT_AFTER_REFUSAL_MS = 4000;
@@ -68,7 +68,7 @@ export interface RetryState {
   failedInARow: number;
   likelyFatalInARow: number;
   refusalsInARow: number;
-  /** Refusals since a connection was good; only the first is followed up soon. */
+  /** Refusals since a connection was good; only after the first does the next attempt come soon. */
   refusals: number;
   /** Connections in a row that the server opened and closed for what we sent, before any event. */
   emptyRounds: number;

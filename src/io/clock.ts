@@ -105,7 +105,7 @@ export function deferred(): Deferred {
 /** Smaller differences of `suspendedMs` are noise: some systems give whole seconds. */
 const LEAST_SUSPENSION_MS = 2000;
 
-/** A moment on the clocks that nobody sets. */
+/** A moment on the clocks that cannot be set. */
 export interface Instant {
   monotonicMs: number;
   suspendedMs: number;

@@ -88,7 +88,7 @@ class HeldLock implements FileLock {
   /** Writes the lock again: the file system's own clock then says when. */
   async #beat(): Promise<void> {
     if (!(await this.#isOurs())) {
-      // A person may have removed the lock; then nobody else writes to the file yet.
+      // A person may have removed the lock; then no other process writes to the file yet.
       this.isLost = (await readLock(this.#path).catch(() => undefined)) !== undefined;
       return;
     }

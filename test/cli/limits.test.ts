@@ -167,7 +167,7 @@ describe('limits', () => {
   );
 
   it.each(commands)(
-    'takes no more memory for ever new names: %s',
+    'takes no more memory for an endless row of new names: %s',
     async (_, args) => {
       const [before, after] = await measureBoth('new-names', args);
       expect([before.code, after.code]).toEqual([0, 0]);

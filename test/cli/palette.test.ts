@@ -25,13 +25,13 @@ describe('wantsColor', () => {
 });
 
 describe('paletteFor', () => {
-  it('gives no escape codes where there are no colours', async () => {
+  it('gives no escape codes where there are no colors', async () => {
     const palette = await paletteFor({ isTTY: false }, 'auto', {});
     expect(palette).toBe(noColors);
     expect(palette.red(palette.bold(palette.dim('x')))).toBe('x');
   });
 
-  it('colours where it is asked to, whatever the environment of this process says', async () => {
+  it('colors where it is asked to, whatever the environment of this process says', async () => {
     const palette = await paletteFor({}, 'always', { NO_COLOR: '1', TERM: 'dumb' });
     expect(palette.enabled).toBe(true);
     expect(palette.red('x')).toBe('\u001b[31mx\u001b[39m');

@@ -6,7 +6,7 @@ import { Sandbox } from './sandbox.js';
 
 const EVENT = '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","type":"a"}\n';
 
-/** Ways to make a program wait for ever, or read without end. */
+/** Ways to make a program wait forever, or read without end. */
 const traps: [name: string, plant: (path: string) => void][] = [
   ['a named pipe', (path) => expect(spawnSync('mkfifo', [path]).status).toBe(0)],
   ['a link to /dev/zero', (path) => symlinkSync('/dev/zero', path)],

@@ -38,7 +38,7 @@ function run(args: string[]): Promise<{ code: number | null; stdout: string; std
 }
 
 describe('tail --format pretty', () => {
-  it('prints lines for people, filtered, without colours in a pipe', async () => {
+  it('prints lines for people, filtered, without colors in a pipe', async () => {
     const { code, stdout } = await run(['-f', 'pretty', '--lifecycle', '--full', '-w', 'data.cpu + 1 > 90']);
     expect(code).toBe(0);
     expect(stdout.replace(/ +/g, ' ')).toBe(
@@ -47,7 +47,7 @@ describe('tail --format pretty', () => {
     );
   });
 
-  it('has times in UTC and colours when asked', async () => {
+  it('has times in UTC and colors when asked', async () => {
     const { stdout } = await run(['-f', 'pretty', '--utc', '--color', 'always', '-t', 'device.*']);
     expect(stdout).toContain('\u001b[2m21:50:00.123\u001b[22m');
     expect(stdout).toContain('\u001b[31mdevice.error\u001b[39m');

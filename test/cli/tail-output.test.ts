@@ -17,7 +17,7 @@ const hostileEvent = JSON.stringify({
   .replace('\\u007f', '\u007f');
 const unsafe =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001a\u001c-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u200b\ufeff]|\u{e0041}/u;
-/** Colours and what the spinner does to its own line. */
+/** Colors and what the spinner does to its own line. */
 const ours = /\u001b\[(?:\d{1,2}m|\?25[lh]|\?2026[lh]|1G|0?K)/g;
 
 describe.concurrent('a reader that goes', () => {
@@ -144,7 +144,7 @@ describe.concurrent('control characters', () => {
   });
 });
 
-describe.concurrent('colours', () => {
+describe.concurrent('colors', () => {
   test.for([
     ['a pipe has none', false, [], {}, false, false],
     ['--color always', false, ['--color', 'always'], {}, true, true],
@@ -156,24 +156,24 @@ describe.concurrent('colours', () => {
     ['--color never on a terminal', true, ['--color', 'never'], {}, false, false],
   ] as const)(
     '%s',
-    async ([, onTerminal, args, environment, coloured, messages], { serve, command, expect }) => {
+    async ([, onTerminal, args, environment, colored, messages], { serve, command, expect }) => {
       const server = await serve();
       const options = ['-f', 'pretty', '-n', '1', ...args];
       const client = server.request();
       void client.then((one) => one.accept(text(event(1, 'device.error'))));
-      const colour = /\u001b\[[0-9;]+m/;
+      const color = /\u001b\[[0-9;]+m/;
       if (onTerminal) {
         const tail = command.tailOnTerminal(server, options, { environment });
         await tail.ended;
         // A spinner has to move its cursor, unless the terminal cannot.
         const shown =
           'TERM' in environment ? tail.shown() : tail.shown().replace(/\u001b\[[^m]*?[A-Zhl]/g, '');
-        expect(colour.test(shown)).toBe(coloured);
-        if (!coloured) expect(shown).not.toContain('\u001b');
+        expect(color.test(shown)).toBe(colored);
+        if (!colored) expect(shown).not.toContain('\u001b');
         return;
       }
       const { stdout, stderr } = await command.tail(server, options, { environment }).ended;
-      expect([colour.test(stdout), colour.test(stderr)]).toEqual([coloured, messages]);
+      expect([color.test(stdout), color.test(stderr)]).toEqual([colored, messages]);
     },
   );
 

@@ -112,7 +112,7 @@ describe.concurrent('exit codes', () => {
     expect(server.connections.all).toEqual([]);
   });
 
-  test('3: refused for ever; the second try is the last', async ({ serve, command, expect }) => {
+  test('3: refused forever; the second try is the last', async ({ serve, command, expect }) => {
     const server = await serve();
     const streams: string[] = [];
     server.onRequest((client) => {

@@ -105,7 +105,7 @@ export function fitting(text: string, columns: number): string {
   if (columns <= 0) return '';
   // Some characters take no column, so this can cut too much. It bounds the work on a text of megabytes.
   const head = text.length > columns * 8 ? headOf(text, columns * 8) : text;
-  // Nobody sees the end of a line that is wider than any terminal.
+  // The end of a line that is wider than any terminal is never seen.
   if (columns > WIDEST_TERMINAL || narrow.test(head)) return headOf(head, columns);
   let width = 0;
   let end = 0;

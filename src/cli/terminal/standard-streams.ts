@@ -98,7 +98,7 @@ function reopen(descriptor: number, mode: number): number | undefined {
   try {
     return openSync(`/proc/self/fd/${descriptor}`, mode | constants.O_NONBLOCK);
   } catch {
-    // It belongs to another user, or nobody reads it any more.
+    // The pipe belongs to another user, or has no reader anymore.
     return undefined;
   }
 }

@@ -105,7 +105,7 @@ function innermost(error: unknown): SystemError {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** Names every address that was tried, so that nobody has to guess which of them failed. */
+/** Names every address that was tried, so that the user need not guess which of them failed. */
 function addressesOf(error: unknown): string {
   const attempts: SystemError[] = error instanceof AggregateError ? error.errors : [error as SystemError];
   const addresses = attempts

@@ -8,7 +8,7 @@ export type Consequence =
   | 'retry'
   /** Renew the token once, then try again; a second refusal in a row ends the endpoint. */
   | 'renew'
-  /** Another attempt hardly helps. The second such end in a row ends an endpoint that never worked. */
+  /** Another attempt rarely helps. The second such end in a row ends an endpoint that never worked. */
   | 'likelyFatal'
   /** Give up at once. */
   | 'fatal'

@@ -169,7 +169,7 @@ const SAFE_MATCHES = 'matchesCompiled';
 
 /**
  * Replaces the library's `matches`, which makes a RegExp for each event and from any text; some patterns keep a RegExp
- * busy for ever. CEL specifies RE2's expressions, whose time grows with the text only.
+ * busy forever. CEL specifies RE2's expressions, whose time grows with the text only.
  */
 function replaceMatches(node: ASTNode, patterns: Map<string, (text: string) => boolean>, text: string): void {
   if (node.op !== 'rcall' || node.args[0] !== 'matches') return;

@@ -14,7 +14,7 @@ export interface FaultTarget {
 export interface ServerCondition {
   /** New clients are refused with this HTTP status. */
   refusalStatus?: number;
-  /** Nothing is sent, pongs included. New clients are let in, and get all of it afterwards. */
+  /** Nothing is sent, pongs included. New clients are let in, and get everything when the stall ends. */
   stalled?: boolean;
 }
 

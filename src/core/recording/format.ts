@@ -72,9 +72,9 @@ export interface LineBatch {
   readonly bytes: Buffer;
   /** Number of the lines. */
   readonly count: number;
-  /** The lifecycle lines among them, in order, so that nobody has to look for them. Absent when there are none. */
+  /** The lifecycle lines among them, in order, so that readers need not search for them. Absent when there are none. */
   readonly lifecycle?: readonly LifecycleEntry[] | undefined;
-  /** Gives the memory back for reuse. Optional; call it once, when nobody will look at `bytes` again. */
+  /** Gives the memory back for reuse. Optional; call it once, when `bytes` is no longer needed. */
   release?(): void;
 }
 

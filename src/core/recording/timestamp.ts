@@ -75,7 +75,7 @@ export class TimestampReader {
   /**
    * Reads the timestamp at offset `at`; the data must hold `TIMESTAMP_LENGTH` bytes from there.
    *
-   * @returns Microseconds since 1970, or `NaN` when it has not the fixed shape.
+   * @returns Microseconds since 1970, or `NaN` when the bytes do not have the fixed shape.
    */
   read(data: DataView, at: number): number {
     if (!this.#minute.standsAt(data, at)) return this.#readMinute(data, at);

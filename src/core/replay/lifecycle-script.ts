@@ -122,7 +122,7 @@ class AttemptCursor {
     this.#passed++;
   }
 
-  /** Passes the attempts that cannot be met any more. @param millisecond Microseconds of the schedule in a real one. */
+  /** Passes the attempts that can no longer be met. @param millisecond Microseconds of the schedule in a real one. */
   settle(position: number, millisecond: number): void {
     // In a loop that has run for days, only the last two passes matter.
     const skipped = (Math.floor(position / this.#passLength) - 1) * this.#attempts.length;

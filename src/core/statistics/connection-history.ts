@@ -19,7 +19,7 @@ export interface RecordedClose {
   code: number;
 }
 
-/** An endpoint to which the recorder tried no more to connect. */
+/** An endpoint on which the recorder gave up. */
 export interface RecordedGiveUp {
   endpoint: string;
   at: number;

@@ -40,7 +40,7 @@ export interface RecordingReport {
   connections: RecordedConnection[];
   /** The first 10,000 ends of connections, and counts of all by code. */
   closes: RecordedClose[];
-  /** Endpoints to which the recorder tried no more to connect. */
+  /** Endpoints on which the recorder gave up. */
   givenUp: RecordedGiveUp[];
   closeCounts: NamedCount[];
   /** Failed attempts, by HTTP status or by error. */

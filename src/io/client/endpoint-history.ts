@@ -10,7 +10,7 @@ export interface GapTotals {
   totalMs: number;
 }
 
-/** The wall clock and the gap differ by more than this only when somebody has set the clock meanwhile. */
+/** The wall clock and the gap differ by more than this only when the clock has been set meanwhile. */
 const CLOCK_SET_MICROS = 1_000_000;
 /** Bytes that come this long after a standstill were not waiting in this machine. */
 const STALE_BYTES_MS = 2500;
@@ -29,7 +29,7 @@ export class EndpointHistory {
   /** The last byte on all clocks. */
   #lastByteAt: Instant;
   /**
-   * The last byte before this process stood still. What the kernel kept meanwhile may be of any time of the standstill,
+   * The last byte before this process stood still. Bytes that the kernel kept meanwhile may be from any time of the standstill,
    * and if the connection turns out to be lost, the rest is missing from here on.
    */
   #beforeStandstill: { stampMicros: number; at: Instant; wokeAtMs: number } | undefined;
@@ -94,7 +94,7 @@ export class EndpointHistory {
     if (!isRefusal) this.everOpen = true;
   }
 
-  /** Takes note that the connection, if there was one, has gone though nobody asked for that. */
+  /** Takes note that the connection, if there was one, has ended though its end was not requested. */
   lost(): void {
     this.#isLost = this.#hadEvent;
   }

@@ -30,7 +30,7 @@ interface AttemptEnd {
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
   readonly endpoint: string;
-  /** A token could be had, once at least. */
+  /** A token was available at least once. */
   hadToken = false;
   readonly #context: LoopContext;
   readonly #sink: LineWriter;
@@ -129,7 +129,7 @@ export class EndpointLoop {
       this.#token = await unlessStopped(options.token.token(stopping), stopping);
       this.hadToken = true;
     } catch (error) {
-      // The user has to mend a token that can't be had at the start; later it is a failure that may pass.
+      // The user has to mend a token that is not available at the start; later its lack is a failure that may pass.
       if (!(error instanceof OpmasError) || !this.hadToken) throw error;
       const { message, hint } = error;
       return { kind: 'token source failing', event: { state: 'refused', error: message }, hint };

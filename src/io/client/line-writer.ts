@@ -82,7 +82,7 @@ export class LineWriter {
 
   #writeInvalid(reason: string, frame: Buffer, isBinary: boolean, stamp: number): void {
     const isKept = this.#keeps('invalid');
-    // What is dropped is counted as that and nothing else.
+    // A dropped line is counted as dropped and nothing else.
     if (isKept && !this.#hasRoom(frame.length, stamp)) return;
     this.#control.invalid++;
     if (!isKept) return;

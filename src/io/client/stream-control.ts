@@ -20,7 +20,7 @@ export class StreamControl {
   readonly stopping: AbortSignal = this.#stopping.signal;
   /** Why endpoints were given up. */
   readonly givenUp = new Map<string, OpmasError>();
-  /** What ended everything; `undefined` while it runs. */
+  /** The cause that ended the stream; `undefined` while it runs. */
   endedBy: StreamEnd | undefined;
   /** Matching events that are still wanted. */
   #wanted: number;

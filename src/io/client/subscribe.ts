@@ -22,14 +22,14 @@ export interface StreamSummary {
   invalid: number;
   /** The number of gaps, and their total length. */
   gaps: { count: number; totalMs: number };
-  /** Events that were lost because nobody took the lines. */
+  /** Events that were lost because the lines were not read. */
   dropped: number;
   durationMs: number;
 }
 
-/** The facts that tell whether all that was asked for has come true. */
+/** The facts that tell whether the stream gave everything that was requested. */
 export interface StreamOutcome {
-  /** What ended the stream; `undefined` while it runs. */
+  /** The cause that ended the stream; `undefined` while it runs. */
   endedBy: StreamEnd | undefined;
   /** The matching events that came, and the `count` that was asked for. */
   count: number;
@@ -44,7 +44,7 @@ export interface StreamOutcome {
 export interface Subscription extends AsyncIterable<LineBatch> {
   /** The figures so far; final when the iteration has ended. */
   summary(): StreamSummary;
-  /** What came true so far of what was asked for; final when the iteration has ended. */
+  /** The results so far, to compare with the request; final when the iteration has ended. */
   outcome(): StreamOutcome;
   /** The number of lines that have come and were not taken yet. */
   readonly waiting: number;

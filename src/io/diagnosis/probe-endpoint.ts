@@ -12,9 +12,9 @@ export interface ProbeResult {
   roundTripMs: number | undefined;
 }
 
-/** How long a pong is waited for. */
+/** The longest wait for a pong. */
 export const PONG_LIMIT_MS = 5000;
-/** A server that accepts first and rejects the token then, does so within this time. */
+/** A server that accepts first and then rejects the token does so within this time. */
 const LATE_REFUSAL_MS = 1000;
 const LIMITS = {
   connectTimeoutMs: 10_000,

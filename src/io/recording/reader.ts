@@ -211,7 +211,7 @@ export class RecordingReader {
 /** One source of a {@link RecordingReader}. */
 interface Track {
   readonly cursor: RecordingCursor;
-  /** Whether the cursor stands at a line. */
+  /** `true` while the cursor stands at a line. */
   hasLine: boolean;
   /** Place of that line in the merge: its own time, or that of a later line before it. */
   time: number;

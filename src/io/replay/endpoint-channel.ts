@@ -28,7 +28,7 @@ export class EndpointChannel {
   #catchUpBytes = 0;
   /** Events in the catch-up buffer that no client has got so far. */
   #waiting = 0;
-  /** Events that no client got, and that none can get any more. */
+  /** Events that no client got or can still get. */
   #undelivered = 0;
   /** `true` when a client was there since the catch-up buffer began. */
   #attended = false;
@@ -65,7 +65,7 @@ export class EndpointChannel {
     this.#catchUpBytes = 0;
   }
 
-  /** Tells of events since the last call that no client got, and that none can get any more. */
+  /** Tells of events since the last call that no client got or can still get. */
   reportUndelivered(): void {
     const endpoint = this.#plan.endpoints.labelOf(this.#endpoint);
     const events = this.#undelivered;
@@ -201,7 +201,7 @@ export class EndpointChannels {
     this.at(this.#plan.endpoints.indexOf(client.endpoint)).subscribers.delete(client);
   }
 
-  /** Resolves when no client may return any more for what it has missed, or when the signal aborts. */
+  /** Resolves when no client may still return for what it has missed, or when the signal aborts. */
   async untilNoClientIsExpected(signal: AbortSignal): Promise<void> {
     const { clock } = this.#plan;
     for (;;) {

@@ -45,7 +45,7 @@ export class OutageReplay implements Task {
     this.#isDown = false;
   }
 
-  /** Leaves the server as it is, for good: nothing opens or closes any more. */
+  /** Leaves the server as it is, for good: nothing opens or closes anymore. */
   stop(): void {
     this.#stopped = true;
     this.#scheduler.remove(this);

@@ -132,7 +132,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
 
   onFrames(endpoint: number, frames: Buffer, events: number, chunk: FrameChunk): void {
     const channel = this.channels.at(endpoint);
-    // An event of an endpoint without clients is not a step that anybody sees.
+    // An event of an endpoint without clients is not a visible step.
     if (channel.subscribers.size > 0) this.#isStepping = false;
     const areReady = channel.send(frames, events, chunk, this.#nowMs);
     if (this.#isFullSpeed && !areReady && !this.#isHeldUp) void this.#waitForClients();

@@ -90,7 +90,7 @@ export class ReadAhead {
       const { lines, events } = await this.#readPass(reader);
       if (signal.aborted) return;
       if (events === 0) onNothing();
-      // Nothing, repeated for ever, would be a loop without an end.
+      // An empty pass, repeated forever, would be a loop without an end.
       if (lines === 0) return;
     }
   }

@@ -25,7 +25,7 @@ export interface ServeRecordingOptions extends ServingOptions {
   to?: string | number | undefined;
   /** A filter from {@link compileFilter}. Default: everything. */
   filter?: Filter | undefined;
-  /** `true` repeats for ever, a number is the number of passes in all. Times go on. Default: once. */
+  /** `true` repeats forever, a number is the number of passes in all. Default: once. */
   loop?: boolean | number | undefined;
   /**
    * `client`: every connection gets its endpoint's events from the start. `shared`: one clock for all starts with the

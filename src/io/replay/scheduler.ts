@@ -92,7 +92,7 @@ export class Scheduler {
       if (waitMs > TIMER_MARGIN_MS || nowMs + waitMs > endMs) return;
       if (waitMs > 0) Atomics.wait(this.#nap, 0, 0, Math.max(waitMs, SHORTEST_NAP_MS));
       this.#advance();
-      // Input cannot wait for ever, however much is due.
+      // Input cannot wait forever, however much is due.
       if (waitMs <= 0 && this.#clock.monotonicMs() > endMs) return;
     }
   }

@@ -15,7 +15,7 @@ import type { TokenCheck, TokenIssuer } from './token-issuer.js';
 export type Decision =
   /** A stream with a bad token is closed with 4001 as soon as it is open. */
   | { kind: 'admitted'; endpoint: string; token: TokenCheck }
-  /** `endpoint` may be a path that is none; `why` is for the log, `body` for the client. */
+  /** `endpoint` may be a path that is not an endpoint; `why` is for the log, `body` for the client. */
   | { kind: 'refused'; endpoint: string; refusal: Refusal; why: string; body?: string };
 
 /** The serving options that count here, and the server parts that are asked. */

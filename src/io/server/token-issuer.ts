@@ -42,7 +42,7 @@ export function checkAuth(mode: AuthMode, secret: string | undefined): void {
 /**
  * Issues tokens and checks them. Call {@link checkAuth} first.
  *
- * - `jwt`: accepts any well-formed JWT that has not expired, whoever signed it.
+ * - `jwt`: accepts any well-formed JWT that has not expired, with any signature.
  * - `secret`: accepts HS256 signatures by the secret, and tokens that it issued itself.
  * - `none`: accepts everything, and requests without a token.
  *

@@ -11,7 +11,7 @@ const LONGEST_LIFE_SHARE = 0.75;
 const LONGEST_WAIT_MS = 3_600_000;
 const SHORTEST_WAIT_MS = 1000;
 const RETRY_MS = 30_000;
-/** The interval of looks into the store for a new login, when its token can't be renewed any more. */
+/** The interval of looks into the store for a new login, when its token can no longer be renewed. */
 const REFUSED_WAIT_MS = 300_000;
 
 /** The token of a login, renewed with its refresh token when it is rejected or near its end. */
@@ -75,7 +75,7 @@ export class StoredToken implements TokenProvider {
   async #renew(refused: string | undefined): Promise<boolean> {
     this.problem = undefined;
     const credentials = (await this.#store.get(this.#account))?.credentials;
-    if (credentials === undefined) return this.#fail('nothing is stored any more');
+    if (credentials === undefined) return this.#fail('nothing is stored anymore');
     // Another process, or a new login, was faster.
     if (refused !== undefined && credentials.accessToken !== refused) return true;
     if (credentials.refreshToken === undefined) return this.#fail('there is no refresh token');

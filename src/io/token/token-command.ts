@@ -154,7 +154,7 @@ function run(
           ? {}
           : { problem: signal === null ? `failed with exit code ${code}` : `was ended by ${signal}` };
       child.once('close', () => end(how, 'SIGTERM'));
-      // What it has printed is in the pipe; a child that it left behind may hold the pipe open.
+      // The output of the command is in the pipe; a child that it left behind may hold the pipe open.
       setTimeout(() => end(how, 'SIGTERM'), LEFT_OVER_MS).unref();
     });
   });

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 
-/** A message that is still arriving after this long is no sign of life any more. */
+/** A message that is still arriving after this long is no longer a sign of life. */
 const UNFINISHED_MESSAGE_LIMIT_MS = 60_000;
 /** After a suspended machine wakes, the server has this long to show that it is still there. */
 const WAKE_LIMIT_MS = 2500;

@@ -98,7 +98,7 @@ describe('any byte is life', () => {
     expect(after).toBeLessThan(65_000);
   });
 
-  it('pings alone are life for ever', () => {
+  it('pings alone are life forever', () => {
     const link = new Link();
     const pings = () => {
       link.traffic.bytes += 2;
