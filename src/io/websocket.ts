@@ -4,14 +4,36 @@ import type * as Ws from 'ws';
 export type WebSocket = Ws.WebSocket;
 export type WebSocketServer = Ws.WebSocketServer;
 
-const require = createRequire(import.meta.url);
+let library: Pick<typeof Ws, 'WebSocket' | 'WebSocketServer'> | undefined;
 
-/**
- * Loads the WebSocket library, at the first call. That takes 20 ms, which programs without a connection need not spend.
- * It is required rather than imported, because its ES module wrapper takes Node twice as long.
- */
-export function loadWebSocket(): typeof Ws {
-  return require('ws') as typeof Ws;
+/** Loads the WebSocket library, which takes 20 ms that programs without a connection need not spend. */
+export async function loadWebSocket(): Promise<void> {
+  if (library !== undefined) return;
+  try {
+    // The library's ES module wrapper takes Node twice as long.
+    library = createRequire(import.meta.url)('ws') as typeof Ws;
+  } catch {
+    // In a bundle there may be no folder to require from. A bundler sees the import, and includes the library.
+    library = await importBundled();
+  }
+}
+
+/** In ES modules, esbuild lets bundled CommonJS modules require those of Node only through a global function. */
+async function importBundled(): Promise<typeof Ws> {
+  const globals = globalThis as { require?: unknown };
+  const isMissing = globals.require === undefined && import.meta.url !== undefined;
+  if (isMissing) globals.require = createRequire(import.meta.url);
+  try {
+    return await import('ws');
+  } finally {
+    if (isMissing) delete globals.require;
+  }
+}
+
+/** The library. {@link loadWebSocket} must have loaded it. */
+export function webSocketLibrary(): Pick<typeof Ws, 'WebSocket' | 'WebSocketServer'> {
+  if (library === undefined) throw new Error('the WebSocket library is not loaded');
+  return library;
 }
 
 /**

@@ -6,6 +6,7 @@ import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import { type ConnectionLife, decide, initialRetryState, wasRefused } from '../../core/retry.js';
 import { unlessStopped } from '../clock.js';
 import { proxyAgentFor } from '../http/proxy.js';
+import { loadWebSocket } from '../websocket.js';
 import { Connection } from './connection/connection.js';
 import { EndpointHistory, type GapTotals } from './endpoint-history.js';
 import { examineRefusal } from './examine-refusal.js';
@@ -125,6 +126,7 @@ export class EndpointLoop {
 
   async #connect(onOpen: () => void): Promise<Failure> {
     const { options, stopping } = this.#context;
+    await loadWebSocket();
     try {
       this.#token = await unlessStopped(options.token.token(stopping), stopping);
       this.hadToken = true;

@@ -1,6 +1,7 @@
 import type { Failure } from '../../core/failure/failure.js';
 import { Connection } from '../client/connection/connection.js';
 import type { ConnectionOptions } from '../client/connection/connection-options.js';
+import { loadWebSocket } from '../websocket.js';
 
 /** The result of an attempt to open one endpoint. */
 export interface ProbeResult {
@@ -31,6 +32,7 @@ export type ProbeOptions = Pick<
 
 /** Opens an endpoint as a client does, pings it, and waits for a refusal that comes late. */
 export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promise<ProbeResult> {
+  await loadWebSocket();
   const startedAtMs = performance.now();
   let upgradedAtMs: number | undefined;
   let pongAtMs: number | undefined;

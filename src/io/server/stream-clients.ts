@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 
 import { CloseCode } from '../../core/close-code.js';
 import { LONGEST_TIMER_MS } from '../clock.js';
-import { loadWebSocket, type WebSocket } from '../websocket.js';
+import { type WebSocket, webSocketLibrary } from '../websocket.js';
 import type { ClientLimits, ServerActivity } from './serving-options.js';
 import { SocketClient } from './socket-client.js';
 import type { StreamSource } from './stream-source.js';
@@ -32,7 +32,7 @@ export interface StreamClientsOptions {
 /** All open streams of a server, from the upgrade to their ends. */
 export class StreamClients implements Iterable<SocketClient> {
   readonly #options: StreamClientsOptions;
-  readonly #webSockets = new (loadWebSocket().WebSocketServer)(WEB_SOCKET_OPTIONS);
+  readonly #webSockets = new (webSocketLibrary().WebSocketServer)(WEB_SOCKET_OPTIONS);
   readonly #clients = new Set<SocketClient>();
   readonly #onEmpty: (() => void)[] = [];
   #eventsOfClosed = 0;

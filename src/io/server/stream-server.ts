@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode } from '../../core/close-code.js';
 import { givenOf, refuseUnknownOptions } from '../../core/options.js';
 import { systemClock } from '../clock.js';
+import { loadWebSocket } from '../websocket.js';
 import { Admission, type Decision, refuse, refusedBy } from './admission.js';
 import { FaultPlayer } from './fault-player.js';
 import { Listeners } from './listeners.js';
@@ -244,6 +245,7 @@ export class StreamServer implements MockServer {
  */
 export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
   refuseUnknownOptions('startServer', options, SERVING_OPTIONS);
+  await loadWebSocket();
   const server = new StreamServer(source, options);
   await server.start();
   return server;

@@ -8,7 +8,7 @@ import { failureOfError, failureOfFrame, INVALID_UTF8 } from '../../../core/fail
 import { failureOfAnswer, failureOfClose } from '../../../core/failure/from-server.js';
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
 import { LONGEST_TIMER_MS } from '../../clock.js';
-import { loadWebSocket, PongSender, type WebSocket } from '../../websocket.js';
+import { PongSender, type WebSocket, webSocketLibrary } from '../../websocket.js';
 import { type ConnectionHandler, type ConnectionOptions, socketOptions } from './connection-options.js';
 import { Liveness } from './liveness.js';
 import { ReadControl } from './read-scheduler.js';
@@ -43,7 +43,7 @@ export class Connection {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    this.#socket = new (loadWebSocket().WebSocket)(options.url, socketOptions(options));
+    this.#socket = new (webSocketLibrary().WebSocket)(options.url, socketOptions(options));
     this.#reading = new ReadControl(this.#socket);
     // All before the first turn of the event loop: the packet with the `101` may hold messages already.
     this.#listen();

@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { Connection } from '../../../../src/io/client/connection/connection.js';
 import { systemClock } from '../../../../src/io/clock.js';
+import { loadWebSocket } from '../../../../src/io/websocket.js';
 import { text } from '../../../support/raw-frames.js';
 import { RawServer } from '../../../support/raw-server.js';
+
+beforeAll(loadWebSocket);
 
 /** A connection to a server that sends as much as it can; `onBytes` is told of each read. */
 function flooded(url: string, onBytes: () => void): Connection {
