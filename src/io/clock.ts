@@ -20,6 +20,15 @@ export interface Clock {
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
 }
 
+/**
+ * The machine's own time, in milliseconds since 1970. Like the timers of `node:timers`, it is taken while the module
+ * loads: the false time of a test runner is meant for the program under test, and would stop a server.
+ */
+export const { now: wallClockMs } = Date;
+
+/** Milliseconds, with fractions, that never jump. */
+export const monotonicMs: () => number = performance.now.bind(performance);
+
 async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
   let leftMs = durationMs;
   while (leftMs > 0 && !signal?.aborted) {
@@ -31,10 +40,10 @@ async function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
 
 /** The machine's own clock. */
 export const systemClock: Clock = {
-  nowMicros: () => Date.now() * 1000,
-  monotonicMs: () => performance.now(),
+  nowMicros: () => wallClockMs() * 1000,
+  monotonicMs,
   // On Linux, the time since the machine started goes on while it is suspended.
-  suspendedMs: () => uptime() * 1000 - performance.now(),
+  suspendedMs: () => uptime() * 1000 - monotonicMs(),
   sleep,
 };
 

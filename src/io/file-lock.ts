@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseObject } from '../core/json/json-tokens.js';
+import { wallClockMs } from './clock.js';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 /** The process that holds a lock. */
@@ -162,7 +164,7 @@ async function fileSystemNow(beside: string): Promise<number> {
   const probe = `${beside}.${randomUUID()}`;
   const handle = await create(probe, '');
   try {
-    return (await handle?.stat())?.mtimeMs ?? Date.now();
+    return (await handle?.stat())?.mtimeMs ?? wallClockMs();
   } finally {
     await handle?.close();
     await unlink(probe).catch(() => undefined);

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { endpointUrl } from '../../core/address.js';
 import type { ApiAnswers } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';

@@ -1,3 +1,4 @@
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { eventLineCapacity, writeEventLine } from '../../core/recording/encoder.js';
 import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';

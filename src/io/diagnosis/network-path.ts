@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
+import { clearTimeout, setTimeout } from 'node:timers';
 import * as tls from 'node:tls';
 import { withoutBrackets } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';

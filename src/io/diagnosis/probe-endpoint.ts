@@ -1,6 +1,8 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Failure } from '../../core/failure/failure.js';
 import { Connection } from '../client/connection/connection.js';
 import type { ConnectionOptions } from '../client/connection/connection-options.js';
+import { monotonicMs } from '../clock.js';
 import { loadWebSocket } from '../websocket.js';
 
 /** The result of an attempt to open one endpoint. */
@@ -33,7 +35,7 @@ export type ProbeOptions = Pick<
 /** Opens an endpoint as a client does, pings it, and waits for a refusal that comes late. */
 export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promise<ProbeResult> {
   await loadWebSocket();
-  const startedAtMs = performance.now();
+  const startedAtMs = monotonicMs();
   let upgradedAtMs: number | undefined;
   let pongAtMs: number | undefined;
   let hasEvent = false;
@@ -52,7 +54,7 @@ export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promi
     { ...options, ...LIMITS },
     {
       onOpen: () => {
-        upgradedAtMs = performance.now();
+        upgradedAtMs = monotonicMs();
         connection.ping();
         stopIn(PONG_LIMIT_MS);
       },
@@ -63,7 +65,7 @@ export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promi
         return true;
       },
       onPong: () => {
-        pongAtMs ??= performance.now();
+        pongAtMs ??= monotonicMs();
         // An event is proof enough that the token was accepted; without one, a refusal may still come.
         stopIn(hasEvent ? 0 : LATE_REFUSAL_MS);
       },
@@ -75,7 +77,7 @@ export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promi
   clearTimeout(limit);
   signal?.removeEventListener('abort', stop);
   options.agent?.destroy();
-  const upgradeMs = (upgradedAtMs ?? performance.now()) - startedAtMs;
+  const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
   const hasPong = upgradedAtMs !== undefined && pongAtMs !== undefined;
   return {
     failure: upgradedAtMs !== undefined && isDone ? undefined : failure,

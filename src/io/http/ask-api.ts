@@ -1,5 +1,6 @@
 import { apiUrl } from '../../core/address.js';
 import { type ApiAnswers, apiWordOf, type HttpAnswer, isApiError } from '../../core/failure/answer.js';
+import { monotonicMs } from '../clock.js';
 import { httpRequest } from './http-request.js';
 import type { Environment } from './proxy-choice.js';
 
@@ -34,13 +35,13 @@ const MAX_BODY_BYTES = 16 * 1024;
  */
 export async function askApi(question: ApiQuestion): Promise<AskedApi> {
   const { token, timeoutMs = TIMEOUT_MS } = question;
-  const deadline = performance.now() + timeoutMs;
+  const deadline = monotonicMs() + timeoutMs;
   const asked: AskedApi = { error: undefined };
   try {
     const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
     asked.me = await get(question, '/api/v1/auth/me', timeoutMs, authorization);
     if (isPlain(asked)) return asked;
-    const leftMs = Math.max(1, Math.round(deadline - performance.now()));
+    const leftMs = Math.max(1, Math.round(deadline - monotonicMs()));
     asked.health = await get(question, '/health', leftMs, {});
   } catch (error) {
     asked.error = error;

@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';

@@ -1,6 +1,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import type { Socket } from 'node:net';
+import { clearTimeout, setTimeout } from 'node:timers';
 import * as tls from 'node:tls';
 import { withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';

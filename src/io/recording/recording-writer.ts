@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { clearInterval, setInterval } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
 import { joinBatches, type LineBatch } from '../../core/recording/format.js';
 import type { FileLock } from '../file-lock.js';

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GzipMember, mostCompressed } from './gzip.js';
 import { WriteFailure } from './recording-files.js';

@@ -1,3 +1,4 @@
+import { clearInterval, clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { CloseCode, canBeSent, fitCloseReason } from '../../core/close-code.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { CATCH_UP_MS } from '../../core/replay/downtime.js';

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { deferred } from '../clock.js';
 import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
 import { OutageReplay } from './outage-replay.js';

@@ -5,6 +5,7 @@ import { isLoopback, withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { type EndpointName, endpointAtPath } from '../../core/protocol.js';
 import { escapeUnsafe } from '../../core/text.js';
+import { wallClockMs } from '../clock.js';
 import type { FaultPlayer } from './fault-player.js';
 import { splitTarget } from './rest.js';
 import type { ServingOptions } from './serving-options.js';
@@ -190,7 +191,7 @@ export function refuse(socket: Duplex, refusal: Refusal, text = ''): void {
     const { status } = refusal;
     const body = text === '' ? '' : `${text}\n`;
     const headers = {
-      date: new Date().toUTCString(),
+      date: new Date(wallClockMs()).toUTCString(),
       ...(status === 426 ? { upgrade: 'websocket' } : {}),
       'content-type': 'text/plain; charset=utf-8',
       'content-length': Buffer.byteLength(body),

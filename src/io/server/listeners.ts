@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import { loadWebSocket } from '../websocket.js';
 
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 /** Errors of an address that this machine does not have. */
@@ -62,6 +63,7 @@ export class Listeners {
   }
 
   async #listen(port: number, turn: number): Promise<number> {
+    await loadWebSocket();
     for (let tries = 1; ; tries++) {
       let actual = port;
       let address = '';

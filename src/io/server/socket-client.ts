@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
+import { clearInterval, setInterval } from 'node:timers';
 import type { WebSocket } from 'ws';
 import { CloseCode, fitCloseReason } from '../../core/close-code.js';
+import { monotonicMs } from '../clock.js';
 import type { ClientLimits } from './serving-options.js';
 import type { ServedClient } from './stream-source.js';
 
@@ -139,7 +141,7 @@ export class SocketClient implements ServedClient {
 
   #onMessage(isBinary: boolean): void {
     if (isBinary) this.#endFor(CloseCode.UNSUPPORTED_DATA, 'Text messages only');
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - this.#secondStart >= 1000) {
       this.#secondStart = now;
       this.#messagesInSecond = 0;

@@ -1,9 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clearTimeout, setTimeout } from 'node:timers';
 
 import { CloseCode } from '../../core/close-code.js';
-import { LONGEST_TIMER_MS } from '../clock.js';
-import { type WebSocket, webSocketLibrary } from '../websocket.js';
+import { LONGEST_TIMER_MS, wallClockMs } from '../clock.js';
+import { type WebSocket, type WebSocketServer, webSocketLibrary } from '../websocket.js';
 import type { ClientLimits, ServerActivity } from './serving-options.js';
 import { SocketClient } from './socket-client.js';
 import type { StreamSource } from './stream-source.js';
@@ -32,7 +33,7 @@ export interface StreamClientsOptions {
 /** All open streams of a server, from the upgrade to their ends. */
 export class StreamClients implements Iterable<SocketClient> {
   readonly #options: StreamClientsOptions;
-  readonly #webSockets = new (webSocketLibrary().WebSocketServer)(WEB_SOCKET_OPTIONS);
+  #webSockets: WebSocketServer | undefined;
   readonly #clients = new Set<SocketClient>();
   readonly #onEmpty: (() => void)[] = [];
   #eventsOfClosed = 0;
@@ -75,6 +76,7 @@ export class StreamClients implements Iterable<SocketClient> {
 
   /** Answers an upgrade with 101 and serves the stream. With a bad token it is closed with 4001 as soon as it is open. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, endpoint: string, token: TokenCheck): void {
+    this.#webSockets ??= new (webSocketLibrary().WebSocketServer)(WEB_SOCKET_OPTIONS);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
       this.#serve(webSocket, socket, endpoint, token),
     );
@@ -103,7 +105,7 @@ export class StreamClients implements Iterable<SocketClient> {
       refuseToken(token.problem);
       return;
     }
-    const lifeMs = (token.claims.expiresAtMs ?? Number.POSITIVE_INFINITY) - Date.now();
+    const lifeMs = (token.claims.expiresAtMs ?? Number.POSITIVE_INFINITY) - wallClockMs();
     if (lifeMs <= LONGEST_TIMER_MS) expiry = setTimeout(refuseToken, lifeMs, 'the token has expired');
     client.stall(this.#isStalled);
     report({ kind: 'opened', endpoint, clients: this.size });

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { CloseCode } from '../../core/close-code.js';
 import { givenOf, refuseUnknownOptions } from '../../core/options.js';
-import { systemClock } from '../clock.js';
-import { loadWebSocket } from '../websocket.js';
+import { systemClock, wallClockMs } from '../clock.js';
 import { Admission, type Decision, refuse, refusedBy } from './admission.js';
 import { FaultPlayer } from './fault-player.js';
 import { Listeners } from './listeners.js';
@@ -49,7 +49,7 @@ export class StreamServer implements MockServer {
   /** @throws {OpmasError} `USAGE` for bad options. */
   constructor(source: StreamSource, options: ServingOptions) {
     checkServing(options);
-    const { host = 'localhost', port = 0, seed = Date.now(), faults = [], allowOrigins = [] } = options;
+    const { host = 'localhost', port = 0, seed = wallClockMs(), faults = [], allowOrigins = [] } = options;
     this.#source = source;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...givenOf(options.limits) };
@@ -240,12 +240,10 @@ export class StreamServer implements MockServer {
 
 /**
  * Starts a server for any source of events. It listens when this resolves.
- *
  * @throws {OpmasError} `USAGE` for bad options, `LOCAL` if it cannot listen on the port.
  */
 export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
   refuseUnknownOptions('startServer', options, SERVING_OPTIONS);
-  await loadWebSocket();
   const server = new StreamServer(source, options);
   await server.start();
   return server;

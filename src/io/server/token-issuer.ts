@@ -1,6 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { decodePart } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
+import { wallClockMs } from '../clock.js';
 
 /** How the server checks tokens; see {@link TokenIssuer}. */
 export type AuthMode = 'jwt' | 'secret' | 'none';
@@ -85,7 +86,7 @@ export class TokenIssuer {
   }
 
   #issue(subject: string, type: string, lifeMs: number): string {
-    const nowMs = Date.now();
+    const nowMs = wallClockMs();
     const claims = {
       sub: subject,
       type,
@@ -108,10 +109,10 @@ export class TokenIssuer {
       if (algorithm !== 'HS256' || !isSigned) return { problem: 'the token is not signed with the secret' };
     }
     const { exp, nbf, sub } = claims;
-    if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 > Date.now())) {
+    if (exp !== undefined && !(typeof exp === 'number' && exp * 1000 > wallClockMs())) {
       return { problem: 'the token has expired' };
     }
-    if (this.#mode === 'secret' && typeof nbf === 'number' && nbf * 1000 > Date.now()) {
+    if (this.#mode === 'secret' && typeof nbf === 'number' && nbf * 1000 > wallClockMs()) {
       return { problem: 'the token is not valid yet' };
     }
     if ((claims.type === 'refresh') !== (type === 'refresh')) {

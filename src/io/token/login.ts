@@ -2,7 +2,7 @@ import { apiUrl, displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
-import { type Clock, systemClock } from '../clock.js';
+import { type Clock, monotonicMs, systemClock } from '../clock.js';
 import { type HttpResponse, httpRequest } from '../http/http-request.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { type Credentials, expiryOf } from './credentials.js';
@@ -100,14 +100,14 @@ function requestOf(
 /** Sends requests that share one time limit. */
 function poster(access: ServerAccess, url: URL) {
   const { ca, insecure, signal, environment = process.env } = access;
-  const deadline = performance.now() + LIMIT_MS;
+  const deadline = monotonicMs() + LIMIT_MS;
   return (body: string, headers: Record<string, string>): Promise<HttpResponse> =>
     httpRequest({
       url,
       method: 'POST',
       body,
       headers: { Accept: 'application/json', ...headers },
-      timeoutMs: Math.max(1, Math.round(deadline - performance.now())),
+      timeoutMs: Math.max(1, Math.round(deadline - monotonicMs())),
       maxBodyBytes: MAX_ANSWER_BYTES,
       ca,
       insecure,

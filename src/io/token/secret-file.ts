@@ -2,6 +2,7 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
+import { monotonicMs } from '../clock.js';
 
 /** The result of {@link readSecretFile}. */
 export interface SecretFile {
@@ -58,7 +59,7 @@ async function readSome(
   { pipeLimitMs = PIPE_LIMIT_MS, onWait }: SecretFileOptions,
 ): Promise<Buffer> {
   const buffer = Buffer.alloc(most);
-  const start = performance.now();
+  const start = monotonicMs();
   let reportWait = onWait;
   let length = 0;
   while (length < most) {
@@ -66,7 +67,7 @@ async function readSome(
     // A pipe whose writer has not come yet looks like an empty one.
     const waits = count === 'later' || (count === 0 && length === 0 && stats.isFIFO());
     if (waits) {
-      const waited = performance.now() - start;
+      const waited = monotonicMs() - start;
       if (waited > pipeLimitMs) throw new Error(`nothing came through the pipe in ${pipeLimitMs / 1000} s`);
       if (waited > SILENCE_MS) {
         reportWait?.();

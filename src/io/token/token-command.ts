@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';

@@ -5,6 +5,8 @@ import type { LineBatch } from '../../../src/core/recording/format.js';
 import { LineQueue } from '../../../src/io/client/line-queue.js';
 import type { Clock } from '../../../src/io/clock.js';
 
+vi.mock('node:timers', () => import('../../support/late-timers.js'));
+
 const KiB = 1024;
 const MiB = 1024 * KiB;
 const LF = 0x0a;

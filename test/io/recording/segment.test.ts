@@ -4,6 +4,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { WriteFailure } from '../../../src/io/recording/recording-files.js';
 import { Segment, type WritableFile } from '../../../src/io/recording/segment.js';
 
+vi.mock('node:timers', () => import('../../support/late-timers.js'));
+
 /** Answer of the disk to one write: it takes this many bytes, or fails with this code. */
 type Answer = number | 'EAGAIN' | 'EINTR' | 'EIO' | 'ENOSPC' | 'EFBIG' | 'EDQUOT';
 

@@ -2,6 +2,8 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/io/clock.js';
 import { Scheduler, type Task } from '../../../src/io/replay/scheduler.js';
 
+vi.mock('node:timers', () => import('../../support/late-timers.js'));
+
 const DAY_MS = 86_400_000;
 
 /** A task with a list of due times; records when each was done. */

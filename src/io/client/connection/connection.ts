@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { clearTimeout, setInterval, setTimeout } from 'node:timers';
 import { redactToken } from '../../../core/address.js';
 import { CloseCode } from '../../../core/close-code.js';
 import { AttemptError, type Failure } from '../../../core/failure/failure.js';

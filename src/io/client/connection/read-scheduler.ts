@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers';
+
 /** The most that one read brings; after such a read there is mostly more. */
 const FULL_READ_BYTES = 64 * 1024;
 
