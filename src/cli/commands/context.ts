@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
 import { escapeUnsafeJson, splitCommand } from '../../internal.js';
 import {
-  type Config,
   type Context,
   changeConfig,
   checkContextName,
@@ -113,7 +112,7 @@ async function addContext(session: Session, name: string, options: AddOptions): 
     // The first context becomes the current one.
     return before.contexts.size === 0 ? { current: name } : {};
   });
-  warn(session, config);
+  messages.warn(...config.warnings);
   const next =
     config.current === name ? 'It is the current context.' : `To use it: opmas-ws context use ${name}`;
   messages.say(`Added context ${name} (${displayUrl(url)}). ${next}`);
@@ -127,11 +126,10 @@ async function useContext(session: Session, name: string): Promise<void> {
     contextNamed(before, wanted);
     return wanted === before.current ? {} : { current: wanted, previous: before.current };
   });
-  warn(session, config);
+  const { messages } = session.terminal;
+  messages.warn(...config.warnings);
   const { current = '' } = config;
-  session.terminal.messages.say(
-    `Current context: ${escapeUnsafe(`${current} (${contextNamed(config, current).url})`)}`,
-  );
+  messages.say(`Current context: ${escapeUnsafe(`${current} (${contextNamed(config, current).url})`)}`);
 }
 
 async function removeContext(session: Session, name: string): Promise<void> {
@@ -142,13 +140,9 @@ async function removeContext(session: Session, name: string): Promise<void> {
     const keep = (other: string | undefined) => (other === name ? undefined : other);
     return { current: keep(before.current), previous: keep(before.previous) };
   });
-  warn(session, config);
+  messages.warn(...config.warnings);
   const rest = config.current === undefined ? ' No context is current now.' : '';
   messages.say(`Removed context ${escapeUnsafe(name)}.${rest}`);
-}
-
-function warn(session: Session, config: Config): void {
-  for (const warning of config.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
 }
 
 async function listContexts(session: Session, { json }: JsonOption): Promise<void> {
@@ -212,7 +206,7 @@ function describe(name: string, context: Context, current: string | undefined) {
 
 async function read(session: Session) {
   const config = await readConfig(session.environment);
-  for (const warning of config.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+  session.terminal.messages.warn(...config.warnings);
   return config;
 }
 

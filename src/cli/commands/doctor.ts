@@ -59,7 +59,7 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
   let verdict: Verdict;
   try {
     connection = await resolveConnection(session, options);
-    for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+    session.terminal.messages.warn(...connection.warnings);
     await reportConfig('ok', describe(connection));
     const { tokenFile, token } = options;
     const said = { ...session.said, tokenFile, noToken: token === false, endpoints: words };

@@ -25,7 +25,7 @@ export interface Connection extends ChosenServer {
 }
 
 interface TokenMessages {
-  /** Prints a warning; the text is not escaped yet. */
+  /** Prints a warning. */
   warn(text: string): void;
   /** Prints a line that a token command wrote on its stderr; not escaped yet. */
   passOn(line: string): void;
@@ -64,7 +64,7 @@ export async function resolveConnection(session: Session, options: TokenOptions)
     throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');
   }
   const messages: TokenMessages = {
-    warn: (text) => terminal.messages.warn(escapeUnsafe(text)),
+    warn: terminal.messages.warn,
     passOn: (line) => terminal.messages.say(escapeUnsafe(line)),
   };
   const [used, ...rest] = sources(server, options, environment, messages);

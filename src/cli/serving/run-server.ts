@@ -37,7 +37,7 @@ export async function runServer(
   const { messages, out } = session.terminal;
   const started = performance.now();
   try {
-    for (const warning of server.warnings) messages.warn(warning);
+    messages.warn(...server.warnings);
     await out.write(`${JSON.stringify({ listening: server.url, token: server.token })}\n`);
     messages.say(hint(server, options.auth));
     if (options.note !== undefined) messages.say(options.note);

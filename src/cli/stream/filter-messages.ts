@@ -1,4 +1,4 @@
-import { escapeUnsafe, type Filter } from '../../index.js';
+import type { Filter } from '../../index.js';
 import type { Messages } from '../terminal/terminal.js';
 
 const LOOK_MS = 500;
@@ -36,25 +36,21 @@ export class FilterMessages {
     const { judged, matching, reasons, missing } = report;
     if (reasons.length > 0 && !this.#hasSaidReason) {
       this.#hasSaidReason = true;
-      this.#warn(`--where is false for events that cannot be evaluated: ${reasons[0]}`);
+      this.#messages.warn(`--where is false for events that cannot be evaluated: ${reasons[0]}`);
     }
     if (this.#hasSaidNothing || judged === 0) return;
     const isLong = judged >= MANY_EVENTS && performance.now() - this.#startedAtMs >= LONG_MS;
     if (matching > 0) {
       if (!isEnd || judged < MANY_EVENTS || missing.length === 0) return;
       this.#hasSaidNothing = true;
-      this.#warn(`none of ${counted(judged)} had ${missing.join(', ')}`);
+      this.#messages.warn(`none of ${counted(judged)} had ${missing.join(', ')}`);
     } else if (isEnd || isLong) {
       this.#hasSaidNothing = true;
       const fields = missing.length === 0 ? '' : `; no event had ${missing.join(', ')}`;
-      this.#warn(
+      this.#messages.warn(
         `${counted(judged)} came and none matched the filters; types: ${typesIn(report.types)}${fields}`,
       );
     }
-  }
-
-  #warn(text: string): void {
-    this.#messages.warn(escapeUnsafe(text));
   }
 }
 

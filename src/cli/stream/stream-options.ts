@@ -1,4 +1,4 @@
-import { compileFilter, escapeUnsafe, OpmasError, type SubscribeOptions } from '../../index.js';
+import { compileFilter, OpmasError, type SubscribeOptions } from '../../index.js';
 import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
@@ -80,9 +80,7 @@ export async function resolveStream(
     recorder: `opmas-ws/${version}`,
   };
   const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
-  for (const warning of [...(filter?.hints ?? []), ...warnings]) {
-    session.terminal.messages.warn(escapeUnsafe(warning));
-  }
+  session.terminal.messages.warn(...(filter?.hints ?? []), ...warnings);
   return { ...fixed, url, token, insecure, ...(ca === undefined ? {} : { ca }) };
 }
 

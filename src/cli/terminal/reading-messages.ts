@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { escapeUnsafe, type ReadProblem } from '../../index.js';
+import type { ReadProblem } from '../../index.js';
 import { formatSize } from '../options/quantity.js';
 import { createLiveLine, liveTextWidth } from './live-line.js';
 import type { Messages } from './terminal.js';
@@ -76,7 +76,7 @@ export class ProblemMessages {
   /** Prints one problem; pass it as `onProblem`. */
   readonly onProblem = ({ message }: ReadProblem): void => {
     this.#count++;
-    if (this.#count <= MAX_SHOWN) this.#messages.warn(escapeUnsafe(message));
+    if (this.#count <= MAX_SHOWN) this.#messages.warn(message);
   };
 
   /** Prints how many problems were not shown. */

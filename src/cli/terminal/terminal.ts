@@ -176,10 +176,10 @@ export class Messages {
     if (!this.#quiet) this.#print(text);
   }
 
-  /** Prints a warning; silent with `--quiet`. */
-  warn(text: string): void {
-    this.say(`${this.palette.yellow('warning:')} ${text}`);
-  }
+  /** Prints warnings, one line each, after escaping them; silent with `--quiet`. */
+  readonly warn = (...warnings: readonly string[]): void => {
+    for (const text of warnings) this.say(`${this.palette.yellow('warning:')} ${escapeUnsafe(text)}`);
+  };
 
   /** Prints a loss or a failure after which the work continues; shown with `--quiet` too. */
   error(text: string): void {

@@ -61,11 +61,10 @@ async function deleteLogin(session: Session, options: TrustOptions): Promise<voi
   const existed = await store.exclusively(account, () => store.delete(account));
   messages.say(existed ? `Logged out of ${account}.` : `You were not logged in to ${account}.`);
   if (!existed && store.keychainProblem !== undefined) {
-    messages.warn(`the system keychain does not work (${escapeUnsafe(store.keychainProblem)})`);
+    messages.warn(`the system keychain does not work (${store.keychainProblem})`);
   }
-  for (const source of sourcesBeforeStore(server, environment)) {
-    messages.warn(`${escapeUnsafe(source)} still provides a token for it`);
-  }
+  const others = sourcesBeforeStore(server, environment);
+  messages.warn(...others.map((source) => `${source} still provides a token for it`));
 }
 
 /** Prints the token that a connection would use. An expired one is printed, too, because clocks may be wrong. */

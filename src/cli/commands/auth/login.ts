@@ -51,7 +51,7 @@ async function runLogin(session: Session, options: LoginOptions): Promise<void> 
   checkOptions(options);
   const server = await chooseServer(session.globals, options, session.environment);
   session.usesDefaultServer = server.urlSource === 'default';
-  for (const warning of server.warnings) messages.warn(escapeUnsafe(warning));
+  messages.warn(...server.warnings);
   const obtained = await obtain(session, server, options).catch((error: unknown) => {
     // The user who interrupts a login needs no error about it.
     if (session.stop.aborted) return undefined;
@@ -61,9 +61,8 @@ async function runLogin(session: Session, options: LoginOptions): Promise<void> 
   const { unchecked, ...credentials } = obtained;
   const place = await keep(session, server, credentials);
   messages.say(`${describe(server, credentials, unchecked)}\nThe token is stored in ${escapeUnsafe(place)}.`);
-  for (const source of sourcesBeforeStore(server, session.environment)) {
-    messages.warn(`${escapeUnsafe(source)} takes precedence over this login`);
-  }
+  const others = sourcesBeforeStore(server, session.environment);
+  messages.warn(...others.map((source) => `${source} takes precedence over this login`));
 }
 
 function checkOptions({ username, passwordStdin, withToken }: LoginOptions): void {
@@ -163,10 +162,9 @@ function passwordIn(input: Buffer): string {
 }
 
 function keep(session: Session, server: ChosenServer, credentials: Credentials): Promise<string> {
-  const { messages } = session.terminal;
   const store = openCredentialStore(session.environment, {
-    interactive: inputIsTerminal() && messages.isTerminal,
-    onNotice: (text) => messages.warn(escapeUnsafe(text)),
+    interactive: inputIsTerminal() && session.terminal.messages.isTerminal,
+    onNotice: session.terminal.messages.warn,
     signal: session.stop,
   });
   const account = accountOf(server.url);

@@ -43,7 +43,7 @@ export function configureStatus(command: Command): void {
 /** Shows the token in use, without a request to the server. */
 async function showStatus(session: Session, options: StatusOptions): Promise<void> {
   const connection = await resolveConnection(session, { ...options, plaintext: true });
-  for (const warning of connection.warnings) session.terminal.messages.warn(escapeUnsafe(warning));
+  session.terminal.messages.warn(...connection.warnings);
   const state = await stateOf(connection, session);
   const { out } = session.terminal;
   const text = options.json

@@ -200,7 +200,7 @@ function fileOptionsOf(options: RecordCommandOptions, messages: Messages): Recor
         : positive(parseSize(rotateSize, '--rotate-size'), '--rotate-size'),
     rotateMs: rotateEvery === undefined ? undefined : parsePositiveDuration(rotateEvery, '--rotate-every'),
     keep: keep === undefined ? undefined : parseCount(keep, '--keep'),
-    onNotice: (message) => messages.warn(escapeUnsafe(message)),
+    onNotice: messages.warn,
   };
 }
 

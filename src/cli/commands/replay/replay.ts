@@ -90,7 +90,7 @@ async function replay(
   const filter = await compileFilter(filterOptionsOf(options));
   const serving = resolveServing(session, options);
   const { messages } = session.terminal;
-  for (const hint of filter.hints) messages.warn(hint);
+  messages.warn(...filter.hints);
   if (sources.includes('-') && inputIsTerminal()) {
     messages.say('Reading the recording from the terminal; Ctrl-D ends it.');
   }
@@ -106,7 +106,7 @@ async function replay(
     exitWhenDone: options.exitWhenDone === true,
     strict: options.strict === true,
     precise: true,
-    onProblem: ({ message }) => messages.warn(escapeUnsafe(message)),
+    onProblem: ({ message }) => messages.warn(message),
     onNotice: (notice) => messages.say(messages.palette.yellow(noticeText(notice))),
     ...(sources.includes('-') && { stdin: standardInput() }),
     ...(progress && { onIndexed: progress.advance }),

@@ -28,7 +28,7 @@ export async function tailFile(
   const enough = new AbortController();
   const duration =
     options.duration === undefined ? undefined : parsePositiveDuration(options.duration, '--duration');
-  for (const hint of filter.hints) messages.warn(escapeUnsafe(hint));
+  messages.warn(...filter.hints);
   const printLines = await createLinePrinter(out, options);
   const startedAt = performance.now();
   const endLate = () => {
