@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import type { Command } from './commander.js';
 
 /** A command's own file: adds arguments, options, examples and the action to the command. */
 interface CommandModule {

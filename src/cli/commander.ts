@@ -7,10 +7,31 @@ import type * as Commander from 'commander';
  */
 const commander = createRequire(import.meta.url)('commander') as typeof Commander;
 
+export const Option: typeof Commander.Option = commander.Option;
+export type Option = Commander.Option;
+
 /** A command that takes no option twice, unless its values are collected: the first value would be lost without a word. */
 export class Command extends commander.Command {
+  declare readonly commands: readonly Command[];
+
   override createCommand(name?: string): Command {
     return new Command(name);
+  }
+
+  /**
+   * Adds an option whose value is read with the command line. The parser gets the long name of the option, for its
+   * error, and also reads the default value, which the help shows as written.
+   */
+  value(
+    flags: string,
+    description: string,
+    parse: (text: string, name: string) => unknown,
+    byDefault?: string,
+  ): this {
+    const option = new Option(flags, description);
+    const read = (text: string) => parse(text, option.long ?? flags);
+    if (byDefault !== undefined) option.default(read(byDefault), JSON.stringify(byDefault));
+    return this.addOption(option.argParser(read));
   }
 
   override setOptionValueWithSource(key: string, value: unknown, source: Commander.OptionValueSource): this {
@@ -26,6 +47,4 @@ export class Command extends commander.Command {
 }
 export const CommanderError: typeof Commander.CommanderError = commander.CommanderError;
 export type CommanderError = Commander.CommanderError;
-export const Option: typeof Commander.Option = commander.Option;
-export type Option = Commander.Option;
 export const InvalidArgumentError: typeof Commander.InvalidArgumentError = commander.InvalidArgumentError;

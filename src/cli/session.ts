@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
 import { OpmasError, type SaidOptions } from '../index.js';
+import type { Command } from './commander.js';
 import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
 import type { GlobalOptions, TokenOptions } from './options/common-options.js';
 import { StopRequests } from './stop-requests.js';

@@ -1,8 +1,8 @@
 import completions, { script } from '@bomb.sh/tab';
 import describeCommands from '@bomb.sh/tab/commander';
-import type { Command, Option } from 'commander';
 import { ENDPOINTS, EVENT_TYPES, OpmasError } from '../../index.js';
 import { COMMANDS, configureCommands, GLOBAL_VALUES, type ValueKind } from '../command-table.js';
+import type { Command, Option } from '../commander.js';
 import { isContextName, readConfig } from '../connection/config.js';
 import { createProgram } from '../main.js';
 import { runCommand } from '../session.js';

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
 import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
 import { escapeUnsafeJson, splitCommand } from '../../internal.js';
+import type { Command } from '../commander.js';
 import {
   type Context,
   changeConfig,

@@ -1,15 +1,16 @@
-import type { Command } from 'commander';
 import { ENDPOINTS, parseBaseUrl, startMockServer, tokenFromText } from '../../index.js';
-import { parseCount, parseDuration, parseRate } from '../options/quantity.js';
+import type { Command } from '../commander.js';
+import { parseDuration, parseRate, parseWholeNumber } from '../options/quantity.js';
 import { runCommand, type Session } from '../session.js';
 import { printStream } from '../stream/print-stream.js';
 import { version } from '../version.js';
 
 /** Options of `demo`. */
 interface DemoOptions {
-  duration?: string;
-  rate: string;
-  seed?: string;
+  /** Milliseconds. */
+  duration?: number;
+  rate: number;
+  seed?: number;
 }
 
 const EXAMPLES = `
@@ -20,21 +21,16 @@ Examples:
 /** Configures `demo`. */
 export function configure(command: Command): void {
   command
-    .option('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h')
-    .option('--rate <n>', 'events a second on each endpoint', '1')
-    .option('--seed <n>', 'repeat the same events')
+    .value('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h', parseDuration)
+    .value('--rate <n>', 'events a second on each endpoint', parseRate, '1')
+    .value('--seed <n>', 'repeat the same events', parseWholeNumber)
     .addHelpText('after', EXAMPLES)
     .action((options: DemoOptions) => runCommand(command, (session) => demo(session, options)));
 }
 
 /** Runs the mock server and a tail of all four endpoints in this process. */
 async function demo(session: Session, { duration, rate, seed }: DemoOptions): Promise<void> {
-  const limit = duration === undefined ? {} : { durationMs: parseDuration(duration, '--duration') };
-  const server = await startMockServer({
-    port: 0,
-    rate: parseRate(rate, '--rate'),
-    ...(seed === undefined ? {} : { seed: parseCount(seed, '--seed', 0) }),
-  });
+  const server = await startMockServer({ port: 0, rate, seed });
   try {
     session.terminal.messages.say(`Serving a mock OPMAS API on ${server.url}. Ctrl-C ends it.`);
     const stream = {
@@ -45,7 +41,7 @@ async function demo(session: Session, { duration, rate, seed }: DemoOptions): Pr
       // Without the proxies of the environment: both ends are in this process.
       environment: {},
       recorder: `opmas-ws/${version}`,
-      ...limit,
+      durationMs: duration,
     };
     await printStream(session, stream, { format: 'auto' });
   } finally {

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import {
   type Check,
   type DiagnosisOptions,
@@ -9,6 +8,7 @@ import {
   type Verdict,
 } from '../../index.js';
 import { escapeUnsafeJson, withServerChoice } from '../../internal.js';
+import type { Command } from '../commander.js';
 import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf, FIRST_SERVER } from '../exit.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';

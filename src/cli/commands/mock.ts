@@ -1,5 +1,5 @@
-import type { Command } from 'commander';
 import { startMockServer } from '../../index.js';
+import type { Command } from '../commander.js';
 import { parseCount, parseRate } from '../options/quantity.js';
 import { runServer } from '../serving/run-server.js';
 import { addServingOptions, resolveServing, type ServingCommandOptions } from '../serving/serving-options.js';
@@ -7,8 +7,8 @@ import { runCommand, type Session } from '../session.js';
 
 /** Options of `mock`. */
 interface MockOptions extends ServingCommandOptions {
-  rate: string;
-  count?: string;
+  rate: number;
+  count?: number;
 }
 
 const HELP = `
@@ -24,8 +24,12 @@ Examples:
 /** Configures `mock`. */
 export function configure(command: Command): void {
   command
-    .option('--rate <n>', 'events a second on each endpoint', '2')
-    .option('-n, --count <n>', 'after N events on each endpoint, close the clients with 1000 and exit 0');
+    .value('--rate <n>', 'events a second on each endpoint', parseRate, '2')
+    .value(
+      '-n, --count <n>',
+      'after N events on each endpoint, close the clients with 1000 and exit 0',
+      parseCount,
+    );
   addServingOptions(command)
     .addHelpText('after', HELP)
     .action((options: MockOptions) => runCommand(command, (session) => mock(session, options)));
@@ -34,10 +38,6 @@ export function configure(command: Command): void {
 /** Serves generated events until the user stops it, or until `--count` is reached. */
 async function mock(session: Session, options: MockOptions): Promise<void> {
   const serving = resolveServing(session, options);
-  const server = await startMockServer({
-    ...serving,
-    rate: parseRate(options.rate, '--rate'),
-    ...(options.count === undefined ? {} : { count: parseCount(options.count, '--count') }),
-  });
+  const server = await startMockServer({ ...serving, rate: options.rate, count: options.count });
   await runServer(session, server, serving);
 }

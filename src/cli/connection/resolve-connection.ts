@@ -11,9 +11,10 @@ import {
 } from '../../index.js';
 import { type NextCommand, splitCommand } from '../../internal.js';
 import type { TokenOptions } from '../options/common-options.js';
-import { parseDuration, parsePositiveDuration } from '../options/quantity.js';
+import { parsePositiveDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
 import { standardInput } from '../terminal/standard-streams.js';
+import type { Context } from './config.js';
 import { openCredentialStore } from './credential-store.js';
 import { type ChosenServer, chooseServer } from './server.js';
 
@@ -90,12 +91,7 @@ function sources(
   environment: NodeJS.ProcessEnv,
   messages: TokenMessages,
 ): Source[] {
-  const { connectTimeout } = options;
-  const fileOptions = {
-    onWarning: messages.warn,
-    pipeLimitMs:
-      connectTimeout === undefined ? undefined : parseDuration(connectTimeout, '--connect-timeout'),
-  };
+  const fileOptions = { onWarning: messages.warn, pipeLimitMs: options.connectTimeout };
   const found: Source[] = [];
   const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
   if (options.token === false) {
@@ -134,12 +130,14 @@ function sources(
     const onStderr = messages.passOn;
     const shownBy = `opmas-ws context show ${context.name}`;
     const remedy = `check that the command prints a fresh token (\`${shownBy}\`)`;
-    const timeout = options.tokenCommandTimeout ?? context.tokenCommandTimeout;
-    const timeoutMs =
-      timeout === undefined ? {} : { timeoutMs: parsePositiveDuration(timeout, '--token-command-timeout') };
-    const open = () => tokenFromCommand(words, { source: name, onStderr, shownBy, ...timeoutMs });
+    const timeoutMs = options.tokenCommandTimeout ?? limitOf(context);
+    const open = () => tokenFromCommand(words, { source: name, onStderr, shownBy, timeoutMs });
     const step = { shell: ['opmas-ws', 'context', 'show', context.name] };
     found.push({ name, remedy, step, open });
   }
   return found;
+}
+
+function limitOf({ tokenCommandTimeout: text }: Context): number | undefined {
+  return text === undefined ? undefined : parsePositiveDuration(text, 'token_command_timeout');
 }

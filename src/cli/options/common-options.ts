@@ -1,5 +1,6 @@
 import { OpmasError } from '../../index.js';
 import { type Command, Option } from '../commander.js';
+import { parsePositiveDuration } from './quantity.js';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -37,12 +38,12 @@ export interface TrustOptions {
 /** Options about the token and the security of the connection. */
 export interface TokenOptions extends TrustOptions {
   tokenFile?: string;
-  /** Limit for the token command of the context. */
-  tokenCommandTimeout?: string;
+  /** Limit for the token command of the context, in milliseconds. */
+  tokenCommandTimeout?: number;
   /** False with `--no-token`. */
   token?: boolean;
-  /** On commands that have it, this also limits the wait for a token. */
-  connectTimeout?: string;
+  /** On commands that have it, this also limits the wait for a token; in milliseconds. */
+  connectTimeout?: number;
 }
 
 /** Adds `--plaintext`, `--ca` and `--insecure` to a command. */
@@ -60,9 +61,10 @@ export function addTokenOptions(command: Command): Command {
       '--token-file <path>',
       'read the token from this file for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)',
     )
-    .option(
+    .value(
       '--token-command-timeout <t>',
       "end the context's token command after this time (default: as in the context, else 10s)",
+      parsePositiveDuration,
     )
     .option('--no-token', 'connect without a token')
     .addOption(rejectedTokenOption());

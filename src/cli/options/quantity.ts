@@ -39,8 +39,13 @@ export function parsePositiveDuration(text: string, name: string): number {
   return positive(parseDuration(text, name), name);
 }
 
-/** @param name The option, for the error. @throws {OpmasError} `USAGE` when the value is less than 1. */
-export function positive(value: number, name: string): number {
+/** Reads a size, like {@link parseSize}, of at least 1 byte. */
+export function parsePositiveSize(text: string, name: string): number {
+  return positive(parseSize(text, name), name);
+}
+
+/** @throws {OpmasError} `USAGE` when the value is less than 1. */
+function positive(value: number, name: string): number {
   if (value >= 1) return value;
   throw new OpmasError('USAGE', `${name} must not be zero`);
 }
@@ -101,6 +106,11 @@ export function parseCount(text: string, name: string, least = 1): number {
     );
   }
   return count;
+}
+
+/** Reads a whole number from 0. */
+export function parseWholeNumber(text: string, name: string): number {
+  return parseCount(text, name, 0);
 }
 
 /**

@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { ENDPOINTS, type FilterOptions, OpmasError } from '../../index.js';
 import { editDistance, isEndpointName } from '../../internal.js';
+import type { Command } from '../commander.js';
 
 /** Adds the argument `[endpoint...]` to a command. */
 export function addEndpoints(command: Command): Command {

@@ -1,27 +1,28 @@
 import { OpmasError, type ServingOptions } from '../../index.js';
 import { FAULT_EXAMPLES } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
-import { parseCount, parseDuration } from '../options/quantity.js';
+import { parseDuration, parseWholeNumber } from '../options/quantity.js';
 import { collect } from '../options/selection.js';
 import type { Session } from '../session.js';
 import { activityText } from './run-server.js';
 
 /** Options that `replay` and `mock` share. */
 export interface ServingCommandOptions {
-  port: string;
+  port: number;
   host?: string;
   auth: 'jwt' | 'secret' | 'none';
   refuse: 'close' | 'http';
-  tokenLife?: string;
+  /** Milliseconds. */
+  tokenLife?: number;
   fault?: string[];
-  seed?: string;
+  seed?: number;
   allowOrigin?: string[];
 }
 
 /** Adds the options of {@link ServingCommandOptions} to a command. */
 export function addServingOptions(command: Command): Command {
   return command
-    .option('-p, --port <n>', 'port to listen on; 0 is any free port', '8000')
+    .value('-p, --port <n>', 'port to listen on; 0 is any free port', parsePort, '8000')
     .option(
       '--host <host>',
       'address to listen on (default: 127.0.0.1 and ::1); any address but loopback causes a warning',
@@ -39,12 +40,13 @@ export function addServingOptions(command: Command): Command {
         .choices(['close', 'http'])
         .default('close'),
     )
-    .option(
+    .value(
       '--token-life <t>',
       'lifetime of all issued tokens (default: 1h; 30 days for the token that it prints)',
+      parseDuration,
     )
     .option('--fault <spec>', `inject a fault, repeatable: ${FAULT_EXAMPLES}`, collect)
-    .option('--seed <n>', 'repeat the same faults, and for mock the same events')
+    .value('--seed <n>', 'repeat the same faults, and for mock the same events', parseWholeNumber)
     .option(
       '--allow-origin <origin>',
       'allow a browser origin, repeatable; `null` allows local files; this machine is always allowed',
@@ -52,31 +54,26 @@ export function addServingOptions(command: Command): Command {
     );
 }
 
-/**
- * Translates the options for `startMockServer` and `serveRecording`.
- *
- * @throws {OpmasError} `USAGE` for an invalid value.
- */
+/** Translates the options for `startMockServer` and `serveRecording`. */
 export function resolveServing(session: Session, options: ServingCommandOptions): ServingOptions {
   const { messages } = session.terminal;
-  const { tokenLife } = options;
-  const secret = session.environment.OPMAS_MOCK_SECRET;
   return {
-    port: parsePort(options.port),
-    ...(options.host === undefined ? {} : { host: options.host }),
+    port: options.port,
+    host: options.host,
     auth: options.auth,
-    ...(secret ? { secret } : {}),
+    secret: session.environment.OPMAS_MOCK_SECRET || undefined,
     refuse: options.refuse,
-    ...(tokenLife === undefined ? {} : { tokenLifeMs: parseDuration(tokenLife, '--token-life') }),
-    allowOrigins: options.allowOrigin ?? [],
-    faults: options.fault ?? [],
-    ...(options.seed === undefined ? {} : { seed: parseCount(options.seed, '--seed', 0) }),
+    tokenLifeMs: options.tokenLife,
+    allowOrigins: options.allowOrigin,
+    faults: options.fault,
+    seed: options.seed,
     onActivity: (activity) => messages.say(activityText(activity, messages.palette)),
   };
 }
 
-function parsePort(text: string): number {
-  const port = parseCount(text, '--port', 0);
-  if (port > 65_535) throw new OpmasError('USAGE', `--port: ${text} is too large; the highest port is 65535`);
+function parsePort(text: string, name: string): number {
+  const port = parseWholeNumber(text, name);
+  if (port > 65_535)
+    throw new OpmasError('USAGE', `${name}: ${text} is too large; the highest port is 65535`);
   return port;
 }

@@ -1,9 +1,9 @@
 import { compileFilter, OpmasError, type SubscribeOptions } from '../../index.js';
 import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
-import { type Command, Option } from '../commander.js';
+import type { Command } from '../commander.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
-import { parseCount, parsePositiveDuration, parseSize, positive } from '../options/quantity.js';
+import { parseCount, parsePositiveDuration, parsePositiveSize, parseSize } from '../options/quantity.js';
 import {
   addEndpoints,
   addFilterOptions,
@@ -14,45 +14,62 @@ import {
 import type { Session } from '../session.js';
 import { version } from '../version.js';
 
-/** Options that `tail` and `record` share. */
+/** Options that `tail` and `record` share. Times are milliseconds, sizes are bytes. */
 export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions {
-  count?: string;
-  duration?: string;
+  count?: number;
+  duration?: number;
   exitOnClose?: boolean;
   reconnect: boolean;
-  retries?: string;
-  retryDelay: string;
-  retryMax: string;
-  connectTimeout: string;
-  heartbeat: string | false;
-  deadAfter: string;
-  maxMessage: string;
-  maxBuffer: string;
+  retries?: number;
+  retryDelay: number;
+  retryMax: number;
+  connectTimeout: number;
+  heartbeat: number | false;
+  deadAfter: number;
+  maxMessage: number;
+  maxBuffer: number;
 }
 
 /** Adds the endpoints and the options of {@link StreamCommandOptions} to a command. */
 export function addStreamOptions(command: Command): Command {
   addFilterOptions(addEndpoints(command))
-    .option('-n, --count <n>', 'stop after N matching events')
-    .option('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h')
+    .value('-n, --count <n>', 'stop after N matching events', parseCount)
+    .value('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h', parsePositiveDuration)
     .option('--exit-on-close', 'stop an endpoint when the server closes it normally (1000)')
     .option('--no-reconnect', 'stop an endpoint when its connection ends for any reason')
-    .option(
+    .value(
       '--retries <n>',
       'give up after N failed attempts in a row, or `forever` (default: 5 until the first connection, or forever if stderr is not a terminal; 2 for errors that rarely go away; after the first connection forever)',
+      parseRetries,
     )
-    .option('--retry-delay <t>', 'first wait before a new attempt; each further wait is twice as long', '1s')
-    .option('--retry-max <t>', 'longest wait', '30s')
-    .option('--connect-timeout <t>', 'limit for one attempt, from TCP to the WebSocket upgrade', '10s')
-    .addOption(new Option('--heartbeat <t>', "interval of the API's ping messages").default('30s'))
+    .value(
+      '--retry-delay <t>',
+      'first wait before a new attempt; each further wait is twice as long',
+      parsePositiveDuration,
+      '1s',
+    )
+    .value('--retry-max <t>', 'longest wait', parsePositiveDuration, '30s')
+    .value(
+      '--connect-timeout <t>',
+      'limit for one attempt, from TCP to the WebSocket upgrade',
+      parsePositiveDuration,
+      '10s',
+    )
+    .value('--heartbeat <t>', "interval of the API's ping messages", parsePositiveDuration, '30s')
     .option('--no-heartbeat', 'send no ping messages')
-    .option('--dead-after <t>', 'reconnect when the server has sent nothing for this long', '25s')
-    .option(
+    .value(
+      '--dead-after <t>',
+      'reconnect when the server has sent nothing for this long',
+      parsePositiveDuration,
+      '25s',
+    )
+    .value(
       '--max-message <size>',
       'close the connection on a larger message; at most 256MiB, for record 48MiB',
+      parseMessageLimit,
       '16MiB',
     )
-    .option('--max-buffer <size>', 'buffer limit for a slow reader', '64MiB');
+    .value('--max-buffer <size>', 'buffer limit for a slow reader', parsePositiveSize, '64MiB');
   return addTrustOptions(addTokenOptions(command));
 }
 
@@ -63,62 +80,56 @@ export function addStreamOptions(command: Command): Command {
  */
 export async function resolveStream(
   session: Session,
-  endpoints: readonly string[],
+  words: readonly string[],
   options: StreamCommandOptions,
 ): Promise<SubscribeOptions> {
+  const { messages } = session.terminal;
+  const { reconnect, retries } = options;
   const filterOptions = filterOptionsOf(options);
   const hasFilter = Object.values(filterOptions).some((value) => value !== undefined);
   const filter = hasFilter ? await compileFilter(filterOptions) : undefined;
-  const fixed = {
-    endpoints: endpointsOf(endpoints),
-    ...(filter === undefined ? {} : { filter }),
-    ...limitsOf(options),
-    // People at a terminal want an answer; a service or a pipeline is to start when the server does.
-    retry: retryOf(options, !session.terminal.messages.isTerminal),
+  const endpoints = endpointsOf(words);
+  const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
+  messages.warn(...(filter?.hints ?? []), ...warnings);
+  return {
+    url,
+    endpoints,
+    token,
+    ca,
+    insecure,
+    filter,
+    count: options.count,
+    durationMs: options.duration,
+    connectTimeoutMs: options.connectTimeout,
+    heartbeatMs: options.heartbeat,
+    deadAfterMs: options.deadAfter,
+    maxMessageBytes: options.maxMessage,
+    maxBufferBytes: options.maxBuffer,
+    retry: {
+      retryDelayMs: options.retryDelay,
+      retryMaxMs: options.retryMax,
+      retries,
+      reconnect,
+      exitOnClose: options.exitOnClose,
+      // People at a terminal want an answer; a service or a pipeline is to start when the server does.
+      waitForServer: !messages.isTerminal && reconnect && retries === undefined,
+    },
     signal: session.stop,
     environment: session.environment,
     recorder: `opmas-ws/${version}`,
   };
-  const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
-  session.terminal.messages.warn(...(filter?.hints ?? []), ...warnings);
-  return { ...fixed, url, token, insecure, ...(ca === undefined ? {} : { ca }) };
 }
 
-function limitsOf(options: StreamCommandOptions) {
-  const { heartbeat } = options;
-  const maxMessageBytes = parseSize(options.maxMessage, '--max-message');
-  if (maxMessageBytes < 1 || maxMessageBytes > LARGEST_MESSAGE_LIMIT) {
-    throw new OpmasError('USAGE', '--max-message must be between 1B and 256MiB');
-  }
-  return {
-    maxMessageBytes,
-    maxBufferBytes: positive(parseSize(options.maxBuffer, '--max-buffer'), '--max-buffer'),
-    connectTimeoutMs: parsePositiveDuration(options.connectTimeout, '--connect-timeout'),
-    deadAfterMs: parsePositiveDuration(options.deadAfter, '--dead-after'),
-    heartbeatMs: heartbeat === false ? (false as const) : parsePositiveDuration(heartbeat, '--heartbeat'),
-    ...(options.count === undefined ? {} : { count: parseCount(options.count, '--count') }),
-    ...(options.duration === undefined
-      ? {}
-      : { durationMs: parsePositiveDuration(options.duration, '--duration') }),
-  };
+function parseMessageLimit(text: string, name: string): number {
+  const bytes = parseSize(text, name);
+  if (bytes >= 1 && bytes <= LARGEST_MESSAGE_LIMIT) return bytes;
+  throw new OpmasError('USAGE', `${name} must be between 1B and 256MiB`);
 }
 
-function retryOf(options: StreamCommandOptions, waitForServer: boolean) {
-  const { retries, reconnect } = options;
-  return {
-    retryDelayMs: parsePositiveDuration(options.retryDelay, '--retry-delay'),
-    retryMaxMs: parsePositiveDuration(options.retryMax, '--retry-max'),
-    reconnect,
-    exitOnClose: options.exitOnClose === true,
-    waitForServer: waitForServer && reconnect && retries === undefined,
-    ...(retries === undefined ? {} : { retries: parseRetries(retries) }),
-  };
-}
-
-function parseRetries(text: string): number {
+function parseRetries(text: string, name: string): number {
   if (text === 'forever') return Number.POSITIVE_INFINITY;
   try {
-    return parseCount(text, '--retries');
+    return parseCount(text, name);
   } catch (error) {
     throw new OpmasError('USAGE', (error as Error).message, { hint: 'Or write forever.' });
   }

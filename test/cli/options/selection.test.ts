@@ -1,5 +1,5 @@
-import { Command } from 'commander';
 import { expect, it } from 'vitest';
+import { Command } from '../../../src/cli/commander.js';
 import { addFilterOptions, filterOptionsOf } from '../../../src/cli/options/selection.js';
 
 const optionsOf = (...args: string[]) =>

@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { escapeUnsafe, OpmasError, readClaims } from '../../../index.js';
 import { accountOf, relativeTime } from '../../../internal.js';
+import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { resolveConnection, sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { chooseServer } from '../../connection/server.js';

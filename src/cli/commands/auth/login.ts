@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
 import { accountOf, apiFinding, askApi, cleanToken, relativeTime } from '../../../internal.js';
+import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { type ChosenServer, chooseServer } from '../../connection/server.js';

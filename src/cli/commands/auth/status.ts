@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { displayUrl, escapeUnsafe, readClaims, StoredToken, type TokenProvider } from '../../../index.js';
 import { accountOf, escapeUnsafeJson, relativeTime, withServerChoice } from '../../../internal.js';
+import type { Command } from '../../commander.js';
 import { type LocalCredentialStore, openCredentialStore } from '../../connection/credential-store.js';
 import { type Connection, resolveConnection } from '../../connection/resolve-connection.js';
 import { exitCodeOf } from '../../exit.js';

@@ -75,7 +75,7 @@ async function runInspect(
       signal: session.stop,
       onProblem: options.strict ? undefined : problems.onProblem,
       onRead: progress.advance,
-      ...(files.includes('-') && { stdin: standardInput() }),
+      stdin: files.includes('-') ? standardInput() : undefined,
     });
   } finally {
     progress.end();

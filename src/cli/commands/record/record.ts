@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import type { Command } from 'commander';
 import {
   escapeUnsafe,
   OpmasError,
@@ -10,13 +9,8 @@ import {
   subscribe,
   systemClock,
 } from '../../../index.js';
-import {
-  formatSize,
-  parseCount,
-  parsePositiveDuration,
-  parseSize,
-  positive,
-} from '../../options/quantity.js';
+import type { Command } from '../../commander.js';
+import { formatSize, parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
 import { ConnectionMessages, summaryText } from '../../stream/connection-messages.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
@@ -31,9 +25,11 @@ interface RecordCommandOptions extends StreamCommandOptions {
   out?: string;
   append?: boolean;
   force?: boolean;
-  rotateSize?: string;
-  rotateEvery?: string;
-  keep?: string;
+  /** Bytes. */
+  rotateSize?: number;
+  /** Milliseconds. */
+  rotateEvery?: number;
+  keep?: number;
   tail?: boolean;
 }
 
@@ -62,9 +58,13 @@ export function configure(command: Command): void {
     .option('-o, --out <file>', 'the recording (default: opmas-<UTC start>.ndjson)')
     .option('--append', 'add to an existing recording, or create it')
     .option('--force', 'replace an existing file')
-    .option('--rotate-size <size>', 'start a new part before the file grows larger than this: 100MiB')
-    .option('--rotate-every <t>', 'start a new part after this time: 1h')
-    .option('--keep <n>', 'keep the newest N finished parts and delete older ones')
+    .value(
+      '--rotate-size <size>',
+      'start a new part before the file grows larger than this: 100MiB',
+      parsePositiveSize,
+    )
+    .value('--rotate-every <t>', 'start a new part after this time: 1h', parsePositiveDuration)
+    .value('--keep <n>', 'keep the newest N finished parts and delete older ones', parseCount)
     .option('--tail', 'also print events on stdout, as tail does')
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: RecordCommandOptions) =>
@@ -194,12 +194,9 @@ function fileOptionsOf(options: RecordCommandOptions, messages: Messages): Recor
   return {
     append: options.append,
     force: options.force,
-    rotateBytes:
-      rotateSize === undefined
-        ? undefined
-        : positive(parseSize(rotateSize, '--rotate-size'), '--rotate-size'),
-    rotateMs: rotateEvery === undefined ? undefined : parsePositiveDuration(rotateEvery, '--rotate-every'),
-    keep: keep === undefined ? undefined : parseCount(keep, '--keep'),
+    rotateBytes: rotateSize,
+    rotateMs: rotateEvery,
+    keep,
     onNotice: messages.warn,
   };
 }

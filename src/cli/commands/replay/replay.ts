@@ -5,7 +5,6 @@ import {
   parseTimestamp,
   type ReplayNotice,
   type ReplayServer,
-  type ServeRecordingOptions,
   serveRecording,
 } from '../../../index.js';
 import { type Command, Option } from '../../commander.js';
@@ -24,11 +23,12 @@ import { listenToKeys } from './player-keys.js';
 
 /** Options of `replay`. */
 interface ReplayOptions extends ServingCommandOptions, FilterCommandOptions {
-  speed: string;
-  rate?: string;
-  maxGap?: string;
-  from?: string;
-  to?: string;
+  speed: number | 'max';
+  rate?: number;
+  /** Milliseconds. */
+  maxGap?: number;
+  from?: string | number;
+  to?: string | number;
   loop?: true | string;
   clock: 'client' | 'shared';
   lifecycle?: boolean;
@@ -52,11 +52,11 @@ Examples:
 export function configure(command: Command): void {
   command
     .argument('[files...]', 'recordings, also compressed (.gz); - is stdin')
-    .option('--speed <x>', '0.5, 2x, or max: as fast as the clients read', '1')
-    .option('--rate <n>', 'send N events a second instead of using the recorded times')
-    .option('--max-gap <t>', 'shorten longer silences to this: 500ms, 30s, 5m')
-    .option('--from <when>', 'start here: an RFC 3339 time, or an offset from the start (5m)')
-    .option('--to <when>', 'end here, written like --from')
+    .value('--speed <x>', '0.5, 2x, or max: as fast as the clients read', parseSpeed, '1')
+    .value('--rate <n>', 'send N events a second instead of using the recorded times', parseRate)
+    .value('--max-gap <t>', 'shorten longer silences to this: 500ms, 30s, 5m', parseDuration)
+    .value('--from <when>', 'start here: an RFC 3339 time, or an offset from the start (5m)', parseMoment)
+    .value('--to <when>', 'end here, written like --from', parseMoment)
     .option('--loop [n]', 'start again at the end, N times in all or forever')
     .addOption(
       new Option(
@@ -98,18 +98,22 @@ async function replay(
   const progress = options.lifecycle ? await showProgress(messages, sources) : undefined;
   const server = await serveRecording(sources, {
     ...serving,
-    ...timesOf(options),
+    speed: options.speed,
+    rate: options.rate,
+    maxGapMs: options.maxGap,
+    from: options.from,
+    to: options.to,
     filter,
     loop,
-    ...(clock === undefined ? {} : { clock }),
-    lifecycle: options.lifecycle === true,
-    exitWhenDone: options.exitWhenDone === true,
-    strict: options.strict === true,
+    clock,
+    lifecycle: options.lifecycle,
+    exitWhenDone: options.exitWhenDone,
+    strict: options.strict,
     precise: true,
     onProblem: ({ message }) => messages.warn(message),
     onNotice: (notice) => messages.say(messages.palette.yellow(noticeText(notice))),
-    ...(sources.includes('-') && { stdin: standardInput() }),
-    ...(progress && { onIndexed: progress.advance }),
+    stdin: sources.includes('-') ? standardInput() : undefined,
+    onIndexed: progress?.advance,
     signal: session.stop,
   })
     .catch((error: unknown) => {
@@ -147,22 +151,12 @@ function loopAndSources(
   return { loop: value === true || isFile ? true : parseCount(value, '--loop'), sources };
 }
 
-function timesOf(options: ReplayOptions): ServeRecordingOptions {
-  return {
-    speed: parseSpeed(options.speed),
-    ...(options.rate === undefined ? {} : { rate: parseRate(options.rate, '--rate') }),
-    ...(options.maxGap === undefined ? {} : { maxGapMs: parseDuration(options.maxGap, '--max-gap') }),
-    ...(options.from === undefined ? {} : { from: parseMoment(options.from, '--from') }),
-    ...(options.to === undefined ? {} : { to: parseMoment(options.to, '--to') }),
-  };
-}
-
-function parseSpeed(text: string): number | 'max' {
+function parseSpeed(text: string, name: string): number | 'max' {
   if (text === 'max') return 'max';
   const [, figure] = /^(\d+(?:\.\d+)?)x?$/.exec(text) ?? [];
   const speed = Number(figure);
   if (speed > 0) return speed;
-  throw new OpmasError('USAGE', `--speed: ${JSON.stringify(text)} is not a speed`, {
+  throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a speed`, {
     hint: 'Write 0.5 for half speed, 2 or 2x for double speed, or max.',
   });
 }

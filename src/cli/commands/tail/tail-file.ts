@@ -1,6 +1,6 @@
 import { compileFilter, escapeUnsafe, OpmasError, readRecording, systemClock } from '../../../index.js';
 import { keepsLine } from '../../../internal.js';
-import { formatDuration, parseCount, parsePositiveDuration } from '../../options/quantity.js';
+import { formatDuration } from '../../options/quantity.js';
 import { endpointsOf, filterOptionsOf } from '../../options/selection.js';
 import type { Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
@@ -24,10 +24,8 @@ export async function tailFile(
   const { out, messages } = session.terminal;
   const filter = await compileFilter(filterOptionsOf(options));
   const wanted = endpoints.length === 0 ? undefined : new Set(endpointsOf(endpoints));
-  let left = options.count === undefined ? Number.POSITIVE_INFINITY : parseCount(options.count, '--count');
+  let left = options.count ?? Number.POSITIVE_INFINITY;
   const enough = new AbortController();
-  const duration =
-    options.duration === undefined ? undefined : parsePositiveDuration(options.duration, '--duration');
   messages.warn(...filter.hints);
   const printLines = await createLinePrinter(out, options);
   const startedAt = performance.now();
@@ -35,9 +33,9 @@ export async function tailFile(
     isLate = !enough.signal.aborted;
     enough.abort();
   };
-  if (duration !== undefined) {
-    session.endAfter(duration);
-    void systemClock.sleep(duration, enough.signal).then(endLate);
+  if (options.duration !== undefined) {
+    session.endAfter(options.duration);
+    void systemClock.sleep(options.duration, enough.signal).then(endLate);
   }
   session.exitMessage = () =>
     out.stalledMs > 0
@@ -59,7 +57,7 @@ export async function tailFile(
       return true;
     },
     onProblem: problems.onProblem,
-    ...(options.file.includes('-') && { stdin: standardInput() }),
+    stdin: options.file.includes('-') ? standardInput() : undefined,
     signal: AbortSignal.any([session.stop, enough.signal]),
   });
   try {
