@@ -27,15 +27,16 @@ export interface Session {
   readonly isSignalled: boolean;
   /** Exit code of an end without an error; 0 unless the action sets it. */
   exitCode: number;
-  /** Text for stderr when the process must exit before the action has ended. */
-  exitMessage?: () => string;
+  /** Lines for stderr when the process must exit before the action has ended. */
+  exitMessage?: () => string[];
 }
 
 /** Writes the exit message when a blocked stdout keeps the process from its normal end. */
 async function flushExitMessage({ terminal: { messages }, exitMessage }: Session): Promise<void> {
   const { stdout, stderr } = standardOutputs();
   if (exitMessage === undefined || messages.isQuiet || stdout === stderr) return;
-  await new Promise<void>((resolve) => stderr.write(exitMessage(), () => resolve()));
+  const text = exitMessage().map((line) => `${line}\n`);
+  await new Promise<void>((resolve) => stderr.write(text.join(''), () => resolve()));
 }
 
 /**

@@ -8,11 +8,10 @@ import {
 } from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
-import { createLiveLine, liveTextWidth, RateMeter } from '../terminal/live-line.js';
+import { createLiveLine, RateMeter } from '../terminal/live-line.js';
 import type { Palette } from '../terminal/palette.js';
 import type { Messages } from '../terminal/terminal.js';
 
-const LIVE_INTERVAL_MS = 250;
 const PLAIN_INTERVAL_MS = 10_000;
 
 export interface RunServerOptions {
@@ -68,16 +67,9 @@ export async function runServer(
  */
 async function showStatus(messages: Messages, describe: () => string): Promise<() => void> {
   if (messages.canShowLive) {
-    const text = () => describe().slice(0, liveTextWidth(messages));
-    const line = await createLiveLine(messages);
-    line.start(text());
-    const timer = setInterval(() => {
-      line.text = text();
-    }, LIVE_INTERVAL_MS);
-    return () => {
-      clearInterval(timer);
-      line.stop();
-    };
+    const line = await createLiveLine(messages, (columns) => describe().slice(0, columns));
+    line.redraw();
+    return line.end;
   }
   let last = describe();
   const timer = setInterval(() => {

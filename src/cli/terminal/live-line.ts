@@ -1,19 +1,32 @@
-import type { Ora } from 'ora';
 import type { Messages } from './terminal.js';
 
 /** Columns for the spinner, a space, and the last column, after which some terminals wrap. */
 const SPINNER_COLUMNS = 3;
+const REDRAW_MS = 250;
 /** Time over which a rate is measured. */
 const RATE_SPAN_MS = 2000;
 
-/** Creates a line below the messages that is redrawn in place. Requires `messages.canShowLive`. */
+/** Line below the messages that is redrawn in place. */
+export interface LiveLine {
+  /** Draws the line now, and four times a second from then on. */
+  redraw(): void;
+  /** Removes the line, until it is drawn again. */
+  end(): void;
+}
+
+/**
+ * Creates a live line. Requires `messages.canShowLive`.
+ *
+ * @param describe Formats the text; gets the number of columns for it.
+ */
 export async function createLiveLine(
   { palette, stream }: Messages,
+  describe: (columns: number) => string,
   color: 'cyan' | 'red' = 'cyan',
-): Promise<Ora> {
+): Promise<LiveLine> {
   // Imported late, because ora takes longer to load than everything else.
   const { default: ora } = await import('ora');
-  return ora({
+  const line = ora({
     stream,
     // `canShowLive` has decided this already.
     isEnabled: true,
@@ -24,11 +37,18 @@ export async function createLiveLine(
     // ora knows neither NO_COLOR nor --color.
     color: palette.enabled ? color : false,
   });
-}
-
-/** Returns the number of columns for the text of a live line. */
-export function liveTextWidth({ stream }: Messages): number {
-  return Math.max(stream.columns - SPINNER_COLUMNS, 0);
+  let timer: NodeJS.Timeout | undefined;
+  const redraw = () => {
+    line.text = describe(Math.max(stream.columns - SPINNER_COLUMNS, 0));
+    if (!line.isSpinning) line.start();
+    timer ??= setInterval(redraw, REDRAW_MS);
+  };
+  const end = () => {
+    clearInterval(timer);
+    timer = undefined;
+    line.stop();
+  };
+  return { redraw, end };
 }
 
 /** Measures the rate of a growing count over the last two seconds. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { ReadProblem } from '../../index.js';
 import { formatSize } from '../options/quantity.js';
-import { createLiveLine, liveTextWidth } from './live-line.js';
+import { createLiveLine } from './live-line.js';
 import type { Messages } from './terminal.js';
 
 /** Progress bar for a long read. */
@@ -13,7 +13,6 @@ export interface Progress {
 
 /** Smaller recordings are read too fast for a bar. */
 const LEAST_BYTES = 64 * 1024 * 1024;
-const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
 
 /** Shows a bar on a terminal when the recordings are large. */
@@ -22,23 +21,17 @@ export async function showProgress(messages: Messages, files: readonly string[])
   if (!messages.canShowLive || total === undefined || total < LEAST_BYTES) {
     return { advance: () => undefined, end: () => undefined };
   }
-  const line = await createLiveLine(messages);
   const startedAt = performance.now();
   let read = 0;
-  const draw = () => {
-    line.text = barText(read, total, performance.now() - startedAt).slice(0, liveTextWidth(messages));
-  };
-  draw();
-  line.start();
-  const timer = setInterval(draw, REDRAW_MS);
+  const line = await createLiveLine(messages, (columns) =>
+    barText(read, total, performance.now() - startedAt).slice(0, columns),
+  );
+  line.redraw();
   return {
     advance: (bytes) => {
       read += bytes;
     },
-    end: () => {
-      clearInterval(timer);
-      line.stop();
-    },
+    end: line.end,
   };
 }
 

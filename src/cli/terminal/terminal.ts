@@ -178,8 +178,13 @@ export class Messages {
 
   /** Prints warnings, one line each, after escaping them; silent with `--quiet`. */
   readonly warn = (...warnings: readonly string[]): void => {
-    for (const text of warnings) this.say(`${this.palette.yellow('warning:')} ${escapeUnsafe(text)}`);
+    for (const text of warnings) this.say(this.warningText(text));
   };
+
+  /** Formats a warning, and escapes it. */
+  warningText(text: string): string {
+    return `${this.palette.yellow('warning:')} ${escapeUnsafe(text)}`;
+  }
 
   /** Prints a loss or a failure after which the work continues; shown with `--quiet` too. */
   error(text: string): void {

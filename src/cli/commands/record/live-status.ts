@@ -1,51 +1,35 @@
 import { stripVTControlCharacters } from 'node:util';
 import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../../index.js';
 import { formatDuration, formatSize } from '../../options/quantity.js';
-import { createLiveLine, liveTextWidth, RateMeter } from '../../terminal/live-line.js';
+import type { StreamStatus } from '../../stream/run-stream.js';
+import { createLiveLine, RateMeter } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
 import type { Messages } from '../../terminal/terminal.js';
-
-/** Live line at the bottom of the terminal with the progress of a recording. */
-export interface LiveStatus {
-  onLifecycle(event: LifecycleEvent): void;
-  onGiveUp(endpoint: string): void;
-  end(): void;
-}
-
-/** Figures for the live line. */
-export interface LiveFigures {
-  /** Returns the size of the files, in bytes. */
-  size(): number;
-  summary(): StreamSummary;
-}
 
 const SEPARATOR = '  ';
 
 type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
 
-const REDRAW_MS = 250;
-
-const nothing: LiveStatus = { onLifecycle: () => undefined, onGiveUp: () => undefined, end: () => undefined };
-
-/** Shows the live line; without a terminal it does nothing. */
-export async function showLiveStatus(
+/**
+ * Creates the live line with the progress of a recording.
+ *
+ * @param size Returns the size of the files, in bytes.
+ */
+export async function createLiveStatus(
   messages: Messages,
   endpoints: readonly string[],
-  figures: LiveFigures,
-): Promise<LiveStatus> {
-  if (!messages.canShowLive) return nothing;
+  size: () => number,
+  summary: () => StreamSummary,
+): Promise<StreamStatus | undefined> {
+  if (!messages.canShowLive) return undefined;
   const states = new Map<string, EndpointState>(endpoints.map((endpoint) => [endpoint, 'connecting']));
   const rate = new RateMeter();
-  const line = await createLiveLine(messages, 'red');
-  const draw = () => {
-    const parts = figuresOf(figures.summary(), figures.size(), rate);
-    line.text = lineWithin(liveTextWidth(messages), parts, states, messages.palette);
-  };
-  const timer = setInterval(draw, REDRAW_MS);
+  const describe = (columns: number) =>
+    lineWithin(columns, figuresOf(summary(), size(), rate), states, messages.palette);
+  const line = await createLiveLine(messages, describe, 'red');
   const set = (endpoint: string, state: EndpointState) => {
     states.set(endpoint, state);
-    if (!line.isSpinning) line.start();
-    draw();
+    line.redraw();
   };
   return {
     onLifecycle({ endpoint, connection }) {
@@ -53,10 +37,7 @@ export async function showLiveStatus(
         set(endpoint, stateAfter(connection));
     },
     onGiveUp: (endpoint) => set(endpoint, 'ended'),
-    end() {
-      clearInterval(timer);
-      line.stop();
-    },
+    end: line.end,
   };
 }
 

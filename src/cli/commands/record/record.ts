@@ -1,24 +1,22 @@
 import { existsSync } from 'node:fs';
 import {
   escapeUnsafe,
+  type LineBatch,
   OpmasError,
   openRecording,
   type RecordingWriter,
   type RecordOptions,
   type Subscription,
-  subscribe,
   systemClock,
 } from '../../../index.js';
 import type { Command } from '../../commander.js';
 import { formatSize, parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
-import { ConnectionMessages, summaryText } from '../../stream/connection-messages.js';
-import { FilterMessages } from '../../stream/filter-messages.js';
-import { shortfallOf } from '../../stream/outcome.js';
+import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import type { Messages } from '../../terminal/terminal.js';
-import { showLiveStatus } from './live-status.js';
-import { createTee, type Tee } from './tee.js';
+import { createLiveStatus } from './live-status.js';
+import { createTee } from './tee.js';
 
 /** Options of `record`. */
 interface RecordCommandOptions extends StreamCommandOptions {
@@ -92,63 +90,42 @@ async function record(
   });
   if (writer === undefined) return;
   const failing = new AbortController();
-  const connections = new ConnectionMessages(messages, stream, (endpoint) => countOf(endpoint));
-  const live = await showLiveStatus(messages, stream.endpoints, {
-    size: () => writer.size,
-    summary: () => subscription.summary(),
-  });
-  const filtering = new FilterMessages(messages, stream.filter);
-  let hasSummary = false;
-  let shortfall: OpmasError | undefined;
-  const subscription = subscribe({
-    ...stream,
-    lifecycle: true,
-    signal: AbortSignal.any([session.stop, failing.signal]),
-    onLifecycle: (event) => {
-      hasSummary = true;
-      live.onLifecycle(event);
-      connections.onLifecycle(event);
-    },
-    onGiveUp: (endpoint, error) => {
-      live.onGiveUp(endpoint);
-      connections.onGiveUp(endpoint, error);
-    },
-  });
-  const countOf = (endpoint: string) => subscription.summary().events[endpoint] ?? 0;
   const tee = options.tail ? await createTee(out, messages, stream.maxBufferBytes) : undefined;
-  session.exitMessage = () => {
-    const left = tee?.waiting ?? 0;
-    const loss = `${left} lines were recorded but not printed: stdout was not read`;
-    return left === 0 ? '' : `${messages.palette.yellow('warning:')} ${loss}\n`;
-  };
   // The file is the job, so nothing that happens to stdout ends the recording.
   out.onClosed = () =>
     messages.warn(`${out.failure?.message ?? 'stdout was closed'}: printing stops, recording goes on`);
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
-  if (stream.durationMs !== undefined) session.endAfter(stream.durationMs);
+  const signal = AbortSignal.any([session.stop, failing.signal]);
   try {
-    await pump(subscription, writer, tee, () => failing.abort());
-    hasSummary = true;
-    shortfall = session.isSignalled ? undefined : shortfallOf(subscription.outcome());
-  } catch (error) {
-    throw connections.finalError(error);
+    await runStream(
+      session,
+      { ...stream, lifecycle: true, signal },
+      {
+        showStatus: (_, summary) => createLiveStatus(messages, stream.endpoints, () => writer.size, summary),
+        consume: (subscription, onEvents) =>
+          pump(
+            subscription,
+            (batch) => {
+              onEvents();
+              tee?.print(batch);
+            },
+            writer,
+            () => failing.abort(),
+          ),
+        lossText: () => tee?.lossText(),
+        resultText: () => fileText(writer, messages),
+      },
+    );
   } finally {
-    live.end();
-    connections.end();
-    if (hasSummary) {
-      messages.say(messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end()))));
-      messages.say(fileText(writer, messages));
-    }
     await tee?.end();
   }
-  if (shortfall !== undefined) throw shortfall;
 }
 
 /** Writes all lines. After a failure of the file, counts the lines that are still in progress, for a correct report. */
 async function pump(
   subscription: Subscription,
+  onBatch: (batch: LineBatch) => void,
   writer: RecordingWriter,
-  tee: Tee | undefined,
   stop: () => void,
 ): Promise<void> {
   let failure: unknown;
@@ -157,7 +134,7 @@ async function pump(
   let written: Promise<void> = Promise.resolve();
   try {
     for await (const batch of subscription) {
-      tee?.print(batch);
+      onBatch(batch);
       pending += batch.bytes.length;
       written = writer
         .write(batch)

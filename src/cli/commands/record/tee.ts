@@ -7,8 +7,8 @@ import type { DataOutput, Messages } from '../../terminal/terminal.js';
 export interface Tee {
   /** Prints a copy of the batch; never waits. */
   print(batch: LineBatch): void;
-  /** Number of lines that are not printed yet, or were skipped. */
-  readonly waiting: number;
+  /** Names the lines that are not printed yet, or were skipped; `undefined` when there are none. */
+  lossText(): string | undefined;
   /** Waits until all lines are printed. */
   end(): Promise<void>;
 }
@@ -61,8 +61,9 @@ export async function createTee(
       // The end of the session reports a failure of stdout.
       printing ??= printQueue().catch(() => undefined);
     },
-    get waiting() {
-      return waiting + skipped;
+    lossText() {
+      const left = waiting + skipped;
+      return left === 0 ? undefined : `${left} lines were recorded but not printed: stdout was not read`;
     },
     end: async () => printing,
   };

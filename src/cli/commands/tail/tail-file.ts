@@ -38,9 +38,7 @@ export async function tailFile(
     void systemClock.sleep(options.duration, enough.signal).then(endLate);
   }
   session.exitMessage = () =>
-    out.stalledMs > 0
-      ? `${messages.palette.yellow('warning:')} the rest was not written: stdout was not read\n`
-      : '';
+    out.stalledMs > 0 ? [messages.warningText('the rest was not written: stdout was not read')] : [];
   const problems = new ProblemMessages(messages);
   const filtering = new FilterMessages(messages, filter);
   let isLate = false;
