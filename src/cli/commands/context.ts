@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
-import { escapeUnsafeJson, splitCommand } from '../../internal.js';
+import { splitCommand } from '../../internal.js';
 import type { Command } from '../commander.js';
 import {
   type Context,
@@ -149,10 +149,7 @@ async function listContexts(session: Session, { json }: JsonOption): Promise<voi
   const { contexts, current } = await read(session);
   const all = [...contexts];
   if (json) {
-    await print(
-      session,
-      all.map(([name, context]) => describe(name, context, current)),
-    );
+    await session.terminal.out.writeJson(all.map(([name, context]) => describe(name, context, current)));
     return;
   }
   const width = Math.max(0, ...all.map(([name]) => name.length));
@@ -174,10 +171,10 @@ async function showContext(session: Session, given: string | undefined, { json }
   }
   const context = contextNamed(config, name);
   if (json) {
-    await print(session, describe(name, context, config.current));
+    await session.terminal.out.writeJson(describe(name, context, config.current));
     return;
   }
-  const rows: [string, string | undefined][] = [
+  await session.terminal.out.writeTable([
     ['name', name === config.current ? `${name} (current)` : name],
     ['url', context.url],
     ['token command', context.tokenCommand],
@@ -185,11 +182,7 @@ async function showContext(session: Session, given: string | undefined, { json }
     ['ca', context.ca],
     ['plaintext', context.plaintext ? 'allowed' : undefined],
     ['configuration', config.path],
-  ];
-  const lines = rows
-    .filter(([, value]) => value !== undefined)
-    .map(([label, value]) => `${label.padEnd(13)} ${escapeUnsafe(value ?? '')}\n`);
-  await session.terminal.out.write(lines.join(''));
+  ]);
 }
 
 function describe(name: string, context: Context, current: string | undefined) {
@@ -208,8 +201,4 @@ async function read(session: Session) {
   const config = await readConfig(session.environment);
   session.terminal.messages.warn(...config.warnings);
   return config;
-}
-
-async function print(session: Session, value: unknown): Promise<void> {
-  await session.terminal.out.write(`${escapeUnsafeJson(JSON.stringify(value))}\n`);
 }

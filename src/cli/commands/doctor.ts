@@ -1,13 +1,5 @@
-import {
-  type Check,
-  type DiagnosisOptions,
-  diagnose,
-  displayUrl,
-  escapeUnsafe,
-  OpmasError,
-  type Verdict,
-} from '../../index.js';
-import { escapeUnsafeJson, withServerChoice } from '../../internal.js';
+import { type Check, diagnose, displayUrl, escapeUnsafe, OpmasError, type Verdict } from '../../index.js';
+import { withServerChoice } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf, FIRST_SERVER } from '../exit.js';
@@ -15,6 +7,7 @@ import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/
 import { formatDuration } from '../options/quantity.js';
 import { addEndpoints, endpointsOf } from '../options/selection.js';
 import { runCommand, type Session } from '../session.js';
+import type { Palette } from '../terminal/palette.js';
 
 /** Options of `doctor`. */
 interface DoctorOptions extends TokenOptions {
@@ -61,13 +54,14 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
     connection = await resolveConnection(session, options);
     session.terminal.messages.warn(...connection.warnings);
     await reportConfig('ok', describe(connection));
-    const { tokenFile, token } = options;
-    const said = { ...session.said, tokenFile, noToken: token === false, endpoints: words };
-    verdict = await examine(
-      connection,
-      { endpoints, said, signal: session.stop, environment: session.environment },
-      report,
-    );
+    const { tokenFile } = options;
+    const said = { ...session.said, tokenFile, noToken: options.token === false, endpoints: words };
+    const { url, token, ca, insecure } = connection;
+    const { stop: signal, environment } = session;
+    const steps = diagnose({ url, token, ca, insecure, endpoints, said, signal, environment });
+    let step = await steps.next();
+    for (; !step.done; step = await steps.next()) await report(step.value);
+    verdict = step.value;
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;
     await reportConfig('failed', error.message);
@@ -84,7 +78,10 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
     text: textOf(session, verdict),
     next: withServerChoice(verdict.next, session.said),
   };
-  await conclude(session, verdict, options.json ? asJson(connection, checks, verdict) : undefined);
+  const { out } = session.terminal;
+  if (options.json) await out.writeJson(reportOf(connection, checks, verdict));
+  else await out.write(conclusion(verdict, out.palette));
+  if (verdict.code !== undefined) session.exitCode = exitCodeOf(verdict.code);
 }
 
 /** Completes the commands in the verdict, and adds the ways to a server for a user who has chosen none. */
@@ -94,28 +91,9 @@ function textOf({ said, usesDefaultServer }: Session, { text, code }: Verdict): 
   return usesDefaultServer && isOnTheWay ? `${complete}. ${FIRST_SERVER}` : complete;
 }
 
-async function examine(
-  { url, token, ca, insecure }: Connection,
-  how: Pick<DiagnosisOptions, 'endpoints' | 'said' | 'signal' | 'environment'>,
-  report: (check: Check) => Promise<void>,
-): Promise<Verdict> {
-  const steps = diagnose({ url, token, ca, insecure, ...how });
-  for (;;) {
-    const step = await steps.next();
-    if (step.done) return step.value;
-    await report(step.value);
-  }
-}
-
-async function conclude(session: Session, verdict: Verdict, json: string | undefined): Promise<void> {
-  const { out } = session.terminal;
-  const { green, red, bold } = out.palette;
-  const paint = verdict.code === undefined ? green : red;
-  await out.write(
-    json ??
-      `\n${paint('verdict')}  ${escapeUnsafe(verdict.text)}\n${bold('next')}     ${escapeUnsafe(verdict.next)}\n`,
-  );
-  if (verdict.code !== undefined) session.exitCode = exitCodeOf(verdict.code);
+function conclusion({ code, text, next }: Verdict, { green, red, bold }: Palette): string {
+  const paint = code === undefined ? green : red;
+  return `\n${paint('verdict')}  ${escapeUnsafe(text)}\n${bold('next')}     ${escapeUnsafe(next)}\n`;
 }
 
 function line({ terminal }: Session, { name, status, detail, durationMs }: Check): string {
@@ -133,8 +111,8 @@ function describe({ url, config, urlSource, context, hidden }: Connection): stri
   return `${displayUrl(url)} (${urlSource}${from}${file})${unused}`;
 }
 
-function asJson(connection: Connection | undefined, checks: readonly Check[], verdict: Verdict): string {
-  const report = {
+function reportOf(connection: Connection | undefined, checks: readonly Check[], verdict: Verdict) {
+  return {
     ok: verdict.code === undefined,
     server: connection === undefined ? null : displayUrl(connection.url),
     token_source: connection?.token.source ?? null,
@@ -150,5 +128,4 @@ function asJson(connection: Connection | undefined, checks: readonly Check[], ve
       fault: failure ?? null,
     })),
   };
-  return `${escapeUnsafeJson(JSON.stringify(report))}\n`;
 }

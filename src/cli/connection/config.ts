@@ -48,7 +48,25 @@ type JsonObject = Record<string, unknown>;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const TOP_MEMBERS = ['contexts', 'current', 'previous'];
-const CONTEXT_MEMBERS = ['url', 'token_command', 'token_command_timeout', 'ca', 'plaintext'];
+interface Member {
+  member: string;
+  type: 'string' | 'boolean';
+  check?: (text: string) => unknown;
+}
+
+/** Members of a context in the file; `check` throws for a wrong value. */
+const MEMBERS: Readonly<Record<keyof Context, Member>> = {
+  url: { member: 'url', type: 'string', check: parseBaseUrl },
+  tokenCommand: { member: 'token_command', type: 'string', check: splitCommand },
+  tokenCommandTimeout: {
+    member: 'token_command_timeout',
+    type: 'string',
+    check: (text) => parsePositiveDuration(text, '--token-command-timeout'),
+  },
+  ca: { member: 'ca', type: 'string' },
+  plaintext: { member: 'plaintext', type: 'boolean' },
+};
+const CONTEXT_MEMBERS = Object.values(MEMBERS).map(({ member }) => member);
 
 /**
  * Reads the configuration.
@@ -150,43 +168,26 @@ function parseRoot(text: string, path: string): JsonObject {
 function readContext(value: unknown, name: string, path: string): Context {
   const where = `"contexts.${name}"`;
   if (!isObject(value)) throw invalid(path, `${where} is not an object`);
-  const { url, token_command: tokenCommand, token_command_timeout: timeout, ca, plaintext } = value;
-  if (typeof url !== 'string') throw invalid(path, `${where} has no "url"`);
-  check(path, where, () => parseBaseUrl(url));
-  for (const [member, text] of Object.entries({
-    token_command: tokenCommand,
-    token_command_timeout: timeout,
-    ca,
-  })) {
-    if (text !== undefined && typeof text !== 'string')
-      throw invalid(path, `${where}: "${member}" is not a string`);
+  if (typeof value.url !== 'string') throw invalid(path, `${where} has no "url"`);
+  const context: Record<string, unknown> = {};
+  for (const [key, { member, type, check }] of Object.entries(MEMBERS)) {
+    const given = value[member];
+    context[key] = given;
+    if (given === undefined) continue;
+    if (typeof given !== type)
+      throw invalid(path, `${where}: "${member}" is not ${type === 'string' ? 'a string' : 'true or false'}`);
+    try {
+      check?.(String(given));
+    } catch (error) {
+      throw invalid(path, `${where}: ${(error as Error).message}`);
+    }
   }
-  if (plaintext !== undefined && typeof plaintext !== 'boolean') {
-    throw invalid(path, `${where}: "plaintext" is not true or false`);
-  }
-  if (typeof tokenCommand === 'string') check(path, where, () => splitCommand(tokenCommand));
-  if (typeof timeout === 'string') {
-    check(path, where, () => parsePositiveDuration(timeout, '--token-command-timeout'));
-  }
-  return {
-    url,
-    tokenCommand: tokenCommand as string | undefined,
-    tokenCommandTimeout: timeout as string | undefined,
-    ca: ca as string | undefined,
-    plaintext,
-  };
+  return context as unknown as Context;
 }
 
 function writeContext(context: Context, stored: unknown): JsonObject {
-  const { url, tokenCommand, tokenCommandTimeout, ca, plaintext } = context;
-  return {
-    ...(isObject(stored) ? stored : {}),
-    url,
-    token_command: tokenCommand,
-    token_command_timeout: tokenCommandTimeout,
-    ca,
-    plaintext,
-  };
+  const members = Object.entries(MEMBERS).map(([key, { member }]) => [member, context[key as keyof Context]]);
+  return { ...(isObject(stored) ? stored : {}), ...Object.fromEntries(members) };
 }
 
 function optionalName(root: JsonObject, member: string, path: string): string | undefined {
@@ -199,15 +200,6 @@ function unknownMembers(object: JsonObject, known: readonly string[], path: stri
   return Object.keys(object)
     .filter((member) => !known.includes(member))
     .map((member) => `${path}: "${prefix}${member}" is unknown and ignored`);
-}
-
-/** Adds the file and the member to the error about a value. */
-function check(path: string, where: string, read: () => unknown): void {
-  try {
-    read();
-  } catch (error) {
-    throw invalid(path, `${where}: ${(error as Error).message}`);
-  }
 }
 
 function invalid(where: string, what: string): OpmasError {

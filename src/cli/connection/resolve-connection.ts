@@ -14,6 +14,7 @@ import type { TokenOptions } from '../options/common-options.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
 import { standardInput } from '../terminal/standard-streams.js';
+import type { Messages } from '../terminal/terminal.js';
 import type { Context } from './config.js';
 import { openCredentialStore } from './credential-store.js';
 import { type ChosenServer, chooseServer } from './server.js';
@@ -25,19 +26,12 @@ export interface Connection extends ChosenServer {
   hidden: string[];
 }
 
-interface TokenMessages {
-  /** Prints a warning. */
-  warn(text: string): void;
-  /** Prints a line that a token command wrote on its stderr; not escaped yet. */
-  passOn(line: string): void;
-}
-
 interface Source {
   name: string;
   /** See `TokenProvider`. */
   remedy: string;
   step: NextCommand;
-  open(): TokenProvider;
+  open(messages: Messages): TokenProvider;
 }
 
 const LOG_IN = { name: 'auth login' } as const;
@@ -58,20 +52,21 @@ const TO_USE_THE_LOGIN = ' to use the login (`opmas-ws auth login`)';
  * @throws {OpmasError} `USAGE` when any of them is wrong, or options exclude each other.
  */
 export async function resolveConnection(session: Session, options: TokenOptions): Promise<Connection> {
-  const { globals, environment, terminal } = session;
+  const { globals, environment } = session;
+  const { messages } = session.terminal;
   const server = await chooseServer(globals, options, environment);
   session.usesDefaultServer = server.urlSource === 'default';
   if (options.token === false && options.tokenFile !== undefined) {
     throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');
   }
-  const messages: TokenMessages = {
-    warn: terminal.messages.warn,
-    passOn: (line) => terminal.messages.say(escapeUnsafe(line)),
-  };
-  const [used, ...rest] = sources(server, options, environment, messages);
+  const [used, ...rest] = sources(server, options, environment);
   const hidden = rest.map(({ name }) => name);
   if (used !== undefined) {
-    return { ...server, token: Object.assign(used.open(), { remedy: used.remedy, step: used.step }), hidden };
+    return {
+      ...server,
+      token: Object.assign(used.open(messages), { remedy: used.remedy, step: used.step }),
+      hidden,
+    };
   }
   const store = openCredentialStore(environment, { onNotice: messages.warn });
   const { url: base, ca, insecure } = server;
@@ -80,18 +75,13 @@ export async function resolveConnection(session: Session, options: TokenOptions)
 
 /** Returns the names of the sources that take precedence over a stored login. */
 export function sourcesBeforeStore(server: ChosenServer, environment: NodeJS.ProcessEnv): string[] {
-  const silent = { warn: () => undefined, passOn: () => undefined };
-  return sources(server, {}, environment, silent).map(({ name }) => name);
+  return sources(server, {}, environment).map(({ name }) => name);
 }
 
 /** Returns all sources that are set, except the store, in order of precedence. */
-function sources(
-  { context }: ChosenServer,
-  options: TokenOptions,
-  environment: NodeJS.ProcessEnv,
-  messages: TokenMessages,
-): Source[] {
-  const fileOptions = { onWarning: messages.warn, pipeLimitMs: options.connectTimeout };
+function sources({ context }: ChosenServer, options: TokenOptions, environment: NodeJS.ProcessEnv): Source[] {
+  const openFile = (path: string, source: string, { warn: onWarning }: Messages) =>
+    tokenFromFile(path, { source, onWarning, pipeLimitMs: options.connectTimeout });
   const found: Source[] = [];
   const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
   if (options.token === false) {
@@ -101,10 +91,8 @@ function sources(
   if (options.tokenFile !== undefined) {
     const file = options.tokenFile;
     const name = `--token-file ${file}`;
-    const open = () =>
-      file === '-'
-        ? tokenFromStream(standardInput(), name)
-        : tokenFromFile(file, { ...fileOptions, source: name });
+    const open = (messages: Messages) =>
+      file === '-' ? tokenFromStream(standardInput(), name) : openFile(file, name, messages);
     const where = file === '-' ? 'on stdin' : 'in that file';
     const remedy = `give a fresh token ${where}, or omit --token-file${TO_USE_THE_LOGIN}`;
     found.push({ name, remedy, step: LOG_IN, open });
@@ -122,16 +110,18 @@ function sources(
     const name = `OPMAS_TOKEN_FILE (${path})`;
     const remedy = `put a fresh token in that file, or unset OPMAS_TOKEN_FILE${TO_USE_THE_LOGIN}`;
     const step = logInWithout('OPMAS_TOKEN_FILE');
-    found.push({ name, remedy, step, open: () => tokenFromFile(path, { ...fileOptions, source: name }) });
+    found.push({ name, remedy, step, open: (messages) => openFile(path, name, messages) });
   }
   if (context?.tokenCommand !== undefined) {
     const words = splitCommand(context.tokenCommand);
     const name = `the token command of context ${context.name}`;
-    const onStderr = messages.passOn;
     const shownBy = `opmas-ws context show ${context.name}`;
     const remedy = `check that the command prints a fresh token (\`${shownBy}\`)`;
     const timeoutMs = options.tokenCommandTimeout ?? limitOf(context);
-    const open = () => tokenFromCommand(words, { source: name, onStderr, shownBy, timeoutMs });
+    const open = (messages: Messages) => {
+      const onStderr = (line: string) => messages.say(escapeUnsafe(line));
+      return tokenFromCommand(words, { source: name, onStderr, shownBy, timeoutMs });
+    };
     const step = { shell: ['opmas-ws', 'context', 'show', context.name] };
     found.push({ name, remedy, step, open });
   }

@@ -1,5 +1,5 @@
 import { escapeUnsafe, OpmasError } from '../../index.js';
-import { escapeUnsafeOutput } from '../../internal.js';
+import { escapeUnsafeJson, escapeUnsafeOutput } from '../../internal.js';
 import type { GlobalOptions } from '../options/common-options.js';
 import { type Palette, paletteFor } from './palette.js';
 import { type OutputStream, standardOutputs } from './standard-streams.js';
@@ -69,6 +69,20 @@ export class DataOutput {
     const written = this.#writePieces(data);
     this.#pending = written.catch(() => undefined);
     return written;
+  }
+
+  /** Writes a value as one line of JSON. */
+  writeJson(value: unknown): Promise<void> {
+    return this.write(`${escapeUnsafeJson(JSON.stringify(value))}\n`);
+  }
+
+  /** Writes a table of names and values, without the values that are `undefined`. */
+  writeTable(rows: readonly (readonly [name: string, value: string | undefined])[]): Promise<void> {
+    const width = Math.max(...rows.map(([name]) => name.length));
+    const lines = rows.map(([name, value]) =>
+      value === undefined ? '' : `${name.padEnd(width)} ${escapeUnsafe(value)}\n`,
+    );
+    return this.write(lines.join(''));
   }
 
   /** Milliseconds since the reader has last taken something; 0 while nothing waits. */

@@ -1,5 +1,5 @@
-import { displayUrl, escapeUnsafe, readClaims, StoredToken, type TokenProvider } from '../../../index.js';
-import { accountOf, escapeUnsafeJson, relativeTime, withServerChoice } from '../../../internal.js';
+import { displayUrl, readClaims, type SaidOptions, StoredToken, type TokenProvider } from '../../../index.js';
+import { accountOf, relativeTime, withServerChoice } from '../../../internal.js';
 import type { Command } from '../../commander.js';
 import { type LocalCredentialStore, openCredentialStore } from '../../connection/credential-store.js';
 import { type Connection, resolveConnection } from '../../connection/resolve-connection.js';
@@ -46,15 +46,13 @@ async function showStatus(session: Session, options: StatusOptions): Promise<voi
   session.terminal.messages.warn(...connection.warnings);
   const state = await stateOf(connection, session);
   const { out } = session.terminal;
-  const text = options.json
-    ? asJson(connection, state)
-    : withServerChoice(asText(connection, state), session.said);
-  await out.write(out.isTerminal ? text.split('\n').map(escapeUnsafe).join('\n') : text);
+  if (options.json) await out.writeJson(report(connection, state));
+  else await out.writeTable(rows(connection, state, session.said));
   if (state.place === undefined || state.expired) session.exitCode = exitCodeOf('AUTH');
 }
 
 async function stateOf({ token, url }: Connection, session: Session): Promise<TokenState> {
-  const onNotice = (text: string) => session.terminal.messages.warn(escapeUnsafe(text));
+  const { warn: onNotice } = session.terminal.messages;
   const store =
     token instanceof StoredToken ? openCredentialStore(session.environment, { onNotice }) : undefined;
   const stored = await store?.get(accountOf(url));
@@ -79,20 +77,18 @@ function noteOf(store: LocalCredentialStore | undefined): string {
     : `no file contains one, and the keychain does not work: ${store.keychainProblem}`;
 }
 
-function asText({ url, urlSource, hidden, token }: Connection, state: TokenState): string {
+function rows({ url, urlSource, hidden, token }: Connection, state: TokenState, said: SaidOptions) {
   const { place, user, expired, renewable, note } = state;
   const isUsable = place !== undefined && (!expired || renewable);
-  const rows: [string, string | undefined][] = [
+  return [
     ['server', `${displayUrl(url)} (${urlSource})`],
     ['token', place ?? `none (${note})`],
     ['user', user],
     ['expires', place === undefined ? undefined : expiryText(state)],
     ['renewal', renewable ? 'automatic, with the refresh token' : undefined],
     ['not used', hidden.length === 0 ? undefined : hidden.join(', ')],
-    ['next', isUsable ? undefined : nextStep(token)],
-  ];
-  const shown = rows.filter(([, value]) => value !== undefined);
-  return shown.map(([name, value]) => `${name.padEnd(9)} ${value}\n`).join('');
+    ['next', isUsable ? undefined : withServerChoice(nextStep(token), said)],
+  ] as const;
 }
 
 /** Suggests a login only where no other source takes precedence over it. */
@@ -106,9 +102,9 @@ function expiryText({ expiresAtMs, expired }: TokenState): string {
   return expired ? `it expired ${when}` : when;
 }
 
-function asJson({ url, urlSource, context, token, hidden }: Connection, state: TokenState): string {
+function report({ url, urlSource, context, token, hidden }: Connection, state: TokenState) {
   const { place, user, expiresAtMs, expired, renewable } = state;
-  const status = {
+  return {
     server: displayUrl(url),
     server_source: urlSource,
     context: context?.name ?? null,
@@ -121,5 +117,4 @@ function asJson({ url, urlSource, context, token, hidden }: Connection, state: T
     renewable,
     hidden,
   };
-  return `${escapeUnsafeJson(JSON.stringify(status))}\n`;
 }

@@ -9,7 +9,6 @@ import {
   type NamedCount,
   OpmasError,
 } from '../../../index.js';
-import { escapeUnsafeJson } from '../../../internal.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
 import { writePrivateFile } from '../../connection/private-files.js';
 import { runCommand, type Session } from '../../session.js';
@@ -87,8 +86,7 @@ async function runInspect(
     messages.say(`Wrote ${escapeUnsafe(options.html)}`);
   }
   if (options.json) {
-    const json = `${JSON.stringify(jsonReport(report))}\n`;
-    await out.write(out.isTerminal ? `${escapeUnsafeJson(json.trimEnd())}\n` : json);
+    await out.writeJson(jsonReport(report));
   } else if (options.html === undefined) {
     await out.write(textReport(files, report, out));
   }
