@@ -34,6 +34,11 @@ export class Command extends commander.Command {
     return this.addOption(option.argParser(read));
   }
 
+  /** Adds an option that takes one of several words; the first one is the default. */
+  choice(flags: string, description: string, words: readonly string[]): this {
+    return this.addOption(new Option(flags, description).choices(words).default(words[0]));
+  }
+
   override setOptionValueWithSource(key: string, value: unknown, source: Commander.OptionValueSource): this {
     const earlier = this.getOptionValueSource(key) === 'cli' ? this.getOptionValue(key) : undefined;
     const isLost = source === 'cli' && earlier !== undefined && !Array.isArray(value);

@@ -19,11 +19,7 @@ export function addGlobalOptions(program: Command): Command {
       'base URL of the server: http(s) or ws(s); a path in it is kept (env: OPMAS_URL)',
     )
     .option('-c, --context <name>', 'use this named server from the configuration (env: OPMAS_CONTEXT)')
-    .addOption(
-      new Option('--color <when>', 'use color: auto, always or never')
-        .choices(['auto', 'always', 'never'])
-        .default('auto'),
-    )
+    .choice('--color <when>', 'use color: auto, always or never', ['auto', 'always', 'never'])
     .option('-q, --quiet', 'print only errors on stderr')
     .option('--debug', 'print more on stderr, with stack traces');
 }

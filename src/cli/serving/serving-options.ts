@@ -1,6 +1,6 @@
 import { OpmasError, type ServingOptions } from '../../index.js';
 import { FAULT_EXAMPLES } from '../../internal.js';
-import { type Command, Option } from '../commander.js';
+import type { Command } from '../commander.js';
 import { parseDuration, parseWholeNumber } from '../options/quantity.js';
 import { collect } from '../options/selection.js';
 import type { Session } from '../session.js';
@@ -27,19 +27,15 @@ export function addServingOptions(command: Command): Command {
       '--host <host>',
       'address to listen on (default: 127.0.0.1 and ::1); any address but loopback causes a warning',
     )
-    .addOption(
-      new Option(
-        '--auth <mode>',
-        'accept tokens: any unexpired JWT, HS256 signed with OPMAS_MOCK_SECRET, or anything',
-      )
-        .choices(['jwt', 'secret', 'none'])
-        .default('jwt'),
+    .choice(
+      '--auth <mode>',
+      'accept tokens: any unexpired JWT, HS256 signed with OPMAS_MOCK_SECRET, or anything',
+      ['jwt', 'secret', 'none'],
     )
-    .addOption(
-      new Option('--refuse <how>', 'reject a bad token with close 4001 after accepting, or with HTTP 403')
-        .choices(['close', 'http'])
-        .default('close'),
-    )
+    .choice('--refuse <how>', 'reject a bad token with close 4001 after accepting, or with HTTP 403', [
+      'close',
+      'http',
+    ])
     .value(
       '--token-life <t>',
       'lifetime of all issued tokens (default: 1h; 30 days for the token that it prints)',

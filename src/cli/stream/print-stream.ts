@@ -13,25 +13,22 @@ export async function printStream(
 ): Promise<void> {
   const printLines = await createLinePrinter(session.terminal.out, print);
   let printing = 0;
-  await runStream(
-    session,
-    { ...stream, lifecycle: print.lifecycle },
-    {
-      showStatus: createConnectingSpinner,
-      async consume(subscription, onEvents) {
-        for await (const batch of subscription) {
-          printing = batch.count;
-          onEvents();
-          await printLines(batch);
-          printing = 0;
-        }
-      },
-      lossText({ waiting }) {
-        const left = waiting + printing;
-        return left === 0 ? undefined : `${left} lines were not written: stdout was not read`;
-      },
+  const printed = { ...stream, lifecycle: print.lifecycle };
+  await runStream(session, printed, {
+    showStatus: createConnectingSpinner,
+    async consume(subscription, onEvents) {
+      for await (const batch of subscription) {
+        printing = batch.count;
+        onEvents();
+        await printLines(batch);
+        printing = 0;
+      }
     },
-  );
+    lossText({ waiting }) {
+      const left = waiting + printing;
+      return left === 0 ? undefined : `${left} lines were not written: stdout was not read`;
+    },
+  });
 }
 
 /** Creates a spinner that turns while an endpoint has no connection. */

@@ -141,9 +141,11 @@ function endOfPiece(bytes: Buffer, start: number): number {
 export class Messages {
   readonly palette: Palette;
   readonly isTerminal: boolean;
-  readonly #stream: OutputStream;
+  /** The stream, for drawing a live line. */
+  readonly stream: OutputStream;
+  /** True with `--quiet`: only errors are shown. */
+  readonly isQuiet: boolean;
   readonly #isPlain: boolean;
-  readonly #quiet: boolean;
   readonly #debug: boolean;
   #last: string | undefined;
   #repeated = 0;
@@ -157,27 +159,17 @@ export class Messages {
     palette: Palette,
     options: { isPlain: boolean; quiet: boolean; debug: boolean },
   ) {
-    this.#stream = stream;
+    this.stream = stream;
     this.palette = palette;
     this.isTerminal = stream.isTTY === true;
     this.#isPlain = options.isPlain;
-    this.#quiet = options.quiet;
+    this.isQuiet = options.quiet;
     this.#debug = options.debug;
   }
 
   /** True when a live line can be shown: a terminal of known size that can move its cursor, without `--quiet`. */
   get canShowLive(): boolean {
-    return this.isTerminal && this.#stream.columns > 0 && !this.#quiet && !this.#isPlain;
-  }
-
-  /** True with `--quiet`: only errors are shown. */
-  get isQuiet(): boolean {
-    return this.#quiet;
-  }
-
-  /** The stream, for drawing a live line. */
-  get stream(): OutputStream {
-    return this.#stream;
+    return this.isTerminal && this.stream.columns > 0 && !this.isQuiet && !this.#isPlain;
   }
 
   /** Milliseconds since the reader of stderr has last taken something; 0 while nothing waits. */
@@ -187,7 +179,7 @@ export class Messages {
 
   /** Prints information; silent with `--quiet`. Escape foreign parts first: `text` may contain our own colors. */
   say(text: string): void {
-    if (!this.#quiet) this.#print(text);
+    if (!this.isQuiet) this.#print(text);
   }
 
   /** Prints warnings, one line each, after escaping them; silent with `--quiet`. */
@@ -218,7 +210,7 @@ export class Messages {
   /** Resolves when the stream has accepted everything. */
   flushed(): Promise<void> {
     return new Promise((resolve) => {
-      this.#stream.write('', () => resolve());
+      this.stream.write('', () => resolve());
     });
   }
 
@@ -243,7 +235,7 @@ export class Messages {
   #write(text: string): void {
     this.#waiting++;
     this.#lastTakenAt = performance.now();
-    this.#stream.write(`${escapeUnsafeOutput(text)}\n`, () => {
+    this.stream.write(`${escapeUnsafeOutput(text)}\n`, () => {
       this.#waiting--;
       this.#lastTakenAt = performance.now();
     });

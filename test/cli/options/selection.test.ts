@@ -16,7 +16,7 @@ it('gives every option, each as often as it was given', () => {
     excludeTypes: ['a', 'b'],
     subjects: ['x.>', 'y.*'],
     excludeSubjects: ['z'],
-    where: 'data.cpu > 90',
+    where: ['data.cpu > 90'],
   });
 });
 

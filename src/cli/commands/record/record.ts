@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import {
   escapeUnsafe,
-  type LineBatch,
   OpmasError,
   openRecording,
   type RecordingWriter,
@@ -16,7 +15,7 @@ import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { createLiveStatus } from './live-status.js';
-import { createTee } from './tee.js';
+import { createTee, type Tee } from './tee.js';
 
 /** Options of `record`. */
 interface RecordCommandOptions extends StreamCommandOptions {
@@ -95,27 +94,18 @@ async function record(
   out.onClosed = () =>
     messages.warn(`${out.failure?.message ?? 'stdout was closed'}: printing stops, recording goes on`);
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
-  const signal = AbortSignal.any([session.stop, failing.signal]);
+  const recorded = {
+    ...stream,
+    lifecycle: true,
+    signal: AbortSignal.any([session.stop, failing.signal]),
+  };
   try {
-    await runStream(
-      session,
-      { ...stream, lifecycle: true, signal },
-      {
-        showStatus: (_, summary) => createLiveStatus(messages, stream.endpoints, () => writer.size, summary),
-        consume: (subscription, onEvents) =>
-          pump(
-            subscription,
-            (batch) => {
-              onEvents();
-              tee?.print(batch);
-            },
-            writer,
-            () => failing.abort(),
-          ),
-        lossText: () => tee?.lossText(),
-        resultText: () => fileText(writer, messages),
-      },
-    );
+    await runStream(session, recorded, {
+      showStatus: (_, summary) => createLiveStatus(messages, stream.endpoints, () => writer.size, summary),
+      consume: (subscription, onEvents) => pump(subscription, writer, tee, onEvents, () => failing.abort()),
+      lossText: () => tee?.lossText(),
+      resultText: () => fileText(writer, messages),
+    });
   } finally {
     await tee?.end();
   }
@@ -124,8 +114,9 @@ async function record(
 /** Writes all lines. After a failure of the file, counts the lines that are still in progress, for a correct report. */
 async function pump(
   subscription: Subscription,
-  onBatch: (batch: LineBatch) => void,
   writer: RecordingWriter,
+  tee: Tee | undefined,
+  onEvents: () => void,
   stop: () => void,
 ): Promise<void> {
   let failure: unknown;
@@ -134,7 +125,8 @@ async function pump(
   let written: Promise<void> = Promise.resolve();
   try {
     for await (const batch of subscription) {
-      onBatch(batch);
+      onEvents();
+      tee?.print(batch);
       pending += batch.bytes.length;
       written = writer
         .write(batch)

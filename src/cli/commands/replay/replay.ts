@@ -7,7 +7,7 @@ import {
   type ReplayServer,
   serveRecording,
 } from '../../../index.js';
-import { type Command, Option } from '../../commander.js';
+import type { Command } from '../../commander.js';
 import { formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
 import { addFilterOptions, type FilterCommandOptions, filterOptionsOf } from '../../options/selection.js';
 import { runServer } from '../../serving/run-server.js';
@@ -58,13 +58,10 @@ export function configure(command: Command): void {
     .value('--from <when>', 'start here: an RFC 3339 time, or an offset from the start (5m)', parseMoment)
     .value('--to <when>', 'end here, written like --from', parseMoment)
     .option('--loop [n]', 'start again at the end, N times in all or forever')
-    .addOption(
-      new Option(
-        '--clock <whose>',
-        'client: each connection gets its events from the start; shared: one clock for all',
-      )
-        .choices(['client', 'shared'])
-        .default('client'),
+    .choice(
+      '--clock <whose>',
+      'client: each connection gets its events from the start; shared: one clock for all',
+      ['client', 'shared'],
     )
     .option('--lifecycle', 'repeat recorded refusals, closes, drops and downtimes; implies --clock shared')
     .option('--exit-when-done', 'at the end, close the clients with 1000 and exit 0')

@@ -1,4 +1,4 @@
-import { type Command, Option } from '../../commander.js';
+import type { Command } from '../../commander.js';
 import { collect } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import type { PrintOptions } from '../../stream/line-printer.js';
@@ -22,11 +22,11 @@ Examples:
 /** Configures `tail`. */
 export function configure(command: Command): void {
   addStreamOptions(command)
-    .addOption(
-      new Option('-f, --format <format>', 'auto is pretty on a terminal and json elsewhere')
-        .choices(['auto', 'pretty', 'json'])
-        .default('auto'),
-    )
+    .choice('-f, --format <format>', 'auto is pretty on a terminal and json elsewhere', [
+      'auto',
+      'pretty',
+      'json',
+    ])
     .option('--lifecycle', 'print connection changes too')
     .option('--full', 'pretty: do not cut lines to the width of the terminal')
     .option('--utc', 'pretty: print times in UTC instead of local time')
