@@ -68,8 +68,8 @@ export interface Filter {
  * Compiles a filter. An event whose `type` is missing or no string is kept only without `types`; likewise for
  * subjects.
  *
- * In `where`, a missing field makes the expression false, and so does a comparison of a text with a number. Numbers are doubles, as in JSON. `matches()` takes a literal pattern in RE2's syntax and
- * takes linear time. The CEL library is loaded only for `where`.
+ * In `where`, a missing field makes the expression false, and so does a comparison of a text with a number. Numbers
+ * are doubles, as in JSON. `matches()` takes a literal pattern in RE2's syntax and takes linear time. The CEL library is loaded only for `where`.
  *
  * @throws {OpmasError} `USAGE` for a bad pattern or expression.
  */

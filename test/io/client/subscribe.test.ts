@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { compileFilter, noToken, OpmasError, parseBaseUrl, subscribe } from '../../../src/index.js';
+import { compileFilter, noToken, parseBaseUrl, subscribe } from '../../../src/index.js';
 import { close, event, text } from '../../support/raw-frames.js';
 import type { RawConnection } from '../../support/raw-server.js';
 import { test } from '../../support/stage.js';
@@ -236,13 +236,15 @@ describe.concurrent('what the library does not do', () => {
     expect(server.connections.all).toEqual([]);
   });
 
-  test('a fault of the filter ends everything, with its error', async ({ serve, read }) => {
+  test('an expression that is not a boolean matches nothing, and ends nothing', async ({ serve, read }) => {
     const server = await serve();
-    server.onRequest((client) => client.accept(text(event(1))));
     const filter = await compileFilter({ where: 'data.number' });
-    const end = await read({ url: server.url, endpoints: ['devices', 'agents'], filter }).end;
-    expect(end).toBeInstanceOf(OpmasError);
-    expect(end?.code).toBe('USAGE');
+    const reading = read({ url: server.url, filter, retry: { exitOnClose: true } });
+    const client = await server.request();
+    client.accept(Buffer.concat([text(event(1)), close(1000)]));
+    expect(await reading.end).toBeUndefined();
+    expect(reading.events.all).toEqual([]);
+    expect(filter.report().unevaluated).toBe(1);
   });
 
   test('a bug in a callback ends the iteration with it, and not the process', async ({ serve }) => {
