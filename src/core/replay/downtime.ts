@@ -1,3 +1,5 @@
+import { MICROS_PER_MS } from './schedule.js';
+
 /** A time in which nothing listens, in microseconds of the schedule. */
 export interface Downtime {
   from: number;
@@ -17,13 +19,6 @@ export const SLACK_MS = 250;
  * by then: waits are random, and a client must not miss a short connection for a longer wait.
  */
 export const CATCH_UP_MS = 5000;
-export const MICROS_PER_MS = 1000;
-
-/** An attempt that was answered, by a server or by the machine. */
-interface Answer {
-  from: number;
-  at: number;
-}
 
 /**
  * Finds the times in which nothing listened, from attempts that met "connection refused", on any endpoint. A downtime
@@ -36,12 +31,11 @@ interface Answer {
 export class DowntimeFinder {
   /** Downtimes in order. */
   readonly found: Downtime[] = [];
-  /** The last attempt that a server has answered, and the last loss of a connection after it. */
-  #answered: Answer | undefined;
+  /** Time of the last answer of a server, and the last loss of a connection after it. */
+  #answeredAt: number | undefined;
   #lost: { openedAt: number; at: number } | undefined;
-  #lastRefusal: Answer | undefined;
-  /** The downtime whose end is not known yet. */
-  #running: Downtime | undefined;
+  /** The last "connection refused" after it, and the downtime whose end is not known yet. */
+  #refused: { at: number; downtime: Downtime } | undefined;
 
   /**
    * Adds an attempt that did not meet "connection refused".
@@ -49,25 +43,26 @@ export class DowntimeFinder {
    * @param isAnswer `true` when a server let it in or refused it with a status.
    */
   answered(from: number, at: number, isAnswer: boolean): void {
-    if (this.#running !== undefined && this.#lastRefusal !== undefined) {
-      const wasUnderWay = from < this.#lastRefusal.at;
+    if (this.#refused !== undefined) {
+      const { at: refusedAt, downtime } = this.#refused;
+      const wasUnderWay = from < refusedAt;
       // Another attempt met "connection refused" while this one waited, so only an answer proves that a server is back.
       if (wasUnderWay && !isAnswer) return;
-      const between = (this.#lastRefusal.at + from) / 2;
-      this.#running.to = wasUnderWay ? at : Math.max(between, from - HOLD_MS * MICROS_PER_MS);
+      const between = (refusedAt + from) / 2;
+      downtime.to = wasUnderWay ? at : Math.max(between, from - HOLD_MS * MICROS_PER_MS);
     }
-    this.#forget();
-    this.#answered = { from, at };
+    this.#beginAfter(at);
   }
 
   /** Adds an attempt that met "connection refused". @returns The downtime around it. */
   refused(from: number, at: number): Downtime {
-    this.#lastRefusal = { from, at };
-    if (this.#running === undefined) {
-      this.#running = { from: this.#startBefore(from, at), to: Number.POSITIVE_INFINITY };
-      this.found.push(this.#running);
+    let downtime = this.#refused?.downtime;
+    if (downtime === undefined) {
+      downtime = { from: this.#startBefore(from, at), to: Number.POSITIVE_INFINITY };
+      this.found.push(downtime);
     }
-    return this.#running;
+    this.#refused = { at, downtime };
+    return downtime;
   }
 
   /** Adds the end of a connection. */
@@ -77,21 +72,20 @@ export class DowntimeFinder {
 
   /** Ends a pass through the recording. @param due Due time of its last line. */
   endPass(due: number): void {
-    if (this.#running !== undefined) this.#running.to = due + SLACK_MS * MICROS_PER_MS;
-    this.#forget();
+    if (this.#refused !== undefined) this.#refused.downtime.to = due + SLACK_MS * MICROS_PER_MS;
+    this.#beginAfter(undefined);
   }
 
-  #forget(): void {
-    this.#answered = undefined;
+  #beginAfter(answeredAt: number | undefined): void {
+    this.#answeredAt = answeredAt;
     this.#lost = undefined;
-    this.#lastRefusal = undefined;
-    this.#running = undefined;
+    this.#refused = undefined;
   }
 
   #startBefore(from: number, at: number): number {
     const lost = this.#lost;
-    if (this.#answered === undefined) return at;
-    if (lost === undefined) return (this.#answered.at + from) / 2;
+    if (this.#answeredAt === undefined) return at;
+    if (lost === undefined) return (this.#answeredAt + from) / 2;
     // A client that is a little late for a connection that was over at once must still meet it.
     const isBrief = lost.at - lost.openedAt < SLACK_MS * MICROS_PER_MS;
     const pause = Math.min(SLACK_MS * MICROS_PER_MS, 0.75 * (from - lost.at));

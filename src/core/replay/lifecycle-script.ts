@@ -20,13 +20,17 @@
  * - Where attempts met "connection refused", nothing listens for that time, on any endpoint ({@link DowntimeFinder}).
  */
 
-import { CATCH_UP_MS, type Downtime, HOLD_MS, MICROS_PER_MS, SLACK_MS } from './downtime.js';
+import { CATCH_UP_MS, type Downtime, HOLD_MS, SLACK_MS } from './downtime.js';
 import type { Attempt, RecordedAttempts, RefusalManner } from './recorded-attempts.js';
+import { MICROS_PER_MS } from './schedule.js';
 
-/** The answer to an attempt. `at`: the position in the schedule at which the client gets it. */
-export type ScriptedAnswer =
-  | { admit: true; at: number }
-  | { admit: false; at: number; manner: RefusalManner };
+/** The answer to an attempt. */
+export interface ScriptedAnswer {
+  /** The position in the schedule at which the client gets it. */
+  at: number;
+  /** `undefined`: the client is let in. */
+  refusal: RefusalManner | undefined;
+}
 
 /** Plays the recorded attempts once, or in a loop: it is asked at each attempt of a client. */
 export class LifecycleScript {
@@ -69,18 +73,17 @@ export class LifecycleScript {
     const before = cursor.refusalBefore;
     if (attempt === undefined) {
       const { lastDue, passLength } = this.#recorded;
-      const isDown = before !== undefined && position < lastDue + (this.#passes - 1) * passLength;
-      return isDown ? { admit: false, at: position, manner: before } : { admit: true, at: position };
+      const isOver = position >= lastDue + (this.#passes - 1) * passLength;
+      return { at: position, refusal: isOver ? undefined : before };
     }
     if (attempt.refusal !== undefined) {
       cursor.pass();
-      const at = refusalTime(attempt, position, SLACK_MS * millisecond);
-      return { admit: false, at, manner: attempt.refusal };
+      return { at: refusalTime(attempt, position, SLACK_MS * millisecond), refusal: attempt.refusal };
     }
     const isFarAhead = attempt.at - position > HOLD_MS * millisecond;
-    if (isFarAhead && before !== undefined) return { admit: false, at: position, manner: before };
+    if (isFarAhead && before !== undefined) return { at: position, refusal: before };
     cursor.isAttended = true;
-    return { admit: true, at: isFarAhead ? position : Math.max(position, attempt.at) };
+    return { at: isFarAhead ? position : Math.max(position, attempt.at), refusal: undefined };
   }
 
   #cursorOf(endpoint: number): AttemptCursor {
@@ -95,8 +98,6 @@ export class LifecycleScript {
 
 /** Points to the attempt on an endpoint that is next. */
 class AttemptCursor {
-  /** Refusal of the attempt before {@link next}; `undefined` when that was let in, or there was none. */
-  refusalBefore: RefusalManner | undefined;
   /** A client has come for the connection that is next. */
   isAttended = false;
   readonly #attempts: readonly Attempt[];
@@ -115,9 +116,13 @@ class AttemptCursor {
     return this.#at(this.#passed);
   }
 
+  /** Refusal of the attempt before {@link next}; `undefined` when that was let in, or there was none. */
+  get refusalBefore(): RefusalManner | undefined {
+    return this.#at(this.#passed - 1)?.refusal;
+  }
+
   /** Moves on: a client has made the attempt that was next, or its time is over. */
   pass(): void {
-    this.refusalBefore = this.next?.refusal;
     this.isAttended = false;
     this.#passed++;
   }
@@ -127,8 +132,8 @@ class AttemptCursor {
     // In a loop that has run for days, only the last two passes matter.
     const skipped = (Math.floor(position / this.#passLength) - 1) * this.#attempts.length;
     if (Number.isFinite(skipped) && skipped > this.#passed) {
-      this.#passed = skipped - 1;
-      this.pass();
+      this.#passed = skipped;
+      this.isAttended = false;
     }
     for (let next = this.next; next !== undefined; next = this.next) {
       if (position < this.#lastChance(next, millisecond)) return;

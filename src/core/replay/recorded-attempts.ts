@@ -33,8 +33,6 @@ interface EndpointHistory {
   attempts: Attempt[];
   /** Beginning of an attempt that has not been answered. */
   began: number | undefined;
-  /** A connection is open where the recording has been read to. */
-  isOpen: boolean;
 }
 
 /** Everything that a recording tells of attempts to connect: built line by line, in the order of the recording. */
@@ -43,13 +41,10 @@ export class RecordedAttempts {
   lastDue = 0;
   passLength = 0;
   readonly #endpoints: (EndpointHistory | undefined)[] = [];
-  readonly #downtimes = new DowntimeFinder();
-  #count = 0;
-
+  readonly #finder = new DowntimeFinder();
   /** The times in which nothing listened, in order. */
-  get downtimes(): readonly Downtime[] {
-    return this.#downtimes.found;
-  }
+  readonly downtimes: readonly Downtime[] = this.#finder.found;
+  #count = 0;
 
   /** The attempts on an endpoint, in order. */
   of(endpoint: number): readonly Attempt[] {
@@ -76,12 +71,12 @@ export class RecordedAttempts {
     this.lastDue = due;
     let history = this.#endpoints[endpoint];
     if (history === undefined) {
-      history = { attempts: [], began: undefined, isOpen: false };
+      history = { attempts: [], began: undefined };
       this.#endpoints[endpoint] = history;
     }
     if (connection !== undefined) {
       this.#addConnection(history, due, connection);
-    } else if (!history.isOpen) {
+    } else if (openOf(history) === undefined) {
       // An event proves a connection whose opening is not in the recording.
       const opened = history.began ?? history.attempts.at(-1)?.end ?? 0;
       this.#answered(history, Math.min(due, opened), undefined);
@@ -91,11 +86,11 @@ export class RecordedAttempts {
   /** Ends the recording. @param passLength Where the next pass of a loop begins. */
   endPass(passLength: number): void {
     this.passLength = passLength;
-    this.#downtimes.endPass(this.lastDue);
+    this.#finder.endPass(this.lastDue);
     for (const history of this.#endpoints) {
-      const last = history?.attempts.at(-1);
+      const open = history && openOf(history);
       // In a loop, the first attempt of the next pass proves that a connection had ended before it.
-      if (history?.isOpen && last !== undefined) last.end = passLength + (history.attempts[0]?.from ?? 0);
+      if (open !== undefined) open.end = passLength + (history?.attempts[0]?.from ?? 0);
     }
   }
 
@@ -113,7 +108,8 @@ export class RecordedAttempts {
         break;
       case 'closed':
         // The recording may begin within a connection.
-        if (!history.isOpen) this.#answered(history, history.attempts.at(-1)?.end ?? 0, undefined);
+        if (openOf(history) === undefined)
+          this.#answered(history, history.attempts.at(-1)?.end ?? 0, undefined);
         this.#endUntold(history, due);
         break;
     }
@@ -121,21 +117,19 @@ export class RecordedAttempts {
 
   /** A recorder that was killed does not say when its connection ended; another attempt proves that it had. */
   #endUntold(history: EndpointHistory, due: number): void {
-    if (!history.isOpen) return;
-    const last = history.attempts.at(-1) as Attempt;
-    last.end = due;
-    history.isOpen = false;
-    this.#downtimes.lost(last.at, due);
+    const open = openOf(history);
+    if (open === undefined) return;
+    open.end = due;
+    this.#finder.lost(open.at, due);
   }
 
   #answered(history: EndpointHistory, at: number, refusal: RefusalManner | undefined): void {
     this.#endUntold(history, at);
     const from = Math.min(history.began ?? at, at);
     history.began = undefined;
-    history.isOpen = refusal === undefined;
     let downtime: Downtime | undefined;
-    if (refusal?.kind === 'unreachable') downtime = this.#downtimes.refused(from, at);
-    else this.#downtimes.answered(from, at, refusal === undefined || refusal.kind === 'status');
+    if (refusal?.kind === 'unreachable') downtime = this.#finder.refused(from, at);
+    else this.#finder.answered(from, at, refusal === undefined || refusal.kind === 'status');
     if (this.#count++ === MOST_ATTEMPTS) {
       throw new OpmasError('DATA', `the recording has more than ${MOST_ATTEMPTS} attempts to connect`, {
         hint: 'Choose a part of it with --from and --to, or leave out --lifecycle.',
@@ -149,6 +143,12 @@ export class RecordedAttempts {
       downtime: downtime !== undefined && downtime.from < at ? downtime : undefined,
     });
   }
+}
+
+/** The attempt whose connection is open where the recording has been read to. */
+function openOf({ attempts }: EndpointHistory): Attempt | undefined {
+  const last = attempts.at(-1);
+  return last?.end === Number.POSITIVE_INFINITY ? last : undefined;
 }
 
 /** Reads the words of `core/failure/failure.ts`. */

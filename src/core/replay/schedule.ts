@@ -5,7 +5,7 @@
  */
 
 const MICROS_PER_SECOND = 1_000_000;
-const MICROS_PER_MS = 1000;
+export const MICROS_PER_MS = 1000;
 
 /** Lines may stand this far out of the order of their times. A larger step back is a clock that was set back. */
 const LARGEST_DISORDER_MICROS = MICROS_PER_SECOND;
@@ -92,16 +92,15 @@ export type WindowPlace = 'before' | 'inside' | 'after' | 'over';
 
 /** The part of a recording between `--from` and `--to`, both included. */
 export class TimeWindow {
-  readonly #fromMoment: Moment | undefined;
-  readonly #toMoment: Moment | undefined;
-  #from = Number.NEGATIVE_INFINITY;
-  #to = Number.POSITIVE_INFINITY;
-  #started = false;
+  readonly #from: Moment | undefined;
+  readonly #to: Moment | undefined;
+  /** Time of the first line that has one. */
+  #first: number | undefined;
   #place: WindowPlace = 'inside';
 
   constructor(from?: Moment, to?: Moment) {
-    this.#fromMoment = from;
-    this.#toMoment = to;
+    this.#from = from;
+    this.#to = to;
   }
 
   /**
@@ -111,14 +110,12 @@ export class TimeWindow {
    */
   place(recordedAt: number): WindowPlace {
     if (Number.isNaN(recordedAt)) return this.#place;
-    if (!this.#started) {
-      this.#started = true;
-      this.#from = pointOf(this.#fromMoment, recordedAt) ?? this.#from;
-      this.#to = pointOf(this.#toMoment, recordedAt) ?? this.#to;
-    }
-    if (recordedAt < this.#from) this.#place = 'before';
-    else if (recordedAt <= this.#to) this.#place = 'inside';
-    else this.#place = recordedAt > this.#to + LARGEST_DISORDER_MICROS ? 'over' : 'after';
+    this.#first ??= recordedAt;
+    const from = pointOf(this.#from, this.#first) ?? recordedAt;
+    const to = pointOf(this.#to, this.#first) ?? recordedAt;
+    if (recordedAt < from) this.#place = 'before';
+    else if (recordedAt <= to) this.#place = 'inside';
+    else this.#place = recordedAt > to + LARGEST_DISORDER_MICROS ? 'over' : 'after';
     return this.#place;
   }
 }
@@ -138,15 +135,14 @@ export class Playhead {
   paused = false;
   /** The point where the line begins. */
   #anchorMs: number;
-  #anchorPosition: number;
+  #anchorPosition = 0;
 
   /**
    * @param nowMs Of the monotonic clock.
    * @param speed More than 0; 2 is twice as fast. At infinite speed every position is reached, except while paused.
    */
-  constructor(nowMs: number, speed = 1, position = 0) {
+  constructor(nowMs: number, speed = 1) {
     this.#anchorMs = nowMs;
-    this.#anchorPosition = position;
     this.speed = speed;
   }
 

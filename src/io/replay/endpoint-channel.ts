@@ -164,8 +164,6 @@ export class EndpointChannels {
   readonly #channels: EndpointChannel[] = [];
   /** When the playback began to keep frames, for channels whose endpoint has not come yet. */
   #keptSinceMs: number | undefined;
-  /** Aborts when a client joins. */
-  #joining = new AbortController();
 
   constructor(plan: ReplayPlan) {
     this.#plan = plan;
@@ -194,7 +192,6 @@ export class EndpointChannels {
   join(client: ServedClient, nowMs: number): void {
     this.clients++;
     this.at(this.#plan.endpoints.indexOf(client.endpoint)).join(client, nowMs);
-    this.#joining.abort();
   }
 
   leave(client: ServedClient): void {
@@ -202,17 +199,9 @@ export class EndpointChannels {
     this.at(this.#plan.endpoints.indexOf(client.endpoint)).subscribers.delete(client);
   }
 
-  /** Resolves when no client may still return for what it has missed, or when the signal aborts. */
-  async untilNoClientIsExpected(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#plan;
-    for (;;) {
-      let untilMs = 0;
-      for (const channel of this.#channels) untilMs = Math.max(untilMs, channel?.expectsUntilMs ?? 0);
-      const waitMs = untilMs - clock.monotonicMs();
-      if (waitMs <= 0 || signal.aborted) return;
-      this.#joining = new AbortController();
-      await clock.sleep(waitMs, AbortSignal.any([signal, this.#joining.signal]));
-    }
+  /** The time up to which some client may still return for what it has missed; 0 for nothing missed. */
+  get expectsUntilMs(): number {
+    return this.#channels.reduce((untilMs, channel) => Math.max(untilMs, channel.expectsUntilMs), 0);
   }
 
   /** Drops what is kept, and tells for each endpoint of the events that no client got. */

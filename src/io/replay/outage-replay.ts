@@ -55,16 +55,12 @@ export class OutageReplay implements Task {
   async admit(label: string): Promise<Refusal | undefined> {
     const playback = this.#playback;
     const endpoint = this.#plan.endpoints.indexOf(label);
-    if (!playback.started) {
-      playback.start(this.#recorded.startFor(endpoint));
-      this.#scheduler.reschedule();
-    }
+    if (!playback.started) playback.start(this.#recorded.startFor(endpoint));
     const { position, speed } = playback;
     const answer = this.#script.answer(endpoint, position, speed);
     if (answer.at > playback.position) await this.#scheduler.when(() => playback.timeOf(answer.at));
-    if (answer.admit) return undefined;
     // The server does listen when an attempt reaches it: a reset is the nearest to "connection refused".
-    return answer.manner.kind === 'unreachable' ? { kind: 'reset' } : answer.manner;
+    return answer.refusal?.kind === 'unreachable' ? { kind: 'reset' } : answer.refusal;
   }
 
   get dueAtMs(): number {

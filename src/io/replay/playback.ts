@@ -24,7 +24,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   readonly #playhead: Playhead;
   readonly #scheduler: Scheduler;
   readonly #onOver: (failure: unknown) => void;
-  readonly #stopping = new AbortController();
+  #isStopped = false;
   #readAhead: ReadAhead | undefined;
   #chunk: FrameChunk | undefined;
   /** `true` once nothing is left to send. */
@@ -85,8 +85,9 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
 
   /** Sends nothing more. Resolves when the recording is closed. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    this.#isStopped = true;
     this.#scheduler.remove(this);
+    if (this.#plan.lifecycle && this.#isPlayed) this.channels.reportUndelivered();
     this.#chunk?.release();
     this.#chunk = undefined;
     await this.#readAhead?.stop();
@@ -191,15 +192,14 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   async #end(failure: unknown): Promise<void> {
     if (this.#isPlayed) return;
     this.#isPlayed = true;
-    const { signal } = this.#stopping;
     this.#scheduler.remove(this);
     if (this.#plan.lifecycle) {
-      await this.#plan.clock.sleep(LATE_MS, signal);
-      await this.channels.untilNoClientIsExpected(signal);
+      const lateMs = this.#plan.clock.monotonicMs() + LATE_MS;
+      await this.#scheduler.when(() => Math.max(lateMs, this.channels.expectsUntilMs));
       this.channels.reportUndelivered();
     }
     await this.channels.drained();
-    if (signal.aborted) return;
+    if (this.#isStopped) return;
     this.isOver = failure === undefined;
     this.#onOver(failure);
   }

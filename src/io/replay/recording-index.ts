@@ -66,8 +66,7 @@ export class RecordingIndex {
     });
     const index = new RecordingIndex(plan, reader);
     try {
-      if (plan.lifecycle) await index.#readRest();
-      else await index.#readBeginning();
+      await index.#read(plan.lifecycle ? 'end' : 'first event');
       signal?.throwIfAborted();
       index.length = await index.#findLength();
       return index;
@@ -80,7 +79,7 @@ export class RecordingIndex {
   /** Returns whether the recording has anything of that endpoint; `false` also when it cannot be read further. */
   async has(endpoint: string): Promise<boolean> {
     const { endpoints } = this.#plan;
-    if (!this.#isComplete) this.#rest ??= this.#readRest().catch(() => undefined);
+    if (!endpoints.has(endpoint) && !this.#isComplete) this.#rest ??= this.#readRest();
     while (!endpoints.has(endpoint) && !this.#isComplete) {
       await new Promise<void>((resolve) => this.#onProgress.push(resolve));
     }
@@ -93,28 +92,22 @@ export class RecordingIndex {
     await this.#reader.close();
   }
 
-  async #readBeginning(): Promise<void> {
+  async #read(until: 'first event' | 'end'): Promise<void> {
     do {
       for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next()) {
         this.#addLine(line);
-        if (this.#firstEvent !== undefined) return;
+        if (until === 'first event' && this.#firstEvent !== undefined) return;
       }
-    } while (await this.#reader.fill());
+      this.#tell();
+    } while (!this.#isStopped && (await this.#reader.fill()));
+    this.attempts.endPass(this.#schedule.restart());
     this.#isComplete = true;
   }
 
   async #readRest(): Promise<void> {
-    try {
-      do {
-        for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next())
-          this.#addLine(line);
-        this.#tell();
-      } while (!this.#isStopped && (await this.#reader.fill()));
-      this.attempts.endPass(this.#schedule.restart());
-    } finally {
-      this.#isComplete = true;
-      this.#tell();
-    }
+    await this.#read('end').catch(() => undefined);
+    this.#isComplete = true;
+    this.#tell();
   }
 
   #tell(): void {
@@ -167,9 +160,8 @@ function withoutTimes({ from, to }: ReplayPlan): OpmasError {
 
 /** Time of the last whole line, in microseconds since 1970, or `NaN`. */
 async function lastTime(path: string): Promise<number> {
-  const handle = await open(path, 'r').catch(() => undefined);
-  if (handle === undefined) return Number.NaN;
   try {
+    await using handle = await open(path, 'r');
     const { size } = await handle.stat();
     const start = Math.max(0, size - TAIL_BYTES);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, start);
@@ -177,8 +169,6 @@ async function lastTime(path: string): Promise<number> {
   } catch {
     // The playback tells of a file that cannot be read.
     return Number.NaN;
-  } finally {
-    await handle.close();
   }
 }
 

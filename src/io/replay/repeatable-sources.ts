@@ -44,22 +44,20 @@ export async function repeatable(
   const removeCopies = async () => {
     await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
   };
-  const copyOf = async (input: Readable, name: string): Promise<string> => {
+  const pathOf = async (path: string): Promise<string> => {
+    if (path !== '-' && !(await isReadOnce(path))) return path;
+    const name = path === '-' ? 'stdin' : path;
     const timer = setTimeout(onSlow, SLOW_AFTER_MS, name);
     try {
       const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch((error) => cannotCopy(name, error));
       folders.push(folder);
-      const path = join(folder, 'copy');
-      await copy(input, path, name, stop);
-      names.set(path, name);
-      return path;
+      const target = join(folder, 'copy');
+      await copy(path === '-' ? stdin : createReadStream(path), target, name, stop);
+      names.set(target, name);
+      return target;
     } finally {
       clearTimeout(timer);
     }
-  };
-  const pathOf = async (path: string): Promise<string> => {
-    if (path === '-') return copyOf(stdin, 'stdin');
-    return (await isReadOnce(path)) ? copyOf(createReadStream(path), path) : path;
   };
   // All at once, because the writer of several pipes may write to them in turn.
   const copying = paths.map(pathOf);

@@ -15,6 +15,12 @@ const LONGEST_DEBOUNCE_MS = 250;
 
 /** Serves a recording: gives every client its playback, and ends when all of them are over. */
 export class ReplaySource implements StreamSource, PlaybackControls {
+  readonly #played = deferred();
+  readonly #finished = deferred();
+  /** Resolves when the recording has been played to its end and taken, for the first time. */
+  readonly played = this.#played.promise;
+  /** Resolves when there is nothing more to serve; read by the server. */
+  readonly finished = this.#finished.promise;
   readonly #plan: ReplayPlan;
   readonly #index: RecordingIndex;
   readonly #scheduler: Scheduler;
@@ -28,25 +34,12 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #paused = false;
   /** A playback went through to its end. */
   #hasCompleted = false;
-  readonly #played = deferred();
-  readonly #finished = deferred();
-
   constructor(plan: ReplayPlan, index: RecordingIndex) {
     this.#plan = plan;
     this.#index = index;
     this.#speed = plan.speed === 'max' ? Number.POSITIVE_INFINITY : plan.speed;
     this.#scheduler = new Scheduler(plan.clock, plan.precise);
     if (plan.lifecycle) this.#outages = new OutageReplay(plan, index.attempts, this.#scheduler);
-  }
-
-  /** Resolves when the recording has been played to its end and taken, for the first time. */
-  get played(): Promise<void> {
-    return this.#played.promise;
-  }
-
-  /** Resolves when there is nothing more to serve; read by the server. */
-  get finished(): Promise<void> {
-    return this.#finished.promise;
   }
 
   /** Reads the beginning of the recording, so that a shared clock can start at once. */
@@ -88,8 +81,8 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     for (const playback of this.#playbacks) playback.step();
   }
 
-  serves(endpoint: string): boolean | Promise<boolean> {
-    return this.#plan.endpoints.has(endpoint) || this.#index.has(endpoint);
+  serves(endpoint: string): Promise<boolean> {
+    return this.#index.has(endpoint);
   }
 
   start(control: ServerControl): void {
@@ -106,6 +99,8 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     const playback = this.#currentPlayback();
     if (!playback.started) this.#startSoon(playback);
     playback.channels.join(client, this.#plan.clock.monotonicMs());
+    // A playback that waits for this client ends sooner.
+    this.#scheduler.reschedule();
     return () => this.#leave(playback, client);
   }
 
@@ -121,17 +116,14 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   /** The playback that a new client joins. */
   #currentPlayback(): Playback {
-    this.#current ??= this.#createPlayback();
-    return this.#current;
-  }
-
-  #createPlayback(): Playback {
+    if (this.#current !== undefined) return this.#current;
     this.#plan.onNotice({ kind: 'again' });
     const playback: Playback = new Playback(this.#plan, this.#speed, this.#scheduler, (failure) => {
       if (failure === undefined) this.#completed(playback);
       else this.#fail(failure);
     });
     if (this.#paused) playback.pause();
+    this.#current = playback;
     this.#playbacks.add(playback);
     this.#outages?.follow(playback);
     return playback;
@@ -182,7 +174,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   #checkDone(): void {
     clearTimeout(this.#lingering);
-    const isBusy = this.#startDebounce !== undefined || [...this.#playbacks].some(({ isOver }) => !isOver);
+    const isBusy = [...this.#playbacks].some(({ isOver }) => !isOver);
     if (!this.#hasCompleted || isBusy) return;
     const done = () => {
       this.#played.resolve();

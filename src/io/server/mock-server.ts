@@ -4,7 +4,7 @@ import { type StoryStep, tellStory } from '../../core/mock/story.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import type { EndpointName } from '../../core/protocol.js';
 import { encodeFrame } from '../../core/websocket-frame.js';
-import { type Clock, systemClock } from '../clock.js';
+import { type Clock, deferred, systemClock } from '../clock.js';
 import { type MockServer, SERVING_OPTIONS, type ServingOptions } from './serving-options.js';
 import { startServer } from './stream-server.js';
 import type { ServedClient, StreamSource } from './stream-source.js';
@@ -65,7 +65,8 @@ const BLOCK_BYTES = 256 * 1024;
 
 /** Sends one story to all clients, beginning with the first client; late clients join mid-stream. */
 export class StorySource implements StreamSource {
-  readonly finished: Promise<void>;
+  readonly #told = deferred();
+  readonly finished = this.#told.promise;
   readonly #steps: Iterator<StoryStep, never>;
   readonly #periodMs: number;
   readonly #count: number;
@@ -73,7 +74,6 @@ export class StorySource implements StreamSource {
   readonly #stopping = new AbortController();
   readonly #clients = new Map<string, Set<ServedClient>>();
   readonly #blocks = new Map<EndpointName, { frames: Buffer[]; bytes: number }>();
-  #finish!: () => void;
   #started = false;
 
   constructor({ seed, rate = 2, count = Number.POSITIVE_INFINITY, clock = systemClock }: StoryOptions = {}) {
@@ -84,9 +84,6 @@ export class StorySource implements StreamSource {
         ? tellStory(clock.nowMicros() % 2 ** 32, clock.nowMicros() / 1000, this.#periodMs)
         : tellStory(seed);
     this.#count = count;
-    this.finished = new Promise((resolve) => {
-      this.#finish = resolve;
-    });
   }
 
   connect(client: ServedClient): () => void {
@@ -127,7 +124,7 @@ export class StorySource implements StreamSource {
       }
     }
     this.#flush();
-    this.#finish();
+    this.#told.resolve();
   }
 
   #add(endpoint: EndpointName, frame: Buffer): void {

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { CloseCode } from '../../core/close-code.js';
 import { givenOf, refuseUnknownOptions } from '../../core/options.js';
-import { systemClock, wallClockMs } from '../clock.js';
+import { deferred, systemClock, wallClockMs } from '../clock.js';
 import { Admission, type Decision, refuse, refusedBy } from './admission.js';
 import { FaultPlayer } from './fault-player.js';
 import { Listeners } from './listeners.js';
@@ -29,7 +29,8 @@ const CLOSE_BUDGET_MS = 1000;
 /** Accepts clients and serves them the events of a source. */
 export class StreamServer implements MockServer {
   readonly warnings: string[] = [];
-  readonly finished: Promise<void>;
+  readonly #stopped = deferred();
+  readonly finished = this.#stopped.promise;
   token = '';
   port: number;
   readonly #source: StreamSource;
@@ -44,7 +45,6 @@ export class StreamServer implements MockServer {
   #isEnding = false;
   #failure: { error: unknown } | undefined;
   #closing: Promise<void> | undefined;
-  #settle!: { resolve: () => void; reject: (error: unknown) => void };
 
   /** @throws {OpmasError} `USAGE` for bad options. */
   constructor(source: StreamSource, options: ServingOptions) {
@@ -96,11 +96,6 @@ export class StreamServer implements MockServer {
         });
       },
     });
-    this.finished = new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-    });
-    // A program that does not await it must not crash for its error.
-    this.finished.catch(() => undefined);
   }
 
   /** Listens. @throws {OpmasError} `LOCAL` if it cannot listen on the port. */
@@ -185,8 +180,8 @@ export class StreamServer implements MockServer {
     }
     // The source may have resumed listening just before the end.
     this.#listeners.stop();
-    if (this.#failure === undefined) this.#settle.resolve();
-    else this.#settle.reject(this.#failure.error);
+    if (this.#failure === undefined) this.#stopped.resolve();
+    else this.#stopped.reject(this.#failure.error);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

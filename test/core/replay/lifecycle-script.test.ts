@@ -62,11 +62,12 @@ function ask(script: LifecycleScript, milliseconds: number, endpoint = 'devices'
 }
 
 function textOf(answer: ScriptedAnswer): string {
-  const what = answer.admit
-    ? 'in'
-    : answer.manner.kind === 'status'
-      ? String(answer.manner.status)
-      : answer.manner.kind;
+  const what =
+    answer.refusal === undefined
+      ? 'in'
+      : answer.refusal.kind === 'status'
+        ? String(answer.refusal.status)
+        : answer.refusal.kind;
   return `${what}@${Math.round(answer.at / MS)}`;
 }
 
@@ -488,7 +489,7 @@ describe('any recording', () => {
             now = at + latency;
           } else {
             const answer = script.answer(0, at * MS, 1);
-            expect(answer.admit).toBe(refusal === undefined);
+            expect(answer.refusal === undefined).toBe(refusal === undefined);
             now = answer.at / MS;
           }
           expect(Math.abs(now - recorded)).toBeLessThanOrEqual(240);
@@ -516,7 +517,7 @@ describe('any recording', () => {
           const opened = entries.findLast(([time]) => time <= at - 250);
           const following = entries.find(([time]) => time > at - 250);
           if (opened?.[1] === 'open' && (following === undefined || following[0] > at))
-            expect(answer.admit).toBe(true);
+            expect(answer.refusal).toBe(undefined);
         }
       }),
     );
