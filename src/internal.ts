@@ -3,6 +3,7 @@ export { isLoopback } from './core/address.js';
 export { type NextCommand, withServerChoice } from './core/failure/next-command.js';
 export { keepsLine } from './core/filter/filter.js';
 export { FrameReader } from './core/json/frame.js';
+export { parseSparsely } from './core/json/sparse-object.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { isEndpointName } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';

@@ -6,6 +6,8 @@ export interface TokenClaims {
   subject: string | undefined;
   /** `exp` in milliseconds since 1970; `undefined` when it is absent or not a time. */
   expiresAtMs: number | undefined;
+  /** `nbf` in milliseconds since 1970: the token is not valid before. */
+  notBeforeMs: number | undefined;
   /** `iat` in milliseconds since 1970. */
   issuedAtMs: number | undefined;
 }
@@ -28,10 +30,11 @@ export function decodePart(part: string | undefined): Record<string, unknown> | 
 
 /** Reads the claims of a token; all `undefined` when it is not a JWT. Never throws. */
 export function readClaims(token: string): TokenClaims {
-  const { sub, exp, iat } = decodePart(token.split('.')[1]) ?? {};
+  const { sub, exp, nbf, iat } = decodePart(token.split('.')[1]) ?? {};
   return {
     subject: typeof sub === 'string' || typeof sub === 'number' ? String(sub) : undefined,
     expiresAtMs: instant(exp),
+    notBeforeMs: instant(nbf),
     issuedAtMs: instant(iat),
   };
 }

@@ -278,6 +278,18 @@ describe.concurrent('auth status, token and logout', () => {
     },
   );
 
+  it('names a token that is not valid yet', async () => {
+    using sandbox = offline();
+    const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const notBefore = Math.floor(Date.now() / 1000) + 86_400;
+    const token = `${encode({ alg: 'HS256' })}.${encode({ nbf: notBefore })}.c2ln`;
+    const environment = { OPMAS_TOKEN: token };
+    const { code, stdout } = await sandbox.run(['auth', 'status'], { environment });
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^valid +not yet: in \d+ hours \(/m)]);
+    const { stdout: json } = await sandbox.run(['auth', 'status', '--json'], { environment });
+    expect(JSON.parse(json)).toMatchObject({ not_before: new Date(notBefore * 1000).toISOString() });
+  });
+
   it('takes sources in their order, and names those that are hidden', async () => {
     using sandbox = offline();
     const file = join(sandbox.home, 'token');

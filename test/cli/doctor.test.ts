@@ -45,7 +45,7 @@ describe('doctor', () => {
     });
     const unreadable = await sandbox.run(['doctor', 'devices', '--token-file', '/nowhere']);
     expect(unreadable).toMatchObject({
-      code: 2,
+      code: 3,
       stdout: expect.stringMatching(/✗ token +.*there is no such file/),
     });
     await server.close();

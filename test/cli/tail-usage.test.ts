@@ -52,7 +52,6 @@ const wrong: [string[], RegExp][] = [
   [['-s', 'a..b'], /--subject.*a\.\.b/],
   [['-s', 'a.>.b'], /--subject.*a\.>\.b/],
   [['--token', 'SECRET-VALUE'], /--token is not supported/],
-  [['--token-file', '/no/such/file'], /\/no\/such\/file/],
   [['--token-file', 'x', '--no-token'], /--no-token.*--token-file|--token-file.*--no-token/],
   [['--ca', '/no/such/file'], /CA file \/no\/such\/file/],
   [['-c', 'nobody'], /nobody/],
@@ -73,8 +72,6 @@ describe.concurrent('what cannot be meant', () => {
     [['-u', 'ws://host?token=SECRET'], {}, /query/],
     [['-u', ''], {}, /URL/],
     [[], { OPMAS_URL: 'ws://user:SECRET@ho st' }, /URL/],
-    [[], { OPMAS_TOKEN: 'SECRET with blanks' }, /OPMAS_TOKEN/],
-    [[], { OPMAS_TOKEN: '', OPMAS_TOKEN_FILE: '/no/such/file' }, /OPMAS_TOKEN_FILE.*\/no\/such\/file/],
     [[], { OPMAS_CONTEXT: 'nobody' }, /nobody/],
     [['--plaintext', '-u', 'ws://opmas.invalid'], { http_proxy: 'socks5://host' }, /http_proxy|socks/i],
     // A token never goes over a network in the clear unless that was asked for.
@@ -85,6 +82,37 @@ describe.concurrent('what cannot be meant', () => {
     expect([code, stdout], stderr).toEqual([2, '']);
     expect(stderr).toMatch(named);
     expect(stderr).not.toMatch(/ {4}at |SECRET/);
+  });
+
+  // The exit code does not depend on the place that has no token.
+  test.for([
+    [['--token-file', '/no/such/file'], {}, /\/no\/such\/file/],
+    [['--token-file', '/dev/null'], {}, /--token-file \/dev\/null holds no token/],
+    [['--token-file', '/'], {}, /directory/],
+    [['--token-file', '-'], {}, /--token-file - holds no token/],
+    [[], { OPMAS_TOKEN: ' ' }, /OPMAS_TOKEN/],
+    [[], { OPMAS_TOKEN: 'SECRET with blanks' }, /OPMAS_TOKEN/],
+    [[], { OPMAS_TOKEN: '', OPMAS_TOKEN_FILE: '/no/such/file' }, /OPMAS_TOKEN_FILE.*\/no\/such\/file/],
+    [['-c', 'silent'], {}, /output of the token command of context silent/],
+    [['-c', 'missing'], {}, /token command of context missing cannot be started/],
+    [[], {}, /there is no token/],
+  ] as const)('ends with 3 without a token: %j with environment %o', async (given, { command, expect }) => {
+    const [args, environment, named] = given;
+    const { sandbox } = command;
+    const url = 'ws://127.0.0.1:1';
+    const programs = { silent: 'true', missing: '/no/such/program' };
+    for (const [name, program] of args[0] === '-c' ? Object.entries(programs) : [])
+      await sandbox.run(['context', 'add', name, '--url', url, '--token-command', program]);
+    const from = args[0] === '-c' ? [] : ['-u', url];
+    for (const name of ['tail', 'record'] as const) {
+      const environmentOf = { OPMAS_TOKEN: '', ...environment };
+      const { code, stdout, stderr } = await sandbox.run([name, ...from, ...args], {
+        environment: environmentOf,
+      });
+      expect([code, stdout], stderr).toEqual([3, '']);
+      expect(stderr).toMatch(named);
+      expect(stderr).not.toMatch(/SECRET/);
+    }
   });
 
   test('a configuration that is no JSON', async ({ command, expect }) => {

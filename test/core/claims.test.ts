@@ -4,14 +4,15 @@ import { readClaims } from '../../src/core/claims.js';
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const tokenWith = (payload: string) =>
   `${encode({ alg: 'HS256' })}.${Buffer.from(payload).toString('base64url')}.c2ln`;
-const nothing = { subject: undefined, expiresAtMs: undefined, issuedAtMs: undefined };
+const nothing = { subject: undefined, expiresAtMs: undefined, notBeforeMs: undefined, issuedAtMs: undefined };
 
 describe('readClaims', () => {
   it('reads who and when', () => {
-    const token = tokenWith('{"sub":"admin","exp":1700000000,"iat":1699999000}');
+    const token = tokenWith('{"sub":"admin","exp":1700000000,"nbf":1699999500,"iat":1699999000}');
     expect(readClaims(token)).toEqual({
       subject: 'admin',
       expiresAtMs: 1_700_000_000_000,
+      notBeforeMs: 1_699_999_500_000,
       issuedAtMs: 1_699_999_000_000,
     });
   });

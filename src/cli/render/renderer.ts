@@ -1,5 +1,5 @@
 import { closeMeaning, escapeUnsafe, type InvalidLine, type LifecycleLine, parseLine } from '../../index.js';
-import { FrameReader, LineView } from '../../internal.js';
+import { FrameReader, LineView, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { type ClockTime, createClockTime } from './clock-time.js';
@@ -28,8 +28,8 @@ const WIDTH_FOR_COLUMNS = 120;
 const WIDEST_LINE = 64 * 1024 * 1024;
 /** Bytes of a frame that is no event, with `--full`. */
 const LONGEST_INVALID = 16 * 1024 * 1024;
-/** Longer lines are looked through before they are parsed. */
-const LONG_LINE = 1024 * 1024;
+/** Of a longer line the first thousand members of each object are shown: a signal must not wait for the rest. */
+const LONG_LINE = 2 * 1024 * 1024;
 
 /** Turns lines of a recording into lines that people read. */
 export class Renderer {
@@ -44,6 +44,8 @@ export class Renderer {
   readonly #words: Words;
   readonly #view = new LineView({ skipJsonCheck: true });
   readonly #frame = new FrameReader();
+  /** The event that was parsed last has members that are not shown. */
+  #hasMore = false;
 
   constructor({ width, full, utc, palette }: RenderOptions) {
     this.#full = full;
@@ -100,7 +102,13 @@ export class Renderer {
 
   /** @param text The same as the bytes, decoded. */
   #parseObject(bytes: Buffer, text: string): Record<string, unknown> | undefined {
-    if (bytes.length > LONG_LINE) return this.#frame.read(bytes) === 'object' ? this.#frame.value : undefined;
+    this.#hasMore = false;
+    if (bytes.length > LONG_LINE) {
+      if (this.#frame.read(bytes) !== 'object') return undefined;
+      const { value, isWhole } = parseSparsely(text, NAMED_MEMBERS);
+      this.#hasMore = !isWhole;
+      return value;
+    }
     try {
       return JSON.parse(text) as Record<string, unknown>;
     } catch {
@@ -133,6 +141,7 @@ export class Renderer {
       if (this.#line.isFull) break;
       if (!shownElsewhere.has(name) || isOddMember(name, event[name])) this.#fields.write(name, event[name]);
     }
+    if (this.#hasMore) this.#addText(`… (shown in part: ${formatSize(source.length)}; -f json has all)`);
     return this.#line.end();
   }
 

@@ -50,9 +50,12 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   }
   const verb = isKnown ? 'rejected' : 'may have rejected';
   const parts = [`${url} ${verb} the token from ${source}: ${what}`];
-  const { expiresAtMs } = readClaims(token);
+  const { expiresAtMs, notBeforeMs } = readClaims(token);
   if (expiresAtMs !== undefined && expiresAtMs < nowMs) {
     parts.push(`it expired ${relativeTime(expiresAtMs, nowMs)}`);
+  }
+  if (notBeforeMs !== undefined && notBeforeMs > nowMs) {
+    parts.push(`it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`);
   }
   if (problem !== undefined) parts.push(`not renewed: ${problem}`);
   return new OpmasError('AUTH', parts.join('; '), { hint, failure: kind });

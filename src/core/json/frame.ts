@@ -98,7 +98,7 @@ export class FrameReader {
       const text = this.#prefix + this.#bytes.toString('utf8', this.#start, this.#end);
       const isBoundless = text.length > MAX_PARSED_LENGTH || this.#findings.depth > MAX_PARSED_DEPTH;
       this.#value = isBoundless
-        ? parseSparsely(text, EVENT_MEMBERS)
+        ? parseSparsely(text, EVENT_MEMBERS).value
         : (JSON.parse(text) as Record<string, unknown>);
     }
     return this.#value;

@@ -47,7 +47,7 @@ export function parseLine(
 ): Line | undefined {
   if (scanJson(bytes, start, end, false, findings) !== 'object') return undefined;
   const text = bytes.toString('utf8', start, end);
-  const value = parseSparsely(text, OUR_MEMBERS);
+  const { value } = parseSparsely(text, OUR_MEMBERS);
   const mayBeNested = format >= FIRST_FORMAT_WITH_NESTED && Object.hasOwn(value, 'event');
   // In version 1 members of the event's own with the same names come later and do not count.
   const head = EVENT_HEAD.exec(text);

@@ -130,13 +130,16 @@ class Diagnosis {
     }
     if (this.#token === undefined) return { status: 'ok', detail: 'none, on purpose' };
     const nowMs = this.#clock.nowMicros() / 1000;
-    const { subject, expiresAtMs } = readClaims(this.#token);
+    const { subject, expiresAtMs, notBeforeMs } = readClaims(this.#token);
     const isOver = expiresAtMs !== undefined && expiresAtMs <= nowMs;
     const parts = [`from ${token.source}`];
     if (subject !== undefined) parts.push(`user ${subject}`);
     if (expiresAtMs === undefined) parts.push('it does not say when it expires');
     else parts.push(`${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, nowMs)}`);
-    return { status: isOver ? 'warning' : 'ok', detail: parts.join(', ') };
+    const isEarly = notBeforeMs !== undefined && notBeforeMs > nowMs;
+    if (isEarly)
+      parts.push(`it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`);
+    return { status: isOver || isEarly ? 'warning' : 'ok', detail: parts.join(', ') };
   }
 
   /** Checks the REST API and the endpoints, all at once; the API's answer explains the refusals of the endpoints. */

@@ -30,7 +30,7 @@ const PIPE_POLL_MS = 20;
  * Reads a small file that holds a secret. Named pipes work too (`--token-file <(vault read …)`).
  *
  * @param name The name of the file in errors. @param maxBytes Reading stops one byte later.
- * @throws {OpmasError} `USAGE` when it cannot be read.
+ * @throws {OpmasError} `AUTH` when it cannot be read.
  */
 export async function readSecretFile(
   path: string,
@@ -46,7 +46,7 @@ export async function readSecretFile(
     const bytes = await readSome(file, stats, maxBytes + 1, options);
     return { bytes, once: !stats.isFile(), warning: exposure(stats, path, name) };
   } catch (error) {
-    throw new OpmasError('USAGE', `${name} cannot be read: ${reason(error)}`, { cause: error });
+    throw new OpmasError('AUTH', `${name} cannot be read: ${reason(error)}`, { cause: error });
   } finally {
     await file?.close();
   }

@@ -66,8 +66,8 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
 /**
  * Runs the command and takes the token from its stdout.
  *
- * @throws {OpmasError} `USAGE` when it cannot be started; `AUTH` when it fails, takes too long or prints no token. Its
- * output is never shown.
+ * @throws {OpmasError} `AUTH` when it cannot be started, fails, takes too long or prints no token. Its output is never
+ * shown.
  */
 async function runTokenCommand(
   words: readonly string[],
@@ -81,7 +81,7 @@ async function runTokenCommand(
   const { output, problem, cause, timedOut } = await run(words, { ...options, onStderr }, stopping);
   if (cause !== undefined) {
     const hint = `Correct the command${shown}. No shell runs it, so give a path.`;
-    throw new OpmasError('USAGE', `${source} cannot be started: ${problem}`, { hint, cause });
+    throw new OpmasError('AUTH', `${source} cannot be started: ${problem}`, { hint, cause });
   }
   const hint = timedOut
     ? `Run the command by hand to see why${shown}, or give it more time: --token-command-timeout 60s`

@@ -10,7 +10,7 @@ export interface TokenProvider {
    * The token for the next attempt; `undefined` = connect without one, on purpose.
    *
    * @param stopping Aborts when the token is no longer wanted: a command that gets one is ended.
-   * @throws {OpmasError} `AUTH` when there is none; `USAGE` when the place that the user named has none.
+   * @throws {OpmasError} `AUTH` when there is none.
    */
   token(stopping?: AbortSignal): Promise<string | undefined>;
   /**
@@ -49,7 +49,7 @@ export function noToken(): TokenProvider {
 /**
  * Makes a source of a token that is known already, from an environment variable for example.
  *
- * @param source Its origin, for messages. @throws {OpmasError} `USAGE`, at once, when it cannot be a token.
+ * @param source Its origin, for messages. @throws {OpmasError} `AUTH`, at once, when it cannot be a token.
  */
 export function tokenFromText(text: string, source: string): TokenProvider {
   const token = cleanToken(text, source);
@@ -125,11 +125,11 @@ async function readAll(stream: AsyncIterable<Buffer | string>, source: string): 
  * for the server to judge; it need not be a JWT.
  *
  * @param source The name in the error, which never shows the content.
- * @throws {OpmasError} `USAGE` when nothing is left, or it has blanks, control or non-ASCII characters inside, or is
+ * @throws {OpmasError} `AUTH` when nothing is left, or it has blanks, control or non-ASCII characters inside, or is
  * over {@link MAX_TOKEN_BYTES}.
  */
 export function cleanToken(content: Buffer | string, source: string): string {
-  const refuse = (what: string, hint?: string) => new OpmasError('USAGE', `${source} ${what}`, { hint });
+  const refuse = (what: string, hint?: string) => new OpmasError('AUTH', `${source} ${what}`, { hint });
   // `process.env.X` of a program without types.
   if (content === undefined) throw refuse('holds no token: it is not set');
   const bytes = Buffer.from(content);

@@ -420,6 +420,13 @@ describe('hostile input', () => {
     });
     expect(render(keys, { width: 150 })).toHaveLength(150);
     expect(render(keys, { full: true })).toMatch(/ k99999=99999$/);
+    const more = eventLine({
+      type: 't',
+      data: Object.fromEntries(Array.from({ length: 300_000 }, (_, i) => [`k${i}`, i])),
+    });
+    expect(render(more, { full: true })).toMatch(
+      / k999=999 … \(shown in part: 4\.\d MiB; -f json has all\)$/,
+    );
     const array = eventLine({ type: 't', data: { list: new Array(1_000_000).fill(1) } });
     expect(render(array)).toContain('… 999992 more]');
     expect(render(eventLine({ type: megabytes, subject: megabytes }), { width: 80 })).toHaveLength(80);

@@ -69,9 +69,9 @@ describe('tokenFromCommand', () => {
     ['prints nothing', ['true'], 'AUTH', /empty/],
     ['prints two lines', node(`console.log('${secret}\\n${secret}')`), 'AUTH', /blanks or line breaks/],
     ['prints 1 MB', node(`process.stdout.write('${secret}'.repeat(25000))`), 'AUTH', /too much/],
-    ['does not exist', ['/no/such/command'], 'USAGE', /no program \/no\/such\/command/],
+    ['does not exist', ['/no/such/command'], 'AUTH', /no program \/no\/such\/command/],
     ['prints forever', ['yes', secret], 'AUTH', /too much to be a token/],
-    ['is a folder', [folder], 'USAGE', /cannot be started/],
+    ['is a folder', [folder], 'AUTH', /cannot be started/],
   ])('says so when the command %s, and never what it printed', async (_name, words, code, pattern) => {
     const error = await tokenFromCommand(words, { source, shownBy: 'opmas-ws context show lab' })
       .token()

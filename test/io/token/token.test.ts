@@ -54,7 +54,7 @@ describe('tokenFromFile', () => {
     const error = await tokenFromFile(path)
       .token()
       .catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'USAGE' });
+    expect(error).toMatchObject({ code: 'AUTH' });
     expect(String(error)).toContain(path);
     expect(String(error)).not.toContain('sesame');
   });
@@ -66,7 +66,7 @@ describe('tokenFromFile', () => {
     const error = await tokenFromFile(path)
       .token()
       .catch((caught: unknown) => caught);
-    expect(error).toMatchObject({ code: 'USAGE' });
+    expect(error).toMatchObject({ code: 'AUTH' });
     expect(String(error)).toContain(path);
   });
 
@@ -151,7 +151,7 @@ describe('other sources', () => {
     ['endless', Array.from({ length: 3 }, () => Buffer.alloc(65_536, 'a'))],
   ])('refuses a stream that is %s', async (_name, chunks) => {
     await expect(tokenFromStream(Readable.from(chunks), 'stdin').token()).rejects.toMatchObject({
-      code: 'USAGE',
+      code: 'AUTH',
     });
   });
 

@@ -19,6 +19,8 @@ interface TokenState {
   user?: string | undefined;
   expiresAtMs?: number | undefined;
   expired: boolean;
+  /** Set while the token is not valid yet. */
+  notBeforeMs?: number | undefined;
   renewable: boolean;
   /** Reason why there is no token, although one may exist. */
   note?: string;
@@ -65,6 +67,7 @@ async function stateOf({ token, url }: Connection, session: Session): Promise<To
     user: username ?? claims.subject,
     expiresAtMs,
     expired: expiresAtMs !== undefined && expiresAtMs <= Date.now(),
+    notBeforeMs: (claims.notBeforeMs ?? 0) > Date.now() ? claims.notBeforeMs : undefined,
     renewable: refreshToken !== undefined,
   };
 }
@@ -78,12 +81,13 @@ function noteOf(store: LocalCredentialStore | undefined): string {
 }
 
 function rows({ url, urlSource, hidden, token }: Connection, state: TokenState, said: SaidOptions) {
-  const { place, user, expired, renewable, note } = state;
+  const { place, user, expired, renewable, notBeforeMs, note } = state;
   const isUsable = place !== undefined && (!expired || renewable);
   return [
     ['server', `${displayUrl(url)} (${urlSource})`],
     ['token', place ?? `none (${note})`],
     ['user', user],
+    ['valid', notBeforeMs === undefined ? undefined : `not yet: ${timeText(notBeforeMs)}`],
     ['expires', place === undefined ? undefined : expiryText(state)],
     ['renewal', renewable ? 'automatic, with the refresh token' : undefined],
     ['not used', hidden.length === 0 ? undefined : hidden.join(', ')],
@@ -98,12 +102,17 @@ function nextStep(token: TokenProvider): string {
 
 function expiryText({ expiresAtMs, expired }: TokenState): string {
   if (expiresAtMs === undefined) return 'the token does not say when';
-  const when = `${relativeTime(expiresAtMs, Date.now())} (${new Date(expiresAtMs).toISOString()})`;
+  const when = timeText(expiresAtMs);
   return expired ? `it expired ${when}` : when;
 }
 
+/** Writes a time as people say it, and exactly. */
+function timeText(timeMs: number): string {
+  return `${relativeTime(timeMs, Date.now())} (${new Date(timeMs).toISOString()})`;
+}
+
 function report({ url, urlSource, context, token, hidden }: Connection, state: TokenState) {
-  const { place, user, expiresAtMs, expired, renewable } = state;
+  const { place, user, expiresAtMs, expired, notBeforeMs, renewable } = state;
   return {
     server: displayUrl(url),
     server_source: urlSource,
@@ -114,6 +123,7 @@ function report({ url, urlSource, context, token, hidden }: Connection, state: T
     user: user ?? null,
     expires_at: expiresAtMs === undefined ? null : new Date(expiresAtMs).toISOString(),
     expired,
+    not_before: notBeforeMs === undefined ? null : new Date(notBeforeMs).toISOString(),
     renewable,
     hidden,
   };
