@@ -2,7 +2,7 @@ import { escapeUnsafe } from '../index.js';
 import { addCommands, loadCommand } from './command-table.js';
 import { Command, CommanderError } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
-import { addGlobalOptions } from './options/common-options.js';
+import type { GlobalOptions } from './options/common-options.js';
 import { standardOutputs } from './terminal/standard-streams.js';
 import { isSupportedNode, oldestNode, version } from './version.js';
 
@@ -79,6 +79,19 @@ export function createProgram({ without }: { without?: string } = {}): Command {
   addGlobalOptions(program).addHelpText('after', EXAMPLES);
   addCommands(program, without);
   return program;
+}
+
+/** Adds the options of {@link GlobalOptions}: here, so that no parser of values is loaded at the start. */
+function addGlobalOptions(program: Command): Command {
+  return program
+    .option(
+      '-u, --url <url>',
+      'base URL of the server: http(s) or ws(s); a path in it is kept (env: OPMAS_URL)',
+    )
+    .option('-c, --context <name>', 'use this named server from the configuration (env: OPMAS_CONTEXT)')
+    .choice('--color <when>', 'use color: auto, always or never', ['auto', 'always', 'never'])
+    .option('-q, --quiet', 'print only errors on stderr')
+    .option('--debug', 'print more on stderr, with stack traces');
 }
 
 /** Rewrites commander's `error: unknown …` in the style of all other errors, and suggests a subcommand. */

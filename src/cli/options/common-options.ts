@@ -11,19 +11,6 @@ export interface GlobalOptions {
   debug?: boolean;
 }
 
-/** Adds the options of {@link GlobalOptions} to the program. */
-export function addGlobalOptions(program: Command): Command {
-  return program
-    .option(
-      '-u, --url <url>',
-      'base URL of the server: http(s) or ws(s); a path in it is kept (env: OPMAS_URL)',
-    )
-    .option('-c, --context <name>', 'use this named server from the configuration (env: OPMAS_CONTEXT)')
-    .choice('--color <when>', 'use color: auto, always or never', ['auto', 'always', 'never'])
-    .option('-q, --quiet', 'print only errors on stderr')
-    .option('--debug', 'print more on stderr, with stack traces');
-}
-
 /** Options about the security of the connection. */
 export interface TrustOptions {
   plaintext?: boolean;
