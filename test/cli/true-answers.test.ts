@@ -5,9 +5,6 @@ import { numbered } from '../support/recordings.js';
 import { type Stage, test } from '../support/stage.js';
 import type { Ended } from './sandbox.js';
 
-/** Not right yet: such a test has to fail, and fails the suite when it has been mended and still says so. */
-const notYet = { fails: true };
-
 const NOTHING_LISTENS = { url: 'ws://127.0.0.1:1' };
 
 /** A server that sends these messages to each connection and then nothing. */
@@ -189,6 +186,26 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
     expect(told[0]).toMatch(/1,?000 .*(none|no event)/);
   });
 
+  test('is told to skip messages with NaN, which are counted', async ({ serve, command }) => {
+    const server = await serverOf(serve, ['{"type":"device.error","data":{"cpu":NaN}}', '{"cpu":-Infinity}']);
+    const ended = await command.tail(server, ['-t', 'device.*', '--duration', '700ms']).ended;
+    expect(ended.stdout).toBe('');
+    expect(linesWith(/warning: .*NaN is not JSON.*skips/, ended)).toHaveLength(1);
+    expect(ended.stderr).toMatch(/2 invalid \(NaN is not JSON\), all skipped by the filter/);
+  });
+
+  test('ends nothing when the result is neither true nor false', async ({ serve, command }) => {
+    const server = await serverOf(
+      serve,
+      messages(6, (n) => ({ flag: n < 3 ? n : true })),
+    );
+    const words = ['record', 'devices', '-u', server.url, '-o', 'a.ndjson', '-w', 'data.flag', '-n', '3'];
+    const ended = await command.start(words).ended;
+    expect(ended.code).toBe(0);
+    expect(linesWith(/data\.flag is a number, not true or false/, ended)).not.toHaveLength(0);
+    expect(ended.stderr).toMatch(/3 could not be evaluated/);
+  });
+
   test('is one of several filters that all have to hold', async ({ serve, command }) => {
     const server = await serverOf(
       serve,
@@ -227,7 +244,7 @@ describe('time that passed unseen', { concurrent: true }, () => {
     });
   }
 
-  test('is named when each loss follows the same silence', notYet, async ({ serve, command }) => {
+  test('is named when each loss follows the same silence', async ({ serve, command }) => {
     const server = await serve();
     server.onRequest((connection: RawConnection) => {
       connection.accept().text(numbered(1));

@@ -10,6 +10,7 @@ import {
 } from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Messages } from '../terminal/terminal.js';
+import { SilenceHints } from './silence-hints.js';
 
 /** The attempt at which a wait for a server is worth a line. */
 const ATTEMPTS_UNTIL_NOTICE = 3;
@@ -42,6 +43,7 @@ export class ConnectionMessages {
   /** True until it has been said that connecting never ends by itself. */
   #saysThatItWaits: boolean;
 
+  readonly #silences = new SilenceHints();
   readonly #fresh = new Map<string, FreshConnection>();
   readonly #countOf: (endpoint: string) => number;
 
@@ -59,7 +61,8 @@ export class ConnectionMessages {
     this.#hasSeveral = new Set(endpoints).size > 1;
   }
 
-  onLifecycle({ endpoint, receivedAt, connection }: LifecycleEvent): void {
+  onLifecycle(event: LifecycleEvent): void {
+    const { endpoint, receivedAt, connection } = event;
     const { yellow, green } = this.#messages.palette;
     switch (connection.state) {
       case 'connecting':
@@ -79,6 +82,7 @@ export class ConnectionMessages {
         // Without another attempt, the command was asked to stop, or an error is printed separately.
         if (connection.retry_in_ms === undefined) return;
         this.#say(endpoint, yellow(`lost: ${closedText(connection)}, ${retryText(connection.retry_in_ms)}`));
+        this.#sayHint(endpoint, this.#silences.hintAfter(event));
         return;
       case 'dropped':
         this.#sayError(endpoint, `${connection.count} events dropped: the output was not read`);
@@ -86,6 +90,10 @@ export class ConnectionMessages {
       case 'given_up':
       // An error of its own, which is printed by `onGiveUp` or at the end.
     }
+  }
+
+  #sayHint(endpoint: string, hint: string | undefined): void {
+    if (hint !== undefined) this.#say(endpoint, this.#messages.palette.yellow(hint));
   }
 
   #sayThatItWaits(endpoint: string): void {
@@ -181,9 +189,15 @@ export function summaryText(summary: StreamSummary, more: readonly string[] = []
     `${total} ${total === 1 ? 'event' : 'events'} (${byEndpoint}) in ${formatDuration(summary.durationMs)}`,
     gapText(summary.gaps),
   ];
-  if (summary.invalid > 0) parts.push(`${summary.invalid} invalid`);
+  if (summary.invalid > 0) parts.push(invalidText(summary));
   parts.push(`${summary.dropped} dropped`, ...more);
   return parts.join(', ');
+}
+
+function invalidText({ invalid, invalidSkipped, invalidReason }: StreamSummary): string {
+  const text = `${invalid} invalid${invalidReason === undefined ? '' : ` (${invalidReason})`}`;
+  if (invalidSkipped === 0) return text;
+  return `${text}, ${invalidSkipped === invalid ? 'all' : invalidSkipped} skipped by the filter`;
 }
 
 function gapText({ count, totalMs }: StreamSummary['gaps']): string {

@@ -1,4 +1,4 @@
-import type { Filter } from '../../index.js';
+import type { Filter, StreamSummary } from '../../index.js';
 import type { Messages } from '../terminal/terminal.js';
 
 const LOOK_MS = 500;
@@ -7,19 +7,30 @@ const MANY_EVENTS = 1000;
 const LONG_MS = 10_000;
 const MAX_TYPES = 5;
 
+type InvalidCounts = Pick<StreamSummary, 'invalidReason' | 'invalidSkipped'>;
+const NO_INVALID: InvalidCounts = { invalidReason: undefined, invalidSkipped: 0 };
+
 /** Explains, once each, why a filter matches nothing and why events could not be evaluated. */
 export class FilterMessages {
   readonly #messages: Messages;
   readonly #filter: Filter | undefined;
   readonly #startedAtMs = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #invalid: () => InvalidCounts;
   #hasSaidReason = false;
+  #hasSaidInvalid = false;
   #hasSaidNothing = false;
 
-  constructor(messages: Messages, filter: Filter | undefined) {
+  /** @param invalid Counts the messages that are no events. */
+  constructor(
+    messages: Messages,
+    filter: Filter | undefined,
+    invalid: () => InvalidCounts = () => NO_INVALID,
+  ) {
+    this.#invalid = invalid;
     this.#messages = messages;
     this.#filter = filter === undefined || filter.passesAll ? undefined : filter;
-    if (this.#filter !== undefined) this.#timer = setInterval(() => this.#look(false), LOOK_MS).unref();
+    this.#timer = setInterval(() => this.#look(false), LOOK_MS).unref();
   }
 
   /** Ends it. @returns Parts of the summary: `5 could not be evaluated (…)`. */
@@ -31,6 +42,7 @@ export class FilterMessages {
   }
 
   #look(isEnd: boolean): void {
+    this.#lookAtInvalid();
     const report = this.#filter?.report();
     if (report === undefined) return;
     const { judged, matching, reasons, missing } = report;
@@ -51,6 +63,15 @@ export class FilterMessages {
         `${counted(judged)} came and none matched the filters; types: ${typesIn(report.types)}${fields}`,
       );
     }
+  }
+
+  #lookAtInvalid(): void {
+    const { invalidReason, invalidSkipped } = this.#invalid();
+    if (invalidReason === undefined || this.#hasSaidInvalid) return;
+    this.#hasSaidInvalid = true;
+    const then =
+      invalidSkipped > 0 ? 'the filter skips such messages' : 'such messages are kept as invalid lines';
+    this.#messages.warn(`a message is invalid: ${invalidReason}; ${then}`);
   }
 }
 

@@ -43,7 +43,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     stream,
     (endpoint) => subscription.summary().events[endpoint] ?? 0,
   );
-  const filtering = new FilterMessages(messages, stream.filter);
+  const filtering = new FilterMessages(messages, stream.filter, () => subscription.summary());
   const status = await task.showStatus(messages, () => subscription.summary());
   /** True once there is something to sum up, until that is printed. */
   let needsSummary = false;

@@ -1,6 +1,7 @@
 import { compileFilter, OpmasError, type SubscribeOptions } from '../../index.js';
 import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
 import type { Command } from '../commander.js';
+import { withExpiryMessages } from '../connection/expiry-messages.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
 import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize, parseSize } from '../options/quantity.js';
@@ -94,7 +95,7 @@ export async function resolveStream(
   return {
     url,
     endpoints,
-    token,
+    token: withExpiryMessages(token, messages),
     ca,
     insecure,
     filter,

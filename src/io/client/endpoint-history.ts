@@ -24,7 +24,7 @@ export class EndpointHistory {
   /** A connection was open and not closed at once for its token. */
   everOpen = false;
   readonly #clock: Clock;
-  readonly #report: (event: ConnectionEvent, receivedAt: string) => void;
+  readonly #report: (event: ConnectionEvent, receivedAt: string, silentMs?: number) => void;
   #stamper: Stamper;
   /** The last byte on all clocks. */
   #lastByteAt: Instant;
@@ -39,7 +39,7 @@ export class EndpointHistory {
   #isLost = false;
 
   /** @param report Told each event as it happens, with its timestamp. */
-  constructor(clock: Clock, report: (event: ConnectionEvent, receivedAt: string) => void) {
+  constructor(clock: Clock, report: (event: ConnectionEvent, receivedAt: string, silentMs?: number) => void) {
     this.#clock = clock;
     this.#report = report;
     this.#stamper = new Stamper(clock);
@@ -101,7 +101,10 @@ export class EndpointHistory {
 
   /** @param waitMs Time until the next attempt; `undefined` when there is none. */
   ended({ event }: Failure, waitMs: number | undefined): void {
-    this.#add({ ...event, ...(waitMs === undefined ? {} : { retry_in_ms: waitMs }) });
+    const silentMs =
+      event.state === 'closed' ? this.#clock.monotonicMs() - this.#lastByteAt.monotonicMs : undefined;
+    const ended = { ...event, ...(waitMs === undefined ? {} : { retry_in_ms: waitMs }) };
+    this.#report(ended, formatTimestamp(this.#stamper.stampMicros()), silentMs);
   }
 
   /** No further attempt comes. */

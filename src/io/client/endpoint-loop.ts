@@ -48,8 +48,8 @@ export class EndpointLoop {
     this.endpoint = endpoint;
     this.#context = context;
     this.#sink = sink;
-    this.#history = new EndpointHistory(context.options.clock, (event, receivedAt) =>
-      sink.onConnectionEvent(event, receivedAt),
+    this.#history = new EndpointHistory(context.options.clock, (event, receivedAt, silentMs) =>
+      sink.onConnectionEvent(event, receivedAt, silentMs),
     );
   }
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { keepsLine } from '../../core/filter/filter.js';
 import { FrameReader } from '../../core/json/frame.js';
+import { numberThatJsonLacks } from '../../core/json/members.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { eventHead, formatInvalidLine, formatLifecycleLine } from '../../core/recording/encoder.js';
 import { type LineKind, TIMESTAMP_OFFSET } from '../../core/recording/format.js';
@@ -68,15 +69,16 @@ export class LineWriter {
     }
   }
 
-  onConnectionEvent(connection: ConnectionEvent, receivedAt: string): void {
+  onConnectionEvent(connection: ConnectionEvent, receivedAt: string, silentMs?: number): void {
     this.#writeDropped(receivedAt);
-    this.#writeLifecycle(connection, receivedAt);
+    this.#writeLifecycle(connection, receivedAt, silentMs);
   }
 
-  #writeLifecycle(connection: ConnectionEvent, receivedAt: string): void {
-    this.#control.reportLifecycle({ endpoint: this.#endpoint, receivedAt, connection });
-    if (!this.#options.lifecycle) return;
+  #writeLifecycle(connection: ConnectionEvent, receivedAt: string, silentMs?: number): void {
     const endpoint = this.#endpoint;
+    const silence = silentMs === undefined ? {} : { silentMs };
+    this.#control.reportLifecycle({ endpoint, receivedAt, connection, ...silence });
+    if (!this.#options.lifecycle) return;
     this.#queue.writeLine(formatLifecycleLine(receivedAt, endpoint, connection), { endpoint, connection });
   }
 
@@ -84,9 +86,10 @@ export class LineWriter {
     const isKept = this.#keeps('invalid');
     // A dropped line is counted as dropped and nothing else.
     if (isKept && !this.#hasRoom(frame.length, stamp)) return;
-    this.#control.invalid++;
+    const why = reason === 'not JSON' ? (numberThatJsonLacks(frame.toString()) ?? reason) : reason;
+    this.#control.countInvalid(why, isKept);
     if (!isKept) return;
-    this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, reason, frame, isBinary));
+    this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, why, frame, isBinary));
   }
 
   /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */

@@ -13,6 +13,10 @@ export function firstToMend(errors: Iterable<OpmasError>): OpmasError | undefine
 /** The state that all endpoints of a subscription share: its counts, its reasons to stop, the caller's callbacks. */
 export class StreamControl {
   invalid = 0;
+  /** Of these, how many the filter left out. */
+  invalidSkipped = 0;
+  /** Why the first of them was invalid. */
+  invalidReason: string | undefined;
   dropped = 0;
   readonly #callbacks: Pick<SubscribeOptions, 'onLifecycle' | 'onDropping' | 'onGiveUp'>;
   readonly #stopping = new AbortController();
@@ -39,6 +43,12 @@ export class StreamControl {
 
   countEvent(): void {
     if (--this.#wanted <= 0) this.stop('count');
+  }
+
+  countInvalid(reason: string, isKept: boolean): void {
+    this.invalid++;
+    this.invalidReason ??= reason;
+    if (!isKept) this.invalidSkipped++;
   }
 
   stop(by: StreamEnd): void {

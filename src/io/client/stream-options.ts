@@ -17,6 +17,8 @@ export interface LifecycleEvent {
   /** Timestamp of the recording format. */
   receivedAt: string;
   connection: ConnectionEvent;
+  /** With `closed`: milliseconds since the last byte from the server. */
+  silentMs?: number;
 }
 
 /** The options of {@link subscribe}. Times are milliseconds, sizes bytes. Only `url`, `endpoints` and `token` are required. */

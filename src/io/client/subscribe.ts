@@ -20,6 +20,10 @@ export interface StreamSummary {
   events: Readonly<Record<string, number>>;
   /** Frames that were not a JSON object. */
   invalid: number;
+  /** Of these, how many the filter left out. */
+  invalidSkipped: number;
+  /** Why the first of them was invalid: `not JSON`, `NaN is not JSON`, … */
+  invalidReason: string | undefined;
   /** The number of gaps, and their total length. */
   gaps: { count: number; totalMs: number };
   /** Events that were lost because the lines were not read. */
@@ -92,7 +96,7 @@ class RunningSubscription implements Subscription {
   }
 
   summary(): StreamSummary {
-    const { invalid, dropped } = this.#control;
+    const { invalid, invalidSkipped, invalidReason, dropped } = this.#control;
     const gaps = { count: 0, totalMs: 0 };
     for (const { loop } of this.#endpoints) {
       gaps.count += loop.gaps.count;
@@ -100,7 +104,8 @@ class RunningSubscription implements Subscription {
     }
     const events = this.#endpoints.map(({ loop, writer }) => [loop.endpoint, writer.matching] as const);
     const durationMs = elapsedMs(this.#startedAt, this.#endedAt ?? instantOf(this.#options.clock));
-    return { events: Object.fromEntries(events), invalid, gaps, dropped, durationMs };
+    const counts = { invalid, invalidSkipped, invalidReason, gaps, dropped, durationMs };
+    return { events: Object.fromEntries(events), ...counts };
   }
 
   outcome(): StreamOutcome {

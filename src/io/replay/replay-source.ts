@@ -166,7 +166,6 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   #completed(playback: Playback): void {
     this.#hasCompleted = true;
-    this.#plan.onNotice({ kind: 'end' });
     // A shared replay that is over begins anew for a client that comes when all others have gone.
     if (playback.channels.clients === 0) this.#discard(playback);
     this.#checkDone();

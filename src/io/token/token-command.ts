@@ -49,6 +49,7 @@ export function tokenFromCommand(words: readonly string[], options: TokenCommand
   const run = shared((stopping: AbortSignal | undefined) => runTokenCommand(words, given, options, stopping));
   return {
     source: options.source,
+    isNewEachTime: true,
     async token(stopping) {
       const token = fresh ?? (await run(stopping));
       fresh = undefined;

@@ -26,6 +26,8 @@ export interface TokenProvider {
   readonly problem?: string | undefined;
   /** Renews the token before it ends, until the signal aborts. Open connections are not touched. Never throws. */
   keepFresh?(signal: AbortSignal): Promise<void>;
+  /** Each call of {@link token} gets a new token (a command), so the expiry of an earlier one says nothing. */
+  readonly isNewEachTime?: boolean;
   /** The name of the source, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */
   readonly source: string;
   /** The step to take when its token is rejected: the end of a sentence, like `put a fresh token in OPMAS_TOKEN`. */

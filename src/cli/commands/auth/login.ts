@@ -178,11 +178,16 @@ function describe(
 ): string {
   const who = username === undefined ? '' : ` as ${escapeUnsafe(username)}`;
   const renewed = refreshToken === undefined ? '' : ', and is renewed before that';
-  const until =
-    expiresAtMs === undefined ? '' : ` It expires ${relativeTime(expiresAtMs, Date.now())}${renewed}.`;
+  const until = expiresAtMs === undefined ? '' : expiryText(expiresAtMs, Date.now(), renewed);
   const where = displayUrl(server.url);
   if (unchecked !== undefined) {
     return `Token for ${where}${who} stored but not checked: ${escapeUnsafe(unchecked)}.${until}`;
   }
   return `Logged in to ${where}${who}.${until}`;
+}
+
+function expiryText(expiresAtMs: number, nowMs: number, renewed: string): string {
+  const when = relativeTime(expiresAtMs, nowMs);
+  if (expiresAtMs > nowMs) return ` It expires ${when}${renewed}.`;
+  return ` By the clock of this machine it expired ${when}: is the clock right (${new Date(nowMs).toISOString()})?`;
 }
