@@ -198,7 +198,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
       await this.#scheduler.when(() => Math.max(lateMs, this.channels.expectsUntilMs));
       this.channels.reportUndelivered();
     }
-    if (failure === undefined && !signal.aborted) this.#plan.onNotice({ kind: 'end' });
+    if (failure === undefined && !this.#isStopped) this.#plan.onNotice({ kind: 'end' });
     await this.channels.drained();
     if (this.#isStopped) return;
     this.isOver = failure === undefined;
