@@ -80,7 +80,7 @@ export class ReadAhead {
   }
 
   async #readPasses(): Promise<void> {
-    const { passes, strict, speed, onProblem, onNothing } = this.#plan;
+    const { passes, strict, speed, onProblem, onNotice } = this.#plan;
     const { signal } = this.#stopping;
     const checkTimes = speed !== 'max';
     const reading = { signal, strict, onProblem, checkTimes, maxBlockBytes: this.#sizes.blockBytes };
@@ -89,7 +89,7 @@ export class ReadAhead {
       await using reader = await openPlan(this.#plan, reading);
       const { lines, events } = await this.#readPass(reader);
       if (signal.aborted) return;
-      if (events === 0) onNothing();
+      if (events === 0) onNotice({ kind: 'nothing' });
       // An empty pass, repeated forever, would be a loop without an end.
       if (lines === 0) return;
     }

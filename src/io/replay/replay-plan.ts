@@ -148,8 +148,6 @@ export interface ReplayPlan extends RepeatableSources {
   onIndexed: ((bytes: number) => void) | undefined;
   onProblem: (problem: ReadProblem) => void;
   onNotice: (notice: ReplayNotice) => void;
-  /** Called when a whole pass has given no event. */
-  onNothing: () => void;
 }
 
 /** Endpoint of events that name none, and whose type names none. */

@@ -102,7 +102,6 @@ export async function planOf(copies: RepeatableSources, options: ServeRecordingO
     onIndexed: options.onIndexed,
     onProblem: onceEach(options.onProblem ?? (() => undefined)),
     onNotice,
-    onNothing: () => onNotice({ kind: 'nothing' }),
   };
 }
 
