@@ -1,6 +1,7 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { meter, type Usage } from '../support/usage.js';
 import { type Running, Sandbox } from './sandbox.js';
 
 const MB = 1024 * 1024;
@@ -19,33 +20,20 @@ function write(sandbox: Sandbox, name: string, pieces: Iterable<string>): string
   return path;
 }
 
-/** Prints what the process has used when it exits: CPU time in seconds, the largest memory in MB. */
-const METER = `
-process.on('exit', () => {
-  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
-  require('fs').writeFileSync(process.env.METER, [(userCPUTime + systemCPUTime) / 1e6, maxRSS / 1024].join(' '));
-});`;
-
-interface Usage {
-  cpuSeconds: number;
-  memoryMb: number;
+interface Measured extends Usage {
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
-/** Runs a command to its end and measures it. CPU time, unlike wall time, does not depend on what else runs. */
-async function measure(sandbox: Sandbox, args: readonly string[]): Promise<Usage> {
-  const meter = write(sandbox, 'meter.cjs', [METER]);
-  const result = join(sandbox.home, 'usage');
+/** Runs a command to its end and measures it. */
+async function measure(sandbox: Sandbox, args: readonly string[]): Promise<Measured> {
+  const { environment, read } = meter(sandbox);
   const { code, stdout, stderr } = await sandbox.run(args, {
-    environment: { METER: result, NODE_OPTIONS: `--require=${meter}` },
+    environment,
     through: ['bash', '-o', 'pipefail', '-c', '"$@" | tail -c 4096', 'bash'],
   });
-  const [cpuSeconds = Number.NaN, memoryMb = Number.NaN] = readFileSync(result, 'utf8')
-    .split(' ')
-    .map(Number);
-  return { cpuSeconds, memoryMb, code, stdout, stderr };
+  return { ...read(), code, stdout, stderr };
 }
 
 /** What a server or a recording may send, in a given size in MB. */
@@ -127,13 +115,13 @@ describe('limits', () => {
   beforeAll(() => {
     recordings = new Sandbox();
     for (const [name, size] of [
-      ['hostile-small', 1],
-      ['hostile-large', 4],
+      ['hostile-small', 0.5],
+      ['hostile-large', 2],
     ] as const)
       write(recordings, name, [event('"type":"a"'), ...hostile.flatMap(([, lines]) => [...lines(size)])]);
     for (const [name, count] of [
       ['new-names-small', 30],
-      ['new-names-large', 500],
+      ['new-names-large', 230],
     ] as const) {
       const lines = ever.flatMap(([, line]) => Array.from({ length: count }, (_, i) => line(i)));
       write(recordings, name, [event('"type":"a"'), ...lines]);
@@ -145,7 +133,7 @@ describe('limits', () => {
   async function measureBoth(
     kind: 'hostile' | 'new-names',
     args: (file: string, sandbox: Sandbox) => string[],
-  ): Promise<[Usage, Usage]> {
+  ): Promise<[Measured, Measured]> {
     const run = async (size: 'small' | 'large') => {
       using sandbox = new Sandbox();
       return await measure(sandbox, args(join(recordings.home, `${kind}-${size}`), sandbox));
@@ -171,8 +159,8 @@ describe('limits', () => {
     async (_, args) => {
       const [before, after] = await measureBoth('new-names', args);
       expect([before.code, after.code]).toEqual([0, 0]);
-      // 400 MB more went through.
-      expect(after.memoryMb).toBeLessThan(before.memoryMb + 120);
+      // 170 MB more went through.
+      expect(after.memoryMb).toBeLessThan(before.memoryMb + 80);
     },
     60_000,
   );
