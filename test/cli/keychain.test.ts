@@ -110,6 +110,25 @@ describe.skipIf(withoutKeyring)('with a real keyring', { concurrent: true }, () 
 });
 
 describe('without a keyring', () => {
+  // keytar's libraries for these machines are for others, and to load them can crash.
+  it.each([
+    ['32-bit ARM', `Object.defineProperty(process, 'arch', { value: 'arm' })`],
+    ['musl', 'process.report.getReport = () => ({ header: {} })'],
+  ])('does not load the library of the keychain on %s', async (_, fake) => {
+    using sandbox = withKeychain();
+    const program = join(sandbox.home, 'machine.cjs');
+    writeFileSync(
+      program,
+      `Object.defineProperty(process, 'platform', { value: 'linux' }); ${fake};
+      process.dlopen = () => { process.stderr.write('LOADED'); process.exit(9); };`,
+    );
+    const { code, stderr } = await login(sandbox, [], 'abc.def', { NODE_OPTIONS: `--require=${program}` });
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/there is none for this kind of machine/);
+    expect(stderr).not.toContain('LOADED');
+    expect(files(sandbox)).toHaveLength(1);
+  });
+
   it.each([
     ['no address of a bus', {}],
     ['a dead bus', { DBUS_SESSION_BUS_ADDRESS: `unix:path=${folder}/nobody` }],
