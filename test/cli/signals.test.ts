@@ -270,12 +270,12 @@ describe.concurrent('odd surroundings', () => {
       await server.stop();
       const tail = (limit: number) =>
         command.tail({ url }, ['--no-reconnect'], { through: in_(`ulimit -n ${limit}; exec "$@"`) }).ended;
-      // Too few for Node itself are nothing of ours; how many those are depends on what it has open already. Node
-      // opens several files at the same time, so one limit can be enough or not: each is tried more than once.
-      let end = await tail(14);
-      for (let i = 1; i < 60 && !end.stderr.startsWith('opmas-ws:'); i++) end = await tail(14 + (i % 12));
+      // Too few for Node itself are nothing of ours; how many those are depends on what it has open already.
+      let limit = 12;
+      let end = await tail(limit);
+      while (limit < 60 && !end.stderr.startsWith('opmas-ws:')) end = await tail(++limit);
       expect(end.code).toBe(5);
-      expect(end.stderr).toMatch(/^opmas-ws: too many open files on this machine: .*\n$/);
+      expect(end.stderr).toMatch(/^opmas-ws: .*too many open files.*\n$/);
     },
   );
 
