@@ -58,7 +58,7 @@ describe('options of a stream', () => {
 
   it('a proxy that cannot be understood is a usage error before anything connects', async () => {
     using sandbox = new Sandbox({ HTTP_PROXY: 'garbage:://x' });
-    const { code, stderr } = await sandbox.run(['tail', '--no-token']);
+    const { code, stderr } = await sandbox.run(['tail', '--no-token', '--plaintext', '-u', 'ws://opmas.invalid']);
     expect(code).toBe(2);
     expect(stderr).not.toMatch(/events|garbage/);
   });
