@@ -108,14 +108,22 @@ describe.concurrent('auth login', () => {
     [['--password-stdin'], 'abc', /--username/],
     [['--username', '', '--password-stdin'], 'abc', /--username/],
     [['--username', 'x', '--password-stdin'], '', /is empty/],
-    [['--with-token'], '', /is empty/],
-    [['--with-token'], 'ses ame', /blanks/],
     [[], '', /no terminal/],
     [['--username', 'x'], '', /no terminal/],
   ])('refuses %j before anything connects', async (args, input, pattern) => {
     using sandbox = new Sandbox({ OPMAS_URL: 'ws://127.0.0.1:1' });
     const { code, stdout, stderr } = await sandbox.run(['auth', 'login', ...args], { input });
     expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
+    expect(stderr).not.toMatch(/ses ?ame/);
+  });
+
+  it.each([
+    ['', /is empty/],
+    ['ses ame', /blanks/],
+  ])('ends with 3 when stdin has no token but %j', async (input, pattern) => {
+    using sandbox = new Sandbox({ OPMAS_URL: 'ws://127.0.0.1:1' });
+    const { code, stdout, stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input });
+    expect({ code, stdout, stderr }).toEqual({ code: 3, stdout: '', stderr: expect.stringMatching(pattern) });
     expect(stderr).not.toMatch(/ses ?ame/);
   });
 
