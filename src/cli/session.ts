@@ -53,7 +53,7 @@ export async function runCommand(
   const environment = process.env;
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });
-  const terminal = await openTerminal(globals, environment);
+  const terminal = await openTerminal(globals, environment, said);
   unwatchStdout();
   terminal.out.onClosed = () => requests.request();
   const session: Session = {

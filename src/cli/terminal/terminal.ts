@@ -1,5 +1,5 @@
-import { escapeUnsafe, OpmasError } from '../../index.js';
-import { escapeUnsafeJson, escapeUnsafeOutput } from '../../internal.js';
+import { escapeUnsafe, OpmasError, type SaidOptions } from '../../index.js';
+import { escapeUnsafeJson, escapeUnsafeOutput, withServerChoice } from '../../internal.js';
 import type { GlobalOptions } from '../options/common-options.js';
 import { type Palette, paletteFor } from './palette.js';
 import { type OutputStream, standardOutputs } from './standard-streams.js';
@@ -14,6 +14,7 @@ export interface Terminal {
 export async function openTerminal(
   options: Pick<GlobalOptions, 'color' | 'quiet' | 'debug'>,
   environment: NodeJS.ProcessEnv,
+  said: SaidOptions,
 ): Promise<Terminal> {
   const { stdout, stderr } = standardOutputs();
   const out = new DataOutput(stdout, await paletteFor(stdout, options.color, environment));
@@ -21,6 +22,7 @@ export async function openTerminal(
     isPlain: Boolean(environment.CI) || environment.TERM === 'dumb',
     quiet: options.quiet === true,
     debug: options.debug === true,
+    said,
   });
   return { out, messages };
 }
@@ -147,6 +149,7 @@ export class Messages {
   readonly isQuiet: boolean;
   readonly #isPlain: boolean;
   readonly #debug: boolean;
+  readonly #said: SaidOptions;
   #last: string | undefined;
   #repeated = 0;
   /** Lines that the stream has not accepted yet. */
@@ -157,7 +160,7 @@ export class Messages {
   constructor(
     stream: OutputStream,
     palette: Palette,
-    options: { isPlain: boolean; quiet: boolean; debug: boolean },
+    options: { isPlain: boolean; quiet: boolean; debug: boolean; said: SaidOptions },
   ) {
     this.stream = stream;
     this.palette = palette;
@@ -165,6 +168,7 @@ export class Messages {
     this.#isPlain = options.isPlain;
     this.isQuiet = options.quiet;
     this.#debug = options.debug;
+    this.#said = options.said;
   }
 
   /** True when a live line can be shown: a terminal of known size that can move its cursor, without `--quiet`. */
@@ -187,9 +191,9 @@ export class Messages {
     for (const text of warnings) this.say(this.warningText(text));
   };
 
-  /** Formats a warning, and escapes it. */
+  /** Formats a warning, escapes it, and completes its commands with the server that the user chose. */
   warningText(text: string): string {
-    return `${this.palette.yellow('warning:')} ${escapeUnsafe(text)}`;
+    return `${this.palette.yellow('warning:')} ${escapeUnsafe(withServerChoice(text, this.#said))}`;
   }
 
   /** Prints a loss or a failure after which the work continues; shown with `--quiet` too. */
