@@ -158,7 +158,9 @@ describe.concurrent('an end that something holds up', () => {
     tail.child.kill('SIGTERM');
     const { signal, stderr } = await tail.ended;
     expect(signal).toBe('SIGTERM');
-    expect(stderr).toMatch(/1 event \(devices 1\) in .*, no gaps, 5 invalid, 0 dropped\n$/);
+    expect(stderr).toMatch(
+      /1 event \(devices 1\) in .*, no gaps, 5 invalid \(binary frame\), .*, 0 dropped\n$/,
+    );
     expect(stderr).not.toContain('not written');
   });
 
