@@ -7,7 +7,8 @@ import { build } from 'rolldown';
  * therefore come after the groups of their parts. The `import()`s in the source make further files.
  */
 const GROUPS = {
-  errors: /\/src\/core\/(errors|text)\.ts$|@oxc-project/,
+  /** Needed by every error message. */
+  errors: /\/src\/core\/(errors|text|address|protocol|failure\/next-command)\.ts$|@oxc-project/,
   /** Needed by every program that connects to a stream. */
   library:
     /\/src\/(core\/[^/]+|core\/(json|recording)\/[^/]+|core\/filter\/(?!expression)[^/]+|io\/(client|client\/connection|http|token)\/[^/]+|io\/(clock|file-lock|websocket))\.ts$/,

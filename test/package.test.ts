@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PAGES } from './support/documents.js';
@@ -9,6 +9,18 @@ import { type InstalledPackage, installPackage } from './support/installed-packa
 const run = promisify(execFile);
 const root = resolve(import.meta.dirname, '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+/** Adds up a module and all modules of the package that it needs at once. */
+function bytesOf(path: string, seen = new Set<string>()): number {
+  if (seen.has(path)) return 0;
+  seen.add(path);
+  const text = readFileSync(path, 'utf8');
+  const imports = Array.from(
+    text.matchAll(/^(?:import|export)\b.*? ?from "(\.[^"]+)";$/gm),
+    ([, name]) => name!,
+  );
+  return imports.reduce((sum, name) => sum + bytesOf(resolve(dirname(path), name), seen), text.length);
+}
 
 describe('the packed tarball', () => {
   let installed: InstalledPackage;
@@ -45,6 +57,12 @@ describe('the packed tarball', () => {
     const { stdout, stderr } = await run(process.execPath, [installed.bin, '--version']);
     expect(stdout).toBe(`${manifest.version}\n`);
     expect(stderr).toBe('');
+  });
+
+  it('loads little of itself to print its version', () => {
+    const bytes = bytesOf(join(installed.folder, 'node_modules/opmas-ws/dist/cli/main.js'));
+    expect(bytes).toBeGreaterThan(1000);
+    expect(bytes).toBeLessThan(60_000);
   });
 
   it('runs the demo', async () => {
