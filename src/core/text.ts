@@ -59,8 +59,19 @@ export function relativeTime(time: number, now: number): string {
   return time > now ? `in ${amount}` : `${amount} ago`;
 }
 
+/** Returns the name with the fewest letters that differ from a word, up to that many; `undefined` if there is none. */
+export function nearestOf(word: string, names: Iterable<string>, mostErrors: number): string | undefined {
+  let nearest: string | undefined;
+  let least = mostErrors + 1;
+  for (const name of names) {
+    const distance = editDistance(word.toLowerCase(), name.toLowerCase());
+    if (distance < least) [nearest, least] = [name, distance];
+  }
+  return nearest;
+}
+
 /** Counts the letters to insert, delete or replace to turn one text into the other (Levenshtein distance). */
-export function editDistance(left: string, right: string): number {
+function editDistance(left: string, right: string): number {
   let above = Array.from({ length: right.length + 1 }, (_, column) => column);
   for (let row = 1; row <= left.length; row++) {
     const current = [row];

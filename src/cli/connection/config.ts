@@ -1,5 +1,5 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
-import { editDistance, splitCommand } from '../../internal.js';
+import { nearestOf, splitCommand } from '../../internal.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
@@ -144,7 +144,7 @@ export function contextNamed(config: Config, name: string): Context {
   const context = config.contexts.get(name);
   if (context !== undefined) return context;
   const names = [...config.contexts.keys()];
-  const nearest = names.find((other) => editDistance(name.toLowerCase(), other.toLowerCase()) <= 2);
+  const nearest = nearestOf(name, names, 2);
   const all = `Contexts: ${names.join(', ')}.`;
   throw new OpmasError('USAGE', `unknown context ${JSON.stringify(name)}`, {
     hint:

@@ -1,5 +1,5 @@
 import { ENDPOINTS, type FilterOptions, OpmasError } from '../../index.js';
-import { editDistance, isEndpointName } from '../../internal.js';
+import { isEndpointName, nearestOf } from '../../internal.js';
 import type { Command } from '../commander.js';
 
 /** Adds the argument `[endpoint...]` to a command. */
@@ -30,7 +30,7 @@ function checkEndpoint(word: string): string {
 }
 
 function hintFor(word: string): string {
-  const nearest = ENDPOINTS.find((name) => editDistance(word.toLowerCase(), name) <= 2);
+  const nearest = nearestOf(word, ENDPOINTS, 2);
   if (nearest !== undefined) return `Did you mean ${nearest}?`;
   const parts = word.split(',').filter((part) => part !== '');
   if (parts.length > 1 && parts.every(isEndpointName)) {

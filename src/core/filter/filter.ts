@@ -1,6 +1,5 @@
-import { OpmasError } from '../errors.js';
 import type { FrameReader } from '../json/frame.js';
-import { type OptionNames, refuseUnknownOptions } from '../options.js';
+import { checkOptions, each, type OptionRules } from '../options.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
 import { escapeUnsafe } from '../text.js';
@@ -14,12 +13,14 @@ const MAX_CACHED_LENGTH = 128;
 /** Types that a report names. */
 const MAX_SEEN_TYPES = 20;
 
-const FILTER_OPTIONS: OptionNames<FilterOptions> = {
-  types: true,
-  excludeTypes: true,
-  subjects: true,
-  excludeSubjects: true,
-  where: true,
+/** A pattern that is not in an array would keep everything. */
+const LIST = [Array.isArray, 'must be an array of strings'] as const;
+const FILTER_RULES: OptionRules<FilterOptions> = {
+  ...each(LIST, 'types', 'excludeTypes', 'subjects', 'excludeSubjects'),
+  where: [
+    (where) => typeof where === 'string' || Array.isArray(where),
+    'must be a string or an array of strings',
+  ],
 };
 
 /** Options of a filter. Filters combine with AND; exclusions win. */
@@ -74,7 +75,7 @@ export interface Filter {
  * @throws {OpmasError} `USAGE` for a bad pattern or expression.
  */
 export async function compileFilter(options: FilterOptions = {}): Promise<Filter> {
-  checkOptions(options);
+  checkOptions('compileFilter', options, FILTER_RULES);
   const { types = [], excludeTypes = [], subjects = [], excludeSubjects = [], where } = options;
   const includedTypes = compileTypePatterns(types, '--type');
   const excludedTypes = compileTypePatterns(excludeTypes, '--exclude-type');
@@ -188,17 +189,4 @@ function cached(select: Selector): Selector {
 
 function shortType(type = '(none)'): string {
   return type.slice(0, MAX_CACHED_LENGTH);
-}
-
-/** A misspelt option would keep everything. */
-function checkOptions(options: FilterOptions): void {
-  refuseUnknownOptions('compileFilter', options, FILTER_OPTIONS);
-  for (const [name, value] of Object.entries(options)) {
-    const isRight = Array.isArray(value) || (name === 'where' && typeof value === 'string');
-    if (value === undefined || isRight) continue;
-    throw new OpmasError(
-      'USAGE',
-      `${name} must be ${name === 'where' ? 'a string or an array of strings' : 'an array of strings'}`,
-    );
-  }
 }

@@ -1,6 +1,6 @@
 import { OpmasError } from '../errors.js';
 import { EVENT_TYPES } from '../protocol.js';
-import { editDistance } from '../text.js';
+import { nearestOf } from '../text.js';
 
 /** A pattern as the user wrote it, and its matcher. */
 export interface TypePattern {
@@ -172,15 +172,6 @@ export function nearestName(text: string): string | undefined {
   if (family !== undefined) return family;
   const longer = written.includes('.') ? SUGGESTIONS.find((name) => name.startsWith(written)) : undefined;
   if (longer !== undefined) return longer;
-  let nearest: string | undefined;
   // With a third of the letters wrong it is a typo; with more it is another word.
-  let leastDistance = Math.max(2, Math.floor(written.length / 3)) + 1;
-  for (const name of SUGGESTIONS) {
-    const distance = editDistance(written, name);
-    if (distance < leastDistance) {
-      nearest = name;
-      leastDistance = distance;
-    }
-  }
-  return nearest;
+  return nearestOf(written, SUGGESTIONS, Math.max(2, Math.floor(written.length / 3)));
 }

@@ -1,6 +1,6 @@
-import { OpmasError } from '../../core/errors.js';
+import type { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
-import { givenOf, type OptionNames, refuseUnknownOptions } from '../../core/options.js';
+import { checkOptions, each, givenOf, type OptionRules } from '../../core/options.js';
 import { type EndpointName, isEndpointName } from '../../core/protocol.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { defaultRetry, type RetryOptions } from '../../core/retry.js';
@@ -94,44 +94,44 @@ export function resolveStreamOptions(options: SubscribeOptions) {
   };
 }
 
-/** The names that {@link checkSubscribeOptions} knows. */
-const SUBSCRIBE_OPTIONS: OptionNames<SubscribeOptions> = {
-  url: true,
-  endpoints: true,
-  token: true,
-  filter: true,
-  lifecycle: true,
-  recorder: true,
-  onLifecycle: true,
-  onDropping: true,
-  onGiveUp: true,
-  signal: true,
-  count: true,
-  durationMs: true,
-  retry: true,
-  connectTimeoutMs: true,
-  heartbeatMs: true,
-  deadAfterMs: true,
-  maxMessageBytes: true,
-  maxBufferBytes: true,
-  ca: true,
-  insecure: true,
-  environment: true,
-  clock: true,
-  random: true,
+const isPositive = (value: number) => typeof value === 'number' && value > 0;
+const ABOVE_0 = [isPositive, 'must be a number above 0'] as const;
+
+const SUBSCRIBE_RULES: OptionRules<SubscribeOptions> = {
+  url: [(url) => url instanceof URL, 'must be a URL, from parseBaseUrl'],
+  endpoints: [
+    (endpoints) => Array.isArray(endpoints) && endpoints.length > 0 && endpoints.every(isEndpoint),
+    'must be an array of devices, agents, rules, system and paths that begin with /',
+  ],
+  token: [
+    (token) => typeof token?.token === 'function',
+    'must be a token provider: tokenFromText(…), noToken(), …',
+  ],
+  filter: [(filter) => typeof filter?.matches === 'function', 'must be what compileFilter resolves to'],
+  count: [
+    (count) => isPositive(count) && (Number.isInteger(count) || count === Number.POSITIVE_INFINITY),
+    'must be a whole number above 0',
+  ],
+  durationMs: [
+    (durationMs) => durationMs === 0 || isPositive(durationMs),
+    'must be a number of milliseconds',
+  ],
+  heartbeatMs: [
+    (heartbeatMs) => heartbeatMs === false || isPositive(heartbeatMs),
+    'must be a number of milliseconds above 0, or false',
+  ],
+  ...each(ABOVE_0, 'connectTimeoutMs', 'deadAfterMs', 'maxMessageBytes', 'maxBufferBytes'),
+  ...each(true, 'lifecycle', 'recorder', 'onLifecycle', 'onDropping', 'onGiveUp', 'signal', 'retry', 'ca'),
+  ...each(true, 'insecure', 'environment', 'clock', 'random'),
 };
-const RETRY_OPTIONS: OptionNames<RetryOptions> = {
-  retryDelayMs: true,
-  retryMaxMs: true,
-  retries: true,
-  reconnect: true,
-  exitOnClose: true,
-  waitForServer: true,
+const RETRY_RULES: OptionRules<RetryOptions> = {
+  ...each(ABOVE_0, 'retryDelayMs', 'retryMaxMs', 'retries'),
+  ...each(true, 'reconnect', 'exitOnClose', 'waitForServer'),
 };
 
-const isPositive = (value: unknown) => typeof value === 'number' && value > 0;
-const isCount = (value: unknown) =>
-  isPositive(value) && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY);
+function isEndpoint(endpoint: unknown): boolean {
+  return typeof endpoint === 'string' && (isEndpointName(endpoint) || endpoint.startsWith('/'));
+}
 
 /**
  * Checks the options, because a program may not check types. Nothing is connected before.
@@ -139,40 +139,6 @@ const isCount = (value: unknown) =>
  * @throws {OpmasError} `USAGE`, naming the option.
  */
 export function checkSubscribeOptions(options: SubscribeOptions): void {
-  refuseUnknownOptions('subscribe', options, SUBSCRIBE_OPTIONS);
-  refuseUnknownOptions('retry', options.retry, RETRY_OPTIONS);
-  const { url, endpoints, token, filter, count, durationMs, heartbeatMs, retry } = options;
-  demand(url instanceof URL, 'url', 'a URL, from parseBaseUrl');
-  demand(Array.isArray(endpoints) && endpoints.length > 0, 'endpoints', 'an array of names or paths');
-  for (const endpoint of endpoints) {
-    const isKnown = typeof endpoint === 'string' && (isEndpointName(endpoint) || endpoint.startsWith('/'));
-    demand(isKnown, 'endpoints', `devices, agents, rules, system or a path, not ${String(endpoint)}`);
-  }
-  demand(typeof token?.token === 'function', 'token', 'a token provider: tokenFromText(…), noToken(), …');
-  demand(
-    filter === undefined || typeof filter?.matches === 'function',
-    'filter',
-    'what compileFilter resolves to',
-  );
-  demand(count === undefined || isCount(count), 'count', 'a whole number above 0');
-  demand(
-    durationMs === undefined || durationMs === 0 || isPositive(durationMs),
-    'durationMs',
-    'a number of milliseconds',
-  );
-  demand(
-    heartbeatMs === undefined || heartbeatMs === false || isPositive(heartbeatMs),
-    'heartbeatMs',
-    'a number of milliseconds above 0, or false',
-  );
-  for (const name of ['connectTimeoutMs', 'deadAfterMs', 'maxMessageBytes', 'maxBufferBytes'] as const) {
-    demand(options[name] === undefined || isPositive(options[name]), name, 'a number above 0');
-  }
-  for (const name of ['retryDelayMs', 'retryMaxMs', 'retries'] as const) {
-    demand(retry?.[name] === undefined || isPositive(retry[name]), `retry.${name}`, 'a number above 0');
-  }
-}
-
-function demand(isRight: boolean, name: string, what: string): void {
-  if (!isRight) throw new OpmasError('USAGE', `${name} must be ${what}`);
+  checkOptions('subscribe', options, SUBSCRIBE_RULES, ['url', 'endpoints', 'token']);
+  checkOptions('retry', options.retry, RETRY_RULES);
 }

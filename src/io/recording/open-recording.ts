@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
-import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
+import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
 import { createFile, localError, openExisting, type TargetKind, targetKind } from './recording-files.js';
@@ -12,15 +12,8 @@ import { type OpenedRecording, RecordingWriter, type RecordOptions } from './rec
 /** Interval of the looks at a lock whose holder cannot be seen. */
 const LOCK_POLL_MS = 250;
 
-const RECORD_OPTIONS: OptionNames<RecordOptions> = {
-  append: true,
-  force: true,
-  rotateBytes: true,
-  rotateMs: true,
-  keep: true,
-  onNotice: true,
-  clock: true,
-  signal: true,
+const RECORD_RULES: OptionRules<RecordOptions> = {
+  ...each(true, 'append', 'force', 'rotateBytes', 'rotateMs', 'keep', 'onNotice', 'clock', 'signal'),
 };
 
 /**
@@ -31,7 +24,7 @@ const RECORD_OPTIONS: OptionNames<RecordOptions> = {
  *   `LOCAL`: it is in use or cannot be written. `DATA`: it is not a recording that can be appended to.
  */
 export async function openRecording(path: string, options: RecordOptions = {}): Promise<RecordingWriter> {
-  refuseUnknownOptions('openRecording', options, RECORD_OPTIONS);
+  checkOptions('openRecording', options, RECORD_RULES);
   if (options.append && options.force) throw new OpmasError('USAGE', 'append and force exclude each other');
   const kind = await targetKind(path);
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);

@@ -1,9 +1,9 @@
-import { refuseUnknownOptions } from '../../core/options.js';
+import { checkOptions } from '../../core/options.js';
 import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import type { ReadProblem } from './read-problems.js';
-import { isDamage, READ_OPTIONS, type ReadOptions, RecordingReader } from './reader.js';
+import { isDamage, READ_RULES, type ReadOptions, RecordingReader } from './reader.js';
 
 /** Options of {@link readRecording}, all optional. */
 export interface ReadRecordingOptions extends ReadOptions {
@@ -22,7 +22,7 @@ export function readRecording(
   sources: string | readonly string[],
   options: ReadRecordingOptions = {},
 ): AsyncGenerator<LineBatch, void, undefined> {
-  refuseUnknownOptions('readRecording', options, { ...READ_OPTIONS, keep: true });
+  checkOptions('readRecording', options, { ...READ_RULES, keep: true });
   return readBatches(sources, options);
 }
 
@@ -127,7 +127,7 @@ export async function inspectRecording(
   sources: string | readonly string[],
   options: ReadOptions = {},
 ): Promise<InspectedRecording> {
-  refuseUnknownOptions('inspectRecording', options, READ_OPTIONS);
+  checkOptions('inspectRecording', options, READ_RULES);
   const statistics = new RecordingStatistics();
   let badLines = 0;
   let tornTail = false;

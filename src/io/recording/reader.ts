@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
-import type { OptionNames } from '../../core/options.js';
+import { each, type OptionRules } from '../../core/options.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from './cursor.js';
 import type { ReadProblem } from './read-problems.js';
@@ -20,13 +20,9 @@ export interface ReadOptions {
   onRead?: ((bytes: number) => void) | undefined;
 }
 
-/** The names of the options of reading. */
-export const READ_OPTIONS: OptionNames<ReadOptions> = {
-  onProblem: true,
-  strict: true,
-  signal: true,
-  stdin: true,
-  onRead: true,
+/** The rules for the options of reading. */
+export const READ_RULES: OptionRules<ReadOptions> = {
+  ...each(true, 'onProblem', 'strict', 'signal', 'stdin', 'onRead'),
 };
 
 /** Options of a {@link RecordingReader}. */

@@ -1,14 +1,14 @@
 import type { Readable } from 'node:stream';
 import type { Filter } from '../../core/filter/filter.js';
 import { keepsLine } from '../../core/filter/filter.js';
-import type { OptionNames } from '../../core/options.js';
+import { each, type OptionRules } from '../../core/options.js';
 import { endpointAtPath, endpointPath, isEndpointName } from '../../core/protocol.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type Moment, type ScheduleOptions, TimeWindow } from '../../core/replay/schedule.js';
 import type { Clock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { type ReaderOptions, RecordingReader } from '../recording/reader.js';
-import { SERVING_OPTIONS, type ServingOptions } from '../server/serving-options.js';
+import { SERVING_RULES, type ServingOptions } from '../server/serving-options.js';
 import type { RepeatableSources } from './repeatable-sources.js';
 
 /** Options of a replay, all optional. */
@@ -60,26 +60,24 @@ export interface ServeRecordingOptions extends ServingOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The names of the options of a replay. */
-export const REPLAY_OPTIONS: OptionNames<ServeRecordingOptions> = {
-  ...SERVING_OPTIONS,
-  speed: true,
-  rate: true,
-  maxGapMs: true,
-  from: true,
-  to: true,
-  filter: true,
-  loop: true,
-  clock: true,
-  lifecycle: true,
-  exitWhenDone: true,
-  precise: true,
-  strict: true,
-  onProblem: true,
-  onNotice: true,
-  onIndexed: true,
-  stdin: true,
-  signal: true,
+const HIGHEST = 1_000_000;
+
+/** The rules for the options of a replay. */
+export const REPLAY_RULES: OptionRules<ServeRecordingOptions> = {
+  ...SERVING_RULES,
+  ...each(true, 'from', 'to', 'filter', 'lifecycle', 'exitWhenDone', 'precise', 'strict'),
+  ...each(true, 'onProblem', 'onNotice', 'onIndexed', 'stdin', 'signal'),
+  speed: [
+    (speed) => speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST),
+    `a speed is above 0 and at most ${HIGHEST}, or max`,
+  ],
+  rate: [(rate) => rate > 0 && rate <= HIGHEST, `a rate is above 0 and at most ${HIGHEST} events a second`],
+  maxGapMs: [(gapMs) => gapMs >= 0, 'a longest gap is not negative'],
+  loop: [
+    (loop) => typeof loop === 'boolean' || (Number.isInteger(loop) && loop >= 1),
+    'a loop is a whole number of passes, 1 or more',
+  ],
+  clock: [(clock) => clock === 'client' || clock === 'shared', 'a clock is client or shared'],
 };
 
 /** Something that a replay reports. Text is foreign: it comes from recordings and paths. */

@@ -1,6 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
 import { compileFilter } from '../../core/filter/filter.js';
-import { refuseUnknownOptions } from '../../core/options.js';
 import { WEBSOCKET_PATH } from '../../core/protocol.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import type { Moment } from '../../core/replay/schedule.js';
@@ -14,7 +13,7 @@ import { type RepeatableSources, repeatable } from './repeatable-sources.js';
 import {
   EndpointTable,
   type PlaybackControls,
-  REPLAY_OPTIONS,
+  REPLAY_RULES,
   type ReplayNotice,
   type ReplayPlan,
   type ReplayStatus,
@@ -46,9 +45,8 @@ export async function serveRecording(
   sources: string | readonly string[],
   options: ServeRecordingOptions = {},
 ): Promise<ReplayServer> {
-  refuseUnknownOptions('serveRecording', options, REPLAY_OPTIONS);
-  checkOptions(options);
-  checkServing(options);
+  checkServing('serveRecording', options, REPLAY_RULES);
+  checkTogether(options);
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
   const recordings = withoutLocks(paths, options.onProblem);
@@ -124,25 +122,9 @@ function momentOf(moment: string | number | undefined, name: string): Moment | u
   return { at };
 }
 
-const HIGHEST = 1_000_000;
-
-/** @throws {OpmasError} `USAGE` for options that are out of range, or exclude each other. */
-function checkOptions(options: ServeRecordingOptions): void {
-  const { speed, rate, maxGapMs, from, to, loop, clock, lifecycle } = options;
+/** @throws {OpmasError} `USAGE` for options that exclude each other. */
+function checkTogether({ speed, rate, from, to, clock, lifecycle }: ServeRecordingOptions): void {
   const wrong = (message: string) => new OpmasError('USAGE', message);
-  const isSpeed =
-    speed === undefined || speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST);
-  if (!isSpeed) throw wrong(`a speed is above 0 and at most ${HIGHEST}, or max`);
-  if (rate !== undefined && !(rate > 0 && rate <= HIGHEST)) {
-    throw wrong(`a rate is above 0 and at most ${HIGHEST} events a second`);
-  }
-  if (maxGapMs !== undefined && !(maxGapMs >= 0)) throw wrong('a longest gap is not negative');
-  if (loop !== undefined && typeof loop !== 'boolean' && !(Number.isInteger(loop) && loop >= 1)) {
-    throw wrong('a loop is a whole number of passes, 1 or more');
-  }
-  if (clock !== undefined && clock !== 'client' && clock !== 'shared') {
-    throw wrong('a clock is client or shared');
-  }
   if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
   if (lifecycle === true && (rate !== undefined || speed === 'max')) {
     throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');

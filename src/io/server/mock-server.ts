@@ -1,12 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import { OpmasError } from '../../core/errors.js';
 import { type StoryStep, tellStory } from '../../core/mock/story.js';
-import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
+import type { OptionRules } from '../../core/options.js';
 import type { EndpointName } from '../../core/protocol.js';
 import { encodeFrame } from '../../core/websocket-frame.js';
 import { type Clock, deferred, systemClock } from '../clock.js';
-import { type MockServer, SERVING_OPTIONS, type ServingOptions } from './serving-options.js';
-import { startServer } from './stream-server.js';
+import { checkServing, type MockServer, SERVING_RULES, type ServingOptions } from './serving-options.js';
+import { StreamServer } from './stream-server.js';
 import type { ServedClient, StreamSource } from './stream-source.js';
 
 /** Options of the generated events. */
@@ -23,14 +22,19 @@ export interface StoryOptions {
 /** Options of {@link startMockServer}. */
 export interface MockServerOptions extends ServingOptions, StoryOptions {}
 
-const STORY_OPTIONS: OptionNames<StoryOptions> = {
-  seed: true,
-  rate: true,
-  count: true,
+const HIGHEST_RATE = 100_000;
+const MOCK_RULES: OptionRules<MockServerOptions> = {
+  ...SERVING_RULES,
+  rate: [
+    (rate) => rate > 0 && rate <= HIGHEST_RATE,
+    `a rate is above 0 and at most ${HIGHEST_RATE} events a second`,
+  ],
+  count: [
+    (count) => count === Number.POSITIVE_INFINITY || (Number.isInteger(count) && count > 0),
+    'a count is a whole number above 0',
+  ],
   clock: true,
 };
-
-const HIGHEST_RATE = 100_000;
 
 /**
  * Serves generated events of all twelve types on the four endpoints, as an OPMAS Management API would.
@@ -41,17 +45,10 @@ const HIGHEST_RATE = 100_000;
  * @throws {OpmasError} `USAGE` for bad options, `LOCAL` if it cannot listen on the port.
  */
 export async function startMockServer(options: MockServerOptions = {}): Promise<MockServer> {
-  const { seed: _seed, rate: _rate, count: _count, clock: _clock, ...serving } = options;
-  refuseUnknownOptions('startMockServer', options, { ...SERVING_OPTIONS, ...STORY_OPTIONS });
-  const { rate = 2, count = Number.POSITIVE_INFINITY, seed = 0 } = options;
-  if (!(rate > 0 && rate <= HIGHEST_RATE)) {
-    throw new OpmasError('USAGE', `a rate is above 0 and at most ${HIGHEST_RATE} events a second`);
-  }
-  if (!(count === Number.POSITIVE_INFINITY || (Number.isInteger(count) && count > 0))) {
-    throw new OpmasError('USAGE', 'a count is a whole number above 0');
-  }
-  if (!Number.isSafeInteger(seed)) throw new OpmasError('USAGE', 'a seed is a whole number');
-  return await startServer(new StorySource(options), { ...serving, seed: options.seed });
+  checkServing('startMockServer', options, MOCK_RULES);
+  const server = new StreamServer(new StorySource(options), options);
+  await server.start();
+  return server;
 }
 
 /** Delay of the first event, so that clients that connect together all see the beginning. */

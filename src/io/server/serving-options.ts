@@ -1,6 +1,5 @@
-import { OpmasError } from '../../core/errors.js';
 import { type Fault, parseFault } from '../../core/mock/fault.js';
-import type { OptionNames } from '../../core/options.js';
+import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { type AuthMode, checkAuth } from './token-issuer.js';
 
 /** Options of every server. */
@@ -29,38 +28,32 @@ export interface ServingOptions {
   limits?: { [Name in keyof ServerLimits]?: ServerLimits[Name] | undefined } | undefined;
 }
 
-/** The names of the options of every server. */
-export const SERVING_OPTIONS: OptionNames<ServingOptions> = {
-  port: true,
-  host: true,
-  auth: true,
-  secret: true,
-  refuse: true,
-  tokenLifeMs: true,
-  allowOrigins: true,
-  faults: true,
-  seed: true,
-  onActivity: true,
-  limits: true,
+/** The rules for the options of every server. */
+export const SERVING_RULES: OptionRules<ServingOptions> = {
+  ...each(true, 'auth', 'secret', 'allowOrigins', 'faults', 'onActivity', 'limits'),
+  port: [
+    (port) => Number.isInteger(port) && port >= 0 && port <= 65_535,
+    'a port is a number from 0 to 65535',
+  ],
+  // Node listens everywhere for an empty host.
+  host: [
+    (host) => host.replace(/^\[|\]$/g, '').trim() !== '',
+    'a host is a name or an address, not an empty text',
+  ],
+  refuse: [(way) => way === 'close' || way === 'http', 'a bad token is refused by `close` or by `http`'],
+  tokenLifeMs: [(lifeMs) => lifeMs >= 1000, 'a token must live for at least 1s'],
+  seed: [Number.isSafeInteger, 'a seed is a whole number'],
 };
 
-/** Checks options. @throws {OpmasError} `USAGE` for a bad value. */
-export function checkServing(options: ServingOptions): void {
-  const { port = 0, host, tokenLifeMs = 1000, refuse, seed = 0, auth = 'jwt', secret, faults = [] } = options;
-  const wrong = (message: string) => new OpmasError('USAGE', message);
-  if (!(tokenLifeMs >= 1000)) throw wrong('a token must live for at least 1s');
-  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-    throw wrong('a port is a number from 0 to 65535');
-  }
-  // Node listens everywhere for an empty host.
-  if (host?.replace(/^\[|\]$/g, '').trim() === '')
-    throw wrong('a host is a name or an address, not an empty text');
-  if (refuse !== undefined && refuse !== 'close' && refuse !== 'http') {
-    throw wrong('a bad token is refused by `close` or by `http`');
-  }
-  if (!Number.isSafeInteger(seed)) throw wrong('a seed is a whole number');
-  checkAuth(auth, secret);
-  faultsOf(faults);
+/** Checks the options of a server. @throws {OpmasError} `USAGE` */
+export function checkServing<Options extends ServingOptions>(
+  owner: string,
+  options: Options,
+  rules: OptionRules<Options>,
+): void {
+  checkOptions(owner, options, rules);
+  checkAuth(options.auth ?? 'jwt', options.secret);
+  faultsOf(options.faults ?? []);
 }
 
 /** Parses the faults that are strings. @throws {OpmasError} `USAGE` */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { CloseCode } from '../../core/close-code.js';
-import { givenOf, refuseUnknownOptions } from '../../core/options.js';
+import { givenOf } from '../../core/options.js';
 import { deferred, systemClock, wallClockMs } from '../clock.js';
 import { Admission, type Decision, refuse, refusedBy } from './admission.js';
 import { FaultPlayer } from './fault-player.js';
@@ -13,7 +13,7 @@ import {
   DEFAULT_LIMITS,
   faultsOf,
   type MockServer,
-  SERVING_OPTIONS,
+  SERVING_RULES,
   type ServerActivity,
   type ServerLimits,
   type ServingOptions,
@@ -46,9 +46,8 @@ export class StreamServer implements MockServer {
   #failure: { error: unknown } | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @throws {OpmasError} `USAGE` for bad options. */
+  /** @param options From {@link checkServing}. */
   constructor(source: StreamSource, options: ServingOptions) {
-    checkServing(options);
     const { host = 'localhost', port = 0, seed = wallClockMs(), faults = [], allowOrigins = [] } = options;
     this.#source = source;
     this.#options = options;
@@ -238,7 +237,7 @@ export class StreamServer implements MockServer {
  * @throws {OpmasError} `USAGE` for bad options, `LOCAL` if it cannot listen on the port.
  */
 export async function startServer(source: StreamSource, options: ServingOptions = {}): Promise<MockServer> {
-  refuseUnknownOptions('startServer', options, SERVING_OPTIONS);
+  checkServing('startServer', options, SERVING_RULES);
   const server = new StreamServer(source, options);
   await server.start();
   return server;

@@ -4,7 +4,7 @@ import { compileFilter, type FilterOptions } from '../../../src/core/filter/filt
 import { compileTypePatterns, nearestName, typeHints } from '../../../src/core/filter/type-pattern.js';
 import { FrameReader } from '../../../src/core/json/frame.js';
 import { EVENT_TYPES } from '../../../src/core/protocol.js';
-import { editDistance } from '../../../src/core/text.js';
+import { nearestOf } from '../../../src/core/text.js';
 
 const compile = (...lists: string[]) => compileTypePatterns(lists, '--type');
 const matches = (pattern: string, type: string) => compile(pattern).some((one) => one.matches(type));
@@ -189,16 +189,21 @@ describe('typeHints', () => {
   });
 });
 
-describe('editDistance', () => {
+describe('the nearest name', () => {
   it.each([
     ['', '', 0],
     ['', 'abc', 3],
     ['kitten', 'sitting', 3],
     ['flaw', 'lawn', 2],
-    ['same', 'same', 0],
-  ])('%j %j: %i', (left, right, distance) => {
-    expect(editDistance(left, right)).toBe(distance);
-    expect(editDistance(right, left)).toBe(distance);
+    ['same', 'Same', 0],
+  ])('to %j may be %j with %i wrong letters', (word, name, mistakes) => {
+    expect(nearestOf(word, ['quite another', name], mistakes)).toBe(name);
+    expect(nearestOf(name, ['quite another', word], mistakes)).toBe(word);
+    expect(nearestOf(word, [name], mistakes - 1)).toBeUndefined();
+  });
+
+  it('is the one with the fewest wrong letters', () => {
+    expect(nearestOf('agent', ['agents', 'agent', 'agen'], 2)).toBe('agent');
   });
 });
 

@@ -36,7 +36,7 @@ describe('options of a program without types', () => {
     ['heartbeatMs', { heartbeatMs: 0 }],
     ['maxMessageBytes', { maxMessageBytes: Number.NaN }],
     ['maxMessageBytes', { maxMessageBytes: -1 }],
-    ['retry.retryDelayMs', { retry: { retryDelayMs: 0 } }],
+    ['retryDelayMs', { retry: { retryDelayMs: 0 } }],
   ])('%s: %o is refused at once', (name, wrong) => {
     expect(() => subscribe({ ...right, ...wrong })).toThrow(
       expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(`${name} must be`) }),
