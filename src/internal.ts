@@ -14,6 +14,7 @@ export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { apiFinding } from './io/diagnosis/checks.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
+export { ServerRoute } from './io/http/server-route.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
 export { exposure } from './io/token/secret-file.js';
 export { cleanToken } from './io/token/token.js';

@@ -78,6 +78,12 @@ export function withoutBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1');
 }
 
+/** Makes the host and port of a URL ready for a socket. */
+export function targetOf(url: URL): { host: string; port: number } {
+  const isSecure = url.protocol === 'wss:' || url.protocol === 'https:';
+  return { host: withoutBrackets(url.hostname), port: Number(url.port || (isSecure ? 443 : 80)) };
+}
+
 /** Says whether a host (a name or an address, with or without brackets) is this machine. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|.*\.localhost|::1|127(\.\d+){3})$/i.test(withoutBrackets(host));

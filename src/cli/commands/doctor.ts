@@ -56,9 +56,8 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
     await reportConfig('ok', describe(connection));
     const { tokenFile } = options;
     const said = { ...session.said, tokenFile, noToken: options.token === false, endpoints: words };
-    const { url, token, ca, insecure } = connection;
-    const { stop: signal, environment } = session;
-    const steps = diagnose({ url, token, ca, insecure, endpoints, said, signal, environment });
+    const { url, token, route } = connection;
+    const steps = diagnose({ url, token, ...route, endpoints, said, signal: session.stop });
     let step = await steps.next();
     for (; !step.done; step = await steps.next()) await report(step.value);
     verdict = step.value;

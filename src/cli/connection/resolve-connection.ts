@@ -69,8 +69,7 @@ export async function resolveConnection(session: Session, options: TokenOptions)
     };
   }
   const store = openCredentialStore(environment, { onNotice: messages.warn });
-  const { url: base, ca, insecure } = server;
-  return { ...server, token: new StoredToken({ base, ca, insecure, environment }, store), hidden };
+  return { ...server, token: new StoredToken({ base: server.url, ...server.route }, store), hidden };
 }
 
 /** Returns the names of the sources that take precedence over a stored login. */

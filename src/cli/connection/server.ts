@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl } from '../../index.js';
+import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl, type RouteOptions } from '../../index.js';
 import { isLoopback } from '../../internal.js';
 import type { GlobalOptions, TokenOptions, TrustOptions } from '../options/common-options.js';
 import { type Config, type Context, contextNamed, noConfig, readConfig } from './config.js';
@@ -11,8 +11,7 @@ export interface ChosenServer {
   urlSource: string;
   /** The context that applies to this server, if any. */
   context: (Context & { name: string }) | undefined;
-  ca: string | undefined;
-  insecure: boolean;
+  route: RouteOptions;
   config: Config;
   /** Warnings to print before anything connects. */
   warnings: string[];
@@ -52,8 +51,7 @@ export async function chooseServer(
     url,
     urlSource,
     context: applied,
-    ca: await chooseCa(options, applied),
-    insecure,
+    route: { ca: await chooseCa(options, applied), insecure, environment },
     config,
     warnings,
   };

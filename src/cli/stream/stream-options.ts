@@ -90,14 +90,13 @@ export async function resolveStream(
   const hasFilter = Object.values(filterOptions).some((value) => value !== undefined);
   const filter = hasFilter ? await compileFilter(filterOptions) : undefined;
   const endpoints = endpointsOf(words);
-  const { url, token, ca, insecure, warnings } = await resolveConnection(session, options);
+  const { url, token, route, warnings } = await resolveConnection(session, options);
   messages.warn(...(filter?.hints ?? []), ...warnings);
   return {
     url,
     endpoints,
     token: withExpiryMessages(token, messages),
-    ca,
-    insecure,
+    ...route,
     filter,
     count: options.count,
     durationMs: options.duration,
@@ -116,7 +115,6 @@ export async function resolveStream(
       waitForServer: !messages.isTerminal && reconnect && retries === undefined,
     },
     signal: session.stop,
-    environment: session.environment,
     recorder: `opmas-ws/${version}`,
   };
 }

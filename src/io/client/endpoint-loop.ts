@@ -5,7 +5,6 @@ import { giveUpError } from '../../core/failure/give-up.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import { type ConnectionLife, decide, initialRetryState, wasRefused } from '../../core/retry.js';
 import { unlessStopped } from '../clock.js';
-import { proxyAgentFor } from '../http/proxy.js';
 import { loadWebSocket } from '../websocket.js';
 import { Connection } from './connection/connection.js';
 import { EndpointHistory, type GapTotals } from './endpoint-history.js';
@@ -136,19 +135,17 @@ export class EndpointLoop {
       const { message, hint } = error;
       return { kind: 'token source failing', event: { state: 'refused', error: message }, hint };
     }
-    const url = endpointUrl(options.url, this.endpoint, this.#token);
-    // Before anything is reported: the user has to mend a proxy that cannot be understood.
-    const agent = proxyAgentFor(url, options.environment, options.ca);
     if (stopping.aborted) return STOPPED;
+    const upgrade = options.route.upgrade(this.endpoint, this.#token);
     this.#history.connecting({
       attempt: this.#attempts,
-      url: displayUrl(url),
+      url: displayUrl(upgrade.url),
       recorder: options.recorder,
       format: FORMAT_VERSION,
     });
     const heartbeatMs = options.heartbeatMs === false ? undefined : options.heartbeatMs;
     const connection = new Connection(
-      { ...options, url, token: this.#token, heartbeatMs, agent },
+      { ...options, upgrade, heartbeatMs },
       {
         onOpen,
         onBytes: () => this.#history.received(),
@@ -157,7 +154,7 @@ export class EndpointLoop {
         onMessage: (frame, isBinary) => this.#sink.onMessage(frame, isBinary, this.#history.lastByteAtMicros),
       },
     );
-    return this.#untilEnd(connection).finally(() => agent?.destroy());
+    return this.#untilEnd(connection).finally(() => upgrade.agent?.destroy());
   }
 
   async #untilEnd(connection: Connection): Promise<Failure> {
@@ -175,13 +172,12 @@ export class EndpointLoop {
 
   /** Finds out what a refusal is about. */
   #examine(failure: Failure, { events }: ConnectionLife): Promise<Failure> {
-    const { options, stopping } = this.#context;
-    const { url: base, ca, insecure, environment, clock } = options;
-    const way = { base, ca, insecure, environment, clock, signal: stopping };
+    const { options, stopping: signal } = this.#context;
+    const { route, clock } = options;
+    const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal };
     // The token of a connection that gave events was good: it has ended, and nobody has to be asked about it.
     const hasEnded = events > 0 && failure.kind === 'token refused';
-    const api = hasEnded ? {} : undefined;
-    return examineRefusal(failure, { ...way, endpoint: this.endpoint, token: this.#token, api });
+    return examineRefusal(failure, { ...attempt, api: hasEnded ? {} : undefined });
   }
 
   async #renewToken(): Promise<void> {
@@ -194,11 +190,12 @@ export class EndpointLoop {
   }
 
   #giveUpError(failure: Failure): OpmasError {
-    const { url: base, token: provider, clock } = this.#context.options;
+    const { route, token: provider, clock } = this.#context.options;
     const { source, remedy, problem } = provider;
     const nowMs = clock.nowMicros() / 1000;
-    const url = endpointUrl(base, this.endpoint);
-    return giveUpError(failure, { url, base, token: this.#token, source, remedy, problem, nowMs });
+    const url = endpointUrl(route.base, this.endpoint);
+    const given = { url, base: route.base, token: this.#token, source, remedy, problem, nowMs };
+    return giveUpError(failure, given);
   }
 }
 

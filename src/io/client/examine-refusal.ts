@@ -1,25 +1,19 @@
 import { clearTimeout, setTimeout } from 'node:timers';
-import { endpointUrl } from '../../core/address.js';
 import type { ApiAnswers } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { isAmbiguous, isRefusal, triage } from '../../core/failure/refusal.js';
 import type { Clock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { isIssuerTrusted } from '../http/issuer-trust.js';
-import { proxyAgentFor } from '../http/proxy.js';
-import { chooseProxy, type Environment } from '../http/proxy-choice.js';
+import type { ServerRoute } from '../http/server-route.js';
 import { Connection } from './connection/connection.js';
 
 /** The attempt that was refused, and the way to its server. */
 export interface RefusedAttempt {
-  /** Base URL of the server. */
-  base: URL;
+  route: ServerRoute;
   endpoint: string;
   /** The token that was sent, if any. */
   token: string | undefined;
-  ca: string | undefined;
-  insecure: boolean;
-  environment: Environment;
   clock: Clock;
   signal: AbortSignal | undefined;
   /** Answers of the API that are there already. */
@@ -35,11 +29,11 @@ const KEPT_AFTER_MS = 500;
 export async function examineRefusal(failure: Failure, attempt: RefusedAttempt): Promise<Failure> {
   if (failure.kind === 'certificate expired') return untrustedFirst(failure, attempt);
   if (!isRefusal(failure)) return failure;
-  const { token, endpoint, clock, signal } = attempt;
+  const { route, token, endpoint, clock, signal } = attempt;
   const nowMs = clock.nowMicros() / 1000;
   const mayAsk = isAmbiguous(failure) && signal?.aborted !== true;
-  const api =
-    attempt.api ?? (mayAsk ? await askApi({ ...attempt, timeoutMs: QUESTION_LIMIT_MS }) : undefined);
+  const limits = { timeoutMs: QUESTION_LIMIT_MS, signal };
+  const api = attempt.api ?? (mayAsk ? await askApi(route, token, limits) : undefined);
   const evidence = { token, nowMs, endpoint, api };
   const result = triage(failure, evidence);
   // A server that opens every connection and closes it later proves nothing by opening one more.
@@ -49,17 +43,14 @@ export async function examineRefusal(failure: Failure, attempt: RefusedAttempt):
 }
 
 /** Calls an expired certificate untrusted when it is that, too. Behind a proxy nothing more is found out. */
-async function untrustedFirst(failure: Failure, { base, ca, environment }: RefusedAttempt): Promise<Failure> {
-  if (chooseProxy(base, environment) !== undefined) return failure;
-  const host = base.hostname.replace(/^\[(.*)\]$/, '$1');
-  const isTrusted = await isIssuerTrusted(host, Number(base.port || 443), ca);
-  return isTrusted ? failure : { ...failure, kind: 'certificate untrusted' };
+async function untrustedFirst(failure: Failure, { route }: RefusedAttempt): Promise<Failure> {
+  if (route.proxy !== undefined || (await isIssuerTrusted(route))) return failure;
+  return { ...failure, kind: 'certificate untrusted' };
 }
 
 async function opensWithoutToken(attempt: RefusedAttempt): Promise<boolean> {
-  const { base, endpoint, ca, insecure, environment, clock, signal } = attempt;
-  const url = endpointUrl(base, endpoint);
-  const agent = proxyAgentFor(url, environment, ca);
+  const { route, endpoint, clock, signal } = attempt;
+  const upgrade = route.upgrade(endpoint, undefined);
   const limits = {
     connectTimeoutMs: QUESTION_LIMIT_MS,
     deadAfterMs: 25_000,
@@ -68,7 +59,7 @@ async function opensWithoutToken(attempt: RefusedAttempt): Promise<boolean> {
   let isKept = false;
   let timer: NodeJS.Timeout | undefined;
   const connection = new Connection(
-    { url, token: undefined, clock, agent, ca, insecure, heartbeatMs: undefined, ...limits },
+    { upgrade, clock, heartbeatMs: undefined, ...limits },
     {
       onOpen: () => {
         timer = setTimeout(keep, KEPT_AFTER_MS);
@@ -89,6 +80,6 @@ async function opensWithoutToken(attempt: RefusedAttempt): Promise<boolean> {
   await connection.ended;
   signal?.removeEventListener('abort', stop);
   clearTimeout(timer);
-  agent?.destroy();
+  upgrade.agent?.destroy();
   return isKept;
 }

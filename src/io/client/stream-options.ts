@@ -5,7 +5,7 @@ import { type EndpointName, isEndpointName } from '../../core/protocol.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { defaultRetry, type RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
-import type { Environment } from '../http/proxy-choice.js';
+import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
 import type { TokenProvider } from '../token/token.js';
 
 /** The longest message, in bytes: Node holds strings of half a gigabyte, and a message that is not JSON grows by a third. */
@@ -22,7 +22,7 @@ export interface LifecycleEvent {
 }
 
 /** The options of {@link subscribe}. Times are milliseconds, sizes bytes. Only `url`, `endpoints` and `token` are required. */
-export interface SubscribeOptions {
+export interface SubscribeOptions extends RouteOptions {
   /** Base URL, from `parseBaseUrl`. */
   url: URL;
   /** Names of endpoints, or paths that begin with `/`; each gets a connection of its own. */
@@ -57,12 +57,6 @@ export interface SubscribeOptions {
   maxMessageBytes?: number | undefined;
   /** Buffer limit for a slow reader. Default 64 MiB. */
   maxBufferBytes?: number | undefined;
-  /** PEM of a CA to trust in place of the system's. */
-  ca?: string | undefined;
-  /** Leaves the server's certificate unverified. Default false. */
-  insecure?: boolean | undefined;
-  /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment | undefined;
   clock?: Clock | undefined;
   /** Between 0 and 1. Default `Math.random`. */
   random?: (() => number) | undefined;
@@ -74,7 +68,7 @@ export type ResolvedStreamOptions = ReturnType<typeof resolveStreamOptions>;
 /** Fills in the defaults. The command line states them in its help and in `docs/guide.md`. */
 export function resolveStreamOptions(options: SubscribeOptions) {
   return {
-    url: options.url,
+    route: new ServerRoute(options.url, options),
     endpoints: options.endpoints,
     token: options.token,
     filter: options.filter,
@@ -86,9 +80,6 @@ export function resolveStreamOptions(options: SubscribeOptions) {
     deadAfterMs: options.deadAfterMs ?? 25_000,
     maxMessageBytes: Math.min(options.maxMessageBytes ?? 16 * 1024 ** 2, LARGEST_MESSAGE_LIMIT),
     maxBufferBytes: options.maxBufferBytes ?? 64 * 1024 ** 2,
-    ca: options.ca,
-    insecure: options.insecure ?? false,
-    environment: options.environment ?? process.env,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
@@ -121,8 +112,9 @@ const SUBSCRIBE_RULES: OptionRules<SubscribeOptions> = {
     'must be a number of milliseconds above 0, or false',
   ],
   ...each(ABOVE_0, 'connectTimeoutMs', 'deadAfterMs', 'maxMessageBytes', 'maxBufferBytes'),
-  ...each(true, 'lifecycle', 'recorder', 'onLifecycle', 'onDropping', 'onGiveUp', 'signal', 'retry', 'ca'),
-  ...each(true, 'insecure', 'environment', 'clock', 'random'),
+  ...each(true, 'lifecycle', 'recorder', 'onLifecycle', 'onDropping', 'onGiveUp', 'signal', 'retry'),
+  ...each(true, 'clock', 'random'),
+  ...ROUTE_RULES,
 };
 const RETRY_RULES: OptionRules<RetryOptions> = {
   ...each(ABOVE_0, 'retryDelayMs', 'retryMaxMs', 'retries'),

@@ -1,4 +1,4 @@
-import { displayUrl, endpointUrl, redactToken } from '../../core/address.js';
+import { displayUrl, redactToken, targetOf } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
 import type { ApiAnswers, HttpAnswer } from '../../core/failure/answer.js';
@@ -12,27 +12,22 @@ import { relativeTime } from '../../core/text.js';
 import { examineRefusal } from '../client/examine-refusal.js';
 import { type Clock, systemClock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
-import { proxyAgentFor } from '../http/proxy.js';
-import { chooseProxy, type Environment } from '../http/proxy-choice.js';
+import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
 import { apiFinding, Checker, clockCheck, type Finding, STOPPED, skewMsOf, skipped } from './checks.js';
-import { checkNetworkPath, speaksTls, targetOf } from './network-path.js';
+import { checkNetworkPath, speaksTls } from './network-path.js';
 import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint.js';
 
 /** The parameters of {@link diagnose}; `url` and `token` are required. */
-export interface DiagnosisOptions {
+export interface DiagnosisOptions extends RouteOptions {
   /** Base URL of the server. */
   url: URL;
   /** Default: all four. */
   endpoints?: readonly string[] | undefined;
   token: TokenProvider;
-  ca?: string | undefined;
-  insecure?: boolean | undefined;
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
-  /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment | undefined;
   /** The options that the user typed, for the next command to repeat. Default: the URL and the endpoints. */
   said?: SaidOptions | undefined;
 }
@@ -41,12 +36,10 @@ const DIAGNOSIS_OPTIONS: OptionNames<DiagnosisOptions> = {
   url: true,
   endpoints: true,
   token: true,
-  ca: true,
-  insecure: true,
   signal: true,
   clock: true,
-  environment: true,
   said: true,
+  ...ROUTE_RULES,
 };
 
 /**
@@ -75,14 +68,14 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
 
 class Diagnosis {
   readonly #options: DiagnosisOptions;
-  readonly #environment: Environment;
+  readonly #route: ServerRoute;
   readonly #clock: Clock;
   readonly #checker: Checker;
   #token: string | undefined;
 
   constructor(options: DiagnosisOptions) {
     this.#options = options;
-    this.#environment = options.environment ?? process.env;
+    this.#route = new ServerRoute(options.url, options);
     this.#clock = options.clock ?? systemClock;
     this.#checker = new Checker(this.#clock, options.signal);
   }
@@ -90,9 +83,8 @@ class Diagnosis {
   async *run(): AsyncGenerator<Check, void, undefined> {
     const token = await this.#checker.check('token', () => this.#checkToken());
     yield token;
-    const path = { ...this.#options, environment: this.#environment };
     let works = true;
-    for await (const check of checkNetworkPath(path, this.#checker)) {
+    for await (const check of checkNetworkPath(this.#route, this.#checker)) {
       works &&= check.status !== 'failed';
       yield check;
     }
@@ -111,7 +103,7 @@ class Diagnosis {
 
   /** The variable that names a proxy, and its value without credentials. */
   get proxy(): string | undefined {
-    const proxy = chooseProxy(this.#options.url, this.#environment);
+    const { proxy } = this.#route;
     return proxy && `${proxy.variable}=${proxy.url.origin}`;
   }
 
@@ -144,10 +136,8 @@ class Diagnosis {
 
   /** Checks the REST API and the endpoints, all at once; the API's answer explains the refusals of the endpoints. */
   async *#checkServer(): AsyncGenerator<Check, void, undefined> {
-    const { url, ca, insecure, signal } = this.#options;
-    const environment = this.#environment;
     const startMs = this.#clock.monotonicMs();
-    const asked = askApi({ base: url, token: this.#token, ca, insecure, signal, environment });
+    const asked = askApi(this.#route, this.#token, { signal: this.#options.signal });
     const probes = this.#endpoints.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
     const api = await asked;
     const durationMs = this.#clock.monotonicMs() - startMs;
@@ -159,11 +149,8 @@ class Diagnosis {
   }
 
   #probe(endpoint: string): Promise<ProbeResult> {
-    const { url: base, ca, insecure = false, signal } = this.#options;
-    const token = this.#token;
-    const url = endpointUrl(base, endpoint, token);
-    const agent = proxyAgentFor(url, this.#environment, ca);
-    return probeEndpoint({ url, token, clock: this.#clock, agent, ca, insecure, signal });
+    const upgrade = this.#route.upgrade(endpoint, this.#token);
+    return probeEndpoint({ upgrade, clock: this.#clock, signal: this.#options.signal });
   }
 
   async *#checksOf(
@@ -180,12 +167,13 @@ class Diagnosis {
 
   async #findingOf(endpoint: string, failure: Failure, api: ApiAnswers): Promise<Finding> {
     if (this.#checker.isStopped) return STOPPED;
-    const { url: base, ca, insecure = false, signal } = this.#options;
+    const { base } = this.#route;
     if (base.protocol === 'ws:' && mayBeTls(failure) && (await speaksTls(targetOf(base)))) {
       return { status: 'failed', detail: 'it speaks TLS', failure: 'TLS wanted' };
     }
-    const way = { base, ca, insecure, environment: this.#environment, clock: this.#clock, signal };
-    const result = await examineRefusal(failure, { ...way, endpoint, token: this.#token, api });
+    const attempt = { route: this.#route, endpoint, token: this.#token, api };
+    const { signal } = this.#options;
+    const result = await examineRefusal(failure, { ...attempt, clock: this.#clock, signal });
     const { kind, event, note, answer, hint, next: step } = result;
     const told = note === undefined ? describeEnd(event) : `${describeEnd(event)}; ${note}`;
     // The headers may repeat the token.

@@ -2,31 +2,23 @@ import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import { clearTimeout, setTimeout } from 'node:timers';
 import * as tls from 'node:tls';
-import { withoutBrackets } from '../../core/address.js';
+import { targetOf } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import type { FailureKind } from '../../core/failure/kind.js';
 import type { Check } from '../../core/failure/verdict.js';
+import type { TlsTrust } from '../http/http-request.js';
 import { isIssuerTrusted } from '../http/issuer-trust.js';
 import { tryTunnel } from '../http/proxy.js';
-import { chooseProxy, type Environment } from '../http/proxy-choice.js';
+import type { ServerRoute } from '../http/server-route.js';
 import { type Checker, type Finding, skipped } from './checks.js';
-
-/** The server, the environment that may name a proxy to it, and the CA to trust there. */
-export interface NetworkPathOptions {
-  /** Base URL of the server. */
-  url: URL;
-  environment: Environment;
-  ca?: string | undefined;
-  insecure?: boolean | undefined;
-}
 
 /** Checks name, TCP and TLS; with a proxy, only the way to the proxy, because the proxy does the rest. */
 export async function* checkNetworkPath(
-  { url, environment, ca, insecure }: NetworkPathOptions,
+  route: ServerRoute,
   checker: Checker,
 ): AsyncGenerator<Check, void, undefined> {
-  const proxy = chooseProxy(url, environment);
-  const target = targetOf(proxy?.url ?? url);
+  const { base, proxy } = route;
+  const target = targetOf(proxy?.url ?? base);
   const blame = (check: Check): Check =>
     proxy !== undefined && check.failure !== undefined && !/proxy/.test(check.failure)
       ? { ...check, failure: 'proxy unreachable' }
@@ -44,39 +36,30 @@ export async function* checkNetworkPath(
   const tcp = await checker.checkNetwork(proxy === undefined ? 'tcp' : 'proxy', async () => {
     const detail = `${await reach(target)} port ${target.port}`;
     if (proxy === undefined) return { status: 'ok', detail };
-    const { host, port } = targetOf(url);
-    await tryTunnel(proxy, { host, port }, ca, STEP_LIMIT_MS);
+    const { host, port } = targetOf(base);
+    await tryTunnel(proxy, { host, port }, route.tls.ca, STEP_LIMIT_MS);
     return {
       status: 'ok',
       detail: `${proxy.variable}=${proxy.url.origin} opens a tunnel to ${host} port ${port}`,
     };
   });
   yield blame(tcp);
-  if (url.protocol !== 'wss:' || proxy !== undefined) return;
+  if (base.protocol !== 'wss:' || proxy !== undefined) return;
   if (tcp.status === 'failed') {
     yield skipped('tls');
     return;
   }
-  const handshake = await checker.checkNetwork('tls', () => greetTls(target, { ca, insecure }));
+  const handshake = await checker.checkNetwork('tls', () => greetTls(target, route.tls));
   const isExpired = handshake.failure === 'certificate expired';
-  const isUntrusted = isExpired && !(await isIssuerTrusted(target.host, target.port, ca));
+  const isUntrusted = isExpired && !(await isIssuerTrusted(route));
   yield isUntrusted ? { ...handshake, failure: 'certificate untrusted' } : handshake;
 }
 
 /** The place to connect to. */
-interface Target {
-  host: string;
-  port: number;
-}
+type Target = ReturnType<typeof targetOf>;
 
 /** Limit of each step. */
 const STEP_LIMIT_MS = 5000;
-
-/** Makes the host and port of a URL ready for a socket. */
-export function targetOf(url: URL): Target {
-  const secure = url.protocol === 'wss:' || url.protocol === 'https:';
-  return { host: withoutBrackets(url.hostname), port: Number(url.port || (secure ? 443 : 80)) };
-}
 
 /** Finds the addresses of a host; a literal address is its own. */
 async function resolveName(host: string): Promise<string[]> {
@@ -100,15 +83,11 @@ async function reach(target: Target): Promise<string> {
 }
 
 /** Does a TLS handshake. @throws Node's error when the certificate is to be verified and is not trusted. */
-async function greetTls(
-  target: Target,
-  { ca, insecure }: Pick<NetworkPathOptions, 'ca' | 'insecure'>,
-): Promise<Finding> {
+async function greetTls(target: Target, trust: TlsTrust): Promise<Finding> {
   const options: tls.ConnectionOptions & net.TcpNetConnectOpts = {
     ...target,
     ...(net.isIP(target.host) === 0 ? { servername: target.host } : {}),
-    ...(ca === undefined ? {} : { ca }),
-    rejectUnauthorized: insecure !== true,
+    ...trust,
     autoSelectFamily: true,
   };
   const socket = tls.connect(options);
@@ -129,7 +108,7 @@ async function greetTls(
 
 /** Tries whether something at the target answers in TLS, trusted or not. */
 export async function speaksTls(target: Target): Promise<boolean> {
-  return greetTls(target, { insecure: true }).then(
+  return greetTls(target, { rejectUnauthorized: false }).then(
     () => true,
     () => false,
   );

@@ -27,10 +27,9 @@ const LIMITS = {
 };
 
 /** The parameters of a probe; the rest is the same for all. */
-export type ProbeOptions = Pick<
-  ConnectionOptions,
-  'url' | 'token' | 'clock' | 'agent' | 'ca' | 'insecure'
-> & { signal: AbortSignal | undefined };
+export type ProbeOptions = Pick<ConnectionOptions, 'upgrade' | 'clock'> & {
+  signal: AbortSignal | undefined;
+};
 
 /** Opens an endpoint as a client does, pings it, and waits for a refusal that comes late. */
 export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promise<ProbeResult> {
@@ -76,7 +75,7 @@ export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promi
   const failure = await connection.ended;
   clearTimeout(limit);
   signal?.removeEventListener('abort', stop);
-  options.agent?.destroy();
+  options.upgrade.agent?.destroy();
   const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
   const hasPong = upgradedAtMs !== undefined && pongAtMs !== undefined;
   return {

@@ -1,25 +1,9 @@
-import { apiUrl } from '../../core/address.js';
 import { type ApiAnswers, apiWordOf, type HttpAnswer, isApiError } from '../../core/failure/answer.js';
 import { monotonicMs } from '../clock.js';
-import { httpRequest } from './http-request.js';
-import type { Environment } from './proxy-choice.js';
+import type { HttpRequest } from './http-request.js';
+import type { ServerRoute } from './server-route.js';
 
-/** A question to the REST API about a token. */
-export interface ApiQuestion {
-  /** Base URL of the server. */
-  base: URL;
-  /** `undefined` asks without one. */
-  token: string | undefined;
-  ca?: string | undefined;
-  insecure?: boolean | undefined;
-  /** Limit of all requests together. Default 5 s. */
-  timeoutMs?: number;
-  signal?: AbortSignal | undefined;
-  /** Environment variables that may name a proxy. */
-  environment: Environment;
-}
-
-/** The answers to an {@link ApiQuestion}. */
+/** The answers of {@link askApi}. */
 export interface AskedApi extends ApiAnswers {
   /** The reason why there was no answer. */
   error: unknown;
@@ -32,17 +16,22 @@ const MAX_BODY_BYTES = 16 * 1024;
 /**
  * Asks the REST API about a token: `GET /api/v1/auth/me`, and `GET /health` where the first answer leaves open who
  * gave it, because every version of the server has it and it needs no token. This never throws.
+ *
+ * @param token `undefined` asks without one. @param limits `timeoutMs`: of all requests together, default 5 s.
  */
-export async function askApi(question: ApiQuestion): Promise<AskedApi> {
-  const { token, timeoutMs = TIMEOUT_MS } = question;
+export async function askApi(
+  route: ServerRoute,
+  token: string | undefined,
+  { timeoutMs = TIMEOUT_MS, signal }: Pick<HttpRequest, 'timeoutMs' | 'signal'> = {},
+): Promise<AskedApi> {
   const deadline = monotonicMs() + timeoutMs;
   const asked: AskedApi = { error: undefined };
   try {
-    const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-    asked.me = await get(question, '/api/v1/auth/me', timeoutMs, authorization);
+    const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+    asked.me = await get(route, '/api/v1/auth/me', { timeoutMs, signal, headers });
     if (isPlain(asked)) return asked;
     const leftMs = Math.max(1, Math.round(deadline - monotonicMs()));
-    asked.health = await get(question, '/health', leftMs, {});
+    asked.health = await get(route, '/health', { timeoutMs: leftMs, signal });
   } catch (error) {
     asked.error = error;
   }
@@ -57,23 +46,7 @@ function isPlain({ me }: ApiAnswers): boolean {
   );
 }
 
-async function get(
-  { base, ca, insecure, signal, environment }: ApiQuestion,
-  path: string,
-  timeoutMs: number,
-  headers: Record<string, string>,
-): Promise<HttpAnswer> {
-  const url = apiUrl(base, path);
-  const maxBodyBytes = MAX_BODY_BYTES;
-  const response = await httpRequest({
-    url,
-    headers,
-    timeoutMs,
-    maxBodyBytes,
-    ca,
-    insecure,
-    signal,
-    environment,
-  });
-  return { status: response.status, headers: response.headers, text: response.body.toString('utf8') };
+async function get(route: ServerRoute, path: string, request: HttpRequest): Promise<HttpAnswer> {
+  const { status, headers, body } = await route.request(path, { ...request, maxBodyBytes: MAX_BODY_BYTES });
+  return { status, headers, text: body.toString('utf8') };
 }

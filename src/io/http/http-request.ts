@@ -5,29 +5,34 @@ import { OpmasError } from '../../core/errors.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd, hintOf } from '../../core/failure/give-up.js';
-import { failedProxy, proxyAgentFor, proxyAuthorization, refusedByProxy } from './proxy.js';
-import { chooseProxy, type Environment, type ProxyChoice } from './proxy-choice.js';
+import { failedProxy, proxyAuthorization, refusedByProxy, tunnelAgent } from './proxy.js';
+import type { ProxyChoice } from './proxy-choice.js';
+
+/** The certificates that a TLS connection trusts, as options of Node. */
+export interface TlsTrust {
+  /** PEM of a CA to trust in place of the usual ones. */
+  ca?: string;
+  rejectUnauthorized: boolean;
+}
 
 /** A request, with its limits. */
 export interface HttpRequest {
-  /** `http` or `https`; `ws` and `wss` are taken as these. */
-  url: URL;
   /** Default `GET`. */
   method?: string;
   headers?: Readonly<Record<string, string>>;
   body?: string | Buffer;
   /** From the first packet to the last byte of the body, as an absolute limit. Default 10 s. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** The part of the body to keep; reading stops there. Default 64 KiB. */
   maxBodyBytes?: number;
-  /** CA to trust in place of the usual ones, as PEM. */
-  ca?: string | undefined;
-  /** Do not verify TLS certificates. */
-  insecure?: boolean | undefined;
   /** Ends the request early, with an error. */
   signal?: AbortSignal | undefined;
-  /** Environment variables that may name a proxy. */
-  environment: Environment;
+}
+
+/** The way of a request. */
+interface RequestRoute {
+  proxy: ProxyChoice | undefined;
+  tls: TlsTrust;
 }
 
 /** The answer to a request. */
@@ -44,19 +49,21 @@ const TIMEOUT_MS = 10_000;
 const MAX_BODY_BYTES = 64 * 1024;
 
 /**
- * Sends one HTTP request, through the proxy that the environment names. Follows no redirect: a request of ours carries
- * a password or a token.
+ * Sends one HTTP request. Follows no redirect: a request of ours carries a password or a token.
  *
  * @throws {OpmasError} `NETWORK` when there is no answer, with the error of Node as its cause. The message holds the
  * URL's scheme, host and port, never its query.
  */
-export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
-  const { environment, ca, maxBodyBytes = MAX_BODY_BYTES } = options;
-  const url = new URL(options.url.href.replace(/^ws/, 'http'));
+export async function sendRequest(
+  url: URL,
+  options: HttpRequest,
+  { proxy: chosen, tls }: RequestRoute,
+): Promise<HttpResponse> {
+  const { maxBodyBytes = MAX_BODY_BYTES } = options;
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
-  const proxy = url.protocol === 'http:' ? chooseProxy(url, environment) : undefined;
-  const agent = proxy ? undefined : proxyAgentFor(url, environment, ca);
-  const request = start(url, options, proxy, agent);
+  const [proxy, tunnel] = url.protocol === 'http:' ? [chosen] : [undefined, chosen];
+  const agent = tunnel && tunnelAgent(tunnel, true, tls.ca);
+  const request = start(url, options, tls, proxy, agent);
   // A tunnel that is given up fails after the request has.
   request.on('error', () => undefined);
   const limit = startLimit(options, () => agent?.stalled);
@@ -70,7 +77,7 @@ export async function httpRequest(options: HttpRequest): Promise<HttpResponse> {
     const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
     const hangUp = new AttemptError('cut off', 'it closed the connection without an answer');
     const known = error.message === 'socket hang up' ? hangUp : error;
-    const failure = failureOfError(known, { hasCa: ca !== undefined });
+    const failure = failureOfError(known, { hasCa: tls.ca !== undefined });
     throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
       hint: hintOf(failure, url),
       failure: failure.kind,
@@ -107,7 +114,8 @@ function startLimit({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: ()
 
 function start(
   url: URL,
-  { method = 'GET', headers, body, ca, insecure }: HttpRequest,
+  { method = 'GET', headers, body }: HttpRequest,
+  tls: TlsTrust,
   proxy: ProxyChoice | undefined,
   agent: http.Agent | undefined,
 ): http.ClientRequest {
@@ -120,9 +128,9 @@ function start(
     headers: { ...headers, ...length, Connection: 'close', ...toProxy },
     ...(proxy && { path: url.origin + url.pathname + url.search }),
     agent: agent ?? false,
-    ...(ca === undefined ? {} : { ca }),
+    ...tls,
     // `insecure` is about the server, not about its proxy.
-    rejectUnauthorized: proxy !== undefined || insecure !== true,
+    ...(proxy && { rejectUnauthorized: true }),
   });
   return request.end(body);
 }

@@ -1,28 +1,31 @@
 import { X509Certificate } from 'node:crypto';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
+import { targetOf } from '../../core/address.js';
+import type { ServerRoute } from './server-route.js';
 
 const LIMIT_MS = 2500;
 /** No chain is longer; one that refers to itself would have no end. */
 const LONGEST_CHAIN = 10;
 
 /**
- * Tells whether a CA that is trusted here has issued a server's certificate, whatever its dates. OpenSSL names only one
+ * Tells whether a CA that is trusted here has issued the server's certificate, whatever its dates. OpenSSL names only one
  * fault of a certificate, and an expired one of an attacker must not pass for a forgotten renewal.
  *
- * @param ca PEM of the CA to trust in place of the usual ones. @returns `false` when the server shows no certificate.
+ * @returns `false` when the server shows no certificate.
  */
-export async function isIssuerTrusted(host: string, port: number, ca: string | undefined): Promise<boolean> {
-  const servername = net.isIP(host) === 0 ? { servername: host } : {};
+export async function isIssuerTrusted(route: ServerRoute): Promise<boolean> {
+  const target = targetOf(route.base);
+  const servername = net.isIP(target.host) === 0 ? { servername: target.host } : {};
   // Nothing is sent over this connection.
-  const socket = tls.connect({ host, port, ...servername, rejectUnauthorized: false });
+  const socket = tls.connect({ ...target, ...servername, rejectUnauthorized: false });
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once('secureConnect', resolve);
       socket.on('error', reject);
       socket.setTimeout(LIMIT_MS, () => reject(new Error('no TLS answer in time')));
     });
-    return hasTrustedIssuer(socket.getPeerX509Certificate(), ca);
+    return hasTrustedIssuer(socket.getPeerX509Certificate(), route.tls.ca);
   } catch {
     return false;
   } finally {

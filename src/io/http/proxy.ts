@@ -9,7 +9,7 @@ import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { FailureKind } from '../../core/failure/kind.js';
-import { chooseProxy, type Environment, type ProxyChoice } from './proxy-choice.js';
+import type { ProxyChoice } from './proxy-choice.js';
 
 /** The longest that a proxy may take to open a tunnel. The caller may end it sooner. */
 const TUNNEL_LIMIT_MS = 30_000;
@@ -21,23 +21,14 @@ export type ProxyAgent = http.Agent & {
 };
 
 /**
- * Makes the agent that takes one request (a WebSocket upgrade, a login) through the proxy that the environment names
- * for its URL, in a `CONNECT` tunnel; `undefined` when it names none. `ws` and `wss` count as `http` and `https`.
+ * Makes the agent that takes one request (a WebSocket upgrade, a login) through a proxy, in a `CONNECT` tunnel.
  *
  * A failure of the proxy is an {@link OpmasError} on the request, so it cannot be taken for an answer of the server.
  * Call the agent's `destroy()` when the attempt is over: a proxy that never answers would hold the process.
  *
- * @param ca CA to trust for a proxy that is itself reached by TLS, as PEM.
- * @throws {OpmasError} `USAGE` when the variable is no URL or names a kind of proxy that is not supported.
+ * @param secure The request itself uses TLS. @param ca CA to trust for a proxy that is reached by TLS, as PEM.
  */
-export function proxyAgentFor(
-  url: URL,
-  environment: Environment,
-  ca?: string | undefined,
-): ProxyAgent | undefined {
-  const proxy = chooseProxy(url, environment);
-  if (proxy === undefined) return undefined;
-  const secure = url.protocol === 'wss:' || url.protocol === 'https:';
+export function tunnelAgent(proxy: ProxyChoice, secure: boolean, ca: string | undefined): ProxyAgent {
   const agent = secure ? new https.Agent() : new http.Agent();
   const pending = new Set<http.ClientRequest>();
   agent.createConnection = (target, callback) => {

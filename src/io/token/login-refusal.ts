@@ -1,4 +1,4 @@
-import { displayUrl, redirectTarget } from '../../core/address.js';
+import { apiUrl, displayUrl, redirectTarget } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import {
   authorOf,
@@ -11,16 +11,14 @@ import {
 import { hintOf } from '../../core/failure/give-up.js';
 import type { FailureKind } from '../../core/failure/kind.js';
 import type { HttpResponse } from '../http/http-request.js';
-import { chooseProxy, type Environment } from '../http/proxy-choice.js';
+import type { ServerRoute } from '../http/server-route.js';
 
 /** The request for tokens that was refused. */
 export interface TokenRequest {
-  /** Base URL of the server, and URL of the request. */
-  base: URL;
-  url: URL;
+  route: ServerRoute;
+  path: string;
   /** The password or the refresh token that it carried. No text with it is shown. */
   secret: string;
-  environment: Environment;
 }
 
 /** Reads a response as far as its refusal can be judged. */
@@ -43,7 +41,10 @@ export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): Opmas
 
 function byGateway(kind: FailureKind, what: string, answer: HttpAnswer, request: TokenRequest): OpmasError {
   const text = `a gateway in front of ${placeOf(request)} ${what} (${toldBy(answer, request)})`;
-  return new OpmasError('NETWORK', text, { failure: kind, hint: hintOf(bareFailure(kind), request.base) });
+  return new OpmasError('NETWORK', text, {
+    failure: kind,
+    hint: hintOf(bareFailure(kind), request.route.base),
+  });
 }
 
 /** Words each refusal of a login. */
@@ -55,7 +56,7 @@ export function loginRefusal(response: HttpResponse, request: TokenRequest): Opm
   const network = (what: string, failure?: FailureKind) =>
     new OpmasError('NETWORK', `${where} ${what} (${told})`, {
       failure,
-      ...(failure === undefined ? {} : { hint: hintOf(bareFailure(failure), request.base) }),
+      ...(failure === undefined ? {} : { hint: hintOf(bareFailure(failure), request.route.base) }),
     });
   const byOther = gatewayRefusal(answer, request);
   if (byOther !== undefined) return byOther;
@@ -75,7 +76,7 @@ export function loginRefusal(response: HttpResponse, request: TokenRequest): Opm
       return network(`received too many logins; try again ${laterFrom(answer)}`);
     case status >= 300 && status < 400:
       return network(
-        `redirects${targetOf(answer, request.url)}; not followed, because that would send the password on`,
+        `redirects${targetOf(answer, request)}; not followed, because that would send the password on`,
       );
     case status >= 500:
       return network('failed; try again later', 'server fails');
@@ -89,10 +90,10 @@ function bareFailure(kind: FailureKind) {
 }
 
 /** Names the server, and the proxy that passed the request on, or answered in its place. */
-export function placeOf({ url, environment }: Pick<TokenRequest, 'url' | 'environment'>): string {
-  const proxy = chooseProxy(url, environment);
+export function placeOf({ route, path }: TokenRequest): string {
+  const { base, proxy } = route;
   const through = proxy && ` (through the proxy ${proxy.url.origin}, ${proxy.variable})`;
-  return `${displayUrl(url)}${through ?? ''}`;
+  return `${displayUrl(apiUrl(base, path))}${through ?? ''}`;
 }
 
 function toldBy(answer: HttpAnswer, { secret }: TokenRequest): string {
@@ -119,8 +120,8 @@ function laterFrom(answer: HttpAnswer): string {
   return /^\d{1,5}$/.test(seconds) ? `in ${seconds} s` : 'later';
 }
 
-function targetOf(answer: HttpAnswer, url: URL): string {
+function targetOf(answer: HttpAnswer, { route, path }: TokenRequest): string {
   const location = headerOf(answer, 'location');
-  const target = location === undefined ? undefined : redirectTarget(location, url);
+  const target = location === undefined ? undefined : redirectTarget(location, apiUrl(route.base, path));
   return target === undefined ? '' : ` to ${target}`;
 }

@@ -1,32 +1,25 @@
-import { apiUrl, displayUrl } from '../../core/address.js';
+import { displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { type Clock, monotonicMs, systemClock } from '../clock.js';
-import { type HttpResponse, httpRequest } from '../http/http-request.js';
-import type { Environment } from '../http/proxy-choice.js';
+import type { HttpResponse } from '../http/http-request.js';
+import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
 import { type Credentials, expiryOf } from './credentials.js';
 import { answerOf, gatewayRefusal, loginRefusal, placeOf, type TokenRequest } from './login-refusal.js';
 
 /** A server and the way to it. */
-export interface ServerAccess {
+export interface ServerAccess extends RouteOptions {
   base: URL;
-  /** CA to trust, as PEM. */
-  ca?: string | undefined;
-  insecure?: boolean | undefined;
   signal?: AbortSignal | undefined;
   clock?: Clock | undefined;
-  /** Environment variables that may name a proxy. Default `process.env`. */
-  environment?: Environment | undefined;
 }
 
 const ACCESS_OPTIONS: OptionNames<ServerAccess> = {
   base: true,
-  ca: true,
-  insecure: true,
   signal: true,
   clock: true,
-  environment: true,
+  ...ROUTE_RULES,
 };
 
 /** Limit for a login or a renewal with all its requests. */
@@ -42,14 +35,12 @@ const MAX_ANSWER_BYTES = 256 * 1024;
  */
 export async function login(access: ServerAccess, username: string, password: string): Promise<Credentials> {
   refuseUnknownOptions('login', access, ACCESS_OPTIONS);
-  const url = apiUrl(access.base, '/api/v1/auth/login');
-  const post = poster(access, url);
+  const { post, ...request } = tokenRequest(access, '/api/v1/auth/login', password);
   const form = new URLSearchParams({ grant_type: 'password', username, password }).toString();
   let answer = await post(form, { 'Content-Type': 'application/x-www-form-urlencoded' });
   if (answer.status === 415 || answer.status === 422) {
     answer = await post(JSON.stringify({ username, password }), { 'Content-Type': 'application/json' });
   }
-  const request = requestOf(access, url, password);
   if (answer.status !== 200 && answer.status !== 201) throw loginRefusal(answer, request);
   return { username, ...readTokens(answer, request, access.clock) };
 }
@@ -63,8 +54,7 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
   refuseUnknownOptions('refreshCredentials', access, ACCESS_OPTIONS);
   const { refreshToken } = old;
   if (refreshToken === undefined) throw new OpmasError('AUTH', 'there is no refresh token');
-  const url = apiUrl(access.base, '/api/v1/auth/refresh');
-  const post = poster(access, url);
+  const { post, ...request } = tokenRequest(access, '/api/v1/auth/refresh', refreshToken);
   let answer = await post(JSON.stringify({ refresh_token: refreshToken }), {
     'Content-Type': 'application/json',
   });
@@ -72,7 +62,6 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
     answer = await post('', { Authorization: `Bearer ${refreshToken}` });
   }
   const { status } = answer;
-  const request = requestOf(access, url, refreshToken);
   const byOther = gatewayRefusal(answerOf(answer), request);
   if (byOther !== undefined) throw byOther;
   if (status === 404 || status === 405) {
@@ -89,31 +78,20 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
   return { ...old, ...readTokens(answer, request, access.clock) };
 }
 
-function requestOf(
-  { base, environment = process.env }: ServerAccess,
-  url: URL,
-  secret: string,
-): TokenRequest {
-  return { base, url, secret, environment };
-}
-
-/** Sends requests that share one time limit. */
-function poster(access: ServerAccess, url: URL) {
-  const { ca, insecure, signal, environment = process.env } = access;
+/** Begins to ask for tokens. All that is posted shares one time limit. */
+function tokenRequest(access: ServerAccess, path: string, secret: string) {
+  const route = new ServerRoute(access.base, access);
   const deadline = monotonicMs() + LIMIT_MS;
-  return (body: string, headers: Record<string, string>): Promise<HttpResponse> =>
-    httpRequest({
-      url,
+  const post = (body: string, headers: Record<string, string>): Promise<HttpResponse> =>
+    route.request(path, {
       method: 'POST',
       body,
       headers: { Accept: 'application/json', ...headers },
       timeoutMs: Math.max(1, Math.round(deadline - monotonicMs())),
       maxBodyBytes: MAX_ANSWER_BYTES,
-      ca,
-      insecure,
-      signal,
-      environment,
+      signal: access.signal,
     });
+  return { route, path, secret, post };
 }
 
 function readTokens(

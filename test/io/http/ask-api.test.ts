@@ -1,10 +1,11 @@
 import { expect, it } from 'vitest';
 import { apiWordOf } from '../../../src/core/failure/answer.js';
-import { type ApiQuestion, askApi } from '../../../src/io/http/ask-api.js';
+import { askApi } from '../../../src/io/http/ask-api.js';
+import { ServerRoute } from '../../../src/io/http/server-route.js';
 import { json, startWebServer } from '../../support/web-server.js';
 
-const wordFor = async (question: Omit<ApiQuestion, 'environment'>) =>
-  apiWordOf(await askApi({ ...question, environment: {} }));
+const wordFor = async (base: URL, token: string | undefined, timeoutMs?: number) =>
+  apiWordOf(await askApi(new ServerRoute(base, { environment: {} }), token, { timeoutMs }));
 
 const user = { id: 1, username: 'admin' };
 const error = { detail: 'no' };
@@ -34,7 +35,7 @@ it.each<[number, unknown, number, unknown, string]>([
       url === '/p/api/v1/auth/me' ? json(response, me, body) : json(response, health, state),
     );
     const base = new URL('/p', server.url);
-    expect(await wordFor({ base, token: 'A' })).toBe(word);
+    expect(await wordFor(base, 'A')).toBe(word);
     expect(server.requests[0]?.headers.authorization).toBe('Bearer A');
     expect(server.requests[1]?.headers.authorization).toBeUndefined();
   },
@@ -42,24 +43,24 @@ it.each<[number, unknown, number, unknown, string]>([
 
 it('does not take a page for a user', async () => {
   await using server = await startWebServer((_, response) => response.end(JSON.stringify(user)));
-  expect(await wordFor({ base: server.url, token: 'A' })).toBe('unclear');
+  expect(await wordFor(server.url, 'A')).toBe('unclear');
 });
 
 it('is unclear when nobody answers, or not in time', async () => {
   await using server = await startWebServer(() => undefined);
-  expect(await wordFor({ base: server.url, token: 'A', timeoutMs: 200 })).toBe('unclear');
-  expect(await wordFor({ base: new URL('ws://127.0.0.1:1'), token: 'A' })).toBe('unclear');
+  expect(await wordFor(server.url, 'A', 200)).toBe('unclear');
+  expect(await wordFor(new URL('ws://127.0.0.1:1'), 'A')).toBe('unclear');
 });
 
 it('has one limit for both of its questions', async () => {
   await using server = await startWebServer((_, response) => {
     setTimeout(() => json(response, 404, error), 700);
   });
-  expect(await wordFor({ base: server.url, token: 'A', timeoutMs: 1000 })).toBe('unclear');
+  expect(await wordFor(server.url, 'A', 1000)).toBe('unclear');
 });
 
 it('sends no token when there is none', async () => {
   await using server = await startWebServer((_, response) => json(response, 401, error));
-  expect(await wordFor({ base: server.url, token: undefined })).toBe('rejects');
+  expect(await wordFor(server.url, undefined)).toBe('rejects');
   expect(server.requests[0]?.headers.authorization).toBeUndefined();
 });

@@ -1,22 +1,23 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import * as requests from '../../../src/io/http/http-request.js';
+import type { HttpRequest } from '../../../src/io/http/http-request.js';
+import { ServerRoute } from '../../../src/io/http/server-route.js';
 import { close, json, listen, startWebServer } from '../../support/web-server.js';
 
-const httpRequest = (options: Omit<requests.HttpRequest, 'environment'>) =>
-  requests.httpRequest({ ...options, environment: process.env });
+const httpRequest = ({ url, ca, ...request }: HttpRequest & { url: URL; ca?: string }) =>
+  new ServerRoute(new URL(url.origin), { ca }).request(url.pathname, request);
 
-describe('httpRequest', () => {
+describe('a request to the REST API', () => {
   it('sends method, headers and body, and gives status, headers and body', async () => {
     await using server = await startWebServer((_, response) =>
       json(response, 201, { ok: true }, { 'x-y': 'z' }),
     );
-    const url = new URL(`ws://127.0.0.1:${server.port}/a?b=c`);
+    const url = new URL(`ws://127.0.0.1:${server.port}/a`);
     const answer = await httpRequest({ url, method: 'POST', headers: { 'X-A': 'b' }, body: 'grüße' });
     expect(answer).toMatchObject({ status: 201, truncated: false });
     expect(answer.headers['x-y']).toBe('z');
     expect(JSON.parse(String(answer.body))).toEqual({ ok: true });
-    expect(server.requests[0]).toMatchObject({ method: 'POST', url: '/a?b=c', body: 'grüße' });
+    expect(server.requests[0]).toMatchObject({ method: 'POST', url: '/a', body: 'grüße' });
     expect(server.requests[0]?.headers).toMatchObject({ 'x-a': 'b', 'content-length': '7' });
   });
 

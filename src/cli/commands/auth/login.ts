@@ -1,5 +1,5 @@
 import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
-import { accountOf, apiFinding, askApi, cleanToken, relativeTime } from '../../../internal.js';
+import { accountOf, apiFinding, askApi, cleanToken, relativeTime, ServerRoute } from '../../../internal.js';
 import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { sourcesBeforeStore } from '../../connection/resolve-connection.js';
@@ -90,31 +90,32 @@ async function obtain(
     ? { username: options.username ?? '', password: passwordIn(await readStdin()) }
     : await askFor(session, server, options.username);
   if (answers === undefined) return undefined;
-  const { url: base, ca, insecure } = server;
-  const access = { base, ca, insecure, signal: session.stop, environment: session.environment };
+  const access = { base: server.url, ...server.route, signal: session.stop };
   return login(access, answers.username, answers.password);
 }
 
 /** Accepts a token from stdin unless it has expired, or the server refuses it. */
 async function checked(session: Session, server: ChosenServer, token: string): Promise<ObtainedToken> {
-  const { url: base, ca, insecure } = server;
-  const { stop: signal, environment } = session;
+  const { url, route } = server;
   const { subject: username, expiresAtMs } = readClaims(token);
   const obtainedAtMs = Date.now();
   if (expiresAtMs !== undefined && expiresAtMs <= obtainedAtMs) {
     throw notStored('AUTH', `this token expired ${relativeTime(expiresAtMs, obtainedAtMs)}`);
   }
-  const answer = await askApi({ base, token, ca, insecure, timeoutMs: CHECK_LIMIT_MS, signal, environment });
+  const answer = await askApi(new ServerRoute(url, route), token, {
+    timeoutMs: CHECK_LIMIT_MS,
+    signal: session.stop,
+  });
   const { text, kind } = apiFinding(answer, token);
   const credentials = { accessToken: token, username, expiresAtMs, obtainedAtMs };
   switch (kind) {
     case 'accepts':
       return credentials;
     case 'rejects':
-      throw notStored('AUTH', `${displayUrl(base)} rejected this token`);
+      throw notStored('AUTH', `${displayUrl(url)} rejected this token`);
     case 'refuses':
     case 'wants credentials':
-      throw notStored('NETWORK', `${displayUrl(base)}: ${text}`);
+      throw notStored('NETWORK', `${displayUrl(url)}: ${text}`);
     default:
       return { ...credentials, unchecked: text };
   }

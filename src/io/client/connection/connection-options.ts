@@ -1,16 +1,13 @@
 import type { ClientOptions } from 'ws';
 import type { Clock } from '../../clock.js';
-import type { ProxyAgent } from '../../http/proxy.js';
+import type { Upgrade } from '../../http/server-route.js';
 
 /** The time that a server has to end a connection that is being closed, by either side, before it is destroyed. */
 const CLOSE_LIMIT_MS = 500;
 
 /** The parameters of one attempt. */
 export interface ConnectionOptions {
-  /** The endpoint's URL, token included. */
-  url: URL;
-  /** The token in the URL, to keep it out of what the server sends back. */
-  token: string | undefined;
+  upgrade: Upgrade;
   clock: Clock;
   /** Limit of the whole attempt, TCP to `101`. */
   connectTimeoutMs: number;
@@ -20,12 +17,6 @@ export interface ConnectionOptions {
   heartbeatMs: number | undefined;
   /** A larger message ends the connection with code 1009. */
   maxMessageBytes: number;
-  /** The way through a proxy. */
-  agent: ProxyAgent | undefined;
-  /** PEM of a CA to trust in place of the system's. */
-  ca: string | undefined;
-  /** Leave the server's certificate unverified. */
-  insecure: boolean;
 }
 
 /** The receiver of what comes over a {@link Connection}. */
@@ -48,7 +39,7 @@ export interface ConnectionHandler {
 }
 
 /** Returns the options of `ws` for an attempt. */
-export function socketOptions({ maxMessageBytes, agent, ca, insecure }: ConnectionOptions): ClientOptions {
+export function socketOptions({ maxMessageBytes, upgrade }: ConnectionOptions): ClientOptions {
   // The types of `ws` know no `closeTimeout` yet.
   const options: ClientOptions & { closeTimeout: number } = {
     perMessageDeflate: false,
@@ -60,10 +51,8 @@ export function socketOptions({ maxMessageBytes, agent, ca, insecure }: Connecti
     // The default, half a minute, would be lost time when a server hangs after a close.
     closeTimeout: CLOSE_LIMIT_MS,
     maxPayload: maxMessageBytes,
-    ...(agent ? { agent } : {}),
-    ...(ca === undefined ? {} : { ca }),
-    // Always said: without it, NODE_TLS_REJECT_UNAUTHORIZED would decide.
-    rejectUnauthorized: !insecure,
+    ...(upgrade.agent && { agent: upgrade.agent }),
+    ...upgrade.tls,
   };
   return options;
 }

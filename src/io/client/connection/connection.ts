@@ -44,7 +44,7 @@ export class Connection {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    this.#socket = new (webSocketLibrary().WebSocket)(options.url, socketOptions(options));
+    this.#socket = new (webSocketLibrary().WebSocket)(options.upgrade.url, socketOptions(options));
     this.#reading = new ReadControl(this.#socket);
     // All before the first turn of the event loop: the packet with the `101` may hold messages already.
     this.#listen();
@@ -152,15 +152,15 @@ export class Connection {
   }
 
   #endLateAttempt(): void {
-    const { stalled } = this.#options.agent ?? {};
+    const { stalled } = this.#options.upgrade.agent ?? {};
     const late = new AttemptError('silent', 'no upgrade within the time limit');
     this.#destroy(failureOfError(stalled ?? late));
   }
 
   async #endRefused(response: IncomingMessage): Promise<void> {
-    const { url, token, clock } = this.#options;
+    const { upgrade, clock } = this.#options;
     const { statusCode: status = 0, headers } = response;
-    const attempt = { url, token, nowMs: clock.nowMicros() / 1000 };
+    const attempt = { ...upgrade, nowMs: clock.nowMicros() / 1000 };
     // Counts at once: nothing that comes later, and no limit of time, is the reason for the end.
     this.#failure ??= failureOfAnswer({ status, headers }, attempt);
     const { answer } = this.#failure;
@@ -181,8 +181,8 @@ export class Connection {
     if (error.code?.startsWith('WS_ERR_')) {
       this.#failure ??= failureOfFrame(error.code, error.message);
     } else if (this.#liveness === undefined) {
-      const { ca, token } = this.#options;
-      this.#failure ??= failureOfError(error, { hasCa: ca !== undefined, token });
+      const { tls, token } = this.#options.upgrade;
+      this.#failure ??= failureOfError(error, { hasCa: tls.ca !== undefined, token });
     }
   }
 
@@ -194,7 +194,7 @@ export class Connection {
   #end(code: number, reason: Buffer): void {
     this.#clearTimers();
     if (!isUtf8(reason)) this.#failure ??= INVALID_UTF8;
-    const text = redactToken(reason.toString(), this.#options.token);
+    const text = redactToken(reason.toString(), this.#options.upgrade.token);
     this.#finish(this.#failure ?? failureOfClose(code, text));
   }
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
 import { Connection } from '../../../../src/io/client/connection/connection.js';
 import { systemClock } from '../../../../src/io/clock.js';
+import { ServerRoute } from '../../../../src/io/http/server-route.js';
 import { loadWebSocket } from '../../../../src/io/websocket.js';
 import { text } from '../../../support/raw-frames.js';
 import { RawServer } from '../../../support/raw-server.js';
@@ -11,16 +12,12 @@ beforeAll(loadWebSocket);
 /** A connection to a server that sends as much as it can; `onBytes` is told of each read. */
 function flooded(url: string, onBytes: () => void): Connection {
   const options = {
-    url: new URL(`${url}/api/v1/ws/devices`),
-    token: undefined,
+    upgrade: new ServerRoute(new URL(url), {}).upgrade('devices', undefined),
     clock: systemClock,
     connectTimeoutMs: 10_000,
     deadAfterMs: 10_000,
     heartbeatMs: undefined,
     maxMessageBytes: 1024 * 1024,
-    agent: undefined,
-    ca: undefined,
-    insecure: false,
   };
   return new Connection(options, { onOpen: () => undefined, onMessage: () => true, onBytes });
 }
