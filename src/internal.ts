@@ -5,7 +5,7 @@ export { keepsLine } from './core/filter/filter.js';
 export { FrameReader } from './core/json/frame.js';
 export { parseSparsely } from './core/json/sparse-object.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
-export { isEndpointName } from './core/protocol.js';
+export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
 export { escapeUnsafeJson, escapeUnsafeOutput, nearestOf, relativeTime } from './core/text.js';

@@ -3,6 +3,9 @@
  * Documentation"). Comments name the differences of the real stack.
  */
 
+import { OpmasError } from './errors.js';
+import { nearestOf } from './text.js';
+
 /** The endpoints of section "Available Endpoints". */
 export const ENDPOINTS = ['devices', 'agents', 'rules', 'system'] as const;
 /** The name of a documented endpoint. */
@@ -62,6 +65,61 @@ export function isDocumented(event: OpmasEvent): event is DocumentedEvent {
 /** Returns whether a word names one of the four endpoints. */
 export function isEndpointName(word: string): word is EndpointName {
   return (ENDPOINTS as readonly string[]).includes(word);
+}
+
+/** Objects that have a stream of their own on the published server: `device/42`. */
+export const OBJECT_KINDS = ['device', 'agent', 'rule'] as const;
+/** Characters of an id that a URL carries as they are. */
+const OBJECT_ID = /^(?!\.{1,2}$)[\w.~:@-]+$/;
+/** A path that a URL keeps as it is: no query, no fragment, no blanks, no segment that means another folder. */
+const PATH = /^(?!.*\/(?:\.|%2e){1,2}(?:\/|$))\/[^?#\s\\\p{Cc}]*$/iu;
+
+/**
+ * Reads an endpoint as people name it: one of the four, `device/42`, or a path that begins with `/`.
+ *
+ * @returns Its label in recordings and filters: the name, or the path on the server, so `/api/v1/ws/device/42`;
+ * `undefined` when it is none of these.
+ */
+export function endpointLabel(word: string): string | undefined {
+  if (isEndpointName(word) || PATH.test(word)) return word;
+  const [, kind = '', id = ''] = /^([^/]+)\/(.*)$/s.exec(word) ?? [];
+  return isObjectKind(kind) && OBJECT_ID.test(id) ? WEBSOCKET_PATH + word : undefined;
+}
+
+/** Makes the error for a word that names no endpoint. */
+export function unknownEndpoint(word: string): OpmasError {
+  const said = JSON.stringify(word);
+  if (word.startsWith('/')) {
+    return new OpmasError('USAGE', `${said} is not a valid endpoint path`, {
+      hint: 'A path has no query, no fragment, no spaces, and no . or .. between slashes: /api/v1/ws/device/42.',
+    });
+  }
+  const [kind = '', ...rest] = word.split('/');
+  const id = rest.length === 0 ? undefined : rest.join('/');
+  if (isObjectKind(kind) && id !== undefined) {
+    return new OpmasError('USAGE', `${said} has no valid id`, {
+      hint: `An id has letters, digits, - . _ ~ : and @: ${kind}/42. Give any other as a path: ${WEBSOCKET_PATH}${kind}/a%20b.`,
+    });
+  }
+  return new OpmasError('USAGE', `unknown endpoint ${said}`, { hint: nearestEndpoint(kind, id) });
+}
+
+function nearestEndpoint(word: string, id: string | undefined): string {
+  const kind = nearestOf(word, OBJECT_KINDS, 2);
+  if (id !== undefined && kind !== undefined && OBJECT_ID.test(id)) {
+    const path = `${WEBSOCKET_PATH}${word}/${id}`;
+    return `Did you mean ${kind}/${id}?${word === `${kind}s` ? ` If the server has ${path}, give that path.` : ''}`;
+  }
+  const name = id === undefined ? nearestOf(word, ENDPOINTS, 2) : undefined;
+  if (name !== undefined) {
+    return `Did you mean ${name}?${word === kind ? ` A single one is ${kind}/ID.` : ''}`;
+  }
+  const objects = OBJECT_KINDS.map((object) => `${object}/ID`).join(', ');
+  return `Endpoints are ${ENDPOINTS.join(', ')}, ${objects}, or a path that begins with /.`;
+}
+
+function isObjectKind(word: string): boolean {
+  return (OBJECT_KINDS as readonly string[]).includes(word);
 }
 
 /**

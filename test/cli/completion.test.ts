@@ -18,7 +18,8 @@ describe('completion', () => {
   });
 
   it('offers endpoints and event types', async () => {
-    expect(await offered('tail', 'd')).toEqual(['devices', ':4']);
+    expect(await offered('tail', 'd')).toEqual(['devices', 'device/', ':4']);
+    expect(await offered('doctor', 'rule/')).toEqual(['rule/', ':4']);
     expect(await offered('tail', '--type', 'device.e')).toEqual(['device.error', ':4']);
   });
 
@@ -62,7 +63,7 @@ describe('completion', () => {
   });
 
   it('has no tab where there is no description, for shells show it', async () => {
-    expect(await answerCompletion(['tail', 'd'], process.env)).toBe('devices\n:4\n');
+    expect(await answerCompletion(['tail', 's'], process.env)).toBe('system\n:4\n');
   });
 
   it('offers contexts, and nothing when the configuration is broken', async () => {
@@ -108,7 +109,8 @@ describe('the script for bash', () => {
     expect(await replies(sandbox, 'tail', '--dead')).toEqual(['--dead-after']);
     expect(await replies(sandbox, 'tail', '--format', '=')).toEqual(['auto', 'pretty', 'json']);
     expect(await replies(sandbox, 'tail', '--format', '=', 'p')).toEqual(['pretty']);
-    expect(await replies(sandbox, 'tail', '-u', 'ws', ':', '//h', ':', '1', 'd')).toEqual(['devices']);
+    expect(await replies(sandbox, 'tail', '-u', 'ws', ':', '//h', ':', '1', 's')).toEqual(['system']);
+    expect(await replies(sandbox, 'record', 'a')).toEqual(['agents', 'agent/']);
   });
 
   it('offers nothing of its own where a file is wanted', async () => {

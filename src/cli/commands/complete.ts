@@ -1,6 +1,7 @@
 import completions, { script } from '@bomb.sh/tab';
 import describeCommands from '@bomb.sh/tab/commander';
 import { ENDPOINTS, EVENT_TYPES, OpmasError } from '../../index.js';
+import { OBJECT_KINDS } from '../../internal.js';
 import { COMMANDS, configureCommands, GLOBAL_VALUES, type ValueKind } from '../command-table.js';
 import type { Command, Option } from '../commander.js';
 import { isContextName, readConfig } from '../connection/config.js';
@@ -63,7 +64,7 @@ export async function answerCompletion(
   root.command('complete', summaryOf('complete')).argument('shell');
   const candidates: Record<ValueKind, readonly string[]> = {
     context: await contextNames(environment),
-    endpoint: ENDPOINTS,
+    endpoint: [...ENDPOINTS, ...OBJECT_KINDS.map((kind) => `${kind}/`)],
     'event type': EVENT_TYPES,
     file: [],
     shell: SHELLS,

@@ -41,6 +41,10 @@ _opmas_ws() {
         compopt +o default 2>/dev/null
         compopt -o nosort 2>/dev/null
     fi
+    # An id follows.
+    if [[ \${#COMPREPLY[@]} -eq 1 && "\${COMPREPLY[0]}" == */ ]]; then
+        compopt -o nospace 2>/dev/null
+    fi
     return 0
 }
 
@@ -55,7 +59,7 @@ export const ZSH_SCRIPT = `#compdef opmas-ws
 
 _opmas-ws() {
     local line value description directive=0 prefix=""
-    local -a typed values shown
+    local -a typed values shown suffix
     # Without their quotes, and not evaluated.
     typed=("\${(@Q)words[2,CURRENT]}")
     [[ "\${typed[-1]}" == -*=* ]] && prefix="\${typed[-1]%%=*}="
@@ -71,7 +75,9 @@ _opmas-ws() {
         shown+=("\${(r:24:)value} \${description#$'\\t'}")
     done
     if (( \${#values} )); then
-        compadd -l -d shown -- "\${values[@]}"
+        # An id follows the /.
+        [[ \${#values} -eq 1 && "\${values[1]}" == */ ]] && suffix=(-S '')
+        compadd "\${suffix[@]}" -l -d shown -- "\${values[@]}"
     elif (( ! (directive & 4) )); then
         compset -P '*='
         _files

@@ -1,45 +1,39 @@
 import { ENDPOINTS, type FilterOptions, OpmasError } from '../../index.js';
-import { isEndpointName, nearestOf } from '../../internal.js';
+import { endpointLabel, unknownEndpoint } from '../../internal.js';
 import type { Command } from '../commander.js';
 
 /** Adds the argument `[endpoint...]` to a command. */
 export function addEndpoints(command: Command): Command {
   return command.argument(
     '[endpoint...]',
-    'devices, agents, rules, system, or a path that begins with /; default: all four',
+    'devices, agents, rules, system, device/ID, agent/ID, rule/ID, or a path that begins with /; default: the first four',
   );
 }
 
 /**
- * Returns the endpoints that the user named; all four when there are none.
+ * Returns the labels of the endpoints that the user named; all four when there are none.
  *
- * @throws {OpmasError} `USAGE` for a word that is neither one of the four nor a path.
+ * @throws {OpmasError} `USAGE` for a word that names no endpoint.
  */
 export function endpointsOf(words: readonly string[]): readonly string[] {
-  return words.length === 0 ? ENDPOINTS : words.map(checkEndpoint);
+  return words.length === 0 ? ENDPOINTS : words.map(labelOf);
 }
 
-function checkEndpoint(word: string): string {
-  if (isEndpointName(word) || /^\/[^?#\s]*$/.test(word)) return word;
-  if (word.startsWith('/')) {
-    throw new OpmasError('USAGE', `${JSON.stringify(word)} is not a valid endpoint path`, {
-      hint: 'A path has no query, no fragment and no spaces: /api/v1/ws/device/42.',
-    });
-  }
-  throw new OpmasError('USAGE', `unknown endpoint ${JSON.stringify(word)}`, { hint: hintFor(word) });
+function labelOf(word: string): string {
+  const label = endpointLabel(word);
+  if (label !== undefined) return label;
+  const error = unknownEndpoint(word);
+  throw new OpmasError('USAGE', error.message, { hint: habitOf(word) ?? error.hint });
 }
 
-function hintFor(word: string): string {
-  const nearest = nearestOf(word, ENDPOINTS, 2);
-  if (nearest !== undefined) return `Did you mean ${nearest}?`;
+/** Recognizes what users of other tools type in the place of endpoints. */
+function habitOf(word: string): string | undefined {
   const parts = word.split(',').filter((part) => part !== '');
-  if (parts.length > 1 && parts.every(isEndpointName)) {
+  if (parts.length > 1 && parts.every((part) => endpointLabel(part) !== undefined)) {
     return `Separate endpoints with spaces: ${parts.join(' ')}.`;
   }
-  if (/\.(nd)?jsonl?(\.gz)?$/i.test(word)) {
-    return 'To print a recording, use `tail --file FILE`; to write one, use `record -o FILE`.';
-  }
-  return `Endpoints are ${ENDPOINTS.join(', ')}, or a path that begins with /.`;
+  if (!/\.(nd)?jsonl?(\.gz)?$/i.test(word)) return undefined;
+  return 'To print a recording, use `tail --file FILE`; to write one, use `record -o FILE`.';
 }
 
 /** Options that choose events: `tail`, `record` and `replay` share them. */

@@ -1,6 +1,7 @@
 import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
 import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from '../errors.js';
+import { endpointLabel } from '../protocol.js';
 import { noBoolean, placedError, usageError } from './expression-error.js';
 import { ExpressionFindings, type ExpressionReport } from './expression-findings.js';
 import { EventShape, precheckOf } from './expression-precheck.js';
@@ -115,6 +116,7 @@ function compile(text: string, patterns: Map<string, (text: string) => boolean>)
   visit(program.ast, (node) => {
     if (node.op === 'id' && node.args === 'type') mentionsType = true;
     roundLiteral(node);
+    for (const word of endpointWords(node)) word.args = endpointLabel(word.args) ?? word.args;
     replaceMatches(node, patterns, text);
   });
   const checked = program.check();
@@ -163,6 +165,15 @@ function roundLiteral(node: ASTNode): void {
   if (node.args > Number.MAX_SAFE_INTEGER || node.args < Number.MIN_SAFE_INTEGER) {
     (node as { args: unknown }).args = Number(node.args);
   }
+}
+
+/** Finds the texts that a node compares with `endpoint`. People write `device/42`; the label is a path. */
+function endpointWords({ op, args }: ASTNode): { args: string }[] {
+  if (op !== '==' && op !== '!=' && op !== 'in') return [];
+  const [left, right] = args;
+  if (![left, right].some((side) => side.op === 'id' && side.args === 'endpoint')) return [];
+  const sides = [left, right].flatMap((side) => (side.op === 'list' ? side.args : [side]));
+  return sides.filter(({ op, args }) => op === 'value' && typeof args === 'string') as { args: string }[];
 }
 
 const SAFE_MATCHES = 'matchesCompiled';

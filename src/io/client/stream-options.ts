@@ -1,7 +1,7 @@
 import type { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
 import { checkOptions, each, givenOf, type OptionRules } from '../../core/options.js';
-import { type EndpointName, isEndpointName } from '../../core/protocol.js';
+import { type EndpointName, endpointLabel } from '../../core/protocol.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { defaultRetry, type RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -25,7 +25,10 @@ export interface LifecycleEvent {
 export interface SubscribeOptions extends RouteOptions {
   /** Base URL, from `parseBaseUrl`. */
   url: URL;
-  /** Names of endpoints, or paths that begin with `/`; each gets a connection of its own. */
+  /**
+   * Names of endpoints, single objects (`device/42`), or paths that begin with `/`; each gets a connection of its own.
+   * The label in lines is the name, or the path: `/api/v1/ws/device/42`.
+   */
   endpoints: readonly (EndpointName | (string & {}))[];
   token: TokenProvider;
   /** Keeps the events that match; default all. Lines that are not events match no filter. */
@@ -69,7 +72,7 @@ export type ResolvedStreamOptions = ReturnType<typeof resolveStreamOptions>;
 export function resolveStreamOptions(options: SubscribeOptions) {
   return {
     route: new ServerRoute(options.url, options),
-    endpoints: options.endpoints,
+    endpoints: options.endpoints.map((endpoint) => endpointLabel(endpoint) ?? endpoint),
     token: options.token,
     filter: options.filter,
     lifecycle: options.lifecycle ?? false,
@@ -88,16 +91,20 @@ export function resolveStreamOptions(options: SubscribeOptions) {
 const isPositive = (value: number) => typeof value === 'number' && value > 0;
 const ABOVE_0 = [isPositive, 'must be a number above 0'] as const;
 
-const SUBSCRIBE_RULES: OptionRules<SubscribeOptions> = {
+/** Rules for the options that every function has which connects to endpoints. */
+export const SERVER_RULES: Pick<OptionRules<SubscribeOptions>, 'url' | 'endpoints' | 'token'> = {
   url: [(url) => url instanceof URL, 'must be a URL, from parseBaseUrl'],
   endpoints: [
     (endpoints) => Array.isArray(endpoints) && endpoints.length > 0 && endpoints.every(isEndpoint),
-    'must be an array of devices, agents, rules, system and paths that begin with /',
+    'must be an array of devices, agents, rules, system, device/ID, agent/ID, rule/ID and paths that begin with /',
   ],
   token: [
     (token) => typeof token?.token === 'function',
     'must be a token provider: tokenFromText(…), noToken(), …',
   ],
+};
+const SUBSCRIBE_RULES: OptionRules<SubscribeOptions> = {
+  ...SERVER_RULES,
   filter: [(filter) => typeof filter?.matches === 'function', 'must be what compileFilter resolves to'],
   count: [
     (count) => isPositive(count) && (Number.isInteger(count) || count === Number.POSITIVE_INFINITY),
@@ -122,7 +129,7 @@ const RETRY_RULES: OptionRules<RetryOptions> = {
 };
 
 function isEndpoint(endpoint: unknown): boolean {
-  return typeof endpoint === 'string' && (isEndpointName(endpoint) || endpoint.startsWith('/'));
+  return typeof endpoint === 'string' && endpointLabel(endpoint) !== undefined;
 }
 
 /**

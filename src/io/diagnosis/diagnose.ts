@@ -6,10 +6,11 @@ import type { Failure } from '../../core/failure/failure.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { SaidOptions } from '../../core/failure/next-command.js';
 import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
-import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
-import { ENDPOINTS } from '../../core/protocol.js';
+import { checkOptions, each, type OptionRules } from '../../core/options.js';
+import { ENDPOINTS, endpointLabel } from '../../core/protocol.js';
 import { relativeTime } from '../../core/text.js';
 import { examineRefusal } from '../client/examine-refusal.js';
+import { SERVER_RULES } from '../client/stream-options.js';
 import { type Clock, systemClock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
@@ -23,7 +24,7 @@ import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint
 export interface DiagnosisOptions extends RouteOptions {
   /** Base URL of the server. */
   url: URL;
-  /** Default: all four. */
+  /** As for {@link subscribe}. Default: all four. */
   endpoints?: readonly string[] | undefined;
   token: TokenProvider;
   signal?: AbortSignal | undefined;
@@ -32,13 +33,9 @@ export interface DiagnosisOptions extends RouteOptions {
   said?: SaidOptions | undefined;
 }
 
-const DIAGNOSIS_OPTIONS: OptionNames<DiagnosisOptions> = {
-  url: true,
-  endpoints: true,
-  token: true,
-  signal: true,
-  clock: true,
-  said: true,
+const DIAGNOSIS_RULES: OptionRules<DiagnosisOptions> = {
+  ...SERVER_RULES,
+  ...each(true, 'signal', 'clock', 'said'),
   ...ROUTE_RULES,
 };
 
@@ -47,7 +44,7 @@ const DIAGNOSIS_OPTIONS: OptionNames<DiagnosisOptions> = {
  * Each check is given as soon as it is done; the last value, the verdict, is the return value of the generator.
  */
 export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check, Verdict, undefined> {
-  refuseUnknownOptions('diagnose', options, DIAGNOSIS_OPTIONS);
+  checkOptions('diagnose', options, DIAGNOSIS_RULES, ['url', 'token']);
   const checks: Check[] = [];
   const diagnosis = new Diagnosis(options);
   for await (const check of diagnosis.run()) {
@@ -71,6 +68,7 @@ class Diagnosis {
   readonly #route: ServerRoute;
   readonly #clock: Clock;
   readonly #checker: Checker;
+  readonly #endpoints: readonly string[];
   #token: string | undefined;
 
   constructor(options: DiagnosisOptions) {
@@ -78,6 +76,8 @@ class Diagnosis {
     this.#route = new ServerRoute(options.url, options);
     this.#clock = options.clock ?? systemClock;
     this.#checker = new Checker(this.#clock, options.signal);
+    const endpoints = options.endpoints ?? ENDPOINTS;
+    this.#endpoints = [...new Set(endpoints.map((endpoint) => endpointLabel(endpoint) ?? endpoint))];
   }
 
   async *run(): AsyncGenerator<Check, void, undefined> {
@@ -105,10 +105,6 @@ class Diagnosis {
   get proxy(): string | undefined {
     const { proxy } = this.#route;
     return proxy && `${proxy.variable}=${proxy.url.origin}`;
-  }
-
-  get #endpoints(): readonly string[] {
-    return [...new Set(this.#options.endpoints ?? ENDPOINTS)];
   }
 
   async #checkToken(): Promise<Finding> {

@@ -251,6 +251,21 @@ describe('compileExpression', () => {
     expect(verdict('data.name.matches("^(a+)+$")', message)).toBe(false);
   });
 
+  it('takes a single object by its short name, as commands do', () => {
+    const label = '/api/v1/ws/device/42';
+    for (const text of [
+      'endpoint == "device/42"',
+      '"device/42" == endpoint',
+      'endpoint in ["rule/3", "device/42"]',
+      'endpoint == "/api/v1/ws/device/42"',
+      '!(endpoint != "device/42")',
+    ]) {
+      const { matches } = compileExpression(text);
+      expect([matches({}, label), matches({}, 'devices')], text).toEqual([true, false]);
+    }
+    expect(compileExpression('event.a == "device/42"').matches({ a: 'device/42' }, 'devices')).toBe(true);
+  });
+
   it('does not leak names from one event into the next', () => {
     const expression = compileExpression('has(data.cpu) || subject == "a"');
     expect(expression.matches({ subject: 'a', data: { cpu: 1 } }, 'devices')).toBe(true);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   compileFilter,
+  diagnose,
   noToken,
   parseBaseUrl,
   type SubscribeOptions,
@@ -20,6 +21,8 @@ describe('options of a program without types', () => {
     ['endpoints', { endpoints: [] }],
     ['endpoints', { endpoints: 'devices' }],
     ['endpoints', { endpoints: ['device'] }],
+    ['endpoints', { endpoints: ['device/42/x'] }],
+    ['endpoints', { endpoints: ['/a/../b'] }],
     ['token', { token: undefined }],
     ['token', { token: noToken }],
     ['token', { token: 'eyJ' }],
@@ -41,6 +44,11 @@ describe('options of a program without types', () => {
     expect(() => subscribe({ ...right, ...wrong })).toThrow(
       expect.objectContaining({ code: 'USAGE', message: expect.stringContaining(`${name} must be`) }),
     );
+  });
+
+  it('a diagnosis takes the same endpoints', async () => {
+    const diagnosis = diagnose({ url: right.url, token: right.token, endpoints: ['Device/42'] });
+    await expect(diagnosis.next()).rejects.toThrow('endpoints must be an array of devices');
   });
 
   it('that are right are taken', () => {

@@ -226,6 +226,22 @@ describe.concurrent('endpoints are independent', () => {
     client.accept(text(event(1)));
     expect((await reading.event()).endpoint).toBe('/api/v1/ws/device/42');
   });
+
+  test('a single object is the same endpoint as its path, below the prefix, for filters too', async ({
+    serve,
+    read,
+  }) => {
+    const server = await serve();
+    server.onRequest((client) => client.accept(text(event(1))));
+    const filter = await compileFilter({ where: 'endpoint == "device/42" && "agent/7" != endpoint' });
+    const endpoints = ['device/42', '/api/v1/ws/device/42', 'agent/7'];
+    const reading = read({ url: `${server.url}/prefix`, endpoints, filter });
+    expect((await reading.event()).endpoint).toBe('/api/v1/ws/device/42');
+    await reading.state('open', '/api/v1/ws/agent/7');
+    await reading.stop();
+    const paths = server.requests.all.map(({ path }) => path).sort();
+    expect(paths).toEqual(['/prefix/api/v1/ws/agent/7', '/prefix/api/v1/ws/device/42']);
+  });
 });
 
 describe.concurrent('what the library does not do', () => {
