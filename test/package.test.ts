@@ -33,7 +33,7 @@ describe('the packed tarball', () => {
   it('holds what a user needs and nothing else', () => {
     const unexpected = installed.files.filter(
       (path) =>
-        !/^(bin\/opmas-ws\.js|dist\/.+\.(js|d\.ts)|node_modules\/(keytar|node-addon-api)\/.+|docs\/[^/]+\.(md|json)|[A-Z]+\.md|LICENSE|package\.json)$/.test(
+        !/^(bin\/(opmas-ws|start)\.js|bin\/package\.json|dist\/.+\.(js|d\.ts)|node_modules\/(keytar|node-addon-api)\/.+|docs\/[^/]+\.(md|json)|[A-Z]+\.md|LICENSE|package\.json)$/.test(
           path,
         ),
     );

@@ -4,7 +4,7 @@ import { Command, CommanderError } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
 import type { GlobalOptions } from './options/common-options.js';
 import { standardOutputs } from './terminal/standard-streams.js';
-import { isSupportedNode, oldestNode, version } from './version.js';
+import { version } from './version.js';
 
 /**
  * Runs the program: from arguments to exit code. Read in this order: this file, `command-table.ts` (which commands
@@ -14,12 +14,6 @@ export async function main(args: readonly string[]): Promise<void> {
   watchOutputs();
   // Node would open a debugger, to which every user of this machine can connect.
   process.on('SIGUSR1', () => undefined);
-  const node = process.versions.node;
-  if (!isSupportedNode(node)) {
-    standardOutputs().stderr.write(`opmas-ws: needs Node ${oldestNode} or newer; this is Node ${node}\n`);
-    finish(5);
-    return;
-  }
   const program = createProgram();
   try {
     await loadCommand(program, args);

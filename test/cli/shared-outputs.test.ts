@@ -112,6 +112,14 @@ describe.concurrent('record --tail, whose job is the file', () => {
 });
 
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
+const asFirst = ['unshare', '--pid', '--fork', '--mount-proc'];
+const much = Buffer.concat(Array.from({ length: 20_000 }, (_, i) => text(event(i))));
+
+/** Asks process 1 of a container, by the process that started the container, to end. */
+function stopFirst(starter: number | string | undefined): number {
+  process.kill(Number(readFileSync(`/proc/${starter}/task/${starter}/children`, 'utf8')), 'SIGTERM');
+  return performance.now();
+}
 
 describe.runIf(canUnshare)(
   'process 1 of a container (needs the right to unshare)',
@@ -119,19 +127,16 @@ describe.runIf(canUnshare)(
   () => {
     test.for([
       ['ends with 143 in half a second', '', 500],
-      ['ends with 143 in 2 s when stdout is not read', '| sleep 6 2>/dev/null', 3000],
+      ['ends with 143 in 2 s when a pipe is not read', '| sleep 6 2>/dev/null', 3000],
     ] as const)('%s', async ([, target, limitMs], { serve, command, expect }) => {
       const server = await serve();
-      const script = `{ unshare --pid --fork --mount-proc "$@" & echo "pid $!" >&2; wait $!; echo "code $?" >&2; } ${target}`;
+      const script = `{ ${asFirst.join(' ')} "$@" & echo "pid $!" >&2; wait $!; echo "code $?" >&2; } ${target}`;
       const { messages } = command.tail(server, [], { through: shell(script) });
       const pid = (await messages.next((line) => line.startsWith('pid '))).slice(4);
       const client = await server.request();
-      client.accept();
-      const much = Buffer.concat(Array.from({ length: 1000 }, (_, i) => text(event(i))));
-      for (let i = 0; i < 20; i++) client.write(much);
+      client.accept(much);
       await client.roundTrips(1);
-      const startedAt = performance.now();
-      process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')), 'SIGTERM');
+      const startedAt = stopFirst(pid);
       let summaries = 0;
       for (let line = ''; !line.startsWith('code'); ) {
         line = await messages.next();
@@ -140,6 +145,43 @@ describe.runIf(canUnshare)(
       }
       expect(performance.now() - startedAt).toBeLessThan(limitMs);
       expect(summaries).toBe(1);
+    });
+
+    test('ends with 143 in 2 s when a socket is not read', async ({ serve, command, expect }) => {
+      const server = await serve();
+      const { child } = command.tail(server, [], { through: asFirst });
+      child.stdout.pause();
+      const client = await server.request();
+      client.accept(much);
+      await client.roundTrips(1);
+      const died = new Promise((resolve) => child.once('exit', resolve));
+      const startedAt = stopFirst(child.pid);
+      expect(await died).toBe(143);
+      expect(performance.now() - startedAt).toBeLessThan(3000);
+      child.stdout.resume();
+    });
+
+    test('ends with 143 in 2 s when its terminal is stopped', async ({ serve, command, expect }) => {
+      const server = await serve();
+      const terminal = command.tailOnTerminal(server, ['-f', 'json'], { through: asFirst });
+      const client = await server.request();
+      client.accept(text(event(0)));
+      await terminal.shows(/"number":0/);
+      terminal.pty.write('\x13');
+      client.write(much);
+      await client.roundTrips(1);
+      const startedAt = stopFirst(terminal.pty.pid);
+      expect(await terminal.ended).toMatchObject({ code: 143 });
+      expect(performance.now() - startedAt).toBeLessThan(3500);
+    });
+
+    test('ends with 143 when the signal comes while it starts', async ({ command, expect }) => {
+      // Runs after the entry file, long before the program has been loaded.
+      const early = join(command.sandbox.home, 'early.cjs');
+      writeFileSync(early, "setImmediate(() => process.kill(process.pid, 'SIGTERM'));");
+      const environment = { NODE_OPTIONS: `--require=${early}` };
+      const demo = command.start(['demo', '--duration', '5s'], { through: asFirst, environment });
+      expect(await demo.ended).toMatchObject({ code: 143, stdout: '', stderr: '' });
     });
   },
 );

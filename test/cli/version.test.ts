@@ -1,10 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
-import { isSupportedNode, oldestNode } from '../../src/cli/version.js';
+import { bin } from './sandbox.js';
 
-it('supports Node from the oldest version in package.json on', () => {
-  expect(oldestNode).toMatch(/^\d+\.\d+\.\d+$/);
-  expect(isSupportedNode(process.versions.node)).toBe(true);
-  expect(['18.20.4', '20.18.9', '6.0.0'].filter(isSupportedNode)).toEqual([]);
-  const newer = ['20.19.0', '20.20.2', '22.0.0', '100.0.0-nightly20261127'];
-  expect(newer.filter(isSupportedNode)).toEqual(newer);
+const text = readFileSync(bin, 'utf8').replace(/^#!.*/, '');
+const requireFrom = createRequire(bin);
+
+/** Runs the entry file as if by a version of Node. */
+function startedBy(node: string) {
+  const result = { started: false, stderr: '', exitCode: 0 };
+  const process = {
+    versions: { node },
+    stderr: { write: (message: string) => (result.stderr += message) },
+    set exitCode(code: number) {
+      result.exitCode = code;
+    },
+  };
+  const require = (name: string) => {
+    if (name !== './start.js') return requireFrom(name);
+    result.started = true;
+  };
+  new Function('require', 'process', text)(require, process);
+  return result;
+}
+
+it.each(['4.9.1', '12.22.12', '18.20.4', '20.0.0', '20.18.9'])(
+  'says in one line that Node %s is too old',
+  (node) => {
+    expect(startedBy(node)).toEqual({
+      started: false,
+      stderr: `opmas-ws: needs Node.js 20.19.0 or newer; this is ${node}\n`,
+      exitCode: 5,
+    });
+  },
+);
+
+it.each([process.versions.node, '20.19.0', '20.20.2', '22.0.0', '100.0.0-nightly20261127'])(
+  'starts on Node %s',
+  (node) => {
+    expect(startedBy(node)).toEqual({ started: true, stderr: '', exitCode: 0 });
+  },
+);
+
+it('has an entry file that the oldest Node can read: a script, without newer syntax', () => {
+  expect(requireFrom('./package.json')).toEqual({ type: 'commonjs' });
+  expect(text).not.toMatch(/=>|\bimport\b|\basync\b|\?\.|\?\?|\.\.\.|\*\*|const [[{]|catch \{|\d_\d/);
 });

@@ -19,6 +19,12 @@ export interface OutputStreams {
 /** Buffer limit for a stopped terminal; further output is discarded, because the live line is drawn often. */
 const MAX_TERMINAL_BACKLOG_BYTES = 1024 * 1024;
 
+/**
+ * Process 1 of a container. It cannot kill itself while a thread waits in a write, so none of its writes may block; in
+ * exchange, it may change the flags of its outputs while it runs, because hardly anybody shares them.
+ */
+const isFirstProcess = process.pid === 1;
+
 let outputs: OutputStreams | undefined;
 let input: Readable | undefined;
 
@@ -62,13 +68,14 @@ function openOutput(descriptor: 1 | 2): OutputStream {
   const original = () => (descriptor === 1 ? process.stdout : process.stderr);
   if (process.platform === 'win32') return original();
   if (isatty(descriptor)) {
+    const own = isFirstProcess ? reopen(descriptor, constants.O_WRONLY | constants.O_NOCTTY) : undefined;
     // libuv opens the terminal once more, so `process.stdout` changes nothing for others.
-    return new BlockingWriteStream(descriptor, MAX_TERMINAL_BACKLOG_BYTES, original());
+    return new BlockingWriteStream(own ?? descriptor, MAX_TERMINAL_BACKLOG_BYTES, original());
   }
   const stats = fileStats(descriptor);
   if (!stats?.isFIFO() && !stats?.isSocket()) return original();
   const own = stats.isFIFO() ? reopen(descriptor, constants.O_WRONLY) : undefined;
-  if (own === undefined) return new BlockingWriteStream(descriptor);
+  if (own === undefined) return isFirstProcess ? shared(original()) : new BlockingWriteStream(descriptor);
   return Object.assign(openSocket({ fd: own, readable: false, writable: true }), { columns: 0 });
 }
 
@@ -76,20 +83,20 @@ function openInput(): Readable {
   const stats = fileStats(0);
   const own = stats?.isFIFO() ? reopen(0, constants.O_RDONLY) : undefined;
   if (own !== undefined) return openSocket({ fd: own, readable: true, writable: false });
-  return stats?.isSocket() ? sharedInput() : process.stdin;
+  return stats?.isSocket() ? shared(process.stdin) : process.stdin;
 }
 
-/** Returns a stdin that cannot be opened once more; it blocks again for others when we end. */
-function sharedInput(): Readable {
-  const stdin = process.stdin as unknown as Socket & { _handle?: { setBlocking?(on: boolean): void } };
-  const restore = () => void stdin._handle?.setBlocking?.(true);
-  const destroy = stdin._destroy;
-  stdin._destroy = (error, callback) => {
+/** Prepares a stream that cannot be opened once more: it blocks again for others when we end. */
+function shared<S extends Readable | NodeJS.WriteStream>(original: S): S {
+  const stream = original as unknown as Socket & { _handle?: { setBlocking?(on: boolean): void } };
+  const restore = () => void stream._handle?.setBlocking?.(true);
+  const destroy = stream._destroy;
+  stream._destroy = (error, callback) => {
     restore();
-    destroy.call(stdin, error, callback);
+    destroy.call(stream, error, callback);
   };
   process.once('exit', restore);
-  return stdin;
+  return original;
 }
 
 /** Opens a pipe once more: flags such as O_NONBLOCK are then ours alone. Only Linux can do so. */

@@ -1,0 +1,23 @@
+'use strict';
+
+// The kernel drops signals to process 1 of a container that has no listener for them: `docker stop` would take 10 s.
+if (process.pid === 1) {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ]) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(code);
+    });
+  }
+}
+
+import('../dist/cli/main.js').then(
+  ({ main }) => main(process.argv.slice(2)),
+  (error) => {
+    // Too few open files, or a damaged installation: nothing else of the program can say so.
+    process.exitCode = 5;
+    process.stderr.write(`opmas-ws: the program cannot be loaded: ${error.message}\n`);
+  },
+);
