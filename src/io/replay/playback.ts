@@ -2,7 +2,7 @@ import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { Playhead } from '../../core/replay/schedule.js';
 import { EndpointChannels } from './endpoint-channel.js';
 import type { ChunkReceiver, FrameChunk } from './frame-chunk.js';
-import { ReadAhead } from './read-ahead.js';
+import { readChunks } from './read-chunks.js';
 import type { PlaybackControls, ReplayPlan } from './replay-plan.js';
 import type { Scheduler, Task } from './scheduler.js';
 
@@ -24,9 +24,16 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   readonly #playhead: Playhead;
   readonly #scheduler: Scheduler;
   readonly #onOver: (failure: unknown) => void;
-  #isStopped = false;
-  #readAhead: ReadAhead | undefined;
+  readonly #stopping = new AbortController();
+  readonly #chunks: AsyncGenerator<FrameChunk, void>;
+  /** The chunk that is played, and the next one, which is read meanwhile. */
   #chunk: FrameChunk | undefined;
+  #nextChunk: FrameChunk | undefined;
+  /** The latest read. */
+  #reading: Promise<void> | undefined;
+  /** Everything has been read, or failed to be. */
+  #isRead = false;
+  #failure: unknown;
   /** `true` once nothing is left to send. */
   #isPlayed = false;
   #nowMs = 0;
@@ -49,11 +56,14 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.channels = new EndpointChannels(plan);
     this.#isFullSpeed = plan.speed === 'max';
     this.#playhead = new Playhead(plan.clock.monotonicMs(), speed);
+    const wants = (endpoint: number) => plan.shared || this.channels.at(endpoint).subscribers.size > 0;
+    this.#chunks = readChunks(plan, wants, this.#stopping.signal);
   }
 
   /** Reads the beginning of the recording, so that the start is prompt. */
   prepare(): Promise<void> {
-    return this.#read().ready;
+    this.#reading ??= this.#read();
+    return this.#reading;
   }
 
   /** Position in microseconds of the schedule. */
@@ -78,19 +88,19 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.started = true;
     this.#playhead.moveTo(position, nowMs);
     if (shared && !this.#isFullSpeed) this.channels.keepForLateClients(nowMs);
-    this.#read();
+    void this.prepare();
     this.#scheduler.add(this);
     this.#onRead();
   }
 
   /** Sends nothing more. Resolves when the recording is closed. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#stopping.abort();
     this.#scheduler.remove(this);
     if (this.#plan.lifecycle && this.#isPlayed) this.channels.reportUndelivered();
     this.#chunk?.release();
     this.#chunk = undefined;
-    await this.#readAhead?.stop();
+    await this.#chunks.return();
   }
 
   setSpeed(speed: number): void {
@@ -143,18 +153,21 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.channels.at(endpoint).play(connection, this.#nowMs);
   }
 
-  #read(): ReadAhead {
-    this.#readAhead ??= new ReadAhead(
-      this.#plan,
-      (endpoint) => this.#plan.shared || this.channels.at(endpoint).subscribers.size > 0,
-      () => this.#onRead(),
-    );
-    return this.#readAhead;
+  async #read(): Promise<void> {
+    try {
+      const { done, value } = await this.#chunks.next();
+      this.#isRead = done === true;
+      this.#nextChunk = done ? undefined : value;
+    } catch (error) {
+      this.#isRead = true;
+      this.#failure = error;
+    }
+    this.#onRead();
   }
 
   #onRead(): void {
-    if (!this.started || this.#isPlayed) return;
-    if (this.#chunk === undefined) this.#nextChunk();
+    if (!this.started || this.#isPlayed || this.#stopping.signal.aborted) return;
+    if (this.#chunk === undefined) this.#takeChunk();
     if (this.#isStepping) this.#sendStep();
     this.#scheduler.reschedule();
   }
@@ -173,13 +186,16 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   #pass(chunk: FrameChunk, position: number, most?: number): void {
     this.#sentPosition = chunk.due;
     chunk.pass(position, this, most);
-    if (chunk.due === Number.POSITIVE_INFINITY) this.#nextChunk();
+    if (chunk.due === Number.POSITIVE_INFINITY) this.#takeChunk();
   }
 
-  #nextChunk(): void {
+  /** Goes on with the next chunk, if it has been read. */
+  #takeChunk(): void {
     this.#chunk?.release();
-    this.#chunk = this.#readAhead?.take();
-    if (this.#chunk === undefined && this.#readAhead?.isOver) void this.#end(this.#readAhead.failure);
+    this.#chunk = this.#nextChunk;
+    this.#nextChunk = undefined;
+    if (this.#chunk !== undefined) this.#reading = this.#read();
+    else if (this.#isRead) void this.#end(this.#failure);
   }
 
   async #waitForClients(): Promise<void> {
@@ -198,9 +214,9 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
       await this.#scheduler.when(() => Math.max(lateMs, this.channels.expectsUntilMs));
       this.channels.reportUndelivered();
     }
-    if (failure === undefined && !this.#isStopped) this.#plan.onNotice({ kind: 'end' });
+    if (failure === undefined && !this.#stopping.signal.aborted) this.#plan.onNotice({ kind: 'end' });
     await this.channels.drained();
-    if (this.#isStopped) return;
+    if (this.#stopping.signal.aborted) return;
     this.isOver = failure === undefined;
     this.#onOver(failure);
   }

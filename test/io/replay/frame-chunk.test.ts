@@ -129,10 +129,6 @@ function fillChunks(
   use: (chunk: FrameChunk) => void,
 ): void {
   const line = new LineView({ skipJsonCheck: true });
-  const useWhole = (chunk: FrameChunk) => {
-    chunk.layOut();
-    use(chunk);
-  };
   for (let first = 0; first < list.length; first += 7) {
     const part = list.slice(first, first + 7);
     const bytes = Buffer.from(part.map((one) => one.line + newline).join(''));
@@ -144,13 +140,12 @@ function fillChunks(
       start = end + newline.length;
       if (one.skipped) continue;
       if (!chunk.hasRoomFor(line)) {
-        useWhole(chunk);
+        use(chunk);
         chunk = pool.take();
       }
       const endpoint = table.indexOf(line.endpoint);
       chunk.add(line, 0, endpoint, wanted === undefined || table.labelOf(endpoint) === wanted);
     }
-    if (chunk.count > 0) chunk.layOut();
     bytes.fill(0x21);
     if (chunk.count > 0) use(chunk);
     else chunk.release();
@@ -208,7 +203,6 @@ describe('chunks of frames', () => {
       line.read(bytes, 0, bytes.length);
       const chunk = pool.take();
       chunk.add(line, 0, table.indexOf('devices'), true);
-      chunk.layOut();
       return chunk;
     };
     const held: Buffer[] = [];

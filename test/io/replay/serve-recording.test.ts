@@ -370,9 +370,9 @@ it('clients of any speed get everything at full speed, unharmed', async () => {
 });
 
 it.each([
-  ['at full speed', { speed: 'max' as const }, 512 * 1024],
-  ['by the clock', { speed: 100, clock: 'shared' as const }, 64 * 1024],
-])('%s, memory for frames is taken once and then used again', async (_title, how, chunkBytes) => {
+  ['at full speed', { speed: 'max' as const }],
+  ['by the clock', { speed: 100, clock: 'shared' as const }],
+])('%s, memory for frames is taken once and then used again', async (_title, how) => {
   const lines = countTo(4000).map((n) =>
     eventLine(n / 10, `{"data":{"n":${n}},"pad":"${'z'.repeat(2000)}"}`),
   );
@@ -381,9 +381,9 @@ it.each([
   const { messages } = await new StreamClient(streamUrl(server)).end;
   expect(messages.length).toBe(40_000);
   // The frames have 80 MB. At most some chunks are read ahead, played, and on their way to the client.
-  const chunks = allocate.mock.calls.filter(([bytes]) => bytes === chunkBytes);
-  expect(chunks.length).toBeGreaterThan(0);
-  expect(chunks.length).toBeLessThan(40);
+  const taken = allocate.mock.calls.reduce((sum, [bytes]) => sum + bytes, 0);
+  expect(taken).toBeGreaterThan(0);
+  expect(taken).toBeLessThan(40_000_000);
 });
 
 describe('a client that does not read', () => {
