@@ -8,7 +8,7 @@ export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
-export { escapeUnsafeJson, escapeUnsafeOutput, nearestOf, relativeTime } from './core/text.js';
+export { escapeUnsafeJson, escapeUnsafeOutput, nearestOf, relativeTime, withoutQuotes } from './core/text.js';
 export { firstToMend } from './io/client/stream-control.js';
 export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { apiFinding } from './io/diagnosis/checks.js';

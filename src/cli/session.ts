@@ -1,4 +1,5 @@
 import { OpmasError, type SaidOptions } from '../index.js';
+import { withoutQuotes } from '../internal.js';
 import type { Command } from './commander.js';
 import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
 import type { GlobalOptions, TokenOptions } from './options/common-options.js';
@@ -39,6 +40,15 @@ async function flushExitMessage({ terminal: { messages }, exitMessage }: Session
   await new Promise<void>((resolve) => stderr.write(text.join(''), () => resolve()));
 }
 
+/** Returns the environment without blanks and quotes around the values of our own variables and those of proxies. */
+export function withoutQuotedValues(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const values = Object.entries(environment).filter(([name]) => /^OPMAS_|_proxy$/i.test(name));
+  const clean = values.map(([name, value = '']) => [name, withoutQuotes(value)] as const);
+  // Not copied where nothing has changed: on Windows the names in `process.env` have no case.
+  if (clean.every(([name, value]) => environment[name] === value)) return environment;
+  return { ...environment, ...Object.fromEntries(clean) };
+}
+
 /**
  * Runs the action of a command: sets up the terminal and the signals, and turns the end of the action into an exit
  * code. The first signal aborts `stop`, and the action may take 2 s to end; a second signal ends the process at once.
@@ -50,7 +60,7 @@ export async function runCommand(
   const globals = command.optsWithGlobals<GlobalOptions & TokenOptions>();
   const { url, context, ca, insecure, plaintext } = globals;
   const said = { url, context, ca, insecure, plaintext };
-  const environment = process.env;
+  const environment = withoutQuotedValues(process.env);
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });
   const terminal = await openTerminal(globals, environment, said);

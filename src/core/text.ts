@@ -41,6 +41,12 @@ function escapeSequence(match: string): string {
   return escaped;
 }
 
+/** Removes blanks, a byte order mark and one pair of quotes around a value: `docker --env-file` keeps them. */
+export function withoutQuotes(text: string): string {
+  const [, , inside] = /^(["'])(.*)\1$/s.exec(text.trim()) ?? [];
+  return (inside ?? text).trim();
+}
+
 const UNITS: readonly (readonly [name: string, seconds: number])[] = [
   ['year', 365.25 * 86_400],
   ['day', 86_400],

@@ -60,3 +60,19 @@ describe.concurrent('a configuration that is not needed, because URL and token a
     expect(named.code).toBe(2);
   });
 });
+
+describe.concurrent('the environment', () => {
+  test('may have blanks and quotes around the values of our variables', async ({ command, expect }) => {
+    const environment = {
+      OPMAS_URL: '"ws://localhost:1"',
+      OPMAS_TOKEN: "'Bearer abc' \r",
+      OPMAS_CONTEXT: '""',
+      OPMAS_KEYCHAIN: ' "off"\r',
+    };
+    expect((await command.start(['auth', 'token'], { environment }).ended).stdout).toBe('abc\n');
+    const { stdout } = await command.start(['auth', 'status'], {
+      environment: { ...environment, OPMAS_TOKEN: '""' },
+    }).ended;
+    expect(stdout).toMatch(/ws:\/\/localhost:1 \(OPMAS_URL\)[\s\S]*OPMAS_KEYCHAIN turns the keychain off/);
+  });
+});

@@ -41,7 +41,7 @@ export class StoredToken implements TokenProvider {
     let credentials = await this.#read();
     if (credentials === undefined) {
       throw new OpmasError('AUTH', `there is no token for ${this.#account}`, {
-        hint: 'Run `opmas-ws auth login`, or give a token with --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
+        hint: 'Run `opmas-ws auth login`, or give a token with --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE; --no-token connects without one.',
       });
     }
     if (this.#isDue(credentials) && this.#triedEarly !== credentials.accessToken) {

@@ -1,6 +1,8 @@
 import { OpmasError } from '../../core/errors.js';
 import type { NextCommand } from '../../core/failure/next-command.js';
+import { parseObject } from '../../core/json/json-tokens.js';
 import { refuseUnknownOptions } from '../../core/options.js';
+import { withoutQuotes } from '../../core/text.js';
 import { shared } from '../clock.js';
 import { readSecretFile } from './secret-file.js';
 
@@ -122,9 +124,15 @@ async function readAll(stream: AsyncIterable<Buffer | string>, source: string): 
   return cleanToken(Buffer.concat(chunks), source);
 }
 
+/** What stands before a token in a header, a shell script or an environment file. */
+const PREFIX = /^(?:(?:export\s+)?OPMAS_TOKEN\s*=|Authorization:|Bearer(?=\s|$))\s*/i;
+/** Members of JSON that hold the token: the answer to a login, and the first line of `opmas-ws mock`. */
+const TOKEN_MEMBERS = ['access_token', 'token'];
+
 /**
- * Removes the wrapping of a token: byte order mark, blanks and line ends around it, a leading `Bearer `. The rest is
- * for the server to judge; it need not be a JWT.
+ * Takes a token out of what stands around it: byte order mark, blanks, line ends, quotes, `Bearer `, `OPMAS_TOKEN=`, or
+ * a JSON object with a member `access_token` or `token`. All sources of tokens use this. The token itself is for the
+ * server to judge; it need not be a JWT.
  *
  * @param source The name in the error, which never shows the content.
  * @throws {OpmasError} `AUTH` when nothing is left, or it has blanks, control or non-ASCII characters inside, or is
@@ -139,11 +147,11 @@ export function cleanToken(content: Buffer | string, source: string): string {
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     throw refuse('is UTF-16 text', 'Save it as UTF-8 or plain ASCII.');
   }
-  const token = bytes
-    .toString('utf8')
-    .replace(/^\ufeff/, '')
-    .trim()
-    .replace(/^Bearer(\s+|$)/i, '');
+  const text = unwrapped(bytes.toString('utf8'));
+  const token = /^[{[]/.test(text) ? tokenIn(parseObject(text)) : text;
+  if (token === undefined) {
+    throw refuse('holds JSON without a token', 'Its member access_token, or token, must be the token.');
+  }
   if (token === '') throw refuse('holds no token: it is empty');
   const alone = 'It must hold the token and nothing else.';
   if (/\s/.test(token)) throw refuse('holds no token: there are blanks or line breaks inside', alone);
@@ -151,4 +159,16 @@ export function cleanToken(content: Buffer | string, source: string): string {
     throw refuse('holds no token: it has characters that a token cannot have', alone);
   }
   return token;
+}
+
+/** Removes what may stand around a token, also one in the other: `OPMAS_TOKEN="Bearer x"`. */
+function unwrapped(text: string): string {
+  let bare = text;
+  for (let layer = 0; layer < 4; layer++) bare = withoutQuotes(bare).replace(PREFIX, '');
+  return bare;
+}
+
+function tokenIn(object: Record<string, unknown> | undefined): string | undefined {
+  const token = TOKEN_MEMBERS.map((name) => object?.[name]).find((value) => typeof value === 'string');
+  return token === undefined ? undefined : unwrapped(token as string);
 }
