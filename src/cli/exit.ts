@@ -35,13 +35,22 @@ interface ReportOptions {
   /** The choice of the server, for the commands in the hint to repeat. */
   said?: SaidOptions;
   usesDefaultServer?: boolean | undefined;
+  /** Prints the lines. Default: on stderr. */
+  print?: (text: string) => void;
+}
+
+function printOnStderr(text: string): void {
+  standardOutputs().stderr.write(`${text}\n`);
 }
 
 /**
  * Prints an error on stderr and returns the exit code for it. Everything that it needs is loaded at the start: an
  * installation that is replaced while a command runs must not hide why the command ended.
  */
-export function reportError(error: unknown, { debug, said = {}, usesDefaultServer }: ReportOptions): number {
+export function reportError(
+  error: unknown,
+  { debug, said = {}, usesDefaultServer, print = printOnStderr }: ReportOptions,
+): number {
   if (error instanceof OpmasError) {
     const lines = [`opmas-ws: ${escapeUnsafe(withServerChoice(error.message, said))}`];
     // A hint may have several lines: an expression and a caret below it.
@@ -49,26 +58,26 @@ export function reportError(error: unknown, { debug, said = {}, usesDefaultServe
     if (usesDefaultServer && /^(AUTH|NETWORK)$/.test(error.code)) hints.push(FIRST_SERVER);
     for (const line of hints) lines.push(`  ${escapeUnsafe(line)}`);
     if (debug && error.stack !== undefined) lines.push(...error.stack.split('\n').map(escapeUnsafe));
-    standardOutputs().stderr.write(`${lines.join('\n')}\n`);
+    print(lines.join('\n'));
     return EXIT_CODES[error.code];
   }
   const text = escapeUnsafe(redactUrls(error instanceof Error ? error.message : String(error)));
   const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
   if (syscall === 'uv_cwd') {
-    standardOutputs().stderr.write('opmas-ws: the current folder has been deleted: change to another one\n');
+    print('opmas-ws: the current folder has been deleted: change to another one');
     return EXIT_CODES.LOCAL;
   }
   if (OUT_OF_FILES.has(code)) {
-    standardOutputs().stderr.write(`opmas-ws: too many open files on this machine: ${text}\n`);
+    print(`opmas-ws: too many open files on this machine: ${text}`);
     return EXIT_CODES.LOCAL;
   }
-  standardOutputs().stderr.write(
+  print(
     `opmas-ws: sorry, this is a bug in opmas-ws: ${text}\n` +
-      '  Run the same command with --debug and report its output.\n',
+      '  Run the same command with --debug and report its output.',
   );
   if (debug) {
     const details = redactUrls(error instanceof Error ? (error.stack ?? text) : inspect(error));
-    standardOutputs().stderr.write(`${details.split('\n').map(escapeUnsafe).join('\n')}\n`);
+    print(details.split('\n').map(escapeUnsafe).join('\n'));
   }
   return 1;
 }

@@ -17,7 +17,7 @@ export interface Session {
   /** Environment variables. The command line reads `process.env` only to fill this in. */
   readonly environment: NodeJS.ProcessEnv;
   readonly terminal: Terminal;
-  /** Aborts when the user asks to stop (SIGINT, SIGTERM, SIGHUP) or the reader closes stdout. */
+  /** Aborts when the user asks to stop (SIGINT, SIGTERM, SIGHUP, SIGQUIT) or the reader closes stdout. */
   readonly stop: AbortSignal;
   /**
    * Limits the time that the action may take to end by itself: the process exits when this time has passed and then
@@ -88,8 +88,11 @@ export async function runCommand(
     await terminal.messages.flushed();
   } catch (error) {
     terminal.messages.end();
+    const { usesDefaultServer } = session;
+    const print = (text: string) => terminal.messages.error(text);
+    // Before anything waits for stderr, which may never be read.
+    session.exitCode = reportError(error, { debug, said, usesDefaultServer, print });
     await terminal.messages.flushed();
-    session.exitCode = reportError(error, { debug, said, usesDefaultServer: session.usesDefaultServer });
   }
   if (requests.signal !== undefined) {
     await outputsFlushed();

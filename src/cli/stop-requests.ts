@@ -1,7 +1,7 @@
 import { systemClock } from '../index.js';
 import { exitBySignal, exitNow, reportError } from './exit.js';
 
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 /** Limit for a shutdown, counted from the signal or the error. */
 const SHUTDOWN_LIMIT_MS = 2000;
 /** `npm` and `timeout` deliver each signal twice: the same signal within this time is not a second request. */

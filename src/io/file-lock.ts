@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, fstatSync, lstatSync, unlinkSync } from 'node:fs';
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -63,6 +63,13 @@ export async function tryLock(path: string): Promise<{ lock: FileLock } | { hold
   throw new Error(`${lockPath} can be neither taken nor removed`);
 }
 
+/** The locks of this process. A program that exits without releasing them leaves none behind. */
+const held = new Set<HeldLock>();
+
+function releaseAllNow(): void {
+  for (const lock of held) lock.releaseNow();
+}
+
 class HeldLock implements FileLock {
   readonly #path: string;
   readonly #handle: FileHandle;
@@ -78,10 +85,24 @@ class HeldLock implements FileLock {
     this.#timer = setInterval(() => {
       this.#beating = this.#beat();
     }, HEARTBEAT_MS).unref();
+    if (held.size === 0) process.once('exit', releaseAllNow);
+    held.add(this);
+  }
+
+  /** Releases it while the process exits. */
+  releaseNow(): void {
+    try {
+      const [own, found] = [fstatSync(this.#handle.fd), lstatSync(this.#path)];
+      if (own.ino === found.ino && own.dev === found.dev) unlinkSync(this.#path);
+    } catch {
+      // Somebody has removed it.
+    }
   }
 
   async release(): Promise<void> {
     clearInterval(this.#timer);
+    held.delete(this);
+    if (held.size === 0) process.off('exit', releaseAllNow);
     await this.#beating;
     if (await this.#isOurs()) await unlink(this.#path).catch(() => undefined);
     await this.#handle.close().catch(() => undefined);

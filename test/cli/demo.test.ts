@@ -24,6 +24,11 @@ describe.concurrent('demo', () => {
     expect(stderr).not.toMatch(/lost|warning/);
   });
 
+  test('takes no duration of zero', async ({ command, expect }) => {
+    const { ended } = command.start(['demo', '--duration', '0s']);
+    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('--duration') });
+  });
+
   test('needs nothing of its surroundings: no token, no server, no proxy', async ({ command, expect }) => {
     const demo = command.start(['demo'], {
       environment: {

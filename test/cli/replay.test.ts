@@ -128,21 +128,24 @@ describe.concurrent('replay', () => {
     await server.says(/nothing to send/);
   });
 
-  it('SIGINT closes clients with 1012 and removes its copy of stdin', async () => {
-    using sandbox = new Sandbox();
-    const { child, ended } = sandbox.start(['replay', '-', '-p', '0', '--loop'], {
-      input: `${numberedLines(0, 5, 10).join('\n')}\n`,
-      environment: { TMPDIR: sandbox.home },
-    });
-    const [line] = (await child.stdout.take(1).toArray()) as [Buffer];
-    const { listening: url, token } = JSON.parse(String(line));
-    const client = new StreamClient(streamUrl({ url, token }));
-    await client.received(20);
-    child.kill('SIGINT');
-    expect((await client.end).code).toBe(1012);
-    expect((await ended).signal).toBe('SIGINT');
-    expect(readdirSync(sandbox.home)).toEqual([]);
-  });
+  it.each(['SIGINT', 'SIGQUIT'] as const)(
+    '%s closes clients with 1012 and removes its copy of stdin',
+    async (signal) => {
+      using sandbox = new Sandbox();
+      const { child, ended } = sandbox.start(['replay', '-', '-p', '0', '--loop'], {
+        input: `${numberedLines(0, 5, 10).join('\n')}\n`,
+        environment: { TMPDIR: sandbox.home },
+      });
+      const [line] = (await child.stdout.take(1).toArray()) as [Buffer];
+      const { listening: url, token } = JSON.parse(String(line));
+      const client = new StreamClient(streamUrl({ url, token }));
+      await client.received(20);
+      child.kill(signal);
+      expect((await client.end).code).toBe(1012);
+      expect((await ended).signal).toBe(signal);
+      expect(readdirSync(sandbox.home)).toEqual([]);
+    },
+  );
 
   it('warns of damage with its line number; --strict makes it an error', async () => {
     const lines = numberedLines(0, 3, 1);
@@ -153,6 +156,27 @@ describe.concurrent('replay', () => {
     await using strict = replay([path, '--strict', '--speed', 'max']);
     await new StreamClient(streamUrl(await strict.ready())).end;
     expect(await strict.ended).toBe(6);
+  });
+
+  it('warns of the first pieces of much damage, and counts the others', async () => {
+    const damage = Array.from({ length: 500 }, (_, i) => `rubbish ${i}`);
+    const path = folder.write([...numberedLines(0, 3, 1), ...damage]);
+    await using server = replay([path, '--exit-when-done', '--speed', 'max']);
+    await new StreamClient(streamUrl(await server.ready())).end;
+    expect(await server.ended).toBe(0);
+    await server.says(/and 490 more problems$/);
+    expect(server.messages.filter((line) => line.startsWith('warning'))).toHaveLength(11);
+  });
+
+  it.each([
+    ['data.text > 90', /data\.text is a string, compared with a number/],
+    ['data.absent > 90', /none matched the filters; types: .*; no event had data\.absent/],
+  ])('says why a filter keeps nothing: %s', async (where, reason) => {
+    const lines = [0, 1, 2].map((n) => eventLine(n, '{"type":"device.a","data":{"text":"97"}}'));
+    await using server = replay([folder.write(lines), '--speed', 'max', '--where', where]);
+    const client = new StreamClient(streamUrl(await server.ready()));
+    await server.says(reason);
+    client.socket.close();
   });
 
   it('warns of a filter that can match nothing documented', async () => {

@@ -145,6 +145,23 @@ describe.concurrent('an end that something holds up', () => {
     tail.child.stdout.resume();
   });
 
+  test.for([
+    ['too few events', ['--count', '9'], 7],
+    ['too few events, said with --quiet', ['--count', '9', '--quiet'], 7],
+    ['no connection', ['--connect-timeout', '300ms'], 4],
+  ] as const)(
+    'a stderr that is not read: the exit code tells of %s',
+    async ([, args, code], { serve, command, expect }) => {
+      const server = await serve();
+      if (code === 7) server.onRequest((client) => client.accept(text(event(1))));
+      const full = 'mkfifo full; exec 3<>full; dd if=/dev/zero of=full oflag=nonblock bs=1 2>/dev/null';
+      const tail = command.tail(server, ['--duration', '1s', ...args], {
+        through: in_(`${full}; exec "$@" 2>full`),
+      });
+      expect(await tail.ended).toMatchObject({ code });
+    },
+  );
+
   test('a second signal when all has been written: it claims no loss', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server, ['--type', 'device.*']);

@@ -1,6 +1,6 @@
 import { ENDPOINTS, parseBaseUrl, startMockServer, tokenFromText } from '../../index.js';
 import type { Command } from '../commander.js';
-import { parseDuration, parseRate, parseWholeNumber } from '../options/quantity.js';
+import { parsePositiveDuration, parseRate, parseWholeNumber } from '../options/quantity.js';
 import { runCommand, type Session } from '../session.js';
 import { printStream } from '../stream/print-stream.js';
 import { version } from '../version.js';
@@ -21,7 +21,7 @@ Examples:
 /** Configures `demo`. */
 export function configure(command: Command): void {
   command
-    .value('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h', parseDuration)
+    .value('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h', parsePositiveDuration)
     .value('--rate <n>', 'events a second on each endpoint', parseRate, '1')
     .value('--seed <n>', 'repeat the same events', parseWholeNumber)
     .addHelpText('after', EXAMPLES)

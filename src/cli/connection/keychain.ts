@@ -22,7 +22,7 @@ export class KeychainUnavailable extends Error {}
 /** Limit for an answer: a keychain may wait forever, for an unlock dialog out of sight or a hung service. */
 const LIMIT_MS = 3000;
 /** Signals that a terminal sends to the child too, before or after us; they do not mean that the keychain failed. */
-const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
 /** Longest time by which our own signal may come later than the child's. */
 const INTERRUPT_DELAY_MS = 50;
 

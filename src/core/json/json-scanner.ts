@@ -3,7 +3,7 @@ import {
   endOfSpace,
   endOfString,
   isAt,
-  type JsonFindings,
+  JsonFindings,
   NO_BYTE,
   textOf,
   WRONG,
@@ -118,7 +118,7 @@ export function scanJson(
       if (at === end) return 'not JSON';
       if (bytes[at] !== closing(inObject)) continue;
     } else {
-      at = endOfScalar(bytes, at, end);
+      at = endOfScalar(bytes, at, end, findings);
       if (at === WRONG) return 'not JSON';
     }
     for (;;) {
@@ -185,4 +185,17 @@ function keepSpan(findings: JsonFindings, member: number, start: number, end: nu
     findings.subjectStart = start;
     findings.subjectEnd = end;
   }
+}
+
+/**
+ * Finds out whether bytes would be JSON but for `NaN` and `Infinity`, which Python's `json` writes for numbers.
+ *
+ * @returns `NaN is not JSON`; `undefined` when something else is wrong.
+ */
+export function numberThatJsonLacks(bytes: Buffer): string | undefined {
+  const findings = new JsonFindings();
+  findings.takesForeignNumbers = true;
+  const verdict = scanJson(bytes, 0, bytes.length, false, findings);
+  const { foreignNumber } = findings;
+  return verdict === 'not JSON' || foreignNumber === undefined ? undefined : `${foreignNumber} is not JSON`;
 }

@@ -30,6 +30,7 @@ const IS_ESCAPE = tableOf('"\\/bfnrt');
 const TRUE = Buffer.from('true');
 const FALSE = Buffer.from('false');
 const NULL = Buffer.from('null');
+const FOREIGN_NUMBERS = ['NaN', 'Infinity', '-Infinity'].map((word) => Buffer.from(word));
 
 /** Findings of a scan. They are valid only after the verdict `object`. */
 export class JsonFindings {
@@ -49,6 +50,9 @@ export class JsonFindings {
   hasOurNames = false;
   /** For the scan itself: a string had escapes. */
   hasEscapes = false;
+  /** For the scan itself: numbers that JSON lacks are taken, and the first of them. */
+  takesForeignNumbers = false;
+  foreignNumber: string | undefined;
 }
 
 /** Skips white space, if there is any. */
@@ -118,12 +122,24 @@ function endOfEscape(bytes: Buffer, start: number, end: number): number {
 }
 
 /** Returns the offset after the number or word that begins at `start`. */
-export function endOfScalar(bytes: Buffer, start: number, end: number): number {
+export function endOfScalar(bytes: Buffer, start: number, end: number, findings: JsonFindings): number {
   const byte = start < end ? (bytes[start] as number) : NO_BYTE;
-  if (byte === MINUS || isDigit(byte)) return endOfNumber(bytes, start, end);
+  if (byte === MINUS || isDigit(byte)) {
+    const at = endOfNumber(bytes, start, end);
+    return at === WRONG ? endOfForeignNumber(bytes, start, end, findings) : at;
+  }
   const word = byte === LOWER_T ? TRUE : byte === LOWER_F ? FALSE : NULL;
   const wordEnd = start + word.length;
-  return wordEnd <= end && isAt(word, bytes, start) ? wordEnd : WRONG;
+  if (wordEnd <= end && isAt(word, bytes, start)) return wordEnd;
+  return endOfForeignNumber(bytes, start, end, findings);
+}
+
+function endOfForeignNumber(bytes: Buffer, start: number, end: number, findings: JsonFindings): number {
+  if (!findings.takesForeignNumbers) return WRONG;
+  const word = FOREIGN_NUMBERS.find((one) => start + one.length <= end && isAt(one, bytes, start));
+  if (word === undefined) return WRONG;
+  findings.foreignNumber ??= word.toString();
+  return start + word.length;
 }
 
 function endOfNumber(bytes: Buffer, start: number, end: number): number {

@@ -72,24 +72,3 @@ function endOfValue(text: string, from: number): number {
     at++;
   }
 }
-
-/**
- * Finds out whether a text would be JSON but for `NaN` and `Infinity`, which Python's `json` writes for numbers.
- *
- * @returns `NaN is not JSON`; `undefined` when something else is wrong.
- */
-export function numberThatJsonLacks(text: string): string | undefined {
-  if (!/NaN|Infinity/.test(text)) return undefined;
-  let found: string | undefined;
-  const repaired = text.replace(/"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)\b/g, (token) => {
-    if (token.startsWith('"')) return token;
-    found ??= token;
-    return '0';
-  });
-  try {
-    JSON.parse(repaired);
-    return found && `${found} is not JSON`;
-  } catch {
-    return undefined;
-  }
-}

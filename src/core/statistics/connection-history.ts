@@ -51,6 +51,7 @@ interface EndpointHistory {
   hadEvent: boolean;
   /** How the last connection ended; `undefined` while it is open and when its end was wanted. */
   loss: string | undefined;
+  isGivenUp: boolean;
 }
 
 /** Derives gaps, closes and refusals from lifecycle lines. */
@@ -144,7 +145,8 @@ export class ConnectionHistory {
     at: number,
     { failure, reason, gap_since, continued }: ConnectionEvent & { state: 'given_up' },
   ): void {
-    if (continued && this.givenUp.some((one) => one.endpoint === endpoint)) return;
+    if (continued && known.isGivenUp) return;
+    known.isGivenUp = true;
     const since = gap_since === undefined ? undefined : parseTimestamp(gap_since);
     if (since !== undefined) {
       known.hadEvent = true;
@@ -182,5 +184,5 @@ export class ConnectionHistory {
 }
 
 function newHistory(): EndpointHistory {
-  return { openSince: undefined, heardAt: Number.NaN, hadEvent: false, loss: undefined };
+  return { openSince: undefined, heardAt: Number.NaN, hadEvent: false, loss: undefined, isGivenUp: false };
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { keepsLine } from '../../core/filter/filter.js';
 import { FrameReader } from '../../core/json/frame.js';
-import { numberThatJsonLacks } from '../../core/json/members.js';
+import { numberThatJsonLacks } from '../../core/json/json-scanner.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { eventHead, formatInvalidLine, formatLifecycleLine } from '../../core/recording/encoder.js';
 import { type LineKind, TIMESTAMP_OFFSET } from '../../core/recording/format.js';
@@ -86,7 +86,7 @@ export class LineWriter {
     const isKept = this.#keeps('invalid');
     // A dropped line is counted as dropped and nothing else.
     if (isKept && !this.#hasRoom(frame.length, stamp)) return;
-    const why = reason === 'not JSON' ? (numberThatJsonLacks(frame.toString()) ?? reason) : reason;
+    const why = reason === 'not JSON' ? (numberThatJsonLacks(frame) ?? reason) : reason;
     this.#control.countInvalid(why, isKept);
     if (!isKept) return;
     this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, why, frame, isBinary));

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { lstat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,8 +7,16 @@ import { OpmasError } from '../../core/errors.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { prepareAppend } from './append.js';
-import { createFile, localError, openExisting, type TargetKind, targetKind } from './recording-files.js';
+import {
+  createFile,
+  localError,
+  openExisting,
+  removeFile,
+  type TargetKind,
+  targetKind,
+} from './recording-files.js';
 import { type OpenedRecording, RecordingWriter, type RecordOptions } from './recording-writer.js';
+import { SegmentNames } from './segment-names.js';
 
 /** Interval of the looks at a lock whose holder cannot be seen. */
 const LOCK_POLL_MS = 250;
@@ -92,6 +101,7 @@ async function openLocked(
       hint: 'Use --append to add to it, --force to replace it, or -o to name another file.',
     });
   }
+  if (await finishRotation(path)) return { handle: await createFile(path), isNew: true };
   const handle = await openExisting(path, 'file');
   try {
     const repair = await prepareAppend(path, handle, path.endsWith('.gz'));
@@ -101,6 +111,14 @@ async function openLocked(
     await handle.close();
     throw error;
   }
+}
+
+/** Completes the renaming of a segment whose recorder was killed meanwhile, so that the file has both names. */
+async function finishRotation(path: string): Promise<boolean> {
+  const { nlink } = await lstat(path);
+  const segment = nlink > 1 ? await new SegmentNames(path, { continues: true }).sameAs(path) : undefined;
+  if (segment !== undefined) await removeFile(path);
+  return segment !== undefined;
 }
 
 async function openStreaming(

@@ -9,9 +9,9 @@ export interface ReadProblem {
    * - `torn gzip`: the compressed data ends too early or is damaged; everything before that was read.
    * - `empty`: one of several sources is empty, as after a kill during a rotation.
    * - `disorder`: times go back; nothing was skipped, and `strict` does not count it.
-   * - `lock`: one of several sources is the lock of a recording; it was left out.
+   * - `left out`: one of several sources is the lock of a recording, or the same file as another one.
    */
-  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty' | 'disorder' | 'lock';
+  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty' | 'disorder' | 'left out';
   /** Path, or `stdin`. */
   source: string;
   /** Line number from 1. */

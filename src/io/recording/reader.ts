@@ -4,7 +4,7 @@ import { each, type OptionRules } from '../../core/options.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from './cursor.js';
 import type { ReadProblem } from './read-problems.js';
-import { type OpenSource, openSource, withoutLocks } from './source.js';
+import { leftOut, type OpenSource, openSource, withoutLocks } from './source.js';
 
 /** Options for reading recordings, all optional. */
 export interface ReadOptions {
@@ -100,7 +100,13 @@ export class RecordingReader {
     try {
       for (const path of sources) {
         const source = await openSource(path, { ...options, blockSize });
-        opened.push({ ...source, name: names?.get(path) ?? source.name });
+        const same = opened.find(({ identity }) => identity !== undefined && identity === source.identity);
+        if (same === undefined) opened.push({ ...source, name: names?.get(path) ?? source.name });
+        else {
+          await source.close();
+          // A recorder that was killed during a rotation leaves two names of one file.
+          options.onProblem?.(leftOut(path, `it is the same file as ${same.name}`));
+        }
       }
     } catch (error) {
       for (const source of opened) await source.close();
@@ -215,14 +221,13 @@ interface Track {
 
 /** Returns whether something of the recording was lost. */
 export function isDamage({ kind }: ReadProblem): boolean {
-  return kind !== 'disorder' && kind !== 'lock';
+  return kind !== 'disorder' && kind !== 'left out';
 }
 
 function problemHandler({ strict, onProblem }: ReadOptions): (problem: ReadProblem) => void {
   if (!strict) return onProblem ?? (() => undefined);
   return (problem) => {
-    onProblem?.(problem);
-    if (!isDamage(problem)) return;
+    if (!isDamage(problem)) return onProblem?.(problem);
     throw new OpmasError('DATA', problem.message, { hint: 'Without --strict, damage is skipped.' });
   };
 }

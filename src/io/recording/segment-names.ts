@@ -70,6 +70,18 @@ export class SegmentNames {
     }
   }
 
+  /** Finds the segment that is the same file; `undefined` when there is none. */
+  async sameAs(path: string): Promise<string | undefined> {
+    const identity = identityOf(await lstat(path));
+    for (const entry of await readdir(this.#folder)) {
+      if (this.#numberOf(entry) === undefined) continue;
+      const numbered = join(this.#folder, entry);
+      const stats = await lstat(numbered).catch(() => undefined);
+      if (stats !== undefined && identityOf(stats) === identity) return numbered;
+    }
+    return undefined;
+  }
+
   /** Takes note of a finished segment. */
   async add(path: string): Promise<void> {
     const stats = await lstat(path).catch(() => undefined);

@@ -8,7 +8,7 @@ export interface WritableFile {
   write(buffer: Buffer, offset: number, length: number): Promise<{ bytesWritten: number }>;
   truncate(length: number): Promise<void>;
   sync(): Promise<void>;
-  stat(): Promise<{ size: number; nlink: number }>;
+  stat(): Promise<{ size: number; nlink: number; isFile(): boolean }>;
   close(): Promise<void>;
 }
 
@@ -142,7 +142,10 @@ export class Segment {
 
   /** Finds out whether someone else has deleted the file, or by how many bytes they have cut it short. */
   async examine(): Promise<{ isDeleted: boolean; cutBy: number }> {
-    const { size, nlink } = await this.#file.stat();
+    const stats = await this.#file.stat();
+    // Pipes and devices have no length.
+    if (!stats.isFile()) return { isDeleted: false, cutBy: 0 };
+    const { size, nlink } = stats;
     const cutBy = Math.max(0, this.#size - size);
     this.#size = size;
     this.#safeSize = Math.min(this.#safeSize, size);

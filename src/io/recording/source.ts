@@ -4,11 +4,14 @@ import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { gunzip, hasGzipMark } from './gzip.js';
 import type { ReadProblem } from './read-problems.js';
+import { identityOf } from './segment-changes.js';
 
 /** An opened source of lines: a file by its path, or standard input for `-`. */
 export interface OpenSource {
   /** For messages: the path, or `stdin`. */
   readonly name: string;
+  /** Tells a file from all others, whatever its name; absent for pipes and standard input. */
+  readonly identity?: string | undefined;
   /** The bytes, unpacked if they are gzip data. A block is valid until the next one is requested. */
   readonly blocks: AsyncGenerator<Buffer>;
   close(): Promise<void>;
@@ -38,10 +41,15 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   } catch (error) {
     throw error instanceof OpmasError ? error : openingFailed(path, error as NodeJS.ErrnoException);
   }
-  const isFile = (await handle.stat()).isFile();
+  const stats = await handle.stat();
+  const isFile = stats.isFile();
   const read = () => readBlocks(path, handle, isFile, options);
-  return { name: path, blocks: unpacked(read, isFile), close: () => handle.close() };
+  const identity = isFile ? identityOf(stats) : undefined;
+  return { name: path, identity, blocks: unpacked(read, isFile), close: () => handle.close() };
 }
+
+/** A lock, and what stands beside it for a moment while it is judged. */
+const LOCK_NAME = /\.lock(\.guard|\.[\da-f-]{36})?$/;
 
 /**
  * Leaves out the locks of recordings, which `night*` names, too.
@@ -52,15 +60,19 @@ export function withoutLocks(
   paths: readonly string[],
   onProblem?: (problem: ReadProblem) => void,
 ): readonly string[] {
-  const sources = paths.filter((path) => !path.endsWith('.lock'));
+  const sources = paths.filter((path) => !LOCK_NAME.test(path));
   if (sources.length === 0 && paths.length > 0) {
     throw new OpmasError('USAGE', `${paths[0]} is the lock of a recording, not a recording`);
   }
-  for (const source of paths.filter((path) => path.endsWith('.lock'))) {
-    const message = `${source} was left out: it is the lock of a recording`;
-    onProblem?.({ kind: 'lock', source, line: 0, offset: 0, message });
+  for (const source of paths.filter((path) => LOCK_NAME.test(path))) {
+    onProblem?.(leftOut(source, 'it is the lock of a recording'));
   }
   return sources;
+}
+
+/** Makes the problem of a source that is not read. */
+export function leftOut(source: string, why: string): ReadProblem {
+  return { kind: 'left out', source, line: 0, offset: 0, message: `${source} was left out: ${why}` };
 }
 
 /** Returns `true` for a file that begins as gzip data does. */

@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,12 @@ export async function repeatable(
   const stop = signal === undefined ? failing.signal : AbortSignal.any([signal, failing.signal]);
   const folders: string[] = [];
   const names = new Map<string, string>();
+  const removeNow = () => {
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', removeNow);
   const removeCopies = async () => {
+    process.off('exit', removeNow);
     await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
   };
   const pathOf = async (path: string): Promise<string> => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FrameReader } from '../../../src/core/json/frame.js';
+import { numberThatJsonLacks } from '../../../src/core/json/json-scanner.js';
 import {
   damagedObject,
   type Expected,
@@ -115,4 +116,29 @@ test('frames may have any length, before and after longer ones', () => {
     expect(reader.type).toBe('a');
     expect(reader.read(text, 0, text.length - 1)).toBe('not JSON');
   }
+});
+
+describe('a number that JSON lacks', () => {
+  test.each([
+    ['{"a":NaN}', 'NaN'],
+    ['{"a":-Infinity,"b":NaN}', '-Infinity'],
+    ['[1,Infinity]', 'Infinity'],
+    ['{"a":"\\"NaN","b":[NaN]}', 'NaN'],
+    ['{"a":"NaN"', undefined],
+    ['{"a":NaN', undefined],
+    ['{"a":NaN,}', undefined],
+    ['{"a":Nan}', undefined],
+    ['{"a":"NaN', undefined],
+    ['NaN "', undefined],
+    ['{"a":Infinite}', undefined],
+  ])('is found where nothing else is wrong: %s', (text, number) => {
+    const verdict = numberThatJsonLacks(Buffer.from(text));
+    expect(verdict).toBe(number === undefined ? undefined : `${number} is not JSON`);
+  });
+
+  test('is found in a message of any length and depth', () => {
+    for (const text of [`"${'x'.repeat(2 ** 24)}"`, '['.repeat(1e6) + ']'.repeat(1e6), '"\\""'.repeat(1)]) {
+      expect(numberThatJsonLacks(Buffer.from(`{"a":NaN,"b":${text}}`))).toBe('NaN is not JSON');
+    }
+  });
 });

@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
-import { parseTimestamp } from '../../../src/index.js';
+import { parseTimestamp, systemClock } from '../../../src/index.js';
 import { close, event, frame, text } from '../../support/raw-frames.js';
 import { test } from '../../support/stage.js';
 
@@ -106,6 +107,47 @@ describe.concurrent('a gap', () => {
     expect(reading.lifecycle.all.at(-1)?.connection).toEqual({ state: 'open' });
     expect(reading.subscription.summary().gaps.count).toBe(0);
   });
+
+  test.for([
+    ['ahead', 3_600_000_000],
+    ['back', -3_600_000_000],
+    ['to 1970', -Date.now() * 1000],
+  ] as const)(
+    'keeps its true length, and the link its life, when the clock is set %s',
+    async ([, change], { serve, read }) => {
+      const server = await serve();
+      let aheadMicros = 0;
+      const clock = { ...systemClock, nowMicros: () => systemClock.nowMicros() + aheadMicros };
+      const reading = read({ url: server.url, clock, deadAfterMs: 6000 });
+      const client = await server.request();
+      client.accept(text(event(1)));
+      await reading.event();
+      // The event is not the sign of life: the link is looked at before the clock is set.
+      await delay(700);
+      aheadMicros = change;
+      // After a suspension the server would have 2.5 s for a sign of life.
+      await delay(3500);
+      client.text(event(2));
+      await reading.event();
+      expect(reading.states).toEqual(['connecting', 'open']);
+      client.close(1012);
+      await reading.state('closed');
+      aheadMicros = 0;
+      (await server.request()).accept(text(event(3)));
+      await reading.event();
+      await reading.stop();
+      const { count, totalMs } = reading.subscription.summary().gaps;
+      expect(count).toBe(1);
+      expect(totalMs).toBeGreaterThanOrEqual(0);
+      expect(totalMs).toBeLessThan(10_000);
+      const times = reading.texts.map((line) => JSON.parse(line));
+      const first = times.slice(
+        0,
+        times.findLastIndex((line) => line.connection?.state === 'connecting'),
+      );
+      expect(first.map((line) => line.received_at)).toEqual(first.map((line) => line.received_at).sort());
+    },
+  );
 
   test('that is still open when the stream ends is counted', async ({ serve, read }) => {
     const server = await serve();

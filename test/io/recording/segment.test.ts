@@ -36,7 +36,7 @@ class FakeFile implements WritableFile {
     if (this.syncError !== undefined) throw Object.assign(new Error('fake'), { code: this.syncError });
   }
   async stat() {
-    return { size: this.content.length, nlink: 1 };
+    return { size: this.content.length, nlink: 1, isFile: () => true };
   }
   async close() {
     this.closed = true;

@@ -39,6 +39,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+const flushed = { finishFlush: constants.Z_SYNC_FLUSH };
 let names = 0;
 /** A path in a folder of its own, away from the files and locks of other tests. */
 async function fresh(name = 'capture.ndjson'): Promise<string> {
@@ -257,7 +258,7 @@ describe.concurrent('a new recording', () => {
     const writer = await openRecording(path, { force: true });
     await writer.write(batch(event(2)));
     const replaced = await readFile(path);
-    expect(gunzipSync(replaced, { finishFlush: constants.Z_SYNC_FLUSH }).toString()).toBe(event(2));
+    expect(gunzipSync(replaced, flushed).toString()).toBe(event(2));
     await writer.close();
   });
 
@@ -350,6 +351,30 @@ describe.concurrent('a new recording', () => {
     await isRead;
     expect(Buffer.concat(chunks).toString()).toBe(lines.join('') + event(-1));
     expect(writer.lines).toBe(3001);
+  });
+
+  test('can be a named pipe for compressed lines', async () => {
+    const path = await fresh('pipe.gz');
+    await once(spawn('mkfifo', [path]), 'exit');
+    const reader = spawn('cat', [path]);
+    const chunks: Buffer[] = [];
+    reader.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const isRead = once(reader, 'close');
+    const notices: string[] = [];
+    const writer = await openRecording(path, { onNotice: (notice) => notices.push(notice) });
+    for (const at of [1, 2]) {
+      await writer.write(batch(event(at)));
+      await vi.waitFor(
+        () => expect(gunzipSync(Buffer.concat(chunks), flushed).toString()).toContain(event(at)),
+        {
+          timeout: 5000,
+        },
+      );
+    }
+    await writer.close();
+    await isRead;
+    expect(gunzipSync(Buffer.concat(chunks)).toString()).toBe(event(1) + event(2));
+    expect(notices).toEqual([]);
   });
 
   test('that cannot be created is a local error', async () => {
@@ -930,6 +955,23 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording n
     const all = await parts(path);
     expect(all).toHaveLength(3);
     expect((await eventsOf(...all)).at(-1)).toBe(39);
+  });
+
+  test('goes on where a recorder was killed while it renamed a part, and the part is read once', async () => {
+    const path = await fresh(name);
+    const part = path.replace('capture.', 'capture.000001.');
+    await record(path, [batch(event(1))]);
+    await link(path, part);
+    const skipped: string[] = [];
+    const seen: number[] = [];
+    const keep = ({ frame }: { frame: { value: Record<string, unknown> } }) =>
+      seen.push(frame.value.n as number) < 0;
+    const onProblem = ({ message }: { message: string }) => skipped.push(message);
+    for await (const _ of readRecording([part, path], { keep, onProblem, strict: true })) throw new Error();
+    expect([seen, skipped]).toEqual([[1], [`${path} was left out: it is the same file as ${part}`]]);
+    await record(path, [batch(event(2)), batch(event(3))], { append: true, rotateBytes: 10, keep: 5 });
+    expect(await eventsOf(...(await parts(path)))).toEqual([1, 2, 3]);
+    expect(await eventsOf(part)).toEqual([1]);
   });
 
   test('tells the name that it has at the end, or that it has none', async () => {

@@ -72,7 +72,7 @@ async function runInspect(
     report = await inspectRecording(files, {
       strict: options.strict,
       signal: session.stop,
-      onProblem: options.strict ? undefined : problems.onProblem,
+      onProblem: problems.onProblem,
       onRead: progress.advance,
       stdin: files.includes('-') ? standardInput() : undefined,
     });

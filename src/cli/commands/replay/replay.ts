@@ -17,7 +17,8 @@ import {
   type ServingCommandOptions,
 } from '../../serving/serving-options.js';
 import { runCommand, type Session } from '../../session.js';
-import { showProgress } from '../../terminal/reading-messages.js';
+import { FilterMessages } from '../../stream/filter-messages.js';
+import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
 import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';
 import { listenToKeys } from './player-keys.js';
 
@@ -88,6 +89,8 @@ async function replay(
   const serving = resolveServing(session, options);
   const { messages } = session.terminal;
   messages.warn(...filter.hints);
+  const problems = new ProblemMessages(messages);
+  const filtering = new FilterMessages(messages, filter);
   if (sources.includes('-') && inputIsTerminal()) {
     messages.say('Reading the recording from the terminal; Ctrl-D ends it.');
   }
@@ -107,8 +110,11 @@ async function replay(
     exitWhenDone: options.exitWhenDone,
     strict: options.strict,
     precise: true,
-    onProblem: ({ message }) => messages.warn(message),
-    onNotice: (notice) => messages.say(messages.palette.yellow(noticeText(notice))),
+    onProblem: problems.onProblem,
+    onNotice: (notice) => {
+      messages.say(messages.palette.yellow(noticeText(notice)));
+      if (notice.kind === 'nothing') filtering.end();
+    },
     stdin: sources.includes('-') ? standardInput() : undefined,
     onIndexed: progress?.advance,
     signal: session.stop,
@@ -129,6 +135,8 @@ async function replay(
     });
   } finally {
     keys?.stop();
+    problems.end();
+    filtering.end();
   }
 }
 

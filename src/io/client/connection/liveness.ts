@@ -1,4 +1,4 @@
-import type { Clock } from '../../clock.js';
+import { type Clock, elapsedMs, type Instant, instantOf } from '../../clock.js';
 
 /** A message that is still arriving after this long is no longer a sign of life. */
 const UNFINISHED_MESSAGE_LIMIT_MS = 60_000;
@@ -38,12 +38,14 @@ export class Liveness {
   #lastByteAtMs = 0;
   #lastLookAtMs = 0;
   #lastWallMs = 0;
+  #measuredAt: Instant;
   #unfinishedSinceMs: number | undefined;
   #pinged = false;
 
   /** @param onStandstill Called when this process or machine has stood still, before anything that came meanwhile. */
   constructor(clock: Clock, deadAfterMs: number, onStandstill: () => void = () => undefined) {
     this.#clock = clock;
+    this.#measuredAt = instantOf(clock);
     this.#onStandstill = onStandstill;
     this.#deadAfterMs = deadAfterMs;
     this.intervalMs = Math.max(5, Math.min(1000, deadAfterMs / 20));
@@ -91,13 +93,21 @@ export class Liveness {
   look(): number {
     const nowMs = this.#clock.monotonicMs();
     const wallMs = this.#clock.nowMicros() / 1000;
-    // A suspended machine stops the monotonic clock too, but not the wall clock.
-    const passedMs = Math.max(nowMs - this.#lastLookAtMs, wallMs - this.#lastWallMs);
+    let passedMs = nowMs - this.#lastLookAtMs;
+    // A suspended machine stops the monotonic clock, too, but not the wall clock; which somebody may also have set.
+    if (wallMs - this.#lastWallMs > passedMs + SHORT_STANDSTILL_MS) passedMs += this.#suspendedMs();
     this.#lastLookAtMs = nowMs;
     this.#lastWallMs = wallMs;
     const lateMs = passedMs - this.intervalMs;
     if (lateMs > SHORT_STANDSTILL_MS) this.#onStandstill();
     return lateMs;
+  }
+
+  /** Measures for how long the machine was suspended since the last call, or the beginning. Costs microseconds. */
+  #suspendedMs(): number {
+    const before = this.#measuredAt;
+    this.#measuredAt = instantOf(this.#clock);
+    return elapsedMs(before, this.#measuredAt) - (this.#measuredAt.monotonicMs - before.monotonicMs);
   }
 
   #watchUnfinished(traffic: Traffic, hasNewBytes: boolean, nowMs: number): void {

@@ -151,6 +151,25 @@ describe('time that nobody could watch', () => {
     }
   });
 
+  it('a wall clock that is set is no suspension where the system tells how long the machine was suspended', () => {
+    const link = new Link();
+    let suspendedMs = 5_000_000;
+    Object.assign(link.clock, { suspendedMs: () => suspendedMs });
+    link.liveness.resetIdle();
+    const silent = new Liveness(Object.assign(link.clock), 25_000, () => standstills++);
+    let standstills = 0;
+    for (const change of [3_600_000, -3_600_000, 5000]) {
+      link.clock.setWall(change);
+      link.clock.pass(silent.intervalMs);
+      expect(silent.judge(link.traffic)).toBe('alive');
+    }
+    expect(standstills).toBe(0);
+    link.clock.suspend(3_600_000);
+    suspendedMs += 3_600_000;
+    link.clock.pass(silent.intervalMs);
+    expect([silent.judge(link.traffic), standstills]).toEqual(['ping', 1]);
+  });
+
   it('a pause in reading is no silence of the server', () => {
     const link = new Link();
     expect(link.look()[0]).toBe('ping');
