@@ -1,5 +1,4 @@
 import type { ASTNode, EvaluationError } from '@marcbachmann/cel-js';
-import { fieldPaths, isBooleanField, isMissing } from './expression-precheck.js';
 
 /** Why events did not match though their fields are there, and fields that no event had. */
 export interface ExpressionReport {
@@ -78,6 +77,53 @@ export class ExpressionFindings implements ExpressionReport {
     const known = this.#reasons.get(reason);
     if (known !== undefined || this.#reasons.size < MAX_REASONS) this.#reasons.set(reason, (known ?? 0) + 1);
   }
+}
+
+/** Returns the fields that an expression reads, except those that it asks for with `has` or may do without (`.?`). */
+function fieldPaths(node: unknown): string[][] {
+  if (Array.isArray(node)) return node.flatMap(fieldPaths);
+  if (typeof node !== 'object' || node === null || !('op' in node)) return [];
+  const { op, args } = node as ASTNode;
+  if (op === 'call' && args[0] === 'has') return [];
+  const path = pathOf(node as ASTNode);
+  if (path !== undefined) return path.length === 0 || (path.length === 1 && path[0] === 'data') ? [] : [path];
+  return fieldPaths(args);
+}
+
+/** Returns whether the node is a field that the event has with a boolean in it. */
+function isBooleanField(node: ASTNode, event: Record<string, unknown>): boolean {
+  const path = pathOf(node);
+  if (path === undefined) return false;
+  let value: unknown = event;
+  for (const name of path) value = (value as Record<string, unknown> | undefined)?.[name];
+  return typeof value === 'boolean';
+}
+
+/** `data.radio.channel` → `['data', 'radio', 'channel']`; `undefined` for anything but such a path. */
+function pathOf(node: ASTNode): string[] | undefined {
+  if (node.op === 'id') {
+    if (node.args === 'event') return [];
+    return node.args === 'data' ? ['data'] : undefined;
+  }
+  if (node.op !== '.' && node.op !== '[]') return undefined;
+  const [, index] = node.args;
+  const name: unknown = typeof index === 'string' ? index : index.op === 'value' && index.args;
+  const parent = pathOf(node.args[0]);
+  return parent === undefined || typeof name !== 'string' ? undefined : [...parent, name];
+}
+
+/** Returns whether the event lacks that field, or an object on the way to it. */
+function isMissing(event: Record<string, unknown>, path: readonly string[]): boolean {
+  let value: unknown = event;
+  for (let i = 0; i < path.length; i++) {
+    // The library decides what a name means for lists and strings.
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const name = path[i]!;
+    // `data` alone is never missing: without it the library gets an empty object.
+    if (!Object.hasOwn(value, name)) return i > 0 || path.length > 1 || name !== 'data';
+    value = (value as Record<string, unknown>)[name];
+  }
+  return false;
 }
 
 function labelOf(path: readonly string[]): string {

@@ -4,7 +4,6 @@ import { OpmasError } from '../errors.js';
 import { endpointLabel } from '../protocol.js';
 import { noBoolean, placedError, usageError } from './expression-error.js';
 import { ExpressionFindings, type ExpressionReport } from './expression-findings.js';
-import { EventShape, precheckOf } from './expression-precheck.js';
 
 /** A compiled CEL expression over one event. */
 export interface Expression {
@@ -52,16 +51,14 @@ export function compileExpression(text: string): Expression {
   const patterns = new Map<string, (text: string) => boolean>();
   let program = compile(text, patterns);
   let deepEvents = 0;
-  const cannotMatch = precheckOf(program.ast);
   const findings = new ExpressionFindings(text, program.ast);
-  const shape = new EventShape(MAX_NESTING);
+  const shape = new EventShape();
   const scope: Scope = { event: {}, data: undefined, subject: undefined, endpoint: '' };
 
   return {
     report: findings,
     matches(event, endpoint) {
       findings.look(event);
-      if (cannotMatch?.(event)) return false;
       shape.look(event);
       const { nesting } = shape;
       if (nesting > MAX_NESTING) return false;
@@ -208,4 +205,42 @@ function visit(node: unknown, look: (node: ASTNode) => void): void {
     look(node as ASTNode);
     visit((node as ASTNode).args, look);
   }
+}
+
+/** Looks at the shape of events before the CEL library does. Its results hold until the next event. */
+class EventShape {
+  /** Levels of objects and arrays, counted up to one more than {@link MAX_NESTING}. */
+  nesting = 0;
+  #namesConstructor = false;
+
+  look(event: Record<string, unknown>): void {
+    this.#namesConstructor = false;
+    this.nesting = this.#nestingOf(event, MAX_NESTING);
+  }
+
+  /** Returns the event, or a part of it, in a form that the CEL library reads. */
+  readable(value: unknown): unknown {
+    return this.#namesConstructor ? withMaps(value) : value;
+  }
+
+  #nestingOf(value: unknown, limit: number): number {
+    if (typeof value !== 'object' || value === null) return 0;
+    if (limit === 0) return 1;
+    if (value.constructor !== Object && !Array.isArray(value)) this.#namesConstructor = true;
+    let deepest = 0;
+    for (const member of Array.isArray(value) ? value : Object.values(value)) {
+      if (typeof member === 'object') deepest = Math.max(deepest, this.#nestingOf(member, limit - 1));
+    }
+    return deepest + 1;
+  }
+}
+
+/**
+ * Replaces objects by maps. The library recognizes objects by their `constructor`, and cannot read one that has a
+ * member of that name.
+ */
+function withMaps(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withMaps);
+  return new Map(Object.entries(value).map(([name, member]) => [name, withMaps(member)]));
 }
