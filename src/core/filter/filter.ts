@@ -7,11 +7,9 @@ import type { ExpressionReport } from './expression-findings.js';
 import { compileSubjectPattern, subjectHints } from './subject-pattern.js';
 import { compileTypePatterns, typeHints } from './type-pattern.js';
 
-/** Verdicts that are cached; servers send few types, but nothing keeps them from sending many. */
-const MAX_CACHED_TYPES = 1024;
-const MAX_CACHED_LENGTH = 128;
-/** Types that a report names. */
+/** Types that a report names, and their longest names. */
 const MAX_SEEN_TYPES = 20;
+const MAX_SEEN_LENGTH = 128;
 
 /** A pattern that is not in an array would keep everything. */
 const LIST = [Array.isArray, 'must be an array of strings'] as const;
@@ -79,11 +77,9 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   const { types = [], excludeTypes = [], subjects = [], excludeSubjects = [], where } = options;
   const includedTypes = compileTypePatterns(types, '--type');
   const excludedTypes = compileTypePatterns(excludeTypes, '--exclude-type');
-  const typeMatches = cached(
-    selector(
-      includedTypes.map(({ matches }) => matches),
-      excludedTypes.map(({ matches }) => matches),
-    ),
+  const typeMatches = selector(
+    includedTypes.map(({ matches }) => matches),
+    excludedTypes.map(({ matches }) => matches),
   );
   const subjectMatches = selector(
     splitAtCommas(subjects).map((pattern) => compileSubjectPattern(pattern, '--subject')),
@@ -171,22 +167,6 @@ function selector(
   };
 }
 
-/** Remembers verdicts, up to a limit. */
-function cached(select: Selector): Selector {
-  const verdicts = new Map<string, boolean>();
-  return (text) => {
-    if (text === undefined) return select(text);
-    const known = verdicts.get(text);
-    if (known !== undefined) return known;
-    const verdict = select(text);
-    if (text.length <= MAX_CACHED_LENGTH) {
-      if (verdicts.size >= MAX_CACHED_TYPES) verdicts.clear();
-      verdicts.set(text, verdict);
-    }
-    return verdict;
-  };
-}
-
 function shortType(type = '(none)'): string {
-  return type.slice(0, MAX_CACHED_LENGTH);
+  return type.slice(0, MAX_SEEN_LENGTH);
 }
