@@ -12,26 +12,22 @@ export interface Certificate {
   cert: string;
 }
 
+export interface IssueOptions {
+  newKey?: string;
+  digest?: string;
+}
+
 /** A CA of its own for one test file, whose keys are worth nothing. */
 export class CertificateAuthority {
   readonly #folder = mkdtempSync(join(tmpdir(), 'opmas-ws-ca-'));
   /** Path of the CA's certificate. */
   readonly path = join(this.#folder, 'ca.pem');
 
-  constructor() {
+  constructor(name = 'opmas-ws test CA') {
     this.#openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', 'key.pem');
     this.#openssl(
-      'req',
-      '-x509',
-      '-new',
-      '-key',
-      'key.pem',
-      '-days',
-      '2',
-      '-subj',
-      '/CN=opmas-ws test CA',
-      '-out',
-      'ca.pem',
+      ...['req', '-x509', '-new', '-key', 'key.pem', '-days', '2', '-subj', `/CN=${name}`],
+      ...['-out', 'ca.pem'],
     );
   }
 
@@ -40,15 +36,24 @@ export class CertificateAuthority {
     return readFileSync(this.path, 'utf8');
   }
 
-  /** A certificate for a name (`DNS:localhost`, `IP:127.0.0.1`); one that expired if the days are negative. */
-  issue(names: string, days = 2): Certificate {
+  /**
+   * A certificate for a name (`DNS:localhost`, `IP:127.0.0.1`); one that expired if the days are negative.
+   *
+   * @param options `newKey`: a key of its own, such as `rsa:768`. `digest`: of the signature, such as `sha1`.
+   */
+  issue(names: string, days = 2, { newKey, digest = 'sha256' }: IssueOptions = {}): Certificate {
+    const key = newKey === undefined ? 'key.pem' : 'own.pem';
+    const making =
+      newKey === undefined
+        ? ['-new', '-key', key]
+        : ['-nodes', '-newkey', ...newKey.split(' '), '-keyout', key];
     writeFileSync(join(this.#folder, 'names.ext'), `subjectAltName=${names}`);
-    this.#openssl('req', '-new', '-key', 'key.pem', '-subj', '/CN=server', '-out', 'request.pem');
+    this.#openssl('req', ...making, '-subj', '/CN=server', '-out', 'request.pem');
     this.#openssl(
       ...['x509', '-req', '-in', 'request.pem', '-CA', 'ca.pem', '-CAkey', 'key.pem', '-CAcreateserial'],
-      ...['-days', String(days), '-extfile', 'names.ext', '-out', 'cert.pem'],
+      ...['-days', String(days), `-${digest}`, '-extfile', 'names.ext', '-out', 'cert.pem'],
     );
-    return { key: this.#read('key.pem'), cert: this.#read('cert.pem') };
+    return { key: this.#read(key), cert: this.#read('cert.pem') };
   }
 
   /** A certificate that nobody but itself has signed. */
@@ -58,6 +63,13 @@ export class CertificateAuthority {
       ...['-addext', 'subjectAltName=DNS:localhost', '-out', 'self.pem'],
     );
     return { key: this.#read('key.pem'), cert: this.#read('self.pem') };
+  }
+
+  /** The same in another form, as files in the folder of this CA. */
+  convert(command: string, certificate: Certificate, name: string): string {
+    writeFileSync(join(this.#folder, 'both.pem'), `${certificate.cert}${certificate.key}`);
+    this.#openssl(...command.split(' '), '-in', 'both.pem', '-out', name);
+    return join(this.#folder, name);
   }
 
   remove(): void {

@@ -41,7 +41,7 @@ export function configure(command: Command): void {
   add
     .option('--token-command <cmd>', 'program that prints a token; run without a shell for every attempt')
     .option('--token-command-timeout <t>', 'end that program after this time (default: 10s)')
-    .option('--ca <file>', 'trust the CA in this PEM file')
+    .option('--ca <file>', 'also trust the CAs in this PEM file')
     .option('--plaintext', 'allow ws:// to another machine')
     .option('--force', 'replace a context of the same name')
     .addHelpText(

@@ -33,7 +33,7 @@ export interface TokenOptions extends TrustOptions {
 export function addTrustOptions(command: Command): Command {
   return command
     .option('--plaintext', 'allow ws:// to another machine')
-    .option('--ca <file>', 'trust the CA in this PEM file')
+    .option('--ca <file>', 'also trust the CAs in this PEM file')
     .option('--insecure', "do not verify the server's certificate");
 }
 

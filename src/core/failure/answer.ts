@@ -63,6 +63,17 @@ export function otherChallengeOf(answer: HttpAnswer): string | undefined {
 
 const isBearer = (scheme: string) => scheme.toLowerCase() === 'bearer';
 
+/** What nginx, Apache and others write in an answer about a client certificate that is missing or not accepted. */
+const ABOUT_CERTIFICATE =
+  /no required ssl certificate|ssl certificate error|client certificate|post-handshake authentication/i;
+
+/** Returns whether an answer is about our client certificate: there is none, or it is not accepted. */
+export function isAboutCertificate({ status, text = '' }: HttpAnswer): boolean {
+  // 495 and 496 are nginx's own codes for that.
+  if (status === 495 || status === 496) return true;
+  return (status === 400 || status === 401 || status === 403) && ABOUT_CERTIFICATE.test(text);
+}
+
 /**
  * Tells who wrote a refusal (401, 403), as far as its form shows: the API, something that stands before it, or
  * `undefined` for an answer without a body, which both give.
@@ -108,6 +119,8 @@ export type ApiWord =
   | 'rejects'
   /** Something before the API wants credentials of its own. */
   | 'wants credentials'
+  /** Something before the API wants a client certificate, or does not accept ours. */
+  | 'wants certificate'
   /** Something before the API refuses the request, whatever the token. */
   | 'refuses'
   /** The server that answers says itself that it has no such API. */
@@ -124,6 +137,7 @@ const USER_MEMBERS = ['username', 'email', 'user_id', 'sub', 'login'];
 export function apiWordOf({ me, health }: ApiAnswers): ApiWord {
   if (me === undefined) return 'unclear';
   const { status } = me;
+  if (isAboutCertificate(me)) return 'wants certificate';
   if (otherChallengeOf(me) !== undefined) return 'wants credentials';
   if (status === 451) return 'refuses';
   if (status === 401 || status === 403) return wordOfRefusal(me, health);

@@ -15,6 +15,16 @@ interface SystemError extends Error {
   reason?: string;
 }
 
+/** Our side of a TLS connection, as far as it explains why the other side ended it. */
+export interface TlsSide {
+  /** The user named a CA to trust. */
+  hasCa?: boolean | undefined;
+  /** A client certificate is shown to the server that asks for one. */
+  hasCertificate?: boolean | undefined;
+  /** Variables that name CAs which cannot be read, as clauses. */
+  trustProblems?: readonly string[] | undefined;
+}
+
 const socketErrors: Readonly<Record<string, readonly [FailureKind, string]>> = {
   EAI_AGAIN: ['name server fails', 'name server does not answer'],
   ECONNREFUSED: ['connection refused', 'connection refused'],
@@ -39,41 +49,64 @@ const certificateKinds: Readonly<Record<string, FailureKind>> = {
 
 /** Codes of OpenSSL (X509_V_ERR_…) and Node for a certificate that is not trusted. */
 const certificateCodes =
-  /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED|INVALID_PURPOSE)/;
+  /^(CERT_|ERROR_IN_CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED|INVALID_PURPOSE|UNSPECIFIED)/;
 
 const OTHER_CA = 'The CA that was given with --ca is not the one that signed the certificate';
+const NO_SUCH_NAME = 'No server there has that name: use a URL with a name that the server knows';
+
+/** Words of OpenSSL that say why a handshake failed; the first match counts. */
+const handshakeReasons: readonly (readonly [RegExp, FailureKind])[] = [
+  [/certificate required/, 'client certificate wanted'],
+  // A server says these about the certificate of its client, also where there is none.
+  [
+    /alert (bad certificate|unsupported certificate|certificate (revoked|expired|unknown)|unknown ca|access denied)/,
+    'client certificate refused',
+  ],
+  [/unrecognized name/, 'certificate of another name'],
+  [
+    /protocol version|unsupported protocol|version too low|legacy renegotiation|dh key too small|legacy sigalg|insufficient security/,
+    'TLS too old',
+  ],
+  [
+    /wrong version number|packet length too long|unknown protocol|http request|bad record type/,
+    'no TLS there',
+  ],
+];
+const CUT_OFF_AFTER_CERTIFICATE =
+  'The server ended the connection after it got the client certificate: it may not trust the CA of it';
 
 /**
  * Makes a failure of an error of the resolver, the socket, TLS, the HTTP parser, a proxy, or of `ws` before the
  * connection was open. The text of the error is used only where it holds no URL.
  *
- * @param context `hasCa`: the user named a CA to trust. `token`: to keep out of the text.
+ * @param context `side`: our side of TLS. `token`: to keep out of the text.
  */
 export function failureOfError(
   error: unknown,
-  { hasCa = false, token }: { hasCa?: boolean; token?: string | undefined } = {},
+  { side = {}, token }: { side?: TlsSide | undefined; token?: string | undefined } = {},
 ): Failure {
-  const { kind, text, hint } = readError(error, hasCa);
-  return { kind, event: { state: 'refused', error: redactToken(text, token) }, hint };
+  const { kind, text, hint } = readError(error, side);
+  return {
+    kind,
+    event: { state: 'refused', error: redactToken(text, token) },
+    hint: kind === 'cut off' && side.hasCertificate ? CUT_OFF_AFTER_CERTIFICATE : hint,
+  };
 }
 
 /** The parts of a failure that an error tells. */
 type ErrorFacts = Pick<Failure, 'kind' | 'hint'> & { text: string };
 
-function readError(error: unknown, hasCa: boolean): ErrorFacts {
+function readError(error: unknown, side: TlsSide): ErrorFacts {
   if (error instanceof AttemptError) return { kind: error.kind, text: error.message };
   if (error instanceof OpmasError) {
     return { kind: error.failure ?? 'unreachable', text: error.message, hint: error.hint };
   }
-  const { code = '', message, hostname = '', reason } = innermost(error);
+  const known = innermost(error);
+  const { code = '', message, hostname = '' } = known;
   if (code === 'ENOTFOUND') return { kind: 'unknown host', text: `host ${hostname} does not exist` };
-  if (certificateCodes.test(code)) return untrusted(code, reason ?? message, hasCa);
   if (code.startsWith('HPE_')) return { kind: 'not HTTP', text: parserText(code) };
-  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
-    // The text of OpenSSL: `…:SSL routines:FUNCTION:REASON:…`.
-    const why = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1] ?? code;
-    return { kind: 'no TLS there', text: `TLS handshake failed (${why})` };
-  }
+  const ofTls = readTlsError(known, side);
+  if (ofTls !== undefined) return ofTls;
   if (message === 'socket hang up' || /before secure TLS connection/.test(message)) {
     return { kind: 'cut off', text: 'closed before the upgrade' };
   }
@@ -86,12 +119,34 @@ function readError(error: unknown, hasCa: boolean): ErrorFacts {
   return { kind: 'not a WebSocket', text: `garbled upgrade: ${message}` };
 }
 
-function untrusted(code: string, why: string, hasCa: boolean): ErrorFacts {
-  const kind = certificateKinds[code] ?? 'certificate untrusted';
-  const isOtherCa = hasCa && (kind === 'certificate untrusted' || kind === 'certificate self-signed');
+/** Reads an error of TLS; `undefined` for any other. */
+function readTlsError({ code = '', message, reason }: SystemError, side: TlsSide): ErrorFacts | undefined {
+  if (certificateCodes.test(code)) return readDistrust(code, reason ?? message, side);
+  if (code !== 'EPROTO' && !code.startsWith('ERR_SSL')) return undefined;
+  // The text of OpenSSL: `…:SSL routines:FUNCTION:REASON:…`.
+  const why = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1];
+  const text = `TLS handshake failed (${why ?? code})`;
+  if (why === undefined) return { kind: 'no TLS there', text };
+  const kind = handshakeReasons.find(([words]) => words.test(why))?.[1] ?? 'TLS not agreed';
+  if (kind === 'client certificate refused' && !side.hasCertificate) {
+    return { kind: 'client certificate wanted', text };
+  }
+  return { kind, text, hint: kind === 'certificate of another name' ? NO_SUCH_NAME : undefined };
+}
+
+function readDistrust(code: string, why: string, { hasCa, trustProblems = [] }: TlsSide): ErrorFacts {
+  const kind =
+    certificateKinds[code] ?? (/too weak/.test(why) ? 'certificate too weak' : 'certificate untrusted');
   // Node's list of names may be empty, and leaves its colon behind.
   const text = `the server's certificate is not trusted: ${why.replace(/[\s:]+$/, '')}`;
-  return { kind, text, hint: isOtherCa ? OTHER_CA : undefined };
+  if (kind !== 'certificate untrusted' && kind !== 'certificate self-signed') return { kind, text };
+  const problems = trustProblems.map((problem) => `${problem}: mend that, or give the CA with --ca FILE`);
+  return { kind, text, hint: hasCa ? OTHER_CA : problems[0] };
+}
+
+/** Returns whether the certificate may be untrusted, too: OpenSSL names its date before that. */
+export function mayHideDistrust(kind: FailureKind): boolean {
+  return kind === 'certificate expired' || kind === 'certificate not yet valid';
 }
 
 function parserText(code: string): string {

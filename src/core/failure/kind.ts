@@ -27,6 +27,11 @@ export type FailureKind =
   | 'certificate self-signed'
   | 'certificate untrusted'
   | 'certificate of another name'
+  | 'certificate too weak'
+  | 'client certificate wanted'
+  | 'client certificate refused'
+  | 'TLS too old'
+  | 'TLS not agreed'
   | 'no TLS there'
   | 'TLS wanted'
   // An answer that is no WebSocket.

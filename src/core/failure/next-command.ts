@@ -6,6 +6,9 @@ export interface SaidOptions {
   context?: string | undefined;
   endpoints?: readonly string[] | undefined;
   ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  keyPassphraseFile?: string | undefined;
   insecure?: boolean | undefined;
   plaintext?: boolean | undefined;
   tokenFile?: string | undefined;
@@ -44,12 +47,16 @@ export function writeCommand(command: NextCommand, said: SaidOptions, base: URL)
 }
 
 /** The choice of the server, and of the way to it, as the user typed it. */
-function choiceWords({ url, context, ca, insecure, plaintext }: SaidOptions): string[] {
+function choiceWords(said: SaidOptions): string[] {
+  const { url, context, ca, cert, key, keyPassphraseFile, insecure, plaintext } = said;
   const words: string[] = [];
   // A URL with a user, a query or a fragment is refused, and may hold a secret.
   if (url !== undefined && !/[@?#\\]/.test(url)) words.push('--url', url);
   if (context !== undefined) words.push('--context', context);
   if (ca !== undefined) words.push('--ca', ca);
+  if (cert !== undefined) words.push('--cert', cert);
+  if (key !== undefined) words.push('--key', key);
+  if (keyPassphraseFile !== undefined) words.push('--key-passphrase-file', keyPassphraseFile);
   if (insecure) words.push('--insecure');
   if (plaintext) words.push('--plaintext');
   return words;
@@ -85,10 +92,11 @@ function quoted(word: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Puts a server into a text: `{host}`, `{port}`, `{base}`, `{http}`, `{scheme}` and `{prefix}` stand for its own. */
+/** Puts a server into a text: `{host}` (`{address}` in a URL), `{port}`, `{base}`, `{http}`, `{scheme}` and `{prefix}` stand for its own. */
 export function fillIn(text: string, base: URL, proxy?: string | undefined): string {
   const values: Record<string, string> = {
     host: withoutBrackets(base.hostname),
+    address: base.hostname,
     port: base.port || (/^(wss|https):$/.test(base.protocol) ? '443' : '80'),
     base: displayUrl(base),
     http: displayUrl(base).replace(/^ws/, 'http'),

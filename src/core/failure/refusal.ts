@@ -7,6 +7,7 @@ import {
   apiWordOf,
   authorOf,
   hasApi,
+  isAboutCertificate,
   isApiError,
   isPage,
   otherChallengeOf,
@@ -25,6 +26,8 @@ export interface RefusalEvidence {
   endpoint: string;
   /** Absent when the API was not asked. */
   api?: ApiAnswers | undefined;
+  /** A client certificate was shown. */
+  hasCertificate?: boolean | undefined;
   /** The endpoint opens when it is asked without the token. */
   opensWithoutToken?: boolean | undefined;
 }
@@ -74,6 +77,9 @@ function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
 
 function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): FailureKind {
   const { status } = answer!;
+  if (isAboutCertificate(answer!)) {
+    return evidence.hasCertificate ? 'client certificate refused' : 'client certificate wanted';
+  }
   if ([401, 403, 451].includes(status)) return kindOfDenial(answer!, evidence);
   const { api } = evidence;
   const word = wordIn(evidence);

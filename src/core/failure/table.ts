@@ -1,30 +1,6 @@
-import type { ErrorCode } from '../errors.js';
+import type { Consequence, FailureRule } from './failure.js';
 import type { FailureKind } from './kind.js';
 import type { NextCommand } from './next-command.js';
-
-/** The rule for the retry loop (`../retry.ts`) after a failure. */
-export type Consequence =
-  /** Try again. */
-  | 'retry'
-  /** Renew the token once, then try again; a second refusal in a row ends the endpoint. */
-  | 'renew'
-  /** Another attempt rarely helps. The second such end in a row ends an endpoint that never worked. */
-  | 'likelyFatal'
-  /** Give up at once. */
-  | 'fatal'
-  /** The server closed the connection in good order: reconnect, unless the caller said to end then. */
-  | 'normal';
-
-/** Everything that follows from a kind of failure. */
-export interface FailureRule {
-  /** The kind of error that it ends with, and so the exit code. */
-  code: ErrorCode;
-  consequence: Consequence;
-  /** The reason, as a clause. `{host}`, `{port}`, `{base}` and `{http}` stand for the server's, `{proxy}` for the variable and its value. */
-  message: string;
-  /** The command to type next. Its URL may also have `{scheme}` and `{prefix}`. */
-  next: NextCommand;
-}
 
 const LOG_IN: NextCommand = { name: 'auth login' };
 /** Waits for the server, or the network, to come back. */
@@ -33,8 +9,11 @@ const KEEP_TRYING: NextCommand = { name: 'tail', flags: ['--retries', 'forever']
 const SHOW_ANSWER: NextCommand = { shell: ['curl', '-i', '{http}/health'] };
 const SHOW_CLOCK: NextCommand = { shell: ['date'] };
 const WATCH: NextCommand = { name: 'tail', flags: ['--lifecycle'] };
-const OTHER_PORT = atUrl('{scheme}//{host}:RIGHT-PORT{prefix}');
+const OTHER_PORT = atUrl('{scheme}//{address}:RIGHT-PORT{prefix}');
 const WITH_CA: NextCommand = { name: 'doctor', change: { ca: 'FILE' } };
+const WITH_CERTIFICATE: NextCommand = { name: 'doctor', change: { cert: 'FILE', key: 'FILE' } };
+/** Shows the versions, ciphers and certificates of a server, and sends nothing. */
+const SHOW_HANDSHAKE: NextCommand = { shell: ['openssl', 's_client', '-connect', '{address}:{port}'] };
 const WITHOUT_PROXY: NextCommand = { name: 'doctor', environment: 'NO_PROXY={host}' };
 
 /** The one table of failures: exit code, retry rule, message and next command of each. */
@@ -144,15 +123,40 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
     'the certificate is for another name than {host}: use a URL with a name that the certificate is for',
     atUrl('wss://NAME-IN-THE-CERTIFICATE:{port}{prefix}'),
   ),
+  'certificate too weak': network(
+    'fatal',
+    'the certificate of {host}, or of a CA above it, has a key or a signature that is too weak: its operator has to replace it',
+    SHOW_HANDSHAKE,
+  ),
+  'client certificate wanted': network(
+    'likelyFatal',
+    'a gateway in front of {host} wants a client certificate: give it with --cert FILE --key FILE',
+    WITH_CERTIFICATE,
+  ),
+  'client certificate refused': network(
+    'likelyFatal',
+    'a gateway in front of {host} does not accept the client certificate: it has expired or was revoked, or the gateway does not trust its CA',
+    WITH_CERTIFICATE,
+  ),
+  'TLS too old': network(
+    'likelyFatal',
+    '{host} offers only versions or ciphers of TLS that are too old to be safe: its operator has to turn on TLS 1.2 or newer',
+    SHOW_HANDSHAKE,
+  ),
+  'TLS not agreed': network(
+    'likelyFatal',
+    '{host} ended the TLS handshake: it has no cipher in common with this machine, or wants a client certificate (--cert FILE --key FILE)',
+    SHOW_HANDSHAKE,
+  ),
   'no TLS there': network(
     'likelyFatal',
     'port {port} of {host} does not speak TLS: is this a ws:// port?',
-    atUrl('ws://{host}:{port}{prefix}'),
+    atUrl('ws://{address}:{port}{prefix}'),
   ),
   'TLS wanted': network(
     'likelyFatal',
     'port {port} of {host} speaks TLS: use wss://',
-    atUrl('wss://{host}:{port}{prefix}'),
+    atUrl('wss://{address}:{port}{prefix}'),
   ),
   'not HTTP': network(
     'likelyFatal',
@@ -192,7 +196,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   'no API there': network(
     'likelyFatal',
     'there is no OPMAS API below {base}: wrong port (another service answers), or wrong prefix',
-    atUrl('{scheme}//{host}:RIGHT-PORT/RIGHT-PREFIX'),
+    atUrl('{scheme}//{address}:RIGHT-PORT/RIGHT-PREFIX'),
   ),
   'rate limited': network('retry', 'the server received too many requests from this machine', KEEP_TRYING),
   'server fails': network('retry', 'the server, or a proxy in front of it, is failing', KEEP_TRYING),

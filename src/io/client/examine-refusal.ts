@@ -4,7 +4,7 @@ import type { Failure } from '../../core/failure/failure.js';
 import { isAmbiguous, isRefusal, triage } from '../../core/failure/refusal.js';
 import type { Clock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
-import { isIssuerTrusted } from '../http/issuer-trust.js';
+import { untrustedFirst } from '../http/issuer-trust.js';
 import type { ServerRoute } from '../http/server-route.js';
 import { Connection } from './connection/connection.js';
 
@@ -27,25 +27,19 @@ const KEPT_AFTER_MS = 500;
 
 /** Finds out what a refusal is about: asks the REST API, then the endpoint without the token, where that tells more. */
 export async function examineRefusal(failure: Failure, attempt: RefusedAttempt): Promise<Failure> {
-  if (failure.kind === 'certificate expired') return untrustedFirst(failure, attempt);
-  if (!isRefusal(failure)) return failure;
+  if (!isRefusal(failure)) return untrustedFirst(failure, attempt.route);
   const { route, token, endpoint, clock, signal } = attempt;
   const nowMs = clock.nowMicros() / 1000;
   const mayAsk = isAmbiguous(failure) && signal?.aborted !== true;
   const limits = { timeoutMs: QUESTION_LIMIT_MS, signal };
   const api = attempt.api ?? (mayAsk ? await askApi(route, token, limits) : undefined);
-  const evidence = { token, nowMs, endpoint, api };
+  const { hasCertificate } = route.trust;
+  const evidence = { token, nowMs, endpoint, hasCertificate, api };
   const result = triage(failure, evidence);
   // A server that opens every connection and closes it later proves nothing by opening one more.
   const mayTry = result.kind === 'endpoint refuses' && failure.answer !== undefined && token !== undefined;
   if (!mayTry || signal?.aborted) return result;
   return triage(failure, { ...evidence, opensWithoutToken: await opensWithoutToken(attempt) });
-}
-
-/** Calls an expired certificate untrusted when it is that, too. Behind a proxy nothing more is found out. */
-async function untrustedFirst(failure: Failure, { route }: RefusedAttempt): Promise<Failure> {
-  if (route.proxy !== undefined || (await isIssuerTrusted(route))) return failure;
-  return { ...failure, kind: 'certificate untrusted' };
 }
 
 async function opensWithoutToken(attempt: RefusedAttempt): Promise<boolean> {

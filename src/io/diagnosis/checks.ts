@@ -13,6 +13,8 @@ import type { Check } from '../../core/failure/verdict.js';
 import { relativeTime } from '../../core/text.js';
 import { type Clock, unlessStopped } from '../clock.js';
 import type { AskedApi } from '../http/ask-api.js';
+import { untrustedFirst } from '../http/issuer-trust.js';
+import type { ServerRoute } from '../http/server-route.js';
 
 /** The result of a check, without its name and duration. */
 export type Finding = Omit<Check, 'name' | 'durationMs'>;
@@ -40,12 +42,13 @@ export class Checker {
     return { name, ...(finding ?? STOPPED), durationMs: this.#clock.monotonicMs() - startMs };
   }
 
-  /** Runs a check that goes to the network, where any error is a finding. */
-  checkNetwork(name: string, work: () => Promise<Finding>): Promise<Check> {
+  /** Runs a check that goes to the network, where any error is a finding. @param route The way of a TLS handshake. */
+  checkNetwork(name: string, work: () => Promise<Finding>, route?: ServerRoute): Promise<Check> {
     return this.check(name, () =>
-      work().catch((error: unknown): Finding => {
-        const { kind, event } = failureOfError(error);
-        return { status: 'failed', detail: describeEnd(event), failure: kind };
+      work().catch(async (error: unknown): Promise<Finding> => {
+        const found = failureOfError(error, { side: route?.trust });
+        const { kind, event, hint } = route === undefined ? found : await untrustedFirst(found, route);
+        return { status: 'failed', detail: describeEnd(event), failure: kind, hint };
       }),
     );
   }
@@ -101,6 +104,8 @@ function textOf(word: Exclude<ApiWord, 'accepts'>, asked: AskedApi, token: strin
       return token === undefined ? 'it wants a token' : 'it rejects the token';
     case 'wants credentials':
       return `a gateway in front of it wants ${otherChallengeOf(asked.me!)} credentials`;
+    case 'wants certificate':
+      return 'a gateway in front of it wants a client certificate, or does not accept the one it got';
     case 'refuses':
       return 'a gateway in front of it refuses this machine';
     case 'absent':

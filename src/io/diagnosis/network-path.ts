@@ -6,10 +6,9 @@ import { targetOf } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import type { FailureKind } from '../../core/failure/kind.js';
 import type { Check } from '../../core/failure/verdict.js';
-import type { TlsTrust } from '../http/http-request.js';
-import { isIssuerTrusted } from '../http/issuer-trust.js';
 import { tryTunnel } from '../http/proxy.js';
 import type { ServerRoute } from '../http/server-route.js';
+import type { TlsOptions } from '../http/tls-trust.js';
 import { type Checker, type Finding, skipped } from './checks.js';
 
 /** Checks name, TCP and TLS; with a proxy, only the way to the proxy, because the proxy does the rest. */
@@ -37,7 +36,7 @@ export async function* checkNetworkPath(
     const detail = `${await reach(target)} port ${target.port}`;
     if (proxy === undefined) return { status: 'ok', detail };
     const { host, port } = targetOf(base);
-    await tryTunnel(proxy, { host, port }, route.tls.ca, STEP_LIMIT_MS);
+    await tryTunnel(proxy, { host, port }, route.trust, STEP_LIMIT_MS);
     return {
       status: 'ok',
       detail: `${proxy.variable}=${proxy.url.origin} opens a tunnel to ${host} port ${port}`,
@@ -49,10 +48,7 @@ export async function* checkNetworkPath(
     yield skipped('tls');
     return;
   }
-  const handshake = await checker.checkNetwork('tls', () => greetTls(target, route.tls));
-  const isExpired = handshake.failure === 'certificate expired';
-  const isUntrusted = isExpired && !(await isIssuerTrusted(route));
-  yield isUntrusted ? { ...handshake, failure: 'certificate untrusted' } : handshake;
+  yield await checker.checkNetwork('tls', () => greetTls(target, route.trust.server), route);
 }
 
 /** The place to connect to. */
@@ -83,7 +79,7 @@ async function reach(target: Target): Promise<string> {
 }
 
 /** Does a TLS handshake. @throws Node's error when the certificate is to be verified and is not trusted. */
-async function greetTls(target: Target, trust: TlsTrust): Promise<Finding> {
+async function greetTls(target: Target, trust: Partial<TlsOptions>): Promise<Finding> {
   const options: tls.ConnectionOptions & net.TcpNetConnectOpts = {
     ...target,
     ...(net.isIP(target.host) === 0 ? { servername: target.host } : {}),

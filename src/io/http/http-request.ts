@@ -5,15 +5,10 @@ import { OpmasError } from '../../core/errors.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd, hintOf } from '../../core/failure/give-up.js';
+import { untrustedFirst } from './issuer-trust.js';
 import { failedProxy, proxyAuthorization, refusedByProxy, tunnelAgent } from './proxy.js';
 import type { ProxyChoice } from './proxy-choice.js';
-
-/** The certificates that a TLS connection trusts, as options of Node. */
-export interface TlsTrust {
-  /** PEM of a CA to trust in place of the usual ones. */
-  ca?: string;
-  rejectUnauthorized: boolean;
-}
+import type { TlsTrust } from './tls-trust.js';
 
 /** A request, with its limits. */
 export interface HttpRequest {
@@ -31,8 +26,9 @@ export interface HttpRequest {
 
 /** The way of a request. */
 interface RequestRoute {
+  base: URL;
   proxy: ProxyChoice | undefined;
-  tls: TlsTrust;
+  trust: TlsTrust;
 }
 
 /** The answer to a request. */
@@ -57,13 +53,14 @@ const MAX_BODY_BYTES = 64 * 1024;
 export async function sendRequest(
   url: URL,
   options: HttpRequest,
-  { proxy: chosen, tls }: RequestRoute,
+  route: RequestRoute,
 ): Promise<HttpResponse> {
+  const { proxy: chosen, trust } = route;
   const { maxBodyBytes = MAX_BODY_BYTES } = options;
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
   const [proxy, tunnel] = url.protocol === 'http:' ? [chosen] : [undefined, chosen];
-  const agent = tunnel && tunnelAgent(tunnel, true, tls.ca);
-  const request = start(url, options, tls, proxy, agent);
+  const agent = tunnel && tunnelAgent(tunnel, true, trust);
+  const request = start(url, options, trust, proxy, agent);
   // A tunnel that is given up fails after the request has.
   request.on('error', () => undefined);
   const limit = startLimit(options, () => agent?.stalled);
@@ -77,7 +74,7 @@ export async function sendRequest(
     const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
     const hangUp = new AttemptError('cut off', 'it closed the connection without an answer');
     const known = error.message === 'socket hang up' ? hangUp : error;
-    const failure = failureOfError(known, { hasCa: tls.ca !== undefined });
+    const failure = await untrustedFirst(failureOfError(known, { side: trust }), route);
     throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
       hint: hintOf(failure, url),
       failure: failure.kind,
@@ -115,7 +112,7 @@ function startLimit({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: ()
 function start(
   url: URL,
   { method = 'GET', headers, body }: HttpRequest,
-  tls: TlsTrust,
+  trust: TlsTrust,
   proxy: ProxyChoice | undefined,
   agent: http.Agent | undefined,
 ): http.ClientRequest {
@@ -128,9 +125,7 @@ function start(
     headers: { ...headers, ...length, Connection: 'close', ...toProxy },
     ...(proxy && { path: url.origin + url.pathname + url.search }),
     agent: agent ?? false,
-    ...tls,
-    // `insecure` is about the server, not about its proxy.
-    ...(proxy && { rejectUnauthorized: true }),
+    ...(target.protocol === 'https:' && (proxy === undefined ? trust.server : trust.proxy)),
   });
   return request.end(body);
 }

@@ -10,6 +10,7 @@ import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { FailureKind } from '../../core/failure/kind.js';
 import type { ProxyChoice } from './proxy-choice.js';
+import type { TlsTrust } from './tls-trust.js';
 
 /** The longest that a proxy may take to open a tunnel. The caller may end it sooner. */
 const TUNNEL_LIMIT_MS = 30_000;
@@ -26,14 +27,14 @@ export type ProxyAgent = http.Agent & {
  * A failure of the proxy is an {@link OpmasError} on the request, so it cannot be taken for an answer of the server.
  * Call the agent's `destroy()` when the attempt is over: a proxy that never answers would hold the process.
  *
- * @param secure The request itself uses TLS. @param ca CA to trust for a proxy that is reached by TLS, as PEM.
+ * @param secure The request itself uses TLS. @param trust Judges a proxy that is reached by TLS.
  */
-export function tunnelAgent(proxy: ProxyChoice, secure: boolean, ca: string | undefined): ProxyAgent {
+export function tunnelAgent(proxy: ProxyChoice, secure: boolean, trust: TlsTrust): ProxyAgent {
   const agent = secure ? new https.Agent() : new http.Agent();
   const pending = new Set<http.ClientRequest>();
   agent.createConnection = (target, callback) => {
     const done = callback ?? (() => undefined);
-    const request = openTunnel(proxy, target, ca, (error, socket) => {
+    const request = openTunnel(proxy, target, trust, (error, socket) => {
       pending.delete(request);
       // Node's type of the callback wants a socket even with an error.
       if (error !== null) done(error, undefined as unknown as Socket);
@@ -58,14 +59,14 @@ export function tunnelAgent(proxy: ProxyChoice, secure: boolean, ca: string | un
 export async function tryTunnel(
   proxy: ProxyChoice,
   target: { host: string; port: number },
-  ca: string | undefined,
+  trust: TlsTrust,
   limitMs: number,
 ): Promise<void> {
   let request: http.ClientRequest | undefined;
   const limit = setTimeout(() => request?.destroy(silentProxy(proxy)), limitMs);
   try {
     await new Promise<void>((resolve, reject) => {
-      request = openTunnel(proxy, target, ca, (error, socket) => {
+      request = openTunnel(proxy, target, trust, (error, socket) => {
         socket?.destroy();
         if (error === null) resolve();
         else reject(error);
@@ -86,7 +87,8 @@ export function failedProxy(proxy: ProxyChoice, cause: Error): OpmasError {
   if ((cause as NodeJS.ErrnoException).code?.startsWith('HPE_') === true) {
     return proxyError(proxy, 'no proxy', 'does not answer as a proxy does', cause);
   }
-  const what = `cannot be used: ${describeEnd(failureOfError(cause).event)}`;
+  const told = describeEnd(failureOfError(cause).event).replace(/^the server's/, 'its');
+  const what = `cannot be used: ${told}`;
   return proxyError(proxy, 'proxy unreachable', what, cause);
 }
 
@@ -123,7 +125,7 @@ export function proxyAuthorization({ credentials }: ProxyChoice): Record<string,
 function openTunnel(
   proxy: ProxyChoice,
   target: http.ClientRequestArgs,
-  ca: string | undefined,
+  trust: TlsTrust,
   callback: (error: Error | null, socket?: Socket) => void,
 ): http.ClientRequest {
   const host = String(target.host);
@@ -135,8 +137,7 @@ function openTunnel(
     path: authority,
     headers: { Host: authority, ...proxyAuthorization(proxy) },
     agent: false,
-    rejectUnauthorized: true,
-    ...(ca === undefined ? {} : { ca }),
+    ...(proxy.url.protocol === 'https:' && trust.proxy),
   });
   const limit = setTimeout(
     () => request.destroy(new AttemptError('proxy silent', 'no answer in time')),

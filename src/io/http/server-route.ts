@@ -1,20 +1,21 @@
 import { apiUrl, endpointUrl } from '../../core/address.js';
+import { OpmasError } from '../../core/errors.js';
 import { each, type OptionNames } from '../../core/options.js';
-import { type HttpRequest, type HttpResponse, sendRequest, type TlsTrust } from './http-request.js';
+import { type HttpRequest, type HttpResponse, sendRequest } from './http-request.js';
 import { type ProxyAgent, tunnelAgent } from './proxy.js';
 import { chooseProxy, type Environment, type ProxyChoice } from './proxy-choice.js';
+import { type TlsOptions, TlsTrust, type TrustOptions } from './tls-trust.js';
 
 /** The user's choices about the way to a server. */
-export interface RouteOptions {
-  /** PEM of a CA to trust in place of the system's. */
-  ca?: string | undefined;
-  /** Leaves the server's certificate unverified. Default false. */
-  insecure?: boolean | undefined;
-  /** Environment variables that may name a proxy. Default `process.env`. */
+export interface RouteOptions extends TrustOptions {
+  /** Environment variables that may name a proxy and CAs. Default `process.env`. */
   environment?: Environment | undefined;
 }
 
-export const ROUTE_RULES: OptionNames<RouteOptions> = each(true, 'ca', 'insecure', 'environment');
+export const ROUTE_RULES: OptionNames<RouteOptions> = {
+  ...each(true, 'ca', 'insecure', 'environment'),
+  ...each(true, 'cert', 'key', 'keyPassphrase'),
+};
 
 /** The parts of one attempt to open a WebSocket. */
 export interface Upgrade {
@@ -24,7 +25,9 @@ export interface Upgrade {
   token: string | undefined;
   /** The way through a proxy. Destroy it when the attempt is over. */
   agent: ProxyAgent | undefined;
-  tls: TlsTrust;
+  /** Options of TLS; none for `ws://`. */
+  tls: TlsOptions | undefined;
+  trust: TlsTrust;
 }
 
 /** The one place that knows how a request of ours is made: address, proxy, trust. */
@@ -32,21 +35,26 @@ export class ServerRoute {
   readonly base: URL;
   /** The proxy on the way; `undefined` = direct. */
   readonly proxy: ProxyChoice | undefined;
-  readonly tls: TlsTrust;
+  readonly trust: TlsTrust;
 
-  /** @throws {OpmasError} `USAGE` when the environment names a proxy that cannot be used. */
-  constructor(base: URL, { ca, insecure, environment = process.env }: RouteOptions) {
+  /** @throws {OpmasError} `USAGE` when a proxy or a certificate cannot be used. */
+  constructor(base: URL, options: RouteOptions) {
+    const { environment = process.env } = options;
     this.base = base;
     this.proxy = chooseProxy(base, environment);
-    // Always said: without it, NODE_TLS_REJECT_UNAUTHORIZED would decide.
-    this.tls = { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecure !== true };
+    this.trust = new TlsTrust(options, environment);
+    if (options.cert !== undefined && base.protocol === 'ws:') {
+      throw new OpmasError('USAGE', 'a client certificate needs wss://: ws:// has no TLS');
+    }
   }
 
   /** Makes an attempt to open an endpoint: a name, or a path that begins with `/`. */
   upgrade(endpoint: string, token: string | undefined): Upgrade {
     const url = endpointUrl(this.base, endpoint, token);
-    const agent = this.proxy && tunnelAgent(this.proxy, url.protocol === 'wss:', this.tls.ca);
-    return { url, token, agent, tls: this.tls };
+    const isSecure = url.protocol === 'wss:';
+    const agent = this.proxy && tunnelAgent(this.proxy, isSecure, this.trust);
+    const { trust } = this;
+    return { url, token, agent, trust, tls: isSecure ? trust.server : undefined };
   }
 
   /** Sends a request to the REST API; see {@link sendRequest}. @param path Below the base URL: `/health`. */

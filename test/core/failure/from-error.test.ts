@@ -38,6 +38,28 @@ it.each([
   ],
   ...(
     [
+      ['tlsv1 alert protocol version', 'TLS too old'],
+      ['unsupported protocol', 'TLS too old'],
+      ['dh key too small', 'TLS too old'],
+      ['unsafe legacy renegotiation disabled', 'TLS too old'],
+      ['sslv3 alert handshake failure', 'TLS not agreed'],
+      ['ssl/tls alert handshake failure', 'TLS not agreed'],
+      ['tlsv1 unrecognized name', 'certificate of another name'],
+      ['tlsv13 alert certificate required', 'client certificate wanted'],
+      ['sslv3 alert bad certificate', 'client certificate wanted'],
+      ['packet length too long', 'no TLS there'],
+    ] as const
+  ).map(([reason, kind]) => {
+    const message = `write EPROTO 80FF:error:0A000:SSL routines:ssl3_read_bytes:${reason}:../x.c:1:`;
+    return [system('EPROTO', { message }), kind, `TLS handshake failed (${reason})`] as const;
+  }),
+  [
+    system('UNSPECIFIED', { message: 'EE certificate key too weak' }),
+    'certificate too weak',
+    "the server's certificate is not trusted: EE certificate key too weak",
+  ],
+  ...(
+    [
       ['CERT_HAS_EXPIRED', 'certificate expired'],
       ['DEPTH_ZERO_SELF_SIGNED_CERT', 'certificate self-signed'],
       ['SELF_SIGNED_CERT_IN_CHAIN', 'certificate untrusted'],
@@ -88,4 +110,30 @@ it('keeps a token out of the text of an error', () => {
   const token = 'canary-token-of-an-error';
   const { event } = failureOfError(new Error(`Invalid subprotocol ${token}`), { token });
   expect(JSON.stringify(event)).not.toContain(token);
+});
+
+it.each([
+  'sslv3 alert bad certificate',
+  'sslv3 alert certificate expired',
+  'sslv3 alert certificate revoked',
+  'sslv3 alert certificate unknown',
+  'tlsv1 alert unknown ca',
+  'tlsv1 alert access denied',
+])('%s is about the client certificate where there is one', (reason) => {
+  const error = system('ERR_SSL_ALERT', { reason });
+  expect(failureOfError(error, { side: { hasCertificate: true } }).kind).toBe('client certificate refused');
+});
+
+it('says after a hang-up that the client certificate may be why', () => {
+  const hangUp = system('ECONNRESET', { message: 'socket hang up' });
+  expect(failureOfError(hangUp, { side: { hasCertificate: true } }).hint).toContain(
+    'may not trust the CA of it',
+  );
+  expect(failureOfError(hangUp).hint).toBeUndefined();
+});
+
+it('names the variable whose CA cannot be read, where the CA of a server is unknown', () => {
+  const trustProblems = ['SSL_CERT_FILE=/x names no readable PEM certificate'];
+  const error = system('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+  expect(failureOfError(error, { side: { trustProblems } }).hint).toMatch(/^SSL_CERT_FILE=\/x .* --ca FILE$/);
 });

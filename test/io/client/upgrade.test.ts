@@ -1,4 +1,5 @@
 import dns from 'node:dns';
+import type { TlsOptions } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, vi } from 'vitest';
 import { tokenFromText } from '../../../src/index.js';
 import { type Certificate, CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
@@ -355,6 +356,84 @@ describe.concurrent('certificates', () => {
       expect(end?.message).toMatch(why);
       expect(end?.hint).toMatch(hint);
       expect(server.requests.all).toEqual([]);
+    });
+
+    const outdated = 'DEFAULT@SECLEVEL=0';
+    test.for<
+      [
+        string,
+        (from: CertificateAuthority) => TlsOptions,
+        RegExp,
+        RegExp,
+        ((from: CertificateAuthority) => object)?,
+      ]
+    >([
+      [
+        'with a weak key',
+        (from) => ({ ...from.issue('IP:127.0.0.1', 2, { newKey: 'rsa:768' }), ciphers: outdated }),
+        /not trusted: EE certificate key too weak$/,
+        /operator has to replace it/,
+      ],
+      [
+        'with a weak signature',
+        (from) => ({ ...from.issue('IP:127.0.0.1', 2, { digest: 'sha1' }), ciphers: outdated }),
+        /not trusted: CA signature digest algorithm too weak$/,
+        /operator has to replace it/,
+      ],
+      [
+        'on a server with an old protocol',
+        (from) => ({
+          ...from.issue('IP:127.0.0.1'),
+          ciphers: outdated,
+          minVersion: 'TLSv1',
+          maxVersion: 'TLSv1.1',
+        }),
+        /TLS handshake failed \(tlsv1 alert protocol version\)/,
+        /turn on TLS 1.2 or newer/,
+      ],
+      [
+        'on a server without a common cipher',
+        (from) => ({
+          ...from.issue('IP:127.0.0.1'),
+          maxVersion: 'TLSv1.2',
+          ciphers: 'AES128-SHA:NULL-SHA256',
+        }),
+        /TLS handshake failed \(.* alert handshake failure\)/,
+        /no cipher in common .* or wants a client certificate/,
+      ],
+      [
+        'on a server that wants a client certificate',
+        (from) => ({ ...from.issue('IP:127.0.0.1'), requestCert: true, ca: from.pem }),
+        /TLS handshake failed \(tlsv13 alert certificate required\)/,
+        /give it with --cert FILE --key FILE/,
+      ],
+      [
+        'on a server that ends the connection because of the client certificate',
+        (from) => ({ ...from.issue('IP:127.0.0.1'), requestCert: true, ca: from.pem }),
+        /closed before the upgrade/,
+        /got the client certificate: it may not trust the CA of it/,
+        (from) => {
+          const { key, cert } = from.selfSigned();
+          return { key, cert, retry: { retries: 2 } };
+        },
+      ],
+    ])('%s: given up with the reason', async ([, make, why, hint, more], { serve, read }) => {
+      const server = await serve({ tls: make(authority) });
+      const end = await read({ url: server.url, ca: authority.pem, ...more?.(authority) }).end;
+      expect(end).toMatchObject({ code: 'NETWORK' });
+      expect(end?.message).toMatch(why);
+      expect(end?.hint).toMatch(hint);
+      expect(server.requests.all).toEqual([]);
+    });
+
+    test('a client certificate opens a server that wants one', async ({ serve, read }) => {
+      const client = authority.issue('DNS:client', 2, { newKey: 'ec -pkeyopt ec_paramgen_curve:P-256' });
+      const server = await serve({
+        tls: { ...authority.issue('IP:127.0.0.1'), requestCert: true, ca: authority.pem },
+      });
+      const reading = read({ url: server.url, ca: authority.pem, ...client });
+      (await server.request()).accept(text(event(1)));
+      await reading.event();
     });
 
     test('a good one of a CA that is given is trusted', async ({ serve, read }) => {

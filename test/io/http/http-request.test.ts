@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import type { HttpRequest } from '../../../src/io/http/http-request.js';
 import { ServerRoute } from '../../../src/io/http/server-route.js';
+import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { close, json, listen, startWebServer } from '../../support/web-server.js';
 
 const httpRequest = ({ url, ca, ...request }: HttpRequest & { url: URL; ca?: string }) =>
@@ -78,5 +79,23 @@ describe('a request to the REST API', () => {
       response.write('x', () => response.destroy());
     });
     await expect(httpRequest({ url: server.url })).rejects.toMatchObject({ code: 'NETWORK' });
+  });
+
+  it.skipIf(withoutOpenssl)('calls an expired certificate of an unknown CA untrusted', async () => {
+    const authority = new CertificateAuthority();
+    await using server = await startWebServer(
+      (_, response) => response.end(),
+      authority.issue('DNS:localhost', -1),
+    );
+    const { pem: ca } = authority;
+    authority.remove();
+    await expect(httpRequest({ url: server.url })).rejects.toMatchObject({
+      failure: 'certificate untrusted',
+      hint: expect.stringContaining('signed by a CA that is not trusted here'),
+    });
+    await expect(httpRequest({ url: server.url, ca })).rejects.toMatchObject({
+      failure: 'certificate expired',
+    });
+    expect(server.requests).toEqual([]);
   });
 });

@@ -181,8 +181,8 @@ export class Connection {
     if (error.code?.startsWith('WS_ERR_')) {
       this.#failure ??= failureOfFrame(error.code, error.message);
     } else if (this.#liveness === undefined) {
-      const { tls, token } = this.#options.upgrade;
-      this.#failure ??= failureOfError(error, { hasCa: tls.ca !== undefined, token });
+      const { trust: side, token } = this.#options.upgrade;
+      this.#failure ??= failureOfError(error, { side, token });
     }
   }
 
