@@ -57,3 +57,21 @@ describe.runIf(canUnshare)(
     });
   },
 );
+
+describe.runIf(canUnshare)(
+  'a token file of a container (needs the right to unshare)',
+  { concurrent: true },
+  () => {
+    test.for([
+      ['has no advice about its mode when its mount is read-only', 'mount -o remount,ro m', ''],
+      ['has advice when its mode can be changed', ':', 'warning: other users of this machine may read'],
+    ] as const)('%s', async ([, remount, warning], { command, expect }) => {
+      const script = `mkdir m; mount -t tmpfs tmpfs m; echo abc > m/t; chmod 444 m/t; ${remount}; exec "$@"`;
+      const { stdout, stderr } = await command.start(['auth', 'token', '--token-file', 'm/t'], {
+        through: ['unshare', '-m', 'sh', '-c', script, 'sh'],
+      }).ended;
+      expect(stdout).toBe('abc\n');
+      expect(stderr.slice(0, warning.length || undefined)).toBe(warning);
+    });
+  },
+);

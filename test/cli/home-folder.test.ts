@@ -1,9 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { event, text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
+import { bin } from './sandbox.js';
 
 const url = 'ws://127.0.0.1:1';
 
@@ -60,6 +62,54 @@ describe.concurrent('a configuration that is not needed, because URL and token a
     expect(named.code).toBe(2);
   });
 });
+
+const asStranger = ['setpriv', '--reuid', '12345', '--regid', '12345', '--clear-groups'];
+const canBeStranger =
+  spawnSync('setpriv', [...asStranger.slice(1), process.execPath, bin, '--version']).status === 0;
+
+describe.runIf(canBeStranger)(
+  'a user without an entry in the list of accounts (needs the right to become one)',
+  { concurrent: true },
+  () => {
+    const through = ['env', '-u', 'HOME', ...asStranger];
+
+    test.for([
+      ['auth', 'status', '-u', url],
+      ['context', 'list'],
+      ['demo', '--duration', '2s'],
+      ['complete', '--', 'context', 'use', ''],
+    ])('needs no home folder for: %s %s', async (words, { command, expect }) => {
+      const { code, stderr } = await command.start(words, { through }).ended;
+      expect([code, stderr]).toEqual([0, expect.not.stringMatching(/warning|bug/)]);
+    });
+
+    test('streams with a warning when the configuration cannot be read', async ({
+      serve,
+      command,
+      expect,
+    }) => {
+      const server = await serve();
+      server.onRequest((client) => client.accept(text(event(1))));
+      // The home folder of the test is closed to others.
+      const { code, stderr } = await command.tail(server, ['-n', '1'], { through: asStranger }).ended;
+      expect([code, stderr]).toEqual([
+        0,
+        expect.stringMatching(/warning: the configuration is ignored: cannot read/),
+      ]);
+    });
+
+    test('is told what to set when the configuration cannot be read and is needed', async ({
+      command,
+      expect,
+    }) => {
+      const { code, stderr } = await command.start(['context', 'list'], { through: asStranger }).ended;
+      expect([code, stderr]).toEqual([
+        5,
+        expect.stringMatching(/permission denied\n {2}Set HOME, or XDG_CONFIG_HOME/),
+      ]);
+    });
+  },
+);
 
 describe.concurrent('the environment', () => {
   test('may have blanks and quotes around the values of our variables', async ({ command, expect }) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CredentialStore, type Credentials, OpmasError, type StoredCredentials } from '../../index.js';
 import { exposure, parseCredentials, serializeCredentials } from '../../internal.js';
@@ -107,8 +107,8 @@ export class LocalCredentialStore implements CredentialStore {
   /** Warns once when other users may read the file: somebody has copied it, or changed its mode. */
   async #warnOfReaders(path: string): Promise<void> {
     if (this.#hasWarned) return;
-    const stats = await stat(path).catch(() => undefined);
-    const warning = stats && exposure(stats, path, 'the stored login');
+    await using file = await open(path).catch(() => undefined);
+    const warning = file && (await exposure(file, path, 'the stored login'));
     if (warning === undefined) return;
     this.#hasWarned = true;
     this.#options.onNotice?.(warning);

@@ -199,5 +199,9 @@ function isErrno(error: unknown, code: string): boolean {
 function failure(verb: string, path: string, cause: unknown): OpmasError {
   // The text after the comma names the system call, and perhaps the temporary file.
   const why = (cause as Error).message.replace(/, [a-z]+ '.*$/s, '');
-  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${why}`, { cause });
+  const isDenied = ['EACCES', 'EPERM', 'EROFS'].some((code) => isErrno(cause, code));
+  const hint = isDenied
+    ? 'Set HOME, or XDG_CONFIG_HOME and XDG_DATA_HOME, to folders of your own. With --url and a token no file is needed.'
+    : undefined;
+  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${why}`, { cause, hint });
 }

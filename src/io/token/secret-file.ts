@@ -1,5 +1,5 @@
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 import { monotonicMs } from '../clock.js';
@@ -44,7 +44,7 @@ export async function readSecretFile(
     file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stats = await file.stat();
     const bytes = await readSome(file, stats, maxBytes + 1, options);
-    return { bytes, once: !stats.isFile(), warning: exposure(stats, path, name) };
+    return { bytes, once: !stats.isFile(), warning: await exposure(file, path, name) };
   } catch (error) {
     throw new OpmasError('AUTH', `${name} cannot be read: ${reason(error)}`, { cause: error });
   } finally {
@@ -89,16 +89,32 @@ async function readOnce(file: FileHandle, buffer: Buffer, offset: number): Promi
   }
 }
 
-/** Finds out whether other users may read the file; answers as a sentence with the fix. */
-export function exposure(stats: Stats, path: string, name: string): string | undefined {
-  if (process.platform === 'win32' || !stats.isFile()) return undefined;
-  const fix = `run: chmod 600 ${/^[\w./-]+$/.test(path) ? path : `'${path}'`}`;
-  if ((stats.mode & 0o077) !== 0) return `other users of this machine may read ${name}; ${fix}`;
-  const owner = process.getuid?.();
-  if (owner !== undefined && stats.uid !== owner && stats.uid !== 0) {
-    return `${name} belongs to another user, who can change the token`;
+/**
+ * Finds out whether other users may read an open file; answers as a sentence with the fix. A file on a read-only mount
+ * (a secret of a container) has the mode that the mount gives it, so nobody is told to change that.
+ */
+export async function exposure(file: FileHandle, path: string, name: string): Promise<string | undefined> {
+  const stats = await file.stat();
+  if (process.platform === 'win32' || !stats.isFile() || (await isOnReadOnlyMount(file))) return undefined;
+  const user = process.getuid?.();
+  const mayChange = user === stats.uid || user === 0;
+  if ((stats.mode & 0o077) !== 0) {
+    const shown = /^[\w./-]+$/.test(path) ? path : `'${path}'`;
+    const fix = mayChange ? `run: chmod 600 ${shown}` : 'only its owner can change that';
+    return `other users of this machine may read ${name}; ${fix}`;
   }
-  return undefined;
+  return mayChange || stats.uid === 0
+    ? undefined
+    : `${name} belongs to another user, who can change the token`;
+}
+
+/** Returns whether the mount of an open file is read-only, as far as Linux tells. */
+async function isOnReadOnlyMount({ fd }: FileHandle): Promise<boolean> {
+  const read = (name: string) => readFile(`/proc/self/${name}`, 'utf8').catch(() => '');
+  const [, id] = /^mnt_id:\s*(\d+)/m.exec(await read(`fdinfo/${fd}`)) ?? [];
+  const mounts = id === undefined ? '' : await read('mountinfo');
+  // The options of the mount, then those of the file system: `36 35 98:0 /a /b ro,noatime - ext4 /dev/sda1 rw`.
+  return new RegExp(`^${id} (?:\\S+ ){4}(?:ro\\b|.* - \\S+ \\S+ ro\\b)`, 'm').test(mounts);
 }
 
 function reason(error: unknown): string {

@@ -55,7 +55,7 @@ async function deleteLogin(session: Session, options: TrustOptions): Promise<voi
   const { environment, globals, terminal } = session;
   const { messages } = terminal;
   // Nothing is sent, so the connection need not be encrypted.
-  const server = await chooseServer(globals, { ...options, plaintext: true }, environment);
+  const server = await chooseServer(globals, { ...options, plaintext: true, token: false }, environment);
   const account = accountOf(server.url);
   const store = openCredentialStore(environment);
   const existed = await store.exclusively(account, () => store.delete(account));

@@ -49,7 +49,8 @@ export function configureLogin(command: Command): void {
 async function runLogin(session: Session, options: LoginOptions): Promise<void> {
   const { messages } = session.terminal;
   checkOptions(options);
-  const server = await chooseServer(session.globals, options, session.environment);
+  // A login needs no token, so a broken configuration is in its way only without --url.
+  const server = await chooseServer(session.globals, { ...options, token: false }, session.environment);
   session.usesDefaultServer = server.urlSource === 'default';
   messages.warn(...server.warnings);
   const obtained = await obtain(session, server, options).catch((error: unknown) => {
