@@ -37,6 +37,8 @@ interface ReportOptions {
   usesDefaultServer?: boolean | undefined;
   /** Prints the lines. Default: on stderr. */
   print?: (text: string) => void;
+  /** Name of the command, for a hint to pipe something into it. */
+  command?: string | undefined;
 }
 
 function printOnStderr(text: string): void {
@@ -47,14 +49,16 @@ function printOnStderr(text: string): void {
  * Prints an error on stderr and returns the exit code for it. Everything that it needs is loaded at the start: an
  * installation that is replaced while a command runs must not hide why the command ended.
  */
-export function reportError(
-  error: unknown,
-  { debug, said = {}, usesDefaultServer, print = printOnStderr }: ReportOptions,
-): number {
+export function reportError(error: unknown, options: ReportOptions): number {
+  const { debug, said = {}, usesDefaultServer, print = printOnStderr, command } = options;
   if (error instanceof OpmasError) {
     const lines = [`opmas-ws: ${escapeUnsafe(withServerChoice(error.message, said))}`];
     // A hint may have several lines: an expression and a caret below it.
-    const hints = error.hint === undefined ? [] : withServerChoice(error.hint, said).split('\n');
+    const hint = error.hint?.replace(
+      'opmas-ws inspect -',
+      `opmas-ws ${command === 'tail' ? 'tail --file' : command} -`,
+    );
+    const hints = hint === undefined ? [] : withServerChoice(hint, said).split('\n');
     if (usesDefaultServer && /^(AUTH|NETWORK)$/.test(error.code)) hints.push(FIRST_SERVER);
     for (const line of hints) lines.push(`  ${escapeUnsafe(line)}`);
     if (debug && error.stack !== undefined) lines.push(...error.stack.split('\n').map(escapeUnsafe));

@@ -91,7 +91,7 @@ export async function runCommand(
     const { usesDefaultServer } = session;
     const print = (text: string) => terminal.messages.error(text);
     // Before anything waits for stderr, which may never be read.
-    session.exitCode = reportError(error, { debug, said, usesDefaultServer, print });
+    session.exitCode = reportError(error, { debug, said, usesDefaultServer, print, command: command.name() });
     await terminal.messages.flushed();
   }
   if (requests.signal !== undefined) {

@@ -47,6 +47,12 @@ export function withoutQuotes(text: string): string {
   return (inside ?? text).trim();
 }
 
+/** Quotes a word for a shell where it needs it: in double quotes, which every shell knows, unless those change it. */
+export function quoted(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  return /["$`!]|\\$/.test(word) ? `'${word.replaceAll("'", `'\\''`)}'` : `"${word}"`;
+}
+
 const UNITS: readonly (readonly [name: string, seconds: number])[] = [
   ['year', 365.25 * 86_400],
   ['day', 86_400],

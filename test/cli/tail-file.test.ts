@@ -40,8 +40,22 @@ describe('tail --file', () => {
     const { code, stdout, stderr } = await sandbox.run(['tail', '--file', 'nothing.ndjson']);
     expect(code).toBe(2);
     expect(stdout).toBe('');
-    expect(stderr).toContain('nothing.ndjson');
+    expect(stderr).toMatch(/nothing\.ndjson: there is no such file\n {2}Recordings are made with/);
     expect(stderr).not.toMatch(/event/);
+  });
+
+  it.each([
+    [['tail', '--file'], 'opmas-ws tail --file -'],
+    [['replay'], 'opmas-ws replay -'],
+    [['inspect'], 'opmas-ws inspect -'],
+  ])('%j says how to read a compressed recording with the same command', async (words, again) => {
+    using sandbox = new Sandbox();
+    writeFileSync(join(sandbox.home, 'a b.zst'), Buffer.from('KLUv/SQ=', 'base64'));
+    const { code, stderr } = await sandbox.run([...words, 'a b.zst']);
+    expect([code, stderr]).toEqual([
+      6,
+      expect.stringContaining(`Unpack it: zstd -dc "a b.zst" | ${again}\n`),
+    ]);
   });
 });
 

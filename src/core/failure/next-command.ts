@@ -1,4 +1,5 @@
 import { displayUrl, isLoopback, withoutBrackets } from '../address.js';
+import { quoted } from '../text.js';
 
 /** The options about server and token as the user typed them. The next command repeats them. */
 export interface SaidOptions {
@@ -86,10 +87,6 @@ export function withServerChoice(text: string, said: SaidOptions): string {
     const end = /[\s.]*$/.exec(command)!.index;
     return `${command.slice(0, end)} ${words}${command.slice(end)}`;
   });
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./[\]-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Puts a server into a text: `{host}` (`{address}` in a URL), `{port}`, `{base}`, `{http}`, `{scheme}` and `{prefix}` stand for its own. */

@@ -28,7 +28,10 @@ export async function prepareAppend(
   const { size } = await handle.stat();
   if (size === 0) return undefined;
   if ((await isGzip(handle)) !== compressed) throw misnamed(path, compressed);
-  await refuseForeign(path);
+  await refuseForeign(path).catch((error: unknown) => {
+    if (!(error instanceof OpmasError)) throw error;
+    throw new OpmasError(error.code, error.message, { cause: error, hint: 'Choose another file with -o.' });
+  });
   try {
     return compressed ? await repairGzip(path, handle, size) : await repairText(path, handle, size);
   } catch (error) {
@@ -50,9 +53,7 @@ async function refuseForeign(path: string): Promise<void> {
   while (line === undefined && (await reader.fill())) line = reader.next();
   for (; line !== undefined; line = reader.next()) {
     if (!Number.isNaN(line.receivedAt)) continue;
-    throw new OpmasError('DATA', `${path} has lines of other origin (without received_at)`, {
-      hint: 'Choose another file with -o.',
-    });
+    throw new OpmasError('DATA', `${path} has lines of other origin (without received_at)`);
   }
 }
 

@@ -135,5 +135,14 @@ function reasonOf(error: unknown): string {
 
 /** Turns the error of a file operation into an error for the user. @param problem As in `x.ndjson cannot be written`. */
 export function localError(problem: string, error: unknown): OpmasError {
-  return new OpmasError('LOCAL', `${problem}: ${reasonOf(error)}`, { cause: error });
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const hint = STEPS[code] ?? 'Choose another file with -o.';
+  return new OpmasError('LOCAL', `${problem}: ${reasonOf(error)}`, { cause: error, hint });
 }
+
+/** Next steps where another file is not the only way. */
+const STEPS: Readonly<Record<string, string>> = {
+  ENOSPC: 'Make room, or choose another disk with -o.',
+  EDQUOT: 'Make room, or choose another disk with -o.',
+  ENOENT: 'Make the folder first, or choose another file with -o.',
+};

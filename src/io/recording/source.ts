@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
+import { quoted } from '../../core/text.js';
 import { gunzip, hasGzipMark } from './gzip.js';
 import type { ReadProblem } from './read-problems.js';
 import { identityOf } from './segment-changes.js';
@@ -45,7 +46,7 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   const isFile = stats.isFile();
   const read = () => readBlocks(path, handle, isFile, options);
   const identity = isFile ? identityOf(stats) : undefined;
-  return { name: path, identity, blocks: unpacked(read, isFile), close: () => handle.close() };
+  return { name: path, identity, blocks: unpacked(path, read, isFile), close: () => handle.close() };
 }
 
 /** A lock, and what stands beside it for a moment while it is judged. */
@@ -85,16 +86,50 @@ export async function isGzip(handle: FileHandle): Promise<boolean> {
 
 function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
-    return new OpmasError('USAGE', `${path}: there is no such file`, { cause: error });
+    return new OpmasError('USAGE', `${path}: there is no such file`, {
+      cause: error,
+      hint: 'Recordings are made with `opmas-ws record -o FILE`; - is stdin.',
+    });
   }
   return new OpmasError('LOCAL', `${path} cannot be opened: ${error.message}`, { cause: error });
 }
 
+/** First characters of data that is not read, what it is, and the command that turns the data of a file into lines. */
+const FOREIGN_DATA: readonly (readonly [mark: string, what: string, command: string])[] = [
+  ['\x28\xb5\x2f\xfd', 'compressed with zstd', 'zstd -dc'],
+  ['\xfd7zXZ', 'compressed with xz', 'xz -dc'],
+  ['BZh', 'compressed with bzip2', 'bzip2 -dc'],
+  ['\x04\x22\x4d\x18', 'compressed with lz4', 'lz4 -dc'],
+  ['LZIP', 'compressed with lzip', 'lzip -dc'],
+  ['\x1f\x9d', 'compressed with compress', 'gzip -dc'],
+  ['PK\x03\x04', 'a zip archive', 'unzip -p'],
+  ['7z\xbc\xaf\x27\x1c', 'a 7z archive', '7z x -so'],
+  ['\xff\xfe', 'UTF-16 text, as > of PowerShell 5 writes it', 'iconv -f UTF-16 -t UTF-8'],
+  ['\xfe\xff', 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8'],
+];
+
+/** @throws {OpmasError} `DATA` for data of a kind that is not read; the hint says how to read it all the same. */
+function refuseForeign(start: Buffer, path: string): void {
+  const text = start.toString('latin1', 0, 8);
+  const [, what, command] = FOREIGN_DATA.find(([mark]) => text.startsWith(mark)) ?? [];
+  if (command === undefined) return;
+  const file = path === '-' ? '' : ` ${quoted(path)}`;
+  throw new OpmasError('DATA', `${path === '-' ? 'stdin' : path} is ${what}, which is not read`, {
+    // The command line puts the command that runs in place of `inspect`.
+    hint: `Unpack it: ${command}${file} | opmas-ws inspect -`,
+  });
+}
+
 /** Gives the blocks as they are, or unpacks them when they begin as gzip data does. */
-async function* unpacked(read: () => AsyncGenerator<Buffer>, canReopen: boolean): AsyncGenerator<Buffer> {
+async function* unpacked(
+  path: string,
+  read: () => AsyncGenerator<Buffer>,
+  canReopen: boolean,
+): AsyncGenerator<Buffer> {
   const blocks = read();
   const first = await blocks.next();
   if (first.done) return;
+  refuseForeign(first.value, path);
   const rest = prepend(first.value, blocks);
   if (!hasGzipMark(first.value)) {
     yield* rest;
@@ -171,7 +206,7 @@ function openStdin({ stdin = process.stdin, signal, onRead }: SourceOptions): Op
   }
   return {
     name: 'stdin',
-    blocks: unpacked(read, false),
+    blocks: unpacked('-', read, false),
     close: async () => void stdin.destroy(),
   };
 }

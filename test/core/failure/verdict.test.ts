@@ -67,6 +67,22 @@ describe('verdictOf', () => {
     expect(text(false)).not.toContain('signing key');
   });
 
+  it.each([
+    ['wss://h:1/x', 'wss://h:1/x'],
+    ['ws://[::1]:8000', '"ws://[::1]:8000"'],
+    ['C:\\my files\\ca.pem', '"C:\\my files\\ca.pem"'],
+    ['', '""'],
+    ['data.a == "x"', `'data.a == "x"'`],
+    [`it's $HOME`, `'it'\\''s $HOME'`],
+  ])(
+    'quotes words so that sh, cmd.exe and PowerShell read them alike where they can: %s',
+    (word, written) => {
+      expect(verdictOf([], { ...server, said: { tokenFile: word } }).next).toBe(
+        `opmas-ws tail --token-file ${written}`,
+      );
+    },
+  );
+
   it('repeats in the next command what was said, about the same server', () => {
     const said = {
       url: 'wss://opmas.test:8443/x',
@@ -77,15 +93,15 @@ describe('verdictOf', () => {
     };
     const next = (fault: FailureKind, more = {}) =>
       verdictOf([failed(fault)], { ...server, said: { ...said, ...more } }).next;
-    const about = "--url wss://opmas.test:8443/x --context 'o'\\''lab'";
+    const about = '--url wss://opmas.test:8443/x --context "o\'lab"';
     const all = 'devices /api/v1/ws/device/42';
     expect(verdictOf([], { ...server, said }).next).toBe(
-      `opmas-ws tail ${all} ${about} --ca 'my ca.pem' --token-file -`,
+      `opmas-ws tail ${all} ${about} --ca "my ca.pem" --token-file -`,
     );
-    expect(next('closed')).toBe(`opmas-ws tail ${all} --lifecycle ${about} --ca 'my ca.pem' --token-file -`);
-    expect(next('token expired')).toBe(`opmas-ws auth login ${about} --ca 'my ca.pem'`);
+    expect(next('closed')).toBe(`opmas-ws tail ${all} --lifecycle ${about} --ca "my ca.pem" --token-file -`);
+    expect(next('token expired')).toBe(`opmas-ws auth login ${about} --ca "my ca.pem"`);
     expect(next('certificate untrusted')).toBe(`opmas-ws doctor ${all} ${about} --ca FILE --token-file -`);
-    expect(next('endpoint does not exist')).toBe(`opmas-ws doctor ${about} --ca 'my ca.pem' --token-file -`);
+    expect(next('endpoint does not exist')).toBe(`opmas-ws doctor ${about} --ca "my ca.pem" --token-file -`);
     expect(next('proxy refuses', { ca: undefined, tokenFile: undefined })).toBe(
       `NO_PROXY=opmas.test opmas-ws doctor ${all} ${about}`,
     );

@@ -163,7 +163,6 @@ describe('text around the lines', () => {
   test.each([
     ['nothing', ''],
     ['blank lines only', '\n\r\n \n'],
-    ['UTF-16 with a byte order mark', Buffer.from(`\ufeff${lines(2)}`, 'utf16le')],
     ['UTF-16 without a byte order mark', Buffer.from(lines(2), 'utf16le')],
     ['random bytes', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i * 7919 + (i >> 3)) & 0xff))],
     ['text', 'Dear reader,\nthis is no recording.\n'],
@@ -175,6 +174,29 @@ describe('text around the lines', () => {
     await expect(read(path)).rejects.toMatchObject({
       code: 'DATA',
       message: expect.stringMatching(/f\d+\.ndjson(:| is not a recording: line )1:/),
+    });
+  });
+
+  test.for([
+    ['zstd', 'KLUv/SQ=', 'zstd -dc'],
+    ['xz', '/Td6WFoAAAT=', 'xz -dc'],
+    ['bzip2', 'QlpoOTFBWSY=', 'bzip2 -dc'],
+    ['lz4', 'BCJNGGRApw==', 'lz4 -dc'],
+    ['lzip', 'TFpJUAE=', 'lzip -dc'],
+    ['compress', 'H52Q', 'gzip -dc'],
+    ['a zip archive', 'UEsDBBQAAAA=', 'unzip -p'],
+    ['a 7z archive', 'N3q8ryccAAQ=', '7z x -so'],
+    [
+      'UTF-16 text',
+      Buffer.from(`\ufeff${lines(2)}`, 'utf16le').toString('base64'),
+      'iconv -f UTF-16 -t UTF-8',
+    ],
+  ])('%s is named, with the command that unpacks it', async ([what, content, command]) => {
+    const path = await file(Buffer.from(content!, 'base64'));
+    await expect(read(path)).rejects.toMatchObject({
+      code: 'DATA',
+      message: expect.stringMatching(`\\.ndjson is .*${what}.*, which is not read`),
+      hint: `Unpack it: ${command} ${path} | opmas-ws inspect -`,
     });
   });
 

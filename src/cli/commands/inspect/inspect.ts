@@ -165,6 +165,7 @@ async function checkPagePath(path: string): Promise<void> {
     if (code === 'ENOENT' && missing === path) return;
     throw new OpmasError('LOCAL', `cannot write ${path}: ${message.replace(/, [a-z]+ '.*$/s, '')}`, {
       cause: error,
+      hint: 'Name a file in a folder that you can write to.',
     });
   }
   throw new OpmasError('USAGE', `${path} exists and is not a report of opmas-ws`, {
