@@ -1,5 +1,6 @@
 /** Inner parts that the command line uses beside `index.ts`. They may change in any version. */
 export { isLoopback } from './core/address.js';
+export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { type NextCommand, withServerChoice } from './core/failure/next-command.js';
 export { keepsLine } from './core/filter/filter.js';
 export { FrameReader } from './core/json/frame.js';

@@ -28,20 +28,25 @@ export function decodePart(part: string | undefined): Record<string, unknown> | 
   return parseObject(Buffer.from(part ?? '', 'base64url').toString());
 }
 
-/** Reads the claims of a token; all `undefined` when it is not a JWT. Never throws. */
-export function readClaims(token: string): TokenClaims {
+/**
+ * Reads the claims of a token; all `undefined` when it is not a JWT. Never throws.
+ *
+ * @param clockAheadMs How far this machine's clock is ahead of the server's, milliseconds: the times are those that this
+ * machine's clock will show. Default 0.
+ */
+export function readClaims(token: string, clockAheadMs = 0): TokenClaims {
   const { sub, exp, nbf, iat } = decodePart(token.split('.')[1]) ?? {};
   return {
     subject: typeof sub === 'string' || typeof sub === 'number' ? String(sub) : undefined,
-    expiresAtMs: instant(exp),
-    notBeforeMs: instant(nbf),
-    issuedAtMs: instant(iat),
+    expiresAtMs: instant(exp, clockAheadMs),
+    notBeforeMs: instant(nbf, clockAheadMs),
+    issuedAtMs: instant(iat, clockAheadMs),
   };
 }
 
 /** Reads a JWT's `NumericDate` (seconds) as milliseconds. Some servers write milliseconds; their size shows it. */
-function instant(value: unknown): number | undefined {
+function instant(value: unknown, clockAheadMs: number): number | undefined {
   if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
-  const milliseconds = Math.abs(value) > MOST_SECONDS ? value : value * 1000;
+  const milliseconds = (Math.abs(value) > MOST_SECONDS ? value : value * 1000) + clockAheadMs;
   return Math.abs(milliseconds) <= LAST_INSTANT_MS ? milliseconds : undefined;
 }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { type MockServer, startMockServer } from '../../src/index.js';
 import { json, startWebServer } from '../support/web-server.js';
 import { Sandbox } from './sandbox.js';
@@ -285,6 +286,43 @@ describe.concurrent('auth status, token and logout', () => {
       expect(stdout).toMatch(/it expired 2 hours ago/);
     },
   );
+
+  it('follow the clock of the server where that of this machine is wrong, and name it', async () => {
+    const behindMs = 7_200_000;
+    const headers = () => ({ date: new Date(Date.now() - behindMs).toUTCString() });
+    const token = () => jwt({ sub: 'me', exp: Math.floor((Date.now() - behindMs) / 1000) + 900 });
+    await using api = await startWebServer(({ url }, response) =>
+      json(
+        response,
+        url.endsWith('/refresh') ? 500 : 200,
+        url.endsWith('/me') ? { username: 'me' } : { access_token: token(), refresh_token: 'R' },
+        headers(),
+      ),
+    );
+    const sockets = new WebSocketServer({ server: api.server as never });
+    sockets.on('connection', (socket) => socket.send('{"type":"device.error"}'));
+    using sandbox = new Sandbox({ OPMAS_URL: api.url.href });
+    const wrong = /this machine's clock is 2 hours ahead of the server's/;
+    for (const args of [[], ['--with-token']]) {
+      const input = args.length === 0 ? 'secret' : token();
+      const how = args.length === 0 ? ['--username', 'me', '--password-stdin'] : args;
+      const { code, stderr } = await sandbox.run(['auth', 'login', ...how], { input });
+      expect([code, stderr]).toEqual([0, expect.stringMatching(/It expires in 1[45] minutes/)]);
+      expect(stderr).toMatch(wrong);
+      const status = await sandbox.run(['auth', 'status']);
+      expect([status.code, status.stdout]).toEqual([0, expect.stringMatching(/^expires +in 1[45] minutes/m)]);
+      expect(status.stdout).toMatch(wrong);
+      expect(await sandbox.run(['auth', 'token'])).toMatchObject({ code: 0 });
+      const doctor = await sandbox.run(['doctor', 'devices']);
+      expect([doctor.code, doctor.stdout]).toEqual([0, expect.stringMatching(/✓ token .*expires in 1[45]/)]);
+      expect(doctor.stdout).toMatch(/! clock .*2 hours ahead.*; by that one, the token expires in 1[45] min/);
+      const tail = await sandbox.run(['tail', 'devices', '-n', '1']);
+      expect([tail.code, tail.stderr]).toEqual([0, expect.stringMatching(wrong)]);
+      expect(tail.stderr).not.toMatch(/expire/);
+    }
+    expect(api.requests.filter(({ url }) => url.endsWith('/refresh'))).toEqual([]);
+    sockets.close();
+  });
 
   it('names a token that is not valid yet', async () => {
     using sandbox = offline();

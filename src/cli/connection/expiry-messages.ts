@@ -1,5 +1,5 @@
-import { readClaims, type TokenProvider } from '../../index.js';
-import { relativeTime } from '../../internal.js';
+import { type Clock, readClaims, systemClock, type TokenProvider } from '../../index.js';
+import { clockText, relativeTime } from '../../internal.js';
 import type { Messages } from '../terminal/terminal.js';
 
 const EARLY_MS = 10 * 60_000;
@@ -8,17 +8,28 @@ const LOOK_MS = 30_000;
 
 /**
  * Warns 10 minutes before the token in use expires, and when it has: open connections stay, but the next one is refused.
- * A source with a fresh token by then, or one that gives a new token for each connection, is not worth a word.
+ * A source with a fresh token by then, or one that gives a new token for each connection, is not worth a word. Warns
+ * of a clock of this machine that differs from the server's, too, and judges the expiry by the server's.
  *
  * @returns The provider to use in place of the given one.
  */
-export function withExpiryMessages(provider: TokenProvider, messages: Messages): TokenProvider {
-  const watch = new ExpiryWatch(provider, messages);
+export function withExpiryMessages(
+  provider: TokenProvider,
+  messages: Pick<Messages, 'warn'>,
+  clock: Clock = systemClock,
+): TokenProvider {
+  const watch = new ExpiryWatch(provider, messages, clock);
   return {
     ...(provider.renew && { renew: (...args) => provider.renew!(...args) }),
-    ...(provider.keepFresh && { keepFresh: (signal) => provider.keepFresh!(signal) }),
+    async keepFresh(signal) {
+      await Promise.all([provider.keepFresh?.(signal), watch.run(signal)]);
+    },
+    onOpen: (clockAheadMs) => watch.onOpen(clockAheadMs),
     get problem() {
       return provider.problem;
+    },
+    get clockAheadMs() {
+      return provider.clockAheadMs;
     },
     source: provider.source,
     remedy: provider.remedy,
@@ -33,49 +44,71 @@ export function withExpiryMessages(provider: TokenProvider, messages: Messages):
 
 class ExpiryWatch {
   readonly #provider: TokenProvider;
-  readonly #messages: Messages;
-  #expiresAtMs: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #messages: Pick<Messages, 'warn'>;
+  readonly #clock: Clock;
+  #token = '';
+  /** `undefined` until a connection has opened. */
+  #clockAheadMs: number | undefined;
+  #hasSaidClock = false;
   #said: 'nothing' | 'soon' | 'expired' = 'nothing';
 
-  constructor(provider: TokenProvider, messages: Messages) {
+  constructor(provider: TokenProvider, messages: Pick<Messages, 'warn'>, clock: Clock) {
     this.#provider = provider;
     this.#messages = messages;
+    this.#clock = clock;
   }
 
-  see(token: string | undefined): void {
-    const { expiresAtMs } = readClaims(token ?? '');
-    if (expiresAtMs === this.#expiresAtMs) return;
-    this.#expiresAtMs = expiresAtMs;
-    this.#said = 'nothing';
-    this.#wait();
+  see(token = ''): void {
+    if (token !== this.#token) this.#said = 'nothing';
+    this.#token = token;
+    void this.#look();
   }
 
-  #wait(): void {
-    clearTimeout(this.#timer);
-    if (this.#expiresAtMs === undefined || this.#said === 'expired') return;
-    const dueMs = this.#expiresAtMs - (this.#said === 'nothing' ? EARLY_MS : 0) - Date.now();
-    this.#timer = setTimeout(() => void this.#look(), Math.max(0, Math.min(dueMs, LOOK_MS))).unref();
+  onOpen(clockAheadMs = this.#provider.clockAheadMs ?? 0): void {
+    this.#clockAheadMs = clockAheadMs;
+    const wrong = clockText(clockAheadMs);
+    if (wrong !== undefined && !this.#hasSaidClock) {
+      this.#hasSaidClock = true;
+      this.#messages.warn(`${wrong}: the times of the lines are those of this machine`);
+    }
+    void this.#look();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#clock.sleep(Math.max(0, Math.min(this.#dueInMs, LOOK_MS)), signal);
+      if (!signal.aborted) await this.#look();
+    }
+  }
+
+  /** The time until the token expires; `Infinity` when it does not say, or nothing is left to say. */
+  get #leftMs(): number {
+    const { expiresAtMs } = readClaims(this.#token, this.#clockAheadMs ?? this.#provider.clockAheadMs);
+    if (expiresAtMs === undefined || this.#said === 'expired') return Number.POSITIVE_INFINITY;
+    return expiresAtMs - this.#clock.nowMicros() / 1000;
+  }
+
+  get #dueInMs(): number {
+    // Before a connection has opened, the clock may be wrong, and a refusal will tell of an expired token.
+    if (this.#leftMs <= 0 && this.#clockAheadMs === undefined) return Number.POSITIVE_INFINITY;
+    return this.#leftMs - (this.#said === 'nothing' && !this.#provider.renewsItself ? EARLY_MS : 0);
   }
 
   async #look(): Promise<void> {
-    const nowMs = Date.now();
-    const expiresAtMs = this.#expiresAtMs ?? Number.POSITIVE_INFINITY;
-    const isDue = expiresAtMs - (this.#said === 'nothing' ? EARLY_MS : 0) <= nowMs;
+    if (this.#dueInMs > 0) return;
     // A file may have a fresh token by now, and a login may have been renewed.
-    if (isDue && this.#provider.renew !== undefined)
-      this.see(await this.#provider.token().catch(() => undefined));
-    if (isDue && this.#expiresAtMs === expiresAtMs) this.#say(expiresAtMs, nowMs);
-    this.#wait();
+    const token = this.#provider.renew && (await this.#provider.token().catch(() => undefined));
+    if (token !== undefined && token !== this.#token) this.see(token);
+    else if (this.#dueInMs <= 0) this.#say(this.#leftMs);
   }
 
-  #say(expiresAtMs: number, nowMs: number): void {
+  #say(leftMs: number): void {
     const { source, remedy } = this.#provider;
-    const hasExpired = expiresAtMs <= nowMs;
+    const hasExpired = leftMs <= 0;
     this.#said = hasExpired ? 'expired' : 'soon';
     const what = hasExpired
       ? 'has expired; open connections stay, new ones will be refused'
-      : `expires ${relativeTime(expiresAtMs, nowMs)}`;
+      : `expires ${relativeTime(leftMs, 0)}`;
     this.#messages.warn(`the token from ${source} ${what}${remedy === undefined ? '' : `: ${remedy}`}`);
   }
 }

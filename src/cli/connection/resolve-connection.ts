@@ -69,7 +69,11 @@ export async function resolveConnection(session: Session, options: TokenOptions)
     };
   }
   const store = openCredentialStore(environment, { onNotice: messages.warn });
-  return { ...server, token: new StoredToken({ base: server.url, ...server.route }, store), hidden };
+  return {
+    ...server,
+    token: new StoredToken({ base: server.url, ...server.route }, store, messages.warn),
+    hidden,
+  };
 }
 
 /** Returns the names of the sources that take precedence over a stored login. */

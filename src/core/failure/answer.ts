@@ -1,5 +1,5 @@
 import { redactToken } from '../address.js';
-import { escapeUnsafe } from '../text.js';
+import { escapeUnsafe, relativeTime } from '../text.js';
 
 /** An HTTP answer to a request of ours. */
 export interface HttpAnswer {
@@ -21,6 +21,32 @@ const REASON_MEMBERS = ['detail', 'message', 'error_description', 'error', 'reas
 export function headerOf({ headers }: Pick<HttpAnswer, 'headers'>, name: string): string | undefined {
   const value = headers[name];
   return (Array.isArray(value) ? value[0] : value)?.slice(0, LONGEST_HEADER);
+}
+
+/** The header has whole seconds, and the answer was on its way for some. */
+const CLOCK_NOISE_MS = 5000;
+/** A clock that is further off spoils tokens, certificates and the times of recordings. */
+const CLOCK_OFF_MS = 60_000;
+
+/**
+ * Measures how far this machine's clock is ahead of the server's by the `Date` of an answer, in milliseconds.
+ *
+ * @param nowMs Wall clock. @returns 0 for up to 5 s; `undefined` without a date.
+ */
+export function clockAheadOf(
+  answer: Pick<HttpAnswer, 'headers'> | undefined,
+  nowMs: number,
+): number | undefined {
+  const aheadMs = nowMs - Date.parse((answer && headerOf(answer, 'date')) ?? '');
+  if (Number.isNaN(aheadMs)) return undefined;
+  return Math.abs(aheadMs) > CLOCK_NOISE_MS ? aheadMs : 0;
+}
+
+/** Says for people how wrong this machine's clock is; `undefined` for up to a minute. */
+export function clockText(aheadMs = 0): string | undefined {
+  if (Math.abs(aheadMs) <= CLOCK_OFF_MS) return undefined;
+  const amount = relativeTime(Math.abs(aheadMs), 0).replace(/^in /, '');
+  return `this machine's clock is ${amount} ${aheadMs > 0 ? 'ahead of' : 'behind'} the server's`;
 }
 
 /** Returns the body as an object, if it is JSON by content type and content. */

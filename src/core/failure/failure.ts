@@ -14,6 +14,8 @@ export interface Failure {
   answer?: HttpAnswer;
   /** The wait that the server asked for. */
   retryAfterMs?: number | undefined;
+  /** How far this machine's clock is ahead of the server's, milliseconds, if an answer of the server says so. */
+  clockAheadMs?: number | undefined;
   /** The REST API itself accepts or rejects the token. */
   isProven?: boolean;
   /** The proof of the outcome, for an event that has no place for it. */

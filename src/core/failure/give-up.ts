@@ -3,6 +3,7 @@ import { readClaims } from '../claims.js';
 import { closeMeaning } from '../close-code.js';
 import { OpmasError } from '../errors.js';
 import { relativeTime } from '../text.js';
+import { clockText } from './answer.js';
 import type { Failure } from './failure.js';
 import { fillIn } from './next-command.js';
 import { failureTable } from './table.js';
@@ -25,6 +26,8 @@ export interface GivenUp {
 
 const REMEDY = 'log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN';
 
+const NOT_YET = 'wait until it is valid, or check the clock of the server that issued it';
+
 /** Makes the error that says why an endpoint was given up, and what to do next. */
 export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
   const { code, consequence } = failureTable[failure.kind];
@@ -40,7 +43,7 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   const { token, source, problem, nowMs } = given;
   const url = displayUrl(given.url);
   const what = describe(failure);
-  const remedy = given.remedy ?? REMEDY;
+  const remedy = kind === 'token not valid yet' ? NOT_YET : (given.remedy ?? REMEDY);
   const isKnown = kind !== 'unknown';
   const step = isKnown ? remedy : `if the token is why, ${remedy}`;
   const hint = `${capitalized(step)}; \`opmas-ws doctor\` says more.`;
@@ -50,13 +53,15 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   }
   const verb = isKnown ? 'rejected' : 'may have rejected';
   const parts = [`${url} ${verb} the token from ${source}: ${what}`];
-  const { expiresAtMs, notBeforeMs } = readClaims(token);
+  const { expiresAtMs, notBeforeMs } = readClaims(token, failure.clockAheadMs);
   if (expiresAtMs !== undefined && expiresAtMs < nowMs) {
     parts.push(`it expired ${relativeTime(expiresAtMs, nowMs)}`);
   }
   if (notBeforeMs !== undefined && notBeforeMs > nowMs) {
     parts.push(`it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`);
   }
+  const clock = clockText(failure.clockAheadMs);
+  if (clock !== undefined) parts.push(clock);
   if (problem !== undefined) parts.push(`not renewed: ${problem}`);
   return new OpmasError('AUTH', parts.join('; '), { hint, failure: kind });
 }

@@ -6,6 +6,7 @@ export type FailureKind =
   | 'no token'
   | 'token expired'
   | 'token refused'
+  | 'token not valid yet'
   | 'unknown'
   // The way to the server.
   | 'unknown host'

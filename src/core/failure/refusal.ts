@@ -6,6 +6,7 @@ import {
   type ApiWord,
   apiWordOf,
   authorOf,
+  clockAheadOf,
   hasApi,
   isAboutCertificate,
   isApiError,
@@ -22,6 +23,8 @@ export interface RefusalEvidence {
   token: string | undefined;
   /** Wall clock, milliseconds since 1970. */
   nowMs: number;
+  /** How far it is ahead of the server's, if that is known. A `Date` of the server counts before. */
+  clockAheadMs?: number | undefined;
   /** A name, or a path. */
   endpoint: string;
   /** Absent when the API was not asked. */
@@ -31,6 +34,11 @@ export interface RefusalEvidence {
   /** The endpoint opens when it is asked without the token. */
   opensWithoutToken?: boolean | undefined;
 }
+
+/** A token that becomes valid within this time is waited for. */
+const LONGEST_WAIT_MS = 60_000;
+/** Times in tokens and in `Date` are whole seconds. */
+const CLOCK_ROUNDING_MS = 1000;
 
 /** Returns whether a failure is a refusal: a server, or something before it, said no. */
 export function isRefusal({ answer, event }: Failure): boolean {
@@ -49,15 +57,18 @@ export function isAmbiguous(failure: Failure): boolean {
 }
 
 /** Decides what a refusal is about, by all evidence: the one place for `tail`, `record` and `doctor`. */
-export function triage(refusal: Failure, evidence: RefusalEvidence): Failure {
+export function triage(refusal: Failure, given: RefusalEvidence): Failure {
   if (!isRefusal(refusal)) return refusal;
   const { event, answer } = refusal;
+  const { api, nowMs } = given;
+  const clockAheadMs = clockAheadOf(answer, nowMs) ?? clockAheadOf(api?.me, nowMs) ?? given.clockAheadMs;
+  const evidence = { ...given, clockAheadMs };
   const kind = event.state === 'closed' ? kindOfClose(event.code, evidence) : kindOfAnswer(refusal, evidence);
   const reasons = [noteOf(kind, refusal, evidence)];
   if (answer !== undefined) reasons.push(quoteOf(answer, evidence.token));
   const told = reasons.filter((reason) => reason !== undefined).join(': ');
   const isProven = ['accepts', 'rejects'].includes(wordIn(evidence));
-  const result = { ...refusal, kind, isProven, ...adviceOf(kind, refusal, evidence) };
+  const result = { ...refusal, kind, isProven, clockAheadMs, ...adviceOf(kind, refusal, evidence) };
   if (told === '') return result;
   if (event.state === 'closed') return { ...result, note: told };
   return {
@@ -69,7 +80,8 @@ export function triage(refusal: Failure, evidence: RefusalEvidence): Failure {
 function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
   const word = wordIn(evidence);
   if (word !== 'accepts' && evidence.token === undefined) return 'no token';
-  if (isExpired(evidence)) return 'token expired';
+  const own = ownFaultOf(evidence);
+  if (own !== undefined) return own;
   if (word === 'accepts')
     return code === CloseCode.POLICY_VIOLATION ? 'closed for policy' : 'endpoint refuses';
   return word === 'rejects' || code === CloseCode.AUTHENTICATION_FAILED ? 'token refused' : 'unknown';
@@ -92,7 +104,8 @@ function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): Fai
 function kindOfDenial(answer: NonNullable<Failure['answer']>, evidence: RefusalEvidence): FailureKind {
   const author = authorOf(answer);
   const word = wordIn(evidence);
-  if (isExpired(evidence)) return 'token expired';
+  const own = ownFaultOf(evidence);
+  if (own !== undefined) return own;
   if (otherChallengeOf(answer) !== undefined) return 'gateway wants credentials';
   if (answer.status === 451) return 'gateway refuses this machine';
   if (word === 'accepts') {
@@ -123,9 +136,12 @@ function wordIn({ api }: RefusalEvidence): ApiWord {
   return api === undefined ? 'unclear' : apiWordOf(api);
 }
 
-function isExpired({ token, nowMs }: RefusalEvidence): boolean {
-  const { expiresAtMs } = readClaims(token ?? '');
-  return expiresAtMs !== undefined && expiresAtMs <= nowMs;
+/** The fault that a token's own times show. */
+function ownFaultOf(evidence: RefusalEvidence): FailureKind | undefined {
+  const { token = '', nowMs, clockAheadMs } = evidence;
+  const { expiresAtMs = nowMs + 1, notBeforeMs = 0 } = readClaims(token, clockAheadMs);
+  if (expiresAtMs <= nowMs) return 'token expired';
+  return notBeforeMs > nowMs && wordIn(evidence) !== 'accepts' ? 'token not valid yet' : undefined;
 }
 
 /** Says for people what proves the outcome, or why nothing does. */
@@ -186,7 +202,11 @@ function isUpgradeLost({ answer }: Failure): boolean {
 
 /** Finds the next step where more is known than the table says. */
 function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence): Partial<Failure> {
-  const { endpoint, opensWithoutToken } = evidence;
+  const { endpoint, opensWithoutToken, token = '', nowMs, clockAheadMs } = evidence;
+  if (kind === 'token not valid yet') {
+    const waitMs = readClaims(token, clockAheadMs).notBeforeMs! - nowMs + CLOCK_ROUNDING_MS;
+    return waitMs > LONGEST_WAIT_MS ? {} : { retryAfterMs: waitMs };
+  }
   if (kind === 'endpoint refuses' && opensWithoutToken) {
     return {
       hint: 'the endpoint opens without a token, and refuses the connection with one, though the API accepts the token: use --no-token',

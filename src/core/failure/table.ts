@@ -30,6 +30,12 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   'token refused': auth(
     'the server rejected the token: it is for another server, or the signing key has changed',
   ),
+  'token not valid yet': {
+    ...auth(
+      'the token is not valid yet (nbf): wait until it is, or check the clock of the server that issued it',
+    ),
+    next: SHOW_CLOCK,
+  },
   unknown: auth(
     'the server refuses the connection, and nothing proves why: the token may be invalid, the path may not exist, or the server objects to something else',
   ),

@@ -54,10 +54,11 @@ export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Ve
   const failed = checks.filter(({ status, failure }) => status === 'failed' && failure !== undefined);
   const [first] = failed.sort((a, b) => rank(a.failure!) - rank(b.failure!));
   if (first === undefined) {
+    const clock = checks.find(({ name, status }) => name === 'clock' && status === 'warning');
     return {
       failure: undefined,
       code: undefined,
-      text: `all is well: the streams of ${displayUrl(server.url)} open and answer`,
+      text: `all is well: the streams of ${displayUrl(server.url)} open, answer and stay open for a second${clock === undefined ? '' : `, but ${clock.detail}`}`,
       next: writeCommand({ name: 'tail' }, said, server.url),
     };
   }
@@ -90,7 +91,7 @@ function textOf(first: Check, checks: readonly Check[], server: DiagnosedServer)
     kind === 'token refused' && tokenIsJwt === false
       ? 'the server rejected the token, which is not a JWT'
       : message;
-  if (tokenSource === undefined) return text;
+  if (tokenSource === undefined || kind === 'token not valid yet') return text;
   const remedy =
     tokenRemedy ?? `${tokenSource} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}`;
   return `${text}; ${kind === 'unknown' ? 'if the token is why: ' : ''}${remedy}`;
@@ -112,7 +113,7 @@ function nextOf(
     return said.endpoints?.length ? next : { shell: ['curl', '-i', '{http}/health'] };
   }
   // A login would be hidden by the source that is in use.
-  if (tokenSource === undefined) return next;
+  if (tokenSource === undefined || kind === 'token not valid yet') return next;
   return said.noToken ? { name: 'doctor', change: { noToken: false } } : (tokenStep ?? next);
 }
 

@@ -1,5 +1,6 @@
 import { displayUrl, endpointUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import { clockAheadOf } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { giveUpError } from '../../core/failure/give-up.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
@@ -147,6 +148,7 @@ export class EndpointLoop {
     const connection = new Connection(
       { ...options, upgrade, heartbeatMs },
       {
+        onUpgrade: (answer) => options.token.onOpen?.(clockAheadOf(answer, options.clock.nowMicros() / 1000)),
         onOpen,
         onBytes: () => this.#history.received(),
         onStandstill: () => this.#history.stoodStill(),
@@ -173,8 +175,9 @@ export class EndpointLoop {
   /** Finds out what a refusal is about. */
   #examine(failure: Failure, { events }: ConnectionLife): Promise<Failure> {
     const { options, stopping: signal } = this.#context;
-    const { route, clock } = options;
-    const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal };
+    const { route, clock, token } = options;
+    const { clockAheadMs } = token;
+    const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal, clockAheadMs };
     // The token of a connection that gave events was good: it has ended, and nobody has to be asked about it.
     const hasEnded = events > 0 && failure.kind === 'token refused';
     return examineRefusal(failure, { ...attempt, api: hasEnded ? {} : undefined });

@@ -18,6 +18,8 @@ export interface RefusedAttempt {
   signal: AbortSignal | undefined;
   /** Answers of the API that are there already. */
   api?: ApiAnswers | undefined;
+  /** As in the evidence. */
+  clockAheadMs?: number | undefined;
 }
 
 /** Limit of each question. A wrong token is reported within 10 s: twice this, and a wait between. */
@@ -28,13 +30,13 @@ const KEPT_AFTER_MS = 500;
 /** Finds out what a refusal is about: asks the REST API, then the endpoint without the token, where that tells more. */
 export async function examineRefusal(failure: Failure, attempt: RefusedAttempt): Promise<Failure> {
   if (!isRefusal(failure)) return untrustedFirst(failure, attempt.route);
-  const { route, token, endpoint, clock, signal } = attempt;
+  const { route, token, endpoint, clock, signal, clockAheadMs } = attempt;
   const nowMs = clock.nowMicros() / 1000;
   const mayAsk = isAmbiguous(failure) && signal?.aborted !== true;
   const limits = { timeoutMs: QUESTION_LIMIT_MS, signal };
   const api = attempt.api ?? (mayAsk ? await askApi(route, token, limits) : undefined);
   const { hasCertificate } = route.trust;
-  const evidence = { token, nowMs, endpoint, hasCertificate, api };
+  const evidence = { token, nowMs, clockAheadMs, endpoint, hasCertificate, api };
   const result = triage(failure, evidence);
   // A server that opens every connection and closes it later proves nothing by opening one more.
   const mayTry = result.kind === 'endpoint refuses' && failure.answer !== undefined && token !== undefined;

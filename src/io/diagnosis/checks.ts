@@ -1,8 +1,8 @@
 import {
   type ApiWord,
   apiWordOf,
+  clockText,
   hasApi,
-  headerOf,
   isPage,
   otherChallengeOf,
   quoteOf,
@@ -10,7 +10,6 @@ import {
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { Check } from '../../core/failure/verdict.js';
-import { relativeTime } from '../../core/text.js';
 import { type Clock, unlessStopped } from '../clock.js';
 import type { AskedApi } from '../http/ask-api.js';
 import { untrustedFirst } from '../http/issuer-trust.js';
@@ -59,23 +58,17 @@ export function skipped(name: string, detail = 'not tried'): Check {
   return { name, status: 'skipped', detail, durationMs: 0 };
 }
 
-/** A clock that is further off than this spoils tokens and certificates. */
-const SKEW_MS = 60_000;
-
-/** Measures how far this machine's clock is ahead of the server's; the header has whole seconds. */
-export function skewMsOf({ me }: AskedApi, clock: Clock): number | undefined {
-  const theirsMs = Date.parse((me && headerOf(me, 'date')) ?? '');
-  return Number.isNaN(theirsMs) ? undefined : clock.nowMicros() / 1000 - theirsMs;
-}
-
-/** Makes the check of the clock. @param skewMs How far this machine's clock is ahead of the server's. */
-export function clockCheck(skewMs: number): Check {
-  const isOff = Math.abs(skewMs) > SKEW_MS;
-  const amount = relativeTime(Math.abs(skewMs), 0).replace(/^in /, '');
-  const detail = isOff
-    ? `this machine's clock is ${amount} ${skewMs > 0 ? 'ahead of' : 'behind'} the server's`
-    : "agrees with the server's";
-  return { name: 'clock', status: isOff ? 'warning' : 'ok', detail, durationMs: 0 };
+/**
+ * Makes the check of the clock.
+ *
+ * @param aheadMs How far this machine's clock is ahead of the server's. @param life When the token is valid, by the server's.
+ */
+export function clockCheck(aheadMs: number, life: string | undefined): Check {
+  const wrong = clockText(aheadMs);
+  if (wrong === undefined)
+    return { name: 'clock', status: 'ok', detail: "agrees with the server's", durationMs: 0 };
+  const detail = life === undefined ? wrong : `${wrong}; by that one, the token ${life}`;
+  return { name: 'clock', status: 'warning', detail, durationMs: 0 };
 }
 
 /** The REST API's word about a token, for people. */

@@ -1,7 +1,7 @@
 import { displayUrl, redactToken, targetOf } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
-import type { ApiAnswers, HttpAnswer } from '../../core/failure/answer.js';
+import { type ApiAnswers, clockAheadOf, type HttpAnswer } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { SaidOptions } from '../../core/failure/next-command.js';
@@ -16,7 +16,7 @@ import { askApi } from '../http/ask-api.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
-import { apiFinding, Checker, clockCheck, type Finding, STOPPED, skewMsOf, skipped } from './checks.js';
+import { apiFinding, Checker, clockCheck, type Finding, STOPPED, skipped } from './checks.js';
 import { checkNetworkPath, speaksTls } from './network-path.js';
 import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint.js';
 
@@ -117,17 +117,24 @@ class Diagnosis {
       return { status: 'failed', detail: error.message, failure };
     }
     if (this.#token === undefined) return { status: 'ok', detail: 'none, on purpose' };
+    const { subject } = readClaims(this.#token);
+    const { isWrong, text } = this.#lifeOf(this.#token, token.clockAheadMs);
+    const parts = [`from ${token.source}`, ...(subject === undefined ? [] : [`user ${subject}`]), text];
+    return { status: isWrong ? 'warning' : 'ok', detail: parts.join(', ') };
+  }
+
+  /** Says when the token is valid. @param clockAheadMs How far this machine's clock is ahead of the server's. */
+  #lifeOf(token: string, clockAheadMs: number | undefined): { isWrong: boolean; text: string } {
     const nowMs = this.#clock.nowMicros() / 1000;
-    const { subject, expiresAtMs, notBeforeMs } = readClaims(this.#token);
+    const { expiresAtMs, notBeforeMs = nowMs } = readClaims(token, clockAheadMs);
     const isOver = expiresAtMs !== undefined && expiresAtMs <= nowMs;
-    const parts = [`from ${token.source}`];
-    if (subject !== undefined) parts.push(`user ${subject}`);
-    if (expiresAtMs === undefined) parts.push('it does not say when it expires');
-    else parts.push(`${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, nowMs)}`);
-    const isEarly = notBeforeMs !== undefined && notBeforeMs > nowMs;
+    const isEarly = notBeforeMs > nowMs;
+    const end = expiresAtMs === undefined ? undefined : relativeTime(expiresAtMs, nowMs);
+    let text =
+      end === undefined ? 'it does not say when it expires' : `${isOver ? 'expired' : 'expires'} ${end}`;
     if (isEarly)
-      parts.push(`it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`);
-    return { status: isOver || isEarly ? 'warning' : 'ok', detail: parts.join(', ') };
+      text += `, it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`;
+    return { isWrong: isOver || isEarly, text };
   }
 
   /** Checks the REST API and the endpoints, all at once; the API's answer explains the refusals of the endpoints. */
@@ -139,8 +146,9 @@ class Diagnosis {
     const durationMs = this.#clock.monotonicMs() - startMs;
     const { kind, text: detail } = apiFinding(api, this.#token);
     yield { name: 'api', status: kind === 'accepts' ? 'ok' : 'warning', detail, durationMs };
-    const skewMs = skewMsOf(api, this.#clock);
-    if (skewMs !== undefined) yield clockCheck(skewMs);
+    const aheadMs = clockAheadOf(api.me, this.#clock.nowMicros() / 1000);
+    if (aheadMs !== undefined)
+      yield clockCheck(aheadMs, this.#token && this.#lifeOf(this.#token, aheadMs).text);
     for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, api);
   }
 

@@ -12,6 +12,8 @@ export interface Credentials {
   expiresAtMs?: number | undefined;
   /** When the token was given, by this machine's clock, in milliseconds since 1970. */
   obtainedAtMs?: number | undefined;
+  /** How far this machine's clock was ahead of the server's then, in milliseconds; absent when it agreed, or is not known. */
+  clockAheadMs?: number | undefined;
 }
 
 /** Credentials and their place. */
@@ -39,13 +41,14 @@ export function accountOf(base: URL): string {
 
 /** Writes credentials as the JSON text that is stored. */
 export function serializeCredentials(credentials: Credentials): string {
-  const { accessToken, refreshToken, username, expiresAtMs, obtainedAtMs } = credentials;
+  const { accessToken, refreshToken, username, expiresAtMs, obtainedAtMs, clockAheadMs } = credentials;
   return JSON.stringify({
     access_token: accessToken,
     refresh_token: refreshToken,
     username,
     expires_at: expiresAtMs,
     obtained_at: obtainedAtMs,
+    clock_ahead: clockAheadMs,
   });
 }
 
@@ -60,6 +63,7 @@ export function parseCredentials(text: string): Credentials | undefined {
     username: textOf(stored.username),
     expiresAtMs: numberOf(stored.expires_at),
     obtainedAtMs: numberOf(stored.obtained_at),
+    clockAheadMs: numberOf(stored.clock_ahead),
   };
 }
 
@@ -78,16 +82,22 @@ function numberOf(value: unknown): number | undefined {
 
 /**
  * Computes when a token that was just given ends, by this machine's clock: the life that the server states, counted
- * from now, so that a wrong clock here does no harm; else the token's own claim.
+ * from now, so that a wrong clock here does no harm; else the token's own claim, by the clock of the server.
  *
  * @param nowMs Milliseconds since 1970. @param expiresInSeconds The server's `expires_in`, seconds.
+ * @param clockAheadMs How far this machine's clock is ahead of the server's.
  */
-export function expiryOf(token: string, nowMs: number, expiresInSeconds?: unknown): number | undefined {
+export function expiryOf(
+  token: string,
+  nowMs: number,
+  expiresInSeconds?: unknown,
+  clockAheadMs = 0,
+): number | undefined {
   if (typeof expiresInSeconds === 'number' && expiresInSeconds > 0 && expiresInSeconds < 1e9)
     return nowMs + expiresInSeconds * 1000;
   const { expiresAtMs, issuedAtMs } = readClaims(token);
   if (expiresAtMs === undefined) return undefined;
-  return issuedAtMs === undefined || issuedAtMs > expiresAtMs
-    ? expiresAtMs
-    : nowMs + (expiresAtMs - issuedAtMs);
+  if (issuedAtMs !== undefined && issuedAtMs <= expiresAtMs) return nowMs + (expiresAtMs - issuedAtMs);
+  // No server gives out a token that is over: then its `Date` is wrong.
+  return expiresAtMs + clockAheadMs > nowMs ? expiresAtMs + clockAheadMs : expiresAtMs;
 }

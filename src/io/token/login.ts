@@ -1,5 +1,6 @@
 import { displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import { clockAheadOf } from '../../core/failure/answer.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
 import { type Clock, monotonicMs, systemClock } from '../clock.js';
@@ -111,11 +112,13 @@ function readTokens(
   const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = fields;
   if (!isToken(accessToken)) throw fail('without an access token');
   const now = clock.nowMicros() / 1000;
+  const clockAheadMs = clockAheadOf(answer, now) || undefined;
   return {
     accessToken,
     ...(isToken(refreshToken) ? { refreshToken } : {}),
-    expiresAtMs: expiryOf(accessToken, now, expiresIn),
+    expiresAtMs: expiryOf(accessToken, now, expiresIn, clockAheadMs),
     obtainedAtMs: now,
+    clockAheadMs,
   };
 }
 

@@ -1,4 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
+import { relativeTime } from '../../core/text.js';
 import { type Clock, shared, systemClock } from '../clock.js';
 import { accountOf, type CredentialStore, type Credentials } from './credentials.js';
 import { refreshCredentials, type ServerAccess } from './login.js';
@@ -11,6 +12,9 @@ const LONGEST_LIFE_SHARE = 0.75;
 const LONGEST_WAIT_MS = 3_600_000;
 const SHORTEST_WAIT_MS = 1000;
 const RETRY_MS = 30_000;
+/** A token that is due again so soon is of no use: the pauses between such renewals grow. */
+const SHORTEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 300_000;
 /** The interval of looks into the store for a new login, when its token can no longer be renewed. */
 const REFUSED_WAIT_MS = 300_000;
 
@@ -27,12 +31,20 @@ export class StoredToken implements TokenProvider {
   /** The token for which an early renewal was tried: once is enough. */
   #triedEarly: string | undefined;
   problem: string | undefined;
+  clockAheadMs: number | undefined;
+  renewsItself = false;
   /** A refresh token that the server has rejected: another request with it changes nothing. */
   #refusedRefreshToken: string | undefined;
+  #pauseMs = 0;
+  /** No renewal is due before, on the monotonic clock. */
+  #pausedUntilMs = Number.NEGATIVE_INFINITY;
+  #onWarning: ((text: string) => void) | undefined;
 
-  constructor(access: ServerAccess, store: CredentialStore) {
+  /** @param onWarning Called once when renewed tokens are over as soon as they are given. */
+  constructor(access: ServerAccess, store: CredentialStore, onWarning?: (text: string) => void) {
     this.#access = access;
     this.#store = store;
+    this.#onWarning = onWarning;
     this.#account = accountOf(access.base);
     this.#clock = access.clock ?? systemClock;
   }
@@ -70,7 +82,12 @@ export class StoredToken implements TokenProvider {
   }
 
   /** Reads the store. Attempts that begin together share one read. */
-  readonly #read = shared(async () => (await this.#store.get(this.#account))?.credentials);
+  readonly #read = shared(async () => {
+    const credentials = (await this.#store.get(this.#account))?.credentials;
+    this.clockAheadMs = credentials?.clockAheadMs;
+    this.renewsItself = credentials !== undefined && this.#canBeRenewed(credentials);
+    return credentials;
+  });
 
   async #renew(refused: string | undefined): Promise<boolean> {
     this.problem = undefined;
@@ -82,6 +99,7 @@ export class StoredToken implements TokenProvider {
     try {
       const fresh = await refreshCredentials({ ...this.#access, clock: this.#clock }, credentials);
       await this.#store.set(this.#account, fresh);
+      this.#pauseIfDue(fresh);
       return true;
     } catch (error) {
       // Without an answer nothing is decided: the caller tries again later.
@@ -91,13 +109,34 @@ export class StoredToken implements TokenProvider {
     }
   }
 
+  /** Keeps a token that is due as soon as it is given, as by a wrong clock, from being renewed again and again. */
+  #pauseIfDue(fresh: Credentials): void {
+    if (this.#leftUntilDueMs(fresh) >= SHORTEST_PAUSE_MS) {
+      this.#pauseMs = 0;
+      return;
+    }
+    this.#pauseMs = Math.min(Math.max(2 * this.#pauseMs, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
+    this.#pausedUntilMs = this.#clock.monotonicMs() + this.#pauseMs;
+    const nowMs = this.#clock.nowMicros() / 1000;
+    if (fresh.expiresAtMs! > nowMs) return;
+    const when = relativeTime(fresh.expiresAtMs!, nowMs);
+    this.#onWarning?.(
+      `a token that the server has just given expired ${when} by the clock of this machine: is one of the clocks wrong?`,
+    );
+    this.#onWarning = undefined;
+  }
+
   #fail(problem: string): false {
     this.problem = problem;
     return false;
   }
 
   #isDue(credentials: Credentials): boolean {
-    return this.#canBeRenewed(credentials) && this.#leftUntilDueMs(credentials) <= 0;
+    return this.#canBeRenewed(credentials) && this.#leftMs(credentials) <= 0;
+  }
+
+  #leftMs(credentials: Credentials): number {
+    return Math.max(this.#leftUntilDueMs(credentials), this.#pausedUntilMs - this.#clock.monotonicMs());
   }
 
   #canBeRenewed({ refreshToken }: Credentials): boolean {
@@ -116,6 +155,6 @@ export class StoredToken implements TokenProvider {
   #waitMs(credentials: Credentials | undefined): number {
     if (credentials?.refreshToken === undefined) return LONGEST_WAIT_MS;
     if (!this.#canBeRenewed(credentials)) return REFUSED_WAIT_MS;
-    return Math.min(Math.max(this.#leftUntilDueMs(credentials), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
+    return Math.min(Math.max(this.#leftMs(credentials), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
   }
 }

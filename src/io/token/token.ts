@@ -26,8 +26,14 @@ export interface TokenProvider {
   renew?(refused?: string, stopping?: AbortSignal): Promise<boolean>;
   /** The reason why the last renewal gave nothing, for people. */
   readonly problem?: string | undefined;
+  /** How far this machine's clock was ahead of the server's when the token was given, milliseconds, if that is known. */
+  readonly clockAheadMs?: number | undefined;
+  /** Told of each connection that opens, with how far this machine's clock is ahead, if the answer says that. Never throws. */
+  onOpen?(clockAheadMs: number | undefined): void;
   /** Renews the token before it ends, until the signal aborts. Open connections are not touched. Never throws. */
   keepFresh?(signal: AbortSignal): Promise<void>;
+  /** {@link keepFresh} gets a new token before the last one given ends, so its end is not worth a word. */
+  readonly renewsItself?: boolean;
   /** Each call of {@link token} gets a new token (a command), so the expiry of an earlier one says nothing. */
   readonly isNewEachTime?: boolean;
   /** The name of the source, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */

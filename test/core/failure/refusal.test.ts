@@ -126,6 +126,43 @@ it.each<
   expect(failureTable[kind].consequence).toBe(consequence);
 });
 
+const dated = (answer: HttpAnswer, secondsFromNow: number): HttpAnswer => {
+  const date = new Date(NOW_MS + secondsFromNow * 1000).toUTCString();
+  return { ...answer, headers: { ...answer.headers, date } };
+};
+const judged = (answer: HttpAnswer, token: string, more = {}) =>
+  triage(refusal(answer), { token, nowMs: NOW_MS, endpoint: 'devices', ...more });
+
+it('judges the life of a token by the clock of the server, as far as that is known', () => {
+  const hourAgo = dated(bare(401), -3600);
+  expect(judged(hourAgo, jwt(-1800))).toMatchObject({ kind: 'token refused', clockAheadMs: 3_600_000 });
+  expect(judged(dated(bare(401), 3600), jwt(1800)).kind).toBe('token expired');
+  expect(judged(bare(401), jwt(-1800), { clockAheadMs: 3_600_000 }).kind).toBe('token refused');
+  const api = { me: dated(json(401, { detail: 'no' }), -3600) };
+  expect(judged(bare(401), jwt(-1800), { api }).kind).toBe('token refused');
+  // Whole seconds, and the time on the way.
+  expect(judged(dated(bare(401), -4), jwt(-2))).toMatchObject({ kind: 'token expired', clockAheadMs: 0 });
+  expect(judged(bare(401, { date: 'yesterday' }), jwt(-2)).kind).toBe('token expired');
+});
+
+it('tells a token that is not valid yet, and waits for one that soon is', () => {
+  const notBefore = (seconds: number) =>
+    `${encode({ alg: 'HS256' })}.${encode({ nbf: NOW_MS / 1000 + seconds })}.c2ln`;
+  expect(judged(bare(401), notBefore(20))).toMatchObject({
+    kind: 'token not valid yet',
+    retryAfterMs: 21_000,
+  });
+  const late = judged(bare(401), notBefore(3600));
+  expect([late.kind, late.retryAfterMs]).toEqual(['token not valid yet', undefined]);
+  expect(judged(dated(bare(401), 3600), notBefore(1800)).kind).toBe('token refused');
+  expect(judged(dated(bare(401), -10), notBefore(5)).retryAfterMs).toBe(16_000);
+  expect(judged(bare(403), notBefore(20), { api: accepts }).kind).toBe('endpoint refuses');
+  expect(triage(close(4001), { token: notBefore(20), nowMs: NOW_MS, endpoint: 'devices' })).toMatchObject({
+    kind: 'token not valid yet',
+    retryAfterMs: 21_000,
+  });
+});
+
 it('calls a bare 403 at a path that is none of the four a missing endpoint', () => {
   const evidence = { token: good, nowMs: NOW_MS, endpoint: '/api/v1/ws/nope', api: accepts };
   expect(triage(status(403), evidence).kind).toBe('endpoint does not exist');

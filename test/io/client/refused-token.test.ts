@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { OpmasError, type TokenProvider, tokenFromText } from '../../../src/index.js';
+import { OpmasError, systemClock, type TokenProvider, tokenFromText } from '../../../src/index.js';
 import { close, event, text } from '../../support/raw-frames.js';
 import type { RawConnection } from '../../support/raw-server.js';
 import { test } from '../../support/stage.js';
@@ -27,6 +27,8 @@ class Tokens implements TokenProvider {
     return true;
   }
 }
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 const tokenOf = (client: RawConnection) => new URL(client.path, 'ws://host').searchParams.get('token');
 
@@ -59,6 +61,26 @@ const refusals: [string, (client: RawConnection) => unknown][] = [
 ];
 
 describe.concurrent('a refused token', () => {
+  test('that becomes valid in a moment is sent again then, and not before', async ({ serve, read }) => {
+    const server = await serve();
+    let refusals = 0;
+    server.onRequest(
+      withApi((client) => {
+        if (refusals++ > 0) client.accept(text(event(1)));
+        else client.respond('401 Unauthorized', ['WWW-Authenticate: Bearer']);
+      }),
+    );
+    const waits: number[] = [];
+    const sleep = async (durationMs: number) => void waits.push(durationMs);
+    const notBefore = Math.floor(Date.now() / 1000) + 30;
+    const token = tokenFromText(`${encode({ alg: 'HS256' })}.${encode({ nbf: notBefore })}.c2ln`, 'a test');
+    const reading = read({ url: server.url, token, clock: { ...systemClock, sleep } });
+    await reading.event();
+    expect(waits).toEqual([expect.any(Number)]);
+    expect(waits[0]).toBeGreaterThan(28_000);
+    expect(waits[0]).toBeLessThan(40_000);
+  });
+
   test.for(refusals)('%s: is renewed once, and the new one is used', async ([, refuse], { serve, read }) => {
     const server = (await serve()).onRequest(withApi());
     const token = new Tokens('old', 'new');

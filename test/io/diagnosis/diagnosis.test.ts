@@ -226,7 +226,26 @@ describe.concurrent('diagnose', () => {
     );
     const { checks } = await examine(server.url);
     const clock = checks.find(({ name }) => name === 'clock');
-    expect(clock).toMatchObject({ status: 'warning', detail: expect.stringMatching(/1 hour ahead of/) });
+    expect(clock).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(
+        /1 hour ahead of .*; by that one, the token expires in (2 hours|1 hour)$/,
+      ),
+    });
+  });
+
+  it('tells a token that is not valid yet, by the clock of the server, and blames no login', async () => {
+    await using server = await startWebServer((_, response) => json(response, 401, { detail: 'no' }));
+    const text = jwt({ sub: 'me', nbf: seconds() + 1830, exp: seconds() + 7200 });
+    const { verdict, checks } = await examine(server.url, { text });
+    const [token] = checks;
+    expect(token).toMatchObject({
+      status: 'warning',
+      detail: expect.stringMatching(/becomes valid in 30 minutes/),
+    });
+    expect(verdict).toMatchObject({ failure: 'token not valid yet', code: 'AUTH', next: 'date' });
+    expect(verdict.text).toMatch(/^the token is not valid yet/);
+    expect(verdict.text).not.toMatch(/fresh/);
   });
 
   it.each([

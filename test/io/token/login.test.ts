@@ -1,7 +1,12 @@
 import type { ServerResponse } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { login, refreshCredentials, startMockServer } from '../../../src/index.js';
-import { accountOf, parseCredentials, serializeCredentials } from '../../../src/io/token/credentials.js';
+import {
+  accountOf,
+  expiryOf,
+  parseCredentials,
+  serializeCredentials,
+} from '../../../src/io/token/credentials.js';
 import { json, startWebServer } from '../../support/web-server.js';
 
 const page = '<!doctype html><title>hello sesame</title>';
@@ -156,6 +161,27 @@ describe('refreshCredentials', () => {
   ])('after %d gives %s', async (status, code) => {
     await using server = await startWebServer((_, response) => json(response, status, {}));
     await expect(refreshCredentials({ base: server.url }, old)).rejects.toMatchObject({ code });
+  });
+});
+
+describe('the end of a token', () => {
+  const HOUR = 3_600_000;
+  const NOW = 1_800_000_000_000;
+  const token = (claims: object) => `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.y`;
+  const exp = NOW / 1000 + 900;
+
+  it.each<[string, object, unknown, number, number | undefined]>([
+    ['that the server states counts from now', { exp }, 60, 5 * HOUR, 60_000],
+    ['is that of its own life', { iat: exp - 300, exp }, undefined, 5 * HOUR, 300_000],
+    ['is its own claim', { exp }, undefined, 0, 900_000],
+    ['follows a clock that is ahead', { exp: exp - 3600 }, undefined, HOUR, 900_000],
+    ['follows a clock that is behind', { exp: exp + 3600 }, undefined, -HOUR, 900_000],
+    ['does not follow a date by which it would be over already', { exp }, undefined, -HOUR, 900_000],
+    ['that is past stays so', { exp: exp - 3600 }, undefined, 0, 900_000 - HOUR],
+    ['is unknown without any', { sub: 'a' }, undefined, HOUR, undefined],
+  ])('%s', (_name, claims, expiresIn, clockAheadMs, leftMs) => {
+    const end = expiryOf(token(claims), NOW, expiresIn, clockAheadMs);
+    expect(end).toBe(leftMs === undefined ? undefined : NOW + leftMs);
   });
 });
 

@@ -201,6 +201,75 @@ describe('StoredToken', () => {
     expect(clock.slept).toEqual([15_000, 15_000, 15_000]);
   });
 
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const endingAt = (ms: number, id = 0) =>
+    `${encode({ alg: 'HS256' })}.${encode({ exp: ms / 1000, id })}.c2ln`;
+
+  /**
+   * Runs a login whose token states its end only, on a machine whose clock is an hour ahead of the server's, for so long.
+   *
+   * @param date The `Date` that the server sends.
+   */
+  async function keptFresh(date: (serverMs: number) => number, lifeMs: number, durationMs: number) {
+    const serverMs = (clock: Clock) => clock.nowMicros() / 1000 - HOUR;
+    const stopping = new AbortController();
+    const clock: SleepingClock = new SleepingClock(
+      START,
+      () => clock.monotonicMs() - START > durationMs && stopping.abort(),
+    );
+    const renewedAt: number[] = [];
+    await using server = await startWebServer((_, response) => {
+      renewedAt.push((clock.monotonicMs() - START) / 1000);
+      const token = endingAt(serverMs(clock) + lifeMs, renewedAt.length);
+      const headers = { date: new Date(date(serverMs(clock))).toUTCString() };
+      json(response, 200, { access_token: token, refresh_token: 'again' }, headers);
+    });
+    const store = new MemoryStore({
+      accessToken: endingAt(serverMs(clock) + lifeMs),
+      refreshToken: 'refresh-0',
+      obtainedAtMs: START,
+      expiresAtMs: START - HOUR + lifeMs,
+    });
+    const warnings: string[] = [];
+    const provider = new StoredToken({ base: server.url, clock }, store, (text) => warnings.push(text));
+    expect(await provider.token()).toMatch(/c2ln$/);
+    await provider.keepFresh(stopping.signal);
+    return { renewedAt, warnings, store };
+  }
+
+  it('learns from the Date of an answer that the clock of this machine is ahead, and renews in time', async () => {
+    const { renewedAt, warnings, store } = await keptFresh((ms) => ms, HOUR / 4, HOUR / 2);
+    // The stored token looks over. The next ones are renewed a minute before their end by the server's clock.
+    expect(renewedAt).toEqual([0, 840, 1680]);
+    expect(warnings).toEqual([]);
+    expect(store.credentials).toMatchObject({ clockAheadMs: HOUR, expiresAtMs: START + 1680_000 + HOUR / 4 });
+  });
+
+  it('makes longer and longer pauses when each new token looks over, and says so once', async () => {
+    for (const date of [(ms: number) => ms + HOUR, (ms: number) => ms + 2 * HOUR]) {
+      const { renewedAt, warnings } = await keptFresh(date, 600_000, 200_000);
+      expect(renewedAt).toEqual([0, 10, 30, 70, 150]);
+      expect(warnings).toEqual([
+        expect.stringMatching(/expired 50 minutes ago by the clock of this machine/),
+      ]);
+    }
+  });
+
+  it('renews tokens of a few seconds no more often than every ten, and blames no clock', async () => {
+    const { renewedAt, warnings } = await keptFresh((ms) => ms, 4000, 60_000);
+    expect(renewedAt).toEqual([0, 10, 30]);
+    expect(warnings).toEqual([]);
+  });
+
+  it('renews once for many connections that come again while each new token looks over', async () => {
+    await using server = await startWebServer((_, response) =>
+      json(response, 200, { access_token: endingAt(START - HOUR, server.requests.length) }),
+    );
+    const provider = providerOf(server, new MemoryStore({ ...first, expiresAtMs: START - HOUR }));
+    for (let i = 0; i < 10; i++) await provider.token();
+    expect(server.requests).toHaveLength(1);
+  });
+
   it('does not ask again with a refresh token that was refused, and goes on with a new login', async () => {
     await using server = await startWebServer((_, response) => json(response, 401, { detail: 'revoked' }));
     const stopping = new AbortController();

@@ -67,12 +67,12 @@ async function deleteLogin(session: Session, options: TrustOptions): Promise<voi
   messages.warn(...others.map((source) => `${source} still provides a token for it`));
 }
 
-/** Prints the token that a connection would use. An expired one is printed, too, because clocks may be wrong. */
+/** Prints the token that a connection would use, unless it has expired. */
 async function printToken(session: Session, options: TokenOptions): Promise<void> {
   const { token } = await resolveConnection(session, { ...options, plaintext: true });
   const text = await token.token(session.stop);
   if (text === undefined) throw new OpmasError('USAGE', 'with --no-token there is no token to print');
-  const { expiresAtMs } = readClaims(text);
+  const { expiresAtMs } = readClaims(text, token.clockAheadMs);
   const nowMs = Date.now();
   if (expiresAtMs !== undefined && expiresAtMs <= nowMs) {
     throw new OpmasError(

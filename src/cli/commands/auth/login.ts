@@ -1,5 +1,14 @@
 import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
-import { accountOf, apiFinding, askApi, cleanToken, relativeTime, ServerRoute } from '../../../internal.js';
+import {
+  accountOf,
+  apiFinding,
+  askApi,
+  cleanToken,
+  clockAheadOf,
+  clockText,
+  relativeTime,
+  ServerRoute,
+} from '../../../internal.js';
 import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { sourcesBeforeStore } from '../../connection/resolve-connection.js';
@@ -98,17 +107,18 @@ async function obtain(
 /** Accepts a token from stdin unless it has expired, or the server refuses it. */
 async function checked(session: Session, server: ChosenServer, token: string): Promise<ObtainedToken> {
   const { url, route } = server;
-  const { subject: username, expiresAtMs } = readClaims(token);
-  const obtainedAtMs = Date.now();
-  if (expiresAtMs !== undefined && expiresAtMs <= obtainedAtMs) {
-    throw notStored('AUTH', `this token expired ${relativeTime(expiresAtMs, obtainedAtMs)}`);
-  }
   const answer = await askApi(new ServerRoute(url, route), token, {
     timeoutMs: CHECK_LIMIT_MS,
     signal: session.stop,
   });
+  const obtainedAtMs = Date.now();
+  const clockAheadMs = clockAheadOf(answer.me, obtainedAtMs) || undefined;
+  const { subject: username, expiresAtMs } = readClaims(token, clockAheadMs);
+  if (expiresAtMs !== undefined && expiresAtMs <= obtainedAtMs) {
+    throw notStored('AUTH', `this token expired ${relativeTime(expiresAtMs, obtainedAtMs)}`);
+  }
   const { text, kind } = apiFinding(answer, token);
-  const credentials = { accessToken: token, username, expiresAtMs, obtainedAtMs };
+  const credentials = { accessToken: token, username, expiresAtMs, obtainedAtMs, clockAheadMs };
   switch (kind) {
     case 'accepts':
       return credentials;
@@ -175,12 +185,15 @@ function keep(session: Session, server: ChosenServer, credentials: Credentials):
 
 function describe(
   server: ChosenServer,
-  { username, expiresAtMs, refreshToken }: Credentials,
+  { username, expiresAtMs, refreshToken, clockAheadMs }: Credentials,
   unchecked: string | undefined,
 ): string {
   const who = username === undefined ? '' : ` as ${escapeUnsafe(username)}`;
   const renewed = refreshToken === undefined ? '' : ', and is renewed before that';
-  const until = expiresAtMs === undefined ? '' : expiryText(expiresAtMs, Date.now(), renewed);
+  const clock = clockText(clockAheadMs);
+  const until =
+    (expiresAtMs === undefined ? '' : expiryText(expiresAtMs, Date.now(), renewed)) +
+    (clock === undefined ? '' : ` But ${clock}.`);
   const where = displayUrl(server.url);
   if (unchecked !== undefined) {
     return `Token for ${where}${who} stored but not checked: ${escapeUnsafe(unchecked)}.${until}`;

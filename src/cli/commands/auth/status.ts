@@ -1,5 +1,5 @@
 import { displayUrl, readClaims, type SaidOptions, StoredToken, type TokenProvider } from '../../../index.js';
-import { accountOf, relativeTime, withServerChoice } from '../../../internal.js';
+import { accountOf, clockText, relativeTime, withServerChoice } from '../../../internal.js';
 import type { Command } from '../../commander.js';
 import { type LocalCredentialStore, openCredentialStore } from '../../connection/credential-store.js';
 import { type Connection, resolveConnection } from '../../connection/resolve-connection.js';
@@ -22,6 +22,8 @@ interface TokenState {
   /** Set while the token is not valid yet. */
   notBeforeMs?: number | undefined;
   renewable: boolean;
+  /** As it was when the stored token was given. */
+  clockAheadMs?: number | undefined;
   /** Reason why there is no token, although one may exist. */
   note?: string;
 }
@@ -60,7 +62,8 @@ async function stateOf({ token, url }: Connection, session: Session): Promise<To
   const stored = await store?.get(accountOf(url));
   const text = store === undefined ? await token.token(session.stop) : stored?.credentials.accessToken;
   if (text === undefined) return { expired: false, renewable: false, note: noteOf(store) };
-  const claims = readClaims(text);
+  const { clockAheadMs } = stored?.credentials ?? {};
+  const claims = readClaims(text, clockAheadMs);
   const { username, expiresAtMs = claims.expiresAtMs, refreshToken } = stored?.credentials ?? {};
   return {
     place: stored?.place ?? token.source,
@@ -69,6 +72,7 @@ async function stateOf({ token, url }: Connection, session: Session): Promise<To
     expired: expiresAtMs !== undefined && expiresAtMs <= Date.now(),
     notBeforeMs: (claims.notBeforeMs ?? 0) > Date.now() ? claims.notBeforeMs : undefined,
     renewable: refreshToken !== undefined,
+    clockAheadMs,
   };
 }
 
@@ -81,7 +85,7 @@ function noteOf(store: LocalCredentialStore | undefined): string {
 }
 
 function rows({ url, urlSource, hidden, token }: Connection, state: TokenState, said: SaidOptions) {
-  const { place, user, expired, renewable, notBeforeMs, note } = state;
+  const { place, user, expired, renewable, notBeforeMs, note, clockAheadMs } = state;
   const isUsable = place !== undefined && (!expired || renewable);
   return [
     ['server', `${displayUrl(url)} (${urlSource})`],
@@ -89,6 +93,7 @@ function rows({ url, urlSource, hidden, token }: Connection, state: TokenState, 
     ['user', user],
     ['valid', notBeforeMs === undefined ? undefined : `not yet: ${timeText(notBeforeMs)}`],
     ['expires', place === undefined ? undefined : expiryText(state)],
+    ['clock', clockText(clockAheadMs)],
     ['renewal', renewable ? 'automatic, with the refresh token' : undefined],
     ['not used', hidden.length === 0 ? undefined : hidden.join(', ')],
     ['next', isUsable ? undefined : withServerChoice(nextStep(token), said)],

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { ClientOptions } from 'ws';
 import type { Clock } from '../../clock.js';
 import type { Upgrade } from '../../http/server-route.js';
@@ -21,6 +22,8 @@ export interface ConnectionOptions {
 
 /** The receiver of what comes over a {@link Connection}. */
 export interface ConnectionHandler {
+  /** The `101` has come; {@link onOpen} follows. */
+  onUpgrade?(answer: IncomingMessage): void;
   onOpen(): void;
   /**
    * Takes a message; its bytes belong to the receiver. May come in the same turn as {@link onOpen}, never before it.

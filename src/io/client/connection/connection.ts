@@ -56,6 +56,7 @@ export class Connection {
     const socket = this.#socket;
     socket.on('upgrade', (response: IncomingMessage) => {
       this.#tcp = response.socket;
+      this.#handler.onUpgrade?.(response);
     });
     socket.on('unexpected-response', (_request, response: IncomingMessage) => {
       void this.#endRefused(response);
