@@ -15,6 +15,8 @@ export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { apiFinding } from './io/diagnosis/checks.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
+export { nameOf } from './io/http/proxy.js';
+export { displayProxy, type ProxyChoice, readProxy } from './io/http/proxy-choice.js';
 export { ServerRoute } from './io/http/server-route.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
 export { exposure } from './io/token/secret-file.js';

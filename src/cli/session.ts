@@ -2,7 +2,7 @@ import { OpmasError, type SaidOptions } from '../index.js';
 import { withoutQuotes } from '../internal.js';
 import type { Command } from './commander.js';
 import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
-import type { GlobalOptions, TokenOptions } from './options/common-options.js';
+import { familyOf, type GlobalOptions, type TokenOptions } from './options/common-options.js';
 import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';
@@ -58,8 +58,8 @@ export async function runCommand(
   action: (session: Session) => Promise<void>,
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions & TokenOptions>();
-  const { url, context, ca, insecure, plaintext } = globals;
-  const said = { url, context, ca, insecure, plaintext };
+  const { url, context, ca, insecure, plaintext, proxy } = globals;
+  const said = { url, context, ca, insecure, plaintext, proxy, family: familyOf(globals) };
   const environment = withoutQuotedValues(process.env);
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });

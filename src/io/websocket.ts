@@ -4,30 +4,36 @@ import type * as Ws from 'ws';
 export type WebSocket = Ws.WebSocket;
 export type WebSocketServer = Ws.WebSocketServer;
 
+/**
+ * Loads a CommonJS library, at once. Its ES module wrapper takes Node twice as long.
+ *
+ * @param importBundled Imports it by name: in a bundle there may be no folder to require from. A bundler sees the
+ *   import, and includes the library.
+ */
+export async function loadLibrary<Library>(
+  name: string,
+  importBundled: () => Promise<Library>,
+): Promise<Library> {
+  try {
+    return createRequire(import.meta.url)(name) as Library;
+  } catch {
+    // In ES modules, esbuild lets bundled CommonJS modules require those of Node only through a global function.
+    const globals = globalThis as { require?: unknown };
+    const isMissing = globals.require === undefined && import.meta.url !== undefined;
+    if (isMissing) globals.require = createRequire(import.meta.url);
+    try {
+      return await importBundled();
+    } finally {
+      if (isMissing) delete globals.require;
+    }
+  }
+}
+
 let library: Pick<typeof Ws, 'WebSocket' | 'WebSocketServer'> | undefined;
 
 /** Loads the WebSocket library, which takes 20 ms that programs without a connection need not spend. */
 export async function loadWebSocket(): Promise<void> {
-  if (library !== undefined) return;
-  try {
-    // The library's ES module wrapper takes Node twice as long.
-    library = createRequire(import.meta.url)('ws') as typeof Ws;
-  } catch {
-    // In a bundle there may be no folder to require from. A bundler sees the import, and includes the library.
-    library = await importBundled();
-  }
-}
-
-/** In ES modules, esbuild lets bundled CommonJS modules require those of Node only through a global function. */
-async function importBundled(): Promise<typeof Ws> {
-  const globals = globalThis as { require?: unknown };
-  const isMissing = globals.require === undefined && import.meta.url !== undefined;
-  if (isMissing) globals.require = createRequire(import.meta.url);
-  try {
-    return await import('ws');
-  } finally {
-    if (isMissing) delete globals.require;
-  }
+  library ??= await loadLibrary<typeof Ws>('ws', () => import('ws'));
 }
 
 /** The library. {@link loadWebSocket} must have loaded it. */

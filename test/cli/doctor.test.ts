@@ -81,8 +81,8 @@ describe('doctor', () => {
     [['-c', 'nope'], {}, /unknown context/],
     [
       ['--plaintext', '-u', 'ws://opmas.invalid'],
-      { HTTP_PROXY: 'socks5://sesame' },
-      /HTTP_PROXY names a socks5 proxy/,
+      { HTTP_PROXY: 'gopher://sesame' },
+      /HTTP_PROXY names a gopher proxy/,
     ],
     [['-u', 'ws://opmas.invalid'], {}, /not encrypted/],
   ])('ends with 2 for %j with %j', async (args, environment, pattern) => {

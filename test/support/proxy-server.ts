@@ -1,4 +1,5 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { close, listen } from './web-server.js';
 
@@ -14,19 +15,26 @@ export interface ProxyBehaviour {
   port: number;
   /** Answers each `CONNECT` with that status instead of a tunnel; 0 never answers. */
   refuse?: number;
+  /** Takes connections by TLS. */
+  certificate?: { key: string; cert: string };
 }
 
 /** Starts a proxy that takes `CONNECT` and requests for whole URLs. */
-export async function startProxy({ port: target, refuse }: ProxyBehaviour): Promise<ProxyServer> {
+export async function startProxy({
+  port: target,
+  refuse,
+  certificate,
+}: ProxyBehaviour): Promise<ProxyServer> {
   const seen: ProxyServer['seen'] = [];
-  const server = createServer((request, response) => {
+  const server = certificate ? createSecureServer(certificate) : createServer();
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     seen.push({
       request: `${request.method} ${request.url}`,
       authorization: request.headers['proxy-authorization'],
     });
     response.writeHead(refuse ?? 200).end('from the proxy');
   });
-  server.on('connect', (request, socket: Socket) => {
+  server.on('connect', (request: IncomingMessage, socket: Socket) => {
     seen.push({ request: `CONNECT ${request.url}`, authorization: request.headers['proxy-authorization'] });
     if (refuse === 0) return;
     if (refuse !== undefined) {

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
-import { splitCommand } from '../../internal.js';
+import { displayProxy, readProxy, ServerRoute, splitCommand } from '../../internal.js';
 import type { Command } from '../commander.js';
 import {
   type Context,
@@ -9,11 +9,13 @@ import {
   contextNamed,
   readConfig,
 } from '../connection/config.js';
+import { isExposed, READABLE_PASSWORD } from '../connection/server.js';
+import { addWayOptions, familyOf, type WayOptions } from '../options/common-options.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `context add`. */
-interface AddOptions {
+interface AddOptions extends WayOptions {
   tokenCommand?: string;
   tokenCommandTimeout?: string;
   ca?: string;
@@ -38,17 +40,18 @@ export function configure(command: Command): void {
   command.addHelpText('after', EXAMPLES);
 
   const add = command.command('add').argument('<name>').description('name a server');
-  add
+  addWayOptions(add)
     .option('--token-command <cmd>', 'program that prints a token; run without a shell for every attempt')
     .option('--token-command-timeout <t>', 'end that program after this time (default: 10s)')
     .option('--ca <file>', 'also trust the CAs in this PEM file')
-    .option('--plaintext', 'allow ws:// to another machine')
+    .option('--plaintext', 'allow ws:// to another machine, or through a proxy')
     .option('--force', 'replace a context of the same name')
     .addHelpText(
       'after',
       examples(
         'context add home --url ws://localhost:8000',
         'context add office --url wss://opmas.office.example --ca office-ca.pem',
+        'context add plant --url wss://opmas.plant.example --proxy socks5h://gate.example',
       ),
     )
     .action((name: string, options: AddOptions) =>
@@ -96,11 +99,15 @@ async function addContext(session: Session, name: string, options: AddOptions): 
     });
   }
   const url = parseBaseUrl(session.globals.url);
-  const { tokenCommand, tokenCommandTimeout, ca, plaintext } = options;
+  const { tokenCommand, tokenCommandTimeout, ca, plaintext, proxy } = options;
   if (tokenCommand !== undefined) splitCommand(tokenCommand);
   if (tokenCommandTimeout !== undefined) {
     parsePositiveDuration(tokenCommandTimeout, '--token-command-timeout');
   }
+  const family = familyOf(options);
+  const route = new ServerRoute(url, { proxy, proxySource: '--proxy', family, environment: {} });
+  isExposed(url, route.proxy, plaintext === true);
+  if (route.proxy?.credentials?.password) messages.warn(READABLE_PASSWORD);
   const config = await changeConfig(session.environment, (before, contexts) => {
     if (contexts.has(name) && !options.force) {
       throw new OpmasError('USAGE', `context ${name} already exists`, {
@@ -108,7 +115,8 @@ async function addContext(session: Session, name: string, options: AddOptions): 
       });
     }
     const path = ca === undefined ? undefined : resolve(ca);
-    contexts.set(name, { url: displayUrl(url), tokenCommand, tokenCommandTimeout, ca: path, plaintext });
+    const way = { ca: path, plaintext, proxy, family };
+    contexts.set(name, { url: displayUrl(url), tokenCommand, tokenCommandTimeout, ...way });
     // The first context becomes the current one.
     return before.contexts.size === 0 ? { current: name } : {};
   });
@@ -181,6 +189,8 @@ async function showContext(session: Session, given: string | undefined, { json }
     ['its limit', context.tokenCommandTimeout],
     ['ca', context.ca],
     ['plaintext', context.plaintext ? 'allowed' : undefined],
+    ['proxy', shownProxy(context)],
+    ['addresses', context.family && `IPv${context.family} only`],
     ['configuration', config.path],
   ]);
 }
@@ -193,8 +203,17 @@ function describe(name: string, context: Context, current: string | undefined) {
     ...(context.tokenCommandTimeout && { token_command_timeout: context.tokenCommandTimeout }),
     ca: context.ca ?? null,
     plaintext: context.plaintext === true,
+    ...(context.proxy !== undefined && { proxy: shownProxy(context) }),
+    ...(context.family && { family: context.family }),
     current: name === current,
   };
+}
+
+/** Shows a proxy without its credentials. */
+function shownProxy({ proxy }: Context): string | undefined {
+  if (proxy === undefined) return undefined;
+  const choice = readProxy(proxy, 'proxy');
+  return choice === undefined ? 'none' : displayProxy(choice);
 }
 
 async function read(session: Session) {

@@ -1,5 +1,5 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
-import { nearestOf, splitCommand } from '../../internal.js';
+import { nearestOf, readProxy, splitCommand } from '../../internal.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
@@ -15,6 +15,10 @@ export interface Context {
   ca?: string | undefined;
   /** Allows `ws://` to another machine. */
   plaintext?: boolean | undefined;
+  /** URL of a proxy, or `none`. May hold a password. */
+  proxy?: string | undefined;
+  /** The only address family to use. */
+  family?: 4 | 6 | undefined;
 }
 
 /** The configuration file, read and checked. */
@@ -48,9 +52,11 @@ type JsonObject = Record<string, unknown>;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const TOP_MEMBERS = ['contexts', 'current', 'previous'];
+/** What to call the types of members. */
+const TYPES = { string: 'a string', boolean: 'true or false', number: 'a number' };
 interface Member {
   member: string;
-  type: 'string' | 'boolean';
+  type: keyof typeof TYPES;
   check?: (text: string) => unknown;
 }
 
@@ -65,6 +71,8 @@ const MEMBERS: Readonly<Record<keyof Context, Member>> = {
   },
   ca: { member: 'ca', type: 'string' },
   plaintext: { member: 'plaintext', type: 'boolean' },
+  proxy: { member: 'proxy', type: 'string', check: (text) => readProxy(text, '"proxy"') },
+  family: { member: 'family', type: 'number', check: checkFamily },
 };
 const CONTEXT_MEMBERS = Object.values(MEMBERS).map(({ member }) => member);
 
@@ -174,8 +182,7 @@ function readContext(value: unknown, name: string, path: string): Context {
     const given = value[member];
     context[key] = given;
     if (given === undefined) continue;
-    if (typeof given !== type)
-      throw invalid(path, `${where}: "${member}" is not ${type === 'string' ? 'a string' : 'true or false'}`);
+    if (typeof given !== type) throw invalid(path, `${where}: "${member}" is not ${TYPES[type]}`);
     try {
       check?.(String(given));
     } catch (error) {
@@ -188,6 +195,10 @@ function readContext(value: unknown, name: string, path: string): Context {
 function writeContext(context: Context, stored: unknown): JsonObject {
   const members = Object.entries(MEMBERS).map(([key, { member }]) => [member, context[key as keyof Context]]);
   return { ...(isObject(stored) ? stored : {}), ...Object.fromEntries(members) };
+}
+
+function checkFamily(text: string): void {
+  if (text !== '4' && text !== '6') throw new OpmasError('USAGE', '"family" is not 4 or 6');
 }
 
 function optionalName(root: JsonObject, member: string, path: string): string | undefined {

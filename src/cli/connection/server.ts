@@ -1,7 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl, type RouteOptions } from '../../index.js';
-import { isLoopback } from '../../internal.js';
-import type { GlobalOptions, TokenOptions, TrustOptions } from '../options/common-options.js';
+import { isLoopback, nameOf, type ProxyChoice, ServerRoute } from '../../internal.js';
+import {
+  familyOf,
+  type GlobalOptions,
+  type TokenOptions,
+  type TrustOptions,
+} from '../options/common-options.js';
 import { type Config, type Context, contextNamed, noConfig, readConfig } from './config.js';
 
 /** The server that a command uses, and how it was chosen. */
@@ -44,14 +49,24 @@ export async function chooseServer(
       `context ${context.name} belongs to ${owner}: its token command and its settings are not used for ${displayUrl(url)}`,
     );
   }
-  if (isExposed(url, options.plaintext === true || applied?.plaintext === true)) {
+  const route = {
+    ca: await chooseCa(options, applied),
+    insecure,
+    proxy: options.proxy ?? applied?.proxy,
+    proxySource: options.proxy === undefined ? `context ${applied?.name}` : '--proxy',
+    family: familyOf(options) ?? applied?.family,
+    environment,
+  };
+  const { proxy } = new ServerRoute(url, route);
+  if (isExposed(url, proxy, options.plaintext === true || applied?.plaintext === true)) {
     warnings.push('ws:// is not encrypted: the token and the events can be read on the way');
   }
+  if (options.proxy !== undefined && proxy?.credentials?.password) warnings.push(READABLE_PASSWORD);
   return {
     url,
     urlSource,
     context: applied,
-    route: { ca: await chooseCa(options, applied), insecure, environment },
+    route,
     config,
     warnings,
   };
@@ -107,13 +122,22 @@ function chooseUrl(
   return fromContext ?? { text: DEFAULT_URL, urlSource: 'default' };
 }
 
-/** @throws {OpmasError} `USAGE` when the connection is not encrypted and that is not allowed. */
-function isExposed(url: URL, isAllowed: boolean): boolean {
-  if (url.protocol === 'wss:' || isLoopback(url.hostname)) return false;
+/** The warning about a password in `--proxy`. */
+export const READABLE_PASSWORD =
+  'other users can read the password of --proxy in the process list: put the URL of the proxy into ALL_PROXY, or into the configuration file';
+
+/**
+ * Says whether others could read what is sent.
+ *
+ * @throws {OpmasError} `USAGE` when they could and that is not allowed.
+ */
+export function isExposed(url: URL, proxy: ProxyChoice | undefined, isAllowed: boolean): boolean {
+  if (url.protocol === 'wss:' || (proxy === undefined && isLoopback(url.hostname))) return false;
   if (isAllowed) return true;
+  const through = proxy === undefined ? '' : ` and goes through ${nameOf(proxy)}`;
   throw new OpmasError(
     'USAGE',
-    `${displayUrl(url)} is not encrypted: the token and the events could be read on the way`,
+    `${displayUrl(url)} is not encrypted${through}: the token and the events could be read on the way`,
     { hint: 'Use wss://, or allow it with --plaintext.' },
   );
 }

@@ -11,8 +11,15 @@ export interface GlobalOptions {
   debug?: boolean;
 }
 
-/** Options about the security of the connection. */
-export interface TrustOptions {
+/** Options about the way to the server. */
+export interface WayOptions {
+  proxy?: string;
+  ipv4?: boolean;
+  ipv6?: boolean;
+}
+
+/** Options about the way to the server, and the security of the connection. */
+export interface TrustOptions extends WayOptions {
   plaintext?: boolean;
   ca?: string;
   insecure?: boolean;
@@ -29,10 +36,26 @@ export interface TokenOptions extends TrustOptions {
   connectTimeout?: number;
 }
 
-/** Adds `--plaintext`, `--ca` and `--insecure` to a command. */
-export function addTrustOptions(command: Command): Command {
+/** Adds `--proxy`, `-4` and `-6` to a command. */
+export function addWayOptions(command: Command): Command {
   return command
-    .option('--plaintext', 'allow ws:// to another machine')
+    .option(
+      '--proxy <url>',
+      'connect through this proxy: http, https, socks5, socks5h, socks4 or socks4a; `none` connects directly (default: the proxy of the environment)',
+    )
+    .addOption(new Option('-4, --ipv4', 'connect to IPv4 addresses only').conflicts('ipv6'))
+    .option('-6, --ipv6', 'connect to IPv6 addresses only');
+}
+
+/** Returns the address family that the options choose; `undefined` = both. */
+export function familyOf({ ipv4, ipv6 }: WayOptions): 4 | 6 | undefined {
+  return ipv4 ? 4 : ipv6 ? 6 : undefined;
+}
+
+/** Adds the options of {@link TrustOptions} to a command. */
+export function addTrustOptions(command: Command): Command {
+  return addWayOptions(command)
+    .option('--plaintext', 'allow ws:// to another machine, or through a proxy')
     .option('--ca <file>', 'also trust the CAs in this PEM file')
     .option('--insecure', "do not verify the server's certificate");
 }

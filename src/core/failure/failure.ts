@@ -54,7 +54,7 @@ export interface FailureRule {
   /** The kind of error that it ends with, and so the exit code. */
   code: ErrorCode;
   consequence: Consequence;
-  /** The reason, as a clause. `{host}`, `{port}`, `{base}` and `{http}` stand for the server's, `{proxy}` for the variable and its value. */
+  /** The reason, as a clause. `{host}`, `{port}`, `{base}` and `{http}` stand for the server's, `{proxy}` for the proxy and its source. */
   message: string;
   /** The command to type next. Its URL may also have `{scheme}` and `{prefix}`. */
   next: NextCommand;

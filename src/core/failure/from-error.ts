@@ -6,7 +6,7 @@ import { failureOfClose } from './from-server.js';
 import type { FailureKind } from './kind.js';
 
 /** The members of a Node error that say what happened. */
-interface SystemError extends Error {
+export interface SystemError extends Error {
   code?: string;
   address?: string;
   port?: number;
@@ -101,7 +101,8 @@ function readError(error: unknown, side: TlsSide): ErrorFacts {
   if (error instanceof OpmasError) {
     return { kind: error.failure ?? 'unreachable', text: error.message, hint: error.hint };
   }
-  const known = innermost(error);
+  const attempts: SystemError[] = error instanceof AggregateError ? error.errors : [error as SystemError];
+  const known = mostTelling(attempts);
   const { code = '', message, hostname = '' } = known;
   if (code === 'ENOTFOUND') return { kind: 'unknown host', text: `host ${hostname} does not exist` };
   if (code.startsWith('HPE_')) return { kind: 'not HTTP', text: parserText(code) };
@@ -111,9 +112,7 @@ function readError(error: unknown, side: TlsSide): ErrorFacts {
     return { kind: 'cut off', text: 'closed before the upgrade' };
   }
   if (code !== '') {
-    const [kind, text] = socketErrors[code] ?? ['unreachable', code];
-    const where = addressesOf(error);
-    return { kind, text: where === '' ? text : `${text} (${where})` };
+    return { kind: socketErrors[code]?.[0] ?? 'unreachable', text: describeAttempts(attempts) };
   }
   // The rest are complaints of `ws` about the upgrade: "Invalid Sec-WebSocket-Accept header".
   return { kind: 'not a WebSocket', text: `garbled upgrade: ${message}` };
@@ -155,18 +154,27 @@ function parserText(code: string): string {
   return `no valid HTTP answer${speaksOther ? ': this port does not speak HTTP' : ` (${code})`}`;
 }
 
-function innermost(error: unknown): SystemError {
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return error.errors[0];
-  return error instanceof Error ? error : new Error(String(error));
+/** A host that refuses is there, though another address of it, or the other family, does not work. */
+function mostTelling(attempts: readonly SystemError[]): SystemError {
+  for (const wanted of ['connection refused', 'unreachable']) {
+    const found = attempts.find(({ code = '' }) => socketErrors[code]?.[0] === wanted);
+    if (found !== undefined) return found;
+  }
+  return attempts[0] instanceof Error ? attempts[0] : new Error(String(attempts[0]));
 }
 
-/** Names every address that was tried, so that the user need not guess which of them failed. */
-function addressesOf(error: unknown): string {
-  const attempts: SystemError[] = error instanceof AggregateError ? error.errors : [error as SystemError];
-  const addresses = attempts
-    .filter(({ address }) => address !== undefined)
-    .map(({ address, port }) => (address!.includes(':') ? `[${address}]:${port}` : `${address}:${port}`));
-  return [...new Set(addresses)].join(', ');
+/** Says how each address failed that was tried: `connection refused (127.0.0.1:80), no answer ([::1]:80)`. */
+export function describeAttempts(attempts: readonly SystemError[]): string {
+  const places = new Map<string, Set<string>>();
+  for (const { code = '', address, port } of attempts) {
+    const text = socketErrors[code]?.[1] ?? code;
+    const found = places.get(text) ?? new Set();
+    places.set(text, found);
+    if (address !== undefined) found.add(`${address.includes(':') ? `[${address}]` : address}:${port}`);
+  }
+  return [...places]
+    .map(([text, found]) => (found.size === 0 ? text : `${text} (${[...found].join(', ')})`))
+    .join(', ');
 }
 
 /** `ws`'s code for a message above the limit that we have set. */

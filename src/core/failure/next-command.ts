@@ -12,6 +12,9 @@ export interface SaidOptions {
   keyPassphraseFile?: string | undefined;
   insecure?: boolean | undefined;
   plaintext?: boolean | undefined;
+  /** URL of the proxy, or `none`. */
+  proxy?: string | undefined;
+  family?: 4 | 6 | undefined;
   tokenFile?: string | undefined;
   noToken?: boolean | undefined;
 }
@@ -60,6 +63,13 @@ function choiceWords(said: SaidOptions): string[] {
   if (keyPassphraseFile !== undefined) words.push('--key-passphrase-file', keyPassphraseFile);
   if (insecure) words.push('--insecure');
   if (plaintext) words.push('--plaintext');
+  return [...words, ...wayWords(said)];
+}
+
+function wayWords({ proxy, family }: SaidOptions): string[] {
+  const words: string[] = [];
+  if (proxy !== undefined) words.push('--proxy', proxy.replace(/^(\w+:\/\/)?.*@/, '$1USER:PASSWORD@'));
+  if (family !== undefined) words.push(`-${family}`);
   return words;
 }
 
@@ -67,10 +77,11 @@ function choiceWords(said: SaidOptions): string[] {
  * A URL that we suggest gets the token only where it is sure to reach the same server as before: under the same host
  * name, over TLS or on this machine.
  */
-function wordsForOtherUrl(url: string, { ca }: SaidOptions, base: URL): string[] {
-  const words = ['--url', url, ...(ca === undefined ? [] : ['--ca', ca])];
+function wordsForOtherUrl(url: string, { ca, ...said }: SaidOptions, base: URL): string[] {
+  const words = ['--url', url, ...(ca === undefined ? [] : ['--ca', ca]), ...wayWords(said)];
   const host = /^\w+:\/\/(\[[^\]]*\]|[^:/]*)/.exec(url)?.[1];
-  const isExposed = url.startsWith('ws:') && !isLoopback(host ?? '');
+  const isProxied = !['none', ''].includes(said.proxy ?? '');
+  const isExposed = url.startsWith('ws:') && (isProxied || !isLoopback(host ?? ''));
   if (isExposed) words.push('--plaintext');
   if (isExposed || host !== base.hostname) words.push('--no-token');
   return words;
@@ -97,7 +108,7 @@ export function fillIn(text: string, base: URL, proxy?: string | undefined): str
     port: base.port || (/^(wss|https):$/.test(base.protocol) ? '443' : '80'),
     base: displayUrl(base),
     http: displayUrl(base).replace(/^ws/, 'http'),
-    proxy: proxy ?? 'see the variable',
+    proxy: proxy ?? 'the proxy',
     scheme: base.protocol,
     prefix: base.pathname === '/' ? '' : base.pathname,
   };

@@ -14,7 +14,7 @@ const WITH_CA: NextCommand = { name: 'doctor', change: { ca: 'FILE' } };
 const WITH_CERTIFICATE: NextCommand = { name: 'doctor', change: { cert: 'FILE', key: 'FILE' } };
 /** Shows the versions, ciphers and certificates of a server, and sends nothing. */
 const SHOW_HANDSHAKE: NextCommand = { shell: ['openssl', 's_client', '-connect', '{address}:{port}'] };
-const WITHOUT_PROXY: NextCommand = { name: 'doctor', environment: 'NO_PROXY={host}' };
+const WITHOUT_PROXY: NextCommand = { name: 'doctor', change: { proxy: 'none' } };
 
 /** The one table of failures: exit code, retry rule, message and next command of each. */
 export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
@@ -41,12 +41,12 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'unknown host': network(
     'likelyFatal',
-    'the host name {host} does not exist: check the name in the URL',
+    'the host name {host} does not exist: check the name in the URL; if only a proxy knows it, give the proxy with --proxy',
     atUrl('{scheme}//RIGHT-NAME:{port}{prefix}'),
   ),
   'name server fails': network(
     'retry',
-    'the name {host} cannot be looked up: there is no network, or the name server is down',
+    'the name {host} cannot be looked up: there is no network, or the name server is down; if this network has a proxy, give it with --proxy',
     { shell: ['nslookup', '{host}'] },
   ),
   'connection refused': network(
@@ -56,7 +56,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   unreachable: network(
     'retry',
-    '{host} does not answer: it is down, or a firewall or a missing VPN is in the way',
+    '{host} does not answer: it is down, or a firewall or a missing VPN is in the way; if this network has a proxy, give it with --proxy',
     KEEP_TRYING,
   ),
   'local limit': network(
@@ -74,36 +74,16 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
     '{host} accepted the connection but did not answer: the port is wrong, or the server hangs',
     OTHER_PORT,
   ),
-  'proxy unreachable': network(
-    'retry',
-    'the proxy that the environment names ({proxy}) cannot be reached',
-    WITHOUT_PROXY,
-  ),
+  'proxy unreachable': network('retry', '{proxy} cannot be reached', WITHOUT_PROXY),
   'proxy silent': network(
     'retry',
-    'the proxy that the environment names ({proxy}) opened no tunnel to {host} in time: it hangs, or {host} does not answer it',
+    '{proxy} opened no tunnel to {host} in time: it hangs, or {host} does not answer it',
     WITHOUT_PROXY,
   ),
-  'proxy failing': network(
-    'retry',
-    'the proxy that the environment names ({proxy}) is failing, or cannot reach {host}',
-    WITHOUT_PROXY,
-  ),
-  'no proxy': network(
-    'retry',
-    'the environment names a proxy ({proxy}) that does not answer like a proxy',
-    WITHOUT_PROXY,
-  ),
-  'proxy wants a login': network(
-    'likelyFatal',
-    'the proxy that the environment names ({proxy}) wants a user and a password',
-    WITHOUT_PROXY,
-  ),
-  'proxy refuses': network(
-    'likelyFatal',
-    'the proxy that the environment names ({proxy}) refuses to connect to {host}',
-    WITHOUT_PROXY,
-  ),
+  'proxy failing': network('retry', '{proxy} is failing, or cannot reach {host}', WITHOUT_PROXY),
+  'no proxy': network('retry', '{proxy} does not answer like a proxy', WITHOUT_PROXY),
+  'proxy wants a login': network('likelyFatal', '{proxy} wants a user and a password', WITHOUT_PROXY),
+  'proxy refuses': network('likelyFatal', '{proxy} refuses to connect to {host}', WITHOUT_PROXY),
   'certificate expired': network(
     'fatal',
     'the certificate of {host} has expired: its operator has to renew it, unless the clock of this machine is wrong',

@@ -39,7 +39,7 @@ export interface DiagnosedServer {
   tokenStep?: NextCommand | undefined;
   /** The token has the shape of a JWT; `undefined` when there is no token. */
   tokenIsJwt?: boolean | undefined;
-  /** The variable that names a proxy to the server, and its value without credentials. */
+  /** The proxy on the way to the server, without credentials, and its source. */
   proxy?: string | undefined;
   /** The options that the next command repeats. Default: the base URL. */
   said?: SaidOptions | undefined;
@@ -83,7 +83,10 @@ function textOf(first: Check, checks: readonly Check[], server: DiagnosedServer)
   const kind = first.failure!;
   const { code, message } = failureTable[kind];
   if (code === 'NETWORK') {
-    const text = first.hint ?? message;
+    // The message about a proxy names it; the hint says what to do about it.
+    const hint =
+      message.startsWith('{proxy}') && first.hint ? `${message}: ${lowerFirst(first.hint)}` : first.hint;
+    const text = hint ?? message;
     if (kind !== 'endpoint refuses' && kind !== 'endpoint does not exist') return text;
     return `${endpointsOf(checks, ({ failure }) => failure === kind).join(', ')}: ${text}`;
   }
@@ -125,4 +128,8 @@ function fillInCommand(command: NextCommand, { url, proxy }: DiagnosedServer): N
     ...(environment === undefined ? {} : { environment: fillIn(environment, url) }),
     ...(change?.url === undefined ? {} : { change: { ...change, url: fillIn(change.url, url) } }),
   };
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }

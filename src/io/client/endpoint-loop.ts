@@ -137,7 +137,7 @@ export class EndpointLoop {
       return { kind: 'token source failing', event: { state: 'refused', error: message }, hint };
     }
     if (stopping.aborted) return STOPPED;
-    const upgrade = options.route.upgrade(this.endpoint, this.#token);
+    const upgrade = options.route.upgrade(this.endpoint, this.#token, options.connectTimeoutMs);
     this.#history.connecting({
       attempt: this.#attempts,
       url: displayUrl(upgrade.url),
@@ -156,7 +156,7 @@ export class EndpointLoop {
         onMessage: (frame, isBinary) => this.#sink.onMessage(frame, isBinary, this.#history.lastByteAtMicros),
       },
     );
-    return this.#untilEnd(connection).finally(() => upgrade.agent?.destroy());
+    return this.#untilEnd(connection).finally(() => upgrade.agent.destroy());
   }
 
   async #untilEnd(connection: Connection): Promise<Failure> {

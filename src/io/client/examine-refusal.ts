@@ -46,7 +46,7 @@ export async function examineRefusal(failure: Failure, attempt: RefusedAttempt):
 
 async function opensWithoutToken(attempt: RefusedAttempt): Promise<boolean> {
   const { route, endpoint, clock, signal } = attempt;
-  const upgrade = route.upgrade(endpoint, undefined);
+  const upgrade = route.upgrade(endpoint, undefined, QUESTION_LIMIT_MS);
   const limits = {
     connectTimeoutMs: QUESTION_LIMIT_MS,
     deadAfterMs: 25_000,
@@ -76,6 +76,6 @@ async function opensWithoutToken(attempt: RefusedAttempt): Promise<boolean> {
   await connection.ended;
   signal?.removeEventListener('abort', stop);
   clearTimeout(timer);
-  upgrade.agent?.destroy();
+  upgrade.agent.destroy();
   return isKept;
 }

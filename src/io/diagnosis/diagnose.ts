@@ -1,4 +1,4 @@
-import { displayUrl, redactToken, targetOf } from '../../core/address.js';
+import { displayUrl, redactToken } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
 import { type ApiAnswers, clockAheadOf, type HttpAnswer } from '../../core/failure/answer.js';
@@ -13,6 +13,7 @@ import { examineRefusal } from '../client/examine-refusal.js';
 import { SERVER_RULES } from '../client/stream-options.js';
 import { type Clock, systemClock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
+import { nameOf } from '../http/proxy.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
@@ -101,10 +102,10 @@ class Diagnosis {
     return this.#token === undefined ? undefined : isJwt(this.#token);
   }
 
-  /** The variable that names a proxy, and its value without credentials. */
+  /** The proxy on the way, without credentials, and its source. */
   get proxy(): string | undefined {
     const { proxy } = this.#route;
-    return proxy && `${proxy.variable}=${proxy.url.origin}`;
+    return proxy && nameOf(proxy);
   }
 
   async #checkToken(): Promise<Finding> {
@@ -172,7 +173,7 @@ class Diagnosis {
   async #findingOf(endpoint: string, failure: Failure, api: ApiAnswers): Promise<Finding> {
     if (this.#checker.isStopped) return STOPPED;
     const { base } = this.#route;
-    if (base.protocol === 'ws:' && mayBeTls(failure) && (await speaksTls(targetOf(base)))) {
+    if (base.protocol === 'ws:' && mayBeTls(failure) && (await speaksTls(this.#route))) {
       return { status: 'failed', detail: 'it speaks TLS', failure: 'TLS wanted' };
     }
     const attempt = { route: this.#route, endpoint, token: this.#token, api };

@@ -1,129 +1,109 @@
-import { lookup } from 'node:dns/promises';
-import * as net from 'node:net';
 import { clearTimeout, setTimeout } from 'node:timers';
-import * as tls from 'node:tls';
 import { targetOf } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
-import type { FailureKind } from '../../core/failure/kind.js';
+import { describeAttempts } from '../../core/failure/from-error.js';
 import type { Check } from '../../core/failure/verdict.js';
-import { tryTunnel } from '../http/proxy.js';
+import { Dial, resolveHost, type Target } from '../http/dial.js';
+import { nameOf, silentProxy } from '../http/proxy.js';
+import type { ProxyChoice } from '../http/proxy-choice.js';
+import { greetTls, Opening, type Way } from '../http/route-agent.js';
 import type { ServerRoute } from '../http/server-route.js';
-import type { TlsOptions } from '../http/tls-trust.js';
 import { type Checker, type Finding, skipped } from './checks.js';
 
-/** Checks name, TCP and TLS; with a proxy, only the way to the proxy, because the proxy does the rest. */
+/** Limit of each step. */
+const STEP_LIMIT_MS = 5000;
+
+/** Checks name, TCP or the tunnel of a proxy, and TLS. With a proxy, the name is that of the proxy. */
 export async function* checkNetworkPath(
   route: ServerRoute,
   checker: Checker,
 ): AsyncGenerator<Check, void, undefined> {
   const { base, proxy } = route;
   const target = targetOf(proxy?.url ?? base);
-  const blame = (check: Check): Check =>
-    proxy !== undefined && check.failure !== undefined && !/proxy/.test(check.failure)
-      ? { ...check, failure: 'proxy unreachable' }
-      : check;
-  const what = proxy === undefined ? '' : `the proxy of ${proxy.variable}, `;
+  const what = proxy === undefined ? '' : `${nameOf(proxy)}: `;
   const dns = await checker.checkNetwork('dns', async () => ({
     status: 'ok',
-    detail: `${what}${target.host} is ${(await resolveName(target.host)).join(', ')}`,
+    detail: `${what}${target.host} is ${(await resolveName(target.host, route.family)).join(', ')}`,
   }));
-  yield blame(dns);
+  yield proxy === undefined || dns.failure === undefined ? dns : { ...dns, failure: 'proxy unreachable' };
+  const name = proxy === undefined ? 'tcp' : 'proxy';
   if (dns.status === 'failed') {
-    yield skipped(proxy === undefined ? 'tcp' : 'proxy');
+    yield skipped(name);
     return;
   }
-  const tcp = await checker.checkNetwork(proxy === undefined ? 'tcp' : 'proxy', async () => {
-    const detail = `${await reach(target)} port ${target.port}`;
-    if (proxy === undefined) return { status: 'ok', detail };
-    const { host, port } = targetOf(base);
-    await tryTunnel(proxy, { host, port }, route.trust, STEP_LIMIT_MS);
-    return {
-      status: 'ok',
-      detail: `${proxy.variable}=${proxy.url.origin} opens a tunnel to ${host} port ${port}`,
-    };
-  });
-  yield blame(tcp);
-  if (base.protocol !== 'wss:' || proxy !== undefined) return;
-  if (tcp.status === 'failed') {
+  const link = await checker.checkNetwork(name, async () => ({
+    status: 'ok',
+    detail: proxy === undefined ? await reach(target, route) : await passThrough(proxy, route),
+  }));
+  yield link;
+  if (base.protocol !== 'wss:') return;
+  if (link.status === 'failed') {
     yield skipped('tls');
     return;
   }
-  yield await checker.checkNetwork('tls', () => greetTls(target, route.trust.server), route);
+  yield await checker.checkNetwork('tls', () => checkTls(route), route);
 }
 
-/** The place to connect to. */
-type Target = ReturnType<typeof targetOf>;
-
-/** Limit of each step. */
-const STEP_LIMIT_MS = 5000;
-
 /** Finds the addresses of a host; a literal address is its own. */
-async function resolveName(host: string): Promise<string[]> {
-  const found = await withLimit(
-    lookup(host, { all: true }),
-    'name server fails',
-    'the name server did not answer in 5 s',
-  );
+async function resolveName(host: string, family: Way['family']): Promise<string[]> {
+  const late = () => new AttemptError('name server fails', 'the name server did not answer in 5 s');
+  const found = await withLimit(resolveHost(host, family), late);
   return found.map(({ address }) => address);
 }
 
-/** Opens and closes a TCP connection. @returns The address that answered. */
-async function reach(target: Target): Promise<string> {
-  const socket = net.connect({ ...target, autoSelectFamily: true });
+/** Opens and closes a TCP connection. @returns The address that answered, and those that did not. */
+async function reach(target: Target, { family }: Way): Promise<string> {
+  const dial = new Dial(target, { family, limitMs: STEP_LIMIT_MS });
   try {
-    await untilEvent(socket, 'connect', 'unreachable', 'no answer in 5 s');
-    return socket.remoteAddress ?? target.host;
-  } finally {
+    const socket = await withLimit(dial.socket, () => dial.stalled);
+    const parts = [`${socket.remoteAddress} port ${target.port}`];
     socket.destroy();
+    if (dial.errors.length > 0) parts.push(describeAttempts(dial.errors));
+    if (dial.silent.length > 0) parts.push(`nothing yet from ${dial.silent.join(', ')}`);
+    return parts.join('; ');
+  } finally {
+    dial.destroy();
   }
 }
 
-/** Does a TLS handshake. @throws Node's error when the certificate is to be verified and is not trusted. */
-async function greetTls(target: Target, trust: Partial<TlsOptions>): Promise<Finding> {
-  const options: tls.ConnectionOptions & net.TcpNetConnectOpts = {
-    ...target,
-    ...(net.isIP(target.host) === 0 ? { servername: target.host } : {}),
-    ...trust,
-    autoSelectFamily: true,
-  };
-  const socket = tls.connect(options);
+/** Tries whether a proxy opens a tunnel to the server, and closes it again. @throws {OpmasError} `NETWORK`. */
+async function passThrough(proxy: ProxyChoice, route: ServerRoute): Promise<string> {
+  const target = targetOf(route.base);
+  const opening = new Opening(target, route, { limitMs: STEP_LIMIT_MS });
   try {
-    await untilEvent(socket, 'secureConnect', 'silent', 'no TLS answer in 5 s');
-    const { subjectaltname, subject, valid_to: validTo } = socket.getPeerCertificate();
-    // Node's types promise an error and a subject where there is text or nothing.
-    const distrust: unknown = socket.authorizationError;
-    const names = subjectaltname ?? String((subject as { CN?: string } | undefined)?.CN ?? 'no name');
-    const detail = `${socket.getProtocol() ?? 'TLS'}, certificate for ${names}, valid until ${validTo}`;
-    if (socket.authorized) return { status: 'ok', detail };
-    const why = distrust instanceof Error ? distrust.message : String(distrust);
-    return { status: 'warning', detail: `${detail}; not verified: ${why}` };
-  } finally {
+    const socket = await withLimit(opening.socket, () => opening.stalled ?? silentProxy(proxy));
     socket.destroy();
+    return `${nameOf(proxy)} opens a tunnel to ${target.host} port ${target.port}`;
+  } finally {
+    opening.destroy();
   }
 }
 
-/** Tries whether something at the target answers in TLS, trusted or not. */
-export async function speaksTls(target: Target): Promise<boolean> {
-  return greetTls(target, { rejectUnauthorized: false }).then(
-    () => true,
+async function checkTls(route: ServerRoute): Promise<Finding> {
+  const socket = await greetTls(route, route.trust.server, STEP_LIMIT_MS);
+  const { subjectaltname, subject, valid_to: validTo } = socket.getPeerCertificate();
+  socket.destroy();
+  // Node's types promise an error and a subject where there is text or nothing.
+  const distrust: unknown = socket.authorizationError;
+  const names = subjectaltname ?? String((subject as { CN?: string } | undefined)?.CN ?? 'no name');
+  const detail = `${socket.getProtocol() ?? 'TLS'}, certificate for ${names}, valid until ${validTo}`;
+  if (socket.authorized) return { status: 'ok', detail };
+  const why = distrust instanceof Error ? distrust.message : String(distrust);
+  return { status: 'warning', detail: `${detail}; not verified: ${why}` };
+}
+
+/** Tries whether the server answers in TLS, trusted or not. */
+export async function speaksTls(route: ServerRoute): Promise<boolean> {
+  return greetTls(route, { rejectUnauthorized: false }, STEP_LIMIT_MS).then(
+    (socket) => socket.destroy() !== undefined,
     () => false,
   );
 }
 
-function untilEvent(socket: net.Socket, event: string, kind: FailureKind, late: string): Promise<void> {
-  const arrival = new Promise<void>((resolve, reject) => {
-    socket.once(event, () => resolve());
-    // It may fail again after the first error; once would leave the second unhandled.
-    socket.on('error', reject);
-    socket.once('close', () => reject(new AttemptError('cut off', 'closed')));
-  });
-  return withLimit(arrival, kind, late);
-}
-
-async function withLimit<T>(work: Promise<T>, kind: FailureKind, late: string): Promise<T> {
+async function withLimit<T>(work: Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new AttemptError(kind, late)), STEP_LIMIT_MS);
+    timer = setTimeout(() => reject(late()), STEP_LIMIT_MS);
   });
   try {
     return await Promise.race([work, limit]);

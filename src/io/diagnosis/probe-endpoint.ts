@@ -75,7 +75,7 @@ export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promi
   const failure = await connection.ended;
   clearTimeout(limit);
   signal?.removeEventListener('abort', stop);
-  options.upgrade.agent?.destroy();
+  options.upgrade.agent.destroy();
   const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
   const hasPong = upgradedAtMs !== undefined && pongAtMs !== undefined;
   return {

@@ -6,9 +6,9 @@ import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd, hintOf } from '../../core/failure/give-up.js';
 import { untrustedFirst } from './issuer-trust.js';
-import { failedProxy, proxyAuthorization, refusedByProxy, tunnelAgent } from './proxy.js';
-import type { ProxyChoice } from './proxy-choice.js';
-import type { TlsTrust } from './tls-trust.js';
+import { failedProxy, nameOf, proxyAuthorization, refusedByProxy } from './proxy.js';
+import { isSocks } from './proxy-choice.js';
+import { routeAgent, type Way } from './route-agent.js';
 
 /** A request, with its limits. */
 export interface HttpRequest {
@@ -22,13 +22,6 @@ export interface HttpRequest {
   maxBodyBytes?: number;
   /** Ends the request early, with an error. */
   signal?: AbortSignal | undefined;
-}
-
-/** The way of a request. */
-interface RequestRoute {
-  base: URL;
-  proxy: ProxyChoice | undefined;
-  trust: TlsTrust;
 }
 
 /** The answer to a request. */
@@ -50,20 +43,25 @@ const MAX_BODY_BYTES = 64 * 1024;
  * @throws {OpmasError} `NETWORK` when there is no answer, with the error of Node as its cause. The message holds the
  * URL's scheme, host and port, never its query.
  */
-export async function sendRequest(
-  url: URL,
-  options: HttpRequest,
-  route: RequestRoute,
-): Promise<HttpResponse> {
-  const { proxy: chosen, trust } = route;
-  const { maxBodyBytes = MAX_BODY_BYTES } = options;
+export async function sendRequest(url: URL, options: HttpRequest, way: Way): Promise<HttpResponse> {
+  const { maxBodyBytes = MAX_BODY_BYTES, timeoutMs = TIMEOUT_MS, method = 'GET', headers, body } = options;
+  const isSecure = url.protocol === 'https:';
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
-  const [proxy, tunnel] = url.protocol === 'http:' ? [chosen] : [undefined, chosen];
-  const agent = tunnel && tunnelAgent(tunnel, true, trust);
-  const request = start(url, options, trust, proxy, agent);
-  // A tunnel that is given up fails after the request has.
+  const isForwarded = !isSecure && way.proxy !== undefined && !isSocks(way.proxy.url);
+  const proxy = isForwarded ? way.proxy : undefined;
+  const agent = routeAgent(isSecure, way, { limitMs: timeoutMs, isForwarded });
+  const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+  const request = (isSecure ? https : http).request(url, {
+    method,
+    headers: { ...headers, ...length, Connection: 'close', ...(proxy && proxyAuthorization(proxy)) },
+    ...(proxy && { path: url.origin + url.pathname + url.search }),
+    agent,
+    ...(isSecure && way.trust.server),
+  });
+  // A connection that is given up fails after the request has.
   request.on('error', () => undefined);
-  const limit = startLimit(options, () => agent?.stalled);
+  request.end(body);
+  const limit = startLimit(options, () => agent.stalled);
   try {
     const response = await Promise.race([readResponse(request, maxBodyBytes), limit.over]);
     if (proxy && response.status === 407) throw refusedByProxy(proxy, 407);
@@ -71,10 +69,10 @@ export async function sendRequest(
   } catch (error) {
     if (error instanceof OpmasError || !(error instanceof Error)) throw error;
     if (proxy && !(error instanceof AttemptError)) throw failedProxy(proxy, error);
-    const through = proxy ? ` through the proxy ${proxy.url.origin} (${proxy.variable})` : '';
+    const through = proxy ? ` through ${nameOf(proxy)}` : '';
     const hangUp = new AttemptError('cut off', 'it closed the connection without an answer');
     const known = error.message === 'socket hang up' ? hangUp : error;
-    const failure = await untrustedFirst(failureOfError(known, { side: trust }), route);
+    const failure = await untrustedFirst(failureOfError(known, { side: way.trust }), way);
     throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
       hint: hintOf(failure, url),
       failure: failure.kind,
@@ -83,8 +81,7 @@ export async function sendRequest(
   } finally {
     limit.lift();
     request.destroy();
-    // Ends a tunnel that is still being asked for.
-    agent?.destroy();
+    agent.destroy();
   }
 }
 
@@ -107,27 +104,6 @@ function startLimit({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: ()
     signal?.removeEventListener('abort', stop);
   };
   return { over, lift };
-}
-
-function start(
-  url: URL,
-  { method = 'GET', headers, body }: HttpRequest,
-  trust: TlsTrust,
-  proxy: ProxyChoice | undefined,
-  agent: http.Agent | undefined,
-): http.ClientRequest {
-  const target = proxy?.url ?? url;
-  const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
-  const toProxy = proxy && { Host: url.host, ...proxyAuthorization(proxy) };
-  const client = target.protocol === 'https:' ? https : http;
-  const request = client.request(target, {
-    method,
-    headers: { ...headers, ...length, Connection: 'close', ...toProxy },
-    ...(proxy && { path: url.origin + url.pathname + url.search }),
-    agent: agent ?? false,
-    ...(target.protocol === 'https:' && (proxy === undefined ? trust.server : trust.proxy)),
-  });
-  return request.end(body);
 }
 
 async function readResponse(request: http.ClientRequest, maxBodyBytes: number): Promise<HttpResponse> {

@@ -1,51 +1,34 @@
 import { X509Certificate } from 'node:crypto';
-import * as net from 'node:net';
-import * as tls from 'node:tls';
-import { targetOf } from '../../core/address.js';
+import type { TLSSocket } from 'node:tls';
 import type { Failure } from '../../core/failure/failure.js';
 import { mayHideDistrust } from '../../core/failure/from-error.js';
-import type { ProxyChoice } from './proxy-choice.js';
+import { greetTls, type Way } from './route-agent.js';
 import type { TlsTrust } from './tls-trust.js';
 
 const LIMIT_MS = 2500;
 /** No chain is longer; one that refers to itself would have no end. */
 const LONGEST_CHAIN = 10;
 
-/** The way to a server. */
-interface Route {
-  base: URL;
-  proxy: ProxyChoice | undefined;
-  trust: TlsTrust;
-}
-
 /**
  * Calls a certificate untrusted that is, besides its other fault. OpenSSL names only one, and an expired certificate of
  * an attacker must not pass for a forgotten renewal.
  */
-export async function untrustedFirst(failure: Failure, route: Route): Promise<Failure> {
-  if (!mayHideDistrust(failure.kind) || route.proxy !== undefined || (await isIssuerTrusted(route))) {
-    return failure;
-  }
+export async function untrustedFirst(failure: Failure, way: Way): Promise<Failure> {
+  if (!mayHideDistrust(failure.kind) || (await isIssuerTrusted(way))) return failure;
   return { ...failure, kind: 'certificate untrusted' };
 }
 
 /** Tells whether a CA that is trusted here has issued the server's certificate, whatever its dates. */
-async function isIssuerTrusted(route: Route): Promise<boolean> {
-  const target = targetOf(route.base);
-  const servername = net.isIP(target.host) === 0 ? { servername: target.host } : {};
-  // Nothing is sent over this connection.
-  const socket = tls.connect({ ...target, ...servername, rejectUnauthorized: false });
+async function isIssuerTrusted(way: Way): Promise<boolean> {
+  let socket: TLSSocket | undefined;
   try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('secureConnect', resolve);
-      socket.on('error', reject);
-      socket.setTimeout(LIMIT_MS, () => reject(new Error('no TLS answer in time')));
-    });
-    return hasTrustedIssuer(socket.getPeerX509Certificate(), route.trust);
+    // Nothing is sent over this connection.
+    socket = await greetTls(way, { rejectUnauthorized: false }, LIMIT_MS);
+    return hasTrustedIssuer(socket.getPeerX509Certificate(), way.trust);
   } catch {
     return false;
   } finally {
-    socket.destroy();
+    socket?.destroy();
   }
 }
 

@@ -5,28 +5,53 @@ import { OpmasError } from '../../core/errors.js';
 /** Environment variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The proxy that the environment names for a URL. */
+/** The proxy for a URL. */
 export interface ProxyChoice {
-  /** Where the proxy is, without credentials. */
+  /** Where the proxy is, without credentials. Its protocol is one of {@link PROXY_PORTS}. */
   url: URL;
-  /** `user:password`, decoded: a secret. `undefined` when the variable has none. */
-  credentials: string | undefined;
-  /** The variable that named it, for messages. */
-  variable: string;
+  /** Decoded; secrets. `undefined` when the URL has none. */
+  credentials: { user: string; password: string } | undefined;
+  /** The origin of the choice, for messages: a variable, `--proxy`, a context. */
+  source: string;
 }
 
-const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
+/** A proxy that was named by other means than the environment, and wins over it. */
+export interface NamedProxy {
+  /** URL of the proxy; `none`, or an empty text, for a direct connection. */
+  proxy: string | URL;
+  /** The origin of the choice, for messages. */
+  source: string;
+}
+
+/** The kinds of proxies, with the usual port of each. */
+const PROXY_PORTS: Readonly<Record<string, string>> = {
+  'http:': '80',
+  'https:': '443',
+  'socks:': '1080',
+  'socks4:': '1080',
+  'socks4a:': '1080',
+  'socks5:': '1080',
+  'socks5h:': '1080',
+};
+/** Each is sent in a field whose length is one byte. */
+const LONGEST_SOCKS_CREDENTIAL = 255;
 
 /**
- * Chooses the proxy of a request by the rules of curl: `HTTPS_PROXY` for `wss` and `https`, `HTTP_PROXY` for `ws`
- * and `http`, then `ALL_PROXY`, each in lower case first (`HTTP_PROXY` in upper case, too, which curl leaves out); none
- * for hosts in `NO_PROXY` (a name stands for its subdomains too, `host:port` for one port, `10.0.0.0/8` for a network,
- * `*` for all), and none for this machine: its tokens would go to another one. A value without a scheme is an `http` proxy.
+ * Chooses the proxy of a request. A named one wins; else the rules of curl hold: `HTTPS_PROXY` for `wss` and `https`,
+ * `HTTP_PROXY` for `ws` and `http`, then `ALL_PROXY`, each in lower case first (`HTTP_PROXY` in upper case, too, which
+ * curl leaves out); none for hosts in `NO_PROXY` (a name stands for its subdomains too, `host:port` for one port,
+ * `10.0.0.0/8` for a network, `*` for all), and none for this machine: its tokens would go to another one. A value
+ * without a scheme is an `http` proxy.
  *
- * @throws {OpmasError} `USAGE` when the variable holds no URL or a kind of proxy that is not supported (SOCKS). The
- * message names the variable, never its value, which may hold a password.
+ * @throws {OpmasError} `USAGE` when the value is no URL or names a kind of proxy that is not supported. The message
+ * names the source, never the value, which may hold a password.
  */
-export function chooseProxy(target: URL, environment: Environment): ProxyChoice | undefined {
+export function chooseProxy(
+  target: URL,
+  environment: Environment,
+  named?: NamedProxy | undefined,
+): ProxyChoice | undefined {
+  if (named !== undefined) return readProxy(String(named.proxy), named.source);
   const secure = target.protocol === 'wss:' || target.protocol === 'https:';
   if (isLoopback(target.hostname)) return undefined;
   const found = firstOf(environment, secure ? 'https_proxy' : 'http_proxy', 'all_proxy');
@@ -78,28 +103,46 @@ function bareHost(host: string): string {
   return withoutBrackets(host).replace(/\.$/, '');
 }
 
-function readProxy(value: string, variable: string): ProxyChoice {
-  const text = value.includes('://') ? value : `http://${value}`;
+/** Reads the URL of a proxy; `none`, or an empty text, is a direct connection. @throws {OpmasError} `USAGE`. */
+export function readProxy(value: string, source: string): ProxyChoice | undefined {
+  const trimmed = value.trim();
+  if (trimmed === '' || trimmed === 'none') return undefined;
+  const text = trimmed.includes('://') ? trimmed : `http://${trimmed}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
+  const fail = (what: string, hint: string) => new OpmasError('USAGE', `${source} ${what}`, { hint });
   if (url === undefined || url.hostname === '') {
-    throw new OpmasError('USAGE', `${variable} does not hold the URL of a proxy`, {
-      hint: `Set it like this: ${variable}=http://proxy.example:3128`,
-    });
+    const example = /^[A-Z_]+$/i.test(source) ? `${source}=` : '--proxy ';
+    throw fail('does not hold the URL of a proxy', `Write it like this: ${example}http://proxy.example:3128`);
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    const kind = url.protocol.slice(0, -1);
-    throw new OpmasError('USAGE', `${variable} names a ${kind} proxy, which is not supported`, {
-      hint: 'Use an http or https proxy, or exempt this server with NO_PROXY.',
-    });
+  const port = PROXY_PORTS[url.protocol];
+  if (port === undefined) {
+    const kinds = 'Use an http, https, socks4, socks4a, socks5 or socks5h proxy';
+    throw fail(
+      `names a ${url.protocol.slice(0, -1)} proxy, which is not supported`,
+      `${kinds}, or connect directly with --proxy none.`,
+    );
   }
+  const { username, password } = url;
   const credentials =
-    url.username === '' && url.password === ''
-      ? undefined
-      : `${decode(url.username)}:${decode(url.password)}`;
+    username === '' && password === '' ? undefined : { user: decode(username), password: decode(password) };
+  const isLong = (secret = '') => Buffer.byteLength(secret) > LONGEST_SOCKS_CREDENTIAL;
+  if (isSocks(url) && (isLong(credentials?.user) || isLong(credentials?.password))) {
+    throw fail('has a user or a password that is too long for SOCKS', 'The limit is 255 bytes.');
+  }
   url.username = '';
   url.password = '';
-  url.port ||= DEFAULT_PORTS[url.protocol] ?? '';
-  return { url, credentials, variable };
+  url.port ||= port;
+  return { url, credentials, source };
+}
+
+/** Says whether a proxy speaks SOCKS. */
+export function isSocks({ protocol }: URL): boolean {
+  return protocol.startsWith('socks');
+}
+
+/** Writes a proxy for people, without credentials: `http://proxy.example:3128`. */
+export function displayProxy({ url }: ProxyChoice): string {
+  return `${url.protocol}//${url.host}`;
 }
 
 function decode(text: string): string {

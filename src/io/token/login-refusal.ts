@@ -11,6 +11,7 @@ import {
 import { hintOf } from '../../core/failure/give-up.js';
 import type { FailureKind } from '../../core/failure/kind.js';
 import type { HttpResponse } from '../http/http-request.js';
+import { nameOf } from '../http/proxy.js';
 import type { ServerRoute } from '../http/server-route.js';
 
 /** The request for tokens that was refused. */
@@ -92,7 +93,7 @@ function bareFailure(kind: FailureKind) {
 /** Names the server, and the proxy that passed the request on, or answered in its place. */
 export function placeOf({ route, path }: TokenRequest): string {
   const { base, proxy } = route;
-  const through = proxy && ` (through the proxy ${proxy.url.origin}, ${proxy.variable})`;
+  const through = proxy && ` (through ${nameOf(proxy)})`;
   return `${displayUrl(apiUrl(base, path))}${through ?? ''}`;
 }
 

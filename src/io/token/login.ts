@@ -2,7 +2,7 @@ import { displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { clockAheadOf } from '../../core/failure/answer.js';
 import { parseObject } from '../../core/json/json-tokens.js';
-import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
+import { checkOptions, type OptionRules } from '../../core/options.js';
 import { type Clock, monotonicMs, systemClock } from '../clock.js';
 import type { HttpResponse } from '../http/http-request.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
@@ -16,7 +16,7 @@ export interface ServerAccess extends RouteOptions {
   clock?: Clock | undefined;
 }
 
-const ACCESS_OPTIONS: OptionNames<ServerAccess> = {
+const ACCESS_OPTIONS: OptionRules<ServerAccess> = {
   base: true,
   signal: true,
   clock: true,
@@ -35,7 +35,7 @@ const MAX_ANSWER_BYTES = 256 * 1024;
  * redirects, or answers with something else. No error shows the server's words.
  */
 export async function login(access: ServerAccess, username: string, password: string): Promise<Credentials> {
-  refuseUnknownOptions('login', access, ACCESS_OPTIONS);
+  checkOptions('login', access, ACCESS_OPTIONS);
   const { post, ...request } = tokenRequest(access, '/api/v1/auth/login', password);
   const form = new URLSearchParams({ grant_type: 'password', username, password }).toString();
   let answer = await post(form, { 'Content-Type': 'application/x-www-form-urlencoded' });
@@ -52,7 +52,7 @@ export async function login(access: ServerAccess, username: string, password: st
  * @throws {OpmasError} `AUTH` when the server rejects it or has no such route; `NETWORK` when there is no usable answer.
  */
 export async function refreshCredentials(access: ServerAccess, old: Credentials): Promise<Credentials> {
-  refuseUnknownOptions('refreshCredentials', access, ACCESS_OPTIONS);
+  checkOptions('refreshCredentials', access, ACCESS_OPTIONS);
   const { refreshToken } = old;
   if (refreshToken === undefined) throw new OpmasError('AUTH', 'there is no refresh token');
   const { post, ...request } = tokenRequest(access, '/api/v1/auth/refresh', refreshToken);

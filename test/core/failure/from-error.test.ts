@@ -5,8 +5,8 @@ import { failedProxy, refusedByProxy } from '../../../src/io/http/proxy.js';
 const system = (code: string, more: object = {}) =>
   Object.assign(new Error(`connect ${code}`), { code, ...more });
 const proxy = {
-  url: new URL('http://user:secret@proxy:3128'),
-  variable: 'http_proxy',
+  url: new URL('http://proxy:3128'),
+  source: 'http_proxy',
   credentials: undefined,
 };
 
@@ -104,6 +104,23 @@ it('names each address that was tried, once', () => {
     kind: 'connection refused',
     event: { error: 'connection refused ([::1]:8000, 127.0.0.1:8000)' },
   });
+});
+
+it('says how each address failed, and counts one that refuses as the one that tells', () => {
+  const errors = [
+    system('ENETUNREACH', { address: '2001:db8::1', port: 80 }),
+    system('ETIMEDOUT', { address: '192.0.2.1', port: 80 }),
+    system('ECONNREFUSED', { address: '192.0.2.2', port: 80 }),
+  ];
+  expect(failureOfError(new AggregateError(errors))).toMatchObject({
+    kind: 'connection refused',
+    event: {
+      error:
+        'network unreachable ([2001:db8::1]:80), no answer (192.0.2.1:80), connection refused (192.0.2.2:80)',
+    },
+  });
+  const ours = [system('EADDRNOTAVAIL', { address: '::1', port: 80 }), ...errors.slice(0, 2)];
+  expect(failureOfError(new AggregateError(ours)).kind).toBe('unreachable');
 });
 
 it('keeps a token out of the text of an error', () => {

@@ -103,13 +103,20 @@ describe('verdictOf', () => {
     expect(next('certificate untrusted')).toBe(`opmas-ws doctor ${all} ${about} --ca FILE --token-file -`);
     expect(next('endpoint does not exist')).toBe(`opmas-ws doctor ${about} --ca "my ca.pem" --token-file -`);
     expect(next('proxy refuses', { ca: undefined, tokenFile: undefined })).toBe(
-      `NO_PROXY=opmas.test opmas-ws doctor ${all} ${about}`,
+      `opmas-ws doctor ${all} ${about} --proxy none`,
+    );
+    const way = { proxy: 'socks5h://me:sesame@proxy.test:1080', family: 6 } as const;
+    expect(next('closed', { ...way, ca: undefined, tokenFile: undefined })).toBe(
+      `opmas-ws tail ${all} --lifecycle ${about} --proxy socks5h://USER:PASSWORD@proxy.test:1080 -6`,
     );
     // A command that would be refused is no help.
     expect(verdictOf([failed('no TLS there')], { ...server, said: {} }).next).toBe(
       'opmas-ws doctor --url ws://opmas.test:8443/x --plaintext --no-token',
     );
     const local = { url: new URL('wss://localhost:8443/x'), said: {} };
+    expect(verdictOf([failed('no TLS there')], { ...local, said: { proxy: 'p:1' } }).next).toBe(
+      'opmas-ws doctor --url ws://localhost:8443/x --proxy p:1 --plaintext --no-token',
+    );
     expect(verdictOf([failed('no TLS there')], local).next).toBe(
       'opmas-ws doctor --url ws://localhost:8443/x',
     );

@@ -256,7 +256,8 @@ describe.concurrent('diagnose', () => {
     const environment = { http_proxy: `http://user:sesame@127.0.0.1:${proxy.port}` };
     const { verdict, said } = await examine('ws://opmas.test', { environment });
     expect(verdict).toMatchObject({ failure: fault, code: 'NETWORK' });
-    expect(verdict.next).toContain('NO_PROXY=opmas.test');
+    expect(verdict.text).toContain(`http://127.0.0.1:${proxy.port} (http_proxy)`);
+    expect(verdict.next).toContain('--proxy none');
     expect(said).not.toContain('sesame');
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chooseProxy } from '../../../src/io/http/proxy-choice.js';
+import { chooseProxy, displayProxy } from '../../../src/io/http/proxy-choice.js';
 
 const chosen = (target: string, environment: Record<string, string>) =>
   chooseProxy(new URL(target), environment)?.url.origin;
@@ -70,22 +70,50 @@ describe('chooseProxy', () => {
   it('keeps the credentials apart from the URL', () => {
     const proxy = chooseProxy(new URL('ws://a.test/'), { http_proxy: 'http://user:p%40ss%zz@p:1' });
     expect(proxy?.url.href).toBe('http://p:1/');
-    expect(proxy?.credentials).toBe('user:p%40ss%zz');
+    expect(proxy?.credentials).toEqual({ user: 'user', password: 'p%40ss%zz' });
     const decoded = chooseProxy(new URL('ws://a.test/'), { http_proxy: 'http://us%20er:p%40ss@p:1' });
-    expect(decoded?.credentials).toBe('us er:p@ss');
+    expect(decoded?.credentials).toEqual({ user: 'us er', password: 'p@ss' });
   });
 
-  it.each(['socks5://user:sesame@p:1', 'http://', 'http://[', 'ftp://sesame'])(
-    'refuses %s without repeating it',
-    (value) => {
-      let message = '';
-      try {
-        chooseProxy(new URL('ws://a.test/'), { http_proxy: value });
-      } catch (error) {
-        message = (error as Error).message;
-      }
-      expect(message).toContain('http_proxy');
-      expect(message).not.toContain('sesame');
-    },
-  );
+  it.each([
+    'gopher://user:sesame@p:1',
+    'http://',
+    'http://[',
+    'ftp://sesame',
+    `socks5://u:sesame${'x'.repeat(255)}@p`,
+  ])('refuses %s without repeating it', (value) => {
+    let message = '';
+    try {
+      chooseProxy(new URL('ws://a.test/'), { http_proxy: value });
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toContain('http_proxy');
+    expect(message).not.toContain('sesame');
+  });
+
+  it.each([
+    ['socks5://p', 'socks5://p:1080'],
+    ['socks5h://p:9', 'socks5h://p:9'],
+    ['socks4://user@p', 'socks4://p:1080'],
+    ['SOCKS4A://p', 'socks4a://p:1080'],
+    ['socks://[::1]/', 'socks://[::1]:1080'],
+  ])('takes the SOCKS proxy %s', (value, shown) => {
+    const proxy = chooseProxy(new URL('wss://a.test/'), { ALL_PROXY: value })!;
+    expect(displayProxy(proxy)).toBe(shown);
+  });
+
+  it('prefers a named proxy to the environment, for this machine and in spite of NO_PROXY, too', () => {
+    const environment = { all_proxy: 'http://p:1', no_proxy: '*' };
+    const named = { proxy: 'q:2', source: 'context office' };
+    for (const target of ['ws://a.test/', 'ws://localhost:8000/', 'wss://127.0.0.1/']) {
+      expect(chooseProxy(new URL(target), environment, named)).toMatchObject({ source: 'context office' });
+      expect(displayProxy(chooseProxy(new URL(target), environment, named)!)).toBe('http://q:2');
+    }
+  });
+
+  it.each(['none', '', ' '])('connects directly for %j, whatever the environment says', (proxy) => {
+    const named = { proxy, source: '--proxy' };
+    expect(chooseProxy(new URL('ws://a.test/'), { all_proxy: 'http://p:1' }, named)).toBeUndefined();
+  });
 });

@@ -83,9 +83,31 @@ describe('streams through a proxy', () => {
     expect(await ended).toMatchObject({ failure: 'proxy unreachable' });
   });
 
-  describe.skipIf(withoutOpenssl)('with TLS inside', () => {
+  describe.skipIf(withoutOpenssl)('with TLS', () => {
     const authority = withoutOpenssl ? undefined : new CertificateAuthority();
     afterAll(() => authority?.remove());
+
+    it('reaches a proxy by TLS, which has to prove its name even with insecure', async () => {
+      await using server = await startStream();
+      const behavior = { port: server.port, certificate: authority!.issue('IP:127.0.0.1') };
+      await using proxy = await startProxy(behavior);
+      const named = { proxy: `https://u:p@127.0.0.1:${proxy.port}`, proxySource: '--proxy' };
+      const reading = new Reading({ url: 'ws://opmas.test', ...named, ca: authority!.pem });
+      await reading.state('open');
+      await reading.stop();
+      const route = new ServerRoute(new URL('ws://opmas.test'), { ...named, ca: authority!.pem });
+      expect(String((await route.request('/health')).body)).toBe('from the proxy');
+      expect(proxy.seen).toMatchObject([
+        { request: 'CONNECT opmas.test:80', authorization: 'Basic dTpw' },
+        { request: 'GET http://opmas.test/health', authorization: 'Basic dTpw' },
+      ]);
+      const unproven = new ServerRoute(new URL('ws://opmas.test'), { ...named, insecure: true });
+      expect(await caught(unproven.request('/health'))).toMatchObject({
+        failure: 'proxy unreachable',
+        message: expect.stringMatching(/\(--proxy\) cannot be used: .*certificate/),
+      });
+      expect(proxy.seen).toHaveLength(2);
+    });
 
     it.each([
       ['a name', 'DNS:opmas.test', 'wss://opmas.test/x'],
@@ -159,6 +181,33 @@ describe('plain requests through a proxy', () => {
 
 const caught = (work: Promise<unknown>) => work.catch((error: unknown) => error);
 
+describe('a proxy that is named', () => {
+  it('is used in spite of NO_PROXY, and for this machine', async () => {
+    await using server = await startStream();
+    await using proxy = await startProxy({ port: server.port });
+    vi.stubEnv('NO_PROXY', '*');
+    const named = { proxy: `http://127.0.0.1:${proxy.port}` };
+    const reading = new Reading({ url: 'ws://localhost:1', ...named });
+    await reading.state('open');
+    await reading.stop();
+    expect(proxy.seen).toMatchObject([{ request: 'CONNECT localhost:1' }]);
+  });
+
+  it('is not used with `none`', async () => {
+    await using server = await startStream();
+    useProxy(1, 'ALL_PROXY');
+    const url = `ws://127-0-0-1.test:${server.port}`;
+    const direct = await new Reading({ url, proxy: 'none', retry: { reconnect: false } }).end;
+    expect(direct?.message).not.toContain('proxy');
+    expect(direct).toMatchObject({ failure: expect.stringMatching(/unknown host|name server fails/) });
+  });
+
+  it('has the right type', async () => {
+    const wrong = { url: 'ws://a.test', proxy: 1 as never };
+    expect(() => new Reading(wrong)).toThrow('proxy must be a URL');
+  });
+});
+
 describe('a proxy that is none', () => {
   it('is named when it opens no tunnel in the time of the request, however long its own would be', async () => {
     await using proxy = await startProxy({ port: 1, refuse: 0 });
@@ -181,7 +230,7 @@ describe('a proxy that is none', () => {
     expect(end).toMatchObject({
       message: expect.stringMatching(/the proxy .* has opened no tunnel in time/),
     });
-    expect(end?.hint).toContain('NO_PROXY');
+    expect(end?.hint).toContain('--proxy none');
   });
 
   it.each([

@@ -153,7 +153,7 @@ export class Connection {
   }
 
   #endLateAttempt(): void {
-    const { stalled } = this.#options.upgrade.agent ?? {};
+    const { stalled } = this.#options.upgrade.agent;
     const late = new AttemptError('silent', 'no upgrade within the time limit');
     this.#destroy(failureOfError(stalled ?? late));
   }

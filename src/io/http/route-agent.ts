@@ -1,0 +1,190 @@
+import { once } from 'node:events';
+import * as http from 'node:http';
+import * as https from 'node:https';
+import * as net from 'node:net';
+import { clearTimeout, setTimeout } from 'node:timers';
+import * as tls from 'node:tls';
+import { targetOf } from '../../core/address.js';
+import { OpmasError } from '../../core/errors.js';
+import { AttemptError } from '../../core/failure/failure.js';
+import { failureOfError } from '../../core/failure/from-error.js';
+import { describeEnd } from '../../core/failure/give-up.js';
+import { Dial, resolveHost, type Target } from './dial.js';
+import { failedProxy, nameOf, openHttpTunnel, silentProxy } from './proxy.js';
+import { isSocks, type ProxyChoice } from './proxy-choice.js';
+import { openSocksTunnel, resolvesNames } from './socks.js';
+import type { TlsTrust } from './tls-trust.js';
+
+/** The way from this machine to a server. */
+export interface Way {
+  /** Base URL of the server. */
+  readonly base: URL;
+  /** `undefined` = direct. */
+  readonly proxy: ProxyChoice | undefined;
+  readonly trust: TlsTrust;
+  /** The only family of addresses to use, where this machine looks names up. */
+  readonly family: 4 | 6 | undefined;
+}
+
+/** An agent that makes the connection for one request. Call `destroy()` when the request is over. */
+export type RouteAgent = http.Agent & {
+  /** The error for a request whose time is up: names what is waited for until the socket is open. */
+  readonly stalled: Error | undefined;
+};
+
+/** The time for an opening, if the caller names none. */
+const LIMIT_MS = 10_000;
+
+/** Opens a socket to a server, directly or through a proxy. */
+export class Opening {
+  /** Rejects with the error of the socket, or with an {@link OpmasError} that names the proxy. */
+  readonly socket: Promise<net.Socket>;
+  readonly #way: Way;
+  readonly #limitMs: number;
+  #dial: Dial | undefined;
+  /** The socket to the proxy, which has not opened the tunnel. */
+  #asking: net.Socket | undefined;
+  #isOver = false;
+
+  /** @param limitMs The time that the caller gives it. @param isForwarded The proxy gets the request itself. */
+  constructor(target: Target, way: Way, { limitMs = LIMIT_MS, isForwarded = false } = {}) {
+    this.#way = way;
+    this.#limitMs = limitMs;
+    const { proxy } = way;
+    const opened = proxy === undefined ? this.#reach(target) : this.#pass(proxy, target, isForwarded);
+    this.socket = opened.finally(() => {
+      this.#isOver = true;
+    });
+  }
+
+  /** The error for a caller whose time is up; `undefined` when the socket is open. */
+  get stalled(): Error | undefined {
+    const { proxy } = this.#way;
+    if (this.#isOver) return undefined;
+    if (proxy !== undefined && this.#asking !== undefined) return silentProxy(proxy);
+    const error = this.#dial?.stalled;
+    return proxy === undefined || error === undefined ? error : failedProxy(proxy, error);
+  }
+
+  /** Ends the work. A socket that was given out is the caller's. */
+  destroy(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#dial?.destroy();
+    this.#asking?.destroy(new AttemptError('unreachable', 'stopped'));
+  }
+
+  #reach(target: Target): Promise<net.Socket> {
+    this.#dial = new Dial(target, { family: this.#way.family, limitMs: this.#limitMs });
+    return this.#dial.socket;
+  }
+
+  async #pass(proxy: ProxyChoice, target: Target, isForwarded: boolean): Promise<net.Socket> {
+    let failed: unknown;
+    for (const host of await this.#hostsFor(proxy, target.host)) {
+      try {
+        return await this.#tunnel(proxy, { ...target, host }, isForwarded);
+      } catch (error) {
+        failed ??= error;
+        const isForAddress =
+          error instanceof OpmasError && /^proxy (failing|refuses)$/.test(error.failure ?? '');
+        if (!isForAddress || this.#isOver) throw error;
+      }
+    }
+    throw failed;
+  }
+
+  /** The names or addresses of the server, to ask the proxy for, one after the other. */
+  async #hostsFor(proxy: ProxyChoice, host: string): Promise<string[]> {
+    if (!isSocks(proxy.url) || resolvesNames(proxy) || net.isIP(host) !== 0) return [host];
+    try {
+      const family = proxy.url.protocol === 'socks4:' ? 4 : this.#way.family;
+      return (await resolveHost(host, family)).map(({ address }) => address);
+    } catch (error) {
+      const { kind, event } = failureOfError(error);
+      const hint = `${nameOf(proxy)} is not asked for addresses: socks5h:// lets it look names up`;
+      throw new OpmasError('NETWORK', describeEnd(event), { failure: kind, hint });
+    }
+  }
+
+  async #tunnel(proxy: ProxyChoice, target: Target, isForwarded: boolean): Promise<net.Socket> {
+    try {
+      const socket = await this.#reach(targetOf(proxy.url));
+      const { host } = targetOf(proxy.url);
+      const isSecure = proxy.url.protocol === 'https:';
+      this.#asking = isSecure ? secureSocket({ ...this.#way.trust.proxy, socket, host }) : socket;
+      // Destroyed meanwhile.
+      if (this.#isOver) throw STOPPED;
+      if (isSecure) await once(this.#asking, 'secureConnect');
+      if (isSocks(proxy.url)) await openSocksTunnel(this.#asking, proxy, target, this.#limitMs);
+      else if (!isForwarded) await openHttpTunnel(this.#asking, proxy, target);
+      return this.#asking;
+    } catch (error) {
+      this.#asking?.destroy();
+      throw failedProxy(proxy, error);
+    }
+  }
+}
+
+const STOPPED = new AttemptError('unreachable', 'stopped');
+
+/** Starts TLS on a socket. The certificate is checked against `host`, or `servername`. */
+export function secureSocket(options: tls.ConnectionOptions & { host: string }): tls.TLSSocket {
+  const servername = net.isIP(options.host) === 0 ? { servername: options.host } : {};
+  return tls.connect({ ALPNProtocols: ['http/1.1'], ...servername, ...options });
+}
+
+/** Does a TLS handshake with the server. @returns The socket, for the caller to destroy. */
+export async function greetTls(
+  way: Way,
+  trust: tls.ConnectionOptions,
+  limitMs: number,
+): Promise<tls.TLSSocket> {
+  const target = targetOf(way.base);
+  const opening = new Opening(target, way, { limitMs });
+  let secured: tls.TLSSocket | undefined;
+  const timer = setTimeout(() => {
+    opening.destroy();
+    secured?.destroy(new AttemptError('silent', `no TLS answer in ${limitMs / 1000} s`));
+  }, limitMs);
+  try {
+    secured = secureSocket({ ...trust, host: target.host, socket: await opening.socket });
+    await once(secured, 'secureConnect');
+    return secured;
+  } catch (error) {
+    secured?.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Makes the agent for one request. @param isSecure The request itself uses TLS. */
+export function routeAgent(
+  isSecure: boolean,
+  way: Way,
+  limits: { limitMs?: number | undefined; isForwarded?: boolean } = {},
+): RouteAgent {
+  const agent = isSecure ? new https.Agent() : new http.Agent();
+  let opening: Opening | undefined;
+  agent.createConnection = (options, callback) => {
+    // `path` would mean a Unix socket.
+    const { path: _, host, port, ...others } = options;
+    const target = { host: String(host), port: Number(port) };
+    opening = new Opening(target, way, limits);
+    opening.socket
+      .then((socket) => (isSecure ? secureSocket({ ...others, host: target.host, socket }) : socket))
+      // Node's type of the callback wants a socket even with an error.
+      .then(
+        (socket) => callback?.(null, socket),
+        (error) => callback?.(error, undefined as never),
+      );
+    return undefined;
+  };
+  const destroy = agent.destroy.bind(agent);
+  agent.destroy = () => {
+    opening?.destroy();
+    destroy();
+  };
+  return Object.defineProperty(agent as RouteAgent, 'stalled', { get: () => opening?.stalled });
+}

@@ -1,0 +1,56 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
+
+/** An address that answers no TCP handshake, as behind a firewall that drops packets. Use it with `await using`. */
+export interface SilentAddress extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Listens, with room for one connection, and then takes none: the worker stands still. */
+const SERVER = `
+  const { parentPort, workerData } = require('node:worker_threads');
+  const { host, port, waitMs } = workerData;
+  const server = require('node:net').createServer((socket) => socket.on('error', () => undefined));
+  server.listen({ host, port, backlog: 1 }, () => {
+    parentPort.postMessage(server.address().port);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+  });
+`;
+
+/**
+ * Makes a port of a loopback address silent: nobody takes connections from its queue, and the queue is full. The system
+ * drops further handshakes.
+ *
+ * @param waitMs After this time connections are taken; a client's second packet, a second after the first, gets
+ *   through: a slow link.
+ */
+export async function startSilentAddress(
+  host: string,
+  port = 0,
+  waitMs = Number.POSITIVE_INFINITY,
+): Promise<SilentAddress> {
+  const worker = new Worker(SERVER, { eval: true, workerData: { host, port, waitMs } });
+  const [bound] = (await once(worker, 'message')) as [number];
+  const fillers: Socket[] = [];
+  let isFull = false;
+  while (!isFull && fillers.length < 10) {
+    const socket = connect({ host, port: bound });
+    socket.on('error', () => undefined);
+    fillers.push(socket);
+    isFull = await Promise.race([
+      once(socket, 'connect').then(() => false),
+      // A handshake on the loopback takes less than a millisecond.
+      new Promise<boolean>((resolve) => setTimeout(resolve, 50, true)),
+    ]);
+  }
+  return {
+    host,
+    port: bound,
+    async [Symbol.asyncDispose]() {
+      for (const socket of fillers) socket.destroy();
+      await worker.terminate();
+    },
+  };
+}
