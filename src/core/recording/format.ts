@@ -28,8 +28,6 @@ export const ENDPOINT = '","endpoint":"';
 /** Offset of the timestamp in a line that we wrote. */
 export const TIMESTAMP_OFFSET = RECEIVED_AT.length;
 
-const LF = 0x0a;
-
 interface LineOrigin {
   /** Timestamp as it stands in the line; `undefined` in NDJSON of other origin. */
   receivedAt: string | undefined;
@@ -109,17 +107,4 @@ export function joinBatches(batches: readonly LineBatch[], target: Buffer): Line
     count += batch.count;
   }
   return { bytes: target.subarray(0, used), count, lifecycle };
-}
-
-/** Returns the lines in `bytes[start..start + length)` of a batch. Their lifecycle lines keep their places in the batch. */
-export function pieceOf({ bytes, lifecycle }: LineBatch, start: number, length: number): LineBatch {
-  const end = start + length;
-  const piece = bytes.subarray(start, end);
-  let count = 0;
-  for (let at = piece.indexOf(LF); at >= 0; at = piece.indexOf(LF, at + 1)) count++;
-  return {
-    bytes: piece,
-    count,
-    lifecycle: lifecycle?.filter((entry) => entry.start >= start && entry.start < end),
-  };
 }

@@ -73,7 +73,7 @@ async function repairText(path: string, handle: FileHandle, size: number): Promi
 }
 
 /** Returns the offset after the last line feed; 0 when there is none. */
-export async function endOfLastLine(handle: FileHandle, size: number): Promise<number> {
+async function endOfLastLine(handle: FileHandle, size: number): Promise<number> {
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - BLOCK_BYTES);
     const found = (await readRange(handle, start, end)).lastIndexOf(LF);
@@ -97,12 +97,13 @@ async function repairGzip(path: string, handle: FileHandle, size: number): Promi
   return `${path}: the gzip data was torn; all its whole lines were kept`;
 }
 
-/** Makes a compressed file that was cut readable to its end: keeps the whole lines that can be unpacked. */
-export async function repairTornGzip(path: string, handle: FileHandle): Promise<void> {
+/** Makes a file that was cut readable to its end: keeps its whole lines, those that can be unpacked. */
+export async function cutTornTail(path: string, handle: FileHandle, compressed: boolean): Promise<void> {
   const { size } = await handle.stat();
   if (size === 0) return;
   try {
-    await repairGzip(path, handle, size);
+    if (compressed) await repairGzip(path, handle, size);
+    else await handle.truncate(await endOfLastLine(handle, size));
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;
     await handle.truncate(0);

@@ -15,8 +15,9 @@ import {
   type TargetKind,
   targetKind,
 } from './recording-files.js';
-import { type OpenedRecording, RecordingWriter, type RecordOptions } from './recording-writer.js';
+import { RecordingWriter, type RecordOptions } from './recording-writer.js';
 import { SegmentNames } from './segment-names.js';
+import type { OpenedFile } from './segmented-writer.js';
 
 /** Interval of the looks at a lock whose holder cannot be seen. */
 const LOCK_POLL_MS = 250;
@@ -41,7 +42,7 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
   try {
     const opened = await openLocked(path, options);
     const { size } = await opened.handle.stat();
-    return new RecordingWriter({ path, size, lock, ...opened }, options);
+    return new RecordingWriter({ path, size, ...opened }, lock, options);
   } catch (error) {
     await lock.release();
     throw error;
@@ -89,7 +90,7 @@ function inUse(path: string, holder: LockHolder): OpmasError {
 async function openLocked(
   path: string,
   options: RecordOptions,
-): Promise<Pick<OpenedRecording, 'handle' | 'isNew' | 'provisionalPath'>> {
+): Promise<Pick<OpenedFile, 'handle' | 'isNew' | 'provisionalPath'>> {
   const kind = await targetKind(path);
   if (kind === 'nothing') return { handle: await createFile(path), isNew: true };
   if (options.force) {
@@ -130,5 +131,5 @@ async function openStreaming(
     throw new OpmasError('USAGE', `${path} is a ${kind}, so it cannot be rotated`);
   }
   const handle = await openExisting(path, kind);
-  return new RecordingWriter({ path, handle, size: 0, lock: undefined, isNew: false }, options);
+  return new RecordingWriter({ path, handle, size: 0, isNew: false }, undefined, options);
 }

@@ -32,6 +32,11 @@ export async function targetKind(path: string): Promise<TargetKind> {
   });
 }
 
+/** Identifies a file whatever its name. */
+export function identityOf({ dev, ino }: { dev: number; ino: number }): string {
+  return `${dev}/${ino}`;
+}
+
 /** Creates a file where there is none. Its entry in the folder survives a power failure. */
 export async function createFile(path: string): Promise<FileHandle> {
   try {
@@ -48,6 +53,12 @@ export async function removeFile(path: string): Promise<void> {
   await unlink(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw localError(`${path} cannot be replaced`, error);
   });
+}
+
+/** Removes a file if it is empty. */
+export async function removeEmptyFile(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => undefined);
+  if (stats?.isFile() && stats.size === 0) await unlink(path).catch(() => undefined);
 }
 
 /** Puts another file in the place of a file, in one step. */
@@ -95,20 +106,6 @@ async function syncFolder(path: string): Promise<void> {
     await handle.sync().finally(() => handle.close());
   } catch {
     // Windows opens no folders, and some file systems sync none: they do this themselves.
-  }
-}
-
-/** Lines could not be written; the whole lines before them stay in the file. */
-export class WriteFailure extends Error {
-  override readonly name = 'WriteFailure';
-  /** Number of lines that are not in the file, of those handed over in this call and earlier ones. */
-  readonly lostLines: number;
-  readonly lostBytes: number;
-
-  constructor(path: string, cause: unknown, lost: { lines: number; bytes: number }) {
-    super(`${path} cannot be written: ${reasonOf(cause)}`, { cause });
-    this.lostLines = lost.lines;
-    this.lostBytes = lost.bytes;
   }
 }
 

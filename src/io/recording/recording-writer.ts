@@ -1,14 +1,15 @@
-import type { FileHandle } from 'node:fs/promises';
 import { clearInterval, setInterval } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
 import { joinBatches, type LineBatch } from '../../core/recording/format.js';
 import type { FileLock } from '../file-lock.js';
-import { localError, removeFile, replaceFile, WriteFailure } from './recording-files.js';
+import { localError } from './recording-files.js';
 import type { SegmentOptions } from './segment-names.js';
-import { SegmentedWriter } from './segmented-writer.js';
+import { type OpenedFile, SegmentedWriter } from './segmented-writer.js';
 
 /** Interval of the checks whether someone else has deleted, renamed or cut the file. */
 const EXAMINE_MS = 2000;
+/** Compressed data reaches the file at most this long after its lines came. */
+const FLUSH_MS = 500;
 
 /** Options of `openRecording`, all optional. */
 export interface RecordOptions extends SegmentOptions {
@@ -20,20 +21,6 @@ export interface RecordOptions extends SegmentOptions {
   force?: boolean | undefined;
 }
 
-/** An opened file that a {@link RecordingWriter} writes to. */
-export interface OpenedRecording {
-  path: string;
-  handle: FileHandle;
-  /** Bytes in the file. */
-  size: number;
-  /** `undefined` for pipes and devices, which are never deleted or renamed either. */
-  lock: FileLock | undefined;
-  /** `true` when the file was created just now; it is removed again when nothing is recorded. */
-  isNew: boolean;
-  /** Path of the file until its first lines are written; then it replaces the file at `path`. */
-  provisionalPath?: string;
-}
-
 interface WaitingBatch {
   batch: LineBatch;
   resolve(): void;
@@ -43,8 +30,6 @@ interface WaitingBatch {
 /** A recording that is being written. */
 export class RecordingWriter {
   readonly #lock: FileLock | undefined;
-  readonly #isNew: boolean;
-  #provisionalPath: string | undefined;
   readonly #segments: SegmentedWriter;
   /** The last of the tasks that run one after another. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -52,23 +37,18 @@ export class RecordingWriter {
   #waiting: WaitingBatch[] = [];
   /** Memory in which waiting batches are joined. */
   #joined: Buffer = Buffer.alloc(0);
-  #examineTimer: NodeJS.Timeout | undefined;
-  #isExamining = false;
-
+  readonly #timers: NodeJS.Timeout[] = [];
   #given = 0;
-  #lines = 0;
-  #bytes = 0;
   #failure: OpmasError | undefined;
   #isFailureReported = false;
   #closing: Promise<void> | undefined;
 
-  constructor(opened: OpenedRecording, options: RecordOptions) {
-    const { path, handle, size, lock, isNew, provisionalPath } = opened;
+  /** @param lock `undefined` for pipes and devices, which are never deleted or renamed either. */
+  constructor(opened: OpenedFile, lock: FileLock | undefined, options: RecordOptions) {
     this.#lock = lock;
-    this.#isNew = isNew;
-    this.#provisionalPath = provisionalPath;
-    this.#segments = new SegmentedWriter(path, handle, size, options, (task) => this.#exclusively(task));
-    if (lock !== undefined) this.#examineTimer = setInterval(() => this.#examineSoon(), EXAMINE_MS).unref();
+    this.#segments = new SegmentedWriter(opened, options);
+    if (opened.path.endsWith('.gz')) this.#every(FLUSH_MS, () => this.#segments.flush());
+    if (lock !== undefined) this.#every(EXAMINE_MS, () => this.#examine(lock));
   }
 
   /** The file that new lines go to. */
@@ -78,22 +58,22 @@ export class RecordingWriter {
 
   /** After {@link close}: the name of the last file, which someone may have renamed; `undefined` when it has none. */
   get lastName(): string | undefined {
-    return this.#provisionalPath === undefined ? this.#segments.lastName : this.path;
+    return this.#segments.lastName;
   }
 
   /** Number of lines in the files. */
   get lines(): number {
-    return this.#lines;
+    return this.#segments.written.lines;
   }
 
   /** Bytes of those lines before compression. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#segments.written.bytes;
   }
 
   /** Bytes of the files that this recorder has written to. */
   get size(): number {
-    return this.#segments.totalSize;
+    return this.#segments.size;
   }
 
   /** Number of those files. */
@@ -103,7 +83,7 @@ export class RecordingWriter {
 
   /** Number of lines that were handed over and are not in the files. */
   get lostLines(): number {
-    return this.#given - this.#lines;
+    return this.#given - this.lines;
   }
 
   /**
@@ -128,13 +108,10 @@ export class RecordingWriter {
    * @throws {OpmasError} `LOCAL` for a failure that no {@link write} has thrown.
    */
   close(): Promise<void> {
-    clearInterval(this.#examineTimer);
+    for (const timer of this.#timers) clearInterval(timer);
     this.#closing ??= this.#exclusively(async () => {
-      const provisional = this.#provisionalPath;
-      const examines = this.#lock !== undefined && this.#failure === undefined && provisional === undefined;
+      const examines = this.#lock !== undefined && this.#failure === undefined;
       await this.#segments.close(examines).catch((error) => this.#fail(error));
-      if (provisional !== undefined) await this.#discard(provisional);
-      else if (this.#isNew && this.#given === 0) await this.#segments.removeEmpty();
       await this.#lock?.release();
       if (this.#failure !== undefined && !this.#isFailureReported) throw this.#failure;
     });
@@ -147,11 +124,7 @@ export class RecordingWriter {
     this.#waiting = [];
     const batch = this.#join(waiting.map((one) => one.batch));
     this.#given += batch.count;
-    try {
-      if (this.#failure === undefined) await this.#writeLines(batch);
-    } catch (error) {
-      this.#fail(error);
-    }
+    if (this.#failure === undefined) await this.#segments.write(batch).catch((error) => this.#fail(error));
     for (const { resolve, reject } of waiting) {
       if (this.#failure === undefined) resolve();
       else reject(this.#failure);
@@ -166,45 +139,28 @@ export class RecordingWriter {
     return joinBatches(batches, this.#joined);
   }
 
-  async #writeLines(batch: LineBatch): Promise<void> {
-    for (let start = 0; start < batch.bytes.length; ) {
-      const piece = await this.#segments.pieceForSegment(batch, start);
-      start += piece.bytes.length;
-      // Count first: a failure says how many of all lines that were handed over are not in the file.
-      this.#lines += piece.count;
-      this.#bytes += piece.bytes.length;
-      await this.#segments.append(piece);
-      if (this.#provisionalPath === undefined) continue;
-      // The first lines are written, so the old file can go.
-      await this.#segments.flush();
-      await replaceFile(this.path, this.#provisionalPath);
-      this.#provisionalPath = undefined;
-    }
-  }
-
-  /** No line came, or the first could not be written: the old file stays, and nothing of the new one. */
-  async #discard(provisionalPath: string): Promise<void> {
-    await removeFile(provisionalPath).catch((error) => this.#fail(error));
-    this.#lines = 0;
-    this.#bytes = 0;
-  }
-
-  #examineSoon(): void {
-    // On a slow disk, examinations must not pile up.
-    if (this.#isExamining) return;
-    this.#isExamining = true;
-    void this.#exclusively(() => this.#examine())
-      .catch((error) => this.#fail(error))
-      .finally(() => {
-        this.#isExamining = false;
-      });
-  }
-
-  async #examine(): Promise<void> {
-    if (this.#closing !== undefined || this.#failure !== undefined) return;
-    if (this.#lock?.isLost) throw new OpmasError('LOCAL', takenOver(this.path));
-    if (this.#provisionalPath !== undefined) return;
+  async #examine(lock: FileLock): Promise<void> {
+    // Two recorders must never write to one file.
+    if (lock.isLost)
+      throw new OpmasError(
+        'LOCAL',
+        `${this.path} was taken over by another recorder while this one was stopped`,
+      );
     await this.#segments.handleChanges();
+  }
+
+  /** Does some work between the writes, again and again. On a slow disk it does not pile up. */
+  #every(intervalMs: number, work: () => Promise<void>): void {
+    let isWaiting = false;
+    const timer = setInterval(() => {
+      if (isWaiting || this.#failure !== undefined) return;
+      isWaiting = true;
+      void this.#exclusively(async () => {
+        isWaiting = false;
+        if (this.#closing === undefined && this.#failure === undefined) await work();
+      }).catch((error) => this.#fail(error));
+    }, intervalMs);
+    this.#timers.push(timer.unref());
   }
 
   /** Runs one task after another: writes, work of timers, the end. */
@@ -214,18 +170,8 @@ export class RecordingWriter {
     return result;
   }
 
-  #fail(error: unknown): undefined {
-    if (this.#failure !== undefined) return;
-    if (error instanceof WriteFailure) {
-      this.#lines -= error.lostLines;
-      this.#bytes -= error.lostBytes;
-      this.#failure = new OpmasError('LOCAL', error.message, { cause: error.cause });
-    } else if (error instanceof OpmasError) this.#failure = error;
-    else this.#failure = localError(`${this.path} cannot be written`, error);
+  #fail(error: unknown): void {
+    this.#failure ??=
+      error instanceof OpmasError ? error : localError(`${this.path} cannot be written`, error);
   }
-}
-
-/** Two recorders must never write to one file. */
-function takenOver(path: string): string {
-  return `${path} was taken over by another recorder while this one was stopped`;
 }

@@ -1,10 +1,10 @@
 /** Names of the finished segments of a recording: `capture.ndjson` → `capture.000001.ndjson`. */
-import { link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { link, lstat, open, readdir, readlink, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RECEIVED_AT } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
 import { hasGzipMark } from './gzip.js';
-import { identityOf } from './segment-changes.js';
+import { identityOf } from './recording-files.js';
 
 /** Options for the files of a recording, all optional. */
 export interface SegmentOptions {
@@ -166,4 +166,23 @@ async function isRecording(path: string): Promise<boolean> {
     return false;
   }
   return hasGzipMark(beginning) || beginning.equals(Buffer.from(RECEIVED_AT));
+}
+
+/** Finds the name that an open file has now; `undefined` when it has none, or one in a folder that is not known. */
+export async function currentName(
+  path: string,
+  file: { fd: number; stat(): Promise<{ dev: number; ino: number }> },
+): Promise<string | undefined> {
+  const identity = identityOf(await file.stat());
+  const has = async (name: string) =>
+    identityOf(await lstat(name).catch(() => ({ dev: -1, ino: -1 }))) === identity;
+  if (await has(path)) return path;
+  // Linux knows the name in any folder.
+  const known = await readlink(`/proc/self/fd/${file.fd}`).catch(() => '');
+  if (known !== '' && (await has(known))) return known;
+  for (const entry of await readdir(dirname(path)).catch(() => [])) {
+    const name = join(dirname(path), entry);
+    if (await has(name)) return name;
+  }
+  return undefined;
 }

@@ -1,7 +1,8 @@
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { OpmasError } from '../../core/errors.js';
 import { GzipMember, mostCompressed } from './gzip.js';
-import { WriteFailure } from './recording-files.js';
+import { localError } from './recording-files.js';
 
 /** An open file as a {@link Segment} needs it; `FileHandle` of `node:fs/promises` has these methods. */
 export interface WritableFile {
@@ -12,20 +13,24 @@ export interface WritableFile {
   close(): Promise<void>;
 }
 
-/** Runs a task when no other task of the same recording is under way. */
-export type Exclusively = (task: () => Promise<void>) => Promise<void>;
+/** Lines, and their bytes before compression. */
+export interface WrittenLines {
+  lines: number;
+  bytes: number;
+}
 
 /** Written data is synced to the disk at most this long after it was written. */
 const SYNC_MS = 800;
-/** Compressed data reaches the file at most this long after its lines came. */
-const FLUSH_MS = 500;
 /**
  * A gzip member ends after this many bytes of lines. A killed recorder leaves its last member torn, and a later append
  * compresses that member again: it has to fit into memory.
  */
-export const MEMBER_BYTES = 4 * 1024 * 1024;
+const MEMBER_BYTES = 4 * 1024 * 1024;
 const MAX_RETRY_DELAY_MS = 50;
 const LF = 0x0a;
+
+/** What someone else has done to a file that is being written. */
+export const DELETED = 'deleted, with all its lines';
 
 /**
  * One file of a recording. Lines are appended as they are or compressed; whatever fails, the file ends with a whole
@@ -33,33 +38,36 @@ const LF = 0x0a;
  */
 export class Segment {
   readonly path: string;
+  readonly isCompressed: boolean;
   readonly #file: WritableFile;
-  readonly #exclusively: Exclusively | undefined;
+  readonly #written: WrittenLines;
   /** Size that the file should have: its size at the start and all that was written since. */
   #size: number;
   /** Size up to which the file holds whole lines, and the lines that were handed over since. */
   #safeSize: number;
-  readonly #pending = { lines: 0, bytes: 0 };
+  readonly #pending: WrittenLines = { lines: 0, bytes: 0 };
   #member: GzipMember | undefined;
-  #flushTimer: NodeJS.Timeout | undefined;
   #isDirty = false;
-  #syncTimer: NodeJS.Timeout | undefined;
+  readonly #syncTimer: NodeJS.Timeout;
   #syncing: Promise<void> | undefined;
-  /** Error of the first write or sync that failed. A second sync would report success for data that is lost. */
-  #cause: unknown;
+  /** The first write or sync that failed. A second sync would report success for data that is lost. */
+  #failure: OpmasError | undefined;
   #isClosed = false;
 
   /**
    * @param file Open for appending, `size` bytes long.
-   * @param exclusively The flush timer runs its work through this, so that it never meets an append. Given for
-   *   compressed files only.
+   * @param written Counts the lines that are in the file.
    */
-  constructor(path: string, file: WritableFile, size: number, exclusively?: Exclusively) {
+  constructor(path: string, file: WritableFile, size: number, written: WrittenLines) {
     this.path = path;
+    this.isCompressed = path.endsWith('.gz');
     this.#file = file;
+    this.#written = written;
     this.#size = size;
     this.#safeSize = size;
-    this.#exclusively = exclusively;
+    this.#syncTimer = setInterval(() => {
+      if (this.#isDirty) this.#syncing ??= this.#sync();
+    }, SYNC_MS).unref();
   }
 
   /** Bytes in the file. */
@@ -72,20 +80,16 @@ export class Segment {
     return this.#size + (this.isCompressed ? mostCompressed(this.#member?.unflushedBytes ?? 0) : 0);
   }
 
-  get isCompressed(): boolean {
-    return this.#exclusively !== undefined;
-  }
-
   /**
-   * Appends whole lines.
+   * Appends whole lines. Compressed ones may wait in the compressor until {@link flush}.
    *
-   * @param count Number of those lines that the caller keeps account of.
-   * @throws {WriteFailure} Also when an earlier call or a timer has failed.
+   * @param count The number of lines; 0 for lines that are not counted.
+   * @throws {OpmasError} `LOCAL`, also when an earlier call or a sync has failed.
    */
   async append(lines: Buffer, count: number): Promise<void> {
+    this.#throwFailure();
     this.#pending.lines += count;
     this.#pending.bytes += count === 0 ? 0 : lines.length;
-    this.#throwFailure();
     if (!this.isCompressed) {
       await this.#write(lines);
       this.#settle();
@@ -94,24 +98,22 @@ export class Segment {
     this.#member ??= new GzipMember();
     await this.#write(await this.#member.take(lines));
     if (this.#member.length >= MEMBER_BYTES) await this.#endMember();
-    else this.#flushTimer ??= setTimeout(() => this.#flushLater(), FLUSH_MS);
   }
 
-  /** Writes the lines that are still in the compressor. @throws {WriteFailure} */
+  /** Writes the lines that are still in the compressor. @throws {OpmasError} `LOCAL` */
   async flush(): Promise<void> {
-    if (this.#member === undefined || this.#cause !== undefined) return;
+    if (this.#failure !== undefined || !this.#member?.unflushedBytes) return;
     await this.#write(await this.#member.flush());
     this.#settle();
   }
 
-  /** Writes the rest, syncs the file to the disk and closes it. @throws {WriteFailure} Also for an earlier failure. */
+  /** Writes the rest, syncs the file to the disk and closes it. @throws {OpmasError} Also for an earlier failure. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#flushTimer);
-    clearTimeout(this.#syncTimer);
+    clearInterval(this.#syncTimer);
     try {
-      if (this.#cause === undefined) await this.#endMember();
+      if (this.#failure === undefined) await this.#endMember();
     } finally {
       await this.#syncing;
       if (this.#isDirty) await this.#sync();
@@ -120,42 +122,30 @@ export class Segment {
     this.#throwFailure();
   }
 
-  /** Forgets the compressed data that is under way. @returns The lines in it that have not reached the file. */
-  takeBack(): Buffer {
+  /**
+   * Begins anew after someone else has changed the file, which holds whole lines again.
+   *
+   * @returns The lines that are still in the compressor. They count as handed over.
+   */
+  restartAt(size: number): Buffer {
     const lines = this.#member?.unflushed ?? Buffer.alloc(0);
     this.#member = undefined;
+    this.#size = size;
+    this.#safeSize = size;
     return lines;
   }
 
-  /** Takes note that someone else has changed the file, and that it holds whole lines. */
-  restartAt(size: number): void {
-    this.#size = size;
-    this.#safeSize = size;
-  }
-
-  /** Cuts the file to a length that it had before. */
-  async cutTo(size: number): Promise<void> {
-    await this.#file.truncate(size).catch(() => undefined);
-    this.#size = size;
-    this.#safeSize = Math.min(this.#safeSize, size);
-  }
-
-  /** Finds out whether someone else has deleted the file, or by how many bytes they have cut it short. */
-  async examine(): Promise<{ isDeleted: boolean; cutBy: number }> {
+  /** Returns what someone else has done to the file since the last call: `cut short (5 bytes)`, or {@link DELETED}. */
+  async examine(): Promise<string | undefined> {
     const stats = await this.#file.stat();
     // Pipes and devices have no length.
-    if (!stats.isFile()) return { isDeleted: false, cutBy: 0 };
+    if (!stats.isFile()) return undefined;
     const { size, nlink } = stats;
-    const cutBy = Math.max(0, this.#size - size);
+    const cutBy = this.#size - size;
     this.#size = size;
     this.#safeSize = Math.min(this.#safeSize, size);
-    return { isDeleted: nlink === 0, cutBy };
-  }
-
-  #flushLater(): void {
-    this.#flushTimer = undefined;
-    // The next append reports a failure; the file has been cut back by then.
-    this.#exclusively?.(() => this.flush()).catch(() => undefined);
+    if (nlink === 0) return DELETED;
+    return cutBy > 0 ? `cut short (${cutBy} bytes)` : undefined;
   }
 
   async #endMember(): Promise<void> {
@@ -169,6 +159,8 @@ export class Segment {
   /** All that was handed over is in the file. */
   #settle(): void {
     this.#safeSize = this.#size;
+    this.#written.lines += this.#pending.lines;
+    this.#written.bytes += this.#pending.bytes;
     this.#pending.lines = 0;
     this.#pending.bytes = 0;
   }
@@ -183,7 +175,7 @@ export class Segment {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== 'EAGAIN' && code !== 'EINTR') {
-          this.#cause = error;
+          this.#fail(error);
           await this.#cutBack(data, written);
           break;
         }
@@ -194,18 +186,20 @@ export class Segment {
     }
     this.#throwFailure();
     this.#size += written;
-    if (written > 0) this.#markDirty();
+    if (written > 0) this.#isDirty = true;
   }
 
   /** Cuts off what was written behind the last whole line. Of compressed data only a flush tells where that is. */
   async #cutBack(data: Buffer, written: number): Promise<void> {
     const end = this.#size + written;
-    if (!this.isCompressed) {
-      const kept = written === 0 ? 0 : data.lastIndexOf(LF, written - 1) + 1;
+    const kept = this.isCompressed || written === 0 ? 0 : data.lastIndexOf(LF, written - 1) + 1;
+    if (kept > 0) {
       this.#safeSize = this.#size + kept;
-      this.#pending.lines = Math.min(this.#pending.lines, countLines(data.subarray(kept)));
-      this.#pending.bytes = this.#pending.lines === 0 ? 0 : data.length - kept;
-      if (kept > 0) this.#isDirty = true;
+      this.#isDirty = true;
+      if (this.#pending.lines > 0) {
+        this.#written.lines += countLines(data.subarray(0, kept));
+        this.#written.bytes += kept;
+      }
     }
     // Someone else may have cut the file, so its length is not taken for granted.
     const { size } = await this.#file.stat().catch(() => ({ size: end }));
@@ -213,20 +207,12 @@ export class Segment {
     this.#size = this.#safeSize;
   }
 
-  #throwFailure(): void {
-    if (this.#cause !== undefined) throw new WriteFailure(this.path, this.#cause, this.#pending);
+  #fail(error: unknown): void {
+    this.#failure ??= localError(`${this.path} cannot be written`, error);
   }
 
-  #markDirty(): void {
-    this.#isDirty = true;
-    if (this.#syncTimer !== undefined || this.#isClosed) return;
-    this.#syncTimer = setTimeout(() => {
-      this.#syncTimer = undefined;
-      this.#syncing = this.#sync().finally(() => {
-        this.#syncing = undefined;
-        if (this.#isDirty) this.#markDirty();
-      });
-    }, SYNC_MS);
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async #sync(): Promise<void> {
@@ -235,10 +221,10 @@ export class Segment {
       await this.#file.sync();
     } catch (error) {
       // Pipes and devices have no disk below them.
-      if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-        this.#cause ??= error;
-      }
+      if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? ''))
+        this.#fail(error);
     }
+    this.#syncing = undefined;
   }
 }
 

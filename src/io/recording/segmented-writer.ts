@@ -1,16 +1,26 @@
-import { type FileHandle, lstat, unlink } from 'node:fs/promises';
+import { type FileHandle, lstat } from 'node:fs/promises';
 import { OpenConnections } from '../../core/recording/encoder.js';
-import { type LineBatch, pieceOf } from '../../core/recording/format.js';
+import type { LineBatch } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
-import { endOfLastLine, repairTornGzip } from './append.js';
-import { createFile, localError, targetKind } from './recording-files.js';
-import { type Exclusively, Segment } from './segment.js';
-import { changeOf, currentName, DELETED, identityOf } from './segment-changes.js';
-import { SegmentNames, type SegmentOptions } from './segment-names.js';
+import { cutTornTail } from './append.js';
+import * as files from './recording-files.js';
+import { countLines, DELETED, Segment, type WrittenLines } from './segment.js';
+import { currentName, SegmentNames, type SegmentOptions } from './segment-names.js';
 
 const LF = 0x0a;
+
+/** An opened file that a {@link SegmentedWriter} writes to, and its size in bytes. */
+export interface OpenedFile {
+  path: string;
+  handle: FileHandle;
+  size: number;
+  /** `true` when the file was created just now; it is removed again when nothing is recorded. */
+  isNew: boolean;
+  /** Path of the file until its first lines are written; then it replaces the file at `path`. */
+  provisionalPath?: string;
+}
 
 /**
  * Writes the files (segments) of one recording. The current segment has the name of the recording (unless someone else
@@ -18,46 +28,43 @@ const LF = 0x0a;
  * and reported. Await each call before the next.
  */
 export class SegmentedWriter {
+  /** The lines in all segments. */
+  readonly written: WrittenLines = { lines: 0, bytes: 0 };
   readonly #path: string;
   readonly #options: SegmentOptions;
   readonly #clock: Clock;
-  readonly #exclusively: Exclusively;
   readonly #connections = new OpenConnections();
+  readonly #names: SegmentNames;
+  #provisionalPath: string | undefined;
+  /** A new file to which nothing was to be written so far. */
+  #isUnused: boolean;
 
   #handle: FileHandle;
   #segment: Segment;
   #identity: string | undefined;
   #wasRenamed = false;
   #startMs: number;
+  /** `true` when the current segment has lines besides those that every further segment begins with. */
+  #hasLines: boolean;
   #finishedSize = 0;
-  /** `true` when the last segment had been deleted at the end. */
-  #isGone = false;
-  readonly #names: SegmentNames;
+  #isFinished = false;
 
   /** After {@link close}: the name of the last segment; `undefined` when it has none any more. */
   lastName: string | undefined;
   /** Number of the segments. */
   count = 1;
-  /** `true` when the current segment has lines besides those that every further segment begins with. */
-  #hasLines: boolean;
 
-  /** @param exclusively Runs the work of a timer between the calls from outside. */
-  constructor(
-    path: string,
-    handle: FileHandle,
-    size: number,
-    options: SegmentOptions,
-    exclusively: Exclusively,
-  ) {
+  constructor({ path, handle, size, isNew, provisionalPath }: OpenedFile, options: SegmentOptions) {
     this.#path = path;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#startMs = this.#clock.monotonicMs();
-    this.#exclusively = exclusively;
-    this.#handle = handle;
-    this.#segment = this.#segmentAt(path, size);
-    this.#hasLines = size > 0;
     this.#names = new SegmentNames(path, { continues: size > 0 });
+    this.#provisionalPath = provisionalPath;
+    this.#isUnused = isNew;
+    this.#startMs = this.#clock.monotonicMs();
+    this.#handle = handle;
+    this.#segment = new Segment(path, handle, size, this.written);
+    this.#hasLines = size > 0;
   }
 
   /** Path at which the current segment was created; someone may have renamed it since. */
@@ -66,75 +73,80 @@ export class SegmentedWriter {
   }
 
   /** Bytes of all segments. */
-  get totalSize(): number {
-    return this.#finishedSize + (this.#isGone ? 0 : this.#segment.size);
+  get size(): number {
+    return this.#finishedSize + (this.#isFinished ? 0 : this.#segment.size);
+  }
+
+  /** Appends lines, to as many segments as they need. @throws {OpmasError} `LOCAL` */
+  async write({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
+    if (bytes.length > 0) this.#isUnused = false;
+    for (let start = 0, end = 0; start < bytes.length; start = end) {
+      end = start + (await this.#lengthForSegment(bytes.subarray(start)));
+      if (this.#segment.isCompressed) await this.#goOnAfterCut();
+      this.#hasLines = true;
+      const lines = bytes.subarray(start, end);
+      await this.#segment.append(lines, lines.length === bytes.length ? count : countLines(lines));
+      const entries = lifecycle.filter((entry) => entry.start >= start && entry.start < end);
+      for (const entry of entries) this.#connections.observe(entry);
+      if (this.#provisionalPath === undefined) continue;
+      // The first lines are written, so the old file can go.
+      await this.#segment.flush();
+      await files.replaceFile(this.path, this.#provisionalPath);
+      this.#provisionalPath = undefined;
+    }
+  }
+
+  /** Writes the lines that are still in the compressor. @throws {OpmasError} `LOCAL` */
+  async flush(): Promise<void> {
+    await this.#goOnAfterCut();
+    await this.#segment.flush();
   }
 
   /**
-   * Returns the lines of the batch from offset `start` on that belong into one segment, and begins a new segment if
-   * they need one. @throws {WriteFailure | OpmasError}
+   * Closes the last segment; a new file that has nothing is removed.
+   *
+   * @param examines Examine first whether someone else has changed it. @throws {OpmasError} `LOCAL`
    */
-  async pieceForSegment(batch: LineBatch, start: number): Promise<LineBatch> {
-    const rest = batch.bytes.subarray(start);
-    const { rotateMs = Number.POSITIVE_INFINITY } = this.#options;
-    const isOld = this.#hasLines && this.#clock.monotonicMs() - this.#startMs >= rotateMs;
-    let length = isOld ? 0 : await this.#lengthThatFits(rest);
-    if (length === 0) {
-      await this.#rotate(rest);
-      length = await this.#lengthThatFits(rest);
-    }
-    return length === batch.bytes.length ? batch : pieceOf(batch, start, length);
-  }
-
-  /** Appends lines to the current segment. @throws {WriteFailure} */
-  async append({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
-    if (this.#segment.isCompressed) await this.#beginAfterCut();
-    this.#hasLines = true;
-    await this.#segment.append(bytes, count);
-    for (const entry of lifecycle) this.#connections.observe(entry);
-  }
-
-  /** Writes the lines that are still in the compressor. @throws {WriteFailure} */
-  flush(): Promise<void> {
-    return this.#segment.flush();
-  }
-
-  /** @param examines Examine first whether someone else has changed the current segment. @throws {WriteFailure} */
   async close(examines: boolean): Promise<void> {
-    if (examines && this.#segment.isCompressed) await this.#beginAfterCut().catch(() => undefined);
+    if (this.#provisionalPath !== undefined) {
+      // No line came, or the first could not be written: the old file stays, and nothing of the new one.
+      this.lastName = this.path;
+      Object.assign(this.written, { lines: 0, bytes: 0 });
+      await this.#segment.close().catch(() => undefined);
+      return files.removeFile(this.#provisionalPath);
+    }
+    if (examines && this.#segment.isCompressed) await this.#goOnAfterCut().catch(() => undefined);
     this.lastName = await currentName(this.path, this.#handle).catch(() => this.path);
     const change = examines ? (await this.#examine().catch(() => undefined))?.change : undefined;
     try {
-      await this.#segment.close();
+      await this.#finish(change);
     } finally {
-      this.#isGone = change === DELETED;
-      if (this.#isGone) this.count--;
       if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}`);
+      if (this.#isUnused && this.lastName === this.path) await files.removeEmptyFile(this.path);
     }
   }
 
-  /** Removes the segment when it is empty. Call it after {@link close}. */
-  async removeEmpty(): Promise<void> {
-    if (this.lastName !== this.path) return;
-    const stats = await lstat(this.path).catch(() => undefined);
-    if (stats?.isFile() && stats.size === 0) await unlink(this.path).catch(() => undefined);
-  }
-
-  /** Handles changes that someone else made to the current segment. @throws {WriteFailure | OpmasError} */
+  /** Handles changes that someone else made to the current segment. @throws {OpmasError} `LOCAL` */
   async handleChanges(): Promise<void> {
-    if (this.#segment.isCompressed && (await this.#beginAfterCut())) return;
-    const examined = await this.#segment.examine();
-    const change = changeOf(examined);
-    if (change !== undefined) {
-      if (!examined.isDeleted) return this.#goOnAfterCut(change);
+    if (this.#provisionalPath !== undefined || (await this.#goOnAfterCut())) return;
+    if ((await this.#segment.examine()) === DELETED) {
       const finishedPath = this.path;
-      await this.#finish(change);
+      await this.#finish(DELETED);
       await this.#begin();
-      this.#options.onNotice?.(`${finishedPath} was ${change}; new lines go to a new ${this.path}`);
+      this.#options.onNotice?.(`${finishedPath} was ${DELETED}; new lines go to a new ${this.path}`);
     } else if (!this.#wasRenamed && !(await this.#isAtItsPath())) {
       this.#wasRenamed = true;
       this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
     }
+  }
+
+  /** Returns how many bytes of the lines belong into the current segment, and begins a new one if they need one. */
+  async #lengthForSegment(lines: Buffer): Promise<number> {
+    const { rotateMs = Number.POSITIVE_INFINITY } = this.#options;
+    const isOld = this.#hasLines && this.#clock.monotonicMs() - this.#startMs >= rotateMs;
+    const length = isOld ? 0 : await this.#lengthThatFits(lines);
+    if (length === 0) await this.#rotate(lines);
+    return length || this.#lengthThatFits(lines);
   }
 
   /** Returns how many bytes of the lines fit into the current segment; 0 when it is full. It takes at least one line. */
@@ -142,7 +154,7 @@ export class SegmentedWriter {
     const limit = this.#options.rotateBytes ?? Number.POSITIVE_INFINITY;
     if (this.#segment.mostSize + lines.length <= limit) return lines.length;
     // Only a flush tells the compressed size of the lines so far.
-    if (this.#segment.isCompressed) await this.#segment.flush();
+    await this.#segment.flush();
     const room = limit - this.#segment.mostSize;
     if (lines.length <= room) return lines.length;
     const end = room > 0 ? lines.lastIndexOf(LF, room - 1) + 1 : 0;
@@ -156,7 +168,7 @@ export class SegmentedWriter {
     await this.#finish(change);
     if (isThere && finishedPath === this.#path) {
       await this.#names.moveToNext(this.#path).catch((error) => {
-        throw localError(`${this.#path} cannot be renamed`, error);
+        throw files.localError(`${this.#path} cannot be renamed`, error);
       });
     } else if (isThere) await this.#names.add(finishedPath);
     // The lines put in front of the others get the same time.
@@ -170,40 +182,31 @@ export class SegmentedWriter {
 
   /** Finds out what someone else has done to the current segment since the last examination. */
   async #examine(): Promise<{ change: string | undefined; isThere: boolean }> {
-    const change = changeOf(await this.#segment.examine());
+    const change = await this.#segment.examine();
     const isThere = await this.#isAtItsPath();
     return { change: change ?? (isThere || this.#wasRenamed ? undefined : 'renamed'), isThere };
   }
 
-  /** @param change Made by someone else: a deleted segment is not counted. */
+  /** @param change Made by someone else; a deleted segment is not counted. */
   async #finish(change: string | undefined): Promise<void> {
     await this.#segment.close();
+    this.#isFinished = true;
     if (change === DELETED) this.count--;
     else this.#finishedSize += this.#segment.size;
   }
 
-  async #goOnAfterCut(change: string): Promise<void> {
-    const { size } = this.#segment;
-    const end = await endOfLastLine(this.#handle, size);
-    if (end < size) await this.#segment.cutTo(end);
-    if (end === 0) await this.#continue();
-    this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
-  }
-
   /**
-   * Begins the compressed data anew when someone has cut the file: what follows the cut could not be unpacked. Lines that
-   * are still in the compressor are compressed again.
+   * Makes the current segment whole again when someone has cut it. Compressed data begins anew: what follows the cut
+   * could not be unpacked. Lines that are still in the compressor are compressed again.
    *
-   * @returns `true` when the file was cut.
+   * @returns `true` when it was cut.
    */
-  async #beginAfterCut(): Promise<boolean> {
-    const examined = await this.#segment.examine();
-    const change = changeOf(examined);
-    if (change === undefined || examined.isDeleted) return false;
-    const lines = this.#segment.takeBack();
-    await repairTornGzip(this.path, this.#handle);
+  async #goOnAfterCut(): Promise<boolean> {
+    const change = await this.#segment.examine();
+    if (change === undefined || change === DELETED) return false;
+    await cutTornTail(this.path, this.#handle, this.#segment.isCompressed);
     const { size } = await this.#handle.stat();
-    this.#segment.restartAt(size);
+    const lines = this.#segment.restartAt(size);
     if (size === 0) await this.#continue();
     if (lines.length > 0) await this.#segment.append(lines, 0);
     this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
@@ -211,11 +214,12 @@ export class SegmentedWriter {
   }
 
   async #begin(receivedAt = this.#now()): Promise<void> {
-    const isFree = (await targetKind(this.#path)) === 'nothing';
+    const isFree = (await files.targetKind(this.#path)) === 'nothing';
     const path = isFree ? this.#path : await this.#names.next();
-    this.#handle = await createFile(path);
-    this.#segment = this.#segmentAt(path, 0);
+    this.#handle = await files.createFile(path);
+    this.#segment = new Segment(path, this.#handle, 0, this.written);
     this.#identity = undefined;
+    this.#isFinished = false;
     this.#wasRenamed = false;
     this.#hasLines = false;
     this.#startMs = this.#clock.monotonicMs();
@@ -229,22 +233,12 @@ export class SegmentedWriter {
     if (lines.length > 0) await this.#segment.append(lines, 0);
   }
 
-  #segmentAt(path: string, size: number): Segment {
-    const isCompressed = this.#path.endsWith('.gz');
-    const flushing: Exclusively = (task) =>
-      this.#exclusively(async () => {
-        await this.#beginAfterCut();
-        await task();
-      });
-    return new Segment(path, this.#handle, size, isCompressed ? flushing : undefined);
-  }
-
   #now(): string {
     return formatTimestamp(Math.floor(this.#clock.nowMicros()));
   }
 
   async #isAtItsPath(): Promise<boolean> {
-    this.#identity ??= identityOf(await this.#handle.stat());
-    return (await lstat(this.path).then(identityOf, () => undefined)) === this.#identity;
+    this.#identity ??= files.identityOf(await this.#handle.stat());
+    return (await lstat(this.path).then(files.identityOf, () => undefined)) === this.#identity;
   }
 }

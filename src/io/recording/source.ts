@@ -5,7 +5,7 @@ import { OpmasError } from '../../core/errors.js';
 import { quoted } from '../../core/text.js';
 import { gunzip, hasGzipMark } from './gzip.js';
 import type { ReadProblem } from './read-problems.js';
-import { identityOf } from './segment-changes.js';
+import { identityOf } from './recording-files.js';
 
 /** An opened source of lines: a file by its path, or standard input for `-`. */
 export interface OpenSource {
