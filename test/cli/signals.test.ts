@@ -1,7 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { describe } from 'vitest';
+import { describe, vi } from 'vitest';
 import { event, frame, text } from '../support/raw-frames.js';
 import type { RawConnection } from '../support/raw-server.js';
 import { canary, test } from '../support/stage.js';
@@ -211,6 +221,29 @@ describe.concurrent('an end that something holds up', () => {
     expect((await tail.ended).signal).toBe('SIGINT');
   });
 });
+
+describe.runIf(process.platform === 'linux')(
+  'a named pipe that nobody writes to',
+  { concurrent: true },
+  () => {
+    test.for([
+      ['inspect', 'pipe'],
+      ['tail', '--file', 'pipe'],
+      ['replay', 'pipe', '-p', '0'],
+    ] as const)('holds up no thread and no end: %j', async (args, { command, expect }) => {
+      const pipe = join(command.sandbox.home, 'pipe');
+      spawnSync('mkfifo', [pipe]);
+      const { child, ended } = command.start(args);
+      const files = `/proc/${child.pid}/fd`;
+      const isOpen = () => readdirSync(files).some((fd) => readlinkSync(join(files, fd)) === pipe);
+      await vi.waitFor(() => expect(isOpen()).toBe(true), { timeout: 10_000 });
+      const start = performance.now();
+      child.kill('SIGTERM');
+      expect(await ended).toMatchObject({ signal: 'SIGTERM' });
+      expect(performance.now() - start).toBeLessThan(1500);
+    });
+  },
+);
 
 describe.concurrent('other signals', () => {
   test('SIGPIPE and SIGWINCH do nothing', async ({ serve, command, expect }) => {

@@ -16,6 +16,26 @@ describe('tail --file', () => {
     expect(some.stderr).toMatch(/^1 event in /);
   });
 
+  it('ends with 7 when the recording has fewer events than --count', async () => {
+    using sandbox = new Sandbox();
+    const lines = numberedLines(0, 3, 10).map((line) => `${line}\n`);
+    writeFileSync(join(sandbox.home, 'capture.ndjson'), lines.join(''));
+    const { code, stdout, stderr } = await sandbox.run(['tail', '-n', '4', '--file', 'capture.ndjson']);
+    expect([code, stdout]).toEqual([7, lines.join('')]);
+    expect(stderr).toMatch(/3 of 4 events had come when the recording ended/);
+    const enough = await sandbox.run(['tail', '-n', '3', '--file', 'capture.ndjson']);
+    expect([enough.code, enough.stdout]).toEqual([0, lines.join('')]);
+  });
+
+  it('says which endpoints a recording has when it has none of those that were named', async () => {
+    using sandbox = new Sandbox();
+    const lines = numberedLines(0, 3, 10).map((line) => `${line}\n`);
+    writeFileSync(join(sandbox.home, 'capture.ndjson'), lines.join(''));
+    const { code, stderr } = await sandbox.run(['tail', 'agents', 'rules', '--file', 'capture.ndjson']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^warning: no event is of agents, rules; the recording has devices\n0 events in/);
+  });
+
   it.each(['1.5s', '30d', '60d'])('is not cut short by a --duration of %s', async (duration) => {
     using sandbox = new Sandbox();
     const lines = numberedLines(0, 3, 10, 'devices');

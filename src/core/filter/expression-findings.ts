@@ -72,6 +72,11 @@ export class ExpressionFindings implements ExpressionReport {
     this.#count(`${subject} is ${withArticle(what)}, not true or false`);
   }
 
+  /** Takes note of an event that would take too long. */
+  tooLong(): void {
+    this.#count('the lists of the event are too long for a macro inside a macro');
+  }
+
   #count(reason: string): void {
     this.unevaluated++;
     const known = this.#reasons.get(reason);

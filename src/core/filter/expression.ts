@@ -4,6 +4,7 @@ import { OpmasError } from '../errors.js';
 import { endpointLabel } from '../protocol.js';
 import { noBoolean, placedError, usageError } from './expression-error.js';
 import { ExpressionFindings, type ExpressionReport } from './expression-findings.js';
+import { EventShape, MAX_NESTING, MAX_STEPS, macroDepth } from './expression-limits.js';
 
 /** A compiled CEL expression over one event. */
 export interface Expression {
@@ -18,8 +19,6 @@ export interface Expression {
 
 const LIMITS = { maxAstNodes: 500, maxDepth: 50 };
 const MAX_LENGTH = 10_000;
-/** Deeper events make it false: the library recurses, and builds a type name as long as the nesting. */
-const MAX_NESTING = 64;
 /** The library never forgets a shape; the few shapes up to this depth do no harm. */
 const HARMLESS_NESTING = 4;
 /** After so many deeper events the expression is compiled again, which forgets their shapes. */
@@ -53,6 +52,7 @@ export function compileExpression(text: string): Expression {
   let deepEvents = 0;
   const findings = new ExpressionFindings(text, program.ast);
   const shape = new EventShape();
+  const macros = macroDepth(program.ast);
   const scope: Scope = { event: {}, data: undefined, subject: undefined, endpoint: '' };
 
   return {
@@ -62,6 +62,10 @@ export function compileExpression(text: string): Expression {
       shape.look(event);
       const { nesting } = shape;
       if (nesting > MAX_NESTING) return false;
+      if (macros > 1 && shape.longest ** macros > MAX_STEPS) {
+        findings.tooLong();
+        return false;
+      }
       if (nesting > HARMLESS_NESTING && ++deepEvents > DEEP_EVENTS_BEFORE_RENEWAL) {
         deepEvents = 0;
         program = compile(text, patterns);
@@ -205,42 +209,4 @@ function visit(node: unknown, look: (node: ASTNode) => void): void {
     look(node as ASTNode);
     visit((node as ASTNode).args, look);
   }
-}
-
-/** Looks at the shape of events before the CEL library does. Its results hold until the next event. */
-class EventShape {
-  /** Levels of objects and arrays, counted up to one more than {@link MAX_NESTING}. */
-  nesting = 0;
-  #namesConstructor = false;
-
-  look(event: Record<string, unknown>): void {
-    this.#namesConstructor = false;
-    this.nesting = this.#nestingOf(event, MAX_NESTING);
-  }
-
-  /** Returns the event, or a part of it, in a form that the CEL library reads. */
-  readable(value: unknown): unknown {
-    return this.#namesConstructor ? withMaps(value) : value;
-  }
-
-  #nestingOf(value: unknown, limit: number): number {
-    if (typeof value !== 'object' || value === null) return 0;
-    if (limit === 0) return 1;
-    if (value.constructor !== Object && !Array.isArray(value)) this.#namesConstructor = true;
-    let deepest = 0;
-    for (const member of Array.isArray(value) ? value : Object.values(value)) {
-      if (typeof member === 'object') deepest = Math.max(deepest, this.#nestingOf(member, limit - 1));
-    }
-    return deepest + 1;
-  }
-}
-
-/**
- * Replaces objects by maps. The library recognizes objects by their `constructor`, and cannot read one that has a
- * member of that name.
- */
-function withMaps(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(withMaps);
-  return new Map(Object.entries(value).map(([name, member]) => [name, withMaps(member)]));
 }

@@ -1,5 +1,6 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, openSync } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { quoted } from '../../core/text.js';
@@ -31,9 +32,11 @@ export interface SourceOptions {
 
 /** @throws {OpmasError} `USAGE` when there is no such file or it is a folder, `LOCAL` when it cannot be opened. */
 export async function openSource(path: string, options: SourceOptions): Promise<OpenSource> {
-  if (path === '-') return openStdin(options);
+  if (path === '-') return fromStream('-', options.stdin ?? process.stdin, options);
   let handle: FileHandle;
   try {
+    const pipe = await openPipe(path);
+    if (pipe !== undefined) return fromStream(path, pipe, options);
     handle = await open(path, constants.O_RDONLY);
     if ((await handle.stat()).isDirectory()) {
       await handle.close();
@@ -188,25 +191,32 @@ async function* readBlocks(
   }
 }
 
-function openStdin({ stdin = process.stdin, signal, onRead }: SourceOptions): OpenSource {
+/**
+ * Opens a named pipe; `undefined` for anything else. Its writer may never come, and a thread that waits for it would
+ * keep process 1 of a container from ending. Only Linux tells without a thread when the writer has come.
+ */
+export async function openPipe(path: string): Promise<Readable | undefined> {
+  if (process.platform !== 'linux' || !(await stat(path)).isFIFO()) return undefined;
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: true, writable: false });
+}
+
+function fromStream(path: string, stream: Readable, { signal, onRead }: SourceOptions): OpenSource {
+  const name = path === '-' ? 'stdin' : path;
   async function* read(): AsyncGenerator<Buffer> {
-    const stopWaiting = () => stdin.destroy();
+    const stopWaiting = () => stream.destroy();
     signal?.addEventListener('abort', stopWaiting, { once: true });
     try {
-      for await (const chunk of stdin) {
+      for await (const chunk of stream) {
         onRead?.((chunk as Buffer).length);
         yield chunk as Buffer;
       }
     } catch (error) {
       if (signal?.aborted) return;
-      throw new OpmasError('LOCAL', `stdin cannot be read: ${(error as Error).message}`, { cause: error });
+      throw new OpmasError('LOCAL', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
     } finally {
       signal?.removeEventListener('abort', stopWaiting);
     }
   }
-  return {
-    name: 'stdin',
-    blocks: unpacked('-', read, false),
-    close: async () => void stdin.destroy(),
-  };
+  return { name, blocks: unpacked(path, read, false), close: async () => void stream.destroy() };
 }

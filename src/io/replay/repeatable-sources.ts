@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
+import { openPipe } from '../recording/source.js';
 
 /** Recordings that can be read again and again, merged by time. */
 export interface RepeatableSources {
@@ -57,7 +58,8 @@ export async function repeatable(
       const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch((error) => cannotCopy(name, error));
       folders.push(folder);
       const target = join(folder, 'copy');
-      await copy(path === '-' ? stdin : createReadStream(path), target, name, stop);
+      const input = path === '-' ? stdin : ((await openPipe(path)) ?? createReadStream(path));
+      await copy(input, target, name, stop);
       names.set(target, name);
       return target;
     } finally {

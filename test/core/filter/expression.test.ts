@@ -245,6 +245,22 @@ describe('compileExpression', () => {
     for (let i = 0; i < 3000; i++) expect(expression.matches(message, 'devices')).toBe(true);
   });
 
+  it('does not begin what would take hours: a macro in a macro over long lists', () => {
+    const list = Array.from({ length: 400_000 }, (_, n) => n);
+    const nested = 'data.list.exists(x, data.list.exists(y, x + y == -1))';
+    for (const data of [{ list }, { list: Object.fromEntries(list.map((n) => [n, n])) }]) {
+      const expression = compileExpression(nested);
+      expect(expression.matches({ data }, 'devices')).toBe(false);
+      expect(expression.report.reasons).toEqual([
+        'the lists of the event are too long for a macro inside a macro',
+      ]);
+    }
+    for (const text of ['data.list.exists(x, x == 399999)', 'data.list.filter(x, x > 5).exists(x, x == 9)']) {
+      expect(verdict(text, { data: { list } })).toBe(true);
+    }
+    expect(verdict('data.list.exists(x, data.list.all(y, x >= y))')).toBe(true);
+  });
+
   it('matches() ends at once, whatever the pattern', () => {
     const message = { data: { name: `${'a'.repeat(5000)}!` } };
     expect(verdict('data.name.matches("^(a+)+$")', message)).toBe(false);

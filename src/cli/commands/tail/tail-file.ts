@@ -9,6 +9,9 @@ import type { StreamCommandOptions } from '../../stream/stream-options.js';
 import { ProblemMessages } from '../../terminal/reading-messages.js';
 import { standardInput } from '../../terminal/standard-streams.js';
 
+/** Endpoints of a recording that are named when it has none of those that were asked for. */
+const MOST_SEEN = 10;
+
 /** Options of `tail --file`. */
 export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
   file: string[];
@@ -41,12 +44,15 @@ export async function tailFile(
     out.stalledMs > 0 ? [messages.warningText('the rest was not written: stdout was not read')] : [];
   const problems = new ProblemMessages(messages);
   const filtering = new FilterMessages(messages, filter);
+  const seen = new Set<string>();
   let isLate = false;
   let events = 0;
   const batches = readRecording(options.file, {
     keep: (line) => {
       const { kind, frame, endpoint = '' } = line;
-      if (left <= 0 || wanted?.has(endpoint) === false) return false;
+      if (left <= 0) return false;
+      if (kind === 'event' && seen.size < MOST_SEEN) seen.add(endpoint);
+      if (wanted?.has(endpoint) === false) return false;
       if (kind === 'connection') return options.lifecycle === true;
       if (!keepsLine(filter, kind, frame, endpoint)) return false;
       if (kind !== 'event') return true;
@@ -64,9 +70,13 @@ export async function tailFile(
     enough.abort();
     problems.end();
   }
+  if (wanted !== undefined && seen.size > 0 && ![...seen].some((endpoint) => wanted.has(endpoint))) {
+    messages.warn(`no event is of ${[...wanted].join(', ')}; the recording has ${[...seen].join(', ')}`);
+  }
   const took = formatDuration(performance.now() - startedAt);
   const parts = [`${events} ${events === 1 ? 'event' : 'events'} in ${took}`, ...filtering.end()];
   messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
-  if (!isLate || options.count === undefined || session.stop.aborted) return;
-  throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when --duration ended`);
+  if (!(left > 0) || options.count === undefined || session.stop.aborted) return;
+  const end = isLate ? '--duration' : 'the recording';
+  throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when ${end} ended`);
 }
