@@ -18,7 +18,7 @@ describe('doctor', () => {
       /^✓ config +ws:.*set but not used: OPMAS_TOKEN_FILE \(\/nowhere\) \(\d+ms\)\n✓ token/,
     );
     expect(stdout).toMatch(
-      /✓ pong devices +round trip \(\d+ms\)\n\nverdict +all is well.*\nnext +opmas-ws tail devices\n$/,
+      /✓ pong devices +round trip \(\d+ms\)\n\nverdict +all is well: .* stay open for a second\nnext +opmas-ws tail devices\n$/,
     );
     expect(stdout).not.toContain(server.token);
     const json = await sandbox.run(['doctor', '--json', 'devices', 'system']);
@@ -43,6 +43,10 @@ describe('doctor', () => {
       code: 3,
       stdout: expect.stringMatching(/\nnext +opmas-ws auth login\n/),
     });
+    const none = await sandbox.run(['doctor', '--json', 'devices'], {
+      environment: { OPMAS_TOKEN: '', OPMAS_TOKEN_FILE: '' },
+    });
+    expect(JSON.parse(none.stdout)).toMatchObject({ token_source: null, fault: 'no token' });
     const unreadable = await sandbox.run(['doctor', 'devices', '--token-file', '/nowhere']);
     expect(unreadable).toMatchObject({
       code: 3,

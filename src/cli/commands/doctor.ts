@@ -1,4 +1,12 @@
-import { type Check, diagnose, displayUrl, escapeUnsafe, OpmasError, type Verdict } from '../../index.js';
+import {
+  type Check,
+  diagnose,
+  displayUrl,
+  escapeUnsafe,
+  OpmasError,
+  StoredToken,
+  type Verdict,
+} from '../../index.js';
 import { withServerChoice } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
@@ -111,10 +119,12 @@ function describe({ url, config, urlSource, context, hidden }: Connection): stri
 }
 
 function reportOf(connection: Connection | undefined, checks: readonly Check[], verdict: Verdict) {
+  const isMissing = checks.some(({ name, failure }) => name === 'token' && failure === 'no token');
+  const hasNoLogin = isMissing && connection?.token instanceof StoredToken;
   return {
     ok: verdict.code === undefined,
     server: connection === undefined ? null : displayUrl(connection.url),
-    token_source: connection?.token.source ?? null,
+    token_source: hasNoLogin ? null : (connection?.token.source ?? null),
     hidden: connection?.hidden ?? [],
     fault: verdict.failure ?? null,
     verdict: verdict.text,

@@ -77,13 +77,19 @@ function wayWords({ proxy, family }: SaidOptions): string[] {
  * A URL that we suggest gets the token only where it is sure to reach the same server as before: under the same host
  * name, over TLS or on this machine.
  */
-function wordsForOtherUrl(url: string, { ca, ...said }: SaidOptions, base: URL): string[] {
-  const words = ['--url', url, ...(ca === undefined ? [] : ['--ca', ca]), ...wayWords(said)];
+function wordsForOtherUrl(other: string, said: SaidOptions, base: URL): string[] {
+  const url = other.replace(/^(wss:.*):443(?=\/|$)|^(ws:.*):80(?=\/|$)/, '$1$2');
   const host = /^\w+:\/\/(\[[^\]]*\]|[^:/]*)/.exec(url)?.[1];
-  const isProxied = !['none', ''].includes(said.proxy ?? '');
+  const { ca, proxy, family } = said;
+  const isProxied = !['none', ''].includes(proxy ?? '');
   const isExposed = url.startsWith('ws:') && (isProxied || !isLoopback(host ?? ''));
+  const isSame = host === base.hostname && !isExposed;
+  const kept = isSame
+    ? { ...said, context: undefined, insecure: false, plaintext: false }
+    : { ca, proxy, family };
+  const words = choiceWords({ ...kept, url });
   if (isExposed) words.push('--plaintext');
-  if (isExposed || host !== base.hostname) words.push('--no-token');
+  if (!isSame) words.push('--no-token');
   return words;
 }
 

@@ -1,3 +1,5 @@
+import { displayUrl } from '../../core/address.js';
+import { readClaims } from '../../core/claims.js';
 import {
   type ApiWord,
   apiWordOf,
@@ -10,10 +12,11 @@ import {
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { Check } from '../../core/failure/verdict.js';
+import { relativeTime } from '../../core/text.js';
 import { type Clock, unlessStopped } from '../clock.js';
-import type { AskedApi } from '../http/ask-api.js';
+import { type AskedApi, hasApiBelow } from '../http/ask-api.js';
 import { untrustedFirst } from '../http/issuer-trust.js';
-import type { ServerRoute } from '../http/server-route.js';
+import { type RouteOptions, ServerRoute } from '../http/server-route.js';
 
 /** The result of a check, without its name and duration. */
 export type Finding = Omit<Check, 'name' | 'durationMs'>;
@@ -58,6 +61,22 @@ export function skipped(name: string, detail = 'not tried'): Check {
   return { name, status: 'skipped', detail, durationMs: 0 };
 }
 
+/** Says when a token is valid. @param clockAheadMs How far this machine's clock is ahead of the server's. */
+export function lifeOf(
+  token: string,
+  nowMs: number,
+  clockAheadMs: number | undefined,
+): { isWrong: boolean; text: string } {
+  const { expiresAtMs, notBeforeMs = nowMs } = readClaims(token, clockAheadMs);
+  const isOver = expiresAtMs !== undefined && expiresAtMs <= nowMs;
+  const parts = ['it does not say when it expires'];
+  if (expiresAtMs !== undefined)
+    parts[0] = `${isOver ? 'expired' : 'expires'} ${relativeTime(expiresAtMs, nowMs)}`;
+  if (notBeforeMs > nowMs)
+    parts.push(`it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`);
+  return { isWrong: isOver || notBeforeMs > nowMs, text: parts.join(', ') };
+}
+
 /**
  * Makes the check of the clock.
  *
@@ -69,6 +88,37 @@ export function clockCheck(aheadMs: number, life: string | undefined): Check {
     return { name: 'clock', status: 'ok', detail: "agrees with the server's", durationMs: 0 };
   const detail = life === undefined ? wrong : `${wrong}; by that one, the token ${life}`;
   return { name: 'clock', status: 'warning', detail, durationMs: 0 };
+}
+
+/** Paths below which gateways pass the API on: OPMAS's own container for the UI has `/api`. */
+const USUAL_PREFIXES = ['', '/api', '/opmas', '/opmas/api'];
+const PREFIX_LIMIT_MS = 2500;
+
+/** Looks for the API below other paths of the same server, to which no token is sent. */
+export async function tryPrefixes(
+  base: URL,
+  options: RouteOptions & { signal?: AbortSignal | undefined },
+): Promise<Finding> {
+  const own = base.pathname.replace(/\/$/, '');
+  const paths = [...new Set([...USUAL_PREFIXES, `${own}/api`])].filter((path) => path !== own);
+  const urls = paths.map((pathname) => Object.assign(new URL(base), { pathname }));
+  const limits = { timeoutMs: PREFIX_LIMIT_MS, signal: options.signal };
+  const answers = urls.map((url) => hasApiBelow(new ServerRoute(url, options), limits));
+  const found = urls[(await Promise.all(answers)).indexOf(true)];
+  if (found === undefined) {
+    return {
+      status: 'warning',
+      detail: `looked for the API below ${urls.map(displayUrl).join(', ')}: none answers`,
+    };
+  }
+  const url = displayUrl(found);
+  return {
+    status: 'failed',
+    detail: `an OPMAS API answers below ${url}`,
+    failure: 'no API there',
+    hint: `there is no OPMAS API below {base}, but one answers below ${url}`,
+    step: { name: 'doctor', change: { url } },
+  };
 }
 
 /** The REST API's word about a token, for people. */

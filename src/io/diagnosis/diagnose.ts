@@ -8,7 +8,6 @@ import type { SaidOptions } from '../../core/failure/next-command.js';
 import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { ENDPOINTS, endpointLabel } from '../../core/protocol.js';
-import { relativeTime } from '../../core/text.js';
 import { examineRefusal } from '../client/examine-refusal.js';
 import { SERVER_RULES } from '../client/stream-options.js';
 import { type Clock, systemClock } from '../clock.js';
@@ -17,7 +16,16 @@ import { nameOf } from '../http/proxy.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
-import { apiFinding, Checker, clockCheck, type Finding, STOPPED, skipped } from './checks.js';
+import {
+  apiFinding,
+  Checker,
+  clockCheck,
+  type Finding,
+  lifeOf,
+  STOPPED,
+  skipped,
+  tryPrefixes,
+} from './checks.js';
 import { checkNetworkPath, speaksTls } from './network-path.js';
 import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint.js';
 
@@ -89,12 +97,12 @@ class Diagnosis {
       works &&= check.status !== 'failed';
       yield check;
     }
-    if (!works || token.status === 'failed' || this.#checker.isStopped) {
-      const why = token.status === 'failed' && works ? 'not tried without a token' : 'not tried';
-      for (const endpoint of this.#endpoints) yield skipped(`upgrade ${endpoint}`, why);
-      return;
-    }
-    yield* this.#checkServer();
+    const hasToken = token.status !== 'failed';
+    const isReached = works && !this.#checker.isStopped;
+    if (isReached) yield* this.#checkServer(hasToken);
+    if (isReached && hasToken) return;
+    const why = isReached ? 'not tried without a token' : 'not tried';
+    for (const endpoint of this.#endpoints) yield skipped(`upgrade ${endpoint}`, why);
   }
 
   /** `undefined` when there is no token. */
@@ -108,6 +116,10 @@ class Diagnosis {
     return proxy && nameOf(proxy);
   }
 
+  get #nowMs(): number {
+    return this.#clock.nowMicros() / 1000;
+  }
+
   async #checkToken(): Promise<Finding> {
     const { token } = this.#options;
     try {
@@ -119,37 +131,33 @@ class Diagnosis {
     }
     if (this.#token === undefined) return { status: 'ok', detail: 'none, on purpose' };
     const { subject } = readClaims(this.#token);
-    const { isWrong, text } = this.#lifeOf(this.#token, token.clockAheadMs);
+    const { isWrong, text } = lifeOf(this.#token, this.#nowMs, token.clockAheadMs);
     const parts = [`from ${token.source}`, ...(subject === undefined ? [] : [`user ${subject}`]), text];
     return { status: isWrong ? 'warning' : 'ok', detail: parts.join(', ') };
   }
 
-  /** Says when the token is valid. @param clockAheadMs How far this machine's clock is ahead of the server's. */
-  #lifeOf(token: string, clockAheadMs: number | undefined): { isWrong: boolean; text: string } {
-    const nowMs = this.#clock.nowMicros() / 1000;
-    const { expiresAtMs, notBeforeMs = nowMs } = readClaims(token, clockAheadMs);
-    const isOver = expiresAtMs !== undefined && expiresAtMs <= nowMs;
-    const isEarly = notBeforeMs > nowMs;
-    const end = expiresAtMs === undefined ? undefined : relativeTime(expiresAtMs, nowMs);
-    let text =
-      end === undefined ? 'it does not say when it expires' : `${isOver ? 'expired' : 'expires'} ${end}`;
-    if (isEarly)
-      text += `, it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`;
-    return { isWrong: isOver || isEarly, text };
-  }
-
-  /** Checks the REST API and the endpoints, all at once; the API's answer explains the refusals of the endpoints. */
-  async *#checkServer(): AsyncGenerator<Check, void, undefined> {
+  /**
+   * Checks the REST API and, with a token, the endpoints, all at once; the API's answer explains the refusals of the
+   * endpoints.
+   */
+  async *#checkServer(hasToken: boolean): AsyncGenerator<Check, void, undefined> {
     const startMs = this.#clock.monotonicMs();
     const asked = askApi(this.#route, this.#token, { signal: this.#options.signal });
-    const probes = this.#endpoints.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
+    const tried = hasToken ? this.#endpoints : [];
+    const probes = tried.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
     const api = await asked;
     const durationMs = this.#clock.monotonicMs() - startMs;
     const { kind, text: detail } = apiFinding(api, this.#token);
     yield { name: 'api', status: kind === 'accepts' ? 'ok' : 'warning', detail, durationMs };
-    const aheadMs = clockAheadOf(api.me, this.#clock.nowMicros() / 1000);
+    const aheadMs = clockAheadOf(api.me, this.#nowMs);
     if (aheadMs !== undefined)
-      yield clockCheck(aheadMs, this.#token && this.#lifeOf(this.#token, aheadMs).text);
+      yield clockCheck(aheadMs, this.#token && lifeOf(this.#token, this.#nowMs, aheadMs).text);
+    if (api.me !== undefined && (kind === 'absent' || kind === 'unclear')) {
+      const ends = await Promise.all(probes.map(({ probed }) => probed));
+      const opens = ends.some(({ failure }) => failure === undefined);
+      if (!opens)
+        yield await this.#checker.check('prefix', () => tryPrefixes(this.#route.base, this.#options));
+    }
     for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, api);
   }
 

@@ -38,6 +38,12 @@ export async function askApi(
   return asked;
 }
 
+/** Returns whether an OPMAS API answers below a base URL. Sends no token. Never throws. */
+export async function hasApiBelow(route: ServerRoute, limits: HttpRequest): Promise<boolean> {
+  const me = await get(route, '/api/v1/auth/me', limits).catch(() => undefined);
+  return ['accepts', 'rejects'].includes(apiWordOf({ me }));
+}
+
 /** Returns whether the first answer says all: the API names the user, or refuses the token with 401. */
 function isPlain({ me }: ApiAnswers): boolean {
   const word = apiWordOf({ me });

@@ -113,6 +113,23 @@ describe('verdictOf', () => {
     expect(verdictOf([failed('no TLS there')], { ...server, said: {} }).next).toBe(
       'opmas-ws doctor --url ws://opmas.test:8443/x --plaintext --no-token',
     );
+    const usual = {
+      url: new URL('wss://opmas.test/x'),
+      said: { cert: 'a.pem', key: 'a.key', insecure: true },
+    };
+    expect(verdictOf([failed('unknown host')], usual).next).toBe(
+      'opmas-ws doctor --url wss://RIGHT-NAME/x --no-token',
+    );
+    const elsewhere = {
+      ...failed('no API there'),
+      step: { name: 'doctor', change: { url: 'wss://opmas.test/api' } },
+    };
+    expect(verdictOf([elsewhere as Check], usual).next).toBe(
+      'opmas-ws doctor --url wss://opmas.test/api --cert a.pem --key a.key',
+    );
+    expect(verdictOf([failed('no TLS there')], { url: new URL('wss://localhost'), said: {} }).next).toBe(
+      'opmas-ws doctor --url ws://localhost:443',
+    );
     const local = { url: new URL('wss://localhost:8443/x'), said: {} };
     expect(verdictOf([failed('no TLS there')], { ...local, said: { proxy: 'p:1' } }).next).toBe(
       'opmas-ws doctor --url ws://localhost:8443/x --proxy p:1 --plaintext --no-token',

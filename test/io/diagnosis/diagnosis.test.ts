@@ -234,6 +234,51 @@ describe.concurrent('diagnose', () => {
     });
   });
 
+  it('finds the API below another path of the same server, with a few requests and without the token', async () => {
+    const unknown = { detail: 'Not Found' };
+    await using server = await startWebServer(({ url }, response) =>
+      url === '/api/api/v1/auth/me'
+        ? json(response, 401, { detail: 'Not authenticated' }, { 'www-authenticate': 'Bearer' })
+        : json(
+            response,
+            url.startsWith('/api/v1/ws') ? 403 : 404,
+            url.startsWith('/api/v1/ws') ? {} : unknown,
+          ),
+    );
+    const found = `ws://127.0.0.1:${server.port}/api`;
+    const noLogin = {
+      source: 'a test',
+      token: () => Promise.reject(new OpmasError('AUTH', 'there is none')),
+    };
+    for (const token of [undefined, noLogin]) {
+      server.requests.length = 0;
+      const { verdict, checks } = await examine(server.url, { ...(token && { token }) });
+      expect(verdict).toMatchObject({ failure: 'no API there', code: 'NETWORK' });
+      expect(verdict.text).toBe(
+        `there is no OPMAS API below ws://127.0.0.1:${server.port}, but one answers below ${found}`,
+      );
+      expect(verdict.next).toBe(`opmas-ws doctor devices --url ${found}`);
+      expect(checks.at(-1)?.name).toBe('upgrade devices');
+      const guesses = server.requests.filter(({ url }) => !/^\/(api\/v1\/(auth|ws)|health)/.test(url));
+      expect(guesses.map(({ url }) => url).sort()).toEqual([
+        '/api/api/v1/auth/me',
+        '/opmas/api/api/v1/auth/me',
+        '/opmas/api/v1/auth/me',
+      ]);
+      expect(JSON.stringify(guesses)).not.toMatch(/eyJ|authorization/i);
+    }
+  });
+
+  it('tries no other path where the API has answered, or something refuses this machine', async () => {
+    for (const answer of [{ detail: 'no' }, { message: 'no' }]) {
+      await using server = await startWebServer((_, response) =>
+        json(response, 'detail' in answer ? 401 : 403, answer),
+      );
+      const { checks } = await examine(server.url);
+      expect(checks.map(({ name }) => name)).not.toContain('prefix');
+    }
+  });
+
   it('tells a token that is not valid yet, by the clock of the server, and blames no login', async () => {
     await using server = await startWebServer((_, response) => json(response, 401, { detail: 'no' }));
     const text = jwt({ sub: 'me', nbf: seconds() + 1830, exp: seconds() + 7200 });

@@ -44,6 +44,9 @@ export const gateways = {
   'drops Upgrade': 'location / { proxy_pass http://127.0.0.1:{usual}; }',
   /** The API is below /opmas. */
   'other prefix': `location /opmas/ { proxy_pass http://127.0.0.1:{usual}/; ${upgrade} }`,
+  /** The published container for the UI: its pages, and the API below /api. */
+  "OPMAS's UI": `root .; error_page 404 /index.html; location / { ${html} return 200 "<!doctype html><div id=root>"; }
+    location /api/ { proxy_pass http://127.0.0.1:{usual}/; ${upgrade} }`,
   'moved with 307': 'location / { return 307 https://opmas.example.org:8443$request_uri; }',
   'moved with 301': 'location / { return 301 https://opmas.example.org$request_uri; }',
   'login page of a single sign-on':
