@@ -128,7 +128,8 @@ async function unpackFrom(
   let length = 0;
   let isWhole = true;
   try {
-    for await (const block of gunzip(() => readBlocks(handle, start, size), { canReopen: true })) {
+    const read = () => readBlocks(handle, start, size);
+    for await (const block of gunzip(read(), read)) {
       if (!all) blocks = [];
       blocks.push(block);
       length += block.length;

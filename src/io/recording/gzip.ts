@@ -68,64 +68,56 @@ const STEP_BYTES = 16 * 1024;
 /**
  * Unpacks gzip data. Damage ends the iteration with {@link GzipDamage}, after everything before it.
  *
- * @param open Returns the compressed bytes from their start. It is called a second time after damage if `canReopen`:
- *   the decompressor drops what it had unpacked in the step that failed, so that step is repeated byte by byte.
+ * @param compressed The compressed bytes.
+ * @param reopen Returns them again. The decompressor drops what it had unpacked in the step that failed, so that step is
+ *   repeated byte by byte.
  */
 export async function* gunzip(
-  open: () => AsyncIterable<Buffer>,
-  { canReopen }: { canReopen: boolean },
-): AsyncGenerator<Buffer> {
-  const unpacker = new Unpacker();
-  let taken = 0;
-  let given = 0;
-  try {
-    for await (const piece of inSteps(open())) {
-      for (const block of await unpacker.take(piece)) {
-        given += block.length;
-        yield block;
-      }
-      if (unpacker.damage !== undefined) {
-        if (canReopen) yield* unpackBytewise(open(), taken, given);
-        throw unpacker.damage;
-      }
-      if (unpacker.hasEnded) return;
-      taken += piece.length;
-    }
-    yield* await unpacker.end();
-    if (unpacker.damage !== undefined) throw unpacker.damage;
-  } finally {
-    unpacker.close();
-  }
-}
-
-async function* inSteps(blocks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const block of blocks) {
-    for (let at = 0; at < block.length; at += STEP_BYTES) yield block.subarray(at, at + STEP_BYTES);
-  }
-}
-
-/** Gives what follows the first `given` unpacked bytes; compressed bytes from `taken` on are unpacked one at a time. */
-async function* unpackBytewise(
   compressed: AsyncIterable<Buffer>,
-  taken: number,
-  given: number,
+  reopen: (() => AsyncIterable<Buffer>) | undefined,
 ): AsyncGenerator<Buffer> {
+  const end = yield* unpack(compressed, Number.POSITIVE_INFINITY, 0);
+  if (end.damage === undefined) return;
+  if (reopen !== undefined && !end.isTorn) yield* unpack(reopen(), end.position, end.unpacked);
+  throw end.damage;
+}
+
+/** The end of unpacking: why, and the compressed and unpacked bytes before the last step. */
+interface UnpackEnd {
+  damage: GzipDamage | undefined;
+  /** The data ends too early. */
+  isTorn: boolean;
+  position: number;
+  unpacked: number;
+}
+
+/** Gives what follows the first `known` unpacked bytes; compressed bytes from `single` on are unpacked one at a time. */
+async function* unpack(
+  compressed: AsyncIterable<Buffer>,
+  single: number,
+  known: number,
+): AsyncGenerator<Buffer, UnpackEnd> {
   const unpacker = new Unpacker();
   let position = 0;
   let unpacked = 0;
+  const endOf = (isTorn: boolean) => ({ damage: unpacker.damage, isTorn, position, unpacked });
   try {
-    for await (const piece of inSteps(compressed)) {
-      const step = position < taken ? piece.length : 1;
-      position += piece.length;
-      for (let at = 0; at < piece.length; at += step) {
-        for (const block of await unpacker.take(piece.subarray(at, at + step))) {
-          const known = Math.max(0, given - unpacked);
-          unpacked += block.length;
-          if (known < block.length) yield block.subarray(known);
+    for await (const block of compressed) {
+      for (let at = 0; at < block.length; ) {
+        const step = position < single ? Math.min(STEP_BYTES, single - position) : 1;
+        const piece = block.subarray(at, at + step);
+        for (const text of await unpacker.take(piece)) {
+          const skipped = Math.max(0, known - unpacked);
+          unpacked += text.length;
+          if (skipped < text.length) yield text.subarray(skipped);
         }
-        if (unpacker.damage !== undefined) return;
+        if (unpacker.damage !== undefined || unpacker.hasEnded) return endOf(false);
+        at += piece.length;
+        position += piece.length;
       }
     }
+    yield* await unpacker.end();
+    return endOf(true);
   } finally {
     unpacker.close();
   }

@@ -138,13 +138,7 @@ async function* unpacked(
     yield* rest;
     return;
   }
-  let opened = false;
-  const open = () => {
-    if (opened) return read();
-    opened = true;
-    return rest;
-  };
-  yield* gunzip(open, { canReopen });
+  yield* gunzip(rest, canReopen ? read : undefined);
 }
 
 async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
@@ -159,7 +153,6 @@ async function* readBlocks(
   isFile: boolean,
   { onRead, blockSize }: SourceOptions,
 ): AsyncGenerator<Buffer> {
-  // A second read of a file has buffers of its own: the first one may still be filling its buffers.
   const buffers = [Buffer.allocUnsafeSlow(blockSize), Buffer.allocUnsafeSlow(blockSize)] as const;
   let position = 0;
   const readInto = async (buffer: Buffer) => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -350,34 +350,6 @@ describe('damage', () => {
   });
 });
 
-/** Delays the first read of the third block until the file is read a second time. */
-async function lateRead(): Promise<AsyncDisposable> {
-  const handle = await open(import.meta.filename);
-  const prototype = Object.getPrototypeOf(handle) as { read: (...args: unknown[]) => Promise<unknown> };
-  await handle.close();
-  const { read: readNow } = prototype;
-  let seconds = 0;
-  let isRead = () => {};
-  const again = new Promise<void>((resolve) => {
-    isRead = resolve;
-  });
-  let isLate = true;
-  prototype.read = async function (...args) {
-    const position = args[3];
-    if (position === 512 * 1024 && ++seconds === 2) isRead();
-    if (position === 1024 * 1024 && isLate) {
-      isLate = false;
-      await again;
-    }
-    return await readNow.apply(this, args);
-  };
-  return {
-    [Symbol.asyncDispose]: async () => {
-      prototype.read = readNow;
-    },
-  };
-}
-
 describe('gzip data, recognized by its content', () => {
   const text = lines(20_000);
   const packed = gzipSync(text);
@@ -427,7 +399,7 @@ describe('gzip data, recognized by its content', () => {
     expect(got.startsWith(before)).toBe(true);
   });
 
-  test('with damage inside, on a disk that is slow once: still all whole lines before the damage are read', async () => {
+  test('with damage inside a long file: all whole lines before the damage are read', async () => {
     const noise = (i: number) => createHash('sha256').update(String(i)).digest('base64');
     const member = (from: number, to: number) => {
       const numbers = Array.from({ length: to - from }, (_, i) => from + i);
@@ -438,10 +410,7 @@ describe('gzip data, recognized by its content', () => {
     const wrong = member(14_000, 14_100);
     wrong[2] = 7;
     const path = await file(Buffer.concat([member(0, 14_000), wrong, member(14_100, 30_000)]));
-    const prompt = await read(path);
-    expect(prompt.text.split('\n')).toHaveLength(14_001);
-    await using _late = await lateRead();
-    expect((await read(path)).text === prompt.text).toBe(true);
+    expect((await read(path)).text.split('\n')).toHaveLength(14_001);
   });
 
   test('torn before the first line: no lines, and the tear is reported', async () => {
