@@ -1,6 +1,6 @@
 /** Writes the lines of the recording format, as `format.ts` describes them. */
 import type { ConnectionEvent } from './connection-event.js';
-import { ENDPOINT, type LifecycleEntry, RECEIVED_AT } from './format.js';
+import { ENDPOINT, type LifecycleEntry, type LineBatch, RECEIVED_AT } from './format.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -160,5 +160,86 @@ export class OpenConnections {
       lines.push(formatLifecycleLine(receivedAt, endpoint, { ...state, continued: true }));
     }
     return Buffer.concat(lines);
+  }
+}
+
+/** Number of blocks that are kept for reuse. */
+const MOST_SPARE = 8;
+
+/** Gathers lines in blocks of memory, each of which becomes a batch. Batches that are released give theirs back. */
+export class BatchBuilder {
+  /** Number of lines that are in no batch yet. */
+  count = 0;
+  readonly #blockBytes: number;
+  /** Blocks that were given back. */
+  readonly #spare: Buffer[] = [];
+  #block: Buffer;
+  #used = 0;
+  #lifecycle: LifecycleEntry[] | undefined;
+
+  /** @param blockBytes A longer line gets a block of its own. */
+  constructor(blockBytes: number) {
+    this.#blockBytes = blockBytes;
+    this.#block = Buffer.allocUnsafeSlow(blockBytes);
+  }
+
+  /** Returns `true` when a line fits. An empty batch takes a line of any length. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#used + bytes <= this.#block.length || this.count === 0;
+  }
+
+  /** Adds an event line; the arguments are those of `writeEventLine`. @returns Its length. */
+  addEvent(head: Buffer, frame: Buffer, hasLineBreaks: boolean): number {
+    this.#reserve(eventLineCapacity(head, frame.length));
+    return this.#commit(writeEventLine(this.#block, this.#used, head, frame, hasLineBreaks));
+  }
+
+  /** Adds the line `bytes[start..end)`, and an LF. @param lifecycle The content of a lifecycle line. @returns Its length. */
+  addLine(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    lifecycle?: Omit<LifecycleEntry, 'start' | 'end'>,
+  ): number {
+    this.#reserve(end - start + 1);
+    const from = this.#used;
+    const to = from + bytes.copy(this.#block, from, start, end);
+    this.#block[to] = LF;
+    if (lifecycle !== undefined) {
+      this.#lifecycle ??= [];
+      this.#lifecycle.push({ ...lifecycle, start: from, end: to + 1 });
+    }
+    return this.#commit(to + 1);
+  }
+
+  /** Returns the lines as a batch, and begins another one. */
+  take(): LineBatch {
+    // A block is reused once per batch: two batches must never share one.
+    let block: Buffer | undefined = this.#block;
+    const batch: LineBatch = {
+      bytes: block.subarray(0, this.#used),
+      count: this.count,
+      lifecycle: this.#lifecycle,
+      release: () => {
+        if (block?.length === this.#blockBytes && this.#spare.length < MOST_SPARE) this.#spare.push(block);
+        block = undefined;
+      },
+    };
+    this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#blockBytes);
+    this.#used = 0;
+    this.count = 0;
+    this.#lifecycle = undefined;
+    return batch;
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes > this.#block.length) this.#block = Buffer.allocUnsafeSlow(bytes);
+  }
+
+  #commit(end: number): number {
+    const length = end - this.#used;
+    this.#used = end;
+    this.count++;
+    return length;
   }
 }

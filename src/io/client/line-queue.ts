@@ -1,18 +1,17 @@
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import { eventLineCapacity, writeEventLine } from '../../core/recording/encoder.js';
+import { BatchBuilder, eventLineCapacity } from '../../core/recording/encoder.js';
 import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
 
 /** Lines are gathered in blocks of this size; a longer line gets one of its own. */
 const BLOCK_BYTES = 64 * 1024;
-/** Number of blocks that are kept for reuse. */
-const SPARE_BLOCKS = 8;
 /** Above this size the producers pause for a moment, so that a slow reader costs no memory. */
 const BRIEF_PAUSE_BYTES = 512 * 1024;
-/** A brief pause ends when the reader has taken nothing for this long; from then on lines take memory. */
-const BRIEF_PAUSE_LIMIT_MS = 200;
-/** Longest pause when the memory is full: a paused client answers no pings and holds up other subscribers. */
-const LONG_PAUSE_LIMIT_MS = 5000;
+/**
+ * Longest pause by level. At level 1, lines begin to take memory: a brief pause ends when the reader has taken nothing
+ * for this long. At level 2 the memory is full: a paused client answers no pings and holds up other subscribers.
+ */
+const PAUSE_LIMITS_MS = { 1: 200, 2: 5000 };
 
 /**
  * A bounded queue between the connections and the reader of the stream. Lines are written into blocks of bytes as they
@@ -26,13 +25,9 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   readonly #briefPauseBytes: number;
   readonly #onPause: (isPaused: boolean) => void;
   readonly #clock: Clock;
-  readonly #spare: Buffer[] = [];
+  readonly #builder = new BatchBuilder(BLOCK_BYTES);
+  /** Batches before that of the builder. */
   readonly #sealed: LineBatch[] = [];
-  #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-  #used = 0;
-  #count = 0;
-  /** The lifecycle lines in the block. */
-  #lifecycle: LifecycleEntry[] | undefined;
   /** Bytes that were written and that the reader has not finished with. */
   #pending = 0;
   /** Bytes of the batch that the reader is working on. */
@@ -40,11 +35,12 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   #flushScheduled = false;
   #waiting: ((result: IteratorResult<LineBatch>) => void) | undefined;
   #ended = false;
-  #pause: 'none' | 'brief' | 'long' = 'none';
+  /** The level for which the network is paused; 0 for none. */
+  #paused = 0;
   #pauseTimer: NodeJS.Timeout | undefined;
-  #lastTakenAt: number;
-  /** A pause of this kind did not help; there is no further one until the reader takes something. */
-  #exhausted: 'none' | 'brief' | 'long' = 'none';
+  #lastTakenAtMs: number;
+  /** Pauses up to this level did not help; there is no further one until the reader takes something. */
+  #tried = 0;
 
   /** @param onPause Called when reading from the network is to pause, and to resume. */
   constructor(maxBytes: number, onPause: (isPaused: boolean) => void, clock: Clock) {
@@ -52,37 +48,29 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#briefPauseBytes = Math.min(BRIEF_PAUSE_BYTES, maxBytes / 2);
     this.#onPause = onPause;
     this.#clock = clock;
-    this.#lastTakenAt = clock.monotonicMs();
+    this.#lastTakenAtMs = clock.monotonicMs();
   }
 
   /** Returns `true` when this many bytes fit. An empty queue takes a line of any length. */
   accepts(bytes: number): boolean {
-    return this.#exhausted !== 'long' || this.#pending === 0 || this.#pending + bytes <= this.#maxBytes;
+    return this.#tried < 2 || this.#pending === 0 || this.#pending + bytes <= this.#maxBytes;
   }
 
   /** Number of lines that the reader has not taken yet. */
   get lines(): number {
-    return this.#sealed.reduce((sum, { count }) => sum + count, this.#count);
+    return this.#sealed.reduce((sum, { count }) => sum + count, this.#builder.count);
   }
 
   /** Adds an event line; the arguments are those of `writeEventLine`. */
   writeEvent(head: Buffer, frame: Buffer, hasLineBreaks: boolean): void {
-    const capacity = eventLineCapacity(head, frame.length);
-    if (capacity > this.#block.length - this.#used) this.#makeRoom(capacity);
-    const end = writeEventLine(this.#block, this.#used, head, frame, hasLineBreaks);
-    this.#commit(end);
+    if (!this.#builder.hasRoomFor(eventLineCapacity(head, frame.length))) this.#seal();
+    this.#commit(this.#builder.addEvent(head, frame, hasLineBreaks));
   }
 
   /** Adds a whole line, its LF included. @param lifecycle The content of a lifecycle line. */
   writeLine(line: Buffer, lifecycle?: Omit<LifecycleEntry, 'start' | 'end'>): void {
-    if (line.length > this.#block.length - this.#used) this.#makeRoom(line.length);
-    const start = this.#used;
-    const end = start + line.copy(this.#block, start);
-    if (lifecycle !== undefined) {
-      this.#lifecycle ??= [];
-      this.#lifecycle.push({ ...lifecycle, start, end });
-    }
-    this.#commit(end);
+    if (!this.#builder.hasRoomFor(line.length)) this.#seal();
+    this.#commit(this.#builder.addLine(line, 0, line.length - 1, lifecycle));
   }
 
   /** Ends the queue: the reader gets the remaining lines and then the end. */
@@ -102,25 +90,18 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   /** Returns the next batch. The call tells that the reader has finished with the batch before. */
   next(): Promise<IteratorResult<LineBatch>> {
     this.#pending -= this.#taken;
-    this.#taken = 0;
-    this.#lastTakenAt = this.#clock.monotonicMs();
+    this.#lastTakenAtMs = this.#clock.monotonicMs();
     this.#relieve();
-    if (this.#sealed.length === 0 && this.#count > 0) this.#seal();
-    const batch = this.#sealed.shift();
-    if (batch !== undefined) {
-      this.#taken = batch.bytes.length;
-      return Promise.resolve({ done: false, value: batch });
-    }
+    const batch = this.#shift();
+    if (batch !== undefined) return Promise.resolve({ done: false, value: batch });
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve) => {
       this.#waiting = resolve;
     });
   }
 
-  #commit(end: number): void {
-    this.#pending += end - this.#used;
-    this.#used = end;
-    this.#count++;
+  #commit(bytes: number): void {
+    this.#pending += bytes;
     if (this.#waiting !== undefined && !this.#flushScheduled) {
       this.#flushScheduled = true;
       setImmediate(() => {
@@ -134,84 +115,59 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   /** Hands the lines that are there to the waiting reader. */
   #flush(): void {
     const resolve = this.#waiting;
-    if (resolve === undefined) return;
-    if (this.#sealed.length === 0 && this.#count > 0) this.#seal();
-    const batch = this.#sealed.shift();
+    const batch = resolve && this.#shift();
     if (batch === undefined) return;
     this.#waiting = undefined;
-    this.#taken = batch.bytes.length;
-    resolve({ done: false, value: batch });
+    resolve?.({ done: false, value: batch });
   }
 
-  #makeRoom(bytes: number): void {
-    if (this.#count > 0) {
-      this.#seal();
-      // A full block need not wait for the end of the turn: the reader can be busy with it meanwhile.
-      this.#flush();
-    }
-    if (bytes > this.#block.length) this.#block = Buffer.allocUnsafeSlow(bytes);
+  /** Takes the first batch, for the reader. */
+  #shift(): LineBatch | undefined {
+    const batch = this.#sealed.shift() ?? (this.#builder.count > 0 ? this.#builder.take() : undefined);
+    this.#taken = batch?.bytes.length ?? 0;
+    return batch;
   }
 
   #seal(): void {
-    // A block is reused once per batch: two batches must never share one.
-    let block: Buffer | undefined = this.#block;
-    this.#sealed.push({
-      bytes: this.#block.subarray(0, this.#used),
-      count: this.#count,
-      lifecycle: this.#lifecycle,
-      release: () => {
-        if (block?.length === BLOCK_BYTES && this.#spare.length < SPARE_BLOCKS) this.#spare.push(block);
-        block = undefined;
-      },
-    });
-    this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
-    this.#used = 0;
-    this.#count = 0;
-    this.#lifecycle = undefined;
+    this.#sealed.push(this.#builder.take());
+    // A full block need not wait for the end of the turn: the reader can be busy with it meanwhile.
+    this.#flush();
   }
 
   #press(): void {
-    if (this.#ended) return;
-    if (this.#pending > this.#maxBytes && this.#pause !== 'long' && this.#exhausted !== 'long') {
-      this.#beginPause('long', LONG_PAUSE_LIMIT_MS);
-    } else if (this.#pause === 'none' && this.#exhausted === 'none') {
-      this.#beginPause('brief', BRIEF_PAUSE_LIMIT_MS);
-    }
+    const level = this.#pending > this.#maxBytes ? 2 : 1;
+    if (!this.#ended && level > Math.max(this.#paused, this.#tried)) this.#beginPause(level);
   }
 
-  #beginPause(kind: 'brief' | 'long', limitMs: number): void {
+  #beginPause(level: 1 | 2): void {
     clearTimeout(this.#pauseTimer);
-    const wasPaused = this.#pause !== 'none';
-    this.#pause = kind;
+    const limitMs = PAUSE_LIMITS_MS[level];
     const look = () => {
-      const left = this.#lastTakenAt + limitMs - this.#clock.monotonicMs();
+      const leftMs = this.#lastTakenAtMs + limitMs - this.#clock.monotonicMs();
       // A brief pause goes on as long as the reader takes anything.
-      if (kind === 'brief' && left > 0) {
-        this.#pauseTimer = setTimeout(look, left);
+      if (level === 1 && leftMs > 0) {
+        this.#pauseTimer = setTimeout(look, leftMs);
       } else {
-        this.#exhausted = kind;
+        this.#tried = level;
         this.#endPause();
       }
     };
     this.#pauseTimer = setTimeout(look, limitMs);
-    if (!wasPaused) this.#onPause(true);
+    if (this.#paused === 0) this.#onPause(true);
+    this.#paused = level;
   }
 
   #endPause(): void {
     clearTimeout(this.#pauseTimer);
-    this.#pause = 'none';
+    this.#paused = 0;
     this.#onPause(false);
   }
 
   /** The reader has taken something. */
   #relieve(): void {
-    if (this.#pending <= this.#briefPauseBytes / 2) {
-      this.#exhausted = 'none';
-      if (this.#pause !== 'none') this.#endPause();
-    } else if (this.#pause === 'long' && this.#pending <= this.#maxBytes - this.#briefPauseBytes) {
-      this.#endPause();
-    } else if (this.#exhausted === 'long' && this.#pending <= this.#maxBytes - this.#briefPauseBytes) {
-      this.#exhausted = 'brief';
-    }
+    const isEmpty = this.#pending <= this.#briefPauseBytes / 2;
+    const level = isEmpty ? 0 : this.#pending <= this.#maxBytes - this.#briefPauseBytes ? 1 : 2;
+    this.#tried = Math.min(this.#tried, level);
+    if (this.#paused > level) this.#endPause();
   }
 }

@@ -1,9 +1,12 @@
 import { checkOptions } from '../../core/options.js';
-import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
+import { BatchBuilder } from '../../core/recording/encoder.js';
+import type { LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import type { ReadProblem } from './read-problems.js';
 import { isDamage, READ_RULES, type ReadOptions, RecordingReader } from './reader.js';
+
+const BATCH_BYTES = 256 * 1024;
 
 /** Options of {@link readRecording}, all optional. */
 export interface ReadRecordingOptions extends ReadOptions {
@@ -31,7 +34,7 @@ async function* readBatches(
   { keep, ...options }: ReadRecordingOptions,
 ): AsyncGenerator<LineBatch, void, undefined> {
   const paths = typeof sources === 'string' ? [sources] : sources;
-  const batch = new BatchBuilder();
+  const batch = new BatchBuilder(BATCH_BYTES);
   await using reader = await RecordingReader.open(paths, options);
   do {
     for (let line = reader.next(); line !== undefined; line = reader.next()) {
@@ -39,74 +42,19 @@ async function* readBatches(
         if (keep !== undefined && !keep(line)) continue;
       } catch (error) {
         // A filter that fails at this line has judged the lines before.
-        if (!batch.isEmpty) yield batch.take();
+        if (batch.count > 0) yield batch.take();
         throw error;
       }
-      if (!batch.hasRoomFor(line)) {
+      const { bytes, start, end, kind, connection, endpoint = '' } = line;
+      if (!batch.hasRoomFor(end - start + 1)) {
         yield batch.take();
         if (options.signal?.aborted) return;
       }
-      batch.add(line);
+      const isLifecycle = kind === 'connection' && connection !== undefined;
+      batch.addLine(bytes, start, end, isLifecycle ? { endpoint, connection } : undefined);
     }
-    if (!batch.isEmpty) yield batch.take();
+    if (batch.count > 0) yield batch.take();
   } while (await reader.fill());
-}
-
-const BATCH_BYTES = 256 * 1024;
-const LF = 0x0a;
-
-/** Copies lines into one block. */
-class BatchBuilder {
-  #block: Buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
-  #used = 0;
-  #count = 0;
-  #lifecycle: LifecycleEntry[] | undefined;
-  /** A block that was given back. */
-  #spare: Buffer | undefined;
-
-  get isEmpty(): boolean {
-    return this.#count === 0;
-  }
-
-  /** Returns `true` when the line fits; an empty batch takes a line of any length. */
-  hasRoomFor({ start, end }: LineView): boolean {
-    return this.isEmpty || this.#used + end - start + 1 <= this.#block.length;
-  }
-
-  add({ bytes, start, end, kind, connection, endpoint = '' }: LineView): void {
-    const length = end - start + 1;
-    if (length > this.#block.length) this.#block = Buffer.allocUnsafeSlow(length);
-    const at = this.#used;
-    this.#used += length;
-    this.#count++;
-    bytes.copy(this.#block, at, start, end);
-    // The last line of a file and lines that end in CR LF have no LF of their own at this place.
-    this.#block[this.#used - 1] = LF;
-    if (kind !== 'connection' || connection === undefined) return;
-    this.#lifecycle ??= [];
-    this.#lifecycle.push({ endpoint, connection, start: at, end: this.#used });
-  }
-
-  take(): LineBatch {
-    const block = this.#block;
-    // A block is reused once per batch: two batches must never share one.
-    let isHeld = block.length === BATCH_BYTES;
-    const batch: LineBatch = {
-      bytes: block.subarray(0, this.#used),
-      count: this.#count,
-      lifecycle: this.#lifecycle,
-      release: () => {
-        if (isHeld) this.#spare = block;
-        isHeld = false;
-      },
-    };
-    this.#block = this.#spare ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
-    this.#spare = undefined;
-    this.#used = 0;
-    this.#count = 0;
-    this.#lifecycle = undefined;
-    return batch;
-  }
 }
 
 /** Statistics of a recording, and its damage. */
