@@ -9,16 +9,24 @@ export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
-export { escapeUnsafeJson, escapeUnsafeOutput, nearestOf, relativeTime, withoutQuotes } from './core/text.js';
+export {
+  escapeUnsafeJson,
+  escapeUnsafeOutput,
+  nearestOf,
+  quoted,
+  relativeTime,
+  withoutQuotes,
+} from './core/text.js';
 export { firstToMend } from './io/client/stream-control.js';
 export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { apiFinding } from './io/diagnosis/checks.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
+export { isKeyEncrypted, readCa, readClientCertificate } from './io/http/client-certificate.js';
 export { nameOf } from './io/http/proxy.js';
 export { displayProxy, type ProxyChoice, readProxy } from './io/http/proxy-choice.js';
 export { ServerRoute } from './io/http/server-route.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
-export { exposure } from './io/token/secret-file.js';
+export { exposure, readSecretFile } from './io/token/secret-file.js';
 export { cleanToken } from './io/token/token.js';
 export { splitCommand } from './io/token/token-command.js';

@@ -16,7 +16,13 @@ interface CommandEntry {
   load(): Promise<CommandModule>;
 }
 
-const CONNECTION_VALUES = { '--token-file': 'file', '--ca': 'file' } as const;
+const CERTIFICATE_VALUES = {
+  '--ca': 'file',
+  '--cert': 'file',
+  '--key': 'file',
+  '--key-passphrase-file': 'file',
+} as const;
+const CONNECTION_VALUES = { '--token-file': 'file', ...CERTIFICATE_VALUES } as const;
 const FILTER_VALUES = { '--type': 'event type', '--exclude-type': 'event type' } as const;
 const STREAM_VALUES = { endpoint: 'endpoint', ...FILTER_VALUES, ...CONNECTION_VALUES } as const;
 
@@ -64,7 +70,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'context',
     summary: 'name servers and switch between them',
-    values: { 'use name': 'context', 'show name': 'context', 'remove name': 'context', '--ca': 'file' },
+    values: {
+      'use name': 'context',
+      'show name': 'context',
+      'remove name': 'context',
+      ...CERTIFICATE_VALUES,
+    },
     load: () => import('./commands/context.js'),
   },
   {

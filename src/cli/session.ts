@@ -58,8 +58,9 @@ export async function runCommand(
   action: (session: Session) => Promise<void>,
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions & TokenOptions>();
-  const { url, context, ca, insecure, plaintext, proxy } = globals;
-  const said = { url, context, ca, insecure, plaintext, proxy, family: familyOf(globals) };
+  const { url, context, ca, cert, key, keyPassphraseFile, insecure, plaintext, proxy } = globals;
+  const certificates = { ca, cert, key, keyPassphraseFile };
+  const said = { url, context, ...certificates, insecure, plaintext, proxy, family: familyOf(globals) };
   const environment = withoutQuotedValues(process.env);
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { chooseServer } from '../../src/cli/connection/server.js';
 import { Sandbox } from './sandbox.js';
@@ -25,6 +26,7 @@ describe.concurrent('context', () => {
         /Added context lab \(ws:\/\/localhost:8001\/x\)\. It is the current context/,
       ),
     });
+    writeFileSync(join(sandbox.home, 'ca.pem'), rootCertificates[0]!);
     await context(
       sandbox,
       'add',
@@ -58,7 +60,7 @@ describe.concurrent('context', () => {
     await context(sandbox, 'remove', 'prod');
     expect(read(sandbox)).toEqual({ contexts: { lab: { url: 'ws://localhost:8001/x' } }, previous: 'lab' });
     expect(statSync(pathOf(sandbox)).mode & 0o777).toBe(0o600);
-    expect(sandbox.files().size).toBe(1);
+    expect([...sandbox.files().keys()].sort()).toEqual(['.config/opmas-ws/config.json', 'ca.pem']);
   });
 
   it.each([

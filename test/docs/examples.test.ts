@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MockServer, startMockServer } from '../../src/index.js';
+import { CertificateAuthority, withoutOpenssl } from '../support/certificates.js';
 import { codeBlocks, PAGES, project, textOf } from '../support/documents.js';
 import { allCommands, type ExampleResult, examplesIn, fullHelp, runExample } from '../support/examples.js';
 
@@ -55,6 +56,7 @@ const portIsTaken = await isTaken(8000);
 const missing = ['jq', 'gzip'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
 
 function reasonToSkip(example: string): string | undefined {
+  if (withoutOpenssl && /\.pem\b/.test(example)) return withoutOpenssl;
   const tool = missing.find((name) => new RegExp(`\\b${name}\\b`).test(example));
   return tool === undefined
     ? notRun.find(([pattern]) => pattern.test(example))?.[1]
@@ -86,6 +88,7 @@ describe('examples of the pages and of every --help', () => {
   let root: string;
   let server: MockServer;
   let environment: NodeJS.ProcessEnv;
+  let certificates: Record<string, string> = {};
 
   beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'opmas-ws-examples-'));
@@ -105,6 +108,11 @@ describe('examples of the pages and of every --help', () => {
     const recorded = await runExample('opmas-ws tail -f json --lifecycle -n 1200', root, environment);
     expect(recorded.code).toBe(0);
     writeFileSync(join(root, 'capture.ndjson'), recorded.stdout);
+    if (withoutOpenssl) return;
+    const authority = new CertificateAuthority();
+    const { cert, key } = authority.issue('DNS:client');
+    certificates = { 'office-ca.pem': authority.pem, 'client.pem': cert, 'client.key': key };
+    authority.remove();
   }, 40_000);
 
   afterAll(async () => {
@@ -122,6 +130,9 @@ describe('examples of the pages and of every --help', () => {
     writeFileSync(join(folder, 'capture.ndjson.gz'), gzipSync(capture));
     writeFileSync(join(folder, 'secret'), 'a password\n', { mode: 0o600 });
     writeFileSync(join(folder, 'token.txt'), server.token, { mode: 0o600 });
+    for (const [name, pem] of Object.entries(certificates)) {
+      writeFileSync(join(folder, name), pem, { mode: 0o600 });
+    }
     return folder;
   }
 

@@ -65,11 +65,10 @@ export class CertificateAuthority {
     return { key: this.#read('key.pem'), cert: this.#read('self.pem') };
   }
 
-  /** The same in another form, as files in the folder of this CA. */
-  convert(command: string, certificate: Certificate, name: string): string {
-    writeFileSync(join(this.#folder, 'both.pem'), `${certificate.cert}${certificate.key}`);
-    this.#openssl(...command.split(' '), '-in', 'both.pem', '-out', name);
-    return join(this.#folder, name);
+  /** Writes certificate and key in another form. @param command Of OpenSSL: `x509 -outform DER`. */
+  convert(command: string, { cert, key }: Certificate, path: string): void {
+    writeFileSync(join(this.#folder, 'both.pem'), cert + key);
+    this.#openssl(...command.split(' '), '-in', 'both.pem', '-out', path);
   }
 
   remove(): void {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { TlsOptions } from 'node:tls';
 
 /** A request that arrived. */
 export interface SeenRequest {
@@ -22,10 +23,7 @@ export interface WebServer extends AsyncDisposable {
 type Answer = (request: SeenRequest, response: ServerResponse) => void;
 
 /** Starts a server that answers as told, once the body of the request is there. */
-export async function startWebServer(
-  answer: Answer,
-  certificate?: { key: string; cert: string },
-): Promise<WebServer> {
+export async function startWebServer(answer: Answer, certificate?: TlsOptions): Promise<WebServer> {
   const requests: SeenRequest[] = [];
   const listener: RequestListener = (request, response) => {
     let body = '';

@@ -9,16 +9,22 @@ import {
   contextNamed,
   readConfig,
 } from '../connection/config.js';
+import { readPemFiles } from '../connection/pem-files.js';
 import { isExposed, READABLE_PASSWORD } from '../connection/server.js';
-import { addWayOptions, familyOf, type WayOptions } from '../options/common-options.js';
+import {
+  addCertificateOptions,
+  addWayOptions,
+  type CertificateOptions,
+  familyOf,
+  type WayOptions,
+} from '../options/common-options.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `context add`. */
-interface AddOptions extends WayOptions {
+interface AddOptions extends WayOptions, CertificateOptions {
   tokenCommand?: string;
   tokenCommandTimeout?: string;
-  ca?: string;
   plaintext?: boolean;
   force?: boolean;
 }
@@ -40,10 +46,9 @@ export function configure(command: Command): void {
   command.addHelpText('after', EXAMPLES);
 
   const add = command.command('add').argument('<name>').description('name a server');
-  addWayOptions(add)
+  addCertificateOptions(addWayOptions(add))
     .option('--token-command <cmd>', 'program that prints a token; run without a shell for every attempt')
     .option('--token-command-timeout <t>', 'end that program after this time (default: 10s)')
-    .option('--ca <file>', 'also trust the CAs in this PEM file')
     .option('--plaintext', 'allow ws:// to another machine, or through a proxy')
     .option('--force', 'replace a context of the same name')
     .addHelpText(
@@ -99,13 +104,17 @@ async function addContext(session: Session, name: string, options: AddOptions): 
     });
   }
   const url = parseBaseUrl(session.globals.url);
-  const { tokenCommand, tokenCommandTimeout, ca, plaintext, proxy } = options;
+  const { tokenCommand, tokenCommandTimeout, plaintext, proxy } = options;
   if (tokenCommand !== undefined) splitCommand(tokenCommand);
   if (tokenCommandTimeout !== undefined) {
     parsePositiveDuration(tokenCommandTimeout, '--token-command-timeout');
   }
   const family = familyOf(options);
-  const route = new ServerRoute(url, { proxy, proxySource: '--proxy', family, environment: {} });
+  // A passphrase is asked for when it is needed.
+  const { warnings, ...certificates } = await readPemFiles(options, undefined, url, async () => undefined);
+  messages.warn(...warnings);
+  const way = { proxy, proxySource: '--proxy', family, environment: {} };
+  const route = new ServerRoute(url, { ...certificates, ...way });
   isExposed(url, route.proxy, plaintext === true);
   if (route.proxy?.credentials?.password) messages.warn(READABLE_PASSWORD);
   const config = await changeConfig(session.environment, (before, contexts) => {
@@ -114,9 +123,8 @@ async function addContext(session: Session, name: string, options: AddOptions): 
         hint: 'Replace it with --force.',
       });
     }
-    const path = ca === undefined ? undefined : resolve(ca);
-    const way = { ca: path, plaintext, proxy, family };
-    contexts.set(name, { url: displayUrl(url), tokenCommand, tokenCommandTimeout, ...way });
+    const settings = { ...certificatePaths(options), plaintext, proxy, family };
+    contexts.set(name, { url: displayUrl(url), tokenCommand, tokenCommandTimeout, ...settings });
     // The first context becomes the current one.
     return before.contexts.size === 0 ? { current: name } : {};
   });
@@ -124,6 +132,12 @@ async function addContext(session: Session, name: string, options: AddOptions): 
   const next =
     config.current === name ? 'It is the current context.' : `To use it: opmas-ws context use ${name}`;
   messages.say(`Added context ${name} (${displayUrl(url)}). ${next}`);
+}
+
+/** Makes the paths absolute, because a context is used in every folder. */
+function certificatePaths({ ca, cert, key, keyPassphraseFile }: CertificateOptions): CertificateOptions {
+  const paths = Object.entries({ ca, cert, key, keyPassphraseFile }).filter(([, path]) => path !== undefined);
+  return Object.fromEntries(paths.map(([name, path]) => [name, resolve(path!)]));
 }
 
 /** Makes a context the current one; `-` is the previous one. */
@@ -188,6 +202,9 @@ async function showContext(session: Session, given: string | undefined, { json }
     ['token command', context.tokenCommand],
     ['its limit', context.tokenCommandTimeout],
     ['ca', context.ca],
+    ['client certificate', context.cert],
+    ['its key', context.key],
+    ['its passphrase', context.keyPassphraseFile],
     ['plaintext', context.plaintext ? 'allowed' : undefined],
     ['proxy', shownProxy(context)],
     ['addresses', context.family && `IPv${context.family} only`],
@@ -202,6 +219,8 @@ function describe(name: string, context: Context, current: string | undefined) {
     token_command: context.tokenCommand ?? null,
     ...(context.tokenCommandTimeout && { token_command_timeout: context.tokenCommandTimeout }),
     ca: context.ca ?? null,
+    ...(context.cert && { cert: context.cert, key: context.key ?? null }),
+    ...(context.keyPassphraseFile && { key_passphrase_file: context.keyPassphraseFile }),
     plaintext: context.plaintext === true,
     ...(context.proxy !== undefined && { proxy: shownProxy(context) }),
     ...(context.family && { family: context.family }),

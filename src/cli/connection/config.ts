@@ -1,18 +1,17 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
 import { nearestOf, readProxy, splitCommand } from '../../internal.js';
+import type { CertificateOptions } from '../options/common-options.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 
 /** A named server. */
-export interface Context {
+export interface Context extends CertificateOptions {
   url: string;
   /** Command line that prints a token. */
   tokenCommand?: string | undefined;
   /** Limit for that command, as a duration: `30s`. */
   tokenCommandTimeout?: string | undefined;
-  /** Path of a CA to trust, as PEM. */
-  ca?: string | undefined;
   /** Allows `ws://` to another machine. */
   plaintext?: boolean | undefined;
   /** URL of a proxy, or `none`. May hold a password. */
@@ -70,6 +69,9 @@ const MEMBERS: Readonly<Record<keyof Context, Member>> = {
     check: (text) => parsePositiveDuration(text, '--token-command-timeout'),
   },
   ca: { member: 'ca', type: 'string' },
+  cert: { member: 'cert', type: 'string' },
+  key: { member: 'key', type: 'string' },
+  keyPassphraseFile: { member: 'key_passphrase_file', type: 'string' },
   plaintext: { member: 'plaintext', type: 'boolean' },
   proxy: { member: 'proxy', type: 'string', check: (text) => readProxy(text, '"proxy"') },
   family: { member: 'family', type: 'number', check: checkFamily },

@@ -13,6 +13,7 @@ import { type NextCommand, splitCommand } from '../../internal.js';
 import type { TokenOptions } from '../options/common-options.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import type { Session } from '../session.js';
+import { passphrasePrompt } from '../terminal/prompt.js';
 import { standardInput } from '../terminal/standard-streams.js';
 import type { Messages } from '../terminal/terminal.js';
 import type { Context } from './config.js';
@@ -51,10 +52,15 @@ const TO_USE_THE_LOGIN = ' to use the login (`opmas-ws auth login`)';
  *
  * @throws {OpmasError} `USAGE` when any of them is wrong, or options exclude each other.
  */
-export async function resolveConnection(session: Session, options: TokenOptions): Promise<Connection> {
+export async function resolveConnection(
+  session: Session,
+  options: TokenOptions,
+  { sendsNothing = false } = {},
+): Promise<Connection> {
   const { globals, environment } = session;
   const { messages } = session.terminal;
-  const server = await chooseServer(globals, options, environment);
+  const use = { sendsNothing, ask: passphrasePrompt(session) };
+  const server = await chooseServer(globals, options, environment, use);
   session.usesDefaultServer = server.urlSource === 'default';
   if (options.token === false && options.tokenFile !== undefined) {
     throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');

@@ -1,13 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { DEFAULT_URL, displayUrl, OpmasError, parseBaseUrl, type RouteOptions } from '../../index.js';
 import { isLoopback, nameOf, type ProxyChoice, ServerRoute } from '../../internal.js';
-import {
-  familyOf,
-  type GlobalOptions,
-  type TokenOptions,
-  type TrustOptions,
-} from '../options/common-options.js';
+import { familyOf, type GlobalOptions, type TokenOptions } from '../options/common-options.js';
 import { type Config, type Context, contextNamed, noConfig, readConfig } from './config.js';
+import { type AskPassphrase, readPemFiles } from './pem-files.js';
 
 /** The server that a command uses, and how it was chosen. */
 export interface ChosenServer {
@@ -22,9 +17,17 @@ export interface ChosenServer {
   warnings: string[];
 }
 
+/** The use of a server. */
+export interface ServerUse {
+  /** Nothing is sent: no certificates are needed, and no encryption. */
+  sendsNothing?: boolean;
+  /** Asks for the passphrase of a key. `undefined` without a terminal. */
+  ask?: AskPassphrase | undefined;
+}
+
 /**
  * Chooses the server: `--url`, then `--context`, `OPMAS_URL`, `OPMAS_CONTEXT`, the current context, the default. A
- * context's token command, CA and `plaintext` belong to its own server: they are ignored when another URL is given.
+ * context's token command, certificates and `plaintext` belong to its own server: they are ignored when another URL is given.
  *
  * @throws {OpmasError} `USAGE` when any of them is wrong, or the connection is not encrypted and that is not allowed.
  */
@@ -32,6 +35,7 @@ export async function chooseServer(
   globals: GlobalOptions,
   options: TokenOptions,
   environment: NodeJS.ProcessEnv,
+  { sendsNothing = false, ask }: ServerUse = {},
 ): Promise<ChosenServer> {
   const config = await readNeededConfig(globals, options, environment);
   const context = chooseContext(globals, environment, config);
@@ -49,8 +53,11 @@ export async function chooseServer(
       `context ${context.name} belongs to ${owner}: its token command and its settings are not used for ${displayUrl(url)}`,
     );
   }
+  const pem = sendsNothing ? { warnings: [] } : await readPemFiles(options, applied, url, ask);
+  warnings.push(...pem.warnings);
+  const { warnings: _, ...certificates } = pem;
   const route = {
-    ca: await chooseCa(options, applied),
+    ...certificates,
     insecure,
     proxy: options.proxy ?? applied?.proxy,
     proxySource: options.proxy === undefined ? `context ${applied?.name}` : '--proxy',
@@ -58,7 +65,7 @@ export async function chooseServer(
     environment,
   };
   const { proxy } = new ServerRoute(url, route);
-  if (isExposed(url, proxy, options.plaintext === true || applied?.plaintext === true)) {
+  if (isExposed(url, proxy, sendsNothing || options.plaintext === true || applied?.plaintext === true)) {
     warnings.push('ws:// is not encrypted: the token and the events can be read on the way');
   }
   if (options.proxy !== undefined && proxy?.credentials?.password) warnings.push(READABLE_PASSWORD);
@@ -140,16 +147,4 @@ export function isExposed(url: URL, proxy: ProxyChoice | undefined, isAllowed: b
     `${displayUrl(url)} is not encrypted${through}: the token and the events could be read on the way`,
     { hint: 'Use wss://, or allow it with --plaintext.' },
   );
-}
-
-async function chooseCa(options: TrustOptions, context: Context | undefined): Promise<string | undefined> {
-  const path = options.ca ?? context?.ca;
-  if (path === undefined) return undefined;
-  const text = await readFile(path, 'utf8').catch((error: Error) => {
-    throw new OpmasError('USAGE', `cannot read the CA file ${path}: ${error.message}`, { cause: error });
-  });
-  if (!text.includes('-----BEGIN CERTIFICATE-----')) {
-    throw new OpmasError('USAGE', `the CA file ${path} contains no PEM certificate`);
-  }
-  return text;
 }

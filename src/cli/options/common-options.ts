@@ -18,10 +18,17 @@ export interface WayOptions {
   ipv6?: boolean;
 }
 
+/** Paths of PEM files. */
+export interface CertificateOptions {
+  ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  keyPassphraseFile?: string | undefined;
+}
+
 /** Options about the way to the server, and the security of the connection. */
-export interface TrustOptions extends WayOptions {
+export interface TrustOptions extends WayOptions, CertificateOptions {
   plaintext?: boolean;
-  ca?: string;
   insecure?: boolean;
 }
 
@@ -52,11 +59,19 @@ export function familyOf({ ipv4, ipv6 }: WayOptions): 4 | 6 | undefined {
   return ipv4 ? 4 : ipv6 ? 6 : undefined;
 }
 
+/** Adds the options of {@link CertificateOptions} to a command. */
+export function addCertificateOptions(command: Command): Command {
+  return command
+    .option('--ca <file>', 'also trust the CAs in this PEM file')
+    .option('--cert <file>', 'show this client certificate, in PEM; the file may also hold its key')
+    .option('--key <file>', 'private key of the client certificate, in PEM')
+    .option('--key-passphrase-file <file>', 'read the passphrase of the key from this file (default: ask)');
+}
+
 /** Adds the options of {@link TrustOptions} to a command. */
 export function addTrustOptions(command: Command): Command {
-  return addWayOptions(command)
+  return addCertificateOptions(addWayOptions(command))
     .option('--plaintext', 'allow ws:// to another machine, or through a proxy')
-    .option('--ca <file>', 'also trust the CAs in this PEM file')
     .option('--insecure', "do not verify the server's certificate");
 }
 

@@ -1,4 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers';
+import type { TLSSocket } from 'node:tls';
 import { targetOf } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { describeAttempts } from '../../core/failure/from-error.js';
@@ -12,6 +13,8 @@ import { type Checker, type Finding, skipped } from './checks.js';
 
 /** Limit of each step. */
 const STEP_LIMIT_MS = 5000;
+/** Some servers send no tickets. */
+const LATE_ALERT_MS = 300;
 
 /** Checks name, TCP or the tunnel of a proxy, and TLS. With a proxy, the name is that of the proxy. */
 export async function* checkNetworkPath(
@@ -25,14 +28,7 @@ export async function* checkNetworkPath(
     status: 'ok',
     detail: `${what}${target.host} is ${(await resolveName(target.host, route.family)).join(', ')}`,
   }));
-  // On the network of a company, names and addresses may be for the proxy only.
-  const told = (check: Check): Check =>
-    check.status === 'failed' && route.whyDirect !== undefined
-      ? { ...check, detail: `${check.detail}; ${route.whyDirect}` }
-      : check;
-  yield proxy === undefined || dns.failure === undefined
-    ? told(dns)
-    : { ...dns, failure: 'proxy unreachable' };
+  yield proxy === undefined || dns.failure === undefined ? dns : { ...dns, failure: 'proxy unreachable' };
   const name = proxy === undefined ? 'tcp' : 'proxy';
   if (dns.status === 'failed') {
     yield skipped(name);
@@ -42,7 +38,7 @@ export async function* checkNetworkPath(
     status: 'ok',
     detail: proxy === undefined ? await reach(target, route) : await passThrough(proxy, route),
   }));
-  yield told(link);
+  yield link;
   if (base.protocol !== 'wss:') return;
   if (link.status === 'failed') {
     yield skipped('tls');
@@ -88,8 +84,9 @@ async function passThrough(proxy: ProxyChoice, route: ServerRoute): Promise<stri
 
 async function checkTls(route: ServerRoute): Promise<Finding> {
   const socket = await greetTls(route, route.trust.server, STEP_LIMIT_MS);
-  const { subjectaltname, subject, valid_to: validTo } = socket.getPeerCertificate();
-  socket.destroy();
+  const certificate = socket.getPeerCertificate();
+  await untilServerIsDone(socket).finally(() => socket.destroy());
+  const { subjectaltname, subject, valid_to: validTo } = certificate;
   // Node's types promise an error and a subject where there is text or nothing.
   const distrust: unknown = socket.authorizationError;
   const names = subjectaltname ?? String((subject as { CN?: string } | undefined)?.CN ?? 'no name');
@@ -97,6 +94,16 @@ async function checkTls(route: ServerRoute): Promise<Finding> {
   if (socket.authorized) return { status: 'ok', detail };
   const why = distrust instanceof Error ? distrust.message : String(distrust);
   return { status: 'warning', detail: `${detail}; not verified: ${why}` };
+}
+
+/** Waits until a server of TLS 1.3 has judged our certificate, or its absence: it sends a ticket then, or an alert. */
+async function untilServerIsDone(socket: TLSSocket): Promise<void> {
+  if (socket.getProtocol() !== 'TLSv1.3') return;
+  let timer: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve, reject) => {
+    timer = setTimeout(resolve, LATE_ALERT_MS);
+    socket.once('session', () => resolve()).once('error', reject);
+  }).finally(() => clearTimeout(timer));
 }
 
 /** Tries whether the server answers in TLS, trusted or not. */

@@ -4,6 +4,7 @@ import {
   authorOf,
   type HttpAnswer,
   headerOf,
+  isAboutCertificate,
   jsonOf,
   otherChallengeOf,
   quoteOf,
@@ -30,6 +31,11 @@ export function answerOf({ status, headers, body }: HttpResponse): HttpAnswer {
 /** Makes the error for an answer by something before the API, which the API had no part in. */
 export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): OpmasError | undefined {
   const { status } = answer;
+  if (isAboutCertificate(answer)) {
+    return request.route.trust.hasCertificate
+      ? byGateway('client certificate refused', 'does not accept the client certificate', answer, request)
+      : byGateway('client certificate wanted', 'wants a client certificate', answer, request);
+  }
   const scheme = otherChallengeOf(answer);
   if (scheme !== undefined) {
     const what = `wants ${scheme} credentials`;

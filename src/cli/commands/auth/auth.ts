@@ -54,8 +54,8 @@ export function configure(command: Command): void {
 async function deleteLogin(session: Session, options: TrustOptions): Promise<void> {
   const { environment, globals, terminal } = session;
   const { messages } = terminal;
-  // Nothing is sent, so the connection need not be encrypted.
-  const server = await chooseServer(globals, { ...options, plaintext: true, token: false }, environment);
+  const use = { sendsNothing: true };
+  const server = await chooseServer(globals, { ...options, token: false }, environment, use);
   const account = accountOf(server.url);
   const store = openCredentialStore(environment);
   const existed = await store.exclusively(account, () => store.delete(account));

@@ -15,8 +15,8 @@ import { sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { type ChosenServer, chooseServer } from '../../connection/server.js';
 import { addTrustOptions, rejectedTokenOption, type TrustOptions } from '../../options/common-options.js';
 import { runCommand, type Session } from '../../session.js';
+import { Prompt, passphrasePrompt } from '../../terminal/prompt.js';
 import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';
-import { Prompt } from './prompt.js';
 
 /** Options of `auth login`. */
 interface LoginOptions extends TrustOptions {
@@ -59,7 +59,9 @@ async function runLogin(session: Session, options: LoginOptions): Promise<void> 
   const { messages } = session.terminal;
   checkOptions(options);
   // A login needs no token, so a broken configuration is in its way only without --url.
-  const server = await chooseServer(session.globals, { ...options, token: false }, session.environment);
+  const server = await chooseServer(session.globals, { ...options, token: false }, session.environment, {
+    ask: passphrasePrompt(session),
+  });
   session.usesDefaultServer = server.urlSource === 'default';
   messages.warn(...server.warnings);
   const obtained = await obtain(session, server, options).catch((error: unknown) => {
@@ -126,6 +128,7 @@ async function checked(session: Session, server: ChosenServer, token: string): P
       throw notStored('AUTH', `${displayUrl(url)} rejected this token`);
     case 'refuses':
     case 'wants credentials':
+    case 'wants certificate':
       throw notStored('NETWORK', `${displayUrl(url)}: ${text}`);
     default:
       return { ...credentials, unchecked: text };

@@ -46,7 +46,7 @@ export function configureStatus(command: Command): void {
 
 /** Shows the token in use, without a request to the server. */
 async function showStatus(session: Session, options: StatusOptions): Promise<void> {
-  const connection = await resolveConnection(session, { ...options, plaintext: true });
+  const connection = await resolveConnection(session, options, { sendsNothing: true });
   session.terminal.messages.warn(...connection.warnings);
   const state = await stateOf(connection, session);
   const { out } = session.terminal;

@@ -1,4 +1,7 @@
 import type { ReadStream } from 'node:tty';
+import { escapeUnsafe, OpmasError } from '../../index.js';
+import type { Session } from '../session.js';
+import { inputIsTerminal } from './standard-streams.js';
 
 export interface PromptOptions {
   input: ReadStream;
@@ -106,4 +109,18 @@ function edit(line: string, character: string): string {
 function echo(before: string, after: string): string {
   if (after.length >= before.length) return after.slice(before.length);
   return '\b \b'.repeat([...before].length - [...after].length);
+}
+
+/** Returns a question for a passphrase, which is not shown. `undefined` without a terminal to ask on. */
+export function passphrasePrompt({
+  terminal: { messages },
+  stop,
+}: Session): ((question: string) => Promise<string | undefined>) | undefined {
+  if (!inputIsTerminal() || !messages.isTerminal) return undefined;
+  return async (question) => {
+    using prompt = new Prompt({ input: process.stdin, output: messages.stream, signal: stop });
+    const answer = await prompt.ask(escapeUnsafe(question), { hidden: true });
+    if (answer === undefined && !stop.aborted) throw new OpmasError('USAGE', 'no passphrase was given');
+    return answer;
+  };
 }
