@@ -18,7 +18,7 @@ const GROUPS = {
   diagnosis: /\/src\/(io|core)\/diagnosis\//,
   index: /\/src\/(index|internal)\.ts$/,
   /** Needed by every command; `--version` and `--help` need nothing else. */
-  start: /\/src\/cli\/(main|command-table|commander|exit|version)\.ts$/,
+  start: /\/src\/cli\/(main|command-table|commander|exit|habits|version)\.ts$/,
   /** Needed by every command that has an action. */
   tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|tail-file|reading-messages)[^/]+)\.ts$/,
 };

@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
 import type * as Commander from 'commander';
+import { OpmasError } from '../index.js';
+import { adviceForCommand, adviceForOption } from './habits.js';
 
 /**
  * The library for commands and options. Required rather than imported: its ES module wrapper takes Node twice as long
@@ -10,7 +12,10 @@ const commander = createRequire(import.meta.url)('commander') as typeof Commande
 export const Option: typeof Commander.Option = commander.Option;
 export type Option = Commander.Option;
 
-/** A command that takes no option twice, unless its values are collected: the first value would be lost without a word. */
+/**
+ * A command that takes no option twice, unless its values are collected: the first value would be lost without a word.
+ * All that is wrong with the words on the command line becomes an error of ours.
+ */
 export class Command extends commander.Command {
   declare readonly commands: readonly Command[];
 
@@ -45,9 +50,40 @@ export class Command extends commander.Command {
     // The same flag twice says the same.
     if (isLost && !(typeof value === 'boolean' && value === earlier)) {
       const names = this.options.filter((option) => option.attributeName() === key).map(({ long }) => long);
-      this.error(`error: ${names.join(' and ')} can be given only once`);
+      this.error(`${names.join(' and ')} can be given only once`);
     }
     return super.setOptionValueWithSource(key, value, source);
+  }
+
+  /** @throws {OpmasError} `USAGE`, with the advice of the library or a better one. */
+  override error(complaint: string): never {
+    const [, text = complaint, suggestion] =
+      /^error: (.*?)(?:\n\((Did you mean [^\n]*)\))?$/s.exec(complaint) ?? [];
+    // The value of an unknown option may be a secret: `--tokn=…`.
+    const message = text.replace(/(unknown option '-[^=]*)=.*'/s, "$1'");
+    const hint =
+      this.#adviceFor(message) ?? suggestion ?? `\`${this.#path} --help\` shows the options and examples.`;
+    throw new OpmasError('USAGE', message, { hint });
+  }
+
+  #adviceFor(message: string): string | undefined {
+    const [, kind, word = ''] = /^(unknown option|unknown command) '(.*)'$/s.exec(message) ?? [];
+    const has = (long: string) => this.options.some((option) => option.long === long);
+    if (kind === 'unknown option') return adviceForOption(word, has);
+    const names = this.commands.map((command) => command.name());
+    if (kind === 'unknown command') return adviceForCommand(word, names);
+    // `tail -f`, as with tail.
+    const isFollow = message.startsWith("option '-f, --format <format>' argument");
+    return isFollow
+      ? 'New events are always followed; -f is short for --format: auto, pretty or json.'
+      : undefined;
+  }
+
+  get #path(): string {
+    const names = [this.name()];
+    for (let { parent } = this as Commander.Command; parent !== null; { parent } = parent)
+      names.unshift(parent.name());
+    return names.join(' ');
   }
 }
 export const CommanderError: typeof Commander.CommanderError = commander.CommanderError;

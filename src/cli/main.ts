@@ -1,7 +1,8 @@
 import { escapeUnsafe } from '../index.js';
 import { addCommands, loadCommand } from './command-table.js';
-import { Command, CommanderError } from './commander.js';
+import { Command, CommanderError, Option } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
+import { adviceForQuotes, withDoubleQuotes, withVersionOption } from './habits.js';
 import type { GlobalOptions } from './options/common-options.js';
 import { standardOutputs } from './terminal/standard-streams.js';
 import { version } from './version.js';
@@ -15,12 +16,14 @@ export async function main(args: readonly string[]): Promise<void> {
   // Node would open a debugger, to which every user of this machine can connect.
   process.on('SIGUSR1', () => undefined);
   const program = createProgram();
+  const advice = adviceForQuotes(args, process.platform);
+  if (advice !== undefined) standardOutputs().stderr.write(`warning: ${escapeUnsafe(advice)}\n`);
   try {
     await loadCommand(program, args);
-    await program.parseAsync(checkedHelp(program, args), { from: 'user' });
+    await program.parseAsync(withVersionOption(checkedHelp(program, args)), { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
-      // `--help` and `--version` arrive as errors with code 0; commander has printed the text of all others.
+      // `--help` and `--version` arrive as errors with code 0, a missing subcommand with another one.
       finish(error.exitCode === 0 ? 0 : 2);
       return;
     }
@@ -51,24 +54,30 @@ Exit codes: 0 success, 1 bug in opmas-ws, 2 usage, 3 authentication, 4 network o
 /** Width of the help where there is no terminal. */
 const DEFAULT_COLUMNS = 80;
 
+interface ProgramOptions {
+  /** A command to leave out. */
+  without?: string;
+  /** System for whose shells the help is written. Default: this one. */
+  platform?: NodeJS.Platform;
+}
+
 /** Creates the root command with the global options; the options of the commands are not loaded yet. */
-export function createProgram({ without }: { without?: string } = {}): Command {
+export function createProgram({ without, platform = process.platform }: ProgramOptions = {}): Command {
+  const shown = (text: string) => (platform === 'win32' ? withDoubleQuotes(text) : text);
   const program = new Command('opmas-ws')
     .description('Tail, record and replay the event streams of an OPMAS Management API.')
-    .version(version, '--version', 'print the version')
+    .version(version, '-v, --version', 'print the version')
     .configureHelp({ showGlobalOptions: true })
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
-    .showHelpAfterError('(run with --help for the options and examples)')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => standardOutputs().stdout.write(text),
-      writeErr: (text) => standardOutputs().stderr.write(text),
+      writeOut: (text) => standardOutputs().stdout.write(shown(text)),
+      writeErr: (text) => standardOutputs().stderr.write(shown(text)),
       getOutHelpWidth: () => standardOutputs().stdout.columns || DEFAULT_COLUMNS,
       getErrHelpWidth: () => standardOutputs().stderr.columns || DEFAULT_COLUMNS,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-      outputError: (text, write) => write(ownStyle(safeError(withoutValues(text)))),
     });
   addGlobalOptions(program).addHelpText('after', EXAMPLES);
   addCommands(program, without);
@@ -84,31 +93,7 @@ function addGlobalOptions(program: Command): Command {
     )
     .option('-c, --context <name>', 'use this named server from the configuration (env: OPMAS_CONTEXT)')
     .choice('--color <when>', 'use color: auto, always or never', ['auto', 'always', 'never'])
+    .addOption(new Option('--no-color', 'use no color').preset('never'))
     .option('-q, --quiet', 'print only errors on stderr')
     .option('--debug', 'print more on stderr, with stack traces');
-}
-
-/** Rewrites commander's `error: unknown …` in the style of all other errors, and suggests a subcommand. */
-function ownStyle(text: string): string {
-  const styled = text.replace(/^error: /, 'opmas-ws: ');
-  const parent = parentOf(/^error: unknown command '([a-z]+)'/.exec(text)?.[1]);
-  return parent === undefined ? styled : `${styled}(Did you mean ${parent}?)\n`;
-}
-
-/** Finds the right command for a word that is a command of other programs. */
-function parentOf(word: string | undefined): string | undefined {
-  if (word === undefined) return undefined;
-  if (['login', 'logout', 'status', 'token'].includes(word)) return `auth ${word}`;
-  return ['use', 'contexts', 'config'].includes(word) ? 'context' : undefined;
-}
-
-/** Escapes what the user typed in an error of commander: all but the line ends around its suggestion. */
-function safeError(text: string): string {
-  const [, message = '', suggestion = ''] = /^(.*?)(\n\(Did you mean [^\n]*\))?\n?$/s.exec(text) ?? [];
-  return `${escapeUnsafe(message)}${suggestion}\n`;
-}
-
-/** Removes the value of an unknown option, which may be a secret (`--tokn=…`). */
-function withoutValues(text: string): string {
-  return text.replace(/(unknown option '-[^=]*)=.*'/s, "$1'");
 }

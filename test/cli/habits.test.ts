@@ -1,7 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { configureCommands } from '../../src/cli/command-table.js';
+import { adviceForQuotes, withDoubleQuotes, withVersionOption } from '../../src/cli/habits.js';
+import { createProgram } from '../../src/cli/main.js';
 import { serveRecording } from '../../src/index.js';
+import { fullHelp } from '../support/examples.js';
 import { Sandbox } from './sandbox.js';
 
 const event = (subject: string, pad = '') =>
@@ -68,4 +72,113 @@ describe('what users of curl, jq and logrotate expect', () => {
       expect.not.stringContaining('1013'),
     ]);
   }, 30_000);
+});
+
+/** Runs a command line that is refused before any action. */
+async function refusal(line: string): Promise<string> {
+  const program = createProgram();
+  await configureCommands(program);
+  const { code, message, hint } = await program
+    .parseAsync(line.split(' '), { from: 'user' })
+    .catch((error) => error);
+  return `${code} ${message}: ${hint}`;
+}
+
+describe('what users of other programs type', () => {
+  const follows = 'New events are always followed';
+  const noPast = 'The API keeps no events to look back at';
+  it.each([
+    ['tail -f', follows],
+    ['tail -f devices', follows],
+    ['tail --follow', follows],
+    ['tail -F', follows],
+    ['tail --watch', follows],
+    ['record --follow', follows],
+    ['tail --since 5m', noPast],
+    ['tail --tail 10', noPast],
+    ['tail --lines=10', noPast],
+    ['tail --json', '-f json'],
+    ['tail -o json', '-f json'],
+    ['tail --output json', '-f json'],
+    ['record --output x', 'Did you mean --out?'],
+    ['inspect -o json x', '--json'],
+    ['context list --output json', '--json'],
+    ['doctor --verbose', '--debug'],
+    ['tail --limit 5', '-n N'],
+    ['tail --password=secret', 'auth login'],
+    ['logs', 'Did you mean tail?'],
+    ['login', 'Did you mean auth login?'],
+    ['completion', 'Did you mean complete?'],
+    ['context ls', 'Did you mean list?'],
+    ['auth whoami', 'Did you mean status?'],
+    ['tial', 'Did you mean tail?'],
+    ['tail --exclde-type x', 'Did you mean --exclude-type?'],
+    ['frobnicate', '`opmas-ws --help` shows the options and examples.'],
+    ['context use', '`opmas-ws context use --help` shows the options and examples.'],
+  ])('%s is a usage error that says what to type', async (line, advice) => {
+    const refused = await refusal(line);
+    expect(refused).toMatch(/^USAGE /);
+    expect(refused).toContain(advice);
+    expect(refused).not.toContain('secret');
+  });
+
+  it('prints errors of options like all others, in two lines', async () => {
+    using sandbox = new Sandbox();
+    expect(await sandbox.run(['tail', '--colr'])).toMatchObject({
+      code: 2,
+      stderr: "opmas-ws: unknown option '--colr'\n  Did you mean --color?\n",
+    });
+  });
+
+  it.each([[['version']], [['-V']], [['-v']]])('%j prints the version', async (args) => {
+    const program = createProgram();
+    let text = '';
+    program.configureOutput({ writeOut: (part) => (text += part) });
+    await program.parseAsync(withVersionOption(args), { from: 'user' }).catch(() => undefined);
+    expect(text).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('takes --no-color for --color never', () => {
+    const program = createProgram();
+    program.parseOptions(['--no-color']);
+    expect(program.opts()).toMatchObject({ color: 'never' });
+    expect(() => program.parseOptions(['--color', 'always', '--no-color'])).toThrow(/only once/);
+  });
+});
+
+describe('on Windows', () => {
+  it('writes examples for cmd.exe and PowerShell: no single quotes around anything', async () => {
+    const program = createProgram();
+    await configureCommands(program);
+    const help = [program, ...program.commands]
+      .map((command) => withDoubleQuotes(fullHelp(command)))
+      .join('');
+    // Windows has no grep.
+    expect(help.replace(/grep '.*'/, '').match(/(?<!\w)'.*/g)).toBe(null);
+    expect(help).toContain('opmas-ws tail devices --type "device.*" | jq');
+    expect(help).toContain("do not verify the server's certificate");
+  });
+
+  it('prints that help', async () => {
+    using sandbox = new Sandbox();
+    writeFileSync(
+      join(sandbox.home, 'windows.cjs'),
+      `Object.defineProperty(process, 'platform', { value: 'win32' });`,
+    );
+    const { stdout } = await sandbox.run(['tail', '--help'], {
+      environment: { NODE_OPTIONS: `--require=${join(sandbox.home, 'windows.cjs')}` },
+    });
+    expect(stdout).toContain('--type "device.*"');
+  });
+
+  it.each([
+    [['-t', "'device.*'"], /^'device\.\*': cmd\.exe passes single quotes on/],
+    [['-w', "'data.cpu", '>', "90'"], /^'data\.cpu: cmd\.exe/],
+    [['-w', "'x' in data.tags"], undefined],
+    [['-t', 'device.*'], undefined],
+  ])('warns of single quotes that cmd.exe has passed on: %j', (args, warning) => {
+    if (warning === undefined) expect(adviceForQuotes(args, 'win32')).toBe(undefined);
+    else expect(adviceForQuotes(args, 'win32')).toMatch(warning);
+    expect(adviceForQuotes(args, 'linux')).toBe(undefined);
+  });
 });

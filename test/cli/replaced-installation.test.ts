@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe } from 'vitest';
 import { type InstalledPackage, installPackage } from '../support/installed-package.js';
 import { text } from '../support/raw-frames.js';
+import { startSocks } from '../support/socks-server.js';
 import { test } from '../support/stage.js';
 
 const event = (number: number) => JSON.stringify({ type: 'device.status_update', data: { number } });
@@ -70,5 +71,21 @@ describe('a long-running command whose installation is removed meanwhile', () =>
       [...content.matchAll(/"number":(\d)/g)].map(([, number]) => Number(number)),
     );
     expect(numbers.sort()).toEqual([1, 2, 3, 4]);
+  });
+
+  test('connects again through a SOCKS proxy', async ({ serve, command, expect }) => {
+    const server = await serve();
+    await using socks = await startSocks({ port: server.port });
+    const way = ['--proxy', `socks5h://127.0.0.1:${socks.port}`, '--plaintext', '-n', '2'];
+    const tail = command.tail(server, way, { program: installed.bin });
+    const client = await server.request();
+    client.accept(text(event(1)));
+    await tail.lines.next();
+    removeInstallation();
+    client.reset();
+    (await server.request()).accept(text(event(2)));
+    const { code, stderr } = await tail.ended;
+    expect(code, stderr).toBe(0);
+    expect(socks.seen).toHaveLength(2);
   });
 });

@@ -8,6 +8,10 @@ export interface SilentAddress extends AsyncDisposable {
   readonly port: number;
 }
 
+/** Why there are none; `undefined` where there are. */
+export const withoutSilentAddresses: string | undefined =
+  process.platform === 'linux' ? undefined : 'only Linux has all of 127.0.0.0/8 and drops handshakes so';
+
 /** Listens, with room for one connection, and then takes none: the worker stands still. */
 const SERVER = `
   const { parentPort, workerData } = require('node:worker_threads');

@@ -32,6 +32,13 @@ function habitOf(word: string): string | undefined {
   if (parts.length > 1 && parts.every((part) => endpointLabel(part) !== undefined)) {
     return `Separate endpoints with spaces: ${parts.join(' ')}.`;
   }
+  const rewritten = /^[a-z]:[\\/](?:.*[\\/]api[\\/]v1[\\/]ws[\\/](.*))?/i.exec(word);
+  if (rewritten !== null) {
+    const [, name = ''] = rewritten;
+    const instead =
+      endpointLabel(name) === undefined ? 'put MSYS_NO_PATHCONV=1 before the command' : `type ${name}`;
+    return `Git Bash rewrites words that begin with /: ${instead}.`;
+  }
   if (!/\.(nd)?jsonl?(\.gz)?$/i.test(word)) return undefined;
   return 'To print a recording, use `tail --file FILE`; to write one, use `record -o FILE`.';
 }

@@ -29,10 +29,13 @@ export interface Failure {
 /** An error that this program found itself. Its message is made for people and holds no URL. */
 export class AttemptError extends Error {
   readonly kind: FailureKind;
+  /** The next step. A sentence. */
+  readonly hint: string | undefined;
 
-  constructor(kind: FailureKind, message: string) {
+  constructor(kind: FailureKind, message: string, hint?: string) {
     super(message);
     this.kind = kind;
+    this.hint = hint;
   }
 }
 

@@ -97,7 +97,7 @@ export function failureOfError(
 type ErrorFacts = Pick<Failure, 'kind' | 'hint'> & { text: string };
 
 function readError(error: unknown, side: TlsSide): ErrorFacts {
-  if (error instanceof AttemptError) return { kind: error.kind, text: error.message };
+  if (error instanceof AttemptError) return { kind: error.kind, text: error.message, hint: error.hint };
   if (error instanceof OpmasError) {
     return { kind: error.failure ?? 'unreachable', text: error.message, hint: error.hint };
   }

@@ -5,6 +5,8 @@ import { escapeUnsafe } from '../text.js';
 const NAMES_HINT =
   'The names are event, data, subject and endpoint. Write event.NAME for a field of the message, data.NAME for a field of its data.';
 
+const TEXT_HINT = 'Text needs quotes that the shell does not take away: -w "event.type == \'device.error\'".';
+
 /** The error for a result that is neither true nor false. */
 export function noBoolean(what: string, text: string): OpmasError {
   return new OpmasError('USAGE', `--where: the result is ${what}, not true or false`, {
@@ -42,11 +44,13 @@ const CEL_FUNCTIONS: ReadonlySet<string> = new Set([
 ]);
 
 function adviceFor(code: string | undefined, text: string, start: number | undefined): string | undefined {
-  if (code === 'unknown_variable') return NAMES_HINT;
+  // PowerShell 5 takes double quotes away that stand inside single ones, and sh those inside double ones.
+  const lostQuotes = !/["']/.test(text) && /[=(,[]\s*[a-z]/i.test(text);
+  if (code === 'unknown_variable') return lostQuotes ? `${NAMES_HINT}\n${TEXT_HINT}` : NAMES_HINT;
   const before = start === undefined ? '' : text.slice(0, start + 1).trimEnd();
   if (code === 'unexpected_character' && before.endsWith('=')) return 'Compare with ==.';
   if (/\b(and|or|not)\b/.test(text)) return 'Write && for and, || for or, ! for not.';
-  return undefined;
+  return code === 'unexpected_character' && lostQuotes ? TEXT_HINT : undefined;
 }
 
 /** The error for a problem at a place of the expression. */

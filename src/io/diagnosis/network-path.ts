@@ -28,7 +28,14 @@ export async function* checkNetworkPath(
     status: 'ok',
     detail: `${what}${target.host} is ${(await resolveName(target.host, route.family)).join(', ')}`,
   }));
-  yield proxy === undefined || dns.failure === undefined ? dns : { ...dns, failure: 'proxy unreachable' };
+  // On the network of a company, names and addresses may be for the proxy only.
+  const told = (check: Check): Check =>
+    check.status === 'failed' && route.whyDirect !== undefined
+      ? { ...check, detail: `${check.detail}; ${route.whyDirect}` }
+      : check;
+  yield proxy === undefined || dns.failure === undefined
+    ? told(dns)
+    : { ...dns, failure: 'proxy unreachable' };
   const name = proxy === undefined ? 'tcp' : 'proxy';
   if (dns.status === 'failed') {
     yield skipped(name);
@@ -38,7 +45,7 @@ export async function* checkNetworkPath(
     status: 'ok',
     detail: proxy === undefined ? await reach(target, route) : await passThrough(proxy, route),
   }));
-  yield link;
+  yield told(link);
   if (base.protocol !== 'wss:') return;
   if (link.status === 'failed') {
     yield skipped('tls');

@@ -26,6 +26,15 @@ export async function resolveHost(host: string, family: 4 | 6 | undefined): Prom
   const found = await new Promise<LookupAddress[]>((resolve, reject) => {
     // A member of the module, as for Node's own sockets: programs may replace it.
     dns.lookup(host, options, (error, addresses) => (error === null ? resolve(addresses) : reject(error)));
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (family === undefined || error.code !== 'ENOTFOUND') throw error;
+    // It may have addresses of the other family.
+    const what = `host ${host} has no IPv${family} address`;
+    throw new AttemptError(
+      'unknown host',
+      what,
+      `There is no IPv${family} address for that name: check the name, or omit -${family}`,
+    );
   });
   const ofFirst = found.filter((each) => each.family === found[0]?.family);
   const others = found.filter((each) => each.family !== found[0]?.family);

@@ -59,6 +59,17 @@ export function chooseProxy(
   return readProxy(found.value, found.variable);
 }
 
+/** Says why no proxy of the environment is used for a server that is reached directly; `undefined` if there is none. */
+export function whyDirect(target: URL, environment: Environment): string | undefined {
+  if (isLoopback(target.hostname)) return undefined;
+  const secure = target.protocol === 'wss:';
+  const exempt = firstOf(environment, secure ? 'https_proxy' : 'http_proxy', 'all_proxy');
+  if (exempt !== undefined) return `NO_PROXY exempts it from ${exempt.variable}`;
+  const other = firstOf(environment, secure ? 'http_proxy' : 'https_proxy');
+  const [scheme, wanted] = secure ? ['wss', 'HTTPS_PROXY'] : ['ws', 'HTTP_PROXY'];
+  return other && `${other.variable} is not for ${scheme}://, which takes ${wanted}`;
+}
+
 function firstOf(environment: Environment, ...names: string[]) {
   for (const name of names) {
     for (const variable of [name, name.toUpperCase()]) {

@@ -18,9 +18,16 @@ export function proxyError(
   what: string,
   cause?: Error,
 ): OpmasError {
-  const step = failure === 'proxy wants a login' ? 'Put the user and the password into' : 'Check';
-  const hint = `${step} ${proxy.source}, or connect directly with --proxy none`;
+  const hint = `${stepAfter(failure, proxy)} ${proxy.source}, or connect directly with --proxy none`;
   return new OpmasError('NETWORK', `${nameOf(proxy)} ${what}`, { hint, failure, cause });
+}
+
+function stepAfter(failure: FailureKind, { credentials }: ProxyChoice): string {
+  if (failure === 'proxy failing' || failure === 'proxy refuses') return 'Check the URL of the server and';
+  if (failure !== 'proxy wants a login') return 'Check';
+  return credentials === undefined
+    ? 'Put the user and the password into'
+    : 'Correct the user and the password in';
 }
 
 /** Makes the error for a proxy that opens no tunnel in the time that it has. */
@@ -40,13 +47,14 @@ export function failedProxy(proxy: ProxyChoice, cause: unknown): OpmasError {
   return proxyError(proxy, 'proxy unreachable', what, cause as Error);
 }
 
-/** Makes the error for a proxy that answered with a refusal of its own. */
+/** Makes the error for a proxy that refused to open a tunnel, or to pass a request on. */
 export function refusedByProxy(proxy: ProxyChoice, status: number): OpmasError {
   // A web server that is no proxy does not know the method, or the path.
   if ([400, 404, 405, 501].includes(status)) {
     return proxyError(proxy, 'no proxy', `does not answer as a proxy does (HTTP ${status})`);
   }
-  const isLogin = status === 407;
+  // Some answer a wrong password with 401.
+  const isLogin = status === 407 || status === 401;
   const kind = isLogin ? 'proxy wants a login' : status >= 500 ? 'proxy failing' : 'proxy refuses';
   const what = `refused the connection with HTTP ${status}`;
   return proxyError(proxy, kind, isLogin ? `${what}: ${wantedLogin(proxy)}` : what);

@@ -3,7 +3,7 @@ import { apiUrl, endpointUrl, targetOf } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { each, type OptionRules } from '../../core/options.js';
 import { type HttpRequest, type HttpResponse, sendRequest } from './http-request.js';
-import { chooseProxy, type Environment, isSocks, type ProxyChoice } from './proxy-choice.js';
+import { chooseProxy, type Environment, isSocks, type ProxyChoice, whyDirect } from './proxy-choice.js';
 import { type RouteAgent, routeAgent, type Way } from './route-agent.js';
 import { loadSocks } from './socks.js';
 import { type TlsOptions, TlsTrust, type TrustOptions } from './tls-trust.js';
@@ -47,6 +47,8 @@ export class ServerRoute implements Way {
   readonly base: URL;
   /** The proxy on the way; `undefined` = direct. */
   readonly proxy: ProxyChoice | undefined;
+  /** The reason why the proxy of the environment is not used, as a clause; `undefined` if there is none. */
+  readonly whyDirect: string | undefined;
   readonly family: 4 | 6 | undefined;
   readonly trust: TlsTrust;
 
@@ -55,6 +57,7 @@ export class ServerRoute implements Way {
     const { proxy, proxySource: source = 'the option proxy', family, environment = process.env } = options;
     this.base = base;
     this.proxy = chooseProxy(base, environment, proxy === undefined ? undefined : { proxy, source });
+    if (this.proxy === undefined && proxy === undefined) this.whyDirect = whyDirect(base, environment);
     this.family = family;
     checkFamily(this.proxy?.url ?? base, family);
     // Now, because the installation may be replaced while a stream runs.

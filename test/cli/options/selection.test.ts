@@ -42,6 +42,12 @@ describe('endpoints', () => {
     ['Device/42', 'Did you mean device/42?'],
     ['agnt/7', 'Did you mean agent/7?'],
     ['devices/42', 'Did you mean device/42? If the server has /api/v1/ws/devices/42, give that path.'],
+    [
+      'C:/Program Files/Git/api/v1/ws/device/42',
+      'Git Bash rewrites words that begin with /: type device/42.',
+    ],
+    ['D:\\git\\api\\v1\\ws\\rule\\3', 'put MSYS_NO_PATHCONV=1 before the command'],
+    ['C:/msys64/events', 'put MSYS_NO_PATHCONV=1 before the command'],
     ['device/1,agent/2', 'Separate endpoints with spaces: device/1 agent/2.'],
     ['sytem', 'Did you mean system?'],
     ['system/1', 'Endpoints are devices, agents, rules, system, device/ID'],

@@ -216,6 +216,10 @@ describe('compileExpression', () => {
     ['cpu > 90', 'data.NAME'],
     ['data.cpu = 90', '=='],
     ['data.up and data.down', '&&'],
+    // A shell has taken the inner quotes away.
+    ['event.type == device.error', `-w "event.type == 'device.error'"`],
+    ['data.name == wan loss', `-w "event.type == 'device.error'"`],
+    ['subject.endsWith(ap-7)', `-w "event.type == 'device.error'"`],
   ])('%s: the hint names %s', (text, advice) => {
     expect(failureOf(() => compileExpression(text)).hint).toContain(advice);
   });

@@ -1,5 +1,6 @@
+import dns from 'node:dns';
 import { createServer as createTcpServer, type Socket } from 'node:net';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import {
   type Check,
@@ -13,6 +14,7 @@ import {
 } from '../../../src/index.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { startProxy } from '../../support/proxy-server.js';
+import { startSilentAddress, withoutSilentAddresses } from '../../support/silent-address.js';
 import { close, json, listen, startWebServer } from '../../support/web-server.js';
 
 const jwt = (claims: unknown) =>
@@ -352,6 +354,24 @@ describe.concurrent('diagnose', () => {
       expect(checks.find(({ name }) => name === 'tls')?.status).toBe('failed');
     });
 
+    it('checks the tunnel of a proxy and the certificate behind it', async () => {
+      const certificate = authority!.issue('DNS:opmas.test');
+      await using server = await startWebServer((_, response) => json(response, 200, {}), certificate);
+      await using proxy = await startProxy({ port: server.port });
+      const way = { proxy: `http://127.0.0.1:${proxy.port}`, proxySource: '--proxy' };
+      const { checks } = await examine('wss://opmas.test', { ...way, ca: authority!.pem });
+      const detailOf = (name: string) => checks.find((check) => check.name === name)?.detail;
+      const named = `the proxy ${way.proxy} (--proxy)`;
+      expect(detailOf('dns')).toBe(`${named}: 127.0.0.1 is 127.0.0.1`);
+      expect(detailOf('proxy')).toBe(`${named} opens a tunnel to opmas.test port 443`);
+      expect(detailOf('tls')).toContain('certificate for DNS:opmas.test');
+      const expired = authority!.issue('DNS:opmas.test', -1);
+      await using old = await startWebServer((_, response) => json(response, 200, {}), expired);
+      await using other = await startProxy({ port: old.port });
+      const { verdict } = await examine('wss://opmas.test', { proxy: `http://127.0.0.1:${other.port}` });
+      expect(verdict.failure).toBe('certificate untrusted');
+    });
+
     it('calls an expired certificate of an unknown CA untrusted behind a proxy, too', async () => {
       const expired = authority!.issue('DNS:opmas.test', -1);
       await using server = await startWebServer((_, response) => json(response, 200, {}), expired);
@@ -394,5 +414,48 @@ describe.concurrent('diagnose', () => {
       await using plain = await startWebServer((_, response) => response.end());
       expect((await examine(`wss://localhost:${plain.port}`)).verdict.failure).toBe('no TLS there');
     });
+  });
+});
+
+describe('names', () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  /** Makes the resolver of this machine answer so. */
+  function resolve(error: Error | null, addresses: string[] = []): void {
+    const found = addresses.map((address) => ({ address, family: 4 }));
+    const lookup = (_name: string, _options: object, done: (error: Error | null, found: object[]) => void) =>
+      done(error, found);
+    vi.spyOn(dns, 'lookup').mockImplementation(lookup as never);
+  }
+  const unknown = Object.assign(new Error(), { code: 'ENOTFOUND', hostname: 'opmas.test' });
+
+  it('that are unknown here: --proxy is named, and why a proxy of the environment is not used', async () => {
+    resolve(unknown);
+    const environment = { HTTP_PROXY: 'http://127.0.0.1:1' };
+    const { checks, verdict } = await examine('wss://opmas.test', { environment });
+    expect(verdict).toMatchObject({ failure: 'unknown host', text: expect.stringContaining('--proxy') });
+    expect(checks.find(({ name }) => name === 'dns')?.detail).toBe(
+      'host opmas.test does not exist; HTTP_PROXY is not for wss://, which takes HTTPS_PROXY',
+    );
+    const exempt = { NO_PROXY: '.test', ALL_PROXY: 'http://127.0.0.1:1' };
+    expect((await examine('ws://opmas.test', { environment: exempt })).said).toContain(
+      'NO_PROXY exempts it from ALL_PROXY',
+    );
+  });
+
+  it('without an address of the wanted family: the option is blamed', async () => {
+    resolve(unknown);
+    const { verdict } = await examine('ws://opmas.test', { family: 6 });
+    expect(verdict.text).toBe('There is no IPv6 address for that name: check the name, or omit -6');
+  });
+
+  it.skipIf(withoutSilentAddresses)('with several addresses: each that did not answer is named', async () => {
+    await using server = await startWebServer((_, response) => json(response, 401, {}));
+    await using silent = await startSilentAddress('127.0.0.2', server.port);
+    resolve(null, ['127.0.0.3', silent.host, '127.0.0.1']);
+    const { checks } = await examine(`ws://several.test:${server.port}`);
+    expect(checks.find(({ name }) => name === 'tcp')?.detail).toBe(
+      `127.0.0.1 port ${server.port}; connection refused (127.0.0.3:${server.port}); nothing yet from 127.0.0.2:${server.port}`,
+    );
   });
 });

@@ -235,13 +235,16 @@ describe('a proxy that is none', () => {
 
   it.each([
     ['refuses', 403, /refused the connection with HTTP 403/],
+    ['wants a login with 401', 401, /refused the connection with HTTP 401: it wants a user and a password/],
     ['redirects', 302, /refused the connection with HTTP 302/],
   ])('hints at the proxy when it %s', async (_name, refuse, message) => {
     await using proxy = await startProxy({ port: 1, refuse });
     useProxy(proxy.port);
     const end = await new Reading({ url: 'ws://a.test' }).end;
     expect(end).toMatchObject({ code: 'NETWORK', message: expect.stringMatching(message) });
-    expect(end?.hint).toMatch(/^Check http_proxy/);
+    expect(end?.hint).toMatch(
+      /^(Check the URL of the server and|Put the user and the password into) http_proxy/,
+    );
   });
 
   it('is told from one that cannot be reached when it answers something else', async () => {

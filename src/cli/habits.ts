@@ -1,0 +1,82 @@
+/** The habits that users bring along from other programs and shells, and what to type here. */
+
+/** Flags of other programs, the advice, and an option that a command has if the advice is for it. */
+const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string])[] = [
+  ['-f --follow -F --watch', 'New events are always followed: leave this option out.', '--retries'],
+  [
+    '--since --until --tail --lines --last --after --before --previous',
+    'The API keeps no events to look back at: `record` keeps them, and `tail --file FILE` prints them.',
+    '--retries',
+  ],
+  ['-o --output --json --jsonl --ndjson --raw --jq', 'For lines of JSON: -f json.', '--format'],
+  ['-o --output -f --format', 'For JSON: --json.', '--json'],
+  ['--limit -L --max-count --head', 'To stop after N events: -n N.', '--count'],
+  ['--timeout --max-time', '--duration ends the command, --connect-timeout an attempt.', '--duration'],
+  ['--filter --grep --selector --match -l', 'Filters are --type, --subject and --where.', '--where'],
+  ['--timestamps --time', 'Each line has its time: received_at in JSON.', '--format'],
+  ['--user --username --password', 'Log in with `opmas-ws auth login`.', '--token-file'],
+  ['--access-token --auth-token --bearer --api-key', 'Use --token-file PATH or OPMAS_TOKEN.', '--token-file'],
+  ['--cacert --ca-cert --ca-file --certificate-authority', 'To trust a CA: --ca FILE.', '--ca'],
+  [
+    '-k --insecure-skip-tls-verify --no-verify --no-check-certificate',
+    'To accept any certificate: --insecure.',
+    '--insecure',
+  ],
+  ['--server --host --address --base-url', 'To choose the server: --url URL.'],
+  ['--config --profile --kubeconfig', 'Servers have names: --context NAME.'],
+  ['-vv -vvv --verbose --trace --log-level', 'For more messages: --debug.'],
+];
+
+/** Words for commands in other programs, and commands that may be meant. */
+const COMMANDS: readonly (readonly [words: string, commands: string])[] = [
+  ['logs log follow watch listen stream subscribe events', 'tail'],
+  ['capture save dump', 'record'],
+  ['play', 'replay'],
+  ['serve server', 'mock'],
+  ['stats info analyze report summary', 'inspect'],
+  ['completion completions', 'complete'],
+  ['check diagnose ping', 'doctor'],
+  ['use contexts config servers', 'context'],
+  ['login', 'auth login'],
+  ['logout', 'auth logout'],
+  ['status whoami', 'auth status'],
+  ['token', 'auth token'],
+  ['whoami', 'status'],
+  ['ls', 'list'],
+  ['rm delete del', 'remove'],
+  ['switch set select', 'use'],
+  ['get view describe', 'show'],
+];
+
+/** Advises about an option that a command does not have. @param has Returns whether it has another one. */
+export function adviceForOption(flag: string, has: (option: string) => boolean): string | undefined {
+  return OPTIONS.find(([flags, , needs]) => isAmong(flag, flags) && (needs === undefined || has(needs)))?.[1];
+}
+
+/** Advises about a word that is not a command. @param commands Names of the commands there are. */
+export function adviceForCommand(word: string, commands: readonly string[]): string | undefined {
+  const isThere = (meant: string) => commands.includes(meant.split(' ')[0]!);
+  const [, meant] = COMMANDS.find(([words, candidate]) => isAmong(word, words) && isThere(candidate)) ?? [];
+  return meant === undefined ? undefined : `Did you mean ${meant}?`;
+}
+
+function isAmong(word: string, words: string): boolean {
+  return words.split(' ').includes(word);
+}
+
+/** Translates what other programs take for a request of the version. */
+export function withVersionOption(args: readonly string[]): readonly string[] {
+  return args[0] === 'version' || args[0] === '-V' ? ['--version', ...args.slice(1)] : args;
+}
+
+/** Puts double quotes into a help text, because `cmd.exe` passes single quotes on to the program. */
+export function withDoubleQuotes(help: string): string {
+  return help.replace(/(?<=[\s(])'([^'"\n]*)'(?=[\s),;]|$)/gm, '"$1"');
+}
+
+/** Warns about arguments in single quotes, which `cmd.exe` passes on. `'data.cpu > 90'` even comes in parts. */
+export function adviceForQuotes(args: readonly string[], platform: NodeJS.Platform): string | undefined {
+  const quoted = platform === 'win32' ? args.find((arg) => /^'[^']*'?$/.test(arg)) : undefined;
+  if (quoted === undefined) return undefined;
+  return `${quoted}: cmd.exe passes single quotes on to programs; use double quotes: --where "data.cpu > 90"`;
+}
