@@ -117,7 +117,7 @@ describe.concurrent('record', () => {
       [['-o', 'folder'], 2, 'folder is a folder'],
       [['-o', '-'], 2, 'tail -f json --lifecycle'],
       [['-o', ''], 2, 'is not a file'],
-      [['-o', 'no/such/folder/x'], 5, 'Make the folder first, or choose another file with -o.'],
+      [['-o', 'no/such/folder/x'], 5, 'Make the folder first, or choose another file (-o).'],
       [['-o', 'n'.repeat(300)], 5, 'cannot be written'],
       [['--keep', '3'], 2, '--keep needs'],
       [['--rotate-size', '0B'], 2, 'must not be zero'],

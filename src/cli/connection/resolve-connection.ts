@@ -70,7 +70,7 @@ export async function resolveConnection(
   if (used !== undefined) {
     return {
       ...server,
-      token: Object.assign(used.open(messages), { remedy: used.remedy, step: used.step }),
+      token: Object.assign(used.open(messages), { source: used.name, remedy: used.remedy, step: used.step }),
       hidden,
     };
   }

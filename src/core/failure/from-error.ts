@@ -51,7 +51,7 @@ const certificateKinds: Readonly<Record<string, FailureKind>> = {
 const certificateCodes =
   /^(CERT_|ERROR_IN_CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED|INVALID_PURPOSE|UNSPECIFIED)/;
 
-const OTHER_CA = 'The CA that was given with --ca is not the one that signed the certificate';
+const OTHER_CA = 'The CA that was given is not the one that signed the certificate';
 const NO_SUCH_NAME = 'No server there has that name: use a URL with a name that the server knows';
 
 /** Words of OpenSSL that say why a handshake failed; the first match counts. */
@@ -139,7 +139,7 @@ function readDistrust(code: string, why: string, { hasCa, trustProblems = [] }: 
   // Node's list of names may be empty, and leaves its colon behind.
   const text = `the server's certificate is not trusted: ${why.replace(/[\s:]+$/, '')}`;
   if (kind !== 'certificate untrusted' && kind !== 'certificate self-signed') return { kind, text };
-  const problems = trustProblems.map((problem) => `${problem}: mend that, or give the CA with --ca FILE`);
+  const problems = trustProblems.map((problem) => `${problem}: mend that, or give the CA with \`ca\``);
   return { kind, text, hint: hasCa ? OTHER_CA : problems[0] };
 }
 
@@ -193,5 +193,5 @@ export function failureOfFrame(code: string, reason: string): Failure {
   const failure = failureOfClose(isTooBig ? CloseCode.MESSAGE_TOO_BIG : CloseCode.PROTOCOL_ERROR, reason);
   // The table's message is for a server that closes the connection with that code.
   if (code !== TOO_LARGE) return { ...failure, kind: 'protocol error' };
-  return { ...failure, hint: 'Raise --max-message if you want such messages' };
+  return { ...failure, hint: 'Raise `maxMessageBytes` if you want such messages' };
 }

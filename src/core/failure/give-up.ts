@@ -24,7 +24,7 @@ export interface GivenUp {
   nowMs: number;
 }
 
-const REMEDY = 'log in with `opmas-ws auth login`, or give a fresh token with --token-file or OPMAS_TOKEN';
+const REMEDY = 'log in with `login`, or give a fresh token';
 
 const NOT_YET = 'wait until it is valid, or check the clock of the server that issued it';
 
@@ -33,7 +33,7 @@ export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
   const { code, consequence } = failureTable[failure.kind];
   if (code === 'AUTH') return tokenError(failure, given);
   const mayPass = consequence === 'retry' || consequence === 'normal';
-  const hint = hintOf(failure, given.base) + (mayPass ? ' --retries forever keeps trying.' : '');
+  const hint = hintOf(failure, given.base) + (mayPass ? ' `retries: Infinity` keeps trying.' : '');
   const text = `gave up on ${displayUrl(given.url)}: ${describe(failure)}`;
   return new OpmasError(code, text, { hint, failure: failure.kind });
 }

@@ -93,13 +93,50 @@ function wordsForOtherUrl(other: string, said: SaidOptions, base: URL): string[]
   return words;
 }
 
+/** Flags of the command line by the options of the library, which stand in backticks in its messages. */
+const FLAGS: Readonly<Record<string, string>> = {
+  path: '-o',
+  append: '--append',
+  force: '--force',
+  port: '--port',
+  'port: 0': '--port 0',
+  'rate: 10': '--rate 10',
+  "speed: 'max'": '--speed max',
+  from: '--from',
+  to: '--to',
+  lifecycle: '--lifecycle',
+  strict: '--strict',
+  types: '--type',
+  excludeTypes: '--exclude-type',
+  subjects: '--subject',
+  excludeSubjects: '--exclude-subject',
+  where: '--where',
+  maxMessageBytes: '--max-message',
+  heartbeatMs: '--heartbeat',
+  'retries: Infinity': '--retries forever',
+  timeoutMs: '--token-command-timeout 60s',
+  'noToken()': '--no-token',
+  login: '`opmas-ws auth login`',
+  'login()':
+    '`opmas-ws auth login`, or give a token with --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE; --no-token connects without one',
+  ca: '--ca FILE',
+  cert: '--cert FILE',
+  key: '--key FILE',
+  proxy: '--proxy',
+  "proxy: 'none'": '--proxy none',
+};
+
 const ABOUT_A_SERVER = /opmas-ws (?:auth (?:login|status|token|logout)|doctor|tail|record)\b[^`\n;]*/g;
 
-/** Gives each command of ours in a text the choice of the server that the user typed: the one writer of hints. */
+/**
+ * Says a text of the library as the command line does: with flags in place of options, and each command of ours with the
+ * choice of the server that the user typed. The one writer of hints.
+ */
 export function withServerChoice(text: string, said: SaidOptions): string {
+  const flagged = text.replace(/`([^`]+)`/g, (whole, option: string) => FLAGS[option] ?? whole);
   const words = choiceWords(said).map(quoted).join(' ');
-  if (words === '') return text;
-  return text.replace(ABOUT_A_SERVER, (command) => {
+  if (words === '') return flagged;
+  return flagged.replace(ABOUT_A_SERVER, (command) => {
     if (/ (--url|--context|-u|-c) /.test(command)) return command;
     const end = /[\s.]*$/.exec(command)!.index;
     return `${command.slice(0, end)} ${words}${command.slice(end)}`;

@@ -209,7 +209,7 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
   }
   if (kind === 'endpoint refuses' && opensWithoutToken) {
     return {
-      hint: 'the endpoint opens without a token, and refuses the connection with one, though the API accepts the token: use --no-token',
+      hint: 'the endpoint opens without a token, and refuses the connection with one, though the API accepts the token: use `noToken()`',
       next: { name: 'tail', change: { endpoints: [endpoint], noToken: true, tokenFile: undefined } },
     };
   }

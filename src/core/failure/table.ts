@@ -41,12 +41,12 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'unknown host': network(
     'likelyFatal',
-    'the host name {host} does not exist: check the name in the URL; if only a proxy knows it, give the proxy with --proxy',
+    'the host name {host} does not exist: check the name in the URL; if only a proxy knows it, give the proxy with `proxy`',
     atUrl('{scheme}//RIGHT-NAME:{port}{prefix}'),
   ),
   'name server fails': network(
     'retry',
-    'the name {host} cannot be looked up: there is no network, or the name server is down; if this network has a proxy, give it with --proxy',
+    'the name {host} cannot be looked up: there is no network, or the name server is down; if this network has a proxy, give it with `proxy`',
     { shell: ['nslookup', '{host}'] },
   ),
   'connection refused': network(
@@ -56,7 +56,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   unreachable: network(
     'retry',
-    '{host} does not answer: it is down, or a firewall or a missing VPN is in the way; if this network has a proxy, give it with --proxy',
+    '{host} does not answer: it is down, or a firewall or a missing VPN is in the way; if this network has a proxy, give it with `proxy`',
     KEEP_TRYING,
   ),
   'local limit': network(
@@ -96,12 +96,12 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'certificate self-signed': network(
     'fatal',
-    'the certificate of {host} is self-signed and not trusted here: if it is your own, trust it with --ca FILE',
+    'the certificate of {host} is self-signed and not trusted here: if it is your own, trust it with `ca`',
     WITH_CA,
   ),
   'certificate untrusted': network(
     'fatal',
-    'the certificate of {host} is signed by a CA that is not trusted here: if the CA is your own, give it with --ca FILE',
+    'the certificate of {host} is signed by a CA that is not trusted here: if the CA is your own, give it with `ca`',
     WITH_CA,
   ),
   'certificate of another name': network(
@@ -116,7 +116,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'client certificate wanted': network(
     'likelyFatal',
-    'a gateway in front of {host} wants a client certificate: give it with --cert FILE --key FILE',
+    'a gateway in front of {host} wants a client certificate: give it with `cert` and `key`',
     WITH_CERTIFICATE,
   ),
   'client certificate refused': network(
@@ -131,7 +131,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'TLS not agreed': network(
     'likelyFatal',
-    '{host} ended the TLS handshake: it has no cipher in common with this machine, or wants a client certificate (--cert FILE --key FILE)',
+    '{host} ended the TLS handshake: it has no cipher in common with this machine, or wants a client certificate (`cert` and `key`)',
     SHOW_HANDSHAKE,
   ),
   'no TLS there': network(
@@ -190,7 +190,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   closed: network('retry', 'the server opens the connection and closes it again: its log may say why', WATCH),
   'closed for policy': network(
     'likelyFatal',
-    'the server closed the connection with 1008 though its API accepts the token: it may have received too many messages (--heartbeat sets their interval)',
+    'the server closed the connection with 1008 though its API accepts the token: it may have received too many messages (`heartbeatMs` sets their interval)',
     WATCH,
   ),
   'protocol error': network(
@@ -200,7 +200,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'message too big': network(
     'likelyFatal',
-    'the server found a message too big, so --max-message changes nothing: its log may say why',
+    'the server found a message too big, so `maxMessageBytes` changes nothing: its log may say why',
     WATCH,
   ),
   'no pong': network(

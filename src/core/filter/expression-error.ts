@@ -9,7 +9,7 @@ const TEXT_HINT = 'Text needs quotes that the shell does not take away: -w "even
 
 /** The error for a result that is neither true nor false. */
 export function noBoolean(what: string, text: string): OpmasError {
-  return new OpmasError('USAGE', `--where: the result is ${what}, not true or false`, {
+  return new OpmasError('USAGE', `\`where\`: the result is ${what}, not true or false`, {
     hint: `Compare it with something: ${excerpt(text)} == …`,
   });
 }
@@ -58,7 +58,7 @@ export function placedError(what: string, text: string, start?: number, advice?:
   const place = start === undefined ? '' : ` at column ${start + 1}`;
   const lines = [...(start === undefined ? [] : pictureOf(text, start)), ...(advice ? [advice] : [])];
   const hint = lines.length === 0 ? undefined : lines.join('\n');
-  return new OpmasError('USAGE', `--where: ${escapeUnsafe(what)}${place}`, { hint });
+  return new OpmasError('USAGE', `\`where\`: ${escapeUnsafe(what)}${place}`, { hint });
 }
 
 /** Two lines: the expression around a place, and a caret below it. */

@@ -45,7 +45,7 @@ interface Scope {
  */
 export function compileExpression(text: string): Expression {
   if (text.length > MAX_LENGTH) {
-    throw new OpmasError('USAGE', `--where: an expression may have ${MAX_LENGTH} characters at most`);
+    throw new OpmasError('USAGE', `\`where\`: an expression may have ${MAX_LENGTH} characters at most`);
   }
   const patterns = new Map<string, (text: string) => boolean>();
   let program = compile(text, patterns);

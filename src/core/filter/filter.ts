@@ -75,15 +75,15 @@ export interface Filter {
 export async function compileFilter(options: FilterOptions = {}): Promise<Filter> {
   checkOptions('compileFilter', options, FILTER_RULES);
   const { types = [], excludeTypes = [], subjects = [], excludeSubjects = [], where } = options;
-  const includedTypes = compileTypePatterns(types, '--type');
-  const excludedTypes = compileTypePatterns(excludeTypes, '--exclude-type');
+  const includedTypes = compileTypePatterns(types, '`types`');
+  const excludedTypes = compileTypePatterns(excludeTypes, '`excludeTypes`');
   const typeMatches = selector(
     includedTypes.map(({ matches }) => matches),
     excludedTypes.map(({ matches }) => matches),
   );
   const subjectMatches = selector(
-    splitAtCommas(subjects).map((pattern) => compileSubjectPattern(pattern, '--subject')),
-    splitAtCommas(excludeSubjects).map((pattern) => compileSubjectPattern(pattern, '--exclude-subject')),
+    splitAtCommas(subjects).map((pattern) => compileSubjectPattern(pattern, '`subjects`')),
+    splitAtCommas(excludeSubjects).map((pattern) => compileSubjectPattern(pattern, '`excludeSubjects`')),
   );
   const checksType = includedTypes.length + excludedTypes.length > 0;
   const checksSubject = subjects.length + excludeSubjects.length > 0;

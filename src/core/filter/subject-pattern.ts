@@ -62,5 +62,5 @@ export function subjectHints(included: readonly string[], excluded: readonly str
     patterns
       .filter((pattern) => /[^.][*>]|[*>][^.]/.test(pattern))
       .map((pattern) => `${option} ${pattern}: * and > are wildcards only as whole tokens (opmas.devices.*)`);
-  return [...hintsFor('--subject', included), ...hintsFor('--exclude-subject', excluded)];
+  return [...hintsFor('`subjects`', included), ...hintsFor('`excludeSubjects`', excluded)];
 }

@@ -30,7 +30,7 @@ export function compileTypePatterns(lists: readonly string[], option: string): T
     }
     if (text.startsWith('!')) {
       throw new OpmasError('USAGE', `${option}: ${JSON.stringify(text)} begins with an exclamation mark`, {
-        hint: `To drop types, write --exclude-type '${text.slice(1)}'.`,
+        hint: `To drop types, give '${text.slice(1)}' to \`excludeTypes\`.`,
       });
     }
     const alternatives = expandBraces(text, option).map(compileGlob);
@@ -144,12 +144,12 @@ const MAX_SUGGESTED_LENGTH = 64;
  * device.error?`), and one if the patterns together keep no documented type.
  */
 export function typeHints(included: readonly TypePattern[], excluded: readonly TypePattern[]): string[] {
-  const hints = [...hintsFor('--type', included), ...hintsFor('--exclude-type', excluded)];
+  const hints = [...hintsFor('`types`', included), ...hintsFor('`excludeTypes`', excluded)];
   const matchesAny = (patterns: readonly TypePattern[], type: string): boolean =>
     patterns.some((pattern) => pattern.matches(type));
   const wanted = EVENT_TYPES.filter((type) => included.length === 0 || matchesAny(included, type));
   if (wanted.length > 0 && wanted.every((type) => matchesAny(excluded, type))) {
-    hints.push('--exclude-type drops every documented type that --type keeps');
+    hints.push('`excludeTypes` drops every documented type that `types` keeps');
   }
   return hints;
 }

@@ -132,7 +132,7 @@ export class RecordedAttempts {
     else this.#finder.answered(from, at, refusal === undefined || refusal.kind === 'status');
     if (this.#count++ === MOST_ATTEMPTS) {
       throw new OpmasError('DATA', `the recording has more than ${MOST_ATTEMPTS} attempts to connect`, {
-        hint: 'Choose a part of it with --from and --to, or leave out --lifecycle.',
+        hint: 'Choose a part of it with `from` and `to`, or leave out `lifecycle`.',
       });
     }
     history.attempts.push({

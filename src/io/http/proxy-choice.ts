@@ -130,7 +130,7 @@ export function readProxy(value: string, source: string): ProxyChoice | undefine
     const kinds = 'Use an http, https, socks4, socks4a, socks5 or socks5h proxy';
     throw fail(
       `names a ${url.protocol.slice(0, -1)} proxy, which is not supported`,
-      `${kinds}, or connect directly with --proxy none.`,
+      `${kinds}, or connect directly with \`proxy: 'none'\`.`,
     );
   }
   const { username, password } = url;

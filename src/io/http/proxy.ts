@@ -18,7 +18,7 @@ export function proxyError(
   what: string,
   cause?: Error,
 ): OpmasError {
-  const hint = `${stepAfter(failure, proxy)} ${proxy.source}, or connect directly with --proxy none`;
+  const hint = `${stepAfter(failure, proxy)} ${proxy.source}, or connect directly with \`proxy: 'none'\``;
   return new OpmasError('NETWORK', `${nameOf(proxy)} ${what}`, { hint, failure, cause });
 }
 

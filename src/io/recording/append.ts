@@ -30,7 +30,7 @@ export async function prepareAppend(
   if ((await isGzip(handle)) !== compressed) throw misnamed(path, compressed);
   await refuseForeign(path).catch((error: unknown) => {
     if (!(error instanceof OpmasError)) throw error;
-    throw new OpmasError(error.code, error.message, { cause: error, hint: 'Choose another file with -o.' });
+    throw new OpmasError(error.code, error.message, { cause: error, hint: 'Choose another file (`path`).' });
   });
   try {
     return compressed ? await repairGzip(path, handle, size) : await repairText(path, handle, size);
@@ -43,7 +43,7 @@ function misnamed(path: string, compressed: boolean): OpmasError {
   const what = compressed
     ? 'is not gzip data, though its name ends in .gz'
     : 'is gzip data, but its name does not end in .gz';
-  return new OpmasError('DATA', `${path} ${what}`, { hint: 'Rename it, or choose another file with -o.' });
+  return new OpmasError('DATA', `${path} ${what}`, { hint: 'Rename it, or choose another file (`path`).' });
 }
 
 /** Refuses a file whose first lines have no time of receipt: lines of ours do not belong among them. */
@@ -112,7 +112,7 @@ export async function cutTornTail(path: string, handle: FileHandle, compressed: 
 
 function beyondRepair(path: string): OpmasError {
   return new OpmasError('DATA', `${path}: the gzip data is damaged, so nothing can be appended to it`, {
-    hint: 'Choose another file with -o; inspect and replay read this one up to the damage.',
+    hint: 'Choose another file (`path`); this one is read up to the damage.',
   });
 }
 

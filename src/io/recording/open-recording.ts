@@ -83,7 +83,7 @@ function nameOf({ pid, host, leaseMs }: LockHolder): string {
 
 function inUse(path: string, holder: LockHolder): OpmasError {
   return new OpmasError('LOCAL', `${path} is in use by ${nameOf(holder)}`, {
-    hint: 'Another recorder writes to it. Choose another file with -o.',
+    hint: 'Another recorder writes to it. Choose another file (`path`).',
   });
 }
 
@@ -99,7 +99,7 @@ async function openLocked(
   }
   if (!options.append) {
     throw new OpmasError('USAGE', `${path} exists`, {
-      hint: 'Use --append to add to it, --force to replace it, or -o to name another file.',
+      hint: 'Use `append` to add to it, `force` to replace it, or `path` to name another file.',
     });
   }
   if (await finishRotation(path)) return { handle: await createFile(path), isNew: true };

@@ -228,6 +228,6 @@ function problemHandler({ strict, onProblem }: ReadOptions): (problem: ReadProbl
   if (!strict) return onProblem ?? (() => undefined);
   return (problem) => {
     if (!isDamage(problem)) return onProblem?.(problem);
-    throw new OpmasError('DATA', problem.message, { hint: 'Without --strict, damage is skipped.' });
+    throw new OpmasError('DATA', problem.message, { hint: 'Without `strict`, damage is skipped.' });
   };
 }

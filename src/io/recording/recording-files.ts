@@ -28,7 +28,7 @@ export async function targetKind(path: string): Promise<TargetKind> {
   if (stats.isCharacterDevice()) return 'device';
   const what = stats.isDirectory() ? 'a folder' : stats.isSymbolicLink() ? 'a symbolic link' : 'not a file';
   throw new OpmasError('USAGE', `${path} is ${what}, so no recording is written to it`, {
-    hint: stats.isSymbolicLink() ? 'Name the file that it leads to.' : 'Name a file with -o.',
+    hint: stats.isSymbolicLink() ? 'Name the file that it leads to.' : 'Name a file (`path`).',
   });
 }
 
@@ -133,13 +133,13 @@ function reasonOf(error: unknown): string {
 /** Turns the error of a file operation into an error for the user. @param problem As in `x.ndjson cannot be written`. */
 export function localError(problem: string, error: unknown): OpmasError {
   const { code = '' } = error as NodeJS.ErrnoException;
-  const hint = STEPS[code] ?? 'Choose another file with -o.';
+  const hint = STEPS[code] ?? 'Choose another file (`path`).';
   return new OpmasError('LOCAL', `${problem}: ${reasonOf(error)}`, { cause: error, hint });
 }
 
 /** Next steps where another file is not the only way. */
 const STEPS: Readonly<Record<string, string>> = {
-  ENOSPC: 'Make room, or choose another disk with -o.',
-  EDQUOT: 'Make room, or choose another disk with -o.',
-  ENOENT: 'Make the folder first, or choose another file with -o.',
+  ENOSPC: 'Make room, or choose another disk (`path`).',
+  EDQUOT: 'Make room, or choose another disk (`path`).',
+  ENOENT: 'Make the folder first, or choose another file (`path`).',
 };

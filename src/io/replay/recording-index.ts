@@ -153,8 +153,8 @@ function withoutTimes({ from, to }: ReplayPlan): OpmasError {
   const choosesByTime = from !== undefined || to !== undefined;
   return new OpmasError('USAGE', 'the recording does not say when its events came (received_at)', {
     hint: choosesByTime
-      ? 'No part of it can be chosen by time: leave out --from and --to.'
-      : 'Say how fast to send them: --rate 10 for ten a second, or --speed max.',
+      ? 'No part of it can be chosen by time: leave out `from` and `to`.'
+      : "Say how fast to send them: `rate: 10` for ten a second, or `speed: 'max'`.",
   });
 }
 

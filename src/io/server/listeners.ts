@@ -146,11 +146,11 @@ function listenError(error: unknown, address: string, port: number): OpmasError 
   const where = address.includes(':') ? `[${address}]` : address;
   const local = (message: string, hint?: string) => new OpmasError('LOCAL', message, { hint, cause: error });
   if (code === 'EADDRINUSE') {
-    const hint = 'Choose another with --port, or --port 0 for any free one.';
+    const hint = 'Choose another `port`, or `port: 0` for any free one.';
     return local(`port ${port} is in use on ${where}`, hint);
   }
   if (code === 'EACCES') {
-    const hint = 'Choose one above 1023 with --port.';
+    const hint = 'Choose a `port` above 1023.';
     return local(`port ${port} on ${where} is not permitted for this user`, hint);
   }
   const noSuchHost = code === 'ENOTFOUND' || code === 'EAI_AGAIN' || NO_SUCH_ADDRESS.has(code);

@@ -21,7 +21,7 @@ const REFUSED_WAIT_MS = 300_000;
 /** The token of a login, renewed with its refresh token when it is rejected or near its end. */
 export class StoredToken implements TokenProvider {
   readonly source = 'stored login';
-  readonly remedy = 'log in again with `opmas-ws auth login`';
+  readonly remedy = 'log in again with `login`';
   readonly #access: ServerAccess;
   readonly #store: CredentialStore;
   readonly #account: string;
@@ -53,7 +53,7 @@ export class StoredToken implements TokenProvider {
     let credentials = await this.#read();
     if (credentials === undefined) {
       throw new OpmasError('AUTH', `there is no token for ${this.#account}`, {
-        hint: 'Run `opmas-ws auth login`, or give a token with --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE; --no-token connects without one.',
+        hint: 'Get one with `login()`.',
       });
     }
     if (this.#isDue(credentials) && this.#triedEarly !== credentials.accessToken) {

@@ -85,7 +85,7 @@ async function runTokenCommand(
     throw new OpmasError('AUTH', `${source} cannot be started: ${problem}`, { hint, cause });
   }
   const hint = timedOut
-    ? `Run the command by hand to see why${shown}, or give it more time: --token-command-timeout 60s`
+    ? `Run the command by hand to see why${shown}, or give it more time: \`timeoutMs\``
     : `Run the command by hand to see why${shown}. It has no terminal: it cannot ask for a password.`;
   if (problem !== undefined) throw new OpmasError('AUTH', `${source} ${problem}`, { hint });
   try {

@@ -47,11 +47,11 @@ export interface TokenProvider {
 /** The longest accepted token, in bytes. */
 export const MAX_TOKEN_BYTES = 64 * 1024;
 
-/** Makes a source for a connection without a token, on purpose (`--no-token`). */
+/** Makes a source for a connection without a token, on purpose. */
 export function noToken(): TokenProvider {
   return {
-    source: '--no-token',
-    remedy: 'leave out --no-token, so that the login or another token is used',
+    source: 'no token',
+    remedy: 'connect with a token',
     token: async () => undefined,
   };
 }

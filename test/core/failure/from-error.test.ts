@@ -152,5 +152,5 @@ it('says after a hang-up that the client certificate may be why', () => {
 it('names the variable whose CA cannot be read, where the CA of a server is unknown', () => {
   const trustProblems = ['SSL_CERT_FILE=/x names no readable PEM certificate'];
   const error = system('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
-  expect(failureOfError(error, { side: { trustProblems } }).hint).toMatch(/^SSL_CERT_FILE=\/x .* --ca FILE$/);
+  expect(failureOfError(error, { side: { trustProblems } }).hint).toMatch(/^SSL_CERT_FILE=\/x .* `ca`$/);
 });

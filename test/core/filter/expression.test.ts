@@ -138,14 +138,14 @@ describe('compileExpression', () => {
   ])('refuses %s before the first event: it is of type %s', (text, type) => {
     const failure = failureOf(() => compileExpression(text));
     expect(failure.code).toBe('USAGE');
-    expect(failure.message).toBe(`--where: the result is of type ${type}, not true or false`);
+    expect(failure.message).toBe(`\`where\`: the result is of type ${type}, not true or false`);
   });
 
   it.each(['data.cpu + 1', 'data.cpu - data.load', '-data.cpu', 'data.cpu * 2'])(
     'refuses %s before the first event: it is arithmetic',
     (text) => {
       expect(failureOf(() => compileExpression(text)).message).toBe(
-        '--where: the result is a number or text, not true or false',
+        '`where`: the result is a number or text, not true or false',
       );
     },
   );
@@ -205,7 +205,7 @@ describe('compileExpression', () => {
   ])('%s is a usage error with its place: column %i', (text, column) => {
     const failure = failureOf(() => compileExpression(text));
     expect(failure.code).toBe('USAGE');
-    expect(failure.message).toMatch(new RegExp(`^--where: .* at column ${column}$`));
+    expect(failure.message).toMatch(new RegExp(`^\`where\`: .* at column ${column}$`));
     expect(failure.hint?.split('\n')[0]).toBe(text);
     expect(failure.hint?.split('\n')[1]).toBe(`${' '.repeat(column - 1)}^`);
   });

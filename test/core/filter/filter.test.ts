@@ -62,9 +62,9 @@ describe('compileFilter', () => {
       subjects: ['ap-*'],
     });
     expect(hints).toEqual([
-      '--type device.eror matches no documented type; did you mean device.error?',
-      '--exclude-type \\u001b[2J matches no documented type',
-      expect.stringContaining('--subject ap-*'),
+      '`types` device.eror matches no documented type; did you mean device.error?',
+      '`excludeTypes` \\u001b[2J matches no documented type',
+      expect.stringContaining('`subjects` ap-*'),
     ]);
   });
 

@@ -94,7 +94,7 @@ describe('subjects to keep and to drop', () => {
 
 it('subjectHints tell of stars that are no wildcards', () => {
   expect(subjectHints(['opmas.ap-*', 'opmas.*', '>', 'a.*.>', '*'], ['a.>b'])).toEqual([
-    '--subject opmas.ap-*: * and > are wildcards only as whole tokens (opmas.devices.*)',
-    '--exclude-subject a.>b: * and > are wildcards only as whole tokens (opmas.devices.*)',
+    '`subjects` opmas.ap-*: * and > are wildcards only as whole tokens (opmas.devices.*)',
+    '`excludeSubjects` a.>b: * and > are wildcards only as whole tokens (opmas.devices.*)',
   ]);
 });

@@ -163,15 +163,15 @@ describe('typeHints', () => {
     ['rule.execution_completed', 'rule.execution_complete'],
   ])('%s → %s', (written, meant) => {
     expect(typeHints(compile(written), [])).toEqual([
-      `--type ${written} matches no documented type; did you mean ${meant}?`,
+      `\`types\` ${written} matches no documented type; did you mean ${meant}?`,
     ]);
     expect(typeHints([], compile(written))).toEqual([
-      `--exclude-type ${written} matches no documented type; did you mean ${meant}?`,
+      `\`excludeTypes\` ${written} matches no documented type; did you mean ${meant}?`,
     ]);
   });
 
   it.each(['billing.invoice_created', 'x', 'z'.repeat(200)])('names nothing for %s', (written) => {
-    expect(typeHints(compile(written), [])).toEqual([`--type ${written} matches no documented type`]);
+    expect(typeHints(compile(written), [])).toEqual([`\`types\` ${written} matches no documented type`]);
   });
 
   it.each([...EVENT_TYPES, 'device.*', '*', '*.{error,alert}', '?????.*'])(
@@ -183,7 +183,7 @@ describe('typeHints', () => {
 
   it('tells when exclusions leave nothing', () => {
     expect(typeHints(compile('device.*'), compile('dev*'))).toEqual([
-      '--exclude-type drops every documented type that --type keeps',
+      '`excludeTypes` drops every documented type that `types` keeps',
     ]);
     expect(typeHints([], compile('*'))).toHaveLength(1);
   });

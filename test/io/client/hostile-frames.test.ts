@@ -68,9 +68,9 @@ describe.concurrent('frames that break the rules', () => {
   );
 
   test.for([
-    ['a message above our limit', frame({ claimedLength: 17 * MiB }), /^Raise --max-message/],
+    ['a message above our limit', frame({ claimedLength: 17 * MiB }), /^Raise `maxMessageBytes`/],
     ['a length that no message has', frame({ claimedLength: 2n ** 62n }), /breaks the rules of WebSocket/],
-    ['1009 of the server', close(1009, 'too big'), /--max-message changes nothing/],
+    ['1009 of the server', close(1009, 'too big'), /`maxMessageBytes` changes nothing/],
     ['1002 of the server', close(1002), /the URL is right/],
     ['1010 of the server', close(1010), /the URL is right/],
   ] as const)('the next step fits %s', async ([, bytes, hint], { serve, read }) => {

@@ -121,7 +121,7 @@ describe.concurrent('a refused token', () => {
     const end = await read({ url: server.url, token }).end;
     expect(end?.code).toBe('AUTH');
     expect(end?.message).toContain('rejected the token from the test');
-    expect(end?.hint).toContain('opmas-ws auth login');
+    expect(end?.hint).toContain('Log in with `login`');
     expect(server.requests.all.filter(isStream).map(tokenOf)).toEqual(['old', 'new']);
     expect(token.refused).toEqual(['old']);
   });
@@ -139,7 +139,7 @@ describe.concurrent('a refused token', () => {
       '500 Oops',
       'AUTH',
       /may have rejected the token.*does not say/,
-      'auth login',
+      'log in with',
     ],
   ] as const)('close 1008 %s', async ([, me, code, message, hint], { serve, read }) => {
     const server = await serve();
@@ -239,7 +239,7 @@ describe.concurrent('a bare 403', () => {
   };
 
   test.for([
-    ['401 Unauthorized', 'AUTH', /not valid/, 'auth login'],
+    ['401 Unauthorized', 'AUTH', /not valid/, 'Log in with'],
     ['200 OK', 'NETWORK', /API accepts the token/, 'The endpoint refuses'],
     ['404 Not Found', 'NETWORK', /there is no OPMAS API below this URL/, 'wrong prefix'],
     [
@@ -288,6 +288,6 @@ describe.concurrent('a bare 403', () => {
     const end = await read({ url: server.url }).end;
     expect(end?.code).toBe('AUTH');
     expect(end?.message).toMatch(/wants a token: HTTP 403 \(no token was sent/);
-    expect(end?.hint).toContain('Leave out --no-token');
+    expect(end?.hint).toContain('Connect with a token');
   });
 });

@@ -127,7 +127,7 @@ describe('streams through a proxy', () => {
       await using server = await startStream(authority!.issue('DNS:localhost'));
       await expect(httpRequest({ url: server.url })).rejects.toMatchObject({
         code: 'NETWORK',
-        hint: expect.stringContaining('--ca FILE'),
+        hint: expect.stringContaining('`ca`'),
       });
     });
 
@@ -230,7 +230,7 @@ describe('a proxy that is none', () => {
     expect(end).toMatchObject({
       message: expect.stringMatching(/the proxy .* has opened no tunnel in time/),
     });
-    expect(end?.hint).toContain('--proxy none');
+    expect(end?.hint).toContain("`proxy: 'none'`");
   });
 
   it.each([

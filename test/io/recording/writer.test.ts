@@ -221,7 +221,7 @@ describe.concurrent('a new recording', () => {
     await expect(openRecording(path)).rejects.toMatchObject({
       code: 'USAGE',
       message: `${path} exists`,
-      hint: expect.stringContaining('--append'),
+      hint: expect.stringContaining('`append`'),
     });
     expect(await readFile(path, 'utf8')).toBe('precious');
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);

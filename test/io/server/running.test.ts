@@ -73,7 +73,7 @@ describe('listening', () => {
       name: 'OpmasError',
       code: 'LOCAL',
       message: `port ${first.port} is in use on 127.0.0.1`,
-      hint: expect.stringContaining('--port'),
+      hint: expect.stringContaining('`port`'),
     });
   });
 

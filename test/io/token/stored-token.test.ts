@@ -83,7 +83,7 @@ describe('StoredToken', () => {
     await using server = await startRotatingServer(HOUR);
     await expect(providerOf(server, new MemoryStore(undefined)).token()).rejects.toMatchObject({
       code: 'AUTH',
-      hint: expect.stringContaining('opmas-ws auth login'),
+      hint: expect.stringContaining('`login()`'),
     });
   });
 
