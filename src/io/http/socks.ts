@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type * as Socks from 'socks';
 import type { OpmasError } from '../../core/errors.js';
+import { LONGEST_TIMER_MS } from '../clock.js';
 import { loadLibrary } from '../websocket.js';
 import { proxyError, silentProxy, wantedLogin } from './proxy.js';
 import type { ProxyChoice } from './proxy-choice.js';
@@ -42,7 +43,7 @@ export async function openSocksTunnel(
         ...(credentials && { userId: credentials.user, password: credentials.password }),
       },
       existing_socket: socket,
-      timeout: limitMs,
+      timeout: Math.min(limitMs, LONGEST_TIMER_MS),
     });
   } catch (error) {
     // The error of the library holds the password.
