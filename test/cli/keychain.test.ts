@@ -199,6 +199,56 @@ describe.skipIf(withoutKeyring)('on a bus that never answers', { concurrent: tru
       expect(await terminal.ended).toMatchObject({ signal: 2 });
       expect(files(sandbox)).toEqual([]);
     }));
+
+  it.each([[['tail', 'devices']], [['auth', 'status']], [['auth', 'logout']], [['doctor']]])(
+    'on a terminal waits in the same way for %j',
+    (args) =>
+      withSilentBus(async (address) => {
+        using sandbox = withKeychain();
+        const terminal = sandbox.onTerminal(args, { environment: { DBUS_SESSION_BUS_ADDRESS: address } });
+        await terminal.shows(/waiting 60 s for you to unlock the keychain/);
+        terminal.pty.write('\u0003');
+        expect(await terminal.ended).toMatchObject({ signal: 2 });
+      }),
+  );
+
+  it('off a terminal says after 3 s why there is no token', () =>
+    withSilentBus(async (address) => {
+      using sandbox = withKeychain();
+      const { code, stderr } = await sandbox.run(['tail', 'devices'], {
+        environment: { DBUS_SESSION_BUS_ADDRESS: address },
+      });
+      expect([code, stderr]).toEqual([
+        3,
+        expect.stringMatching(/there is no token for .*: the system keychain .*did not answer in 3 s/),
+      ]);
+      expect(stderr).not.toContain('waiting');
+    }));
+});
+
+describe('a keychain that its user unlocks after 3.5 s', { concurrent: true }, () => {
+  it.each([
+    ['gives the token on a terminal', true, 'abc'],
+    ['gives none elsewhere', false, undefined],
+  ])('%s', async (_, interactive, token) => {
+    const path = join(folder, `slow-${interactive}.mjs`);
+    writeFileSync(
+      path,
+      `setTimeout(() => console.log('{"secret":"{\\\\"access_token\\\\":\\\\"abc\\\\"}"}'), 3500);`,
+    );
+    const notices: string[] = [];
+    const store = new LocalCredentialStore({
+      keychain: new Keychain(path),
+      folder,
+      interactive,
+      onNotice: (text) => notices.push(text),
+    });
+    expect((await store.get('x'))?.credentials.accessToken).toBe(token);
+    expect(notices).toEqual(interactive ? ['waiting 60 s for you to unlock the keychain'] : []);
+    expect(store.problem).toBe(
+      interactive ? undefined : 'the system keychain does not work (it did not answer in 3 s)',
+    );
+  });
 });
 
 describe('Keychain', () => {

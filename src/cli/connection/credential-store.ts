@@ -3,6 +3,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CredentialStore, type Credentials, OpmasError, type StoredCredentials } from '../../index.js';
 import { exposure, parseCredentials, serializeCredentials } from '../../internal.js';
+import type { Session } from '../session.js';
+import { inputIsTerminal } from '../terminal/standard-streams.js';
 import { Keychain, KeychainUnavailable } from './keychain.js';
 import {
   dataFolder,
@@ -28,20 +30,26 @@ export interface LocalStoreOptions {
   /** Receives notices for the user: waiting for an unlock, or a file is used because there is no keychain. */
   onNotice?: (text: string) => void;
   /** After it aborts, nothing is written. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
-/** Opens the credential store; the environment can turn the keychain off. */
+/**
+ * Opens the credential store of a command; the environment can turn the keychain off.
+ *
+ * @param signal After it aborts, nothing is written.
+ */
 export function openCredentialStore(
-  environment: NodeJS.ProcessEnv,
-  options: Omit<LocalStoreOptions, 'keychain' | 'folder'> = {},
+  { environment, terminal: { messages } }: Pick<Session, 'environment' | 'terminal'>,
+  signal?: AbortSignal,
 ): LocalCredentialStore {
   const data = dataFolder(environment);
   const off = /^(off|0|false|no)$/i.test(environment.OPMAS_KEYCHAIN ?? '');
   return new LocalCredentialStore({
-    ...options,
     keychain: off ? undefined : new Keychain(),
     folder: data && join(data, 'credentials'),
+    interactive: inputIsTerminal() && messages.isTerminal,
+    onNotice: messages.warn,
+    signal,
   });
 }
 
@@ -51,12 +59,17 @@ export function openCredentialStore(
  */
 export class LocalCredentialStore implements CredentialStore {
   readonly #options: LocalStoreOptions;
-  /** Reason why the keychain failed the last time. */
-  keychainProblem: string | undefined;
+  #keychainProblem: string | undefined;
   #hasWarned = false;
 
   constructor(options: LocalStoreOptions) {
     this.#options = options;
+  }
+
+  /** Why the keychain failed the last time: `the system keychain does not work (…)`. */
+  get problem(): string | undefined {
+    const reason = this.#keychainProblem;
+    return reason === undefined ? undefined : `${KEYCHAIN_NAME} does not work (${reason})`;
   }
 
   /** True unless the keychain is turned off. */
@@ -71,14 +84,16 @@ export class LocalCredentialStore implements CredentialStore {
       await this.#warnOfReaders(path);
       return { credentials: fromFile, place: path };
     }
-    const fromKeychain = parse(await this.#tryKeychain((keychain) => keychain.get(account)));
+    const fromKeychain = parse(
+      await this.#tryKeychain((keychain, limitMs) => keychain.get(account, limitMs)),
+    );
     return fromKeychain && { credentials: fromKeychain, place: KEYCHAIN_NAME };
   }
 
   async set(account: string, credentials: Credentials): Promise<string> {
     const text = serializeCredentials(credentials);
     const path = this.#pathOf(account);
-    const kept = await this.#tryKeychain((keychain) => this.#setInKeychain(keychain, account, text));
+    const kept = await this.#tryKeychain((keychain, limitMs) => keychain.set(account, text, limitMs));
     if (kept) {
       await removePrivateFile(path);
       return KEYCHAIN_NAME;
@@ -86,17 +101,15 @@ export class LocalCredentialStore implements CredentialStore {
     const isNew = (await readPrivateFile(path)) === undefined;
     if (this.#options.signal?.aborted) throw new OpmasError('LOCAL', 'stopped before the token was stored');
     const written = await writePrivateFile(path, text);
-    if (isNew && this.keychainProblem !== undefined) {
-      this.#options.onNotice?.(
-        `the system keychain does not work (${this.keychainProblem}); the token is stored in a file that only you can read`,
-      );
+    if (isNew && this.problem !== undefined) {
+      this.#options.onNotice?.(`${this.problem}; the token is stored in a file that only you can read`);
     }
     return written;
   }
 
   async delete(account: string): Promise<boolean> {
     const hadFile = await removePrivateFile(this.#pathOf(account));
-    const hadEntry = await this.#tryKeychain((keychain) => keychain.delete(account));
+    const hadEntry = await this.#tryKeychain((keychain, limitMs) => keychain.delete(account, limitMs));
     return hadFile || hadEntry === true;
   }
 
@@ -114,33 +127,24 @@ export class LocalCredentialStore implements CredentialStore {
     this.#options.onNotice?.(warning);
   }
 
-  /** Returns the keychain's answer; `undefined` when it is off or does not work, which is remembered. */
-  async #tryKeychain<T>(use: (keychain: Keychain) => Promise<T>): Promise<T | undefined> {
-    const { keychain } = this.#options;
-    // A keychain that hangs would cost three seconds each time.
-    if (keychain === undefined || this.keychainProblem !== undefined) return undefined;
+  /**
+   * Returns the keychain's answer; `undefined` when it is off or does not work, which is remembered. Gives a user at the
+   * terminal the time to unlock it.
+   */
+  async #tryKeychain<T>(use: (keychain: Keychain, limitMs?: number) => Promise<T>): Promise<T | undefined> {
+    const { keychain, interactive, onNotice } = this.#options;
+    // A keychain that hangs would cost the same time again.
+    if (keychain === undefined || this.#keychainProblem !== undefined) return undefined;
+    const seconds = UNLOCK_LIMIT_MS / 1000;
+    const notice = interactive
+      ? setTimeout(() => onNotice?.(`waiting ${seconds} s for you to unlock the keychain`), UNLOCK_NOTICE_MS)
+      : undefined;
     try {
-      return await use(keychain);
+      return await use(keychain, interactive ? UNLOCK_LIMIT_MS : undefined);
     } catch (error) {
       if (!(error instanceof KeychainUnavailable)) throw error;
-      this.keychainProblem = error.message;
+      this.#keychainProblem = error.message;
       return undefined;
-    }
-  }
-
-  async #setInKeychain(keychain: Keychain, account: string, text: string): Promise<true> {
-    if (this.#options.interactive !== true) {
-      await keychain.set(account, text);
-      return true;
-    }
-    const seconds = UNLOCK_LIMIT_MS / 1000;
-    const notice = setTimeout(
-      () => this.#options.onNotice?.(`waiting ${seconds} s for you to unlock the keychain`),
-      UNLOCK_NOTICE_MS,
-    );
-    try {
-      await keychain.set(account, text, UNLOCK_LIMIT_MS);
-      return true;
     } finally {
       clearTimeout(notice);
     }

@@ -27,8 +27,8 @@ const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'S
 const INTERRUPT_DELAY_MS = 50;
 
 /**
- * Accesses the system keychain through a child process with a time limit. All methods throw `KeychainUnavailable`, or
- * an `OpmasError` of kind `LOCAL` when a signal interrupts them.
+ * Accesses the system keychain through a child process with a time limit, by default 3 s; a user who has to unlock it
+ * needs more. All methods throw `KeychainUnavailable`, or an `OpmasError` of kind `LOCAL` when a signal interrupts them.
  */
 export class Keychain {
   readonly #child: string;
@@ -39,18 +39,19 @@ export class Keychain {
   }
 
   /** Returns the secret of an account; `undefined` when there is none, or a locked keychain hides it. */
-  async get(account: string): Promise<string | undefined> {
-    return (await this.#ask({ operation: 'get', account }, LIMIT_MS)).secret ?? undefined;
+  async get(account: string, limitMs = LIMIT_MS): Promise<string | undefined> {
+    return (await this.#ask({ operation: 'get', account }, limitMs)).secret ?? undefined;
   }
 
-  /** Stores a secret and reads it back. @param limitMs Longer when a user may have to unlock the keychain. */
-  async set(account: string, secret: string, limitMs = LIMIT_MS): Promise<void> {
+  /** Stores a secret and reads it back. @returns True. */
+  async set(account: string, secret: string, limitMs = LIMIT_MS): Promise<true> {
     await this.#ask({ operation: 'set', account, secret }, limitMs);
+    return true;
   }
 
   /** Removes a secret. @returns True if it existed. */
-  async delete(account: string): Promise<boolean> {
-    return (await this.#ask({ operation: 'delete', account }, LIMIT_MS)).deleted === true;
+  async delete(account: string, limitMs = LIMIT_MS): Promise<boolean> {
+    return (await this.#ask({ operation: 'delete', account }, limitMs)).deleted === true;
   }
 
   async #ask(request: KeychainRequest, limitMs: number): Promise<KeychainAnswer> {

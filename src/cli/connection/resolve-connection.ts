@@ -74,7 +74,7 @@ export async function resolveConnection(
       hidden,
     };
   }
-  const store = openCredentialStore(environment, { onNotice: messages.warn });
+  const store = openCredentialStore(session);
   return {
     ...server,
     token: new StoredToken({ base: server.url, ...server.route }, store, messages.warn),

@@ -32,6 +32,8 @@ export interface CredentialStore {
   delete(account: string): Promise<boolean>;
   /** Runs the work while no other process works on that account; waits for the others a few seconds at most. */
   exclusively<T>(account: string, work: () => Promise<T>): Promise<T>;
+  /** Why a part of the store could not be read, for people: a clause. */
+  readonly problem?: string | undefined;
 }
 
 /** Names the account of a server: its base URL. */

@@ -52,7 +52,9 @@ export class StoredToken implements TokenProvider {
   async token(): Promise<string> {
     let credentials = await this.#read();
     if (credentials === undefined) {
-      throw new OpmasError('AUTH', `there is no token for ${this.#account}`, {
+      const { problem } = this.#store;
+      const why = problem === undefined ? '' : `: ${problem}`;
+      throw new OpmasError('AUTH', `there is no token for ${this.#account}${why}`, {
         hint: 'Get one with `login()`.',
       });
     }

@@ -57,12 +57,10 @@ async function deleteLogin(session: Session, options: TrustOptions): Promise<voi
   const use = { sendsNothing: true };
   const server = await chooseServer(globals, { ...options, token: false }, environment, use);
   const account = accountOf(server.url);
-  const store = openCredentialStore(environment);
+  const store = openCredentialStore(session);
   const existed = await store.exclusively(account, () => store.delete(account));
   messages.say(existed ? `Logged out of ${account}.` : `You were not logged in to ${account}.`);
-  if (!existed && store.keychainProblem !== undefined) {
-    messages.warn(`the system keychain does not work (${store.keychainProblem})`);
-  }
+  if (!existed && store.problem !== undefined) messages.warn(store.problem);
   const others = sourcesBeforeStore(server, environment);
   messages.warn(...others.map((source) => `${source} still provides a token for it`));
 }

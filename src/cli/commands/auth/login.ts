@@ -177,11 +177,7 @@ function passwordIn(input: Buffer): string {
 }
 
 function keep(session: Session, server: ChosenServer, credentials: Credentials): Promise<string> {
-  const store = openCredentialStore(session.environment, {
-    interactive: inputIsTerminal() && session.terminal.messages.isTerminal,
-    onNotice: session.terminal.messages.warn,
-    signal: session.stop,
-  });
+  const store = openCredentialStore(session, session.stop);
   const account = accountOf(server.url);
   return store.exclusively(account, () => store.set(account, credentials));
 }

@@ -56,9 +56,7 @@ async function showStatus(session: Session, options: StatusOptions): Promise<voi
 }
 
 async function stateOf({ token, url }: Connection, session: Session): Promise<TokenState> {
-  const { warn: onNotice } = session.terminal.messages;
-  const store =
-    token instanceof StoredToken ? openCredentialStore(session.environment, { onNotice }) : undefined;
+  const store = token instanceof StoredToken ? openCredentialStore(session) : undefined;
   const stored = await store?.get(accountOf(url));
   const text = store === undefined ? await token.token(session.stop) : stored?.credentials.accessToken;
   if (text === undefined) return { expired: false, renewable: false, note: noteOf(store) };
@@ -78,10 +76,10 @@ async function stateOf({ token, url }: Connection, session: Session): Promise<To
 
 function noteOf(store: LocalCredentialStore | undefined): string {
   if (store === undefined) return 'on purpose';
-  if (!store.usesKeychain) return 'no file contains one, and OPMAS_KEYCHAIN turns the keychain off';
-  return store.keychainProblem === undefined
+  if (!store.usesKeychain) return 'none is in a file, and OPMAS_KEYCHAIN turns the keychain off';
+  return store.problem === undefined
     ? 'nothing is stored, or the keychain is locked'
-    : `no file contains one, and the keychain does not work: ${store.keychainProblem}`;
+    : `none is in a file, and ${store.problem}`;
 }
 
 function rows({ url, urlSource, hidden, token }: Connection, state: TokenState, said: SaidOptions) {
