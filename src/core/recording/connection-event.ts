@@ -23,6 +23,28 @@ export type ConnectionEvent =
   | { state: 'given_up'; failure: string; reason: string; gap_since?: string; continued?: true }
   | { state: 'dropped'; count: number; from: string; to: string };
 
+type State = ConnectionEvent['state'];
+type MembersOf<Name extends State> = Required<Omit<Extract<ConnectionEvent, { state: Name }>, 'state'>>;
+
+const isText = (value: unknown) => typeof value === 'string';
+// JSON has numbers that are too large for JavaScript.
+const isNumber = Number.isFinite;
+const isTrue = (value: unknown) => value === true;
+
+/** Members of each state: with the neutral value of one that is always there, or the check of one that may be missing. */
+const MEMBERS: {
+  readonly [Name in State]: {
+    readonly [Member in keyof MembersOf<Name>]: MembersOf<Name>[Member] | ((value: unknown) => boolean);
+  };
+} = {
+  connecting: { attempt: 1, url: '', recorder: '', format: FORMAT_VERSION, continued: isTrue },
+  refused: { status: isNumber, error: isText, retry_in_ms: isNumber },
+  open: { gap_since: isText, continued: isTrue },
+  closed: { code: CloseCode.WITHOUT_CODE, reason: '', retry_in_ms: isNumber },
+  given_up: { failure: '', reason: '', gap_since: isText, continued: isTrue },
+  dropped: { count: 0, from: '', to: '' },
+};
+
 /**
  * Reads the `connection` member of a line. Others may have rewritten the line, so each member is checked: a member that
  * is missing or of another type is left out or gets a neutral value. An unknown state stays as it is, because newer
@@ -31,87 +53,21 @@ export type ConnectionEvent =
  * @returns `undefined` when the value has no state.
  */
 export function readConnectionEvent(value: unknown): ConnectionEvent | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const members = value as Record<string, unknown>;
-  const { state } = members;
-  const continued = members.continued === true ? { continued: true as const } : {};
-  switch (state) {
-    case 'connecting':
-      return {
-        state,
-        attempt: numberOr(members.attempt, 1),
-        url: textOr(members.url, ''),
-        recorder: textOr(members.recorder, ''),
-        format: numberOr(members.format, FORMAT_VERSION),
-        ...continued,
-      };
-    case 'refused':
-      return {
-        state,
-        ...memberIf('status', members.status, isNumber),
-        ...memberIf('error', members.error, isText),
-        ...memberIf('retry_in_ms', members.retry_in_ms, isNumber),
-      };
-    case 'open':
-      return { state, ...memberIf('gap_since', members.gap_since, isText), ...continued };
-    case 'closed':
-      return {
-        state,
-        code: numberOr(members.code, CloseCode.WITHOUT_CODE),
-        reason: textOr(members.reason, ''),
-        ...memberIf('retry_in_ms', members.retry_in_ms, isNumber),
-      };
-    case 'given_up':
-      return {
-        state,
-        failure: textOr(members.failure, ''),
-        reason: textOr(members.reason, ''),
-        ...memberIf('gap_since', members.gap_since, isText),
-        ...continued,
-      };
-    case 'dropped':
-      return {
-        state,
-        count: numberOr(members.count, 0),
-        from: textOr(members.from, ''),
-        to: textOr(members.to, ''),
-      };
-    default:
-      return isText(state) ? (value as ConnectionEvent) : undefined;
+  const given = (value ?? {}) as Record<string, unknown>;
+  const { state } = given;
+  if (!isText(state)) return undefined;
+  if (!isKnownState(given as ConnectionEvent)) return given as ConnectionEvent;
+  const event: Record<string, unknown> = { state };
+  for (const [name, rule] of Object.entries(MEMBERS[state as State])) {
+    const member = given[name];
+    const isRight = typeof rule === 'function' ? rule : typeof rule === 'number' ? isNumber : isText;
+    if (isRight(member)) event[name] = member;
+    else if (typeof rule !== 'function') event[name] = rule;
   }
+  return event as ConnectionEvent;
 }
-
-const KNOWN_STATES: Readonly<Record<ConnectionEvent['state'], true>> = {
-  connecting: true,
-  refused: true,
-  open: true,
-  closed: true,
-  given_up: true,
-  dropped: true,
-};
 
 /** Returns whether this version writes such states. */
 export function isKnownState({ state }: ConnectionEvent): boolean {
-  return Object.hasOwn(KNOWN_STATES, state);
-}
-
-const isText = (value: unknown): value is string => typeof value === 'string';
-// JSON has numbers that are too large for JavaScript.
-const isNumber = (value: unknown): value is number => Number.isFinite(value);
-
-function textOr(value: unknown, fallback: string): string {
-  return isText(value) ? value : fallback;
-}
-
-function numberOr(value: unknown, fallback: number): number {
-  return isNumber(value) ? value : fallback;
-}
-
-/** Returns an object with that member if the value has the type, else an empty object. */
-function memberIf<Name extends string, Value>(
-  name: Name,
-  value: unknown,
-  is: (value: unknown) => value is Value,
-): { [member in Name]?: Value } {
-  return is(value) ? ({ [name]: value } as { [member in Name]?: Value }) : {};
+  return Object.hasOwn(MEMBERS, state);
 }
