@@ -1,7 +1,7 @@
 import { closeMeaning } from '../close-code.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
-import { Tally } from './tally.js';
+import { type NamedCount, Tally } from './tally.js';
 
 /** A time in which events of an endpoint may have been missed. Times are microseconds since 1970. */
 export interface RecordedGap {
@@ -36,6 +36,26 @@ export interface RecordedConnection {
   to: number;
 }
 
+/** What lifecycle lines tell of the connections of a recording. */
+export interface ConnectionReport {
+  /** The first 10,000 gaps. */
+  gaps: RecordedGap[];
+  gapCount: number;
+  /** Length of all gaps together, each endpoint by itself. */
+  gapSeconds: number;
+  /** The first 10,000 times in which an endpoint was connected. */
+  connections: RecordedConnection[];
+  /** The first 10,000 ends of connections, and counts of all by code. */
+  closes: RecordedClose[];
+  closeCounts: NamedCount[];
+  /** Endpoints on which the recorder gave up. */
+  givenUp: RecordedGiveUp[];
+  /** Failed attempts, by HTTP status or by error. */
+  refusalCounts: NamedCount[];
+  /** Number of events that were dropped because the output was not taken. */
+  dropped: number;
+}
+
 /** Lists end after this many entries; beyond that only the number and the total are known. */
 const MAX_LISTED = 10_000;
 const MAX_ENDPOINTS = 1000;
@@ -43,40 +63,38 @@ const MAX_REASONS = 500;
 const MICROS_PER_SECOND = 1_000_000;
 
 interface EndpointHistory {
+  endpoint: string | undefined;
   /** Time since which it is open; `undefined` while it is not. */
-  openSince: number | undefined;
+  openSince?: number | undefined;
   /** Time of its last event, or of the end of its connection; `NaN` before both. */
   heardAt: number;
   /** It had an event, or a line says that something is missing: before that there are no gaps. */
   hadEvent: boolean;
   /** How the last connection ended; `undefined` while it is open and when its end was wanted. */
-  loss: string | undefined;
+  loss?: string | undefined;
   isGivenUp: boolean;
 }
 
 /** Derives gaps, closes and refusals from lifecycle lines. */
-export class ConnectionHistory {
+export class ConnectionHistory implements ConnectionReport {
   readonly gaps: RecordedGap[] = [];
-  readonly closes: RecordedClose[] = [];
-  readonly givenUp: RecordedGiveUp[] = [];
-  readonly connections: RecordedConnection[] = [];
-  readonly closeCounts = new Tally(MAX_REASONS);
-  readonly refusalCounts = new Tally(MAX_REASONS);
   gapCount = 0;
   gapSeconds = 0;
-  /** Number of events that were dropped because the output was not taken. */
+  readonly connections: RecordedConnection[] = [];
+  readonly closes: RecordedClose[] = [];
+  closeCounts: NamedCount[] = [];
+  readonly givenUp: RecordedGiveUp[] = [];
+  refusalCounts: NamedCount[] = [];
   dropped = 0;
+  readonly #closeCounts = new Tally(MAX_REASONS);
+  readonly #refusalCounts = new Tally(MAX_REASONS);
   readonly #endpoints = new Map<string, EndpointHistory>();
-  /** The endpoint of the last event: events come in runs. */
-  #latest = newHistory();
-  #latestName: string | undefined;
+  /** That of the last event: events come in runs. */
+  #latest = newHistory(undefined);
 
   /** Notes an event. */
   heard(endpoint: string, at: number): void {
-    if (endpoint !== this.#latestName) {
-      this.#latest = this.#historyOf(endpoint);
-      this.#latestName = endpoint;
-    }
+    if (endpoint !== this.#latest.endpoint) this.#latest = this.#historyOf(endpoint);
     this.#latest.heardAt = at;
     this.#latest.hadEvent = true;
   }
@@ -87,8 +105,8 @@ export class ConnectionHistory {
     switch (connection.state) {
       case 'open':
         if (connection.continued === undefined) {
-          this.#endConnection(endpoint, known, known.heardAt);
-          this.#addGapBefore(endpoint, known, at, connection.gap_since);
+          this.#endConnection(known, known.heardAt);
+          this.#addGapBefore(known, at, connection.gap_since);
         }
         known.openSince ??= at;
         known.loss = undefined;
@@ -97,14 +115,14 @@ export class ConnectionHistory {
       case 'closed': {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
         known.loss = wasWanted ? undefined : `closed ${connection.code} ${closeMeaning(connection.code)}`;
-        this.#endConnection(endpoint, known, at);
+        this.#endConnection(known, at);
         known.heardAt = at;
-        this.closeCounts.add(String(connection.code));
+        this.#closeCounts.add(String(connection.code));
         if (this.closes.length < MAX_LISTED) this.closes.push({ endpoint, at, code: connection.code });
         break;
       }
       case 'refused':
-        this.refusalCounts.add(String(connection.status ?? connection.error ?? 'unknown'));
+        this.#refusalCounts.add(String(connection.status ?? connection.error ?? 'unknown'));
         break;
       case 'given_up':
         this.#addGiveUp(endpoint, known, at, connection);
@@ -120,20 +138,23 @@ export class ConnectionHistory {
    *
    * @param end Time of the last line.
    */
-  finish(end: number): void {
-    for (const [endpoint, history] of this.#endpoints) {
-      const { openSince, heardAt, loss, hadEvent } = history;
-      this.#endConnection(endpoint, history, end);
+  finish(end: number): ConnectionReport {
+    for (const known of this.#endpoints.values()) {
+      const { openSince, heardAt, loss, hadEvent } = known;
+      this.#endConnection(known, end);
       if (openSince !== undefined || loss === undefined || !hadEvent || !(heardAt < end)) continue;
-      this.#addGap({ endpoint, from: heardAt, to: end, reason: `${loss}, not open again` });
+      this.#addGap(known, heardAt, end, `${loss}, not open again`);
     }
     this.gaps.sort((a, b) => a.from - b.from);
+    this.closeCounts = this.#closeCounts.sorted();
+    this.refusalCounts = this.#refusalCounts.sorted();
+    return { ...this };
   }
 
   #historyOf(endpoint: string): EndpointHistory {
     let known = this.#endpoints.get(endpoint);
     if (known === undefined) {
-      known = newHistory();
+      known = newHistory(endpoint);
       if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
     }
     return known;
@@ -156,33 +177,33 @@ export class ConnectionHistory {
     if (this.givenUp.length < MAX_LISTED) this.givenUp.push({ endpoint, at, failure, reason });
   }
 
-  #addGapBefore(endpoint: string, known: EndpointHistory, at: number, gapSince?: string): void {
+  #addGapBefore(known: EndpointHistory, at: number, gapSince?: string): void {
     const { heardAt, loss, hadEvent } = known;
     const since = gapSince === undefined ? undefined : parseTimestamp(gapSince);
     if (since !== undefined) {
       known.hadEvent = true;
-      this.#addGap({ endpoint, from: since, to: at, reason: loss ?? 'connection lost' });
+      this.#addGap(known, since, at, loss ?? 'connection lost');
     } else if (hadEvent && heardAt < at) {
       // It was open before, and this connection does not know of it: the recorder was stopped and started again.
-      this.#addGap({ endpoint, from: heardAt, to: at, reason: loss ?? 'not recorded' });
+      this.#addGap(known, heardAt, at, loss ?? 'not recorded');
     }
   }
 
-  #endConnection(endpoint: string, history: EndpointHistory, to: number): void {
-    const from = history.openSince;
-    history.openSince = undefined;
+  #endConnection(known: EndpointHistory, to: number): void {
+    const { openSince: from, endpoint = '' } = known;
+    known.openSince = undefined;
     if (from === undefined || !(to >= from) || this.connections.length >= MAX_LISTED) return;
     this.connections.push({ endpoint, from, to });
   }
 
-  #addGap(gap: RecordedGap): void {
-    if (!(gap.to >= gap.from)) return;
+  #addGap({ endpoint = '' }: EndpointHistory, from: number, to: number, reason: string): void {
+    if (!(to >= from)) return;
     this.gapCount++;
-    this.gapSeconds += (gap.to - gap.from) / MICROS_PER_SECOND;
-    if (this.gaps.length < MAX_LISTED) this.gaps.push(gap);
+    this.gapSeconds += (to - from) / MICROS_PER_SECOND;
+    if (this.gaps.length < MAX_LISTED) this.gaps.push({ endpoint, from, to, reason });
   }
 }
 
-function newHistory(): EndpointHistory {
-  return { openSince: undefined, heardAt: Number.NaN, hadEvent: false, loss: undefined, isGivenUp: false };
+function newHistory(endpoint: string | undefined): EndpointHistory {
+  return { endpoint, heardAt: Number.NaN, hadEvent: false, isGivenUp: false };
 }

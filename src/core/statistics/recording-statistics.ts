@@ -1,16 +1,10 @@
 import type { LineView } from '../recording/line-view.js';
-import {
-  ConnectionHistory,
-  type RecordedClose,
-  type RecordedConnection,
-  type RecordedGap,
-  type RecordedGiveUp,
-} from './connection-history.js';
+import { ConnectionHistory, type ConnectionReport } from './connection-history.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
 
 /** Statistics of a recording. Times are microseconds since 1970; counts by name begin with the most frequent. */
-export interface RecordingReport {
+export interface RecordingReport extends ConnectionReport {
   /** Number of good lines: events, invalid lines and lifecycle lines. */
   lines: number;
   events: number;
@@ -31,22 +25,6 @@ export interface RecordingReport {
     /** Most events in any second of the clock. */
     peak: number;
   };
-  /** The first 10,000 gaps. */
-  gaps: RecordedGap[];
-  gapCount: number;
-  /** Length of all gaps together, each endpoint by itself. */
-  gapSeconds: number;
-  /** The first 10,000 times in which an endpoint was connected. */
-  connections: RecordedConnection[];
-  /** The first 10,000 ends of connections, and counts of all by code. */
-  closes: RecordedClose[];
-  /** Endpoints on which the recorder gave up. */
-  givenUp: RecordedGiveUp[];
-  closeCounts: NamedCount[];
-  /** Failed attempts, by HTTP status or by error. */
-  refusalCounts: NamedCount[];
-  /** Number of events that were dropped because the output was not taken. */
-  dropped: number;
   /** Number of frames that were not a JSON object. */
   invalid: number;
   /** Events over time by type. */
@@ -118,8 +96,6 @@ export class RecordingStatistics {
   finish(): RecordingReport {
     const hasTimes = this.#first <= this.#last;
     const seconds = hasTimes ? (this.#last - this.#first) / MICROS_PER_SECOND : 0;
-    const history = this.#history;
-    history.finish(this.#last);
     return {
       lines: this.#lines,
       events: this.#events,
@@ -131,15 +107,7 @@ export class RecordingStatistics {
       first: hasTimes ? this.#first : undefined,
       last: hasTimes ? this.#last : undefined,
       rate: { mean: seconds > 0 ? this.#events / seconds : 0, peak: this.#peak },
-      gaps: history.gaps,
-      gapCount: history.gapCount,
-      gapSeconds: history.gapSeconds,
-      connections: history.connections,
-      closes: history.closes,
-      givenUp: history.givenUp,
-      closeCounts: history.closeCounts.sorted(),
-      refusalCounts: history.refusalCounts.sorted(),
-      dropped: history.dropped,
+      ...this.#history.finish(this.#last),
       invalid: this.#invalid,
       timeline: this.#timeline,
     };
