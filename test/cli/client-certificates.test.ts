@@ -73,7 +73,7 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
     const tail = await command.tail({ url }, options).ended;
     expect(tail.code).toBe(4);
     expect(tail.stderr).toMatch(
-      /No required SSL certificate was sent.*wants a client certificate.*--cert FILE --key FILE/s,
+      /No required SSL certificate was sent.*wants a client certificate.*--cert FILE and --key FILE/s,
     );
     const doctor = await command.start(['doctor', 'devices', '-u', url, ...options]).ended;
     expect(doctor.code).toBe(4);

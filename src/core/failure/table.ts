@@ -101,7 +101,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'certificate untrusted': network(
     'fatal',
-    'the certificate of {host} is signed by a CA that is not trusted here: if the CA is your own, give it with `ca`',
+    'the certificate of {host} is signed by a CA that is not trusted here, or the server leaves out the certificates in between: if the CA is your own, give it with `ca`',
     WITH_CA,
   ),
   'certificate of another name': network(
@@ -126,12 +126,12 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'TLS too old': network(
     'likelyFatal',
-    '{host} offers only versions or ciphers of TLS that are too old to be safe: its operator has to turn on TLS 1.2 or newer',
+    'the server {host} offers only versions or ciphers of TLS that are too old to be safe: its operator has to turn on TLS 1.2 or newer',
     SHOW_HANDSHAKE,
   ),
   'TLS not agreed': network(
     'likelyFatal',
-    '{host} ended the TLS handshake: it has no cipher in common with this machine, or wants a client certificate (`cert` and `key`)',
+    'the server {host} ended the TLS handshake: it has no cipher in common with this machine, or wants a client certificate (`cert` and `key`)',
     SHOW_HANDSHAKE,
   ),
   'no TLS there': network(

@@ -14,7 +14,7 @@ import { type Checker, type Finding, skipped } from './checks.js';
 /** Limit of each step. */
 const STEP_LIMIT_MS = 5000;
 /** Some servers send no tickets. */
-const LATE_ALERT_MS = 300;
+const LATE_ALERT_MS = 1000;
 
 /** Checks name, TCP or the tunnel of a proxy, and TLS. With a proxy, the name is that of the proxy. */
 export async function* checkNetworkPath(

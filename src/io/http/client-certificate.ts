@@ -24,6 +24,8 @@ export interface CertificateNames {
   keyPassphrase: string;
 }
 
+const PEM_CERTIFICATE = 'A PEM certificate begins with -----BEGIN CERTIFICATE-----.';
+const PEM_KEY = 'A PEM key begins with -----BEGIN PRIVATE KEY-----.';
 const OPTION_NAMES: CertificateNames = { cert: 'cert', key: 'key', keyPassphrase: 'keyPassphrase' };
 
 /**
@@ -43,13 +45,14 @@ export function readClientCertificate(
     if (ownKey === undefined && keyPassphrase === undefined) return undefined;
     throw usage(
       `${ownKey === undefined ? names.keyPassphrase : names.key} is of no use without ${names.cert}`,
+      `Give the certificate with ${names.cert}.`,
     );
   }
   const chain = certificatesIn(cert);
   if (chain.length === 0) {
     throw usage(
       `${names.cert} holds no PEM certificate`,
-      isSwapped(options) ? 'Are the two swapped?' : undefined,
+      isSwapped(options) ? 'Are the two swapped?' : PEM_CERTIFICATE,
     );
   }
   const key = readKey(options, names);
@@ -80,7 +83,7 @@ export function readCa(text: string | undefined, name = 'ca'): string[] {
     const isKey = privateKeyIn(text) !== undefined;
     throw usage(
       `${name} holds no PEM certificate`,
-      isKey ? 'It holds a private key. Give the certificate of the CA.' : undefined,
+      isKey ? 'It holds a private key. Give the certificate of the CA.' : PEM_CERTIFICATE,
     );
   }
   for (const pem of certificates) parseCertificate(pem, name);
@@ -103,7 +106,7 @@ function isSwapped({ cert = '', key = '' }: ClientCertificateOptions): boolean {
 function readKey({ cert, key, keyPassphrase }: ClientCertificateOptions, names: CertificateNames): KeyObject {
   const pem = privateKeyIn(key ?? cert ?? '');
   if (pem === undefined) {
-    if (key !== undefined) throw usage(`${names.key} holds no PEM private key`);
+    if (key !== undefined) throw usage(`${names.key} holds no PEM private key`, PEM_KEY);
     throw usage(`${names.cert} holds no private key`, `Give the key with ${names.key}.`);
   }
   const holder = key === undefined ? names.cert : names.key;
@@ -118,7 +121,8 @@ function readKey({ cert, key, keyPassphrase }: ClientCertificateOptions, names: 
     return createPrivateKey({ key: pem, passphrase: keyPassphrase });
   } catch (cause) {
     // OpenSSL finds a wrong passphrase by what it decrypts, so it names many faults.
-    if (isEncrypted) throw usage(`the passphrase of ${holder} is wrong`);
+    if (isEncrypted)
+      throw usage(`the passphrase of ${holder} is wrong`, 'Try it: openssl pkey -noout -in FILE');
     throw usage(
       `the private key in ${holder} is damaged, or of a kind that OpenSSL does not know`,
       undefined,

@@ -37,7 +37,7 @@ function hasTrustedIssuer(leaf: X509Certificate | undefined, trust: TlsTrust): b
   let certificate = leaf;
   for (let length = 0; certificate !== undefined && length < LONGEST_CHAIN; length++) {
     const current = certificate;
-    if (roots.some((root) => isIssuedBy(current, root))) return true;
+    if (roots.some((root) => root.raw.equals(current.raw) || isIssuedBy(current, root))) return true;
     const issuer: X509Certificate | undefined = current.issuerCertificate;
     certificate = issuer !== undefined && isIssuedBy(current, issuer) ? issuer : undefined;
   }

@@ -101,13 +101,15 @@ export class TlsTrust implements TlsSide {
   }
 
   #makeContext(own: ClientCertificate | undefined): tls.SecureContext {
+    // As in curl: the certificate of a server, or of a CA below another, may be trusted by itself.
+    const options = { ...own, allowPartialTrustChain: true };
     // This option of Node.js replaces its own CAs.
     const isReplaced = /openssl-ca/.test(`${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`);
-    const context = isReplaced ? undefined : tls.createSecureContext(own);
+    const context = isReplaced ? undefined : tls.createSecureContext(options);
     const store = context?.context as { addCACert?: (pem: string) => void } | undefined;
     // Adding to the CAs that all contexts share takes 3 ms. The option `ca` has to repeat those of Node.js, for 20 ms more.
     if (store?.addCACert === undefined) {
-      return tls.createSecureContext({ ...own, ca: [...this.certificates] });
+      return tls.createSecureContext({ ...options, ca: [...this.certificates] });
     }
     const known = new Set(tls.rootCertificates.map(withoutLineEnds));
     for (const pem of this.#besides) if (!known.has(withoutLineEnds(pem))) store.addCACert(pem);

@@ -433,7 +433,7 @@ describe('names', () => {
     resolve(unknown);
     const environment = { HTTP_PROXY: 'http://127.0.0.1:1' };
     const { checks, verdict } = await examine('wss://opmas.test', { environment });
-    expect(verdict).toMatchObject({ failure: 'unknown host', text: expect.stringContaining('--proxy') });
+    expect(verdict).toMatchObject({ failure: 'unknown host', text: expect.stringContaining('`proxy`') });
     expect(checks.find(({ name }) => name === 'dns')?.detail).toBe(
       'host opmas.test does not exist; HTTP_PROXY is not for wss://, which takes HTTPS_PROXY',
     );

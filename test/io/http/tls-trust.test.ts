@@ -5,7 +5,7 @@ import * as tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Environment } from '../../../src/io/http/proxy-choice.js';
 import { systemStore, TlsTrust } from '../../../src/io/http/tls-trust.js';
-import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
+import { type Certificate, CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { RawServer } from '../../support/raw-server.js';
 
 const damaged = '-----BEGIN CERTIFICATE-----\nMIIBdamaged\n-----END CERTIFICATE-----\n';
@@ -15,6 +15,8 @@ describe.skipIf(withoutOpenssl)('the CAs that count', () => {
   const names = ['first', 'second', 'third', 'given', 'unknown'] as const;
   const authorities = new Map<string, CertificateAuthority>();
   const servers = new Map<string, RawServer>();
+  /** The certificate of the last server. */
+  let leaf: Certificate;
   const path = (name: string) => join(folder, name);
 
   beforeAll(async () => {
@@ -22,7 +24,8 @@ describe.skipIf(withoutOpenssl)('the CAs that count', () => {
     for (const name of names) {
       const authority = new CertificateAuthority(`opmas-ws test CA, ${name}`);
       authorities.set(name, authority);
-      servers.set(name, await RawServer.start({ tls: authority.issue('DNS:localhost') }));
+      leaf = authority.issue('DNS:localhost');
+      servers.set(name, await RawServer.start({ tls: leaf }));
     }
     writeFileSync(path('first.pem'), `# comments\n${damaged}${authorities.get('first')!.pem}`);
     cpSync(authorities.get('second')!.path, path('certs/0123abcd.0'));
@@ -61,6 +64,12 @@ describe.skipIf(withoutOpenssl)('the CAs that count', () => {
     const { server } = new TlsTrust({ ca: authorities.get('given')!.pem }, environment());
     const trusted = await Promise.all(names.map((name) => isTrusted(name, server)));
     expect(trusted).toEqual([true, true, true, true, false]);
+  });
+
+  it('may be the certificate of a server itself', async () => {
+    const { server } = new TlsTrust({ ca: leaf.cert }, {});
+    const trusted = await Promise.all(names.map((name) => isTrusted(name, server)));
+    expect(trusted).toEqual([false, false, false, false, true]);
   });
 
   it('are only those of the system where the environment names none', async () => {
