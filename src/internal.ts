@@ -3,7 +3,6 @@ export { isLoopback } from './core/address.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { type NextCommand, withServerChoice } from './core/failure/next-command.js';
 export { keepsLine } from './core/filter/filter.js';
-export { FrameReader } from './core/json/frame.js';
 export { parseSparsely } from './core/json/sparse-object.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';

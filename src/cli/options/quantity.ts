@@ -1,4 +1,3 @@
-import parse from 'parse-duration';
 import { OpmasError } from '../../index.js';
 
 const BYTES: Readonly<Record<string, number>> = {
@@ -12,6 +11,13 @@ const BYTES: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
+const MILLISECONDS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 /** Longest duration; sums of such times stay exact. */
 const LONGEST_MS = 100 * 365.25 * 24 * 3600 * 1000;
 
@@ -27,8 +33,11 @@ export function parseDuration(text: string, name: string): number {
       hint: 'Write a number with a unit: 500ms, 30s, 5m, 1h.',
     });
   }
-  // The library alone would also accept `5 apples` and `1e3`.
-  const milliseconds = parse(text) ?? 0;
+  const parts = text.matchAll(/([\d.]+)([a-z]+)/g);
+  const milliseconds = [...parts].reduce(
+    (sum, [, count, unit]) => sum + Number(count) * MILLISECONDS[unit!]!,
+    0,
+  );
   if (milliseconds > LONGEST_MS)
     throw new OpmasError('USAGE', `${name}: a duration must be at most 100 years`);
   return milliseconds;

@@ -1,12 +1,10 @@
-import { closeMeaning, escapeUnsafe, type InvalidLine, type LifecycleLine, parseLine } from '../../index.js';
-import { FrameReader, LineView, parseSparsely } from '../../internal.js';
+import { type ConnectionEvent, closeMeaning, escapeUnsafe, type Line, parseLine } from '../../index.js';
+import { LineView, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
-import { type ClockTime, createClockTime } from './clock-time.js';
 import { FieldWriter } from './fields.js';
-import { type Color, type Colors, colorsOf, type Severity, severityOf } from './severity.js';
-import { VisualLine, widthOf } from './visual-line.js';
-import { type Word, Words } from './words.js';
+import { meaningOfType, type Severity, severityOf } from './severity.js';
+import { type Color, codesOf, headOf, VisualLine } from './visual-line.js';
 
 /** Options for lines that people read. */
 export interface RenderOptions {
@@ -19,9 +17,10 @@ export interface RenderOptions {
   palette: Palette;
 }
 
-/** Place of the timestamp in a line that this program wrote: `{"received_at":"2026-…`. */
-const TIMESTAMP_OFFSET = 16;
-const TIMESTAMP_LENGTH = 27;
+/** Columns in which the type, the subject and the fields begin, where the longest of `devices` and the like fit. */
+const TYPE_COLUMN = '21:50:00.123 devices '.length;
+const SUBJECT_COLUMN = TYPE_COLUMN + 'rule.execution_complete '.length;
+const FIELDS_COLUMN = SUBJECT_COLUMN + 25;
 /** On a narrower terminal the fields follow the subject without columns. */
 const WIDTH_FOR_COLUMNS = 120;
 /** Lines with `--full` are cut here, because a text in memory has a limit of its own. */
@@ -30,32 +29,39 @@ const WIDEST_LINE = 64 * 1024 * 1024;
 const LONGEST_INVALID = 16 * 1024 * 1024;
 /** Of a longer line the first thousand members of each object are shown: a signal must not wait for the rest. */
 const LONG_LINE = 2 * 1024 * 1024;
+/** Longer types, subjects and endpoints are cut, except with `--full`. */
+const MAX_WORD = 200;
 
 /** Turns lines of a recording into lines that people read. */
 export class Renderer {
   readonly #line: VisualLine;
   readonly #fields: FieldWriter;
-  readonly #time: ClockTime;
-  readonly #colors: Colors;
+  readonly #colors: Readonly<Record<Severity | 'dim' | 'endpoint', Color>>;
   readonly #full: boolean;
+  readonly #utc: boolean;
   /** In columns. */
   readonly #width: number;
   readonly #hasColumns: boolean;
-  readonly #words: Words;
-  readonly #view = new LineView({ skipJsonCheck: true });
-  readonly #frame = new FrameReader();
-  /** The event that was parsed last has members that are not shown. */
-  #hasMore = false;
+  readonly #view = new LineView();
+  /** Minutes since 1970 of the last line, and how a clock shows them: `21:50:`. */
+  #minute = Number.NaN;
+  #clockMinute = '';
 
   constructor({ width, full, utc, palette }: RenderOptions) {
     this.#full = full;
+    this.#utc = utc;
     this.#width = full ? WIDEST_LINE : Math.max(1, Math.floor(width) || 1);
     this.#hasColumns = this.#width >= WIDTH_FOR_COLUMNS;
-    this.#colors = colorsOf(palette);
-    this.#words = new Words(full, this.#colors);
+    this.#colors = {
+      bad: codesOf(palette.red),
+      warning: codesOf(palette.yellow),
+      good: codesOf(palette.green),
+      neutral: { open: '', close: '' },
+      dim: codesOf(palette.dim),
+      endpoint: codesOf(palette.cyan),
+    };
     this.#line = new VisualLine(this.#width);
     this.#fields = new FieldWriter(this.#line, full, this.#colors.dim);
-    this.#time = createClockTime(utc);
   }
 
   /**
@@ -65,101 +71,45 @@ export class Renderer {
    * @returns The line with its LF. It holds no other control character, except the escape codes of our colors.
    */
   render(line: Buffer): string {
-    const event = this.#renderOwnEvent(line);
-    if (event !== undefined) return event;
-    const parsed = parseLine(line);
-    switch (parsed?.kind) {
-      case 'event': {
-        const text = parsed.frame.toString();
-        const event = this.#parseObject(parsed.frame, text) ?? {};
-        return this.#renderEvent(parsed.receivedAt, parsed.endpoint, event, text, NAMED_MEMBERS);
-      }
-      case 'invalid':
-        return this.#renderInvalid(parsed);
-      case 'connection':
-        return this.#renderLifecycle(parsed);
-      default:
-        return this.#renderInvalid({
-          receivedAt: undefined,
-          endpoint: undefined,
-          reason: 'no line',
-          frame: line,
-          binary: false,
-        });
-    }
-  }
-
-  /** Renders an event line that this program wrote: the whole line is parsed once, instead of its frame once more. */
-  #renderOwnEvent(line: Buffer): string | undefined {
     const view = this.#view;
-    if (view.read(line, 0, line.length) !== 'event' || view.members === 0) return undefined;
-    const text = line.toString();
-    const event = this.#parseObject(line, text);
-    if (event === undefined) return undefined;
-    const receivedAt = text.slice(TIMESTAMP_OFFSET, TIMESTAMP_OFFSET + TIMESTAMP_LENGTH);
-    return this.#renderEvent(receivedAt, view.endpoint, event, text, SHOWN_ELSEWHERE);
+    const kind = view.read(line, 0, line.length);
+    if (kind === 'event') this.#renderEvent(view);
+    else if (view.connection !== undefined) this.#renderLifecycle(view, view.connection);
+    else this.#renderInvalid(line, kind === undefined ? undefined : parseLine(line));
+    return this.#line.end();
   }
 
-  /** @param text The same as the bytes, decoded. */
-  #parseObject(bytes: Buffer, text: string): Record<string, unknown> | undefined {
-    this.#hasMore = false;
-    if (bytes.length > LONG_LINE) {
-      if (this.#frame.read(bytes) !== 'object') return undefined;
-      const { value, isWhole } = parseSparsely(text, NAMED_MEMBERS);
-      this.#hasMore = !isWhole;
-      return value;
-    }
-    try {
-      return JSON.parse(text) as Record<string, unknown>;
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** @param source The text of the event. @param shownElsewhere Names of members that get no field. */
-  #renderEvent(
-    receivedAt: string | undefined,
-    endpoint: string | undefined,
-    event: Record<string, unknown>,
-    source: string,
-    shownElsewhere: ReadonlySet<string>,
-  ): string {
+  #renderEvent(view: LineView): void {
+    const source = view.payload()!.toString();
+    const { value: event, isWhole } =
+      source.length > LONG_LINE
+        ? parseSparsely(source, NAMED_MEMBERS)
+        : { value: JSON.parse(source) as Record<string, unknown>, isWhole: true };
     const { data } = event;
     const type = typeof event.type === 'string' ? event.type : '-';
     const subject = typeof event.subject === 'string' ? event.subject : '-';
-    const typeWord = this.#words.type(type);
-    const color = this.#colors[severityOf(typeWord.meaning, data)];
-    this.#start(receivedAt, endpoint, typeWord, color, this.#words.subject(subject));
+    this.#start(view, type, severityOf(meaningOfType(type), data));
+    this.#line.add(` ${this.#safe(subject)}`);
+    if (this.#hasColumns) this.#line.padTo(FIELDS_COLUMN - 1);
     this.#fields.start(source);
     if (typeof data === 'object' && data !== null && !Array.isArray(data)) {
       const lastToken = subject.slice(subject.lastIndexOf('.') + 1);
-      this.#fields.writeMembers(data as Record<string, unknown>, type, lastToken);
+      this.#fields.writeMembers(data as Record<string, unknown>, lastToken);
     } else if (data !== undefined) {
       this.#fields.write('data', data);
     }
     for (const name in event) {
       if (this.#line.isFull) break;
-      if (!shownElsewhere.has(name) || isOddMember(name, event[name])) this.#fields.write(name, event[name]);
+      // A type or a subject that is no text is not shown yet.
+      const isShown = NAMED_MEMBERS.has(name) && (name === 'data' || typeof event[name] === 'string');
+      if (!isShown) this.#fields.write(name, event[name]);
     }
-    if (this.#hasMore) this.#addText(`… (shown in part: ${formatSize(source.length)}; -f json has all)`);
-    return this.#line.end();
+    if (!isWhole) this.#line.add(` … (shown in part: ${formatSize(source.length)}; -f json has all)`);
   }
 
-  #renderInvalid({ receivedAt, endpoint, reason, frame, binary }: Omit<InvalidLine, 'kind'>): string {
-    const label = this.#words.type(binary ? 'binary frame' : 'invalid frame');
-    this.#start(receivedAt, endpoint, label, this.#colors.warning);
-    if (!binary) this.#addText(this.#words.safe(reason));
-    this.#addText(formatSize(frame.length));
-    // A column holds at most four bytes of ordinary text.
-    const shown = frame.subarray(0, this.#full ? LONGEST_INVALID : this.#width * 4);
-    this.#addText(binary ? shown.toString('hex') : escapeUnsafe(shown.toString()));
-    return this.#line.end();
-  }
-
-  #renderLifecycle({ receivedAt, endpoint, connection }: LifecycleLine): string {
+  #renderLifecycle(view: LineView, connection: ConnectionEvent): void {
     const { state, ...members } = connection as unknown as Record<string, unknown> & { state: string };
-    const color = this.#colors[LIFECYCLE_SEVERITIES[state] ?? 'neutral'];
-    this.#start(receivedAt, endpoint, this.#words.type(state), color);
+    this.#start(view, state, LIFECYCLE_SEVERITIES[state] ?? 'neutral');
     this.#fields.start('');
     for (const [name, value] of Object.entries(members)) {
       if (name === 'retry_in_ms' && typeof value === 'number') {
@@ -169,57 +119,57 @@ export class Renderer {
       }
       if (name === 'code' && typeof value === 'number') this.#fields.write('meaning', closeMeaning(value));
     }
-    return this.#line.end();
   }
 
-  /** Begins a line with time, endpoint, type and, for an event, the subject. */
-  #start(
-    receivedAt: string | undefined,
-    endpoint: string | undefined,
-    type: Word,
-    color: Color,
-    subject?: Word,
-  ): void {
+  /** Renders a line of a message that is no event, or a line that is none of a recording. */
+  #renderInvalid(line: Buffer, parsed: Line | undefined): void {
+    const { reason, frame, binary } =
+      parsed?.kind === 'invalid' ? parsed : { reason: 'no line', frame: line, binary: false };
+    this.#start(parsed && this.#view, binary ? 'binary frame' : 'invalid frame', 'warning');
+    if (!binary && reason !== '') this.#line.add(` ${this.#safe(reason)}`);
+    this.#line.add(` ${formatSize(frame.length)}`);
+    // A column holds at most four bytes of ordinary text.
+    const shown = frame.subarray(0, this.#full ? LONGEST_INVALID : this.#width * 4);
+    const text = binary ? shown.toString('hex') : escapeUnsafe(shown.toString());
+    if (text !== '') this.#line.add(` ${text}`);
+  }
+
+  /** Begins a line with time, endpoint and type. */
+  #start(view: LineView | undefined, type: string, severity: Severity): void {
     const line = this.#line;
-    const { dim } = this.#colors;
-    const time = this.#time(receivedAt);
-    const place = this.#words.endpoint(endpoint ?? '-');
-    const typePadding = this.#hasColumns ? type.padding : '';
-    line.start();
-    const head = `${dim.open}${time}${dim.close}${place.painted}${color.open}${type.text}${color.close}${typePadding}`;
-    if (!line.addWhole(head, time.length + place.columns + type.width + typePadding.length)) {
-      line.add(time, time.length, dim);
-      line.add(' ', 1);
-      line.add(place.text, place.width, this.#colors.endpoint);
-      line.add(place.padding, place.padding.length);
-      line.add(' ', 1);
-      line.add(type.text, type.width, color);
-      line.add(typePadding, typePadding.length);
-    }
-    if (subject === undefined) return;
-    const subjectPadding = this.#hasColumns ? subject.padding : '';
-    if (line.addWhole(` ${subject.text}${subjectPadding}`, 1 + subject.width + subjectPadding.length)) return;
-    line.add(' ', 1);
-    line.add(subject.text, subject.width);
-    line.add(subjectPadding, subjectPadding.length);
+    line.add(this.#clockTime(view?.receivedAt ?? Number.NaN), this.#colors.dim);
+    line.add(' ');
+    line.add(this.#safe(view?.endpoint ?? '-'), this.#colors.endpoint);
+    line.padTo(TYPE_COLUMN - 1);
+    line.add(' ');
+    line.add(this.#safe(type), this.#colors[severity]);
+    if (this.#hasColumns) line.padTo(SUBJECT_COLUMN - 1);
   }
 
-  #addText(text: string): void {
-    if (text === '') return;
-    this.#line.add(' ', 1);
-    this.#line.add(text, widthOf(text));
+  /** Escapes control characters and cuts a text that is longer than anybody reads. */
+  #safe(text: string): string {
+    return this.#full || text.length <= MAX_WORD
+      ? escapeUnsafe(text)
+      : `${escapeUnsafe(headOf(text, MAX_WORD))}…`;
+  }
+
+  /** @param micros Microseconds since 1970; `NaN` where the line does not say. */
+  #clockTime(micros: number): string {
+    if (Number.isNaN(micros)) return '--:--:--.---';
+    const timeMs = Math.floor(micros / 1000);
+    const minute = Math.floor(timeMs / 60_000);
+    // Most events share a minute, and to ask for the time zone takes as long as half a line.
+    if (minute !== this.#minute) {
+      this.#minute = minute;
+      const shift = this.#utc ? 0 : new Date(timeMs).getTimezoneOffset();
+      this.#clockMinute = new Date((minute - shift) * 60_000).toISOString().slice(-13, -7);
+    }
+    return this.#clockMinute + ((timeMs - minute * 60_000) / 1000).toFixed(3).padStart(6, '0');
   }
 }
 
 /** Members of an event that have a place of their own in the line. */
 const NAMED_MEMBERS: ReadonlySet<string> = new Set(['type', 'subject', 'data']);
-/** The same in the text of a whole event line, with the members that we put there. */
-const SHOWN_ELSEWHERE: ReadonlySet<string> = new Set([...NAMED_MEMBERS, 'received_at', 'endpoint']);
-
-/** Tells whether `type` or `subject` is no text, so that the head of the line does not show it. */
-function isOddMember(name: string, value: unknown): boolean {
-  return (name === 'type' || name === 'subject') && typeof value !== 'string';
-}
 
 const LIFECYCLE_SEVERITIES: Readonly<Record<string, Severity>> = {
   open: 'good',

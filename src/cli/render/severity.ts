@@ -1,5 +1,3 @@
-import type { Palette } from '../terminal/palette.js';
-
 /** How good or bad the news of an event is. It decides the color of the type. */
 export type Severity = 'bad' | 'warning' | 'good' | 'neutral';
 
@@ -59,32 +57,4 @@ function severityOfState(state: string): Severity | undefined {
   if (BAD.has(word)) return 'bad';
   if (WARNING.has(word)) return 'warning';
   return GOOD.has(word) ? 'good' : undefined;
-}
-
-/** The escape codes before and after a text that give it its color; both are empty when color is off. */
-export interface Color {
-  readonly open: string;
-  readonly close: string;
-}
-
-export const NO_COLOR: Color = { open: '', close: '' };
-
-/** The colors of a line: one for each severity, one for times and names, one for the endpoint. */
-export type Colors = Readonly<Record<Severity | 'dim' | 'endpoint', Color>>;
-
-/** Takes the escape codes out of a palette once: to call the palette for each field costs more than the field. */
-export function colorsOf(palette: Palette): Colors {
-  return {
-    bad: codesOf(palette.red),
-    warning: codesOf(palette.yellow),
-    good: codesOf(palette.green),
-    neutral: NO_COLOR,
-    dim: codesOf(palette.dim),
-    endpoint: codesOf(palette.cyan),
-  };
-}
-
-function codesOf(paint: (text: string) => string): Color {
-  const [open = '', close = ''] = paint('\0').split('\0');
-  return { open, close };
 }

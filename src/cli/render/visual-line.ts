@@ -1,21 +1,33 @@
 import stringWidth from 'string-width';
-import { type Color, NO_COLOR } from './severity.js';
+import type { Palette } from '../terminal/palette.js';
 
-const ELLIPSIS = '…';
+/** The escape codes before and after a text that give it its color; both are empty when color is off. */
+export interface Color {
+  readonly open: string;
+  readonly close: string;
+}
+
+const NO_COLOR: Color = { open: '', close: '' };
+
+/** Takes the escape codes out of a palette once: to call the palette for each field costs more than the field. */
+export function codesOf(paint: Palette['red']): Color {
+  const [open = '', close = ''] = paint('\0').split('\0');
+  return { open, close };
+}
+
+/** A wider line is seen on no terminal, and is cut at a number of characters. */
+const WIDEST_TERMINAL = 10_000;
 
 /** Builds one terminal line from left to right. A line that is too wide is cut and ends with `…`. */
 export class VisualLine {
   readonly #width: number;
   #text = '';
   #used = 0;
+  /** The line as it is if more follows, once it reaches into the last column. */
+  #cutText: string | undefined;
   #isFull = false;
-  /** The part that reaches into the last column. It stays whole only when no other part follows. */
-  #last = '';
-  #lastColor = NO_COLOR;
-  #lastWidth = 0;
-  #hasLast = false;
 
-  /** @param width In columns; `Infinity` for a line that is never cut. */
+  /** @param width In columns. */
   constructor(width: number) {
     this.#width = width;
   }
@@ -25,64 +37,37 @@ export class VisualLine {
     return this.#isFull;
   }
 
-  /** Begins a new line. */
-  start(): void {
-    this.#text = '';
-    this.#used = 0;
-    this.#isFull = false;
-    this.#hasLast = false;
-  }
-
-  /** @param text Safe to print. @param width Its columns. */
-  add(text: string, width: number, color: Color = NO_COLOR): void {
-    if (this.#isFull || width === 0) return;
-    if (this.#hasLast) {
-      this.#cutLast();
-    } else if (this.#used + width < this.#width) {
-      this.#text += color.open + text + color.close;
-      this.#used += width;
-    } else {
-      this.#last = text;
-      this.#lastWidth = width;
-      this.#lastColor = color;
-      this.#hasLast = true;
-      if (this.#used + width > this.#width) this.#cutLast();
-    }
-  }
-
-  /**
-   * Adds several parts at once if all of them fit and leave room for more.
-   *
-   * @param text May hold color codes. @param width Its columns, without the codes.
-   * @returns `false` when the parts do not fit; the caller then adds them one by one.
-   */
-  addWhole(text: string, width: number): boolean {
-    if (this.#hasLast || this.#used + width >= this.#width) return false;
-    this.#text += text;
+  /** @param text Safe to print. */
+  add(text: string, { open, close }: Color = NO_COLOR): void {
+    if (this.#isFull) return;
+    // To measure takes as long as all the rest, and a line of that width is seen on no terminal.
+    const width = this.#width > WIDEST_TERMINAL ? text.length : widthOf(text);
+    const left = this.#width - this.#used;
+    if (width >= left) this.#cutText ??= `${this.#text}${open}${fitting(text, left - 1)}…${close}`;
+    this.#isFull = width > left;
+    this.#text = this.#isFull ? this.#cutText! : this.#text + open + text + close;
     this.#used += width;
-    return true;
+  }
+
+  /** Fills the line with spaces up to a column. */
+  padTo(column: number): void {
+    if (this.#used < column) this.add(' '.repeat(column - this.#used));
   }
 
   /** Ends the line here, with `…`, though more would fit. */
   cut(): void {
-    if (this.#hasLast) this.#cutLast();
-    else if (!this.#isFull) this.#text += ' …';
+    this.add(' …');
     this.#isFull = true;
   }
 
-  /** Returns the line, with its LF. */
+  /** Returns the line, with its LF, and begins a new one. */
   end(): string {
-    if (this.#hasLast && !this.#isFull) {
-      this.#text += this.#lastColor.open + this.#last + this.#lastColor.close;
-    }
-    return `${this.#text}\n`;
-  }
-
-  #cutLast(): void {
-    const kept = fitting(this.#last, this.#width - this.#used - 1);
-    this.#text += this.#lastColor.open + kept + ELLIPSIS + this.#lastColor.close;
-    this.#used += this.#lastWidth;
-    this.#isFull = true;
+    const text = this.#text;
+    this.#text = '';
+    this.#used = 0;
+    this.#cutText = undefined;
+    this.#isFull = false;
+    return `${text}\n`;
   }
 }
 
@@ -98,14 +83,11 @@ export function widthOf(text: string): number {
 /** Splits text into characters as people see them: a letter with its marks, an emoji of several parts. */
 const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-const WIDEST_TERMINAL = 10_000;
-
 /** Returns the longest beginning of a text that fits into so many columns, and never cuts a character in two. */
 export function fitting(text: string, columns: number): string {
   if (columns <= 0) return '';
   // Some characters take no column, so this can cut too much. It bounds the work on a text of megabytes.
   const head = text.length > columns * 8 ? headOf(text, columns * 8) : text;
-  // The end of a line that is wider than any terminal is never seen.
   if (columns > WIDEST_TERMINAL || narrow.test(head)) return headOf(head, columns);
   let width = 0;
   let end = 0;

@@ -1,29 +1,19 @@
 type Paint = (text: string) => string;
 
+const COLORS = ['red', 'yellow', 'green', 'cyan', 'dim', 'bold'] as const;
+
 /** The colors of one stream. */
-export interface Palette {
+export type Palette = Readonly<Record<(typeof COLORS)[number], Paint>> & {
   /** False when the stream has no colors. */
   readonly enabled: boolean;
-  readonly red: Paint;
-  readonly yellow: Paint;
-  readonly green: Paint;
-  readonly cyan: Paint;
-  readonly dim: Paint;
-  readonly bold: Paint;
+};
+
+function paletteOf(enabled: boolean, paintOf: (color: (typeof COLORS)[number]) => Paint): Palette {
+  return { enabled, ...Object.fromEntries(COLORS.map((color) => [color, paintOf(color)])) } as Palette;
 }
 
-const plain: Paint = (text) => text;
-
 /** Palette of a stream without colors. */
-export const noColors: Palette = {
-  enabled: false,
-  red: plain,
-  yellow: plain,
-  green: plain,
-  cyan: plain,
-  dim: plain,
-  bold: plain,
-};
+export const noColors: Palette = paletteOf(false, () => (text) => text);
 
 /**
  * Decides if a stream has colors: by the option, then `NO_COLOR` (not empty), `FORCE_COLOR`, `TERM=dumb`, and finally
@@ -52,13 +42,5 @@ export async function paletteFor(
   const { Chalk } = await import('chalk');
   // The level is fixed: chalk's own detection knows neither NO_COLOR nor the stream.
   const chalk = new Chalk({ level: 1 });
-  return {
-    enabled: true,
-    red: chalk.red,
-    yellow: chalk.yellow,
-    green: chalk.green,
-    cyan: chalk.cyan,
-    dim: chalk.dim,
-    bold: chalk.bold,
-  };
+  return paletteOf(true, (color) => chalk[color]);
 }
