@@ -1,32 +1,45 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Tests of values only: no clock, no files, no processes. */
-const values = 'test/core/**/*.test.ts';
+/** Tests that need modules of their own, or count what the process holds. */
+const alone = [
+  'test/io/{false-time,client/line-queue,client/resources,recording/segment,replay/scheduler}.test.ts',
+];
 /** Tests that look at the clock of the machine. */
 const timing = 'test/**/*.timing.test.ts';
 const limits = { testTimeout: 20_000, hookTimeout: 20_000, restoreMocks: true };
 
-/** Files that take ten seconds and more. */
-const longest = /refusals\.test|examples\.test|cli.limits\.test|lifecycle\.test|diagnosis\.test|hints\.test/;
+/** Files that take longest. */
+const longest =
+  /refusals\.test|examples\.test|cli.limits|shared-outputs|keychain\.test|what-clients-get|pausing-clients/;
 
 /** Starts the longest files first, so that no worker is idle at the end. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const sorted = await super.sort(files);
-    const isLong = ({ moduleId }: TestSpecification) => longest.test(moduleId);
-    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+    const rankOf = ({ moduleId, project }: TestSpecification) =>
+      project.name === 'tests' ? (longest.test(moduleId) ? 0 : 1) : 2;
+    return (await super.sort(files)).sort((a, b) => rankOf(a) - rankOf(b));
   }
 }
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most tests wait for processes and times, so there are more workers than cores.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { name: 'tests', include: ['test/**/*.test.ts'], exclude: [values, timing], ...limits } },
-      // They leave nothing behind, so they share a process, which starts and loads the modules once.
-      { test: { name: 'values', include: [values], isolate: false, ...limits } },
+      // They leave nothing behind, so they share two processes, which start and load the modules once.
+      {
+        test: {
+          name: 'tests',
+          include: ['test/**/*.test.ts'],
+          exclude: [...alone, timing],
+          isolate: false,
+          unstubEnvs: true,
+          ...limits,
+        },
+      },
+      { test: { name: 'alone', include: alone, ...limits } },
       // After all others, and one at a time: they would be in each other's way.
       {
         test: {

@@ -9,7 +9,7 @@ const REPEAT_MS = 50;
 /** Interval of the checks whether the outputs take anything. */
 const STALL_POLL_MS = 100;
 /** Time for the last message when the process is forced to exit. */
-const EXIT_MESSAGE_LIMIT_MS = 100;
+const EXIT_MESSAGE_LIMIT_MS = 300;
 
 /**
  * Collects the reasons to stop a command early: signals, a closed stdout, and uncaught errors. The first one asks the
@@ -20,7 +20,7 @@ export class StopRequests {
   signal: NodeJS.Signals | undefined;
   /** True after an uncaught error, which has been reported. */
   hasBug = false;
-  /** Called right before the process exits without a normal end, which then waits up to 100 ms for it. */
+  /** Called right before the process exits without a normal end, which then waits up to 300 ms for it. */
   onForcedExit: () => void | Promise<void> = () => undefined;
   /** Returns the time since stdout and stderr have last taken something that waits for them. */
   stalledMs: () => number = () => 0;

@@ -21,7 +21,7 @@ function write(sandbox: Sandbox, name: string, pieces: Iterable<string>): string
 }
 
 /** Keeps Node from letting garbage pile up where there is much memory; a table without a limit does not fit in it. */
-const SMALL_HEAP = '--max-old-space-size=64';
+const SMALL_HEAP = '--max-old-space-size=32';
 
 interface Measured extends Usage {
   code: number | null;
@@ -92,19 +92,19 @@ const hostile: [name: string, lines: (size: number) => Iterable<string>][] = [
 
 /** Lines whose names never come again. */
 const ever: [name: string, line: (index: number) => string][] = [
-  ['types', (i) => event(`"type":"${i}${'t'.repeat(150_000)}"`)],
+  ['types', (i) => event(`"type":"${i}${'t'.repeat(100_000)}"`)],
   ['types with many names', (i) => event(`"type":"t${i}","data":{${list(5000, (k) => `"n${i}_${k}":1`)}}`)],
-  ['subjects', (i) => event(`"type":"a","subject":"${i}${'s'.repeat(150_000)}"`)],
-  ['endpoints', (i) => `{"received_at":"${TIME}","endpoint":"${i}${'e'.repeat(150_000)}","type":"a"}\n`],
-  ['errors', (i) => connection(`"state":"refused","error":"${i}${'e'.repeat(150_000)}"`)],
-  ['bad lines', (i) => `${i} ${'b'.repeat(150_000)}\n`],
+  ['subjects', (i) => event(`"type":"a","subject":"${i}${'s'.repeat(100_000)}"`)],
+  ['endpoints', (i) => `{"received_at":"${TIME}","endpoint":"${i}${'e'.repeat(100_000)}","type":"a"}\n`],
+  ['errors', (i) => connection(`"state":"refused","error":"${i}${'e'.repeat(100_000)}"`)],
+  ['bad lines', (i) => `${i} ${'b'.repeat(100_000)}\n`],
 ];
 
 function list(count: number, item: (index: number) => string): string {
   return Array.from({ length: count }, (_, index) => item(index)).join(',');
 }
 
-const commands: [name: string, args: (file: string, sandbox: Sandbox) => string[]][] = [
+const commands: [name: string, args: (file: string) => string[]][] = [
   ['tail -f json', (file) => ['tail', '--file', file, '-f', 'json', '--lifecycle']],
   ['tail -f pretty', (file) => ['tail', '--file', file, '-f', 'pretty', '--lifecycle']],
   [
@@ -113,8 +113,7 @@ const commands: [name: string, args: (file: string, sandbox: Sandbox) => string[
   ],
   ['tail -t', (file) => ['tail', '--file', file, '-t', '*a*b*c', '-s', '*.a.>']],
   ['inspect', (file) => ['inspect', file]],
-  ['inspect --json', (file) => ['inspect', file, '--json']],
-  ['inspect --html', (file, { home }) => ['inspect', file, '--html', join(home, `${Math.random()}.html`)]],
+  ['inspect --json --html', (file) => ['inspect', file, '--json', '--html', 'a.html']],
 ];
 
 describe('limits', () => {
@@ -123,13 +122,13 @@ describe('limits', () => {
   beforeAll(() => {
     recordings = new Sandbox();
     for (const [name, size] of [
-      ['hostile-small', 0.5],
-      ['hostile-large', 2],
+      ['hostile-small', 0.25],
+      ['hostile-large', 1],
     ] as const)
       write(recordings, name, [event('"type":"a"'), ...hostile.flatMap(([, lines]) => [...lines(size)])]);
     for (const [name, count] of [
-      ['new-names-small', 30],
-      ['new-names-large', 230],
+      ['new-names-small', 10],
+      ['new-names-large', 250],
     ] as const) {
       const lines = ever.flatMap(([, line]) => Array.from({ length: count }, (_, i) => line(i)));
       write(recordings, name, [event('"type":"a"'), ...lines]);
@@ -140,11 +139,11 @@ describe('limits', () => {
   /** Measures a command on the small and on the large recording of that kind. */
   async function measureBoth(
     kind: 'hostile' | 'new-names',
-    args: (file: string, sandbox: Sandbox) => string[],
+    args: (file: string) => string[],
   ): Promise<[Measured, Measured]> {
     const run = async (size: 'small' | 'large') => {
       using sandbox = new Sandbox();
-      const words = args(join(recordings.home, `${kind}-${size}`), sandbox);
+      const words = args(join(recordings.home, `${kind}-${size}`));
       return await measure(sandbox, words, kind === 'new-names' ? [SMALL_HEAP] : []);
     };
     // One after the other: garbage is collected later on a machine that is busy.
@@ -168,7 +167,7 @@ describe('limits', () => {
     async (_, args) => {
       const [before, after] = await measureBoth('new-names', args);
       expect([before.code, after.code]).toEqual([0, 0]);
-      // 170 MB more went through.
+      // 25 MB more of each kind went through.
       expect(after.memoryMb).toBeLessThan(before.memoryMb + 60);
     },
     60_000,
@@ -195,6 +194,6 @@ describe('limits', () => {
     const start = performance.now();
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ signal: 'SIGTERM' });
-    expect(performance.now() - start).toBeLessThan(2500);
+    expect(performance.now() - start).toBeLessThan(5000);
   }
 });

@@ -2,7 +2,11 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLinePrinter } from '../../src/cli/stream/line-printer.js';
+import { noColors } from '../../src/cli/terminal/palette.js';
+import { DataOutput } from '../../src/cli/terminal/terminal.js';
 
 const recording = [
   '{"received_at":"2026-11-22T21:50:00.123456Z","endpoint":"devices","type":"device.error","subject":"opmas.devices.ap-7","data":{"cpu":97,"message":"radio \\u001b[2J reset"}}',
@@ -71,4 +75,17 @@ describe('tail --format pretty', () => {
     expect(stdout).toBe('');
     expect(stderr).toContain(text);
   });
+});
+
+it('lines for people let signals and timers through, though more batches wait and the reader is fast', async () => {
+  const reader = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const out = new DataOutput(Object.assign(reader, { columns: 0 }), noColors);
+  const print = await createLinePrinter(out, { format: 'pretty' });
+  const bytes = Buffer.from(`${recording[0]}\n`.repeat(200));
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  const start = performance.now();
+  while (turns < 3 && performance.now() - start < 5000) await print({ bytes, count: 200 });
+  clearInterval(timer);
+  expect(turns).toBe(3);
 });

@@ -58,10 +58,11 @@ describe.concurrent('a token that ends while events flow', () => {
       const losses = states.filter(({ code }) => code === 4001).length;
       expect(losses).toBeGreaterThan(0);
       expect(states.some(({ state }) => state === 'refused')).toBe(false);
-      // Every loss but the last is followed by one gap.
-      const gaps = states.filter(({ gap_since: gap }) => gap !== undefined).length;
-      expect(losses - gaps).toBeLessThanOrEqual(1);
-      expect(own.some(({ type }) => type !== undefined)).toBe(true);
+      const first = own.findIndex(({ type }) => type !== undefined);
+      expect(first).toBeGreaterThan(0);
+      for (const { connection } of own.slice(first)) {
+        if (connection?.state === 'open') expect(connection.gap_since).toBeDefined();
+      }
     }
     expect(stderr).toMatch(/4001/);
     // A process that comes later finds the newest token.
@@ -106,7 +107,7 @@ describe.concurrent('a token that ends while events flow', () => {
     expect(isSleeping()).toBe(false);
     const startedAt = performance.now();
     await sandbox.run(['tail', 'devices', '--duration', '1s']);
-    expect(performance.now() - startedAt).toBeLessThan(2800);
+    expect(performance.now() - startedAt).toBeLessThan(5000);
     expect(isSleeping()).toBe(false);
   });
 

@@ -316,6 +316,7 @@ describe.concurrent('odd surroundings', () => {
   const loadsWithMore = Number(process.versions.node.split('.')[0]) < 22;
   test.runIf(loadsWithMore)(
     'too few to load the program are a fault of this machine (Node 20 only)',
+    { timeout: 60_000 },
     async ({ serve, command, expect }) => {
       const server = await serve();
       const { url } = server;

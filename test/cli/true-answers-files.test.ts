@@ -37,6 +37,7 @@ async function replayed(
       });
       socket.on('close', () => resolve());
     });
+    if (n + 1 < clients) await server.says(/end of the recording/);
     socket.terminate();
     counts.push(count);
   }

@@ -36,7 +36,7 @@ describe('a duration that ends before what was asked for has come', { concurrent
         serve,
         messages(sent, (n) => ({ n })),
       );
-      const ended = await command.tail(server, ['-n', String(asked), '--duration', '500ms']).ended;
+      const ended = await command.tail(server, ['-n', String(asked), '--duration', '2s']).ended;
       expect(ended.code).toBe(7);
       expect(linesWith(new RegExp(`\\b${sent} of ${asked}\\b`), ended)).toHaveLength(1);
     });
@@ -48,7 +48,7 @@ describe('a duration that ends before what was asked for has come', { concurrent
       messages(5, (n) => ({ n })),
     );
     const words = ['record', 'devices', '-u', server.url, '-o', 'a.ndjson', '-w', 'data.n > 2'];
-    const ended = await command.start([...words, '-n', '3', '--duration', '500ms']).ended;
+    const ended = await command.start([...words, '-n', '3', '--duration', '2s']).ended;
     expect(ended.code).toBe(7);
     expect(linesWith(/\b2 of 3\b/, ended)).toHaveLength(1);
   });
@@ -65,12 +65,8 @@ describe('a duration that ends before what was asked for has come', { concurrent
 
 describe('a duration in which no endpoint was ever open', { concurrent: true }, () => {
   test('is exit code 4 for tail', async ({ command }) => {
-    const { code, stderr } = await command.tail(NOTHING_LISTENS, [
-      '--duration',
-      '300ms',
-      '--retries',
-      'forever',
-    ]).ended;
+    const { code, stderr } = await command.tail(NOTHING_LISTENS, ['--duration', '2s', '--retries', 'forever'])
+      .ended;
     expect(code).toBe(4);
     expect(stderr).toMatch(/connection refused/);
   });
@@ -83,7 +79,7 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
       '-o',
       'a.ndjson',
       '--duration',
-      '300ms',
+      '2s',
       '--retries',
       'forever',
     ];
@@ -92,13 +88,13 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
 
   test('is exit code 4 when each upgrade is refused with 503', async ({ serve, command }) => {
     const server = (await serve()).onRequest((connection) => connection.respond('503 Service Unavailable'));
-    const ended = command.tail(server, ['--duration', '500ms', '--retries', 'forever']).ended;
+    const ended = command.tail(server, ['--duration', '2s', '--retries', 'forever']).ended;
     expect(await ended).toMatchObject({ code: 4 });
   });
 
   test('is exit code 4 when the server never answers the upgrade', async ({ serve, command }) => {
     const server = await serve();
-    expect(await command.tail(server, ['--duration', '500ms']).ended).toMatchObject({ code: 4 });
+    expect(await command.tail(server, ['--duration', '2s']).ended).toMatchObject({ code: 4 });
   });
 
   test('is no failure when an endpoint was open once', async ({ serve, command }) => {
@@ -108,7 +104,7 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
       else connection.reset();
       isFirst = false;
     });
-    expect(await command.tail(server, ['--duration', '500ms']).ended).toMatchObject({ code: 0 });
+    expect(await command.tail(server, ['--duration', '2s']).ended).toMatchObject({ code: 0 });
   });
 });
 
@@ -143,14 +139,18 @@ describe('an endpoint that was given up while another went on', { concurrent: tr
 
   test('decides the exit code of tail when the count was reached', async ({ serve, command }) => {
     const server = await serve();
+    let opened: (connection: RawConnection) => void;
+    const devices = new Promise<RawConnection>((resolve) => {
+      opened = resolve;
+    });
     server.onRequest((connection) => {
       if (connection.path.includes('/rules')) connection.respond('404 Not Found');
-      else {
-        const client = connection.accept();
-        setTimeout(() => client.text(numbered(1)), 2000);
-      }
+      else opened(connection.accept());
     });
-    const { code, stdout } = await command.tail(server, ['devices', 'rules', '-n', '1']).ended;
+    const tail = command.tail(server, ['devices', 'rules', '-n', '1']);
+    await tail.messages.next((line) => /^rules .*404/.test(line));
+    (await devices).text(numbered(1));
+    const { code, stdout } = await tail.ended;
     expect([code, stdout.trim()]).toEqual([4, expect.stringContaining('"n":1')]);
   });
 });
@@ -161,7 +161,7 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
       serve,
       messages(5, () => ({ cpu: '97' })),
     );
-    const ended = await command.tail(server, ['-w', 'data.cpu > 90', '--duration', '700ms']).ended;
+    const ended = await command.tail(server, ['-w', 'data.cpu > 90', '--duration', '2s']).ended;
     expect(linesWith(/data\.cpu is a string, compared with a number/, ended)).not.toHaveLength(0);
     expect(ended.stderr).toMatch(/5 (events? )?could not be evaluated/);
   });
@@ -171,24 +171,13 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
       serve,
       messages(5, (cpu) => ({ cpu })),
     );
-    const ended = await command.tail(server, ['-w', 'data.cpuu > 90', '--duration', '700ms']).ended;
+    const ended = await command.tail(server, ['-w', 'data.cpuu > 90', '--duration', '2s']).ended;
     expect(linesWith(/data\.cpuu/, ended)).not.toHaveLength(0);
-  });
-
-  test('is told after 1,000 events with their number and types, once', async ({ serve, command }) => {
-    const server = await serverOf(
-      serve,
-      messages(1000, (n) => ({ n })),
-    );
-    const ended = await command.tail(server, ['-t', 'device.error', '--duration', '11s']).ended;
-    const told = linesWith(/device\.status_update/, ended);
-    expect(told).toHaveLength(1);
-    expect(told[0]).toMatch(/1,?000 .*(none|no event)/);
   });
 
   test('is told to skip messages with NaN, which are counted', async ({ serve, command }) => {
     const server = await serverOf(serve, ['{"type":"device.error","data":{"cpu":NaN}}', '{"cpu":-Infinity}']);
-    const ended = await command.tail(server, ['-t', 'device.*', '--duration', '700ms']).ended;
+    const ended = await command.tail(server, ['-t', 'device.*', '--duration', '2s']).ended;
     expect(ended.stdout).toBe('');
     expect(linesWith(/warning: .*NaN is not JSON.*skips/, ended)).toHaveLength(1);
     expect(ended.stderr).toMatch(/2 invalid \(NaN is not JSON\), all skipped by the filter/);

@@ -5,10 +5,8 @@ import type { Renderer } from '../render/renderer.js';
 import type { DataOutput } from '../terminal/terminal.js';
 
 const LF = 0x0a;
-/** Lines are rendered for so long without a break, in which signals are handled. */
+/** Batches are printed for so long without a break, in which signals are handled. */
 const LONGEST_TURN_MS = 50;
-/** The clock is read once for so many bytes. */
-const BYTES_PER_LOOK = 64 * 1024;
 
 /** Options for printing lines. */
 export interface PrintOptions {
@@ -42,40 +40,29 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
     });
   let width = out.columns;
   let renderer = rendererFor(width);
+  let turnStart = performance.now();
   return async (batch) => {
     // The window was resized.
     if (out.columns !== width) {
       width = out.columns;
       renderer = rendererFor(width);
     }
-    const pieces = renderLines(renderer, batch.bytes);
-    for (let piece = pieces.next(); ; piece = pieces.next()) {
-      if (piece.done) {
-        batch.release?.();
-        await out.write(piece.value);
-        return;
-      }
-      await out.write(piece.value);
-      await nextTurn();
-    }
+    const text = renderLines(renderer, batch.bytes);
+    batch.release?.();
+    await out.write(text);
+    // While batches wait and the reader is fast, nothing else gives the event loop a turn.
+    if (performance.now() - turnStart < LONGEST_TURN_MS) return;
+    await nextTurn();
+    turnStart = performance.now();
   };
 }
 
-/** Renders all lines; yields what is done after each turn, and returns the rest. */
-function* renderLines(renderer: Renderer, bytes: Buffer): Generator<string, string> {
+function renderLines(renderer: Renderer, bytes: Buffer): string {
   let text = '';
   let start = 0;
-  let look = BYTES_PER_LOOK;
-  let turnStart = performance.now();
   for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
     text += renderer.render(bytes.subarray(start, end));
     start = end + 1;
-    if (start < look) continue;
-    look = start + BYTES_PER_LOOK;
-    if (performance.now() - turnStart < LONGEST_TURN_MS) continue;
-    yield text;
-    text = '';
-    turnStart = performance.now();
   }
   return text;
 }

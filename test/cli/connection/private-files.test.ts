@@ -10,8 +10,8 @@ afterAll(() => rm(folder, { recursive: true }));
 
 describe('work under a lock', () => {
   it('is done by one at a time, though all of them find the lock of a dead process', async () => {
-    for (let round = 0; round < 20; round++) {
-      const path = join(folder, `file-${round}`);
+    const round = async (number: number) => {
+      const path = join(folder, `file-${number}`);
       await writeFile(`${path}.lock`, JSON.stringify({ pid: 999_999_999, host: hostname() }));
       let inside = 0;
       let most = 0;
@@ -22,7 +22,8 @@ describe('work under a lock', () => {
       };
       await Promise.all(Array.from({ length: 12 }, () => withLock(path, work)));
       expect(most).toBe(1);
-    }
+    };
+    await Promise.all(Array.from({ length: 20 }, (_, number) => round(number)));
     expect(await readdir(folder)).toEqual([]);
   });
 

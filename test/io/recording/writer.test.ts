@@ -886,6 +886,11 @@ describe('a recording', () => {
 
 describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording named %s', (name) => {
   const isCompressed = name.endsWith('.gz');
+  /** All that has been flushed. */
+  const contentOf = (path: string) => {
+    const bytes = readFileSync(path);
+    return (isCompressed ? gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }) : bytes).toString();
+  };
   /** Lines that cannot be compressed. */
   const noise = (at: number, bytes = 600) =>
     `{"received_at":"${formatTimestamp(at)}","endpoint":"rules","type":"a","n":${at},"pad":"${randomBytes(bytes).toString('hex')}"}\n`;
@@ -914,7 +919,7 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording n
     for (let round = 1; round <= 3; round++) {
       await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(50), { timeout: 5000 });
       await writer.write(batch(event(round * 10)));
-      await new Promise((resolve) => setTimeout(resolve, isCompressed ? 600 : 0));
+      await vi.waitFor(() => expect(contentOf(path)).toContain(event(round * 10)), { timeout: 10_000 });
       await writeFile(`${path}.copy`, await readFile(path));
       await truncate(path, 0);
       const copied: number[] = [];
