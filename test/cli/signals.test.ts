@@ -317,16 +317,13 @@ describe.concurrent('odd surroundings', () => {
   test.runIf(loadsWithMore)(
     'too few to load the program are a fault of this machine (Node 20 only)',
     { timeout: 60_000 },
-    async ({ serve, command, expect }) => {
-      const server = await serve();
-      const { url } = server;
-      await server.stop();
-      const tail = (limit: number) =>
-        command.tail({ url }, ['--no-reconnect'], { through: in_(`ulimit -n ${limit}; exec "$@"`) }).ended;
+    async ({ command, expect }) => {
+      const inspect = (limit: number) =>
+        command.start(['inspect', 'x.ndjson'], { through: in_(`ulimit -n ${limit}; exec "$@"`) }).ended;
       // Too few for Node itself are nothing of ours; how many those are depends on what it has open already.
       let limit = 12;
-      let end = await tail(limit);
-      while (limit < 60 && !end.stderr.startsWith('opmas-ws:')) end = await tail(++limit);
+      let end = await inspect(limit);
+      while (limit < 60 && !end.stderr.startsWith('opmas-ws:')) end = await inspect(++limit);
       expect(end.code).toBe(5);
       expect(end.stderr).toMatch(/^opmas-ws: .*too many open files.*\n$/);
     },
