@@ -8,7 +8,7 @@ import { build } from 'rolldown';
  */
 const GROUPS = {
   /** Needed by every error message. */
-  errors: /\/src\/core\/(errors|text|address|protocol|failure\/next-command)\.ts$|@oxc-project/,
+  errors: /\/src\/core\/(errors|text|address|protocol|version|failure\/next-command)\.ts$|@oxc-project/,
   /** Needed by every program that connects to a stream. */
   library:
     /\/src\/(core\/[^/]+|core\/(json|recording)\/[^/]+|core\/filter\/(?!expression)[^/]+|io\/(client|client\/connection|http|token)\/[^/]+|io\/(clock|file-lock|websocket))\.ts$/,
@@ -18,7 +18,7 @@ const GROUPS = {
   diagnosis: /\/src\/(io|core)\/diagnosis\//,
   index: /\/src\/(index|internal)\.ts$/,
   /** Needed by every command; `--version` and `--help` need nothing else. */
-  start: /\/src\/cli\/(main|command-table|commander|exit|habits|version)\.ts$/,
+  start: /\/src\/cli\/(main|command-table|commander|exit|habits)\.ts$/,
   /** Needed by every command that has an action. */
   tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|tail-file|reading-messages)[^/]+)\.ts$/,
 };

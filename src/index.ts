@@ -48,7 +48,7 @@ export {
 } from './io/client/subscribe.js';
 export { type Clock, systemClock } from './io/clock.js';
 export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
-export type { RouteOptions } from './io/http/server-route.js';
+export type { RouteOptions, TokenPlace } from './io/http/server-route.js';
 export { openRecording } from './io/recording/open-recording.js';
 export type { ReadProblem } from './io/recording/read-problems.js';
 export {

@@ -3,6 +3,7 @@ export { isLoopback } from './core/address.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { type NextCommand, withServerChoice } from './core/failure/next-command.js';
 export { keepsLine } from './core/filter/filter.js';
+export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { parseSparsely } from './core/json/sparse-object.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
@@ -16,6 +17,7 @@ export {
   relativeTime,
   withoutQuotes,
 } from './core/text.js';
+export { version } from './core/version.js';
 export { firstToMend } from './io/client/stream-control.js';
 export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { apiFinding } from './io/diagnosis/checks.js';

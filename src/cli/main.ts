@@ -1,11 +1,11 @@
 import { escapeUnsafe } from '../index.js';
+import { version } from '../internal.js';
 import { addCommands, loadCommand } from './command-table.js';
 import { Command, CommanderError, Option } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
 import { adviceForQuotes, withDoubleQuotes, withVersionOption } from './habits.js';
 import type { GlobalOptions } from './options/common-options.js';
 import { standardOutputs } from './terminal/standard-streams.js';
-import { version } from './version.js';
 
 /**
  * Runs the program: from arguments to exit code. Read in this order: this file, `command-table.ts` (which commands

@@ -2,7 +2,8 @@ import { OpmasError, type SaidOptions } from '../index.js';
 import { withoutQuotes } from '../internal.js';
 import type { Command } from './commander.js';
 import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
-import { familyOf, type GlobalOptions, type TokenOptions } from './options/common-options.js';
+import type { GlobalOptions, TokenOptions } from './options/common-options.js';
+import { saidRoute } from './options/route-options.js';
 import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';
@@ -58,9 +59,8 @@ export async function runCommand(
   action: (session: Session) => Promise<void>,
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions & TokenOptions>();
-  const { url, context, ca, cert, key, keyPassphraseFile, insecure, plaintext, proxy } = globals;
-  const certificates = { ca, cert, key, keyPassphraseFile };
-  const said = { url, context, ...certificates, insecure, plaintext, proxy, family: familyOf(globals) };
+  const { url, context } = globals;
+  const said = { url, context, ...saidRoute(globals) };
   const environment = withoutQuotedValues(process.env);
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });

@@ -98,11 +98,16 @@ const SPELLING = /%(?:25)*([0-9a-f]{2})|\\+u([0-9a-f]{4})|\\+[nrt]|\\+|[\s\S]/gi
 /** The padding of base64, and the rest of a spelling that was cut off. */
 const LOOSE_END = /(?:=|%(?:25)*3d)*(?:%(?:25)*[0-9a-f]?(?![^\s…]))?/iy;
 
+/** Removes secrets from a text that others wrote. */
+export type Redact = (text: string) => string;
+
 /**
  * Removes a token from a text that others wrote, and each part of it of 12 characters or more: raw, percent-encoded,
  * escaped, base64 and base64url at any place of a longer text, split over lines.
+ *
+ * @param mark Stands in its place.
  */
-export function redactToken(text: string, token: string | undefined): string {
+export function redactToken(text: string, token: string | undefined, mark = '[token]'): string {
   if (token === undefined || token.length < SHORTEST_SECRET) return text;
   const { characters, starts, ends } = spelledOut(text);
   const isSecret = new Uint8Array(characters.length);
@@ -119,7 +124,7 @@ export function redactToken(text: string, token: string | undefined): string {
   let shown = 0;
   for (let at = 0; at < characters.length; at++) {
     if (isSecret[at] === 0) continue;
-    result += `${text.slice(shown, starts[at])}[token]`;
+    result += text.slice(shown, starts[at]) + mark;
     while (isSecret[at + 1] === 1) at++;
     const end = ends[at] as number;
     LOOSE_END.lastIndex = end;

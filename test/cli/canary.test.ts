@@ -12,7 +12,9 @@ const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJjYW5hcnkifQ.Y2FuYXJ5LWNhbmFyeQ';
 const oddToken = 'canary+/%&=?#"<>\'token~';
 const refreshToken = 'canary-refresh-token-that-nobody-shows';
 const password = 'canary pass+wörd & more';
-const secrets = [token, oddToken, refreshToken, password];
+/** The value of a header. */
+const gateKey = 'canary key of the gate, which is "odd" & long';
+const secrets = [token, oddToken, refreshToken, password, gateKey];
 
 let echo: EchoServer;
 beforeAll(async () => {
@@ -40,6 +42,7 @@ const once = ['--no-reconnect', '--connect-timeout', '5s'];
 const fast = ['--retry-delay', '10ms', '--retries', '2'];
 const fromEnvironment = { OPMAS_TOKEN: token };
 const vault = /credentials\/|token\.txt$/;
+const gateHeader = ['-H', 'X-Gate: @token.txt'];
 
 function storeLogin(sandbox: Sandbox): void {
   const path = join(
@@ -112,6 +115,55 @@ const cases: Case[] = [
     server: '307',
     environment: fromEnvironment,
     reaches: token,
+  },
+  ...['401', '403', '307', '500', 'garbage', 'accept', 'close-4001', 'close-1011'].map(
+    (server): Case => ({
+      name: 'a header',
+      reaches: gateKey,
+      args: ['record', 'devices', '-o', 'x.ndjson', '--no-token', ...gateHeader, ...fast],
+      server,
+      prepare: storeFile(gateKey),
+      vault,
+    }),
+  ),
+  ...['403', '307', 'close-1002'].map(
+    (server): Case => ({
+      name: 'a header in a diagnosis',
+      reaches: gateKey,
+      args: ['doctor', 'devices', ...gateHeader],
+      server,
+      environment: fromEnvironment,
+      prepare: storeFile(gateKey),
+      vault,
+    }),
+  ),
+  ...['401', '307', '200'].map(
+    (server): Case => ({
+      name: 'a header in a login',
+      reaches: gateKey,
+      args: ['auth', 'login', '--username', 'a', '--password-stdin', ...gateHeader],
+      server,
+      input: password,
+      prepare: storeFile(gateKey),
+      vault,
+    }),
+  ),
+  ...['401', 'close-4001'].map(
+    (server): Case => ({
+      name: 'a token in the header',
+      reaches: token,
+      args: ['tail', 'devices', '--lifecycle', '--token-in', 'header', ...fast],
+      server,
+      environment: fromEnvironment,
+    }),
+  ),
+  {
+    name: 'a header file of two lines',
+    says: /line breaks/,
+    args: ['tail', ...gateHeader],
+    server: '401',
+    prepare: storeFile(`${gateKey}\n${token}`),
+    vault,
   },
   {
     name: 'a token file',

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { chooseServer } from '../../src/cli/connection/server.js';
+import { startWebServer, type WebServer } from '../support/web-server.js';
 import { Sandbox } from './sandbox.js';
 
 const pathOf = (sandbox: Sandbox) => join(sandbox.home, '.config/opmas-ws/config.json');
@@ -49,8 +50,16 @@ describe.concurrent('context', () => {
       name: 'prod',
       url: 'wss://opmas.test',
       token_command: `pass show 'a b'`,
-      ca: join(sandbox.home, 'ca.pem'),
+      headers: [],
+      token_in: 'query',
+      proxy: null,
+      ipv4: false,
+      ipv6: false,
       plaintext: false,
+      ca: join(sandbox.home, 'ca.pem'),
+      cert: null,
+      key: null,
+      key_passphrase_file: null,
       current: true,
     });
     await context(sandbox, 'use', '-');
@@ -70,6 +79,17 @@ describe.concurrent('context', () => {
     [['add', 'x', '-u', 'ftp://sesame'], /scheme/],
     [['add', 'x', '-u', 'ws://user:sesame@localhost'], /user or a password/],
     [['add', 'x', '-u', 'localhost:1', '--token-command', `it's`], /not closed/],
+    // What later commands would refuse.
+    [['add', 'x', '-u', 'foo'], /not encrypted[\s\S]*--plaintext/],
+    [['add', 'x', '-u', 'http://10.0.0.1'], /not encrypted[\s\S]*--plaintext/],
+    [['add', 'x', '-u', 'localhost:1', '--ca', 'no.pem'], /no\.pem/],
+    [['add', 'x', '-u', 'localhost:1', '--token-command', 'a', '--token-command-timeout', 'b'], /timeout/],
+    [['add', 'x', '-u', 'localhost:1', '--header', 'sesame'], /colon/],
+    [['add', 'x', '-u', 'localhost:1', '--header', 'Host: sesame'], /Host/],
+    [['add', 'x', '-u', 'localhost:1', '--header', 'X-A: $(sesame)'], /X-A.*variable/],
+    [['add', 'x', '-u', 'localhost:1', '--header', 'X-A: @no-file'], /no-file.*no such file/],
+    [['add', 'x', '-u', 'localhost:1', '--token-in', 'body'], /query, header/],
+    [['add', 'x', '-u', 'localhost:1', '--header', 'Authorization: $A', '--token-in', 'header'], /exclude/],
     [['add', 'lab', '-u', 'localhost:1'], /already/],
     [['use', 'nope'], /Contexts: lab/],
     [['use', 'lba'], /Did you mean lab\?/],
@@ -84,6 +104,75 @@ describe.concurrent('context', () => {
     expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(pattern) });
     expect(stderr).not.toContain('sesame');
     expect(read(sandbox)).toEqual(before);
+  });
+
+  it('keeps the way to its server: the sources of secrets, not their values', async () => {
+    using sandbox = new Sandbox();
+    writeFileSync(join(sandbox.home, 'key'), 'sesame-of-the-gate\n', { mode: 0o600 });
+    const headers = [
+      'X-File: @key',
+      'X-Home: @~/key',
+      'X-Key: $GATE_KEY',
+      'X-Tenant: seven',
+      'X-Secret: open',
+    ];
+    const added = await context(
+      sandbox,
+      'add',
+      'gate',
+      ...['-u', 'localhost:1', '--token-in', 'header', '--token-command', 'no-such-program x'],
+      ...headers.flatMap((header) => ['--header', header]),
+    );
+    expect(added).toMatchObject({ code: 0 });
+    expect(added.stderr).toMatch(/configuration holds the value of the header X-Secret.*@FILE/);
+    expect(added.stderr).toMatch(/no program no-such-program/);
+    expect(added.stderr.match(/warning/g)).toHaveLength(2);
+    expect(read(sandbox).contexts.gate).toMatchObject({
+      headers: [`X-File: @${join(sandbox.home, 'key')}`, ...headers.slice(1)],
+      token_in: 'header',
+    });
+    const sources = [`X-File: @${join(sandbox.home, 'key')}`, 'X-Home: @~/key', 'X-Key: $GATE_KEY'];
+    const hidden = ['X-Tenant: (in the configuration)', 'X-Secret: (in the configuration)'];
+    const { stdout } = await context(sandbox, 'show');
+    for (const shown of [...sources, ...hidden]) expect(stdout).toContain(shown);
+    expect(stdout).toMatch(/token in +header/);
+    expect(stdout).not.toMatch(/sesame|seven|open/);
+    expect(JSON.parse((await context(sandbox, 'show', '--json')).stdout)).toMatchObject({
+      headers: [...sources, ...hidden],
+      token_in: 'header',
+    });
+  });
+
+  it('gives its headers to its own server only', async () => {
+    await using server = await startWebServer((_, response) => response.writeHead(404).end());
+    await using other = await startWebServer((_, response) => response.writeHead(404).end());
+    const url = (one: WebServer) => `ws://127.0.0.1:${one.port}`;
+    using sandbox = new Sandbox({ OPMAS_CONTEXT: 'gate', OPMAS_TOKEN: 'abc', GATE_KEY: 'sesame' });
+    await context(
+      sandbox,
+      'add',
+      'gate',
+      '-u',
+      url(server),
+      '-H',
+      'X-Key: $GATE_KEY',
+      '--token-in',
+      'header',
+    );
+    const login = ['auth', 'login', '--username', 'a', '--password-stdin'];
+    await sandbox.run(login, { input: 'b' });
+    await sandbox.run([...login, '-H', 'x-key: mine'], { input: 'b' });
+    await sandbox.run(login, { input: 'b', environment: { OPMAS_URL: url(other) } });
+    await sandbox.run([...login, '-u', url(other)], { input: 'b' });
+    expect(server.requests.map(({ headers }) => headers['x-key'])).toEqual(['sesame', 'mine']);
+    expect(other.requests.map(({ headers }) => headers['x-key'])).toEqual([undefined, undefined]);
+    const unset = await sandbox.run(login, { input: 'b', environment: { GATE_KEY: '' } });
+    expect(unset).toMatchObject({ code: 2, stderr: expect.stringMatching(/GATE_KEY.*not set/) });
+    expect(server.requests).toHaveLength(2);
+    // Nothing is sent, so nothing is missing.
+    expect(await sandbox.run(['auth', 'logout'], { environment: { GATE_KEY: '' } })).toMatchObject({
+      code: 0,
+    });
   });
 
   it('replaces a context when it is told to', async () => {
@@ -119,6 +208,10 @@ describe.concurrent('context', () => {
     ['{"contexts":{"lab":{"url":"x","token_command":7}}}', /"token_command" is not a string/],
     ['{"contexts":{"lab":{"url":"x","token_command":"\'"}}}', /not closed/],
     ['{"contexts":{"lab":{"url":"x","plaintext":"yes"}}}', /"plaintext"/],
+    ['{"contexts":{"lab":{"url":"x","headers":"X-A: b"}}}', /"headers" is not a list of strings/],
+    ['{"contexts":{"lab":{"url":"x","headers":[7]}}}', /"headers" is not a list of strings/],
+    ['{"contexts":{"lab":{"url":"x","headers":["Host: b"]}}}', /Host/],
+    ['{"contexts":{"lab":{"url":"x","token_in":"body"}}}', /"token_in" is not query or header/],
     ['{"current":7}', /"current" is not a string/],
     ['{"current":"nope"}', /current context "nope" does not exist/],
   ])('says what is wrong with %j', async (text, pattern) => {

@@ -50,7 +50,7 @@ it('a context keeps its proxy, which wins over the environment; --proxy wins ove
   const added = await sandbox.run([...add, '--plaintext']);
   expect(added).toMatchObject({ code: 0, stderr: expect.stringContaining('in the process list') });
   const shown = await sandbox.run(['context', 'show', '--json']);
-  expect(JSON.parse(shown.stdout)).toMatchObject({ proxy: `http://127.0.0.1:${proxy.port}`, family: 4 });
+  expect(JSON.parse(shown.stdout)).toMatchObject({ proxy: `http://127.0.0.1:${proxy.port}`, ipv4: true });
   const tail = await sandbox.run(['tail', 'devices', '-n', '1']);
   expect(tail.code).toBe(0);
   const authorization = `Basic ${Buffer.from('me:sesame').toString('base64')}`;

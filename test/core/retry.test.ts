@@ -23,7 +23,7 @@ const defaults: RetryOptions = {
   reconnect: true,
   exitOnClose: false,
 };
-const attempt = { url: new URL('ws://opmas.test/x'), token: undefined, nowMs: 0 };
+const attempt = { url: new URL('ws://opmas.test/x'), redact: String, nowMs: 0 };
 const closed = (code: number) => failureOfClose(code, '');
 const refused = (status: number, retryAfterMs?: number): Failure => ({
   ...failureOfAnswer({ status, headers: {} }, attempt),

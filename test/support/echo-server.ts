@@ -38,8 +38,8 @@ export async function startEchoServer(): Promise<EchoServer> {
     note(request, echo);
     const code = Number(/^close-(\d+)/.exec(behavior)?.[1]);
     if (code > 0) {
-      const token = new URL(request.url ?? '', 'ws://x').searchParams.get('token') ?? '';
-      const form = behavior.endsWith('base64') ? Buffer.from(token).toString('base64') : token;
+      const [secret = ''] = secretsOf(request, '');
+      const form = behavior.endsWith('base64') ? Buffer.from(secret).toString('base64') : secret;
       streams.handleUpgrade(request, socket, head, (stream) => stream.close(code, form.slice(0, 120)));
     } else if (behavior === 'garbage') {
       socket.end(echo);
@@ -72,13 +72,19 @@ function headersWith(echo: string): Record<string, string> {
   };
 }
 
-function echoOf(request: IncomingMessage, body: string): string {
+function secretsOf(request: IncomingMessage, body: string): string[] {
   const { searchParams } = new URL(request.url ?? '', 'ws://x');
   const secrets = [
+    request.headers['x-gate'],
     searchParams.get('token'),
     request.headers.authorization?.replace(/^\w+ /, ''),
     new URLSearchParams(body).get('password'),
     body,
-  ].filter((secret): secret is string => Boolean(secret));
+  ];
+  return secrets.flat().filter((secret): secret is string => Boolean(secret));
+}
+
+function echoOf(request: IncomingMessage, body: string): string {
+  const secrets = secretsOf(request, body);
   return secrets.flatMap((secret) => [secret, Buffer.from(secret).toString('base64')]).join(' ') || 'nothing';
 }

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Gateway, gateways, nginxConfiguration } from './real-stack/gateways.js';
+import { type Gateway, gateways, nginxConfiguration, OPERATOR } from './real-stack/gateways.js';
 
 const environment =
   process.env.OPMAS_REAL_STACK ?? resolve(import.meta.dirname, '../../node_modules/.cache/real-stack');
@@ -73,6 +73,7 @@ export class RealStack implements AsyncDisposable {
     const upstreams = mockPort === undefined ? ports.versions : { ...ports.versions, mock: mockPort };
     writeFileSync(join(folder, 'nginx.conf'), nginxConfiguration(stack.#gatewayPorts, upstreams));
     writeFileSync(join(folder, 'no-users'), '');
+    writeFileSync(join(folder, 'users'), OPERATOR.replace(':', ':{PLAIN}'));
     api.stdin.write(`${JSON.stringify([nginx, '-p', folder, '-c', 'nginx.conf', '-e', 'stderr'])}\n`);
     await stack.#whenReady();
     return stack;
@@ -86,6 +87,11 @@ export class RealStack implements AsyncDisposable {
   /** Base URL of a gateway. */
   gateway(name: Gateway): string {
     return `ws://127.0.0.1:${this.#gatewayPorts[name]}`;
+  }
+
+  /** The requests that gateways have logged, each with its query. */
+  accessLog(): string {
+    return readFileSync(join(this.#folder, 'access.log'), 'utf8');
   }
 
   /** A token as the API would give it out, or one that it refuses. */

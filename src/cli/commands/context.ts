@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
-import { displayProxy, readProxy, ServerRoute, splitCommand } from '../../internal.js';
 import type { Command } from '../commander.js';
 import {
   type Context,
@@ -9,23 +8,21 @@ import {
   contextNamed,
   readConfig,
 } from '../connection/config.js';
-import { readPemFiles } from '../connection/pem-files.js';
-import { isExposed, READABLE_PASSWORD } from '../connection/server.js';
+import { storedHeader } from '../connection/headers.js';
+import { sourcesBeforeStore } from '../connection/resolve-connection.js';
+import { checkContext } from '../connection/route.js';
 import {
-  addCertificateOptions,
-  addWayOptions,
-  type CertificateOptions,
-  familyOf,
-  type WayOptions,
-} from '../options/common-options.js';
-import { parsePositiveDuration } from '../options/quantity.js';
+  addKeptRouteOptions,
+  type KeptRouteOptions,
+  ROUTE_OPTIONS,
+  type RouteOption,
+} from '../options/route-options.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `context add`. */
-interface AddOptions extends WayOptions, CertificateOptions {
+interface AddOptions extends KeptRouteOptions {
   tokenCommand?: string;
   tokenCommandTimeout?: string;
-  plaintext?: boolean;
   force?: boolean;
 }
 
@@ -46,10 +43,9 @@ export function configure(command: Command): void {
   command.addHelpText('after', EXAMPLES);
 
   const add = command.command('add').argument('<name>').description('name a server');
-  addCertificateOptions(addWayOptions(add))
+  addKeptRouteOptions(add)
     .option('--token-command <cmd>', 'program that prints a token; run without a shell for every attempt')
     .option('--token-command-timeout <t>', 'end that program after this time (default: 10s)')
-    .option('--plaintext', 'allow ws:// to another machine, or through a proxy')
     .option('--force', 'replace a context of the same name')
     .addHelpText(
       'after',
@@ -57,6 +53,7 @@ export function configure(command: Command): void {
         'context add home --url ws://localhost:8000',
         'context add office --url wss://opmas.office.example --ca office-ca.pem',
         'context add plant --url wss://opmas.plant.example --proxy socks5h://gate.example',
+        "context add gate --url wss://opmas.gate.example --header 'X-Gate-Key: $GATE_KEY' --token-in header",
       ),
     )
     .action((name: string, options: AddOptions) =>
@@ -103,41 +100,34 @@ async function addContext(session: Session, name: string, options: AddOptions): 
       hint: `opmas-ws context add ${name} --url wss://opmas.example.org`,
     });
   }
-  const url = parseBaseUrl(session.globals.url);
-  const { tokenCommand, tokenCommandTimeout, plaintext, proxy } = options;
-  if (tokenCommand !== undefined) splitCommand(tokenCommand);
-  if (tokenCommandTimeout !== undefined) {
-    parsePositiveDuration(tokenCommandTimeout, '--token-command-timeout');
-  }
-  const family = familyOf(options);
-  // A passphrase is asked for when it is needed.
-  const { warnings, ...certificates } = await readPemFiles(options, undefined, url, async () => undefined);
-  messages.warn(...warnings);
-  const way = { proxy, proxySource: '--proxy', family, environment: {} };
-  const route = new ServerRoute(url, { ...certificates, ...way });
-  isExposed(url, route.proxy, plaintext === true);
-  if (route.proxy?.credentials?.password) messages.warn(READABLE_PASSWORD);
+  const { force, ...settings } = options;
+  const url = displayUrl(parseBaseUrl(session.globals.url));
+  const context = { ...withWholePaths(settings), url };
+  messages.warn(...(await checkContext(context, session.environment)));
   const config = await changeConfig(session.environment, (before, contexts) => {
-    if (contexts.has(name) && !options.force) {
+    if (contexts.has(name) && !force) {
       throw new OpmasError('USAGE', `context ${name} already exists`, {
         hint: 'Replace it with --force.',
       });
     }
-    const settings = { ...certificatePaths(options), plaintext, proxy, family };
-    contexts.set(name, { url: displayUrl(url), tokenCommand, tokenCommandTimeout, ...settings });
+    contexts.set(name, context);
     // The first context becomes the current one.
     return before.contexts.size === 0 ? { current: name } : {};
   });
   messages.warn(...config.warnings);
   const next =
     config.current === name ? 'It is the current context.' : `To use it: opmas-ws context use ${name}`;
-  messages.say(`Added context ${name} (${displayUrl(url)}). ${next}`);
+  messages.say(`Added context ${name} (${url}). ${next}`);
 }
 
-/** Makes the paths absolute, because a context is used in every folder. */
-function certificatePaths({ ca, cert, key, keyPassphraseFile }: CertificateOptions): CertificateOptions {
-  const paths = Object.entries({ ca, cert, key, keyPassphraseFile }).filter(([, path]) => path !== undefined);
-  return Object.fromEntries(paths.map(([name, path]) => [name, resolve(path!)]));
+/** Makes relative paths absolute, because a context is used in every folder. */
+function withWholePaths(settings: KeptRouteOptions): KeptRouteOptions {
+  const whole = Object.entries(settings).map(([name, value]) => {
+    const { isPath = false } = ROUTE_OPTIONS[name as keyof KeptRouteOptions] ?? {};
+    return [name, isPath ? resolve(String(value)) : value];
+  });
+  const header = settings.header?.map((line) => storedHeader(line, resolve));
+  return { ...Object.fromEntries(whole), ...(header && { header }) };
 }
 
 /** Makes a context the current one; `-` is the previous one. */
@@ -199,15 +189,15 @@ async function showContext(session: Session, given: string | undefined, { json }
   await session.terminal.out.writeTable([
     ['name', name === config.current ? `${name} (current)` : name],
     ['url', context.url],
+    [
+      'token',
+      sourcesBeforeStore({ context: { ...context, name } }, session.environment)[0] ?? 'the stored login',
+    ],
     ['token command', context.tokenCommand],
     ['its limit', context.tokenCommandTimeout],
-    ['ca', context.ca],
-    ['client certificate', context.cert],
-    ['its key', context.key],
-    ['its passphrase', context.keyPassphraseFile],
-    ['plaintext', context.plaintext ? 'allowed' : undefined],
-    ['proxy', shownProxy(context)],
-    ['addresses', context.family && `IPv${context.family} only`],
+    ...Object.entries(settingsOf(context)).flatMap(([member, value]) =>
+      [value].flat().map((one) => [member.replaceAll('_', ' '), one ? String(one) : undefined] as const),
+    ),
     ['configuration', config.path],
   ]);
 }
@@ -218,21 +208,19 @@ function describe(name: string, context: Context, current: string | undefined) {
     url: context.url,
     token_command: context.tokenCommand ?? null,
     ...(context.tokenCommandTimeout && { token_command_timeout: context.tokenCommandTimeout }),
-    ca: context.ca ?? null,
-    ...(context.cert && { cert: context.cert, key: context.key ?? null }),
-    ...(context.keyPassphraseFile && { key_passphrase_file: context.keyPassphraseFile }),
-    plaintext: context.plaintext === true,
-    ...(context.proxy !== undefined && { proxy: shownProxy(context) }),
-    ...(context.family && { family: context.family }),
+    ...settingsOf(context),
     current: name === current,
   };
 }
 
-/** Shows a proxy without its credentials. */
-function shownProxy({ proxy }: Context): string | undefined {
-  if (proxy === undefined) return undefined;
-  const choice = readProxy(proxy, 'proxy');
-  return choice === undefined ? 'none' : displayProxy(choice);
+/** The way to the server, by members of the configuration, with sources in place of secrets. */
+function settingsOf(context: Context): Record<string, RouteOption['byDefault'] | string[]> {
+  const settings = Object.entries(ROUTE_OPTIONS).map(([name, { member, byDefault, show = String }]) => {
+    const value = context[name as keyof KeptRouteOptions] ?? byDefault;
+    if (Array.isArray(value)) return [member, value.map(show)];
+    return [member, typeof value === 'string' ? show(value) : value];
+  });
+  return Object.fromEntries(settings);
 }
 
 async function read(session: Session) {

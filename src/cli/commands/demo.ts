@@ -1,9 +1,9 @@
 import { ENDPOINTS, parseBaseUrl, startMockServer, tokenFromText } from '../../index.js';
+import { version } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { parsePositiveDuration, parseRate, parseWholeNumber } from '../options/quantity.js';
 import { runCommand, type Session } from '../session.js';
 import { printStream } from '../stream/print-stream.js';
-import { version } from '../version.js';
 
 /** Options of `demo`. */
 interface DemoOptions {

@@ -11,8 +11,9 @@ import { withServerChoice } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf, FIRST_SERVER } from '../exit.js';
-import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
+import { addTokenOptions, type TokenOptions } from '../options/common-options.js';
 import { formatDuration } from '../options/quantity.js';
+import { addRouteOptions } from '../options/route-options.js';
 import { addEndpoints, endpointsOf } from '../options/selection.js';
 import { runCommand, type Session } from '../session.js';
 import type { Palette } from '../terminal/palette.js';
@@ -35,7 +36,7 @@ const SIGNS = { ok: '✓', warning: '!', failed: '✗', skipped: '-' } as const;
 
 /** Configures `doctor`. */
 export function configure(command: Command): void {
-  addTrustOptions(addTokenOptions(addEndpoints(command)))
+  addRouteOptions(addTokenOptions(addEndpoints(command)))
     .option('--json', 'print one JSON object')
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: DoctorOptions) =>
@@ -47,9 +48,10 @@ export function configure(command: Command): void {
 async function runDoctor(session: Session, words: string[], options: DoctorOptions): Promise<void> {
   const endpoints = endpointsOf(words);
   const checks: Check[] = [];
-  const report = async (check: Check) => {
+  const report = async (found: Check) => {
     // An interrupted check has no result.
     if (session.stop.aborted) return;
+    const check = { ...found, detail: withServerChoice(found.detail, session.said) };
     checks.push(check);
     if (!options.json) await session.terminal.out.write(line(session, check));
   };
@@ -76,15 +78,11 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
       failure: undefined,
       code: error.code,
       text: error.message,
-      next: error.hint ?? 'opmas-ws doctor --help',
+      next: withServerChoice(error.hint ?? 'opmas-ws doctor --help', session.said),
     };
   }
   if (session.stop.aborted) return;
-  verdict = {
-    ...verdict,
-    text: textOf(session, verdict),
-    next: withServerChoice(verdict.next, session.said),
-  };
+  verdict = { ...verdict, text: textOf(session, verdict) };
   const { out } = session.terminal;
   if (options.json) await out.writeJson(reportOf(connection, checks, verdict));
   else await out.write(conclusion(verdict, out.palette));

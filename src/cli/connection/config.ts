@@ -1,23 +1,17 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
-import { nearestOf, readProxy, splitCommand } from '../../internal.js';
-import type { CertificateOptions } from '../options/common-options.js';
+import { nearestOf, splitCommand } from '../../internal.js';
 import { parsePositiveDuration } from '../options/quantity.js';
+import { type KeptRouteOptions, ROUTE_OPTIONS, type RouteOption } from '../options/route-options.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 
-/** A named server. */
-export interface Context extends CertificateOptions {
+/** A named server, and the way to it. */
+export interface Context extends KeptRouteOptions {
   url: string;
   /** Command line that prints a token. */
   tokenCommand?: string | undefined;
   /** Limit for that command, as a duration: `30s`. */
   tokenCommandTimeout?: string | undefined;
-  /** Allows `ws://` to another machine. */
-  plaintext?: boolean | undefined;
-  /** URL of a proxy, or `none`. May hold a password. */
-  proxy?: string | undefined;
-  /** The only address family to use. */
-  family?: 4 | 6 | undefined;
 }
 
 /** The configuration file, read and checked. */
@@ -51,16 +45,8 @@ type JsonObject = Record<string, unknown>;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const TOP_MEMBERS = ['contexts', 'current', 'previous'];
-/** What to call the types of members. */
-const TYPES = { string: 'a string', boolean: 'true or false', number: 'a number' };
-interface Member {
-  member: string;
-  type: keyof typeof TYPES;
-  check?: (text: string) => unknown;
-}
-
-/** Members of a context in the file; `check` throws for a wrong value. */
-const MEMBERS: Readonly<Record<keyof Context, Member>> = {
+/** Members of a context in the file. */
+const MEMBERS: Readonly<Record<keyof Context, Pick<RouteOption, 'member' | 'type' | 'choices' | 'check'>>> = {
   url: { member: 'url', type: 'string', check: parseBaseUrl },
   tokenCommand: { member: 'token_command', type: 'string', check: splitCommand },
   tokenCommandTimeout: {
@@ -68,14 +54,17 @@ const MEMBERS: Readonly<Record<keyof Context, Member>> = {
     type: 'string',
     check: (text) => parsePositiveDuration(text, '--token-command-timeout'),
   },
-  ca: { member: 'ca', type: 'string' },
-  cert: { member: 'cert', type: 'string' },
-  key: { member: 'key', type: 'string' },
-  keyPassphraseFile: { member: 'key_passphrase_file', type: 'string' },
-  plaintext: { member: 'plaintext', type: 'boolean' },
-  proxy: { member: 'proxy', type: 'string', check: (text) => readProxy(text, '"proxy"') },
-  family: { member: 'family', type: 'number', check: checkFamily },
+  ...ROUTE_OPTIONS,
 };
+/** What a value of each type has to be. */
+const TYPES = {
+  string: [(value: unknown) => typeof value === 'string', 'a string'],
+  boolean: [(value: unknown) => typeof value === 'boolean', 'true or false'],
+  list: [
+    (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
+    'a list of strings',
+  ],
+} as const;
 const CONTEXT_MEMBERS = Object.values(MEMBERS).map(({ member }) => member);
 
 /**
@@ -180,13 +169,17 @@ function readContext(value: unknown, name: string, path: string): Context {
   if (!isObject(value)) throw invalid(path, `${where} is not an object`);
   if (typeof value.url !== 'string') throw invalid(path, `${where} has no "url"`);
   const context: Record<string, unknown> = {};
-  for (const [key, { member, type, check }] of Object.entries(MEMBERS)) {
+  for (const [key, { member, type, choices, check }] of Object.entries(MEMBERS)) {
     const given = value[member];
     context[key] = given;
     if (given === undefined) continue;
-    if (typeof given !== type) throw invalid(path, `${where}: "${member}" is not ${TYPES[type]}`);
+    const [isRight, what] = TYPES[type];
+    if (!isRight(given)) throw invalid(path, `${where}: "${member}" is not ${what}`);
+    if (choices?.includes(String(given)) === false) {
+      throw invalid(path, `${where}: "${member}" is not ${choices.join(' or ')}`);
+    }
     try {
-      check?.(String(given));
+      for (const text of [given].flat()) check?.(String(text));
     } catch (error) {
       throw invalid(path, `${where}: ${(error as Error).message}`);
     }
@@ -197,10 +190,6 @@ function readContext(value: unknown, name: string, path: string): Context {
 function writeContext(context: Context, stored: unknown): JsonObject {
   const members = Object.entries(MEMBERS).map(([key, { member }]) => [member, context[key as keyof Context]]);
   return { ...(isObject(stored) ? stored : {}), ...Object.fromEntries(members) };
-}
-
-function checkFamily(text: string): void {
-  if (text !== '4' && text !== '6') throw new OpmasError('USAGE', '"family" is not 4 or 6');
 }
 
 function optionalName(root: JsonObject, member: string, path: string): string | undefined {

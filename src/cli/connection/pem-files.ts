@@ -1,7 +1,6 @@
 import { OpmasError, type RouteOptions } from '../../index.js';
 import { isKeyEncrypted, quoted, readCa, readClientCertificate, readSecretFile } from '../../internal.js';
-import type { CertificateOptions } from '../options/common-options.js';
-import type { Context } from './config.js';
+import type { KeptRouteOptions } from '../options/route-options.js';
 
 /** The content of the files, and warnings about them. */
 interface PemContents extends Pick<RouteOptions, 'ca' | 'cert' | 'key' | 'keyPassphrase'> {
@@ -34,8 +33,8 @@ const FLAGS = {
  * @throws {OpmasError} `USAGE`, naming the file and the remedy.
  */
 export async function readPemFiles(
-  options: CertificateOptions,
-  context: (Context & { name: string }) | undefined,
+  options: KeptRouteOptions,
+  context: (KeptRouteOptions & { name?: string }) | undefined,
   url: URL,
   ask: AskPassphrase | undefined,
 ): Promise<PemContents> {

@@ -18,10 +18,11 @@ import { standardInput } from '../terminal/standard-streams.js';
 import type { Messages } from '../terminal/terminal.js';
 import type { Context } from './config.js';
 import { openCredentialStore } from './credential-store.js';
-import { type ChosenServer, chooseServer } from './server.js';
+import { chooseRoute, type RoutedServer } from './route.js';
+import type { ChosenServer } from './server.js';
 
 /** The server and the token that a command uses, and how they were chosen. */
-export interface Connection extends ChosenServer {
+export interface Connection extends RoutedServer {
   token: TokenProvider;
   /** Token sources that are set but not used, because another one takes precedence. */
   hidden: string[];
@@ -60,7 +61,7 @@ export async function resolveConnection(
   const { globals, environment } = session;
   const { messages } = session.terminal;
   const use = { sendsNothing, ask: passphrasePrompt(session) };
-  const server = await chooseServer(globals, options, environment, use);
+  const server = await chooseRoute(globals, options, environment, use);
   session.usesDefaultServer = server.urlSource === 'default';
   if (options.token === false && options.tokenFile !== undefined) {
     throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');
@@ -83,12 +84,19 @@ export async function resolveConnection(
 }
 
 /** Returns the names of the sources that take precedence over a stored login. */
-export function sourcesBeforeStore(server: ChosenServer, environment: NodeJS.ProcessEnv): string[] {
+export function sourcesBeforeStore(
+  server: Pick<ChosenServer, 'context'>,
+  environment: NodeJS.ProcessEnv,
+): string[] {
   return sources(server, {}, environment).map(({ name }) => name);
 }
 
 /** Returns all sources that are set, except the store, in order of precedence. */
-function sources({ context }: ChosenServer, options: TokenOptions, environment: NodeJS.ProcessEnv): Source[] {
+function sources(
+  { context }: Pick<ChosenServer, 'context'>,
+  options: TokenOptions,
+  environment: NodeJS.ProcessEnv,
+): Source[] {
   const openFile = (path: string, source: string, { warn: onWarning }: Messages) =>
     tokenFromFile(path, { source, onWarning, pipeLimitMs: options.connectTimeout });
   const found: Source[] = [];

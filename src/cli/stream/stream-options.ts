@@ -1,10 +1,11 @@
 import { compileFilter, OpmasError, type SubscribeOptions } from '../../index.js';
-import { LARGEST_MESSAGE_LIMIT } from '../../internal.js';
+import { LARGEST_MESSAGE_LIMIT, version } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { withExpiryMessages } from '../connection/expiry-messages.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
-import { addTokenOptions, addTrustOptions, type TokenOptions } from '../options/common-options.js';
+import { addTokenOptions, type TokenOptions } from '../options/common-options.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize, parseSize } from '../options/quantity.js';
+import { addRouteOptions } from '../options/route-options.js';
 import {
   addEndpoints,
   addFilterOptions,
@@ -13,7 +14,6 @@ import {
   filterOptionsOf,
 } from '../options/selection.js';
 import type { Session } from '../session.js';
-import { version } from '../version.js';
 
 /** Options that `tail` and `record` share. Times are milliseconds, sizes are bytes. */
 export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions {
@@ -71,7 +71,7 @@ export function addStreamOptions(command: Command): Command {
       '16MiB',
     )
     .value('--max-buffer <size>', 'buffer limit for a slow reader', parsePositiveSize, '64MiB');
-  return addTrustOptions(addTokenOptions(command));
+  return addRouteOptions(addTokenOptions(command));
 }
 
 /**

@@ -1,4 +1,4 @@
-import { redactToken } from '../address.js';
+import type { Redact } from '../address.js';
 import { escapeUnsafe, relativeTime } from '../text.js';
 
 /** An HTTP answer to a request of ours. */
@@ -113,15 +113,13 @@ export function authorOf(answer: HttpAnswer): 'API' | 'gateway' | undefined {
 
 /**
  * Quotes what an answer says to people: up to 200 characters, on one line, safe to print, without tags.
- *
- * @param secret A token or password to keep out of it.
  */
-export function quoteOf(answer: HttpAnswer, secret: string | undefined): string | undefined {
+export function quoteOf(answer: HttpAnswer, redact: Redact): string | undefined {
   const json = jsonOf(answer);
   const members = REASON_MEMBERS.map((name) => json?.[name]);
   const reason = members.find((value): value is string => typeof value === 'string' && value !== '');
   const text = reason ?? (isPage(answer) ? withoutTags(answer.text ?? '') : (answer.text ?? ''));
-  const line = redactToken(text, secret).replace(/\s+/g, ' ').trim();
+  const line = redact(text).replace(/\s+/g, ' ').trim();
   return line === '' ? undefined : `"${escapeUnsafe(line).slice(0, LONGEST_QUOTE)}"`;
 }
 

@@ -1,4 +1,4 @@
-import { redactToken } from '../address.js';
+import type { Redact } from '../address.js';
 import { CloseCode } from '../close-code.js';
 import { OpmasError } from '../errors.js';
 import { AttemptError, type Failure } from './failure.js';
@@ -79,16 +79,16 @@ const CUT_OFF_AFTER_CERTIFICATE =
  * Makes a failure of an error of the resolver, the socket, TLS, the HTTP parser, a proxy, or of `ws` before the
  * connection was open. The text of the error is used only where it holds no URL.
  *
- * @param context `side`: our side of TLS. `token`: to keep out of the text.
+ * @param context `side`: our side of TLS.
  */
 export function failureOfError(
   error: unknown,
-  { side = {}, token }: { side?: TlsSide | undefined; token?: string | undefined } = {},
+  { side = {}, redact = (text) => text }: { side?: TlsSide | undefined; redact?: Redact } = {},
 ): Failure {
   const { kind, text, hint } = readError(error, side);
   return {
     kind,
-    event: { state: 'refused', error: redactToken(text, token) },
+    event: { state: 'refused', error: redact(text) },
     hint: kind === 'cut off' && side.hasCertificate ? CUT_OFF_AFTER_CERTIFICATE : hint,
   };
 }

@@ -1,4 +1,4 @@
-import { displayUrl, redactToken, redirectTarget } from '../address.js';
+import { displayUrl, type Redact, redirectTarget } from '../address.js';
 import { CloseCode } from '../close-code.js';
 import { parseRetryAfter } from '../retry.js';
 import { type HttpAnswer, headerOf } from './answer.js';
@@ -9,7 +9,7 @@ import type { NextCommand } from './next-command.js';
 /** The attempt that an answer belongs to. */
 export interface AttemptContext {
   url: URL;
-  token: string | undefined;
+  redact: Redact;
   /** Wall clock, milliseconds since 1970. */
   nowMs: number;
 }
@@ -24,7 +24,7 @@ export function failureOfAnswer(answer: HttpAnswer, attempt: AttemptContext): Fa
     event: { state: 'refused', status, ...(error === undefined ? {} : { error }) },
     answer,
     retryAfterMs: parseRetryAfter(headerOf(answer, 'retry-after'), attempt.nowMs),
-    next: target && stepTo(target, attempt.url),
+    next: target && stepTo(target, attempt),
   };
 }
 
@@ -53,7 +53,8 @@ function targetOf(answer: HttpAnswer, url: URL): URL | undefined {
 }
 
 /** Makes the step to a server that has moved. A login page, which has another path, is no server of ours. */
-function stepTo(target: URL, url: URL): NextCommand | undefined {
+function stepTo(target: URL, { url, redact }: AttemptContext): NextCommand | undefined {
+  if (redact(target.href) !== target.href) return undefined;
   const endpoint = url.pathname.slice(Math.max(0, url.pathname.indexOf('/api/v1/ws/')));
   if (!target.pathname.endsWith(endpoint) || !/^https?:|^wss?:/.test(target.protocol)) return undefined;
   const prefix = target.pathname.slice(0, -endpoint.length);
@@ -64,11 +65,11 @@ function stepTo(target: URL, url: URL): NextCommand | undefined {
 function errorText(
   { status }: HttpAnswer,
   target: URL | undefined,
-  { token }: AttemptContext,
+  { redact }: AttemptContext,
 ): string | undefined {
   if (status >= 300 && status < 400) {
     const shown = target === undefined ? 'an unreadable address' : displayUrl(target);
-    return `redirects to ${redactToken(shown, token)}, which is never followed`;
+    return `redirects to ${redact(shown)}, which is never followed`;
   }
   return status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
 }

@@ -6,6 +6,9 @@ export interface SaidOptions {
   url?: string | undefined;
   context?: string | undefined;
   endpoints?: readonly string[] | undefined;
+  /** `Name: @FILE`, never with a value that is a secret. */
+  header?: readonly string[] | undefined;
+  tokenIn?: string | undefined;
   ca?: string | undefined;
   cert?: string | undefined;
   key?: string | undefined;
@@ -14,7 +17,8 @@ export interface SaidOptions {
   plaintext?: boolean | undefined;
   /** URL of the proxy, or `none`. */
   proxy?: string | undefined;
-  family?: 4 | 6 | undefined;
+  ipv4?: boolean | undefined;
+  ipv6?: boolean | undefined;
   tokenFile?: string | undefined;
   noToken?: boolean | undefined;
 }
@@ -36,7 +40,8 @@ export type NextCommand =
 export function writeCommand(command: NextCommand, said: SaidOptions, base: URL): string {
   if ('shell' in command) return command.shell.map(quoted).join(' ');
   const { name, environment, change, flags = [] } = command;
-  const options = { ...said, ...change };
+  const header = [...(change?.header ?? []), ...(said.header ?? [])];
+  const options = { ...said, ...change, header };
   const words = ['opmas-ws', ...name.split(' ')];
   if (name !== 'auth login') words.push(...(options.endpoints ?? []));
   words.push(...flags);
@@ -50,47 +55,54 @@ export function writeCommand(command: NextCommand, said: SaidOptions, base: URL)
   return `${environment === undefined ? '' : `${environment} `}${words.map(quoted).join(' ')}`;
 }
 
+/** Flags of the choice of the server and of the way to it, in the order in which commands repeat them. */
+const CHOICE_FLAGS = {
+  url: '--url',
+  context: '--context',
+  header: '--header',
+  tokenIn: '--token-in',
+  ca: '--ca',
+  cert: '--cert',
+  key: '--key',
+  keyPassphraseFile: '--key-passphrase-file',
+  insecure: '--insecure',
+  plaintext: '--plaintext',
+  proxy: '--proxy',
+  ipv4: '-4',
+  ipv6: '-6',
+} satisfies { [Name in keyof SaidOptions]: string };
+
 /** The choice of the server, and of the way to it, as the user typed it. */
 function choiceWords(said: SaidOptions): string[] {
-  const { url, context, ca, cert, key, keyPassphraseFile, insecure, plaintext } = said;
-  const words: string[] = [];
-  // A URL with a user, a query or a fragment is refused, and may hold a secret.
-  if (url !== undefined && !/[@?#\\]/.test(url)) words.push('--url', url);
-  if (context !== undefined) words.push('--context', context);
-  if (ca !== undefined) words.push('--ca', ca);
-  if (cert !== undefined) words.push('--cert', cert);
-  if (key !== undefined) words.push('--key', key);
-  if (keyPassphraseFile !== undefined) words.push('--key-passphrase-file', keyPassphraseFile);
-  if (insecure) words.push('--insecure');
-  if (plaintext) words.push('--plaintext');
-  return [...words, ...wayWords(said)];
+  return Object.entries(CHOICE_FLAGS).flatMap(([name, flag]) => {
+    const value = said[name as keyof typeof CHOICE_FLAGS];
+    if (!value) return [];
+    if (value === true) return [flag];
+    const texts = [value].flat();
+    // A URL with a user, a query or a fragment is refused, and may hold a secret.
+    if (name === 'url') return texts.flatMap((url) => (/[@?#\\]/.test(url) ? [] : [flag, url]));
+    return texts.flatMap((text) => [flag, name === 'proxy' ? withoutCredentials(text) : text]);
+  });
 }
 
-function wayWords({ proxy, family }: SaidOptions): string[] {
-  const words: string[] = [];
-  if (proxy !== undefined) words.push('--proxy', proxy.replace(/^(\w+:\/\/)?.*@/, '$1USER:PASSWORD@'));
-  if (family !== undefined) words.push(`-${family}`);
-  return words;
+function withoutCredentials(proxy: string): string {
+  return proxy.replace(/^(\w+:\/\/)?.*@/, '$1USER:PASSWORD@');
 }
 
 /**
- * A URL that we suggest gets the token only where it is sure to reach the same server as before: under the same host
- * name, over TLS or on this machine.
+ * A URL that we suggest gets the token, headers and a client certificate only where they are sure to reach the same
+ * server as before: under the same host name, over TLS or on this machine.
  */
 function wordsForOtherUrl(other: string, said: SaidOptions, base: URL): string[] {
   const url = other.replace(/^(wss:.*):443(?=\/|$)|^(ws:.*):80(?=\/|$)/, '$1$2');
   const host = /^\w+:\/\/(\[[^\]]*\]|[^:/]*)/.exec(url)?.[1];
-  const { ca, proxy, family } = said;
+  const { ca, proxy, ipv4, ipv6 } = said;
   const isProxied = !['none', ''].includes(proxy ?? '');
   const isExposed = url.startsWith('ws:') && (isProxied || !isLoopback(host ?? ''));
   const isSame = host === base.hostname && !isExposed;
-  const kept = isSame
-    ? { ...said, context: undefined, insecure: false, plaintext: false }
-    : { ca, proxy, family };
-  const words = choiceWords({ ...kept, url });
-  if (isExposed) words.push('--plaintext');
-  if (!isSame) words.push('--no-token');
-  return words;
+  const kept = isSame ? { ...said, context: undefined, insecure: false } : { ca, proxy, ipv4, ipv6 };
+  const words = choiceWords({ ...kept, url, plaintext: isExposed });
+  return isSame ? words : [...words, '--no-token'];
 }
 
 /** Flags of the command line by the options of the library, which stand in backticks in its messages. */
@@ -119,6 +131,10 @@ const FLAGS: Readonly<Record<string, string>> = {
   login: '`opmas-ws auth login`',
   'login()':
     '`opmas-ws auth login`, or give a token with --token-file, OPMAS_TOKEN or OPMAS_TOKEN_FILE; --no-token connects without one',
+  headers: "-H 'NAME: @FILE'",
+  'headers.Authorization': "-H 'Authorization: @FILE'",
+  "tokenIn: 'query'": '--token-in query',
+  "tokenIn: 'header'": '--token-in header',
   ca: '--ca FILE',
   cert: '--cert FILE',
   key: '--key FILE',

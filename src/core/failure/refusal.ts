@@ -1,3 +1,4 @@
+import type { Redact } from '../address.js';
 import { readClaims } from '../claims.js';
 import { CloseCode } from '../close-code.js';
 import { endpointAtPath } from '../protocol.js';
@@ -21,6 +22,9 @@ import type { FailureKind } from './kind.js';
 export interface RefusalEvidence {
   /** The token that was sent, if any. Its own expiry counts before what others say. */
   token: string | undefined;
+  /** What stood in the header `Authorization`: the token, or a header of the user. */
+  authorization?: 'token' | 'user' | undefined;
+  redact: Redact;
   /** Wall clock, milliseconds since 1970. */
   nowMs: number;
   /** How far it is ahead of the server's, if that is known. A `Date` of the server counts before. */
@@ -65,7 +69,7 @@ export function triage(refusal: Failure, given: RefusalEvidence): Failure {
   const evidence = { ...given, clockAheadMs };
   const kind = event.state === 'closed' ? kindOfClose(event.code, evidence) : kindOfAnswer(refusal, evidence);
   const reasons = [noteOf(kind, refusal, evidence)];
-  if (answer !== undefined) reasons.push(quoteOf(answer, evidence.token));
+  if (answer !== undefined) reasons.push(quoteOf(answer, evidence.redact));
   const told = reasons.filter((reason) => reason !== undefined).join(': ');
   const isProven = ['accepts', 'rejects'].includes(wordIn(evidence));
   const result = { ...refusal, kind, isProven, clockAheadMs, ...adviceOf(kind, refusal, evidence) };
@@ -200,6 +204,18 @@ function isUpgradeLost({ answer }: Failure): boolean {
   return answer?.status === 404 && isApiError(answer);
 }
 
+/** Says what a gateway has against the header `Authorization` as it is. */
+export function adviceOnCredentials(authorization: RefusalEvidence['authorization']): Partial<Failure> {
+  if (authorization === 'user') {
+    return { hint: 'a gateway in front of the API rejects the Authorization header that was sent: check it' };
+  }
+  if (authorization === undefined) return {};
+  return {
+    hint: "a gateway in front of the API wants credentials of its own in the Authorization header, where the token stands: use `tokenIn: 'query'`, and `headers.Authorization` for the gateway",
+    next: { name: 'doctor', change: { header: ['Authorization: @FILE'], tokenIn: 'query' } },
+  };
+}
+
 /** Finds the next step where more is known than the table says. */
 function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence): Partial<Failure> {
   const { endpoint, opensWithoutToken, token = '', nowMs, clockAheadMs } = evidence;
@@ -207,6 +223,7 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
     const waitMs = readClaims(token, clockAheadMs).notBeforeMs! - nowMs + CLOCK_ROUNDING_MS;
     return waitMs > LONGEST_WAIT_MS ? {} : { retryAfterMs: waitMs };
   }
+  if (kind === 'gateway wants credentials') return adviceOnCredentials(evidence.authorization);
   if (kind === 'endpoint refuses' && opensWithoutToken) {
     return {
       hint: 'the endpoint opens without a token, and refuses the connection with one, though the API accepts the token: use `noToken()`',

@@ -156,18 +156,18 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   redirected: network(
     'likelyFatal',
-    'the server redirects, and a redirect is never followed with a token: if the target is your server, use its URL',
+    'the server redirects, and a redirect is never followed with a token: if the target is your server, use its URL; if it is the login page of a gateway, add the header that it takes instead with `headers`',
     SHOW_ANSWER,
   ),
   'gateway refuses this machine': network(
     'likelyFatal',
-    'a gateway in front of the API of {host} (a firewall, a VPN, a reverse proxy) refuses this machine: connect the VPN, or ask the administrator of the gateway',
+    'a gateway in front of the API of {host} (a firewall, a VPN, a reverse proxy) refuses this machine: connect the VPN, or ask the administrator of the gateway; if it wants a header, add it with `headers`',
     SHOW_ANSWER,
   ),
   'gateway wants credentials': network(
     'likelyFatal',
-    'a gateway in front of the API of {host} wants credentials of its own, and opmas-ws has none for it: ask its administrator for a way without them',
-    SHOW_ANSWER,
+    'a gateway in front of the API of {host} wants credentials of its own: add a header of Basic and the base64 text of USER:PASSWORD with `headers.Authorization`',
+    { name: 'doctor', change: { header: ['Authorization: @FILE'] } },
   ),
   'endpoint refuses': network(
     'likelyFatal',

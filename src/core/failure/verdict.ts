@@ -82,7 +82,7 @@ function textOf(first: Check, checks: readonly Check[], server: DiagnosedServer)
   const { tokenSource, tokenRemedy, tokenIsJwt } = server;
   const kind = first.failure!;
   const { code, message } = failureTable[kind];
-  if (code === 'NETWORK') {
+  if (code === 'NETWORK' || first.hint !== undefined) {
     // The message about a proxy names it; the hint says what to do about it.
     const hint =
       message.startsWith('{proxy}') && first.hint ? `${message}: ${lowerFirst(first.hint)}` : first.hint;

@@ -35,8 +35,10 @@ export async function examineRefusal(failure: Failure, attempt: RefusedAttempt):
   const mayAsk = isAmbiguous(failure) && signal?.aborted !== true;
   const limits = { timeoutMs: QUESTION_LIMIT_MS, signal };
   const api = attempt.api ?? (mayAsk ? await askApi(route, token, limits) : undefined);
-  const { hasCertificate } = route.trust;
-  const evidence = { token, nowMs, clockAheadMs, endpoint, hasCertificate, api };
+  const redact = (text: string) => route.redact(text, token);
+  const { authorization, trust } = route;
+  const { hasCertificate } = trust;
+  const evidence = { token, authorization, redact, nowMs, clockAheadMs, endpoint, hasCertificate, api };
   const result = triage(failure, evidence);
   // A server that opens every connection and closes it later proves nothing by opening one more.
   const mayTry = result.kind === 'endpoint refuses' && failure.answer !== undefined && token !== undefined;

@@ -1,6 +1,7 @@
 import { displayUrl } from '../../core/address.js';
 import { readClaims } from '../../core/claims.js';
 import {
+  type ApiAnswers,
   type ApiWord,
   apiWordOf,
   clockText,
@@ -9,8 +10,10 @@ import {
   otherChallengeOf,
   quoteOf,
 } from '../../core/failure/answer.js';
+import type { Failure } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
+import type { FailureKind } from '../../core/failure/kind.js';
 import type { Check } from '../../core/failure/verdict.js';
 import { relativeTime } from '../../core/text.js';
 import { type Clock, unlessStopped } from '../clock.js';
@@ -130,13 +133,16 @@ export interface ApiFinding {
 
 /** Says what the answers show about the API. @param token The one that it was asked about. */
 export function apiFinding(asked: AskedApi, token: string | undefined): ApiFinding {
-  const { me, error } = asked;
+  const { me, error, redact } = asked;
   const kind = apiWordOf(asked);
+  if (me === undefined && error === undefined) {
+    return { kind, text: 'not asked: a header of yours takes the place of the token in Authorization' };
+  }
   if (me === undefined) return { kind, text: describeEnd(failureOfError(error).event) };
   if (kind === 'accepts') {
     return { kind, text: token === undefined ? 'it wants no token' : 'it accepts the token' };
   }
-  const quote = kind === 'unclear' && isPage(me) ? undefined : quoteOf(me, token);
+  const quote = kind === 'unclear' && isPage(me) ? undefined : quoteOf(me, redact);
   const status = `HTTP ${me.status}${quote === undefined ? '' : `: ${quote}`}`;
   return { kind, text: `${textOf(kind, asked, token)} (${status})` };
 }
@@ -158,4 +164,27 @@ function textOf(word: Exclude<ApiWord, 'accepts'>, asked: AskedApi, token: strin
     case 'unclear':
       return hasApi(asked) ? 'it does not say whose the token is' : 'something else answers in its place';
   }
+}
+
+/** Refusals that may be about the place of the token in the request. */
+const PLACE_KINDS: readonly FailureKind[] = [
+  'token refused',
+  'unknown',
+  'endpoint refuses',
+  'endpoint does not exist',
+  'gateway refuses this machine',
+];
+export const USE_HEADER: Partial<Finding> = {
+  detail: '; opens with the token in the Authorization header',
+  hint: "the server takes the token in the Authorization header, not in the query: use `tokenIn: 'header'`",
+  step: { name: 'tail', change: { tokenIn: 'header' } },
+};
+export const USE_QUERY: Partial<Finding> = {
+  hint: "the server refuses the token in the Authorization header; the API's document has it in the query, where access logs may show it: `tokenIn: 'query'`",
+  step: { name: 'doctor', change: { tokenIn: 'query' } },
+};
+
+/** Returns whether a server may refuse the token only for its place in the request. */
+export function mayBePlace({ kind, next }: Failure, api: ApiAnswers): boolean {
+  return PLACE_KINDS.includes(kind) && next === undefined && !/^(rejects|refuses)$/.test(apiWordOf(api));
 }

@@ -1,4 +1,4 @@
-import { displayUrl, redactToken } from '../../core/address.js';
+import { displayUrl } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
 import { type ApiAnswers, clockAheadOf, type HttpAnswer } from '../../core/failure/answer.js';
@@ -22,9 +22,12 @@ import {
   clockCheck,
   type Finding,
   lifeOf,
+  mayBePlace,
   STOPPED,
   skipped,
   tryPrefixes,
+  USE_HEADER,
+  USE_QUERY,
 } from './checks.js';
 import { checkNetworkPath, speaksTls } from './network-path.js';
 import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint.js';
@@ -79,6 +82,8 @@ class Diagnosis {
   readonly #checker: Checker;
   readonly #endpoints: readonly string[];
   #token: string | undefined;
+  /** The attempt with the token in the `Authorization` header. */
+  #inHeader: Promise<ProbeResult> | undefined;
 
   constructor(options: DiagnosisOptions) {
     this.#options = options;
@@ -161,8 +166,8 @@ class Diagnosis {
     for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, api);
   }
 
-  #probe(endpoint: string): Promise<ProbeResult> {
-    const upgrade = this.#route.upgrade(endpoint, this.#token);
+  #probe(endpoint: string, tokenIn = this.#route.tokenIn): Promise<ProbeResult> {
+    const upgrade = this.#route.upgrade(endpoint, this.#token, undefined, tokenIn);
     return probeEndpoint({ upgrade, clock: this.#clock, signal: this.#options.signal });
   }
 
@@ -189,9 +194,22 @@ class Diagnosis {
     const result = await examineRefusal(failure, { ...attempt, clock: this.#clock, signal });
     const { kind, event, note, answer, hint, next: step } = result;
     const told = note === undefined ? describeEnd(event) : `${describeEnd(event)}; ${note}`;
+    const place = await this.#tryOtherPlace(endpoint, result, api);
     // The headers may repeat the token.
-    const detail = redactToken(`${told}${answeredBy(answer)}`, this.#token);
-    return { status: 'failed', detail, failure: kind, hint, step };
+    const detail = this.#route.redact(`${told}${answeredBy(answer)}`, this.#token);
+    return { status: 'failed', failure: kind, hint, step, ...place, detail: detail + (place.detail ?? '') };
+  }
+
+  /** Finds out whether a server refuses the token only for its place in the request. */
+  async #tryOtherPlace(endpoint: string, failure: Failure, api: ApiAnswers): Promise<Partial<Finding>> {
+    const { tokenIn, authorization } = this.#route;
+    if (this.#token === undefined || authorization === 'user' || !mayBePlace(failure, api)) return {};
+    // The query shows the token to access logs, which is what the user does not want.
+    if (tokenIn === 'header') return USE_QUERY;
+    // Once: a server treats its endpoints alike.
+    this.#inHeader ??= this.#probe(endpoint, 'header');
+    const opens = (await this.#inHeader).failure === undefined;
+    return opens ? USE_HEADER : { detail: '; refused with the token in the Authorization header, too' };
   }
 }
 

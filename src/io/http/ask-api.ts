@@ -1,10 +1,12 @@
+import type { Redact } from '../../core/address.js';
 import { type ApiAnswers, apiWordOf, type HttpAnswer, isApiError } from '../../core/failure/answer.js';
 import { monotonicMs } from '../clock.js';
 import type { HttpRequest } from './http-request.js';
-import type { ServerRoute } from './server-route.js';
+import type { RouteRequest, ServerRoute } from './server-route.js';
 
 /** The answers of {@link askApi}. */
 export interface AskedApi extends ApiAnswers {
+  redact: Redact;
   /** The reason why there was no answer. */
   error: unknown;
 }
@@ -15,7 +17,8 @@ const MAX_BODY_BYTES = 16 * 1024;
 
 /**
  * Asks the REST API about a token: `GET /api/v1/auth/me`, and `GET /health` where the first answer leaves open who
- * gave it, because every version of the server has it and it needs no token. This never throws.
+ * gave it, because every version of the server has it and it needs no token. This never throws. Where a header of the
+ * user takes the place of the token, the API cannot be asked about it.
  *
  * @param token `undefined` asks without one. @param limits `timeoutMs`: of all requests together, default 5 s.
  */
@@ -25,11 +28,12 @@ export async function askApi(
   { timeoutMs = TIMEOUT_MS, signal }: Pick<HttpRequest, 'timeoutMs' | 'signal'> = {},
 ): Promise<AskedApi> {
   const deadline = monotonicMs() + timeoutMs;
-  const asked: AskedApi = { error: undefined };
+  const asked: AskedApi = { error: undefined, redact: (text) => route.redact(text, token) };
   try {
-    const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
-    asked.me = await get(route, '/api/v1/auth/me', { timeoutMs, signal, headers });
-    if (isPlain(asked)) return asked;
+    if (token === undefined || route.authorization !== 'user') {
+      asked.me = await get(route, '/api/v1/auth/me', { timeoutMs, signal, token });
+      if (isPlain(asked)) return asked;
+    }
     const leftMs = Math.max(1, Math.round(deadline - monotonicMs()));
     asked.health = await get(route, '/health', { timeoutMs: leftMs, signal });
   } catch (error) {
@@ -52,7 +56,7 @@ function isPlain({ me }: ApiAnswers): boolean {
   );
 }
 
-async function get(route: ServerRoute, path: string, request: HttpRequest): Promise<HttpAnswer> {
+async function get(route: ServerRoute, path: string, request: RouteRequest): Promise<HttpAnswer> {
   const { status, headers, body } = await route.request(path, { ...request, maxBodyBytes: MAX_BODY_BYTES });
   return { status, headers, text: body.toString('utf8') };
 }

@@ -60,7 +60,8 @@ export async function sendRequest(url: URL, options: HttpRequest, way: Way): Pro
   });
   // A connection that is given up fails after the request has.
   request.on('error', () => undefined);
-  request.end(body);
+  // With a string, Node would write the headers in UTF-8, too, though they are Latin-1.
+  request.end(typeof body === 'string' ? Buffer.from(body) : body);
   const limit = startLimit(options, () => agent.stalled);
   try {
     const response = await Promise.race([readResponse(request, maxBodyBytes), limit.over]);

@@ -1,15 +1,30 @@
 import { isIP } from 'node:net';
-import { apiUrl, endpointUrl, targetOf } from '../../core/address.js';
+import { apiUrl, endpointUrl, type Redact, redactToken, targetOf } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
+import { checkHeader, secretsIn } from '../../core/headers.js';
 import { each, type OptionRules } from '../../core/options.js';
+import { version } from '../../core/version.js';
 import { type HttpRequest, type HttpResponse, sendRequest } from './http-request.js';
 import { chooseProxy, type Environment, isSocks, type ProxyChoice, whyDirect } from './proxy-choice.js';
 import { type RouteAgent, routeAgent, type Way } from './route-agent.js';
 import { loadSocks } from './socks.js';
 import { type TlsOptions, TlsTrust, type TrustOptions } from './tls-trust.js';
 
+/** The place of the token in the request that opens a stream: `?token=…`, or `Authorization: Bearer …`. */
+export type TokenPlace = 'query' | 'header';
+
 /** The user's choices about the way to a server. */
 export interface RouteOptions extends TrustOptions {
+  /**
+   * Headers of each request, to open a stream or to the REST API. Their values are secrets. Not accepted are those that
+   * a connection sets itself: `Host`, `Connection`, `Upgrade`, `Sec-WebSocket-*` and the like. Default: a `User-Agent`.
+   */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Default `query`, as the API's document has it. `header` keeps the token out of access logs; it excludes an
+   * `Authorization` header of your own.
+   */
+  tokenIn?: TokenPlace | undefined;
   /**
    * URL of the proxy: `http`, `https`, `socks4`, `socks4a`, `socks5` or `socks5h`. It wins over the environment, for
    * this machine too; `none` connects directly. Default: the proxy that the environment names.
@@ -23,18 +38,28 @@ export interface RouteOptions extends TrustOptions {
   environment?: Environment | undefined;
 }
 
+/** For `checkOptions`; {@link ServerRoute} checks the rest. */
 export const ROUTE_RULES: OptionRules<RouteOptions> = {
+  headers: [isObjectOfStrings, 'must be an object of strings'],
+  tokenIn: [(place) => place === 'query' || place === 'header', 'must be query or header'],
   ...each(true, 'ca', 'insecure', 'environment', 'cert', 'key', 'keyPassphrase', 'proxySource'),
   proxy: [(value) => typeof value === 'string' || value instanceof URL, 'must be a URL, or none'],
   family: [(value) => value === 4 || value === 6, 'must be 4 or 6'],
 };
 
+/** A request to the REST API. */
+export interface RouteRequest extends HttpRequest {
+  /** For `Authorization`. A header of the user takes precedence over it. */
+  token?: string | undefined;
+}
+
 /** The parts of one attempt to open a WebSocket. */
 export interface Upgrade {
-  /** The endpoint's URL, token included. */
+  /** The endpoint's URL, with the token if it belongs there. */
   url: URL;
-  /** The token in the URL, to keep it out of what the server sends back. */
-  token: string | undefined;
+  headers: Record<string, string>;
+  /** Removes the token and the values of headers from a text of the server. */
+  redact: Redact;
   /** Makes the connection. Destroy it when the attempt is over. */
   agent: RouteAgent;
   /** Options of TLS; none for `ws://`. */
@@ -42,7 +67,7 @@ export interface Upgrade {
   trust: TlsTrust;
 }
 
-/** The one place that knows how a request of ours is made: address, proxy, trust. */
+/** The one place that knows how a request of ours is made: address, headers, proxy, trust, and what to redact. */
 export class ServerRoute implements Way {
   readonly base: URL;
   /** The proxy on the way; `undefined` = direct. */
@@ -51,8 +76,16 @@ export class ServerRoute implements Way {
   readonly whyDirect: string | undefined;
   readonly family: 4 | 6 | undefined;
   readonly trust: TlsTrust;
+  readonly tokenIn: TokenPlace;
+  /** The one that fills the header `Authorization` of an upgrade. */
+  readonly authorization: 'token' | 'user' | undefined;
+  readonly #headers: Record<string, string> = {};
+  readonly #secrets: string[] = [];
 
-  /** @throws {OpmasError} `USAGE` when a proxy or certificate cannot be used, or an address is of the other family. */
+  /**
+   * @throws {OpmasError} `USAGE` when a header, a proxy or a certificate cannot be used, or an address is of the other
+   * family.
+   */
   constructor(base: URL, options: RouteOptions) {
     const { proxy, proxySource: source = 'the option proxy', family, environment = process.env } = options;
     this.base = base;
@@ -66,6 +99,28 @@ export class ServerRoute implements Way {
     if (options.cert !== undefined && base.protocol === 'ws:') {
       throw new OpmasError('USAGE', 'a client certificate needs wss://: ws:// has no TLS');
     }
+    for (const [name, value] of Object.entries(options.headers ?? {})) this.#addHeader(name, value);
+    if (!this.#has('User-Agent')) this.#headers['User-Agent'] = `opmas-ws/${version}`;
+    this.tokenIn = options.tokenIn ?? 'query';
+    const isTaken = this.#has('Authorization');
+    this.authorization = isTaken ? 'user' : this.tokenIn === 'header' ? 'token' : undefined;
+    if (isTaken && this.tokenIn === 'header') {
+      const what = "`tokenIn: 'header'` and an Authorization header of your own exclude each other";
+      const hint = "Leave out the header, or put the token in the query: `tokenIn: 'query'`.";
+      throw new OpmasError('USAGE', what, { hint });
+    }
+  }
+
+  #addHeader(name: string, value: string): void {
+    checkHeader(name, value);
+    if (this.#has(name)) throw new OpmasError('USAGE', `the header ${name} is given twice`);
+    this.#secrets.push(...secretsIn(name, value));
+    // Node writes Latin-1; as in curl, the value is sent as UTF-8.
+    this.#headers[name] = Buffer.from(value).toString('latin1');
+  }
+
+  #has(name: string): boolean {
+    return Object.keys(this.#headers).some((other) => other.toLowerCase() === name.toLowerCase());
   }
 
   /**
@@ -73,18 +128,37 @@ export class ServerRoute implements Way {
    *
    * @param limitMs The time that the caller gives it; all addresses of a host are tried in it. Default 10 s.
    */
-  upgrade(endpoint: string, token: string | undefined, limitMs?: number): Upgrade {
-    const url = endpointUrl(this.base, endpoint, token);
+  upgrade(endpoint: string, token: string | undefined, limitMs?: number, tokenIn = this.tokenIn): Upgrade {
+    const isInQuery = tokenIn === 'query';
+    const url = endpointUrl(this.base, endpoint, isInQuery ? token : undefined);
+    const headers = { ...this.#headers, ...(isInQuery ? {} : bearer(token)) };
+    const redact = (text: string) => this.redact(text, token);
     const isSecure = url.protocol === 'wss:';
     const agent = routeAgent(isSecure, this, { limitMs });
     const { trust } = this;
-    return { url, token, agent, trust, tls: isSecure ? trust.server : undefined };
+    return { url, headers, redact, agent, trust, tls: isSecure ? trust.server : undefined };
   }
 
   /** Sends a request to the REST API; see {@link sendRequest}. @param path Below the base URL: `/health`. */
-  request(path: string, request: HttpRequest = {}): Promise<HttpResponse> {
-    return sendRequest(apiUrl(this.base, path), request, this);
+  request(path: string, { token, headers, ...request }: RouteRequest = {}): Promise<HttpResponse> {
+    const all = { ...this.#headers, ...headers, ...(this.authorization === 'user' ? {} : bearer(token)) };
+    return sendRequest(apiUrl(this.base, path), { ...request, headers: all }, this);
   }
+
+  /** Removes the values of headers, and a token or another secret, from a text that others wrote. */
+  redact(text: string, token: string | undefined): string {
+    const rest = redactToken(text, token);
+    return this.#secrets.reduce((left, secret) => redactToken(left, secret, '[header]'), rest);
+  }
+}
+
+function isObjectOfStrings(value: object): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.values(value).every((member) => typeof member === 'string');
+}
+
+function bearer(token: string | undefined): Record<string, string> {
+  return token === undefined ? {} : { Authorization: `Bearer ${token}` };
 }
 
 function checkFamily(url: URL, family: 4 | 6 | undefined): void {

@@ -68,7 +68,11 @@ export class Admission {
     if (status !== undefined) return refusedBy(endpoint, status, 'fault on demand');
     const refusal = await source.admit?.(endpoint);
     if (refusal !== undefined) return { kind: 'refused', endpoint, refusal, why: 'as recorded' };
-    const token = issuer.check(queryToken(request));
+    const given = queryToken(request);
+    const token = issuer.check(given);
+    if ('problem' in token && !given && request.headers.authorization !== undefined) {
+      token.problem = 'no token in the query; streams do not read the Authorization header';
+    }
     if ('problem' in token && refuse === 'http') return refusedBy(endpoint, 403, token.problem);
     return { kind: 'admitted', endpoint, token };
   }

@@ -11,6 +11,7 @@ import {
 } from '../../core/failure/answer.js';
 import { hintOf } from '../../core/failure/give-up.js';
 import type { FailureKind } from '../../core/failure/kind.js';
+import { adviceOnCredentials } from '../../core/failure/refusal.js';
 import type { HttpResponse } from '../http/http-request.js';
 import { nameOf } from '../http/proxy.js';
 import type { ServerRoute } from '../http/server-route.js';
@@ -47,10 +48,12 @@ export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): Opmas
 }
 
 function byGateway(kind: FailureKind, what: string, answer: HttpAnswer, request: TokenRequest): OpmasError {
+  const { base, authorization } = request.route;
+  const advice = kind === 'gateway wants credentials' ? adviceOnCredentials(authorization) : {};
   const text = `a gateway in front of ${placeOf(request)} ${what} (${toldBy(answer, request)})`;
   return new OpmasError('NETWORK', text, {
     failure: kind,
-    hint: hintOf(bareFailure(kind), request.route.base),
+    hint: hintOf({ ...bareFailure(kind), ...advice }, base),
   });
 }
 
@@ -103,8 +106,9 @@ export function placeOf({ route, path }: TokenRequest): string {
   return `${displayUrl(apiUrl(base, path))}${through ?? ''}`;
 }
 
-function toldBy(answer: HttpAnswer, { secret }: TokenRequest): string {
-  const quote = repeats(answer.text ?? '', secret) ? undefined : quoteOf(answer, secret);
+function toldBy(answer: HttpAnswer, { route, secret }: TokenRequest): string {
+  const redact = (text: string) => route.redact(text, secret);
+  const quote = repeats(answer.text ?? '', secret) ? undefined : quoteOf(answer, redact);
   return `HTTP ${answer.status}${quote === undefined ? '' : `: ${quote}`}`;
 }
 
@@ -127,8 +131,8 @@ function laterFrom(answer: HttpAnswer): string {
   return /^\d{1,5}$/.test(seconds) ? `in ${seconds} s` : 'later';
 }
 
-function targetOf(answer: HttpAnswer, { route, path }: TokenRequest): string {
+function targetOf(answer: HttpAnswer, { route, path, secret }: TokenRequest): string {
   const location = headerOf(answer, 'location');
   const target = location === undefined ? undefined : redirectTarget(location, apiUrl(route.base, path));
-  return target === undefined ? '' : ` to ${target}`;
+  return target === undefined ? '' : ` to ${route.redact(target, secret)}`;
 }

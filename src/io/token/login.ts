@@ -59,8 +59,8 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
   let answer = await post(JSON.stringify({ refresh_token: refreshToken }), {
     'Content-Type': 'application/json',
   });
-  if ([400, 401, 403, 415, 422].includes(answer.status)) {
-    answer = await post('', { Authorization: `Bearer ${refreshToken}` });
+  if ([400, 401, 403, 415, 422].includes(answer.status) && request.route.authorization !== 'user') {
+    answer = await post('', {}, refreshToken);
   }
   const { status } = answer;
   const byOther = gatewayRefusal(answerOf(answer), request);
@@ -83,11 +83,12 @@ export async function refreshCredentials(access: ServerAccess, old: Credentials)
 function tokenRequest(access: ServerAccess, path: string, secret: string) {
   const route = new ServerRoute(access.base, access);
   const deadline = monotonicMs() + LIMIT_MS;
-  const post = (body: string, headers: Record<string, string>): Promise<HttpResponse> =>
+  const post = (body: string, headers: Record<string, string>, token?: string): Promise<HttpResponse> =>
     route.request(path, {
       method: 'POST',
       body,
       headers: { Accept: 'application/json', ...headers },
+      token,
       timeoutMs: Math.max(1, Math.round(deadline - monotonicMs())),
       maxBodyBytes: MAX_ANSWER_BYTES,
       signal: access.signal,

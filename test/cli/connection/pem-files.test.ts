@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPemFiles } from '../../../src/cli/connection/pem-files.js';
-import type { CertificateOptions } from '../../../src/cli/options/common-options.js';
+import type { KeptRouteOptions } from '../../../src/cli/options/route-options.js';
 import { type Certificate, CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 
 const PASSPHRASE = 'open sesame';
@@ -43,12 +43,12 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
     rmSync(folder, { recursive: true });
   });
 
-  const inFolder = (paths: CertificateOptions): CertificateOptions =>
+  const inFolder = (paths: KeptRouteOptions): KeptRouteOptions =>
     Object.fromEntries(
       Object.entries(paths).map(([name, file]) => [name, file.startsWith('/') ? file : path(file)]),
     );
 
-  it.each<[string, CertificateOptions, RegExp]>([
+  it.each<[string, KeptRouteOptions, RegExp]>([
     [
       'a CA that is not there',
       { ca: 'nosuch.pem' },

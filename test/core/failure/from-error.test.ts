@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { redactToken } from '../../../src/core/address.js';
 import { failureOfError } from '../../../src/core/failure/from-error.js';
 import { failedProxy, refusedByProxy } from '../../../src/io/http/proxy.js';
 
@@ -125,7 +126,9 @@ it('says how each address failed, and counts one that refuses as the one that te
 
 it('keeps a token out of the text of an error', () => {
   const token = 'canary-token-of-an-error';
-  const { event } = failureOfError(new Error(`Invalid subprotocol ${token}`), { token });
+  const { event } = failureOfError(new Error(`Invalid subprotocol ${token}`), {
+    redact: (text) => redactToken(text, token),
+  });
   expect(JSON.stringify(event)).not.toContain(token);
 });
 

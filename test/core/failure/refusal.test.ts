@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { redactToken } from '../../../src/core/address.js';
 import type { ApiAnswers, HttpAnswer } from '../../../src/core/failure/answer.js';
 import type { Consequence } from '../../../src/core/failure/failure.js';
 import { failureOfAnswer, failureOfClose } from '../../../src/core/failure/from-server.js';
@@ -27,7 +28,8 @@ const page = (status: number): HttpAnswer => ({
 const basic = bare(401, { 'www-authenticate': 'Basic realm="a, Bearer b"' });
 const health = json(200, { status: 'healthy' });
 
-const attempt = { url: new URL('ws://opmas.test/x'), token: undefined, nowMs: NOW_MS };
+const redact = (text: string) => redactToken(text, good);
+const attempt = { url: new URL('ws://opmas.test/x'), redact, nowMs: NOW_MS };
 const refusal = (answer: HttpAnswer) => failureOfAnswer(answer, attempt);
 const status = (code: number) => refusal(bare(code));
 const close = (code: number) => failureOfClose(code, '');
@@ -121,7 +123,7 @@ it.each<
   ['close 1008 and a silent API', close(1008), good, silent, 'unknown', 'renew'],
   ['502 is not about the token', status(502), old, rejects, 'server fails', 'retry'],
 ])('%s', (_name, refused, token, api, kind, consequence) => {
-  const failure = triage(refused, { token, nowMs: NOW_MS, endpoint: 'devices', api });
+  const failure = triage(refused, { token, redact, nowMs: NOW_MS, endpoint: 'devices', api });
   expect(failure.kind).toBe(kind);
   expect(failureTable[kind].consequence).toBe(consequence);
 });
@@ -131,7 +133,7 @@ const dated = (answer: HttpAnswer, secondsFromNow: number): HttpAnswer => {
   return { ...answer, headers: { ...answer.headers, date } };
 };
 const judged = (answer: HttpAnswer, token: string, more = {}) =>
-  triage(refusal(answer), { token, nowMs: NOW_MS, endpoint: 'devices', ...more });
+  triage(refusal(answer), { token, redact, nowMs: NOW_MS, endpoint: 'devices', ...more });
 
 it('judges the life of a token by the clock of the server, as far as that is known', () => {
   const hourAgo = dated(bare(401), -3600);
@@ -157,14 +159,16 @@ it('tells a token that is not valid yet, and waits for one that soon is', () => 
   expect(judged(dated(bare(401), 3600), notBefore(1800)).kind).toBe('token refused');
   expect(judged(dated(bare(401), -10), notBefore(5)).retryAfterMs).toBe(16_000);
   expect(judged(bare(403), notBefore(20), { api: accepts }).kind).toBe('endpoint refuses');
-  expect(triage(close(4001), { token: notBefore(20), nowMs: NOW_MS, endpoint: 'devices' })).toMatchObject({
+  expect(
+    triage(close(4001), { token: notBefore(20), redact, nowMs: NOW_MS, endpoint: 'devices' }),
+  ).toMatchObject({
     kind: 'token not valid yet',
     retryAfterMs: 21_000,
   });
 });
 
 it('calls a bare 403 at a path that is none of the four a missing endpoint', () => {
-  const evidence = { token: good, nowMs: NOW_MS, endpoint: '/api/v1/ws/nope', api: accepts };
+  const evidence = { token: good, redact, nowMs: NOW_MS, endpoint: '/api/v1/ws/nope', api: accepts };
   expect(triage(status(403), evidence).kind).toBe('endpoint does not exist');
 });
 
@@ -181,6 +185,7 @@ it.each<[string, string, string | undefined]>([
 ])('quotes what a refusal says: %s %s', (type, text, quote) => {
   const { event } = triage(refusal({ status: 400, headers: { 'content-type': type }, text }), {
     token: good,
+    redact,
     nowMs: NOW_MS,
     endpoint: 'devices',
   });

@@ -105,7 +105,7 @@ describe('verdictOf', () => {
     expect(next('proxy refuses', { ca: undefined, tokenFile: undefined })).toBe(
       `opmas-ws doctor ${all} ${about} --proxy none`,
     );
-    const way = { proxy: 'socks5h://me:sesame@proxy.test:1080', family: 6 } as const;
+    const way = { proxy: 'socks5h://me:sesame@proxy.test:1080', ipv6: true };
     expect(next('closed', { ...way, ca: undefined, tokenFile: undefined })).toBe(
       `opmas-ws tail ${all} --lifecycle ${about} --proxy socks5h://USER:PASSWORD@proxy.test:1080 -6`,
     );
@@ -132,7 +132,7 @@ describe('verdictOf', () => {
     );
     const local = { url: new URL('wss://localhost:8443/x'), said: {} };
     expect(verdictOf([failed('no TLS there')], { ...local, said: { proxy: 'p:1' } }).next).toBe(
-      'opmas-ws doctor --url ws://localhost:8443/x --proxy p:1 --plaintext --no-token',
+      'opmas-ws doctor --url ws://localhost:8443/x --plaintext --proxy p:1 --no-token',
     );
     expect(verdictOf([failed('no TLS there')], local).next).toBe(
       'opmas-ws doctor --url ws://localhost:8443/x',

@@ -99,6 +99,24 @@ describe.concurrent('a refused token', () => {
     expect(opened.filter(({ connection }) => 'gap_since' in connection)).toEqual([]);
   });
 
+  test.for([
+    ...refusals,
+    ['HTTP 403', (client: RawConnection) => client.respond('403 Forbidden')] as (typeof refusals)[0],
+  ])('%s: is renewed in the header, too, and stands in no URL', async ([, refuse], { serve, read }) => {
+    const server = (await serve()).onRequest(withApi());
+    const headers = { 'X-Key': 'k' };
+    const reading = read({ url: server.url, token: new Tokens('old', 'new'), tokenIn: 'header', headers });
+    refuse(await server.requests.next(isStream));
+    (await server.requests.next(isStream)).accept(text(event(1)));
+    await reading.event();
+    const streams = server.requests.all.filter(isStream);
+    expect(streams.map((client) => client.header('authorization'))).toEqual(['Bearer old', 'Bearer new']);
+    for (const client of server.requests.all) {
+      expect(client.path).not.toContain('?');
+      expect(client.header('x-key')).toBe('k');
+    }
+  });
+
   test.for(refusals)('%s: after a loss it hides no gap', async ([, refuse], { serve, read }) => {
     const server = (await serve()).onRequest(withApi());
     const token = new Tokens('old', 'old', 'new');

@@ -12,6 +12,11 @@ const header = (name: string, value: string) => `add_header ${name} "${value}" a
 const html = 'default_type text/html;';
 const json = 'default_type application/json;';
 
+/** User and password that a gateway lets in, and the header that another one lets in. */
+export const OPERATOR = 'operator:open-sesame-of-the-gateway';
+const gateKey = 'key-of-the-gate-that-nobody-sees';
+export const GATE_HEADER = `X-Gate-Key: ${gateKey}`;
+
 export const gateways = {
   /** Passes all on, as it should. */
   plain: all('usual'),
@@ -29,6 +34,16 @@ export const gateways = {
   'wants Basic': `${basic} ${all('usual')}`,
   'wants Basic for streams only': `location /api/v1/ws/ { ${basic} proxy_pass http://127.0.0.1:{usual}; } ${all('usual')}`,
   'wants Basic for all but streams': `${streams()} location / { ${basic} }`,
+  /** Let in who has the password of {@link OPERATOR}, or the header {@link GATE_HEADER}. */
+  'lets an operator in': `auth_basic "operators only"; auth_basic_user_file users; ${all('usual')}`,
+  'lets a header in': `if ($http_x_gate_key != "${gateKey}") { return 403; } ${all('usual')}`,
+  'lets a header in, else shows a login page': `if ($http_x_gate_key != "${gateKey}") {
+    return 302 https://sso.example.org/login?from=$request_uri; } ${all('usual')}`,
+  /** Passes the token of the header on in the query; refuses it in the query. */
+  'takes the token in the header': `access_log access.log; ${all('usual')} location /api/v1/ws/ {
+    if ($arg_token) { return 403; }
+    set $bearer ""; if ($http_authorization ~ "^Bearer (.+)$") { set $bearer $1; }
+    proxy_pass http://127.0.0.1:{usual}$uri?token=$bearer; ${upgrade} }`,
   'wants Negotiate': `${header('WWW-Authenticate', 'Negotiate')} location / { return 401; }`,
   /** Only the streams reach the API; all else is the page of a single-page application. */
   'page for the rest': `${streams()} location / { ${html} return 200 "<!doctype html><div id=app></div>"; }`,

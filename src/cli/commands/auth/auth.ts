@@ -4,12 +4,8 @@ import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { resolveConnection, sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { chooseServer } from '../../connection/server.js';
-import {
-  addTokenOptions,
-  addTrustOptions,
-  type TokenOptions,
-  type TrustOptions,
-} from '../../options/common-options.js';
+import { addTokenOptions, type TokenOptions } from '../../options/common-options.js';
+import { addRouteOptions, type RouteCommandOptions } from '../../options/route-options.js';
 import { runCommand, type Session } from '../../session.js';
 import { configureLogin } from './login.js';
 import { configureStatus } from './status.js';
@@ -35,15 +31,15 @@ export function configure(command: Command): void {
   command.addHelpText('after', EXAMPLES);
   configureLogin(command.command('login'));
 
-  const logout = addTrustOptions(command.command('logout'));
+  const logout = addRouteOptions(command.command('logout'));
   logout
     .description('delete the stored token of a server')
     .addHelpText('after', LOGOUT_EXAMPLES)
-    .action((options: TrustOptions) => runCommand(logout, (session) => deleteLogin(session, options)));
+    .action((options: RouteCommandOptions) => runCommand(logout, (session) => deleteLogin(session, options)));
 
   configureStatus(command.command('status'));
 
-  const token = addTrustOptions(addTokenOptions(command.command('token')));
+  const token = addRouteOptions(addTokenOptions(command.command('token')));
   token
     .description('print the token and nothing else')
     .addHelpText('after', TOKEN_EXAMPLES)
@@ -51,11 +47,10 @@ export function configure(command: Command): void {
 }
 
 /** Deletes access and refresh token from the keychain and from files. */
-async function deleteLogin(session: Session, options: TrustOptions): Promise<void> {
+async function deleteLogin(session: Session, options: RouteCommandOptions): Promise<void> {
   const { environment, globals, terminal } = session;
   const { messages } = terminal;
-  const use = { sendsNothing: true };
-  const server = await chooseServer(globals, { ...options, token: false }, environment, use);
+  const server = await chooseServer(globals, { ...options, token: false }, environment);
   const account = accountOf(server.url);
   const store = openCredentialStore(session);
   const existed = await store.exclusively(account, () => store.delete(account));

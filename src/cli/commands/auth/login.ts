@@ -12,14 +12,16 @@ import {
 import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { sourcesBeforeStore } from '../../connection/resolve-connection.js';
-import { type ChosenServer, chooseServer } from '../../connection/server.js';
-import { addTrustOptions, rejectedTokenOption, type TrustOptions } from '../../options/common-options.js';
+import { chooseRoute, type RoutedServer } from '../../connection/route.js';
+import type { ChosenServer } from '../../connection/server.js';
+import { rejectedTokenOption } from '../../options/common-options.js';
+import { addRouteOptions, type RouteCommandOptions } from '../../options/route-options.js';
 import { runCommand, type Session } from '../../session.js';
 import { Prompt, passphrasePrompt } from '../../terminal/prompt.js';
 import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';
 
 /** Options of `auth login`. */
-interface LoginOptions extends TrustOptions {
+interface LoginOptions extends RouteCommandOptions {
   username?: string;
   passwordStdin?: boolean;
   withToken?: boolean;
@@ -44,7 +46,7 @@ Examples:
 
 /** Configures `auth login`. */
 export function configureLogin(command: Command): void {
-  addTrustOptions(command)
+  addRouteOptions(command)
     .description('log in to a server and store the token')
     .option('--username <name>', 'the user; asked for if missing')
     .option('--password-stdin', 'read the password from stdin')
@@ -59,7 +61,7 @@ async function runLogin(session: Session, options: LoginOptions): Promise<void> 
   const { messages } = session.terminal;
   checkOptions(options);
   // A login needs no token, so a broken configuration is in its way only without --url.
-  const server = await chooseServer(session.globals, { ...options, token: false }, session.environment, {
+  const server = await chooseRoute(session.globals, { ...options, token: false }, session.environment, {
     ask: passphrasePrompt(session),
   });
   session.usesDefaultServer = server.urlSource === 'default';
@@ -94,7 +96,7 @@ function checkOptions({ username, passwordStdin, withToken }: LoginOptions): voi
 /** @returns `undefined` when the user stops. */
 async function obtain(
   session: Session,
-  server: ChosenServer,
+  server: RoutedServer,
   options: LoginOptions,
 ): Promise<ObtainedToken | undefined> {
   if (options.withToken) return checked(session, server, cleanToken(await readStdin(), 'stdin'));
@@ -107,7 +109,7 @@ async function obtain(
 }
 
 /** Accepts a token from stdin unless it has expired, or the server refuses it. */
-async function checked(session: Session, server: ChosenServer, token: string): Promise<ObtainedToken> {
+async function checked(session: Session, server: RoutedServer, token: string): Promise<ObtainedToken> {
   const { url, route } = server;
   const answer = await askApi(new ServerRoute(url, route), token, {
     timeoutMs: CHECK_LIMIT_MS,

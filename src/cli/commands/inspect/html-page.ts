@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { InspectedRecording, TimelineColumns } from '../../../index.js';
+import { version } from '../../../internal.js';
 import { formatDuration } from '../../options/quantity.js';
-import { version } from '../../version.js';
 import { chart, miniature } from './html-chart.js';
 import { bySeverity, escapeHtml, STYLE, typeColors } from './html-style.js';
 import { closeText, giveUpText, number, rateText, refusalText, timeText, titleOf } from './text-report.js';

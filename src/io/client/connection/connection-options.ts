@@ -54,6 +54,7 @@ export function socketOptions({ maxMessageBytes, upgrade }: ConnectionOptions): 
     // The default, half a minute, would be lost time when a server hangs after a close.
     closeTimeout: CLOSE_LIMIT_MS,
     maxPayload: maxMessageBytes,
+    headers: upgrade.headers,
     agent: upgrade.agent,
     ...upgrade.tls,
   };

@@ -2,7 +2,6 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { clearTimeout, setInterval, setTimeout } from 'node:timers';
-import { redactToken } from '../../../core/address.js';
 import { CloseCode } from '../../../core/close-code.js';
 import { AttemptError, type Failure } from '../../../core/failure/failure.js';
 import { failureOfError, failureOfFrame, INVALID_UTF8 } from '../../../core/failure/from-error.js';
@@ -182,8 +181,8 @@ export class Connection {
     if (error.code?.startsWith('WS_ERR_')) {
       this.#failure ??= failureOfFrame(error.code, error.message);
     } else if (this.#liveness === undefined) {
-      const { trust: side, token } = this.#options.upgrade;
-      this.#failure ??= failureOfError(error, { side, token });
+      const { trust: side, redact } = this.#options.upgrade;
+      this.#failure ??= failureOfError(error, { side, redact });
     }
   }
 
@@ -195,7 +194,7 @@ export class Connection {
   #end(code: number, reason: Buffer): void {
     this.#clearTimers();
     if (!isUtf8(reason)) this.#failure ??= INVALID_UTF8;
-    const text = redactToken(reason.toString(), this.#options.upgrade.token);
+    const text = this.#options.upgrade.redact(reason.toString());
     this.#finish(this.#failure ?? failureOfClose(code, text));
   }
 
