@@ -1,10 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn as spawnPty } from '@lydell/node-pty';
 import { describe, expect, it, vi } from 'vitest';
+import { configureCommands } from '../../src/cli/command-table.js';
 import { answerCompletion, completionScript } from '../../src/cli/commands/complete.js';
+import { createProgram } from '../../src/cli/main.js';
+import { examplesIn, fullHelp } from '../support/examples.js';
 import { bin, Sandbox } from './sandbox.js';
 
 async function offered(...words: string[]): Promise<string[]> {
@@ -141,13 +152,82 @@ describe('names in a configuration that was edited by hand', () => {
   });
 });
 
+/** Types on a terminal with a shell, whose prompt ends in `> `, and returns what it shows. Tab is the last key. */
+async function typedInto(
+  shell: string,
+  sandbox: Sandbox,
+  text: string,
+  shows: RegExp,
+  environment: Record<string, string> = {},
+): Promise<string> {
+  const pty = spawnPty(shell, ['-i'], {
+    cols: 100,
+    rows: 30,
+    cwd: sandbox.home,
+    env: { ...sandbox.environment, TERM: 'xterm', ZDOTDIR: sandbox.home, ...environment },
+  });
+  let shown = '';
+  let wake: () => void = () => undefined;
+  pty.onData((data) => {
+    shown += data;
+    wake();
+  });
+  const until = async (pattern: RegExp) => {
+    while (!pattern.test(withoutMoves(shown))) await new Promise<void>((resolve) => (wake = resolve));
+  };
+  await until(/ready> /);
+  pty.write(`${text}\t`);
+  await until(shows);
+  pty.kill('SIGKILL');
+  return shown;
+}
+
+/** Removes colors and movements of the cursor. */
+function withoutMoves(text: string): string {
+  return text.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '');
+}
+
+describe('the recipe in the help, on an account without start files', { concurrent: true }, async () => {
+  const program = createProgram();
+  await configureCommands(program, (name) => name === 'complete');
+  const help = fullHelp(program.commands.find((command) => command.name() === 'complete')!);
+  const later = 'autoload -Uz compinit; compinit -u';
+  const setups = [
+    { shell: 'bash', file: '.bashrc', prompt: "PS1='ready> '" },
+    { shell: 'zsh', file: '.zshrc', prompt: "PS1='ready> '; setopt nobeep" },
+    { shell: 'zsh', file: '.zshrc', prompt: `PS1='ready> '; setopt nobeep; ${later}` },
+    {
+      shell: 'fish',
+      file: '.config/fish/config.fish',
+      prompt: 'function fish_prompt; echo -n "ready> "; end',
+    },
+  ];
+
+  it.for(setups)(
+    'completes commands and options in $shell: $prompt',
+    async ({ shell, file, prompt }, { skip }) => {
+      if (spawnSync(shell, ['--version']).status !== 0) skip(`${shell} is not installed`);
+      using sandbox = new Sandbox();
+      mkdirSync(join(sandbox.home, 'bin'));
+      symlinkSync(bin, join(sandbox.home, 'bin/opmas-ws'));
+      sandbox.environment.PATH = `${join(sandbox.home, 'bin')}:${sandbox.environment.PATH}`;
+      const [recipe = ''] = examplesIn(help).filter((example) => example.includes(`complete ${shell}`));
+      expect(spawnSync('sh', ['-c', recipe], { env: sandbox.environment }).status).toBe(0);
+      mkdirSync(join(sandbox.home, '.config/fish'), { recursive: true });
+      appendFileSync(join(sandbox.home, file), `${prompt}\n`);
+      await typedInto(shell, sandbox, 'opmas-ws rec', /record /);
+      await typedInto(shell, sandbox, 'opmas-ws tail --dead', /--dead-after/);
+    },
+  );
+});
+
 const hasZsh = spawnSync('zsh', ['--version']).status === 0;
 
 describe.skipIf(!hasZsh)(
   `the script for zsh (${hasZsh ? 'there is one' : 'skipped: zsh is not installed'})`,
   () => {
     /** Types on a terminal with zsh and returns what it shows. Tab is the last key. */
-    async function typed(sandbox: Sandbox, text: string, shows: RegExp): Promise<string> {
+    function typed(sandbox: Sandbox, text: string, shows: RegExp): Promise<string> {
       writeFileSync(join(sandbox.home, '_opmas-ws'), completionScript('zsh'));
       writeFileSync(
         join(sandbox.home, '.zshrc'),
@@ -156,32 +236,7 @@ describe.skipIf(!hasZsh)(
        bindkey '^I' complete-word
        opmas-ws() { "$OPMAS_NODE" "$OPMAS_BIN" "$@"; }\n`,
       );
-      const pty = spawnPty('zsh', ['-i'], {
-        cols: 100,
-        rows: 30,
-        cwd: sandbox.home,
-        env: {
-          ...sandbox.environment,
-          TERM: 'xterm',
-          OPMAS_NODE: process.execPath,
-          OPMAS_BIN: bin,
-          ZDOTDIR: sandbox.home,
-        },
-      });
-      let shown = '';
-      let wake: () => void = () => undefined;
-      pty.onData((data) => {
-        shown += data;
-        wake();
-      });
-      const until = async (pattern: RegExp) => {
-        while (!pattern.test(shown)) await new Promise<void>((resolve) => (wake = resolve));
-      };
-      await until(/ready> /);
-      pty.write(`${text}\t`);
-      await until(shows);
-      pty.kill('SIGKILL');
-      return shown;
+      return typedInto('zsh', sandbox, text, shows, { OPMAS_NODE: process.execPath, OPMAS_BIN: bin });
     }
 
     it('offers words and what options do', async () => {

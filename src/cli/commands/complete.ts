@@ -14,10 +14,16 @@ const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 const COMPLETE_FILES = ':0\n';
 
 const EXAMPLES = `
+Each of these lines sets up one shell for good; open a new one then. On macOS, bash reads ~/.bash_profile.
+
 Examples:
-  $ source <(opmas-ws complete bash)                              in ~/.bashrc
-  $ opmas-ws complete zsh > ~/.zfunc/_opmas-ws
-  $ opmas-ws complete fish > ~/.config/fish/completions/opmas-ws.fish`;
+  $ echo 'eval "$(opmas-ws complete bash)"' >> ~/.bashrc
+  $ echo 'eval "$(opmas-ws complete zsh)"' >> ~/.zshrc
+  $ mkdir -p ~/.config/fish/completions; opmas-ws complete fish > ~/.config/fish/completions/opmas-ws.fish
+
+In PowerShell:
+  if (!(Test-Path $PROFILE)) { New-Item -Force $PROFILE }
+  Add-Content $PROFILE 'opmas-ws complete powershell | Out-String | Invoke-Expression'`;
 
 /** Configures `complete`. The scripts that it prints call it again, as `complete -- words…`. */
 export function configure(command: Command): void {

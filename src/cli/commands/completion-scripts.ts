@@ -87,9 +87,14 @@ _opmas-ws() {
 if [ "\${funcstack[1]}" = "_opmas-ws" ]; then
     # zsh has loaded this file as the function itself.
     _opmas-ws
-elif (( \${+functions[compdef]} )); then
-    compdef _opmas-ws opmas-ws
 else
-    autoload -Uz compinit && compinit && compdef _opmas-ws opmas-ws
+    # Registered before the first prompt: a start file may run compinit after this script, which forgets what was there.
+    _opmas-ws-register() {
+        add-zsh-hook -d precmd _opmas-ws-register
+        (( \${+functions[compdef]} )) || { autoload -Uz compinit && compinit -i }
+        compdef _opmas-ws opmas-ws
+    }
+    autoload -Uz add-zsh-hook
+    add-zsh-hook precmd _opmas-ws-register
 fi
 `;
