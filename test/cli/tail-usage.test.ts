@@ -51,6 +51,7 @@ const wrong: [string[], RegExp][] = [
   [['-w', '1 + 1'], /--where/],
   [['-s', 'a..b'], /--subject.*a\.\.b/],
   [['-s', 'a.>.b'], /--subject.*a\.>\.b/],
+  [['--no-reconnect', '--retries', '3'], /--no-reconnect and --retries/],
   [['--token', 'SECRET-VALUE'], /--token is not supported/],
   [['--token-file', 'x', '--no-token'], /--no-token.*--token-file|--token-file.*--no-token/],
   [['--ca', '/no/such/file'], /CA file \/no\/such\/file/],

@@ -1,6 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
+import { noColors } from '../../src/cli/terminal/palette.js';
+import { Messages } from '../../src/cli/terminal/terminal.js';
 import { Sandbox } from './sandbox.js';
 
 /** Sets the title, clears the screen, writes from right to left. */
@@ -100,5 +104,20 @@ describe('what reaches a terminal', () => {
     await terminal.ended;
     expect(terminal.shown()).toContain('n=👩‍👩‍👧');
     expect(terminal.shown()).not.toMatch(/\ufffd|\\ud83d/);
+  });
+});
+
+describe('a stderr that is not read', () => {
+  it('keeps a limited number of messages, and is told afterwards how many were left out', async () => {
+    const stream = Object.assign(new PassThrough(), { columns: 0 });
+    const messages = new Messages(stream, noColors, { isPlain: true, quiet: false, debug: false, said: {} });
+    for (let i = 0; i < 50_000; i++) messages.say(`client ${i} was refused`);
+    expect(stream.readableLength + stream.writableLength).toBeLessThan(500_000);
+    const reading = text(stream);
+    await messages.flushed();
+    stream.end();
+    const lines = (await reading).trimEnd().split('\n');
+    expect(lines).toHaveLength(10_001);
+    expect(lines.at(-1)).toBe('warning: 40000 messages were left out: stderr was not read');
   });
 });

@@ -86,6 +86,9 @@ export async function resolveStream(
 ): Promise<SubscribeOptions> {
   const { messages } = session.terminal;
   const { reconnect, retries } = options;
+  if (!reconnect && retries !== undefined) {
+    throw new OpmasError('USAGE', '--no-reconnect and --retries cannot be combined');
+  }
   const filterOptions = filterOptionsOf(options);
   const hasFilter = Object.values(filterOptions).some((value) => value !== undefined);
   const filter = hasFilter ? await compileFilter(filterOptions) : undefined;

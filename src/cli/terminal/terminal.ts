@@ -139,41 +139,44 @@ function endOfPiece(bytes: Buffer, start: number): number {
   return next < 0 ? bytes.length : next + 1;
 }
 
+/** Lines that wait for a reader of stderr; clients of a server can cause any number of them. */
+const MOST_WAITING = 10_000;
+
+interface MessageOptions {
+  /** Shows no live line, even on a terminal. */
+  isPlain: boolean;
+  quiet: boolean;
+  debug: boolean;
+  said: SaidOptions;
+}
+
 /** Writes messages to stderr, one line each. Repeated lines are folded. */
 export class Messages {
-  readonly palette: Palette;
   readonly isTerminal: boolean;
-  /** The stream, for drawing a live line. */
-  readonly stream: OutputStream;
   /** True with `--quiet`: only errors are shown. */
   readonly isQuiet: boolean;
-  readonly #isPlain: boolean;
-  readonly #debug: boolean;
-  readonly #said: SaidOptions;
+  readonly #options: MessageOptions;
   #last: string | undefined;
   #repeated = 0;
-  /** Lines that the stream has not accepted yet. */
+  /** Lines that the stream has not accepted yet, and those that were not even kept. */
   #waiting = 0;
+  #leftOut = 0;
   #lastTakenAt = 0;
 
-  /** @param options.isPlain Shows no live line, even on a terminal. */
+  /** @param stream Also draws a live line. */
   constructor(
-    stream: OutputStream,
-    palette: Palette,
-    options: { isPlain: boolean; quiet: boolean; debug: boolean; said: SaidOptions },
+    readonly stream: OutputStream,
+    readonly palette: Palette,
+    options: MessageOptions,
   ) {
-    this.stream = stream;
-    this.palette = palette;
     this.isTerminal = stream.isTTY === true;
-    this.#isPlain = options.isPlain;
     this.isQuiet = options.quiet;
-    this.#debug = options.debug;
-    this.#said = options.said;
+    this.#options = options;
   }
 
   /** True when a live line can be shown: a terminal of known size that can move its cursor, without `--quiet`. */
   get canShowLive(): boolean {
-    return this.isTerminal && this.stream.columns > 0 && !this.isQuiet && !this.#isPlain;
+    return this.isTerminal && this.stream.columns > 0 && !this.isQuiet && !this.#options.isPlain;
   }
 
   /** Milliseconds since the reader of stderr has last taken something; 0 while nothing waits. */
@@ -193,7 +196,7 @@ export class Messages {
 
   /** Formats a warning, escapes it, and completes its commands with the server that the user chose. */
   warningText(text: string): string {
-    return `${this.palette.yellow('warning:')} ${escapeUnsafe(withServerChoice(text, this.#said))}`;
+    return `${this.palette.yellow('warning:')} ${escapeUnsafe(withServerChoice(text, this.#options.said))}`;
   }
 
   /** Prints a loss or a failure after which the work continues; shown with `--quiet` too. */
@@ -203,19 +206,20 @@ export class Messages {
 
   /** Prints details, with `--debug` only. */
   debug(text: string): void {
-    if (this.#debug) this.#print(this.palette.dim(`debug: ${escapeUnsafe(text)}`));
+    if (this.#options.debug) this.#print(this.palette.dim(`debug: ${escapeUnsafe(text)}`));
   }
 
   /** Prints how often the last line was repeated. */
   end(): void {
-    this.#unfold();
+    const times = this.#repeated;
+    this.#repeated = 0;
+    this.#last = undefined;
+    if (times > 0) this.#write(this.palette.dim(`  (repeated ${times === 1 ? 'once' : `${times} times`})`));
   }
 
   /** Resolves when the stream has accepted everything. */
   flushed(): Promise<void> {
-    return new Promise((resolve) => {
-      this.stream.write('', () => resolve());
-    });
+    return new Promise((resolve) => void this.stream.write('', () => resolve()));
   }
 
   #print(text: string): void {
@@ -223,25 +227,24 @@ export class Messages {
       this.#repeated++;
       return;
     }
-    this.#unfold();
+    this.end();
     this.#last = text;
     this.#write(text);
   }
 
-  #unfold(): void {
-    const times = this.#repeated;
-    this.#repeated = 0;
-    this.#last = undefined;
-    if (times > 0) this.#write(this.palette.dim(`  (repeated ${times === 1 ? 'once' : `${times} times`})`));
-  }
-
   /** The last door: foreign text has been escaped by then, or is now. */
   #write(text: string): void {
-    this.#waiting++;
-    this.#lastTakenAt = performance.now();
+    if (this.#waiting >= MOST_WAITING) {
+      this.#leftOut++;
+      return;
+    }
+    if (this.#waiting++ === 0) this.#lastTakenAt = performance.now();
     this.stream.write(`${escapeUnsafeOutput(text)}\n`, () => {
       this.#waiting--;
       this.#lastTakenAt = performance.now();
+      if (this.#leftOut === 0 || this.#waiting > 0) return;
+      this.#write(this.warningText(`${this.#leftOut} messages were left out: stderr was not read`));
+      this.#leftOut = 0;
     });
   }
 }

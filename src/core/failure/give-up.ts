@@ -20,6 +20,8 @@ export interface GivenUp {
   source: string;
   remedy?: string | undefined;
   problem?: string | undefined;
+  /** More attempts would have been made, had they not been limited. */
+  reconnects: boolean;
   /** Wall clock, milliseconds since 1970. */
   nowMs: number;
 }
@@ -32,7 +34,7 @@ const NOT_YET = 'wait until it is valid, or check the clock of the server that i
 export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
   const { code, consequence } = failureTable[failure.kind];
   if (code === 'AUTH') return tokenError(failure, given);
-  const mayPass = consequence === 'retry' || consequence === 'normal';
+  const mayPass = given.reconnects && (consequence === 'retry' || consequence === 'normal');
   const hint = hintOf(failure, given.base) + (mayPass ? ' `retries: Infinity` keeps trying.' : '');
   const text = `gave up on ${displayUrl(given.url)}: ${describe(failure)}`;
   return new OpmasError(code, text, { hint, failure: failure.kind });

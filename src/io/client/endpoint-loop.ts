@@ -193,11 +193,12 @@ export class EndpointLoop {
   }
 
   #giveUpError(failure: Failure): OpmasError {
-    const { route, token: provider, clock } = this.#context.options;
+    const { route, token: provider, clock, retry } = this.#context.options;
+    const { reconnect: reconnects } = retry;
     const { source, remedy, problem } = provider;
     const nowMs = clock.nowMicros() / 1000;
     const url = endpointUrl(route.base, this.endpoint);
-    const given = { url, base: route.base, token: this.#token, source, remedy, problem, nowMs };
+    const given = { url, base: route.base, token: this.#token, source, remedy, problem, reconnects, nowMs };
     return giveUpError(failure, given);
   }
 }

@@ -24,10 +24,15 @@ const LOCK_POLL_MS = 250;
 
 const RECORD_RULES: OptionRules<RecordOptions> = {
   ...each(true, 'append', 'force', 'rotateBytes', 'rotateMs', 'keep', 'onNotice', 'clock', 'signal'),
+  mode: [isMode, 'must let the owner read and write, such as 0o640'],
 };
 
+function isMode(mode: number): boolean {
+  return Number.isInteger(mode) && (mode & 0o600) === 0o600 && mode <= 0o777;
+}
+
 /**
- * Opens a recording for writing: creates it (mode 0600) and takes its lock. Lines are compressed when the name ends
+ * Opens a recording for writing: creates it and takes its lock. Lines are compressed when the name ends
  * in `.gz`.
  *
  * @throws {OpmasError} `USAGE`: it exists and neither `append` nor `force` is set, or it is a folder or a link.
@@ -92,17 +97,17 @@ async function openLocked(
   options: RecordOptions,
 ): Promise<Pick<OpenedFile, 'handle' | 'isNew' | 'provisionalPath'>> {
   const kind = await targetKind(path);
-  if (kind === 'nothing') return { handle: await createFile(path), isNew: true };
+  if (kind === 'nothing') return { handle: await createFile(path, options.mode), isNew: true };
   if (options.force) {
     const provisionalPath = join(dirname(path), `.${randomUUID()}.tmp`);
-    return { handle: await createFile(provisionalPath), isNew: true, provisionalPath };
+    return { handle: await createFile(provisionalPath, options.mode), isNew: true, provisionalPath };
   }
   if (!options.append) {
     throw new OpmasError('USAGE', `${path} exists`, {
       hint: 'Use `append` to add to it, `force` to replace it, or `path` to name another file.',
     });
   }
-  if (await finishRotation(path)) return { handle: await createFile(path), isNew: true };
+  if (await finishRotation(path)) return { handle: await createFile(path, options.mode), isNew: true };
   const handle = await openExisting(path, 'file');
   try {
     const repair = await prepareAppend(path, handle, path.endsWith('.gz'));

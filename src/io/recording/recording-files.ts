@@ -37,10 +37,15 @@ export function identityOf({ dev, ino }: { dev: number; ino: number }): string {
   return `${dev}/${ino}`;
 }
 
-/** Creates a file where there is none. Its entry in the folder survives a power failure. */
-export async function createFile(path: string): Promise<FileHandle> {
+/**
+ * Creates a file where there is none. Its entry in the folder survives a power failure.
+ *
+ * @param mode Of the file, whatever the umask.
+ */
+export async function createFile(path: string, mode = MODE): Promise<FileHandle> {
   try {
     const handle = await open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, MODE);
+    if (mode !== MODE) await handle.chmod(mode);
     await syncFolder(path);
     return handle;
   } catch (error) {

@@ -14,6 +14,8 @@ export interface SegmentOptions {
   rotateMs?: number | undefined;
   /** Number of finished files to keep besides the current one; older ones are deleted. Default: all. */
   keep?: number | undefined;
+  /** Mode of new files, whatever the umask. Default 0o600: only their owner can read them. */
+  mode?: number | undefined;
   /** Called with a sentence about a change to the file that was handled, such as a repair. */
   onNotice?: ((message: string) => void) | undefined;
   clock?: Clock | undefined;

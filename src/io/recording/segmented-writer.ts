@@ -216,7 +216,7 @@ export class SegmentedWriter {
   async #begin(receivedAt = this.#now()): Promise<void> {
     const isFree = (await files.targetKind(this.#path)) === 'nothing';
     const path = isFree ? this.#path : await this.#names.next();
-    this.#handle = await files.createFile(path);
+    this.#handle = await files.createFile(path, this.#options.mode);
     this.#segment = new Segment(path, this.#handle, 0, this.written);
     this.#identity = undefined;
     this.#isFinished = false;

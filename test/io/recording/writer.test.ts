@@ -387,6 +387,9 @@ describe.concurrent('a new recording', () => {
   test('has no use for options that exclude each other', async () => {
     const path = await fresh();
     await expect(openRecording(path, { append: true, force: true })).rejects.toMatchObject({ code: 'USAGE' });
+    for (const mode of [0o400, 0o1600, 0.5]) {
+      await expect(openRecording(path, { mode })).rejects.toMatchObject({ code: 'USAGE' });
+    }
     await expect(openRecording('/dev/null', { rotateBytes: 10 })).rejects.toMatchObject({ code: 'USAGE' });
   });
 });
@@ -844,7 +847,7 @@ describe.concurrent('a disk without room', () => {
 
 // One at a time: these change what the whole process sees.
 describe('a recording', () => {
-  test('holds the bytes as they came, has mode 0600 under any umask, and leaves no lock', async () => {
+  test('holds the bytes as they came, has mode 0600 or the one that is given under any umask, and leaves no lock', async () => {
     for (const mask of [0o000, 0o077]) {
       const before = process.umask(mask);
       try {
@@ -855,6 +858,11 @@ describe('a recording', () => {
         expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
         expect(writer).toMatchObject({ lines: 3, lostLines: 0, files: 1, bytes: 3 * event(1).length });
         expect(writer.size).toBe(writer.bytes);
+        const shared = await fresh();
+        await record(shared, [batch(event(1)), batch(event(2))], { mode: 0o640, rotateBytes: 10 });
+        const parts = await readdir(join(shared, '..'));
+        for (const part of parts) expect((await stat(join(shared, '..', part))).mode & 0o777).toBe(0o640);
+        expect(parts).toHaveLength(2);
       } finally {
         process.umask(before);
       }

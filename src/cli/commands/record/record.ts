@@ -27,6 +27,7 @@ interface RecordCommandOptions extends StreamCommandOptions {
   /** Milliseconds. */
   rotateEvery?: number;
   keep?: number;
+  mode: number;
   tail?: boolean;
 }
 
@@ -62,6 +63,7 @@ export function configure(command: Command): void {
     )
     .value('--rotate-every <t>', 'start a new part after this time: 1h', parsePositiveDuration)
     .value('--keep <n>', 'keep the newest N finished parts and delete older ones', parseCount)
+    .value('--mode <octal>', 'mode of new files, whatever the umask: 640', parseMode, '600')
     .option('--tail', 'also print events on stdout, as tail does')
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: RecordCommandOptions) =>
@@ -151,7 +153,7 @@ async function pump(
 }
 
 function fileOptionsOf(options: RecordCommandOptions, messages: Messages): RecordOptions {
-  const { rotateSize, rotateEvery, keep } = options;
+  const { rotateSize, rotateEvery, keep, mode } = options;
   if (keep !== undefined && rotateSize === undefined && rotateEvery === undefined) {
     throw new OpmasError('USAGE', '--keep needs --rotate-size or --rotate-every');
   }
@@ -166,8 +168,16 @@ function fileOptionsOf(options: RecordCommandOptions, messages: Messages): Recor
     rotateBytes: rotateSize,
     rotateMs: rotateEvery,
     keep,
+    mode,
     onNotice: messages.warn,
   };
+}
+
+/** Reads the octal mode of a file, as `chmod` takes it: `640`. */
+function parseMode(text: string, name: string): number {
+  if (/^0?[67][0-7]{2}$/.test(text)) return Number.parseInt(text, 8);
+  const hint = 'Write three octal digits: 640 lets the group read. You must be able to read and write.';
+  throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a mode of a recording`, { hint });
 }
 
 /** Opens the file that the user named; else a new one, also next to another recorder that starts in this second. */
