@@ -5,7 +5,7 @@ import { mayHideDistrust } from '../../core/failure/from-error.js';
 import { greetTls, type Way } from './route-agent.js';
 import type { TlsTrust } from './tls-trust.js';
 
-const LIMIT_MS = 2500;
+const LIMIT_MS = 5000;
 /** No chain is longer; one that refers to itself would have no end. */
 const LONGEST_CHAIN = 10;
 

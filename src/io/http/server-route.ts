@@ -145,9 +145,15 @@ export class ServerRoute implements Way {
     return sendRequest(apiUrl(this.base, path), { ...request, headers: all }, this);
   }
 
-  /** Removes the values of headers, and a token or another secret, from a text that others wrote. */
+  /** Removes the values of headers, the credentials of a proxy, and a token, from a text that others wrote. */
   redact(text: string, token: string | undefined): string {
-    const rest = redactToken(text, token);
+    const { user = '', password } = this.proxy?.credentials ?? {};
+    // A proxy may repeat the header that we have sent to it.
+    const own = password === undefined ? [] : [`${user}:${password}`, password];
+    const rest = own.reduce(
+      (left, secret) => redactToken(left, secret, '[proxy password]'),
+      redactToken(text, token),
+    );
     return this.#secrets.reduce((left, secret) => redactToken(left, secret, '[header]'), rest);
   }
 }

@@ -202,6 +202,14 @@ describe('a proxy that is named', () => {
     expect(direct).toMatchObject({ failure: expect.stringMatching(/unknown host|name server fails/) });
   });
 
+  it('may repeat our credentials: they are removed from what it says', () => {
+    const route = new ServerRoute(new URL('ws://a.test'), { proxy: 'http://me:sesame%201@127.0.0.1:1' });
+    const header = Buffer.from('me:sesame 1').toString('base64');
+    const said = route.redact(`no entry with Basic ${header}, me:sesame 1, sesame%201`, undefined);
+    expect(said).toMatch(/^no entry with Basic \[proxy password\], .*\[proxy password\]$/);
+    expect(said).not.toMatch(/sesame|bWU6/);
+  });
+
   it('has the right type', async () => {
     const wrong = { url: 'ws://a.test', proxy: 1 as never };
     expect(() => new Reading(wrong)).toThrow('proxy must be a URL');
