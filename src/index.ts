@@ -64,10 +64,11 @@ export type {
   ReplayNotice,
   ReplayStatus,
   ServeRecordingOptions,
-} from './io/replay/replay-plan.js';
+} from './io/replay/replay-options.js';
 export { type ReplayServer, serveRecording } from './io/replay/serve-recording.js';
 export { type MockServerOptions, type StoryOptions, startMockServer } from './io/server/mock-server.js';
 export type {
+  AuthMode,
   MockServer,
   ServerActivity,
   ServerLimits,
@@ -75,7 +76,6 @@ export type {
 } from './io/server/serving-options.js';
 export { startServer } from './io/server/stream-server.js';
 export type { Refusal, ServedClient, ServerControl, StreamSource } from './io/server/stream-source.js';
-export type { AuthMode } from './io/server/token-issuer.js';
 export type { CredentialStore, Credentials, StoredCredentials } from './io/token/credentials.js';
 export { login, refreshCredentials, type ServerAccess } from './io/token/login.js';
 export { StoredToken } from './io/token/stored-token.js';

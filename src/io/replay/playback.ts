@@ -3,7 +3,8 @@ import { Playhead } from '../../core/replay/schedule.js';
 import { EndpointChannels } from './endpoint-channel.js';
 import type { ChunkReceiver, FrameChunk } from './frame-chunk.js';
 import { readChunks } from './read-chunks.js';
-import type { PlaybackControls, ReplayPlan } from './replay-plan.js';
+import type { PlaybackControls } from './replay-options.js';
+import type { ReplayPlan } from './replay-plan.js';
 import type { Scheduler, Task } from './scheduler.js';
 
 /** With lifecycle lines, a playback goes on for this long after its last line, for a client that is a little late. */

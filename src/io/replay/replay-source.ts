@@ -4,7 +4,8 @@ import type { Refusal, ServedClient, ServerControl, StreamSource } from '../serv
 import { OutageReplay } from './outage-replay.js';
 import { Playback } from './playback.js';
 import type { RecordingIndex } from './recording-index.js';
-import type { PlaybackControls, ReplayPlan, ReplayStatus } from './replay-plan.js';
+import type { PlaybackControls, ReplayStatus } from './replay-options.js';
+import type { ReplayPlan } from './replay-plan.js';
 import { Scheduler } from './scheduler.js';
 
 /** A replay is done when no client has come for this long after the last client had everything. */

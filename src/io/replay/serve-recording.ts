@@ -1,24 +1,16 @@
 import { OpmasError } from '../../core/errors.js';
-import { compileFilter } from '../../core/filter/filter.js';
-import { WEBSOCKET_PATH } from '../../core/protocol.js';
-import { parseTimestamp } from '../../core/recording/timestamp.js';
-import type { Moment } from '../../core/replay/schedule.js';
-import { systemClock } from '../clock.js';
-import type { ReadProblem } from '../recording/read-problems.js';
 import { withoutLocks } from '../recording/source.js';
-import { checkServing, DEFAULT_LIMITS, type MockServer } from '../server/serving-options.js';
+import type { MockServer } from '../server/serving-options.js';
 import { StreamServer } from '../server/stream-server.js';
 import { RecordingIndex } from './recording-index.js';
-import { type RepeatableSources, repeatable } from './repeatable-sources.js';
+import { repeatable } from './repeatable-sources.js';
 import {
-  EndpointTable,
+  checkReplay,
   type PlaybackControls,
-  REPLAY_RULES,
-  type ReplayNotice,
-  type ReplayPlan,
   type ReplayStatus,
   type ServeRecordingOptions,
-} from './replay-plan.js';
+} from './replay-options.js';
+import { planOf } from './replay-plan.js';
 import { ReplaySource } from './replay-source.js';
 
 /** A server of a recording, with the controls of a player. */
@@ -45,8 +37,7 @@ export async function serveRecording(
   sources: string | readonly string[],
   options: ServeRecordingOptions = {},
 ): Promise<ReplayServer> {
-  checkServing('serveRecording', options, REPLAY_RULES);
-  checkTogether(options);
+  checkReplay(options);
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
   const recordings = withoutLocks(paths, options.onProblem);
@@ -70,80 +61,6 @@ export async function serveRecording(
   }
 }
 
-/** Fills in the defaults of options that have been checked. */
-export async function planOf(copies: RepeatableSources, options: ServeRecordingOptions): Promise<ReplayPlan> {
-  const { from, to, speed = 1, loop = false, lifecycle = false, rate, maxGapMs } = options;
-  const onNotice = noticesOf(options);
-  return {
-    ...copies,
-    filter: options.filter ?? (await compileFilter()),
-    from: momentOf(from, 'from'),
-    to: momentOf(to, 'to'),
-    schedule: { rate, maxGapMicros: maxGapMs === undefined ? undefined : maxGapMs * 1000 },
-    passes: loop === true ? Number.POSITIVE_INFINITY : loop === false ? 1 : loop,
-    speed,
-    shared: options.clock === 'shared' || lifecycle,
-    lifecycle,
-    exitWhenDone: options.exitWhenDone === true,
-    precise: options.precise === true,
-    strict: options.strict === true,
-    stallMs: options.limits?.closePatienceMs ?? DEFAULT_LIMITS.closePatienceMs,
-    endpoints: new EndpointTable((path) => {
-      const endpoint = path.slice(WEBSOCKET_PATH.length);
-      // Other paths were recorded by that path.
-      if (path === WEBSOCKET_PATH + endpoint && !endpoint.includes('/')) {
-        onNotice({ kind: 'foreign', endpoint, path });
-      }
-    }),
-    clock: systemClock,
-    signal: options.signal,
-    onIndexed: options.onIndexed,
-    onProblem: onceEach(options.onProblem ?? (() => undefined)),
-    onNotice,
-  };
-}
-
-/** A time cannot be compared with an offset before the recording is read. */
-function isBefore(one: Moment | undefined, other: Moment | undefined): boolean {
-  if (one === undefined || other === undefined) return false;
-  if ('at' in one) return 'at' in other && one.at < other.at;
-  return 'offset' in other && one.offset < other.offset;
-}
-
-function momentOf(moment: string | number | undefined, name: string): Moment | undefined {
-  if (moment === undefined) return undefined;
-  if (typeof moment === 'number' && moment >= 0) return { offset: moment * 1000 };
-  const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
-  if (at === undefined) {
-    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
-      hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
-    });
-  }
-  return { at };
-}
-
-/** @throws {OpmasError} `USAGE` for options that exclude each other. */
-function checkTogether({ speed, rate, from, to, clock, lifecycle }: ServeRecordingOptions): void {
-  const wrong = (message: string) => new OpmasError('USAGE', message);
-  if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
-  if (lifecycle === true && (rate !== undefined || speed === 'max')) {
-    throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
-  }
-  if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
-  const start = momentOf(from, 'from');
-  if (isBefore(momentOf(to, 'to'), start)) throw wrong('the end (to) comes before the start (from)');
-}
-
-/** A recording is read once for each client and pass; its damage is reported once. */
-function onceEach(onProblem: (problem: ReadProblem) => void): (problem: ReadProblem) => void {
-  const lastLines = new Map<string, number>();
-  return (problem) => {
-    if (problem.line <= (lastLines.get(problem.source) ?? 0)) return;
-    lastLines.set(problem.source, problem.line);
-    onProblem(problem);
-  };
-}
-
 /** A server whose source is a recording. */
 class RecordingServer extends StreamServer implements ReplayServer {
   readonly stopped = (this as StreamServer).finished;
@@ -164,23 +81,4 @@ class RecordingServer extends StreamServer implements ReplayServer {
   get status(): ReplayStatus {
     return this.#source.status;
   }
-}
-
-/** Notices that are told once: each playback finds them again. */
-const ONCE: ReadonlySet<ReplayNotice['kind']> = new Set(['nothing', 'unnamed', 'end', 'again']);
-/** Endpoints that the API does not have are named one by one up to this number. */
-const MOST_FOREIGN = 10;
-
-/** Wraps the callback for notices: leaves out repeats, the end that was asked for, and a start that is no second one. */
-function noticesOf({ onNotice, exitWhenDone }: ServeRecordingOptions): (notice: ReplayNotice) => void {
-  const told = new Set<ReplayNotice['kind']>();
-  let foreign = 0;
-  return (notice) => {
-    const { kind } = notice;
-    if (told.has(kind) || (kind === 'foreign' && foreign++ >= MOST_FOREIGN)) return;
-    if (kind === 'end' && (exitWhenDone || told.has('nothing'))) return;
-    if (kind === 'again' && !told.has('end')) return;
-    if (ONCE.has(kind)) told.add(kind);
-    onNotice?.(notice);
-  };
 }

@@ -1,6 +1,17 @@
+import { OpmasError } from '../../core/errors.js';
 import { type Fault, parseFault } from '../../core/mock/fault.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
-import { type AuthMode, checkAuth } from './token-issuer.js';
+
+/**
+ * How a server checks tokens.
+ *
+ * - `jwt`: accepts any well-formed JWT that has not expired, with any signature.
+ * - `secret`: accepts HS256 signatures by the secret, and tokens that it issued itself.
+ * - `none`: accepts everything, and requests without a token.
+ */
+export type AuthMode = 'jwt' | 'secret' | 'none';
+
+const AUTH_MODES: readonly string[] = ['jwt', 'secret', 'none'] satisfies AuthMode[];
 
 /** Options of every server. */
 export interface ServingOptions {
@@ -30,7 +41,8 @@ export interface ServingOptions {
 
 /** The rules for the options of every server. */
 export const SERVING_RULES: OptionRules<ServingOptions> = {
-  ...each(true, 'auth', 'secret', 'allowOrigins', 'faults', 'onActivity', 'limits'),
+  ...each(true, 'secret', 'allowOrigins', 'faults', 'onActivity', 'limits'),
+  auth: [(mode) => AUTH_MODES.includes(mode), `an auth mode is ${AUTH_MODES.join(', ')}`],
   port: [
     (port) => Number.isInteger(port) && port >= 0 && port <= 65_535,
     'a port is a number from 0 to 65535',
@@ -52,7 +64,11 @@ export function checkServing<Options extends ServingOptions>(
   rules: OptionRules<Options>,
 ): void {
   checkOptions(owner, options, rules);
-  checkAuth(options.auth ?? 'jwt', options.secret);
+  if (options.auth === 'secret' && !options.secret) {
+    throw new OpmasError('USAGE', 'auth mode "secret" needs a secret', {
+      hint: "Set OPMAS_MOCK_SECRET to the server's signing secret.",
+    });
+  }
   faultsOf(options.faults ?? []);
 }
 

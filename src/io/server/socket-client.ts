@@ -21,7 +21,8 @@ export class SocketClient implements ServedClient {
   readonly #webSocket: WebSocket;
   readonly #socket: Duplex;
   readonly #limits: ClientLimits;
-  readonly #waiting: { below: number; wake: () => void }[] = [];
+  /** Wait for the next write to end, or for the end of the stream. */
+  #waiting: (() => void)[] = [];
   readonly #keepalive: NodeJS.Timeout;
   #awaitsPong = false;
   /** Length of the largest write since the client had taken everything. */
@@ -83,19 +84,19 @@ export class SocketClient implements ServedClient {
     this.#socket.write(frames, () => {
       onWritten?.();
       if (this.pending === 0) this.#largestPending = 0;
-      if (this.#waiting.length > 0) this.#wake();
+      this.#wake();
     });
     this.#checkPending();
     return this.open && this.pending < READY_BELOW_BYTES;
   }
 
-  ready(): Promise<void> {
-    return this.#pendingBelow(READY_BELOW_BYTES);
+  async ready(): Promise<void> {
+    while (this.open && this.pending >= READY_BELOW_BYTES) await this.#nextWrite();
   }
 
   async drained(): Promise<void> {
     // A closing client still receives what was sent before.
-    while (!this.#socket.destroyed && this.pending > 0) await this.#pendingBelow(1, true);
+    while (!this.#socket.destroyed && this.pending > 0) await this.#nextWrite();
   }
 
   close(code: number, reason = ''): void {
@@ -124,19 +125,15 @@ export class SocketClient implements ServedClient {
     if (this.open) this.#socket.write(bytes);
   }
 
-  async #pendingBelow(below: number, evenClosing = false): Promise<void> {
-    if (this.#socket.destroyed || this.pending < below || !(this.open || evenClosing)) return;
-    await new Promise<void>((resolve) => this.#waiting.push({ below, wake: resolve }));
+  #nextWrite(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Resolves the promises that wait for room; all of them if the stream is ending. */
   #wake(): void {
-    for (let i = this.#waiting.length - 1; i >= 0; i--) {
-      const { below, wake } = this.#waiting[i]!;
-      if (this.open && this.pending >= below) continue;
-      this.#waiting.splice(i, 1);
-      wake();
-    }
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 
   #onMessage(isBinary: boolean): void {

@@ -1,19 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { decodePart } from '../../core/claims.js';
-import { OpmasError } from '../../core/errors.js';
 import { wallClockMs } from '../clock.js';
-
-/** How the server checks tokens; see {@link TokenIssuer}. */
-export type AuthMode = 'jwt' | 'secret' | 'none';
-
-const AUTH_MODES: readonly string[] = ['jwt', 'secret', 'none'] satisfies AuthMode[];
-
-/** The serving options that a {@link TokenIssuer} takes. */
-export interface TokenIssuerOptions {
-  auth?: AuthMode | undefined;
-  secret?: string | undefined;
-  tokenLifeMs?: number | undefined;
-}
+import type { AuthMode, ServingOptions } from './serving-options.js';
 
 /** Claims of a valid token. */
 export interface TokenClaims {
@@ -30,24 +18,8 @@ const DEFAULT_LIFE_MS = 3_600_000;
 const REFRESH_TOKEN_LIFE_MS = 7 * 24 * 3_600_000;
 const HEADER = encode({ alg: 'HS256', typ: 'JWT' });
 
-/** @throws {OpmasError} `USAGE` for an unknown mode, and for mode `secret` without a secret. */
-export function checkAuth(mode: AuthMode, secret: string | undefined): void {
-  if (!AUTH_MODES.includes(mode)) throw new OpmasError('USAGE', `an auth mode is ${AUTH_MODES.join(', ')}`);
-  if (mode === 'secret' && !secret) {
-    throw new OpmasError('USAGE', 'auth mode "secret" needs a secret', {
-      hint: "Set OPMAS_MOCK_SECRET to the server's signing secret.",
-    });
-  }
-}
-
 /**
- * Issues tokens and checks them. Call {@link checkAuth} first.
- *
- * - `jwt`: accepts any well-formed JWT that has not expired, with any signature.
- * - `secret`: accepts HS256 signatures by the secret, and tokens that it issued itself.
- * - `none`: accepts everything, and requests without a token.
- *
- * Issued tokens are signed with a random key. The secret only verifies: a server that many can reach must not make
+ * Issues tokens and checks them. Issued tokens are signed with a random key. The secret only verifies: a server that many can reach must not make
  * tokens that the real server accepts.
  */
 export class TokenIssuer {
@@ -57,7 +29,7 @@ export class TokenIssuer {
   readonly #ownKey = randomBytes(32).toString('hex');
   readonly #keys: readonly string[];
 
-  constructor({ auth = 'jwt', secret, tokenLifeMs = DEFAULT_LIFE_MS }: TokenIssuerOptions) {
+  constructor({ auth = 'jwt', secret, tokenLifeMs = DEFAULT_LIFE_MS }: ServingOptions) {
     this.lifeMs = tokenLifeMs;
     this.#mode = auth;
     this.#keys = [this.#ownKey, ...(secret ? [secret] : [])];

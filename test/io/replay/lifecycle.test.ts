@@ -377,7 +377,7 @@ test.concurrent('damage that is read ahead is told, or with `strict` an error, w
     );
     if (strict) await expect(server.finished).rejects.toThrow(/:2003: not a JSON object/);
     else expect(await client.received(2010)).toHaveLength(2010);
-    expect(problems.splice(0)).toMatchObject([{ line: 2003 }]);
+    expect(problems.splice(0)).toMatchObject(strict ? [] : [{ line: 2003 }]);
   }
 });
 

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { RecordingIndex } from '../../../src/io/replay/recording-index.js';
-import { planOf } from '../../../src/io/replay/serve-recording.js';
+import { planOf } from '../../../src/io/replay/replay-plan.js';
 import { numberedLines, RecordingFolder } from '../../support/recordings.js';
 
 const some = `${numberedLines(0, 2000, 1, '/read').join('\n')}\n`;
