@@ -109,6 +109,24 @@ describe.concurrent('inspect --json', () => {
     );
   });
 
+  test('counts a gap up to the end of a filtered recording in which no event is left', async () => {
+    const path = join(folder, 'filtered.ndjson');
+    const closed = { state: 'closed', code: 1006, reason: '', lost: true, retry_in_ms: 500 } as const;
+    const end = [
+      formatLifecycleLine(at(1), 'devices', { state: 'open' }),
+      formatLifecycleLine(at(30), 'devices', closed),
+      formatLifecycleLine(at(40), 'devices', { state: 'refused', status: 503, retry_in_ms: 500 }),
+    ];
+    await writeFile(path, Buffer.concat(end));
+    const report = JSON.parse((await inspect([path, '--json'])).stdout);
+    expect([report.gap_count, report.gap_seconds]).toEqual([1, 10]);
+    expect(report.gaps).toMatchObject([{ endpoint: 'devices', from: at(30), to: at(40) }]);
+    // After the endpoint has come back, the gap counts once.
+    const back = formatLifecycleLine(at(50), 'devices', { state: 'open', gap_since: at(5) });
+    await writeFile(path, Buffer.concat([...end, back]));
+    expect(JSON.parse((await inspect([path, '--json'])).stdout).gap_seconds).toBe(45);
+  });
+
   test('has all figures, and exactly the members that it is said to have', async () => {
     const { code, stdout, stderr } = await inspect([capture, '--json']);
     expect(code).toBe(0);

@@ -28,6 +28,7 @@ export class ExpressionFindings implements ExpressionReport {
   readonly #ast: ASTNode;
   /** The event that is being evaluated. */
   #event: Record<string, unknown> = {};
+  #mismatch: string | undefined;
   readonly #reasons = new Map<string, number>();
   /** Fields that no event has had yet. */
   #unseen: { path: readonly string[]; label: string }[];
@@ -49,6 +50,7 @@ export class ExpressionFindings implements ExpressionReport {
   /** Takes note of the fields that an event has. */
   look(event: Record<string, unknown>): void {
     this.#event = event;
+    this.#mismatch = undefined;
     if (this.#unseen.length === 0) return;
     this.#unseen = this.#unseen.filter(({ path }) => isMissing(event, path));
   }
@@ -63,6 +65,25 @@ export class ExpressionFindings implements ExpressionReport {
   #wrongOperand({ code, node }: EvaluationError): ASTNode | undefined {
     if (node === undefined || code !== 'invalid_logical_operand') return node;
     return isBooleanField(node, this.#event) ? (siblingOf(node, this.#ast) ?? node) : node;
+  }
+
+  /** Takes note of two values that are unequal because their types differ. The library swaps some of them. */
+  unequalTypes(comparison: ASTNode, one: string, other: string): void {
+    if (this.#mismatch !== undefined) return;
+    const { args, start, end } = comparison as ASTNode & { args: [ASTNode, ASTNode] };
+    const literal = args.find(({ op }) => op === 'value');
+    const types = literal !== undefined && celTypeOf(literal.args) === one ? [other, one] : [one, other];
+    const [type, rest] = types.map(withArticle);
+    const subject = args.find((side) => side !== literal) ?? comparison;
+    this.#mismatch =
+      literal === undefined
+        ? `${excerpt(this.#text.slice(start, end))} compares ${type} with ${rest}`
+        : `${excerpt(this.#text.slice(subject.start, subject.end))} is ${type}, compared with ${rest}`;
+  }
+
+  /** Takes note that the event does not match. */
+  noMatch(): void {
+    if (this.#mismatch !== undefined) this.#count(this.#mismatch);
   }
 
   /** Takes note of a result that is neither true nor false. @param what `number`, `string`, … */
@@ -183,6 +204,14 @@ function mismatch(
   const verb = COMPARISONS.has(operator) ? 'compared with' : `used with ${operator} and`;
   const [type, other] = [types[first]!, types[second]!].map(withArticle);
   return `${excerpt(text.slice(start, end))} is ${type}, ${verb} ${other}`;
+}
+
+/** Names the type of a value. */
+export function celTypeOf(value: unknown): string {
+  if (typeof value === 'bigint' || typeof value === 'number') return 'number';
+  if (typeof value === 'string') return 'text';
+  if (typeof value === 'boolean') return 'bool';
+  return Array.isArray(value) ? 'list' : 'map';
 }
 
 /** Turns a type of CEL into plain words. */

@@ -3,7 +3,7 @@ import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from '../errors.js';
 import { endpointLabel } from '../protocol.js';
 import { noBoolean, placedError, usageError } from './expression-error.js';
-import { ExpressionFindings, type ExpressionReport } from './expression-findings.js';
+import { celTypeOf, ExpressionFindings, type ExpressionReport } from './expression-findings.js';
 import { EventShape, MAX_NESTING, MAX_STEPS, macroDepth } from './expression-limits.js';
 
 /** A compiled CEL expression over one event. */
@@ -48,7 +48,8 @@ export function compileExpression(text: string): Expression {
     throw new OpmasError('USAGE', `\`where\`: an expression may have ${MAX_LENGTH} characters at most`);
   }
   const patterns = new Map<string, (text: string) => boolean>();
-  let program = compile(text, patterns);
+  const onMismatch: OnMismatch = (...found) => findings.unequalTypes(...found);
+  let program = compile(text, patterns, onMismatch);
   let deepEvents = 0;
   const findings = new ExpressionFindings(text, program.ast);
   const shape = new EventShape();
@@ -68,7 +69,7 @@ export function compileExpression(text: string): Expression {
       }
       if (nesting > HARMLESS_NESTING && ++deepEvents > DEEP_EVENTS_BEFORE_RENEWAL) {
         deepEvents = 0;
-        program = compile(text, patterns);
+        program = compile(text, patterns, onMismatch);
       }
       scope.event = shape.readable(event);
       scope.data = event.data === undefined ? EMPTY_DATA : shape.readable(event.data);
@@ -78,6 +79,17 @@ export function compileExpression(text: string): Expression {
     },
   };
 }
+
+/** Told when values of different types are compared for equality. The types are in any order. */
+type OnMismatch = (comparison: ASTNode, ...types: [string, string]) => void;
+
+const UNLIKE_TYPES = [
+  ['double', 'string'],
+  ['int', 'string'],
+  ['bool', 'string'],
+  ['double', 'bool'],
+  ['int', 'bool'],
+] as const;
 
 function verdict(program: ParseResult, scope: Scope, findings: ExpressionFindings): boolean {
   let result: unknown;
@@ -93,20 +105,19 @@ function verdict(program: ParseResult, scope: Scope, findings: ExpressionFinding
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+  if (result === false) findings.noMatch();
   if (typeof result === 'boolean') return result;
   // A null in the event counts as a missing field.
   if (result !== null) findings.notBoolean(celTypeOf(result));
   return false;
 }
 
-function celTypeOf(value: unknown): string {
-  if (typeof value === 'bigint' || typeof value === 'number') return 'number';
-  if (typeof value === 'string') return 'text';
-  return Array.isArray(value) ? 'list' : 'map';
-}
-
-function compile(text: string, patterns: Map<string, (text: string) => boolean>): ParseResult {
-  const environment = createEnvironment(patterns);
+function compile(
+  text: string,
+  patterns: Map<string, (text: string) => boolean>,
+  onMismatch: OnMismatch,
+): ParseResult {
+  const environment = createEnvironment(patterns, onMismatch);
   let program: ParseResult;
   try {
     program = environment.parse(text);
@@ -129,7 +140,10 @@ function compile(text: string, patterns: Map<string, (text: string) => boolean>)
   return program;
 }
 
-function createEnvironment(patterns: Map<string, (text: string) => boolean>): Environment {
+function createEnvironment(
+  patterns: Map<string, (text: string) => boolean>,
+  onMismatch: OnMismatch,
+): Environment {
   const environment = new Environment({
     limits: LIMITS,
     enableOptionalTypes: true,
@@ -157,6 +171,14 @@ function createEnvironment(patterns: Map<string, (text: string) => boolean>): En
     environment.registerOperator(`int ${operator} double: double`, mixed);
   }
   environment.registerOperator('double % double: double', arithmetic['%']!);
+  // Values of different types are unequal, which the library does not tell. It passes the comparison, which its types omit.
+  for (const [left, right] of UNLIKE_TYPES) {
+    const compare = (one: unknown, other: unknown, comparison?: ASTNode): boolean => {
+      if (comparison !== undefined) onMismatch(comparison, celTypeOf(one), celTypeOf(other));
+      return false;
+    };
+    environment.registerOperator(`dyn<${left}> == ${right}: bool`, compare);
+  }
   return environment.registerOperator('double == int', (left, right) => Number(left) === Number(right));
 }
 

@@ -18,7 +18,8 @@ export type ConnectionEvent =
     }
   | { state: 'refused'; status?: number; error?: string; retry_in_ms?: number }
   | { state: 'open'; gap_since?: string; continued?: true }
-  | { state: 'closed'; code: number; reason: string; retry_in_ms?: number }
+  /** `lost`: events may be missing from then on. */
+  | { state: 'closed'; code: number; reason: string; lost?: true; retry_in_ms?: number }
   /** No further attempt comes. `failure` is a kind of `core/failure/failure.ts`, `gap_since` as in `open`. */
   | { state: 'given_up'; failure: string; reason: string; gap_since?: string; continued?: true }
   | { state: 'dropped'; count: number; from: string; to: string };
@@ -40,7 +41,7 @@ const MEMBERS: {
   connecting: { attempt: 1, url: '', recorder: '', format: FORMAT_VERSION, continued: isTrue },
   refused: { status: isNumber, error: isText, retry_in_ms: isNumber },
   open: { gap_since: isText, continued: isTrue },
-  closed: { code: CloseCode.WITHOUT_CODE, reason: '', retry_in_ms: isNumber },
+  closed: { code: CloseCode.WITHOUT_CODE, reason: '', lost: isTrue, retry_in_ms: isNumber },
   given_up: { failure: '', reason: '', gap_since: isText, continued: isTrue },
   dropped: { count: 0, from: '', to: '' },
 };

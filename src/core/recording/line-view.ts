@@ -96,6 +96,13 @@ export class LineView {
     return this.#receivedAt;
   }
 
+  /** The text in the place of the time, where {@link receivedAt} cannot be read from it. */
+  get unreadableTime(): string | undefined {
+    if (!Number.isNaN(this.receivedAt) || this.#parsed !== undefined) return this.#parsed?.receivedAt;
+    const at = this.start + TIMESTAMP_OFFSET;
+    return this.bytes.toString('utf8', at, at + TIMESTAMP_LENGTH);
+  }
+
   /** Content of a lifecycle line; `undefined` for lines of another kind. */
   get connection(): ConnectionEvent | undefined {
     return this.#parsed?.kind === 'connection' ? this.#parsed.connection : undefined;

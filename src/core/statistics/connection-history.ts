@@ -117,6 +117,8 @@ export class ConnectionHistory implements ConnectionReport {
         known.loss = wasWanted ? undefined : `closed ${connection.code} ${closeMeaning(connection.code)}`;
         this.#endConnection(known, at);
         known.heardAt = at;
+        // A filter may have left out the events.
+        known.hadEvent ||= connection.lost === true;
         this.#closeCounts.add(String(connection.code));
         if (this.closes.length < MAX_LISTED) this.closes.push({ endpoint, at, code: connection.code });
         break;

@@ -103,7 +103,8 @@ export class EndpointHistory {
   ended({ event }: Failure, waitMs: number | undefined): void {
     const silentMs =
       event.state === 'closed' ? this.#clock.monotonicMs() - this.#lastByteAt.monotonicMs : undefined;
-    const ended = { ...event, ...(waitMs === undefined ? {} : { retry_in_ms: waitMs }) };
+    const lost = event.state === 'closed' && this.#isLost ? { lost: true as const } : {};
+    const ended = { ...event, ...lost, ...(waitMs === undefined ? {} : { retry_in_ms: waitMs }) };
     this.#report(ended, formatTimestamp(this.#stamper.stampMicros()), silentMs);
   }
 

@@ -38,7 +38,7 @@ export class RecordingCursor {
   #isUtf8 = true;
 
   /** Number of the current line, from 1, its offset and that of the line after it. */
-  #number = 0;
+  number = 0;
   #offset = 0;
   #nextOffset = 0;
 
@@ -67,7 +67,7 @@ export class RecordingCursor {
         const start = this.#at;
         const end = feed < 0 ? this.#block.length : feed;
         this.#at = feed < 0 ? end : feed + 1;
-        this.#number++;
+        this.number++;
         this.#offset = this.#nextOffset;
         this.#nextOffset += this.#hole + this.#at - start;
         if (this.#read(start, end, feed < 0)) return true;
@@ -114,7 +114,7 @@ export class RecordingCursor {
       return done ? undefined : value;
     } catch (error) {
       if (!(error instanceof GzipDamage)) throw error;
-      const where = `line ${this.#number + 1} (byte ${this.#nextOffset} of the unpacked data)`;
+      const where = `line ${this.number + 1} (byte ${this.#nextOffset} of the unpacked data)`;
       const what = `the gzip data is torn or damaged (${error.message}) at ${where}`;
       this.#problems.report('torn gzip', what, this.#nextPlace);
       // The beginning of a line there is part of the same damage.
@@ -137,7 +137,7 @@ export class RecordingCursor {
     if (start === bytes.length) return;
     this.#piecesLength += bytes.length - start;
     if (this.#piecesLength > MAX_LINE_BYTES) {
-      const where = `${this.#source.name}:${this.#number + 1}: the line (from byte ${this.#nextOffset} on)`;
+      const where = `${this.#source.name}:${this.number + 1}: the line (from byte ${this.#nextOffset} on)`;
       throw new OpmasError('DATA', `${where} is longer than 64 MiB`);
     }
     this.#pieces.push(Buffer.from(bytes.subarray(start)));
@@ -164,13 +164,13 @@ export class RecordingCursor {
   /** @returns `true` when `block[from..to)` is a line of a recording. */
   #read(from: number, to: number, isTorn: boolean): boolean {
     const block = this.#block;
-    let start = this.#number === 1 ? this.#skipByteOrderMark(from, to) : from;
+    let start = this.number === 1 ? this.#skipByteOrderMark(from, to) : from;
     let end = to;
     if (block[start] === 0 || this.#hole > 0) {
       const afterHole = endOfZeros(block, start, end);
       this.#hole += afterHole - start;
       start = afterHole;
-      this.#reportHole({ line: this.#number, offset: this.#offset });
+      this.#reportHole({ line: this.number, offset: this.#offset });
     }
     if (end > start && block[end - 1] === CR) end--;
     if (isBlank(block, start, end)) return false;
@@ -182,7 +182,7 @@ export class RecordingCursor {
     }
     if (kind === 'connection') this.#checkVersion();
     if (!this.#problems.isRecording) this.#problems.confirm();
-    this.order?.check(this.line, this.#number, this.#offset);
+    this.order?.check(this.line, this.number, this.#offset);
     return true;
   }
 
@@ -201,7 +201,7 @@ export class RecordingCursor {
   }
 
   #reportBadLine(line: Buffer, isTorn: boolean): void {
-    const place = { line: this.#number, offset: this.#offset };
+    const place = { line: this.number, offset: this.#offset };
     const length = `${line.length} bytes from byte ${this.#offset} on`;
     // The start of a line of ours, cut anywhere, is a torn tail even when there is no whole line before it.
     const looksOurs = RECEIVED_AT.startsWith(line.toString('latin1', 0, RECEIVED_AT.length));
@@ -221,7 +221,7 @@ export class RecordingCursor {
     if (format <= FORMAT_VERSION) return;
     throw new OpmasError(
       'DATA',
-      `${this.#source.name}:${this.#number}: format ${format}, written by ${recorder || 'an unknown program'}, ` +
+      `${this.#source.name}:${this.number}: format ${format}, written by ${recorder || 'an unknown program'}, ` +
         `is newer than format ${FORMAT_VERSION}, which this version reads`,
       { hint: 'Install a newer opmas-ws: npm install -g opmas-ws@latest' },
     );
@@ -229,7 +229,7 @@ export class RecordingCursor {
 
   /** Place of the line after the current one. */
   get #nextPlace(): Place {
-    return { line: this.#number + 1, offset: this.#nextOffset };
+    return { line: this.number + 1, offset: this.#nextOffset };
   }
 }
 

@@ -77,6 +77,7 @@ export class RecordingReader {
     this.#signal = options.signal;
     this.#tracks = sources.map((source) => ({
       cursor: new RecordingCursor(source, reading, onProblem),
+      name: source.name,
       hasLine: false,
       time: Number.NEGATIVE_INFINITY,
     }));
@@ -161,6 +162,11 @@ export class RecordingReader {
     }
   }
 
+  /** Source and number of the current line: `a.ndjson:3`. */
+  get place(): string {
+    return `${this.#current?.name}:${this.#current?.cursor.number}`;
+  }
+
   /** `true` when the lines of a source are in no order of time. */
   get isUnsorted(): boolean {
     return this.#tracks.some(({ cursor }) => cursor.order?.isUnsorted);
@@ -213,6 +219,8 @@ export class RecordingReader {
 /** One source of a {@link RecordingReader}. */
 interface Track {
   readonly cursor: RecordingCursor;
+  /** The source. */
+  readonly name: string;
   /** `true` while the cursor stands at a line. */
   hasLine: boolean;
   /** Place of that line in the merge: its own time, or that of a later line before it. */

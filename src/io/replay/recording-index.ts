@@ -13,6 +13,7 @@ const WHOLE_BLOCK_BYTES = 1024 * 1024;
 /** The last line of a recording is searched in this many bytes at its end. */
 const TAIL_BYTES = 64 * 1024;
 const LF = 0x0a;
+const LONGEST_SHOWN_TIME = 40;
 
 /**
  * Knows what must be known of a recording beside its events: its endpoints, its length and the attempts to connect.
@@ -119,7 +120,9 @@ export class RecordingIndex {
     const endpoint = this.#plan.endpoints.indexOf(line.endpoint);
     this.#firstLine ??= line.receivedAt;
     if (line.kind !== 'connection' && this.#firstEvent === undefined) {
-      if (needsTimes(this.#plan) && Number.isNaN(line.receivedAt)) throw withoutTimes(this.#plan);
+      if (needsTimes(this.#plan) && Number.isNaN(line.receivedAt)) {
+        throw withoutTimes(this.#plan, line.unreadableTime, this.#reader.place);
+      }
       this.#firstEvent = line.receivedAt;
     }
     if (!this.#plan.lifecycle || this.#chooser.isOver || !this.#chooser.chooses(line)) return;
@@ -149,9 +152,14 @@ function needsTimes({ schedule, speed, from, to }: ReplayPlan): boolean {
   return (schedule.rate === undefined && speed !== 'max') || from !== undefined || to !== undefined;
 }
 
-function withoutTimes({ from, to }: ReplayPlan): OpmasError {
+function withoutTimes({ from, to }: ReplayPlan, unreadable: string | undefined, place: string): OpmasError {
   const choosesByTime = from !== undefined || to !== undefined;
-  return new OpmasError('USAGE', 'the recording does not say when its events came (received_at)', {
+  const shown = JSON.stringify(unreadable?.slice(0, LONGEST_SHOWN_TIME));
+  const why =
+    unreadable === undefined
+      ? 'the recording does not say when its events came (received_at)'
+      : `${place}: received_at is ${shown}, which is no time like 2026-11-22T21:50:00Z`;
+  return new OpmasError('USAGE', why, {
     hint: choosesByTime
       ? 'No part of it can be chosen by time: leave out `from` and `to`.'
       : "Say how fast to send them: `rate: 10` for ten a second, or `speed: 'max'`.",

@@ -166,6 +166,14 @@ describe('compileExpression', () => {
     ['data.name > 90', 'data.name is a string, compared with a number'],
     ['90 < data.name', 'data.name is a string, compared with a number'],
     ['data.name + 1 > 90', 'data.name is a string, used with + and a number'],
+    ['data.cpu == "97"', 'data.cpu is a number, compared with a string'],
+    ['"97" == data.cpu', 'data.cpu is a number, compared with a string'],
+    ['data.name == 7', 'data.name is a string, compared with a number'],
+    ['7.5 == data.name', 'data.name is a string, compared with a number'],
+    ['data.down == "true"', 'data.down is a boolean, compared with a string'],
+    ['data.cpu == true', 'data.cpu is a number, compared with a boolean'],
+    ['data.cpu == data.name', 'data.cpu == data.name compares a number with a string'],
+    ['data.list.exists(x, x == "1")', 'x is a number, compared with a string'],
     ['!data.cpu', 'data.cpu is a number'],
     [
       'data.cpu.startsWith("x")',
@@ -183,10 +191,25 @@ describe('compileExpression', () => {
     ['event.nosuch.deep == 1', ['event.nosuch.deep']],
     ['has(data.nosuch)', []],
     ['data.cpu > 1000', []],
+    ['data.name == "other" && data.cpu == "97"', []],
+    ['data.cpu == null', []],
   ])('%s names the fields that no event had: %j', (text, missing) => {
     const expression = compileExpression(text);
     expect(expression.matches(event, 'devices')).toBe(false);
     expect(expression.report).toMatchObject({ unevaluated: 0, missing });
+  });
+
+  it.each(['data.cpu == "97" || data.name == "ap-7"', 'data.cpu != "97"'])(
+    'counts no event that matches all the same: %s',
+    (text) => {
+      const expression = compileExpression(text);
+      expect(expression.matches(event, 'devices')).toBe(true);
+      expect(expression.report).toMatchObject({ unevaluated: 0, reasons: [] });
+    },
+  );
+
+  it('refuses to compare a subject with a number at once', () => {
+    expect(() => compileExpression('subject == 5')).toThrow('no such overload: string == ');
   });
 
   it.each([

@@ -49,6 +49,23 @@ describe.concurrent('close codes', () => {
     await reading.event();
   });
 
+  test('after an event: the line says that something may be missing, but not for an end that was asked for', async ({
+    serve,
+    read,
+  }) => {
+    const server = await serve();
+    const reading = read({ url: server.url });
+    (await server.request()).accept().close(1012);
+    expect((await reading.state('closed')).lost).toBeUndefined();
+    (await server.request()).accept(text(event(1)), close(1012));
+    expect((await reading.state('closed')).lost).toBe(true);
+    (await server.request()).accept(text(event(2)));
+    await reading.event();
+    await reading.event();
+    await reading.stop();
+    expect(reading.lifecycle.all.at(-1)?.connection).toEqual({ state: 'closed', code: 1000, reason: '' });
+  });
+
   test('a server that closes and then hangs is left soon', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });

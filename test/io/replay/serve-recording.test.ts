@@ -431,6 +431,13 @@ describe.concurrent('requests that cannot be served', () => {
   it.each<[string, string[] | string, ServeRecordingOptions, string, RegExp]>([
     ['no such file', '/nowhere/capture.ndjson', {}, 'USAGE', /no such file/],
     ['no times', timeless, { speed: 1 }, 'USAGE', /received_at/],
+    [
+      'a time that cannot be read',
+      ['{"received_at":"yesterday","endpoint":"devices","type":"device.error"}'],
+      { speed: 1 },
+      'USAGE',
+      /:1: received_at is "yesterday", which is no time/,
+    ],
     ['an offset without times', timeless, { rate: 1, speed: 1, from: 10 }, 'USAGE', /received_at/],
     ['no recording', ['one', 'two'], {}, 'DATA', /not a recording/],
     ['an empty file', [], {}, 'DATA', /empty/],
