@@ -327,6 +327,13 @@ describe.concurrent('certificates', () => {
     test.for<[string, (from: CertificateAuthority) => Certificate, boolean, RegExp, RegExp]>([
       ['expired', (from) => from.issue('IP:127.0.0.1', -1), true, /expired/, /renew it/],
       [
+        'expired, of an unknown CA',
+        (from) => from.issue('IP:127.0.0.1', -1),
+        false,
+        /expired/,
+        /signed by a CA that is not trusted here/,
+      ],
+      [
         'of another name',
         (from) => from.issue('DNS:opmas.example.org'),
         true,

@@ -334,11 +334,6 @@ describe.concurrent('diagnose', () => {
       ['for another name', () => authority!.issue('DNS:other.test'), 'certificate of another name'],
       ['self-signed', () => authority!.selfSigned(), 'certificate self-signed'],
       [
-        'on a server that wants a client certificate',
-        () => ({ ...authority!.issue('DNS:localhost'), requestCert: true, rejectUnauthorized: true }),
-        'client certificate wanted',
-      ],
-      [
         'on a server with an old protocol',
         () => ({
           ...authority!.issue('DNS:localhost'),
@@ -457,5 +452,27 @@ describe('names', () => {
     expect(checks.find(({ name }) => name === 'tcp')?.detail).toBe(
       `127.0.0.1 port ${server.port}; connection refused (127.0.0.3:${server.port}); nothing yet from 127.0.0.2:${server.port}`,
     );
+  });
+});
+
+// Not beside other tests: making their certificates stops this process.
+describe.skipIf(withoutOpenssl)('a server that wants a client certificate', () => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('is told by its handshake in %s', async (maxVersion) => {
+    const authority = new CertificateAuthority();
+    const { pem: ca } = authority;
+    const certificate = authority.issue('DNS:localhost');
+    authority.remove();
+    await using server = await startWebServer((_, response) => json(response, 200, {}), {
+      ...certificate,
+      ca,
+      maxVersion,
+      requestCert: true,
+      rejectUnauthorized: true,
+    });
+    const { verdict, checks } = await examine(server.url, { ca });
+    expect(verdict.text).toContain('wants a client certificate');
+    expect(checks.find(({ name }) => name === 'tls')).toMatchObject({ status: 'failed' });
+    const shown = await examine(server.url, { ca, ...certificate });
+    expect(shown.checks.find(({ name }) => name === 'tls')?.detail).toContain('certificate for');
   });
 });
