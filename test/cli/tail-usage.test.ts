@@ -54,7 +54,7 @@ const wrong: [string[], RegExp][] = [
   [['--no-reconnect', '--retries', '3'], /--no-reconnect and --retries/],
   [['--token', 'SECRET-VALUE'], /--token is not supported/],
   [['--token-file', 'x', '--no-token'], /--no-token.*--token-file|--token-file.*--no-token/],
-  [['--ca', '/no/such/file'], /CA file \/no\/such\/file/],
+  [['--ca', '/no/such/file'], /--ca \/no\/such\/file/],
   [['-c', 'nobody'], /nobody/],
 ];
 

@@ -119,14 +119,16 @@ export async function readHeaders(
 async function readValue({ name, from, text }: HeaderLine, environment: Environment) {
   if (from === 'text') return { value: text };
   const source = from === 'file' ? `the file ${text}` : `the environment variable ${text}`;
-  const fail = (why: string) => new OpmasError('USAGE', `${source} of the header ${name} ${why}`);
+  const fail = (why: string, hint?: string) =>
+    new OpmasError('USAGE', `${source} of the header ${name} ${why}`, { hint });
   let value = environment[text] ?? '';
   let warning: string | undefined;
   if (from === 'file') {
     const path = isBelowHome(text) ? inHome(environment, text.slice(2)) : text;
     if (path === undefined) throw fail('cannot be read: there is no home folder');
     const file = await readSecretFile(path, source, MAX_HEADER_BYTES).catch((error: Error) => {
-      throw new OpmasError('USAGE', `the header ${name}: ${error.message}`, { cause: error });
+      const hint = 'Write the value to that file, and let only yourself read it.';
+      throw new OpmasError('USAGE', `the header ${name}: ${error.message}`, { hint, cause: error });
     });
     warning = file.warning;
     try {
@@ -134,7 +136,7 @@ async function readValue({ name, from, text }: HeaderLine, environment: Environm
     } catch {
       throw fail('holds no text');
     }
-  } else if (value === '') throw fail('is not set');
+  } else if (value === '') throw fail('is not set', `Set it: export ${text}=VALUE`);
   if (value.trim() === '') throw fail('is empty');
   try {
     checkHeader(name, value);

@@ -80,7 +80,8 @@ export class ServerRoute implements Way {
   /** The one that fills the header `Authorization` of an upgrade. */
   readonly authorization: 'token' | 'user' | undefined;
   readonly #headers: Record<string, string> = {};
-  readonly #secrets: string[] = [];
+  /** Each with what stands in its place. */
+  readonly #secrets = new Map<string, string>();
 
   /**
    * @throws {OpmasError} `USAGE` when a header, a proxy or a certificate cannot be used, or an address is of the other
@@ -99,6 +100,11 @@ export class ServerRoute implements Way {
     if (options.cert !== undefined && base.protocol === 'ws:') {
       throw new OpmasError('USAGE', 'a client certificate needs wss://: ws:// has no TLS');
     }
+    const { user = '', password } = this.proxy?.credentials ?? {};
+    // A proxy may repeat the header that we have sent to it.
+    for (const secret of password === undefined ? [] : [`${user}:${password}`, password]) {
+      this.#secrets.set(secret, '[proxy password]');
+    }
     for (const [name, value] of Object.entries(options.headers ?? {})) this.#addHeader(name, value);
     if (!this.#has('User-Agent')) this.#headers['User-Agent'] = `opmas-ws/${version}`;
     this.tokenIn = options.tokenIn ?? 'query';
@@ -114,7 +120,7 @@ export class ServerRoute implements Way {
   #addHeader(name: string, value: string): void {
     checkHeader(name, value);
     if (this.#has(name)) throw new OpmasError('USAGE', `the header ${name} is given twice`);
-    this.#secrets.push(...secretsIn(name, value));
+    for (const secret of secretsIn(name, value)) this.#secrets.set(secret, '[header]');
     // Node writes Latin-1; as in curl, the value is sent as UTF-8.
     this.#headers[name] = Buffer.from(value).toString('latin1');
   }
@@ -147,14 +153,9 @@ export class ServerRoute implements Way {
 
   /** Removes the values of headers, the credentials of a proxy, and a token, from a text that others wrote. */
   redact(text: string, token: string | undefined): string {
-    const { user = '', password } = this.proxy?.credentials ?? {};
-    // A proxy may repeat the header that we have sent to it.
-    const own = password === undefined ? [] : [`${user}:${password}`, password];
-    const rest = own.reduce(
-      (left, secret) => redactToken(left, secret, '[proxy password]'),
-      redactToken(text, token),
-    );
-    return this.#secrets.reduce((left, secret) => redactToken(left, secret, '[header]'), rest);
+    let rest = redactToken(text, token);
+    for (const [secret, mark] of this.#secrets) rest = redactToken(rest, secret, mark);
+    return rest;
   }
 }
 

@@ -82,9 +82,11 @@ describe.concurrent('tokens on streams', () => {
   });
 
   it('does not take a token from the Authorization header, which no browser can send', async () => {
-    await using server = await start();
+    const activities: ServerActivity[] = [];
+    await using server = await start({ onActivity: (activity) => activities.push(activity) });
     const headers = { authorization: `Bearer ${server.token}` };
     expect((await new StreamClient(streamUrl(server, 'rules', ''), { headers }).end).code).toBe(4001);
+    expect(activities).toMatchObject([{ kind: 'refused', why: expect.stringContaining('in the query') }]);
   });
 
   it.each([
