@@ -39,10 +39,14 @@ export interface RouteOptions extends TrustOptions {
 }
 
 /** For `checkOptions`; {@link ServerRoute} checks the rest. */
+const isText = (value: unknown) => typeof value === 'string';
+
 export const ROUTE_RULES: OptionRules<RouteOptions> = {
   headers: [isObjectOfStrings, 'must be an object of strings'],
   tokenIn: [(place) => place === 'query' || place === 'header', 'must be query or header'],
-  ...each(true, 'ca', 'insecure', 'environment', 'cert', 'key', 'keyPassphrase', 'proxySource'),
+  ...each([isText, 'must be PEM, as text'], 'ca', 'cert', 'key'),
+  keyPassphrase: [isText, 'must be text'],
+  ...each(true, 'insecure', 'environment', 'proxySource'),
   proxy: [(value) => typeof value === 'string' || value instanceof URL, 'must be a URL, or none'],
   family: [(value) => value === 4 || value === 6, 'must be 4 or 6'],
 };

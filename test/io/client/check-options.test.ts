@@ -37,6 +37,8 @@ describe('options of a program without types', () => {
     ['filter', { filter: null }],
     ['endpoints', { endpoints: [10n] }],
     ['heartbeatMs', { heartbeatMs: 0 }],
+    ['ca', { ca: Buffer.from('-----BEGIN CERTIFICATE-----') }],
+    ['keyPassphrase', { keyPassphrase: 5 }],
     ['maxMessageBytes', { maxMessageBytes: Number.NaN }],
     ['maxMessageBytes', { maxMessageBytes: -1 }],
     ['retryDelayMs', { retry: { retryDelayMs: 0 } }],
