@@ -52,6 +52,9 @@ const notRun: readonly [RegExp, string][] = [
   [/^opmas-ws tail --context|curl /, 'needs a server at the address in it'],
   [/^opmas-ws (?!context).*(wss:\/\/|--ca )/, 'needs a server with TLS'],
 ];
+/** Examples that neither need what another has left behind nor leave anything: once is enough. */
+const isAlone = /^opmas-ws (demo|mock|replay|inspect|doctor)\b/;
+const tried = new Set<string>();
 const portIsTaken = await isTaken(8000);
 const missing = ['jq', 'gzip'].filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
 
@@ -154,7 +157,8 @@ describe('examples of the pages and of every --help', () => {
       const folder = folderFor(group);
       const own = { ...environment, XDG_CONFIG_HOME: join(folder, 'config') };
       for (const example of group.examples) {
-        if (reasonToSkip(example) !== undefined) continue;
+        if (reasonToSkip(example) !== undefined || (isAlone.test(example) && tried.has(example))) continue;
+        tried.add(example);
         await works(example, folder, own);
       }
     },

@@ -23,7 +23,7 @@ export const endpointSituations: readonly Situation[] = [
     endpoints: ['system'],
     outcome: 'endpoint refuses',
     says: [tokenIsGood, /\bsystem\b/],
-    commands: ['tail', 'record', 'doctor', 'doctor --json'],
+    commands,
   },
   {
     row: 3,
@@ -81,7 +81,7 @@ export const endpointSituations: readonly Situation[] = [
     token: 'good',
     outcome: 'endpoint refuses',
     says: [/--no-token/, /without (a |the )?token|opens without/i],
-    commands: ['tail', 'record', 'doctor', 'doctor --json'],
+    commands,
   },
   {
     name: 'a server that takes no token on its streams, asked without one',
@@ -99,7 +99,7 @@ export const endpointSituations: readonly Situation[] = [
     codes: [4],
     says: [/first message|without an event|before (any|the first|an|its first) event|4001/i],
     neverSays: [/(?<!no )\bgaps?\b/i, /all is well/],
-    commands: ['tail', 'record', 'doctor', 'doctor --json'],
+    commands,
   },
   {
     name: 'an API below another prefix',
@@ -114,7 +114,7 @@ export const endpointSituations: readonly Situation[] = [
     token: 'good',
     outcome: 'no API there',
     says: [/answers below ws:\/\/127.0.0.1:\d+\/opmas\b/, /opmas-ws doctor devices --url ws:\S+\/opmas\b/],
-    commands: ['doctor', 'doctor --json'],
+    commands: ['doctor --json'],
   },
   ...['', '/opmas', '/api/api'].map(
     (prefix): Situation => ({
@@ -124,7 +124,7 @@ export const endpointSituations: readonly Situation[] = [
       token: 'good',
       outcome: 'no API there',
       says: [/answers below ws:\/\/127.0.0.1:\d+\/api\b/, /opmas-ws doctor devices --url ws:\S+\/api\b/],
-      commands: ['doctor', 'doctor --json'],
+      commands: ['doctor --json'],
     }),
   ),
   {
@@ -137,7 +137,7 @@ export const endpointSituations: readonly Situation[] = [
       /answers below ws:\/\/127.0.0.1:\d+[,"\n]/,
       /opmas-ws doctor devices --url ws:\/\/127.0.0.1:\d+["\n]/,
     ],
-    commands: ['doctor', 'doctor --json'],
+    commands: ['doctor --json'],
   },
   {
     name: "OPMAS's container for the UI, asked with its prefix",

@@ -1,14 +1,8 @@
 import type { CommandName, Situation } from './situation.js';
 
 const streams: readonly CommandName[] = ['tail', 'doctor --json'];
-const all: readonly CommandName[] = [
-  'tail',
-  'record',
-  'doctor',
-  'doctor --json',
-  'auth login',
-  'auth login --with-token',
-];
+const withLogins: readonly CommandName[] = [...streams, 'auth login', 'auth login --with-token'];
+const all: readonly CommandName[] = [...withLogins, 'record', 'doctor'];
 const refuses = { token: 'good', outcome: 'gateway refuses this machine' } as const;
 const wantsCredentials = { token: 'good', outcome: 'gateway wants credentials' } as const;
 
@@ -98,7 +92,7 @@ export const gatewaySituations: readonly Situation[] = [
     gateway: 'repeats the token',
     ...refuses,
     says: [/blocked/],
-    commands: ['tail', 'record', 'doctor', 'doctor --json'],
+    commands: ['tail', 'doctor --json'],
   },
   {
     row: 5,
@@ -106,7 +100,7 @@ export const gatewaySituations: readonly Situation[] = [
     gateway: 'wants Basic',
     ...wantsCredentials,
     says: [/Basic/],
-    commands: all,
+    commands: withLogins,
   },
   {
     row: 5,
@@ -144,7 +138,7 @@ export const gatewaySituations: readonly Situation[] = [
     token: 'good',
     outcome: 'server fails',
     says: [/502/],
-    commands: all,
+    commands: withLogins,
   },
   {
     name: 'a gateway in maintenance',
@@ -152,7 +146,7 @@ export const gatewaySituations: readonly Situation[] = [
     token: 'good',
     outcome: 'server fails',
     says: [/503/],
-    commands: ['doctor --json', 'doctor', 'auth login'],
+    commands: ['doctor --json', 'auth login'],
   },
   {
     name: 'only the streams are down',
@@ -198,7 +192,7 @@ export const gatewaySituations: readonly Situation[] = [
     isUnnamed: true,
     codes: [4],
     says: [/Upgrade\b/, /Not Found/, /WebSocket support|no WebSockets?|without WebSocket/i],
-    commands: ['tail', 'record', 'doctor'],
+    commands: ['tail', 'doctor'],
   },
   {
     row: 7,
@@ -221,7 +215,7 @@ export const gatewaySituations: readonly Situation[] = [
     codes: [4],
     says: [/wss:\/\/opmas\.example\.org:8443/],
     neverSays: [/TARGET/, /\?token/],
-    commands: ['doctor', 'doctor --json'],
+    commands: ['doctor --json'],
   },
   {
     name: 'a server that has moved (301)',

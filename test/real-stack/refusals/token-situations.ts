@@ -57,14 +57,14 @@ export const tokenSituations: readonly Situation[] = [
     gateway: 'plain',
     token: 'forged',
     outcome: 'token refused',
-    commands: ['record', 'doctor', ...withLogin],
+    commands: withLogin,
   },
   {
     name: 'an expired token',
     gateway: 'plain',
     token: 'expired',
     outcome: 'token expired',
-    commands: ['record', 'doctor', ...withLogin],
+    commands: withLogin,
   },
   {
     name: 'a token that is not a JWT',
@@ -72,7 +72,7 @@ export const tokenSituations: readonly Situation[] = [
     token: 'not a JWT',
     outcome: 'token refused',
     says: [/JWT/],
-    commands: ['doctor', 'doctor --json'],
+    commands: ['doctor --json'],
   },
   { name: 'no token', gateway: 'plain', token: 'none', outcome: ['no token', 'token refused'], commands },
   {
@@ -82,7 +82,7 @@ export const tokenSituations: readonly Situation[] = [
     token: 'forged',
     outcome: 'token refused',
     neverSays: [/(?<!not )\bconnected\b/],
-    commands: ['tail', 'record', 'doctor --json'],
+    commands,
   },
   {
     row: 9,
