@@ -54,15 +54,12 @@ Exit codes: 0 success, 1 bug in opmas-ws, 2 usage, 3 authentication, 4 network o
 /** Width of the help where there is no terminal. */
 const DEFAULT_COLUMNS = 80;
 
-interface ProgramOptions {
-  /** A command to leave out. */
-  without?: string;
-  /** System for whose shells the help is written. Default: this one. */
-  platform?: NodeJS.Platform;
-}
-
-/** Creates the root command with the global options; the options of the commands are not loaded yet. */
-export function createProgram({ without, platform = process.platform }: ProgramOptions = {}): Command {
+/**
+ * Creates the root command with the global options; the options of the commands are not loaded yet.
+ *
+ * @param platform System for whose shells the help is written. Default: this one.
+ */
+export function createProgram(platform: NodeJS.Platform = process.platform): Command {
   const shown = (text: string) => (platform === 'win32' ? withDoubleQuotes(text) : text);
   const program = new Command('opmas-ws')
     .description('Tail, record and replay the event streams of an OPMAS Management API.')
@@ -80,7 +77,7 @@ export function createProgram({ without, platform = process.platform }: ProgramO
       getErrHasColors: () => false,
     });
   addGlobalOptions(program).addHelpText('after', EXAMPLES);
-  addCommands(program, without);
+  addCommands(program);
   return program;
 }
 

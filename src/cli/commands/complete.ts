@@ -1,8 +1,7 @@
-import completions, { script } from '@bomb.sh/tab';
-import describeCommands from '@bomb.sh/tab/commander';
+import { script } from '@bomb.sh/tab';
 import { ENDPOINTS, EVENT_TYPES, OpmasError } from '../../index.js';
 import { OBJECT_KINDS } from '../../internal.js';
-import { COMMANDS, configureCommands, GLOBAL_VALUES, type ValueKind } from '../command-table.js';
+import { configureCommands } from '../command-table.js';
 import type { Command, Option } from '../commander.js';
 import { isContextName, readConfig } from '../connection/config.js';
 import { createProgram } from '../main.js';
@@ -10,8 +9,9 @@ import { runCommand } from '../session.js';
 import { BASH_SCRIPT, ZSH_SCRIPT } from './completion-scripts.js';
 
 const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
-/** Tells the shell to complete file names. */
+/** The last line of an answer: the shell may complete the names of files, or nothing else. */
 const COMPLETE_FILES = ':0\n';
+const NO_FILES = ':4\n';
 
 const EXAMPLES = `
 Each of these lines sets up one shell for good; open a new one then. On macOS, bash reads ~/.bash_profile.
@@ -52,54 +52,76 @@ function knownShell(shell: string): string {
 export function completionScript(shell: string): string {
   if (shell === 'bash') return BASH_SCRIPT;
   if (shell === 'zsh') return ZSH_SCRIPT;
-  const text = captureLog(() => script(shell, 'opmas-ws', 'opmas-ws'));
+  let text = '';
+  const { log } = console;
+  // The library prints it.
+  console.log = (line: string) => {
+    text += `${line}\n`;
+  };
+  script(shell, 'opmas-ws', 'opmas-ws');
+  console.log = log;
   // PowerShell takes typographic quotes for quotes, so they could end the text that the library quotes.
   return text.replace(`-replace "'", "''"`, `-replace "['\u2018-\u201b]", '$$0$$0'`);
 }
 
-/** Returns candidates for the last of the words, one a line, and the library's directive for the shell. */
+/** Returns candidates for the last of the words, one a line, and what the script is to do besides. */
 export async function answerCompletion(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,
 ): Promise<string> {
-  const program = createProgram({ without: 'complete' });
+  const program = createProgram();
   await configureCommands(program);
-  if (wantsFile(program, words)) return COMPLETE_FILES;
-  const root = describeCommands(program, { completionCommandName: 'completion-script' });
-  root.commands.delete('completion-script');
-  root.command('complete', summaryOf('complete')).argument('shell');
-  const candidates: Record<ValueKind, readonly string[]> = {
-    context: await contextNames(environment),
+  const { command, pending, position } = placeOf(program, words.slice(0, -1));
+  const last = words.at(-1) ?? '';
+  const contexts = await contextNames(environment);
+  /** Values by the long name of an option, or by the name of an argument. */
+  const values: Readonly<Record<string, readonly string[]>> = {
+    '--type': EVENT_TYPES,
+    '--exclude-type': EVENT_TYPES,
+    '--context': contexts,
     endpoint: [...ENDPOINTS, ...OBJECT_KINDS.map((kind) => `${kind}/`)],
-    'event type': EVENT_TYPES,
-    file: [],
+    name: command.name() === 'add' ? [] : contexts,
     shell: SHELLS,
   };
-  for (const [path, command] of root.commands) {
-    // Users also write global options after the command; the library accepts only the command's own options there.
-    for (const [name, option] of root.options) {
-      if (!command.options.has(name)) command.options.set(name, option);
-    }
-    const [name = '', subcommand] = path.split(' ');
-    for (const [value, kind] of Object.entries(valuesOf(name))) {
-      const place = value.startsWith('--')
-        ? command.options.get(value.slice(2))
-        : command.arguments.get(subcommand === undefined ? value : value.replace(`${subcommand} `, ''));
-      if (place !== undefined && kind !== 'file') place.handler = offer(candidates[kind]);
-    }
+  // Users also write global options after the command.
+  const options = [...new Set([command, program])].flatMap((one) => one.createHelp().visibleOptions(one));
+  const [, flag, value = last] = /^(--[^=]+)=(.*)$/s.exec(last) ?? [];
+  const option = pending ?? options.find(({ long }) => long === flag);
+  if (option !== undefined) {
+    if (/<(file|path)>/.test(option.flags)) return COMPLETE_FILES;
+    return candidates(option.argChoices ?? values[option.long ?? ''] ?? [], value);
   }
-  root.commands.get('help')?.argument('command', offer([...root.commands.keys()].filter(isOneWord)));
-  const answer = captureLog(() => completions.parse([...words]));
-  // zsh shows the tab of a candidate without a description.
-  return answer.replace(/\t$/gm, '');
+  if (last.startsWith('-')) {
+    const described = options.map(({ long, description }) => `${long}\t${description}`);
+    return candidates(described, last);
+  }
+  const { registeredArguments } = command;
+  const argument = (registeredArguments[position] ?? registeredArguments.at(-1))?.name() ?? '';
+  if (/^files?$/.test(argument)) return COMPLETE_FILES;
+  const subcommands = command.createHelp().visibleCommands(command);
+  const described = subcommands.map((one) => `${one.name()}\t${one.description()}`);
+  return candidates([...described, ...(values[argument] ?? [])], last);
 }
 
-function summaryOf(name: string): string {
-  return COMMANDS.find((command) => command.name === name)?.summary ?? '';
+function candidates(all: readonly string[], typed: string): string {
+  return [...all.filter((candidate) => candidate.startsWith(typed)), NO_FILES].join('\n');
 }
 
-function valuesOf(name: string): Readonly<Record<string, ValueKind>> {
-  return { ...GLOBAL_VALUES, ...COMMANDS.find((command) => command.name === name)?.values };
+/** Finds the command that the words name, the option that waits for its value, and the number of arguments so far. */
+function placeOf(program: Command, words: readonly string[]) {
+  let command = program;
+  let pending: Option | undefined;
+  let position = 0;
+  for (const word of words) {
+    const subcommand = command.commands.find((one) => one.name() === word);
+    if (pending !== undefined) pending = undefined;
+    else if (word.startsWith('-')) {
+      const options = [...command.options, ...program.options];
+      pending = options.find(({ long, short, required }) => required && (long === word || short === word));
+    } else if (subcommand === undefined) position++;
+    else command = subcommand;
+  }
+  return { command, pending, position };
 }
 
 /**
@@ -109,54 +131,4 @@ function valuesOf(name: string): Readonly<Record<string, ValueKind>> {
 async function contextNames(environment: NodeJS.ProcessEnv): Promise<string[]> {
   const config = await readConfig(environment).catch(() => undefined);
   return [...(config?.contexts.keys() ?? [])].filter(isContextName);
-}
-
-function isOneWord(name: string): boolean {
-  return name !== '' && !name.includes(' ');
-}
-
-function offer(values: readonly string[]) {
-  return (complete: (value: string, description: string) => void) => {
-    for (const value of values) complete(value, '');
-  };
-}
-
-/** Returns true when the last word is to be a file name. */
-function wantsFile(program: Command, words: readonly string[]): boolean {
-  let command = program;
-  let values = valuesOf('');
-  let pending: Option | undefined;
-  for (const word of words.slice(0, -1)) {
-    const subcommand = command.commands.find((one) => one.name() === word);
-    if (pending !== undefined) pending = undefined;
-    else if (word.startsWith('-')) pending = optionWithValue(program, command, word);
-    else if (subcommand !== undefined) {
-      if (command === program) values = valuesOf(word);
-      command = subcommand;
-    }
-  }
-  const last = words.at(-1) ?? '';
-  if (pending !== undefined) return values[pending.long ?? ''] === 'file';
-  const [option = '', value] = last.split('=', 2);
-  if (last.startsWith('-')) return value !== undefined && values[option] === 'file';
-  return values[command.registeredArguments[0]?.name() ?? ''] === 'file';
-}
-
-/** Finds the option that takes the next word as its value. */
-function optionWithValue(program: Command, command: Command, word: string): Option | undefined {
-  const options = [...command.options, ...program.options];
-  return options.find(({ long, short, required }) => required && (long === word || short === word));
-}
-
-/** Returns the text that the library prints with `console.log`. */
-function captureLog(work: () => void): string {
-  const { log } = console;
-  const lines: string[] = [];
-  console.log = (text: string) => lines.push(text);
-  try {
-    work();
-  } finally {
-    console.log = log;
-  }
-  return lines.map((line) => `${line}\n`).join('');
 }
