@@ -63,8 +63,9 @@ export async function startEchoServer(): Promise<EchoServer> {
 }
 
 function headersWith(echo: string): Record<string, string> {
+  const secret = encodeURIComponent(echo.slice(0, 200));
   return {
-    location: `http://${encodeURIComponent(echo.slice(0, 200))}@127.0.0.1:1/?token=${encodeURIComponent(echo)}`,
+    location: `http://${secret}@127.0.0.1:1/${secret}/api/v1/ws/devices?token=${encodeURIComponent(echo)}`,
     server: encodeURIComponent(echo),
     'www-authenticate': `Bearer realm="${encodeURIComponent(echo)}"`,
     'set-cookie': encodeURIComponent(echo),

@@ -68,9 +68,10 @@ export function variablesIn(stored: readonly string[]): string[] {
 /** Warns of a value that others can read where it stands, or that does not mean what it seems to mean. */
 export function warningsAbout(lines: readonly string[], isInContext: boolean): string[] {
   return lines.flatMap((line) => {
-    const { name, from, text } = parseHeader(line, isInContext);
+    const { name, from } = parseHeader(line, isInContext);
     if (from !== 'text') return [];
-    if (/(^| )\$\{?[A-Za-z_]\w*\}?$/.test(text)) {
+    const better = `better write '${name}: @FILE'`;
+    if (/[:\s]\$\{?[A-Za-z_]\w*\}?$/.test(line)) {
       const rule = isInContext
         ? 'a variable is the whole value'
         : 'a shell needs double quotes to fill it in';
@@ -78,12 +79,8 @@ export function warningsAbout(lines: readonly string[], isInContext: boolean): s
     }
     if (!SECRET_NAME.test(name)) return [];
     return isInContext
-      ? [
-          `the configuration holds the value of the header ${name}: better write '${name}: @FILE' or '${name}: $VARIABLE'`,
-        ]
-      : [
-          `others can read the value of the header ${name} in the process list: better write -H '${name}: @FILE'`,
-        ];
+      ? [`the configuration holds the value of the header ${name}: ${better} or '${name}: $VARIABLE'`]
+      : [`others can read the value of the header ${name} in the process list: ${better}`];
   });
 }
 

@@ -131,6 +131,7 @@ it.each([
   ['X-Tenant: abc', undefined, undefined],
   ['X-Api-Key: @file', undefined, undefined],
   ['X-Tenant: Bearer $TOKEN', /literal \$/, /literal \$/],
+  ['X-Tenant: $$TENANT', undefined, undefined],
 ])('the value of %s is worth this warning: %s, in a context %s', (line, ofLine, inContext) => {
   for (const [warnings, pattern] of [
     [warningsAbout([line], false), ofLine],

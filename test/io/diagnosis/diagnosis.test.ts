@@ -1,4 +1,5 @@
 import dns from 'node:dns';
+import type { IncomingMessage } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -194,6 +195,44 @@ describe.concurrent('diagnose', () => {
     await using server = await startWebServer((_, response) => json(response, status, answer));
     new WebSocketServer({ server: server.server as never }).on('connection', (socket) => socket.close(1008));
     expect((await examine(server.url)).verdict).toMatchObject({ failure: fault, code });
+  });
+
+  it.each([
+    ['header', 'query', 'opens with the token in the Authorization header'],
+    ['query', 'header', 'so the token is not why'],
+  ] as const)(
+    'finds out that a server takes the token in the %s, not in the %s',
+    async (taken, sent, detail) => {
+      const text = goodToken();
+      const urls: string[] = [];
+      await using server = await startWebServer((_, response) => json(response, 200, { username: 'me' }));
+      new WebSocketServer({
+        server: server.server as never,
+        verifyClient: ({ req: { url = '', headers } }: { req: IncomingMessage }) => {
+          urls.push(url);
+          return taken === 'header'
+            ? headers.authorization === `Bearer ${text}`
+            : url.endsWith(`?token=${text}`);
+        },
+      });
+      const { verdict, checks } = await examine(server.url, { text, tokenIn: sent });
+      expect(verdict).toMatchObject({ failure: 'endpoint refuses', code: 'NETWORK' });
+      expect(verdict.text).toContain(`tokenIn: '${taken}'`);
+      expect(verdict.next).toMatch(new RegExp(`^opmas-ws .* --token-in ${taken}$`));
+      expect(checks.at(-1)?.detail).toContain(detail);
+      expect(urls.some((url) => url.includes('token'))).toBe(sent === 'query');
+    },
+  );
+
+  it('shows no header that a server repeats, and says when it was not asked about the token', async () => {
+    const headers = { Authorization: `Basic ${btoa('me:sesame-of-the-gate')}` };
+    await using server = await startWebServer((request, response) =>
+      json(response, 403, { detail: `no ${request.headers.authorization}` }),
+    );
+    const { checks, said } = await examine(server.url, { headers });
+    expect(checks.find(({ name }) => name === 'api')?.detail).toMatch(/^not asked/);
+    expect(checks.at(-1)?.detail).toContain('no [header]');
+    expect(said).not.toMatch(/sesame|bWU6/);
   });
 
   it('tells what a server says at the end that never hangs up', async () => {
