@@ -1,5 +1,5 @@
-import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,6 +51,24 @@ describe('the packed tarball', () => {
       true,
     );
     expect(Object.keys(manifest.scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+  });
+
+  it('brings none of its libraries that are for other machines than their names say, or that it never loads', () => {
+    // `prepack` removes them; the tests pack without it.
+    const copy = join(installed.folder, 'packing');
+    cpSync(join(root, 'node_modules/keytar'), join(copy, 'node_modules/keytar'), { recursive: true });
+    const [, removal = ''] = /&& (.*)$/.exec(manifest.scripts.prepack) ?? [];
+    execFileSync('sh', ['-c', removal], { cwd: copy });
+    const machines: Record<string, number> = { 'linux-arm64': 183, 'linux-ia32': 3, 'linux-x64': 62 };
+    const folder = join(copy, 'node_modules/keytar/prebuilds');
+    const kept = readdirSync(folder).filter((name) => name.startsWith('linux'));
+    expect(kept.sort()).toEqual(Object.keys(machines));
+    // The header of an ELF file names the machine.
+    const found = kept.map((name) => [
+      name,
+      readFileSync(join(folder, name, 'keytar.node')).readUInt16LE(18),
+    ]);
+    expect(Object.fromEntries(found)).toEqual(machines);
   });
 
   it('runs', async () => {

@@ -101,7 +101,8 @@ function readError(error: unknown, side: TlsSide): ErrorFacts {
   if (error instanceof OpmasError) {
     return { kind: error.failure ?? 'unreachable', text: error.message, hint: error.hint };
   }
-  const attempts: SystemError[] = error instanceof AggregateError ? error.errors : [error as SystemError];
+  const { errors } = error as Partial<AggregateError>;
+  const attempts: SystemError[] = Array.isArray(errors) ? errors : [error as SystemError];
   const known = mostTelling(attempts);
   const { code = '', message, hostname = '' } = known;
   if (code === 'ENOTFOUND') return { kind: 'unknown host', text: `host ${hostname} does not exist` };
@@ -160,7 +161,9 @@ function mostTelling(attempts: readonly SystemError[]): SystemError {
     const found = attempts.find(({ code = '' }) => socketErrors[code]?.[0] === wanted);
     if (found !== undefined) return found;
   }
-  return attempts[0] instanceof Error ? attempts[0] : new Error(String(attempts[0]));
+  // In another realm (Jest), errors of Node.js are no `Error`.
+  const first = attempts[0] as Partial<SystemError> | undefined;
+  return typeof first?.message === 'string' ? (first as SystemError) : new Error(String(first));
 }
 
 /** Says how each address failed that was tried: `connection refused (127.0.0.1:80), no answer ([::1]:80)`. */

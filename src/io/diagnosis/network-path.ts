@@ -99,7 +99,7 @@ async function checkTls(route: ServerRoute): Promise<Finding> {
   const names = subjectaltname ?? String((subject as { CN?: string } | undefined)?.CN ?? 'no name');
   const detail = `${socket.getProtocol() ?? 'TLS'}, certificate for ${names}, valid until ${validTo}`;
   if (socket.authorized) return { status: 'ok', detail };
-  const why = distrust instanceof Error ? distrust.message : String(distrust);
+  const why = (distrust as Partial<Error> | null)?.message ?? String(distrust);
   return { status: 'warning', detail: `${detail}; not verified: ${why}` };
 }
 

@@ -68,11 +68,11 @@ export async function sendRequest(url: URL, options: HttpRequest, way: Way): Pro
     if (proxy && response.status === 407) throw refusedByProxy(proxy, 407);
     return response;
   } catch (error) {
-    if (error instanceof OpmasError || !(error instanceof Error)) throw error;
+    if (error instanceof OpmasError) throw error;
     if (proxy && !(error instanceof AttemptError)) throw failedProxy(proxy, error);
     const through = proxy ? ` through ${nameOf(proxy)}` : '';
     const hangUp = new AttemptError('cut off', 'it closed the connection without an answer');
-    const known = error.message === 'socket hang up' ? hangUp : error;
+    const known = (error as Error).message === 'socket hang up' ? hangUp : error;
     const failure = await untrustedFirst(failureOfError(known, { side: way.trust }), way);
     throw new OpmasError('NETWORK', `${url.origin}: ${describeEnd(failure.event)}${through}`, {
       hint: hintOf(failure, url),

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { each, type OptionRules } from '../../core/options.js';
 import type { LineView } from '../../core/recording/line-view.js';
+import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
 import type { ReadProblem } from './read-problems.js';
 import { leftOut, type OpenSource, openSource, withoutLocks } from './source.js';
@@ -183,7 +184,7 @@ export class RecordingReader {
     for (const source of this.#sources) await source.close();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.close();
   }
 

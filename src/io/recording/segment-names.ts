@@ -162,8 +162,8 @@ async function isRecording(path: string): Promise<boolean> {
   try {
     // Opening a named pipe would wait for its writer.
     if (!(await lstat(path)).isFile()) return false;
-    await using file = await open(path);
-    await file.read(beginning, 0, beginning.length, 0);
+    const file = await open(path);
+    await file.read(beginning, 0, beginning.length, 0).finally(() => file.close());
   } catch {
     return false;
   }

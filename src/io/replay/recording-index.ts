@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
@@ -168,8 +168,9 @@ function withoutTimes({ from, to }: ReplayPlan, unreadable: string | undefined, 
 
 /** Time of the last whole line, in microseconds since 1970, or `NaN`. */
 async function lastTime(path: string): Promise<number> {
+  let handle: FileHandle | undefined;
   try {
-    await using handle = await open(path, 'r');
+    handle = await open(path, 'r');
     const { size } = await handle.stat();
     const start = Math.max(0, size - TAIL_BYTES);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, start);
@@ -177,6 +178,8 @@ async function lastTime(path: string): Promise<number> {
   } catch {
     // The playback tells of a file that cannot be read.
     return Number.NaN;
+  } finally {
+    await handle?.close();
   }
 }
 

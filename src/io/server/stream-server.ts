@@ -4,6 +4,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { CloseCode } from '../../core/close-code.js';
 import { givenOf } from '../../core/options.js';
 import { deferred, systemClock, wallClockMs } from '../clock.js';
+import { asyncDispose } from '../dispose.js';
 import { Admission, type Decision, refuse, refusedBy } from './admission.js';
 import { FaultPlayer } from './fault-player.js';
 import { Listeners } from './listeners.js';
@@ -142,7 +143,7 @@ export class StreamServer implements MockServer {
     return this.#closing;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async [asyncDispose](): Promise<void> {
     await this.close();
   }
 

@@ -127,6 +127,6 @@ function reason(error: unknown): string {
     case 'EPERM':
       return 'permission denied';
     default:
-      return error instanceof Error ? error.message : String(error);
+      return (error as Partial<Error>).message ?? String(error);
   }
 }
