@@ -16,8 +16,6 @@ const SPACE = 0x20;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
 const COLON = 0x3a;
-const LOWER_E = 0x65;
-const LOWER_T = 0x74;
 const OPENING_BRACKET = 0x5b;
 const CLOSING_BRACKET = 0x5d;
 const OPENING_BRACE = 0x7b;
@@ -29,8 +27,14 @@ const TYPE = 1;
 const SUBJECT = 2;
 const OURS = 3;
 
-const SUBJECT_NAME = Buffer.from('subject');
-const OUR_NAMES = ['received_at', 'endpoint', 'event'].map((name) => Buffer.from(name));
+/** By length: the name that a member must have, and its kind. No two have the same length. */
+const NAMES: readonly ({ bytes: Buffer; member: number } | undefined)[] = (() => {
+  const names: { bytes: Buffer; member: number }[] = [];
+  const kinds = { type: TYPE, subject: SUBJECT, received_at: OURS, endpoint: OURS, event: OURS };
+  for (const [name, member] of Object.entries(kinds))
+    names[name.length] = { bytes: Buffer.from(name), member };
+  return names;
+})();
 
 /** For each open level: 1 if the level around it is an object. Grows with the deepest text. */
 let levels = new Uint8Array(1024);
@@ -86,10 +90,8 @@ export function scanJson(
       at = endOfString(bytes, text, end, findings);
       if (at === WRONG) return 'not JSON';
       if (depth === 1) {
-        if (findings.hasEscapes) member = memberOf(textOf(bytes, text, at - 1));
-        else if (isType(bytes, text, at - 1)) member = TYPE;
-        else if (isSubject(bytes, text, at - 1)) member = SUBJECT;
-        else if (isOurs(bytes, text, at - 1)) member = OURS;
+        const name = findings.hasEscapes ? Buffer.from(textOf(bytes, text, at - 1)) : undefined;
+        member = name === undefined ? memberOf(bytes, text, at - 1) : memberOf(name, 0, name.length);
         if (member === TYPE) findings.typeStart = -1;
         else if (member === SUBJECT) findings.subjectStart = -1;
         else if (member === OURS) findings.hasOurNames = true;
@@ -146,35 +148,9 @@ function addLevels(): void {
   levels = more;
 }
 
-function memberOf(name: string): number {
-  if (name === 'type') return TYPE;
-  if (name === 'subject') return SUBJECT;
-  return OUR_NAMES.some((ours) => ours.toString() === name) ? OURS : OTHER;
-}
-
-function isOurs(bytes: Buffer, start: number, end: number): boolean {
-  // `data`, which most events have, is shorter than all of them.
-  if (end - start < 5) return false;
-  for (const name of OUR_NAMES) if (end - start === name.length && isAt(name, bytes, start)) return true;
-  return false;
-}
-
-function isType(bytes: Buffer, start: number, end: number): boolean {
-  return (
-    end - start === 4 &&
-    bytes[start] === LOWER_T &&
-    bytes[start + 1] === 0x79 && // y
-    bytes[start + 2] === 0x70 && // p
-    bytes[start + 3] === LOWER_E
-  );
-}
-
-function isSubject(bytes: Buffer, start: number, end: number): boolean {
-  return (
-    end - start === SUBJECT_NAME.length &&
-    bytes[start] === SUBJECT_NAME[0] &&
-    isAt(SUBJECT_NAME, bytes, start)
-  );
+function memberOf(bytes: Buffer, start: number, end: number): number {
+  const name = NAMES[end - start];
+  return name !== undefined && isAt(name.bytes, bytes, start) ? name.member : OTHER;
 }
 
 function keepSpan(findings: JsonFindings, member: number, start: number, end: number): void {
