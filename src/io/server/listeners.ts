@@ -28,17 +28,15 @@ export interface ListenersOptions {
 export class Listeners {
   /** All listen on the first address; the second may be missing. */
   readonly #addresses: readonly string[];
-  readonly #servers: readonly Server[];
+  readonly #options: ListenersOptions;
+  /** Those that listen, or are to. A call of `listen` that still waits for an address when they change gives up. */
+  #servers: readonly Server[] = [];
   readonly #sockets = new Set<Socket>();
-  /** Counts calls of `listen` and `stop`; a call that still waits for an address when it changes gives up. */
-  #turn = 0;
-  /** The latest call of `listen`; the next one waits for it. */
-  #listening: Promise<unknown> = Promise.resolve();
 
   constructor(options: ListenersOptions) {
     const host = withoutBrackets(options.host);
+    this.#options = options;
     this.#addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
-    this.#servers = this.#addresses.map(() => this.#create(options));
   }
 
   /** The host for URLs that reach it from this machine: loopback if it listens everywhere. IPv6 in brackets. */
@@ -55,34 +53,32 @@ export class Listeners {
    * @param port 0 = any port that is free on all addresses.
    * @returns The port. @throws {OpmasError} `LOCAL`, naming the port, if it is in use or not permitted.
    */
-  listen(port: number): Promise<number> {
-    const turn = ++this.#turn;
-    const listening = this.#listening.then(() => this.#listen(port, turn));
-    this.#listening = listening.catch(() => undefined);
-    return listening;
-  }
-
-  async #listen(port: number, turn: number): Promise<number> {
+  async listen(port: number): Promise<number> {
+    this.stop();
+    const first = this.#servers;
     await loadWebSocket();
+    if (first !== this.#servers) return port;
     for (let tries = 1; ; tries++) {
+      const servers = this.#addresses.map(() => this.#create(this.#options));
+      this.#servers = servers;
       let actual = port;
       let address = '';
       try {
-        for (const [index, server] of this.#servers.entries()) {
+        for (const [index, server] of servers.entries()) {
           address = this.#addresses[index]!;
           actual = await listenOn(server, address, actual).catch((error) => {
             if (index > 0 && NO_SUCH_ADDRESS.has(codeOf(error))) return actual;
             throw error;
           });
-          if (turn !== this.#turn) {
-            if (server.listening) server.close();
+          if (servers !== this.#servers) {
+            server.close();
             return actual;
           }
         }
         return actual;
       } catch (error) {
-        if (turn !== this.#turn) return actual;
-        this.#closeServers();
+        if (servers !== this.#servers) return actual;
+        this.stop();
         if (port === 0 && codeOf(error) === 'EADDRINUSE' && tries < FREE_PORT_TRIES) continue;
         throw listenError(error, address, actual);
       }
@@ -91,12 +87,8 @@ export class Listeners {
 
   /** Stops listening, so that the machine refuses connections. Open connections stay. */
   stop(): void {
-    this.#turn++;
-    this.#closeServers();
-  }
-
-  #closeServers(): void {
-    for (const server of this.#servers) if (server.listening) server.close();
+    for (const server of this.#servers) server.close();
+    this.#servers = [];
   }
 
   /** Cuts all connections. */
