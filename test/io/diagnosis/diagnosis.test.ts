@@ -199,7 +199,7 @@ describe.concurrent('diagnose', () => {
 
   it.each([
     ['header', 'query', 'opens with the token in the Authorization header'],
-    ['query', 'header', 'so the token is not why'],
+    ['query', 'header', 'HTTP 401'],
   ] as const)(
     'finds out that a server takes the token in the %s, not in the %s',
     async (taken, sent, detail) => {
@@ -216,7 +216,7 @@ describe.concurrent('diagnose', () => {
         },
       });
       const { verdict, checks } = await examine(server.url, { text, tokenIn: sent });
-      expect(verdict).toMatchObject({ failure: 'endpoint refuses', code: 'NETWORK' });
+      expect(verdict.code).toBe('NETWORK');
       expect(verdict.text).toContain(`tokenIn: '${taken}'`);
       expect(verdict.next).toMatch(new RegExp(`^opmas-ws .* --token-in ${taken}$`));
       expect(checks.at(-1)?.detail).toContain(detail);
