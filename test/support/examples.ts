@@ -15,10 +15,10 @@ export interface ExampleResult {
 /** Examples of these commands run until they are stopped, unless something in them ends them. */
 const OPEN_ENDED = /\bopmas-ws (tail|record|mock|replay|demo)\b/;
 const HAS_END = /(?: -n| --count| --duration| --file)\b|--help|\bhead\b/;
-/** An open-ended example is stopped only after so many writes, which show that it did not hang after its first. */
-const WRITES_BEFORE_STOP = 2;
+/** An open-ended example is stopped only after so many lines, which show that it did not hang after its first. */
+const LINES_BEFORE_STOP = 2;
 /** `record` writes to its file; in a pipe it says only that it is connected. */
-const WRITES_OF_RECORD = 1;
+const LINES_OF_RECORD = 1;
 /** Time for which it runs after that. */
 const LOOK_MS = 500;
 /** An example that has not ended by then hangs; it is killed (137). */
@@ -47,7 +47,7 @@ export function runExample(
   environment: NodeJS.ProcessEnv,
 ): Promise<ExampleResult> {
   const isOpenEnded = OPEN_ENDED.test(example) && !HAS_END.test(example);
-  const enough = / record\b/.test(example) ? WRITES_OF_RECORD : WRITES_BEFORE_STOP;
+  const enough = / record\b/.test(example) ? LINES_OF_RECORD : LINES_BEFORE_STOP;
   const shell = spawn('bash', ['-c', example], {
     cwd: folder,
     env: environment,
@@ -61,11 +61,13 @@ export function runExample(
   let stopper: NodeJS.Timeout | undefined;
   const deadline = setTimeout(() => stopGroup('SIGKILL'), DEADLINE_MS);
   const result: ExampleResult = { code: 1, stdout: '', stderr: '' };
-  let writes = 0;
+  let lines = 0;
   for (const stream of ['stdout', 'stderr'] as const) {
-    shell[stream].on('data', (chunk) => {
+    shell[stream].setEncoding('utf8').on('data', (chunk: string) => {
       result[stream] += chunk;
-      if (isOpenEnded && ++writes >= enough) stopper ??= setTimeout(stopGroup, LOOK_MS, 'SIGINT');
+      // Lines that come together are one chunk.
+      lines += chunk.split('\n').length - 1;
+      if (isOpenEnded && lines >= enough) stopper ??= setTimeout(stopGroup, LOOK_MS, 'SIGINT');
     });
   }
   return new Promise((resolve) => {
