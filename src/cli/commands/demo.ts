@@ -3,7 +3,7 @@ import { version } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { parsePositiveDuration, parseRate, parseWholeNumber } from '../options/quantity.js';
 import { runCommand, type Session } from '../session.js';
-import { printStream } from '../stream/print-stream.js';
+import { printStream } from '../stream/run-stream.js';
 
 /** Options of `demo`. */
 interface DemoOptions {

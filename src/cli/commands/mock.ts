@@ -1,8 +1,7 @@
 import { startMockServer } from '../../index.js';
 import type { Command } from '../commander.js';
 import { parseCount, parseRate } from '../options/quantity.js';
-import { runServer } from '../serving/run-server.js';
-import { addServingOptions, resolveServing, type ServingCommandOptions } from '../serving/serving-options.js';
+import { addServingOptions, resolveServing, runServer, type ServingCommandOptions } from '../serving.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `mock`. */

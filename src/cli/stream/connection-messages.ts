@@ -8,7 +8,7 @@ import {
   type StreamSummary,
   type SubscribeOptions,
 } from '../../index.js';
-import { formatDuration } from '../options/quantity.js';
+import { counted, formatDuration } from '../options/quantity.js';
 import type { Messages } from '../terminal/terminal.js';
 import { SilenceHints } from './silence-hints.js';
 
@@ -186,7 +186,7 @@ export function summaryText(summary: StreamSummary, more: readonly string[] = []
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const byEndpoint = counts.map(([endpoint, count]) => `${endpoint} ${count}`).join(', ');
   const parts = [
-    `${total} ${total === 1 ? 'event' : 'events'} (${byEndpoint}) in ${formatDuration(summary.durationMs)}`,
+    `${counted(total, 'event')} (${byEndpoint}) in ${formatDuration(summary.durationMs)}`,
     gapText(summary.gaps),
   ];
   if (summary.invalid > 0) parts.push(invalidText(summary));

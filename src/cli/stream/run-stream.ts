@@ -1,16 +1,21 @@
 import {
+  type ConnectionEvent,
   escapeUnsafe,
   type LifecycleEvent,
+  OpmasError,
+  type StreamOutcome,
   type StreamSummary,
   type SubscribeOptions,
   type Subscription,
   subscribe,
 } from '../../index.js';
+import { firstToMend } from '../../internal.js';
 import type { Session } from '../session.js';
+import { createLiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
 import { ConnectionMessages, summaryText } from './connection-messages.js';
 import { FilterMessages } from './filter-messages.js';
-import { shortfallOf } from './outcome.js';
+import { createLinePrinter, type PrintOptions } from './line-printer.js';
 
 /** Live line with the state of the connections. */
 export interface StreamStatus {
@@ -86,4 +91,92 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
   }
   const shortfall = session.isSignalled ? undefined : shortfallOf(subscription.outcome());
   if (shortfall !== undefined) throw shortfall;
+}
+
+/**
+ * Judges a stream that has ended by itself, by `--count` or by `--duration`, or because stdout was closed. Its exit
+ * code is decided here and nowhere else: 0 only when all that was asked for came true. Errors that end a stream are
+ * thrown by the stream, and a signal ends the process by that signal.
+ *
+ * @returns The error to end with; `undefined` when nothing is missing.
+ */
+function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
+  const { endedBy, count, wanted, givenUp } = outcome;
+  const isShort = wanted !== undefined && count < wanted && endedBy !== 'stop';
+  // The reason why the events did not come goes before their number.
+  const failure = givenUpError(givenUp) ?? unreachedError(outcome);
+  if (!isShort) return failure;
+  const how = endedBy === 'duration' ? 'when --duration ended' : 'when the server had closed the connections';
+  const number = `${count} of ${wanted} events had come ${how}`;
+  if (failure === undefined) return new OpmasError('INCOMPLETE', number);
+  return new OpmasError(failure.code, `${number}; ${failure.message}`, { hint: failure.hint });
+}
+
+function givenUpError(givenUp: StreamOutcome['givenUp']): OpmasError | undefined {
+  const first = firstToMend(givenUp.values());
+  if (first === undefined) return undefined;
+  const endpoints = [...givenUp.keys()].map(escapeUnsafe).join(', ');
+  return new OpmasError(first.code, `gave up on ${endpoints} (see above)`, { hint: first.hint });
+}
+
+/** An endpoint that was still connecting for the first time counts only when the whole time was to be watched. */
+function unreachedError({ endedBy, neverOpen }: StreamOutcome): OpmasError | undefined {
+  const unreached = neverOpen.filter(
+    ({ reason }) => endedBy === 'duration' || (endedBy === 'count' && reason !== undefined),
+  );
+  if (unreached.length === 0) return undefined;
+  const endpoints = unreached.map(({ endpoint }) => escapeUnsafe(endpoint)).join(', ');
+  const reason = unreached.find((each) => each.reason !== undefined)?.reason ?? 'no answer';
+  return new OpmasError('NETWORK', `${endpoints} could not be reached: ${escapeUnsafe(reason)}`, {
+    hint: '`opmas-ws doctor` says more.',
+  });
+}
+
+/** Prints a live stream to its end: lines on stdout, connection changes on stderr. */
+export async function printStream(
+  session: Session,
+  stream: SubscribeOptions,
+  print: PrintOptions & { lifecycle?: boolean },
+): Promise<void> {
+  const printLines = await createLinePrinter(session.terminal.out, print);
+  let printing = 0;
+  const printed = { ...stream, lifecycle: print.lifecycle };
+  await runStream(session, printed, {
+    showStatus: createConnectingSpinner,
+    async consume(subscription, onEvents) {
+      for await (const batch of subscription) {
+        printing = batch.count;
+        onEvents();
+        await printLines(batch);
+        printing = 0;
+      }
+    },
+    lossText({ waiting }) {
+      const left = waiting + printing;
+      return left === 0 ? undefined : `${left} lines were not written: stdout was not read`;
+    },
+  });
+}
+
+/** Creates a spinner that turns while an endpoint has no connection. */
+async function createConnectingSpinner(messages: Messages): Promise<StreamStatus | undefined> {
+  if (!messages.canShowLive) return undefined;
+  const waiting = new Set<string>();
+  const line = await createLiveLine(messages, () => `connecting: ${escapeUnsafe([...waiting].join(', '))}`);
+  return {
+    onLifecycle({ endpoint, connection }) {
+      if (isConnecting(connection)) waiting.add(endpoint);
+      else waiting.delete(endpoint);
+      if (waiting.size === 0) line.end();
+      else line.redraw();
+    },
+    end: line.end,
+  };
+}
+
+/** Returns true when an attempt is in progress or scheduled. */
+function isConnecting(connection: ConnectionEvent): boolean {
+  return (
+    connection.state === 'connecting' || ('retry_in_ms' in connection && connection.retry_in_ms !== undefined)
+  );
 }

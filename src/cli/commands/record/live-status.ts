@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../../index.js';
-import { formatDuration, formatSize } from '../../options/quantity.js';
+import { counted, formatDuration, formatSize } from '../../options/quantity.js';
 import type { StreamStatus } from '../../stream/run-stream.js';
 import { createLiveLine, RateMeter } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
@@ -48,9 +48,9 @@ function stateAfter(connection: LifecycleEvent['connection']): EndpointState {
 
 function figuresOf({ events, gaps, dropped }: StreamSummary, size: number, rate: RateMeter): string[] {
   const total = Object.values(events).reduce((sum, count) => sum + count, 0);
-  const parts = [`${total} ${total === 1 ? 'event' : 'events'}`, `${rate.update(total)}/s`, formatSize(size)];
+  const parts = [counted(total, 'event'), `${rate.update(total)}/s`, formatSize(size)];
   if (gaps.count > 0) {
-    parts.push(`${gaps.count} ${gaps.count === 1 ? 'gap' : 'gaps'} (${formatDuration(gaps.totalMs)})`);
+    parts.push(`${counted(gaps.count, 'gap')} (${formatDuration(gaps.totalMs)})`);
   }
   if (dropped > 0) parts.push(`${dropped} dropped`);
   return parts;

@@ -9,7 +9,13 @@ import {
   systemClock,
 } from '../../../index.js';
 import type { Command } from '../../commander.js';
-import { formatSize, parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
+import {
+  counted,
+  formatSize,
+  parseCount,
+  parsePositiveDuration,
+  parsePositiveSize,
+} from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
@@ -214,7 +220,7 @@ function fileText(
   ];
   const where = names.join(' and ');
   const target = files === 0 ? ', but all files have been deleted' : ` to ${where}, ${formatSize(size)}`;
-  const written = `${lines} ${lines === 1 ? 'line' : 'lines'} written${target}`;
+  const written = `${counted(lines, 'line')} written${target}`;
   return lostLines === 0
     ? palette.dim(written)
     : `${written}; ${palette.red(`${lostLines} could not be written`)}`;

@@ -8,14 +8,9 @@ import {
   serveRecording,
 } from '../../../index.js';
 import type { Command } from '../../commander.js';
-import { formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
+import { counted, formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
 import { addFilterOptions, type FilterCommandOptions, filterOptionsOf } from '../../options/selection.js';
-import { runServer } from '../../serving/run-server.js';
-import {
-  addServingOptions,
-  resolveServing,
-  type ServingCommandOptions,
-} from '../../serving/serving-options.js';
+import { addServingOptions, resolveServing, runServer, type ServingCommandOptions } from '../../serving.js';
 import { runCommand, type Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
 import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
@@ -180,7 +175,7 @@ function parseMoment(text: string, name: string): string | number {
 function noticeText(notice: ReplayNotice): string {
   switch (notice.kind) {
     case 'unseen':
-      return `${escapeUnsafe(notice.endpoint)}: ${notice.events} ${notice.events === 1 ? 'event' : 'events'} not sent: no client was connected`;
+      return `${escapeUnsafe(notice.endpoint)}: ${counted(notice.events, 'event')} not sent: no client was connected`;
     case 'downtime':
       return notice.phase === 'begins'
         ? 'recorded downtime begins: connections are refused'

@@ -1,6 +1,6 @@
 import { compileFilter, escapeUnsafe, OpmasError, readRecording, systemClock } from '../../../index.js';
 import { keepsLine } from '../../../internal.js';
-import { formatDuration } from '../../options/quantity.js';
+import { counted, formatDuration } from '../../options/quantity.js';
 import { endpointsOf, filterOptionsOf } from '../../options/selection.js';
 import type { Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
@@ -74,7 +74,7 @@ export async function tailFile(
     messages.warn(`no event is of ${[...wanted].join(', ')}; the recording has ${[...seen].join(', ')}`);
   }
   const took = formatDuration(performance.now() - startedAt);
-  const parts = [`${events} ${events === 1 ? 'event' : 'events'} in ${took}`, ...filtering.end()];
+  const parts = [`${counted(events, 'event')} in ${took}`, ...filtering.end()];
   messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
   if (!(left > 0) || options.count === undefined || session.stop.aborted) return;
   const end = isLate ? '--duration' : 'the recording';

@@ -2,7 +2,7 @@ import type { Command } from '../../commander.js';
 import { collect } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import type { PrintOptions } from '../../stream/line-printer.js';
-import { printStream } from '../../stream/print-stream.js';
+import { printStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 
 /** Options of `tail`. */

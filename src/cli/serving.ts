@@ -3,18 +3,90 @@ import {
   closeMeaning,
   escapeUnsafe,
   type MockServer,
+  OpmasError,
   type ServerActivity,
   type ServingOptions,
-} from '../../index.js';
-import { formatDuration } from '../options/quantity.js';
-import type { Session } from '../session.js';
-import { createLiveLine, RateMeter } from '../terminal/live-line.js';
-import type { Palette } from '../terminal/palette.js';
-import type { Messages } from '../terminal/terminal.js';
+} from '../index.js';
+import { FAULT_EXAMPLES } from '../internal.js';
+import type { Command } from './commander.js';
+import { counted, formatDuration, parseDuration, parseWholeNumber } from './options/quantity.js';
+import { collect } from './options/selection.js';
+import type { Session } from './session.js';
+import { createLiveLine, RateMeter } from './terminal/live-line.js';
+import type { Palette } from './terminal/palette.js';
+import type { Messages } from './terminal/terminal.js';
+
+/** Options that `replay` and `mock` share. */
+export interface ServingCommandOptions {
+  port: number;
+  host?: string;
+  auth: 'jwt' | 'secret' | 'none';
+  refuse: 'close' | 'http';
+  /** Milliseconds. */
+  tokenLife?: number;
+  fault?: string[];
+  seed?: number;
+  allowOrigin?: string[];
+}
+
+/** Adds the options of {@link ServingCommandOptions} to a command. */
+export function addServingOptions(command: Command): Command {
+  return command
+    .value('-p, --port <n>', 'port to listen on; 0 is any free port', parsePort, '8000')
+    .option(
+      '--host <host>',
+      'address to listen on (default: 127.0.0.1 and ::1); any address but loopback causes a warning',
+    )
+    .choice(
+      '--auth <mode>',
+      'accept tokens: any unexpired JWT, HS256 signed with OPMAS_MOCK_SECRET, or anything',
+      ['jwt', 'secret', 'none'],
+    )
+    .choice('--refuse <how>', 'reject a bad token with close 4001 after accepting, or with HTTP 403', [
+      'close',
+      'http',
+    ])
+    .value(
+      '--token-life <t>',
+      'lifetime of all issued tokens (default: 1h; 30 days for the token that it prints)',
+      parseDuration,
+    )
+    .option('--fault <spec>', `inject a fault, repeatable: ${FAULT_EXAMPLES}`, collect)
+    .value('--seed <n>', 'repeat the same faults, and for mock the same events', parseWholeNumber)
+    .option(
+      '--allow-origin <origin>',
+      'allow a browser origin, repeatable; `null` allows local files; this machine is always allowed',
+      collect,
+    );
+}
+
+/** Translates the options for `startMockServer` and `serveRecording`. */
+export function resolveServing(session: Session, options: ServingCommandOptions): ServingOptions {
+  const { messages } = session.terminal;
+  return {
+    port: options.port,
+    host: options.host,
+    auth: options.auth,
+    secret: session.environment.OPMAS_MOCK_SECRET || undefined,
+    refuse: options.refuse,
+    tokenLifeMs: options.tokenLife,
+    allowOrigins: options.allowOrigin,
+    faults: options.fault,
+    seed: options.seed,
+    onActivity: (activity) => messages.say(activityText(activity, messages.palette)),
+  };
+}
+
+function parsePort(text: string, name: string): number {
+  const port = parseWholeNumber(text, name);
+  if (port > 65_535)
+    throw new OpmasError('USAGE', `${name}: ${text} is too large; the highest port is 65535`);
+  return port;
+}
 
 const PLAIN_INTERVAL_MS = 10_000;
 
-export interface RunServerOptions {
+interface RunServerOptions {
   auth?: ServingOptions['auth'] | undefined;
   /** Formats the progress in a few words, shown before clients and rate. */
   describe?: () => string;
@@ -42,7 +114,11 @@ export async function runServer(
     if (options.note !== undefined) messages.say(options.note);
     const rate = new RateMeter();
     const describe = () =>
-      [options.describe?.(), clientCount(server.clients), rateText(rate.update(server.eventsSent))]
+      [
+        options.describe?.(),
+        clientCount(server.clients),
+        `${counted(rate.update(server.eventsSent), 'event')}/s`,
+      ]
         .filter((part) => part !== undefined)
         .join(', ');
     const endStatus = await showStatus(messages, describe);
@@ -55,7 +131,7 @@ export async function runServer(
     await server.close();
   }
   const lasted = formatDuration(performance.now() - started);
-  messages.say(`Served ${server.eventsSent} ${server.eventsSent === 1 ? 'event' : 'events'} in ${lasted}.`);
+  messages.say(`Served ${counted(server.eventsSent, 'event')} in ${lasted}.`);
 }
 
 /**
@@ -94,12 +170,8 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
-function rateText(rate: number): string {
-  return `${rate} ${rate === 1 ? 'event' : 'events'}/s`;
-}
-
 /** Formats an activity of a server as one line. */
-export function activityText(activity: ServerActivity, palette: Palette): string {
+function activityText(activity: ServerActivity, palette: Palette): string {
   switch (activity.kind) {
     case 'opened':
       return `${escapeUnsafe(activity.endpoint)}: client connected (${clientCount(activity.clients)})`;
@@ -123,7 +195,6 @@ export function activityText(activity: ServerActivity, palette: Palette): string
 }
 
 /** `no clients`, `1 client`, `2 clients`. */
-export function clientCount(clients: number): string {
-  if (clients === 0) return 'no clients';
-  return clients === 1 ? '1 client' : `${clients} clients`;
+function clientCount(clients: number): string {
+  return clients === 0 ? 'no clients' : counted(clients, 'client');
 }
