@@ -7,7 +7,7 @@ const alone = [
 ];
 /** Tests that look at the clock of the machine. */
 const timing = 'test/**/*.timing.test.ts';
-const limits = { testTimeout: 20_000, hookTimeout: 20_000, restoreMocks: true };
+const limits = { testTimeout: 60_000, hookTimeout: 60_000, restoreMocks: true };
 
 /** Files that take longest. */
 const longest =

@@ -327,7 +327,7 @@ describe.concurrent('auth status, token and logout', () => {
   it('names a token that is not valid yet', async () => {
     using sandbox = offline();
     const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const notBefore = Math.floor(Date.now() / 1000) + 86_400;
+    const notBefore = Math.floor(Date.now() / 1000) + 80_000;
     const token = `${encode({ alg: 'HS256' })}.${encode({ nbf: notBefore })}.c2ln`;
     const environment = { OPMAS_TOKEN: token };
     const { code, stdout } = await sandbox.run(['auth', 'status'], { environment });

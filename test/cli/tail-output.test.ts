@@ -134,7 +134,7 @@ describe.concurrent('control characters', () => {
 
   test('nor stderr, from what a server says', async ({ serve, command, expect }) => {
     const server = await serve();
-    const tail = command.tail(server, ['/api/\u001b[31m', '--debug', '-n', '1']);
+    const tail = command.tail(server, ['--debug', '-n', '1']);
     (await server.request()).accept(close(4000, '\u001b[2J\n\u009b31m'));
     (await server.request()).respond('302 Found', ['Location: http://\u001b[31m/\u009b']);
     (await server.request()).accept(text(event(1)));
