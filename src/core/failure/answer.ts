@@ -66,6 +66,17 @@ export function isApiError(answer: HttpAnswer): boolean {
   return jsonOf(answer)?.detail !== undefined;
 }
 
+/**
+ * Returns whether an answer is to a request that has lost its `Upgrade` header: FastAPI answers it as a plain request to
+ * a path that it does not know, other servers say what is missing.
+ */
+export function isUpgradeLost(answer: HttpAnswer | undefined): boolean {
+  if (answer === undefined) return false;
+  const { status, text = '' } = answer;
+  if (status === 404) return isApiError(answer);
+  return status === 426 || (status === 400 && /\bupgrade\b/i.test(text));
+}
+
 /** Returns whether the body is a web page. */
 export function isPage(answer: HttpAnswer): boolean {
   return (

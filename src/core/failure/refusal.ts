@@ -10,8 +10,8 @@ import {
   clockAheadOf,
   hasApi,
   isAboutCertificate,
-  isApiError,
   isPage,
+  isUpgradeLost,
   otherChallengeOf,
   quoteOf,
 } from './answer.js';
@@ -167,9 +167,10 @@ function noteOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence):
     case 'endpoint refuses':
     case 'closed for policy':
       return acceptedText(token);
+    case 'not a WebSocket':
+      return isUpgradeLost(refusal.answer) ? UPGRADE_LOST : undefined;
     case 'endpoint does not exist':
-      if (refusal.answer !== undefined && isUpgradeLost(refusal))
-        return 'the Upgrade header was lost on the way, or the server has no WebSocket support';
+      if (isUpgradeLost(refusal.answer)) return UPGRADE_LOST;
       return word === 'accepts' ? acceptedText(token) : undefined;
     case 'no API there':
       return 'there is no OPMAS API below this URL';
@@ -199,10 +200,7 @@ function isAmbiguousStatus({ event }: Failure): boolean {
   return event.state === 'refused' || event.code === CloseCode.POLICY_VIOLATION;
 }
 
-/** FastAPI knows no upgrade to the path, but answers it as a plain request. */
-function isUpgradeLost({ answer }: Failure): boolean {
-  return answer?.status === 404 && isApiError(answer);
-}
+const UPGRADE_LOST = 'the Upgrade header was lost on the way, or the server has no WebSocket support';
 
 /** Says what a gateway has against the header `Authorization` as it is. */
 export function adviceOnCredentials(authorization: RefusalEvidence['authorization']): Partial<Failure> {
@@ -235,9 +233,10 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
       hint: 'The server opens the connection and refuses it before any event, though its API accepts the token: it may want a first message, which is not part of the documented API',
     };
   }
-  if (kind === 'endpoint does not exist' && isUpgradeLost(refusal)) {
+  if ((kind === 'endpoint does not exist' || kind === 'not a WebSocket') && isUpgradeLost(refusal.answer)) {
     return {
-      hint: 'The request arrived without its Upgrade header, or the server has no WebSocket support: a proxy in front has to pass on the headers Upgrade and Connection',
+      hint: `${UPGRADE_LOST}: a proxy in front has to pass on the headers Upgrade and Connection`,
+      next: { shell: ['curl', '-i', '{http}/health'] },
     };
   }
   return {};

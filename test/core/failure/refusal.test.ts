@@ -128,6 +128,24 @@ it.each<
   expect(failureTable[kind].consequence).toBe(consequence);
 });
 
+it.each([
+  ['FastAPI', json(404, { detail: 'Not Found' })],
+  ['the library websockets', bare(426)],
+  ['Tornado', { ...bare(400), text: 'Can "Upgrade" only to "WebSocket".' }],
+])('names the headers that a proxy has to pass on when %s misses them', (_name, answer) => {
+  const failure = triage(refusal(answer), {
+    token: good,
+    redact,
+    nowMs: NOW_MS,
+    endpoint: 'devices',
+    api: accepts,
+  });
+  expect(failure).toMatchObject({
+    event: { error: expect.stringContaining('the Upgrade header was lost on the way') },
+    hint: expect.stringContaining('a proxy in front has to pass on the headers Upgrade and Connection'),
+  });
+});
+
 const dated = (answer: HttpAnswer, secondsFromNow: number): HttpAnswer => {
   const date = new Date(NOW_MS + secondsFromNow * 1000).toUTCString();
   return { ...answer, headers: { ...answer.headers, date } };
