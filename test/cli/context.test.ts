@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { chooseRoute } from '../../src/cli/connection/route.js';
 import { chooseServer } from '../../src/cli/connection/server.js';
-import { startWebServer, type WebServer } from '../support/web-server.js';
 import { Sandbox } from './sandbox.js';
 
 const pathOf = (sandbox: Sandbox) => join(sandbox.home, '.config/opmas-ws/config.json');
@@ -81,14 +81,11 @@ describe.concurrent('context', () => {
     [['add', 'x', '-u', 'localhost:1', '--token-command', `it's`], /not closed/],
     // What later commands would refuse.
     [['add', 'x', '-u', 'foo'], /not encrypted[\s\S]*--plaintext/],
-    [['add', 'x', '-u', 'http://10.0.0.1'], /not encrypted[\s\S]*--plaintext/],
     [['add', 'x', '-u', 'localhost:1', '--ca', 'no.pem'], /no\.pem/],
     [['add', 'x', '-u', 'localhost:1', '--token-command', 'a', '--token-command-timeout', 'b'], /timeout/],
     [['add', 'x', '-u', 'localhost:1', '--header', 'sesame'], /colon/],
-    [['add', 'x', '-u', 'localhost:1', '--header', 'Host: sesame'], /Host/],
     [['add', 'x', '-u', 'localhost:1', '--header', 'X-A: $(sesame)'], /X-A.*variable/],
     [['add', 'x', '-u', 'localhost:1', '--header', 'X-A: @no-file'], /no-file.*no such file/],
-    [['add', 'x', '-u', 'localhost:1', '--token-in', 'body'], /query, header/],
     [['add', 'x', '-u', 'localhost:1', '--header', 'Authorization: $A', '--token-in', 'header'], /exclude/],
     [['add', 'lab', '-u', 'localhost:1'], /already/],
     [['use', 'nope'], /Contexts: lab/],
@@ -143,37 +140,41 @@ describe.concurrent('context', () => {
     });
   });
 
-  it('gives its headers to its own server only', async () => {
-    await using server = await startWebServer((_, response) => response.writeHead(404).end());
-    await using other = await startWebServer((_, response) => response.writeHead(404).end());
-    const url = (one: WebServer) => `ws://127.0.0.1:${one.port}`;
-    using sandbox = new Sandbox({ OPMAS_CONTEXT: 'gate', OPMAS_TOKEN: 'abc', GATE_KEY: 'sesame' });
-    await context(
-      sandbox,
-      'add',
-      'gate',
-      '-u',
-      url(server),
-      '-H',
-      'X-Key: $GATE_KEY',
-      '--token-in',
-      'header',
-    );
-    const login = ['auth', 'login', '--username', 'a', '--password-stdin'];
-    await sandbox.run(login, { input: 'b' });
-    await sandbox.run([...login, '-H', 'x-key: mine'], { input: 'b' });
-    await sandbox.run(login, { input: 'b', environment: { OPMAS_URL: url(other) } });
-    await sandbox.run([...login, '-u', url(other)], { input: 'b' });
-    expect(server.requests.map(({ headers }) => headers['x-key'])).toEqual(['sesame', 'mine']);
-    expect(other.requests.map(({ headers }) => headers['x-key'])).toEqual([undefined, undefined]);
-    const unset = await sandbox.run(login, { input: 'b', environment: { GATE_KEY: '' } });
-    expect(unset).toMatchObject({ code: 2, stderr: expect.stringMatching(/GATE_KEY.*not set/) });
-    expect(server.requests).toHaveLength(2);
-    // Nothing is sent, so nothing is missing.
-    expect(await sandbox.run(['auth', 'logout'], { environment: { GATE_KEY: '' } })).toMatchObject({
-      code: 0,
-    });
-  });
+  it.each<[string, object, object, object, object | RegExp]>([
+    ['is used', {}, {}, {}, { 'X-Key': 'sesame', 'X-B': '1' }],
+    [
+      'is used by a command with a header of the name',
+      {},
+      { header: ['x-key: mine'] },
+      {},
+      { 'x-key': 'mine', 'X-B': '1' },
+    ],
+    ['is named, but --url is of another server', { url: 'ws://localhost:2' }, {}, {}, {}],
+    ['is named, but OPMAS_URL is of another server', {}, {}, { OPMAS_URL: 'ws://localhost:2' }, {}],
+    ['is used without its variable', {}, {}, { GATE_KEY: '' }, /GATE_KEY.*not set/],
+  ])(
+    'gives its headers to its own server only: it %s',
+    async (_name, globals, options, variables, expected) => {
+      using sandbox = withConfig(
+        '{"contexts":{"gate":{"url":"ws://localhost:1","headers":["X-Key: $GATE_KEY","X-B: 1"],"token_in":"header"}}}',
+      );
+      const environment = { ...sandbox.environment, OPMAS_CONTEXT: 'gate', GATE_KEY: 'sesame', ...variables };
+      const chosen = chooseRoute({ color: 'auto', ...globals }, options, environment);
+      if (expected instanceof RegExp) {
+        await expect(chosen).rejects.toMatchObject({
+          code: 'USAGE',
+          message: expect.stringMatching(expected),
+        });
+        // Where nothing is sent, nothing is missing.
+        const { route } = await chooseRoute({ color: 'auto' }, {}, environment, { sendsNothing: true });
+        expect(route.headers).toBeUndefined();
+        return;
+      }
+      const { route } = await chosen;
+      expect(route.headers).toEqual(expected);
+      expect(route.tokenIn).toBe(Object.keys(expected).length > 0 ? 'header' : undefined);
+    },
+  );
 
   it('replaces a context when it is told to', async () => {
     using sandbox = new Sandbox();
