@@ -1,7 +1,7 @@
 /** Inner parts that the command line uses beside `index.ts`. They may change in any version. */
 export { isLoopback } from './core/address.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
-export { type NextCommand, withServerChoice } from './core/failure/next-command.js';
+export { type NextCommand, type SaidRoute, withServerChoice } from './core/failure/next-command.js';
 export { keepsLine } from './core/filter/filter.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { parseSparsely } from './core/json/sparse-object.js';
@@ -23,7 +23,7 @@ export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
 export { apiFinding } from './io/diagnosis/checks.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
-export { isKeyEncrypted, readCa, readClientCertificate } from './io/http/client-certificate.js';
+export { isKeyEncrypted } from './io/http/client-certificate.js';
 export { nameOf } from './io/http/proxy.js';
 export { displayProxy, type ProxyChoice, readProxy } from './io/http/proxy-choice.js';
 export { ServerRoute } from './io/http/server-route.js';

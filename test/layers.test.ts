@@ -181,7 +181,7 @@ describe('the source', () => {
       .flatMap(({ name, text }) => text.split('\n').map((line) => `${name}: ${line.trim()}`))
       .filter((line) => !/: (\*|\/)/.test(line))
       .filter((line) => /['`][^'`]*(?<![\w-])--[a-z][^']*['`]/.test(line) && !/flags: \[/.test(line));
-    expect(flags.filter((line) => !/proxySource|example|--allow-origin/.test(line))).toEqual([]);
+    expect(flags.filter((line) => !/sources|example|--allow-origin/.test(line))).toEqual([]);
   });
 
   it('uses American spelling and standard terms', () => {

@@ -50,6 +50,7 @@ describe.concurrent('context', () => {
       name: 'prod',
       url: 'wss://opmas.test',
       token_command: `pass show 'a b'`,
+      token_command_timeout: null,
       headers: [],
       token_in: 'query',
       proxy: null,

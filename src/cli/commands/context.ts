@@ -2,27 +2,22 @@ import { resolve } from 'node:path';
 import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
 import type { Command } from '../commander.js';
 import {
+  CONTEXT_OPTIONS,
   type Context,
   changeConfig,
   checkContextName,
   contextNamed,
+  memberOf,
   readConfig,
 } from '../connection/config.js';
 import { storedHeader } from '../connection/headers.js';
 import { sourcesBeforeStore } from '../connection/resolve-connection.js';
 import { checkContext } from '../connection/route.js';
-import {
-  addKeptRouteOptions,
-  type KeptRouteOptions,
-  ROUTE_OPTIONS,
-  type RouteOption,
-} from '../options/route-options.js';
+import { addKeptOptions } from '../options/route-options.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `context add`. */
-interface AddOptions extends KeptRouteOptions {
-  tokenCommand?: string;
-  tokenCommandTimeout?: string;
+interface AddOptions extends Omit<Context, 'url'> {
   force?: boolean;
 }
 
@@ -43,9 +38,7 @@ export function configure(command: Command): void {
   command.addHelpText('after', EXAMPLES);
 
   const add = command.command('add').argument('<name>').description('name a server');
-  addKeptRouteOptions(add)
-    .option('--token-command <cmd>', 'program that prints a token; run without a shell for every attempt')
-    .option('--token-command-timeout <t>', 'end that program after this time (default: 10s)')
+  addKeptOptions(add, CONTEXT_OPTIONS)
     .option('--force', 'replace a context of the same name')
     .addHelpText(
       'after',
@@ -121,9 +114,9 @@ async function addContext(session: Session, name: string, options: AddOptions): 
 }
 
 /** Makes relative paths absolute, because a context is used in every folder. */
-function withWholePaths(settings: KeptRouteOptions): KeptRouteOptions {
+function withWholePaths(settings: Omit<Context, 'url'>): Omit<Context, 'url'> {
   const whole = Object.entries(settings).map(([name, value]) => {
-    const { isPath = false } = ROUTE_OPTIONS[name as keyof KeptRouteOptions] ?? {};
+    const { isPath = false } = CONTEXT_OPTIONS[name as keyof typeof settings] ?? {};
     return [name, isPath ? resolve(String(value)) : value];
   });
   const header = settings.header?.map((line) => storedHeader(line, resolve));
@@ -193,8 +186,6 @@ async function showContext(session: Session, given: string | undefined, { json }
       'token',
       sourcesBeforeStore({ context: { ...context, name } }, session.environment)[0] ?? 'the stored login',
     ],
-    ['token command', context.tokenCommand],
-    ['its limit', context.tokenCommandTimeout],
     ...Object.entries(settingsOf(context)).flatMap(([member, value]) =>
       [value].flat().map((one) => [member.replaceAll('_', ' '), one ? String(one) : undefined] as const),
     ),
@@ -206,19 +197,19 @@ function describe(name: string, context: Context, current: string | undefined) {
   return {
     name,
     url: context.url,
-    token_command: context.tokenCommand ?? null,
-    ...(context.tokenCommandTimeout && { token_command_timeout: context.tokenCommandTimeout }),
     ...settingsOf(context),
     current: name === current,
   };
 }
 
-/** The way to the server, by members of the configuration, with sources in place of secrets. */
-function settingsOf(context: Context): Record<string, RouteOption['byDefault'] | string[]> {
-  const settings = Object.entries(ROUTE_OPTIONS).map(([name, { member, byDefault, show = String }]) => {
-    const value = context[name as keyof KeptRouteOptions] ?? byDefault;
-    if (Array.isArray(value)) return [member, value.map(show)];
-    return [member, typeof value === 'string' ? show(value) : value];
+/** Its options, by members of the configuration, with sources in place of secrets. */
+function settingsOf(context: Context): Record<string, string | boolean | null | string[]> {
+  const settings = Object.entries(CONTEXT_OPTIONS).map(([name, option]) => {
+    const { flags, isRepeatable, byDefault, show = String } = option;
+    const value = context[name as keyof typeof CONTEXT_OPTIONS] ?? byDefault;
+    const nothing = isRepeatable ? [] : flags.includes('<') ? null : false;
+    const shown = Array.isArray(value) ? value.map(show) : typeof value === 'string' ? show(value) : value;
+    return [memberOf(name, option), shown ?? nothing];
   });
   return Object.fromEntries(settings);
 }

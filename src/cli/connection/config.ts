@@ -1,7 +1,7 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
 import { nearestOf, splitCommand } from '../../internal.js';
 import { parsePositiveDuration } from '../options/quantity.js';
-import { type KeptRouteOptions, ROUTE_OPTIONS, type RouteOption } from '../options/route-options.js';
+import { type KeptOption, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/route-options.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 
@@ -45,27 +45,26 @@ type JsonObject = Record<string, unknown>;
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const TOP_MEMBERS = ['contexts', 'current', 'previous'];
-/** Members of a context in the file. */
-const MEMBERS: Readonly<Record<keyof Context, Pick<RouteOption, 'member' | 'type' | 'choices' | 'check'>>> = {
-  url: { member: 'url', type: 'string', check: parseBaseUrl },
-  tokenCommand: { member: 'token_command', type: 'string', check: splitCommand },
+/** The options that a context keeps, besides the URL. */
+export const CONTEXT_OPTIONS: Readonly<Record<keyof Omit<Context, 'url'>, KeptOption>> = {
+  tokenCommand: {
+    flags: '--token-command <cmd>',
+    description: 'program that prints a token; run without a shell for every attempt',
+    check: splitCommand,
+  },
   tokenCommandTimeout: {
-    member: 'token_command_timeout',
-    type: 'string',
+    flags: '--token-command-timeout <t>',
+    description: 'end that program after this time (default: 10s)',
     check: (text) => parsePositiveDuration(text, '--token-command-timeout'),
   },
   ...ROUTE_OPTIONS,
 };
-/** What a value of each type has to be. */
-const TYPES = {
-  string: [(value: unknown) => typeof value === 'string', 'a string'],
-  boolean: [(value: unknown) => typeof value === 'boolean', 'true or false'],
-  list: [
-    (value: unknown) => Array.isArray(value) && value.every((one) => typeof one === 'string'),
-    'a list of strings',
-  ],
-} as const;
-const CONTEXT_MEMBERS = Object.values(MEMBERS).map(({ member }) => member);
+const SETTINGS = { url: { flags: '--url <url>', description: '', check: parseBaseUrl }, ...CONTEXT_OPTIONS };
+
+/** Names an option in the configuration. */
+export function memberOf(name: string, { member }: KeptOption): string {
+  return member ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
 
 /**
  * Reads the configuration.
@@ -83,7 +82,8 @@ export async function readConfig(environment: NodeJS.ProcessEnv): Promise<Config
   if (!isObject(stored)) throw invalid(path, '"contexts" is not an object');
   for (const [name, value] of Object.entries(stored)) {
     contexts.set(name, readContext(value, name, path));
-    warnings.push(...unknownMembers(value as JsonObject, CONTEXT_MEMBERS, path, `contexts.${name}.`));
+    const known = Object.entries<KeptOption>(SETTINGS).map(([key, option]) => memberOf(key, option));
+    warnings.push(...unknownMembers(value as JsonObject, known, path, `contexts.${name}.`));
   }
   return {
     path,
@@ -169,11 +169,13 @@ function readContext(value: unknown, name: string, path: string): Context {
   if (!isObject(value)) throw invalid(path, `${where} is not an object`);
   if (typeof value.url !== 'string') throw invalid(path, `${where} has no "url"`);
   const context: Record<string, unknown> = {};
-  for (const [key, { member, type, choices, check }] of Object.entries(MEMBERS)) {
+  for (const [key, option] of Object.entries<KeptOption>(SETTINGS)) {
+    const member = memberOf(key, option);
     const given = value[member];
     context[key] = given;
     if (given === undefined) continue;
-    const [isRight, what] = TYPES[type];
+    const { choices, check } = option;
+    const [isRight, what] = typeOf(option);
     if (!isRight(given)) throw invalid(path, `${where}: "${member}" is not ${what}`);
     if (choices?.includes(String(given)) === false) {
       throw invalid(path, `${where}: "${member}" is not ${choices.join(' or ')}`);
@@ -187,8 +189,20 @@ function readContext(value: unknown, name: string, path: string): Context {
   return context as unknown as Context;
 }
 
+/** Says what the value of an option in the file has to be. */
+function typeOf({ flags, isRepeatable }: KeptOption): [isRight: (value: unknown) => boolean, what: string] {
+  const isText = (value: unknown) => typeof value === 'string';
+  if (isRepeatable) return [(value) => Array.isArray(value) && value.every(isText), 'a list of strings'];
+  return flags.includes('<')
+    ? [isText, 'a string']
+    : [(value) => typeof value === 'boolean', 'true or false'];
+}
+
 function writeContext(context: Context, stored: unknown): JsonObject {
-  const members = Object.entries(MEMBERS).map(([key, { member }]) => [member, context[key as keyof Context]]);
+  const members = Object.entries<KeptOption>(SETTINGS).map(([key, option]) => [
+    memberOf(key, option),
+    context[key as keyof Context],
+  ]);
   return { ...(isObject(stored) ? stored : {}), ...Object.fromEntries(members) };
 }
 

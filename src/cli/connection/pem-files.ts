@@ -1,9 +1,9 @@
 import { OpmasError, type RouteOptions } from '../../index.js';
-import { isKeyEncrypted, quoted, readCa, readClientCertificate, readSecretFile } from '../../internal.js';
+import { isKeyEncrypted, quoted, readSecretFile } from '../../internal.js';
 import type { KeptRouteOptions } from '../options/route-options.js';
 
 /** The content of the files, and warnings about them. */
-interface PemContents extends Pick<RouteOptions, 'ca' | 'cert' | 'key' | 'keyPassphrase'> {
+interface PemContents extends Pick<RouteOptions, 'ca' | 'cert' | 'key' | 'keyPassphrase' | 'sources'> {
   warnings: string[];
 }
 
@@ -26,7 +26,7 @@ const FLAGS = {
 } as const;
 
 /**
- * Reads the files of a CA and of a client certificate, and checks that they can be used.
+ * Reads the files of a CA and of a client certificate. `ServerRoute` checks that they can be used.
  *
  * @param options Paths as typed; they come before those of the context.
  * @param ask For the passphrase of a key that is encrypted, if no file has it. `undefined` without a terminal.
@@ -35,7 +35,6 @@ const FLAGS = {
 export async function readPemFiles(
   options: KeptRouteOptions,
   context: (KeptRouteOptions & { name?: string }) | undefined,
-  url: URL,
   ask: AskPassphrase | undefined,
 ): Promise<PemContents> {
   const file = (option: keyof typeof FLAGS): PemFile | undefined => {
@@ -47,29 +46,26 @@ export async function readPemFiles(
     return { path: stored, name: `the ${FLAGS[option].slice(2)} of context ${context!.name} (${stored})` };
   };
   const [ca, cert, key, passphrase] = [file('ca'), file('cert'), file('key'), file('keyPassphraseFile')];
-  const own = cert ?? key;
-  if (own !== undefined && url.protocol === 'ws:') {
-    throw new OpmasError('USAGE', `${own.name} needs wss://: ws:// has no TLS`);
-  }
   const warnings: string[] = [];
+  const sources = {
+    ca: ca?.name ?? FLAGS.ca,
+    cert: cert?.name ?? FLAGS.cert,
+    key: key?.name ?? FLAGS.key,
+    keyPassphrase: passphrase?.name ?? FLAGS.keyPassphraseFile,
+  };
   const contents: PemContents = {
+    sources,
     ca: await readPem(ca),
     cert: await readPem(cert),
     key: await readPem(key, warnings),
     keyPassphrase: (await readFileOf(passphrase, warnings))?.toString().replace(/\r?\n$/, ''),
     warnings,
   };
-  readCa(contents.ca, ca?.name);
   const isAsked = contents.keyPassphrase === undefined && isKeyEncrypted(contents.key ?? contents.cert ?? '');
   if (isAsked && ask !== undefined) {
     contents.keyPassphrase = await ask(`Passphrase of ${(key ?? cert)?.path}: `);
-    if (contents.keyPassphrase === undefined) return { ca: contents.ca, warnings };
+    if (contents.keyPassphrase === undefined) return { ca: contents.ca, sources, warnings };
   }
-  readClientCertificate(contents, Date.now(), {
-    cert: cert?.name ?? FLAGS.cert,
-    key: key?.name ?? FLAGS.key,
-    keyPassphrase: passphrase?.name ?? FLAGS.keyPassphraseFile,
-  });
   return contents;
 }
 

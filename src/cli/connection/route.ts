@@ -83,7 +83,7 @@ async function readRoute(
   if (!sendsNothing) {
     const typed = options.header ?? [];
     const { headers, warnings: fromHeaders } = await readHeaders(typed, context?.header ?? [], environment);
-    const { warnings: fromFiles, ...certificates } = await readPemFiles(options, context, url, ask);
+    const { warnings: fromFiles, ...certificates } = await readPemFiles(options, context, ask);
     Object.assign(contents, certificates, { headers });
     warnings.push(...fromHeaders, ...fromFiles);
   }
@@ -95,7 +95,10 @@ async function readRoute(
     tokenIn: options.tokenIn ?? context?.tokenIn,
     insecure: options.insecure,
     proxy: options.proxy ?? context?.proxy,
-    proxySource: options.proxy === undefined ? `context ${context?.name}` : '--proxy',
+    sources: {
+      ...contents.sources,
+      proxy: options.proxy === undefined ? `context ${context?.name}` : '--proxy',
+    },
     family: familyOf(options) ?? familyOf(context),
     environment,
   };

@@ -1,24 +1,29 @@
 import { displayUrl, isLoopback, withoutBrackets } from '../address.js';
 import { quoted } from '../text.js';
 
-/** The options about server and token as the user typed them. The next command repeats them. */
-export interface SaidOptions {
-  url?: string | undefined;
-  context?: string | undefined;
-  endpoints?: readonly string[] | undefined;
-  /** `Name: @FILE`, never with a value that is a secret. */
+/** The options about the way to the server as the user typed them. */
+export interface SaidRoute {
+  /** `Name: value`, or `Name: @FILE`. A next command never repeats a value that is a secret. */
   header?: readonly string[] | undefined;
-  tokenIn?: string | undefined;
+  tokenIn?: 'query' | 'header' | undefined;
+  /** URL of the proxy, or `none`. May hold a password. */
+  proxy?: string | undefined;
+  ipv4?: boolean | undefined;
+  ipv6?: boolean | undefined;
+  plaintext?: boolean | undefined;
+  /** Paths of PEM files. */
   ca?: string | undefined;
   cert?: string | undefined;
   key?: string | undefined;
   keyPassphraseFile?: string | undefined;
   insecure?: boolean | undefined;
-  plaintext?: boolean | undefined;
-  /** URL of the proxy, or `none`. */
-  proxy?: string | undefined;
-  ipv4?: boolean | undefined;
-  ipv6?: boolean | undefined;
+}
+
+/** The options about server and token as the user typed them. The next command repeats them. */
+export interface SaidOptions extends SaidRoute {
+  url?: string | undefined;
+  context?: string | undefined;
+  endpoints?: readonly string[] | undefined;
   tokenFile?: string | undefined;
   noToken?: boolean | undefined;
 }
@@ -41,42 +46,26 @@ export function writeCommand(command: NextCommand, said: SaidOptions, base: URL)
   if ('shell' in command) return command.shell.map(quoted).join(' ');
   const { name, environment, change, flags = [] } = command;
   const header = [...(change?.header ?? []), ...(said.header ?? [])];
-  const options = { ...said, ...change, header };
-  const words = ['opmas-ws', ...name.split(' ')];
-  if (name !== 'auth login') words.push(...(options.endpoints ?? []));
-  words.push(...flags);
-  if (change?.url === undefined) words.push(...choiceWords(options));
-  else words.push(...wordsForOtherUrl(change.url, options, base));
-  const hasNoToken = words.includes('--no-token');
-  if (name !== 'auth login' && !hasNoToken) {
-    if (options.tokenFile !== undefined) words.push('--token-file', options.tokenFile);
-    if (options.noToken) words.push('--no-token');
-  }
+  const isLogin = name === 'auth login';
+  const options = { ...said, ...change, header, ...(isLogin && { tokenFile: undefined, noToken: false }) };
+  const endpoints = isLogin ? [] : (options.endpoints ?? []);
+  const choice = change?.url === undefined ? options : choiceForOtherUrl(change.url, options, base);
+  const words = ['opmas-ws', ...name.split(' '), ...endpoints, ...flags, ...choiceWords(choice)];
   return `${environment === undefined ? '' : `${environment} `}${words.map(quoted).join(' ')}`;
 }
 
-/** Flags of the choice of the server and of the way to it, in the order in which commands repeat them. */
-const CHOICE_FLAGS = {
-  url: '--url',
-  context: '--context',
-  header: '--header',
-  tokenIn: '--token-in',
-  ca: '--ca',
-  cert: '--cert',
-  key: '--key',
-  keyPassphraseFile: '--key-passphrase-file',
-  insecure: '--insecure',
-  plaintext: '--plaintext',
-  proxy: '--proxy',
-  ipv4: '-4',
-  ipv6: '-6',
-} satisfies { [Name in keyof SaidOptions]: string };
+/** The choice of the server, of the way to it and of the token, in the order in which commands repeat it. */
+const CHOICE: readonly Exclude<keyof SaidOptions, 'endpoints'>[] = [
+  ...(['url', 'context', 'header', 'tokenIn', 'ca', 'cert', 'key', 'keyPassphraseFile', 'insecure'] as const),
+  ...(['plaintext', 'proxy', 'ipv4', 'ipv6', 'tokenFile', 'noToken'] as const),
+];
 
-/** The choice of the server, and of the way to it, as the user typed it. */
+/** The choice as the user typed it. */
 function choiceWords(said: SaidOptions): string[] {
-  return Object.entries(CHOICE_FLAGS).flatMap(([name, flag]) => {
-    const value = said[name as keyof typeof CHOICE_FLAGS];
-    if (!value) return [];
+  return CHOICE.flatMap((name) => {
+    const value = said[name];
+    if (value === undefined || value === false) return [];
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     if (value === true) return [flag];
     const texts = [value].flat();
     // A URL with a user, a query or a fragment is refused, and may hold a secret.
@@ -93,16 +82,15 @@ function withoutCredentials(proxy: string): string {
  * A URL that we suggest gets the token, headers and a client certificate only where they are sure to reach the same
  * server as before: under the same host name, over TLS or on this machine.
  */
-function wordsForOtherUrl(other: string, said: SaidOptions, base: URL): string[] {
+function choiceForOtherUrl(other: string, said: SaidOptions, base: URL): SaidOptions {
   const url = other.replace(/^(wss:.*):443(?=\/|$)|^(ws:.*):80(?=\/|$)/, '$1$2');
   const host = /^\w+:\/\/(\[[^\]]*\]|[^:/]*)/.exec(url)?.[1];
   const { ca, proxy, ipv4, ipv6 } = said;
   const isProxied = !['none', ''].includes(proxy ?? '');
   const isExposed = url.startsWith('ws:') && (isProxied || !isLoopback(host ?? ''));
   const isSame = host === base.hostname && !isExposed;
-  const kept = isSame ? { ...said, context: undefined, insecure: false } : { ca, proxy, ipv4, ipv6 };
-  const words = choiceWords({ ...kept, url, plaintext: isExposed });
-  return isSame ? words : [...words, '--no-token'];
+  const same = { ...said, context: undefined, insecure: false };
+  return { ...(isSame ? same : { ca, proxy, ipv4, ipv6, noToken: true }), url, plaintext: isExposed };
 }
 
 /** Flags of the command line by the options of the library, which stand in backticks in its messages. */

@@ -9,6 +9,8 @@ export interface ClientCertificateOptions {
   key?: string | undefined;
   /** Decrypts the key. */
   keyPassphrase?: string | undefined;
+  /** The origins of options, for messages: `{ cert: '--cert client.pem' }`. Default: their names. */
+  sources?: { readonly [Name in 'proxy' | 'ca' | 'cert' | 'key' | 'keyPassphrase']?: string } | undefined;
 }
 
 /** A client certificate that can be used: the leaf first, and the key without a passphrase. */
@@ -17,16 +19,9 @@ export interface ClientCertificate {
   key: string;
 }
 
-/** The names of the options in messages. */
-export interface CertificateNames {
-  cert: string;
-  key: string;
-  keyPassphrase: string;
-}
-
 const PEM_CERTIFICATE = 'A PEM certificate begins with -----BEGIN CERTIFICATE-----.';
 const PEM_KEY = 'A PEM key begins with -----BEGIN PRIVATE KEY-----.';
-const OPTION_NAMES: CertificateNames = { cert: 'cert', key: 'key', keyPassphrase: 'keyPassphrase' };
+const OPTION_NAMES = { cert: 'cert', key: 'key', keyPassphrase: 'keyPassphrase' };
 
 /**
  * Reads a client certificate and checks it: key and certificate belong together, and the certificate is valid now.
@@ -38,9 +33,9 @@ const OPTION_NAMES: CertificateNames = { cert: 'cert', key: 'key', keyPassphrase
 export function readClientCertificate(
   options: ClientCertificateOptions,
   nowMs: number,
-  names: CertificateNames = OPTION_NAMES,
 ): ClientCertificate | undefined {
-  const { cert, key: ownKey, keyPassphrase } = options;
+  const { cert, key: ownKey, keyPassphrase, sources } = options;
+  const names = { ...OPTION_NAMES, ...sources };
   if (cert === undefined) {
     if (ownKey === undefined && keyPassphrase === undefined) return undefined;
     throw usage(
@@ -103,7 +98,10 @@ function isSwapped({ cert = '', key = '' }: ClientCertificateOptions): boolean {
   return privateKeyIn(cert) !== undefined && certificatesIn(key).length > 0;
 }
 
-function readKey({ cert, key, keyPassphrase }: ClientCertificateOptions, names: CertificateNames): KeyObject {
+function readKey(
+  { cert, key, keyPassphrase }: ClientCertificateOptions,
+  names: typeof OPTION_NAMES,
+): KeyObject {
   const pem = privateKeyIn(key ?? cert ?? '');
   if (pem === undefined) {
     if (key !== undefined) throw usage(`${names.key} holds no PEM private key`, PEM_KEY);

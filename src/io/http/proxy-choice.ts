@@ -15,14 +15,6 @@ export interface ProxyChoice {
   source: string;
 }
 
-/** A proxy that was named by other means than the environment, and wins over it. */
-export interface NamedProxy {
-  /** URL of the proxy; `none`, or an empty text, for a direct connection. */
-  proxy: string | URL;
-  /** The origin of the choice, for messages. */
-  source: string;
-}
-
 /** The kinds of proxies, with the usual port of each. */
 const PROXY_PORTS: Readonly<Record<string, string>> = {
   'http:': '80',
@@ -36,8 +28,14 @@ const PROXY_PORTS: Readonly<Record<string, string>> = {
 /** Each is sent in a field whose length is one byte. */
 const LONGEST_SOCKS_CREDENTIAL = 255;
 
+/** The proxy that the environment names for a URL; or the reason why one that it names is not used, as a clause. */
+interface EnvironmentProxy {
+  proxy?: ProxyChoice | undefined;
+  whyDirect?: string | undefined;
+}
+
 /**
- * Chooses the proxy of a request. A named one wins; else the rules of curl hold: `HTTPS_PROXY` for `wss` and `https`,
+ * Chooses the proxy of a request by the rules of curl: `HTTPS_PROXY` for `wss` and `https`,
  * `HTTP_PROXY` for `ws` and `http`, then `ALL_PROXY`, each in lower case first (`HTTP_PROXY` in upper case, too, which
  * curl leaves out); none for hosts in `NO_PROXY` (a name stands for its subdomains too, `host:port` for one port,
  * `10.0.0.0/8` for a network, `*` for all), and none for this machine: its tokens would go to another one. A value
@@ -46,28 +44,22 @@ const LONGEST_SOCKS_CREDENTIAL = 255;
  * @throws {OpmasError} `USAGE` when the value is no URL or names a kind of proxy that is not supported. The message
  * names the source, never the value, which may hold a password.
  */
-export function chooseProxy(
-  target: URL,
-  environment: Environment,
-  named?: NamedProxy | undefined,
-): ProxyChoice | undefined {
-  if (named !== undefined) return readProxy(String(named.proxy), named.source);
+export function chooseProxy(target: URL, environment: Environment): EnvironmentProxy {
+  if (isLoopback(target.hostname)) return {};
   const secure = target.protocol === 'wss:' || target.protocol === 'https:';
-  if (isLoopback(target.hostname)) return undefined;
-  const found = firstOf(environment, secure ? 'https_proxy' : 'http_proxy', 'all_proxy');
-  if (found === undefined || isExempt(target, secure, environment)) return undefined;
-  return readProxy(found.value, found.variable);
-}
-
-/** Says why no proxy of the environment is used for a server that is reached directly; `undefined` if there is none. */
-export function whyDirect(target: URL, environment: Environment): string | undefined {
-  if (isLoopback(target.hostname)) return undefined;
-  const secure = target.protocol === 'wss:';
-  const exempt = firstOf(environment, secure ? 'https_proxy' : 'http_proxy', 'all_proxy');
-  if (exempt !== undefined) return `NO_PROXY exempts it from ${exempt.variable}`;
-  const other = firstOf(environment, secure ? 'http_proxy' : 'https_proxy');
-  const [scheme, wanted] = secure ? ['wss', 'HTTPS_PROXY'] : ['ws', 'HTTP_PROXY'];
-  return other && `${other.variable} is not for ${scheme}://, which takes ${wanted}`;
+  const [own, other] = secure
+    ? (['https_proxy', 'http_proxy'] as const)
+    : (['http_proxy', 'https_proxy'] as const);
+  const found = firstOf(environment, own, 'all_proxy');
+  if (found !== undefined) {
+    return isExempt(target, secure, environment)
+      ? { whyDirect: `NO_PROXY exempts it from ${found.variable}` }
+      : { proxy: readProxy(found.value, found.variable) };
+  }
+  const unused = firstOf(environment, other);
+  if (unused === undefined) return {};
+  const scheme = secure ? 'wss' : 'ws';
+  return { whyDirect: `${unused.variable} is not for ${scheme}://, which takes ${own.toUpperCase()}` };
 }
 
 function firstOf(environment: Environment, ...names: string[]) {

@@ -5,7 +5,7 @@ import { checkHeader, secretsIn } from '../../core/headers.js';
 import { each, type OptionRules } from '../../core/options.js';
 import { version } from '../../core/version.js';
 import { type HttpRequest, type HttpResponse, sendRequest } from './http-request.js';
-import { chooseProxy, type Environment, isSocks, type ProxyChoice, whyDirect } from './proxy-choice.js';
+import { chooseProxy, type Environment, isSocks, type ProxyChoice, readProxy } from './proxy-choice.js';
 import { type RouteAgent, routeAgent, type Way } from './route-agent.js';
 import { loadSocks } from './socks.js';
 import { type TlsOptions, TlsTrust, type TrustOptions } from './tls-trust.js';
@@ -30,23 +30,21 @@ export interface RouteOptions extends TrustOptions {
    * this machine too; `none` connects directly. Default: the proxy that the environment names.
    */
   proxy?: string | URL | undefined;
-  /** The origin of `proxy`, for messages. Default `the option proxy`. */
-  proxySource?: string | undefined;
   /** Connects to addresses of this family only: those of the proxy if there is one. Default: both. */
   family?: 4 | 6 | undefined;
   /** Environment variables that may name a proxy and CAs. Default `process.env`. */
   environment?: Environment | undefined;
 }
 
-/** For `checkOptions`; {@link ServerRoute} checks the rest. */
 const isText = (value: unknown) => typeof value === 'string';
 
+/** For `checkOptions`; {@link ServerRoute} checks the rest. */
 export const ROUTE_RULES: OptionRules<RouteOptions> = {
-  headers: [isObjectOfStrings, 'must be an object of strings'],
+  ...each([isObjectOfStrings, 'must be an object of strings'], 'headers', 'sources'),
   tokenIn: [(place) => place === 'query' || place === 'header', 'must be query or header'],
   ...each([isText, 'must be PEM, as text'], 'ca', 'cert', 'key'),
   keyPassphrase: [isText, 'must be text'],
-  ...each(true, 'insecure', 'environment', 'proxySource'),
+  ...each(true, 'insecure', 'environment'),
   proxy: [(value) => typeof value === 'string' || value instanceof URL, 'must be a URL, or none'],
   family: [(value) => value === 4 || value === 6, 'must be 4 or 6'],
 };
@@ -92,17 +90,24 @@ export class ServerRoute implements Way {
    * family.
    */
   constructor(base: URL, options: RouteOptions) {
-    const { proxy, proxySource: source = 'the option proxy', family, environment = process.env } = options;
+    const { proxy, sources = {}, family, environment = process.env } = options;
     this.base = base;
-    this.proxy = chooseProxy(base, environment, proxy === undefined ? undefined : { proxy, source });
-    if (this.proxy === undefined && proxy === undefined) this.whyDirect = whyDirect(base, environment);
+    const chosen =
+      proxy === undefined
+        ? chooseProxy(base, environment)
+        : { proxy: readProxy(String(proxy), sources.proxy ?? 'the option proxy') };
+    this.proxy = chosen.proxy;
+    this.whyDirect = chosen.whyDirect;
     this.family = family;
     checkFamily(this.proxy?.url ?? base, family);
     // Now, because the installation may be replaced while a stream runs.
     if (this.proxy !== undefined && isSocks(this.proxy.url)) loadSocks().catch(() => undefined);
     this.trust = new TlsTrust(options, environment);
     if (options.cert !== undefined && base.protocol === 'ws:') {
-      throw new OpmasError('USAGE', 'a client certificate needs wss://: ws:// has no TLS');
+      throw new OpmasError(
+        'USAGE',
+        `${sources.cert ?? 'a client certificate'} needs wss://: ws:// has no TLS`,
+      );
     }
     const { user = '', password } = this.proxy?.credentials ?? {};
     // A proxy may repeat the header that we have sent to it.

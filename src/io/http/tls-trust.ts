@@ -60,7 +60,7 @@ export class TlsTrust implements TlsSide {
   /** @throws {OpmasError} `USAGE` when a certificate cannot be used. */
   constructor(options: TrustOptions, environment: Environment) {
     this.#environment = environment;
-    this.#added = readCa(options.ca);
+    this.#added = readCa(options.ca, options.sources?.ca);
     this.#isVerified = options.insecure !== true;
     this.#own = readClientCertificate(options, systemClock.nowMicros() / 1000);
     if (this.#own !== undefined) this.#checkOwn();

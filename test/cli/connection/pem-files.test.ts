@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPemFiles } from '../../../src/cli/connection/pem-files.js';
 import type { KeptRouteOptions } from '../../../src/cli/options/route-options.js';
+import { ServerRoute } from '../../../src/io/http/server-route.js';
 import { type Certificate, CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 
 const PASSPHRASE = 'open sesame';
@@ -45,8 +46,14 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
 
   const inFolder = (paths: KeptRouteOptions): KeptRouteOptions =>
     Object.fromEntries(
-      Object.entries(paths).map(([name, file]) => [name, file.startsWith('/') ? file : path(file)]),
+      Object.entries(paths as Record<string, string>).map(([name, file]) => [
+        name,
+        file.startsWith('/') ? file : path(file),
+      ]),
     );
+
+  const routeOf = async (paths: KeptRouteOptions, base = url) =>
+    new ServerRoute(base, await readPemFiles(paths, undefined, undefined));
 
   it.each<[string, KeptRouteOptions, RegExp]>([
     [
@@ -102,7 +109,7 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
       /^--key-passphrase-file .*no cannot be read/,
     ],
   ])('are refused: %s', async (_, paths, message) => {
-    const error = await readPemFiles(inFolder(paths), undefined, url, undefined).catch((one: unknown) => one);
+    const error = await routeOf(inFolder(paths)).catch((one: unknown) => one);
     expect(error).toMatchObject({ code: 'USAGE' });
     const { message: what, hint = '' } = error as { message: string; hint?: string };
     expect(`${what}\n${hint}`).toMatch(message);
@@ -115,9 +122,9 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
       questions.push(question);
       return PASSPHRASE;
     };
-    expect(await readPemFiles(paths, undefined, url, ask)).toMatchObject({ keyPassphrase: PASSPHRASE });
+    expect(await readPemFiles(paths, undefined, ask)).toMatchObject({ keyPassphrase: PASSPHRASE });
     const withFile = { ...paths, keyPassphraseFile: path('pass') };
-    expect(await readPemFiles(withFile, undefined, url, ask)).toMatchObject({
+    expect(await readPemFiles(withFile, undefined, ask)).toMatchObject({
       keyPassphrase: PASSPHRASE,
       warnings: [],
     });
@@ -130,30 +137,29 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
       url: url.href,
       ...inFolder({ cert: 'c.pem', key: 'c.key', ca: 'nosuch' }),
     };
-    await expect(readPemFiles({}, context, url, undefined)).rejects.toMatchObject({
+    await expect(readPemFiles({}, context, undefined)).rejects.toMatchObject({
       message: expect.stringMatching(/^the ca of context lab \(.*nosuch\) cannot be read/),
     });
     const typed = inFolder({ ca: 'ca.pem' });
-    expect(await readPemFiles(typed, context, url, undefined)).toMatchObject({
+    expect(await readPemFiles(typed, context, undefined)).toMatchObject({
       ca: authority.pem,
       ...client,
     });
     const withOther = inFolder({ ca: 'ca.pem', cert: 'c.pem' });
-    await expect(readPemFiles(withOther, context, url, undefined)).rejects.toMatchObject({
-      message: expect.stringMatching(/^--cert .* holds no private key/),
-    });
+    const other = await readPemFiles(withOther, context, undefined);
+    expect(() => new ServerRoute(url, other)).toThrow(/^--cert .* holds no private key/);
   });
 
   it('are refused for ws://, which has no TLS', async () => {
     const paths = inFolder({ cert: 'c.pem', key: 'c.key' });
-    const plain = new URL('ws://localhost');
-    await expect(readPemFiles(paths, undefined, plain, undefined)).rejects.toMatchObject({ code: 'USAGE' });
+    await expect(routeOf(paths, new URL('ws://localhost'))).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   it('are read without a check of the key when the user stops', async () => {
     const paths = inFolder({ ca: 'ca.pem', cert: 'c.pem', key: 'e.key' });
-    const contents = await readPemFiles(paths, undefined, url, async () => undefined);
-    expect(contents).toEqual({ ca: authority.pem, warnings: [] });
+    const contents = await readPemFiles(paths, undefined, async () => undefined);
+    expect(contents).toMatchObject({ ca: authority.pem, warnings: [] });
+    expect(contents).not.toHaveProperty('cert');
   });
 
   it.skipIf(process.platform === 'win32')('warn of a key that others may read', async () => {
@@ -161,7 +167,6 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
     const { warnings } = await readPemFiles(
       inFolder({ cert: 'c.pem', key: 'open.key' }),
       undefined,
-      url,
       undefined,
     );
     expect(warnings).toEqual([

@@ -107,7 +107,7 @@ describe('verdictOf', () => {
     );
     const way = { proxy: 'socks5h://me:sesame@proxy.test:1080', ipv6: true };
     expect(next('closed', { ...way, ca: undefined, tokenFile: undefined })).toBe(
-      `opmas-ws tail ${all} --lifecycle ${about} --proxy socks5h://USER:PASSWORD@proxy.test:1080 -6`,
+      `opmas-ws tail ${all} --lifecycle ${about} --proxy socks5h://USER:PASSWORD@proxy.test:1080 --ipv6`,
     );
     // A command that would be refused is no help.
     expect(verdictOf([failed('no TLS there')], { ...server, said: {} }).next).toBe(

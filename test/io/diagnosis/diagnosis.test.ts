@@ -392,7 +392,7 @@ describe.concurrent('diagnose', () => {
       const certificate = authority!.issue('DNS:opmas.test');
       await using server = await startWebServer((_, response) => json(response, 200, {}), certificate);
       await using proxy = await startProxy({ port: server.port });
-      const way = { proxy: `http://127.0.0.1:${proxy.port}`, proxySource: '--proxy' };
+      const way = { proxy: `http://127.0.0.1:${proxy.port}`, sources: { proxy: '--proxy' } };
       const { checks } = await examine('wss://opmas.test', { ...way, ca: authority!.pem });
       const detailOf = (name: string) => checks.find((check) => check.name === name)?.detail;
       const named = `the proxy ${way.proxy} (--proxy)`;

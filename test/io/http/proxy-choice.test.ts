@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { chooseProxy, displayProxy } from '../../../src/io/http/proxy-choice.js';
+import { ServerRoute } from '../../../src/io/http/server-route.js';
 
+const proxyFor = (target: string, environment: Record<string, string>) =>
+  chooseProxy(new URL(target), environment).proxy;
 const chosen = (target: string, environment: Record<string, string>) =>
-  chooseProxy(new URL(target), environment)?.url.origin;
+  proxyFor(target, environment)?.url.origin;
 
 describe('chooseProxy', () => {
   it.each([
@@ -21,9 +24,8 @@ describe('chooseProxy', () => {
   });
 
   it('takes a proxy without a scheme as http, for TLS targets too', () => {
-    expect(chooseProxy(new URL('wss://a.test/'), { https_proxy: 'proxy.test:3128' })?.url.href).toBe(
-      'http://proxy.test:3128/',
-    );
+    const proxy = proxyFor('wss://a.test/', { https_proxy: 'proxy.test:3128' });
+    expect(proxy?.url.href).toBe('http://proxy.test:3128/');
   });
 
   it.each([
@@ -68,10 +70,10 @@ describe('chooseProxy', () => {
   });
 
   it('keeps the credentials apart from the URL', () => {
-    const proxy = chooseProxy(new URL('ws://a.test/'), { http_proxy: 'http://user:p%40ss%zz@p:1' });
+    const proxy = proxyFor('ws://a.test/', { http_proxy: 'http://user:p%40ss%zz@p:1' });
     expect(proxy?.url.href).toBe('http://p:1/');
     expect(proxy?.credentials).toEqual({ user: 'user', password: 'p%40ss%zz' });
-    const decoded = chooseProxy(new URL('ws://a.test/'), { http_proxy: 'http://us%20er:p%40ss@p:1' });
+    const decoded = proxyFor('ws://a.test/', { http_proxy: 'http://us%20er:p%40ss@p:1' });
     expect(decoded?.credentials).toEqual({ user: 'us er', password: 'p@ss' });
   });
 
@@ -84,7 +86,7 @@ describe('chooseProxy', () => {
   ])('refuses %s without repeating it', (value) => {
     let message = '';
     try {
-      chooseProxy(new URL('ws://a.test/'), { http_proxy: value });
+      proxyFor('ws://a.test/', { http_proxy: value });
     } catch (error) {
       message = (error as Error).message;
     }
@@ -99,21 +101,22 @@ describe('chooseProxy', () => {
     ['SOCKS4A://p', 'socks4a://p:1080'],
     ['socks://[::1]/', 'socks://[::1]:1080'],
   ])('takes the SOCKS proxy %s', (value, shown) => {
-    const proxy = chooseProxy(new URL('wss://a.test/'), { ALL_PROXY: value })!;
+    const proxy = proxyFor('wss://a.test/', { ALL_PROXY: value })!;
     expect(displayProxy(proxy)).toBe(shown);
   });
 
   it('prefers a named proxy to the environment, for this machine and in spite of NO_PROXY, too', () => {
     const environment = { all_proxy: 'http://p:1', no_proxy: '*' };
-    const named = { proxy: 'q:2', source: 'context office' };
+    const options = { proxy: 'q:2', sources: { proxy: 'context office' }, environment };
     for (const target of ['ws://a.test/', 'ws://localhost:8000/', 'wss://127.0.0.1/']) {
-      expect(chooseProxy(new URL(target), environment, named)).toMatchObject({ source: 'context office' });
-      expect(displayProxy(chooseProxy(new URL(target), environment, named)!)).toBe('http://q:2');
+      const { proxy } = new ServerRoute(new URL(target), options);
+      expect(proxy).toMatchObject({ source: 'context office' });
+      expect(displayProxy(proxy!)).toBe('http://q:2');
     }
   });
 
   it.each(['none', '', ' '])('connects directly for %j, whatever the environment says', (proxy) => {
-    const named = { proxy, source: '--proxy' };
-    expect(chooseProxy(new URL('ws://a.test/'), { all_proxy: 'http://p:1' }, named)).toBeUndefined();
+    const environment = { all_proxy: 'http://p:1' };
+    expect(new ServerRoute(new URL('ws://a.test/'), { proxy, environment }).proxy).toBeUndefined();
   });
 });

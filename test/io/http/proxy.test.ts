@@ -91,7 +91,7 @@ describe('streams through a proxy', () => {
       await using server = await startStream();
       const behavior = { port: server.port, certificate: authority!.issue('IP:127.0.0.1') };
       await using proxy = await startProxy(behavior);
-      const named = { proxy: `https://u:p@127.0.0.1:${proxy.port}`, proxySource: '--proxy' };
+      const named = { proxy: `https://u:p@127.0.0.1:${proxy.port}`, sources: { proxy: '--proxy' } };
       const reading = new Reading({ url: 'ws://opmas.test', ...named, ca: authority!.pem });
       await reading.state('open');
       await reading.stop();

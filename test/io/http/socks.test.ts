@@ -8,7 +8,7 @@ import { startSocks } from '../../support/socks-server.js';
 import { close, listen, startWebServer } from '../../support/web-server.js';
 
 const ask = (base: string, options: { proxy: string; ca?: string }) =>
-  new ServerRoute(new URL(base), { proxySource: '--proxy', ...options }).request('/health');
+  new ServerRoute(new URL(base), { sources: { proxy: '--proxy' }, ...options }).request('/health');
 const caught = (work: Promise<unknown>) => work.catch((error: unknown) => error);
 const answering = () => startWebServer((_, response) => response.end('served'));
 
