@@ -15,8 +15,7 @@ const COMMA = 0x2c;
  * It allocates nothing for a frame. Its properties describe the last frame that was an `object`, until the next
  * {@link read} and as long as the bytes stay unchanged.
  */
-export class FrameReader {
-  readonly #findings = new JsonFindings();
+export class FrameReader extends JsonFindings {
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
@@ -31,7 +30,7 @@ export class FrameReader {
    */
   read(bytes: Buffer, start = 0, end = bytes.length): JsonVerdict {
     this.#keep(bytes, start, end, '');
-    return scanJson(bytes, start, end, false, this.#findings);
+    return scanJson(bytes, start, end, false, this);
   }
 
   /**
@@ -43,7 +42,7 @@ export class FrameReader {
    */
   readLine(bytes: Buffer, end: number, members: number): JsonVerdict {
     this.#keep(bytes, bytes[members] === COMMA ? members + 1 : members, end, '{');
-    return scanJson(bytes, members, end, true, this.#findings);
+    return scanJson(bytes, members, end, true, this);
   }
 
   #keep(bytes: Buffer, start: number, end: number, prefix: '' | '{'): void {
@@ -54,30 +53,15 @@ export class FrameReader {
     this.#value = undefined;
   }
 
-  /** True when the text has line breaks. JSON allows them only between tokens. */
-  get hasLineBreaks(): boolean {
-    return this.#findings.hasLineBreaks;
-  }
-
-  /** True when the text has bytes that are not ASCII, so it may be invalid UTF-8. */
-  get hasNonAscii(): boolean {
-    return this.#findings.hasNonAscii;
-  }
-
-  /** True when the top level has a member with a name that our lines use, so the event may need nesting. */
-  get hasOurNames(): boolean {
-    return this.#findings.hasOurNames;
-  }
-
   /** The top-level `type`, if it is a string. Of several members of that name the last counts, as in `JSON.parse`. */
   get type(): string | undefined {
-    const { typeStart, typeEnd } = this.#findings;
+    const { typeStart, typeEnd } = this;
     return typeStart < 0 ? undefined : internedText(this.#bytes, typeStart, typeEnd);
   }
 
   /** Compares the type with a text that is ASCII and not empty. Costs less than `type` when they differ. */
   typeIs(text: string): boolean {
-    const { typeStart } = this.#findings;
+    const { typeStart } = this;
     if (typeStart < 0) return false;
     const first = this.#bytes[typeStart];
     return (first === text.charCodeAt(0) || first === BACKSLASH) && this.type === text;
@@ -85,7 +69,7 @@ export class FrameReader {
 
   /** The top-level `subject`, if it is a string. */
   get subject(): string | undefined {
-    const { subjectStart, subjectEnd } = this.#findings;
+    const { subjectStart, subjectEnd } = this;
     return subjectStart < 0 ? undefined : internedText(this.#bytes, subjectStart, subjectEnd);
   }
 
@@ -96,7 +80,7 @@ export class FrameReader {
   get value(): Record<string, unknown> {
     if (this.#value === undefined) {
       const text = this.#prefix + this.#bytes.toString('utf8', this.#start, this.#end);
-      const isBoundless = text.length > MAX_PARSED_LENGTH || this.#findings.depth > MAX_PARSED_DEPTH;
+      const isBoundless = text.length > MAX_PARSED_LENGTH || this.depth > MAX_PARSED_DEPTH;
       this.#value = isBoundless
         ? parseSparsely(text, EVENT_MEMBERS).value
         : (JSON.parse(text) as Record<string, unknown>);

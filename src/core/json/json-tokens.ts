@@ -36,7 +36,7 @@ const FOREIGN_NUMBERS = ['NaN', 'Infinity', '-Infinity'].map((word) => Buffer.fr
 export class JsonFindings {
   /** True when there are line breaks between the tokens. */
   hasLineBreaks = false;
-  /** True when a string has bytes that are not ASCII. */
+  /** True when a string has bytes that are not ASCII, so it may be invalid UTF-8. */
   hasNonAscii = false;
   /** The string value of the top-level `type`, between its quotes; -1 when there is none. */
   typeStart = -1;
@@ -46,7 +46,7 @@ export class JsonFindings {
   subjectEnd = -1;
   /** The deepest level; an object without nested values has one. */
   depth = 0;
-  /** True when there is a top-level `received_at`, `endpoint` or `event`. */
+  /** True when there is a top-level `received_at`, `endpoint` or `event`, so the event may need nesting. */
   hasOurNames = false;
   /** For the scan itself: a string had escapes. */
   hasEscapes = false;

@@ -121,43 +121,31 @@ export function formatLifecycleLine(
   return Buffer.from(`${JSON.stringify({ received_at: receivedAt, connection, endpoint })}\n`);
 }
 
-interface Connection {
-  connecting: ConnectionEvent & { state: 'connecting' };
-  isOpen: boolean;
-  givenUp: (ConnectionEvent & { state: 'given_up' }) | undefined;
-}
-
 /**
  * Keeps the connections of a recording in mind while it is written, so that a further file can begin with them: each
  * file then tells by itself which server it came from and which endpoints were connected.
  */
 export class OpenConnections {
-  readonly #connections = new Map<string, Connection>();
+  /** By endpoint: its attempt, and that it is open or was given up. */
+  readonly #states = new Map<string, readonly ConnectionEvent[]>();
 
   /** Takes note of a lifecycle line that was written. */
   observe({ endpoint, connection }: LifecycleEntry): void {
-    if (connection.state === 'connecting') {
-      this.#connections.set(endpoint, { connecting: connection, isOpen: false, givenUp: undefined });
-      return;
-    }
-    const known = this.#connections.get(endpoint);
-    if (known === undefined || connection.state === 'dropped') return;
-    known.isOpen = connection.state === 'open';
-    if (connection.state === 'given_up') known.givenUp = connection;
+    const { state } = connection;
+    const attempt = state === 'connecting' ? connection : this.#states.get(endpoint)?.[0];
+    if (attempt === undefined || state === 'dropped') return;
+    const isLasting = state === 'open' || state === 'given_up';
+    this.#states.set(endpoint, isLasting ? [attempt, connection] : [attempt]);
   }
 
-  /**
-   * Formats the lines that a further file begins with: for each endpoint its attempt and, if so, that it is open or was
-   * given up.
-   */
+  /** Formats the lines that a further file begins with. */
   continuation(receivedAt: string): Buffer {
     const lines: Buffer[] = [];
-    for (const [endpoint, { connecting, isOpen, givenUp }] of this.#connections) {
-      lines.push(formatLifecycleLine(receivedAt, endpoint, { ...connecting, continued: true }));
-      if (isOpen) lines.push(formatLifecycleLine(receivedAt, endpoint, { state: 'open', continued: true }));
-      if (givenUp === undefined) continue;
-      const { gap_since: _, ...state } = givenUp;
-      lines.push(formatLifecycleLine(receivedAt, endpoint, { ...state, continued: true }));
+    for (const [endpoint, states] of this.#states) {
+      for (const state of states) {
+        const continued = { ...state, continued: true, gap_since: undefined };
+        lines.push(formatLifecycleLine(receivedAt, endpoint, continued as object as ConnectionEvent));
+      }
     }
     return Buffer.concat(lines);
   }
