@@ -63,9 +63,8 @@ export class RecordingReader {
   readonly #signal: AbortSignal | undefined;
   /** Sources that have not ended. */
   #tracks: Track[];
-  /** The track of the line that was given last, and the time up to which its lines come before all others. */
+  /** The track of the line that was given last. */
   #current: Track | undefined;
-  #limit = Number.NEGATIVE_INFINITY;
   /** The track that needs more bytes before anything else can go on. */
   #wanting: Track | undefined;
   #failure: { error: unknown } | undefined;
@@ -126,12 +125,13 @@ export class RecordingReader {
   next(): LineView | undefined {
     if (this.#failure !== undefined) return undefined;
     try {
-      const current = this.#current;
-      if (current !== undefined) {
-        if (!this.#advance(current)) return undefined;
-        if (current.time < this.#limit) return current.cursor.line;
-      }
-      return this.#nextOfAll();
+      for (const track of this.#tracks) if (!track.hasLine && !this.#advance(track)) return undefined;
+      let earliest = this.#tracks[0];
+      for (const track of this.#tracks) if (track.time < earliest!.time) earliest = track;
+      if (earliest === undefined) return undefined;
+      earliest.hasLine = false;
+      this.#current = earliest;
+      return earliest.cursor.line;
     } catch (error) {
       // Lines before damage are as good as ever, so the consumer may handle them first.
       this.#failure = { error };
@@ -188,24 +188,9 @@ export class RecordingReader {
     return this.close();
   }
 
-  /** Chooses the track with the earliest line; of several the first. */
-  #nextOfAll(): LineView | undefined {
-    for (const track of this.#tracks) if (!track.hasLine && !this.#advance(track)) return undefined;
-    let earliest = this.#tracks[0];
-    if (earliest === undefined) return undefined;
-    for (const track of this.#tracks) if (track.time < earliest.time) earliest = track;
-    this.#limit = Number.POSITIVE_INFINITY;
-    for (const track of this.#tracks) {
-      if (track !== earliest && track.time < this.#limit) this.#limit = track.time;
-    }
-    this.#current = earliest;
-    return earliest.cursor.line;
-  }
-
   #advance(track: Track): boolean {
     track.hasLine = track.cursor.next();
     if (!track.hasLine) {
-      this.#current = undefined;
       this.#wanting = track;
       return false;
     }
@@ -222,7 +207,7 @@ interface Track {
   readonly cursor: RecordingCursor;
   /** The source. */
   readonly name: string;
-  /** `true` while the cursor stands at a line. */
+  /** `true` while the cursor stands at a line that was not given yet. */
   hasLine: boolean;
   /** Place of that line in the merge: its own time, or that of a later line before it. */
   time: number;
