@@ -5,7 +5,7 @@ import { configureCommands } from '../../src/cli/command-table.js';
 import { adviceForQuotes, withDoubleQuotes, withVersionOption } from '../../src/cli/habits.js';
 import { createProgram } from '../../src/cli/main.js';
 import { serveRecording } from '../../src/index.js';
-import { fullHelp } from '../support/examples.js';
+import { fullHelp, refusalOf } from '../support/examples.js';
 import { Sandbox } from './sandbox.js';
 
 const event = (subject: string, pad = '') =>
@@ -74,16 +74,6 @@ describe('what users of curl, jq and logrotate expect', () => {
   }, 30_000);
 });
 
-/** Runs a command line that is refused before any action. */
-async function refusal(line: string): Promise<string> {
-  const program = createProgram();
-  await configureCommands(program);
-  const { code, message, hint } = await program
-    .parseAsync(line.split(' '), { from: 'user' })
-    .catch((error) => error);
-  return `${code} ${message}: ${hint}`;
-}
-
 describe('what users of other programs type', () => {
   const follows = 'New events are always followed';
   const noPast = 'The API keeps no events to look back at';
@@ -116,7 +106,7 @@ describe('what users of other programs type', () => {
     ['frobnicate', '`opmas-ws --help` shows the options and examples.'],
     ['context use', '`opmas-ws context use --help` shows the options and examples.'],
   ])('%s is a usage error that says what to type', async (line, advice) => {
-    const refused = await refusal(line);
+    const refused = await refusalOf(line.split(' '));
     expect(refused).toMatch(/^USAGE /);
     expect(refused).toContain(advice);
     expect(refused).not.toContain('secret');

@@ -1,18 +1,32 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
+import { refusalOf } from '../support/examples.js';
 import { event, text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
 
 /** Arguments after `tail -u URL`, and what the message has to name. */
 const wrong: [string[], RegExp][] = [
-  [['--no-such-option'], /--no-such-option/],
-  [['--tipe', 'x'], /--tipe[\s\S]*--type/],
-  [['-Z'], /-Z/],
   [['device'], /"device"[\s\S]*Did you mean devices\?/],
   [['everything'], /"everything"[\s\S]*devices, agents, rules, system/],
   [['/path?token=x'], /not a valid endpoint path/],
   [['/path with blanks'], /not a valid endpoint path/],
+  [['-w', 'data.cpu >'], /--where[\s\S]*\^/],
+  [['-w', '1 + 1'], /--where/],
+  [['-s', 'a..b'], /--subject.*a\.\.b/],
+  [['-s', 'a.>.b'], /--subject.*a\.>\.b/],
+  [['--no-reconnect', '--retries', '3'], /--no-reconnect and --retries/],
+  [['--token-file', 'x', '--no-token'], /--no-token.*--token-file|--token-file.*--no-token/],
+  [['--ca', '/no/such/file'], /--ca \/no\/such\/file/],
+  [['-c', 'nobody'], /nobody/],
+  [['--token', 'SECRET-VALUE'], /--token is not supported/],
+  [['--no-such-option'], /--no-such-option/],
+  [['--tipe', 'x'], /--tipe[\s\S]*--type/],
+];
+
+/** Options that are refused before any action. */
+const wrongOptions: [string[], RegExp][] = [
+  [['-Z'], /-Z/],
   [['devices', '-n', '0'], /--count.*"0"/],
   [['-n', '-1'], /--count|-n/],
   [['-n', '1e3'], /--count.*"1e3"/],
@@ -47,15 +61,6 @@ const wrong: [string[], RegExp][] = [
   [['--max-buffer', '10 MiB'], /--max-buffer/],
   [['--format', 'xml'], /--format.*xml/],
   [['--color', 'sometimes'], /--color.*sometimes/],
-  [['-w', 'data.cpu >'], /--where[\s\S]*\^/],
-  [['-w', '1 + 1'], /--where/],
-  [['-s', 'a..b'], /--subject.*a\.\.b/],
-  [['-s', 'a.>.b'], /--subject.*a\.>\.b/],
-  [['--no-reconnect', '--retries', '3'], /--no-reconnect and --retries/],
-  [['--token', 'SECRET-VALUE'], /--token is not supported/],
-  [['--token-file', 'x', '--no-token'], /--no-token.*--token-file|--token-file.*--no-token/],
-  [['--ca', '/no/such/file'], /--ca \/no\/such\/file/],
-  [['-c', 'nobody'], /nobody/],
 ];
 
 describe.concurrent('what cannot be meant', () => {
@@ -66,6 +71,13 @@ describe.concurrent('what cannot be meant', () => {
     expect(stderr).toMatch(named);
     expect(stderr).not.toMatch(/ {4}at |SECRET-VALUE|Unhandled/);
     expect(server.connections.all).toEqual([]);
+  });
+
+  test.for(wrongOptions)('tail %j, an option', async ([args, named], { expect }) => {
+    const refused = await refusalOf(['tail', ...args]);
+    expect(refused).toMatch(/^USAGE /);
+    expect(refused).toMatch(named);
+    expect(refused).not.toMatch(/SECRET-VALUE/);
   });
 
   test.for([

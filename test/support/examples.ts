@@ -79,6 +79,18 @@ export function runExample(
   });
 }
 
+/** Runs a command line that is refused before any action. @returns `USAGE what: hint`. */
+export async function refusalOf(words: readonly string[]): Promise<string> {
+  const program = createProgram();
+  await configureCommands(program);
+  const refused = program.parseAsync(words, { from: 'user' });
+  const { code, message, hint } = await refused.then(
+    () => new Error('nothing was refused'),
+    (error) => error,
+  );
+  return `${code} ${message}: ${hint}`;
+}
+
 /** Every command with its options, subcommands included: `auth login`. */
 export async function allCommands(): Promise<Map<string, Command>> {
   const program = createProgram();
