@@ -10,6 +10,8 @@ import { type FileLock, tryLock } from '../../internal.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 const FOLDER = 'opmas-ws';
+const OWN_FOLDERS =
+  'Set HOME, or XDG_CONFIG_HOME and XDG_DATA_HOME, to folders of your own. With --url and a token no file is needed.';
 /** A configuration or a login is much smaller. */
 const MAX_BYTES = 1024 * 1024;
 const LOCK_LIMIT_MS = 12_000;
@@ -90,10 +92,14 @@ export async function readPrivateFile(path: string | undefined): Promise<string 
  * Writes a file that only the user may read, in a folder that only the user may enter. Writes a temporary file and
  * renames it, so that readers and crashes never see a partial file. Follows a symbolic link to its target.
  *
- * @returns The path.
+ * @param hint What to do when permission is denied. @returns The path.
  * @throws {OpmasError} `LOCAL` when it cannot be written.
  */
-export async function writePrivateFile(path: string | undefined, text: string): Promise<string> {
+export async function writePrivateFile(
+  path: string | undefined,
+  text: string,
+  hint = OWN_FOLDERS,
+): Promise<string> {
   if (path === undefined) {
     throw new OpmasError('LOCAL', 'there is no home folder to write to', {
       hint: 'Set HOME to an absolute path, or XDG_CONFIG_HOME and XDG_DATA_HOME.',
@@ -113,7 +119,7 @@ export async function writePrivateFile(path: string | undefined, text: string): 
     await syncFolder(dirname(target));
     return path;
   } catch (error) {
-    throw failure('write', path, error);
+    throw failure('write', path, error, hint);
   }
 }
 
@@ -196,12 +202,12 @@ function isErrno(error: unknown, code: string): boolean {
   return (error as NodeJS.ErrnoException).code === code;
 }
 
-function failure(verb: string, path: string, cause: unknown): OpmasError {
+function failure(verb: string, path: string, cause: unknown, hint = OWN_FOLDERS): OpmasError {
   // The text after the comma names the system call, and perhaps the temporary file.
   const why = (cause as Error).message.replace(/, [a-z]+ '.*$/s, '');
   const isDenied = ['EACCES', 'EPERM', 'EROFS'].some((code) => isErrno(cause, code));
-  const hint = isDenied
-    ? 'Set HOME, or XDG_CONFIG_HOME and XDG_DATA_HOME, to folders of your own. With --url and a token no file is needed.'
-    : undefined;
-  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${why}`, { cause, hint });
+  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${why}`, {
+    cause,
+    hint: isDenied ? hint : undefined,
+  });
 }

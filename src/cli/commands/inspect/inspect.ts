@@ -82,7 +82,7 @@ async function runInspect(
   }
   if (session.stop.aborted) messages.warn('stopped early: the report covers only the part that was read');
   if (options.html !== undefined) {
-    await writePrivateFile(options.html, htmlPage(files, report));
+    await writePrivateFile(options.html, htmlPage(files, report), OTHER_PAGE);
     messages.say(`Wrote ${escapeUnsafe(options.html)}`);
   }
   if (options.json) {
@@ -146,6 +146,8 @@ function rounded(value: number): number {
   return Math.round(value * 1e6) / 1e6;
 }
 
+const OTHER_PAGE = 'Name a file in a folder that you can write to.';
+
 /**
  * Checks that a page can be written, before a long recording is read.
  *
@@ -165,7 +167,7 @@ async function checkPagePath(path: string): Promise<void> {
     if (code === 'ENOENT' && missing === path) return;
     throw new OpmasError('LOCAL', `cannot write ${path}: ${message.replace(/, [a-z]+ '.*$/s, '')}`, {
       cause: error,
-      hint: 'Name a file in a folder that you can write to.',
+      hint: OTHER_PAGE,
     });
   }
   throw new OpmasError('USAGE', `${path} exists and is not a report of opmas-ws`, {
