@@ -10,6 +10,7 @@ export const PAGES = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'docs/architecture.md',
+  'docs/containers.md',
   'docs/guide.md',
   'docs/library.md',
   'docs/performance.md',
