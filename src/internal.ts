@@ -24,6 +24,7 @@ export { apiFinding } from './io/diagnosis/checks.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
 export { isKeyEncrypted } from './io/http/client-certificate.js';
+export { readUpTo } from './io/http/http-request.js';
 export { nameOf } from './io/http/proxy.js';
 export { displayProxy, type ProxyChoice, readProxy } from './io/http/proxy-choice.js';
 export { ServerRoute } from './io/http/server-route.js';

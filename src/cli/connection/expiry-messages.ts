@@ -19,27 +19,19 @@ export function withExpiryMessages(
   clock: Clock = systemClock,
 ): TokenProvider {
   const watch = new ExpiryWatch(provider, messages, clock);
-  return {
-    ...(provider.renew && { renew: (...args) => provider.renew!(...args) }),
+  const watched: Partial<TokenProvider> = {
     async keepFresh(signal) {
       await Promise.all([provider.keepFresh?.(signal), watch.run(signal)]);
     },
     onOpen: (clockAheadMs) => watch.onOpen(clockAheadMs),
-    get problem() {
-      return provider.problem;
-    },
-    get clockAheadMs() {
-      return provider.clockAheadMs;
-    },
-    source: provider.source,
-    remedy: provider.remedy,
-    step: provider.step,
     async token(stopping) {
       const token = await provider.token(stopping);
       if (!provider.isNewEachTime) watch.see(token);
       return token;
     },
   };
+  // All else is as it is there, now and later.
+  return Object.assign(Object.create(provider) as TokenProvider, watched);
 }
 
 class ExpiryWatch {

@@ -1,4 +1,3 @@
-import { clearTimeout, setTimeout } from 'node:timers';
 import type { ApiAnswers } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { isAmbiguous, isRefusal, triage } from '../../core/failure/refusal.js';
@@ -6,7 +5,7 @@ import type { Clock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { untrustedFirst } from '../http/issuer-trust.js';
 import type { ServerRoute } from '../http/server-route.js';
-import { Connection } from './connection/connection.js';
+import { probeEndpoint } from './probe-endpoint.js';
 
 /** The attempt that was refused, and the way to its server. */
 export interface RefusedAttempt {
@@ -43,41 +42,8 @@ export async function examineRefusal(failure: Failure, attempt: RefusedAttempt):
   // A server that opens every connection and closes it later proves nothing by opening one more.
   const mayTry = result.kind === 'endpoint refuses' && failure.answer !== undefined && token !== undefined;
   if (!mayTry || signal?.aborted) return result;
-  return triage(failure, { ...evidence, opensWithoutToken: await opensWithoutToken(attempt) });
-}
-
-async function opensWithoutToken(attempt: RefusedAttempt): Promise<boolean> {
-  const { route, endpoint, clock, signal } = attempt;
   const upgrade = route.upgrade(endpoint, undefined, QUESTION_LIMIT_MS);
-  const limits = {
-    connectTimeoutMs: QUESTION_LIMIT_MS,
-    deadAfterMs: 25_000,
-    maxMessageBytes: 16 * 1024 ** 2,
-  };
-  let isKept = false;
-  let timer: NodeJS.Timeout | undefined;
-  const connection = new Connection(
-    { upgrade, clock, heartbeatMs: undefined, ...limits },
-    {
-      onOpen: () => {
-        timer = setTimeout(keep, KEPT_AFTER_MS);
-      },
-      onBytes: () => undefined,
-      onMessage: () => {
-        keep();
-        return true;
-      },
-    },
-  );
-  function keep(): void {
-    isKept = true;
-    connection.close();
-  }
-  const stop = () => connection.close();
-  signal?.addEventListener('abort', stop, { once: true });
-  await connection.ended;
-  signal?.removeEventListener('abort', stop);
-  clearTimeout(timer);
-  upgrade.agent.destroy();
-  return isKept;
+  const probe = { upgrade, clock, signal, connectTimeoutMs: QUESTION_LIMIT_MS, keptMs: KEPT_AFTER_MS };
+  const opensWithoutToken = (await probeEndpoint(probe)).failure === undefined;
+  return triage(failure, { ...evidence, opensWithoutToken });
 }

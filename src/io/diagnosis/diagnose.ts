@@ -9,6 +9,7 @@ import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { ENDPOINTS, endpointLabel } from '../../core/protocol.js';
 import { examineRefusal } from '../client/examine-refusal.js';
+import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from '../client/probe-endpoint.js';
 import { SERVER_RULES } from '../client/stream-options.js';
 import { type Clock, systemClock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
@@ -30,7 +31,6 @@ import {
   USE_QUERY,
 } from './checks.js';
 import { checkNetworkPath, speaksTls } from './network-path.js';
-import { PONG_LIMIT_MS, type ProbeResult, probeEndpoint } from './probe-endpoint.js';
 
 /** The parameters of {@link diagnose}; `url` and `token` are required. */
 export interface DiagnosisOptions extends RouteOptions {

@@ -115,17 +115,23 @@ async function readResponse(request: http.ClientRequest, maxBodyBytes: number): 
       reject(new AttemptError('cut off', 'the connection ended before an answer came')),
     );
   });
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > maxBodyBytes) break;
-  }
+  const body = await readUpTo(response, maxBodyBytes);
   return {
     status: response.statusCode ?? 0,
     headers: response.headers,
-    body: Buffer.concat(chunks).subarray(0, maxBodyBytes),
-    truncated: length > maxBodyBytes,
+    body: body.subarray(0, maxBodyBytes),
+    truncated: body.length > maxBodyBytes,
   };
+}
+
+/** Reads a stream to its end, or to the chunk with which there are more bytes than that. */
+export async function readUpTo(stream: AsyncIterable<Buffer | string>, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    chunks.push(Buffer.from(chunk));
+    length += chunk.length;
+    if (length > maxBytes) break;
+  }
+  return Buffer.concat(chunks);
 }

@@ -6,12 +6,9 @@ import { loadLibrary } from '../websocket.js';
 import { proxyError, silentProxy, wantedLogin } from './proxy.js';
 import type { ProxyChoice } from './proxy-choice.js';
 
-let library: Pick<typeof Socks, 'SocksClient'> | undefined;
-
 /** Loads the SOCKS library, which takes 15 ms that few need to spend. */
-export async function loadSocks(): Promise<Pick<typeof Socks, 'SocksClient'>> {
-  library ??= await loadLibrary<typeof Socks>('socks', () => import('socks'));
-  return library;
+export function loadSocks(): Promise<Pick<typeof Socks, 'SocksClient'>> {
+  return loadLibrary<typeof Socks>('socks', () => import('socks'));
 }
 
 /**

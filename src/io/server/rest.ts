@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseObject } from '../../core/json/json-tokens.js';
+import { readUpTo } from '../http/http-request.js';
 import type { TokenIssuer } from './token-issuer.js';
 
 /** Largest request body; a login is below 1 KiB. */
@@ -172,20 +173,11 @@ class BodyTooLarge extends Error {}
 /** The members of a body that is a form or JSON (the default); `undefined` for other types. */
 async function fieldsOf(request: IncomingMessage): Promise<Record<string, unknown> | undefined> {
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();
-  const text = await readBody(request);
+  const body = await readUpTo(request, LARGEST_BODY_BYTES);
+  if (body.length > LARGEST_BODY_BYTES) throw new BodyTooLarge();
+  const text = body.toString();
   if (type === 'application/x-www-form-urlencoded') return Object.fromEntries(new URLSearchParams(text));
   return type === 'application/json' || type === '' ? (parseObject(text) ?? {}) : undefined;
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > LARGEST_BODY_BYTES) throw new BodyTooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
 }
 
 /** The shape of FastAPI's errors. */

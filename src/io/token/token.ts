@@ -4,6 +4,7 @@ import { parseObject } from '../../core/json/json-tokens.js';
 import { refuseUnknownOptions } from '../../core/options.js';
 import { withoutQuotes } from '../../core/text.js';
 import { shared } from '../clock.js';
+import { readUpTo } from '../http/http-request.js';
 import { readSecretFile } from './secret-file.js';
 
 /** The source of a connection's token. Asked afresh for every attempt. */
@@ -113,21 +114,10 @@ export function tokenFromStream(stream: AsyncIterable<Buffer | string>, source: 
   return {
     source,
     token() {
-      reading ??= readAll(stream, source);
+      reading ??= readUpTo(stream, MAX_TOKEN_BYTES).then((content) => cleanToken(content, source));
       return reading;
     },
   };
-}
-
-async function readAll(stream: AsyncIterable<Buffer | string>, source: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    chunks.push(Buffer.from(chunk));
-    length += chunk.length;
-    if (length > MAX_TOKEN_BYTES) break;
-  }
-  return cleanToken(Buffer.concat(chunks), source);
 }
 
 /** What stands before a token in a header, a shell script or an environment file. */

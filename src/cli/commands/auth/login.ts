@@ -6,6 +6,7 @@ import {
   cleanToken,
   clockAheadOf,
   clockText,
+  readUpTo,
   relativeTime,
   ServerRoute,
 } from '../../../internal.js';
@@ -159,15 +160,8 @@ async function askFor(session: Session, server: ChosenServer, given: string | un
   return { username, password };
 }
 
-async function readStdin(): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of standardInput() as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > MAX_INPUT_BYTES) break;
-  }
-  return Buffer.concat(chunks);
+function readStdin(): Promise<Buffer> {
+  return readUpTo(standardInput(), MAX_INPUT_BYTES);
 }
 
 /** Removes the line end that `echo` adds; spaces belong to the password. */

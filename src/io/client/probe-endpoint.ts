@@ -1,9 +1,9 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Failure } from '../../core/failure/failure.js';
-import { Connection } from '../client/connection/connection.js';
-import type { ConnectionOptions } from '../client/connection/connection-options.js';
 import { monotonicMs } from '../clock.js';
 import { loadWebSocket } from '../websocket.js';
+import { Connection } from './connection/connection.js';
+import type { ConnectionOptions } from './connection/connection-options.js';
 
 /** The result of an attempt to open one endpoint. */
 export interface ProbeResult {
@@ -29,10 +29,14 @@ const LIMITS = {
 /** The parameters of a probe; the rest is the same for all. */
 export type ProbeOptions = Pick<ConnectionOptions, 'upgrade' | 'clock'> & {
   signal: AbortSignal | undefined;
+  /** Default 10 s. */
+  connectTimeoutMs?: number;
+  /** Waits for no pong: a connection that stays open for so long, or gives an event, is good. */
+  keptMs?: number;
 };
 
 /** Opens an endpoint as a client does, pings it, and waits for a refusal that comes late. */
-export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promise<ProbeResult> {
+export async function probeEndpoint({ signal, keptMs, ...options }: ProbeOptions): Promise<ProbeResult> {
   await loadWebSocket();
   const startedAtMs = monotonicMs();
   let upgradedAtMs: number | undefined;
@@ -50,23 +54,23 @@ export async function probeEndpoint({ signal, ...options }: ProbeOptions): Promi
     limit = setTimeout(stop, waitMs);
   };
   const connection = new Connection(
-    { ...options, ...LIMITS },
+    { ...LIMITS, ...options },
     {
       onOpen: () => {
         upgradedAtMs = monotonicMs();
         connection.ping();
-        stopIn(PONG_LIMIT_MS);
+        stopIn(keptMs ?? PONG_LIMIT_MS);
       },
       onBytes: () => undefined,
       onMessage: () => {
         hasEvent = true;
-        if (pongAtMs !== undefined) stop();
+        if (pongAtMs !== undefined || keptMs !== undefined) stop();
         return true;
       },
       onPong: () => {
         pongAtMs ??= monotonicMs();
         // An event is proof enough that the token was accepted; without one, a refusal may still come.
-        stopIn(hasEvent ? 0 : LATE_REFUSAL_MS);
+        if (keptMs === undefined) stopIn(hasEvent ? 0 : LATE_REFUSAL_MS);
       },
     },
   );
