@@ -1,5 +1,6 @@
 import type { Redact } from '../address.js';
 import { escapeUnsafe, relativeTime } from '../text.js';
+import type { FailureKind } from './kind.js';
 
 /** An HTTP answer to a request of ours. */
 export interface HttpAnswer {
@@ -45,7 +46,8 @@ export function clockAheadOf(
 /** Says for people how wrong this machine's clock is; `undefined` for up to a minute. */
 export function clockText(aheadMs = 0): string | undefined {
   if (Math.abs(aheadMs) <= CLOCK_OFF_MS) return undefined;
-  const amount = relativeTime(Math.abs(aheadMs), 0).replace(/^in /, '');
+  // An answer that was on its way makes 2 days of 1 day, 23 hours, 59 minutes and 58 seconds.
+  const amount = relativeTime(Math.abs(aheadMs) + CLOCK_NOISE_MS, 0).replace(/^in /, '');
   return `this machine's clock is ${amount} ${aheadMs > 0 ? 'ahead of' : 'behind'} the server's`;
 }
 
@@ -122,6 +124,17 @@ export function authorOf(answer: HttpAnswer): 'API' | 'gateway' | undefined {
   return answer.status === 401 && jsonOf(answer) !== undefined ? 'API' : 'gateway';
 }
 
+/** Names the failure that an answer by something before the API shows; `undefined` for one that may be the API's. */
+export function gatewayFailureOf(answer: HttpAnswer, hasCertificate = false): FailureKind | undefined {
+  const { status } = answer;
+  if (isAboutCertificate(answer)) {
+    return hasCertificate ? 'client certificate refused' : 'client certificate wanted';
+  }
+  if (otherChallengeOf(answer) !== undefined) return 'gateway wants credentials';
+  const isRefusal = status === 451 || ((status === 401 || status === 403) && authorOf(answer) === 'gateway');
+  return isRefusal ? 'gateway refuses this machine' : undefined;
+}
+
 /**
  * Quotes what an answer says to people: up to 200 characters, on one line, safe to print, without tags.
  */
@@ -135,7 +148,9 @@ export function quoteOf(answer: HttpAnswer, redact: Redact): string | undefined 
 }
 
 function withoutTags(html: string): string {
-  return html.replace(/<(script|style)\b[\s\S]*?(<\/\1\s*>|$)/gi, ' ').replace(/<[^>]*(>|$)/g, ' ');
+  // Most pages of servers repeat their title as a heading.
+  const once = html.replace(/<title>([^<]+)<\/title>(?=[\s\S]*\1)/i, ' ');
+  return once.replace(/<(script|style)\b[\s\S]*?(<\/\1\s*>|$)/gi, ' ').replace(/<[^>]*(>|$)/g, ' ');
 }
 
 /** The answers of the REST API to a question about a token. */

@@ -31,11 +31,14 @@ export class AttemptError extends Error {
   readonly kind: FailureKind;
   /** The next step. A sentence. */
   readonly hint: string | undefined;
+  /** The same as a command. */
+  readonly next: NextCommand | undefined;
 
-  constructor(kind: FailureKind, message: string, hint?: string) {
+  constructor(kind: FailureKind, message: string, hint?: string, next?: NextCommand) {
     super(message);
     this.kind = kind;
     this.hint = hint;
+    this.next = next;
   }
 }
 

@@ -85,19 +85,23 @@ export function failureOfError(
   error: unknown,
   { side = {}, redact = (text) => text }: { side?: TlsSide | undefined; redact?: Redact } = {},
 ): Failure {
-  const { kind, text, hint } = readError(error, side);
+  const { kind, text, hint, next } = readError(error, side);
   return {
     kind,
     event: { state: 'refused', error: redact(text) },
     hint: kind === 'cut off' && side.hasCertificate ? CUT_OFF_AFTER_CERTIFICATE : hint,
+    next,
   };
 }
 
 /** The parts of a failure that an error tells. */
-type ErrorFacts = Pick<Failure, 'kind' | 'hint'> & { text: string };
+type ErrorFacts = Pick<Failure, 'kind' | 'hint' | 'next'> & { text: string };
 
 function readError(error: unknown, side: TlsSide): ErrorFacts {
-  if (error instanceof AttemptError) return { kind: error.kind, text: error.message, hint: error.hint };
+  if (error instanceof AttemptError) {
+    const { kind, message: text, hint, next } = error;
+    return { kind, text, hint, next };
+  }
   if (error instanceof OpmasError) {
     return { kind: error.failure ?? 'unreachable', text: error.message, hint: error.hint };
   }

@@ -43,9 +43,12 @@ export type NextCommand =
 
 /** Writes a command for a shell, about the same server and with the same token as the command before. */
 export function writeCommand(command: NextCommand, said: SaidOptions, base: URL): string {
-  if ('shell' in command) return command.shell.map(quoted).join(' ');
+  if ('shell' in command) return withRoute(command.shell, said).map(quoted).join(' ');
   const { name, environment, change, flags = [] } = command;
-  const header = [...(change?.header ?? []), ...(said.header ?? [])];
+  const added = change?.header ?? [];
+  // Values of one name would be joined, so the wrong one would stay.
+  const isReplaced = (line: string) => added.some((other) => nameOfHeader(other) === nameOfHeader(line));
+  const header = [...added, ...(said.header ?? []).filter((line) => !isReplaced(line))];
   const isLogin = name === 'auth login';
   const options = { ...said, ...change, header, ...(isLogin && { tokenFile: undefined, noToken: false }) };
   const endpoints = isLogin ? [] : (options.endpoints ?? []);
@@ -72,6 +75,17 @@ function choiceWords(said: SaidOptions): string[] {
     if (name === 'url') return texts.flatMap((url) => (/[@?#\\]/.test(url) ? [] : [flag, url]));
     return texts.flatMap((text) => [flag, name === 'proxy' ? withoutCredentials(text) : text]);
   });
+}
+
+const nameOfHeader = (line: string) => line.slice(0, line.indexOf(':')).toLowerCase();
+
+/** Gives `curl` the way to the server, as far as it has flags of the same meaning. */
+function withRoute(words: readonly string[], said: SaidOptions): readonly string[] {
+  if (words[0] !== 'curl') return words;
+  const { ca, cert, key, insecure, ipv4, ipv6 } = said;
+  const proxy = said.proxy === 'none' ? undefined : said.proxy;
+  const way = choiceWords({ ca, cert, key, insecure, proxy, ipv4, ipv6 });
+  return [...words, ...way.map((word) => (word === '--ca' ? '--cacert' : word))];
 }
 
 function withoutCredentials(proxy: string): string {

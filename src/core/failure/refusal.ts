@@ -1,7 +1,7 @@
 import type { Redact } from '../address.js';
 import { readClaims } from '../claims.js';
 import { CloseCode } from '../close-code.js';
-import { endpointAtPath } from '../protocol.js';
+import { endpointAtPath, endpointPath } from '../protocol.js';
 import {
   type ApiAnswers,
   type ApiWord,
@@ -222,6 +222,12 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
     return waitMs > LONGEST_WAIT_MS ? {} : { retryAfterMs: waitMs };
   }
   if (kind === 'gateway wants credentials') return adviceOnCredentials(evidence.authorization);
+  if (kind === 'gateway refuses this machine' && wordIn(evidence) === 'accepts') {
+    const path = endpointPath(endpoint);
+    return {
+      hint: `a gateway in front of the API refuses ${path}, though it passes on the rest of the API: its administrator has to allow that path`,
+    };
+  }
   if (kind === 'endpoint refuses' && opensWithoutToken) {
     return {
       hint: 'the endpoint opens without a token, and refuses the connection with one, though the API accepts the token: use `noToken()`',

@@ -15,6 +15,7 @@ const WITH_CERTIFICATE: NextCommand = { name: 'doctor', change: { cert: 'FILE', 
 /** Shows the versions, ciphers and certificates of a server, and sends nothing. */
 const SHOW_HANDSHAKE: NextCommand = { shell: ['openssl', 's_client', '-connect', '{address}:{port}'] };
 const WITHOUT_PROXY: NextCommand = { name: 'doctor', change: { proxy: 'none' } };
+const WITH_PROXY_LOGIN: NextCommand = { name: 'doctor', change: { proxy: '{proxy}' } };
 
 /** The one table of failures: exit code, retry rule, message and next command of each. */
 export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
@@ -56,7 +57,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   unreachable: network(
     'retry',
-    '{host} does not answer: it is down, or a firewall or a missing VPN is in the way; if this network has a proxy, give it with `proxy`',
+    'the host {host} does not answer: it is down, or a firewall or a missing VPN is in the way; if this network has a proxy, give it with `proxy`',
     KEEP_TRYING,
   ),
   'local limit': network(
@@ -66,12 +67,12 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'cut off': network(
     'retry',
-    '{host} accepted the connection and closed it without an answer: the port is wrong, or the server is failing',
+    'the host {host} accepted the connection and closed it without an answer: the port is wrong, or the server is failing',
     OTHER_PORT,
   ),
   silent: network(
     'retry',
-    '{host} accepted the connection but did not answer: the port is wrong, or the server hangs',
+    'the host {host} accepted the connection but did not answer: the port is wrong, or the server hangs',
     OTHER_PORT,
   ),
   'proxy unreachable': network('retry', '{proxy} cannot be reached', WITHOUT_PROXY),
@@ -82,7 +83,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'proxy failing': network('retry', '{proxy} is failing, or cannot reach {host}', WITHOUT_PROXY),
   'no proxy': network('retry', '{proxy} does not answer like a proxy', WITHOUT_PROXY),
-  'proxy wants a login': network('likelyFatal', '{proxy} wants a user and a password', WITHOUT_PROXY),
+  'proxy wants a login': network('likelyFatal', '{proxy} wants a user and a password', WITH_PROXY_LOGIN),
   'proxy refuses': network('likelyFatal', '{proxy} refuses to connect to {host}', WITHOUT_PROXY),
   'certificate expired': network(
     'fatal',
@@ -151,7 +152,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'not a WebSocket': network(
     'likelyFatal',
-    '{host} answers HTTP, but opens no WebSocket: another service, a login page of the network, or a proxy that drops the upgrade',
+    'the host {host} answers HTTP, but opens no WebSocket: another service, a login page of the network, or a proxy that drops the upgrade',
     OTHER_PORT,
   ),
   redirected: network(
@@ -161,7 +162,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'gateway refuses this machine': network(
     'likelyFatal',
-    'a gateway in front of the API of {host} (a firewall, a VPN, a reverse proxy) refuses this machine: connect the VPN, or ask the administrator of the gateway; if it wants a header, add it with `headers`',
+    'a gateway in front of the API of {host} (a firewall, a VPN, a reverse proxy) refuses this machine: connect the VPN, or ask the administrator of the gateway; if it wants a header or a client certificate, give the right one with `headers`, or with `cert` and `key`',
     SHOW_ANSWER,
   ),
   'gateway wants credentials': network(

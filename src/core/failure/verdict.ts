@@ -127,7 +127,13 @@ function fillInCommand(command: NextCommand, { url, proxy }: DiagnosedServer): N
     ...command,
     ...(environment === undefined ? {} : { environment: fillIn(environment, url) }),
     ...(change?.url === undefined ? {} : { change: { ...change, url: fillIn(change.url, url) } }),
+    ...(change?.proxy === '{proxy}' ? { change: { ...change, proxy: withLogin(proxy) } } : {}),
   };
+}
+
+/** The URL in the name of a proxy, with a place for the user and the password. */
+function withLogin(proxy = ''): string {
+  return proxy.replace(/^.*?(\w+:\/\/)(\S+).*$/, '$1USER:PASSWORD@$2');
 }
 
 function lowerFirst(text: string): string {

@@ -5,6 +5,7 @@ import {
   type ApiWord,
   apiWordOf,
   clockText,
+  gatewayFailureOf,
   hasApi,
   isPage,
   otherChallengeOf,
@@ -14,6 +15,7 @@ import type { Failure } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { FailureKind } from '../../core/failure/kind.js';
+import { adviceOnCredentials } from '../../core/failure/refusal.js';
 import type { Check } from '../../core/failure/verdict.js';
 import { relativeTime } from '../../core/text.js';
 import { type Clock, unlessStopped } from '../clock.js';
@@ -52,8 +54,8 @@ export class Checker {
     return this.check(name, () =>
       work().catch(async (error: unknown): Promise<Finding> => {
         const found = failureOfError(error, { side: route?.trust });
-        const { kind, event, hint } = route === undefined ? found : await untrustedFirst(found, route);
-        return { status: 'failed', detail: describeEnd(event), failure: kind, hint };
+        const { kind, event, hint, next } = route === undefined ? found : await untrustedFirst(found, route);
+        return { status: 'failed', detail: describeEnd(event), failure: kind, hint, step: next };
       }),
     );
   }
@@ -129,6 +131,18 @@ export interface ApiFinding {
   /** `accepts` or one of the others. */
   kind: ApiWord;
   text: string;
+}
+
+/**
+ * Finds what stands before the API, as its answer shows. Without a token, no endpoint is tried that would show it, and a
+ * login would be refused, too.
+ */
+export function gatewayFinding({ me }: ApiAnswers, route: ServerRoute): Partial<Finding> {
+  const failure = me && gatewayFailureOf(me, route.trust.hasCertificate);
+  if (failure === undefined) return {};
+  const { hint, next } =
+    failure === 'gateway wants credentials' ? adviceOnCredentials(route.authorization) : {};
+  return { status: 'failed', failure, hint, step: next };
 }
 
 /** Says what the answers show about the API. @param token The one that it was asked about. */

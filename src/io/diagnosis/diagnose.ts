@@ -22,6 +22,7 @@ import {
   Checker,
   clockCheck,
   type Finding,
+  gatewayFinding,
   lifeOf,
   mayBePlace,
   STOPPED,
@@ -153,7 +154,8 @@ class Diagnosis {
     const api = await asked;
     const durationMs = this.#clock.monotonicMs() - startMs;
     const { kind, text: detail } = apiFinding(api, this.#token);
-    yield { name: 'api', status: kind === 'accepts' ? 'ok' : 'warning', detail, durationMs };
+    const found = hasToken ? {} : gatewayFinding(api, this.#route);
+    yield { name: 'api', status: kind === 'accepts' ? 'ok' : 'warning', detail, durationMs, ...found };
     const aheadMs = clockAheadOf(api.me, this.#nowMs);
     if (aheadMs !== undefined)
       yield clockCheck(aheadMs, this.#token && lifeOf(this.#token, this.#nowMs, aheadMs).text);

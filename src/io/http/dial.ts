@@ -34,6 +34,7 @@ export async function resolveHost(host: string, family: 4 | 6 | undefined): Prom
       'unknown host',
       what,
       `There is no IPv${family} address for that name: check the name, or omit -${family}`,
+      { name: 'doctor', change: { ipv4: false, ipv6: false } },
     );
   });
   const ofFirst = found.filter((each) => each.family === found[0]?.family);

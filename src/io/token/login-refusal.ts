@@ -1,10 +1,9 @@
 import { apiUrl, displayUrl, redirectTarget } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import {
-  authorOf,
+  gatewayFailureOf,
   type HttpAnswer,
   headerOf,
-  isAboutCertificate,
   jsonOf,
   otherChallengeOf,
   quoteOf,
@@ -31,24 +30,10 @@ export function answerOf({ status, headers, body }: HttpResponse): HttpAnswer {
 
 /** Makes the error for an answer by something before the API, which the API had no part in. */
 export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): OpmasError | undefined {
-  const { status } = answer;
-  if (isAboutCertificate(answer)) {
-    return request.route.trust.hasCertificate
-      ? byGateway('client certificate refused', 'does not accept the client certificate', answer, request)
-      : byGateway('client certificate wanted', 'wants a client certificate', answer, request);
-  }
-  const scheme = otherChallengeOf(answer);
-  if (scheme !== undefined) {
-    const what = `wants ${scheme} credentials`;
-    return byGateway('gateway wants credentials', what, answer, request);
-  }
-  const isRefusal = status === 451 || ((status === 401 || status === 403) && authorOf(answer) === 'gateway');
-  if (!isRefusal) return undefined;
-  return byGateway('gateway refuses this machine', 'refuses this machine', answer, request);
-}
-
-function byGateway(kind: FailureKind, what: string, answer: HttpAnswer, request: TokenRequest): OpmasError {
-  const { base, authorization } = request.route;
+  const { base, authorization, trust } = request.route;
+  const kind = gatewayFailureOf(answer, trust.hasCertificate);
+  if (kind === undefined) return undefined;
+  const what = DEEDS[kind] ?? `wants ${otherChallengeOf(answer)} credentials`;
   const advice = kind === 'gateway wants credentials' ? adviceOnCredentials(authorization) : {};
   const text = `a gateway in front of ${placeOf(request)} ${what} (${toldBy(answer, request)})`;
   return new OpmasError('NETWORK', text, {
@@ -56,6 +41,12 @@ function byGateway(kind: FailureKind, what: string, answer: HttpAnswer, request:
     hint: hintOf({ ...bareFailure(kind), ...advice }, base),
   });
 }
+
+const DEEDS: Partial<Record<FailureKind, string>> = {
+  'client certificate refused': 'does not accept the client certificate',
+  'client certificate wanted': 'wants a client certificate',
+  'gateway refuses this machine': 'refuses this machine',
+};
 
 /** Words each refusal of a login. */
 export function loginRefusal(response: HttpResponse, request: TokenRequest): OpmasError {

@@ -109,6 +109,14 @@ describe('verdictOf', () => {
     expect(next('closed', { ...way, ca: undefined, tokenFile: undefined })).toBe(
       `opmas-ws tail ${all} --lifecycle ${about} --proxy socks5h://USER:PASSWORD@proxy.test:1080 --ipv6`,
     );
+    const headers = { header: ['X-Key: @key', 'authorization: @wrong'], ca: undefined, tokenFile: undefined };
+    // Both values would be sent, so the wrong one would still be refused.
+    expect(next('gateway wants credentials', headers)).toBe(
+      `opmas-ws doctor ${all} ${about} --header "Authorization: @FILE" --header "X-Key: @key"`,
+    );
+    expect(next('gateway refuses this machine', way)).toBe(
+      'curl -i https://opmas.test:8443/x/health --cacert "my ca.pem" --proxy socks5h://USER:PASSWORD@proxy.test:1080 --ipv6',
+    );
     // A command that would be refused is no help.
     expect(verdictOf([failed('no TLS there')], { ...server, said: {} }).next).toBe(
       'opmas-ws doctor --url ws://opmas.test:8443/x --plaintext --no-token',

@@ -187,6 +187,34 @@ describe.concurrent('diagnose', () => {
   });
 
   it.each([
+    ['wants Basic', 401, 'gateway wants credentials', /--header "Authorization: @FILE"$/],
+    ['refuses', 403, 'gateway refuses this machine', /^curl /],
+  ])(
+    'names a gateway that %s before a missing token: a login would be refused, too',
+    async (_name, status, failure, next) => {
+      await using server = await startWebServer((_, response) =>
+        response.writeHead(status, status === 401 ? { 'WWW-Authenticate': 'Basic' } : {}).end('<html>no'),
+      );
+      const missing = async () => {
+        throw new OpmasError('AUTH', 'there is none');
+      };
+      const { verdict } = await examine(server.url, { token: { source: 'a test', token: missing } });
+      expect(verdict).toMatchObject({ failure, code: 'NETWORK', next: expect.stringMatching(next) });
+    },
+  );
+
+  it('blames no VPN for a gateway that refuses only the path of the stream', async () => {
+    await using server = await startWebServer(({ url }, response) =>
+      /^\/api\/v1\/ws/.test(url ?? '')
+        ? response.writeHead(403, { 'Content-Type': 'text/html' }).end('<html>no')
+        : json(response, 200, { username: 'me' }),
+    );
+    const { verdict } = await examine(server.url);
+    expect(verdict.failure).toBe('gateway refuses this machine');
+    expect(verdict.text).toMatch(/refuses \/api\/v1\/ws\/devices, .* has to allow that path$/);
+  });
+
+  it.each([
     [200, 'closed for policy', 'NETWORK'],
     [401, 'token refused', 'AUTH'],
     [500, 'unknown', 'AUTH'],
@@ -335,15 +363,15 @@ describe.concurrent('diagnose', () => {
   });
 
   it.each([
-    ['wants a login', 407, 'proxy wants a login'],
-    ['refuses', 403, 'proxy refuses'],
-  ])('tells a proxy that %s', async (_name, refuse, fault) => {
+    ['wants a login', 407, 'proxy wants a login', '--proxy http://USER:PASSWORD@127.0.0.1:'],
+    ['refuses', 403, 'proxy refuses', '--proxy none'],
+  ])('tells a proxy that %s', async (_name, refuse, fault, way) => {
     await using proxy = await startProxy({ port: 1, refuse });
     const environment = { http_proxy: `http://user:sesame@127.0.0.1:${proxy.port}` };
     const { verdict, said } = await examine('ws://opmas.test', { environment });
     expect(verdict).toMatchObject({ failure: fault, code: 'NETWORK' });
     expect(verdict.text).toContain(`http://127.0.0.1:${proxy.port} (http_proxy)`);
-    expect(verdict.next).toContain('--proxy none');
+    expect(verdict.next).toContain(way);
     expect(said).not.toContain('sesame');
   });
 
@@ -481,6 +509,7 @@ describe('names', () => {
     resolve(unknown);
     const { verdict } = await examine('ws://opmas.test', { family: 6 });
     expect(verdict.text).toBe('There is no IPv6 address for that name: check the name, or omit -6');
+    expect(verdict.next).not.toMatch(/RIGHT-NAME|ipv6|-6|no-token/);
   });
 
   it.skipIf(withoutSilentAddresses)('with several addresses: each that did not answer is named', async () => {
