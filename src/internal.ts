@@ -4,7 +4,7 @@ export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { type NextCommand, type SaidRoute, withServerChoice } from './core/failure/next-command.js';
 export { keepsLine } from './core/filter/filter.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
-export { parseSparsely } from './core/json/sparse-object.js';
+export { parseSparsely } from './core/json/members.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';

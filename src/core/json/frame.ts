@@ -1,6 +1,6 @@
 import { type JsonVerdict, scanJson } from './json-scanner.js';
 import { isAt, JsonFindings, textOf } from './json-tokens.js';
-import { parseSparsely } from './sparse-object.js';
+import { parseSparsely } from './members.js';
 
 /** Longer and deeper values are not built as a whole. */
 const MAX_PARSED_LENGTH = 32 * 1024 * 1024;

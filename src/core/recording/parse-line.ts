@@ -1,7 +1,6 @@
 import { scanJson } from '../json/json-scanner.js';
 import { JsonFindings } from '../json/json-tokens.js';
-import { removeMembers } from '../json/members.js';
-import { parseSparsely } from '../json/sparse-object.js';
+import { parseSparsely, removeMembers } from '../json/members.js';
 import { isEndpointName, type OpmasEvent } from '../protocol.js';
 import { FORMAT_VERSION, isKnownState, readConnectionEvent } from './connection-event.js';
 import type { EventLine, InvalidLine, Line, LineBatch } from './format.js';

@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { OpmasError } from '../../core/errors.js';
+import { isAt } from '../../core/json/json-tokens.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import { RECEIVED_AT } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { GzipDamage } from './gzip.js';
-import { type Place, type ReadProblem, ReadProblems } from './read-problems.js';
+import { type Place, type ReadProblem, ReadProblems, TimeOrder } from './read-problems.js';
 import type { OpenSource } from './source.js';
-import { TimeOrder } from './time-order.js';
 
 /** A longer line is an error: no server of ours sends one, and memory is limited. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -14,6 +14,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 const NOTHING = Buffer.alloc(0);
 
 /** Moves through the lines of one source: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
@@ -164,7 +165,8 @@ export class RecordingCursor {
   /** @returns `true` when `block[from..to)` is a line of a recording. */
   #read(from: number, to: number, isTorn: boolean): boolean {
     const block = this.#block;
-    let start = this.number === 1 ? this.#skipByteOrderMark(from, to) : from;
+    const hasMark = this.number === 1 && isAt(BYTE_ORDER_MARK, block, from);
+    let start = hasMark ? from + BYTE_ORDER_MARK.length : from;
     let end = to;
     if (block[start] === 0 || this.#hole > 0) {
       const afterHole = endOfZeros(block, start, end);
@@ -184,14 +186,6 @@ export class RecordingCursor {
     if (!this.#problems.isRecording) this.#problems.confirm();
     this.order?.check(this.line, this.number, this.#offset);
     return true;
-  }
-
-  #skipByteOrderMark(start: number, end: number): number {
-    const [first, second, third] = this.#block.subarray(start, Math.min(end, start + 3));
-    if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
-      throw new OpmasError('DATA', `${this.#source.name}:1: UTF-16 text; a recording is UTF-8`);
-    }
-    return first === 0xef && second === 0xbb && third === 0xbf ? start + 3 : start;
   }
 
   #reportHole(place: Place): void {
