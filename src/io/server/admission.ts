@@ -8,9 +8,9 @@ import { escapeUnsafe } from '../../core/text.js';
 import { wallClockMs } from '../clock.js';
 import type { FaultPlayer } from './fault-player.js';
 import { splitTarget } from './rest.js';
-import type { ServingOptions } from './serving-options.js';
-import type { Refusal, StreamSource } from './stream-source.js';
-import type { TokenCheck, TokenIssuer } from './token-issuer.js';
+import type { ServerContext } from './stream-clients.js';
+import type { Refusal } from './stream-source.js';
+import type { TokenCheck } from './token-issuer.js';
 
 /** The decision about an attempt to open a stream. */
 export type Decision =
@@ -19,16 +19,6 @@ export type Decision =
   /** `endpoint` may be a path that is not an endpoint; `why` is for the log, `body` for the client. */
   | { kind: 'refused'; endpoint: string; refusal: Refusal; why: string; body?: string };
 
-/** The serving options that count here, and the server parts that are asked. */
-export interface AdmissionOptions {
-  host: NonNullable<ServingOptions['host']>;
-  allowOrigins: NonNullable<ServingOptions['allowOrigins']>;
-  refuse: NonNullable<ServingOptions['refuse']>;
-  faults: FaultPlayer;
-  source: StreamSource;
-  issuer: TokenIssuer;
-}
-
 /**
  * Decides which requests are served. It keeps web pages of other sites away: the `Host` must be a name that DNS cannot
  * rebind to this machine, and a browser's `Origin` must be of this machine or allowed.
@@ -36,17 +26,20 @@ export interface AdmissionOptions {
 export class Admission {
   /** True if only this machine can reach the server. */
   readonly isPrivate: boolean;
-  readonly #options: AdmissionOptions;
+  readonly #server: ServerContext;
+  readonly #faults: FaultPlayer;
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
 
   /** @throws {OpmasError} `USAGE` for an origin that is not one. */
-  constructor(options: AdmissionOptions) {
-    this.#options = options;
-    const origins = options.allowOrigins.map(parseOrigin);
+  constructor(server: ServerContext, faults: FaultPlayer) {
+    this.#server = server;
+    this.#faults = faults;
+    const { host, allowOrigins = [] } = server.options;
+    const origins = allowOrigins.map(parseOrigin);
     this.#origins = new Set(origins.map(({ origin }) => origin));
-    this.#hosts = new Set([hostName(options.host), ...origins.map(({ hostname }) => hostname)]);
-    this.isPrivate = isLoopback(options.host);
+    this.#hosts = new Set([hostName(host), ...origins.map(({ hostname }) => hostname)]);
+    this.isPrivate = isLoopback(host);
   }
 
   /** Decides about a request to upgrade. Takes as long as the source makes the client wait. */
@@ -62,9 +55,9 @@ export class Admission {
     const endpoint = await this.endpointAt(path);
     // Starlette answers an unknown path as it answers a refused token: with a bare 403.
     if (endpoint === undefined) return refusedBy(label, 403, 'no such path');
-    const { faults, source, issuer, refuse } = this.#options;
-    faults.begin();
-    const status = faults.condition.refusalStatus;
+    const { source, issuer, options } = this.#server;
+    this.#faults.begin();
+    const status = this.#faults.condition.refusalStatus;
     if (status !== undefined) return refusedBy(endpoint, status, 'fault on demand');
     const refusal = await source.admit?.(endpoint);
     if (refusal !== undefined) return { kind: 'refused', endpoint, refusal, why: 'as recorded' };
@@ -73,7 +66,7 @@ export class Admission {
     if ('problem' in token && !given && request.headers.authorization !== undefined) {
       token.problem = 'no token in the query; streams do not read the Authorization header';
     }
-    if ('problem' in token && refuse === 'http') return refusedBy(endpoint, 403, token.problem);
+    if ('problem' in token && options.refuse === 'http') return refusedBy(endpoint, 403, token.problem);
     return { kind: 'admitted', endpoint, token };
   }
 
@@ -82,7 +75,7 @@ export class Admission {
     const name = documentedEndpoint(path);
     if (name !== undefined) return name;
     for (const label of new Set([path, decodePath(path)])) {
-      if (await this.#options.source.serves?.(label)) return label;
+      if (await this.#server.source.serves?.(label)) return label;
     }
     return undefined;
   }

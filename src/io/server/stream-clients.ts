@@ -5,10 +5,10 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { CloseCode } from '../../core/close-code.js';
 import { LONGEST_TIMER_MS, wallClockMs } from '../clock.js';
 import { type WebSocket, type WebSocketServer, webSocketLibrary } from '../websocket.js';
-import type { ClientLimits, ServerActivity } from './serving-options.js';
+import type { ServerActivity, ServerLimits, ServingOptions } from './serving-options.js';
 import { SocketClient } from './socket-client.js';
 import type { StreamSource } from './stream-source.js';
-import type { TokenCheck } from './token-issuer.js';
+import type { TokenCheck, TokenIssuer } from './token-issuer.js';
 
 const LARGEST_MESSAGE_BYTES = 64 * 1024;
 const WEB_SOCKET_OPTIONS = {
@@ -21,26 +21,28 @@ const WEB_SOCKET_OPTIONS = {
   closeTimeout: 600_000,
 };
 
-/** The source and the limits of {@link StreamClients}, and its callbacks. */
-export interface StreamClientsOptions {
-  source: StreamSource;
-  limits: ClientLimits;
+/** A server, as its parts see it. */
+export interface ServerContext {
+  readonly options: ServingOptions & { host: string };
+  readonly source: StreamSource;
+  readonly limits: ServerLimits;
+  readonly issuer: TokenIssuer;
   /** Calls code of the source; the server handles what it throws. */
-  guarded: (call: () => void) => void;
-  report: (activity: ServerActivity) => void;
+  guarded(call: () => void): void;
+  report(activity: ServerActivity): void;
 }
 
 /** All open streams of a server, from the upgrade to their ends. */
 export class StreamClients implements Iterable<SocketClient> {
-  readonly #options: StreamClientsOptions;
+  readonly #server: ServerContext;
   #webSockets: WebSocketServer | undefined;
   readonly #clients = new Set<SocketClient>();
   readonly #onEmpty: (() => void)[] = [];
   #eventsOfClosed = 0;
   #isStalled = false;
 
-  constructor(options: StreamClientsOptions) {
-    this.#options = options;
+  constructor(server: ServerContext) {
+    this.#server = server;
   }
 
   get size(): number {
@@ -83,7 +85,7 @@ export class StreamClients implements Iterable<SocketClient> {
   }
 
   #serve(webSocket: WebSocket, socket: Duplex, endpoint: string, token: TokenCheck): void {
-    const { source, limits, guarded, report } = this.#options;
+    const { source, limits, guarded, report } = this.#server;
     let leave: (() => void) | undefined;
     let expiry: NodeJS.Timeout | undefined;
     const client = new SocketClient(webSocket, socket, endpoint, limits, (code, why) => {

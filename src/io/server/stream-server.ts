@@ -16,10 +16,9 @@ import {
   type MockServer,
   SERVING_RULES,
   type ServerActivity,
-  type ServerLimits,
   type ServingOptions,
 } from './serving-options.js';
-import { StreamClients } from './stream-clients.js';
+import { type ServerContext, StreamClients } from './stream-clients.js';
 import type { StreamSource } from './stream-source.js';
 import { TokenIssuer } from './token-issuer.js';
 
@@ -34,10 +33,7 @@ export class StreamServer implements MockServer {
   readonly finished = this.#stopped.promise;
   token = '';
   port: number;
-  readonly #source: StreamSource;
-  readonly #options: ServingOptions;
-  readonly #limits: ServerLimits;
-  readonly #issuer: TokenIssuer;
+  readonly #context: ServerContext;
   readonly #listeners: Listeners;
   readonly #faults: FaultPlayer;
   readonly #admission: Admission;
@@ -49,39 +45,32 @@ export class StreamServer implements MockServer {
 
   /** @param options From {@link checkServing}. */
   constructor(source: StreamSource, options: ServingOptions) {
-    const { host = 'localhost', port = 0, seed = wallClockMs(), faults = [], allowOrigins = [] } = options;
-    this.#source = source;
-    this.#options = options;
-    this.#limits = { ...DEFAULT_LIMITS, ...givenOf(options.limits) };
-    this.port = port;
-    this.#issuer = new TokenIssuer(options);
-    this.#clients = new StreamClients({
+    const { host = 'localhost', port = 0, seed = wallClockMs(), faults = [] } = options;
+    const context = {
+      options: { ...options, host },
       source,
-      limits: this.#limits,
-      guarded: (call) => this.#guarded(call),
-      report: (activity) => this.#report(activity),
-    });
+      limits: { ...DEFAULT_LIMITS, ...givenOf(options.limits) },
+      issuer: new TokenIssuer(options),
+      guarded: (call: () => void) => this.#guarded(call),
+      report: (activity: ServerActivity) => this.#report(activity),
+    };
+    this.#context = context;
+    this.port = port;
+    this.#clients = new StreamClients(context);
     this.#faults = new FaultPlayer(faultsOf(faults), {
       clients: this.#clients,
       onFault: (fault, phase) => this.#report({ kind: 'fault', fault, phase, clients: this.clients }),
       seed,
       clock: systemClock,
     });
-    this.#admission = new Admission({
-      host,
-      allowOrigins,
-      faults: this.#faults,
-      source,
-      issuer: this.#issuer,
-      refuse: options.refuse ?? 'close',
-    });
+    this.#admission = new Admission(context, this.#faults);
     if (!this.#admission.isPrivate) {
       this.warnings.push(`${host} can be reached from other machines, and this is no real authentication`);
     }
     this.#listeners = new Listeners({
       host,
-      connections: this.#limits.connections,
-      requestMs: this.#limits.headerMs,
+      connections: context.limits.connections,
+      requestMs: context.limits.headerMs,
       onRequest: (request, response) => {
         this.#answer(request, response).catch((error) => {
           if (response.headersSent) response.destroy();
@@ -100,11 +89,14 @@ export class StreamServer implements MockServer {
 
   /** Listens. @throws {OpmasError} `LOCAL` if it cannot listen on the port. */
   async start(): Promise<void> {
-    this.token = this.#issuer.accessToken('mock', this.#options.tokenLifeMs ?? OWN_TOKEN_LIFE_MS);
+    this.token = this.#context.issuer.accessToken(
+      'mock',
+      this.#context.options.tokenLifeMs ?? OWN_TOKEN_LIFE_MS,
+    );
     const listen = async () => {
       this.port = await this.#listeners.listen(this.port);
     };
-    this.#source.start?.({
+    this.#context.source.start?.({
       suspend: () => this.#listeners.stop(),
       resume: async () => {
         if (!this.#isEnding) await listen();
@@ -113,10 +105,10 @@ export class StreamServer implements MockServer {
     try {
       await listen();
     } catch (error) {
-      await this.#source.stop();
+      await this.#context.source.stop();
       throw error;
     }
-    this.#source.finished?.then(
+    this.#context.source.finished?.then(
       () => this.#finish(CloseCode.NORMAL),
       (error) => this.#break(error),
     );
@@ -134,8 +126,8 @@ export class StreamServer implements MockServer {
     return this.#clients.eventsSent;
   }
 
-  async createToken({ subject = 'mock', lifeMs = this.#issuer.lifeMs } = {}): Promise<string> {
-    return this.#issuer.accessToken(subject, lifeMs);
+  async createToken({ subject = 'mock', lifeMs = this.#context.issuer.lifeMs } = {}): Promise<string> {
+    return this.#context.issuer.accessToken(subject, lifeMs);
   }
 
   close(): Promise<void> {
@@ -174,7 +166,7 @@ export class StreamServer implements MockServer {
     clearTimeout(budget);
     this.#listeners.destroyConnections();
     try {
-      await this.#source.stop();
+      await this.#context.source.stop();
     } catch (error) {
       this.#failure ??= { error };
     }
@@ -194,7 +186,7 @@ export class StreamServer implements MockServer {
       return;
     }
     await answerRest(request, response, {
-      issuer: this.#issuer,
+      issuer: this.#context.issuer,
       isStreamPath: async (path) => (await this.#admission.endpointAt(path)) !== undefined,
     });
   }
@@ -216,12 +208,12 @@ export class StreamServer implements MockServer {
   #withinLimits(decision: Decision): Decision {
     const { kind, endpoint } = decision;
     if (this.#isEnding) return { kind: 'refused', endpoint, refusal: { kind: 'drop' }, why: 'closing' };
-    const isFull = this.#clients.size >= this.#limits.clients;
+    const isFull = this.#clients.size >= this.#context.limits.clients;
     return kind === 'admitted' && isFull ? refusedBy(endpoint, 503, 'too many clients') : decision;
   }
 
   #report(activity: ServerActivity): void {
-    this.#guarded(() => this.#options.onActivity?.(activity));
+    this.#guarded(() => this.#context.options.onActivity?.(activity));
   }
 
   #guarded(call: () => void): void {
