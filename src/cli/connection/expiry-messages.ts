@@ -82,8 +82,9 @@ class ExpiryWatch {
 
   get #dueInMs(): number {
     // Before a connection has opened, the clock may be wrong, and a refusal will tell of an expired token.
-    if (this.#leftMs <= 0 && this.#clockAheadMs === undefined) return Number.POSITIVE_INFINITY;
-    return this.#leftMs - (this.#said === 'nothing' && !this.#provider.renewsItself ? EARLY_MS : 0);
+    const isUnclear = this.#leftMs <= 0 && this.#clockAheadMs === undefined;
+    if (isUnclear || this.#provider.renewsItself) return Number.POSITIVE_INFINITY;
+    return this.#leftMs - (this.#said === 'nothing' ? EARLY_MS : 0);
   }
 
   async #look(): Promise<void> {

@@ -12,7 +12,11 @@ const endingAt = (ms: number) => `${encode({ alg: 'HS256' })}.${encode({ exp: (S
 /** Watches a provider while so much time passes, which it does only by sleeping. @returns The warnings, with their times. */
 async function warningsOf(
   provider: Partial<TokenProvider> & { tokens: (nowMs: number) => string },
-  { clockAheadMs, opensAtMs = 0 }: { clockAheadMs?: number; opensAtMs?: number } = {},
+  {
+    clockAheadMs,
+    opensAtMs = 0,
+    renewsUntilMs,
+  }: { clockAheadMs?: number; opensAtMs?: number; renewsUntilMs?: number } = {},
 ): Promise<[minute: number, text: string][]> {
   let nowMs = 0;
   const warnings: [number, string][] = [];
@@ -28,12 +32,17 @@ async function warningsOf(
         isOpen = true;
         watched.onOpen?.(clockAheadMs);
       }
+      if (renewsUntilMs !== undefined && nowMs >= renewsUntilMs) source.renewsItself = false;
       await new Promise((resolve) => setImmediate(resolve));
       if (nowMs > 60 * MINUTE) stopping.abort();
     },
   };
   const { tokens, ...rest } = provider;
-  const source = { source: 'a test', token: async () => tokens(nowMs), ...rest };
+  const source: { -readonly [Name in keyof TokenProvider]: TokenProvider[Name] } = {
+    source: 'a test',
+    token: async () => tokens(nowMs),
+    ...rest,
+  };
   const warn = (...texts: string[]) =>
     warnings.push(...texts.map((text): [number, string] => [nowMs / MINUTE, text]));
   const watched = withExpiryMessages(source, { warn }, clock);
@@ -93,9 +102,13 @@ describe('a token that runs out', () => {
     ).toEqual([]);
   });
 
-  it('of a login that renews itself is not announced, but said when that has failed', async () => {
-    const tokens = () => endingAt(30 * MINUTE);
-    const warnings = await warningsOf({ tokens, renew: async () => false, renewsItself: true });
-    expect(warnings).toEqual([[30, over]]);
+  it('of a login that renews itself is worth a word only when it can no longer be renewed', async () => {
+    const login = { tokens: () => endingAt(30 * MINUTE), renew: async () => false, renewsItself: true };
+    expect(await warningsOf(login)).toEqual([]);
+    const warnings = await warningsOf(login, { renewsUntilMs: 25 * MINUTE });
+    expect(warnings).toEqual([
+      [25, soon(5)],
+      [30, over],
+    ]);
   });
 });
