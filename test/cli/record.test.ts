@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect } from 'vitest';
+import { formatSize } from '../../src/cli/options/quantity.js';
 import { event } from '../support/raw-frames.js';
 import type { RawConnection, RawServer } from '../support/raw-server.js';
 import { test } from '../support/stage.js';
@@ -85,6 +86,25 @@ describe.concurrent('record', () => {
       expect(readdirSync(box.home)).toEqual(['x.ndjson']);
     },
   );
+
+  test('the summary tells how many of its files are still there, and how large they are', async ({
+    serve,
+  }) => {
+    const box = sandbox();
+    const server = await serve({});
+    const { child, ended } = start(box, server, '-o', 'x.ndjson', '--rotate-size', '10KB', '--keep', '1');
+    const connection = (await server.request()).accept();
+    await send(connection, 2000);
+    child.kill('SIGTERM');
+    const { stderr } = await ended;
+    const files = readdirSync(box.home).sort();
+    expect(files).toEqual([expect.stringMatching(/^x\.0000\d\d\.ndjson$/), 'x.ndjson']);
+    const gone = Number(files[0]!.slice(2, 8)) - 1;
+    const size = files.reduce((sum, file) => sum + statSync(join(box.home, file)).size, 0);
+    expect(stderr).toContain(
+      `2003 lines written to x.ndjson and 1 more file, ${formatSize(size)}; ${gone} files deleted since`,
+    );
+  });
 
   test('a second signal ends it at once, and the file has whole lines only', async ({ serve }) => {
     const box = sandbox();

@@ -51,7 +51,7 @@ export class RecordingWriter {
     return this.#segments.lastName;
   }
 
-  /** Number of lines in the files. */
+  /** Number of lines written; those in files that have been deleted since are among them. */
   get lines(): number {
     return this.#segments.written.lines;
   }
@@ -61,17 +61,22 @@ export class RecordingWriter {
     return this.#segments.written.bytes;
   }
 
-  /** Bytes of the files that this recorder has written to. */
+  /** Bytes of the files that this recorder has written to and that are still there. */
   get size(): number {
     return this.#segments.size;
   }
 
   /** Number of those files. */
   get files(): number {
-    return this.#segments.count;
+    return this.#segments.count - this.#segments.deleted;
   }
 
-  /** Number of lines that were handed over and are not in the files. */
+  /** Number of files that have been deleted since, with all their lines: by `keep`, or by others. */
+  get deletedFiles(): number {
+    return this.#segments.deleted;
+  }
+
+  /** Number of lines that were handed over and could not be written. */
   get lostLines(): number {
     return this.#given - this.lines;
   }

@@ -63,12 +63,12 @@ export class SegmentNames {
   }
 
   /** Gives a finished segment its number. No file is overwritten, even one that is created at the same time. */
-  async moveToNext(path: string): Promise<void> {
+  async moveToNext(path: string): Promise<string> {
     for (let number = await this.#nextNumber(); ; number++) {
       const numbered = this.#pathOf(number);
       if (!(await move(path, numbered))) continue;
       await this.add(numbered);
-      return;
+      return numbered;
     }
   }
 
@@ -90,15 +90,27 @@ export class SegmentNames {
     if (stats !== undefined) this.#written.push({ path, identity: identityOf(stats) });
   }
 
-  /** Deletes the finished segments of this recording except the newest `keep`. Other files stay, whatever their name. */
-  async prune(keep: number): Promise<void> {
+  /**
+   * Deletes the finished segments of this recording except the newest `keep`. Other files stay, whatever their name.
+   *
+   * @returns The sizes of those that this recorder has written.
+   */
+  async prune(keep = Number.POSITIVE_INFINITY): Promise<number[]> {
+    const sizes: number[] = [];
+    if (keep === Number.POSITIVE_INFINITY) return sizes;
     const earlier = this.#continues ? await this.#earlier() : [];
     const all = [...earlier, ...this.#written];
-    for (const { path, identity } of all.slice(0, Math.max(0, all.length - keep))) {
-      const stats = await lstat(path).catch(() => undefined);
-      if (stats?.isFile() && identityOf(stats) === identity) await unlink(path).catch(() => undefined);
+    for (const segment of all.slice(0, Math.max(0, all.length - keep))) {
+      const stats = await lstat(segment.path).catch(() => undefined);
+      if (!stats?.isFile() || identityOf(stats) !== segment.identity) continue;
+      const isDeleted = await unlink(segment.path).then(
+        () => true,
+        () => false,
+      );
+      if (isDeleted && this.#written.includes(segment)) sizes.push(stats.size);
     }
     this.#written.splice(0, this.#written.length - keep);
+    return sizes;
   }
 
   /** Finds the segments of earlier recorders: those whose numbers come right before the first one of this recorder. */

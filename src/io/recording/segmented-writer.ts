@@ -28,7 +28,7 @@ export interface OpenedFile {
  * and reported. Await each call before the next.
  */
 export class SegmentedWriter {
-  /** The lines in all segments. */
+  /** The lines in all segments, also those that have been deleted. */
   readonly written: WrittenLines = { lines: 0, bytes: 0 };
   readonly #path: string;
   readonly #options: SegmentOptions;
@@ -51,8 +51,9 @@ export class SegmentedWriter {
 
   /** After {@link close}: the name of the last segment; `undefined` when it has none any more. */
   lastName: string | undefined;
-  /** Number of the segments. */
+  /** Number of segments that were begun, and of those that have been deleted since, by us or others. */
   count = 1;
+  deleted = 0;
 
   constructor({ path, handle, size, isNew, provisionalPath }: OpenedFile, options: SegmentOptions) {
     this.#path = path;
@@ -72,7 +73,7 @@ export class SegmentedWriter {
     return this.#segment.path;
   }
 
-  /** Bytes of all segments. */
+  /** Bytes of all segments that are not deleted. */
   get size(): number {
     return this.#finishedSize + (this.#isFinished ? 0 : this.#segment.size);
   }
@@ -116,7 +117,7 @@ export class SegmentedWriter {
       return files.removeFile(this.#provisionalPath);
     }
     if (examines && this.#segment.isCompressed) await this.#goOnAfterCut().catch(() => undefined);
-    this.lastName = await currentName(this.path, this.#handle).catch(() => this.path);
+    if (!this.#isFinished) this.lastName = await currentName(this.path, this.#handle).catch(() => this.path);
     const change = examines ? (await this.#examine().catch(() => undefined))?.change : undefined;
     try {
       await this.#finish(change);
@@ -131,6 +132,7 @@ export class SegmentedWriter {
     if (this.#provisionalPath !== undefined || (await this.#goOnAfterCut())) return;
     if ((await this.#segment.examine()) === DELETED) {
       const finishedPath = this.path;
+      this.lastName = undefined;
       await this.#finish(DELETED);
       await this.#begin();
       this.#options.onNotice?.(`${finishedPath} was ${DELETED}; new lines go to a new ${this.path}`);
@@ -165,17 +167,19 @@ export class SegmentedWriter {
   async #rotate(lines: Buffer): Promise<void> {
     const finishedPath = this.path;
     const { change, isThere } = await this.#examine();
+    this.lastName = await currentName(finishedPath, this.#handle).catch(() => finishedPath);
     await this.#finish(change);
     if (isThere && finishedPath === this.#path) {
-      await this.#names.moveToNext(this.#path).catch((error) => {
+      this.lastName = await this.#names.moveToNext(this.#path).catch((error) => {
         throw files.localError(`${this.#path} cannot be renamed`, error);
       });
     } else if (isThere) await this.#names.add(finishedPath);
-    // The lines put in front of the others get the same time.
     const line = new LineView();
     const isKnown = line.read(lines, 0, lines.indexOf(LF)) !== undefined && !Number.isNaN(line.receivedAt);
     await this.#begin(isKnown ? formatTimestamp(line.receivedAt) : this.#now());
-    if (this.#options.keep !== undefined) await this.#names.prune(this.#options.keep);
+    const pruned = await this.#names.prune(this.#options.keep);
+    for (const size of pruned) this.#finishedSize -= size;
+    this.deleted += pruned.length;
     if (change !== undefined)
       this.#options.onNotice?.(`${finishedPath} was ${change}; new lines go to a new ${this.path}`);
   }
@@ -187,11 +191,12 @@ export class SegmentedWriter {
     return { change: change ?? (isThere || this.#wasRenamed ? undefined : 'renamed'), isThere };
   }
 
-  /** @param change Made by someone else; a deleted segment is not counted. */
+  /** Finishes the current segment, unless no next one could be begun. @param change Made by someone else. */
   async #finish(change: string | undefined): Promise<void> {
+    if (this.#isFinished) return;
     await this.#segment.close();
     this.#isFinished = true;
-    if (change === DELETED) this.count--;
+    if (change === DELETED) this.deleted++;
     else this.#finishedSize += this.#segment.size;
   }
 
@@ -227,7 +232,7 @@ export class SegmentedWriter {
     await this.#continue(receivedAt);
   }
 
-  /** Makes the segment readable by itself: its first lines say which connections are open. */
+  /** Makes the segment readable by itself: its first lines say which connections are open, at the time of the next. */
   async #continue(receivedAt = this.#now()): Promise<void> {
     const lines = this.#connections.continuation(receivedAt);
     if (lines.length > 0) await this.#segment.append(lines, 0);

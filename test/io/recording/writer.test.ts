@@ -954,9 +954,12 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording n
     const planted = ['000000', '000001', '000002', '20261121', '999999', '999999999999999'].map(at);
     for (const part of planted) await writeFile(part, foreign);
     const batches = Array.from({ length: 40 }, (_, n) => batch(noise(n)));
-    await record(path, batches, { rotateBytes: 3000, keep: 1 });
+    const writer = await record(path, batches, { rotateBytes: 3000, keep: 1 });
     for (const part of planted) expect(await readFile(part)).toEqual(Buffer.from(foreign));
-    expect((await parts(path)).length).toBe(planted.length + 2);
+    const own = (await parts(path)).filter((part) => !planted.includes(part));
+    expect([own.length, writer.files]).toEqual([2, 2]);
+    expect(writer.size).toBe(own.reduce((size, part) => size + statSync(part).size, 0));
+    expect(writer.deletedFiles).toBeGreaterThan(2);
   });
 
   test('goes on with the numbers and the parts of an earlier recorder when it is appended to', async () => {
@@ -985,6 +988,18 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording n
     await record(path, [batch(event(2)), batch(event(3))], { append: true, rotateBytes: 10, keep: 5 });
     expect(await eventsOf(...(await parts(path)))).toEqual([1, 2, 3]);
     expect(await eventsOf(part)).toEqual([1]);
+  });
+
+  test('tells the name and the size also when no next file can be begun', async () => {
+    const path = await fresh(name);
+    const folderName = join(path, '..');
+    const moved = join(`${folderName}-moved`, name);
+    const writer = await openRecording(path, { rotateBytes: 1 });
+    await writer.write(batch(event(1)));
+    await rename(folderName, `${folderName}-moved`);
+    await expect(writer.write(batch(event(2)))).rejects.toMatchObject({ code: 'LOCAL' });
+    await writer.close();
+    expect([writer.lastName, writer.files, writer.size]).toEqual([moved, 1, statSync(moved).size]);
   });
 
   test('tells the name that it has at the end, or that it has none', async () => {

@@ -208,7 +208,7 @@ function defaultName(): string {
 }
 
 function fileText(
-  { lastName, lines, size, files, lostLines }: RecordingWriter,
+  { lastName, lines, size, files, deletedFiles, lostLines }: RecordingWriter,
   { palette }: Messages,
 ): string {
   const others = files - (lastName === undefined ? 0 : 1);
@@ -220,7 +220,9 @@ function fileText(
   ];
   const where = names.join(' and ');
   const target = files === 0 ? ', but all files have been deleted' : ` to ${where}, ${formatSize(size)}`;
-  const written = `${counted(lines, 'line')} written${target}`;
+  const gone = `; ${counted(deletedFiles, 'file')} deleted since`;
+  const rest = files === 0 || deletedFiles === 0 ? '' : gone;
+  const written = `${counted(lines, 'line')} written${target}${rest}`;
   return lostLines === 0
     ? palette.dim(written)
     : `${written}; ${palette.red(`${lostLines} could not be written`)}`;
