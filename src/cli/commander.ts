@@ -61,8 +61,10 @@ export class Command extends commander.Command {
       /^error: (.*?)(?:\n\((Did you mean [^\n]*)\))?$/s.exec(complaint) ?? [];
     // The value of an unknown option may be a secret: `--tokn=…`.
     const message = text.replace(/(unknown option '-[^=]*)=.*'/s, "$1'");
-    const hint =
-      this.#adviceFor(message) ?? suggestion ?? `\`${this.#path} --help\` shows the options and examples.`;
+    const isEarly = this.parent === null && message.startsWith('unknown option');
+    const help = `\`${this.#path} --help\` shows the options and examples.`;
+    const order = 'Options of a command stand after its name: opmas-ws tail -n 5.';
+    const hint = this.#adviceFor(message) ?? suggestion ?? (isEarly ? order : help);
     throw new OpmasError('USAGE', message, { hint });
   }
 
@@ -72,6 +74,9 @@ export class Command extends commander.Command {
     if (kind === 'unknown option') return adviceForOption(word, has);
     const names = this.commands.map((command) => command.name());
     if (kind === 'unknown command') return adviceForCommand(word, names);
+    if (message.startsWith("too many arguments for 'add'")) {
+      return 'The server of a context stands after --url: opmas-ws context add NAME --url URL.';
+    }
     // `tail -f`, as with tail.
     const isFollow = message.startsWith("option '-f, --format <format>' argument");
     return isFollow

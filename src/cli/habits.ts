@@ -22,6 +22,12 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
     'To accept any certificate: --insecure.',
     '--insecure',
   ],
+  [
+    '-k --insecure',
+    'A context keeps no such exception: trust the certificate with --ca FILE, or give --insecure to each command.',
+    '--token-command',
+  ],
+  ['--token-file', "For a token in a file: --token-command 'cat FILE'.", '--token-command'],
   ['--server --host --address --base-url', 'To choose the server: --url URL.'],
   ['--config --profile --kubeconfig', 'Servers have names: --context NAME.'],
   ['-vv -vvv --verbose --trace --log-level', 'For more messages: --debug.'],
@@ -29,7 +35,7 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
 
 /** Words for commands in other programs, and commands that may be meant. */
 const COMMANDS: readonly (readonly [words: string, commands: string])[] = [
-  ['logs log follow watch listen stream subscribe events', 'tail'],
+  ['logs log follow watch listen stream subscribe events devices agents rules system', 'tail'],
   ['capture save dump', 'record'],
   ['play', 'replay'],
   ['serve server', 'mock'],

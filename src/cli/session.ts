@@ -41,9 +41,11 @@ async function flushExitMessage({ terminal: { messages }, exitMessage }: Session
   await new Promise<void>((resolve) => stderr.write(text.join(''), () => resolve()));
 }
 
-/** Returns the environment without blanks and quotes around the values of our own variables and those of proxies. */
+/** Returns the environment without blanks and quotes around the values of our own variables and those of proxies and CAs. */
 export function withoutQuotedValues(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const values = Object.entries(environment).filter(([name]) => /^OPMAS_|_proxy$/i.test(name));
+  const values = Object.entries(environment).filter(([name]) =>
+    /^OPMAS_|_proxy$|^SSL_CERT_|^NODE_EXTRA_CA_CERTS$/i.test(name),
+  );
   const clean = values.map(([name, value = '']) => [name, withoutQuotes(value)] as const);
   // Not copied where nothing has changed: on Windows the names in `process.env` have no case.
   if (clean.every(([name, value]) => environment[name] === value)) return environment;

@@ -23,6 +23,9 @@ export function parseBaseUrl(text: string): URL {
     throw new OpmasError('USAGE', `the server's URL ${why}`, { hint });
   };
   const trimmed = text.trim();
+  // URL would take the scheme for the host.
+  if (/^(wss?|https?):\/(?!\/)/i.test(trimmed))
+    return fail('has one slash after its scheme, where two belong');
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `ws://${trimmed}`;
   // URL would take the first word of the path for the host.
   if (/^[^:]+:\/\/[/\\]/.test(withScheme)) return fail('names no host');
@@ -31,7 +34,8 @@ export function parseBaseUrl(text: string): URL {
   const scheme = webSocketSchemes[url.protocol];
   if (scheme === undefined) return fail(`has the scheme ${url.protocol} instead of ws, wss, http or https`);
   if (url.username !== '' || url.password !== '') {
-    const hint = 'Leave them out, like wss://opmas.example.org; log in with `opmas-ws auth login`.';
+    const hint =
+      'Leave them out, like wss://opmas.example.org; log in with `opmas-ws auth login`. For a gateway: `headers.Authorization`.';
     return fail('holds a user or a password, which is not used', hint);
   }
   if (url.search !== '' || url.hash !== '') return fail('has a query or a fragment; it takes neither');

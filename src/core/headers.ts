@@ -16,7 +16,9 @@ export function checkHeader(name: string, value: string): void {
     throw refuse('the name of a header is missing, or has characters that it cannot have');
   }
   if (OWN.test(name)) {
-    throw refuse(`the header ${name} cannot be chosen: the connection sets it`);
+    const login = 'The user and the password of a proxy are a part of its URL: `proxy`.';
+    const hint = /^proxy-/i.test(name) ? login : 'Leave it out.';
+    throw refuse(`the header ${name} cannot be chosen: the connection sets it`, hint);
   }
   if (/^[\t ]*$/.test(value)) throw refuse(`the header ${name} has no value`);
   if (/(?!\t)\p{Cc}/u.test(value)) {

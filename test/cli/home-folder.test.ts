@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
+import { withoutQuotedValues } from '../../src/cli/session.js';
 import { event, text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
 import { bin } from './sandbox.js';
@@ -112,6 +113,15 @@ describe.runIf(canBeStranger)(
 );
 
 describe.concurrent('the environment', () => {
+  test('may have quotes around proxies and CAs, which an env file of Docker keeps', ({ expect }) => {
+    const environment = { https_proxy: "'http://p:1'", SSL_CERT_FILE: '"/ca.pem"', EDITOR: '"vi"' };
+    expect(withoutQuotedValues(environment)).toEqual({
+      https_proxy: 'http://p:1',
+      SSL_CERT_FILE: '/ca.pem',
+      EDITOR: '"vi"',
+    });
+  });
+
   test('may have blanks and quotes around the values of our variables', async ({ command, expect }) => {
     const environment = {
       OPMAS_URL: '"ws://localhost:1"',

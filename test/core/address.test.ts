@@ -49,6 +49,8 @@ describe('base URLs', () => {
     ['   '],
     ['ws://'],
     ['ws:///path'],
+    ['ws:/host:8000'],
+    ['https:/host'],
     ['ftp://host'],
     ['file:///etc/passwd'],
     ['unix:///run/opmas.sock'],

@@ -133,6 +133,8 @@ function parseRetries(text: string, name: string): number {
   try {
     return parseCount(text, name);
   } catch (error) {
-    throw new OpmasError('USAGE', (error as Error).message, { hint: 'Or write forever.' });
+    throw new OpmasError('USAGE', (error as Error).message, {
+      hint: 'For a single attempt: 1. To never give up: forever.',
+    });
   }
 }

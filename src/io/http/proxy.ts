@@ -42,7 +42,11 @@ export function failedProxy(proxy: ProxyChoice, cause: unknown): OpmasError {
   if (code?.startsWith('HPE_') === true) {
     return proxyError(proxy, 'no proxy', 'does not answer as a proxy does', cause as Error);
   }
-  const told = describeEnd(failureOfError(cause).event).replace(/^the server's/, 'its');
+  const { kind, event } = failureOfError(cause);
+  if (kind === 'cut off') {
+    return proxyError(proxy, 'no proxy', 'closed the connection without an answer', cause as Error);
+  }
+  const told = describeEnd(event).replace(/^the server's/, 'its');
   const what = `cannot be used: ${told}`;
   return proxyError(proxy, 'proxy unreachable', what, cause as Error);
 }

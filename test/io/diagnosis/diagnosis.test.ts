@@ -375,16 +375,16 @@ describe.concurrent('diagnose', () => {
     expect(said).not.toContain('sesame');
   });
 
-  it('tells a proxy that answers something else from one that cannot be reached', async () => {
-    await withTcpServer(
-      (socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
-      async ({ port }) => {
-        const environment = { https_proxy: `http://user:sesame@127.0.0.1:${port}` };
-        const { verdict, said } = await examine('wss://opmas.test', { environment });
-        expect(verdict).toMatchObject({ failure: 'no proxy', code: 'NETWORK' });
-        expect(said).not.toContain('sesame');
-      },
-    );
+  it.each([
+    ['answers something else', (socket: Socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')],
+    ['closes the connection without an answer', (socket: Socket) => socket.end()],
+  ])('tells a proxy that %s from one that cannot be reached', async (_name, onConnection) => {
+    await withTcpServer(onConnection, async ({ port }) => {
+      const environment = { https_proxy: `http://user:sesame@127.0.0.1:${port}` };
+      const { verdict, said } = await examine('wss://opmas.test', { environment });
+      expect(verdict).toMatchObject({ failure: 'no proxy', code: 'NETWORK' });
+      expect(said).not.toContain('sesame');
+    });
   });
 
   it('tells a proxy that cannot be reached', async () => {
