@@ -2,9 +2,6 @@
 import { OpmasError } from './errors.js';
 import { nearestOf } from './text.js';
 
-/** Every name of an option object. A name that is missing here fails to compile. */
-export type OptionNames<Options> = { readonly [Name in keyof Required<Options>]: true };
-
 /** The check of an option that is given, and what to say if it fails. A message that begins with `must` follows the name. */
 type OptionRule<Value> = true | readonly [isRight: (value: Value) => boolean, message: string];
 
@@ -47,8 +44,7 @@ export function checkOptions<Options extends object>(
   }
 }
 
-/** Refuses options that do not exist. @param owner Begins the message: `subscribe`. @throws {OpmasError} `USAGE` */
-export function refuseUnknownOptions(owner: string, options: object | undefined, known: object): void {
+function refuseUnknownOptions(owner: string, options: object | undefined, known: object): void {
   const names = Object.keys(known);
   for (const name of Object.keys(options ?? {})) {
     if (Object.hasOwn(known, name)) continue;

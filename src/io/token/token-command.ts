@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
-import { type OptionNames, refuseUnknownOptions } from '../../core/options.js';
+import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { shared } from '../clock.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
@@ -21,12 +21,8 @@ export interface TokenCommandOptions {
   environment?: Environment | undefined;
 }
 
-const OPTIONS: OptionNames<TokenCommandOptions> = {
-  timeoutMs: true,
-  onStderr: true,
-  source: true,
-  shownBy: true,
-  environment: true,
+const RULES: OptionRules<TokenCommandOptions> = {
+  ...each(true, 'timeoutMs', 'onStderr', 'source', 'shownBy', 'environment'),
 };
 
 const LIMIT_MS = 10_000;
@@ -41,7 +37,7 @@ const MAX_STDERR_BYTES = 16 * 1024;
  * @param words The program and its arguments.
  */
 export function tokenFromCommand(words: readonly string[], options: TokenCommandOptions): TokenProvider {
-  refuseUnknownOptions('tokenFromCommand', options, OPTIONS);
+  checkOptions('tokenFromCommand', options, RULES);
   /** The result of a renewal, for the attempt that follows it. */
   let fresh: string | undefined;
   let given: string | undefined;

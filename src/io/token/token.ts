@@ -1,7 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import type { NextCommand } from '../../core/failure/next-command.js';
 import { parseObject } from '../../core/json/json-tokens.js';
-import { refuseUnknownOptions } from '../../core/options.js';
+import { checkOptions, each } from '../../core/options.js';
 import { withoutQuotes } from '../../core/text.js';
 import { shared } from '../clock.js';
 import { readUpTo } from '../http/http-request.js';
@@ -79,7 +79,7 @@ export interface TokenFileOptions {
 
 /** Takes the token from a file, which is read again for every attempt and after every refusal. */
 export function tokenFromFile(path: string, options: TokenFileOptions = {}): TokenProvider {
-  refuseUnknownOptions('tokenFromFile', options, { source: true, onWarning: true, pipeLimitMs: true });
+  checkOptions('tokenFromFile', options, each(true, 'source', 'onWarning', 'pipeLimitMs'));
   const source = options.source ?? path;
   let last: string | undefined;
   let onWarning = options.onWarning;
