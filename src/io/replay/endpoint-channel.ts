@@ -17,24 +17,29 @@ const CATCH_UP_AFTER_OPENING_MS = 30_000;
 /** A connection that has ended before a client came is kept this long: for the script, and for the handshake. */
 const MISSED_MS = CATCH_UP_MS + 250;
 
+/** What a late client still gets. */
+interface CatchUp {
+  /** Clients that join up to this time of the monotonic clock get it; without lifecycle only the first does. */
+  untilMs: number;
+  /** Frames. They are copies: a slice would hold the memory of a whole chunk. */
+  readonly frames: { frames: Buffer; events: number }[];
+  bytes: number;
+  /** Events among them that no client has got so far. */
+  waiting: number;
+  /** The end of the connection, if it has ended before a client came for it. */
+  end: { code: number; reason: string } | undefined;
+}
+
 /** The clients of one endpoint in one playback, and what a late client still gets. */
 export class EndpointChannel {
   readonly subscribers = new Set<ServedClient>();
   readonly #plan: ReplayPlan;
   readonly #endpoint: number;
-  /** Clients that join up to this time of the monotonic clock get everything; without lifecycle only the first does. */
-  #lateUntilMs: number | undefined;
-  /** Frames for late clients. They are copies: a slice would hold the memory of a whole chunk. */
-  #catchUpBuffer: { frames: Buffer; events: number }[] = [];
-  #catchUpBytes = 0;
-  /** Events in the catch-up buffer that no client has got so far. */
-  #waiting = 0;
+  #catchUp: CatchUp | undefined;
   /** Events that no client got or can still get. */
   #undelivered = 0;
-  /** `true` when a client was there since the catch-up buffer began. */
+  /** `true` when a client was there since the catch-up began. */
   #attended = false;
-  /** A connection that has ended before a client came for it. */
-  #missed: { untilMs: number; code: number; reason: string } | undefined;
   #everHadClient = false;
 
   constructor(plan: ReplayPlan, endpoint: number) {
@@ -44,7 +49,7 @@ export class EndpointChannel {
 
   /** The time up to which a client that was here before may return for what it has missed; 0 for nothing missed. */
   get expectsUntilMs(): number {
-    return this.#everHadClient && this.#missed !== undefined ? this.#missed.untilMs : 0;
+    return this.#everHadClient && this.#catchUp?.end !== undefined ? this.#catchUp.untilMs : 0;
   }
 
   /** Keeps what is sent from now on for clients that join a little later. */
@@ -52,18 +57,15 @@ export class EndpointChannel {
     const { lifecycle } = this.#plan;
     this.dropCatchUp();
     this.#attended = this.subscribers.size > 0;
-    if (lifecycle) this.#lateUntilMs = nowMs + CATCH_UP_AFTER_OPENING_MS;
-    else if (!this.#attended) this.#lateUntilMs = nowMs + START_GRACE_MS;
+    if (this.#attended && !lifecycle) return;
+    const untilMs = nowMs + (lifecycle ? CATCH_UP_AFTER_OPENING_MS : START_GRACE_MS);
+    this.#catchUp = { untilMs, frames: [], bytes: 0, waiting: 0, end: undefined };
   }
 
   /** Drops what is kept: late clients join mid-stream. */
   dropCatchUp(): void {
-    this.#undelivered += this.#waiting;
-    this.#waiting = 0;
-    this.#missed = undefined;
-    this.#lateUntilMs = undefined;
-    this.#catchUpBuffer = [];
-    this.#catchUpBytes = 0;
+    this.#undelivered += this.#catchUp?.waiting ?? 0;
+    this.#catchUp = undefined;
   }
 
   /** Tells of events since the last call that no client got or can still get. */
@@ -80,8 +82,16 @@ export class EndpointChannel {
    * @returns `false` when a subscriber is not ready for more.
    */
   send(frames: Buffer, events: number, chunk: FrameChunk, nowMs: number): boolean {
-    if (this.#lateUntilMs !== undefined) this.#keep(this.#lateUntilMs, frames, events, nowMs);
-    else if (this.subscribers.size === 0) this.#undelivered += events;
+    const isUnseen = this.subscribers.size === 0;
+    const catchUp = this.#catchUp;
+    if (catchUp !== undefined && catchUp.end === undefined) {
+      catchUp.frames.push({ frames: Buffer.from(frames), events });
+      catchUp.bytes += frames.length;
+      if (isUnseen) catchUp.waiting += events;
+      if (nowMs > catchUp.untilMs || catchUp.bytes > LARGEST_CATCH_UP_BYTES) this.dropCatchUp();
+    } else if (isUnseen) {
+      this.#undelivered += events;
+    }
     let areReady = true;
     for (const client of this.subscribers) {
       chunk.retain();
@@ -90,34 +100,17 @@ export class EndpointChannel {
     return areReady;
   }
 
-  #keep(untilMs: number, frames: Buffer, events: number, nowMs: number): void {
-    this.#catchUpBuffer.push({ frames: Buffer.from(frames), events });
-    this.#catchUpBytes += frames.length;
-    if (this.subscribers.size === 0) this.#waiting += events;
-    if (nowMs > untilMs || this.#catchUpBytes > LARGEST_CATCH_UP_BYTES) this.dropCatchUp();
-  }
-
   join(client: ServedClient, nowMs: number): void {
     this.#attended = true;
     this.#everHadClient = true;
-    const missed = this.#missed;
-    if (missed !== undefined && nowMs <= missed.untilMs) {
-      this.#catchUp(client);
-      this.dropCatchUp();
-      endClient(client, missed.code, missed.reason);
-      return;
+    const catchUp = nowMs <= (this.#catchUp?.untilMs ?? 0) ? this.#catchUp : undefined;
+    if (catchUp !== undefined) {
+      for (const { frames, events } of catchUp.frames) client.send(frames, events);
+      catchUp.waiting = 0;
     }
-    if (missed !== undefined) this.dropCatchUp();
-    this.subscribers.add(client);
-    const untilMs = this.#lateUntilMs;
-    if (untilMs === undefined) return;
-    if (nowMs <= untilMs) this.#catchUp(client);
-    if (nowMs > untilMs || !this.#plan.lifecycle) this.dropCatchUp();
-  }
-
-  #catchUp(client: ServedClient): void {
-    for (const { frames, events } of this.#catchUpBuffer) client.send(frames, events);
-    this.#waiting = 0;
+    if (catchUp?.end === undefined) this.subscribers.add(client);
+    else endClient(client, catchUp.end.code, catchUp.end.reason);
+    if (catchUp === undefined || catchUp.end !== undefined || !this.#plan.lifecycle) this.dropCatchUp();
   }
 
   /** Does to the subscribers what was done to the recorded client. */
@@ -130,12 +123,12 @@ export class EndpointChannel {
   }
 
   #end(code: number, reason: string, nowMs: number): void {
-    if (this.#attended || this.#lateUntilMs === undefined) {
+    if (this.#attended || this.#catchUp === undefined || this.#catchUp.end !== undefined) {
       this.dropCatchUp();
     } else {
       // No client was there: a client that joins soon gets the whole connection, its end included.
-      this.#lateUntilMs = undefined;
-      this.#missed = { untilMs: nowMs + MISSED_MS, code, reason };
+      this.#catchUp.end = { code, reason };
+      this.#catchUp.untilMs = nowMs + MISSED_MS;
     }
     const clients = [...this.subscribers];
     this.subscribers.clear();
