@@ -1,7 +1,8 @@
 /** Inner parts that the command line uses beside `index.ts`. They may change in any version. */
 export { isLoopback } from './core/address.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
-export { type NextCommand, type SaidRoute, withServerChoice } from './core/failure/next-command.js';
+export { withServerChoice } from './core/failure/next-command.js';
+export type { NextCommand, SaidRoute } from './core/failure/rule.js';
 export { keepsLine } from './core/filter/filter.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { parseSparsely } from './core/json/members.js';

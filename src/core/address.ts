@@ -67,11 +67,6 @@ export function apiUrl(base: URL, path: string): URL {
   return url;
 }
 
-/** Returns the target of a redirect, for people; `undefined` when it cannot be read. */
-export function redirectTarget(location: string, from: URL): string | undefined {
-  return URL.canParse(location, from.href) ? displayUrl(new URL(location, from)) : undefined;
-}
-
 /** Writes a URL for people: scheme, host, port and path; never its user info, query or fragment. */
 export function displayUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`;

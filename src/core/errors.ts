@@ -1,4 +1,4 @@
-import type { FailureKind } from './failure/kind.js';
+import type { FailureKind } from './failure/table.js';
 
 /**
  * The kind of an error, as one word. Each is one exit code of the command line (README, "Exit codes").

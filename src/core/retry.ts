@@ -4,7 +4,7 @@
  */
 
 import type { Failure } from './failure/failure.js';
-import type { FailureKind } from './failure/kind.js';
+import type { FailureKind } from './failure/table.js';
 import { failureTable } from './failure/table.js';
 
 /** The number of attempts, and the waits between them. */

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Consequence, Failure } from '../../src/core/failure/failure.js';
+import type { Failure } from '../../src/core/failure/failure.js';
 import { failureOfAnswer, failureOfClose } from '../../src/core/failure/from-server.js';
-import type { FailureKind } from '../../src/core/failure/kind.js';
+import type { Consequence } from '../../src/core/failure/rule.js';
+import type { FailureKind } from '../../src/core/failure/table.js';
 import { failureTable } from '../../src/core/failure/table.js';
 import {
   type ConnectionLife,

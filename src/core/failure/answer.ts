@@ -1,6 +1,6 @@
-import type { Redact } from '../address.js';
+import { displayUrl, type Redact } from '../address.js';
 import { escapeUnsafe, relativeTime } from '../text.js';
-import type { FailureKind } from './kind.js';
+import type { FailureKind } from './table.js';
 
 /** An HTTP answer to a request of ours. */
 export interface HttpAnswer {
@@ -22,6 +22,14 @@ const REASON_MEMBERS = ['detail', 'message', 'error_description', 'error', 'reas
 export function headerOf({ headers }: Pick<HttpAnswer, 'headers'>, name: string): string | undefined {
   const value = headers[name];
   return (Array.isArray(value) ? value[0] : value)?.slice(0, LONGEST_HEADER);
+}
+
+/** Returns the target of a redirect, without user, query and fragment; `undefined` when it cannot be read. */
+export function redirectTarget(answer: HttpAnswer, from: URL): URL | undefined {
+  const location = headerOf(answer, 'location');
+  if (location === undefined || !URL.canParse(location, from.href)) return undefined;
+  const shown = displayUrl(new URL(location, from));
+  return URL.canParse(shown) ? new URL(shown) : undefined;
 }
 
 /** The header has whole seconds, and the answer was on its way for some. */

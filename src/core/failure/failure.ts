@@ -1,7 +1,6 @@
-import type { ErrorCode } from '../errors.js';
 import type { HttpAnswer } from './answer.js';
-import type { FailureKind } from './kind.js';
-import type { NextCommand } from './next-command.js';
+import type { NextCommand } from './rule.js';
+import type { FailureKind } from './table.js';
 
 /** The end of a connection, or of an attempt to open one. */
 export interface Failure {
@@ -40,28 +39,4 @@ export class AttemptError extends Error {
     this.hint = hint;
     this.next = next;
   }
-}
-
-/** The rule for the retry loop (`../retry.ts`) after a failure. */
-export type Consequence =
-  /** Try again. */
-  | 'retry'
-  /** Renew the token once, then try again; a second refusal in a row ends the endpoint. */
-  | 'renew'
-  /** Another attempt rarely helps. The second such end in a row ends an endpoint that never worked. */
-  | 'likelyFatal'
-  /** Give up at once. */
-  | 'fatal'
-  /** The server closed the connection in good order: reconnect, unless the caller said to end then. */
-  | 'normal';
-
-/** Everything that follows from a kind of failure. */
-export interface FailureRule {
-  /** The kind of error that it ends with, and so the exit code. */
-  code: ErrorCode;
-  consequence: Consequence;
-  /** The reason, as a clause. `{host}`, `{port}`, `{base}` and `{http}` stand for the server's, `{proxy}` for the proxy and its source. */
-  message: string;
-  /** The command to type next. Its URL may also have `{scheme}` and `{prefix}`. */
-  next: NextCommand;
 }

@@ -3,7 +3,7 @@ import { CloseCode } from '../close-code.js';
 import { OpmasError } from '../errors.js';
 import { AttemptError, type Failure } from './failure.js';
 import { failureOfClose } from './from-server.js';
-import type { FailureKind } from './kind.js';
+import type { FailureKind } from './table.js';
 
 /** The members of a Node error that say what happened. */
 export interface SystemError extends Error {

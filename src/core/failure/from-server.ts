@@ -1,10 +1,10 @@
-import { displayUrl, type Redact, redirectTarget } from '../address.js';
+import { displayUrl, type Redact } from '../address.js';
 import { CloseCode } from '../close-code.js';
 import { parseRetryAfter } from '../retry.js';
-import { type HttpAnswer, headerOf } from './answer.js';
+import { type HttpAnswer, headerOf, redirectTarget } from './answer.js';
 import type { Failure } from './failure.js';
-import type { FailureKind } from './kind.js';
-import type { NextCommand } from './next-command.js';
+import type { NextCommand } from './rule.js';
+import type { FailureKind } from './table.js';
 
 /** The attempt that an answer belongs to. */
 export interface AttemptContext {
@@ -17,7 +17,7 @@ export interface AttemptContext {
 /** Makes a failure of an HTTP answer other than 101. `triage` refines the kinds that leave a question open. */
 export function failureOfAnswer(answer: HttpAnswer, attempt: AttemptContext): Failure {
   const { status } = answer;
-  const target = status >= 300 && status < 400 ? targetOf(answer, attempt.url) : undefined;
+  const target = status >= 300 && status < 400 ? redirectTarget(answer, attempt.url) : undefined;
   const error = errorText(answer, target, attempt);
   return {
     kind: kindOfStatus(status),
@@ -43,13 +43,6 @@ function kindOfStatus(status: number): FailureKind {
   if (known !== undefined) return known;
   if (status >= 500) return 'server fails';
   return status >= 300 && status < 400 ? 'redirected' : 'not a WebSocket';
-}
-
-/** Finds the target of a redirect, without user, query and fragment, if its header can be read. */
-function targetOf(answer: HttpAnswer, url: URL): URL | undefined {
-  const location = headerOf(answer, 'location');
-  const target = location === undefined ? undefined : redirectTarget(location, url);
-  return target !== undefined && URL.canParse(target) ? new URL(target) : undefined;
 }
 
 /** Makes the step to a server that has moved. A login page, which has another path, is no server of ours. */

@@ -1,45 +1,6 @@
-import { displayUrl, isLoopback, withoutBrackets } from '../address.js';
+import { displayUrl, isLoopback, targetOf } from '../address.js';
 import { quoted } from '../text.js';
-
-/** The options about the way to the server as the user typed them. */
-export interface SaidRoute {
-  /** `Name: value`, or `Name: @FILE`. A next command never repeats a value that is a secret. */
-  header?: readonly string[] | undefined;
-  tokenIn?: 'query' | 'header' | undefined;
-  /** URL of the proxy, or `none`. May hold a password. */
-  proxy?: string | undefined;
-  ipv4?: boolean | undefined;
-  ipv6?: boolean | undefined;
-  plaintext?: boolean | undefined;
-  /** Paths of PEM files. */
-  ca?: string | undefined;
-  cert?: string | undefined;
-  key?: string | undefined;
-  keyPassphraseFile?: string | undefined;
-  insecure?: boolean | undefined;
-}
-
-/** The options about server and token as the user typed them. The next command repeats them. */
-export interface SaidOptions extends SaidRoute {
-  url?: string | undefined;
-  context?: string | undefined;
-  endpoints?: readonly string[] | undefined;
-  tokenFile?: string | undefined;
-  noToken?: boolean | undefined;
-}
-
-/** A command of ours to type next, or one of the shell. */
-export type NextCommand =
-  | {
-      name: 'doctor' | 'tail' | 'auth login';
-      /** Assignments to environment variables, to put before the command. */
-      environment?: string;
-      /** Options of its own, in place of those that the user typed. */
-      change?: SaidOptions;
-      /** Flags of its own. */
-      flags?: readonly string[];
-    }
-  | { shell: readonly string[] };
+import type { NextCommand, SaidOptions } from './rule.js';
 
 /** Writes a command for a shell, about the same server and with the same token as the command before. */
 export function writeCommand(command: NextCommand, said: SaidOptions, base: URL): string {
@@ -163,10 +124,11 @@ export function withServerChoice(text: string, said: SaidOptions): string {
 
 /** Puts a server into a text: `{host}` (`{address}` in a URL), `{port}`, `{base}`, `{http}`, `{scheme}` and `{prefix}` stand for its own. */
 export function fillIn(text: string, base: URL, proxy?: string | undefined): string {
+  const { host, port } = targetOf(base);
   const values: Record<string, string> = {
-    host: withoutBrackets(base.hostname),
+    host,
     address: base.hostname,
-    port: base.port || (/^(wss|https):$/.test(base.protocol) ? '443' : '80'),
+    port: String(port),
     base: displayUrl(base),
     http: displayUrl(base).replace(/^ws/, 'http'),
     proxy: proxy ?? 'the proxy',

@@ -16,7 +16,7 @@ import {
   quoteOf,
 } from './answer.js';
 import type { Failure } from './failure.js';
-import type { FailureKind } from './kind.js';
+import type { FailureKind } from './table.js';
 
 /** The evidence besides the refusal itself. */
 export interface RefusalEvidence {

@@ -1,6 +1,4 @@
-import type { Consequence, FailureRule } from './failure.js';
-import type { FailureKind } from './kind.js';
-import type { NextCommand } from './next-command.js';
+import type { Consequence, FailureRule, NextCommand } from './rule.js';
 
 const LOG_IN: NextCommand = { name: 'auth login' };
 /** Waits for the server, or the network, to come back. */
@@ -17,8 +15,8 @@ const SHOW_HANDSHAKE: NextCommand = { shell: ['openssl', 's_client', '-connect',
 const WITHOUT_PROXY: NextCommand = { name: 'doctor', change: { proxy: 'none' } };
 const WITH_PROXY_LOGIN: NextCommand = { name: 'doctor', change: { proxy: '{proxy}' } };
 
-/** The one table of failures: exit code, retry rule, message and next command of each. */
-export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
+const rules = {
+  // The token.
   'token unusable': {
     code: 'USAGE',
     consequence: 'fatal',
@@ -40,6 +38,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   unknown: auth(
     'the server refuses the connection, and nothing proves why: the token may be invalid, the path may not exist, or the server objects to something else',
   ),
+  // The way to the server.
   'unknown host': network(
     'likelyFatal',
     'the host name {host} does not exist: check the name in the URL; if only a proxy knows it, give the proxy with `proxy`',
@@ -85,6 +84,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   'no proxy': network('retry', '{proxy} does not answer like a proxy', WITHOUT_PROXY),
   'proxy wants a login': network('likelyFatal', '{proxy} wants a user and a password', WITH_PROXY_LOGIN),
   'proxy refuses': network('likelyFatal', '{proxy} refuses to connect to {host}', WITHOUT_PROXY),
+  // TLS.
   'certificate expired': network(
     'fatal',
     'the certificate of {host} has expired: its operator has to renew it, unless the clock of this machine is wrong',
@@ -145,6 +145,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
     'port {port} of {host} speaks TLS: use wss://',
     atUrl('wss://{address}:{port}{prefix}'),
   ),
+  // An answer that is no WebSocket.
   'not HTTP': network(
     'likelyFatal',
     'port {port} of {host} does not speak HTTP: the port is wrong',
@@ -187,6 +188,7 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
   ),
   'rate limited': network('retry', 'the server received too many requests from this machine', KEEP_TRYING),
   'server fails': network('retry', 'the server, or a proxy in front of it, is failing', KEEP_TRYING),
+  // An end after the connection was open.
   'normal close': network('normal', 'the server opens the connection and closes it again', WATCH),
   closed: network('retry', 'the server opens the connection and closes it again: its log may say why', WATCH),
   'closed for policy': network(
@@ -209,7 +211,13 @@ export const failureTable: Readonly<Record<FailureKind, FailureRule>> = {
     'the connection opens, but no ping is answered: the server hangs or does not know pings, or a proxy holds them back',
     WATCH,
   ),
-};
+} satisfies Record<string, FailureRule>;
+
+/** A reason that keeps a client from its events. */
+export type FailureKind = keyof typeof rules;
+
+/** The one table of failures: exit code, retry rule, message and next command of each. */
+export const failureTable: Readonly<Record<FailureKind, FailureRule>> = rules;
 
 function atUrl(url: string): NextCommand {
   return { name: 'doctor', change: { url } };

@@ -1,7 +1,8 @@
 import { displayUrl } from '../address.js';
 import type { ErrorCode } from '../errors.js';
-import type { FailureKind } from './kind.js';
-import { fillIn, type NextCommand, type SaidOptions, writeCommand } from './next-command.js';
+import { fillIn, writeCommand } from './next-command.js';
+import type { NextCommand, SaidOptions } from './rule.js';
+import type { FailureKind } from './table.js';
 import { failureTable } from './table.js';
 
 /** One step of a diagnosis. */

@@ -14,8 +14,8 @@ import {
 import type { Failure } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
-import type { FailureKind } from '../../core/failure/kind.js';
 import { adviceOnCredentials } from '../../core/failure/refusal.js';
+import type { FailureKind } from '../../core/failure/table.js';
 import type { Check } from '../../core/failure/verdict.js';
 import { relativeTime } from '../../core/text.js';
 import { type Clock, unlessStopped } from '../clock.js';

@@ -4,7 +4,7 @@ import { OpmasError } from '../../core/errors.js';
 import { type ApiAnswers, clockAheadOf, type HttpAnswer } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { describeEnd } from '../../core/failure/give-up.js';
-import type { SaidOptions } from '../../core/failure/next-command.js';
+import type { SaidOptions } from '../../core/failure/rule.js';
 import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { ENDPOINTS, endpointLabel } from '../../core/protocol.js';

@@ -4,9 +4,8 @@ import { targetOf } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { describeAttempts } from '../../core/failure/from-error.js';
 import type { Check } from '../../core/failure/verdict.js';
-import { Dial, resolveHost, type Target } from '../http/dial.js';
-import { nameOf, silentProxy } from '../http/proxy.js';
-import type { ProxyChoice } from '../http/proxy-choice.js';
+import { resolveHost } from '../http/dial.js';
+import { nameOf } from '../http/proxy.js';
 import { greetTls, Opening, type Way } from '../http/route-agent.js';
 import type { ServerRoute } from '../http/server-route.js';
 import { type Checker, type Finding, skipped } from './checks.js';
@@ -43,7 +42,7 @@ export async function* checkNetworkPath(
   }
   const link = await checker.checkNetwork(name, async () => ({
     status: 'ok',
-    detail: proxy === undefined ? await reach(target, route) : await passThrough(proxy, route),
+    detail: await reach(route),
   }));
   yield told(link);
   if (base.protocol !== 'wss:') return;
@@ -56,34 +55,25 @@ export async function* checkNetworkPath(
 
 /** Finds the addresses of a host; a literal address is its own. */
 async function resolveName(host: string, family: Way['family']): Promise<string[]> {
-  const late = () => new AttemptError('name server fails', 'the name server did not answer in 5 s');
-  const found = await withLimit(resolveHost(host, family), late);
+  const found = await withLimit(resolveHost(host, family), lateName);
   return found.map(({ address }) => address);
 }
 
-/** Opens and closes a TCP connection. @returns The address that answered, and those that did not. */
-async function reach(target: Target, { family }: Way): Promise<string> {
-  const dial = new Dial(target, { family, limitMs: STEP_LIMIT_MS });
-  try {
-    const socket = await withLimit(dial.socket, () => dial.stalled);
-    const parts = [`${socket.remoteAddress} port ${target.port}`];
-    socket.destroy();
-    if (dial.errors.length > 0) parts.push(describeAttempts(dial.errors));
-    if (dial.silent.length > 0) parts.push(`nothing yet from ${dial.silent.join(', ')}`);
-    return parts.join('; ');
-  } finally {
-    dial.destroy();
-  }
-}
+const lateName = () => new AttemptError('name server fails', 'the name server did not answer in 5 s');
 
-/** Tries whether a proxy opens a tunnel to the server, and closes it again. @throws {OpmasError} `NETWORK`. */
-async function passThrough(proxy: ProxyChoice, route: ServerRoute): Promise<string> {
-  const target = targetOf(route.base);
-  const opening = new Opening(target, route, { limitMs: STEP_LIMIT_MS });
+/** Opens and closes a connection, or a tunnel of the proxy. @returns What answered, and the addresses that did not. */
+async function reach(route: ServerRoute): Promise<string> {
+  const { host, port } = targetOf(route.base);
+  const opening = new Opening({ host, port }, route, { limitMs: STEP_LIMIT_MS });
   try {
-    const socket = await withLimit(opening.socket, () => opening.stalled ?? silentProxy(proxy));
+    const socket = await withLimit(opening.socket, () => opening.stalled ?? lateName());
+    const parts = [`${socket.remoteAddress} port ${port}`];
     socket.destroy();
-    return `${nameOf(proxy)} opens a tunnel to ${target.host} port ${target.port}`;
+    if (route.proxy !== undefined) return `${nameOf(route.proxy)} opens a tunnel to ${host} port ${port}`;
+    const { errors, silent } = opening.dial!;
+    if (errors.length > 0) parts.push(describeAttempts(errors));
+    if (silent.length > 0) parts.push(`nothing yet from ${silent.join(', ')}`);
+    return parts.join('; ');
   } finally {
     opening.destroy();
   }

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { OpmasError } from '../../core/errors.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
-import type { FailureKind } from '../../core/failure/kind.js';
+import type { FailureKind } from '../../core/failure/table.js';
 import { displayProxy, type ProxyChoice } from './proxy-choice.js';
 
 /** Names a proxy in a message. */

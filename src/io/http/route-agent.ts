@@ -39,9 +39,10 @@ const LIMIT_MS = 10_000;
 export class Opening {
   /** Rejects with the error of the socket, or with an {@link OpmasError} that names the proxy. */
   readonly socket: Promise<net.Socket>;
+  /** The attempts on the addresses of the server, or of the proxy, when they have begun. */
+  dial: Dial | undefined;
   readonly #way: Way;
   readonly #limitMs: number;
-  #dial: Dial | undefined;
   /** The socket to the proxy, which has not opened the tunnel. */
   #asking: net.Socket | undefined;
   #isOver = false;
@@ -62,7 +63,7 @@ export class Opening {
     const { proxy } = this.#way;
     if (this.#isOver) return undefined;
     if (proxy !== undefined && this.#asking !== undefined) return silentProxy(proxy);
-    const error = this.#dial?.stalled;
+    const error = this.dial?.stalled;
     return proxy === undefined || error === undefined ? error : failedProxy(proxy, error);
   }
 
@@ -70,13 +71,13 @@ export class Opening {
   destroy(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#dial?.destroy();
+    this.dial?.destroy();
     this.#asking?.destroy(new AttemptError('unreachable', 'stopped'));
   }
 
   #reach(target: Target): Promise<net.Socket> {
-    this.#dial = new Dial(target, { family: this.#way.family, limitMs: this.#limitMs });
-    return this.#dial.socket;
+    this.dial = new Dial(target, { family: this.#way.family, limitMs: this.#limitMs });
+    return this.dial.socket;
   }
 
   async #pass(proxy: ProxyChoice, target: Target, isForwarded: boolean): Promise<net.Socket> {

@@ -1,4 +1,4 @@
-import { apiUrl, displayUrl, redirectTarget } from '../../core/address.js';
+import { apiUrl, displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import {
   gatewayFailureOf,
@@ -7,10 +7,11 @@ import {
   jsonOf,
   otherChallengeOf,
   quoteOf,
+  redirectTarget,
 } from '../../core/failure/answer.js';
 import { hintOf } from '../../core/failure/give-up.js';
-import type { FailureKind } from '../../core/failure/kind.js';
 import { adviceOnCredentials } from '../../core/failure/refusal.js';
+import type { FailureKind } from '../../core/failure/table.js';
 import type { HttpResponse } from '../http/http-request.js';
 import { nameOf } from '../http/proxy.js';
 import type { ServerRoute } from '../http/server-route.js';
@@ -123,7 +124,6 @@ function laterFrom(answer: HttpAnswer): string {
 }
 
 function targetOf(answer: HttpAnswer, { route, path, secret }: TokenRequest): string {
-  const location = headerOf(answer, 'location');
-  const target = location === undefined ? undefined : redirectTarget(location, apiUrl(route.base, path));
-  return target === undefined ? '' : ` to ${route.redact(target, secret)}`;
+  const target = redirectTarget(answer, apiUrl(route.base, path));
+  return target === undefined ? '' : ` to ${route.redact(displayUrl(target), secret)}`;
 }

@@ -1,5 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
-import type { NextCommand } from '../../core/failure/next-command.js';
+import type { NextCommand } from '../../core/failure/rule.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { checkOptions, each } from '../../core/options.js';
 import { withoutQuotes } from '../../core/text.js';

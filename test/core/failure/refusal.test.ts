@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { redactToken } from '../../../src/core/address.js';
 import type { ApiAnswers, HttpAnswer } from '../../../src/core/failure/answer.js';
-import type { Consequence } from '../../../src/core/failure/failure.js';
 import { failureOfAnswer, failureOfClose } from '../../../src/core/failure/from-server.js';
-import type { FailureKind } from '../../../src/core/failure/kind.js';
 import { triage } from '../../../src/core/failure/refusal.js';
+import type { Consequence } from '../../../src/core/failure/rule.js';
+import type { FailureKind } from '../../../src/core/failure/table.js';
 import { failureTable } from '../../../src/core/failure/table.js';
 
 const NOW_MS = 1_800_000_000_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { FailureKind } from '../../../src/core/failure/kind.js';
+import type { FailureKind } from '../../../src/core/failure/table.js';
 import { type Check, verdictOf } from '../../../src/core/failure/verdict.js';
 
 const server = { url: new URL('wss://opmas.test:8443/x') };

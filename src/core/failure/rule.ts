@@ -1,0 +1,63 @@
+/** The options about the way to the server as the user typed them. */
+export interface SaidRoute {
+  /** `Name: value`, or `Name: @FILE`. A next command never repeats a value that is a secret. */
+  header?: readonly string[] | undefined;
+  tokenIn?: 'query' | 'header' | undefined;
+  /** URL of the proxy, or `none`. May hold a password. */
+  proxy?: string | undefined;
+  ipv4?: boolean | undefined;
+  ipv6?: boolean | undefined;
+  plaintext?: boolean | undefined;
+  /** Paths of PEM files. */
+  ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  keyPassphraseFile?: string | undefined;
+  insecure?: boolean | undefined;
+}
+
+/** The options about server and token as the user typed them. The next command repeats them. */
+export interface SaidOptions extends SaidRoute {
+  url?: string | undefined;
+  context?: string | undefined;
+  endpoints?: readonly string[] | undefined;
+  tokenFile?: string | undefined;
+  noToken?: boolean | undefined;
+}
+
+/** A command of ours to type next, or one of the shell. */
+export type NextCommand =
+  | {
+      name: 'doctor' | 'tail' | 'auth login';
+      /** Assignments to environment variables, to put before the command. */
+      environment?: string;
+      /** Options of its own, in place of those that the user typed. */
+      change?: SaidOptions;
+      /** Flags of its own. */
+      flags?: readonly string[];
+    }
+  | { shell: readonly string[] };
+
+/** The rule for the retry loop (`../retry.ts`) after a failure. */
+export type Consequence =
+  /** Try again. */
+  | 'retry'
+  /** Renew the token once, then try again; a second refusal in a row ends the endpoint. */
+  | 'renew'
+  /** Another attempt rarely helps. The second such end in a row ends an endpoint that never worked. */
+  | 'likelyFatal'
+  /** Give up at once. */
+  | 'fatal'
+  /** The server closed the connection in good order: reconnect, unless the caller said to end then. */
+  | 'normal';
+
+/** Everything that follows from a kind of failure. */
+export interface FailureRule {
+  /** The kind of error that it ends with, and so the exit code. */
+  code: 'USAGE' | 'AUTH' | 'NETWORK';
+  consequence: Consequence;
+  /** The reason, as a clause. `{host}`, `{port}`, `{base}` and `{http}` stand for the server's, `{proxy}` for the proxy and its source. */
+  message: string;
+  /** The command to type next. Its URL may also have `{scheme}` and `{prefix}`. */
+  next: NextCommand;
+}
