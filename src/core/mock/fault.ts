@@ -25,19 +25,20 @@ interface NumberRule {
   description: string;
 }
 
-type KindDefinition = {
+interface KindDefinition {
   /** Shown in `--help` and in error messages. */
   example: string;
   number?: NumberRule;
-} & ({ strike(target: FaultTarget, number: number): void } | { condition(number: number): ServerCondition });
+  /** For a fault that hits each open stream at one moment. */
+  strike?(target: FaultTarget, number: number): void;
+  /** For a fault that lasts. */
+  condition?(number: number): ServerCondition;
+}
 
 /** All reserved bits and a reserved opcode: every client must fail the connection (1002). */
 const INVALID_FRAME = Uint8Array.of(0xff, 0x04, 0xde, 0xad, 0xbe, 0xef);
 
-/**
- * Every kind of fault. A new kind is one entry: `strike` for a fault that hits each open stream at one moment,
- * `condition` for a fault that lasts. Parser, player, `--help` and error messages read this table.
- */
+/** Every kind of fault. A new kind is one entry: parser, player, `--help` and error messages read this table. */
 const FAULT_KINDS = {
   close: {
     example: 'close:1011@30s',
@@ -100,15 +101,15 @@ export function parseFault(text: string): Fault {
   const match = SYNTAX.exec(text);
   if (match === null) throw faultError(text, 'cannot be read');
   const [, kind = '', digits, from = '', to, duration] = match;
-  if (!isFaultKind(kind)) throw faultError(text, 'is of an unknown kind');
-  const definition = definitionOf(kind);
+  if (!Object.hasOwn(FAULT_KINDS, kind)) throw faultError(text, 'is of an unknown kind');
+  const definition = definitionOf(kind as FaultKind);
   const number = digits === undefined ? undefined : Number(digits);
   const rule = definition.number;
   if (rule === undefined && number !== undefined) throw faultError(text, `takes no number: ${kind}@…`);
   if (rule !== undefined && (number === undefined || !rule.isValid(number))) {
     throw faultError(text, `has no ${rule.description}`);
   }
-  const isLasting = 'condition' in definition;
+  const isLasting = definition.condition !== undefined;
   if (isLasting && duration === undefined)
     throw faultError(text, 'does not say how long it lasts, such as +10s');
   if (!isLasting && duration !== undefined) throw faultError(text, `cannot last: ${kind} happens at once`);
@@ -117,35 +118,18 @@ export function parseFault(text: string): Fault {
   if (to !== undefined && toMs <= fromMs)
     throw faultError(text, 'has a range whose end is not after its start');
   const lastsMs = duration === undefined ? 0 : millisecondsOf(duration);
-  return { kind, ...(number === undefined ? {} : { number }), fromMs, toMs, lastsMs, text };
+  return {
+    kind: kind as FaultKind,
+    ...(number === undefined ? {} : { number }),
+    fromMs,
+    toMs,
+    lastsMs,
+    text,
+  };
 }
 
-/** Returns whether the fault strikes again and again. */
-export function repeats(fault: Fault): boolean {
-  return fault.toMs > fault.fromMs;
-}
-
-/** Applies a fault that happens at one moment to a stream. Does nothing for a lasting fault. */
-export function strike(fault: Fault, target: FaultTarget): void {
-  const definition = definitionOf(fault.kind);
-  if ('strike' in definition) definition.strike(target, fault.number ?? 0);
-}
-
-/** The condition of a server while these faults last. */
-export function conditionDuring(faults: Iterable<Fault>): ServerCondition {
-  const condition: ServerCondition = {};
-  for (const { kind, number } of faults) {
-    const definition = definitionOf(kind);
-    if ('condition' in definition) Object.assign(condition, definition.condition(number ?? 0));
-  }
-  return condition;
-}
-
-function isFaultKind(word: string): word is FaultKind {
-  return Object.hasOwn(FAULT_KINDS, word);
-}
-
-function definitionOf(kind: FaultKind): KindDefinition {
+/** Says what faults of a kind do. */
+export function definitionOf(kind: FaultKind): KindDefinition {
   return FAULT_KINDS[kind];
 }
 

@@ -1,4 +1,4 @@
-import { conditionDuring, type Fault, repeats, type ServerCondition, strike } from '../../core/mock/fault.js';
+import { definitionOf, type Fault, type ServerCondition } from '../../core/mock/fault.js';
 import { seededRandom } from '../../core/mock/random.js';
 import type { Clock } from '../clock.js';
 import type { StreamClients } from './stream-clients.js';
@@ -37,7 +37,10 @@ export class FaultPlayer {
 
   /** The condition that lasting faults put the server into at this moment. */
   get condition(): ServerCondition {
-    return conditionDuring(this.#active);
+    const conditions = [...this.#active].map(({ kind, number = 0 }) =>
+      definitionOf(kind).condition?.(number),
+    );
+    return Object.assign({}, ...conditions);
   }
 
   /** Ends all faults, and sends what a stall held back. */
@@ -60,7 +63,7 @@ export class FaultPlayer {
       if (signal.aborted) return;
       if (fault.lastsMs === 0) {
         onFault(fault, 'now');
-        for (const client of [...clients]) strike(fault, client);
+        for (const client of [...clients]) definitionOf(fault.kind).strike?.(client, fault.number ?? 0);
         continue;
       }
       this.#setActive(fault, true);
@@ -68,7 +71,7 @@ export class FaultPlayer {
       await clock.sleep(dueMs - clock.monotonicMs(), signal);
       if (signal.aborted) return;
       this.#setActive(fault, false);
-    } while (repeats(fault));
+    } while (fault.toMs > fault.fromMs);
   }
 
   #setActive(fault: Fault, isActive: boolean): void {
