@@ -37,6 +37,11 @@ export function identityOf({ dev, ino }: { dev: number; ino: number }): string {
   return `${dev}/${ino}`;
 }
 
+/** Identifies the file at a path; `undefined` when there is none that can be seen. */
+export function identityAt(path: string): Promise<string | undefined> {
+  return lstat(path).then(identityOf, () => undefined);
+}
+
 /**
  * Creates a file where there is none. Its entry in the folder survives a power failure.
  *

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { RECEIVED_AT } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
 import { hasGzipMark } from './gzip.js';
-import { identityOf } from './recording-files.js';
+import { identityAt, identityOf } from './recording-files.js';
 
 /** Options for the files of a recording, all optional. */
 export interface SegmentOptions {
@@ -74,20 +74,18 @@ export class SegmentNames {
 
   /** Finds the segment that is the same file; `undefined` when there is none. */
   async sameAs(path: string): Promise<string | undefined> {
-    const identity = identityOf(await lstat(path));
+    const identity = await identityAt(path);
     for (const entry of await readdir(this.#folder)) {
-      if (this.#numberOf(entry) === undefined) continue;
       const numbered = join(this.#folder, entry);
-      const stats = await lstat(numbered).catch(() => undefined);
-      if (stats !== undefined && identityOf(stats) === identity) return numbered;
+      if (this.#numberOf(entry) !== undefined && (await identityAt(numbered)) === identity) return numbered;
     }
     return undefined;
   }
 
   /** Takes note of a finished segment. */
   async add(path: string): Promise<void> {
-    const stats = await lstat(path).catch(() => undefined);
-    if (stats !== undefined) this.#written.push({ path, identity: identityOf(stats) });
+    const identity = await identityAt(path);
+    if (identity !== undefined) this.#written.push({ path, identity });
   }
 
   /**
@@ -119,8 +117,9 @@ export class SegmentNames {
     const first = this.#numberOf(basename(this.#written[0]?.path ?? '')) ?? 0;
     for (let number = first - 1; number > 0; number--) {
       const path = this.#pathOf(number);
-      if (!(await isRecording(path))) break;
-      found.unshift({ path, identity: identityOf(await lstat(path)) });
+      const identity = (await isRecording(path)) ? await identityAt(path) : undefined;
+      if (identity === undefined) break;
+      found.unshift({ path, identity });
     }
     return found;
   }
@@ -188,8 +187,7 @@ export async function currentName(
   file: { fd: number; stat(): Promise<{ dev: number; ino: number }> },
 ): Promise<string | undefined> {
   const identity = identityOf(await file.stat());
-  const has = async (name: string) =>
-    identityOf(await lstat(name).catch(() => ({ dev: -1, ino: -1 }))) === identity;
+  const has = async (name: string) => (await identityAt(name)) === identity;
   if (await has(path)) return path;
   // Linux knows the name in any folder.
   const known = await readlink(`/proc/self/fd/${file.fd}`).catch(() => '');

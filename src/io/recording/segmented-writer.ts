@@ -1,4 +1,4 @@
-import { type FileHandle, lstat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { OpenConnections } from '../../core/recording/encoder.js';
 import type { LineBatch } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
@@ -244,6 +244,6 @@ export class SegmentedWriter {
 
   async #isAtItsPath(): Promise<boolean> {
     this.#identity ??= files.identityOf(await this.#handle.stat());
-    return (await lstat(this.path).then(files.identityOf, () => undefined)) === this.#identity;
+    return (await files.identityAt(this.path)) === this.#identity;
   }
 }
