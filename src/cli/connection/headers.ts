@@ -123,8 +123,9 @@ async function readValue({ name, from, text }: HeaderLine, environment: Environm
   if (from === 'file') {
     const path = isBelowHome(text) ? inHome(environment, text.slice(2)) : text;
     if (path === undefined) throw fail('cannot be read: there is no home folder');
-    const file = await readSecretFile(path, source, MAX_HEADER_BYTES).catch((error: Error) => {
-      const hint = 'Write the value to that file, and let only yourself read it.';
+    const file = await readSecretFile(path, source, MAX_HEADER_BYTES).catch((error: OpmasError) => {
+      const isMissing = (error.cause as NodeJS.ErrnoException).code === 'ENOENT';
+      const hint = isMissing ? 'Write the value to that file, and let only yourself read it.' : error.hint;
       throw new OpmasError('USAGE', `the header ${name}: ${error.message}`, { hint, cause: error });
     });
     warning = file.warning;

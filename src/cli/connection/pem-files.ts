@@ -77,10 +77,8 @@ async function readFileOf(file: PemFile | undefined, warnings?: string[]): Promi
     if (warning !== undefined) warnings?.push(warning);
     return bytes;
   } catch (error) {
-    throw new OpmasError('USAGE', (error as Error).message, {
-      hint: 'Give the path of a PEM file.',
-      cause: error,
-    });
+    const { message, hint } = error as OpmasError;
+    throw new OpmasError('USAGE', message, { hint, cause: error });
   }
 }
 

@@ -91,10 +91,12 @@ function textOf(first: Check, checks: readonly Check[], server: DiagnosedServer)
     if (kind !== 'endpoint refuses' && kind !== 'endpoint does not exist') return text;
     return `${endpointsOf(checks, ({ failure }) => failure === kind).join(', ')}: ${text}`;
   }
-  const text =
-    kind === 'token refused' && tokenIsJwt === false
-      ? 'the server rejected the token, which is not a JWT'
-      : message;
+  let text = message;
+  // The check knows more: which file, and why.
+  if (kind === 'no token' && first.name === 'token') text = first.detail;
+  if (kind === 'token refused' && tokenIsJwt === false) {
+    text = 'the server rejected the token, which is not a JWT';
+  }
   if (tokenSource === undefined || kind === 'token not valid yet') return text;
   const remedy =
     tokenRemedy ?? `${tokenSource} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}`;

@@ -46,7 +46,8 @@ export async function readSecretFile(
     const bytes = await readSome(file, stats, maxBytes + 1, options);
     return { bytes, once: !stats.isFile(), warning: await exposure(file, path, name) };
   } catch (error) {
-    throw new OpmasError('AUTH', `${name} cannot be read: ${reason(error)}`, { cause: error });
+    const [why, hint] = reason(error);
+    throw new OpmasError('AUTH', `${name} cannot be read: ${why}`, { hint, cause: error });
   } finally {
     await file?.close();
   }
@@ -117,16 +118,17 @@ async function isOnReadOnlyMount({ fd }: FileHandle): Promise<boolean> {
   return new RegExp(`^${id} (?:\\S+ ){4}(?:ro\\b|.* - \\S+ \\S+ ro\\b)`, 'm').test(mounts);
 }
 
-function reason(error: unknown): string {
+/** The reason, and the next step. */
+function reason(error: unknown): [why: string, hint?: string] {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
-      return 'there is no such file';
+      return ['there is no such file', 'Check the path.'];
     case 'EISDIR':
-      return 'it is a directory';
+      return ['it is a directory', 'Give the path of a file.'];
     case 'EACCES':
     case 'EPERM':
-      return 'permission denied';
+      return ['permission denied', 'Let this user read it.'];
     default:
-      return (error as Partial<Error>).message ?? String(error);
+      return [(error as Partial<Error>).message ?? String(error)];
   }
 }

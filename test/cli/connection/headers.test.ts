@@ -68,6 +68,9 @@ describe('a header of the command line', () => {
   ])('is refused when its file is wrong: %s', async (name, message) => {
     const error = await typed(at(name)).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ code: 'USAGE', message: expect.stringMatching(message) });
+    if (name === 'no-such-file')
+      expect(error).toMatchObject({ hint: expect.stringMatching(/^Write the value/) });
+    if (name === '.') expect(error).toMatchObject({ hint: 'Give the path of a file.' });
     expect(JSON.stringify(error) + String(error)).toContain('X-A');
     expect(JSON.stringify(error) + String(error)).not.toContain('sesame');
   });

@@ -59,9 +59,13 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
     [
       'a CA that is not there',
       { ca: 'nosuch.pem' },
-      /^--ca .*nosuch\.pem cannot be read: there is no such file/,
+      /^--ca .*nosuch\.pem cannot be read: there is no such file\nCheck the path\./,
     ],
-    ['a CA that is a folder', { ca: '.' }, /^--ca .* cannot be read: it is a directory/],
+    [
+      'a CA that is a folder',
+      { ca: '.' },
+      /^--ca .* cannot be read: it is a directory\nGive the path of a file\./,
+    ],
     ['a CA that is none', { ca: 'hello' }, /^--ca .*hello holds no PEM certificate/],
     ['a CA that is a key', { ca: 'c.key' }, /c\.key holds no PEM certificate\nIt holds a private key/],
     ['a device as CA', { ca: '/dev/zero' }, /^--ca \/dev\/zero holds no PEM certificate/],

@@ -59,6 +59,12 @@ describe('verdictOf', () => {
     expect(verdictOf([failed('no token')], none).next).toBe('opmas-ws doctor --url x');
   });
 
+  it('says why a source gives no token', () => {
+    const check = { ...failed('no token'), name: 'token', detail: 'the file t cannot be read' };
+    const own = { ...server, tokenSource: 'the file t', tokenRemedy: 'put a fresh token there' };
+    expect(verdictOf([check], own).text).toBe('the file t cannot be read; put a fresh token there');
+  });
+
   it('blames no signing key for what is no JWT', () => {
     const text = (tokenIsJwt: boolean) =>
       verdictOf([failed('token refused')], { ...server, tokenIsJwt }).text;
