@@ -4,7 +4,7 @@ import { addCommands, loadCommand } from './command-table.js';
 import { Command, CommanderError, Option } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
 import { adviceForQuotes, withDoubleQuotes, withVersionOption } from './habits.js';
-import type { GlobalOptions } from './options/common-options.js';
+import type { GlobalOptions } from './options/server-options.js';
 import { standardOutputs } from './terminal/standard-streams.js';
 
 /**

@@ -4,8 +4,7 @@
  */
 
 import type { Failure } from './failure/failure.js';
-import type { FailureKind } from './failure/table.js';
-import { failureTable } from './failure/table.js';
+import { type FailureKind, failureTable } from './failure/table.js';
 
 /** The number of attempts, and the waits between them. */
 export interface RetryOptions {

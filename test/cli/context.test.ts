@@ -2,8 +2,7 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { describe, expect, it } from 'vitest';
-import { chooseRoute } from '../../src/cli/connection/route.js';
-import { chooseServer } from '../../src/cli/connection/server.js';
+import { chooseRoute, chooseServer } from '../../src/cli/connection/server.js';
 import { Sandbox } from './sandbox.js';
 
 const pathOf = (sandbox: Sandbox) => join(sandbox.home, '.config/opmas-ws/config.json');

@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Failure } from '../../src/core/failure/failure.js';
 import { failureOfAnswer, failureOfClose } from '../../src/core/failure/from-server.js';
 import type { Consequence } from '../../src/core/failure/rule.js';
-import type { FailureKind } from '../../src/core/failure/table.js';
-import { failureTable } from '../../src/core/failure/table.js';
+import { type FailureKind, failureTable } from '../../src/core/failure/table.js';
 import {
   type ConnectionLife,
   type Decision,

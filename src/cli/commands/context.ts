@@ -12,8 +12,8 @@ import {
 } from '../connection/config.js';
 import { storedHeader } from '../connection/headers.js';
 import { sourcesBeforeStore } from '../connection/resolve-connection.js';
-import { checkContext } from '../connection/route.js';
-import { addKeptOptions } from '../options/route-options.js';
+import { checkContext } from '../connection/server.js';
+import { addKeptOptions } from '../options/server-options.js';
 import { runCommand, type Session } from '../session.js';
 
 /** Options of `context add`. */

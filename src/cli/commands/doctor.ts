@@ -11,10 +11,9 @@ import { withServerChoice } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
 import { exitCodeOf, FIRST_SERVER } from '../exit.js';
-import { addTokenOptions, type TokenOptions } from '../options/common-options.js';
 import { formatDuration } from '../options/quantity.js';
-import { addRouteOptions } from '../options/route-options.js';
 import { addEndpoints, endpointsOf } from '../options/selection.js';
+import { addTokenOptions, type TokenOptions } from '../options/server-options.js';
 import { runCommand, type Session } from '../session.js';
 import type { Palette } from '../terminal/palette.js';
 
@@ -36,7 +35,7 @@ const SIGNS = { ok: '✓', warning: '!', failed: '✗', skipped: '-' } as const;
 
 /** Configures `doctor`. */
 export function configure(command: Command): void {
-  addRouteOptions(addTokenOptions(addEndpoints(command)))
+  addTokenOptions(addEndpoints(command))
     .option('--json', 'print one JSON object')
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: DoctorOptions) =>

@@ -1,7 +1,7 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
 import { nearestOf, splitCommand } from '../../internal.js';
 import { parsePositiveDuration } from '../options/quantity.js';
-import { type KeptOption, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/route-options.js';
+import { type KeptOption, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/server-options.js';
 import { findJsonFault } from './json-fault.js';
 import { configPath, readPrivateFile, withLock, writePrivateFile } from './private-files.js';
 

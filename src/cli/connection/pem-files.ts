@@ -1,6 +1,6 @@
 import { OpmasError, type RouteOptions } from '../../index.js';
 import { isKeyEncrypted, quoted, readSecretFile } from '../../internal.js';
-import type { KeptRouteOptions } from '../options/route-options.js';
+import type { KeptRouteOptions } from '../options/server-options.js';
 
 /** The content of the files, and warnings about them. */
 interface PemContents extends Pick<RouteOptions, 'ca' | 'cert' | 'key' | 'keyPassphrase' | 'sources'> {

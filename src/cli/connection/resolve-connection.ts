@@ -10,16 +10,15 @@ import {
   tokenFromText,
 } from '../../index.js';
 import { type NextCommand, splitCommand } from '../../internal.js';
-import type { TokenOptions } from '../options/common-options.js';
 import { parsePositiveDuration } from '../options/quantity.js';
+import type { TokenOptions } from '../options/server-options.js';
 import type { Session } from '../session.js';
 import { passphrasePrompt } from '../terminal/prompt.js';
 import { standardInput } from '../terminal/standard-streams.js';
 import type { Messages } from '../terminal/terminal.js';
 import type { Context } from './config.js';
 import { openCredentialStore } from './credential-store.js';
-import { chooseRoute, type RoutedServer } from './route.js';
-import type { ChosenServer } from './server.js';
+import { type ChosenServer, chooseRoute, type RoutedServer } from './server.js';
 
 /** The server and the token that a command uses, and how they were chosen. */
 export interface Connection extends RoutedServer {

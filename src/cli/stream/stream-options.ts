@@ -3,9 +3,7 @@ import { LARGEST_MESSAGE_LIMIT, version } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { withExpiryMessages } from '../connection/expiry-messages.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
-import { addTokenOptions, type TokenOptions } from '../options/common-options.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize, parseSize } from '../options/quantity.js';
-import { addRouteOptions } from '../options/route-options.js';
 import {
   addEndpoints,
   addFilterOptions,
@@ -13,6 +11,7 @@ import {
   type FilterCommandOptions,
   filterOptionsOf,
 } from '../options/selection.js';
+import { addTokenOptions, type TokenOptions } from '../options/server-options.js';
 import type { Session } from '../session.js';
 
 /** Options that `tail` and `record` share. Times are milliseconds, sizes are bytes. */
@@ -71,7 +70,7 @@ export function addStreamOptions(command: Command): Command {
       '16MiB',
     )
     .value('--max-buffer <size>', 'buffer limit for a slow reader', parsePositiveSize, '64MiB');
-  return addRouteOptions(addTokenOptions(command));
+  return addTokenOptions(command);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { escapeUnsafe, OpmasError, type SaidOptions } from '../../index.js';
 import { escapeUnsafeJson, escapeUnsafeOutput, withServerChoice } from '../../internal.js';
-import type { GlobalOptions } from '../options/common-options.js';
+import type { GlobalOptions } from '../options/server-options.js';
 import { type Palette, paletteFor } from './palette.js';
 import { type OutputStream, standardOutputs } from './standard-streams.js';
 

@@ -2,8 +2,7 @@ import { displayUrl } from '../address.js';
 import type { ErrorCode } from '../errors.js';
 import { fillIn, writeCommand } from './next-command.js';
 import type { NextCommand, SaidOptions } from './rule.js';
-import type { FailureKind } from './table.js';
-import { failureTable } from './table.js';
+import { type FailureKind, failureTable } from './table.js';
 
 /** One step of a diagnosis. */
 export interface Check {

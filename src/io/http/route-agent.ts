@@ -10,9 +10,8 @@ import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import { Dial, resolveHost, type Target } from './dial.js';
-import { failedProxy, nameOf, openHttpTunnel, silentProxy } from './proxy.js';
+import { failedProxy, nameOf, openHttpTunnel, openSocksTunnel, resolvesNames, silentProxy } from './proxy.js';
 import { isSocks, type ProxyChoice } from './proxy-choice.js';
-import { openSocksTunnel, resolvesNames } from './socks.js';
 import type { TlsTrust } from './tls-trust.js';
 
 /** The way from this machine to a server. */

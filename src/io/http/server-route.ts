@@ -5,9 +5,9 @@ import { checkHeader, secretsIn } from '../../core/headers.js';
 import { each, type OptionRules } from '../../core/options.js';
 import { version } from '../../core/version.js';
 import { type HttpRequest, type HttpResponse, sendRequest } from './http-request.js';
+import { loadSocks } from './proxy.js';
 import { chooseProxy, type Environment, isSocks, type ProxyChoice, readProxy } from './proxy-choice.js';
 import { type RouteAgent, routeAgent, type Way } from './route-agent.js';
-import { loadSocks } from './socks.js';
 import { type TlsOptions, TlsTrust, type TrustOptions } from './tls-trust.js';
 
 /** The place of the token in the request that opens a stream: `?token=…`, or `Authorization: Bearer …`. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPemFiles } from '../../../src/cli/connection/pem-files.js';
-import type { KeptRouteOptions } from '../../../src/cli/options/route-options.js';
+import type { KeptRouteOptions } from '../../../src/cli/options/server-options.js';
 import { ServerRoute } from '../../../src/io/http/server-route.js';
 import { type Certificate, CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 

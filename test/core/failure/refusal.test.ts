@@ -4,8 +4,7 @@ import type { ApiAnswers, HttpAnswer } from '../../../src/core/failure/answer.js
 import { failureOfAnswer, failureOfClose } from '../../../src/core/failure/from-server.js';
 import { triage } from '../../../src/core/failure/refusal.js';
 import type { Consequence } from '../../../src/core/failure/rule.js';
-import type { FailureKind } from '../../../src/core/failure/table.js';
-import { failureTable } from '../../../src/core/failure/table.js';
+import { type FailureKind, failureTable } from '../../../src/core/failure/table.js';
 
 const NOW_MS = 1_800_000_000_000;
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');

@@ -4,8 +4,12 @@ import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { resolveConnection, sourcesBeforeStore } from '../../connection/resolve-connection.js';
 import { chooseServer } from '../../connection/server.js';
-import { addTokenOptions, type TokenOptions } from '../../options/common-options.js';
-import { addRouteOptions, type RouteCommandOptions } from '../../options/route-options.js';
+import {
+  addRouteOptions,
+  addTokenOptions,
+  type RouteCommandOptions,
+  type TokenOptions,
+} from '../../options/server-options.js';
 import { runCommand, type Session } from '../../session.js';
 import { configureLogin } from './login.js';
 import { configureStatus } from './status.js';
@@ -39,7 +43,7 @@ export function configure(command: Command): void {
 
   configureStatus(command.command('status'));
 
-  const token = addRouteOptions(addTokenOptions(command.command('token')));
+  const token = addTokenOptions(command.command('token'));
   token
     .description('print the token and nothing else')
     .addHelpText('after', TOKEN_EXAMPLES)

@@ -13,10 +13,12 @@ import {
 import type { Command } from '../../commander.js';
 import { openCredentialStore } from '../../connection/credential-store.js';
 import { sourcesBeforeStore } from '../../connection/resolve-connection.js';
-import { chooseRoute, type RoutedServer } from '../../connection/route.js';
-import type { ChosenServer } from '../../connection/server.js';
-import { rejectedTokenOption } from '../../options/common-options.js';
-import { addRouteOptions, type RouteCommandOptions } from '../../options/route-options.js';
+import { type ChosenServer, chooseRoute, type RoutedServer } from '../../connection/server.js';
+import {
+  addRouteOptions,
+  type RouteCommandOptions,
+  rejectedTokenOption,
+} from '../../options/server-options.js';
 import { runCommand, type Session } from '../../session.js';
 import { Prompt, passphrasePrompt } from '../../terminal/prompt.js';
 import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';

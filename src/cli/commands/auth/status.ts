@@ -4,8 +4,7 @@ import type { Command } from '../../commander.js';
 import { type LocalCredentialStore, openCredentialStore } from '../../connection/credential-store.js';
 import { type Connection, resolveConnection } from '../../connection/resolve-connection.js';
 import { exitCodeOf } from '../../exit.js';
-import { addTokenOptions, type TokenOptions } from '../../options/common-options.js';
-import { addRouteOptions } from '../../options/route-options.js';
+import { addTokenOptions, type TokenOptions } from '../../options/server-options.js';
 import { runCommand, type Session } from '../../session.js';
 
 /** Options of `auth status`. */
@@ -38,7 +37,7 @@ Examples:
 
 /** Configures `auth status`. */
 export function configureStatus(command: Command): void {
-  addRouteOptions(addTokenOptions(command))
+  addTokenOptions(command)
     .description('show the token in use, its expiry and its place')
     .option('--json', 'print one JSON object')
     .addHelpText('after', HELP)
