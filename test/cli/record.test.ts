@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, describe, expect } from 'vitest';
 import { formatSize } from '../../src/cli/options/quantity.js';
 import { event } from '../support/raw-frames.js';
@@ -369,7 +370,7 @@ describe.concurrent('a disk that is full', () => {
   }
 
   function account({ code, stdout, stderr }: Ended) {
-    expect([code, stdout]).toEqual([5, '']);
+    expect([code, stdout], stderr).toEqual([5, '']);
     const [, events = ''] = /(\d+) events \(devices/.exec(stderr) ?? [];
     const [, lines = '', lost = ''] =
       /(\d+) lines written to .*; (\d+) could not be written/.exec(stderr) ?? [];
@@ -405,6 +406,33 @@ describe.concurrent('a disk that is full', () => {
       expect(second).toContain('5 events');
       expect(recorded(box, 'second.ndjson').slice(0, lines)).toEqual(kept);
       expect(numbersIn(recorded(box, 'second.ndjson').slice(lines))).toEqual(upTo(5));
+    },
+  );
+
+  test.skipIf(!namespaces).for(['x.ndjson', 'x.ndjson.gz'])(
+    'a disk that is full when a part is begun has whole parts, and no empty one: %s',
+    async (name, { serve }) => {
+      const box = sandbox();
+      const server = await serve({});
+      mkdirSync(join(box.home, 'disk'));
+      server.onRequest((connection) => {
+        connection.accept();
+        void flood(connection);
+      });
+      const script =
+        'mount -t tmpfs -o size=32k tmpfs disk && { "$@"; code=$?; cp -r disk parts; exit $code; }';
+      const command = ['record', 'devices', '-u', server.url, ...quick, '--rotate-size', '4KiB'];
+      const { ended } = box.start([...command, '-o', `disk/${name}`], {
+        through: ['unshare', '-rm', 'sh', '-c', script, '-'],
+      });
+      const { lines, stderr } = account(await ended);
+      const parts = readdirSync(join(box.home, 'parts')).map((part) => join(box.home, 'parts', part));
+      const texts = parts.map((part) => readFileSync(part));
+      expect(texts.map((text) => text.length)).not.toContain(0);
+      expect(stderr).toMatch(new RegExp(`lines written to ${parts.length} files, `));
+      const unpacked = texts.map((text) => (name.endsWith('.gz') ? gunzipSync(text) : text).toString());
+      const own = unpacked.join('').match(/^(?!.*"continued":true).*\n/gm);
+      expect(own).toHaveLength(lines);
     },
   );
 

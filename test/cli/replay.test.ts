@@ -89,6 +89,19 @@ describe.concurrent('replay', () => {
     expect(readdirSync(sandbox.home)).toEqual([]);
   });
 
+  it('says where there is no room for the copy of stdin', async () => {
+    using sandbox = new Sandbox();
+    const { ended } = sandbox.start(['replay', '-', '-p', '0'], {
+      input: `${numberedLines(0, 2000, 1).join('\n')}\n`,
+      environment: { TMPDIR: sandbox.home },
+      through: ['sh', '-c', 'ulimit -f 8 && exec "$@"', '-'],
+    });
+    const { code, stderr } = await ended;
+    expect(stderr).toContain(`stdin cannot be copied to ${sandbox.home}: EFBIG`);
+    expect(stderr).toContain('Set TMPDIR to a folder with room');
+    expect([code, readdirSync(sandbox.home)]).toEqual([5, []]);
+  });
+
   it('reads a named pipe to its end first, says so when that takes long, and serves all of it', async () => {
     using sandbox = new Sandbox();
     const pipe = join(sandbox.home, 'pipe');

@@ -1,5 +1,5 @@
 /** Compresses and unpacks gzip data (RFC 1952): one or more members, one after another. */
-import { constants, createGunzip, createGzip, type Gunzip, type Gzip } from 'node:zlib';
+import { constants, crc32, createGunzip, createGzip, type Gunzip, type Gzip } from 'node:zlib';
 
 /** Returns `true` for bytes that begin as gzip data does (RFC 1952, section 2.3.1). */
 export function hasGzipMark(bytes: Buffer): boolean {
@@ -12,6 +12,8 @@ export class GzipMember {
   #blocks: Buffer[] = [];
   /** Copies of the lines since the last flush. */
   #unflushed: Buffer[] = [];
+  /** Checksum of the lines before. */
+  #checksum = 0;
   /** Bytes of lines in it, and those since the last flush. */
   length = 0;
   unflushedBytes = 0;
@@ -37,9 +39,25 @@ export class GzipMember {
 
   async flush(): Promise<Buffer> {
     await new Promise<void>((resolve) => this.#gzip.flush(constants.Z_SYNC_FLUSH, resolve));
+    return this.#ready();
+  }
+
+  /** What the last flush gave is in the file. */
+  settle(): void {
+    for (const lines of this.#unflushed) this.#checksum = crc32(lines, this.#checksum);
     this.#unflushed = [];
     this.unflushedBytes = 0;
-    return this.#ready();
+  }
+
+  /** Returns what makes a whole member of the bytes up to the last {@link settle}; `undefined` when there are none. */
+  endAfterCut(): Buffer | undefined {
+    const length = this.length - this.unflushedBytes;
+    if (length === 0) return undefined;
+    // An empty last block, then the checksum and the length of the lines.
+    const end = Buffer.of(0x03, 0, ...Buffer.alloc(8));
+    end.writeUInt32LE(this.#checksum, 2);
+    end.writeUInt32LE(length % 2 ** 32, 6);
+    return end;
   }
 
   async end(): Promise<Buffer> {

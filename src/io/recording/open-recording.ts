@@ -10,6 +10,7 @@ import { prepareAppend } from './append.js';
 import {
   createFile,
   localError,
+  type OpenedFile,
   openExisting,
   removeFile,
   type TargetKind,
@@ -17,7 +18,6 @@ import {
 } from './recording-files.js';
 import { RecordingWriter, type RecordOptions } from './recording-writer.js';
 import { SegmentNames } from './segment-names.js';
-import type { OpenedFile } from './segmented-writer.js';
 
 /** Interval of the looks at a lock whose holder cannot be seen. */
 const LOCK_POLL_MS = 250;

@@ -7,6 +7,17 @@ import { OpmasError } from '../../core/errors.js';
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDWR, O_WRONLY } = constants;
 
+/** An opened file that a `SegmentedWriter` writes to, and its size in bytes. */
+export interface OpenedFile {
+  path: string;
+  handle: FileHandle;
+  size: number;
+  /** `true` when the file was created just now; it is removed again when nothing is recorded. */
+  isNew: boolean;
+  /** Path of the file until its first lines are written; then it replaces the file at `path`. */
+  provisionalPath?: string;
+}
+
 /** A recording tells what happens in a network, so only its owner may read it. */
 const MODE = 0o600;
 /** Longest wait for the reader of a named pipe. */
@@ -66,9 +77,13 @@ export async function removeFile(path: string): Promise<void> {
 }
 
 /** Removes a file if it is empty. */
-export async function removeEmptyFile(path: string): Promise<void> {
+export async function removeEmptyFile(path: string): Promise<boolean> {
   const stats = await lstat(path).catch(() => undefined);
-  if (stats?.isFile() && stats.size === 0) await unlink(path).catch(() => undefined);
+  if (!stats?.isFile() || stats.size > 0) return false;
+  return unlink(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Puts another file in the place of a file, in one step. */

@@ -2,9 +2,9 @@ import { clearInterval, setInterval } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
 import type { LineBatch } from '../../core/recording/format.js';
 import type { FileLock } from '../file-lock.js';
-import { localError } from './recording-files.js';
+import { localError, type OpenedFile } from './recording-files.js';
 import type { SegmentOptions } from './segment-names.js';
-import { type OpenedFile, SegmentedWriter } from './segmented-writer.js';
+import { SegmentedWriter } from './segmented-writer.js';
 
 /** Interval of the checks whether someone else has deleted, renamed or cut the file. */
 const EXAMINE_MS = 2000;

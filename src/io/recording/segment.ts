@@ -151,14 +151,15 @@ export class Segment {
   async #endMember(): Promise<void> {
     const member = this.#member;
     if (member === undefined) return;
-    this.#member = undefined;
     await this.#write(await member.end());
     this.#settle();
+    this.#member = undefined;
   }
 
   /** All that was handed over is in the file. */
   #settle(): void {
     this.#safeSize = this.#size;
+    this.#member?.settle();
     this.#written.lines += this.#pending.lines;
     this.#written.bytes += this.#pending.bytes;
     this.#pending.lines = 0;
@@ -205,6 +206,13 @@ export class Segment {
     const { size } = await this.#file.stat().catch(() => ({ size: end }));
     if (end > this.#safeSize) await this.#file.truncate(size - (end - this.#safeSize)).catch(() => undefined);
     this.#size = this.#safeSize;
+    const memberEnd = size === end ? this.#member?.endAfterCut() : undefined;
+    if (memberEnd === undefined) return;
+    const { bytesWritten } = await this.#file
+      .write(memberEnd, 0, memberEnd.length)
+      .catch(() => ({ bytesWritten: 0 }));
+    if (bytesWritten === memberEnd.length) this.#size += bytesWritten;
+    else await this.#file.truncate(this.#size).catch(() => undefined);
   }
 
   #fail(error: unknown): void {

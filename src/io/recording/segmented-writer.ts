@@ -11,17 +11,6 @@ import { currentName, SegmentNames, type SegmentOptions } from './segment-names.
 
 const LF = 0x0a;
 
-/** An opened file that a {@link SegmentedWriter} writes to, and its size in bytes. */
-export interface OpenedFile {
-  path: string;
-  handle: FileHandle;
-  size: number;
-  /** `true` when the file was created just now; it is removed again when nothing is recorded. */
-  isNew: boolean;
-  /** Path of the file until its first lines are written; then it replaces the file at `path`. */
-  provisionalPath?: string;
-}
-
 /**
  * Writes the files (segments) of one recording. The current segment has the name of the recording (unless someone else
  * takes that name); finished segments get numbers. Changes that someone else made to the current segment are handled
@@ -55,7 +44,7 @@ export class SegmentedWriter {
   count = 1;
   deleted = 0;
 
-  constructor({ path, handle, size, isNew, provisionalPath }: OpenedFile, options: SegmentOptions) {
+  constructor({ path, handle, size, isNew, provisionalPath }: files.OpenedFile, options: SegmentOptions) {
     this.#path = path;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -104,7 +93,7 @@ export class SegmentedWriter {
   }
 
   /**
-   * Closes the last segment; a new file that has nothing is removed.
+   * Closes the last segment; it is removed when it is new and has nothing.
    *
    * @param examines Examine first whether someone else has changed it. @throws {OpmasError} `LOCAL`
    */
@@ -123,7 +112,11 @@ export class SegmentedWriter {
       await this.#finish(change);
     } finally {
       if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}`);
-      if (this.#isUnused && this.lastName === this.path) await files.removeEmptyFile(this.path);
+      const removes = (this.#isUnused || this.count > 1) && this.lastName === this.path;
+      if (removes && (await files.removeEmptyFile(this.path)) && this.count > 1) {
+        this.count--;
+        this.lastName = undefined;
+      }
     }
   }
 

@@ -80,12 +80,18 @@ export async function repeatable(
 
 /** Copies a stream to a file that only its owner can read. */
 async function copy(input: Readable, path: string, name: string, signal: AbortSignal): Promise<void> {
+  const output = createWriteStream(path, { flags: 'wx', mode: 0o600 });
+  let isUnreadable = false;
+  input.once('error', () => {
+    // The pipeline ends each stream with the error of the other.
+    isUnreadable = output.errored === null;
+  });
   try {
-    await pipeline(input, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
+    await pipeline(input, output, { signal });
   } catch (error) {
     // The input may have no end; a stop does not wait for it.
     if (signal.aborted) throw error;
-    if (input.errored === error) {
+    if (isUnreadable) {
       throw new OpmasError('LOCAL', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
     }
     cannotCopy(name, error);

@@ -145,24 +145,31 @@ test('written lines are on the disk within a second, and nothing is synced witho
 });
 
 describe('a compressed segment on a disk that fails', () => {
-  test('ends with data that unpacks to whole lines, and only the lines in it count', async () => {
-    // The start of the member, the data of the first flush, and then the disk is full.
-    const file = new FakeFile(1000, 1000, 5, 'ENOSPC');
-    const written = { lines: 0, bytes: 0 };
-    const segment = new Segment('capture.gz', file, 0, written);
-    await segment.append(data, 3);
-    await segment.flush();
-    const safe = segment.size;
-    await segment.append(data, 3);
-    const full = 'capture.gz cannot be written: the disk is full (ENOSPC)';
-    await expect(segment.flush()).rejects.toThrow(full);
-    await expect(segment.append(data, 3)).rejects.toThrow(full);
-    expect(written).toEqual({ lines: 3, bytes: data.length });
-    await expect(segment.close()).rejects.toThrow(OpmasError);
-    expect(file.closed).toBe(true);
-    expect(file.content.length).toBe(safe);
-    const torn = { finishFlush: constants.Z_SYNC_FLUSH };
-    expect(gunzipSync(file.content, torn).toString()).toBe(data.toString());
+  const full = 'capture.gz cannot be written: the disk is full (ENOSPC)';
+
+  test('ends with whole lines, in a whole member if there is room for its end', async () => {
+    for (const more of [[], ['ENOSPC'], [3, 'ENOSPC']] as const) {
+      // The start of the member, the data of the first flush, and then the disk is full.
+      const file = new FakeFile(1000, 1000, 1000, 5, 'ENOSPC', ...more);
+      const written = { lines: 0, bytes: 0 };
+      const segment = new Segment('capture.gz', file, 0, written);
+      await segment.append(data, 3);
+      await segment.flush();
+      await segment.append(data, 3);
+      await segment.flush();
+      const safe = segment.size;
+      await segment.append(data, 3);
+      await expect(segment.flush()).rejects.toThrow(full);
+      await expect(segment.append(data, 3)).rejects.toThrow(full);
+      expect(written).toEqual({ lines: 6, bytes: 2 * data.length });
+      await expect(segment.close()).rejects.toThrow(OpmasError);
+      expect(file.closed).toBe(true);
+      expect(segment.size).toBe(file.content.length);
+      const torn = { finishFlush: constants.Z_SYNC_FLUSH };
+      const hasRoom = more.length === 0;
+      expect(gunzipSync(file.content, hasRoom ? {} : torn).toString()).toBe(data.toString().repeat(2));
+      if (!hasRoom) expect(file.content.length).toBe(safe);
+    }
   });
 
   test('ends at its last flush, even when compressed data was written after that', async () => {
@@ -178,8 +185,25 @@ describe('a compressed segment on a disk that fails', () => {
     file.answers.push('ENOSPC');
     await expect(segment.append(noise, 1)).rejects.toThrow('the disk is full');
     expect(written.lines).toBe(3);
-    expect(file.content.length).toBe(safe);
-    const torn = { finishFlush: constants.Z_SYNC_FLUSH };
-    expect(gunzipSync(file.content, torn).toString()).toBe(data.toString());
+    expect(gunzipSync(file.content).toString()).toBe(data.toString());
+  });
+
+  test('ends its member by hand when there is no room for more than that', async () => {
+    const file = new FakeFile();
+    const segment = new Segment('capture.gz', file, 0, { lines: 0, bytes: 0 });
+    await segment.append(data, 3);
+    await segment.flush();
+    await segment.append(data, 3);
+    file.answers.push('ENOSPC');
+    await expect(segment.close()).rejects.toThrow(full);
+    expect(gunzipSync(file.content).toString()).toBe(data.toString());
+  });
+
+  test('leaves nothing when not even the first lines could be written', async () => {
+    const file = new FakeFile(10, 'ENOSPC');
+    const segment = new Segment('capture.gz', file, 0, { lines: 0, bytes: 0 });
+    await segment.append(data, 3);
+    await expect(segment.flush()).rejects.toThrow(full);
+    expect(file.content.length).toBe(0);
   });
 });
