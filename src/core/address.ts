@@ -29,7 +29,13 @@ export function parseBaseUrl(text: string): URL {
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `ws://${trimmed}`;
   // URL would take the first word of the path for the host.
   if (/^[^:]+:\/\/[/\\]/.test(withScheme)) return fail('names no host');
-  if (!URL.canParse(withScheme)) return fail('cannot be read');
+  if (!URL.canParse(withScheme)) {
+    const isBareAddress = /^\w+:\/\/[\da-f]*:[\da-f]*:[\da-f:]*([/?#]|$)/i.test(withScheme);
+    return fail(
+      'cannot be read',
+      isBareAddress ? 'Put an IPv6 address in brackets: ws://[::1]:8000.' : usual,
+    );
+  }
   const url = new URL(withScheme);
   const scheme = webSocketSchemes[url.protocol];
   if (scheme === undefined) return fail(`has the scheme ${url.protocol} instead of ws, wss, http or https`);

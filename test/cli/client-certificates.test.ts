@@ -131,6 +131,26 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
       stderr: expect.not.stringContaining('sesame'),
     });
   });
+
+  test('asks for the passphrase before user and password, and takes all three from one paste', async ({
+    command,
+    expect,
+  }) => {
+    const options = files(command, { cert: client.cert, key: encrypt(client.key) });
+    const login = ['auth', 'login', '-u', 'wss://127.0.0.1:1', ...options];
+    for (const paste of [true, false]) {
+      const terminal = command.sandbox.onTerminal(login);
+      await terminal.shows(/Passphrase of c\.key: /);
+      terminal.pty.write(paste ? `${PASSPHRASE}\nadmin\nse-same\n` : `${PASSPHRASE}\r`);
+      await terminal.shows(/User for/);
+      if (!paste) terminal.pty.write('admin\r');
+      await terminal.shows(/Password of admin: /);
+      if (!paste) terminal.pty.write('se-same\r');
+      // Nothing listens there.
+      expect(await terminal.ended).toMatchObject({ code: 4 });
+      expect(terminal.shown()).not.toMatch(/sesame|se-same/);
+    }
+  });
 });
 
 function encrypt(key: string): string {

@@ -73,6 +73,13 @@ describe('base URLs', () => {
     expect(error.hint).toContain('wss://');
   });
 
+  it('an IPv6 address without brackets is told what it lacks', () => {
+    for (const text of ['::1', 'ws://::1:8000', 'wss://2001:db8::7/opmas']) {
+      expect(errorOf(text).hint).toContain('[::1]');
+    }
+    expect(errorOf('ws://host:80:90').hint).not.toContain('[::1]');
+  });
+
   it('whatever the text is: a URL that reads as itself, or a usage error', () => {
     const piece = fc.constantFrom(
       'ws://',

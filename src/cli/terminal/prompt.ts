@@ -24,6 +24,7 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
 export class Prompt implements Disposable {
   readonly #options: PromptOptions;
   readonly #restore: () => void;
+  readonly #take = (text: string) => this.#onText(text);
   /** Text that was typed ahead of the next question. */
   #ahead = '';
   #onText: (text: string) => void = (text) => {
@@ -43,7 +44,9 @@ export class Prompt implements Disposable {
       this.#ended = true;
       this.#onEnd();
     };
-    input.on('data', (text: string) => this.#onText(text));
+    input.on('data', this.#take);
+    // An earlier prompt has paused it.
+    input.resume();
     input.once('end', end).once('error', end);
     if (signal.aborted) end();
     signal.addEventListener('abort', end, { once: true });
@@ -62,7 +65,11 @@ export class Prompt implements Disposable {
   [Symbol.dispose](): void {
     this.#restore();
     process.off('exit', this.#restore);
-    this.#options.input.pause();
+    const { input } = this.#options;
+    input.off('data', this.#take);
+    input.pause();
+    // For a prompt that comes later.
+    if (this.#ahead !== '' && !input.readableEnded) input.unshift(this.#ahead);
   }
 
   #readLine(hidden: boolean): Promise<string | undefined> {
