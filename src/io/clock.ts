@@ -1,5 +1,6 @@
 import { uptime } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** The longest wait that `setTimeout` can do; it fires at once for anything longer. */
@@ -92,6 +93,15 @@ export function unlessStopped<T>(
     promise.then(resolve, reject).finally(() => stopping.removeEventListener('abort', stop));
     if (stopping.aborted) stop();
   });
+}
+
+/** Waits for a promise; throws an error when it takes longer, though its work may continue. */
+export async function withLimit<T>(promise: Promise<T>, limitMs: number, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), limitMs);
+  });
+  return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
 }
 
 /** A promise that is settled from outside. Its rejection ends no program that does not await it. */

@@ -1,6 +1,5 @@
-import type { ApiAnswers } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
-import { isAmbiguous, isRefusal, triage } from '../../core/failure/refusal.js';
+import { isAmbiguous, isRefusal, type RefusalEvidence, triage } from '../../core/failure/refusal.js';
 import type { Clock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { untrustedFirst } from '../http/issuer-trust.js';
@@ -8,17 +7,10 @@ import type { ServerRoute } from '../http/server-route.js';
 import { probeEndpoint } from './probe-endpoint.js';
 
 /** The attempt that was refused, and the way to its server. */
-export interface RefusedAttempt {
+export interface RefusedAttempt extends Pick<RefusalEvidence, 'endpoint' | 'token' | 'api' | 'clockAheadMs'> {
   route: ServerRoute;
-  endpoint: string;
-  /** The token that was sent, if any. */
-  token: string | undefined;
   clock: Clock;
   signal: AbortSignal | undefined;
-  /** Answers of the API that are there already. */
-  api?: ApiAnswers | undefined;
-  /** As in the evidence. */
-  clockAheadMs?: number | undefined;
 }
 
 /** Limit of each question. A wrong token is reported within 10 s: twice this, and a wait between. */
@@ -29,15 +21,14 @@ const KEPT_AFTER_MS = 500;
 /** Finds out what a refusal is about: asks the REST API, then the endpoint without the token, where that tells more. */
 export async function examineRefusal(failure: Failure, attempt: RefusedAttempt): Promise<Failure> {
   if (!isRefusal(failure)) return untrustedFirst(failure, attempt.route);
-  const { route, token, endpoint, clock, signal, clockAheadMs } = attempt;
+  const { route, token, endpoint, clock, signal } = attempt;
   const nowMs = clock.nowMicros() / 1000;
   const mayAsk = isAmbiguous(failure) && signal?.aborted !== true;
   const limits = { timeoutMs: QUESTION_LIMIT_MS, signal };
   const api = attempt.api ?? (mayAsk ? await askApi(route, token, limits) : undefined);
   const redact = (text: string) => route.redact(text, token);
   const { authorization, trust } = route;
-  const { hasCertificate } = trust;
-  const evidence = { token, authorization, redact, nowMs, clockAheadMs, endpoint, hasCertificate, api };
+  const evidence = { ...attempt, authorization, redact, nowMs, hasCertificate: trust.hasCertificate, api };
   const result = triage(failure, evidence);
   // A server that opens every connection and closes it later proves nothing by opening one more.
   const mayTry = result.kind === 'endpoint refuses' && failure.answer !== undefined && token !== undefined;

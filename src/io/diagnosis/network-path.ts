@@ -1,9 +1,10 @@
-import { clearTimeout, setTimeout } from 'node:timers';
+import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { targetOf } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { describeAttempts } from '../../core/failure/from-error.js';
 import type { Check } from '../../core/failure/verdict.js';
+import { unlessStopped, withLimit } from '../clock.js';
 import { resolveHost } from '../http/dial.js';
 import { nameOf } from '../http/proxy.js';
 import { greetTls, Opening, type Way } from '../http/route-agent.js';
@@ -55,7 +56,7 @@ export async function* checkNetworkPath(
 
 /** Finds the addresses of a host; a literal address is its own. */
 async function resolveName(host: string, family: Way['family']): Promise<string[]> {
-  const found = await withLimit(resolveHost(host, family), lateName);
+  const found = await withLimit(resolveHost(host, family), STEP_LIMIT_MS, lateName);
   return found.map(({ address }) => address);
 }
 
@@ -66,7 +67,7 @@ async function reach(route: ServerRoute): Promise<string> {
   const { host, port } = targetOf(route.base);
   const opening = new Opening({ host, port }, route, { limitMs: STEP_LIMIT_MS });
   try {
-    const socket = await withLimit(opening.socket, () => opening.stalled ?? lateName());
+    const socket = await withLimit(opening.socket, STEP_LIMIT_MS, () => opening.stalled ?? lateName());
     const parts = [`${socket.remoteAddress} port ${port}`];
     socket.destroy();
     if (route.proxy !== undefined) return `${nameOf(route.proxy)} opens a tunnel to ${host} port ${port}`;
@@ -96,11 +97,7 @@ async function checkTls(route: ServerRoute): Promise<Finding> {
 /** Waits until a server of TLS 1.3 has judged our certificate, or its absence: it sends a ticket then, or an alert. */
 async function untilServerIsDone(socket: TLSSocket): Promise<void> {
   if (socket.getProtocol() !== 'TLSv1.3') return;
-  let timer: NodeJS.Timeout | undefined;
-  await new Promise<void>((resolve, reject) => {
-    timer = setTimeout(resolve, LATE_ALERT_MS);
-    socket.once('session', () => resolve()).once('error', reject);
-  }).finally(() => clearTimeout(timer));
+  await unlessStopped(once(socket, 'session'), AbortSignal.timeout(LATE_ALERT_MS));
 }
 
 /** Tries whether the server answers in TLS, trusted or not. */
@@ -109,16 +106,4 @@ export async function speaksTls(route: ServerRoute): Promise<boolean> {
     (socket) => socket.destroy() !== undefined,
     () => false,
   );
-}
-
-async function withLimit<T>(work: Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), STEP_LIMIT_MS);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

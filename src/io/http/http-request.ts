@@ -1,10 +1,10 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { clearTimeout, setTimeout } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd, hintOf } from '../../core/failure/give-up.js';
+import { unlessStopped, withLimit } from '../clock.js';
 import { untrustedFirst } from './issuer-trust.js';
 import { failedProxy, nameOf, proxyAuthorization, refusedByProxy } from './proxy.js';
 import { isSocks } from './proxy-choice.js';
@@ -62,9 +62,12 @@ export async function sendRequest(url: URL, options: HttpRequest, way: Way): Pro
   request.on('error', () => undefined);
   // With a string, Node would write the headers in UTF-8, too, though they are Latin-1.
   request.end(typeof body === 'string' ? Buffer.from(body) : body);
-  const limit = startLimit(options, () => agent.stalled);
+  const late = () =>
+    agent.stalled ?? new AttemptError('silent', `no answer in ${Math.ceil(timeoutMs / 1000)} s`);
+  const answer = unlessStopped(readResponse(request, maxBodyBytes), options.signal);
   try {
-    const response = await Promise.race([readResponse(request, maxBodyBytes), limit.over]);
+    const response = await withLimit(answer, timeoutMs, late);
+    if (response === undefined) throw new AttemptError('unreachable', 'stopped');
     if (proxy && response.status === 407) throw refusedByProxy(proxy, 407);
     return response;
   } catch (error) {
@@ -80,31 +83,9 @@ export async function sendRequest(url: URL, options: HttpRequest, way: Way): Pro
       cause: error,
     });
   } finally {
-    limit.lift();
     request.destroy();
     agent.destroy();
   }
-}
-
-/**
- * Starts the clock of a request. `over` rejects when the time is up or the signal aborts; nothing waits then for the
- * request to notice.
- */
-function startLimit({ timeoutMs = TIMEOUT_MS, signal }: HttpRequest, stalled: () => Error | undefined) {
-  let end: (error: Error) => void = () => undefined;
-  const over = new Promise<never>((_, reject) => {
-    end = reject;
-  });
-  const late = `no answer in ${Math.ceil(timeoutMs / 1000)} s`;
-  const timer = setTimeout(() => end(stalled() ?? new AttemptError('silent', late)), timeoutMs);
-  const stop = () => end(new AttemptError('unreachable', 'stopped'));
-  if (signal?.aborted) stop();
-  signal?.addEventListener('abort', stop, { once: true });
-  const lift = () => {
-    clearTimeout(timer);
-    signal?.removeEventListener('abort', stop);
-  };
-  return { over, lift };
 }
 
 async function readResponse(request: http.ClientRequest, maxBodyBytes: number): Promise<HttpResponse> {

@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import * as net from 'node:net';
-import { clearTimeout, setTimeout } from 'node:timers';
 import * as tls from 'node:tls';
 import { targetOf } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
+import { withLimit } from '../clock.js';
 import { Dial, resolveHost, type Target } from './dial.js';
 import { failedProxy, nameOf, openHttpTunnel, openSocksTunnel, resolvesNames, silentProxy } from './proxy.js';
 import { isSocks, type ProxyChoice } from './proxy-choice.js';
@@ -143,19 +143,18 @@ export async function greetTls(
   const target = targetOf(way.base);
   const opening = new Opening(target, way, { limitMs });
   let secured: tls.TLSSocket | undefined;
-  const timer = setTimeout(() => {
-    opening.destroy();
-    secured?.destroy(new AttemptError('silent', `no TLS answer in ${limitMs / 1000} s`));
-  }, limitMs);
-  try {
+  const greet = async () => {
     secured = secureSocket({ ...trust, host: target.host, socket: await opening.socket });
     await once(secured, 'secureConnect');
     return secured;
+  };
+  const late = () => opening.stalled ?? new AttemptError('silent', `no TLS answer in ${limitMs / 1000} s`);
+  try {
+    return await withLimit(greet(), limitMs, late);
   } catch (error) {
+    opening.destroy();
     secured?.destroy();
     throw error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 
