@@ -329,7 +329,7 @@ describe('no failure of any kind makes more than 9 attempts in its first minute'
           }
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

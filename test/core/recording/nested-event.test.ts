@@ -59,7 +59,7 @@ describe('an event with members that are named as ours', () => {
           expect(view.endpoint).toBe('devices');
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -72,7 +72,7 @@ describe('an event with members that are named as ours', () => {
         view.read(line, 0, line.length);
         expect(view.payload()).toEqual(Buffer.from(text.replace(/[\r\n]/g, ' ')));
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

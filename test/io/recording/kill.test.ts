@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openRecording, type ReadProblem, readRecording } from '../../../src/index.js';
 
 /** Number of recordings that are cut off by a kill; `npm run test:kill` has 1,000. */
-const ROUNDS = Number(process.env.OPMAS_KILL_ROUNDS ?? 100);
+const ROUNDS = Number(process.env.OPMAS_KILL_ROUNDS ?? 50);
 const PER_PROCESS = 10;
 /** Lines that were handed over this long before the kill are in the file. */
 const MAX_LOSS_MS = 1000;
