@@ -16,12 +16,10 @@ import { checkContext } from '../connection/server.js';
 import { addKeptOptions } from '../options/server-options.js';
 import { runCommand, type Session } from '../session.js';
 
-/** Options of `context add`. */
 interface AddOptions extends Omit<Context, 'url'> {
   force?: boolean;
 }
 
-/** Option of `context list` and `context show`. */
 interface JsonOption {
   json?: boolean;
 }
@@ -123,7 +121,6 @@ function withWholePaths(settings: Omit<Context, 'url'>): Omit<Context, 'url'> {
   return { ...Object.fromEntries(whole), ...(header && { header }) };
 }
 
-/** Makes a context the current one; `-` is the previous one. */
 async function useContext(session: Session, name: string): Promise<void> {
   const config = await changeConfig(session.environment, (before) => {
     const wanted = name === '-' ? before.previous : name;

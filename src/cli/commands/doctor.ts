@@ -17,7 +17,6 @@ import { addTokenOptions, type TokenOptions } from '../options/server-options.js
 import { runCommand, type Session } from '../session.js';
 import type { Palette } from '../terminal/palette.js';
 
-/** Options of `doctor`. */
 interface DoctorOptions extends TokenOptions {
   json?: boolean;
 }

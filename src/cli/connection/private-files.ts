@@ -24,10 +24,9 @@ const FOREIGN_POLL_MS = 250;
  * the user has no home folder.
  */
 export function configPath(environment: Environment, platform = process.platform): string | undefined {
-  const base =
-    platform === 'win32'
-      ? (absolute(environment.APPDATA) ?? inHome(environment, 'AppData', 'Roaming'))
-      : (absolute(environment.XDG_CONFIG_HOME) ?? inHome(environment, '.config'));
+  const [variable, ...names] =
+    platform === 'win32' ? ['APPDATA', 'AppData', 'Roaming'] : ['XDG_CONFIG_HOME', '.config'];
+  const base = absolute(environment[variable!]) ?? inHome(environment, ...names);
   return base && join(base, FOLDER, 'config.json');
 }
 
@@ -37,10 +36,9 @@ export function configPath(environment: Environment, platform = process.platform
  * the user has no home folder.
  */
 export function dataFolder(environment: Environment, platform = process.platform): string | undefined {
-  const base =
-    platform === 'win32'
-      ? (absolute(environment.LOCALAPPDATA) ?? inHome(environment, 'AppData', 'Local'))
-      : (absolute(environment.XDG_DATA_HOME) ?? inHome(environment, '.local', 'share'));
+  const [variable, ...names] =
+    platform === 'win32' ? ['LOCALAPPDATA', 'AppData', 'Local'] : ['XDG_DATA_HOME', '.local', 'share'];
+  const base = absolute(environment[variable!]) ?? inHome(environment, ...names);
   return base && join(base, FOLDER);
 }
 

@@ -12,7 +12,6 @@ import { failureTable } from './table.js';
 export interface GivenUp {
   /** URL of the endpoint, without the token. */
   url: URL;
-  /** Base URL of the server. */
   base: URL;
   /** `undefined` when none was sent. Read for its expiry, never shown. */
   token: string | undefined;

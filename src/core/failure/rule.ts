@@ -40,13 +40,11 @@ export type NextCommand =
 
 /** The rule for the retry loop (`../retry.ts`) after a failure. */
 export type Consequence =
-  /** Try again. */
   | 'retry'
   /** Renew the token once, then try again; a second refusal in a row ends the endpoint. */
   | 'renew'
   /** Another attempt rarely helps. The second such end in a row ends an endpoint that never worked. */
   | 'likelyFatal'
-  /** Give up at once. */
   | 'fatal'
   /** The server closed the connection in good order: reconnect, unless the caller said to end then. */
   | 'normal';

@@ -30,7 +30,6 @@ export interface Verdict {
 
 /** The server and the token that were checked. */
 export interface DiagnosedServer {
-  /** Base URL. */
   url: URL;
   /** Where the token comes from; `undefined` = a stored login, which a new login replaces. */
   tokenSource?: string | undefined;

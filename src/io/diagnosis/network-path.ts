@@ -11,7 +11,6 @@ import { greetTls, Opening, type Way } from '../http/route-agent.js';
 import type { ServerRoute } from '../http/server-route.js';
 import { type Checker, type Finding, skipped } from './checks.js';
 
-/** Limit of each step. */
 const STEP_LIMIT_MS = 5000;
 /** Some servers send no tickets. */
 const LATE_ALERT_MS = 1000;

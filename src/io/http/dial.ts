@@ -9,7 +9,6 @@ export type Target = ReturnType<typeof targetOf>;
 
 /** Options of a {@link Dial}. */
 export interface DialOptions {
-  /** Uses addresses of this family only. */
   family?: 4 | 6 | undefined;
   /** The time that the caller gives it: every address is tried in the first half of it. */
   limitMs?: number | undefined;
@@ -50,7 +49,6 @@ export async function resolveHost(host: string, family: 4 | 6 | undefined): Prom
 export class Dial {
   /** Rejects with the error of the socket; with an `AggregateError` when several addresses fail. */
   readonly socket: Promise<net.Socket>;
-  /** The errors of addresses that failed. */
   readonly errors: Error[] = [];
   readonly #port: number;
   readonly #open = new Map<net.Socket, string>();

@@ -16,7 +16,6 @@ import type { TlsTrust } from './tls-trust.js';
 
 /** The way from this machine to a server. */
 export interface Way {
-  /** Base URL of the server. */
   readonly base: URL;
   /** `undefined` = direct. */
   readonly proxy: ProxyChoice | undefined;

@@ -41,32 +41,28 @@ export function accountOf(base: URL): string {
   return displayUrl(base);
 }
 
+/** The members of what is stored, and how each is read. */
+const MEMBERS: { [Name in keyof Required<Credentials>]: [member: string, (value: unknown) => unknown] } = {
+  accessToken: ['access_token', secretOf],
+  refreshToken: ['refresh_token', secretOf],
+  username: ['username', textOf],
+  expiresAtMs: ['expires_at', numberOf],
+  obtainedAtMs: ['obtained_at', numberOf],
+  clockAheadMs: ['clock_ahead', numberOf],
+};
+
 /** Writes credentials as the JSON text that is stored. */
 export function serializeCredentials(credentials: Credentials): string {
-  const { accessToken, refreshToken, username, expiresAtMs, obtainedAtMs, clockAheadMs } = credentials;
-  return JSON.stringify({
-    access_token: accessToken,
-    refresh_token: refreshToken,
-    username,
-    expires_at: expiresAtMs,
-    obtained_at: obtainedAtMs,
-    clock_ahead: clockAheadMs,
-  });
+  const names = Object.keys(MEMBERS) as (keyof Credentials)[];
+  return JSON.stringify(Object.fromEntries(names.map((name) => [MEMBERS[name][0], credentials[name]])));
 }
 
 /** Reads what {@link serializeCredentials} wrote; `undefined` when it is something else. */
 export function parseCredentials(text: string): Credentials | undefined {
   const stored = parseObject(text) ?? {};
-  const accessToken = secretOf(stored.access_token);
-  if (accessToken === undefined) return undefined;
-  return {
-    accessToken,
-    refreshToken: secretOf(stored.refresh_token),
-    username: textOf(stored.username),
-    expiresAtMs: numberOf(stored.expires_at),
-    obtainedAtMs: numberOf(stored.obtained_at),
-    clockAheadMs: numberOf(stored.clock_ahead),
-  };
+  const members = Object.entries(MEMBERS).map(([name, [member, read]]) => [name, read(stored[member])]);
+  const credentials = Object.fromEntries(members) as unknown as Credentials;
+  return credentials.accessToken === undefined ? undefined : credentials;
 }
 
 /** Others can write to the store: only visible ASCII can be sent, and is safe to show. */

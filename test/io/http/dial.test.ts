@@ -56,8 +56,8 @@ describe.skipIf(withoutSilentAddresses)('Dial', () => {
   it('tries all addresses in the first half of a short limit', async () => {
     await using silent = await startSilentAddress('127.0.0.2', port);
     const addresses = [silent.host, silent.host, silent.host, '127.0.0.1'];
-    const { tookMs } = await dial(addresses, port, { limitMs: 200 });
-    expect(tookMs).toBeLessThan(150);
+    const { tookMs } = await dial(addresses, port, { limitMs: 600 });
+    expect(tookMs).toBeLessThan(500);
   });
 
   it('names every address when none answers', async () => {

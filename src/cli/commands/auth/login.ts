@@ -23,7 +23,6 @@ import { runCommand, type Session } from '../../session.js';
 import { Prompt, passphrasePrompt } from '../../terminal/prompt.js';
 import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';
 
-/** Options of `auth login`. */
 interface LoginOptions extends RouteCommandOptions {
   username?: string;
   passwordStdin?: boolean;

@@ -7,7 +7,6 @@ import { exitCodeOf } from '../../exit.js';
 import { addTokenOptions, type TokenOptions } from '../../options/server-options.js';
 import { runCommand, type Session } from '../../session.js';
 
-/** Options of `auth status`. */
 interface StatusOptions extends TokenOptions {
   json?: boolean;
 }
