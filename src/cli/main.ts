@@ -12,6 +12,8 @@ import { standardOutputs } from './terminal/standard-streams.js';
  * exist), the command's own file (options and action), `session.ts` (what an action gets), `exit.ts` (exit codes).
  */
 export async function main(args: readonly string[]): Promise<void> {
+  // Until the end is known: an action that waits for what never comes would end with 0.
+  process.exitCode = 1;
   watchOutputs();
   // Node would open a debugger, to which every user of this machine can connect.
   process.on('SIGUSR1', () => undefined);

@@ -183,6 +183,16 @@ describe.concurrent('auth login on a terminal', () => {
     expect(sandbox.files().size).toBe(1);
   });
 
+  it('ends with 1 where a bug leaves nothing to wait for', async () => {
+    using sandbox = onServer();
+    const hook = join(sandbox.home, 'deaf.cjs');
+    writeFileSync(hook, `require('node:tty').ReadStream.prototype.resume = function () { return this; };`);
+    const environment = { NODE_OPTIONS: `--require=${hook}` };
+    const terminal = sandbox.onTerminal(['auth', 'login'], { environment });
+    await terminal.shows(/User for/);
+    expect(await terminal.ended).toMatchObject({ code: 1 });
+  });
+
   it('takes both answers from one paste', async () => {
     using sandbox = onServer();
     const terminal = sandbox.onTerminal(['auth', 'login']);
