@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exitCodeOf } from '../../../src/cli/exit.js';
+import { diagnose, noToken, parseBaseUrl, tokenFromText } from '../../../src/index.js';
+import { withServerChoice } from '../../../src/internal.js';
 import { type Ended, Sandbox } from '../../cli/sandbox.js';
 import { RealStack, withoutRealStack } from '../../support/real-stack.js';
 import { endpointSituations } from './endpoint-situations.js';
@@ -31,12 +34,31 @@ describe.skipIf(withoutRealStack)('each refusal names its cause', { concurrent: 
       const isLogin = command.startsWith('auth login');
       using sandbox = new Sandbox(isLogin ? {} : { OPMAS_TOKEN: token });
       const input = command === 'auth login' ? 'secret' : token;
-      const ended = await sandbox.run(argumentsOf(command, situation, url), isLogin ? { input } : {});
+      const run = () => sandbox.run(argumentsOf(command, situation, url), isLogin ? { input } : {});
+      const ended = await (command === 'doctor --json' ? diagnosed(situation, url, token) : run());
       judge({ situation, command, url, ended });
       if (token !== '') expect(ended.stdout + ended.stderr).not.toContain(token.slice(-20));
     });
   }
 });
+
+/** Does in this process what `doctor --json` does in one of its own. `doctor` is tried as a user would. */
+async function diagnosed({ endpoints = ['devices'] }: Situation, url: string, token: string): Promise<Ended> {
+  const said = { url, noToken: token === '', endpoints };
+  const steps = diagnose({
+    url: parseBaseUrl(url),
+    endpoints: endpoints.length === 0 ? undefined : endpoints,
+    token: token === '' ? noToken() : tokenFromText(token, 'OPMAS_TOKEN'),
+    said,
+  });
+  const checks: string[] = [];
+  let step = await steps.next();
+  for (; !step.done; step = await steps.next()) checks.push(withServerChoice(step.value.detail, said));
+  const { failure, code, text, next } = step.value;
+  const verdict = withServerChoice(text, said);
+  const stdout = JSON.stringify({ fault: failure ?? null, verdict, next, checks });
+  return { code: code === undefined ? 0 : exitCodeOf(code), signal: null, stdout, stderr: '' };
+}
 
 interface Run {
   situation: Situation;
