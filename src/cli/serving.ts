@@ -84,6 +84,7 @@ function parsePort(text: string, name: string): number {
   return port;
 }
 
+const MOST_OF_A_NAME = 200;
 const PLAIN_INTERVAL_MS = 10_000;
 
 interface RunServerOptions {
@@ -184,7 +185,8 @@ function activityText(activity: ServerActivity, palette: Palette): string {
     }
     case 'refused': {
       const status = activity.code === undefined ? 'no answer' : activity.code;
-      return palette.yellow(`${escapeUnsafe(activity.endpoint)}: refused, ${status}: ${activity.why}`);
+      const why = short(activity.why);
+      return palette.yellow(`${short(escapeUnsafe(activity.endpoint))}: refused, ${status}: ${why}`);
     }
     case 'fault': {
       const { fault, phase, clients } = activity;
@@ -192,6 +194,11 @@ function activityText(activity: ServerActivity, palette: Palette): string {
       return palette.yellow(`fault ${fault.text}${when} (${clientCount(clients)})`);
     }
   }
+}
+
+/** Paths and headers of strangers may have 16 KB. */
+function short(text: string): string {
+  return text.length > MOST_OF_A_NAME ? `${text.slice(0, MOST_OF_A_NAME)}…` : text;
 }
 
 /** `no clients`, `1 client`, `2 clients`. */

@@ -83,6 +83,8 @@ describe.concurrent('mock', () => {
     await new StreamClient(`${url}/api/v1/ws/\u001b[2Jx?token=${canary}`).end;
     await server.says(/^devices: refused, 403: the token is not a JWT$/);
     await server.says(/refused, 403: no such path$/);
+    await new StreamClient(`${url}/api/v1/ws/${'a'.repeat(10_000)}`).end;
+    await server.says(/^\/api\/v1\/ws\/a{100,200}…: refused, 403: no such path$/);
     server.process.kill('SIGTERM');
     await server.ended;
     expect(server.messages.join('\n')).not.toContain('canary');
