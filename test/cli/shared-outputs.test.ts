@@ -210,21 +210,21 @@ describe.concurrent('a stdout that is not read', () => {
     const startedAt = performance.now();
     const words = ['tail', '--file', 'x.ndjson', '--duration', '1s'];
     const tail = command.start(words, {
-      through: shell('{ "$@"; echo "code $?" >&2; } | sleep 6 >/dev/null 2>&1'),
+      through: shell('{ "$@"; echo "code $?" >&2; } | sleep 20 >/dev/null 2>&1'),
     });
     await tail.messages.next(
       (message) => message === 'warning: the rest was not written: stdout was not read',
     );
     expect(await tail.messages.next((message) => message.startsWith('code'))).toBe('code 5');
-    expect(performance.now() - startedAt).toBeLessThan(5500);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 
   test.for([
-    ['a pipe', shell('{ "$@"; echo "code $?" >&2; } | sleep 6 >/dev/null 2>&1'), 'code 5'],
+    ['a pipe', shell('{ "$@"; echo "code $?" >&2; } | sleep 20 >/dev/null 2>&1'), 'code 5'],
     ['a socket', shell('"$@"; echo "code $?" >&2'), 'code 137'],
   ] as const)('ends 2 s after --duration: %s', async ([, through, code], { serve, command, expect }) => {
     const server = await serve();
-    const tail = command.tail(server, ['--duration', '1s'], { through: [...through] });
+    const tail = command.tail(server, ['--duration', '2s'], { through: [...through] });
     tail.child.stdout.pause();
     const startedAt = performance.now();
     server.onRequest((client) => {
@@ -233,9 +233,9 @@ describe.concurrent('a stdout that is not read', () => {
       for (let i = 0; i < 20; i++) client.write(much);
     });
     await tail.messages.next((line) => /lines were not written: stdout was not read/.test(line));
-    expect(performance.now() - startedAt).toBeLessThan(6000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
     // Node cannot end with an exit code of its own while it writes to a socket that nobody reads.
     expect(await tail.messages.next((line) => line.startsWith('code'))).toBe(code);
-    expect(performance.now() - startedAt).toBeLessThan(6000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
   });
 });
