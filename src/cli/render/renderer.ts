@@ -42,7 +42,8 @@ export class Renderer {
   /** In columns. */
   readonly #width: number;
   readonly #hasColumns: boolean;
-  readonly #view = new LineView();
+  /** Most lines are checked by the parser alone. */
+  readonly #view = new LineView({ skipJsonCheck: true });
   /** Minutes since 1970 of the last line, and how a clock shows them: `21:50:`. */
   #minute = Number.NaN;
   #clockMinute = '';
@@ -73,18 +74,19 @@ export class Renderer {
   render(line: Buffer): string {
     const view = this.#view;
     const kind = view.read(line, 0, line.length);
-    if (kind === 'event') this.#renderEvent(view);
+    const source = kind === 'event' ? view.text() : '';
+    const event = kind === 'event' ? parseEvent(line, source) : undefined;
+    if (event !== undefined) this.#renderEvent(view, source, event);
     else if (view.connection !== undefined) this.#renderLifecycle(view, view.connection);
-    else this.#renderInvalid(line, kind === undefined ? undefined : parseLine(line));
+    else this.#renderInvalid(line, kind === 'invalid' ? parseLine(line) : undefined);
     return this.#line.end();
   }
 
-  #renderEvent(view: LineView): void {
-    const source = view.payload()!.toString();
-    const { value: event, isWhole } =
-      source.length > LONG_LINE
-        ? parseSparsely(source, NAMED_MEMBERS)
-        : { value: JSON.parse(source) as Record<string, unknown>, isWhole: true };
+  #renderEvent(
+    view: LineView,
+    source: string,
+    { value: event, isWhole }: ReturnType<typeof parseSparsely>,
+  ): void {
     const { data } = event;
     const type = typeof event.type === 'string' ? event.type : '-';
     const subject = typeof event.subject === 'string' ? event.subject : '-';
@@ -166,6 +168,18 @@ export class Renderer {
     }
     return this.#clockMinute + ((timeMs - minute * 60_000) / 1000).toFixed(3).padStart(6, '0');
   }
+}
+
+/** Parses an event, whose text is `source`; `undefined` when its line is damaged. */
+function parseEvent(line: Buffer, source: string): ReturnType<typeof parseSparsely> | undefined {
+  try {
+    if (source.length <= LONG_LINE) return { value: JSON.parse(source), isWhole: true };
+  } catch {
+    return undefined;
+  }
+  // Of a longer text only a part is parsed.
+  const isChecked = new LineView().read(line, 0, line.length) === 'event';
+  return isChecked ? parseSparsely(source, NAMED_MEMBERS) : undefined;
 }
 
 /** Members of an event that have a place of their own in the line. */

@@ -58,13 +58,13 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
 }
 
 function renderLines(renderer: Renderer, bytes: Buffer): string {
-  let text = '';
+  const lines: string[] = [];
   let start = 0;
   for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
-    text += renderer.render(bytes.subarray(start, end));
+    lines.push(renderer.render(bytes.subarray(start, end)));
     start = end + 1;
   }
-  return text;
+  return lines.join('');
 }
 
 async function writeBytes(out: DataOutput, batch: LineBatch): Promise<void> {

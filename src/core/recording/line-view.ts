@@ -120,6 +120,13 @@ export class LineView {
     return Buffer.concat([OPENING_BRACE, this.bytes.subarray(this.members, this.end)]);
   }
 
+  /** Returns the payload as text; empty for lifecycle lines. */
+  text(): string {
+    const line = this.#parsed;
+    if (line !== undefined) return line.kind === 'connection' ? '' : line.frame.toString();
+    return `{${this.bytes.toString('utf8', this.members, this.end)}`;
+  }
+
   /** Reads the head of an event line that we wrote, if the line has one and members of the server's after it. */
   #readHead(bytes: Buffer, start: number, end: number): boolean {
     this.members = 0;
