@@ -32,6 +32,7 @@ const FULL: Limits = { depth: 16, nameLength: 1024 * 1024, textLength: 16 * 1024
 const MAX_FIELDS = 100_000;
 /** Length of the names around a nested member that are repeated in front of it. */
 const MAX_PATH = 256;
+const MAX_KEPT_NAMES = 1000;
 
 /** Writes the members of a payload as `name=value`, nested ones as `radio.channel=36`, until the line is full. */
 export class FieldWriter {
@@ -43,6 +44,8 @@ export class FieldWriter {
   readonly #line: VisualLine;
   readonly #limits: Limits;
   readonly #nameColor: Color;
+  /** The first names, as they are printed: most come again with each event. */
+  readonly #names = new Map<string, string>();
 
   constructor(line: VisualLine, full: boolean, nameColor: Color) {
     this.#line = line;
@@ -142,8 +145,18 @@ export class FieldWriter {
       return;
     }
     this.#line.add(' ');
-    this.#line.add(`${escapeUnsafe(shortened(path, this.#limits.nameLength))}=`, this.#nameColor);
+    this.#line.add(this.#nameOf(path), this.#nameColor);
     this.#line.add(value);
+  }
+
+  /** Returns a member's name as it is printed: `cpu=`. */
+  #nameOf(path: string): string {
+    let name = this.#names.get(path);
+    if (name === undefined) {
+      name = `${escapeUnsafe(shortened(path, this.#limits.nameLength))}=`;
+      if (path.length <= MAX_PATH && this.#names.size < MAX_KEPT_NAMES) this.#names.set(path, name);
+    }
+    return name;
   }
 }
 
