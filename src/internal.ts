@@ -1,5 +1,6 @@
 /** Inner parts that the command line uses beside `index.ts`. They may change in any version. */
 export { isLoopback } from './core/address.js';
+export { mayReject } from './core/close-code.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { withServerChoice } from './core/failure/next-command.js';
 export type { NextCommand, SaidRoute } from './core/failure/rule.js';

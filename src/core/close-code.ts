@@ -47,6 +47,13 @@ export function canBeSent(code: number): boolean {
   return meanings[code] !== undefined || (Number.isInteger(code) && isPrivate(code));
 }
 
+/** Says whether a server may close a connection with that code to reject the token. The last two stand for HTTP's 401 and 403. */
+export function mayReject(code: number): boolean {
+  return ([CloseCode.POLICY_VIOLATION, CloseCode.AUTHENTICATION_FAILED, 4401, 4403] as number[]).includes(
+    code,
+  );
+}
+
 function isPrivate(code: number): boolean {
   return code >= 3000 && code <= 4999;
 }

@@ -1,5 +1,4 @@
 import {
-  CloseCode,
   closeMeaning,
   escapeUnsafe,
   type LifecycleEvent,
@@ -8,6 +7,7 @@ import {
   type StreamSummary,
   type SubscribeOptions,
 } from '../../index.js';
+import { mayReject } from '../../internal.js';
 import { counted, formatDuration } from '../options/quantity.js';
 import type { Messages } from '../terminal/terminal.js';
 import { SilenceHints } from './silence-hints.js';
@@ -17,9 +17,6 @@ const ATTEMPTS_UNTIL_NOTICE = 3;
 
 /** A server that rejects a token may accept the connection first, and close it within this time. */
 const KEPT_AFTER_MS = 500;
-
-/** A connection that is closed at once with one of these codes was rejected. */
-const REJECTING_CODES: readonly number[] = [CloseCode.AUTHENTICATION_FAILED, CloseCode.POLICY_VIOLATION];
 
 /** A connection that has opened, and is not known to be kept. */
 interface FreshConnection {
@@ -78,7 +75,7 @@ export class ConnectionMessages {
         this.#say(endpoint, yellow(`${refusedText(connection)}, ${retryText(connection.retry_in_ms)}`));
         return;
       case 'closed':
-        this.#settle(endpoint, !REJECTING_CODES.includes(connection.code));
+        this.#settle(endpoint, !mayReject(connection.code));
         // Without another attempt, the command was asked to stop, or an error is printed separately.
         if (connection.retry_in_ms === undefined) return;
         this.#say(endpoint, yellow(`lost: ${closedText(connection)}, ${retryText(connection.retry_in_ms)}`));

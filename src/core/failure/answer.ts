@@ -13,6 +13,8 @@ export interface HttpAnswer {
 
 /** The longest quotation of a body, in characters. */
 const LONGEST_QUOTE = 200;
+/** A text with more characters that cannot be read is not quoted. */
+const MOST_UNREADABLE = 4;
 /** A header of that length is read; the rest says nothing more. */
 const LONGEST_HEADER = 500;
 /** Members in which servers say why they refuse. */
@@ -152,7 +154,10 @@ export function quoteOf(answer: HttpAnswer, redact: Redact): string | undefined 
   const reason = members.find((value): value is string => typeof value === 'string' && value !== '');
   const text = reason ?? (isPage(answer) ? withoutTags(answer.text ?? '') : (answer.text ?? ''));
   const line = redact(text).replace(/\s+/g, ' ').trim();
-  return line === '' ? undefined : `"${escapeUnsafe(line).slice(0, LONGEST_QUOTE)}"`;
+  // Compressed or binary data tells people nothing.
+  const isText =
+    !line.includes('\0') && line.split('\ufffd', MOST_UNREADABLE + 2).length <= MOST_UNREADABLE + 1;
+  return line === '' || !isText ? undefined : `"${escapeUnsafe(line).slice(0, LONGEST_QUOTE)}"`;
 }
 
 function withoutTags(html: string): string {

@@ -1,4 +1,5 @@
-import type { HttpAnswer } from './answer.js';
+import type { Redact } from '../address.js';
+import type { ApiAnswers, HttpAnswer } from './answer.js';
 import type { NextCommand } from './rule.js';
 import type { FailureKind } from './table.js';
 
@@ -39,4 +40,25 @@ export class AttemptError extends Error {
     this.hint = hint;
     this.next = next;
   }
+}
+
+/** The evidence besides the refusal itself. */
+export interface RefusalEvidence {
+  /** The token that was sent, if any. Its own expiry counts before what others say. */
+  token: string | undefined;
+  /** What stood in the header `Authorization`: the token, or a header of the user. */
+  authorization?: 'token' | 'user' | undefined;
+  redact: Redact;
+  /** Wall clock, milliseconds since 1970. */
+  nowMs: number;
+  /** How far it is ahead of the server's, if that is known. A `Date` of the server counts before. */
+  clockAheadMs?: number | undefined;
+  /** A name, or a path. */
+  endpoint: string;
+  /** Absent when the API was not asked. */
+  api?: ApiAnswers | undefined;
+  /** A client certificate was shown. */
+  hasCertificate?: boolean | undefined;
+  /** The endpoint opens when it is asked without the token. */
+  opensWithoutToken?: boolean | undefined;
 }

@@ -97,6 +97,11 @@ export function failureOfError(
 /** The parts of a failure that an error tells. */
 type ErrorFacts = Pick<Failure, 'kind' | 'hint' | 'next'> & { text: string };
 
+const GARBLED: Partial<ErrorFacts> = {
+  hint: 'the server, or a proxy in front of it, agrees to the upgrade, but breaks the rules of WebSocket',
+  next: { shell: ['curl', '-i', '{http}/health'] },
+};
+
 function readError(error: unknown, side: TlsSide): ErrorFacts {
   if (error instanceof AttemptError) {
     const { kind, message: text, hint, next } = error;
@@ -120,7 +125,7 @@ function readError(error: unknown, side: TlsSide): ErrorFacts {
     return { kind: socketErrors[code]?.[0] ?? 'unreachable', text: describeAttempts(attempts) };
   }
   // The rest are complaints of `ws` about the upgrade: "Invalid Sec-WebSocket-Accept header".
-  return { kind: 'not a WebSocket', text: `garbled upgrade: ${message}` };
+  return { kind: 'not a WebSocket', text: `garbled upgrade: ${message}`, ...GARBLED };
 }
 
 /** Reads an error of TLS; `undefined` for any other. */

@@ -1,9 +1,7 @@
-import type { Redact } from '../address.js';
 import { readClaims } from '../claims.js';
-import { CloseCode } from '../close-code.js';
+import { CloseCode, mayReject } from '../close-code.js';
 import { endpointAtPath, endpointPath } from '../protocol.js';
 import {
-  type ApiAnswers,
   type ApiWord,
   apiWordOf,
   authorOf,
@@ -15,29 +13,8 @@ import {
   otherChallengeOf,
   quoteOf,
 } from './answer.js';
-import type { Failure } from './failure.js';
+import type { Failure, RefusalEvidence } from './failure.js';
 import type { FailureKind } from './table.js';
-
-/** The evidence besides the refusal itself. */
-export interface RefusalEvidence {
-  /** The token that was sent, if any. Its own expiry counts before what others say. */
-  token: string | undefined;
-  /** What stood in the header `Authorization`: the token, or a header of the user. */
-  authorization?: 'token' | 'user' | undefined;
-  redact: Redact;
-  /** Wall clock, milliseconds since 1970. */
-  nowMs: number;
-  /** How far it is ahead of the server's, if that is known. A `Date` of the server counts before. */
-  clockAheadMs?: number | undefined;
-  /** A name, or a path. */
-  endpoint: string;
-  /** Absent when the API was not asked. */
-  api?: ApiAnswers | undefined;
-  /** A client certificate was shown. */
-  hasCertificate?: boolean | undefined;
-  /** The endpoint opens when it is asked without the token. */
-  opensWithoutToken?: boolean | undefined;
-}
 
 /** A token that becomes valid within this time is waited for. */
 const LONGEST_WAIT_MS = 60_000;
@@ -46,11 +23,7 @@ const CLOCK_ROUNDING_MS = 1000;
 
 /** Returns whether a failure is a refusal: a server, or something before it, said no. */
 export function isRefusal({ answer, event }: Failure): boolean {
-  return answer !== undefined || (event.state === 'closed' && isRefusingCode(event.code));
-}
-
-function isRefusingCode(code: number): boolean {
-  return code === CloseCode.AUTHENTICATION_FAILED || code === CloseCode.POLICY_VIOLATION;
+  return answer !== undefined || (event.state === 'closed' && mayReject(event.code));
 }
 
 /** Returns whether the REST API has to be asked, because a refusal does not say what it is about. */
@@ -83,6 +56,9 @@ export function triage(refusal: Failure, given: RefusalEvidence): Failure {
 
 function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
   const word = wordIn(evidence);
+  // Only the API's word makes a private code a matter of the token.
+  const isOfOpmas = code === CloseCode.POLICY_VIOLATION || code === CloseCode.AUTHENTICATION_FAILED;
+  if (!isOfOpmas) return word === 'rejects' ? faultOfToken(evidence) : 'closed';
   if (word !== 'accepts' && evidence.token === undefined) return 'no token';
   const own = ownFaultOf(evidence);
   if (own !== undefined) return own;
@@ -101,7 +77,16 @@ function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): Fai
   const word = wordIn(evidence);
   const isElsewhere = api?.me !== undefined && (word === 'absent' || word === 'unclear') && !hasApi(api);
   if (isElsewhere && (status === 404 || status === 410 || status < 300)) return 'no API there';
+  const isObjection = kind === 'not a WebSocket' && status >= 400 && !isUpgradeLost(answer);
+  // The API is there, so that is no other service.
+  if (isObjection && word === 'accepts') return kindOfDenial(answer!, evidence);
+  if (isObjection && word === 'rejects') return faultOfToken(evidence);
   return kind;
+}
+
+/** Names what is wrong with a token that the API rejects. */
+function faultOfToken(evidence: RefusalEvidence): FailureKind {
+  return ownFaultOf(evidence) ?? (evidence.token === undefined ? 'no token' : 'token refused');
 }
 
 /** Decides about 401, 403 and 451. */
@@ -119,7 +104,7 @@ function kindOfDenial(answer: NonNullable<Failure['answer']>, evidence: RefusalE
     return author === undefined && !isKnownPath ? 'endpoint does not exist' : 'endpoint refuses';
   }
   if (author === 'gateway') return 'gateway refuses this machine';
-  if (word === 'rejects') return evidence.token === undefined ? 'no token' : 'token refused';
+  if (word === 'rejects') return faultOfToken(evidence);
   if (word === 'refuses') return isSameRefusal(answer, evidence) ? 'gateway refuses this machine' : 'unknown';
   if (word === 'absent' && author === undefined) return 'no API there';
   if (answer.status === 401 && word !== 'wants credentials') {
@@ -232,6 +217,16 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
     return {
       hint: 'the endpoint opens without a token, and refuses the connection with one, though the API accepts the token: use `noToken()`',
       next: { name: 'tail', change: { endpoints: [endpoint], noToken: true, tokenFile: undefined } },
+    };
+  }
+  const { event } = refusal;
+  if (
+    kind === 'closed for policy' &&
+    event.state === 'closed' &&
+    !/^$|message|many|rate|limit/i.test(event.reason)
+  ) {
+    return {
+      hint: 'the server closed the connection with 1008 though its API accepts the token: the reason that it gives has to be met',
     };
   }
   if (kind === 'endpoint refuses' && refusal.event.state === 'closed') {

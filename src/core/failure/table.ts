@@ -27,7 +27,7 @@ const rules = {
   'no token': auth('there is no token for {base}'),
   'token expired': auth('the token has expired'),
   'token refused': auth(
-    'the server rejected the token: it is for another server, or the signing key has changed',
+    'the server rejected the token: it may be for another server, or the signing key may have changed',
   ),
   'token not valid yet': {
     ...auth(

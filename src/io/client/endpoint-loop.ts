@@ -179,7 +179,7 @@ export class EndpointLoop {
     const { clockAheadMs } = token;
     const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal, clockAheadMs };
     // The token of a connection that gave events was good: it has ended, and nobody has to be asked about it.
-    const hasEnded = events > 0 && failure.kind === 'token refused';
+    const hasEnded = events > 0 && (failure.kind === 'token refused' || failure.kind === 'closed');
     return examineRefusal(failure, { ...attempt, api: hasEnded ? {} : undefined });
   }
 

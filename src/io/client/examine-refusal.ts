@@ -1,5 +1,5 @@
-import type { Failure } from '../../core/failure/failure.js';
-import { isAmbiguous, isRefusal, type RefusalEvidence, triage } from '../../core/failure/refusal.js';
+import type { Failure, RefusalEvidence } from '../../core/failure/failure.js';
+import { isAmbiguous, isRefusal, triage } from '../../core/failure/refusal.js';
 import type { Clock } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { untrustedFirst } from '../http/issuer-trust.js';

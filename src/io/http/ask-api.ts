@@ -1,7 +1,7 @@
 import type { Redact } from '../../core/address.js';
 import { type ApiAnswers, apiWordOf, type HttpAnswer, isApiError } from '../../core/failure/answer.js';
 import { monotonicMs } from '../clock.js';
-import type { HttpRequest } from './http-request.js';
+import { type HttpRequest, textOf } from './http-request.js';
 import type { RouteRequest, ServerRoute } from './server-route.js';
 
 /** The answers of {@link askApi}. */
@@ -58,5 +58,5 @@ function isPlain({ me }: ApiAnswers): boolean {
 
 async function get(route: ServerRoute, path: string, request: RouteRequest): Promise<HttpAnswer> {
   const { status, headers, body } = await route.request(path, { ...request, maxBodyBytes: MAX_BODY_BYTES });
-  return { status, headers, text: body.toString('utf8') };
+  return { status, headers, text: textOf(body, headers) };
 }

@@ -1,5 +1,6 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
+import { brotliDecompressSync, constants, unzipSync, type ZlibOptions } from 'node:zlib';
 import { OpmasError } from '../../core/errors.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
@@ -71,7 +72,8 @@ export async function sendRequest(url: URL, options: HttpRequest, way: Way): Pro
     if (proxy && response.status === 407) throw refusedByProxy(proxy, 407);
     return response;
   } catch (error) {
-    if (error instanceof OpmasError) throw error;
+    // A mistake of ours is no fault of the server.
+    if (error instanceof OpmasError || /^(Reference|Type)Error$/.test((error as Error).name)) throw error;
     if (proxy && !(error instanceof AttemptError)) throw failedProxy(proxy, error);
     const through = proxy ? ` through ${nameOf(proxy)}` : '';
     const hangUp = new AttemptError('cut off', 'it closed the connection without an answer');
@@ -115,4 +117,32 @@ export async function readUpTo(stream: AsyncIterable<Buffer | string>, maxBytes:
     if (length > maxBytes) break;
   }
   return Buffer.concat(chunks);
+}
+
+/** Compressed bodies are unpacked up to that size. */
+const MAX_UNPACKED_BYTES = 1024 * 1024;
+
+/**
+ * Returns the text of a body, or of its beginning. We ask for no compression, and yet some proxies compress; and pages
+ * of firewalls have the character set of their country.
+ */
+export function textOf(body: Buffer, headers: http.IncomingHttpHeaders): string {
+  const [, label = 'utf-8'] = /charset="?([\w.:-]{1,40})/i.exec(headers['content-type'] ?? '') ?? [];
+  const bytes = unpacked(body, headers['content-encoding'] ?? '');
+  try {
+    return new TextDecoder(label).decode(bytes);
+  } catch {
+    return bytes.toString('utf8');
+  }
+}
+
+function unpacked(body: Buffer, coding: string): Buffer {
+  const options: ZlibOptions = { maxOutputLength: MAX_UNPACKED_BYTES, finishFlush: constants.Z_SYNC_FLUSH };
+  const { BROTLI_OPERATION_FLUSH: finishFlush } = constants;
+  try {
+    if (/^\s*br\s*$/i.test(coding)) return brotliDecompressSync(body, { ...options, finishFlush });
+    return /^\s*(x-gzip|gzip|deflate)\s*$/i.test(coding) ? unzipSync(body, options) : body;
+  } catch {
+    return body;
+  }
 }

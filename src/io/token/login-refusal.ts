@@ -12,7 +12,7 @@ import {
 import { hintOf } from '../../core/failure/give-up.js';
 import { adviceOnCredentials } from '../../core/failure/refusal.js';
 import type { FailureKind } from '../../core/failure/table.js';
-import type { HttpResponse } from '../http/http-request.js';
+import { type HttpResponse, textOf } from '../http/http-request.js';
 import { nameOf } from '../http/proxy.js';
 import type { ServerRoute } from '../http/server-route.js';
 
@@ -24,9 +24,12 @@ export interface TokenRequest {
   secret: string;
 }
 
+/** Longer texts say nothing more. */
+const LONGEST_TEXT = 4096;
+
 /** Reads a response as far as its refusal can be judged. */
 export function answerOf({ status, headers, body }: HttpResponse): HttpAnswer {
-  return { status, headers, text: body.toString('utf8', 0, 4096) };
+  return { status, headers, text: textOf(body, headers).slice(0, LONGEST_TEXT) };
 }
 
 /** Makes the error for an answer by something before the API, which the API had no part in. */

@@ -4,7 +4,7 @@ import { clockAheadOf } from '../../core/failure/answer.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { checkOptions, type OptionRules } from '../../core/options.js';
 import { type Clock, monotonicMs, systemClock } from '../clock.js';
-import type { HttpResponse } from '../http/http-request.js';
+import { type HttpResponse, textOf } from '../http/http-request.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
 import { type Credentials, expiryOf } from './credentials.js';
 import { answerOf, gatewayRefusal, loginRefusal, placeOf, type TokenRequest } from './login-refusal.js';
@@ -104,9 +104,10 @@ function readTokens(
   const where = placeOf(request);
   const fail = (what: string) => new OpmasError('NETWORK', `${where} answers ${what}`);
   if (answer.truncated) throw fail('with too much data to be a token');
-  const fields = parseObject(answer.body.toString());
+  const text = textOf(answer.body, answer.headers);
+  const fields = parseObject(text);
   if (fields === undefined) {
-    const isPage = answer.body.toString('latin1', 0, 512).trimStart().startsWith('<');
+    const isPage = text.trimStart().startsWith('<');
     const page = 'with a web page: is this the address of the API?';
     throw fail(isPage ? page : 'with something that is not a JSON object');
   }

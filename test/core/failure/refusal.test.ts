@@ -120,6 +120,14 @@ it.each<
   // A server without the REST API may refuse a token with 1008 all the same.
   ['close 1008 without an API', close(1008), good, missing, 'unknown', 'renew'],
   ['close 1008 and a silent API', close(1008), good, silent, 'unknown', 'renew'],
+  // Codes that no document assigns: only the API's word makes them a matter of the token.
+  ['close 4401, rejected by the API', close(4401), good, rejects, 'token refused', 'renew'],
+  ['close 4403, rejected by the API, with an old token', close(4403), old, rejects, 'token expired', 'renew'],
+  ['close 4401, accepted by the API', close(4401), good, accepts, 'closed', 'retry'],
+  ['close 4401 and a silent API', close(4401), old, silent, 'closed', 'retry'],
+  ['400, accepted by the API', status(400), good, accepts, 'endpoint refuses', 'likelyFatal'],
+  ['422, rejected by the API', status(422), good, rejects, 'token refused', 'renew'],
+  ['418 without an API', status(418), good, missing, 'not a WebSocket', 'likelyFatal'],
   ['502 is not about the token', status(502), old, rejects, 'server fails', 'retry'],
 ])('%s', (_name, refused, token, api, kind, consequence) => {
   const failure = triage(refused, { token, redact, nowMs: NOW_MS, endpoint: 'devices', api });
@@ -143,6 +151,14 @@ it.each([
     event: { error: expect.stringContaining('the Upgrade header was lost on the way') },
     hint: expect.stringContaining('a proxy in front has to pass on the headers Upgrade and Connection'),
   });
+});
+
+it('quotes no bytes that are no text', () => {
+  const binary = { ...bare(403), text: '\u001f\ufffd\b\0\ufffd\ufffdAJ\ufffd\ufffd\ufffd' };
+  const told = JSON.stringify(
+    triage(refusal(binary), { token: good, redact, nowMs: NOW_MS, endpoint: 'devices', api: accepts }),
+  );
+  expect(told.replace(JSON.stringify(binary.text), '')).not.toMatch(/AJ/);
 });
 
 const dated = (answer: HttpAnswer, secondsFromNow: number): HttpAnswer => {

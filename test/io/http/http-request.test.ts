@@ -1,6 +1,8 @@
 import { createServer } from 'node:net';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { HttpRequest } from '../../../src/io/http/http-request.js';
+import { textOf } from '../../../src/io/http/http-request.js';
 import { ServerRoute } from '../../../src/io/http/server-route.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { close, json, listen, startWebServer } from '../../support/web-server.js';
@@ -97,5 +99,39 @@ describe('a request to the REST API', () => {
       failure: 'certificate expired',
     });
     expect(server.requests).toEqual([]);
+  });
+});
+
+describe('the text of a body', () => {
+  const text = JSON.stringify({ detail: 'not allowed' });
+
+  it.each([
+    ['gzip', gzipSync(text)],
+    ['deflate', deflateSync(text)],
+    ['br', brotliCompressSync(text)],
+    ['identity', Buffer.from(text)],
+  ])('is unpacked: %s', (coding, body) => {
+    expect(textOf(body, { 'content-encoding': coding })).toBe(text);
+  });
+
+  it('is read as far as it came', () => {
+    const long = JSON.stringify(Array.from({ length: 2000 }, (_, n) => n * n));
+    const half = gzipSync(long).subarray(0, 2000);
+    const read = textOf(half, { 'content-encoding': 'gzip' });
+    expect(read.length).toBeGreaterThan(1000);
+    expect(long.startsWith(read)).toBe(true);
+  });
+
+  it('has the character set of its server', () => {
+    expect(textOf(Buffer.from([0x6e, 0xe3, 0x6f]), { 'content-type': 'text/html; charset=iso-8859-1' })).toBe(
+      'não',
+    );
+    expect(textOf(Buffer.from('ä'), { 'content-type': 'text/html; charset="no-such"' })).toBe('ä');
+  });
+
+  it('is not unpacked into more memory than a refusal needs, nor believed to be packed', () => {
+    const bomb = gzipSync(Buffer.alloc(8 * 1024 * 1024));
+    expect(textOf(bomb, { 'content-encoding': 'gzip' }).length).toBeLessThanOrEqual(bomb.length);
+    expect(textOf(Buffer.from(text), { 'content-encoding': 'gzip' })).toBe(text);
   });
 });

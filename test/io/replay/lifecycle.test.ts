@@ -157,7 +157,7 @@ describe.concurrent('an outage', () => {
   test('of one endpoint does not disturb another endpoint', async () => {
     const rules = [
       ...attempt(1, open, 'rules'),
-      ...[0, 1, 2].map((n) => eventLine(10 + n * 400, numbered(n), 'rules')),
+      ...[0, 1, 2].map((n) => eventLine(10 + n * n * 500, numbered(n), 'rules')),
     ];
     const lines = [...outage, ...rules].sort();
     await using server = await serve(lines);

@@ -8,6 +8,7 @@ import { failureOfError, failureOfFrame, INVALID_UTF8 } from '../../../core/fail
 import { failureOfAnswer, failureOfClose } from '../../../core/failure/from-server.js';
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
 import { LONGEST_TIMER_MS } from '../../clock.js';
+import { textOf } from '../../http/http-request.js';
 import { PongSender, type WebSocket, webSocketLibrary } from '../../websocket.js';
 import { type ConnectionHandler, type ConnectionOptions, socketOptions } from './connection-options.js';
 import { Liveness } from './liveness.js';
@@ -221,5 +222,5 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
   } finally {
     clearTimeout(limit);
   }
-  return Buffer.concat(chunks).toString('utf8', 0, MAX_REFUSAL_BYTES);
+  return textOf(Buffer.concat(chunks).subarray(0, MAX_REFUSAL_BYTES), response.headers);
 }
