@@ -1,5 +1,5 @@
 import { type JsonVerdict, scanJson } from './json-scanner.js';
-import { isAt, JsonFindings, textOf } from './json-tokens.js';
+import { JsonFindings, textOf } from './json-tokens.js';
 import { parseSparsely } from './members.js';
 
 /** Longer and deeper values are not built as a whole. */
@@ -89,28 +89,50 @@ export class FrameReader extends JsonFindings {
   }
 }
 
-/** Texts of types and subjects, for all readers: the same ones come again and again, and to decode one takes long. */
-const interned: ({ bytes: Buffer; text: string } | undefined)[] = new Array(2 ** 14).fill(undefined);
-/** Leaves as many bits of a hash as select a slot. */
-const SLOT_SHIFT = 32 - 14;
-const LONGEST_INTERNED = 64;
-/** So many bytes at the end of a text, and its length, select its slot. */
+/** The table of texts: 2^(32-20) slots, the longest text, and in how many slots in turn a text may stand. */
+const SLOTS = 4096;
+const SLOT_SHIFT = 20;
+const SLOT_BYTES = 64;
+const TRIES = 4;
+/** So many bytes at the end of a text, and its length, select its first slot. */
 const HASHED_BYTES = 8;
 /** 2^32 divided by the golden ratio: spreads numbers that differ little over all slots. */
 const SCATTER = 0x9e3779b1;
 
+/** Texts of types and subjects, for all readers: the same ones come again and again, and to decode one takes long. */
+const slotTexts: (string | undefined)[] = new Array(SLOTS + TRIES).fill(undefined);
+/** The bytes that each text was decoded from, and how many. */
+const slotBytes = new Uint8Array((SLOTS + TRIES) * SLOT_BYTES);
+const slotLengths = new Uint8Array(SLOTS + TRIES);
+
 /** Decodes a JSON string that has been checked; `bytes[start..end)` stands between its quotes. */
 function internedText(bytes: Buffer, start: number, end: number): string {
   const length = end - start;
-  if (length > LONGEST_INTERNED) return textOf(bytes, start, end);
+  if (length > SLOT_BYTES) return textOf(bytes, start, end);
   let hash = length;
   for (let at = Math.max(start, end - HASHED_BYTES); at < end; at++) {
     hash = Math.imul(hash, 31) + (bytes[at] as number);
   }
-  const slot = Math.imul(hash, SCATTER) >>> SLOT_SHIFT;
-  const known = interned[slot];
-  if (known?.bytes.length === length && isAt(known.bytes, bytes, start)) return known.text;
+  const first = Math.imul(hash, SCATTER) >>> SLOT_SHIFT;
+  for (let slot = first; slot < first + TRIES; slot++) {
+    const text = slotTexts[slot];
+    if (text === undefined) return intern(bytes, start, end, slot);
+    if (slotLengths[slot] === length && isInSlot(bytes, start, length, slot)) return text;
+  }
+  return intern(bytes, start, end, first);
+}
+
+function isInSlot(bytes: Buffer, start: number, length: number, slot: number): boolean {
+  const offset = slot * SLOT_BYTES;
+  // From the end, because the ends of subjects differ.
+  for (let i = length - 1; i >= 0; i--) if (slotBytes[offset + i] !== bytes[start + i]) return false;
+  return true;
+}
+
+function intern(bytes: Buffer, start: number, end: number, slot: number): string {
   const text = textOf(bytes, start, end);
-  interned[slot] = { bytes: Buffer.from(bytes.subarray(start, end)), text };
+  slotTexts[slot] = text;
+  slotLengths[slot] = end - start;
+  slotBytes.set(bytes.subarray(start, end), slot * SLOT_BYTES);
   return text;
 }
