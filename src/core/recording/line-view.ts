@@ -1,10 +1,9 @@
 import { FrameReader } from '../json/frame.js';
-import { isAt } from '../json/json-tokens.js';
 import { endpointOfType } from '../protocol.js';
 import { type ConnectionEvent, FORMAT_VERSION } from './connection-event.js';
 import { ENDPOINT, type Line, type LineKind, RECEIVED_AT, TIMESTAMP_OFFSET } from './format.js';
 import { parseLine } from './parse-line.js';
-import { parseTimestamp, TIMESTAMP_LENGTH, TimestampReader } from './timestamp.js';
+import { BytePattern, parseTimestamp, TIMESTAMP_LENGTH, TimestampReader } from './timestamp.js';
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -16,9 +15,9 @@ const OPENING_BRACE = Buffer.from('{');
 /** Labels of more endpoints are read anew for each line. */
 const MAX_LABELS = 8;
 const MAX_KEPT_LABEL = 256;
-const LINE_HEAD = Buffer.from(RECEIVED_AT);
-const LABEL_HEAD = Buffer.from(ENDPOINT);
-const EVENT_MEMBER = Buffer.from('"event":');
+const LINE_HEAD = new BytePattern(Buffer.from(RECEIVED_AT));
+const LABEL_HEAD = new BytePattern(Buffer.from(ENDPOINT));
+const EVENT_MEMBER = new BytePattern(Buffer.from('"event":'));
 
 export interface LineViewOptions {
   /**
@@ -57,7 +56,9 @@ export class LineView {
   /** A line that has not the usual head of our event lines, in parts. */
   #parsed: Line | undefined;
   /** Labels that were seen: their bytes, from the quote that ends the time to the comma after the label. */
-  readonly #labels: { pattern: Buffer; endpoint: string }[] = [];
+  readonly #labels: { pattern: BytePattern; endpoint: string }[] = [];
+  /** The same memory as `bytes`. */
+  #data: DataView = new DataView(new ArrayBuffer(0));
   /** Offset of a timestamp that has not been read yet; -1 when {@link receivedAt} is known. */
   #timestampAt = -1;
   #receivedAt = Number.NaN;
@@ -72,6 +73,7 @@ export class LineView {
    * @returns The kind of the line, or `undefined` when it is not a JSON object.
    */
   read(bytes: Buffer, start: number, end: number): LineKind | undefined {
+    if (bytes !== this.bytes) this.#data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.bytes = bytes;
     this.start = start;
     this.end = end;
@@ -90,7 +92,7 @@ export class LineView {
   get receivedAt(): number {
     // Reading the time costs as much as finding the line, and not every consumer needs it.
     if (this.#timestampAt >= 0) {
-      this.#receivedAt = this.#timestamps.read(this.bytes, this.#timestampAt);
+      this.#receivedAt = this.#timestamps.read(this.#data, this.#timestampAt);
       this.#timestampAt = -1;
     }
     return this.#receivedAt;
@@ -131,9 +133,9 @@ export class LineView {
   #readHead(bytes: Buffer, start: number, end: number): boolean {
     this.members = 0;
     const label = start + TIMESTAMP_OFFSET + TIMESTAMP_LENGTH;
-    if (label + LABEL_HEAD.length > end || !isAt(LINE_HEAD, bytes, start)) return false;
+    if (label + LABEL_HEAD.length > end || !LINE_HEAD.standsAt(this.#data, start)) return false;
     if (!this.#readLabel(bytes, label, end)) return false;
-    if (this.members + EVENT_MEMBER.length < end && isAt(EVENT_MEMBER, bytes, this.members)) {
+    if (this.#mayBeNested(end)) {
       this.members = 0;
       return false;
     }
@@ -144,22 +146,26 @@ export class LineView {
     return false;
   }
 
+  #mayBeNested(end: number): boolean {
+    return this.members + EVENT_MEMBER.length < end && EVENT_MEMBER.standsAt(this.#data, this.members);
+  }
+
   /** Remembers the first few labels: a recording has as many as it has endpoints. */
   #readLabel(bytes: Buffer, at: number, end: number): boolean {
     for (const { pattern, endpoint } of this.#labels) {
-      if (at + pattern.length > end || !isAt(pattern, bytes, at)) continue;
+      if (at + pattern.length > end || !pattern.standsAt(this.#data, at)) continue;
       this.endpoint = endpoint;
       this.members = at + pattern.length;
       return true;
     }
     const label = at + LABEL_HEAD.length;
-    if (!isAt(LABEL_HEAD, bytes, at)) return false;
+    if (!LABEL_HEAD.standsAt(this.#data, at)) return false;
     const labelEnd = endOfPlainText(bytes, label, end);
     if (bytes[labelEnd] !== QUOTE || bytes[labelEnd + 1] !== COMMA || labelEnd + 1 >= end) return false;
     this.endpoint = bytes.toString('utf8', label, labelEnd);
     this.members = labelEnd + 2;
     if (this.#labels.length < MAX_LABELS && labelEnd - label <= MAX_KEPT_LABEL) {
-      const pattern = Buffer.from(bytes.subarray(at, this.members));
+      const pattern = new BytePattern(bytes.subarray(at, this.members));
       this.#labels.push({ pattern, endpoint: this.endpoint });
     }
     return true;
@@ -173,7 +179,7 @@ export class LineView {
     let last = bytes.indexOf(UPPER_Z, this.members);
     while (last >= 0 && last < end) {
       // The line's own head is longer than the bytes in front of `last`, so this stays inside the line.
-      if (isAt(LINE_HEAD, bytes, last + 1 - TIMESTAMP_LENGTH - TIMESTAMP_OFFSET)) return true;
+      if (LINE_HEAD.standsAt(this.#data, last + 1 - TIMESTAMP_LENGTH - TIMESTAMP_OFFSET)) return true;
       last = bytes.indexOf(UPPER_Z, last + 1);
     }
     return false;
