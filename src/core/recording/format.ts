@@ -93,3 +93,18 @@ export function withoutLifecycleLines(batch: LineBatch): LineBatch {
   pieces.push(bytes.subarray(lifecycle.at(-1)?.end));
   return { bytes: Buffer.concat(pieces), count: count - lifecycle.length };
 }
+
+/** Joins batches into one, in `target`, which must have room for all their bytes. */
+export function joinBatches(batches: readonly LineBatch[], target: Buffer): LineBatch {
+  const lifecycle: LifecycleEntry[] = [];
+  let used = 0;
+  let count = 0;
+  for (const batch of batches) {
+    for (const entry of batch.lifecycle ?? []) {
+      lifecycle.push({ ...entry, start: entry.start + used, end: entry.end + used });
+    }
+    used += batch.bytes.copy(target, used);
+    count += batch.count;
+  }
+  return { bytes: target.subarray(0, used), count, lifecycle };
+}

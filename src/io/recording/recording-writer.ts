@@ -1,6 +1,6 @@
 import { clearInterval, setInterval } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
-import type { LineBatch } from '../../core/recording/format.js';
+import { joinBatches, type LineBatch } from '../../core/recording/format.js';
 import type { FileLock } from '../file-lock.js';
 import { localError, type OpenedFile } from './recording-files.js';
 import type { SegmentOptions } from './segment-names.js';
@@ -21,12 +21,22 @@ export interface RecordOptions extends SegmentOptions {
   force?: boolean | undefined;
 }
 
+interface WaitingBatch {
+  batch: LineBatch;
+  resolve(): void;
+  reject(error: OpmasError): void;
+}
+
 /** A recording that is being written. */
 export class RecordingWriter {
   readonly #lock: FileLock | undefined;
   readonly #segments: SegmentedWriter;
   /** The last of the tasks that run one after another. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Batches that wait for the one before. */
+  #waiting: WaitingBatch[] = [];
+  /** Memory in which waiting batches are joined. */
+  #joined: Buffer = Buffer.alloc(0);
   readonly #timers: NodeJS.Timeout[] = [];
   #given = 0;
   #failure: OpmasError | undefined;
@@ -83,20 +93,17 @@ export class RecordingWriter {
 
   /**
    * Appends the lines. They are in the file when the promise resolves (in a `.gz` within half a second), and on the
-   * disk within a second; until it resolves the batch must not change. Calls wait for
-   * those before them and take memory, so do not call it without end while a disk is slow.
+   * disk within a second; until it resolves the batch must not change. Batches that come meanwhile are written as one.
+   * They take memory, so do not call it without end while a disk is slow.
    *
    * @throws {OpmasError} `LOCAL` when lines cannot be written. The file then ends with the last whole line that could;
    *   {@link lostLines} counts the others. Every later call throws the same error.
    */
-  async write(batch: LineBatch): Promise<void> {
-    await this.#exclusively(async () => {
-      this.#given += batch.count;
-      if (this.#failure === undefined) await this.#segments.write(batch).catch((error) => this.#fail(error));
+  write(batch: LineBatch): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, resolve, reject });
+      if (this.#waiting.length === 1) void this.#exclusively(() => this.#writeWaiting());
     });
-    if (this.#failure === undefined) return;
-    this.#isFailureReported = true;
-    throw this.#failure;
   }
 
   /**
@@ -114,6 +121,27 @@ export class RecordingWriter {
       if (this.#failure !== undefined && !this.#isFailureReported) throw this.#failure;
     });
     return this.#closing;
+  }
+
+  /** Writes all batches that came while the last write was under way: large writes are faster. */
+  async #writeWaiting(): Promise<void> {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const batch = this.#join(waiting.map((one) => one.batch));
+    this.#given += batch.count;
+    if (this.#failure === undefined) await this.#segments.write(batch).catch((error) => this.#fail(error));
+    for (const { resolve, reject } of waiting) {
+      if (this.#failure === undefined) resolve();
+      else reject(this.#failure);
+    }
+    if (this.#failure !== undefined) this.#isFailureReported = true;
+  }
+
+  #join(batches: readonly LineBatch[]): LineBatch {
+    if (batches.length === 1) return batches[0] as LineBatch;
+    const length = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (length > this.#joined.length) this.#joined = Buffer.allocUnsafeSlow(length);
+    return joinBatches(batches, this.#joined);
   }
 
   async #examine(lock: FileLock): Promise<void> {
