@@ -107,7 +107,8 @@ describe.skipIf(withoutRealStack)('a gateway', { concurrent: true }, () => {
     expect(ended.stdout).toMatch(/next .*--header "Authorization: @FILE".*--token-in query$/m);
   });
 
-  describe('that takes the token in the header', () => {
+  // One after another, because the second sends the token in the query, and the log is of both.
+  describe.sequential('that takes the token in the header', () => {
     const gateway = 'takes the token in the header';
 
     it('is served with --token-in header, and its log has no token', async () => {
