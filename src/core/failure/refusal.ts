@@ -229,9 +229,13 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
       hint: 'the server closed the connection with 1008 though its API accepts the token: the reason that it gives has to be met',
     };
   }
-  if (kind === 'endpoint refuses' && refusal.event.state === 'closed') {
+  if (kind === 'endpoint refuses' && event.state === 'closed') {
+    const guess =
+      evidence.authorization === 'token'
+        ? "it may read the token only from the query: use `tokenIn: 'query'`"
+        : 'it may want a first message, which is not part of the documented API';
     return {
-      hint: 'The server opens the connection and refuses it before any event, though its API accepts the token: it may want a first message, which is not part of the documented API',
+      hint: `The server opens the connection and refuses it before any event, though its API accepts the token: ${guess}`,
     };
   }
   if ((kind === 'endpoint does not exist' || kind === 'not a WebSocket') && isUpgradeLost(refusal.answer)) {

@@ -153,6 +153,12 @@ it.each([
   });
 });
 
+it('names the query when a server that accepts first does not read the token from the header', () => {
+  const evidence = { token: good, redact, nowMs: NOW_MS, endpoint: 'devices', api: accepts };
+  expect(triage(close(4001), { ...evidence, authorization: 'token' }).hint).toContain("`tokenIn: 'query'`");
+  expect(triage(close(4001), evidence).hint).toContain('first message');
+});
+
 it('quotes no bytes that are no text', () => {
   const binary = { ...bare(403), text: '\u001f\ufffd\b\0\ufffd\ufffdAJ\ufffd\ufffd\ufffd' };
   const told = JSON.stringify(
