@@ -140,6 +140,17 @@ describe.concurrent('context', () => {
     });
   });
 
+  it('is shown with the proxy that the environment adds, without its password', async () => {
+    using sandbox = withConfig('{"contexts":{"far":{"url":"wss://opmas.example"}},"current":"far"}');
+    const shown = async (HTTPS_PROXY: string) =>
+      (await sandbox.run(['context', 'show'], { environment: { HTTPS_PROXY } })).stdout;
+    const stdout = await shown('http://me:sesame@proxy.example:3128');
+    expect(stdout).toMatch(/environment +the proxy http:\/\/proxy\.example:3128 \(HTTPS_PROXY\)/);
+    expect(stdout).not.toContain('sesame');
+    expect(await shown('ftp://x')).toMatch(/environment +HTTPS_PROXY/);
+    expect(await shown('')).not.toContain('environment');
+  });
+
   it.each<[string, object, object, object, object | RegExp]>([
     ['is used', {}, {}, {}, { 'X-Key': 'sesame', 'X-B': '1' }],
     [

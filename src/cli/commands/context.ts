@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { displayUrl, escapeUnsafe, OpmasError, parseBaseUrl } from '../../index.js';
+import { nameOf, ServerRoute } from '../../internal.js';
 import type { Command } from '../commander.js';
 import {
   CONTEXT_OPTIONS,
@@ -186,8 +187,20 @@ async function showContext(session: Session, given: string | undefined, { json }
     ...Object.entries(settingsOf(context)).flatMap(([member, value]) =>
       [value].flat().map((one) => [member.replaceAll('_', ' '), one ? String(one) : undefined] as const),
     ),
+    ['environment', environmentProxy(context, session.environment)],
     ['configuration', config.path],
   ]);
+}
+
+/** Names the proxy that the environment adds to a context, or says why it cannot be used. */
+function environmentProxy({ url, proxy }: Context, environment: NodeJS.ProcessEnv): string | undefined {
+  if (proxy !== undefined) return undefined;
+  try {
+    const { proxy: found } = new ServerRoute(parseBaseUrl(url), { environment });
+    return found && nameOf(found);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function describe(name: string, context: Context, current: string | undefined) {
