@@ -95,7 +95,7 @@ class HeldLock implements FileLock {
       const [own, found] = [fstatSync(this.#handle.fd), lstatSync(this.#path)];
       if (own.ino === found.ino && own.dev === found.dev) unlinkSync(this.#path);
     } catch {
-      // Somebody has removed it.
+      // Another process has removed it.
     }
   }
 

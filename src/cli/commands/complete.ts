@@ -125,7 +125,7 @@ function placeOf(program: Command, words: readonly string[]) {
 }
 
 /**
- * Ignores a broken configuration: a command reports that when it runs. A name that somebody wrote into the file by hand
+ * Ignores a broken configuration: a command reports that when it runs. A name that was written into the file by hand
  * may hold what a shell would run.
  */
 async function contextNames(environment: NodeJS.ProcessEnv): Promise<string[]> {

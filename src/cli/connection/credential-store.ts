@@ -117,7 +117,7 @@ export class LocalCredentialStore implements CredentialStore {
     return withLock(this.#pathOf(account), work);
   }
 
-  /** Warns once when other users may read the file: somebody has copied it, or changed its mode. */
+  /** Warns once when other users may read the file: it was copied, or its mode was changed. */
   async #warnOfReaders(path: string): Promise<void> {
     if (this.#hasWarned) return;
     await using file = await open(path).catch(() => undefined);

@@ -44,7 +44,7 @@ export function dataFolder(environment: Environment, platform = process.platform
 
 /**
  * Returns a folder in the home folder. A `HOME` that is not absolute counts as none: a configuration in the current
- * folder may be somebody else's, and names a command to run.
+ * folder may belong to another user, and names a command to run.
  */
 export function inHome(environment: Environment, ...names: string[]): string | undefined {
   const home = absolute(environment.HOME) ?? absolute(environment.USERPROFILE) ?? accountHome();

@@ -121,7 +121,7 @@ export class EndpointHistory {
   }
 
   /**
-   * Counts the gap up to now, if there is one. Its length is measured on clocks that nobody sets; its start is the time
+   * Counts the gap up to now, if there is one. Its length is measured on clocks that cannot be set; its start is the time
    * of the last byte, or what that would be on a wall clock that has been set meanwhile.
    */
   #endGap(nowMicros: number): { gap_since?: string } {

@@ -178,7 +178,7 @@ export class EndpointLoop {
     const { route, clock, token } = options;
     const { clockAheadMs } = token;
     const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal, clockAheadMs };
-    // The token of a connection that gave events was good: it has ended, and nobody has to be asked about it.
+    // The token of a connection that gave events was good: it has ended, and no question about it is needed.
     const hasEnded = events > 0 && (failure.kind === 'token refused' || failure.kind === 'closed');
     return examineRefusal(failure, { ...attempt, api: hasEnded ? {} : undefined });
   }

@@ -33,7 +33,7 @@ export interface ReaderOptions extends ReadOptions {
    * Torn lines are found all the same. Default `false`.
    */
   skipJsonCheck?: boolean | undefined;
-  /** Report times that go back. Default `true`; costs a little where nobody else reads the times. */
+  /** Report times that go back. Default `true`; costs a little where the times are not read otherwise. */
   checkTimes?: boolean | undefined;
   /** Names of sources in messages, where the path would say nothing (a spooled stdin). */
   names?: ReadonlyMap<string, string> | undefined;

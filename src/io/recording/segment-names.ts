@@ -124,7 +124,7 @@ export class SegmentNames {
     return found;
   }
 
-  /** Finds the number after the largest. A much larger number, such as a date, is somebody else's. */
+  /** Finds the number after the largest. A much larger number, such as a date, is not ours. */
   async #nextNumber(): Promise<number> {
     const numbers = (await readdir(this.#folder)).map((entry) => this.#numberOf(entry) ?? 0);
     for (let end = 10 ** DIGITS; ; end *= 10) {

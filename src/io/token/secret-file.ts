@@ -92,7 +92,7 @@ async function readOnce(file: FileHandle, buffer: Buffer, offset: number): Promi
 
 /**
  * Finds out whether other users may read an open file; answers as a sentence with the fix. A file on a read-only mount
- * (a secret of a container) has the mode that the mount gives it, so nobody is told to change that.
+ * (a secret of a container) has the mode that the mount gives it, so there is no fix for that.
  */
 export async function exposure(file: FileHandle, path: string, name: string): Promise<string | undefined> {
   const stats = await file.stat();

@@ -94,7 +94,7 @@ export class Liveness {
     const nowMs = this.#clock.monotonicMs();
     const wallMs = this.#clock.nowMicros() / 1000;
     let passedMs = nowMs - this.#lastLookAtMs;
-    // A suspended machine stops the monotonic clock, too, but not the wall clock; which somebody may also have set.
+    // A suspended machine stops the monotonic clock, too, but not the wall clock; which may also have been set.
     if (wallMs - this.#lastWallMs > passedMs + SHORT_STANDSTILL_MS) passedMs += this.#suspendedMs();
     this.#lastLookAtMs = nowMs;
     this.#lastWallMs = wallMs;
