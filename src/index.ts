@@ -34,6 +34,7 @@ export type { LineView } from './core/recording/line-view.js';
 export { eventOf, linesOf, parseLine } from './core/recording/parse-line.js';
 export { formatTimestamp, parseTimestamp } from './core/recording/timestamp.js';
 export type { RetryOptions } from './core/retry.js';
+export { type Severity, severityOf } from './core/severity.js';
 export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
 export type { NamedCount } from './core/statistics/tally.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';

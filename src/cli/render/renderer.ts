@@ -1,9 +1,16 @@
-import { type ConnectionEvent, closeMeaning, escapeUnsafe, type Line, parseLine } from '../../index.js';
+import {
+  type ConnectionEvent,
+  closeMeaning,
+  escapeUnsafe,
+  type Line,
+  parseLine,
+  type Severity,
+  severityOf,
+} from '../../index.js';
 import { LineView, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { FieldWriter } from './fields.js';
-import { meaningOfType, type Severity, severityOf } from './severity.js';
 import { type Color, codesOf, headOf, VisualLine } from './visual-line.js';
 
 /** Options for lines that people read. */
@@ -54,10 +61,11 @@ export class Renderer {
     this.#width = full ? WIDEST_LINE : Math.max(1, Math.floor(width) || 1);
     this.#hasColumns = this.#width >= WIDTH_FOR_COLUMNS;
     this.#colors = {
-      bad: codesOf(palette.red),
+      critical: codesOf(palette.red),
+      error: codesOf(palette.red),
       warning: codesOf(palette.yellow),
-      good: codesOf(palette.green),
-      neutral: { open: '', close: '' },
+      recovered: codesOf(palette.green),
+      normal: { open: '', close: '' },
       dim: codesOf(palette.dim),
       endpoint: codesOf(palette.cyan),
     };
@@ -90,7 +98,7 @@ export class Renderer {
     const { data } = event;
     const type = typeof event.type === 'string' ? event.type : '-';
     const subject = typeof event.subject === 'string' ? event.subject : '-';
-    this.#start(view, type, severityOf(meaningOfType(type), data));
+    this.#start(view, type, severityOf(type, data));
     this.#line.add(` ${this.#safe(subject)}`);
     if (this.#hasColumns) this.#line.padTo(FIELDS_COLUMN - 1);
     this.#fields.start(source);
@@ -111,7 +119,7 @@ export class Renderer {
 
   #renderLifecycle(view: LineView, connection: ConnectionEvent): void {
     const { state, ...members } = connection as unknown as Record<string, unknown> & { state: string };
-    this.#start(view, state, LIFECYCLE_SEVERITIES[state] ?? 'neutral');
+    this.#start(view, state, LIFECYCLE_SEVERITIES[state] ?? 'normal');
     this.#fields.start('');
     for (const [name, value] of Object.entries(members)) {
       if (name === 'retry_in_ms' && typeof value === 'number') {
@@ -186,8 +194,8 @@ function parseEvent(line: Buffer, source: string): ReturnType<typeof parseSparse
 const NAMED_MEMBERS: ReadonlySet<string> = new Set(['type', 'subject', 'data']);
 
 const LIFECYCLE_SEVERITIES: Readonly<Record<string, Severity>> = {
-  open: 'good',
+  open: 'recovered',
   refused: 'warning',
   closed: 'warning',
-  dropped: 'bad',
+  dropped: 'error',
 };

@@ -1,5 +1,4 @@
-import { escapeUnsafe } from '../../../index.js';
-import { meaningOfType } from '../../render/severity.js';
+import { escapeUnsafe, severityOf } from '../../../index.js';
 
 const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -40,6 +39,12 @@ export function typeColors(types: readonly string[]): Map<string, string> {
 export function bySeverity(a: string, b: string): number {
   const order = { error: 0, alert: 1, other: 2 };
   return order[meaningOfType(a)] - order[meaningOfType(b)];
+}
+
+/** Reads the type alone: the page counts types, not events. */
+function meaningOfType(type: string): keyof typeof COLORS {
+  const severity = severityOf(type, undefined);
+  return severity === 'normal' ? 'other' : severity === 'error' ? 'error' : 'alert';
 }
 
 /** Style of the page: light and dark screens, and paper. */

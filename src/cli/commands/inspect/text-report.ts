@@ -5,10 +5,11 @@ import {
   type InspectedRecording,
   type NamedCount,
   type RecordedGap,
+  type Severity,
+  severityOf,
   type TimelineColumns,
 } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
-import { meaningOfType } from '../../render/severity.js';
 import { fitting, widthOf } from '../../render/visual-line.js';
 import type { Palette } from '../../terminal/palette.js';
 
@@ -162,8 +163,11 @@ function countList(counts: readonly NamedCount[], textOf: (name: string) => stri
 }
 
 function paintType(palette: Palette): (name: string) => (text: string) => string {
-  const paints = { error: palette.red, alert: palette.yellow, other: (text: string) => text };
-  return (name) => paints[meaningOfType(name)];
+  const paints: Partial<Record<Severity, (text: string) => string>> = {
+    error: palette.red,
+    warning: palette.yellow,
+  };
+  return (name) => paints[severityOf(name, undefined)] ?? String;
 }
 
 function label(text: string): string {

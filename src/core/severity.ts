@@ -1,0 +1,83 @@
+/** How bad the news of an event is, the worst first. */
+export const SEVERITIES = ['critical', 'error', 'warning', 'recovered', 'normal'] as const;
+
+/** How bad the news of an event is. */
+export type Severity = (typeof SEVERITIES)[number];
+
+type Words = ReadonlyMap<string, Severity>;
+
+function wordsFor(table: Partial<Record<Severity, readonly string[]>>): Words {
+  return new Map(
+    SEVERITIES.flatMap((severity) =>
+      (table[severity] ?? []).map((word): [string, Severity] => [word, severity]),
+    ),
+  );
+}
+
+/** Values of `severity` and `level`. The normal ones say that an event is less bad than its type. */
+const SEVERITY_WORDS = wordsFor({
+  critical: ['critical', 'fatal', 'emergency'],
+  error: ['error', 'high', 'major'],
+  warning: ['warning', 'warn', 'medium', 'minor'],
+  normal: ['low', 'info', 'informational', 'notice', 'debug', 'normal'],
+});
+
+/** Values of `status` and `state`. All of them are bad ones for what comes after. */
+const STATE_WORDS = wordsFor({
+  critical: ['critical'],
+  error: ['error', 'failed', 'down', 'offline', 'unreachable'],
+  warning: ['degraded', 'warning', 'recovering'],
+});
+const RECOVERED: ReadonlySet<string> = new Set(['resolved', 'recovered']);
+const GOOD: ReadonlySet<string> = new Set(['online', 'up', 'ok', 'healthy', 'normal']);
+const LONGEST_WORD = 'informational'.length;
+
+/**
+ * Returns how bad the news of an event is. The guide has the rule as a table: a recovery first; then what `severity` or
+ * `level` says, then `status` or `state`, then `success`, then the type. Words without regard to case.
+ *
+ * @param data The event's `data`, of any shape.
+ */
+export function severityOf(type: string | undefined, data: unknown): Severity {
+  if (typeof data === 'object' && data !== null) {
+    const members = data as Record<string, unknown>;
+    const status = wordOf(members.status);
+    const state = wordOf(members.state);
+    if (isRecovery(status, state, members)) return 'recovered';
+    const said = worst(SEVERITY_WORDS, wordOf(members.severity), wordOf(members.level));
+    if (said !== undefined) return said === 'normal' && isError(type) ? 'warning' : said;
+    const found = worst(STATE_WORDS, status, state);
+    if (found !== undefined) return found;
+    if (members.success === false) return 'error';
+  }
+  if (isError(type)) return 'error';
+  return type === 'system.alert' || type === 'rule.triggered' ? 'warning' : 'normal';
+}
+
+/** Returns whether an event of this severity is a problem: an error or worse. */
+export function isProblem(severity: Severity): boolean {
+  return severity === 'critical' || severity === 'error';
+}
+
+function isError(type: string | undefined): boolean {
+  return type?.endsWith('.error') === true;
+}
+
+function isRecovery(status: string, state: string, members: Record<string, unknown>): boolean {
+  if (RECOVERED.has(status) || RECOVERED.has(state)) return true;
+  if (!GOOD.has(status) && !GOOD.has(state)) return false;
+  return STATE_WORDS.has(wordOf(members.previous_status)) || STATE_WORDS.has(wordOf(members.previous_state));
+}
+
+/** Returns a value as a word of the lists; '' for a value that cannot be one. */
+function wordOf(value: unknown): string {
+  return typeof value === 'string' && value.length <= LONGEST_WORD ? value.toLowerCase() : '';
+}
+
+/** Returns what the worse one of two words says; `undefined` if both say nothing. */
+function worst(words: Words, one: string, other: string): Severity | undefined {
+  const first = words.get(one);
+  const second = words.get(other);
+  if (first === undefined || second === undefined) return first ?? second;
+  return SEVERITIES.indexOf(first) <= SEVERITIES.indexOf(second) ? first : second;
+}
