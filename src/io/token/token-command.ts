@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { shared } from '../clock.js';
 import type { Environment } from '../http/proxy-choice.js';
+import { type CommandEnd, ProcessGroup } from '../process-group.js';
 import { cleanToken, MAX_TOKEN_BYTES, type TokenProvider } from './token.js';
 
 /** The options of {@link tokenFromCommand}. */
@@ -91,43 +91,32 @@ async function runTokenCommand(
   }
 }
 
-/** The end of a command. */
-interface CommandEnd {
+/** The output of a command, and the reason why there is no token in it. */
+interface CommandOutput extends Partial<CommandEnd> {
   output: Buffer;
-  /** The reason why there is no token, as the end of a sentence. */
-  problem?: string;
-  /** The command could not be started. */
-  cause?: Error;
   timedOut?: boolean;
 }
 
-/**
- * Runs the command in a process group of its own, which is ended as a whole: a shell does not pass a signal on to its
- * children. The command has ended when its process exits, even if a child still holds its output.
- */
+/** Runs the command. It has ended when its process exits, even if a child still holds its output. */
 function run(
-  [program = '', ...rest]: readonly string[],
+  words: readonly string[],
   { timeoutMs = LIMIT_MS, onStderr, environment = process.env }: TokenCommandOptions,
   stopping: AbortSignal | undefined,
-): Promise<CommandEnd> {
-  const child = spawn(program, rest, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: process.platform !== 'win32',
-    windowsHide: true,
-    env: environment,
-  });
+): Promise<CommandOutput> {
+  const group = new ProcessGroup(words, { stdio: ['ignore', 'pipe', 'pipe'], environment });
+  const { stdout, stderr } = group.child ?? {};
   const chunks: Buffer[] = [];
   let length = 0;
   return new Promise((resolve) => {
     let isOver = false;
-    const end = (how: Omit<CommandEnd, 'output'>, signal: NodeJS.Signals = 'SIGKILL') => {
+    const end = (how: Omit<CommandOutput, 'output'>, signal: NodeJS.Signals = 'SIGKILL') => {
       if (isOver) return;
       isOver = true;
       clearTimeout(limit);
       stopping?.removeEventListener('abort', onStop);
-      endGroup(child, signal);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      group.signal(signal);
+      stdout?.destroy();
+      stderr?.destroy();
       resolve({ output: Buffer.concat(chunks), ...how });
     };
     const limit = setTimeout(
@@ -137,47 +126,22 @@ function run(
     const onStop = () => end({ problem: 'was killed, because its caller stopped' });
     stopping?.addEventListener('abort', onStop, { once: true });
     if (stopping?.aborted) onStop();
-    child.stdout.on('data', (chunk: Buffer) => {
+    stdout?.on('data', (chunk: Buffer) => {
       length += chunk.length;
       chunks.push(chunk);
       // A token is never that long, and the output may have no end.
       if (length > MAX_TOKEN_BYTES)
         end({ problem: 'prints too much to be a token (over 64 KiB) and was killed' });
     });
-    passOn(child.stderr, (line) => onStderr?.(line));
-    child.once('error', (cause) => end({ problem: reasonOf(cause, program), cause }));
-    child.once('exit', (code, signal) => {
-      const how =
-        code === 0
-          ? {}
-          : { problem: signal === null ? `failed with exit code ${code}` : `was ended by ${signal}` };
-      child.once('close', () => end(how, 'SIGTERM'));
+    if (stderr) passOn(stderr, (line) => onStderr?.(line));
+    const closed = new Promise((resolveClosed) => void group.child?.once('close', resolveClosed));
+    void group.exited.then((how) => {
+      if (how.cause !== undefined) return end(how);
+      void closed.then(() => end(how, 'SIGTERM'));
       // The output of the command is in the pipe; a child that it left behind may hold the pipe open.
       setTimeout(() => end(how, 'SIGTERM'), LEFT_OVER_MS).unref();
     });
   });
-}
-
-/** Ends all processes of the command that are left. */
-function endGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  if (child.pid === undefined) return;
-  try {
-    if (process.platform === 'win32') child.kill(signal);
-    else process.kill(-child.pid, signal);
-  } catch {
-    // None is left.
-  }
-}
-
-function reasonOf(error: Error, program: string): string {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'ENOENT':
-      return `there is no program ${program}`;
-    case 'EACCES':
-      return `${program} is not executable`;
-    default:
-      return error.message;
-  }
 }
 
 /** Calls back with each line of a stream, the last one included even without a line feed. */

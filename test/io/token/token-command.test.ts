@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { tokenFromCommand } from '../../../src/index.js';
+import { isAlive } from '../../support/alive.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-command-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -17,16 +18,6 @@ function counter(name: string): { words: string[]; runs: () => number } {
   writeFileSync(path, '');
   const script = `fs.appendFileSync(${JSON.stringify(path)}, 'x'); console.log('token-' + fs.statSync(${JSON.stringify(path)}).size)`;
   return { words: node(script), runs: () => readFileSync(path).length };
-}
-
-/** A killed process that nobody has waited for counts as ended. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
 }
 
 describe('tokenFromCommand', () => {
@@ -70,6 +61,7 @@ describe('tokenFromCommand', () => {
     ['prints two lines', node(`console.log('${secret}\\n${secret}')`), 'AUTH', /blanks or line breaks/],
     ['prints 1 MB', node(`process.stdout.write('${secret}'.repeat(25000))`), 'AUTH', /too much/],
     ['does not exist', ['/no/such/command'], 'AUTH', /no program \/no\/such\/command/],
+    ['stands below a file', [`${process.execPath}/token`], 'AUTH', /cannot be started: .*ENOTDIR/],
     ['prints forever', ['yes', secret], 'AUTH', /too much to be a token/],
     ['is a folder', [folder], 'AUTH', /cannot be started/],
   ])('says so when the command %s, and never what it printed', async (_name, words, code, pattern) => {
