@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { numberedLines } from '../support/recordings.js';
+import { eventLine, numberedLines } from '../support/recordings.js';
 import { Sandbox } from './sandbox.js';
 
 describe('tail --file', () => {
@@ -14,6 +14,23 @@ describe('tail --file', () => {
     const some = await sandbox.run(['tail', 'agents', '-n', '1', '--file', 'capture.ndjson']);
     expect(some).toMatchObject({ code: 0, stdout: `${lines[3]}\n` });
     expect(some.stderr).toMatch(/^1 event in /);
+  });
+
+  it('keeps problems and their ends with --problems, and counts the problems of each device', async () => {
+    using sandbox = new Sandbox();
+    const device = (at: number, data: object) =>
+      eventLine(at, JSON.stringify({ type: 'device.status_update', subject: 'd.gw-2', data }));
+    const kept = [
+      device(1, { device_id: 'ap-7', status: 'offline' }),
+      device(2, { device_id: 'ap-7', status: 'unreachable' }),
+      device(3, { status: 'critical' }),
+      device(4, { device_id: 'ap-7', status: 'online', previous_status: 'offline' }),
+    ];
+    const all = [device(0, { status: 'online' }), ...kept, device(5, { status: 'degraded' })];
+    writeFileSync(join(sandbox.home, 'capture.ndjson'), all.map((line) => `${line}\n`).join(''));
+    const { code, stdout, stderr } = await sandbox.run(['tail', '--file', 'capture.ndjson', '--problems']);
+    expect([code, stdout]).toEqual([0, kept.map((line) => `${line}\n`).join('')]);
+    expect(stderr).toMatch(/^4 events in \S+, problems: ap-7 2, gw-2 1\n$/);
   });
 
   it('ends with 7 when the recording has fewer events than --count', async () => {

@@ -50,6 +50,7 @@ export interface FilterCommandOptions {
   subject?: string[];
   excludeSubject?: string[];
   where?: string[];
+  problems?: boolean;
 }
 
 /** Adds the options of {@link FilterCommandOptions} to a command. */
@@ -71,7 +72,8 @@ export function addFilterOptions(command: Command): Command {
       '-w, --where <expr>',
       "keep events for which this CEL expression is true ('data.cpu > 90'); repeatable: all must be true",
       collect,
-    );
+    )
+    .option('--problems', 'keep problems only: events of severity critical and error, and recoveries');
 }
 
 /** Collects the values of a repeatable option. */
@@ -87,5 +89,6 @@ export function filterOptionsOf(options: FilterCommandOptions): FilterOptions {
     subjects: options.subject,
     excludeSubjects: options.excludeSubject,
     where: options.where,
+    problems: options.problems,
   };
 }

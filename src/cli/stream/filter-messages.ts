@@ -1,4 +1,4 @@
-import type { Filter, StreamSummary } from '../../index.js';
+import type { Filter, NamedCount, StreamSummary } from '../../index.js';
 import type { Messages } from '../terminal/terminal.js';
 
 const LOOK_MS = 500;
@@ -6,6 +6,7 @@ const LOOK_MS = 500;
 const MANY_EVENTS = 1000;
 const LONG_MS = 10_000;
 const MAX_TYPES = 5;
+const MAX_DEVICES = 5;
 
 type InvalidCounts = Pick<StreamSummary, 'invalidReason' | 'invalidSkipped'>;
 const NO_INVALID: InvalidCounts = { invalidReason: undefined, invalidSkipped: 0 };
@@ -37,8 +38,11 @@ export class FilterMessages {
   end(): string[] {
     clearInterval(this.#timer);
     this.#look(true);
-    const { unevaluated = 0, reasons = [] } = this.#filter?.report() ?? {};
-    return unevaluated === 0 ? [] : [`${unevaluated} could not be evaluated (${reasons[0]})`];
+    const { unevaluated = 0, reasons = [], problems } = this.#filter?.report() ?? {};
+    return [
+      ...(problems === undefined ? [] : [problemsText(problems)]),
+      ...(unevaluated === 0 ? [] : [`${unevaluated} could not be evaluated (${reasons[0]})`]),
+    ];
   }
 
   #look(isEnd: boolean): void {
@@ -73,6 +77,15 @@ export class FilterMessages {
       invalidSkipped > 0 ? 'the filter skips such messages' : 'such messages are kept as invalid lines';
     this.#messages.warn(`a message is invalid: ${invalidReason}; ${then}`);
   }
+}
+
+/** Formats the number of problems of each device: `problems: ap-7 12, gw-2 3`. */
+function problemsText(problems: readonly NamedCount[]): string {
+  if (problems.length === 0) return 'no problems';
+  const shown = problems.slice(0, MAX_DEVICES).map(({ name, count }) => `${name} ${count}`);
+  const rest = problems.slice(MAX_DEVICES).reduce((sum, { count }) => sum + count, 0);
+  if (rest > 0) shown.push(`${problems.length - MAX_DEVICES} more ${rest}`);
+  return `problems: ${shown.join(', ')}`;
 }
 
 function counted(events: number): string {

@@ -1,9 +1,12 @@
 import type { EvaluationError } from '@marcbachmann/cel-js';
 import { OpmasError } from '../errors.js';
-import { escapeUnsafe } from '../text.js';
+import { escapeUnsafe, nearestOf } from '../text.js';
+import { NAMES } from './expression-scope.js';
 
-const NAMES_HINT =
-  'The names are event, data, subject and endpoint. Write event.NAME for a field of the message, data.NAME for a field of its data.';
+const NAMES_HINT = `The names are ${Object.keys(NAMES).join(', ')}. Write event.NAME for a field of the message, data.NAME for a field of its data.`;
+
+const TIME_HINT =
+  'Write a time as timestamp("2026-11-22T21:50:00Z"), and a length of time as duration("5m").';
 
 const TEXT_HINT = 'Text needs quotes that the shell does not take away: -w "event.type == \'device.error\'".';
 
@@ -18,7 +21,7 @@ export function noBoolean(what: string, text: string): OpmasError {
 export function usageError(error: unknown, text: string, hint?: string): OpmasError {
   const { summary, message, code, range } = error as Partial<EvaluationError>;
   const what = summary ?? message ?? 'cannot be read';
-  const advice = hint ?? adviceFor(code, text, range?.start);
+  const advice = hint ?? adviceFor(code, what, text, range?.start);
   return placedError(inOurWords(what), text, range?.start, advice);
 }
 
@@ -32,7 +35,8 @@ function inOurWords(what: string): string {
       : `the expression is too long: it has more than ${most} parts`;
   }
   const name = /no matching overload for '(?:.*\.)?([A-Za-z_]\w*)\(/i.exec(what)?.[1];
-  if (name === undefined) return lowerFirst(what);
+  if (name === undefined)
+    return lowerFirst(what.replaceAll(/google\.protobuf\.(\w)/g, (_, first) => first.toLowerCase()));
   return CEL_FUNCTIONS.has(name)
     ? `${name}() does not take these arguments`
     : `there is no function ${name}()`;
@@ -43,9 +47,17 @@ const CEL_FUNCTIONS: ReadonlySet<string> = new Set([
   ...['filter', 'map', 'int', 'uint', 'double', 'string', 'bytes', 'bool', 'timestamp', 'duration', 'type'],
 ]);
 
-function adviceFor(code: string | undefined, text: string, start: number | undefined): string | undefined {
+function adviceFor(
+  code: string | undefined,
+  what: string,
+  text: string,
+  start: number | undefined,
+): string | undefined {
   // PowerShell 5 takes double quotes away that stand inside single ones, and sh those inside double ones.
   const lostQuotes = !/["']/.test(text) && /[=(,[]\s*[a-z]/i.test(text);
+  if (what.includes('google.protobuf.')) return TIME_HINT;
+  const nearest = nearestOf(/^Unknown variable: (\w{1,20})$/.exec(what)?.[1] ?? '', Object.keys(NAMES), 2);
+  if (nearest !== undefined) return `Did you mean ${nearest}?`;
   if (code === 'unknown_variable') return lostQuotes ? `${NAMES_HINT}\n${TEXT_HINT}` : NAMES_HINT;
   const before = start === undefined ? '' : text.slice(0, start + 1).trimEnd();
   if (code === 'unexpected_character' && before.endsWith('=')) return 'Compare with ==.';

@@ -1,4 +1,5 @@
 import type { ASTNode, EvaluationError } from '@marcbachmann/cel-js';
+import { NAMES } from './expression-scope.js';
 
 /** Why events did not match though their fields are there, and fields that no event had. */
 export interface ExpressionReport {
@@ -57,8 +58,14 @@ export class ExpressionFindings implements ExpressionReport {
 
   /** Takes note of an error of the library. */
   failed(error: EvaluationError): void {
+    if (error.summary.endsWith(': received_at')) this.#count('the line has no received_at');
     if (MISSING_CODES.has(error.code) || /\bnull\b/.test(error.summary)) return;
     this.#count(reasonOf(error, this.#wrongOperand(error), this.#text));
+  }
+
+  /** Takes note of a value that a function cannot take, such as a time zone that does not exist. */
+  invalid(message: string): void {
+    this.#count(excerpt(message.charAt(0).toLowerCase() + message.slice(1)));
   }
 
   /** The library names the left operand of `&&` and `||` even if the right one is wrong. */
@@ -153,7 +160,10 @@ function isMissing(event: Record<string, unknown>, path: readonly string[]): boo
 }
 
 function labelOf(path: readonly string[]): string {
-  return path[0] === 'data' ? path.join('.') : ['event', ...path].join('.');
+  const [name = ''] = path;
+  if (name === 'data') return path.join('.');
+  const label = ['event', ...path].join('.');
+  return path.length === 1 && Object.hasOwn(NAMES, name) ? `${label} (it is ${name} alone)` : label;
 }
 
 /** Finds the right operand of the operator whose left one is given. */
@@ -211,6 +221,7 @@ export function celTypeOf(value: unknown): string {
   if (typeof value === 'bigint' || typeof value === 'number') return 'number';
   if (typeof value === 'string') return 'text';
   if (typeof value === 'boolean') return 'bool';
+  if (value instanceof Date) return NAMES.received_at;
   return Array.isArray(value) ? 'list' : 'map';
 }
 
@@ -220,6 +231,7 @@ function withArticle(type: string): string {
   if (/^(double|int|uint|number)$/.test(name)) return 'a number';
   if (/^(string|text)$/.test(name)) return 'a string';
   if (name === 'bool') return 'a boolean';
+  if (name === NAMES.received_at) return 'a time';
   if (name.startsWith('list')) return 'a list';
   return name.startsWith('map') ? 'an object' : excerpt(name);
 }

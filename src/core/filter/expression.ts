@@ -5,14 +5,26 @@ import { endpointLabel } from '../protocol.js';
 import { noBoolean, placedError, usageError } from './expression-error.js';
 import { celTypeOf, ExpressionFindings, type ExpressionReport } from './expression-findings.js';
 import { EventShape, MAX_NESTING, MAX_STEPS, macroDepth } from './expression-limits.js';
+import {
+  AT_NO_TIME,
+  NAMES,
+  type Received,
+  Scope,
+  severityHints,
+  textsComparedWith,
+} from './expression-scope.js';
 
 /** A compiled CEL expression over one event. */
 export interface Expression {
   /**
    * Returns whether the event makes it true. A missing field, one of another type, and a result that is neither true nor
    * false make it false.
+   *
+   * @param received When the event was received; without it, `received_at` counts as a missing field.
    */
-  matches(event: Record<string, unknown>, endpoint: string): boolean;
+  matches(event: Record<string, unknown>, endpoint: string, received?: Received): boolean;
+  /** Comparisons that cannot hold: one sentence each. */
+  readonly hints: readonly string[];
   /** Why it was not true, for people. */
   readonly report: ExpressionReport;
 }
@@ -29,17 +41,10 @@ const ARITHMETIC: ReadonlySet<string> = new Set(['+', '-', '*', '/', '%', '-_'])
 
 const EMPTY_DATA: Record<string, unknown> = Object.freeze({});
 
-/** The names of an expression; one object serves all events. */
-interface Scope {
-  event: unknown;
-  data: unknown;
-  subject: string | undefined;
-  endpoint: string;
-}
-
 /**
- * Compiles a CEL expression over `event` (the message), `data` and `subject` (its members) and `endpoint` (the label
- * of its connection). Numbers are doubles as in JSON, and mix with whole numbers in every operation.
+ * Compiles a CEL expression over `event` (the message), `data` and `subject` (its members), `endpoint` (the label
+ * of its connection), `severity` and `received_at`. Numbers are doubles as in JSON, and mix with whole numbers in every
+ * operation.
  *
  * @throws {OpmasError} `USAGE`, with the place in the hint, if the expression cannot give true or false.
  */
@@ -54,11 +59,14 @@ export function compileExpression(text: string): Expression {
   const findings = new ExpressionFindings(text, program.ast);
   const shape = new EventShape();
   const macros = macroDepth(program.ast);
-  const scope: Scope = { event: {}, data: undefined, subject: undefined, endpoint: '' };
+  const scope = new Scope();
+  const hints: string[] = [];
+  visit(program.ast, (node) => hints.push(...severityHints(node)));
 
   return {
     report: findings,
-    matches(event, endpoint) {
+    hints: [...new Set(hints)],
+    matches(event, endpoint, received = AT_NO_TIME) {
       findings.look(event);
       shape.look(event);
       const { nesting } = shape;
@@ -75,6 +83,8 @@ export function compileExpression(text: string): Expression {
       scope.data = event.data === undefined ? EMPTY_DATA : shape.readable(event.data);
       scope.subject = typeof event.subject === 'string' ? event.subject : undefined;
       scope.endpoint = endpoint;
+      scope.message = event;
+      scope.received = received;
       return verdict(program, scope, findings);
     },
   };
@@ -89,6 +99,7 @@ const UNLIKE_TYPES = [
   ['bool', 'string'],
   ['double', 'bool'],
   ['int', 'bool'],
+  [NAMES.received_at, 'string'],
 ] as const;
 
 function verdict(program: ParseResult, scope: Scope, findings: ExpressionFindings): boolean {
@@ -101,6 +112,7 @@ function verdict(program: ParseResult, scope: Scope, findings: ExpressionFinding
   } catch (error) {
     // The event lacks a field, or has it in another type or too deep.
     if (error instanceof EvaluationError) findings.failed(error);
+    else if (error instanceof RangeError) findings.invalid(error.message);
     return false;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
@@ -128,7 +140,7 @@ function compile(
   visit(program.ast, (node) => {
     if (node.op === 'id' && node.args === 'type') mentionsType = true;
     roundLiteral(node);
-    for (const word of endpointWords(node)) word.args = endpointLabel(word.args) ?? word.args;
+    for (const word of textsComparedWith('endpoint', node)) word.args = endpointLabel(word.args) ?? word.args;
     replaceMatches(node, patterns, text);
   });
   const checked = program.check();
@@ -148,14 +160,10 @@ function createEnvironment(
     limits: LIMITS,
     enableOptionalTypes: true,
     homogeneousAggregateLiterals: false,
-  })
-    .registerVariable('event', 'dyn')
-    .registerVariable('data', 'dyn')
-    .registerVariable('subject', 'string')
-    .registerVariable('endpoint', 'string')
-    .registerFunction(`string.${SAFE_MATCHES}(string): bool`, (value: string, pattern: string) =>
-      patterns.get(pattern)!(value),
-    );
+  }).registerFunction(`string.${SAFE_MATCHES}(string): bool`, (value: string, pattern: string) =>
+    patterns.get(pattern)!(value),
+  );
+  for (const [name, type] of Object.entries(NAMES)) environment.registerVariable(name, type);
   // JSON has one type of number. CEL has two that do not mix, and a literal like 1 is of the other type.
   const arithmetic: Record<string, (left: number, right: number) => number> = {
     '+': (left, right) => left + right,
@@ -188,15 +196,6 @@ function roundLiteral(node: ASTNode): void {
   if (node.args > Number.MAX_SAFE_INTEGER || node.args < Number.MIN_SAFE_INTEGER) {
     (node as { args: unknown }).args = Number(node.args);
   }
-}
-
-/** Finds the texts that a node compares with `endpoint`. People write `device/42`; the label is a path. */
-function endpointWords({ op, args }: ASTNode): { args: string }[] {
-  if (op !== '==' && op !== '!=' && op !== 'in') return [];
-  const [left, right] = args;
-  if (![left, right].some((side) => side.op === 'id' && side.args === 'endpoint')) return [];
-  const sides = [left, right].flatMap((side) => (side.op === 'list' ? side.args : [side]));
-  return sides.filter(({ op, args }) => op === 'value' && typeof args === 'string') as { args: string }[];
 }
 
 const SAFE_MATCHES = 'matchesCompiled';

@@ -2,14 +2,20 @@ import type { FrameReader } from '../json/frame.js';
 import { checkOptions, each, type OptionRules } from '../options.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
+import { isProblem, severityOf } from '../severity.js';
+import { deviceOf } from '../statistics/device-table.js';
+import { type NamedCount, Tally } from '../statistics/tally.js';
 import { escapeUnsafe } from '../text.js';
 import type { ExpressionReport } from './expression-findings.js';
+import type { Received } from './expression-scope.js';
 import { compileSubjectPattern, subjectHints } from './subject-pattern.js';
 import { compileTypePatterns, typeHints } from './type-pattern.js';
 
 /** Types that a report names, and their longest names. */
 const MAX_SEEN_TYPES = 20;
 const MAX_SEEN_LENGTH = 128;
+/** Devices whose problems are surely counted. */
+const MAX_DEVICES = 1000;
 
 /** A pattern that is not in an array would keep everything. */
 const LIST = [Array.isArray, 'must be an array of strings'] as const;
@@ -19,6 +25,7 @@ const FILTER_RULES: OptionRules<FilterOptions> = {
     (where) => typeof where === 'string' || Array.isArray(where),
     'must be a string or an array of strings',
   ],
+  problems: [(problems) => typeof problems === 'boolean', 'must be true or false'],
 };
 
 /** Options of a filter. Filters combine with AND; exclusions win. */
@@ -31,23 +38,28 @@ export interface FilterOptions {
   subjects?: readonly string[] | undefined;
   /** Subjects to drop. */
   excludeSubjects?: readonly string[] | undefined;
-  /** CEL expressions over `event`, `data`, `subject` and `endpoint`, all of which must hold; see {@link compileFilter}. */
+  /** CEL expressions over `event`, `data`, `subject`, `endpoint`, `severity` and `received_at`, all of which must hold; see {@link compileFilter}. */
   where?: string | readonly string[] | undefined;
+  /** Keep problems and their ends only: events of severity `critical`, `error` and `recovered`. Default: all. */
+  problems?: boolean | undefined;
 }
 
 /** What a filter has judged so far, to explain why nothing matches. */
 export interface FilterReport extends ExpressionReport {
   judged: number;
+  /** Events that match all but `problems`: to have none of those is no mistake. */
   matching: number;
   /** Types of the events that came before the first that matched; at most 20. */
   types: readonly string[];
+  /** Of a filter with `problems`: the matching errors and worse by device, the most first. */
+  problems: readonly NamedCount[] | undefined;
 }
 
 /** Compiled {@link FilterOptions}. */
 export interface Filter {
   /** True if it keeps every event. */
   readonly passesAll: boolean;
-  /** True if it keeps certain events only (`types`, `subjects`, `where`), and so no line that is not an event. */
+  /** True if it keeps certain events only (`types`, `subjects`, `where`, `problems`), and so no line that is not an event. */
   readonly selects: boolean;
   /** True if `matches` reads more than type and subject. */
   readonly needsValue: boolean;
@@ -56,9 +68,9 @@ export interface Filter {
   /**
    * Returns whether to keep the event.
    *
-   * @param reader Has just read the event: a JSON object.
+   * @param reader Has just read the event: a JSON object. @param received When it was received, for `where`.
    */
-  matches(reader: FrameReader, endpoint: string): boolean;
+  matches(reader: FrameReader, endpoint: string, received?: Received): boolean;
   /** What it has judged so far. */
   report(): FilterReport;
 }
@@ -74,7 +86,14 @@ export interface Filter {
  */
 export async function compileFilter(options: FilterOptions = {}): Promise<Filter> {
   checkOptions('compileFilter', options, FILTER_RULES);
-  const { types = [], excludeTypes = [], subjects = [], excludeSubjects = [], where } = options;
+  const {
+    types = [],
+    excludeTypes = [],
+    subjects = [],
+    excludeSubjects = [],
+    where,
+    problems = false,
+  } = options;
   const includedTypes = compileTypePatterns(types, '`types`');
   const excludedTypes = compileTypePatterns(excludeTypes, '`excludeTypes`');
   const typeMatches = selector(
@@ -91,33 +110,37 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   const expressions =
     texts.length === 0 ? [] : texts.map((await import('./expression.js')).compileExpression);
   const hasExpression = expressions.length > 0;
+  const found = problems ? new Tally(MAX_DEVICES) : undefined;
   const seenTypes = new Set<string>();
   let judged = 0;
   let matching = 0;
 
   return {
-    passesAll: !checksType && !checksSubject && !hasExpression,
-    selects: includedTypes.length > 0 || subjects.length > 0 || hasExpression,
-    needsValue: hasExpression,
+    passesAll: !checksType && !checksSubject && !hasExpression && !problems,
+    selects: includedTypes.length > 0 || subjects.length > 0 || hasExpression || problems,
+    needsValue: hasExpression || problems,
     hints: [
       ...typeHints(includedTypes, excludedTypes),
       ...subjectHints(splitAtCommas(subjects), splitAtCommas(excludeSubjects)),
+      ...expressions.flatMap(({ hints }) => hints),
     ].map(escapeUnsafe),
     // Cheap checks come first; most events fail that of the type.
-    matches(reader, endpoint) {
+    matches(reader, endpoint, received) {
       judged++;
       const isMatch =
         (!checksType || typeMatches(reader.type)) &&
         (!checksSubject || subjectMatches(reader.subject)) &&
-        (!hasExpression || expressions.every((expression) => expression.matches(reader.value, endpoint)));
+        (!hasExpression ||
+          expressions.every((expression) => expression.matches(reader.value, endpoint, received)));
       if (isMatch) matching++;
       else if (matching === 0 && seenTypes.size < MAX_SEEN_TYPES) seenTypes.add(shortType(reader.type));
-      return isMatch;
+      return isMatch && (found === undefined || keepsProblem(reader, found));
     },
     report: () => ({
       judged,
       matching,
       types: [...seenTypes],
+      problems: found?.sorted(),
       unevaluated: expressions.reduce((sum, { report }) => sum + report.unevaluated, 0),
       reasons: expressions.flatMap(({ report }) => report.reasons),
       missing: expressions.flatMap(({ report }) => report.missing),
@@ -140,9 +163,18 @@ export function keepsLine(
   kind: LineKind,
   frame: FrameReader,
   endpoint: string,
+  received: Received,
 ): boolean {
   if (filter === undefined || filter.passesAll || kind === 'connection') return true;
-  return kind === 'invalid' ? !filter.selects : filter.matches(frame, endpoint);
+  return kind === 'invalid' ? !filter.selects : filter.matches(frame, endpoint, received);
+}
+
+/** Returns whether an event is a problem, which is counted with its device, or the end of one. */
+function keepsProblem({ type, subject, value: { data } }: FrameReader, found: Tally): boolean {
+  const severity = severityOf(type, data);
+  if (!isProblem(severity)) return severity === 'recovered';
+  found.add(deviceOf(data, subject) ?? '(none)');
+  return true;
 }
 
 function splitAtCommas(lists: readonly string[]): string[] {

@@ -17,6 +17,8 @@ export class LineWriter {
   events = 0;
   /** Events that the filter keeps. */
   matching = 0;
+  /** Time of receipt of the current message, for the filter. */
+  receivedAt = 0;
   readonly #endpoint: string;
   readonly #options: ResolvedStreamOptions;
   readonly #queue: LineQueue;
@@ -37,6 +39,7 @@ export class LineWriter {
   /** @param stamp Microseconds since 1970. @returns `false` when it is text and not UTF-8. */
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
     if (this.#control.isEnough) return true;
+    this.receivedAt = stamp;
     const verdict = isBinary ? 'binary frame' : this.#reader.read(frame);
     // The reader has seen every byte of an object, so only few need a second look.
     if (!isBinary && (verdict !== 'object' || this.#reader.hasNonAscii) && !isUtf8(frame)) return false;
@@ -62,7 +65,7 @@ export class LineWriter {
 
   #keeps(kind: LineKind): boolean {
     try {
-      return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint);
+      return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint, this);
     } catch (error) {
       this.#control.fail(error);
       return false;

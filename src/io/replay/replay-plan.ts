@@ -170,6 +170,6 @@ export class LineChooser {
     const place = this.#window.place(line.receivedAt);
     if (place === 'over') this.isOver = true;
     if (place !== 'inside') return false;
-    return keepsLine(filter, line.kind, line.frame, endpoints.labelFor(line.endpoint));
+    return keepsLine(filter, line.kind, line.frame, endpoints.labelFor(line.endpoint), line);
   }
 }

@@ -315,3 +315,102 @@ describe('compileExpression', () => {
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 });
+
+describe('severity', () => {
+  it.each<[string, object, boolean]>([
+    ['severity == "error"', { type: 'device.error' }, true],
+    ['severity == "error"', { type: 'device.error', data: { severity: 'low' } }, false],
+    ['severity == "warning"', { type: 'device.error', data: { severity: 'low' } }, true],
+    ['severity in ["critical", "error"]', { data: { severity: 'FATAL' } }, true],
+    ['severity != "normal"', { type: 5, data: 'text' }, false],
+    ['severity.startsWith("rec")', { data: { status: 'resolved' } }, true],
+    ['data.severity == "high" && severity == "error"', { data: { severity: 'high' } }, true],
+    ['[1, 2].exists(x, severity == "normal")', {}, true],
+  ])('%s of %j is %s', (text, of, expected) => {
+    expect(verdict(text, of as Record<string, unknown>)).toBe(expected);
+  });
+
+  it.each([
+    ['severity == "bad"', ['no event has the severity "bad"; they are critical, error,']],
+    ['"Critical" != severity', ['no event has the severity "Critical"; did you mean critical?']],
+    ['severity in ["eror", "critical", "warn"]', ['"eror"; did you mean error?', '"warn"; ']],
+    ['severity == "eror" || severity == "eror"', ['"eror"']],
+    ['severity == "error" && data.severity == "bad" && "x" in data.list', []],
+  ])('that cannot hold is told at once: %s', (text, told) => {
+    const { hints } = compileExpression(text);
+    expect(hints).toEqual(told.map((part) => expect.stringContaining(part)));
+  });
+});
+
+describe('received_at', () => {
+  const at = (iso: string) => ({ receivedAt: Date.parse(iso) * 1000 + 999 });
+  it.each([
+    ['received_at >= timestamp("2026-11-22T21:50:00.123Z")', true],
+    ['received_at == timestamp("2026-11-22T22:50:00.123+01:00")', true],
+    ['received_at < timestamp("2026-11-22T21:50:00Z")', false],
+    ['received_at.getHours() == 21 && received_at.getMinutes() == 50', true],
+    ['received_at.getHours("Asia/Tokyo") == 6', true],
+    ['received_at - timestamp(data.sent) > duration("5m")', true],
+    ['received_at - duration("1h") > timestamp(data.sent)', false],
+  ])('%s is %s', (text, expected) => {
+    const sent = { data: { sent: '2026-11-22T21:40:00Z' } };
+    const expression = compileExpression(text);
+    expect(expression.matches(sent, 'devices', at('2026-11-22T21:50:00.123Z'))).toBe(expected);
+    expect(expression.report.reasons).toEqual([]);
+  });
+
+  it('is not read unless the expression names it', () => {
+    let reads = 0;
+    const received = {
+      get receivedAt() {
+        reads++;
+        return 0;
+      },
+    };
+    expect(compileExpression('data.cpu > 90').matches(event, 'devices', received)).toBe(true);
+    expect(reads).toBe(0);
+    expect(compileExpression('received_at == timestamp(0)').matches(event, 'devices', received)).toBe(true);
+    expect(reads).toBe(1);
+  });
+
+  it.each([
+    ['received_at > data.name', 'received_at is a time, compared with a string'],
+    ['received_at == data.name', 'received_at == data.name compares a time with a string'],
+    ['received_at.getHours("Nowhere") == 1', 'invalid time zone specified: Nowhere'],
+    ['received_at > timestamp("2026-11-22")', 'timestamp("2026-11-22"): timestamp() requires'],
+  ])('that cannot be evaluated is told: %s', (text, reason) => {
+    const expression = compileExpression(text);
+    expect(expression.matches(event, 'devices', at('2026-11-22T21:50:00Z'))).toBe(false);
+    expect(expression.report.reasons[0]).toContain(reason);
+  });
+
+  it('of a line without a time makes the expression false, and says so', () => {
+    const expression = compileExpression('received_at > timestamp(0)');
+    expect(expression.matches(event, 'devices')).toBe(false);
+    expect(expression.report).toMatchObject({ unevaluated: 1, reasons: ['the line has no received_at'] });
+  });
+
+  it.each([
+    ['received_at > "2026-11-22"', 'timestamp > string', 'Write a time as timestamp('],
+    ['recieved_at > timestamp(0)', 'unknown variable: recieved_at', 'Did you mean received_at?'],
+    ['severty == "error"', 'unknown variable: severty', 'Did you mean severity?'],
+    [
+      'foo == 1',
+      'unknown variable: foo',
+      'The names are event, data, subject, endpoint, severity, received_at.',
+    ],
+  ])('and severity have errors that say what to write: %s', (text, message, hint) => {
+    const error = failureOf(() => compileExpression(text));
+    expect(error.message).toContain(message);
+    expect(error.hint).toContain(hint);
+  });
+
+  it('and severity are told apart from members of the message of that name', () => {
+    const expression = compileExpression('event.severity == "error" || event.received_at == "x"');
+    expression.matches(event, 'devices');
+    expect(expression.report.missing).toEqual([
+      'event.severity (it is severity alone)',
+      'event.received_at (it is received_at alone)',
+    ]);
+  });
+});

@@ -29,6 +29,20 @@ describe('compileFilter', () => {
     [{ types: ['device.*'], where: 'data.cpu > 96' }, deviceError, true],
     [{ types: ['agent.*'], where: 'data.cpu > 96' }, deviceError, false],
     [{ where: 'endpoint == "devices"' }, deviceError, true],
+    [{ problems: true }, deviceError, true],
+    [{ problems: true }, '{"type":"device.error","data":{"severity":"low"}}', false],
+    [{ problems: true }, '{"type":"system.alert","data":{"severity":"critical"}}', true],
+    [{ problems: true }, '{"type":"system.alert","data":{"state":"resolved"}}', true],
+    [{ problems: true }, '{"type":"device.status_update","data":{"status":"offline"}}', true],
+    [{ problems: true }, '{"type":"device.status_update","data":{"status":"degraded"}}', false],
+    [{ problems: true }, '{"type":"my.type","data":null}', false],
+    [{ problems: true }, '{}', false],
+    [{ problems: false }, '{}', true],
+    [{ problems: true, types: ['agent.*'] }, deviceError, false],
+    [{ problems: true, excludeTypes: ['*.error'] }, deviceError, false],
+    [{ problems: true, subjects: ['opmas.devices.*'] }, deviceError, true],
+    [{ problems: true, where: 'data.cpu > 97' }, deviceError, false],
+    [{ where: 'severity in ["critical", "error"]' }, deviceError, true],
     // A type or subject that is missing or is no string.
     [{ types: ['*'] }, '{"type":5}', false],
     [{ types: ['*'] }, '{"data":{}}', false],
@@ -53,6 +67,38 @@ describe('compileFilter', () => {
     expect(await compileFilter({ types: ['*'] })).toMatchObject({ passesAll: false, needsValue: false });
     expect(await compileFilter({ excludeSubjects: ['a'] })).toMatchObject({ passesAll: false });
     expect(await compileFilter({ where: 'true' })).toMatchObject({ passesAll: false, needsValue: true });
+  });
+
+  it('counts the problems that it keeps by device, and not their ends', async () => {
+    const filter = await compileFilter({ problems: true, excludeSubjects: ['skipped'] });
+    const events = [
+      '{"type":"device.error","subject":"a.ap-7"}',
+      '{"type":"system.alert","subject":"opmas.alerts","data":{"device_id":"ap-7","severity":"critical"}}',
+      '{"type":"device.status_update","subject":"a.ap-7","data":{"status":"recovered"}}',
+      '{"type":"device.status_update","subject":"a.ap-8","data":{"status":"online"}}',
+      '{"type":"agent.error","subject":"a.wifi"}',
+      '{"type":"agent.error","subject":"skipped"}',
+      '{"type":"agent.error"}',
+    ];
+    for (const frame of events) filter.matches(read(frame), 'devices');
+    expect(filter.report().problems).toEqual([
+      { name: 'ap-7', count: 2 },
+      { name: '(none)', count: 1 },
+      { name: 'wifi', count: 1 },
+    ]);
+    expect((await compileFilter({ types: ['*'] })).report().problems).toBeUndefined();
+  });
+
+  it('does not call a day without problems a filter that matches nothing', async () => {
+    const filter = await compileFilter({ problems: true });
+    expect(filter.matches(read('{"type":"system.metrics"}'), 'system')).toBe(false);
+    expect(filter.report()).toMatchObject({ judged: 1, matching: 1, types: [], problems: [] });
+  });
+
+  it('refuses a value of problems that is no boolean', async () => {
+    await expect(compileFilter({ problems: 'yes' as unknown as boolean })).rejects.toThrow(
+      'problems must be true or false',
+    );
   });
 
   it('collects hints, safe to print', async () => {

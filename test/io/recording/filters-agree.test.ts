@@ -53,6 +53,9 @@ const filters: FilterOptions[] = [
   { where: 'event.endpoint == "rules"' },
   { where: 'endpoint == "devices" && event.type == "device.error"' },
   { where: 'has(event.received_at)', types: ['system.*'] },
+  { problems: true },
+  { where: 'severity in ["error", "warning"] && received_at > timestamp(0)' },
+  { where: 'received_at < timestamp(0)' },
 ];
 
 async function live(server: RawServer, options: Partial<SubscribeOptions>): Promise<Buffer> {
@@ -70,8 +73,9 @@ async function live(server: RawServer, options: Partial<SubscribeOptions>): Prom
 
 async function fromFile(path: string, filter: Filter, lifecycle: boolean): Promise<Buffer> {
   const batches: Buffer[] = [];
-  const keep = ({ kind, frame, endpoint = '' }: LineView) =>
-    (kind !== 'connection' || lifecycle) && keepsLine(filter, kind, frame, endpoint);
+  const keep = (line: LineView) =>
+    (line.kind !== 'connection' || lifecycle) &&
+    keepsLine(filter, line.kind, line.frame, line.endpoint ?? '', line);
   for await (const { bytes } of readRecording([path], { keep })) batches.push(Buffer.from(bytes));
   return Buffer.concat(batches);
 }
@@ -98,8 +102,8 @@ describe('a filter keeps the same lines of a recording and of the live stream', 
         const filter = await compileFilter(options);
         const kept = await fromFile(path, filter, lifecycle);
         // Only a filter that selects events drops what is not an event; exclusions alone keep it.
-        const { types, subjects, where } = options;
-        const isSelecting = types !== undefined || subjects !== undefined || where !== undefined;
+        const { types, subjects, where, problems } = options;
+        const isSelecting = [types, subjects, where, problems].some((value) => value !== undefined);
         const invalid = kept.toString().match(/"invalid":\{"reason"/g) ?? [];
         expect(invalid, JSON.stringify(options)).toHaveLength(isSelecting ? 0 : 4);
         expect(timeless(kept), JSON.stringify(options)).toBe(

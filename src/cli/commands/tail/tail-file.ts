@@ -54,7 +54,7 @@ export async function tailFile(
       if (kind === 'event' && seen.size < MOST_SEEN) seen.add(endpoint);
       if (wanted?.has(endpoint) === false) return false;
       if (kind === 'connection') return options.lifecycle === true;
-      if (!keepsLine(filter, kind, frame, endpoint)) return false;
+      if (!keepsLine(filter, kind, frame, endpoint, line)) return false;
       if (kind !== 'event') return true;
       events++;
       if (--left <= 0) enough.abort();

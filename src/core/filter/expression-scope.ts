@@ -1,0 +1,63 @@
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { SEVERITIES, type Severity, severityOf } from '../severity.js';
+import { nearestOf } from '../text.js';
+
+/** The names that an expression may use, with their types. */
+export const NAMES = {
+  event: 'dyn',
+  data: 'dyn',
+  subject: 'string',
+  endpoint: 'string',
+  severity: 'string',
+  received_at: 'google.protobuf.Timestamp',
+} as const;
+
+/** The time of an event, in microseconds since 1970, which is read only if it is asked for; `NaN` if it is not known. */
+export interface Received {
+  readonly receivedAt: number;
+}
+
+export const AT_NO_TIME: Received = { receivedAt: Number.NaN };
+
+/** The values of {@link NAMES}; one object serves all events. The library reads only what the expression names. */
+export class Scope {
+  event: unknown;
+  data: unknown;
+  subject: string | undefined;
+  endpoint = '';
+  message: Record<string, unknown> = {};
+  received: Received = AT_NO_TIME;
+
+  get severity(): Severity {
+    return severityOf(
+      typeof this.message.type === 'string' ? this.message.type : undefined,
+      this.message.data,
+    );
+  }
+
+  /** CEL's times have no microseconds here. */
+  get received_at(): Date | undefined {
+    const { receivedAt } = this.received;
+    return Number.isNaN(receivedAt) ? undefined : new Date(Math.floor(receivedAt / 1000));
+  }
+}
+
+/** Finds the texts that a node compares with a name for equality: two in `endpoint in ["rules", "agents"]`. */
+export function textsComparedWith(name: keyof typeof NAMES, { op, args }: ASTNode): { args: string }[] {
+  if (op !== '==' && op !== '!=' && op !== 'in') return [];
+  const [left, right] = args;
+  if (![left, right].some((side) => side.op === 'id' && side.args === name)) return [];
+  const sides = [left, right].flatMap((side) => (side.op === 'list' ? side.args : [side]));
+  return sides.filter(({ op, args }) => op === 'value' && typeof args === 'string') as { args: string }[];
+}
+
+/** Names the severities that a node compares with and that do not exist: no event has them. */
+export function severityHints(node: ASTNode): string[] {
+  return textsComparedWith('severity', node)
+    .filter(({ args }) => !(SEVERITIES as readonly string[]).includes(args))
+    .map(({ args }) => {
+      const nearest = nearestOf(args.slice(0, 64).toLowerCase(), SEVERITIES, 3);
+      const then = nearest === undefined ? `they are ${SEVERITIES.join(', ')}` : `did you mean ${nearest}?`;
+      return `\`where\`: no event has the severity ${JSON.stringify(args.slice(0, 64))}; ${then}`;
+    });
+}
