@@ -35,7 +35,12 @@ export { eventOf, linesOf, parseLine } from './core/recording/parse-line.js';
 export { formatTimestamp, parseTimestamp } from './core/recording/timestamp.js';
 export type { RetryOptions } from './core/retry.js';
 export { type Severity, severityOf } from './core/severity.js';
-export type { RecordedClose, RecordedConnection, RecordedGap } from './core/statistics/connection-history.js';
+export type {
+  Outage,
+  RecordedClose,
+  RecordedConnection,
+  RecordedGap,
+} from './core/statistics/connection-report.js';
 export type { NamedCount } from './core/statistics/tally.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
 export { escapeUnsafe } from './core/text.js';

@@ -1,60 +1,16 @@
 import { closeMeaning } from '../close-code.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
-import { type NamedCount, Tally } from './tally.js';
-
-/** A time in which events of an endpoint may have been missed. Times are microseconds since 1970. */
-export interface RecordedGap {
-  endpoint: string;
-  from: number;
-  to: number;
-  /** Why: `closed 1006 abnormal closure`, `not recorded`. */
-  reason: string;
-}
-
-/** The end of a connection. */
-export interface RecordedClose {
-  endpoint: string;
-  at: number;
-  code: number;
-}
-
-/** An endpoint on which the recorder gave up. */
-export interface RecordedGiveUp {
-  endpoint: string;
-  at: number;
-  /** Kind of the failure: `token refused`. */
-  failure: string;
-  /** The failure in words: `HTTP 401`. */
-  reason: string;
-}
-
-/** A time in which an endpoint was connected. */
-export interface RecordedConnection {
-  endpoint: string;
-  from: number;
-  to: number;
-}
-
-/** What lifecycle lines tell of the connections of a recording. */
-export interface ConnectionReport {
-  /** The first 10,000 gaps. */
-  gaps: RecordedGap[];
-  gapCount: number;
-  /** Length of all gaps together, each endpoint by itself. */
-  gapSeconds: number;
-  /** The first 10,000 times in which an endpoint was connected. */
-  connections: RecordedConnection[];
-  /** The first 10,000 ends of connections, and counts of all by code. */
-  closes: RecordedClose[];
-  closeCounts: NamedCount[];
-  /** Endpoints on which the recorder gave up. */
-  givenUp: RecordedGiveUp[];
-  /** Failed attempts, by HTTP status or by error. */
-  refusalCounts: NamedCount[];
-  /** Number of events that were dropped because the output was not taken. */
-  dropped: number;
-}
+import type {
+  ConnectionReport,
+  Outage,
+  RecordedClose,
+  RecordedConnection,
+  RecordedGap,
+  RecordedGiveUp,
+} from './connection-report.js';
+import { OpenTime, Outages } from './outages.js';
+import { type NamedCount, shortName, Tally } from './tally.js';
 
 /** Lists end after this many entries; beyond that only the number and the total are known. */
 const MAX_LISTED = 10_000;
@@ -64,14 +20,19 @@ const MICROS_PER_SECOND = 1_000_000;
 
 interface EndpointHistory {
   endpoint: string | undefined;
-  /** Time since which it is open; `undefined` while it is not. */
-  openSince?: number | undefined;
+  /** Time of its first line. */
+  firstAt: number;
+  readonly openTime: OpenTime;
+  /** A lifecycle line tells of it: other recordings do not show when it was open. */
+  isFollowed: boolean;
   /** Time of its last event, or of the end of its connection; `NaN` before both. */
   heardAt: number;
   /** It had an event, or a line says that something is missing: before that there are no gaps. */
   hadEvent: boolean;
   /** How the last connection ended; `undefined` while it is open and when its end was wanted. */
   loss?: string | undefined;
+  /** How the last attempt failed. */
+  refusal?: string | undefined;
   isGivenUp: boolean;
 }
 
@@ -80,6 +41,10 @@ export class ConnectionHistory implements ConnectionReport {
   readonly gaps: RecordedGap[] = [];
   gapCount = 0;
   gapSeconds = 0;
+  outages: Outage[] = [];
+  outageCount = 0;
+  outageSeconds = 0;
+  coverage: Record<string, number> = {};
   readonly connections: RecordedConnection[] = [];
   readonly closes: RecordedClose[] = [];
   closeCounts: NamedCount[] = [];
@@ -88,28 +53,40 @@ export class ConnectionHistory implements ConnectionReport {
   dropped = 0;
   readonly #closeCounts = new Tally(MAX_REASONS);
   readonly #refusalCounts = new Tally(MAX_REASONS);
+  readonly #outages = new Outages();
   readonly #endpoints = new Map<string, EndpointHistory>();
   /** That of the last event: events come in runs. */
-  #latest = newHistory(undefined);
+  #latest = newHistory(undefined, Number.NaN);
 
   /** Notes an event. */
   heard(endpoint: string, at: number): void {
-    if (endpoint !== this.#latest.endpoint) this.#latest = this.#historyOf(endpoint);
+    if (endpoint !== this.#latest.endpoint) this.#latest = this.#historyOf(endpoint, at);
     this.#latest.heardAt = at;
     this.#latest.hadEvent = true;
   }
 
   /** Notes a lifecycle line. @param at Time of the line; `NaN` when it has none. */
   add(endpoint: string, at: number, connection: ConnectionEvent): void {
-    const known = this.#historyOf(endpoint);
+    const known = this.#historyOf(endpoint, at);
+    // Its first events came on a connection of which no line tells.
+    if (!known.isFollowed && known.hadEvent) known.openTime.open(known.firstAt);
+    known.isFollowed = true;
+    known.openTime.begin(at);
     switch (connection.state) {
+      case 'connecting':
+        if (connection.continued !== undefined) break;
+        // A recorder that was killed has not told of the end.
+        this.#endConnection(known, known.heardAt);
+        if (known.hadEvent) known.loss ??= 'not recorded';
+        break;
       case 'open':
         if (connection.continued === undefined) {
           this.#endConnection(known, known.heardAt);
           this.#addGapBefore(known, at, connection.gap_since);
         }
-        known.openSince ??= at;
+        known.openTime.open(at);
         known.loss = undefined;
+        known.isGivenUp = false;
         known.heardAt = at;
         break;
       case 'closed': {
@@ -124,6 +101,7 @@ export class ConnectionHistory implements ConnectionReport {
         break;
       }
       case 'refused':
+        known.refusal = refusalText(connection);
         this.#refusalCounts.add(String(connection.status ?? connection.error ?? 'unknown'));
         break;
       case 'given_up':
@@ -141,22 +119,35 @@ export class ConnectionHistory implements ConnectionReport {
    * @param end Time of the last line.
    */
   finish(end: number): ConnectionReport {
+    const shares: [endpoint: string, share: number][] = [];
     for (const known of this.#endpoints.values()) {
-      const { openSince, heardAt, loss, hadEvent } = known;
+      const { endpoint = '', openTime, heardAt, loss, hadEvent, isFollowed, isGivenUp } = known;
+      const { isOpen, wasOpen } = openTime;
+      const since = wasOpen ? heardAt : openTime.since;
       this.#endConnection(known, end);
-      if (openSince !== undefined || loss === undefined || !hadEvent || !(heardAt < end)) continue;
-      this.#addGap(known, heardAt, end, `${loss}, not open again`);
+      if (!isOpen && loss !== undefined && hadEvent && heardAt < end) {
+        this.#addGap(known, heardAt, end, `${loss}, not open again`);
+      } else if (isFollowed && (isGivenUp || !wasOpen) && since < end) {
+        const reason = `${loss ?? known.refusal ?? 'no answer'}, ${isGivenUp ? 'given up' : 'never open'}`;
+        this.#outages.add({ endpoint, from: since, to: end, reason });
+      }
+      const share = isFollowed ? openTime.share(end) : undefined;
+      if (share !== undefined) shares.push([endpoint, share]);
     }
+    this.coverage = Object.fromEntries(shares);
+    this.outages = this.#outages.list();
+    this.outageCount = this.#outages.count;
+    this.outageSeconds = this.#outages.micros / MICROS_PER_SECOND;
     this.gaps.sort((a, b) => a.from - b.from);
     this.closeCounts = this.#closeCounts.sorted();
     this.refusalCounts = this.#refusalCounts.sorted();
     return { ...this };
   }
 
-  #historyOf(endpoint: string): EndpointHistory {
+  #historyOf(endpoint: string, at: number): EndpointHistory {
     let known = this.#endpoints.get(endpoint);
     if (known === undefined) {
-      known = newHistory(endpoint);
+      known = newHistory(endpoint, at);
       if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
     }
     return known;
@@ -170,6 +161,7 @@ export class ConnectionHistory implements ConnectionReport {
   ): void {
     if (continued && known.isGivenUp) return;
     known.isGivenUp = true;
+    known.refusal ??= shortName(reason);
     const since = gap_since === undefined ? undefined : parseTimestamp(gap_since);
     if (since !== undefined) {
       known.hadEvent = true;
@@ -191,21 +183,35 @@ export class ConnectionHistory implements ConnectionReport {
     }
   }
 
-  #endConnection(known: EndpointHistory, to: number): void {
-    const { openSince: from, endpoint = '' } = known;
-    known.openSince = undefined;
-    if (from === undefined || !(to >= from) || this.connections.length >= MAX_LISTED) return;
-    this.connections.push({ endpoint, from, to });
+  #endConnection({ openTime, endpoint = '' }: EndpointHistory, to: number): void {
+    const ended = openTime.close(to);
+    if (ended === undefined || this.connections.length >= MAX_LISTED) return;
+    this.connections.push({ endpoint, ...ended });
   }
 
-  #addGap({ endpoint = '' }: EndpointHistory, from: number, to: number, reason: string): void {
+  #addGap({ endpoint = '', openTime }: EndpointHistory, from: number, to: number, reason: string): void {
     if (!(to >= from)) return;
+    openTime.lostSince(from);
+    this.#outages.add({ endpoint, from, to, reason });
     this.gapCount++;
     this.gapSeconds += (to - from) / MICROS_PER_SECOND;
     if (this.gaps.length < MAX_LISTED) this.gaps.push({ endpoint, from, to, reason });
   }
 }
 
-function newHistory(endpoint: string | undefined): EndpointHistory {
-  return { endpoint, heardAt: Number.NaN, hadEvent: false, isGivenUp: false };
+function newHistory(endpoint: string | undefined, firstAt: number): EndpointHistory {
+  const openTime = new OpenTime();
+  return {
+    endpoint,
+    firstAt,
+    openTime,
+    isFollowed: false,
+    heardAt: Number.NaN,
+    hadEvent: false,
+    isGivenUp: false,
+  };
+}
+
+function refusalText({ status, error }: { status?: number; error?: string }): string {
+  return status === undefined ? shortName(error ?? 'no answer') : `HTTP ${status}`;
 }

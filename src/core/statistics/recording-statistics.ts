@@ -1,5 +1,6 @@
 import type { LineView } from '../recording/line-view.js';
-import { ConnectionHistory, type ConnectionReport } from './connection-history.js';
+import { ConnectionHistory } from './connection-history.js';
+import type { ConnectionReport } from './connection-report.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
 

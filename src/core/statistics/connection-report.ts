@@ -1,0 +1,74 @@
+import type { NamedCount } from './tally.js';
+
+/** A time in which events of an endpoint may have been missed. Times are microseconds since 1970. */
+export interface RecordedGap {
+  endpoint: string;
+  from: number;
+  to: number;
+  /** Why: `closed 1006 abnormal closure`, `not recorded`. */
+  reason: string;
+}
+
+/** A time in which events of at least one endpoint may have been missed. Times are microseconds since 1970. */
+export interface Outage {
+  from: number;
+  to: number;
+  /** Endpoints with a gap in this time; the first 100. */
+  endpoints: string[];
+  /** Why: `closed 1006 abnormal closure`; different reasons are separated by semicolons. */
+  reason: string;
+}
+
+/** The end of a connection. */
+export interface RecordedClose {
+  endpoint: string;
+  at: number;
+  code: number;
+}
+
+/** An endpoint on which the recorder gave up. */
+export interface RecordedGiveUp {
+  endpoint: string;
+  at: number;
+  /** Kind of the failure: `token refused`. */
+  failure: string;
+  /** The failure in words: `HTTP 401`. */
+  reason: string;
+}
+
+/** A time in which an endpoint was connected. */
+export interface RecordedConnection {
+  endpoint: string;
+  from: number;
+  to: number;
+}
+
+/** What lifecycle lines tell of the connections of a recording. */
+export interface ConnectionReport {
+  /** The first 10,000 gaps. */
+  gaps: RecordedGap[];
+  gapCount: number;
+  /** Length of all gaps together, each endpoint by itself. */
+  gapSeconds: number;
+  /**
+   * The latest 10,000 outages: the gaps of all endpoints, merged. An endpoint that never opened, or was given up for
+   * good, is missing up to the end.
+   */
+  outages: Outage[];
+  outageCount: number;
+  /** Length of all outages together. */
+  outageSeconds: number;
+  /** The share of the time from an endpoint's first attempt to the last line in which it was open, 0 to 1. */
+  coverage: Record<string, number>;
+  /** The first 10,000 times in which an endpoint was connected. */
+  connections: RecordedConnection[];
+  /** The first 10,000 ends of connections, and counts of all by code. */
+  closes: RecordedClose[];
+  closeCounts: NamedCount[];
+  /** Endpoints on which the recorder gave up. */
+  givenUp: RecordedGiveUp[];
+  /** Failed attempts, by HTTP status or by error. */
+  refusalCounts: NamedCount[];
+  /** Number of events that were dropped because the output was not taken. */
+  dropped: number;
+}
