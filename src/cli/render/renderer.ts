@@ -11,6 +11,7 @@ import { LineView, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { FieldWriter } from './fields.js';
+import { TimeText } from './time-text.js';
 import { type Color, codesOf, headOf, VisualLine } from './visual-line.js';
 
 /** Options for lines that people read. */
@@ -45,19 +46,16 @@ export class Renderer {
   readonly #fields: FieldWriter;
   readonly #colors: Readonly<Record<Severity | 'dim' | 'endpoint', Color>>;
   readonly #full: boolean;
-  readonly #utc: boolean;
+  readonly #times: TimeText;
   /** In columns. */
   readonly #width: number;
   readonly #hasColumns: boolean;
   /** Most lines are checked by the parser alone. */
   readonly #view = new LineView({ skipJsonCheck: true });
-  /** Minutes since 1970 of the last line, and how a clock shows them: `21:50:`. */
-  #minute = Number.NaN;
-  #clockMinute = '';
 
   constructor({ width, full, utc, palette }: RenderOptions) {
     this.#full = full;
-    this.#utc = utc;
+    this.#times = new TimeText(utc);
     this.#width = full ? WIDEST_LINE : Math.max(1, Math.floor(width) || 1);
     this.#hasColumns = this.#width >= WIDTH_FOR_COLUMNS;
     this.#colors = {
@@ -147,7 +145,7 @@ export class Renderer {
   /** Begins a line with time, endpoint and type. */
   #start(view: LineView | undefined, type: string, severity: Severity): void {
     const line = this.#line;
-    line.add(this.#clockTime(view?.receivedAt ?? Number.NaN), this.#colors.dim);
+    line.add(this.#times.clock(view?.receivedAt ?? Number.NaN), this.#colors.dim);
     line.add(' ');
     line.add(this.#safe(view?.endpoint ?? '-'), this.#colors.endpoint);
     line.padTo(TYPE_COLUMN - 1);
@@ -161,20 +159,6 @@ export class Renderer {
     return this.#full || text.length <= MAX_WORD
       ? escapeUnsafe(text)
       : `${escapeUnsafe(headOf(text, MAX_WORD))}…`;
-  }
-
-  /** @param micros Microseconds since 1970; `NaN` where the line does not say. */
-  #clockTime(micros: number): string {
-    if (Number.isNaN(micros)) return '--:--:--.---';
-    const timeMs = Math.floor(micros / 1000);
-    const minute = Math.floor(timeMs / 60_000);
-    // Most events share a minute, and to ask for the time zone takes as long as half a line.
-    if (minute !== this.#minute) {
-      this.#minute = minute;
-      const shift = this.#utc ? 0 : new Date(timeMs).getTimezoneOffset();
-      this.#clockMinute = new Date((minute - shift) * 60_000).toISOString().slice(-13, -7);
-    }
-    return this.#clockMinute + ((timeMs - minute * 60_000) / 1000).toFixed(3).padStart(6, '0');
   }
 }
 

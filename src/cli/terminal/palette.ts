@@ -1,6 +1,9 @@
 type Paint = (text: string) => string;
 
-const COLORS = ['red', 'yellow', 'green', 'cyan', 'dim', 'bold'] as const;
+const COLORS = [
+  ...(['red', 'yellow', 'green', 'cyan', 'dim', 'bold'] as const),
+  ...(['black', 'whiteBright', 'bgRed', 'bgYellow'] as const),
+] as const;
 
 /** The colors of one stream. */
 export type Palette = Readonly<Record<(typeof COLORS)[number], Paint>> & {

@@ -1,0 +1,44 @@
+const NO_CLOCK = '--:--:--.---';
+
+/** Formats times for people, all in one zone: UTC, or the zone of this machine. */
+export class TimeText {
+  readonly #utc: boolean;
+  /** Minutes since 1970 of the last time, and its text without the seconds: `21:50:`. */
+  #minute = Number.NaN;
+  #clockMinute = '';
+  #date = '';
+
+  constructor(utc: boolean) {
+    this.#utc = utc;
+  }
+
+  /** Returns `21:50:00.123`. @param micros Microseconds since 1970; `NaN` for a time that is not known. */
+  clock(micros: number): string {
+    if (Number.isNaN(micros)) return NO_CLOCK;
+    const timeMs = Math.floor(micros / 1000);
+    this.#goTo(Math.floor(timeMs / 60_000));
+    return this.#clockMinute + ((timeMs - this.#minute * 60_000) / 1000).toFixed(3).padStart(6, '0');
+  }
+
+  /** Returns `2026-11-22`, and an empty text for `NaN`. */
+  date(micros: number): string {
+    if (Number.isNaN(micros)) return '';
+    this.#goTo(Math.floor(micros / 60_000_000));
+    return this.#date;
+  }
+
+  /** Returns `2026-11-22 21:50:00`. */
+  dateAndClock(micros: number): string {
+    return `${this.date(micros)} ${this.clock(micros).slice(0, 8)}`;
+  }
+
+  #goTo(minute: number): void {
+    // Most events share a minute, and to ask for the time zone takes as long as half a line.
+    if (minute === this.#minute) return;
+    this.#minute = minute;
+    const shift = this.#utc ? 0 : new Date(minute * 60_000).getTimezoneOffset();
+    const text = new Date((minute - shift) * 60_000).toISOString();
+    this.#clockMinute = text.slice(-13, -7);
+    this.#date = text.slice(0, -14);
+  }
+}
