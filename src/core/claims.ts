@@ -44,6 +44,31 @@ export function readClaims(token: string, clockAheadMs = 0): TokenClaims {
   };
 }
 
+/** Times in tokens are whole seconds, and clocks differ: an end that comes so much before is still the planned one. */
+const EXPIRY_TOLERANCE_MS = 2000;
+/** Sources that renew a token do it so long before its end at most. */
+const LONGEST_EARLY_MS = 60_000;
+
+/**
+ * Says whether a token has come to its end as planned.
+ *
+ * @param isRenewed Its source renews it in time, and so may have ended it before: in its last minute, or in the last
+ * quarter of a shorter life. The source alone knows when a token without times ends.
+ */
+export function hasExpired(
+  token: string,
+  {
+    nowMs,
+    clockAheadMs,
+    isRenewed = false,
+  }: { nowMs: number; clockAheadMs?: number | undefined; isRenewed?: boolean | undefined },
+): boolean {
+  const { expiresAtMs, issuedAtMs = Number.NEGATIVE_INFINITY } = readClaims(token, clockAheadMs);
+  if (expiresAtMs === undefined) return isRenewed;
+  const earlyMs = isRenewed ? Math.min(LONGEST_EARLY_MS, (expiresAtMs - issuedAtMs) / 4) : 0;
+  return nowMs >= expiresAtMs - Math.max(EXPIRY_TOLERANCE_MS, earlyMs);
+}
+
 /** Reads a JWT's `NumericDate` (seconds) as milliseconds. Some servers write milliseconds; their size shows it. */
 function instant(value: unknown, clockAheadMs: number): number | undefined {
   if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;

@@ -55,6 +55,8 @@ const LONGEST_WAIT_AFTER_REFUSAL_MS = 4000;
 const EMPTY_ROUNDS_IN_A_ROW = 3;
 /** A connection without events that was open this long is one of a quiet endpoint. */
 const QUIET_AFTER_MS = 60_000;
+/** No attempt follows at once in place of a wait that is longer than so many first ones. */
+const LONGEST_LEFT_OUT_WAIT = 4;
 /** The longest wait that a server may ask for. */
 export const LONGEST_RETRY_AFTER_MS = 300_000;
 /** Clients wait up to this share longer than the server asked, so that they do not all come at once. */
@@ -97,11 +99,18 @@ export interface ConnectionLife {
   /** Milliseconds from open to end; `undefined` when it never opened. */
   openMs: number | undefined;
   events: number;
+  /** It ended because its token had come to its end. */
+  isExpiry?: boolean;
 }
 
 /** Tells a connection that worked from one that a server opened only to close it for its token. */
 function wasAccepted({ openMs, events }: ConnectionLife): boolean {
   return openMs !== undefined && (events > 0 || openMs >= ACCEPTED_AFTER_MS);
+}
+
+/** Returns whether a connection was open so long that the waits begin anew. */
+export function isGood(openMs: number | undefined): boolean {
+  return openMs !== undefined && openMs >= GOOD_AFTER_MS;
 }
 
 /** Returns whether a server opened a connection and closed it for what we sent, before any event. */
@@ -113,7 +122,15 @@ export function wasRefused({ kind, event }: Failure, life: ConnectionLife): bool
 
 /** The next step after an end. */
 export type Decision =
-  | { action: 'retry'; waitMs: number; renew: boolean }
+  | {
+      action: 'retry';
+      waitMs: number;
+      /** The part of the wait that an endpoint that is back does not end. */
+      leastMs: number;
+      renew: boolean;
+      /** An end as planned: with a new token, the next attempt is made at once. */
+      isExpiry: boolean;
+    }
   /** The connection ended as the caller asked. */
   | { action: 'end' }
   | { action: 'give up' };
@@ -138,6 +155,10 @@ export function decide(
   }
   if (isOver(next, failure, options)) return { decision: { action: 'give up' }, state: next };
   const isRefusal = consequence === 'renew';
+  const isEarly = next.nextWaitMs <= LONGEST_LEFT_OUT_WAIT * options.retryDelayMs;
+  const isExpiry = isRefusal && life.isExpiry === true && isEarly;
+  // Another attempt could end an endpoint that never worked.
+  const isShared = next.refusals === 0 && (consequence === 'retry' || next.everWorked);
   let waitMs = next.nextWaitMs * (0.5 + random / 2);
   if (isRefusal && next.refusals === 1) waitMs = Math.min(waitMs, LONGEST_WAIT_AFTER_REFUSAL_MS);
   if (failure.retryAfterMs !== undefined) {
@@ -145,8 +166,10 @@ export function decide(
     const askedMs = failure.retryAfterMs * (1 + random * RETRY_AFTER_SPREAD);
     waitMs = Math.max(waitMs, Math.min(askedMs, LONGEST_RETRY_AFTER_MS));
   }
+  waitMs = Math.round(waitMs);
+  const leastMs = isShared ? Math.min(failure.retryAfterMs ?? 0, waitMs) : waitMs;
   return {
-    decision: { action: 'retry', waitMs: Math.round(waitMs), renew: isRefusal },
+    decision: { action: 'retry', waitMs, leastMs, renew: isRefusal, isExpiry },
     state: { ...next, nextWaitMs: next.nextWaitMs * 2 },
   };
 }
@@ -161,18 +184,18 @@ function afterConnection(
   const { consequence } = failureTable[kind];
   const isOpen = life.openMs !== undefined;
   const isAccepted = wasAccepted(life);
-  const isGood = isOpen && life.openMs! >= GOOD_AFTER_MS;
+  const wasGood = isGood(life.openMs);
   const isLikelyFatal = consequence === 'likelyFatal' || consequence === 'fatal';
   return {
-    nextWaitMs: Math.min(isGood ? options.retryDelayMs : state.nextWaitMs, options.retryMaxMs),
+    nextWaitMs: Math.min(wasGood ? options.retryDelayMs : state.nextWaitMs, options.retryMaxMs),
     failedInARow: isAccepted ? 0 : state.failedInARow + 1,
     likelyFatalInARow: isLikelyFatal ? state.likelyFatalInARow + 1 : 0,
     refusalsInARow: consequence === 'renew' ? (isAccepted ? 1 : state.refusalsInARow + 1) : 0,
-    refusals: (isGood ? 0 : state.refusals) + (consequence === 'renew' ? 1 : 0),
+    refusals: (wasGood ? 0 : state.refusals) + (consequence === 'renew' ? 1 : 0),
     emptyRounds: isEmptyRound(failure, life) ? state.emptyRounds + 1 : 0,
     everOpen: state.everOpen || isOpen,
     everGaveEvent: state.everGaveEvent || life.events > 0,
-    everWorked: state.everWorked || isGood || life.events > 0,
+    everWorked: state.everWorked || wasGood || life.events > 0,
   };
 }
 

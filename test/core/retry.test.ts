@@ -65,6 +65,43 @@ class Endpoint {
   }
 }
 
+describe('the end of a token as planned', () => {
+  const expired: ConnectionLife = { openMs: 30_000, events: 5, isExpiry: true };
+
+  it('is followed by the next attempt at once, if there is a new token', () => {
+    const endpoint = new Endpoint();
+    for (let i = 0; i < 10; i++) {
+      expect(endpoint.end(closed(4001), expired)).toMatchObject({
+        renew: true,
+        isExpiry: true,
+        waitMs: 1000,
+      });
+    }
+    expect(endpoint.end(closed(4001), { ...expired, isExpiry: false })).toMatchObject({ isExpiry: false });
+    expect(endpoint.end(closed(1006), expired)).toMatchObject({ isExpiry: false });
+  });
+});
+
+describe('an endpoint of the same subscription that is back', () => {
+  const worked: ConnectionLife = { openMs: 60_000, events: 5 };
+
+  it('ends a wait, but not before the time for which the server has asked', () => {
+    expect(new Endpoint().end(unreachable)).toMatchObject({ waitMs: 1000, leastMs: 0 });
+    expect(new Endpoint().end(closed(1012), worked)).toMatchObject({ leastMs: 0 });
+    expect(new Endpoint().end(refused(503, 7000))).toMatchObject({ waitMs: 7560, leastMs: 7000 });
+    const [asked, longest] = [86_400_000, LONGEST_RETRY_AFTER_MS];
+    expect(new Endpoint().end(refused(503, asked))).toMatchObject({ waitMs: longest, leastMs: longest });
+  });
+
+  it('ends no wait after a rejected token, nor one whose next failure may be the last', () => {
+    expect(new Endpoint().end(refused(401))).toMatchObject({ waitMs: 1000, leastMs: 1000 });
+    expect(new Endpoint().end(refused(404))).toMatchObject({ waitMs: 1000, leastMs: 1000 });
+    const endpoint = new Endpoint();
+    endpoint.end(closed(1012), worked);
+    expect(endpoint.end(refused(404))).toMatchObject({ leastMs: 0 });
+  });
+});
+
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 describe('what an end means (contract section 4)', () => {
@@ -294,21 +331,34 @@ const anyEnd: fc.Arbitrary<[Failure, ConnectionLife]> = fc.oneof(
     fc.record({
       openMs: fc.constantFrom(0, 1, 500, 999, 1000, 3000, 9999),
       events: fc.constantFrom(0, 1, 1000),
+      isExpiry: fc.boolean(),
     }),
   ),
 );
 
 describe('no failure of any kind makes more than 9 attempts in its first minute', () => {
-  /** When attempts begin, in milliseconds, from the first end on. */
-  function attempts(ends: readonly [Failure, ConnectionLife][], chances: readonly number[]): number[] {
+  /**
+   * When attempts begin, in milliseconds, from the first end on.
+   *
+   * @param isWoken Another endpoint comes back during each wait.
+   */
+  function attempts(
+    ends: readonly [Failure, ConnectionLife][],
+    chances: readonly number[],
+    isWoken: readonly boolean[] = [false],
+  ): number[] {
     const endpoint = new Endpoint({ retries: Number.POSITIVE_INFINITY });
     const begins = [0];
     let now = 0;
+    let shortenedAt = Number.NEGATIVE_INFINITY;
     ends.forEach(([end, life], i) => {
       now += life.openMs ?? 0;
       const decision = endpoint.end(end, life, chances[i % chances.length] ?? 0);
       if (decision.action !== 'retry') return;
-      now += decision.waitMs;
+      const wakes = isWoken[i % isWoken.length] === true && now >= shortenedAt + 60_000;
+      const waitMs = decision.isExpiry ? 0 : wakes ? decision.leastMs : decision.waitMs;
+      if (waitMs < decision.waitMs) shortenedAt = now;
+      now += waitMs;
       begins.push(now);
     });
     return begins;
@@ -333,12 +383,37 @@ describe('no failure of any kind makes more than 9 attempts in its first minute'
     );
   });
 
+  it('also when other endpoints come back and end its waits', () => {
+    const isRefused = ([{ kind }]: [Failure, ConnectionLife]) => failureTable[kind].consequence === 'renew';
+    fc.assert(
+      fc.property(
+        fc.array(
+          anyEnd.filter((end) => !isRefused(end)),
+          { minLength: 12, maxLength: 30 },
+        ),
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
+        (ends, isWoken) => {
+          const begins = attempts(ends, [0], isWoken);
+          expect(begins.filter((begin) => begin < 60_000).length).toBeLessThanOrEqual(9);
+        },
+      ),
+    );
+  });
+
+  it('also when the token of each connection has expired at once, and is renewed each time', () => {
+    const expired = [closed(4001), { openMs: 0, events: 1, isExpiry: true }] as [Failure, ConnectionLife];
+    const begins = attempts(Array(40).fill(expired), [0]);
+    expect(begins.slice(0, 5)).toEqual([0, 0, 0, 0, 4000]);
+    expect(begins.filter((begin) => begin < 60_000).length).toBeLessThanOrEqual(9);
+  });
+
   it('with the shortest waits that chance can give', () => {
     for (const end of [unreachable, refused(503), refused(503, 1), closed(1006)]) {
       const life = end.event.state === 'closed' ? brief : never;
-      expect(
-        attempts(Array(40).fill([end, life]), [0]).filter((begin) => begin < 60_000).length,
-      ).toBeLessThanOrEqual(9);
+      for (const isWoken of [false, true]) {
+        const begins = attempts(Array(40).fill([end, life]), [0], [isWoken]);
+        expect(begins.filter((begin) => begin < 60_000).length).toBeLessThanOrEqual(9);
+      }
     }
   });
 });

@@ -2,12 +2,21 @@ import type { Failure } from '../../core/failure/failure.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
+import { OpenTime } from '../../core/statistics/outages.js';
 import { type Clock, elapsedMs, type Instant, instantOf, Stamper } from '../clock.js';
 
 /** Times in which events may have been missed. */
 export interface GapTotals {
   count: number;
   totalMs: number;
+}
+
+/** Told what happens to the connections of one endpoint. */
+interface HistoryHandler {
+  /** Told each event as it happens, with its timestamp. */
+  onEvent(event: ConnectionEvent, receivedAt: string, silentMs?: number): void;
+  /** Told each time in which events may have been missed, in microseconds since 1970; parts of it may come before it. */
+  onGap(fromMicros: number, toMicros: number): void;
 }
 
 /** The wall clock and the gap differ by more than this only when the clock has been set meanwhile. */
@@ -24,7 +33,9 @@ export class EndpointHistory {
   /** A connection was open and not closed at once for its token. */
   everOpen = false;
   readonly #clock: Clock;
-  readonly #report: (event: ConnectionEvent, receivedAt: string, silentMs?: number) => void;
+  readonly #handler: HistoryHandler;
+  readonly #openTime = new OpenTime();
+  #endMicros: number | undefined;
   #stamper: Stamper;
   /** The last byte on all clocks. */
   #lastByteAt: Instant;
@@ -37,11 +48,11 @@ export class EndpointHistory {
   #hadEvent = false;
   /** A connection that was open has gone, and none has opened since. */
   #isLost = false;
+  #isGivenUp = false;
 
-  /** @param report Told each event as it happens, with its timestamp. */
-  constructor(clock: Clock, report: (event: ConnectionEvent, receivedAt: string, silentMs?: number) => void) {
+  constructor(clock: Clock, handler: HistoryHandler) {
     this.#clock = clock;
-    this.#report = report;
+    this.#handler = handler;
     this.#stamper = new Stamper(clock);
     this.#lastByteAt = instantOf(clock);
   }
@@ -49,6 +60,12 @@ export class EndpointHistory {
   /** Begins another attempt: from here on times never run backwards. */
   begin(): void {
     this.#stamper = new Stamper(this.#clock);
+    this.#openTime.begin(this.#stamper.stampMicros());
+  }
+
+  /** The share of the time since the first attempt in which it was open, 0 to 1. */
+  get coverage(): number {
+    return this.#openTime.share(this.#endMicros ?? this.#stamper.stampMicros()) ?? 0;
   }
 
   connecting(attempt: Omit<ConnectionEvent & { state: 'connecting' }, 'state'>): void {
@@ -58,6 +75,7 @@ export class EndpointHistory {
   opened(): void {
     const nowMicros = this.#stamper.stampMicros();
     const gapSince = this.#endGap(nowMicros);
+    this.#openTime.open(nowMicros);
     this.#lastByteAt = instantOf(this.#clock);
     this.lastByteAtMicros = nowMicros;
     this.#beforeStandstill = undefined;
@@ -105,19 +123,26 @@ export class EndpointHistory {
       event.state === 'closed' ? this.#clock.monotonicMs() - this.#lastByteAt.monotonicMs : undefined;
     const lost = event.state === 'closed' && this.#isLost ? { lost: true as const } : {};
     const ended = { ...event, ...lost, ...(waitMs === undefined ? {} : { retry_in_ms: waitMs }) };
-    this.#report(ended, formatTimestamp(this.#stamper.stampMicros()), silentMs);
+    const nowMicros = this.#stamper.stampMicros();
+    this.#openTime.close(nowMicros);
+    this.#handler.onEvent(ended, formatTimestamp(nowMicros), silentMs);
   }
 
   /** No further attempt comes. */
   gaveUp({ kind, event }: Failure): void {
     const nowMicros = this.#stamper.stampMicros();
     const gapSince = this.#endGap(nowMicros);
+    this.#isGivenUp = true;
     this.#add({ state: 'given_up', failure: kind, reason: describeEnd(event), ...gapSince }, nowMicros);
   }
 
-  /** Ends the history: no further attempt comes. A gap that nothing came after is one all the same. */
+  /** Ends the history, at the end of the stream: what is missing then has been missing up to now. */
   finish(): void {
-    this.#endGap(this.#stamper.stampMicros());
+    const nowMicros = this.#stamper.stampMicros();
+    this.#endMicros = nowMicros;
+    this.#endGap(nowMicros);
+    if (!this.everOpen) this.#handler.onGap(this.#openTime.since, nowMicros);
+    else if (this.#isGivenUp) this.#handler.onGap(this.lastByteAtMicros, nowMicros);
   }
 
   /**
@@ -137,10 +162,12 @@ export class EndpointHistory {
     const sinceMicros = isSet ? measuredMicros : stampMicros;
     this.gaps.count++;
     this.gaps.totalMs += (nowMicros - sinceMicros) / 1000;
+    this.#openTime.lostSince(sinceMicros);
+    this.#handler.onGap(sinceMicros, nowMicros);
     return { gap_since: formatTimestamp(sinceMicros) };
   }
 
   #add(event: ConnectionEvent, atMicros = this.#stamper.stampMicros()): void {
-    this.#report(event, formatTimestamp(atMicros));
+    this.#handler.onEvent(event, formatTimestamp(atMicros));
   }
 }

@@ -1,16 +1,21 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import { displayUrl, endpointUrl } from '../../core/address.js';
+import { hasExpired } from '../../core/claims.js';
+import { CloseCode } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
 import { clockAheadOf } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { giveUpError } from '../../core/failure/give-up.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
-import { type ConnectionLife, decide, initialRetryState, wasRefused } from '../../core/retry.js';
+import { type ConnectionLife, decide, initialRetryState, isGood, wasRefused } from '../../core/retry.js';
+import type { Outages } from '../../core/statistics/outages.js';
 import { unlessStopped } from '../clock.js';
 import { loadWebSocket } from '../websocket.js';
 import { Connection } from './connection/connection.js';
 import { EndpointHistory, type GapTotals } from './endpoint-history.js';
 import { examineRefusal } from './examine-refusal.js';
 import type { LineWriter } from './line-writer.js';
+import { RetryWait } from './retry-wait.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
 /** Everything that the loops of one subscription share. */
@@ -20,7 +25,13 @@ export interface LoopContext {
   stopping: AbortSignal;
   /** Renews a token that was rejected; shared, so that one refusal costs one renewal. */
   renew(rejected: string | undefined): Promise<boolean>;
+  /** Calls that end the waits of the endpoints. */
+  waiting: Set<() => void>;
+  outages: Outages;
 }
+
+/** A server may close a connection that it has just opened; one that is open for so long is back. */
+const KEPT_AFTER_MS = 500;
 
 /** The end of an attempt, and the life of its connection. */
 interface AttemptEnd {
@@ -36,6 +47,7 @@ export class EndpointLoop {
   readonly #context: LoopContext;
   readonly #sink: LineWriter;
   readonly #history: EndpointHistory;
+  readonly #wait: RetryWait;
   #connection: Connection | undefined;
   #isPaused = false;
   #attempts = 0;
@@ -43,18 +55,27 @@ export class EndpointLoop {
   lastFailure: Failure | undefined;
   /** The token of the running attempt. */
   #token: string | undefined;
+  #clockAheadMs: number | undefined;
 
   constructor(endpoint: string, sink: LineWriter, context: LoopContext) {
     this.endpoint = endpoint;
     this.#context = context;
     this.#sink = sink;
-    this.#history = new EndpointHistory(context.options.clock, (event, receivedAt, silentMs) =>
-      sink.onConnectionEvent(event, receivedAt, silentMs),
-    );
+    const { options, stopping, waiting, outages } = context;
+    this.#history = new EndpointHistory(options.clock, {
+      onEvent: (event, receivedAt, silentMs) => sink.onConnectionEvent(event, receivedAt, silentMs),
+      onGap: (from, to) => outages.add({ endpoint, from, to, reason: '' }),
+    });
+    this.#wait = new RetryWait(options.clock, stopping, waiting);
   }
 
   get gaps(): GapTotals {
     return this.#history.gaps;
+  }
+
+  /** The share of the time since the first attempt in which it was open, 0 to 1. */
+  get coverage(): number {
+    return this.#history.coverage;
   }
 
   /** A connection was open, and not only to reject the token. */
@@ -75,14 +96,6 @@ export class EndpointLoop {
    * @throws {OpmasError} The reason why it was given up. It ends normally when it was asked to.
    */
   async run(): Promise<void> {
-    try {
-      await this.#runAttempts();
-    } finally {
-      this.#history.finish();
-    }
-  }
-
-  async #runAttempts(): Promise<void> {
     const { options, stopping } = this.#context;
     let state = initialRetryState(options.retry);
     while (!stopping.aborted) {
@@ -97,15 +110,22 @@ export class EndpointLoop {
       state = next;
       this.lastFailure = failure;
       if (decision.action !== 'end') this.#history.lost();
-      this.#history.ended(failure, decision.action === 'retry' ? decision.waitMs : undefined);
+      const { waitMs, isExpiry } = decision.action === 'retry' ? decision : {};
+      this.#history.ended(failure, isExpiry ? 0 : waitMs);
       if (decision.action === 'end') return;
       if (decision.action === 'give up') {
         this.#history.gaveUp(failure);
         throw this.#giveUpError(failure);
       }
-      if (decision.renew) await unlessStopped(this.#renewToken(), stopping);
-      await options.clock.sleep(decision.waitMs, stopping);
+      const isNew = decision.renew && (await unlessStopped(this.#renewToken(), stopping));
+      if (isExpiry && isNew) this.#wait.leaveOut();
+      else await this.#wait.wait(decision.waitMs, decision.leastMs);
     }
+  }
+
+  /** Ends the history, at the end of the stream. */
+  finish(): void {
+    this.#history.finish();
   }
 
   async #attempt(): Promise<AttemptEnd> {
@@ -114,14 +134,29 @@ export class EndpointLoop {
     this.#history.begin();
     const eventsBefore = this.#sink.events;
     let openedAtMs: number | undefined;
+    let timer: NodeJS.Timeout | undefined;
     const failure = await this.#connect(() => {
       openedAtMs = clock.monotonicMs();
       this.#history.opened();
       if (this.#isPaused) this.#connection?.pause();
+      if (this.lastFailure !== undefined) timer = setTimeout(() => this.#wait.wakeOthers(), KEPT_AFTER_MS);
     });
+    clearTimeout(timer);
     const openMs = openedAtMs === undefined ? undefined : clock.monotonicMs() - openedAtMs;
+    if (isGood(openMs)) this.#wait.reset();
     const life = { openMs, events: this.#sink.events - eventsBefore };
-    return { failure: await this.#examine(failure, life), life };
+    const isExpiry = !wasRefused(failure, life) && this.#isExpiry(failure);
+    return { failure: await this.#examine(failure, life, isExpiry), life: { ...life, isExpiry } };
+  }
+
+  /** Says whether a connection ended because its token did, which its source expected. */
+  #isExpiry({ event }: Failure): boolean {
+    if (event.state !== 'closed' || event.code !== CloseCode.AUTHENTICATION_FAILED) return false;
+    const { token: source, clock } = this.#context.options;
+    if (source.renew === undefined) return false;
+    const nowMs = clock.nowMicros() / 1000;
+    const clockAheadMs = this.#clockAheadMs ?? source.clockAheadMs;
+    return hasExpired(this.#token ?? '', { nowMs, clockAheadMs, isRenewed: source.renewsItself });
   }
 
   async #connect(onOpen: () => void): Promise<Failure> {
@@ -148,7 +183,10 @@ export class EndpointLoop {
     const connection = new Connection(
       { ...options, upgrade, heartbeatMs },
       {
-        onUpgrade: (answer) => options.token.onOpen?.(clockAheadOf(answer, options.clock.nowMicros() / 1000)),
+        onUpgrade: (answer) => {
+          this.#clockAheadMs = clockAheadOf(answer, options.clock.nowMicros() / 1000);
+          options.token.onOpen?.(this.#clockAheadMs);
+        },
         onOpen,
         onBytes: () => this.#history.received(),
         onStandstill: () => this.#history.stoodStill(),
@@ -173,22 +211,25 @@ export class EndpointLoop {
   }
 
   /** Finds out what a refusal is about. */
-  #examine(failure: Failure, { events }: ConnectionLife): Promise<Failure> {
+  #examine(failure: Failure, { events }: ConnectionLife, isExpiry: boolean): Promise<Failure> {
     const { options, stopping: signal } = this.#context;
     const { route, clock, token } = options;
     const { clockAheadMs } = token;
     const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal, clockAheadMs };
     // The token of a connection that gave events was good: it has ended, and no question about it is needed.
-    const hasEnded = events > 0 && (failure.kind === 'token refused' || failure.kind === 'closed');
+    const hasEnded =
+      isExpiry || (events > 0 && (failure.kind === 'token refused' || failure.kind === 'closed'));
     return examineRefusal(failure, { ...attempt, api: hasEnded ? {} : undefined });
   }
 
-  async #renewToken(): Promise<void> {
+  /** @returns `true` when there may be a better token. */
+  async #renewToken(): Promise<boolean> {
     try {
-      await this.#context.renew(this.#token);
+      return await this.#context.renew(this.#token);
     } catch (error) {
       // The next attempt shows whether the old token will do after all; it asks for a token anyway.
       if (!(error instanceof OpmasError)) throw error;
+      return false;
     }
   }
 

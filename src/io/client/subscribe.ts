@@ -1,6 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { LineBatch } from '../../core/recording/format.js';
+import { Outages } from '../../core/statistics/outages.js';
 import { elapsedMs, type Instant, instantOf, shared } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';
 import { EndpointLoop } from './endpoint-loop.js';
@@ -26,6 +27,13 @@ export interface StreamSummary {
   invalidReason: string | undefined;
   /** The number of gaps, and their total length. */
   gaps: { count: number; totalMs: number };
+  /**
+   * The same, but the gaps of all endpoints merged: those that overlap or touch are one outage. When the stream has
+   * ended, the whole time of an endpoint that never opened, and that after one was given up, count too.
+   */
+  outages: { count: number; totalMs: number };
+  /** By endpoint, the share of the time since its first attempt in which it was open, 0 to 1. */
+  coverage: Readonly<Record<string, number>>;
   /** Events that were lost because the lines were not read. */
   dropped: number;
   durationMs: number;
@@ -75,6 +83,7 @@ class RunningSubscription implements Subscription {
   readonly #control: StreamControl;
   readonly #queue: LineQueue;
   readonly #endpoints: { loop: EndpointLoop; writer: LineWriter }[] = [];
+  readonly #outages = new Outages();
   readonly #startedAt: Instant;
   #endedAt: Instant | undefined;
   #isIterated = false;
@@ -104,8 +113,13 @@ class RunningSubscription implements Subscription {
     }
     const events = this.#endpoints.map(({ loop, writer }) => [loop.endpoint, writer.matching] as const);
     const durationMs = elapsedMs(this.#startedAt, this.#endedAt ?? instantOf(this.#options.clock));
-    const counts = { invalid, invalidSkipped, invalidReason, gaps, dropped, durationMs };
-    return { events: Object.fromEntries(events), ...counts };
+    const outages = { count: this.#outages.count, totalMs: this.#outages.micros / 1000 };
+    const coverage = this.#endpoints.map(({ loop }) => [loop.endpoint, loop.coverage] as const);
+    return {
+      events: Object.fromEntries(events),
+      ...{ invalid, invalidSkipped, invalidReason, gaps, outages, dropped, durationMs },
+      coverage: Object.fromEntries(coverage),
+    };
   }
 
   outcome(): StreamOutcome {
@@ -153,12 +167,20 @@ class RunningSubscription implements Subscription {
     signal?.addEventListener('abort', stop, { once: true });
     if (durationMs !== undefined) void clock.sleep(durationMs, stopping).then(() => control.stop('duration'));
     void token.keepFresh?.(stopping);
-    const context = { options: this.#options, stopping, renew: renewOnce(token, stopping) };
+    const renew = renewOnce(token, stopping);
+    const context = {
+      options: this.#options,
+      stopping,
+      renew,
+      waiting: new Set<() => void>(),
+      outages: this.#outages,
+    };
     for (const endpoint of new Set(endpoints)) {
       const writer = new LineWriter(endpoint, this.#options, this.#queue, control);
       this.#endpoints.push({ loop: new EndpointLoop(endpoint, writer, context), writer });
     }
     await Promise.all(this.#endpoints.map(({ loop }) => this.#run(loop)));
+    for (const { loop } of this.#endpoints) loop.finish();
     signal?.removeEventListener('abort', stop);
     control.stop('endpoints');
     this.#queue.end();
