@@ -16,11 +16,13 @@ const GROUPS = {
   recording: /\/src\/(io\/recording|core\/statistics)\//,
   serving: /\/src\/(io\/(server|replay)|core\/(mock|replay))\//,
   diagnosis: /\/src\/(io|core)\/diagnosis\//,
+  /** Needed for nats:// only. */
+  jetstream: /\/src\/(core|io)\/jetstream\//,
   index: /\/src\/(index|internal)\.ts$/,
   /** Needed by every command; `--version` and `--help` need nothing else. */
   start: /\/src\/cli\/(main|command-table|commander|exit|habits)\.ts$/,
   /** Needed by every command that has an action. */
-  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|tail-file|reading-messages)[^/]+)\.ts$/,
+  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|nats-options|tail-file|reading-messages)[^/]+)\.ts$/,
 };
 
 process.chdir(import.meta.dirname);

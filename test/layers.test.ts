@@ -125,6 +125,8 @@ describe('imports', () => {
   it.each([
     ['ws', 'io'],
     ['socks', 'io'],
+    ['@nats-io/transport-node', 'io'],
+    ['@nats-io/jetstream', 'io'],
     ['jose', 'io'],
     ['commander', 'cli'],
     ['chalk', 'cli'],

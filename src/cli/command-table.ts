@@ -39,6 +39,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/inspect/inspect.js'),
   },
   {
+    name: 'publish',
+    summary: 'publish a recording to a stream of NATS JetStream',
+    load: () => import('./commands/publish.js'),
+  },
+  {
     name: 'auth',
     summary: 'log in, log out, show the token and its state',
     load: () => import('./commands/auth/auth.js'),

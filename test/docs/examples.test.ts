@@ -48,6 +48,7 @@ const groups: ExampleGroup[] = [...helpGroups, ...pageGroups];
 const notRun: readonly [RegExp, string][] = [
   [/^npm /, 'installs or rebuilds while tests run'],
   [/auth login(?!.*(--with-token|--password-stdin))/, 'asks on a terminal; test/cli runs it on a pty'],
+  [/\bnats:\/\/|^nats /, 'needs a NATS server; test/cli/publish.test.ts has one'],
   [/~\//, "writes into the user's own folders"],
   [/^opmas-ws tail --context|curl /, 'needs a server at the address in it'],
   [/^opmas-ws (?!context).*(wss:\/\/|--ca )/, 'needs a server with TLS'],

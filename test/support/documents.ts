@@ -16,6 +16,7 @@ export const PAGES = [
   'docs/performance.md',
   'docs/real-server.md',
   'docs/recording-format.md',
+  'docs/scale.md',
 ] as const;
 
 /** Text of a page or of any other file of the project. */

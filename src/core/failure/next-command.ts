@@ -102,6 +102,10 @@ const FLAGS: Readonly<Record<string, string>> = {
   cert: '--cert FILE',
   key: '--key FILE',
   proxy: '--proxy',
+  plaintext: '--plaintext',
+  access: '--nats-context NAME or --nats-creds FILE',
+  prefix: '--subject-prefix',
+  createStream: '--create-stream',
   "proxy: 'none'": '--proxy none',
 };
 

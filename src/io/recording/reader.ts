@@ -168,6 +168,11 @@ export class RecordingReader {
     return `${this.#current?.name}:${this.#current?.cursor.number}`;
   }
 
+  /** Number of the current line in its source, from 1. */
+  get number(): number {
+    return this.#current?.cursor.number ?? 0;
+  }
+
   /** `true` when the lines of a source are in no order of time. */
   get isUnsorted(): boolean {
     return this.#tracks.some(({ cursor }) => cursor.order?.isUnsorted);

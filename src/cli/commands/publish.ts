@@ -1,0 +1,86 @@
+import { escapeUnsafe } from '../../index.js';
+import { ID_KINDS, type IdKind, type PublishReport, publishRecording } from '../../internal.js';
+import type { Command } from '../commander.js';
+import { addNatsOptions, type NatsCommandOptions, resolveNatsAccess } from '../options/nats-options.js';
+import { counted } from '../options/quantity.js';
+import { addKeptOptions, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/server-options.js';
+import { runCommand, type Session } from '../session.js';
+import { ProblemMessages, showProgress } from '../terminal/reading-messages.js';
+import { standardInput } from '../terminal/standard-streams.js';
+
+/** Options of `publish`. */
+interface PublishCommandOptions extends NatsCommandOptions, KeptRouteOptions {
+  to: string;
+  id: IdKind;
+  createStream?: boolean;
+  insecure?: boolean;
+}
+
+const HELP = `
+The lines of the recordings become messages of a stream, unchanged, and the stream can be read wherever a recording
+can: opmas-ws tail --file nats://HOST/STREAM. Publishing twice changes nothing. The login comes from --nats-creds,
+--nats-context, or NATS_CREDS, NATS_NKEY, NATS_USER and NATS_PASSWORD, NATS_TOKEN.
+
+Examples:
+  $ opmas-ws publish capture.ndjson --to nats://nats.example.org/EVENTS
+  $ opmas-ws publish capture*.ndjson.gz --to nats://nats.example.org/EVENTS --create-stream
+  $ opmas-ws publish site-7.ndjson --to nats:///EVENTS --nats-context prod   the server of a context`;
+
+/** Configures `publish`. */
+export function configure(command: Command): void {
+  command
+    .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin')
+    .requiredOption('--to <address>', 'the stream: nats://HOST/STREAM, or tls://HOST/STREAM')
+    .choice(
+      '--id <kind>',
+      'what is published once: each line, or each event of a server that several recorders record',
+      ID_KINDS,
+    )
+    .option('--create-stream', 'make the stream if there is none');
+  const { ca, cert, key, keyPassphraseFile, plaintext } = ROUTE_OPTIONS;
+  addKeptOptions(addNatsOptions(command), { ca, cert, key, keyPassphraseFile, plaintext })
+    .option('--insecure', "do not verify the server's certificate")
+    .addHelpText('after', HELP)
+    .action((files: string[], options: PublishCommandOptions) =>
+      runCommand(command, (session) => publish(session, files, options)),
+    );
+}
+
+/** Publishes recordings to a stream. */
+async function publish(
+  session: Session,
+  files: readonly string[],
+  options: PublishCommandOptions,
+): Promise<void> {
+  const { messages } = session.terminal;
+  const access = await resolveNatsAccess(session, options, options);
+  const problems = new ProblemMessages(messages);
+  const progress = await showProgress(messages, files);
+  let report: PublishReport;
+  try {
+    report = await publishRecording(files, options.to, {
+      access,
+      prefix: options.subjectPrefix,
+      ids: options.id,
+      createStream: options.createStream,
+      onNotice: messages.warn,
+      onProblem: problems.onProblem,
+      onRead: progress.advance,
+      stdin: files.includes('-') ? standardInput() : undefined,
+      signal: session.stop,
+    });
+  } finally {
+    progress.end();
+    problems.end();
+  }
+  if (session.stop.aborted) messages.warn('stopped early: publish again for the rest');
+  messages.say(messages.palette.dim(reportText(report, escapeUnsafe(options.to))));
+}
+
+/** Says what became of the lines. */
+export function reportText({ published, alreadyThere, tooLarge }: PublishReport, to: string): string {
+  const parts = [`${counted(published, 'line')} published to ${to}`];
+  if (alreadyThere > 0) parts.push(`${alreadyThere} were there already`);
+  if (tooLarge > 0) parts.push(`${tooLarge} left out: larger than the stream takes`);
+  return parts.join(', ');
+}

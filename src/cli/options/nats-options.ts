@@ -1,0 +1,155 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { OpmasError } from '../../index.js';
+import { type NatsAccess, readSecretFile } from '../../internal.js';
+import type { Command } from '../commander.js';
+import { readPemFiles } from '../connection/pem-files.js';
+import { readPrivateFile } from '../connection/private-files.js';
+import type { Session } from '../session.js';
+import { passphrasePrompt } from '../terminal/prompt.js';
+import type { KeptRouteOptions } from './server-options.js';
+
+/** Options about a NATS server, for commands that publish to one or read from one. */
+export interface NatsCommandOptions {
+  natsContext?: string;
+  natsCreds?: string;
+  subjectPrefix?: string;
+}
+
+/** A context of the `nats` command, as its file holds it. */
+type NatsContext = Readonly<Record<string, unknown>>;
+
+const MAX_BYTES = 64 * 1024;
+/** Members of a context that change the way to the server or the login, and that the client here does not know. */
+const UNKNOWN_WAYS = ['nsc', 'socks_proxy', 'user_jwt', 'windows_cert_store', 'operator'];
+
+/** Adds the options of {@link NatsCommandOptions} to a command. */
+export function addNatsOptions(command: Command): Command {
+  return command
+    .option('--nats-context <name>', 'use the server and the login of this context of the nats command')
+    .option('--nats-creds <file>', 'log in at NATS with this file of credentials (env: NATS_CREDS)')
+    .option(
+      '--subject-prefix <subject>',
+      'first tokens of the subjects of the lines in a stream of NATS (default: opmas-ws)',
+    );
+}
+
+/**
+ * Finds the login at a NATS server: the file of the option, else the context of the `nats` command, else the variables
+ * that it reads, too.
+ *
+ * @param route Certificates that the user named; they come before those of the context.
+ * @throws {OpmasError} `USAGE` when a file or a context cannot be used.
+ */
+export async function resolveNatsAccess(
+  session: Session,
+  options: NatsCommandOptions,
+  route: KeptRouteOptions & { insecure?: boolean } = {},
+): Promise<NatsAccess> {
+  const { environment } = session;
+  const { messages } = session.terminal;
+  const { natsContext: name } = options;
+  const context = name === undefined ? environmentContext(environment) : await readContext(name, environment);
+  const source = name === undefined ? undefined : `the context ${name}`;
+  const pathOf = (member: string) => expanded(textOf(context, member));
+  const secretIn = async (path: string | undefined, what: string) => {
+    if (path === undefined) return undefined;
+    const { bytes, warning } = await readSecretFile(path, what, MAX_BYTES).catch(asUsage);
+    if (warning !== undefined) messages.warn(warning);
+    return bytes.toString('utf8');
+  };
+  const credsPath = options.natsCreds ?? pathOf('creds');
+  const credsName =
+    options.natsCreds === undefined
+      ? `the credentials of ${source ?? 'NATS_CREDS'}`
+      : `--nats-creds ${options.natsCreds}`;
+  const creds = await secretIn(credsPath, credsName);
+  const nkey =
+    creds === undefined ? await secretIn(pathOf('nkey'), `the NKey of ${source ?? 'NATS_NKEY'}`) : undefined;
+  const kept = {
+    name: name ?? 'of NATS_CA, NATS_CERT and NATS_KEY',
+    ca: pathOf('ca'),
+    cert: pathOf('cert'),
+    key: pathOf('key'),
+  };
+  const { warnings, ...certificates } = await readPemFiles(route, kept, passphrasePrompt(session));
+  messages.warn(...warnings);
+  const has = creds !== undefined || nkey !== undefined;
+  const user = has ? undefined : textOf(context, 'user');
+  const token = has ? undefined : textOf(context, 'token');
+  const servers = textOf(context, 'url')
+    ?.split(',')
+    .map((server) => server.trim());
+  if (servers?.some((server) => server.includes('@'))) {
+    throw new OpmasError('USAGE', `the URL of the NATS context ${name} holds a login, which is not used`, {
+      hint: 'Put it in the members user and password of the context.',
+    });
+  }
+  const isNamed = has || user !== undefined || token !== undefined;
+  const variables = ['NATS_CREDS', 'NATS_NKEY', 'NATS_USER', 'NATS_TOKEN'].filter(
+    (each) => environment[each],
+  );
+  return {
+    servers,
+    creds,
+    nkey,
+    user,
+    token,
+    password: has ? undefined : textOf(context, 'password'),
+    domain: textOf(context, 'jetstream_domain'),
+    apiPrefix: textOf(context, 'jetstream_api_prefix'),
+    inboxPrefix: textOf(context, 'inbox_prefix'),
+    tlsFirst: context.tls_first === true,
+    source: isNamed ? (options.natsCreds === undefined ? (source ?? variables[0]) : credsName) : undefined,
+    plaintext: route.plaintext,
+    insecure: route.insecure,
+    environment,
+    ...certificates,
+  };
+}
+
+/** Reads the variables of the `nats` command as a context; they name no server, because the address does. */
+function environmentContext(environment: NodeJS.ProcessEnv): NatsContext {
+  const names = ['creds', 'nkey', 'user', 'password', 'token', 'ca', 'cert', 'key'];
+  return Object.fromEntries(names.map((name) => [name, environment[`NATS_${name.toUpperCase()}`]]));
+}
+
+async function readContext(name: string, environment: NodeJS.ProcessEnv): Promise<NatsContext> {
+  const fail = (why: string, hint?: string): never => {
+    throw new OpmasError('USAGE', `--nats-context ${name}: ${why}`, { hint });
+  };
+  if (!/^[\w.-]+$/.test(name) || name.startsWith('.')) return fail('this is not the name of a context');
+  const folder = environment.XDG_CONFIG_HOME || join(environment.HOME ?? homedir(), '.config');
+  const path = join(folder, 'nats', 'context', `${name}.json`);
+  const text = await readPrivateFile(path);
+  if (text === undefined) return fail(`there is no ${path}`, 'nats context ls shows the contexts.');
+  let context: unknown;
+  try {
+    context = JSON.parse(text);
+  } catch {
+    return fail(`${path} is not JSON`);
+  }
+  if (typeof context !== 'object' || context === null) return fail(`${path} is not a JSON object`);
+  const unknown = UNKNOWN_WAYS.filter((member) => textOf(context as NatsContext, member) !== undefined);
+  if (unknown.length > 0) {
+    return fail(
+      `it has ${unknown.join(' and ')}, which opmas-ws does not know`,
+      'Use a context without, or --nats-creds FILE.',
+    );
+  }
+  return context as NatsContext;
+}
+
+/** Files of the `nats` command leave members empty. */
+function textOf(context: NatsContext, member: string): string | undefined {
+  const value = context[member];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function expanded(path: string | undefined): string | undefined {
+  return path?.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
+}
+
+function asUsage(error: OpmasError): never {
+  throw new OpmasError('USAGE', error.message, { hint: error.hint, cause: error });
+}

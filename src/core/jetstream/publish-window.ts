@@ -1,0 +1,66 @@
+/** A line that is to be published. */
+export interface PublishedLine {
+  subject: string;
+  id: string;
+  /** The line without its line feed; the memory is the publisher's. */
+  bytes: Buffer;
+  /** Microseconds since 1970; `NaN` when the line does not say. */
+  receivedAt: number;
+  /** For the callback of a {@link PublishWindow}. */
+  place: unknown;
+}
+
+/** A line that was read. */
+export interface WindowEntry extends PublishedLine {
+  isSettled: boolean;
+  /** Milliseconds since 1970 of the first time that it was sent; 0 = never. */
+  firstSentMs: number;
+  /** Number of times that it was sent. */
+  sends: number;
+}
+
+/** What became of a line: the stream took it, had it already, or no server takes it. */
+export type Outcome = 'published' | 'alreadyThere' | 'tooLarge';
+
+/** The lines that were read and are not settled, in order. Each line has a number, from 0 on. */
+export class PublishWindow {
+  readonly counts: Record<Outcome, number> = { published: 0, alreadyThere: 0, tooLarge: 0 };
+  /** Number of the first line that is not settled. */
+  base = 0;
+  readonly #entries: WindowEntry[] = [];
+  readonly #onSettled: (place: unknown) => void;
+
+  /** @param onSettled Called with the place of the last line before which all are settled. */
+  constructor(onSettled: (place: unknown) => void) {
+    this.#onSettled = onSettled;
+  }
+
+  /** Number of the line that comes next. */
+  get end(): number {
+    return this.base + this.#entries.length;
+  }
+
+  get first(): WindowEntry | undefined {
+    return this.#entries[0];
+  }
+
+  at(number: number): WindowEntry | undefined {
+    return this.#entries[number - this.base];
+  }
+
+  push(line: PublishedLine): void {
+    this.#entries.push({ ...line, isSettled: false, firstSentMs: 0, sends: 0 });
+  }
+
+  settle(entry: WindowEntry, outcome: Outcome): void {
+    if (entry.isSettled) return;
+    entry.isSettled = true;
+    this.counts[outcome]++;
+    let count = 0;
+    while (this.#entries[count]?.isSettled) count++;
+    if (count === 0) return;
+    const settled = this.#entries.splice(0, count);
+    this.base += count;
+    this.#onSettled(settled.at(-1)!.place);
+  }
+}

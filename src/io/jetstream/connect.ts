@@ -1,0 +1,165 @@
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
+import { isLoopback, redactToken } from '../../core/address.js';
+import { OpmasError } from '../../core/errors.js';
+import { failureOfError } from '../../core/failure/from-error.js';
+import type { StreamAddress } from '../../core/jetstream/address.js';
+import { version } from '../../core/version.js';
+import { TlsTrust, type TrustOptions } from '../http/tls-trust.js';
+
+/** The login at a NATS server, and the way to it. All of it is optional. */
+export interface NatsAccess extends TrustOptions {
+  /** Servers in place of the host of an address: `host:port`. */
+  servers?: readonly string[] | undefined;
+  user?: string | undefined;
+  password?: string | undefined;
+  token?: string | undefined;
+  /** Content of a file of credentials: a JWT and the seed of its key. */
+  creds?: string | undefined;
+  /** Seed of an NKey. */
+  nkey?: string | undefined;
+  /** JetStream domain, or the prefix of its API. */
+  domain?: string | undefined;
+  apiPrefix?: string | undefined;
+  inboxPrefix?: string | undefined;
+  /** TLS before anything else is sent. */
+  tlsFirst?: boolean | undefined;
+  /** Sends a password or a token without TLS to another machine, too. */
+  plaintext?: boolean | undefined;
+  /** The origin of the login, for messages: `NATS_CREDS`. */
+  source?: string | undefined;
+  environment?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** A connection to NATS. It never connects again: whoever needs that makes a new one. */
+export interface NatsLink {
+  readonly nats: Nats['transport'];
+  readonly nc: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  /** For messages: `nats.example.org:4222`. */
+  readonly host: string;
+  readonly access: NatsAccess;
+}
+
+interface Nats {
+  transport: typeof import('@nats-io/transport-node');
+  jetstream: typeof import('@nats-io/jetstream');
+}
+
+const CONNECT_LIMIT_MS = 5000;
+/** A server that has gone silently is noticed after two of these. */
+const PING_MS = 10_000;
+const PACKAGES = '@nats-io/transport-node@3.3.1 @nats-io/jetstream@3.3.1';
+const NO_TLS = /does not support 'tls'/;
+
+/** Loads the packages of NATS, which nothing else needs. @throws {OpmasError} `LOCAL` where they are missing. */
+export async function loadNats(): Promise<Nats> {
+  try {
+    const [transport, jetstream] = await Promise.all([
+      import('@nats-io/transport-node'),
+      import('@nats-io/jetstream'),
+    ]);
+    return { transport, jetstream };
+  } catch (cause) {
+    throw new OpmasError('LOCAL', 'nats:// needs two packages of NATS, which are not installed', {
+      hint: `Install them beside opmas-ws: npm install -g ${PACKAGES}\nIn a project: npm install ${PACKAGES}`,
+      cause,
+    });
+  }
+}
+
+/**
+ * Connects to the server of a stream. `nats://` uses TLS when the server offers it, `tls://` always.
+ *
+ * @throws {OpmasError} `NETWORK` or `AUTH`, by the cause; `USAGE` when a secret would be readable on its way.
+ */
+export async function connectNats(address: StreamAddress, access: NatsAccess): Promise<NatsLink> {
+  const nats = await loadNats();
+  const servers = access.servers ?? [address.host];
+  const host = servers.join(', ');
+  const trust = new TlsTrust(access, access.environment ?? process.env);
+  const options: ConnectionOptions = {
+    servers: [...servers],
+    name: `opmas-ws/${version}`,
+    reconnect: false,
+    timeout: CONNECT_LIMIT_MS,
+    pingInterval: PING_MS,
+    ignoreClusterUpdates: true,
+    authenticator: authenticatorsOf(nats, access),
+    ...(access.inboxPrefix === undefined ? {} : { inboxPrefix: access.inboxPrefix }),
+  };
+  // The client hands these to `tls.connect`.
+  const tls = { ...trust.server, ...(access.tlsFirst ? { handshakeFirst: true } : {}) } as object;
+  try {
+    const nc = await nats.transport.connect({ ...options, tls }).catch((error: unknown) => {
+      if (address.isSecure || access.tlsFirst || !NO_TLS.test(String(error))) throw error;
+      checkPlaintext(servers, access);
+      return nats.transport.connect(options);
+    });
+    // An error of the server closes the connection, and that is awaited elsewhere.
+    const scope = {
+      ...(access.domain === undefined ? {} : { domain: access.domain }),
+      ...(access.apiPrefix === undefined ? {} : { apiPrefix: access.apiPrefix }),
+    };
+    const jsm = await nats.jetstream.jetstreamManager(nc, { checkAPI: false, ...scope });
+    return { nats: nats.transport, nc, js: nats.jetstream.jetstream(nc, scope), jsm, host, access };
+  } catch (error) {
+    throw natsError(error, host, access, trust);
+  }
+}
+
+function authenticatorsOf({ transport }: Nats, access: NatsAccess): Authenticator[] {
+  const { user, password, token, creds, nkey } = access;
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  if (creds !== undefined) return [transport.credsAuthenticator(bytes(creds))];
+  if (nkey !== undefined) return [transport.nkeyAuthenticator(bytes(nkey.trim()))];
+  if (token !== undefined) return [transport.tokenAuthenticator(token)];
+  return user === undefined ? [] : [transport.usernamePasswordAuthenticator(user, password)];
+}
+
+/** Credentials and keys only sign; a password or a token could be read. */
+function checkPlaintext(servers: readonly string[], { password, token, plaintext }: NatsAccess): void {
+  const isFar = servers.some((server) => !isLoopback(server.replace(/^\w+:\/\//, '').replace(/:\d+$/, '')));
+  if (!isFar || plaintext || (password ?? token) === undefined) return;
+  throw new OpmasError(
+    'USAGE',
+    `the NATS server ${servers.join(', ')} has no TLS, so others could read the password`,
+    {
+      hint: 'Use credentials or an NKey, turn on TLS there, or allow it with `plaintext`.',
+    },
+  );
+}
+
+/** Turns an error of the client into one for the user. */
+export function natsError(error: unknown, host: string, access: NatsAccess, trust?: TlsTrust): OpmasError {
+  if (error instanceof OpmasError) return error;
+  const { name = '', message = String(error), cause, code } = error as Error & { code?: unknown };
+  const text = redact(message, access);
+  const network = (why: string, hint?: string) =>
+    new OpmasError('NETWORK', `the NATS server ${host} ${why}`, { cause: error, hint });
+  if (/authorization|authentication|nkey|creds|jwt/i.test(`${name} ${message}`)) {
+    const { source } = access;
+    const what = source === undefined ? 'wants a login' : `rejected the login from ${source}`;
+    return new OpmasError('AUTH', `the NATS server ${host} ${what}: ${text}`, {
+      cause: error,
+      hint: 'Give one with `access`, or with NATS_CREDS, or NATS_USER and NATS_PASSWORD.',
+    });
+  }
+  if (/permissions? violation/i.test(`${name} ${message}`)) {
+    return new OpmasError('AUTH', `the login at ${host} lacks a right: ${text}`, { cause: error });
+  }
+  if (NO_TLS.test(message))
+    return network('has no TLS', 'Use nats:// in place of tls://, or turn on TLS there.');
+  if (/unexpected response/.test(message)) return network('does not speak NATS: is this the right port?');
+  if (name === 'TimeoutError') return network('does not answer');
+  const system = [cause, error].find((each) => typeof (each as { code?: unknown })?.code === 'string');
+  if (system === undefined || typeof code === 'number') return network(`failed: ${text}`);
+  const { event, hint } = failureOfError(system, { side: trust });
+  return network(`cannot be reached: ${redact(('error' in event && event.error) || text, access)}`, hint);
+}
+
+function redact(text: string, { password, token, creds, nkey }: NatsAccess): string {
+  const secrets = [password, token, creds, nkey];
+  return secrets.reduce<string>((rest, secret) => redactToken(rest, secret, '[secret]'), text);
+}

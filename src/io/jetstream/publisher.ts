@@ -1,0 +1,180 @@
+import type { OpmasError } from '../../core/errors.js';
+import type { StreamAddress } from '../../core/jetstream/address.js';
+import { IdSet } from '../../core/jetstream/message-ids.js';
+import { type PublishedLine, PublishWindow, type WindowEntry } from '../../core/jetstream/publish-window.js';
+import { monotonicMs, shared, systemClock, wallClockMs } from '../clock.js';
+import { connectNats, type NatsAccess, type NatsLink, natsError } from './connect.js';
+import { readIdsSince } from './look-back.js';
+import { Session, type SessionOwner } from './session.js';
+import { checkStream, type StreamFacts } from './stream.js';
+
+/** Lines in order, and what has become of them. */
+export interface PublishSource {
+  /** Takes the next line; `undefined` when {@link fill} has to bring more. */
+  next(): PublishedLine | undefined;
+  /** Waits for more lines. @returns `false` at the end. */
+  fill(): Promise<boolean>;
+  /** All lines up to this place are in the stream, or never will be. */
+  onSettled?(place: unknown): void;
+}
+
+/** Options of a {@link Publisher}. */
+export interface PublisherOptions {
+  address: StreamAddress;
+  access: NatsAccess;
+  /** First tokens of the subjects. */
+  prefix: string;
+  /** Make the stream where there is none. */
+  createStream?: boolean | undefined;
+  /**
+   * Decides after a failure whether to try again.
+   *
+   * @param idleMs Time since a line was settled, or since the start.
+   */
+  persists(error: OpmasError, idleMs: number): boolean;
+  /** Called when the server and the stream were found right. */
+  onConnect?(): void;
+  /** Called with a sentence about a failure that is tried again, and about other things to know. */
+  onNotice(message: string): void;
+  signal: AbortSignal;
+}
+
+const RETRY_MS = 250;
+const RETRY_MAX_MS = 10_000;
+/** Clocks of two machines may differ by so much. */
+const SLACK_MS = 60_000;
+
+/** Ends a session whose next line may have left the server's window. */
+class LookBack extends Error {}
+
+/**
+ * Publishes lines to a stream, in order. The client of NATS loses what is published while it is not connected, so each
+ * session is a new connection, and what was not acknowledged in the one before is sent again from the first such line.
+ * The server folds lines with the same id within its window; for older ones, the ids in the stream are read first.
+ */
+export class Publisher implements SessionOwner {
+  readonly window: PublishWindow;
+  /** The failure that keeps lines from being published now. */
+  trouble: OpmasError | undefined;
+  readonly #source: PublishSource;
+  readonly #options: PublisherOptions;
+  #hasEnded = false;
+  #progressMs = monotonicMs();
+  #facts: StreamFacts | undefined;
+  /** Ids in the stream, as far as they were read. */
+  #known = new IdSet();
+  /** For lines that were received before this time they were. Milliseconds since 1970. */
+  #lookedBackMs = Number.NEGATIVE_INFINITY;
+
+  constructor(source: PublishSource, options: PublisherOptions) {
+    this.#source = source;
+    this.#options = options;
+    this.window = new PublishWindow((place) => {
+      this.#progressMs = monotonicMs();
+      this.#source.onSettled?.(place);
+    });
+  }
+
+  /** Publishes to the end of the source, or until the signal aborts. @throws {OpmasError} As `persists` decides. */
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    let failures = 0;
+    while (!signal.aborted) {
+      const { base } = this.window;
+      try {
+        await this.#runSession();
+        return;
+      } catch (error) {
+        if (error instanceof LookBack) continue;
+        if (this.window.base > base) failures = 0;
+        this.#onFailure(error as OpmasError);
+      }
+      await systemClock.sleep(Math.min(RETRY_MS * 2 ** failures++, RETRY_MAX_MS), signal);
+    }
+  }
+
+  read(number: number): WindowEntry | undefined {
+    while (number >= this.window.end) {
+      const line = this.#hasEnded ? undefined : this.#source.next();
+      if (line === undefined) return undefined;
+      this.window.push(line);
+    }
+    return this.window.at(number);
+  }
+
+  /** @throws {LookBack} when the line may have left the server's window. */
+  isKnown(entry: WindowEntry): boolean {
+    if (this.#needsLookBack(entry)) throw new LookBack();
+    if (this.#known.size === 0) return false;
+    if (this.#known.has(entry.id)) return true;
+    // The server knows what comes from here on.
+    if (!this.#isOld(entry)) this.#forget();
+    return false;
+  }
+
+  readonly fill: () => Promise<boolean> = shared(async () => {
+    this.#hasEnded ||= !(await this.#source.fill());
+    return !this.#hasEnded;
+  });
+
+  async #runSession(): Promise<void> {
+    const { address, access, prefix, createStream, signal, onNotice } = this.#options;
+    const link = await connectNats(address, access);
+    try {
+      const facts = await checkStream(link, address, prefix, createStream);
+      if (this.#facts === undefined) for (const warning of facts.warnings) onNotice(warning);
+      this.#facts = facts;
+      this.#options.onConnect?.();
+      if (this.trouble !== undefined) onNotice(`publishing to ${address.text} goes on`);
+      this.trouble = undefined;
+      await this.#lookBack(link);
+      await new Session(this, link, facts).run(signal);
+    } catch (error) {
+      throw error instanceof LookBack ? error : natsError(error, link.host, access);
+    } finally {
+      await link.nc.close().catch(() => undefined);
+    }
+  }
+
+  #onFailure(failure: OpmasError): void {
+    const { persists, onNotice, signal } = this.#options;
+    if (signal.aborted) return;
+    if (!persists(failure, monotonicMs() - this.#progressMs)) throw failure;
+    if (this.trouble?.message !== failure.message) onNotice(`${failure.message}; trying again`);
+    this.trouble = failure;
+  }
+
+  /** Returns whether the line may be in the stream for longer than the server's window. */
+  #isOld({ firstSentMs, receivedAt }: WindowEntry): boolean {
+    const { duplicateWindowMs = 0 } = this.#facts ?? {};
+    const safeMs = Math.max(duplicateWindowMs - SLACK_MS, duplicateWindowMs / 2);
+    return wallClockMs() - (firstSentMs || receivedMsOf(receivedAt)) > safeMs;
+  }
+
+  #needsLookBack(entry: WindowEntry): boolean {
+    return this.#isOld(entry) && (entry.firstSentMs || receivedMsOf(entry.receivedAt)) >= this.#lookedBackMs;
+  }
+
+  #forget(): void {
+    this.#known = new IdSet();
+    this.#lookedBackMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Reads the ids in the stream since the first line was received, if the server may have forgotten them. */
+  async #lookBack(link: NatsLink): Promise<void> {
+    const { address, prefix, onNotice } = this.#options;
+    const first = this.read(this.window.base);
+    if (first === undefined || !this.#needsLookBack(first)) return;
+    const nowMs = wallClockMs();
+    const receivedMs = receivedMsOf(first.receivedAt);
+    // What was there before the last time is known.
+    const sinceMs = (receivedMs >= this.#lookedBackMs ? receivedMs : first.firstSentMs) - SLACK_MS;
+    await readIdsSince(link, this.#known, { stream: address.stream, prefix, sinceMs }, onNotice);
+    this.#lookedBackMs = nowMs;
+  }
+}
+
+/** A line without a time may be of any. */
+function receivedMsOf(receivedAt: number): number {
+  return Number.isNaN(receivedAt) ? 0 : receivedAt / 1000;
+}

@@ -1,0 +1,186 @@
+import { clearInterval, setInterval } from 'node:timers';
+import type { Msg } from '@nats-io/transport-node';
+import { OpmasError } from '../../core/errors.js';
+import type { PublishWindow, WindowEntry } from '../../core/jetstream/publish-window.js';
+import { deferred, monotonicMs, wallClockMs } from '../clock.js';
+import type { NatsLink } from './connect.js';
+import type { StreamFacts } from './stream.js';
+
+/** Lines in flight. More gain nothing: a server acknowledges no faster. */
+const WINDOW = 256;
+const WINDOW_BYTES = 8 * 1024 * 1024;
+const ACK_LIMIT_MS = 10_000;
+const CHECK_MS = 1000;
+const ID_HEADER = 'Nats-Msg-Id';
+/** Bytes of a message besides its subject and payload. */
+const HEADER_BYTES = 128;
+/** JetStream's number of the error about a message that is longer than the stream takes. */
+const TOO_LARGE = 10_054;
+const IS_FULL = /maximum (messages|bytes)|insufficient|no space/i;
+
+/** What JetStream answers to a message. */
+interface Answer {
+  duplicate?: boolean;
+  error?: { err_code?: number; description?: string };
+}
+
+/** What a {@link Session} needs of its publisher. */
+export interface SessionOwner {
+  readonly window: PublishWindow;
+  /** Returns the line with a number, which is in the window or the next after it; `undefined` when there is none now. */
+  read(number: number): WindowEntry | undefined;
+  /** Returns whether the stream has the line. It may throw, which ends the session. */
+  isKnown(entry: WindowEntry): boolean;
+  /** Waits for more lines. @returns `false` at the end. */
+  fill(): Promise<boolean>;
+}
+
+/** Sends the lines of a window on one connection, and takes the acknowledgements. */
+export class Session {
+  readonly #owner: SessionOwner;
+  readonly #link: NatsLink;
+  readonly #facts: StreamFacts;
+  readonly #inbox: string;
+  readonly #ended = deferred();
+  /** Number of the next line to send. */
+  #next: number;
+  #inFlight = 0;
+  #bytesInFlight = 0;
+  /** Room in a stream that refuses messages when it is full. */
+  readonly #room: StreamFacts['room'];
+  #isFilling = false;
+  #hasEnded = false;
+  #answeredMs = monotonicMs();
+
+  constructor(owner: SessionOwner, link: NatsLink, facts: StreamFacts) {
+    this.#owner = owner;
+    this.#link = link;
+    this.#facts = facts;
+    this.#inbox = link.nats.createInbox(link.access.inboxPrefix);
+    this.#next = owner.window.base;
+    this.#room = { ...facts.room };
+  }
+
+  /** Sends until the lines end and all are settled, or the signal aborts. @throws {OpmasError} When it has to begin anew. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { nc } = this.#link;
+    const subscription = nc.subscribe(`${this.#inbox}.*`, {
+      callback: (_, message) => this.#onAnswer(message),
+    });
+    const lost = new OpmasError('NETWORK', `the connection to the NATS server ${this.#link.host} was lost`);
+    void nc.closed().then((error) => this.#fail(error ?? lost));
+    const stop = () => this.#ended.resolve();
+    signal.addEventListener('abort', stop, { once: true });
+    const timer = setInterval(() => {
+      if (this.#inFlight === 0 || monotonicMs() - this.#answeredMs < ACK_LIMIT_MS) return;
+      this.#fail(new OpmasError('NETWORK', `the NATS server ${this.#link.host} acknowledges nothing`));
+    }, CHECK_MS);
+    try {
+      this.#pump();
+      if (!signal.aborted) await this.#ended.promise;
+    } finally {
+      clearInterval(timer);
+      signal.removeEventListener('abort', stop);
+      subscription.unsubscribe();
+    }
+  }
+
+  /** Sends what may be sent now. */
+  #pump(): void {
+    const { window } = this.#owner;
+    try {
+      while (this.#hasRoom() && !this.#link.nc.isClosed()) {
+        const entry = this.#owner.read(this.#next);
+        if (entry === undefined) break;
+        const number = this.#next++;
+        if (entry.isSettled) continue;
+        if (this.#owner.isKnown(entry))
+          window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
+        else if (entry.bytes.length + HEADER_BYTES > this.#facts.maxBytes) window.settle(entry, 'tooLarge');
+        else this.#send(entry, number);
+      }
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (this.#next < window.end) return;
+    if (this.#hasEnded) {
+      if (window.first === undefined) this.#ended.resolve();
+    } else if (this.#hasRoom()) this.#fill();
+  }
+
+  #hasRoom(): boolean {
+    if (this.#inFlight === 0) return true;
+    // Where a line is refused the lines after it must not be taken, so they wait for it.
+    const isTight = this.#room.messages <= WINDOW || this.#room.bytes <= WINDOW_BYTES;
+    return !isTight && this.#inFlight < WINDOW && this.#bytesInFlight < WINDOW_BYTES;
+  }
+
+  #fill(): void {
+    if (this.#isFilling) return;
+    this.#isFilling = true;
+    this.#owner.fill().then(
+      (hasMore) => {
+        this.#isFilling = false;
+        this.#hasEnded = !hasMore;
+        this.#pump();
+      },
+      (error: unknown) => this.#ended.reject(error),
+    );
+  }
+
+  #send(entry: WindowEntry, number: number): void {
+    const { nats, nc } = this.#link;
+    const headers = nats.headers();
+    headers.set(ID_HEADER, entry.id);
+    nc.publish(entry.subject, entry.bytes, { headers, reply: `${this.#inbox}.${number}` });
+    if (this.#inFlight === 0) this.#answeredMs = monotonicMs();
+    entry.firstSentMs ||= wallClockMs();
+    entry.sends++;
+    this.#inFlight++;
+    this.#bytesInFlight += entry.bytes.length;
+    this.#room.messages--;
+    this.#room.bytes -= entry.bytes.length + entry.subject.length + HEADER_BYTES;
+  }
+
+  #onAnswer(message: Msg): void {
+    const number = Number(message.subject.slice(this.#inbox.length + 1));
+    const entry = this.#owner.window.at(number);
+    if (entry === undefined || entry.isSettled) return;
+    this.#answeredMs = monotonicMs();
+    this.#inFlight--;
+    this.#bytesInFlight -= entry.bytes.length;
+    const failure = this.#judge(message, entry);
+    if (failure !== undefined) this.#fail(failure);
+    else this.#pump();
+  }
+
+  #judge(message: Msg, entry: WindowEntry): OpmasError | undefined {
+    const { host } = this.#link;
+    // The client would call this "jetstream is not enabled".
+    if (message.headers?.code === 503) {
+      return new OpmasError(
+        'NETWORK',
+        `no stream on ${host} takes the subject ${entry.subject}: it was deleted or changed, or JetStream is starting`,
+      );
+    }
+    const { duplicate = false, error }: Answer = message.json();
+    if (error === undefined) {
+      // A line that was sent before is no repeat.
+      const isOurs = !duplicate || entry.sends > 1;
+      this.#owner.window.settle(entry, isOurs ? 'published' : 'alreadyThere');
+      return undefined;
+    }
+    const { err_code: code, description = '' } = error;
+    if (code === TOO_LARGE) {
+      this.#owner.window.settle(entry, 'tooLarge');
+      return undefined;
+    }
+    const why = IS_FULL.test(description) ? 'is full' : 'refuses a line';
+    return new OpmasError('NETWORK', `the stream at ${host} ${why}: ${description}`);
+  }
+
+  #fail(error: unknown): void {
+    this.#ended.reject(error);
+  }
+}

@@ -1,0 +1,116 @@
+import { OpmasError } from '../../core/errors.js';
+import type { StreamAddress } from '../../core/jetstream/address.js';
+import { coversPrefix } from '../../core/jetstream/subjects.js';
+import { quoted } from '../../core/text.js';
+import { type NatsLink, natsError } from './connect.js';
+
+/** What publishers and readers need to know about a stream. */
+export interface StreamFacts {
+  /** Time for which the server folds messages of the same id. */
+  duplicateWindowMs: number;
+  /** Longest line that is taken, its headers included, in bytes. */
+  maxBytes: number;
+  /** Room in a stream that refuses messages when it is full; others drop their oldest ones. */
+  room: { messages: number; bytes: number };
+  /** Warnings for the user. */
+  warnings: string[];
+}
+
+const NANOS_PER_MS = 1_000_000;
+const SHORTEST_WINDOW_MS = 120_000;
+const CREATED_WINDOW_MS = 600_000;
+const NOT_FOUND = 10_059;
+
+/**
+ * Checks that a stream exists and takes our subjects.
+ *
+ * @param creates Make the stream where there is none.
+ * @throws {OpmasError} `USAGE` with the command that makes the stream; `AUTH` and `NETWORK` as for a connection.
+ */
+export async function checkStream(
+  link: NatsLink,
+  { stream, host }: StreamAddress,
+  prefix: string,
+  creates = false,
+): Promise<StreamFacts> {
+  const own = link.access.servers === undefined ? { server: host } : {};
+  const addCommand = (name: string) =>
+    natsCommand('add', name, { subjects: `${prefix}.>`, 'dupe-window': '10m', defaults: '', ...own });
+  const command = addCommand(stream);
+  const { config, state } = await infoOf(link, stream, command, creates ? prefix : undefined);
+  const { subjects = [], max_msg_size, duplicate_window = 0, max_msgs, max_bytes, discard, sealed } = config;
+  if (!coversPrefix(subjects, prefix)) {
+    const taken = subjects.length === 0 ? 'no subject of its own' : subjects.join(', ');
+    throw new OpmasError('USAGE', `the stream ${stream} takes ${taken}, but not ${prefix}.>`, {
+      hint: `Choose another stream, or add the subject: ${natsCommand('edit', stream, { subjects: [...subjects, `${prefix}.>`].join(','), ...own })}
+A new stream: ${addCommand('NAME')}`,
+    });
+  }
+  const duplicateWindowMs = duplicate_window / NANOS_PER_MS;
+  const warnings: string[] = [];
+  if (duplicateWindowMs < SHORTEST_WINDOW_MS) {
+    warnings.push(
+      `the stream ${stream} recognizes lines that are sent again for only ${duplicateWindowMs / 1000} s: ${natsCommand('edit', stream, { 'dupe-window': '10m', ...own })}`,
+    );
+  }
+  if (sealed) throw new OpmasError('USAGE', `the stream ${stream} is sealed: it takes no more messages`);
+  const limits = [link.nc.info?.max_payload ?? 0, max_msg_size].filter((bytes) => bytes > 0);
+  const roomOf = (limit: number, used: number) =>
+    discard === 'new' && limit > 0 ? limit - used : Number.POSITIVE_INFINITY;
+  return {
+    duplicateWindowMs,
+    maxBytes: Math.min(...limits),
+    room: { messages: roomOf(max_msgs, state.messages), bytes: roomOf(max_bytes, state.bytes) },
+    warnings,
+  };
+}
+
+async function infoOf(link: NatsLink, stream: string, command: string, createWith: string | undefined) {
+  try {
+    return await link.jsm.streams.info(stream);
+  } catch (error) {
+    const { code } = error as { code?: number };
+    if (code !== NOT_FOUND) throw jetStreamError(error, link);
+    if (createWith === undefined) {
+      throw new OpmasError('USAGE', `the NATS server ${link.host} has no stream ${stream}`, {
+        hint: `Make it: ${command}\nor let it be made with \`createStream\`.`,
+        cause: error,
+      });
+    }
+  }
+  try {
+    return await link.jsm.streams.add({
+      name: stream,
+      subjects: [`${createWith}.>`],
+      duplicate_window: CREATED_WINDOW_MS * NANOS_PER_MS,
+    });
+  } catch (error) {
+    const { code, message } = error as Error & { code?: number };
+    if (typeof code !== 'number') throw jetStreamError(error, link);
+    throw new OpmasError('USAGE', `the stream ${stream} cannot be made: ${message}`, { cause: error });
+  }
+}
+
+/** Turns an error of JetStream's API into one for the user. */
+export function jetStreamError(error: unknown, link: NatsLink): OpmasError {
+  const { name = '', message = '' } = error as Error;
+  if (/not enabled|no responders/i.test(`${name} ${message}`)) {
+    return new OpmasError('NETWORK', `the NATS server ${link.host} offers no JetStream to this login`, {
+      hint: 'It may be starting. Otherwise its operator turns JetStream on: nats-server -js',
+      cause: error,
+    });
+  }
+  return natsError(error, link.host, link.access);
+}
+
+/** Writes a command of NATS's own command line. */
+function natsCommand(
+  verb: 'add' | 'edit',
+  stream: string,
+  options: Readonly<Record<string, string>>,
+): string {
+  const words = Object.entries(options).map(
+    ([name, value]) => `--${name}${value === '' ? '' : ` ${quoted(value)}`}`,
+  );
+  return ['nats stream', verb, stream, ...words].join(' ');
+}

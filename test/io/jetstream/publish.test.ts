@@ -1,0 +1,186 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatTimestamp } from '../../../src/index.js';
+import { type PublishOptions, publishRecording } from '../../../src/io/jetstream/publish-recording.js';
+import { NatsServer, withoutNats } from '../../support/nats-server.js';
+import { eventLine, numbered, numberedLines, RecordingFolder } from '../../support/recordings.js';
+
+const MEGABYTE = 1024 * 1024;
+
+/** Event lines that were received just now. */
+function freshLines(count: number, endpoint = 'devices'): string[] {
+  const now = Date.now() * 1000;
+  return Array.from({ length: count }, (_, n) =>
+    [
+      `{"received_at":"${formatTimestamp(now + n)}","endpoint":"${endpoint}",`,
+      numbered(n, endpoint).slice(1),
+    ].join(''),
+  );
+}
+
+describe.skipIf(withoutNats)(`publishing to a stream${withoutNats ? ` (${withoutNats})` : ''}`, () => {
+  let server: NatsServer;
+  const folder = new RecordingFolder();
+  let prefixes = 0;
+  beforeAll(async () => {
+    server = await NatsServer.start();
+  });
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  /** Makes a stream, and what publishes to it and reads it. */
+  async function target(config: Parameters<NatsServer['addStream']>[0] = {}, on = server) {
+    const prefix = `t${++prefixes}`;
+    const stream = await on.addStream({ subjects: [`${prefix}.>`], ...config }, prefix);
+    const notices: string[] = [];
+    return {
+      stream,
+      notices,
+      publish: (lines: readonly string[], options: PublishOptions = {}) =>
+        publishRecording([folder.write(lines)], on.urlOf(stream), {
+          prefix,
+          onNotice: (message) => notices.push(message),
+          ...options,
+        }),
+      messages: () => on.messagesOf(stream),
+      texts: async () => (await on.messagesOf(stream)).map(({ text }) => text),
+      count: () => on.manage(async (jsm) => (await jsm.streams.info(stream)).state.messages),
+      update: (change: object) => on.manage((jsm) => jsm.streams.update(stream, change)),
+    };
+  }
+
+  it('stores each line unchanged and in order, by kind, endpoint and subject; a second time changes nothing', async () => {
+    const lines = [
+      '{"received_at":"2026-11-22T21:50:00.000000Z","connection":{"state":"open"},"endpoint":"device/ap 7"}',
+      eventLine(1, '{ "type":"x", "subject":"opmas.devices.ä","data":{"big":12345678901234567890} }'),
+      '{"received_at":"2026-11-22T21:50:00.500000Z","invalid":{"reason":"not JSON","text":"a"},"endpoint":"rules"}',
+      eventLine(600, '{"type":"y"}', 'agents'),
+    ];
+    const { publish, messages, stream } = await target();
+    expect(await publish(lines)).toEqual({ published: 4, alreadyThere: 0, tooLarge: 0 });
+    const stored = await messages();
+    expect(stored.map(({ text }) => text)).toEqual(lines);
+    const prefix = stream.slice(1);
+    expect(stored.map(({ subject }) => subject)).toEqual([
+      `${prefix}.connection.device/ap%207`,
+      `${prefix}.event.devices.opmas.devices.ä`,
+      `${prefix}.invalid.rules`,
+      `${prefix}.event.agents.%`,
+    ]);
+    expect(await publish(lines)).toEqual({ published: 0, alreadyThere: 4, tooLarge: 0 });
+    expect(await messages()).toEqual(stored);
+  });
+
+  it('keeps repeats that are in the recording', async () => {
+    const lines = [1, 1, 2, 1].map((n) => eventLine(5, numbered(n)));
+    const foreign = [numbered(1), numbered(1), numbered(2)];
+    const { publish, texts } = await target();
+    await publish(lines);
+    await publish(foreign);
+    await publish(lines);
+    await publish(foreign);
+    expect(await texts()).toEqual([...lines, ...foreign]);
+  });
+
+  it('changes nothing either when the stream has forgotten the ids', async () => {
+    const { publish, texts, notices } = await target({ duplicate_window: 100_000_000 });
+    const lines = numberedLines(0, 3000, 1);
+    await publish(lines.slice(0, 2000));
+    await delay(1200);
+    expect(await publish(lines)).toEqual({ published: 1000, alreadyThere: 2000, tooLarge: 0 });
+    expect(await texts()).toEqual(lines);
+    expect(notices[0]).toMatch(/recognizes lines that are sent again for only 0.1 s: nats stream edit/);
+  });
+
+  it('goes on after the server was killed: all lines once, and in order', async () => {
+    await using own = await NatsServer.start();
+    const { publish, texts, count, notices } = await target({}, own);
+    const lines = freshLines(30_000);
+    const publishing = publish(lines);
+    while ((await count()) < 1000) await delay(5);
+    await own.kill();
+    await delay(50);
+    await own.restart();
+    const report = await publishing;
+    expect(report.published + report.alreadyThere).toBe(lines.length);
+    expect(await texts()).toEqual(lines);
+    expect(notices).toEqual([expect.stringMatching(/; trying again$/), expect.stringMatching(/goes on$/)]);
+  });
+
+  it('reads the ids first after an outage that is longer than the window of the stream', async () => {
+    await using own = await NatsServer.start();
+    const { publish, texts, count } = await target({ duplicate_window: 100_000_000 }, own);
+    const lines = freshLines(30_000);
+    const publishing = publish(lines);
+    while ((await count()) < 1000) await delay(5);
+    await own.kill();
+    await delay(300);
+    await own.restart();
+    await publishing;
+    expect(await texts()).toEqual(lines);
+  });
+
+  it('leaves out and counts lines that the server or the stream does not take', async () => {
+    const { publish, texts, update } = await target();
+    const lines = [1, 2 * MEGABYTE, 3, MEGABYTE - 50, 5].map((length, n) =>
+      eventLine(n, `{"type":"x","data":"${'x'.repeat(length)}"}`),
+    );
+    expect(await publish(lines)).toEqual({ published: 3, alreadyThere: 0, tooLarge: 2 });
+    expect(await texts()).toEqual([lines[0], lines[2], lines[4]]);
+    await update({ max_msg_size: 1000 });
+    const more = [10, 5000, 20].map((length, n) => eventLine(n, `{"data":"${'y'.repeat(length)}"}`));
+    expect(await publish(more)).toEqual({ published: 2, alreadyThere: 0, tooLarge: 1 });
+  });
+
+  it('waits while the stream is full, and loses nothing', async () => {
+    const { publish, texts, update, count, notices } = await target({ discard: 'new', max_msgs: 2000 });
+    const lines = freshLines(5000);
+    const publishing = publish(lines);
+    while ((await count()) < 2000 || notices.length === 0) await delay(20);
+    await update({ max_msgs: 10_000 });
+    expect(await publishing).toEqual({ published: 5000, alreadyThere: 0, tooLarge: 0 });
+    expect(await texts()).toEqual(lines);
+    expect(notices[0]).toMatch(/is full: maximum messages exceeded; trying again/);
+  });
+
+  it('folds the events of two recorders, within the window and after it, and counts them', async () => {
+    const { publish, texts } = await target({ duplicate_window: 100_000_000 });
+    const one = freshLines(160);
+    // The other recorder has its own times.
+    const other = one.map((line) => line.replace(/\d{3}Z/, '999Z'));
+    expect(await publish(one.slice(0, 100), { ids: 'event' })).toMatchObject({ published: 100 });
+    expect(await publish(other.slice(50, 120), { ids: 'event' })).toMatchObject({
+      published: 20,
+      alreadyThere: 50,
+    });
+    await delay(1200);
+    expect(await publish(other, { ids: 'event' })).toMatchObject({ published: 40, alreadyThere: 120 });
+    expect(await texts()).toHaveLength(160);
+  });
+
+  it('ends with an error that names the cause when the login is revoked', async () => {
+    const users = (password: string) => `authorization { users: [{ user: ann, password: ${password} }] }`;
+    await using own = await NatsServer.start(users('first-password'));
+    const login = { user: 'ann', pass: 'first-password' };
+    await own.manage((jsm) => jsm.streams.add({ name: 'S', subjects: ['opmas-ws.>'] }), login);
+    const publish = () =>
+      publishRecording([folder.write(freshLines(30_000))], own.urlOf('S'), {
+        access: { user: 'ann', password: 'first-password', source: 'NATS_USER' },
+      });
+    const publishing = publish();
+    publishing.catch(() => undefined);
+    const count = (options: typeof login) =>
+      own.manage(async (jsm) => (await jsm.streams.info('S')).state.messages, options);
+    while ((await count(login)) < 1000) await delay(5);
+    await own.kill();
+    await own.restart(users('second-password'));
+    await expect(publishing).rejects.toMatchObject({
+      code: 'AUTH',
+      message: expect.stringMatching(/NATS_USER/),
+    });
+    await expect(publishing).rejects.not.toThrow(/first-password/);
+    expect(await count({ user: 'ann', pass: 'second-password' })).toBeLessThan(30_000);
+  });
+});
