@@ -56,6 +56,8 @@ export { type Clock, systemClock } from './io/clock.js';
 export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
 export type { RouteOptions, TokenPlace } from './io/http/server-route.js';
 export { openRecording } from './io/recording/open-recording.js';
+export type { PartOptions } from './io/recording/part.js';
+export type { ReadOptions } from './io/recording/read-options.js';
 export type { ReadProblem } from './io/recording/read-problems.js';
 export {
   type InspectedRecording,
@@ -63,7 +65,6 @@ export {
   type ReadRecordingOptions,
   readRecording,
 } from './io/recording/read-recording.js';
-export type { ReadOptions } from './io/recording/reader.js';
 export type { RecordingWriter, RecordOptions } from './io/recording/recording-writer.js';
 export type {
   PlaybackControls,

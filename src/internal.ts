@@ -4,7 +4,6 @@ export { mayReject } from './core/close-code.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { withServerChoice } from './core/failure/next-command.js';
 export type { NextCommand, SaidRoute } from './core/failure/rule.js';
-export { keepsLine } from './core/filter/filter.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { ID_KINDS, type IdKind } from './core/jetstream/message-ids.js';
 export { parseSparsely } from './core/json/members.js';

@@ -5,9 +5,11 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
   ['-f --follow -F --watch', 'New events are always followed: leave this option out.', '--retries'],
   [
     '--since --until --tail --lines --last --after --before --previous',
-    'The API keeps no events to look back at: `record` keeps them, and `tail --file FILE` prints them.',
+    'The API keeps no events to look back at: `record` keeps them, and `tail --file FILE --last 15m` prints them.',
     '--retries',
   ],
+  ['--since --until --after --before --start --end', 'To read a part: --from and --to.', '--from'],
+  ['--tail --lines', 'To read the end: --last N.', '--last'],
   ['-o --output --json --jsonl --ndjson --raw --jq', 'For lines of JSON: -f json.', '--format'],
   ['-o --output -f --format', 'For JSON: --json.', '--json'],
   ['--limit -L --max-count --head', 'To stop after N events: -n N.', '--count'],

@@ -87,6 +87,8 @@ describe('what users of other programs type', () => {
     ['tail --since 5m', noPast],
     ['tail --tail 10', noPast],
     ['tail --lines=10', noPast],
+    ['inspect --since 5m x', '--from and --to'],
+    ['replay --lines 5 x', '--last N'],
     ['tail --json', '-f json'],
     ['tail -o json', '-f json'],
     ['tail --output json', '-f json'],

@@ -22,6 +22,9 @@ const wrong: [string[], RegExp][] = [
   [['--token', 'SECRET-VALUE'], /--token is not supported/],
   [['--no-such-option'], /--no-such-option/],
   [['--tipe', 'x'], /--tipe[\s\S]*--type/],
+  [['--last', '15m'], /--last needs a recording[\s\S]*tail --file FILE --last/],
+  [['--from=-5m'], /--from needs a recording/],
+  [['--to', '2026-11-22'], /--to needs a recording/],
 ];
 
 /** Options that are refused before any action. */

@@ -1,6 +1,7 @@
-import { ENDPOINTS, type FilterOptions, OpmasError } from '../../index.js';
+import { ENDPOINTS, type FilterOptions, OpmasError, type PartOptions } from '../../index.js';
 import { endpointLabel, unknownEndpoint } from '../../internal.js';
 import type { Command } from '../commander.js';
+import { type Moment, parseMoment, parseSpan, type Span, timeOf } from './moment.js';
 
 /** Adds the argument `[endpoint...]` to a command. */
 export function addEndpoints(command: Command): Command {
@@ -91,4 +92,61 @@ export function filterOptionsOf(options: FilterCommandOptions): FilterOptions {
     where: options.where,
     problems: options.problems,
   };
+}
+
+/** Options that choose a part of a recording: all commands that read recordings share them. */
+export interface PartCommandOptions {
+  from?: Moment;
+  to?: Moment;
+  last?: Span;
+  /** Times without a zone are in UTC, not in the local zone. */
+  utc?: boolean;
+}
+
+/** Adds the options of {@link PartCommandOptions} to a command, except `--utc`. */
+export function addPartOptions(command: Command): Command {
+  return command
+    .value(
+      '--from <when>',
+      "start here: a time (2026-11-22T21:50:00Z, or local '2026-11-22 21:50'), an offset from the start (5m) or from the last line (-15m)",
+      parseMoment,
+    )
+    .value('--to <when>', 'end here, written like --from', parseMoment)
+    .value(
+      '--last <n|t>',
+      'only the last N matching events, or the time T before the last line: 20, 15m',
+      parseSpan,
+    );
+}
+
+/**
+ * Translates the options for functions that read recordings.
+ *
+ * @throws {OpmasError} `USAGE` for a time that the local zone does not have, and for two beginnings.
+ */
+export function partOptionsOf({
+  from,
+  to,
+  last,
+  utc = false,
+}: PartCommandOptions): Omit<PartOptions, 'filter'> {
+  const known = (moment: Moment | undefined, name: string) =>
+    typeof moment === 'string' ? timeOf(moment, { name, utc }) : moment;
+  const part = { from: known(from, '--from'), to: known(to, '--to') };
+  if (last === undefined) return part;
+  if ('events' in last) return { ...part, last: last.events };
+  if (from !== undefined) throw new OpmasError('USAGE', '--from and --last with a time cannot be combined');
+  return { ...part, from: -last.ms };
+}
+
+/** Options that only recordings have. */
+const OF_RECORDINGS = ['from', 'to', 'last'] as const;
+
+/** @throws {OpmasError} `USAGE` when a live stream is asked for what only a recording has. */
+export function refusePart(options: PartCommandOptions): void {
+  const name = OF_RECORDINGS.find((option) => options[option] !== undefined);
+  if (name === undefined) return;
+  throw new OpmasError('USAGE', `--${name} needs a recording: the API keeps no events to look back at`, {
+    hint: `\`opmas-ws record\` keeps them, and \`opmas-ws tail --file FILE --${name} …\` prints them.`,
+  });
 }

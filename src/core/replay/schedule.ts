@@ -84,48 +84,6 @@ export class Schedule {
   }
 }
 
-/** A point of a recording, in microseconds: since 1970, or from the time of its first line. */
-export type Moment = { at: number } | { offset: number };
-
-/** Place of a line. `over`: so far behind the window that no later line can be inside. */
-export type WindowPlace = 'before' | 'inside' | 'after' | 'over';
-
-/** The part of a recording between `--from` and `--to`, both included. */
-export class TimeWindow {
-  readonly #from: Moment | undefined;
-  readonly #to: Moment | undefined;
-  /** Time of the first line that has one. */
-  #first: number | undefined;
-  #place: WindowPlace = 'inside';
-
-  constructor(from?: Moment, to?: Moment) {
-    this.#from = from;
-    this.#to = to;
-  }
-
-  /**
-   * Places a line. Pass every line of the recording from its first line on: offsets count from there.
-   *
-   * @param recordedAt Microseconds since 1970. A line without a time (`NaN`) lies where the line before it does.
-   */
-  place(recordedAt: number): WindowPlace {
-    if (Number.isNaN(recordedAt)) return this.#place;
-    this.#first ??= recordedAt;
-    const from = pointOf(this.#from, this.#first) ?? recordedAt;
-    const to = pointOf(this.#to, this.#first) ?? recordedAt;
-    if (recordedAt < from) this.#place = 'before';
-    else if (recordedAt <= to) this.#place = 'inside';
-    else this.#place = recordedAt > to + LARGEST_DISORDER_MICROS ? 'over' : 'after';
-    return this.#place;
-  }
-}
-
-/** The time of a moment, in microseconds since 1970. @param first Time of the recording's first line. */
-export function pointOf(moment: Moment | undefined, first: number): number | undefined {
-  if (moment === undefined) return undefined;
-  return 'at' in moment ? moment.at : first + moment.offset;
-}
-
 /**
  * The position of a replay in its schedule: microseconds of the schedule over milliseconds of a monotonic clock. It is a
  * straight line from its last anchor (start, change of speed, pause), so a replay of any length does not drift.

@@ -55,8 +55,30 @@ export class ConnectionHistory implements ConnectionReport {
   readonly #refusalCounts = new Tally(MAX_REASONS);
   readonly #outages = new Outages();
   readonly #endpoints = new Map<string, EndpointHistory>();
+  readonly #start: number;
   /** That of the last event: events come in runs. */
   #latest = newHistory(undefined, Number.NaN);
+
+  /** @param start No gap is reported from before this time. */
+  constructor(start = Number.NEGATIVE_INFINITY) {
+    this.#start = start;
+  }
+
+  /** Returns a history that begins at that time: it knows how the endpoints stand, and reports nothing from before. */
+  continuedAt(start: number): ConnectionHistory {
+    const history = new ConnectionHistory(start);
+    for (const [endpoint, known] of this.#endpoints) {
+      const { isOpen, wasOpen } = known.openTime;
+      const hasEnded = wasOpen && !isOpen && known.loss === undefined;
+      if (!known.isFollowed || hasEnded) continue;
+      const openTime = new OpenTime();
+      openTime.begin(start);
+      if (isOpen) openTime.open(start);
+      const hadEvent = known.hadEvent || wasOpen;
+      history.#endpoints.set(endpoint, { ...known, firstAt: start, openTime, heardAt: start, hadEvent });
+    }
+    return history;
+  }
 
   /** Notes an event. */
   heard(endpoint: string, at: number): void {
@@ -189,7 +211,8 @@ export class ConnectionHistory implements ConnectionReport {
     this.connections.push({ endpoint, ...ended });
   }
 
-  #addGap({ endpoint = '', openTime }: EndpointHistory, from: number, to: number, reason: string): void {
+  #addGap({ endpoint = '', openTime }: EndpointHistory, since: number, to: number, reason: string): void {
+    const from = Math.max(since, this.#start);
     if (!(to >= from)) return;
     openTime.lostSince(from);
     this.#outages.add({ endpoint, from, to, reason });

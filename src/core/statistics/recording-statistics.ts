@@ -46,7 +46,7 @@ const OPEN_SECONDS = 2 ** 14;
 export class RecordingStatistics {
   readonly #endpoints = new Tally(MAX_ENDPOINTS);
   readonly #subjects = new Tally(MAX_SUBJECTS);
-  readonly #history = new ConnectionHistory();
+  #history = new ConnectionHistory();
   readonly #timeline = new Timeline();
   readonly #types = new Tally<Series>(MAX_TYPES);
   #lines = 0;
@@ -58,6 +58,16 @@ export class RecordingStatistics {
   readonly #seconds = new Float64Array(OPEN_SECONDS).fill(-1);
   readonly #inSecond = new Uint32Array(OPEN_SECONDS);
   #peak = 0;
+
+  /** Takes a line before the part that is reported: it tells how the endpoints stand where the part begins. */
+  addBefore({ endpoint = '', receivedAt, connection }: LineView): void {
+    if (connection !== undefined) this.#history.add(shortName(endpoint), receivedAt, connection);
+  }
+
+  /** Begins the part that is reported. Lines after it go to {@link add}. */
+  beginAt(start: number): void {
+    this.#history = this.#history.continuedAt(start);
+  }
 
   add(line: LineView): void {
     const { kind, receivedAt } = line;
@@ -93,8 +103,12 @@ export class RecordingStatistics {
     if (count > this.#peak) this.#peak = count;
   }
 
-  /** Returns the report. Call it once, at the end. */
-  finish(): RecordingReport {
+  /**
+   * Returns the report. Call it once, at the end.
+   *
+   * @param end The end of the part, if the recording goes on behind it. Default: the last line.
+   */
+  finish(end = this.#last): RecordingReport {
     const hasTimes = this.#first <= this.#last;
     const seconds = hasTimes ? (this.#last - this.#first) / MICROS_PER_SECOND : 0;
     return {
@@ -108,7 +122,7 @@ export class RecordingStatistics {
       first: hasTimes ? this.#first : undefined,
       last: hasTimes ? this.#last : undefined,
       rate: { mean: seconds > 0 ? this.#events / seconds : 0, peak: this.#peak },
-      ...this.#history.finish(this.#last),
+      ...this.#history.finish(end),
       invalid: this.#invalid,
       timeline: this.#timeline,
     };

@@ -11,8 +11,9 @@ export interface ReadProblem {
    * - `empty`: one of several sources is empty, as after a kill during a rotation.
    * - `disorder`: times go back; nothing was skipped, and `strict` does not count it.
    * - `left out`: one of several sources is the lock of a recording, or the same file as another one.
+   * - `selection`: nothing of the recording, or less than was asked for, was selected; the message says why.
    */
-  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty' | 'disorder' | 'left out';
+  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty' | 'disorder' | 'left out' | 'selection';
   /** Path, or `stdin`. */
   source: string;
   /** Line number from 1. */

@@ -1,15 +1,20 @@
-import { checkOptions } from '../../core/options.js';
+import { checkOptions, each } from '../../core/options.js';
 import { BatchBuilder } from '../../core/recording/encoder.js';
 import type { LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
+import { openPart, PART_RULES, type PartOptions, partOf } from './part.js';
+import { isDamage, READ_RULES, type ReadOptions } from './read-options.js';
 import type { ReadProblem } from './read-problems.js';
-import { isDamage, READ_RULES, type ReadOptions, RecordingReader } from './reader.js';
 
 const BATCH_BYTES = 256 * 1024;
 
 /** Options of {@link readRecording}, all optional. */
-export interface ReadRecordingOptions extends ReadOptions {
+export interface ReadRecordingOptions extends ReadOptions, PartOptions {
+  /** Labels of the endpoints whose lines are wanted: `devices`, or a path. Default: all. */
+  endpoints?: readonly string[] | undefined;
+  /** Memory for the events of `last`. Default 64 MiB. */
+  maxBufferBytes?: number | undefined;
   /** Decides for each line whether the batches contain it. The view is valid during the call only. Default: all. */
   keep?: ((line: LineView) => boolean) | undefined;
 }
@@ -19,13 +24,18 @@ export interface ReadRecordingOptions extends ReadOptions {
  * as they stand, without byte order marks, blank lines and carriage returns at their ends.
  *
  * @param sources Paths; `-` is standard input. Nothing is opened before the iteration begins; then all are.
- * @throws {OpmasError} `USAGE`, at once, for unknown options. From the iteration, as `RecordingReader.open` and `fill` do: `USAGE`, `LOCAL` or `DATA`.
+ * @throws {OpmasError} `USAGE`, at once, for wrong options. From the iteration, as `RecordingReader.open` and `fill` do: `USAGE`, `LOCAL` or `DATA`.
  */
 export function readRecording(
   sources: string | readonly string[],
   options: ReadRecordingOptions = {},
 ): AsyncGenerator<LineBatch, void, undefined> {
-  checkOptions('readRecording', options, { ...READ_RULES, keep: true });
+  checkOptions('readRecording', options, {
+    ...READ_RULES,
+    ...PART_RULES,
+    ...each(true, 'keep', 'endpoints', 'maxBufferBytes'),
+  });
+  partOf(options);
   return readBatches(sources, options);
 }
 
@@ -35,7 +45,7 @@ async function* readBatches(
 ): AsyncGenerator<LineBatch, void, undefined> {
   const paths = typeof sources === 'string' ? [sources] : sources;
   const batch = new BatchBuilder(BATCH_BYTES);
-  await using reader = await RecordingReader.open(paths, options);
+  await using reader = await openPart(paths, options);
   do {
     for (let line = reader.next(); line !== undefined; line = reader.next()) {
       try {
@@ -73,9 +83,9 @@ export interface InspectedRecording extends RecordingReport {
  */
 export async function inspectRecording(
   sources: string | readonly string[],
-  options: ReadOptions = {},
+  options: ReadOptions & PartOptions = {},
 ): Promise<InspectedRecording> {
-  checkOptions('inspectRecording', options, READ_RULES);
+  checkOptions('inspectRecording', options, { ...READ_RULES, ...PART_RULES });
   const statistics = new RecordingStatistics();
   let badLines = 0;
   let tornTail = false;
@@ -85,7 +95,22 @@ export async function inspectRecording(
     options.onProblem?.(problem);
   };
   const paths = typeof sources === 'string' ? [sources] : sources;
-  await using reader = await RecordingReader.open(paths, { ...options, onProblem });
-  await reader.visit((line) => statistics.add(line));
-  return { ...statistics.finish(), badLines, tornTail };
+  /** A line of the part has come; those before it only tell how the endpoints stand. */
+  let hasBegun = false;
+  const onBefore = (line: LineView) => {
+    if (!hasBegun) statistics.addBefore(line);
+  };
+  await using reader = await openPart(paths, { ...options, onProblem, onBefore });
+  const { window } = reader;
+  const begin = () => {
+    hasBegun = true;
+    if (window !== undefined && window.start > Number.NEGATIVE_INFINITY) statistics.beginAt(window.start);
+  };
+  await reader.visit((line) => {
+    if (!hasBegun) begin();
+    statistics.add(line);
+  });
+  if (!hasBegun) begin();
+  const goesOn = window?.last !== undefined && window.last > window.end;
+  return { ...statistics.finish(goesOn ? window.end : undefined), badLines, tornTail };
 }

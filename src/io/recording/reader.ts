@@ -1,45 +1,13 @@
-import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
-import { each, type OptionRules } from '../../core/options.js';
+import type { LineBatch } from '../../core/recording/format.js';
+import type { LineSelection } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
+import type { TimeWindow } from '../../core/recording/time-window.js';
 import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
+import { problemHandler, type ReaderOptions } from './read-options.js';
 import type { ReadProblem } from './read-problems.js';
 import { leftOut, type OpenSource, openSource, withoutLocks } from './source.js';
-
-/** Options for reading recordings, all optional. */
-export interface ReadOptions {
-  /** Called for each piece of damage that was skipped. */
-  onProblem?: ((problem: ReadProblem) => void) | undefined;
-  /** Treat damage as an error. Default `false`. */
-  strict?: boolean | undefined;
-  /** Ends the reading early, without an error. Lines that were read before are still given. */
-  signal?: AbortSignal | undefined;
-  /** Stream for the source `-`. Default: standard input. */
-  stdin?: Readable | undefined;
-  /** Called with the number of bytes read from the files, as they are stored there. */
-  onRead?: ((bytes: number) => void) | undefined;
-}
-
-/** The rules for the options of reading. */
-export const READ_RULES: OptionRules<ReadOptions> = {
-  ...each(true, 'onProblem', 'strict', 'signal', 'stdin', 'onRead'),
-};
-
-/** Options of a {@link RecordingReader}. */
-export interface ReaderOptions extends ReadOptions {
-  /**
-   * Do not check the JSON of event lines that we wrote: several times as fast, but `frame` of their views is unusable.
-   * Torn lines are found all the same. Default `false`.
-   */
-  skipJsonCheck?: boolean | undefined;
-  /** Report times that go back. Default `true`; costs a little where the times are not read otherwise. */
-  checkTimes?: boolean | undefined;
-  /** Names of sources in messages, where the path would say nothing (a spooled stdin). */
-  names?: ReadonlyMap<string, string> | undefined;
-  /** Upper limit for one read from a file, in bytes; at least 16 KiB. Default 512 KiB. */
-  maxBlockBytes?: number | undefined;
-}
 
 /** Memory for the blocks of all sources together. */
 const TOTAL_BLOCK_BYTES = 4 * 1024 * 1024;
@@ -60,7 +28,10 @@ const MIN_BLOCK_BYTES = 16 * 1024;
  */
 export class RecordingReader {
   readonly #sources: readonly OpenSource[];
-  readonly #signal: AbortSignal | undefined;
+  readonly #options: ReaderOptions;
+  readonly #onProblem: (problem: ReadProblem) => void;
+  /** Absent when all lines are given, those of its own that it kept back included. */
+  #selection: LineSelection | undefined;
   /** Sources that have not ended. */
   #tracks: Track[];
   /** The track of the line that was given last. */
@@ -72,15 +43,14 @@ export class RecordingReader {
   private constructor(sources: readonly OpenSource[], options: ReaderOptions) {
     const onProblem = problemHandler(options);
     const { skipJsonCheck = false, checkTimes = true } = options;
+    this.#onProblem = onProblem;
+    this.#options = options;
+    this.#selection = options.selection;
     const reading = { skipJsonCheck, checkTimes, isOnly: sources.length === 1 };
     this.#sources = sources;
-    this.#signal = options.signal;
-    this.#tracks = sources.map((source) => ({
-      cursor: new RecordingCursor(source, reading, onProblem),
-      name: source.name,
-      hasLine: false,
-      time: Number.NEGATIVE_INFINITY,
-    }));
+    this.#tracks = sources.map((source) =>
+      newTrack(new RecordingCursor(source, reading, onProblem), source.name),
+    );
   }
 
   /**
@@ -125,13 +95,11 @@ export class RecordingReader {
   next(): LineView | undefined {
     if (this.#failure !== undefined) return undefined;
     try {
-      for (const track of this.#tracks) if (!track.hasLine && !this.#advance(track)) return undefined;
-      let earliest = this.#tracks[0];
-      for (const track of this.#tracks) if (track.time < earliest!.time) earliest = track;
-      if (earliest === undefined) return undefined;
-      earliest.hasLine = false;
-      this.#current = earliest;
-      return earliest.cursor.line;
+      let line = this.#nextInTime();
+      while (line !== undefined && this.#selection?.takes(line) === false) {
+        line = this.#selection.isOver ? undefined : this.#nextInTime();
+      }
+      return line;
     } catch (error) {
       // Lines before damage are as good as ever, so the consumer may handle them first.
       this.#failure = { error };
@@ -147,7 +115,8 @@ export class RecordingReader {
    *   and `strict` is set. `LOCAL`: it cannot be read.
    */
   async fill(): Promise<boolean> {
-    if (this.#signal?.aborted) return false;
+    const { signal } = this.#options;
+    if (signal?.aborted) return false;
     try {
       if (this.#failure !== undefined) throw this.#failure.error;
       const track = this.#wanting;
@@ -155,12 +124,18 @@ export class RecordingReader {
         this.#wanting = undefined;
         if (!(await track.cursor.fill())) this.#tracks = this.#tracks.filter((other) => other !== track);
       }
+      if (this.#tracks.length === 0 || this.#selection?.isOver) this.#endSelection();
       return this.#tracks.length > 0;
     } catch (error) {
       // Input that an abort has cut short looks torn or empty.
-      if (this.#signal?.aborted) return false;
+      if (signal?.aborted) return false;
       throw error;
     }
+  }
+
+  /** The part of the recording that is given, if it is chosen by time. */
+  get window(): TimeWindow | undefined {
+    return this.#options.selection?.window;
   }
 
   /** Source and number of the current line: `a.ndjson:3`. */
@@ -187,10 +162,37 @@ export class RecordingReader {
 
   async close(): Promise<void> {
     for (const source of this.#sources) await source.close();
+    await this.#options.onClose?.();
   }
 
   [asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #nextInTime(): LineView | undefined {
+    for (const track of this.#tracks) if (!track.hasLine && !this.#advance(track)) return undefined;
+    let earliest = this.#tracks[0];
+    for (const track of this.#tracks) if (track.time < earliest!.time) earliest = track;
+    if (earliest === undefined) return undefined;
+    earliest.hasLine = false;
+    this.#current = earliest;
+    return earliest.cursor.line;
+  }
+
+  /** Goes on with the lines that the selection has kept back. */
+  #endSelection(): void {
+    const selection = this.#selection;
+    if (selection === undefined) return;
+    const name = this.#current?.name ?? '';
+    for (const message of selection.remarks()) {
+      this.#onProblem({ kind: 'selection', source: name, line: 0, offset: 0, message });
+    }
+    this.#selection = undefined;
+    const rest = selection.rest();
+    const source = { name, blocks: blocksOf(rest), close: async () => undefined };
+    const reading = { skipJsonCheck: false, checkTimes: false, isOnly: false };
+    this.#tracks =
+      rest.length === 0 ? [] : [newTrack(new RecordingCursor(source, reading, this.#onProblem), name)];
   }
 
   #advance(track: Track): boolean {
@@ -218,15 +220,10 @@ interface Track {
   time: number;
 }
 
-/** Returns whether something of the recording was lost. */
-export function isDamage({ kind }: ReadProblem): boolean {
-  return kind !== 'disorder' && kind !== 'left out';
+function newTrack(cursor: RecordingCursor, name: string): Track {
+  return { cursor, name, hasLine: false, time: Number.NEGATIVE_INFINITY };
 }
 
-function problemHandler({ strict, onProblem }: ReadOptions): (problem: ReadProblem) => void {
-  if (!strict) return onProblem ?? (() => undefined);
-  return (problem) => {
-    if (!isDamage(problem)) return onProblem?.(problem);
-    throw new OpmasError('DATA', problem.message, { hint: 'Without `strict`, damage is skipped.' });
-  };
+async function* blocksOf(batches: readonly LineBatch[]): AsyncGenerator<Buffer> {
+  for (const { bytes } of batches) yield bytes;
 }

@@ -27,9 +27,9 @@ export async function* readChunks(
     schedule.restart();
     const reading = { signal, strict, onProblem, checkTimes: speed !== 'max', maxBlockBytes };
     await using reader = await openPlan(plan, reading);
-    const { lines, events } = yield* readPass(reader, plan, wants, pool, schedule);
+    const { lines, events, why } = yield* readPass(reader, plan, wants, pool, schedule);
     if (signal.aborted) return;
-    if (events === 0) onNotice({ kind: 'nothing' });
+    if (events === 0) onNotice({ kind: 'nothing', why });
     // An empty pass, repeated forever, would be a loop without an end.
     if (lines === 0) return;
   }
@@ -41,7 +41,7 @@ async function* readPass(
   wants: (endpoint: number) => boolean,
   pool: ChunkPool,
   schedule: Schedule,
-): AsyncGenerator<FrameChunk, { lines: number; events: number }> {
+): AsyncGenerator<FrameChunk, { lines: number; events: number; why: string | undefined }> {
   const { endpoints, speed, onNotice } = plan;
   const chooser = new LineChooser(plan);
   let chunk = pool.take();
@@ -70,5 +70,5 @@ async function* readPass(
     }
   } while (!chooser.isOver && (await reader.fill()));
   chunk.release();
-  return { lines, events };
+  return { lines, events, why: chooser.window.remark() };
 }

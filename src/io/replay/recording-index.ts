@@ -1,8 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
-import { LineView } from '../../core/recording/line-view.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
-import { pointOf, Schedule } from '../../core/replay/schedule.js';
+import { Schedule } from '../../core/replay/schedule.js';
+import { lastTime } from '../recording/part.js';
 import type { RecordingReader } from '../recording/reader.js';
 import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
 
@@ -10,9 +10,6 @@ import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
 const BEGINNING_BLOCK_BYTES = 128 * 1024;
 /** A whole recording is read faster in large blocks. */
 const WHOLE_BLOCK_BYTES = 1024 * 1024;
-/** The last line of a recording is searched in this many bytes at its end. */
-const TAIL_BYTES = 64 * 1024;
-const LF = 0x0a;
 const LONGEST_SHOWN_TIME = 40;
 
 /**
@@ -134,15 +131,15 @@ export class RecordingIndex {
   }
 
   async #findLength(): Promise<number | undefined> {
-    const { paths, schedule, passes, from, to, lifecycle } = this.#plan;
+    const { paths, schedule, passes, lifecycle } = this.#plan;
     if (passes > 1) return undefined;
     if (lifecycle) return this.attempts.lastDue;
     if (schedule.rate !== undefined || schedule.maxGapMicros !== undefined) return undefined;
-    const lastTimes = await Promise.all(paths.map(lastTime));
-    const firstLine = this.#firstLine ?? Number.NaN;
-    const firstEvent = this.#firstEvent ?? Number.NaN;
-    const start = Math.max(firstEvent, pointOf(from, firstLine) ?? firstEvent);
-    const end = Math.min(Math.max(...lastTimes), pointOf(to, firstLine) ?? Number.POSITIVE_INFINITY);
+    const lastTimes = await Promise.all(paths.map(async (path) => (await lastTime(path)) ?? Number.NaN));
+    const { window } = this.#chooser;
+    window.first ??= this.#firstLine;
+    const start = Math.max(this.#firstEvent ?? Number.NaN, window.start);
+    const end = Math.min(Math.max(...lastTimes), window.end);
     return end >= start ? end - start : undefined;
   }
 }
@@ -164,31 +161,4 @@ function withoutTimes({ from, to }: ReplayPlan, unreadable: string | undefined, 
       ? 'No part of it can be chosen by time: leave out `from` and `to`.'
       : "Say how fast to send them: `rate: 10` for ten a second, or `speed: 'max'`.",
   });
-}
-
-/** Time of the last whole line, in microseconds since 1970, or `NaN`. */
-async function lastTime(path: string): Promise<number> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, 'r');
-    const { size } = await handle.stat();
-    const start = Math.max(0, size - TAIL_BYTES);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(TAIL_BYTES), 0, TAIL_BYTES, start);
-    return timeOfLastLine(buffer.subarray(0, bytesRead));
-  } catch {
-    // The playback tells of a file that cannot be read.
-    return Number.NaN;
-  } finally {
-    await handle?.close();
-  }
-}
-
-function timeOfLastLine(tail: Buffer): number {
-  const line = new LineView();
-  for (let end = tail.lastIndexOf(LF); end >= 0; ) {
-    const before = end === 0 ? -1 : tail.lastIndexOf(LF, end - 1);
-    if (line.read(tail, before + 1, end) !== undefined) return line.receivedAt;
-    end = before;
-  }
-  return Number.NaN;
 }

@@ -1,26 +1,18 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
-import type { Filter } from '../../core/filter/filter.js';
 import { each, type OptionRules } from '../../core/options.js';
-import { parseTimestamp } from '../../core/recording/timestamp.js';
-import type { Moment } from '../../core/replay/schedule.js';
+import { PART_RULES, type PartOptions, partOf } from '../recording/part.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { checkServing, SERVING_RULES, type ServingOptions } from '../server/serving-options.js';
 
 /** Options of a replay, all optional. */
-export interface ServeRecordingOptions extends ServingOptions {
+export interface ServeRecordingOptions extends ServingOptions, PartOptions {
   /** 2 is twice the recorded speed, 0.5 half of it; `max` sends as fast as clients take it. Default 1. */
   speed?: number | 'max' | undefined;
   /** Events a second in place of the recorded times. Needed for recordings without times. */
   rate?: number | undefined;
   /** Silences longer than this are cut to this. Default: no limit. */
   maxGapMs?: number | undefined;
-  /** First event: an RFC 3339 time, or milliseconds from the start of the recording. Default: its start. */
-  from?: string | number | undefined;
-  /** Last event, in the same form. Default: the end of the recording. */
-  to?: string | number | undefined;
-  /** A filter from {@link compileFilter}. Default: everything. */
-  filter?: Filter | undefined;
   /** `true` repeats forever, a number is the number of passes in all. Default: once. */
   loop?: boolean | number | undefined;
   /**
@@ -61,7 +53,8 @@ const HIGHEST = 1_000_000;
 /** The rules for the options of a replay. */
 export const REPLAY_RULES: OptionRules<ServeRecordingOptions> = {
   ...SERVING_RULES,
-  ...each(true, 'from', 'to', 'filter', 'lifecycle', 'exitWhenDone', 'precise', 'strict'),
+  ...PART_RULES,
+  ...each(true, 'lifecycle', 'exitWhenDone', 'precise', 'strict'),
   ...each(true, 'onProblem', 'onNotice', 'onIndexed', 'stdin', 'signal'),
   speed: [
     (speed) => speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST),
@@ -93,8 +86,8 @@ export type ReplayNotice =
   /** The end of the recording was reached; a client that came after it starts it again. */
   | { kind: 'end' }
   | { kind: 'again' }
-  /** No event of the recording passes the filter and lies between `from` and `to`. */
-  | { kind: 'nothing' };
+  /** No event of the recording passes the filter and lies between `from` and `to`; which times it has, if those are why. */
+  | { kind: 'nothing'; why?: string | undefined };
 
 /** State of a replay. */
 export interface ReplayStatus {
@@ -121,33 +114,12 @@ export interface PlaybackControls {
 /** Checks the options of a replay. @throws {OpmasError} `USAGE` */
 export function checkReplay(options: ServeRecordingOptions): void {
   checkServing('serveRecording', options, REPLAY_RULES);
-  const { speed, rate, from, to, clock, lifecycle } = options;
+  const { speed, rate, clock, lifecycle } = options;
   const wrong = (message: string) => new OpmasError('USAGE', message);
   if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
   if (lifecycle === true && (rate !== undefined || speed === 'max')) {
     throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
   }
   if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
-  const start = momentOf(from, 'from');
-  if (isBefore(momentOf(to, 'to'), start)) throw wrong('the end (to) comes before the start (from)');
-}
-
-/** A time cannot be compared with an offset before the recording is read. */
-function isBefore(one: Moment | undefined, other: Moment | undefined): boolean {
-  if (one === undefined || other === undefined) return false;
-  if ('at' in one) return 'at' in other && one.at < other.at;
-  return 'offset' in other && one.offset < other.offset;
-}
-
-/** Reads the beginning or the end of a part. @throws {OpmasError} `USAGE` */
-export function momentOf(moment: string | number | undefined, name: string): Moment | undefined {
-  if (moment === undefined) return undefined;
-  if (typeof moment === 'number' && moment >= 0) return { offset: moment * 1000 };
-  const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
-  if (at === undefined) {
-    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
-      hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
-    });
-  }
-  return { at };
+  partOf(options);
 }

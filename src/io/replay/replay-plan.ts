@@ -1,26 +1,29 @@
 import { compileFilter, keepsLine } from '../../core/filter/filter.js';
 import { endpointAtPath, endpointPath, isEndpointName, WEBSOCKET_PATH } from '../../core/protocol.js';
 import type { LineView } from '../../core/recording/line-view.js';
-import { TimeWindow } from '../../core/replay/schedule.js';
+import { TimeWindow } from '../../core/recording/time-window.js';
 import { type Clock, systemClock } from '../clock.js';
+import { partOf, withKnownEnds } from '../recording/part.js';
+import type { ReaderOptions } from '../recording/read-options.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-import { type ReaderOptions, RecordingReader } from '../recording/reader.js';
+import { RecordingReader } from '../recording/reader.js';
+import type { RepeatableSources } from '../recording/repeatable-sources.js';
 import { DEFAULT_LIMITS } from '../server/serving-options.js';
-import type { RepeatableSources } from './repeatable-sources.js';
-import { momentOf, type ReplayNotice, type ServeRecordingOptions } from './replay-options.js';
+import type { ReplayNotice, ServeRecordingOptions } from './replay-options.js';
 
 /** A replay with its defaults filled in. */
 export type ReplayPlan = Awaited<ReturnType<typeof planOf>>;
 
 /** Fills in the defaults of options that have been checked. */
 export async function planOf(copies: RepeatableSources, options: ServeRecordingOptions) {
-  const { from, to, speed = 1, loop = false, lifecycle = false, rate, maxGapMs } = options;
+  const { speed = 1, loop = false, lifecycle = false, rate, maxGapMs } = options;
   const onNotice = noticesOf(options);
+  const { from, to } = await withKnownEnds(partOf(options), copies.paths, options.signal);
   return {
     ...copies,
     filter: options.filter ?? (await compileFilter()),
-    from: momentOf(from, 'from'),
-    to: momentOf(to, 'to'),
+    from,
+    to,
     schedule: { rate, maxGapMicros: maxGapMs === undefined ? undefined : maxGapMs * 1000 },
     /** Number of passes; 1 or more, or infinite. */
     passes: loop === true ? Number.POSITIVE_INFINITY : loop === false ? 1 : loop,
@@ -146,15 +149,15 @@ export function openPlan(plan: ReplayPlan, options: ReaderOptions): Promise<Reco
 
 /** Chooses the lines of one pass that a plan asks for. */
 export class LineChooser {
+  readonly window: TimeWindow;
   readonly #plan: ReplayPlan;
-  readonly #window: TimeWindow;
   readonly #choosesAll: boolean;
   /** `true` once no later line can be chosen. */
   isOver = false;
 
   constructor(plan: ReplayPlan) {
     this.#plan = plan;
-    this.#window = new TimeWindow(plan.from, plan.to);
+    this.window = new TimeWindow(plan.from, plan.to);
     this.#choosesAll = plan.filter.passesAll && plan.from === undefined && plan.to === undefined;
   }
 
@@ -163,11 +166,11 @@ export class LineChooser {
     const { filter, endpoints, lifecycle } = this.#plan;
     if (line.kind === 'connection' && !lifecycle) {
       // It may be the line that offsets count from.
-      if (!this.#choosesAll) this.#window.place(line.receivedAt);
+      if (!this.#choosesAll) this.window.place(line.receivedAt);
       return false;
     }
     if (this.#choosesAll) return true;
-    const place = this.#window.place(line.receivedAt);
+    const place = this.window.place(line.receivedAt);
     if (place === 'over') this.isOver = true;
     if (place !== 'inside') return false;
     return keepsLine(filter, line.kind, line.frame, endpoints.labelFor(line.endpoint), line);

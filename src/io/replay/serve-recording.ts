@@ -1,9 +1,11 @@
+import { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
+import { readRecording } from '../recording/read-recording.js';
+import { type RepeatableSources, repeatable } from '../recording/repeatable-sources.js';
 import { withoutLocks } from '../recording/source.js';
 import type { MockServer } from '../server/serving-options.js';
 import { StreamServer } from '../server/stream-server.js';
 import { RecordingIndex } from './recording-index.js';
-import { repeatable } from './repeatable-sources.js';
 import {
   checkReplay,
   type PlaybackControls,
@@ -43,10 +45,12 @@ export async function serveRecording(
   const recordings = withoutLocks(paths, options.onProblem);
   const { stdin, signal, onNotice } = options;
   const onSlow = (source: string) => onNotice?.({ kind: 'copying', source });
-  const copies = await repeatable(recordings, onSlow, signal, stdin);
+  let copies = await repeatable(recordings, onSlow, signal, stdin);
+  let chosen = options;
   let source: ReplaySource | undefined;
   try {
-    const plan = await planOf(copies, options);
+    if (options.last !== undefined) [copies, chosen] = await withLast(copies, options);
+    const plan = await planOf(copies, chosen);
     const index = await RecordingIndex.open(plan);
     if (plan.lifecycle && !index.hasConnections) plan.onNotice({ kind: 'no lifecycle' });
     source = new ReplaySource(plan, index);
@@ -59,6 +63,31 @@ export async function serveRecording(
     await copies.removeCopies();
     throw error;
   }
+}
+
+/** Copies what `last` selects to a temporary file: else each pass for each client would search for it anew. */
+async function withLast(
+  all: RepeatableSources,
+  options: ServeRecordingOptions,
+): Promise<[RepeatableSources, ServeRecordingOptions]> {
+  const { last, from, to, filter, onProblem, strict, signal } = options;
+  const lines: Buffer[] = [];
+  const reading = { last, from, to, filter, onProblem, strict, signal };
+  for await (const { bytes } of readRecording(all.paths, reading)) lines.push(bytes);
+  // A file without lines is no recording.
+  if (lines.length === 0) return [all, options];
+  const copy = await repeatable(['-'], () => undefined, signal, Readable.from(lines, { objectMode: false }));
+  const names = new Map([
+    [copy.paths[0] ?? '', all.paths.map((path) => all.names.get(path) ?? path).join(', ')],
+  ]);
+  const removeCopies = async () => {
+    await copy.removeCopies();
+    await all.removeCopies();
+  };
+  return [
+    { ...copy, names, removeCopies },
+    { ...options, from: undefined, to: undefined },
+  ];
 }
 
 /** A server whose source is a recording. */

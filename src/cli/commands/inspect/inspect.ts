@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
+  compileFilter,
   escapeUnsafe,
   formatTimestamp,
   type InspectedRecording,
@@ -11,14 +12,23 @@ import {
 } from '../../../index.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
 import { writePrivateFile } from '../../connection/private-files.js';
+import {
+  addFilterOptions,
+  addPartOptions,
+  type FilterCommandOptions,
+  filterOptionsOf,
+  type PartCommandOptions,
+  partOptionsOf,
+} from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
+import { FilterMessages } from '../../stream/filter-messages.js';
 import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
 import { standardInput } from '../../terminal/standard-streams.js';
 import { htmlPage, PAGE_START } from './html-page.js';
 import { textReport } from './text-report.js';
 
 /** Options of `inspect`. */
-interface InspectOptions {
+interface InspectOptions extends FilterCommandOptions, PartCommandOptions {
   json?: boolean;
   html?: string;
   strict?: boolean;
@@ -30,15 +40,17 @@ Examples:
   $ opmas-ws inspect capture.ndjson --json | jq .gaps   feed a script
   $ opmas-ws inspect capture.ndjson --html report.html  write a page to read or to share
   $ opmas-ws inspect capture*.ndjson                    read all parts of a rotation
+  $ opmas-ws inspect capture.ndjson --from '2026-11-22 22:00' --problems   see what went wrong since ten
   $ grep '"endpoint":"rules"' capture.ndjson | opmas-ws inspect -   read some of the lines`;
 
 /** Configures `inspect`. */
 export function configure(command: Command): void {
-  command
+  const reading = command
     .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin', collectFile)
     .option('--json', 'print one JSON object')
     .option('--html <file>', 'write one self-contained page with a timeline')
-    .option('--strict', 'treat damage, and endpoints that were given up, as an error (exit code 6)')
+    .option('--strict', 'treat damage, and endpoints that were given up, as an error (exit code 6)');
+  addPartOptions(addFilterOptions(reading))
     .addHelpText('after', EXAMPLES)
     .action((files: string[], options: InspectOptions) =>
       runCommand(command, (session) => runInspect(session, files, options)),
@@ -65,11 +77,17 @@ async function runInspect(
   if (options.html !== undefined) {
     await checkPagePath(options.html);
   }
+  const part = partOptionsOf(options);
+  const filter = await compileFilter(filterOptionsOf(options));
+  messages.warn(...filter.hints);
   const problems = new ProblemMessages(messages);
+  const filtering = new FilterMessages(messages, filter);
   const progress = await showProgress(messages, files);
   let report: InspectedRecording;
   try {
     report = await inspectRecording(files, {
+      ...part,
+      filter,
       strict: options.strict,
       signal: session.stop,
       onProblem: problems.onProblem,
@@ -79,6 +97,7 @@ async function runInspect(
   } finally {
     progress.end();
     problems.end();
+    filtering.end();
   }
   if (session.stop.aborted) messages.warn('stopped early: the report covers only the part that was read');
   if (options.html !== undefined) {

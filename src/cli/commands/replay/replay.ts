@@ -2,14 +2,20 @@ import {
   compileFilter,
   escapeUnsafe,
   OpmasError,
-  parseTimestamp,
   type ReplayNotice,
   type ReplayServer,
   serveRecording,
 } from '../../../index.js';
 import type { Command } from '../../commander.js';
 import { counted, formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
-import { addFilterOptions, type FilterCommandOptions, filterOptionsOf } from '../../options/selection.js';
+import {
+  addFilterOptions,
+  addPartOptions,
+  type FilterCommandOptions,
+  filterOptionsOf,
+  type PartCommandOptions,
+  partOptionsOf,
+} from '../../options/selection.js';
 import { addServingOptions, resolveServing, runServer, type ServingCommandOptions } from '../../serving.js';
 import { runCommand, type Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
@@ -18,13 +24,11 @@ import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.
 import { listenToKeys } from './player-keys.js';
 
 /** Options of `replay`. */
-interface ReplayOptions extends ServingCommandOptions, FilterCommandOptions {
+interface ReplayOptions extends ServingCommandOptions, FilterCommandOptions, PartCommandOptions {
   speed: number | 'max';
   rate?: number;
   /** Milliseconds. */
   maxGap?: number;
-  from?: string | number;
-  to?: string | number;
   loop?: true | string;
   clock: 'client' | 'shared';
   lifecycle?: boolean;
@@ -51,8 +55,6 @@ export function configure(command: Command): void {
     .value('--speed <x>', '0.5, 2x, or max: as fast as the clients read', parseSpeed, '1')
     .value('--rate <n>', 'send N events a second instead of using the recorded times', parseRate)
     .value('--max-gap <t>', 'shorten longer silences to this: 500ms, 30s, 5m', parseDuration)
-    .value('--from <when>', 'start here: an RFC 3339 time, or an offset from the start (5m)', parseMoment)
-    .value('--to <when>', 'end here, written like --from', parseMoment)
     .option('--loop [n]', 'start again at the end, N times in all or forever')
     .choice(
       '--clock <whose>',
@@ -62,7 +64,7 @@ export function configure(command: Command): void {
     .option('--lifecycle', 'repeat recorded refusals, closes, drops and downtimes; implies --clock shared')
     .option('--exit-when-done', 'at the end, close the clients with 1000 and exit 0')
     .option('--strict', 'treat damage in a recording as an error (exit code 6)');
-  addServingOptions(addFilterOptions(command))
+  addServingOptions(addFilterOptions(addPartOptions(command)))
     .addHelpText('after', HELP)
     .action((files: string[], options: ReplayOptions) => {
       // `--lifecycle` has its own clock, which only an explicit `--clock` can contradict.
@@ -81,6 +83,7 @@ async function replay(
 ): Promise<void> {
   const { loop, sources } = loopAndSources(options.loop, files);
   const filter = await compileFilter(filterOptionsOf(options));
+  const part = partOptionsOf(options);
   const serving = resolveServing(session, options);
   const { messages } = session.terminal;
   messages.warn(...filter.hints);
@@ -96,8 +99,7 @@ async function replay(
     speed: options.speed,
     rate: options.rate,
     maxGapMs: options.maxGap,
-    from: options.from,
-    to: options.to,
+    ...part,
     filter,
     loop,
     clock,
@@ -161,17 +163,6 @@ function parseSpeed(text: string, name: string): number | 'max' {
   });
 }
 
-function parseMoment(text: string, name: string): string | number {
-  if (parseTimestamp(text) !== undefined) return text;
-  try {
-    return parseDuration(text, name);
-  } catch {
-    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is neither a time nor an offset`, {
-      hint: 'Write an RFC 3339 time with a time zone, 2026-11-22T21:50:00Z, or an offset from the start, 5m.',
-    });
-  }
-}
-
 function noticeText(notice: ReplayNotice): string {
   switch (notice.kind) {
     case 'unseen':
@@ -193,7 +184,7 @@ function noticeText(notice: ReplayNotice): string {
     case 'again':
       return 'a client came after the end: the recording starts again from the beginning';
     case 'nothing':
-      return 'nothing to send: no event matches the filters between --from and --to';
+      return `nothing to send: ${notice.why ?? 'no event matches the filters between --from and --to'}`;
   }
 }
 

@@ -1,7 +1,11 @@
 import { compileFilter, escapeUnsafe, OpmasError, readRecording, systemClock } from '../../../index.js';
-import { keepsLine } from '../../../internal.js';
 import { counted, formatDuration } from '../../options/quantity.js';
-import { endpointsOf, filterOptionsOf } from '../../options/selection.js';
+import {
+  endpointsOf,
+  filterOptionsOf,
+  type PartCommandOptions,
+  partOptionsOf,
+} from '../../options/selection.js';
 import type { Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
 import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
@@ -9,11 +13,8 @@ import type { StreamCommandOptions } from '../../stream/stream-options.js';
 import { ProblemMessages } from '../../terminal/reading-messages.js';
 import { standardInput } from '../../terminal/standard-streams.js';
 
-/** Endpoints of a recording that are named when it has none of those that were asked for. */
-const MOST_SEEN = 10;
-
 /** Options of `tail --file`. */
-export interface TailFileOptions extends StreamCommandOptions, PrintOptions {
+export interface TailFileOptions extends StreamCommandOptions, PrintOptions, PartCommandOptions {
   file: string[];
   lifecycle?: boolean;
 }
@@ -26,7 +27,6 @@ export async function tailFile(
 ): Promise<void> {
   const { out, messages } = session.terminal;
   const filter = await compileFilter(filterOptionsOf(options));
-  const wanted = endpoints.length === 0 ? undefined : new Set(endpointsOf(endpoints));
   let left = options.count ?? Number.POSITIVE_INFINITY;
   const enough = new AbortController();
   messages.warn(...filter.hints);
@@ -44,17 +44,16 @@ export async function tailFile(
     out.stalledMs > 0 ? [messages.warningText('the rest was not written: stdout was not read')] : [];
   const problems = new ProblemMessages(messages);
   const filtering = new FilterMessages(messages, filter);
-  const seen = new Set<string>();
   let isLate = false;
   let events = 0;
   const batches = readRecording(options.file, {
-    keep: (line) => {
-      const { kind, frame, endpoint = '' } = line;
+    ...partOptionsOf(options),
+    endpoints: endpoints.length === 0 ? undefined : endpointsOf(endpoints),
+    filter,
+    maxBufferBytes: options.maxBuffer,
+    keep: ({ kind }) => {
       if (left <= 0) return false;
-      if (kind === 'event' && seen.size < MOST_SEEN) seen.add(endpoint);
-      if (wanted?.has(endpoint) === false) return false;
       if (kind === 'connection') return options.lifecycle === true;
-      if (!keepsLine(filter, kind, frame, endpoint, line)) return false;
       if (kind !== 'event') return true;
       events++;
       if (--left <= 0) enough.abort();
@@ -69,9 +68,6 @@ export async function tailFile(
   } finally {
     enough.abort();
     problems.end();
-  }
-  if (wanted !== undefined && seen.size > 0 && ![...seen].some((endpoint) => wanted.has(endpoint))) {
-    messages.warn(`no event is of ${[...wanted].join(', ')}; the recording has ${[...seen].join(', ')}`);
   }
   const took = formatDuration(performance.now() - startedAt);
   const parts = [`${counted(events, 'event')} in ${took}`, ...filtering.end()];

@@ -1,12 +1,12 @@
 import type { Command } from '../../commander.js';
-import { collect } from '../../options/selection.js';
+import { addPartOptions, collect, type PartCommandOptions, refusePart } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import type { PrintOptions } from '../../stream/line-printer.js';
 import { printStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 
 /** Options of `tail`. */
-export interface TailOptions extends StreamCommandOptions, PrintOptions {
+export interface TailOptions extends StreamCommandOptions, PrintOptions, PartCommandOptions {
   lifecycle?: boolean;
   file?: string[];
 }
@@ -17,11 +17,12 @@ Examples:
   $ opmas-ws tail devices --type 'device.*' | jq -c .data   feed device events to a script
   $ opmas-ws tail -w 'data.cpu > 90' -n 10                wait for ten events of busy devices
   $ opmas-ws tail --lifecycle -f json > capture.ndjson    print the same lines that \`record\` writes
-  $ opmas-ws tail --file capture.ndjson --type '*.error'  try a filter on a recording`;
+  $ opmas-ws tail --file capture.ndjson --type '*.error'  try a filter on a recording
+  $ opmas-ws tail --file capture.ndjson --last 15m --problems   see the end of the night`;
 
 /** Configures `tail`. */
 export function configure(command: Command): void {
-  addStreamOptions(command)
+  const withFormat = addStreamOptions(command)
     .choice('-f, --format <format>', 'auto is pretty on a terminal and json elsewhere', [
       'auto',
       'pretty',
@@ -34,7 +35,8 @@ export function configure(command: Command): void {
       '--file <file>',
       'print a recording instead of a live stream; repeatable, merged by time; - is stdin; needs no server and no token',
       collect,
-    )
+    );
+  addPartOptions(withFormat)
     .addHelpText('after', EXAMPLES)
     .action((endpoints: string[], options: TailOptions) =>
       runCommand(command, (session) => tail(session, endpoints, options)),
@@ -44,6 +46,7 @@ export function configure(command: Command): void {
 async function tail(session: Session, endpoints: string[], options: TailOptions): Promise<void> {
   const { file } = options;
   if (file === undefined) {
+    refusePart(options);
     await printStream(session, await resolveStream(session, endpoints, options), options);
     return;
   }

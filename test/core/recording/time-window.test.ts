@@ -1,15 +1,19 @@
 import { expect, test } from 'vitest';
-import { type Moment, TimeWindow } from '../../../src/core/replay/schedule.js';
+import { type KnownMoment, TimeWindow } from '../../../src/core/recording/time-window.js';
 
 const SECOND = 1_000_000;
 const START = 1_000 * SECOND;
 
-function places(from: Moment | undefined, to: Moment | undefined, seconds: readonly (number | undefined)[]) {
+function places(
+  from: KnownMoment | undefined,
+  to: KnownMoment | undefined,
+  seconds: readonly (number | undefined)[],
+) {
   const window = new TimeWindow(from, to);
   return seconds.map((second) => window.place(second === undefined ? Number.NaN : START + second * SECOND));
 }
 
-test.each<[string, Moment | undefined, Moment | undefined, (number | undefined)[], string[]]>([
+test.each<[string, KnownMoment | undefined, KnownMoment | undefined, (number | undefined)[], string[]]>([
   [
     'without ends all is inside',
     undefined,
@@ -35,8 +39,8 @@ test.each<[string, Moment | undefined, Moment | undefined, (number | undefined)[
     'lines far behind the end end the reading, near ones do not',
     undefined,
     { offset: 0 },
-    [0, 0.5, 1.01, 0],
-    ['inside', 'after', 'over', 'inside'],
+    [0, 0.5, 60, 60.1, 0],
+    ['inside', 'after', 'after', 'over', 'inside'],
   ],
   [
     'a line without a time lies where the line before it does',
@@ -49,7 +53,7 @@ test.each<[string, Moment | undefined, Moment | undefined, (number | undefined)[
     'both kinds go together',
     { offset: SECOND },
     { at: START + 2 * SECOND },
-    [0, 1, 2, 9],
+    [0, 1, 2, 99],
     ['before', 'inside', 'inside', 'over'],
   ],
 ])('%s', (_title, from, to, seconds, expected) => {

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
-import { openPipe } from '../recording/source.js';
+import { openPipe } from './source.js';
 
 /** Recordings that can be read again and again, merged by time. */
 export interface RepeatableSources {
@@ -100,7 +100,7 @@ async function copy(input: Readable, path: string, name: string, signal: AbortSi
 
 function cannotCopy(name: string, error: unknown): never {
   throw new OpmasError('LOCAL', `${name} cannot be copied to ${tmpdir()}: ${(error as Error).message}`, {
-    hint: 'Set TMPDIR to a folder with room, or replay a file.',
+    hint: 'Set TMPDIR to a folder with room, or name a file.',
     cause: error,
   });
 }

@@ -1,0 +1,199 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { OpmasError } from '../../core/errors.js';
+import type { Filter } from '../../core/filter/filter.js';
+import { each, type OptionRules } from '../../core/options.js';
+import { LineSelection } from '../../core/recording/line-selection.js';
+import { LineView } from '../../core/recording/line-view.js';
+import { isBefore, type KnownMoment, type Moment, TimeWindow } from '../../core/recording/time-window.js';
+import { parseTimestamp } from '../../core/recording/timestamp.js';
+import type { ReaderOptions } from './read-options.js';
+import { RecordingReader } from './reader.js';
+import { type RepeatableSources, repeatable } from './repeatable-sources.js';
+import { isGzip, withoutLocks } from './source.js';
+
+/** Options that choose a part of a recording, all optional. */
+export interface PartOptions {
+  /**
+   * First line: an RFC 3339 time with its zone, or an offset in milliseconds: from the first line of the recording, or
+   * below 0 from its last line. Default: its start.
+   */
+  from?: string | number | undefined;
+  /** Last line, in the same form. Default: the end of the recording. */
+  to?: string | number | undefined;
+  /** Only so many events: the last of those that `from`, `to` and the filter leave, and the lines between them. */
+  last?: number | undefined;
+  /** A filter from {@link compileFilter}. Default: everything. */
+  filter?: Filter | undefined;
+}
+
+/** The rules for the options of a part. */
+export const PART_RULES: OptionRules<PartOptions> = {
+  ...each(true, 'from', 'to'),
+  filter: [(filter) => typeof filter?.matches === 'function', 'must be what compileFilter resolves to'],
+  last: [(last) => Number.isInteger(last) && last > 0, 'must be a whole number above 0'],
+};
+
+/** A part with its ends read. */
+export interface Part {
+  from?: Moment | undefined;
+  to?: Moment | undefined;
+  last?: number | undefined;
+  filter?: Filter | undefined;
+}
+
+/** The last line of a file is searched in so many bytes at its end, then in twice as many, and so on. */
+const TAIL_BYTES = 64 * 1024;
+/** A longer line is no line of a recording. */
+const MOST_TAIL_BYTES = 64 * 1024 ** 2;
+const LF = 0x0a;
+
+/** Memory for the events of `last`. */
+export const DEFAULT_BUFFER_BYTES = 64 * 1024 ** 2;
+
+/** Reads the ends of a part. @throws {OpmasError} `USAGE` */
+export function partOf({ from, to, last, filter }: PartOptions): Part {
+  const part = { from: momentOf(from, 'from'), to: momentOf(to, 'to'), last, filter };
+  if (!isBefore(part.to, part.from)) return part;
+  throw new OpmasError('USAGE', 'the end (to) comes before the start (from)');
+}
+
+function momentOf(moment: string | number | undefined, name: string): Moment | undefined {
+  if (moment === undefined) return undefined;
+  if (typeof moment === 'number' && Number.isFinite(moment)) {
+    const isFromStart = moment > 0 || Object.is(moment, 0);
+    return isFromStart ? { offset: moment * 1000 } : { beforeEnd: moment * -1000 };
+  }
+  const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
+  if (at !== undefined) return { at };
+  throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
+    hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
+  });
+}
+
+/** Returns whether the end of the recording must be known before it is read. */
+export function needsEnd({ from, to }: Part): boolean {
+  return [from, to].some((moment) => moment !== undefined && 'beforeEnd' in moment);
+}
+
+/** Finds the ends of a part that count from the end of the recording. @param paths Files that can be read again. */
+export async function withKnownEnds<One extends Part>(
+  part: One,
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<One & { from?: KnownMoment | undefined; to?: KnownMoment | undefined }> {
+  const end = needsEnd(part) ? await endOf(paths, signal) : 0;
+  const known = (moment: Moment | undefined) =>
+    moment !== undefined && 'beforeEnd' in moment ? { at: end - moment.beforeEnd } : moment;
+  return { ...part, from: known(part.from), to: known(part.to) };
+}
+
+/** Time of the last line of recordings, in microseconds since 1970; `NaN` when none has a time. */
+export async function endOf(paths: readonly string[], signal?: AbortSignal): Promise<number> {
+  let end = Number.NaN;
+  for (const path of paths) {
+    const last = (await lastTime(path)) ?? (await lastTimeRead(path, signal));
+    // NaN compares as false.
+    if (!(last <= end)) end = Number.isNaN(last) ? end : last;
+  }
+  return end;
+}
+
+/**
+ * Time of the last line of a plain file, found from its end.
+ *
+ * @returns Microseconds since 1970; `undefined` when only reading the whole file can tell.
+ */
+export async function lastTime(path: string): Promise<number | undefined> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, 'r');
+    const { size } = await handle.stat();
+    if (await isGzip(handle)) return undefined;
+    for (let length = Math.min(TAIL_BYTES, size); ; length = Math.min(length * 2, size)) {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length);
+      const isWhole = length === size;
+      const time = timeOfLastLine(buffer.subarray(0, bytesRead), isWhole);
+      if (time !== undefined || isWhole) return time ?? Number.NaN;
+      if (length > MOST_TAIL_BYTES) return undefined;
+    }
+  } catch {
+    // The reader tells of a file that cannot be read.
+    return undefined;
+  } finally {
+    await handle?.close();
+  }
+}
+
+function timeOfLastLine(tail: Buffer, isWhole: boolean): number | undefined {
+  const line = new LineView();
+  for (let end = tail.length; end >= 0; ) {
+    const before = end === 0 ? -1 : tail.lastIndexOf(LF, end - 1);
+    if (before < 0 && !isWhole) return undefined;
+    const isTimed = line.read(tail, before + 1, end) !== undefined && !Number.isNaN(line.receivedAt);
+    if (isTimed) return line.receivedAt;
+    end = before;
+  }
+  return undefined;
+}
+
+async function lastTimeRead(path: string, signal: AbortSignal | undefined): Promise<number> {
+  let last = Number.NaN;
+  await using reader = await RecordingReader.open([path], { skipJsonCheck: true, checkTimes: false, signal });
+  try {
+    await reader.visit(({ receivedAt }) => {
+      if (!Number.isNaN(receivedAt)) last = receivedAt;
+    });
+  } catch (error) {
+    // What is wrong with the data is reported when its lines are read.
+    if (!(error instanceof OpmasError && error.code === 'DATA')) throw error;
+  }
+  return last;
+}
+
+/** Options of {@link openPart}. */
+export interface PartReaderOptions extends PartOptions, ReaderOptions {
+  /** Labels of the endpoints whose lines are wanted. Default: all. */
+  endpoints?: readonly string[] | undefined;
+  maxBufferBytes?: number | undefined;
+  /** Called with each line before `from`. */
+  onBefore?: ((line: LineView) => void) | undefined;
+}
+
+/**
+ * Opens a part of recordings. Sources that can be read only once are copied when the part counts from their end.
+ *
+ * @throws {OpmasError} As `RecordingReader.open`, and `USAGE` when the ends of the part are wrong.
+ */
+export async function openPart(
+  paths: readonly string[],
+  options: PartReaderOptions,
+): Promise<RecordingReader> {
+  const { endpoints, maxBufferBytes: maxBytes = DEFAULT_BUFFER_BYTES, onBefore, signal, onProblem } = options;
+  const part = partOf(options);
+  if (Object.values({ ...part, endpoints }).every((rule) => rule === undefined)) {
+    return RecordingReader.open(paths, options);
+  }
+  let copies: RepeatableSources | undefined;
+  try {
+    if (needsEnd(part)) {
+      copies = await repeatable(withoutLocks(paths, onProblem), () => undefined, signal, options.stdin);
+    }
+    const sources = copies?.paths ?? paths;
+    const { from, to, ...rest } = await withKnownEnds(part, sources, signal);
+    const window = from === undefined && to === undefined ? undefined : new TimeWindow(from, to);
+    const selection = new LineSelection({
+      ...rest,
+      window,
+      endpoints: endpoints && new Set(endpoints),
+      maxBytes,
+      onBefore,
+    });
+    const onClose = copies?.removeCopies;
+    return await RecordingReader.open(sources, { ...options, names: copies?.names, selection, onClose });
+  } catch (error) {
+    await copies?.removeCopies();
+    // A stop ends the copying.
+    if (signal?.aborted) return RecordingReader.open([], { signal });
+    throw error;
+  }
+}
