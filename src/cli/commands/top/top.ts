@@ -1,17 +1,14 @@
-import { compileFilter, readRecording } from '../../../index.js';
-import { DeviceTable, keepsLine, rowKeyOf } from '../../../internal.js';
+import { DeviceTable, rowKeyOf } from '../../../internal.js';
 import type { Command } from '../../commander.js';
-import { collect, endpointsOf, filterOptionsOf } from '../../options/selection.js';
+import { addPartOptions, collect, type PartCommandOptions, refusePart } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
-import { FilterMessages } from '../../stream/filter-messages.js';
+import { runFileStream } from '../../stream/file-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
-import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
-import { standardInput } from '../../terminal/standard-streams.js';
 import { watchTable } from './live-table.js';
 import { rowJson, tableLines } from './table-text.js';
 
 /** Options of `top`. */
-interface TopOptions extends StreamCommandOptions {
+interface TopOptions extends StreamCommandOptions, PartCommandOptions {
   by?: string;
   json?: boolean;
   file?: string[];
@@ -24,11 +21,12 @@ Examples:
   $ opmas-ws top                                watch which devices are in trouble
   $ opmas-ws top devices --by data.site         one row for each site
   $ opmas-ws top --duration 5s --json           one JSON object for each device, after five seconds
-  $ opmas-ws top --file capture.ndjson          the devices at the end of a recording`;
+  $ opmas-ws top --file capture.ndjson          the devices at the end of a recording
+  $ opmas-ws top --file capture.ndjson --to 2s   the devices two seconds after its start`;
 
 /** Configures `top`. */
 export function configure(command: Command): void {
-  addStreamOptions(command)
+  const withTable = addStreamOptions(command)
     .option(
       '--by <path>',
       'one row for each value of type, subject, endpoint or a member such as data.site (default: data.device_id, else the last token of the subject)',
@@ -39,6 +37,8 @@ export function configure(command: Command): void {
       'print the table of a recording; repeatable, merged by time; - is stdin; needs no server and no token',
       collect,
     )
+    .option('--utc', 'read times without a zone in --from and --to as UTC, not as local time');
+  addPartOptions(withTable)
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: TopOptions) =>
       runCommand(command, (session) => top(session, endpoints, options)),
@@ -51,54 +51,34 @@ async function top(session: Session, endpoints: readonly string[], options: TopO
   const title = by === undefined ? 'DEVICE' : by.slice(by.lastIndexOf('.') + 1).toUpperCase();
   const print = (now: number) => printTable(session, table, { title, now, json: json === true });
   if (file === undefined) {
+    refusePart(options);
     const stream = await resolveStream(session, endpoints, options);
     await watchTable(session, stream, { table, title, draws: json !== true, print });
     return;
   }
-  await print(await readTable(session, table, endpoints, { ...options, file }));
-}
-
-/** Fills the table from recordings. @returns The time of the last line. */
-async function readTable(
-  session: Session,
-  table: DeviceTable,
-  endpoints: readonly string[],
-  options: TopOptions & { file: string[] },
-): Promise<number> {
-  const { messages } = session.terminal;
-  const filter = await compileFilter(filterOptionsOf(options));
-  const wanted = endpoints.length === 0 ? undefined : new Set(endpointsOf(endpoints));
-  messages.warn(...filter.hints);
-  const problems = new ProblemMessages(messages);
-  const filtering = new FilterMessages(messages, filter);
-  const progress = await showProgress(messages, options.file);
-  let last = Number.NaN;
-  const batches = readRecording(options.file, {
-    keep: (line) => {
-      const { kind, frame, endpoint = '', receivedAt } = line;
-      if (!(receivedAt <= last)) last = receivedAt;
-      if (
-        kind === 'event' &&
-        wanted?.has(endpoint) !== false &&
-        keepsLine(filter, kind, frame, endpoint, line)
-      ) {
-        table.add(frame, endpoint, receivedAt);
-      }
-      return false;
-    },
-    onProblem: problems.onProblem,
-    onRead: progress.advance,
-    stdin: options.file.includes('-') ? standardInput() : undefined,
-    signal: session.stop,
-  });
+  let end = Number.NaN;
+  const onTime = (receivedAt: number) => {
+    // NaN compares as false.
+    if (!(receivedAt <= end)) end = receivedAt;
+  };
   try {
-    for await (const _ of batches);
+    await runFileStream(
+      session,
+      endpoints,
+      { ...options, file },
+      {
+        keep(line) {
+          onTime(line.receivedAt);
+          if (line.kind === 'event') table.add(line.frame, line.endpoint ?? '', line.receivedAt);
+          return false;
+        },
+        take: async () => undefined,
+        onTime,
+      },
+    );
   } finally {
-    progress.end();
-    problems.end();
-    filtering.end();
+    await print(end);
   }
-  return last;
 }
 
 /** Prints the table once, if it has rows. @param now The time from which ages count, in microseconds since 1970. */
