@@ -1,4 +1,5 @@
 /** Bundles `src/` into a few files in `dist/` that load quickly. `npm run build` then adds the types with `tsc`. */
+import { readFileSync } from 'node:fs';
 import { build } from 'rolldown';
 
 /**
@@ -27,6 +28,7 @@ const GROUPS = {
 
 process.chdir(import.meta.dirname);
 await bundle();
+await bundlePageScript();
 
 async function bundle() {
   const groups = Object.entries(GROUPS).map(([name, test], i) => ({ name, test, priority: 10 - i }));
@@ -51,6 +53,26 @@ async function bundle() {
       entryFileNames: '[name].js',
       chunkFileNames: 'chunks/[name].js',
       codeSplitting: { groups },
+    },
+  });
+}
+
+/** Bundles the script of the page of `inspect --html`, with its library, as the text that the page will contain. */
+async function bundlePageScript() {
+  // The license of the library goes wherever its code goes.
+  const license = readFileSync('node_modules/uplot/LICENSE', 'utf8').trim();
+  await build({
+    input: 'src/page/chart.ts',
+    platform: 'browser',
+    logLevel: 'silent',
+    moduleTypes: { '.css': 'text' },
+    transform: { target: 'es2022' },
+    output: {
+      file: 'dist/chunks/page-script.js',
+      format: 'iife',
+      minify: true,
+      comments: false,
+      postBanner: `/*! This file contains uPlot (https://github.com/leeoniya/uPlot).\n\n${license}\n*/`,
     },
   });
 }

@@ -41,6 +41,12 @@ export type {
   RecordedConnection,
   RecordedGap,
 } from './core/statistics/connection-report.js';
+export type {
+  Incident,
+  RecordedDevice,
+  RecordedProblem,
+  UnresolvedAlert,
+} from './core/statistics/problems.js';
 export type { NamedCount } from './core/statistics/tally.js';
 export type { TimelineColumns } from './core/statistics/timeline.js';
 export { escapeUnsafe } from './core/text.js';

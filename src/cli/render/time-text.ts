@@ -12,6 +12,11 @@ export class TimeText {
     this.#utc = utc;
   }
 
+  /** Name of the zone: `UTC`, `Europe/Berlin`. */
+  get zone(): string {
+    return this.#utc ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone;
+  }
+
   /** Returns `21:50:00.123`. @param micros Microseconds since 1970; `NaN` for a time that is not known. */
   clock(micros: number): string {
     if (Number.isNaN(micros)) return NO_CLOCK;

@@ -1,3 +1,4 @@
+import { FIRST_OF_DATA, isData, memberOfData } from './data-members.js';
 import {
   endOfScalar,
   endOfSpace,
@@ -21,7 +22,7 @@ const CLOSING_BRACKET = 0x5d;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
 
-/** The members that the scan looks for. Names of `OURS` stand in our lines beside those of the event. */
+/** The members that the scan looks for; those of `data` have larger numbers. Names of `OURS` stand in our lines beside those of the event. */
 const OTHER = 0;
 const TYPE = 1;
 const SUBJECT = 2;
@@ -63,6 +64,10 @@ export function scanJson(
   findings.subjectStart = -1;
   findings.hasOurNames = false;
   findings.depth = 1;
+  findings.dataFound = 0;
+  const starts = findings.dataStarts;
+  let found = 0;
+  let inData = false;
   levels[0] = 0;
   let depth = 0;
   let inObject = false;
@@ -92,9 +97,17 @@ export function scanJson(
       if (depth === 1) {
         const name = findings.hasEscapes ? Buffer.from(textOf(bytes, text, at - 1)) : undefined;
         member = name === undefined ? memberOf(bytes, text, at - 1) : memberOf(name, 0, name.length);
+        inData = false;
         if (member === TYPE) findings.typeStart = -1;
         else if (member === SUBJECT) findings.subjectStart = -1;
         else if (member === OURS) findings.hasOurNames = true;
+        else if (starts !== undefined) {
+          inData = isData(bytes, text, at - 1, findings.hasEscapes);
+          // A later `data` replaces an earlier one.
+          if (inData) found = 0;
+        }
+      } else if (inData && depth === 2) {
+        member = memberOfData(bytes, text, at - 1, findings.hasEscapes);
       }
       if (at < end && bytes[at] !== COLON) at = endOfSpace(bytes, at, end, findings);
       if (at === end || bytes[at] !== COLON) return 'not JSON';
@@ -104,6 +117,10 @@ export function scanJson(
     if (byte <= SPACE) {
       at = endOfSpace(bytes, at, end, findings);
       byte = at < end ? (bytes[at] as number) : NO_BYTE;
+    }
+    if (member >= FIRST_OF_DATA) {
+      found |= 1 << member;
+      starts![member] = at;
     }
     if (byte === QUOTE) {
       const text = at + 1;
@@ -129,7 +146,10 @@ export function scanJson(
         at = endOfSpace(bytes, at, end, findings);
         byte = at < end ? (bytes[at] as number) : NO_BYTE;
       }
-      if (depth === 0) return at !== end ? 'not JSON' : isObject ? 'object' : 'not a JSON object';
+      if (depth === 0) {
+        findings.dataFound = found;
+        return at !== end ? 'not JSON' : isObject ? 'object' : 'not a JSON object';
+      }
       at++;
       if (byte === COMMA) break;
       if (byte !== closing(inObject)) return 'not JSON';

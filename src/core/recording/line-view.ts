@@ -1,3 +1,4 @@
+import { DATA_NUMBERS } from '../json/data-members.js';
 import { FrameReader } from '../json/frame.js';
 import { endpointOfType } from '../protocol.js';
 import { type ConnectionEvent, FORMAT_VERSION } from './connection-event.js';
@@ -25,6 +26,8 @@ export interface LineViewOptions {
    * then. Default `false`.
    */
   skipJsonCheck?: boolean;
+  /** Note the members of `data` that tell device and severity, for `EventFacts`. Default `false`. */
+  noteData?: boolean;
 }
 
 /**
@@ -63,8 +66,9 @@ export class LineView {
   #timestampAt = -1;
   #receivedAt = Number.NaN;
 
-  constructor({ skipJsonCheck = false }: LineViewOptions = {}) {
+  constructor({ skipJsonCheck = false, noteData = false }: LineViewOptions = {}) {
     this.#skipJsonCheck = skipJsonCheck;
+    if (noteData) this.frame.dataStarts = new Int32Array(DATA_NUMBERS);
   }
 
   /**
@@ -210,11 +214,4 @@ function endOfPlainText(bytes: Buffer, start: number, end: number): number {
     at++;
   }
   return at;
-}
-
-/** Returns the time of the first of these lines, in microseconds; `undefined` when it has none. */
-export function firstTime(lines: Buffer = Buffer.alloc(0)): number | undefined {
-  const line = new LineView();
-  const isLine = line.read(lines, 0, lines.indexOf(0x0a)) !== undefined;
-  return isLine && !Number.isNaN(line.receivedAt) ? line.receivedAt : undefined;
 }

@@ -18,8 +18,11 @@ export interface DeviceRow {
   events: number;
   /** Events of severity `critical` or `error`. */
   errors: number;
-  /** Number of the event with which the state began. */
+  /** Number and time of the event with which the state began. */
   since: number;
+  sinceAt: number;
+  /** Number of the event that the state comes from. */
+  changed: number;
   /** Number of the last event. */
   last: number;
 }
@@ -83,22 +86,35 @@ export class DeviceTable {
   add(frame: FrameReader, endpoint: string, receivedAt: number): DeviceRow | undefined {
     const { data } = frame.value;
     const { type } = frame;
-    const severity = severityOf(type, data);
-    const row = this.#rowOf(this.#keyOf(frame, endpoint) || NO_NAME);
+    const row = this.note(this.#keyOf(frame, endpoint), severityOf(type, data), type, receivedAt);
+    if (row.last !== row.changed) return undefined;
+    row.message = messageOf(data);
+    return row;
+  }
+
+  /** Counts an event of which the severity is known. Leaves the message as it is. @returns Its row. */
+  note(
+    name: string | undefined,
+    severity: Severity,
+    type: string | undefined,
+    receivedAt: number,
+  ): DeviceRow {
+    const row = this.#rowOf(name || NO_NAME);
     row.last = ++this.#events;
     row.lastType = shortName(type ?? NO_NAME);
     row.lastAt = receivedAt;
     row.events++;
     if (isProblem(severity)) row.errors++;
-    if (row.events > 1 && !replaces(severity, row)) return undefined;
+    if (row.events > 1 && !replaces(severity, row)) return row;
     if (severity !== row.severity || row.events === 1) {
       row.severity = severity;
       row.since = row.last;
+      row.sinceAt = receivedAt;
       this.#sorted = undefined;
     }
     row.type = row.lastType;
-    row.message = messageOf(data);
     row.at = receivedAt;
+    row.changed = row.last;
     return row;
   }
 
@@ -130,7 +146,7 @@ export class DeviceTable {
         lastType: '',
         lastAt: Number.NaN,
       },
-      ...{ events: 0, errors: 0, since: 0, last: 0 },
+      ...{ events: 0, errors: 0, since: 0, sinceAt: Number.NaN, changed: 0, last: 0 },
     };
     this.#rows.set(row.id, row);
     return row;
@@ -162,15 +178,15 @@ export function deviceOf(data: unknown, subject: string | undefined): string | u
 /**
  * Returns the key for the values of a path: `type`, `subject`, `endpoint`, or a member of the event, `data.site`.
  *
- * @param name The option, for the error. @throws {OpmasError} `USAGE` for anything else.
+ * @throws {OpmasError} `USAGE` for anything else.
  */
-export function rowKeyOf(path: string, name: string): RowKey {
+export function rowKeyOf(path: string): RowKey {
   if (path === 'type') return (frame) => frame.type;
   if (path === 'subject') return (frame) => frame.subject;
   if (path === 'endpoint') return (_, endpoint) => endpoint;
   const [first, ...names] = path.split('.');
   if (first !== 'data' && first !== 'event') {
-    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(path)} names no value of an event`, {
+    throw new OpmasError('USAGE', `${JSON.stringify(path)} names no value of an event`, {
       hint: 'Use type, subject, endpoint, or the path of a member: data.site.',
     });
   }
@@ -190,7 +206,7 @@ function textOf(value: unknown): string | undefined {
 }
 
 /** Finds the text in an event's data that says most to a reader. */
-function messageOf(data: unknown): string | undefined {
+export function messageOf(data: unknown): string | undefined {
   if (typeof data !== 'object' || data === null) return undefined;
   const members = data as Record<string, unknown>;
   for (const name of MESSAGE_MEMBERS) {

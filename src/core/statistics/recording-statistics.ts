@@ -1,11 +1,12 @@
 import type { LineView } from '../recording/line-view.js';
 import { ConnectionHistory } from './connection-history.js';
 import type { ConnectionReport } from './connection-report.js';
+import { type ProblemReport, Problems } from './problems.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
 
 /** Statistics of a recording. Times are microseconds since 1970; counts by name begin with the most frequent. */
-export interface RecordingReport extends ConnectionReport {
+export interface RecordingReport extends ConnectionReport, ProblemReport {
   /** Number of good lines: events, invalid lines and lifecycle lines. */
   lines: number;
   events: number;
@@ -46,6 +47,7 @@ const OPEN_SECONDS = 2 ** 14;
 export class RecordingStatistics {
   readonly #endpoints = new Tally(MAX_ENDPOINTS);
   readonly #subjects = new Tally(MAX_SUBJECTS);
+  readonly #problems = new Problems();
   #history = new ConnectionHistory();
   readonly #timeline = new Timeline();
   readonly #types = new Tally<Series>(MAX_TYPES);
@@ -84,14 +86,17 @@ export class RecordingStatistics {
   #addEvent({ frame, endpoint: label = '(unknown)', receivedAt }: LineView): void {
     this.#events++;
     const endpoint = shortName(label);
-    const type = this.#types.add(frame.type ?? '(none)');
+    const name = frame.type;
+    const type = this.#types.add(name ?? '(none)');
     this.#endpoints.add(endpoint);
     const { subject } = frame;
     if (subject !== undefined) this.#subjects.add(subject);
+    const isProblem = this.#problems.add(frame, name, endpoint, receivedAt);
     if (Number.isNaN(receivedAt)) return;
     this.#history.heard(endpoint, receivedAt);
     type.extra ??= this.#timeline.seriesOf(type.name);
     this.#timeline.add(receivedAt, type.extra);
+    if (isProblem) this.#timeline.add(receivedAt, this.#timeline.problems);
     const second = Math.floor(receivedAt / MICROS_PER_SECOND);
     const slot = second & (OPEN_SECONDS - 1);
     if (second !== this.#seconds[slot]) {
@@ -123,6 +128,7 @@ export class RecordingStatistics {
       last: hasTimes ? this.#last : undefined,
       rate: { mean: seconds > 0 ? this.#events / seconds : 0, peak: this.#peak },
       ...this.#history.finish(end),
+      ...this.#problems.finish(),
       invalid: this.#invalid,
       timeline: this.#timeline,
     };

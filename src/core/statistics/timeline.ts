@@ -22,6 +22,8 @@ export class Timeline {
   #first = 0;
   #last = 0;
   readonly #series = new Map<string, Series>();
+  /** Counts those events again that are problems. */
+  readonly problems: Series = { name: 'problems', counts: new Float64Array(SLOTS) };
 
   /** @param series From {@link seriesOf}. */
   add(time: number, series: Series): void {
@@ -60,7 +62,7 @@ export class Timeline {
 
   #move(start: number, width: number): void {
     const slotOf = (slot: number) => Math.floor((this.#start + slot * this.#width - start) / width);
-    for (const series of this.#series.values()) {
+    for (const series of [...this.#series.values(), this.problems]) {
       const counts = new Float64Array(SLOTS);
       for (let slot = this.#first; slot <= this.#last; slot++) {
         const count = series.counts[slot] as number;
@@ -85,15 +87,21 @@ export class Timeline {
     const used = this.#last - this.#first + 1;
     const merged = Math.ceil(used / most);
     const count = Math.ceil(used / merged);
-    const series = [...this.#series.values()].map(({ name, counts }) => {
+    const valuesOf = ({ counts }: Series) => {
       const values = new Array<number>(count).fill(0);
       for (let slot = 0; slot < used; slot++) {
         const column = Math.floor(slot / merged);
         values[column] = (values[column] as number) + (counts[this.#first + slot] as number);
       }
-      return { name, values };
-    });
-    return { start: this.#start + this.#first * this.#width, width: merged * this.#width, count, series };
+      return values;
+    };
+    return {
+      start: this.#start + this.#first * this.#width,
+      width: merged * this.#width,
+      count,
+      series: [...this.#series.values()].map((series) => ({ name: series.name, values: valuesOf(series) })),
+      problems: valuesOf(this.problems),
+    };
   }
 }
 
@@ -106,4 +114,6 @@ export interface TimelineColumns {
   /** Number of columns. */
   count: number;
   series: { name: string; values: number[] }[];
+  /** Problems in each column: events of severity `critical` or `error`, which are counted in their series, too. */
+  problems: number[];
 }

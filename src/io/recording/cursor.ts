@@ -45,10 +45,14 @@ export class RecordingCursor {
 
   constructor(
     source: OpenSource,
-    { skipJsonCheck, checkTimes, isOnly }: { skipJsonCheck: boolean; checkTimes: boolean; isOnly: boolean },
+    {
+      checkTimes,
+      isOnly,
+      ...view
+    }: { skipJsonCheck: boolean; noteData: boolean; checkTimes: boolean; isOnly: boolean },
     onProblem: (problem: ReadProblem) => void,
   ) {
-    this.line = new LineView({ skipJsonCheck });
+    this.line = new LineView(view);
     this.#source = source;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem);
     if (checkTimes) this.order = new TimeOrder(this.#problems);

@@ -100,7 +100,7 @@ export async function inspectRecording(
   const onBefore = (line: LineView) => {
     if (!hasBegun) statistics.addBefore(line);
   };
-  await using reader = await openPart(paths, { ...options, onProblem, onBefore });
+  await using reader = await openPart(paths, { ...options, onProblem, onBefore, noteData: true });
   const { window } = reader;
   const begin = () => {
     hasBegun = true;

@@ -42,11 +42,11 @@ export class RecordingReader {
 
   private constructor(sources: readonly OpenSource[], options: ReaderOptions) {
     const onProblem = problemHandler(options);
-    const { skipJsonCheck = false, checkTimes = true } = options;
+    const { skipJsonCheck = false, noteData = false, checkTimes = true } = options;
     this.#onProblem = onProblem;
     this.#options = options;
     this.#selection = options.selection;
-    const reading = { skipJsonCheck, checkTimes, isOnly: sources.length === 1 };
+    const reading = { skipJsonCheck, noteData, checkTimes, isOnly: sources.length === 1 };
     this.#sources = sources;
     this.#tracks = sources.map((source) =>
       newTrack(new RecordingCursor(source, reading, onProblem), source.name),
@@ -190,7 +190,8 @@ export class RecordingReader {
     this.#selection = undefined;
     const rest = selection.rest();
     const source = { name, blocks: blocksOf(rest), close: async () => undefined };
-    const reading = { skipJsonCheck: false, checkTimes: false, isOnly: false };
+    const { noteData = false } = this.#options;
+    const reading = { skipJsonCheck: false, noteData, checkTimes: false, isOnly: false };
     this.#tracks =
       rest.length === 0 ? [] : [newTrack(new RecordingCursor(source, reading, this.#onProblem), name)];
   }

@@ -23,6 +23,9 @@ const COLORS = {
   ],
 };
 
+/** Problems are drawn in front of all others. */
+export const PROBLEM_COLOR = '#dc2626';
+
 /** Assigns a color to each type: red to errors, yellow or orange to alerts. The order of the types has no effect. */
 export function typeColors(types: readonly string[]): Map<string, string> {
   const used = { error: 0, alert: 0, other: 0 };
@@ -39,6 +42,11 @@ export function typeColors(types: readonly string[]): Map<string, string> {
 export function bySeverity(a: string, b: string): number {
   const order = { error: 0, alert: 1, other: 2 };
   return order[meaningOfType(a)] - order[meaningOfType(b)];
+}
+
+/** Tells whether a type is that of an error or alert. */
+export function isLoud(type: string): boolean {
+  return meaningOfType(type) !== 'other';
 }
 
 /** Reads the type alone: the page counts types, not events. */
@@ -60,37 +68,42 @@ export const STYLE = `
 * { box-sizing: border-box; print-color-adjust: exact; }
 body { margin: 0; background: var(--ground); color: var(--text); font: 15px/1.45 system-ui, sans-serif; }
 main { max-width: 1160px; margin: 0 auto; padding: 28px 20px 48px; }
-h1 { margin: 0; font-size: 24px; overflow-wrap: anywhere; }
-h2 { margin: 0 0 12px; font-size: 15px; }
-h2 small { font-weight: 400; margin-left: 8px; }
+h1 { margin: 0; font-size: 24px; line-height: 1.25; text-wrap: balance; }
+h2 { margin: 0 0 10px; font-size: 16px; }
+h2 small { font-weight: 400; margin-left: 10px; }
 h2 small, .span, .quiet, .tile span, th, footer { color: var(--quiet); }
-.span { margin: 4px 0 20px; }
+.span { margin: 4px 0 18px; overflow-wrap: anywhere; }
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin-bottom: 16px; }
-.tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; break-inside: avoid; }
-.tile { flex: 1 1 140px; padding: 12px 16px; }
+.tile, .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+.tile { flex: 1 1 150px; padding: 10px 16px; break-inside: avoid; }
 .tile b { display: block; font-size: 22px; }
 .bad b, .lost { color: var(--bad); } .warn b { color: var(--warn); } .good b, .good { color: var(--good); }
-.card { padding: 18px 20px; margin-bottom: 16px; overflow-x: auto; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(340px, 1fr)); gap: 0 16px; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 0 0 10px; padding: 0; list-style: none; }
-.legend, .tile span, .quiet, footer, th { font-size: 13px; }
+.card { padding: 16px 20px; margin-bottom: 16px; min-width: 0; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 0 16px; align-items: start; }
+.tile span, .quiet, footer, th, h2 small { font-size: 13px; }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 8px; }
-.gap-key { background: repeating-linear-gradient(45deg, var(--bad) 0 1px, transparent 1px 4px); }
-.open-key { background: var(--open); } .close-key { border-radius: 50%; background: var(--bad); }
-#chart { display: block; width: 100%; min-width: 640px; }
-#chart text { font-size: 11px; fill: var(--quiet); }
-#chart line { stroke: var(--line); }
-.track { fill: var(--ground); } .connected { fill: var(--open); } .gap { fill: url(#hatch); }
-.hatch-ground { fill: var(--card); } #chart .hatch-line { stroke: var(--bad); stroke-width: 3; opacity: .75; }
-.gap-shade { fill: var(--bad); opacity: .05; }
-.close circle { fill: var(--quiet); } .close.bad circle { fill: var(--bad); }
-#chart .close line { stroke: var(--quiet); } #chart .close.bad line { stroke: var(--bad); }
-.column { fill: transparent; } .column:hover { fill: var(--text); opacity: .2; }
+.scroll { overflow-x: auto; margin: 0 -20px; padding: 0 20px; }
+.long { max-height: 560px; overflow-y: auto; }
+.long th { position: sticky; top: 0; background: var(--card); }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
-th { text-align: left; font-weight: 550; padding: 4px 18px 6px 0; }
-td { padding: 5px 18px 5px 0; border-top: 1px solid var(--line); }
-td, .legend li { overflow-wrap: anywhere; }
-.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td:has(svg, .meter) { width: 40%; } td svg { display: block; width: 100%; height: 24px; }
-.meter { height: 8px; border-radius: 4px; background: #3b82f6; min-width: 2px; }
+th { text-align: left; font-weight: 550; padding: 4px 18px 6px 0; white-space: nowrap; }
+td { padding: 5px 18px 5px 0; border-top: 1px solid var(--line); max-width: 480px; overflow-wrap: anywhere; }
+td:last-child, th:last-child { padding-right: 0; }
+td:last-child:not(.number) { min-width: 180px; }
+.number { text-align: right; white-space: nowrap; }
+.number, .name { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.badge { display: inline-block; min-width: 70px; padding: 0 8px; border-radius: 5px; font-size: 12px; font-weight: 600; line-height: 20px; text-align: center; }
+.critical { background: var(--bad); color: var(--card); }
+.error { color: var(--bad); box-shadow: inset 0 0 0 1.5px var(--bad); }
+.warning { color: var(--warn); box-shadow: inset 0 0 0 1.5px var(--warn); }
+.recovered { color: var(--good); }
+#chart { margin: 0 -8px; } #chart-note { margin: 6px 0 0; min-height: 1.45em; }
+#chart-note:empty::before { content: attr(data-hint); }
+.uplot .u-legend { font-size: 13px; text-align: left; margin: 4px 0 0 8px; }
+.uplot .u-legend tbody { display: flex; flex-flow: row-reverse wrap-reverse; justify-content: flex-end; } .uplot .u-legend tr { margin-right: 14px; }
+.uplot .u-legend th { color: var(--text); padding: 2px 4px; } .uplot .u-legend td { border: 0; padding: 2px 0; }
+.uplot .u-series .u-value { min-width: 3ch; } .uplot .u-series:first-child { order: 1; flex-basis: 100%; cursor: default; } .uplot .u-series:first-child .u-marker { display: none; }
+.uplot .u-select { background: var(--text); opacity: .15; }
+@media (max-width: 600px) { main { padding: 18px 10px 32px; } .card { padding: 14px; } .scroll { margin: 0 -14px; padding: 0 14px; } h1 { font-size: 20px; } h2 small { display: block; margin: 2px 0 0; } .tile { flex-basis: 120px; } }
+@media print { body { font-size: 12px; } main { padding: 0; } table { font-size: 11px; } .long { max-height: none; } .scroll { overflow: visible; } #chart-note { display: none; } tr, #chart { break-inside: avoid; } }
 `;

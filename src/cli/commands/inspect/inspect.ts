@@ -20,6 +20,7 @@ import {
   type PartCommandOptions,
   partOptionsOf,
 } from '../../options/selection.js';
+import { TimeText } from '../../render/time-text.js';
 import { runCommand, type Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
 import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
@@ -32,7 +33,11 @@ interface InspectOptions extends FilterCommandOptions, PartCommandOptions {
   json?: boolean;
   html?: string;
   strict?: boolean;
+  utc?: boolean;
 }
+
+/** Problems in `--json`. */
+const MAX_PROBLEMS = 20;
 
 const EXAMPLES = `
 Examples:
@@ -48,7 +53,8 @@ export function configure(command: Command): void {
   const reading = command
     .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin', collectFile)
     .option('--json', 'print one JSON object')
-    .option('--html <file>', 'write one self-contained page with a timeline')
+    .option('--html <file>', 'write one self-contained page with a chart and tables')
+    .option('--utc', 'show times in UTC instead of local time')
     .option('--strict', 'treat damage, and endpoints that were given up, as an error (exit code 6)');
   addPartOptions(addFilterOptions(reading))
     .addHelpText('after', EXAMPLES)
@@ -100,14 +106,15 @@ async function runInspect(
     filtering.end();
   }
   if (session.stop.aborted) messages.warn('stopped early: the report covers only the part that was read');
+  const times = new TimeText(options.utc === true);
   if (options.html !== undefined) {
-    await writePrivateFile(options.html, htmlPage(files, report), OTHER_PAGE);
+    await writePrivateFile(options.html, await htmlPage(files, report, times), OTHER_PAGE);
     messages.say(`Wrote ${escapeUnsafe(options.html)}`);
   }
   if (options.json) {
     await out.writeJson(jsonReport(report));
   } else if (options.html === undefined) {
-    await out.write(textReport(files, report, out));
+    await out.write(textReport(files, report, { palette: out.palette, columns: out.columns, times }));
   }
   if (options.strict && report.givenUp.length > 0) {
     const endpoints = [...new Set(report.givenUp.map(({ endpoint }) => endpoint))].join(', ');
@@ -136,6 +143,39 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
       seconds: (to - from) / 1_000_000,
       reason,
     })),
+    outages: report.outages.map(({ from, to, endpoints, reason }) => ({
+      from: formatTimestamp(from),
+      to: formatTimestamp(to),
+      seconds: (to - from) / 1_000_000,
+      endpoints,
+      reason,
+    })),
+    coverage: Object.fromEntries(
+      Object.entries(report.coverage).map(([endpoint, share]) => [endpoint, rounded(share)]),
+    ),
+    problems: {
+      count: report.problems.count,
+      by_device: countsByName(report.problems.byDevice),
+      first: report.problems.first.slice(0, MAX_PROBLEMS).map(({ at, message = null, ...problem }) => ({
+        at: timestampOrNull(at),
+        ...problem,
+        message,
+      })),
+    },
+    devices: report.devices.map(({ id, severity, lastType, lastAt, events, errors }) => ({
+      id,
+      severity,
+      last_type: lastType,
+      last_at: timestampOrNull(lastAt),
+      events,
+      errors,
+    })),
+    unresolved_alerts: report.unresolvedAlerts.map(({ id = null, at, message = null, ...alert }) => ({
+      id,
+      ...alert,
+      at: timestampOrNull(at),
+      message,
+    })),
     // The true number: `gaps` is cut when there are very many.
     gap_count: report.gapCount,
     gap_seconds: rounded(report.gapSeconds),
@@ -143,7 +183,7 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
     refusals: countsByName(report.refusalCounts),
     given_up: report.givenUp.map(({ endpoint, at, failure, reason }) => ({
       endpoint,
-      at: Number.isNaN(at) ? null : formatTimestamp(at),
+      at: timestampOrNull(at),
       failure,
       reason,
     })),
@@ -154,6 +194,10 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
     // Only then: the counts by name may not add up to `events`.
     ...(report.isApproximate ? { approximate: true } : {}),
   };
+}
+
+function timestampOrNull(micros: number): string | null {
+  return Number.isNaN(micros) ? null : formatTimestamp(micros);
 }
 
 function countsByName(counts: readonly NamedCount[]): Record<string, number> {

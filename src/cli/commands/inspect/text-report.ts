@@ -1,230 +1,141 @@
-import {
-  closeMeaning,
-  escapeUnsafe,
-  formatTimestamp,
-  type InspectedRecording,
-  type NamedCount,
-  type RecordedGap,
-  type Severity,
-  severityOf,
-  type TimelineColumns,
-} from '../../../index.js';
+import { escapeUnsafe, type InspectedRecording } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
+import { MARKS, markPaints } from '../../render/severity-marks.js';
+import type { TimeText } from '../../render/time-text.js';
 import { fitting, widthOf } from '../../render/visual-line.js';
 import type { Palette } from '../../terminal/palette.js';
+import { type Cell, type ReportTable, ReportTables } from './report-tables.js';
+import { columnTotals, filesText, titleOf } from './report-words.js';
 
-/** Output of the report. */
+/** Output of the report, and the zone of its times. */
 export interface ReportOutput {
   readonly palette: Palette;
   readonly columns: number;
+  readonly times: TimeText;
 }
 
 /** The first one means that there are no events. */
 const BARS = ' ▁▂▃▄▅▆▇█';
 const GAP = '━';
-const MAX_NAMES = 20;
-const MAX_GAPS = 10;
+const MAX_ROWS = 20;
 const MAX_NAME_WIDTH = 60;
 const MAX_SPARKLINE = 100;
 const LABEL_WIDTH = 11;
+/** The last column is not cut to less, however narrow the terminal is. */
+const LEAST_LAST = 12;
 
 /** Builds the report for people; text from the recording is escaped. */
 export function textReport(
   files: readonly string[],
   report: InspectedRecording,
-  { palette, columns }: ReportOutput,
+  output: ReportOutput,
 ): string {
+  const { palette, times } = output;
+  const tables = new ReportTables(report, times);
+  const title = palette.bold(`${titleOf(report, times)} ${times.zone}`);
   const sections = [
-    headline(files, report, palette),
-    timelineLines(report, palette, columns),
-    section('By endpoint', report.byEndpoint, report.events, palette),
-    section('By type', report.byType, report.events, palette, paintType(palette)),
-    section(subjectsTitle(report), report.subjects, report.events, palette),
-    gapLines(report, palette),
-    faultLines(report, palette),
+    [title, palette.dim(escapeUnsafe(filesText(files)))],
+    tableLines(tables.trouble(), output),
+    tableLines(tables.incidents(), output),
+    tableLines(tables.devices(false), output),
+    tableLines(tables.outages(), output),
+    tableLines(tables.endpoints(), output),
+    tableLines(tables.ends(), output),
+    figureLines(tables, output),
+    tableLines(tables.types(), output),
+    tableLines(tables.subjects(), output),
   ];
-  return `${sections
-    .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join('\n'))
-    .join('\n\n')}\n`;
+  const texts = sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n'));
+  return `${texts.join('\n\n')}\n`;
 }
 
-function headline(files: readonly string[], report: InspectedRecording, palette: Palette): string[] {
-  const { events, first, last, rate, isApproximate } = report;
-  const lines = [palette.bold(escapeUnsafe(titleOf(files))), ''];
-  const about = isApproximate ? ' (too many different names: rare ones are not all counted)' : '';
-  lines.push(`${label('Events')}${number(events)}${about}`);
-  if (first !== undefined && last !== undefined) {
-    lines.push(
-      `${label('From')}${timeText(first)}`,
-      `${label('To')}${timeText(last)}  ${palette.dim(`(${formatDuration((last - first) / 1000)})`)}`,
-      `${label('Rate')}${rateText(rate.mean)} a second on average, ${number(rate.peak)} at most`,
-    );
-  }
-  return lines;
+/** Aligns the columns of a table, and cuts the last one at the width of the terminal. */
+function tableLines({ title, about, heads, rows, count, none }: ReportTable, output: ReportOutput): string[] {
+  const { bold, green, dim, red } = output.palette;
+  if (rows.length === 0) return none === undefined ? [] : [`${bold(title)}  ${green(none)}`];
+  const paints = markPaints(output.palette);
+  const textOf = (cell: Cell) => {
+    if (typeof cell === 'string') return cut(escapeUnsafe(cell), MAX_NAME_WIDTH);
+    return 'bad' in cell ? red(cell.bad) : paints[cell.severity](MARKS[cell.severity]);
+  };
+  const isRight = (column: number) => heads[column]!.startsWith('#');
+  const shown = rows.slice(0, MAX_ROWS);
+  const last = heads.length - 1;
+  const cells = [
+    heads.map((head) => dim(head.replace('#', ''))),
+    ...shown.map((row) => [...row.slice(0, last).map(textOf), escapeUnsafeCell(row[last]!)]),
+  ];
+  const widths = heads.map((_, column) => Math.max(...cells.map((row) => widthOf(row[column]!))));
+  const used = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 2);
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => {
+        if (column === last && !isRight(column))
+          return cut(cell, Math.max(LEAST_LAST, output.columns - used));
+        const space = ' '.repeat(widths[column]! - widthOf(cell));
+        return isRight(column) ? space + cell : cell + space;
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+  const more =
+    count > shown.length ? [dim(`… and ${(count - shown.length).toLocaleString('en-US')} more`)] : [];
+  const head = about === '' ? bold(title) : `${bold(title)}  ${dim(about)}`;
+  return [head, ...[...lines, ...more].map((line) => `  ${line}`)];
 }
 
-function timelineLines(report: InspectedRecording, palette: Palette, columns: number): string[] {
+function escapeUnsafeCell(cell: Cell): string {
+  return typeof cell === 'string' ? escapeUnsafe(cell) : '';
+}
+
+function figureLines(tables: ReportTables, output: ReportOutput): string[] {
+  const { report, times } = tables;
+  const { dim, red, yellow } = output.palette;
+  const paints = { '': String, good: String, warn: yellow, bad: red };
+  const lines = tables
+    .figures()
+    .map(({ label: name, value, about, kind }) => label(name) + paints[kind](`${value} ${about}`.trimEnd()));
+  const { first, last } = report;
+  if (first === undefined || last === undefined) return lines;
+  const [from, to] = [first, last].map((at) => `${times.date(at)} ${times.clock(at)}`);
+  const length = dim(`(${formatDuration((last - first) / 1000)})`);
+  return [
+    ...lines,
+    `${label('From')}${from}`,
+    `${label('To')}${to}  ${length}`,
+    ...timelineLines(report, output),
+  ];
+}
+
+/** Draws events over time. The scale is logarithmic: beside a burst, the quiet hours are to be seen, too. */
+function timelineLines(report: InspectedRecording, { palette, columns, times }: ReportOutput): string[] {
   const counts = report.timeline.columns(Math.max(10, Math.min(MAX_SPARKLINE, columns - LABEL_WIDTH)));
   if (counts === undefined) return [];
-  const { start, width } = counts;
+  const { start, width, problems } = counts;
   const totals = columnTotals(counts);
-  const highest = Math.max(...totals);
-  const bars = totals.map((total) => BARS[Math.ceil((total / highest) * (BARS.length - 1))]);
+  const highest = Math.log1p(Math.max(...totals));
+  const bars = totals.map((count) => BARS[Math.ceil((Math.log1p(count) / highest) * (BARS.length - 1))]);
   const lines = [`${label('Timeline')}${palette.cyan(bars.join(''))}`];
-  const hasGap = (at: number) => report.gaps.some(({ from, to }) => from < at + width && to > at);
-  const marks = totals.map((_, column) => (hasGap(start + column * width) ? GAP : ' '));
-  const gaps = marks.join('').trimEnd();
-  if (gaps !== '') lines.push(`${label('  gaps')}${palette.red(gaps)}`);
-  const [from, to] = edgeLabels(report.first!, report.last!);
-  lines.push(
-    label('') + palette.dim(from + to.padStart(Math.max(counts.count - from.length, to.length + 2))),
-  );
-  return lines;
-}
-
-/** Formats the times of both ends; without the date when both are on one day. */
-function edgeLabels(first: number, last: number): [string, string] {
-  const [from, to] = [timeText(first), timeText(last)];
-  const isOneDay = from.slice(0, 10) === to.slice(0, 10);
-  return isOneDay ? [from.slice(11, 19), to.slice(11, 19)] : [from.slice(0, 16), to.slice(0, 16)];
-}
-
-function section(
-  title: string,
-  counts: readonly NamedCount[],
-  total: number,
-  palette: Palette,
-  paint: (name: string) => (text: string) => string = () => (text) => text,
-): string[] {
-  if (counts.length === 0) return [];
-  const shown = counts.slice(0, MAX_NAMES);
-  const names = shown.map(({ name }) => cut(escapeUnsafe(name)));
-  const nameWidth = Math.max(...names.map(widthOf));
-  const countWidth = Math.max(...shown.map(({ count }) => number(count).length));
-  const lines = shown.map(({ name, count }, at) => {
-    const share = palette.dim(`${((count / total) * 100).toFixed(1).padStart(5)} %`);
-    return `  ${paint(name)(padded(names[at]!, nameWidth))}  ${number(count).padStart(countWidth)}  ${share}`;
-  });
-  if (counts.length > shown.length) lines.push(palette.dim(`  … and ${counts.length - shown.length} more`));
-  return [palette.bold(title), ...lines];
-}
-
-function subjectsTitle({ subjects, subjectCount }: InspectedRecording): string {
-  return subjectCount > subjects.length
-    ? `Subjects (the ${subjects.length} most frequent of ${number(subjectCount)})`
-    : 'Subjects';
-}
-
-function gapLines({ gaps, gapCount, gapSeconds }: InspectedRecording, palette: Palette): string[] {
-  if (gapCount === 0) return [`${palette.bold('Gaps')}  ${palette.green('none')}`];
-  const title = `${palette.bold('Gaps')}  ${number(gapCount)}, ${formatDuration(gapSeconds * 1000)} in all endpoints together`;
-  const shown = [...gaps].sort((a, b) => b.to - b.from - (a.to - a.from)).slice(0, MAX_GAPS);
-  const width = Math.max(...shown.map(({ endpoint }) => widthOf(cut(escapeUnsafe(endpoint)))));
-  const lines = shown.sort((a, b) => a.from - b.from).map((gap) => gapLine(gap, width, palette));
-  if (gapCount > shown.length)
-    lines.push(palette.dim(`  … and ${number(gapCount - shown.length)} shorter ones`));
-  return [title, ...lines];
-}
-
-function gapLine({ endpoint, from, to, reason }: RecordedGap, width: number, palette: Palette): string {
-  const time = `${timeText(from)} to ${timeText(to).slice(11)}`;
-  const length = palette.red(formatDuration((to - from) / 1000).padStart(6));
-  return `  ${padded(cut(escapeUnsafe(endpoint)), width)}  ${time}  ${length}  ${escapeUnsafe(reason)}`;
-}
-
-function faultLines(report: InspectedRecording, palette: Palette): string[] {
-  const { closeCounts, refusalCounts, givenUp, dropped, invalid, badLines, tornTail } = report;
-  const lines: string[] = [];
-  for (const { endpoint, at, failure, reason } of givenUp.slice(0, MAX_NAMES)) {
-    const when = Number.isNaN(at) ? '' : ` at ${timeText(at)}`;
-    const why = escapeUnsafe(giveUpText(failure, reason));
-    lines.push(`${label('Given up')}${palette.red(`${cut(escapeUnsafe(endpoint))}${when}: ${why}`)}`);
-  }
-  if (givenUp.length > MAX_NAMES) lines.push(`${label('')}… and ${number(givenUp.length - MAX_NAMES)} more`);
-  if (closeCounts.length > 0) lines.push(`${label('Closes')}${countList(closeCounts, closeText)}`);
-  if (refusalCounts.length > 0) lines.push(`${label('Refusals')}${countList(refusalCounts, refusalText)}`);
-  if (dropped > 0) lines.push(`${label('Dropped')}${palette.red(`${number(dropped)} events`)}`);
-  if (invalid > 0)
-    lines.push(
-      `${label('Invalid')}${number(invalid)} ${invalid === 1 ? 'message is not a JSON object' : 'messages are not JSON objects'}`,
-    );
-  if (badLines > 0) lines.push(`${label('Bad lines')}${palette.yellow(number(badLines))}`);
-  if (tornTail) lines.push(`${label('Torn tail')}${palette.yellow('the last line is incomplete')}`);
-  return lines;
-}
-
-function countList(counts: readonly NamedCount[], textOf: (name: string) => string): string {
-  const shown = counts
-    .slice(0, MAX_NAMES)
-    .map(({ name, count }) => `${cut(escapeUnsafe(textOf(name)))} ×${number(count)}`);
-  if (counts.length > MAX_NAMES) shown.push('…');
-  return shown.join(', ');
-}
-
-function paintType(palette: Palette): (name: string) => (text: string) => string {
-  const paints: Partial<Record<Severity, (text: string) => string>> = {
-    error: palette.red,
-    warning: palette.yellow,
+  const addMarks = (name: string, mark: string, isAt: (column: number) => boolean) => {
+    const marks = totals.map((_, column) => (isAt(column) ? mark : ' ')).join('');
+    if (marks.trim() !== '') lines.push(`${label(name)}${palette.red(marks.trimEnd())}`);
   };
-  return (name) => paints[severityOf(name, undefined)] ?? String;
+  addMarks('  problems', '!', (column) => problems[column]! > 0);
+  addMarks('  outages', GAP, (column) => {
+    const at = start + column * width;
+    return report.outages.some(({ from, to }) => from < at + width && to > at);
+  });
+  const isOneDay = times.date(report.first!) === times.date(report.last!);
+  const edge = (at: number) => (isOneDay ? times.clock(at).slice(0, 8) : times.dateAndClock(at).slice(0, 16));
+  const [from, to] = [edge(report.first!), edge(report.last!)];
+  const edges = from + to.padStart(Math.max(counts.count - from.length, to.length + 2));
+  return [...lines, label('') + palette.dim(edges)];
 }
 
 function label(text: string): string {
   return text.padEnd(LABEL_WIDTH);
 }
 
-function cut(name: string): string {
-  return widthOf(name) <= MAX_NAME_WIDTH ? name : `${fitting(name, MAX_NAME_WIDTH - 1)}…`;
-}
-
-/** Pads to columns; `padEnd` counts code units. */
-function padded(text: string, columns: number): string {
-  return text + ' '.repeat(Math.max(0, columns - widthOf(text)));
-}
-
-/** Formats the names of files as a title. */
-export function titleOf(files: readonly string[]): string {
-  const names = files.map((file) => (file === '-' ? 'stdin' : file));
-  return names.length <= 3 ? names.join(', ') : `${names[0]} and ${names.length - 1} more`;
-}
-
-/** Formats a close code with its meaning. */
-export function closeText(code: string | number): string {
-  return `${code} ${closeMeaning(Number(code))}`;
-}
-
-/** Formats the name of a refusal, which is an HTTP status or an error text. */
-export function refusalText(name: string): string {
-  return /^\d{3}$/.test(name) ? `HTTP ${name}` : name;
-}
-
-/** Formats why an endpoint was given up: `token refused (HTTP 401)`. */
-export function giveUpText(failure: string, reason: string): string {
-  if (failure === '' || reason === '' || reason.startsWith(failure)) return reason === '' ? failure : reason;
-  return `${failure} (${reason})`;
-}
-
-/** Formats a number as `1,234,567` in every locale. */
-export function number(value: number): string {
-  return value.toLocaleString('en-US');
-}
-
-/** Formats a rate, with decimals below ten. */
-export function rateText(rate: number): string {
-  return rate >= 10 ? number(Math.round(rate)) : String(Number(rate.toPrecision(2)));
-}
-
-/** Formats a time as `2026-11-22 21:50:00.123 UTC`. */
-export function timeText(microseconds: number): string {
-  return `${formatTimestamp(microseconds).slice(0, 23).replace('T', ' ')} UTC`;
-}
-
-/** Adds up the events of all types in each column. */
-export function columnTotals({ series, count }: TimelineColumns): number[] {
-  const totals = new Array<number>(count).fill(0);
-  for (const { values } of series) {
-    for (let column = 0; column < count; column++) totals[column] = totals[column]! + values[column]!;
-  }
-  return totals;
+function cut(text: string, width: number): string {
+  return widthOf(text) <= width ? text : `${fitting(text, width - 1)}…`;
 }

@@ -1,0 +1,195 @@
+import type { InspectedRecording, NamedCount, Severity } from '../../../index.js';
+import { counted, formatDuration } from '../../options/quantity.js';
+import type { TimeText } from '../../render/time-text.js';
+import {
+  closeText,
+  endpointsText,
+  giveUpText,
+  number,
+  rateText,
+  refusalText,
+  shareText,
+  timeText,
+} from './report-words.js';
+
+/** A text, a severity, or a text about something bad. */
+export type Cell = string | { severity: Severity } | { bad: string };
+
+/** A table of the report, for the terminal and the page. Its texts are not escaped yet. */
+export interface ReportTable {
+  title: string;
+  /** More about it, behind the title. */
+  about: string;
+  /** Names of the columns; `#` marks numbers. */
+  heads: readonly string[];
+  rows: readonly (readonly Cell[])[];
+  /** Number of all rows: the recording may have had more than are listed. */
+  count: number;
+  /** Text in the place of a table without rows, which is good news. */
+  none?: string;
+}
+
+/** A figure of the report. */
+export interface Figure {
+  label: string;
+  value: string;
+  about: string;
+  kind: '' | 'good' | 'warn' | 'bad';
+}
+
+const TROUBLE: ReadonlySet<string> = new Set(['critical', 'error', 'warning']);
+
+/** Arranges a report in the order of questions in the morning: what is wrong now, what happened, what is missing, counts. */
+export class ReportTables {
+  constructor(
+    readonly report: InspectedRecording,
+    readonly times: TimeText,
+  ) {}
+
+  /** What was wrong when the recording ended. */
+  trouble(): ReportTable {
+    const { devices, unresolvedAlerts, givenUp, outages, last } = this.report;
+    const ill = devices.filter(({ severity }) => TROUBLE.has(severity));
+    const rows: Cell[][] = ill.map(({ severity, id, sinceAt, lastType, message = lastType }) => [
+      ...[{ severity }, id, this.#time(sinceAt), message],
+    ]);
+    for (const { severity, id, device, at, message } of unresolvedAlerts) {
+      const what = [id, message].filter((text) => text !== undefined).join(': ');
+      rows.push([{ severity }, device, this.#time(at), `unresolved alert ${what}`]);
+    }
+    const outage = outages.at(-1);
+    if (outage?.to === last && /not open again|never open/.test(outage?.reason ?? '')) {
+      const { endpoints, from, reason } = outage!;
+      rows.push([ERROR, endpointsText(endpoints, this.report), this.#time(from), `outage: ${reason}`]);
+    }
+    for (const { endpoint, at, failure, reason } of givenUp) {
+      rows.push([ERROR, endpoint, this.#time(at), `given up: ${giveUpText(failure, reason)}`]);
+    }
+    return {
+      ...table('In trouble at the end', ['', 'device', 'since', 'what'], rows),
+      about: `${counted(ill.length, 'device')}, ${counted(unresolvedAlerts.length, 'unresolved alert')}`,
+      none: 'no device, no alert',
+    };
+  }
+
+  /** The problems of each device until its recovery. */
+  incidents(): ReportTable {
+    const { incidents, incidentCount, count, byDevice } = this.report.problems;
+    const rows = incidents.map(({ from, to, isOver, severity, device, message, type, count }) => [
+      this.#time(from),
+      isOver ? formatDuration((to - from) / 1000) : { bad: 'not over' },
+      { severity },
+      device,
+      number(count),
+      message ?? type,
+    ]);
+    const heads = ['from', '#length', '', 'device', '#count', 'first problem'];
+    const about = `${number(count)} on ${counted(byDevice.length, 'device')}; a line has those of a device until it recovers`;
+    return { ...table('Problems', heads, rows, incidentCount), about, none: 'none' };
+  }
+
+  outages(): ReportTable {
+    const { outages, outageCount, outageSeconds, gapCount, gapSeconds } = this.report;
+    const rows = outages.map(({ from, to, endpoints, reason }) => [
+      this.#time(from),
+      { bad: formatDuration((to - from) / 1000) },
+      endpointsText(endpoints, this.report),
+      reason,
+    ]);
+    const gaps = `${counted(gapCount, 'gap')} of endpoints, ${formatDuration(gapSeconds * 1000)}`;
+    return {
+      ...table('Outages', ['from', '#length', 'endpoints', 'reason'], rows, outageCount),
+      about: `${number(outageCount)}, ${formatDuration(outageSeconds * 1000)} in all (${gaps})`,
+      none: 'none',
+    };
+  }
+
+  /** @param isWhole With the devices that had no errors. */
+  devices(isWhole: boolean): ReportTable {
+    const { devices } = this.report;
+    const shown = isWhole ? devices : devices.filter((row) => row.errors > 0 || TROUBLE.has(row.severity));
+    const rows = shown.map(({ severity, id, errors, events, lastType, lastAt }) => [
+      ...[{ severity }, id, errors > 0 ? { bad: number(errors) } : '0', number(events)],
+      ...[this.#time(lastAt), lastType],
+    ]);
+    const isCut = shown.length < devices.length;
+    const about = `${number(devices.length)}${isCut ? `, of which ${number(shown.length)} had errors` : ''}`;
+    const heads = ['', 'device', '#errors', '#events', 'last event', 'type'];
+    return { ...table('Devices', heads, rows), about };
+  }
+
+  /** The first problems, one by one. */
+  problems(): ReportTable {
+    const { first, count } = this.report.problems;
+    const rows = first.map(({ at, device, severity, type, message = '' }) => [
+      ...[this.#time(at), { severity }, device, type, message],
+    ]);
+    return table('First problems', ['at', '', 'device', 'type', 'what'], rows, count);
+  }
+
+  endpoints(): ReportTable {
+    const { byEndpoint, coverage, events } = this.report;
+    const counts = new Map(byEndpoint.map(({ name, count }) => [name, count]));
+    const rows = [...new Set([...counts.keys(), ...Object.keys(coverage)])].map((name) => {
+      const share = coverage[name];
+      return [name, share === undefined ? '' : shareText(share), ...figures(counts.get(name) ?? 0, events)];
+    });
+    return table('Endpoints', ['endpoint', '#coverage', '#events', '#share'], rows);
+  }
+
+  ends(): ReportTable {
+    const { closeCounts, refusalCounts } = this.report;
+    const closes = closeCounts.map(({ name, count }) => [`closed ${closeText(name)}`, number(count)]);
+    const refusals = refusalCounts.map(({ name, count }) => [`refused: ${refusalText(name)}`, number(count)]);
+    return table('Ends of connections', ['end', '#count'], [...closes, ...refusals]);
+  }
+
+  types(): ReportTable {
+    return this.#counts('Types', 'type', this.report.byType);
+  }
+
+  subjects(): ReportTable {
+    const { subjects, subjectCount } = this.report;
+    const isCut = subjectCount > subjects.length;
+    const about = isCut ? `the most frequent of ${number(subjectCount)}` : '';
+    return { ...this.#counts('Subjects', 'subject', subjects), about };
+  }
+
+  /** How many events there are, and what is wrong with the recording itself. */
+  figures(): Figure[] {
+    const { events, rate, isApproximate, dropped, invalid, badLines, tornTail } = this.report;
+    const approximate = isApproximate ? '(too many different names: rare ones are not all counted)' : '';
+    const notJson = invalid === 1 ? 'message is not a JSON object' : 'messages are not JSON objects';
+    const all: (Figure | false)[] = [
+      { label: 'Events', value: number(events), about: approximate, kind: '' },
+      rate.peak > 0 && {
+        ...{ label: 'Rate', value: rateText(rate.mean), kind: '' },
+        about: `a second on average, ${number(rate.peak)} at most`,
+      },
+      dropped > 0 && { label: 'Dropped', value: number(dropped), about: 'events', kind: 'bad' },
+      invalid > 0 && { label: 'Invalid', value: number(invalid), about: notJson, kind: 'warn' },
+      badLines > 0 && { label: 'Bad lines', value: number(badLines), about: '', kind: 'warn' },
+      tornTail && { label: 'Torn tail', value: 'the last line', about: 'is incomplete', kind: 'warn' },
+    ];
+    return all.filter((figure) => figure !== false);
+  }
+
+  #counts(title: string, head: string, counts: readonly NamedCount[]): ReportTable {
+    const rows = counts.map(({ name, count }) => [name, ...figures(count, this.report.events)]);
+    return table(title, [head, '#events', '#share'], rows);
+  }
+
+  #time(at: number): string {
+    return timeText(at, this.report, this.times);
+  }
+}
+
+const ERROR: Cell = { severity: 'error' };
+
+function table(title: string, heads: readonly string[], rows: Cell[][], count = rows.length): ReportTable {
+  return { title, about: '', heads, rows, count };
+}
+
+function figures(count: number, total: number): string[] {
+  return [number(count), total === 0 ? '' : `${((count / total) * 100).toFixed(1)} %`];
+}
