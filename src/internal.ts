@@ -11,6 +11,8 @@ export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
+export { SEVERITIES } from './core/severity.js';
+export { type DeviceRow, DeviceTable, rowKeyOf } from './core/statistics/device-table.js';
 export {
   escapeUnsafeJson,
   escapeUnsafeOutput,

@@ -19,6 +19,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/tail/tail.js'),
   },
   {
+    name: 'top',
+    summary: 'watch the state of each device',
+    load: () => import('./commands/top/top.js'),
+  },
+  {
     name: 'record',
     summary: 'record events to a file',
     load: () => import('./commands/record/record.js'),

@@ -28,6 +28,8 @@ export interface Session {
   readonly isSignalled: boolean;
   /** Exit code of an end without an error; 0 unless the action sets it. */
   exitCode: number;
+  /** Handles SIGHUP instead of a stop; `false` lets the command stop. */
+  onHangup?: () => boolean;
   /** Lines for stderr when the process must exit before the action has ended. */
   exitMessage?: () => string[];
 }
@@ -80,6 +82,7 @@ export async function runCommand(
     },
     exitCode: 0,
   };
+  requests.onHangup = () => session.onHangup?.() ?? false;
   requests.onForcedExit = () => flushExitMessage(session);
   requests.stalledMs = () => Math.max(terminal.out.stalledMs, terminal.messages.stalledMs);
   requests.stalledExitCode = () => (terminal.out.stalledMs > 0 ? exitCodeOf('LOCAL') : session.exitCode);

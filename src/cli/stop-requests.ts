@@ -20,6 +20,8 @@ export class StopRequests {
   signal: NodeJS.Signals | undefined;
   /** True after an uncaught error, which has been reported. */
   hasBug = false;
+  /** Handles SIGHUP instead of a stop; `false` lets the command stop. */
+  onHangup: () => boolean = () => false;
   /** Called right before the process exits without a normal end, which then waits up to 300 ms for it. */
   onForcedExit: () => void | Promise<void> = () => undefined;
   /** Returns the time since stdout and stderr have last taken something that waits for them. */
@@ -29,6 +31,7 @@ export class StopRequests {
   readonly #stopping = new AbortController();
   readonly #debug: boolean;
   #signalledAt = 0;
+  #hungUpAt = Number.NEGATIVE_INFINITY;
   readonly #released = new AbortController();
   #stallTimer: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
@@ -77,11 +80,20 @@ export class StopRequests {
       if (!isRepeat) this.#exitNow(() => exitBySignal(signal));
       return;
     }
+    if (signal === 'SIGHUP' && this.#isHangupHandled()) return;
     this.signal = signal;
     this.#signalledAt = performance.now();
     this.#deadline = setTimeout(() => this.#exitNow(() => exitBySignal(signal)), SHUTDOWN_LIMIT_MS);
     this.request();
   };
+
+  /** A handled SIGHUP may come several times, too: once for each file that `logrotate` has renamed. */
+  #isHangupHandled(): boolean {
+    const now = performance.now();
+    if (!this.onHangup() && now - this.#hungUpAt >= REPEAT_MS) return false;
+    this.#hungUpAt = now;
+    return true;
+  }
 
   readonly #onUncaught = (error: unknown): void => {
     // A broken timer would report the same error each time that it fires.

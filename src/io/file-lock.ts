@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants, fstatSync, lstatSync, unlinkSync } from 'node:fs';
-import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, readlink, stat, unlink } from 'node:fs/promises';
 import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseObject } from '../core/json/json-tokens.js';
@@ -35,6 +35,8 @@ const MOST_BYTES = 4096;
 export interface FileLock {
   /** True when another process holds the lock: this one was stopped for longer than its lease. */
   readonly isLost: boolean;
+  /** Renews the lease now; writes the lock again where its file has gone, as with its folder. */
+  renew(): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -72,7 +74,7 @@ function releaseAllNow(): void {
 
 class HeldLock implements FileLock {
   readonly #path: string;
-  readonly #handle: FileHandle;
+  #handle: FileHandle;
   readonly #text: string;
   readonly #timer: NodeJS.Timeout;
   #beating: Promise<void> = Promise.resolve();
@@ -82,9 +84,7 @@ class HeldLock implements FileLock {
     this.#path = path;
     this.#handle = handle;
     this.#text = text;
-    this.#timer = setInterval(() => {
-      this.#beating = this.#beat();
-    }, HEARTBEAT_MS).unref();
+    this.#timer = setInterval(() => void this.renew(), HEARTBEAT_MS).unref();
     if (held.size === 0) process.once('exit', releaseAllNow);
     held.add(this);
   }
@@ -108,14 +108,28 @@ class HeldLock implements FileLock {
     await this.#handle.close().catch(() => undefined);
   }
 
+  renew(): Promise<void> {
+    this.#beating = this.#beating.then(() => this.#beat());
+    return this.#beating;
+  }
+
   /** Writes the lock again: the file system's own clock then says when. */
   async #beat(): Promise<void> {
-    if (!(await this.#isOurs())) {
-      // A person may have removed the lock; then no other process writes to the file yet.
+    if (await this.#isOurs()) {
+      await this.#handle.write(this.#text, 0).catch(() => undefined);
+      return;
+    }
+    // A person may have removed the lock, or renamed its folder; then no other process writes to the file yet.
+    const handle = await create(this.#path, this.#text).catch(() => undefined);
+    if (handle === undefined) {
       this.isLost = (await readLock(this.#path).catch(() => undefined)) !== undefined;
       return;
     }
-    await this.#handle.write(this.#text, 0).catch(() => undefined);
+    const moved = await readlink(`/proc/self/fd/${this.#handle.fd}`).catch(() => '');
+    if ((await readSmall(moved).catch(() => undefined)) === this.#text)
+      await unlink(moved).catch(() => undefined);
+    await this.#handle.close().catch(() => undefined);
+    this.#handle = handle;
   }
 
   async #isOurs(): Promise<boolean> {

@@ -1,6 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
@@ -105,6 +113,58 @@ describe.concurrent('record', () => {
     expect(stderr).toContain(
       `2003 lines written to x.ndjson and 1 more file, ${formatSize(size)}; ${gone} files deleted since`,
     );
+  });
+
+  test('SIGHUP after the file was renamed: goes on in a new one, also while there is no connection', async ({
+    serve,
+  }) => {
+    const box = sandbox();
+    const server = await serve({});
+    const command = start(box, server, '-o', 'x.ndjson', '--tail', '--mode', '640');
+    const reopened = () => command.messages.next((line) => line === 'SIGHUP: new lines go to x.ndjson');
+    const rotate = (name: string) => {
+      renameSync(join(box.home, 'x.ndjson'), join(box.home, name));
+      // Twice, as for two patterns of one configuration.
+      command.child.kill('SIGHUP');
+      command.child.kill('SIGHUP');
+    };
+    const first = (await server.request()).accept();
+    await send(first, 10);
+    rotate('x.1');
+    await reopened();
+    expect(numbersIn(recorded(box, 'x.1'))).toEqual(upTo(10));
+    await send(first, 10, 10);
+    first.reset();
+    const pending = await server.request();
+    rotate('x.2');
+    await reopened();
+    const second = pending.accept();
+    await send(second, 10, 20);
+    command.child.kill('SIGHUP');
+    expect(await command.ended).toMatchObject({ signal: 'SIGHUP' });
+    const parts = ['x.1', 'x.2', 'x.ndjson'].map((name) => recorded(box, name));
+    expect(numbersIn(parts.flat())).toEqual(upTo(30));
+    const starts = parts.map(([line]) => [line?.connection?.state, line?.connection?.continued]);
+    expect(starts).toEqual([
+      ['connecting', undefined],
+      ['connecting', true],
+      ['connecting', true],
+    ]);
+    expect(readdirSync(box.home).sort()).toEqual(['x.1', 'x.2', 'x.ndjson']);
+    expect(box.modeOf('x.ndjson')).toBe(0o640);
+  });
+
+  test('SIGHUP on a terminal is the end, also after the file was renamed', async ({ serve }) => {
+    const box = sandbox();
+    const server = await serve({});
+    const args = ['record', 'devices', '-u', server.url, ...quick, '-o', 'x.ndjson'];
+    const terminal = box.onTerminal(args);
+    await send((await server.request()).accept(), 3);
+    renameSync(join(box.home, 'x.ndjson'), join(box.home, 'x.1'));
+    terminal.pty.kill('SIGHUP');
+    expect(await terminal.ended).toMatchObject({ signal: 1 });
+    expect(numbersIn(recorded(box, 'x.1'))).toEqual(upTo(3));
+    expect(readdirSync(box.home)).toEqual(['x.1']);
   });
 
   test('a second signal ends it at once, and the file has whole lines only', async ({ serve }) => {
@@ -436,7 +496,9 @@ describe.concurrent('a disk that is full', () => {
       const parts = readdirSync(join(box.home, 'parts')).map((part) => join(box.home, 'parts', part));
       const texts = parts.map((part) => readFileSync(part));
       expect(texts.map((text) => text.length)).not.toContain(0);
-      expect(stderr).toMatch(new RegExp(`lines written to ${parts.length} files, `));
+      expect(stderr).toMatch(
+        new RegExp(`lines written to disk/x\\.\\S+ and ${parts.length - 1} more files, `),
+      );
       const unpacked = texts.map((text) => (name.endsWith('.gz') ? gunzipSync(text) : text).toString());
       const own = unpacked.join('').match(/^(?!.*"continued":true).*\n/gm);
       expect(own).toHaveLength(lines);

@@ -19,3 +19,19 @@ it('takes the same signal right after the first for its echo, as npm and timeout
     requests.release();
   }
 });
+
+it('lets a command handle SIGHUP, with the echoes of it; otherwise SIGHUP is a stop', () => {
+  const requests = new StopRequests({ debug: false });
+  let toHandle = 1;
+  requests.onHangup = () => toHandle-- > 0;
+  try {
+    process.emit('SIGHUP', 'SIGHUP');
+    process.emit('SIGHUP', 'SIGHUP');
+    expect([requests.signal, requests.stop.aborted]).toEqual([undefined, false]);
+    toHandle = 1;
+    process.emit('SIGTERM', 'SIGTERM');
+    expect([requests.signal, requests.stop.aborted, toHandle]).toEqual(['SIGTERM', true, 1]);
+  } finally {
+    requests.release();
+  }
+});

@@ -2,6 +2,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonReport } from '../../src/cli/commands/inspect/inspect.js';
+import { rowJson } from '../../src/cli/commands/top/table-text.js';
+import { FrameReader } from '../../src/core/json/frame.js';
+import { DeviceTable } from '../../src/core/statistics/device-table.js';
 import { inspectRecording } from '../../src/index.js';
 import { codeIn, project, tablesOf, textOf } from '../support/documents.js';
 import { allCommands } from '../support/examples.js';
@@ -125,6 +128,14 @@ describe('other tables of the guide', () => {
     const names = sources.flatMap((text) => [...text.matchAll(/\bOPMAS_[A-Z_]+\b/g)].map(([name]) => name));
     const documented = cellsOf('variable').filter((name) => name.startsWith('OPMAS_'));
     expect(documented.sort()).toEqual([...new Set(names)].sort());
+  });
+
+  it('have the members of the rows of top', async () => {
+    const table = new DeviceTable();
+    const frame = new FrameReader();
+    frame.read(Buffer.from('{"type":"device.error"}'));
+    table.add(frame, 'devices', 0);
+    expect(cellsOf('member of each row')).toEqual(Object.keys(rowJson(table.rows()[0]!)));
   });
 
   it('have the members of the report of inspect', async () => {

@@ -44,7 +44,7 @@ function habitOf(word: string): string | undefined {
   return 'To print a recording, use `tail --file FILE`; to write one, use `record -o FILE`.';
 }
 
-/** Options that choose events: `tail`, `record` and `replay` share them. */
+/** Options that choose events: `tail`, `top`, `record` and `replay` share them. */
 export interface FilterCommandOptions {
   type?: string[];
   excludeType?: string[];

@@ -14,7 +14,7 @@ import {
 import { addTokenOptions, type TokenOptions } from '../options/server-options.js';
 import type { Session } from '../session.js';
 
-/** Options that `tail` and `record` share. Times are milliseconds, sizes are bytes. */
+/** Options that `tail`, `top` and `record` share. Times are milliseconds, sizes are bytes. */
 export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions {
   count?: number;
   duration?: number;

@@ -9,6 +9,7 @@ import { BlockingWriteStream } from './blocking-write-stream.js';
 export interface OutputStream extends NodeJS.WritableStream {
   readonly isTTY?: boolean;
   readonly columns: number;
+  readonly rows?: number;
 }
 
 export interface OutputStreams {

@@ -39,7 +39,8 @@ export class DataOutput {
   onClosed: () => void = () => undefined;
   /** Error of stdout, other than a closed pipe. */
   failure: OpmasError | undefined;
-  #closed = false;
+  /** True after the reader has closed the pipe; writes are then discarded. */
+  closed = false;
   #waitingSince: number | undefined;
   #pending: Promise<void> = Promise.resolve();
   readonly #stream: OutputStream;
@@ -49,11 +50,6 @@ export class DataOutput {
     this.palette = palette;
     this.isTerminal = stream.isTTY === true;
     stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(error));
-  }
-
-  /** True after the reader has closed the pipe; writes are then discarded. */
-  get closed(): boolean {
-    return this.#closed;
   }
 
   /** Width in columns; 80 when stdout is not a terminal or has no size. */
@@ -95,7 +91,7 @@ export class DataOutput {
   async #writePieces(data: Buffer | string): Promise<void> {
     const text = typeof data === 'string' && this.isTerminal ? escapeUnsafeOutput(data) : data;
     const bytes = typeof text === 'string' ? Buffer.from(text) : text;
-    for (let start = 0, end = 0; start < bytes.length && !this.#closed; start = end) {
+    for (let start = 0, end = 0; start < bytes.length && !this.closed; start = end) {
       end = endOfPiece(bytes, start);
       this.#waitingSince = performance.now();
       await this.#writePiece(bytes.subarray(start, end));
@@ -119,9 +115,9 @@ export class DataOutput {
   }
 
   #fail(error: NodeJS.ErrnoException): void {
-    if (this.#closed || this.failure !== undefined) return;
+    if (this.closed || this.failure !== undefined) return;
     if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') {
-      this.#closed = true;
+      this.closed = true;
     } else {
       this.failure = new OpmasError('LOCAL', `cannot write to stdout: ${error.message}`, { cause: error });
     }
@@ -155,6 +151,8 @@ export class Messages {
   readonly isTerminal: boolean;
   /** True with `--quiet`: only errors are shown. */
   readonly isQuiet: boolean;
+  /** Writes a line. A picture on the terminal takes the lines while it stands there. */
+  print: (text: string) => void = (text) => this.#write(text);
   readonly #options: MessageOptions;
   #last: string | undefined;
   #repeated = 0;
@@ -214,7 +212,7 @@ export class Messages {
     const times = this.#repeated;
     this.#repeated = 0;
     this.#last = undefined;
-    if (times > 0) this.#write(this.palette.dim(`  (repeated ${times === 1 ? 'once' : `${times} times`})`));
+    if (times > 0) this.print(this.palette.dim(`  (repeated ${times === 1 ? 'once' : `${times} times`})`));
   }
 
   /** Resolves when the stream has accepted everything. */
@@ -229,7 +227,7 @@ export class Messages {
     }
     this.end();
     this.#last = text;
-    this.#write(text);
+    this.print(text);
   }
 
   /** The last door: foreign text has been escaped by then, or is now. */

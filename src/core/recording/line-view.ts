@@ -215,3 +215,10 @@ function endOfPlainText(bytes: Buffer, start: number, end: number): number {
   }
   return at;
 }
+
+/** Returns the time of the first of these lines, in microseconds; `undefined` when it has none. */
+export function firstTime(lines: Buffer = Buffer.alloc(0)): number | undefined {
+  const line = new LineView();
+  const isLine = line.read(lines, 0, lines.indexOf(0x0a)) !== undefined;
+  return isLine && !Number.isNaN(line.receivedAt) ? line.receivedAt : undefined;
+}

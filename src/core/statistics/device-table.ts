@@ -178,15 +178,15 @@ export function deviceOf(data: unknown, subject: string | undefined): string | u
 /**
  * Returns the key for the values of a path: `type`, `subject`, `endpoint`, or a member of the event, `data.site`.
  *
- * @throws {OpmasError} `USAGE` for anything else.
+ * @param name The option, for the error. @throws {OpmasError} `USAGE` for anything else.
  */
-export function rowKeyOf(path: string): RowKey {
+export function rowKeyOf(path: string, name: string): RowKey {
   if (path === 'type') return (frame) => frame.type;
   if (path === 'subject') return (frame) => frame.subject;
   if (path === 'endpoint') return (_, endpoint) => endpoint;
   const [first, ...names] = path.split('.');
   if (first !== 'data' && first !== 'event') {
-    throw new OpmasError('USAGE', `${JSON.stringify(path)} names no value of an event`, {
+    throw new OpmasError('USAGE', `${name}: ${JSON.stringify(path)} names no value of an event`, {
       hint: 'Use type, subject, endpoint, or the path of a member: data.site.',
     });
   }

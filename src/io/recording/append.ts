@@ -1,10 +1,18 @@
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, lstat } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { OpmasError } from '../../core/errors.js';
 import { parseLine } from '../../core/recording/parse-line.js';
 import { GzipDamage, gunzip } from './gzip.js';
 import { RecordingReader } from './reader.js';
-import { localError } from './recording-files.js';
+import {
+  createFile,
+  localError,
+  type OpenedFile,
+  openExisting,
+  removeFile,
+  targetKind,
+} from './recording-files.js';
+import { SegmentNames, type SegmentOptions } from './segment-names.js';
 import { isGzip } from './source.js';
 
 const LF = 0x0a;
@@ -15,12 +23,43 @@ const MEMBER_START = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
 const MAX_REPAIR_BYTES = 128 * 1024 * 1024;
 
 /**
+ * Opens the recording at a path to add to it, and repairs its end; creates it where there is none.
+ *
+ * @throws {OpmasError} `USAGE` for anything but a file of one name. `LOCAL`: it cannot be opened or created. `DATA`: it
+ *   is not a recording that can be added to.
+ */
+export async function openToAppend(path: string, { mode, onNotice }: SegmentOptions): Promise<OpenedFile> {
+  const kind = await targetKind(path);
+  if (kind === 'nothing' || (kind === 'file' && (await finishRotation(path)))) {
+    return { path, handle: await createFile(path, mode), size: 0, isNew: true };
+  }
+  if (kind !== 'file') throw new OpmasError('USAGE', `${path} is a ${kind}`);
+  const handle = await openExisting(path, kind);
+  try {
+    const repair = await prepareAppend(path, handle, path.endsWith('.gz'));
+    if (repair !== undefined) onNotice?.(repair);
+    return { path, handle, size: (await handle.stat()).size, isNew: false };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Completes the renaming of a segment whose recorder was killed meanwhile, so that the file has both names. */
+async function finishRotation(path: string): Promise<boolean> {
+  const { nlink } = await lstat(path);
+  const segment = nlink > 1 ? await new SegmentNames(path, { continues: true }).sameAs(path) : undefined;
+  if (segment !== undefined) await removeFile(path);
+  return segment !== undefined;
+}
+
+/**
  * Prepares a recording for appending: checks that it is one of ours, and cuts a torn tail off.
  *
  * @returns A sentence about the repair; `undefined` when nothing was torn.
  * @throws {OpmasError} `DATA` when it is not a recording, has a newer format, or is damaged beyond repair.
  */
-export async function prepareAppend(
+async function prepareAppend(
   path: string,
   handle: FileHandle,
   compressed: boolean,

@@ -1,23 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { lstat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
-import { prepareAppend } from './append.js';
+import { openToAppend } from './append.js';
 import {
   createFile,
   localError,
   type OpenedFile,
   openExisting,
-  removeFile,
   type TargetKind,
   targetKind,
 } from './recording-files.js';
 import { RecordingWriter, type RecordOptions } from './recording-writer.js';
-import { SegmentNames } from './segment-names.js';
 
 /** Interval of the looks at a lock whose holder cannot be seen. */
 const LOCK_POLL_MS = 250;
@@ -45,9 +42,7 @@ export async function openRecording(path: string, options: RecordOptions = {}): 
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);
   const lock = await lockRecording(path, options);
   try {
-    const opened = await openLocked(path, options);
-    const { size } = await opened.handle.stat();
-    return new RecordingWriter({ path, size, ...opened }, lock, options);
+    return new RecordingWriter(await openLocked(path, options), lock, options);
   } catch (error) {
     await lock.release();
     throw error;
@@ -92,39 +87,17 @@ function inUse(path: string, holder: LockHolder): OpmasError {
   });
 }
 
-async function openLocked(
-  path: string,
-  options: RecordOptions,
-): Promise<Pick<OpenedFile, 'handle' | 'isNew' | 'provisionalPath'>> {
-  const kind = await targetKind(path);
-  if (kind === 'nothing') return { handle: await createFile(path, options.mode), isNew: true };
+async function openLocked(path: string, options: RecordOptions): Promise<OpenedFile> {
+  const isFree = (await targetKind(path)) === 'nothing';
+  if (options.append || isFree) return openToAppend(path, options);
   if (options.force) {
     const provisionalPath = join(dirname(path), `.${randomUUID()}.tmp`);
-    return { handle: await createFile(provisionalPath, options.mode), isNew: true, provisionalPath };
+    const handle = await createFile(provisionalPath, options.mode);
+    return { path, handle, size: 0, isNew: true, provisionalPath };
   }
-  if (!options.append) {
-    throw new OpmasError('USAGE', `${path} exists`, {
-      hint: 'Use `append` to add to it, `force` to replace it, or `path` to name another file.',
-    });
-  }
-  if (await finishRotation(path)) return { handle: await createFile(path, options.mode), isNew: true };
-  const handle = await openExisting(path, 'file');
-  try {
-    const repair = await prepareAppend(path, handle, path.endsWith('.gz'));
-    if (repair !== undefined) options.onNotice?.(repair);
-    return { handle, isNew: false };
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-}
-
-/** Completes the renaming of a segment whose recorder was killed meanwhile, so that the file has both names. */
-async function finishRotation(path: string): Promise<boolean> {
-  const { nlink } = await lstat(path);
-  const segment = nlink > 1 ? await new SegmentNames(path, { continues: true }).sameAs(path) : undefined;
-  if (segment !== undefined) await removeFile(path);
-  return segment !== undefined;
+  throw new OpmasError('USAGE', `${path} exists`, {
+    hint: 'Use `append` to add to it, `force` to replace it, or `path` to name another file.',
+  });
 }
 
 async function openStreaming(

@@ -106,6 +106,28 @@ export class RecordingWriter {
     });
   }
 
+  /** `true` when someone else has renamed or deleted the file since it was opened, or since {@link reopen}. */
+  get wasMoved(): boolean {
+    return this.#lock !== undefined && this.#segments.wasMoved;
+  }
+
+  /**
+   * Goes on in the file at the recording's path when someone else has renamed or deleted the open one, as `logrotate`
+   * does: creates it, or adds to the one that is there, as `append` does. The old file is complete, and the new one
+   * begins with the state of the connections.
+   *
+   * @throws {OpmasError} Why that is not possible. New lines then go to the old file, and every 2 s it is tried again.
+   */
+  reopen(): Promise<void> {
+    return this.#exclusively(async () => {
+      if (this.#lock === undefined || this.#failure !== undefined || this.#closing !== undefined) return;
+      await this.#lock.renew();
+      this.#throwIfTaken(this.#lock);
+      const error = await this.#segments.reopen(this.#nextLines).catch((failure) => this.#fail(failure));
+      if (error !== undefined) throw error;
+    });
+  }
+
   /**
    * Puts everything on the disk and releases the file; a new file without lines is removed. Call it also after a
    * failure.
@@ -122,6 +144,8 @@ export class RecordingWriter {
     });
     return this.#closing;
   }
+
+  readonly #nextLines = () => this.#waiting[0]?.batch.bytes;
 
   /** Writes all batches that came while the last write was under way: large writes are faster. */
   async #writeWaiting(): Promise<void> {
@@ -145,13 +169,17 @@ export class RecordingWriter {
   }
 
   async #examine(lock: FileLock): Promise<void> {
-    // Two recorders must never write to one file.
-    if (lock.isLost)
-      throw new OpmasError(
-        'LOCAL',
-        `${this.path} was taken over by another recorder while this one was stopped`,
-      );
-    await this.#segments.handleChanges();
+    this.#throwIfTaken(lock);
+    await this.#segments.handleChanges(this.#nextLines);
+  }
+
+  /** Two recorders must never write to one file. */
+  #throwIfTaken(lock: FileLock): void {
+    if (!lock.isLost) return;
+    throw new OpmasError(
+      'LOCAL',
+      `${this.path} was taken over by another recorder while this one was stopped`,
+    );
   }
 
   /** Does some work between the writes, again and again. On a slow disk it does not pile up. */
@@ -175,8 +203,9 @@ export class RecordingWriter {
     return result;
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown): OpmasError {
     this.#failure ??=
       error instanceof OpmasError ? error : localError(`${this.path} cannot be written`, error);
+    return this.#failure;
   }
 }

@@ -1,10 +1,10 @@
 /** Names of the finished segments of a recording: `capture.ndjson` → `capture.000001.ndjson`. */
-import { link, lstat, open, readdir, readlink, rename, unlink } from 'node:fs/promises';
+import { link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RECEIVED_AT } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
 import { hasGzipMark } from './gzip.js';
-import { identityAt, identityOf } from './recording-files.js';
+import { createFile, identityAt, identityOf, type OpenedFile, targetKind } from './recording-files.js';
 
 /** Options for the files of a recording, all optional. */
 export interface SegmentOptions {
@@ -40,26 +40,32 @@ interface WrittenSegment {
 }
 
 export class SegmentNames {
+  readonly #path: string;
   readonly #folder: string;
   readonly #stem: string;
   readonly #extension: string;
   /** The recording goes on with one of an earlier recorder, whose segments are its own, too. */
   readonly #continues: boolean;
+  readonly #mode: number | undefined;
   /** The finished segments of this recorder, in order. */
   readonly #written: WrittenSegment[] = [];
 
   /** @param path Path of the recording. */
-  constructor(path: string, { continues }: { continues: boolean }) {
+  constructor(path: string, { continues, mode }: { continues: boolean; mode?: number | undefined }) {
     const name = basename(path);
+    this.#path = path;
     this.#folder = dirname(path);
     this.#extension = /(?<=.)\.[^.]+(\.gz)?$/.exec(name)?.[0] ?? '';
     this.#stem = name.slice(0, name.length - this.#extension.length);
     this.#continues = continues;
+    this.#mode = mode;
   }
 
-  /** Returns the path for the next segment; there is no file yet. */
-  async next(): Promise<string> {
-    return this.#pathOf(await this.#nextNumber());
+  /** Creates the file of a further segment: at the path of the recording, or beside it when the path is taken. */
+  async createNext(): Promise<OpenedFile> {
+    const isFree = (await targetKind(this.#path)) === 'nothing';
+    const path = isFree ? this.#path : this.#pathOf(await this.#nextNumber());
+    return { path, handle: await createFile(path, this.#mode), size: 0, isNew: true };
   }
 
   /** Gives a finished segment its number. No file is overwritten, even one that is created at the same time. */
@@ -179,22 +185,4 @@ async function isRecording(path: string): Promise<boolean> {
     return false;
   }
   return hasGzipMark(beginning) || beginning.equals(Buffer.from(RECEIVED_AT));
-}
-
-/** Finds the name that an open file has now; `undefined` when it has none, or one in a folder that is not known. */
-export async function currentName(
-  path: string,
-  file: { fd: number; stat(): Promise<{ dev: number; ino: number }> },
-): Promise<string | undefined> {
-  const identity = identityOf(await file.stat());
-  const has = async (name: string) => (await identityAt(name)) === identity;
-  if (await has(path)) return path;
-  // Linux knows the name in any folder.
-  const known = await readlink(`/proc/self/fd/${file.fd}`).catch(() => '');
-  if (known !== '' && (await has(known))) return known;
-  for (const entry of await readdir(dirname(path)).catch(() => [])) {
-    const name = join(dirname(path), entry);
-    if (await has(name)) return name;
-  }
-  return undefined;
 }

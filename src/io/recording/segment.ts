@@ -52,7 +52,7 @@ export class Segment {
   #syncing: Promise<void> | undefined;
   /** The first write or sync that failed. A second sync would report success for data that is lost. */
   #failure: OpmasError | undefined;
-  #isClosed = false;
+  isClosed = false;
 
   /**
    * @param file Open for appending, `size` bytes long.
@@ -109,8 +109,8 @@ export class Segment {
 
   /** Writes the rest, syncs the file to the disk and closes it. @throws {OpmasError} Also for an earlier failure. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+    if (this.isClosed) return;
+    this.isClosed = true;
     clearInterval(this.#syncTimer);
     try {
       if (this.#failure === undefined) await this.#endMember();

@@ -1,15 +1,17 @@
-import type { FileHandle } from 'node:fs/promises';
+import type { OpmasError } from '../../core/errors.js';
 import { OpenConnections } from '../../core/recording/encoder.js';
 import type { LineBatch } from '../../core/recording/format.js';
-import { LineView } from '../../core/recording/line-view.js';
+import { firstTime } from '../../core/recording/line-view.js';
 import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type Clock, systemClock } from '../clock.js';
-import { cutTornTail } from './append.js';
+import { openToAppend } from './append.js';
+import { PlacedSegment } from './placed-segment.js';
 import * as files from './recording-files.js';
-import { countLines, DELETED, Segment, type WrittenLines } from './segment.js';
-import { currentName, SegmentNames, type SegmentOptions } from './segment-names.js';
+import { countLines, DELETED, type WrittenLines } from './segment.js';
+import { SegmentNames, type SegmentOptions } from './segment-names.js';
 
-const LF = 0x0a;
+/** Returns the lines that wait to be written, if any: a further segment begins at their time. */
+type NextLines = () => Buffer | undefined;
 
 /**
  * Writes the files (segments) of one recording. The current segment has the name of the recording (unless someone else
@@ -28,15 +30,13 @@ export class SegmentedWriter {
   /** A new file to which nothing was to be written so far. */
   #isUnused: boolean;
 
-  #handle: FileHandle;
-  #segment: Segment;
-  #identity: string | undefined;
-  #wasRenamed = false;
+  #segment: PlacedSegment;
+  /** Someone else moved a segment, another one was begun, and {@link reopen} was not called since. */
+  #wasLeft = false;
+  /** Set while no further file can be begun: tries again. The current segment then has no limits. */
+  #retry: ((next: NextLines) => Promise<unknown>) | undefined;
   #startMs: number;
-  /** `true` when the current segment has lines besides those that every further segment begins with. */
-  #hasLines: boolean;
   #finishedSize = 0;
-  #isFinished = false;
 
   /** After {@link close}: the name of the last segment; `undefined` when it has none any more. */
   lastName: string | undefined;
@@ -44,17 +44,22 @@ export class SegmentedWriter {
   count = 1;
   deleted = 0;
 
-  constructor({ path, handle, size, isNew, provisionalPath }: files.OpenedFile, options: SegmentOptions) {
+  constructor(opened: files.OpenedFile, options: SegmentOptions) {
+    const { path, size, isNew, provisionalPath } = opened;
     this.#path = path;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#names = new SegmentNames(path, { continues: size > 0 });
+    this.#names = new SegmentNames(path, { continues: size > 0, mode: options.mode });
     this.#provisionalPath = provisionalPath;
     this.#isUnused = isNew;
     this.#startMs = this.#clock.monotonicMs();
-    this.#handle = handle;
-    this.#segment = new Segment(path, handle, size, this.written);
-    this.#hasLines = size > 0;
+    this.#segment = new PlacedSegment(opened, this.written);
+  }
+
+  /** `true` when someone else has renamed or deleted a segment since the last {@link reopen}. */
+  get wasMoved(): boolean {
+    const isPlaced = !this.#segment.isClosed && this.#provisionalPath === undefined;
+    return this.#wasLeft || (isPlaced && !this.#segment.isThereNow());
   }
 
   /** Path at which the current segment was created; someone may have renamed it since. */
@@ -64,7 +69,7 @@ export class SegmentedWriter {
 
   /** Bytes of all segments that are not deleted. */
   get size(): number {
-    return this.#finishedSize + (this.#isFinished ? 0 : this.#segment.size);
+    return this.#finishedSize + (this.#segment.isClosed ? 0 : this.#segment.size);
   }
 
   /** Appends lines, to as many segments as they need. @throws {OpmasError} `LOCAL` */
@@ -73,7 +78,7 @@ export class SegmentedWriter {
     for (let start = 0, end = 0; start < bytes.length; start = end) {
       end = start + (await this.#lengthForSegment(bytes.subarray(start)));
       if (this.#segment.isCompressed) await this.#goOnAfterCut();
-      this.#hasLines = true;
+      this.#segment.hasLines = true;
       const lines = bytes.subarray(start, end);
       await this.#segment.append(lines, lines.length === bytes.length ? count : countLines(lines));
       const entries = lifecycle.filter((entry) => entry.start >= start && entry.start < end);
@@ -106,8 +111,8 @@ export class SegmentedWriter {
       return files.removeFile(this.#provisionalPath);
     }
     if (examines && this.#segment.isCompressed) await this.#goOnAfterCut().catch(() => undefined);
-    if (!this.#isFinished) this.lastName = await currentName(this.path, this.#handle).catch(() => this.path);
-    const change = examines ? (await this.#examine().catch(() => undefined))?.change : undefined;
+    if (!this.#segment.isClosed) this.lastName = await this.#segment.currentName().catch(() => this.path);
+    const change = examines ? (await this.#segment.examinePlace().catch(() => undefined))?.change : undefined;
     try {
       await this.#finish(change);
     } finally {
@@ -121,122 +126,124 @@ export class SegmentedWriter {
   }
 
   /** Handles changes that someone else made to the current segment. @throws {OpmasError} `LOCAL` */
-  async handleChanges(): Promise<void> {
+  async handleChanges(next: NextLines): Promise<void> {
     if (this.#provisionalPath !== undefined || (await this.#goOnAfterCut())) return;
-    if ((await this.#segment.examine()) === DELETED) {
-      const finishedPath = this.path;
-      this.lastName = undefined;
-      await this.#finish(DELETED);
-      await this.#begin();
-      this.#options.onNotice?.(`${finishedPath} was ${DELETED}; new lines go to a new ${this.path}`);
-    } else if (!this.#wasRenamed && !(await this.#isAtItsPath())) {
-      this.#wasRenamed = true;
+    if ((await this.#segment.examine()) === DELETED) await this.#leave(DELETED, next);
+    else if (this.#retry !== undefined) await this.#retry(next);
+    else if (!this.#segment.wasRenamed && !(await this.#segment.isThere())) {
+      this.#segment.wasRenamed = true;
       this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
     }
   }
 
-  /** Returns how many bytes of the lines belong into the current segment, and begins a new one if they need one. */
-  async #lengthForSegment(lines: Buffer): Promise<number> {
-    const { rotateMs = Number.POSITIVE_INFINITY } = this.#options;
-    const isOld = this.#hasLines && this.#clock.monotonicMs() - this.#startMs >= rotateMs;
-    const length = isOld ? 0 : await this.#lengthThatFits(lines);
-    if (length === 0) await this.#rotate(lines);
-    return length || this.#lengthThatFits(lines);
+  /**
+   * Goes on in the file at the recording's path when someone else has moved the current segment: creates it, or adds to
+   * the one that is there.
+   *
+   * @returns Why that is not possible; lines then go to the current segment, and {@link handleChanges} tries again.
+   * @throws {OpmasError} `LOCAL` when the current segment cannot be finished.
+   */
+  async reopen(next: NextLines): Promise<OpmasError | undefined> {
+    const isThere = this.path === this.#path && (await this.#segment.isThere());
+    let error: OpmasError | undefined;
+    if (!isThere && this.#provisionalPath === undefined) {
+      await this.flush();
+      const change = await this.#segment.examine();
+      error = await this.#goOnIn(next, change, () => openToAppend(this.#path, this.#options));
+      const tell = () => this.#tell(this.#path, 'renamed');
+      this.#retry = error && (async (later) => (await this.reopen(later)) ?? tell());
+    }
+    this.#wasLeft &&= error !== undefined;
+    return error;
   }
 
-  /** Returns how many bytes of the lines fit into the current segment; 0 when it is full. It takes at least one line. */
-  async #lengthThatFits(lines: Buffer): Promise<number> {
-    const limit = this.#options.rotateBytes ?? Number.POSITIVE_INFINITY;
-    if (this.#segment.mostSize + lines.length <= limit) return lines.length;
-    // Only a flush tells the compressed size of the lines so far.
-    await this.#segment.flush();
-    const room = limit - this.#segment.mostSize;
-    if (lines.length <= room) return lines.length;
-    const end = room > 0 ? lines.lastIndexOf(LF, room - 1) + 1 : 0;
-    return end > 0 || this.#hasLines ? end : lines.indexOf(LF) + 1 || lines.length;
+  /** Returns how many bytes of the lines belong into the current segment, and begins a new one if they need one. */
+  async #lengthForSegment(lines: Buffer): Promise<number> {
+    if (this.#retry !== undefined) return lines.length;
+    const { rotateMs = Number.POSITIVE_INFINITY, rotateBytes = Number.POSITIVE_INFINITY } = this.#options;
+    const isOld = this.#segment.hasLines && this.#clock.monotonicMs() - this.#startMs >= rotateMs;
+    const length = isOld ? 0 : await this.#segment.lengthThatFits(lines, rotateBytes);
+    if (length === 0) await this.#rotate(lines);
+    return length || this.#lengthForSegment(lines);
   }
 
   /** Finishes the current segment and begins the next. @param lines Lines that the next segment begins with. */
   async #rotate(lines: Buffer): Promise<void> {
     const finishedPath = this.path;
-    const { change, isThere } = await this.#examine();
-    this.lastName = await currentName(finishedPath, this.#handle).catch(() => finishedPath);
+    const { change, isThere } = await this.#segment.examinePlace();
+    if (!isThere) return this.#leave(change, () => lines);
+    this.lastName = finishedPath;
     await this.#finish(change);
-    if (isThere && finishedPath === this.#path) {
+    if (finishedPath !== this.#path) await this.#names.add(finishedPath);
+    else {
       this.lastName = await this.#names.moveToNext(this.#path).catch((error) => {
         throw files.localError(`${this.#path} cannot be renamed`, error);
       });
-    } else if (isThere) await this.#names.add(finishedPath);
-    const line = new LineView();
-    const isKnown = line.read(lines, 0, lines.indexOf(LF)) !== undefined && !Number.isNaN(line.receivedAt);
-    await this.#begin(isKnown ? formatTimestamp(line.receivedAt) : this.#now());
+    }
+    const error = await this.#goOnIn(() => lines, undefined);
+    if (error !== undefined) throw error;
     const pruned = await this.#names.prune(this.#options.keep);
     for (const size of pruned) this.#finishedSize -= size;
     this.deleted += pruned.length;
-    if (change !== undefined)
-      this.#options.onNotice?.(`${finishedPath} was ${change}; new lines go to a new ${this.path}`);
+    if (change !== undefined) this.#tell(finishedPath, change);
   }
 
-  /** Finds out what someone else has done to the current segment since the last examination. */
-  async #examine(): Promise<{ change: string | undefined; isThere: boolean }> {
-    const change = await this.#segment.examine();
-    const isThere = await this.#isAtItsPath();
-    return { change: change ?? (isThere || this.#wasRenamed ? undefined : 'renamed'), isThere };
+  /** Begins another segment after someone else has moved the current one, which goes on when that is not possible. */
+  async #leave(change = 'renamed', next: NextLines): Promise<void> {
+    const { path } = this;
+    const wasTold = this.#retry !== undefined;
+    const error = await this.#goOnIn(next, change);
+    this.#retry = error && ((later) => this.#leave(change, later));
+    this.#wasLeft ||= error === undefined;
+    if (error === undefined || !wasTold) this.#tell(path, change, error);
   }
 
-  /** Finishes the current segment, unless no next one could be begun. @param change Made by someone else. */
-  async #finish(change: string | undefined): Promise<void> {
-    if (this.#isFinished) return;
-    await this.#segment.close();
-    this.#isFinished = true;
-    if (change === DELETED) this.deleted++;
-    else this.#finishedSize += this.#segment.size;
+  #tell(path: string, change: string, error?: OpmasError): void {
+    const where = error === undefined ? `go to a new ${this.path}` : `still go to it: ${error.message}`;
+    this.#options.onNotice?.(`${path} was ${change}; new lines ${where}`);
+  }
+
+  /** Closes a segment, unless it is closed. @param change Made by someone else. */
+  async #finish(change: string | undefined, segment = this.#segment): Promise<undefined> {
+    if (segment.isClosed) return;
+    try {
+      await segment.close();
+    } finally {
+      if (change === DELETED) this.deleted++;
+      else this.#finishedSize += segment.size;
+    }
+  }
+
+  /** Makes the current segment whole again when someone has cut it. @returns `true` when it was cut. */
+  async #goOnAfterCut(): Promise<boolean> {
+    const change = await this.#segment.goOnAfterCut(() => this.#firstLines());
+    if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
+    return change !== undefined;
   }
 
   /**
-   * Makes the current segment whole again when someone has cut it. Compressed data begins anew: what follows the cut
-   * could not be unpacked. Lines that are still in the compressor are compressed again.
+   * Makes another file the current segment, and finishes the one before. @param open Opens it.
    *
-   * @returns `true` when it was cut.
+   * @returns Why it cannot be opened or written; nothing has changed then.
+   * @throws {OpmasError} `LOCAL` when the one before cannot be finished.
    */
-  async #goOnAfterCut(): Promise<boolean> {
-    const change = await this.#segment.examine();
-    if (change === undefined || change === DELETED) return false;
-    await cutTornTail(this.path, this.#handle, this.#segment.isCompressed);
-    const { size } = await this.#handle.stat();
-    const lines = this.#segment.restartAt(size);
-    if (size === 0) await this.#continue();
-    if (lines.length > 0) await this.#segment.append(lines, 0);
-    this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
-    return true;
-  }
-
-  async #begin(receivedAt = this.#now()): Promise<void> {
-    const isFree = (await files.targetKind(this.#path)) === 'nothing';
-    const path = isFree ? this.#path : await this.#names.next();
-    this.#handle = await files.createFile(path, this.#options.mode);
-    this.#segment = new Segment(path, this.#handle, 0, this.written);
-    this.#identity = undefined;
-    this.#isFinished = false;
-    this.#wasRenamed = false;
-    this.#hasLines = false;
+  async #goOnIn(next: NextLines, change: string | undefined, open = () => this.#names.createNext()) {
+    const last = this.#segment;
+    try {
+      const segment = new PlacedSegment(await open(), this.written);
+      await segment.begin(this.#firstLines(next()));
+      this.#segment = segment;
+    } catch (error) {
+      return error as OpmasError;
+    }
     this.#startMs = this.#clock.monotonicMs();
     this.count++;
-    await this.#continue(receivedAt);
+    return this.#finish(change, last);
   }
 
-  /** Makes the segment readable by itself: its first lines say which connections are open, at the time of the next. */
-  async #continue(receivedAt = this.#now()): Promise<void> {
-    const lines = this.#connections.continuation(receivedAt);
-    if (lines.length > 0) await this.#segment.append(lines, 0);
-  }
-
-  #now(): string {
-    return formatTimestamp(Math.floor(this.#clock.nowMicros()));
-  }
-
-  async #isAtItsPath(): Promise<boolean> {
-    this.#identity ??= files.identityOf(await this.#handle.stat());
-    return (await files.identityAt(this.path)) === this.#identity;
+  /** Formats the lines that make a segment readable by itself. Their time is that of the next line, or now. */
+  #firstLines(next?: Buffer): Buffer {
+    const atMicros = firstTime(next) ?? Math.floor(this.#clock.nowMicros());
+    return this.#connections.continuation(formatTimestamp(atMicros));
   }
 }

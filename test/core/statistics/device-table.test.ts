@@ -98,14 +98,14 @@ test.each([
   ['data.nothing', '(none)'],
   ['data.constructor.name', '(none)'],
 ])('rows stand for the values of %s', (path, id) => {
-  const table = new DeviceTable(rowKeyOf(path));
+  const table = new DeviceTable(rowKeyOf(path, '--by'));
   add(table, { type: 'device.error', subject: 'opmas.x', data: { site: { name: 'north' } }, zone: 4 });
   expect(table.rows()[0]?.id).toBe(id);
 });
 
 test('a path that begins with no value of an event is a usage error', () => {
   for (const path of ['site', '', 'Data.site', '.']) {
-    expect(() => rowKeyOf(path)).toThrow(expect.objectContaining({ code: 'USAGE' }));
+    expect(() => rowKeyOf(path, '--by')).toThrow(expect.objectContaining({ code: 'USAGE' }));
   }
 });
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import {
+  chmod,
   link,
   mkdir,
   mkdtemp,
@@ -90,6 +91,119 @@ async function eventsOf(...paths: string[]): Promise<number[]> {
   for await (const _ of readRecording(paths, { strict: true, keep })) throw new Error('nothing is kept');
   return events;
 }
+
+describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('reopening %s', (name) => {
+  const begin = batch(lifecycle(0, 'devices', 'connecting'), lifecycle(0, 'devices', 'open'), event(1));
+
+  async function opened(options: RecordOptions = {}) {
+    const path = await fresh(name);
+    const notices: string[] = [];
+    const onNotice = (notice: string) => void notices.push(notice);
+    const writer = await openRecording(path, { ...options, onNotice });
+    await writer.write(begin);
+    return { path, writer, notices, old: path.replace('capture', 'old'), folder: join(path, '..') };
+  }
+  const textOf = async (path: string) => {
+    const bytes = await readFile(path);
+    return (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString();
+  };
+
+  test('after a renaming: the old file is complete, the new one begins with the connections', async () => {
+    const { path, old, writer, notices, folder } = await opened({ mode: 0o640 });
+    await writer.reopen();
+    expect([writer.wasMoved, await readdir(folder)]).toEqual([false, [name, `${name}.lock`]]);
+    await rename(path, old);
+    expect(writer.wasMoved).toBe(true);
+    await writer.write(batch(event(2)));
+    await Promise.all([writer.reopen(), writer.reopen(), writer.write(batch(event(3)))]);
+    expect(writer.wasMoved).toBe(false);
+    expect(await eventsOf(old)).toEqual([1, 2]);
+    await writer.write(batch(event(4)));
+    await writer.close();
+    expect(await eventsOf(path)).toEqual([3, 4]);
+    const [connecting, open, ...events] = (await textOf(path)).split('\n');
+    // With the time of the line that follows.
+    expect(connecting).toMatch(/^\{"received_at":"1970-01-01T00:00:00.000003Z".*"continued":true/);
+    expect(open).toContain('"state":"open","continued":true');
+    expect(events).toHaveLength(3);
+    expect([(await stat(path)).mode & 0o777, notices, writer.lines]).toEqual([0o640, [], 6]);
+    expect([writer.files, writer.size]).toEqual([2, statSync(old).size + statSync(path).size]);
+    expect((await readdir(folder)).sort()).toEqual([name, old.slice(folder.length + 1)]);
+  });
+
+  test('again and again while lines come: none is lost or doubled', async () => {
+    const { path, writer, folder } = await opened({ rotateBytes: 2000 });
+    for (let n = 2; n <= 200; n++) {
+      void writer.write(batch(event(n, n % 40)));
+      if (n % 9 !== 0) continue;
+      await rename(path, join(folder, `capture.part${n}${name.slice(7)}`)).catch(() => undefined);
+      const reopened = writer.reopen();
+      if (n % 2 === 0) await reopened;
+    }
+    await writer.close();
+    const files = (await readdir(folder)).map((file) => join(folder, file));
+    expect(files.length).toBeGreaterThan(10);
+    const all = (await Promise.all(files.map((file) => eventsOf(file)))).flat();
+    expect(all.sort((a, b) => a - b)).toEqual(Array.from({ length: 200 }, (_, n) => n + 1));
+  });
+
+  test('takes an empty file that is there, with its mode, and adds to a recording that is there', async () => {
+    const { path, old, writer, folder } = await opened();
+    await rename(path, old);
+    await writeFile(path, '');
+    await chmod(path, 0o640);
+    await writer.reopen();
+    await writer.write(batch(event(2)));
+    await rename(path, `${old}.2`);
+    await record(join(folder, `other${name.slice(7)}`), [batch(event(3))]);
+    await rename(join(folder, `other${name.slice(7)}`), path);
+    await writer.reopen();
+    await writer.write(batch(event(4)));
+    await writer.close();
+    expect([(await stat(`${old}.2`)).mode & 0o777, await eventsOf(path)]).toEqual([0o640, [3, 4]]);
+    expect((await textOf(path)).match(/"continued":true/g)).toHaveLength(2);
+  });
+
+  test('leaves a file of another kind alone: goes on in the old one until that file has gone', async () => {
+    const { path, old, writer, notices } = await opened({ rotateBytes: 200 });
+    await rename(path, old);
+    await writeFile(path, 'mine');
+    await expect(writer.reopen()).rejects.toMatchObject({ code: 'DATA' });
+    await writer.write(batch(event(2), event(3, 500), event(4)));
+    expect([await readFile(path, 'utf8'), writer.wasMoved, notices]).toEqual(['mine', true, []]);
+    await unlink(path);
+    await vi.waitFor(() => expect(notices).toHaveLength(1), { timeout: 9000, interval: 20 });
+    expect(notices[0]).toBe(`${path} was renamed; new lines go to a new ${path}`);
+    await writer.write(batch(event(5)));
+    await writer.close();
+    expect([await eventsOf(old), await eventsOf(path)]).toEqual([[1, 2, 3, 4], [5]]);
+  });
+
+  test('in a new folder in the place of the old one: the lock goes along', async () => {
+    const { path, writer, folder } = await opened();
+    await rename(folder, `${folder}-old`);
+    await expect(writer.reopen()).rejects.toThrow('its folder does not exist');
+    await mkdir(folder);
+    await writer.reopen();
+    await expect(openRecording(path, { append: true })).rejects.toThrow(/is in use by pid/);
+    await writer.write(batch(event(2)));
+    await writer.close();
+    expect([await readdir(`${folder}-old`), await readdir(folder)]).toEqual([[name], [name]]);
+    expect(await eventsOf(path)).toEqual([2]);
+  });
+
+  test('after a deletion that it has noticed, too: goes back to the path', async () => {
+    const { path, writer, notices } = await opened();
+    await unlink(path);
+    await writeFile(path, '');
+    await vi.waitFor(() => expect(notices).toHaveLength(1), { timeout: 9000, interval: 20 });
+    expect([writer.path === path, writer.wasMoved]).toEqual([false, true]);
+    await writer.reopen();
+    await writer.write(batch(event(2)));
+    await writer.close();
+    expect([writer.path, writer.wasMoved, await eventsOf(path)]).toEqual([path, false, [2]]);
+  });
+});
 
 describe.concurrent('someone else', () => {
   async function afterInterference(path: string, options: RecordOptions, act: () => Promise<void>) {
@@ -990,16 +1104,26 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording n
     expect(await eventsOf(part)).toEqual([1]);
   });
 
-  test('tells the name and the size also when no next file can be begun', async () => {
+  test('goes on in a file whose folder was renamed until a next part can be begun', async () => {
     const path = await fresh(name);
     const folderName = join(path, '..');
     const moved = join(`${folderName}-moved`, name);
-    const writer = await openRecording(path, { rotateBytes: 1 });
+    const notices: string[] = [];
+    const onNotice = (notice: string) => void notices.push(notice);
+    const writer = await openRecording(path, { rotateBytes: 1, onNotice });
     await writer.write(batch(event(1)));
     await rename(folderName, `${folderName}-moved`);
-    await expect(writer.write(batch(event(2)))).rejects.toMatchObject({ code: 'LOCAL' });
+    await writer.write(batch(event(2), event(3)));
+    expect(notices).toEqual([expect.stringContaining(`${path} was renamed; new lines still go to it: `)]);
+    expect(notices[0]).toContain('its folder does not exist (ENOENT)');
+    await mkdir(folderName);
+    await vi.waitFor(() => expect(notices).toHaveLength(2), { timeout: 9000, interval: 20 });
+    expect(notices[1]).toBe(`${path} was renamed; new lines go to a new ${path}`);
+    await writer.write(batch(event(4)));
     await writer.close();
-    expect([writer.lastName, writer.files, writer.size]).toEqual([moved, 1, statSync(moved).size]);
+    expect([await eventsOf(moved), await eventsOf(path)]).toEqual([[1, 2, 3], [4]]);
+    expect([writer.lastName, writer.files]).toEqual([path, 2]);
+    expect(writer.size).toBe(statSync(moved).size + statSync(path).size);
   });
 
   test('tells the name that it has at the end, or that it has none', async () => {

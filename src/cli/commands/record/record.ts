@@ -1,39 +1,17 @@
-import { existsSync } from 'node:fs';
-import {
-  escapeUnsafe,
-  OpmasError,
-  openRecording,
-  type RecordingWriter,
-  type RecordOptions,
-  type Subscription,
-  systemClock,
-} from '../../../index.js';
+import { isatty } from 'node:tty';
+import { escapeUnsafe, OpmasError, type RecordingWriter, type Subscription } from '../../../index.js';
 import type { Command } from '../../commander.js';
-import {
-  counted,
-  formatSize,
-  parseCount,
-  parsePositiveDuration,
-  parsePositiveSize,
-} from '../../options/quantity.js';
+import { parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { createLiveStatus } from './live-status.js';
+import { fileOptionsOf, fileText, openTarget, parseMode, type TargetOptions } from './target.js';
 import { createTee, type Tee } from './tee.js';
 
 /** Options of `record`. */
-interface RecordCommandOptions extends StreamCommandOptions {
-  out?: string;
-  append?: boolean;
-  force?: boolean;
-  /** Bytes. */
-  rotateSize?: number;
-  /** Milliseconds. */
-  rotateEvery?: number;
-  keep?: number;
-  mode: number;
+interface RecordCommandOptions extends StreamCommandOptions, TargetOptions {
   tail?: boolean;
 }
 
@@ -51,8 +29,6 @@ Examples:
 
 /** Recorded lines are limited to 64 MiB, and a message that is not JSON grows by up to a third when recorded. */
 const LARGEST_RECORDED_MESSAGE = 48 * 1024 ** 2;
-/** Recorders that may start in one second. */
-const MOST_NAMES = 100;
 /** Limit for lines that wait for the disk; further lines wait in the stream. */
 const MAX_PENDING_BYTES = 384 * 1024;
 
@@ -88,7 +64,7 @@ async function record(
   if ((stream.maxMessageBytes ?? 0) > LARGEST_RECORDED_MESSAGE) {
     throw new OpmasError('USAGE', '--max-message must be at most 48MiB: recordings have no longer lines');
   }
-  const files = fileOptionsOf(options, messages);
+  const files = fileOptionsOf(options, messages.warn);
   // Before the token is requested: without a file there is nothing to connect for.
   const writer = await openTarget(options.out, { ...files, signal: session.stop }).catch((error: unknown) => {
     // A stop ends the wait for a lock.
@@ -102,6 +78,9 @@ async function record(
   out.onClosed = () =>
     messages.warn(`${out.failure?.message ?? 'stdout was closed'}: printing stops, recording goes on`);
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
+  // A terminal that goes away sends the same signal.
+  const isOnTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
+  if (!isOnTerminal) session.onHangup = () => reopenIfMoved(writer, messages);
   const recorded = {
     ...stream,
     lifecycle: true,
@@ -112,11 +91,25 @@ async function record(
       showStatus: (_, summary) => createLiveStatus(messages, stream.endpoints, () => writer.size, summary),
       consume: (subscription, onEvents) => pump(subscription, writer, tee, onEvents, () => failing.abort()),
       lossText: () => tee?.lossText(),
-      resultText: () => fileText(writer, messages),
+      resultText: () => fileText(writer, messages.palette),
     });
   } finally {
     await tee?.end();
   }
+}
+
+/**
+ * Handles SIGHUP as `logrotate` sends it: goes on in the file at the path of a recording that was renamed or deleted.
+ *
+ * @returns `false` when the file is in its place: the signal then means the end.
+ */
+function reopenIfMoved(writer: RecordingWriter, messages: Messages): boolean {
+  if (!writer.wasMoved) return false;
+  writer.reopen().then(
+    () => messages.say(`SIGHUP: new lines go to ${escapeUnsafe(writer.path)}`),
+    (error: Error) => messages.warn(`SIGHUP: ${error.message}; new lines still go to the old file`),
+  );
+  return true;
 }
 
 /** Writes all lines. After a failure of the file, counts the lines that are still in progress, for a correct report. */
@@ -156,74 +149,4 @@ async function pump(
     failure ??= error;
   });
   if (failure !== undefined) throw failure;
-}
-
-function fileOptionsOf(options: RecordCommandOptions, messages: Messages): RecordOptions {
-  const { rotateSize, rotateEvery, keep, mode } = options;
-  if (keep !== undefined && rotateSize === undefined && rotateEvery === undefined) {
-    throw new OpmasError('USAGE', '--keep needs --rotate-size or --rotate-every');
-  }
-  if (options.out !== undefined && ['', '-', '/dev/stdout', '/dev/fd/1'].includes(options.out)) {
-    throw new OpmasError('USAGE', `--out: ${JSON.stringify(options.out)} is not a file`, {
-      hint: 'To print the same lines on stdout: opmas-ws tail -f json --lifecycle',
-    });
-  }
-  return {
-    append: options.append,
-    force: options.force,
-    rotateBytes: rotateSize,
-    rotateMs: rotateEvery,
-    keep,
-    mode,
-    onNotice: messages.warn,
-  };
-}
-
-/** Reads the octal mode of a file, as `chmod` takes it: `640`. */
-function parseMode(text: string, name: string): number {
-  if (/^0?[67][0-7]{2}$/.test(text)) return Number.parseInt(text, 8);
-  const hint = 'Write three octal digits: 640 lets the group read. You must be able to read and write.';
-  throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a mode of a recording`, { hint });
-}
-
-/** Opens the file that the user named; else a new one, also next to another recorder that starts in this second. */
-async function openTarget(path: string | undefined, files: RecordOptions): Promise<RecordingWriter> {
-  if (path !== undefined) return openRecording(path, files);
-  const name = defaultName();
-  for (let number = 1; ; number++) {
-    const candidate = number === 1 ? name : name.replace('.', `-${number}.`);
-    try {
-      return await openRecording(candidate, { ...files, append: false, force: false });
-    } catch (error) {
-      const isTaken = existsSync(candidate) || existsSync(`${candidate}.lock`);
-      if (!isTaken || number === MOST_NAMES) throw error;
-    }
-  }
-}
-
-/** Returns `opmas-20261122T215000Z.ndjson`: sorts by time, and is a valid file name on all systems. */
-function defaultName(): string {
-  const start = new Date(systemClock.nowMicros() / 1000).toISOString();
-  return `opmas-${start.slice(0, 19).replace(/[-:]/g, '')}Z.ndjson`;
-}
-
-function fileText(
-  { lastName, lines, size, files, deletedFiles, lostLines }: RecordingWriter,
-  { palette }: Messages,
-): string {
-  const others = files - (lastName === undefined ? 0 : 1);
-  const names = [
-    ...(lastName === undefined ? [] : [escapeUnsafe(lastName)]),
-    ...(others > 0
-      ? [`${others}${lastName === undefined ? '' : ' more'} ${others === 1 ? 'file' : 'files'}`]
-      : []),
-  ];
-  const where = names.join(' and ');
-  const target = files === 0 ? ', but all files have been deleted' : ` to ${where}, ${formatSize(size)}`;
-  const gone = `; ${counted(deletedFiles, 'file')} deleted since`;
-  const rest = files === 0 || deletedFiles === 0 ? '' : gone;
-  const written = `${counted(lines, 'line')} written${target}${rest}`;
-  return lostLines === 0
-    ? palette.dim(written)
-    : `${written}; ${palette.red(`${lostLines} could not be written`)}`;
 }

@@ -1,0 +1,168 @@
+import { escapeUnsafe, type LifecycleEvent, type SubscribeOptions, systemClock } from '../../../index.js';
+import { type DeviceTable, LineView } from '../../../internal.js';
+import { counted, formatDuration } from '../../options/quantity.js';
+import { widthOf } from '../../render/visual-line.js';
+import type { Session } from '../../session.js';
+import { runStream } from '../../stream/run-stream.js';
+import { RateMeter } from '../../terminal/live-line.js';
+import type { Palette } from '../../terminal/palette.js';
+import { readKeys } from '../../terminal/raw-keys.js';
+import { Screen } from '../../terminal/screen.js';
+import { ShownEvents } from './event-text.js';
+import { cut, severityCounts } from './table-text.js';
+import { TopView } from './view.js';
+
+const REDRAW_MS = 250;
+/** A message stands in the last line for so long. */
+const NOTICE_MS = 5000;
+const LF = 0x0a;
+
+/** The table of a live stream. */
+interface LiveTable {
+  table: DeviceTable;
+  /** Heading of its first column. */
+  title: string;
+  /** Draws the table on a terminal while the stream runs. */
+  draws: boolean;
+  /** Prints the table. @param now Microseconds since 1970. */
+  print(now: number): Promise<void>;
+}
+
+/** Reads a live stream to its end into a table, draws the table meanwhile, and prints it unless the user quits. */
+export async function watchTable(session: Session, stream: SubscribeOptions, live: LiveTable): Promise<void> {
+  const { terminal, stop, environment } = session;
+  const { out, messages } = terminal;
+  const { table, title, print } = live;
+  const screen =
+    live.draws && out.isTerminal && environment.TERM !== 'dumb' ? new Screen(out, messages) : undefined;
+  if (screen === undefined && stream.durationMs === undefined && stream.count === undefined) {
+    messages.say('The table is printed when the stream ends, or is stopped: Ctrl-C, --duration T.');
+  }
+  const quit = new AbortController();
+  const connections = new Connections(stream.endpoints);
+  const events = new ShownEvents();
+  const view = new TopView((row) => events.get(row));
+  const rate = new RateMeter();
+  let count = 0;
+  const draw = (on: Screen) => {
+    const { columns, rows, lastMessage } = on;
+    const palette = out.palette;
+    const all = table.rows();
+    const parts = [
+      counted(all.length, 'row'),
+      ...severityCounts(all),
+      counted(count, 'event'),
+      `${rate.update(count)}/s`,
+    ];
+    if (table.leftOut > 0) parts.push(`${table.leftOut} rows left out`);
+    const isNew = lastMessage !== undefined && performance.now() - lastMessage.atMs < NOTICE_MS;
+    on.draw(
+      view.lines(
+        all,
+        {
+          columns,
+          rows,
+          status: connections.line(parts, columns, palette),
+          notice: isNew ? lastMessage.text : undefined,
+        },
+        { palette, width: columns, now: systemClock.nowMicros(), title, hasWords: false },
+      ),
+    );
+  };
+  const line = new LineView();
+  const add = (bytes: Buffer) => {
+    let start = 0;
+    for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
+      if (line.read(bytes, start, end) === 'event') {
+        count++;
+        const row = table.add(line.frame, line.endpoint ?? '', line.receivedAt);
+        if (row !== undefined && screen !== undefined) events.set(row, line);
+      }
+      start = end + 1;
+    }
+  };
+  const watched = { ...stream, signal: AbortSignal.any([stop, quit.signal]) };
+  await runStream(session, watched, {
+    showStatus: async () => ({
+      onLifecycle: (event) => connections.onLifecycle(event),
+      end: () => undefined,
+    }),
+    lossText: () => undefined,
+    async consume(subscription, onEvents) {
+      const close =
+        screen &&
+        open(
+          screen,
+          stop,
+          (key) => view.onKey(key),
+          draw,
+          () => quit.abort(),
+        );
+      try {
+        for await (const batch of subscription) {
+          onEvents();
+          add(batch.bytes);
+          batch.release?.();
+        }
+      } finally {
+        await close?.();
+        if (!quit.signal.aborted) await print(systemClock.nowMicros());
+      }
+    },
+  });
+}
+
+/** Draws the picture again and again, and after each key, until the returned function is called. */
+function open(
+  screen: Screen,
+  stop: AbortSignal,
+  onKey: (key: string) => boolean,
+  draw: (screen: Screen) => void,
+  quit: () => void,
+): () => Promise<void> {
+  const stopKeys = readKeys(stop, (key) => {
+    if (onKey(key)) quit();
+    else draw(screen);
+  });
+  const timer = setInterval(() => draw(screen), REDRAW_MS);
+  const leave = () => screen.leave();
+  stop.addEventListener('abort', leave);
+  screen.enter();
+  draw(screen);
+  return () => {
+    clearInterval(timer);
+    stop.removeEventListener('abort', leave);
+    stopKeys?.();
+    return leave();
+  };
+}
+
+/** The state of the connections, for the first line of the picture. */
+class Connections {
+  readonly #states: Map<string, { isOpen: boolean; sinceMs: number }>;
+
+  constructor(endpoints: readonly string[]) {
+    const sinceMs = performance.now();
+    this.#states = new Map(endpoints.map((endpoint) => [endpoint, { isOpen: false, sinceMs }]));
+  }
+
+  onLifecycle({ endpoint, connection: { state } }: LifecycleEvent): void {
+    const isOpen = state === 'open';
+    if (!isOpen && state !== 'closed' && state !== 'refused') return;
+    if (this.#states.get(endpoint)?.isOpen === isOpen) return;
+    this.#states.set(endpoint, { isOpen, sinceMs: performance.now() });
+  }
+
+  /** Formats `4/4 connected`, or what is missing and for how long; then as many other parts as there is room for. */
+  line(parts: readonly string[], columns: number, { bold, yellow }: Palette): string {
+    const missing = [...this.#states].filter(([, { isOpen }]) => !isOpen);
+    const count = `${this.#states.size - missing.length}/${this.#states.size} connected`;
+    const since = Math.min(...missing.map(([, { sinceMs }]) => sinceMs));
+    const names = missing.map(([endpoint]) => escapeUnsafe(endpoint)).join(', ');
+    const outage = `, without ${names} for ${formatDuration(Math.floor((performance.now() - since) / 1000) * 1000)}`;
+    const shown = [missing.length === 0 ? count : count + outage, ...parts];
+    while (shown.length > 1 && widthOf(shown.join('  ')) > columns) shown.pop();
+    const text = cut(shown.join('  '), columns);
+    return missing.length === 0 ? bold(text) : yellow(text);
+  }
+}

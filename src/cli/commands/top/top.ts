@@ -1,0 +1,101 @@
+import { DeviceTable, rowKeyOf } from '../../../internal.js';
+import type { Command } from '../../commander.js';
+import { addPartOptions, collect, type PartCommandOptions, refusePart } from '../../options/selection.js';
+import { runCommand, type Session } from '../../session.js';
+import { runFileStream } from '../../stream/file-stream.js';
+import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import { watchTable } from './live-table.js';
+import { rowJson, tableLines } from './table-text.js';
+
+/** Options of `top`. */
+interface TopOptions extends StreamCommandOptions, PartCommandOptions {
+  by?: string;
+  json?: boolean;
+  file?: string[];
+}
+
+const HELP = `
+Keys: arrows select a row, Enter shows its event, / filters the rows, q quits.
+
+Examples:
+  $ opmas-ws top                                watch which devices are in trouble
+  $ opmas-ws top devices --by data.site         one row for each site
+  $ opmas-ws top --duration 5s --json           one JSON object for each device, after five seconds
+  $ opmas-ws top --file capture.ndjson          the devices at the end of a recording
+  $ opmas-ws top --file capture.ndjson --to 2s   the devices two seconds after its start`;
+
+/** Configures `top`. */
+export function configure(command: Command): void {
+  const withTable = addStreamOptions(command)
+    .option(
+      '--by <path>',
+      'one row for each value of type, subject, endpoint or a member such as data.site (default: data.device_id, else the last token of the subject)',
+    )
+    .option('--json', 'print the rows as NDJSON when it ends, and draw nothing')
+    .option(
+      '--file <file>',
+      'print the table of a recording; repeatable, merged by time; - is stdin; needs no server and no token',
+      collect,
+    )
+    .option('--utc', 'read times without a zone in --from and --to as UTC, not as local time');
+  addPartOptions(withTable)
+    .addHelpText('after', HELP)
+    .action((endpoints: string[], options: TopOptions) =>
+      runCommand(command, (session) => top(session, endpoints, options)),
+    );
+}
+
+async function top(session: Session, endpoints: readonly string[], options: TopOptions): Promise<void> {
+  const { by, json, file } = options;
+  const table = new DeviceTable(by === undefined ? undefined : rowKeyOf(by, '--by'));
+  const title = by === undefined ? 'DEVICE' : by.slice(by.lastIndexOf('.') + 1).toUpperCase();
+  const print = (now: number) => printTable(session, table, { title, now, json: json === true });
+  if (file === undefined) {
+    refusePart(options);
+    const stream = await resolveStream(session, endpoints, options);
+    await watchTable(session, stream, { table, title, draws: json !== true, print });
+    return;
+  }
+  let end = Number.NaN;
+  const onTime = (receivedAt: number) => {
+    // NaN compares as false.
+    if (!(receivedAt <= end)) end = receivedAt;
+  };
+  try {
+    await runFileStream(
+      session,
+      endpoints,
+      { ...options, file },
+      {
+        keep(line) {
+          onTime(line.receivedAt);
+          if (line.kind === 'event') table.add(line.frame, line.endpoint ?? '', line.receivedAt);
+          return false;
+        },
+        take: async () => undefined,
+        onTime,
+      },
+    );
+  } finally {
+    await print(end);
+  }
+}
+
+/** Prints the table once, if it has rows. @param now The time from which ages count, in microseconds since 1970. */
+async function printTable(
+  { terminal: { out, messages } }: Session,
+  table: DeviceTable,
+  { title, now, json }: { title: string; now: number; json: boolean },
+): Promise<void> {
+  const rows = table.rows();
+  if (table.leftOut > 0)
+    messages.warn(`the table was full: ${table.leftOut} rows were left out, the calmest first`);
+  if (rows.length === 0) return;
+  if (json) {
+    for (const row of rows) await out.writeJson(rowJson(row));
+    return;
+  }
+  const width = out.isTerminal ? out.columns : Number.POSITIVE_INFINITY;
+  const lines = tableLines(rows, { palette: out.palette, width, now, title, hasWords: true });
+  await out.write(`${lines.join('\n')}\n`);
+}

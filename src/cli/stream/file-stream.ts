@@ -1,0 +1,109 @@
+import {
+  compileFilter,
+  escapeUnsafe,
+  type Filter,
+  type LineBatch,
+  type LineView,
+  OpmasError,
+  readRecording,
+  systemClock,
+} from '../../index.js';
+import { counted, formatDuration } from '../options/quantity.js';
+import {
+  endpointsOf,
+  filterOptionsOf,
+  type PartCommandOptions,
+  partOptionsOf,
+} from '../options/selection.js';
+import type { Session } from '../session.js';
+import { ProblemMessages } from '../terminal/reading-messages.js';
+import { standardInput } from '../terminal/standard-streams.js';
+import { FilterMessages } from './filter-messages.js';
+import type { StreamCommandOptions } from './stream-options.js';
+
+/** Options of commands that read recordings in the place of a live stream. */
+export interface FileStreamOptions extends StreamCommandOptions, PartCommandOptions {
+  file: string[];
+}
+
+/** The work of a command on recordings. */
+interface FileTask {
+  /** Takes a line that the filters keep. @returns True if a batch is to contain it. */
+  keep(line: LineView): boolean;
+  /** Takes the lines that are kept. */
+  take(batch: LineBatch): Promise<void>;
+  /** Gets the time of each event, before the filters. */
+  onTime?(receivedAt: number): void;
+}
+
+/**
+ * Reads recordings with the options of a live stream, and prints a summary on stderr.
+ *
+ * @throws {OpmasError} `USAGE`, `LOCAL` or `DATA` as `readRecording`; `INCOMPLETE` when less came than was asked for.
+ */
+export async function runFileStream(
+  session: Session,
+  endpoints: readonly string[],
+  options: FileStreamOptions,
+  { keep, take, onTime }: FileTask,
+): Promise<void> {
+  const { out, messages } = session.terminal;
+  const compiled = await compileFilter(filterOptionsOf(options));
+  const filter = onTime === undefined ? compiled : noting(compiled, onTime);
+  let left = options.count ?? Number.POSITIVE_INFINITY;
+  const enough = new AbortController();
+  messages.warn(...compiled.hints);
+  const startedAt = performance.now();
+  const endLate = () => {
+    isLate = !enough.signal.aborted;
+    enough.abort();
+  };
+  if (options.duration !== undefined) {
+    session.endAfter(options.duration);
+    void systemClock.sleep(options.duration, enough.signal).then(endLate);
+  }
+  session.exitMessage = () =>
+    out.stalledMs > 0 ? [messages.warningText('the rest was not written: stdout was not read')] : [];
+  const problems = new ProblemMessages(messages);
+  const filtering = new FilterMessages(messages, compiled);
+  let isLate = false;
+  let events = 0;
+  const batches = readRecording(options.file, {
+    ...partOptionsOf(options),
+    endpoints: endpoints.length === 0 ? undefined : endpointsOf(endpoints),
+    filter,
+    maxBufferBytes: options.maxBuffer,
+    keep: (line) => {
+      if (left <= 0) return false;
+      if (line.kind === 'event') {
+        events++;
+        if (--left <= 0) enough.abort();
+      }
+      return keep(line);
+    },
+    onProblem: problems.onProblem,
+    stdin: options.file.includes('-') ? standardInput() : undefined,
+    signal: AbortSignal.any([session.stop, enough.signal]),
+  });
+  try {
+    for await (const batch of batches) await take(batch);
+  } finally {
+    enough.abort();
+    problems.end();
+  }
+  const took = formatDuration(performance.now() - startedAt);
+  const parts = [`${counted(events, 'event')} in ${took}`, ...filtering.end()];
+  messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
+  if (!(left > 0) || options.count === undefined || session.stop.aborted) return;
+  const end = isLate ? '--duration' : 'the recording';
+  throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when ${end} ended`);
+}
+
+/** Returns a filter that notes the time of each event. */
+function noting(filter: Filter, onTime: (receivedAt: number) => void): Filter {
+  const matches: Filter['matches'] = (reader, endpoint, received) => {
+    if (received !== undefined) onTime(received.receivedAt);
+    return filter.matches(reader, endpoint, received);
+  };
+  return { ...filter, passesAll: false, matches };
+}

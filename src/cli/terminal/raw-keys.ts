@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { inputIsTerminal } from './standard-streams.js';
+
+/** In raw mode the terminal turns no keys into signals. */
+const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = {
+  '\x03': 'SIGINT',
+  '\x1c': 'SIGQUIT',
+  '\x1a': 'SIGTSTP',
+};
+const keyPattern = /\x1b(?:\[[\d;]*[~A-Za-z]|O[A-Z])|./gsu;
+
+/**
+ * Reads single keys from the terminal on stdin. Ctrl-C, Ctrl-\ and Ctrl-Z work as always.
+ *
+ * @param stop Restores the terminal, because a second signal ends the process at once.
+ * @param onKey Gets a character, or the escape sequence of a key that has none: `\x1b[A`.
+ * @returns A function that restores the terminal; `undefined` when stdin is not a terminal or belongs to another job.
+ */
+export function readKeys(stop: AbortSignal, onKey: (key: string) => void): (() => void) | undefined {
+  if (!inputIsTerminal() || !isForeground()) return undefined;
+  const { stdin } = process;
+  const setRaw = (raw: boolean) => {
+    stdin.setRawMode(raw);
+    if (raw) stdin.resume();
+    else stdin.pause();
+  };
+  const onKeys = (keys: string) => {
+    for (const [key] of keys.matchAll(keyPattern)) {
+      const signal = SIGNALS[key];
+      if (signal === undefined) onKey(key);
+      else {
+        if (signal !== 'SIGINT') setRaw(false);
+        process.kill(process.pid, signal);
+      }
+    }
+  };
+  const onContinue = () => {
+    if (isForeground()) setRaw(true);
+  };
+  const restore = () => {
+    stdin.off('data', onKeys);
+    process.off('SIGCONT', onContinue);
+    process.off('exit', restore);
+    stop.removeEventListener('abort', restore);
+    setRaw(false);
+  };
+  stdin.setEncoding('utf8').on('data', onKeys);
+  process.on('SIGCONT', onContinue);
+  process.on('exit', restore);
+  stop.addEventListener('abort', restore);
+  setRaw(true);
+  return restore;
+}
+
+/**
+ * Returns true for a foreground job: the system stops a background job that changes the terminal or reads from it.
+ * Only Linux tells; elsewhere the answer is always true.
+ */
+export function isForeground(): boolean {
+  try {
+    // After the name in parentheses: state, parent, process group, session, terminal, the terminal's process group.
+    const [, , group, , , owner] = readFileSync('/proc/self/stat', 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return group === owner;
+  } catch {
+    return true;
+  }
+}
