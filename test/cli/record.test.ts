@@ -395,7 +395,7 @@ describe.concurrent('record --tail', () => {
 });
 
 describe.concurrent('the live line', () => {
-  test('shows events, rate, size, gaps and the state of each endpoint, within the width', async ({
+  test('shows events, rate, size, outages and the state of each endpoint, within the width', async ({
     serve,
   }) => {
     const box = sandbox();
@@ -411,7 +411,7 @@ describe.concurrent('the live line', () => {
     devices.reset();
     await terminal.shows(/devices waiting/);
     (await server.request()).accept();
-    await terminal.shows(/1 gap \([\d.]+m?s\) {2}.*devices open/);
+    await terminal.shows(/1 outage \([\d.]+m?s\) {2}.*devices open/);
     terminal.pty.write('\x03');
     await terminal.ended;
     expect(terminal.shown()).not.toContain('\u001b[?25l');

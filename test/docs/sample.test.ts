@@ -3,22 +3,24 @@ import { codeBlocks, textOf } from '../support/documents.js';
 import { text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
 
-/** The messages about `devices` in an output, without their durations. */
+/** The messages in an output, without times and durations. */
 function messagesIn(output: string): string[] {
-  const lines = output.split('\n').filter((line) => line.startsWith('devices  '));
-  return lines.map((line) => line.replace(/\b[\d.]+m?s\b/, 'T'));
+  const lines = output.split('\n').filter((line) => /^\d\d:\d\d:\d\d /.test(line));
+  return lines.map((line) => line.slice(9).replace(/\b[\d.]+m?s\b/, 'T')).sort();
 }
 
 test('the README shows the messages of tail as they are', async ({ serve, command }) => {
   const server = await serve();
-  const tail = command.tail(server, ['-n', '2']);
-  const lost = (await server.requests.next()).accept(text('{"type":"device.error"}'));
-  await lost.roundTrips();
-  lost.close(1012);
-  (await server.requests.next()).accept(text('{"type":"device.error"}'));
+  const endpoints = ['devices', 'agents', 'rules', 'system'];
+  const tail = command.tail(server, [...endpoints, '-n', '8']);
+  const accept = async () => (await server.requests.next()).accept(text('{"type":"device.error"}'));
+  const lost = await Promise.all(endpoints.map(accept));
+  for (const _ of endpoints) await tail.messages.next((line) => line.includes('connected'));
+  for (const connection of lost) connection.close(1012);
+  await Promise.all(endpoints.map(accept));
   const { stderr } = await tail.ended;
 
   const [sample = ''] = codeBlocks(textOf('README.md'), 'text');
-  expect(messagesIn(sample)).toHaveLength(3);
+  expect(messagesIn(sample)).toHaveLength(6);
   expect(messagesIn(stderr)).toEqual(messagesIn(sample));
 });

@@ -1,140 +1,200 @@
 import {
-  closeMeaning,
-  escapeUnsafe,
   type LifecycleEvent,
   OpmasError,
   parseTimestamp,
-  type StreamSummary,
   type SubscribeOptions,
+  systemClock,
 } from '../../index.js';
 import { mayReject } from '../../internal.js';
-import { counted, formatDuration } from '../options/quantity.js';
+import { TimeText } from '../render/time-text.js';
 import type { Messages } from '../terminal/terminal.js';
+import { ConnectionNotices } from './connection-notices.js';
+import { type Notice, SharedNotices } from './shared-notices.js';
 import { SilenceHints } from './silence-hints.js';
 
 /** The attempt at which a wait for a server is worth a line. */
 const ATTEMPTS_UNTIL_NOTICE = 3;
-
 /** A server that rejects a token may accept the connection first, and close it within this time. */
 const KEPT_AFTER_MS = 500;
+/** An expired token that is not renewed by then is told as a loss. */
+const RENEWED_WITHIN_MS = 5000;
 
-/** A connection that has opened, and is not known to be kept. */
-interface FreshConnection {
-  text: string;
-  /** Matching events before it opened. */
-  eventsBefore: number;
+/** Something to tell when a timer ends, unless more is known before. */
+interface Pending {
+  notice: Notice;
   timer: NodeJS.Timeout;
+  /** Matching events before. */
+  events: number;
 }
 
 /**
- * Prints each change of a connection on stderr, one line each. Calls a connection `connected` when the server has kept
- * it for a moment, or sent something.
+ * Prints each change of a connection on stderr, with its time. Endpoints that share a fate share a line. Calls a
+ * connection `connected` when the server has kept it for a moment, or sent something.
  */
 export class ConnectionMessages {
   readonly #messages: Messages;
-  readonly #width: number;
-  readonly #hasSeveral: boolean;
+  readonly #times: TimeText;
+  #date: string;
+  readonly #isEach: boolean;
+  readonly #words: ConnectionNotices;
+  readonly #notices: SharedNotices;
   readonly #printed = new Set<OpmasError>();
   /** Endpoints that have not been open yet. */
   readonly #waiting: Set<string>;
   /** True until it has been said that connecting never ends by itself. */
   #saysThatItWaits: boolean;
-
   readonly #silences = new SilenceHints();
-  readonly #fresh = new Map<string, FreshConnection>();
+  /** Connections that have opened, and are not known to be kept. */
+  readonly #fresh = new Map<string, Pending>();
+  /** Losses by an expired token, until it is clear that it was renewed. */
+  readonly #expired = new Map<string, Pending>();
+  /** Since when endpoints are lost, in microseconds since 1970. */
+  readonly #lostAt = new Map<string, number>();
+  /** The refusal that was told last: among several endpoints, the same one is not told again before they are back. */
+  readonly #refusals = new Map<string, string>();
   readonly #countOf: (endpoint: string) => number;
 
-  /** @param countOf Returns the number of matching events of an endpoint so far. */
+  /**
+   * @param countOf Returns the number of matching events of an endpoint so far. @param utc Prints times in UTC.
+   * @param isEach Tells of each endpoint by itself, and at once.
+   */
   constructor(
     messages: Messages,
     { endpoints, retry }: Pick<SubscribeOptions, 'endpoints' | 'retry'>,
     countOf: (endpoint: string) => number,
+    { utc = false, isEach = false },
   ) {
     this.#countOf = countOf;
     this.#messages = messages;
-    this.#width = Math.max(...endpoints.map((endpoint) => endpoint.length));
+    this.#times = new TimeText(utc);
+    this.#date = this.#times.date(systemClock.nowMicros());
     this.#waiting = new Set(endpoints);
+    this.#isEach = isEach || this.#waiting.size === 1;
+    this.#words = new ConnectionNotices(messages.palette, this.#waiting);
     this.#saysThatItWaits = retry?.waitForServer === true;
-    this.#hasSeveral = new Set(endpoints).size > 1;
+    const print = (all: readonly Notice[]) => this.#print(all[0]!.write(all), all[0]);
+    this.#notices = new SharedNotices(this.#waiting, this.#isEach, print);
   }
 
   onLifecycle(event: LifecycleEvent): void {
-    const { endpoint, receivedAt, connection } = event;
-    const { yellow, green } = this.#messages.palette;
+    const { endpoint, connection } = event;
+    const moment = { endpoint, atMicros: parseTimestamp(event.receivedAt) ?? 0 };
     switch (connection.state) {
       case 'connecting':
         this.#messages.debug(`${endpoint}: attempt ${connection.attempt}, ${connection.url}`);
         if (connection.attempt === ATTEMPTS_UNTIL_NOTICE) this.#sayThatItWaits(endpoint);
         return;
-      case 'open':
+      case 'open': {
         this.#waiting.delete(endpoint);
-        this.#waitUntilKept(endpoint, green(openText(connection.gap_since, receivedAt)));
+        this.#refusals.delete(endpoint);
+        const notice = this.#expired.has(endpoint)
+          ? this.#words.renewed(moment)
+          : this.#words.open(moment, connection, this.#lostAt.get(endpoint));
+        this.#tellLater(this.#fresh, notice, KEPT_AFTER_MS, () => this.#settle(endpoint, true));
         return;
+      }
       case 'refused':
-        if (connection.retry_in_ms === undefined) return;
-        this.#say(endpoint, yellow(`${refusedText(connection)}, ${retryText(connection.retry_in_ms)}`));
+        this.#tellExpired(endpoint);
+        if (connection.retry_in_ms !== undefined) this.#addRefusal(this.#words.refused(moment, connection));
         return;
       case 'closed':
         this.#settle(endpoint, !mayReject(connection.code));
+        this.#tellExpired(endpoint);
         // Without another attempt, the command was asked to stop, or an error is printed separately.
+        this.#notices.set(endpoint, connection.retry_in_ms === undefined ? 'over' : 'waiting');
         if (connection.retry_in_ms === undefined) return;
-        this.#say(endpoint, yellow(`lost: ${closedText(connection)}, ${retryText(connection.retry_in_ms)}`));
-        this.#sayHint(endpoint, this.#silences.hintAfter(event));
+        this.#lostAt.set(endpoint, moment.atMicros);
+        this.#addLoss(this.#words.lost(moment, connection), connection.code);
+        this.#printHint(endpoint, this.#silences.hintAfter(event));
         return;
       case 'dropped':
-        this.#sayError(endpoint, `${connection.count} events dropped: the output was not read`);
+        this.#printError(endpoint, `${connection.count} events dropped: the output was not read`);
         return;
       case 'given_up':
-      // An error of its own, which is printed by `onGiveUp` or at the end.
+        // An error of its own, which is printed by `onGiveUp` or at the end.
+        this.#tellExpired(endpoint);
+        this.#notices.set(endpoint, 'over');
     }
   }
 
-  #sayHint(endpoint: string, hint: string | undefined): void {
-    if (hint !== undefined) this.#say(endpoint, this.#messages.palette.yellow(hint));
+  #addRefusal(notice: Notice): void {
+    const isKnown = this.#refusals.get(notice.endpoint) === notice.key;
+    this.#refusals.set(notice.endpoint, notice.key);
+    if (!isKnown || this.#isEach) this.#notices.add(notice);
+  }
+
+  #addLoss(notice: Notice, code: number): void {
+    if (mayReject(code) && notice.milliseconds === 0) {
+      this.#tellLater(this.#expired, notice, RENEWED_WITHIN_MS, () => this.#tellExpired(notice.endpoint));
+    } else {
+      this.#notices.add(notice);
+    }
+  }
+
+  #printHint(endpoint: string, hint: string | undefined): void {
+    if (hint === undefined) return;
+    this.#notices.flush();
+    this.#print(this.#words.line(endpoint, this.#messages.palette.yellow(hint)));
   }
 
   #sayThatItWaits(endpoint: string): void {
     if (!this.#saysThatItWaits || !this.#waiting.has(endpoint)) return;
     this.#saysThatItWaits = false;
-    this.#messages.say('waiting for the server, however long it takes (--retries N gives up)');
+    this.#notices.flush();
+    this.#print('waiting for the server, however long it takes (--retries N gives up)');
   }
 
   /** Takes note that events may have come. */
   onEvents(): void {
-    for (const [endpoint, { eventsBefore }] of this.#fresh) {
-      if (this.#countOf(endpoint) > eventsBefore) this.#settle(endpoint, true);
+    for (const [endpoint, { events }] of this.#fresh) {
+      if (this.#countOf(endpoint) > events) this.#settle(endpoint, true);
     }
   }
 
   /** Prints what waits for its moment, because nothing more comes. */
   end(): void {
     for (const endpoint of this.#fresh.keys()) this.#settle(endpoint, true);
+    for (const endpoint of this.#expired.keys()) this.#tellExpired(endpoint);
+    this.#notices.flush();
   }
 
-  #waitUntilKept(endpoint: string, text: string): void {
-    const timer = setTimeout(() => this.#settle(endpoint, true), KEPT_AFTER_MS);
-    timer.unref();
-    this.#fresh.set(endpoint, { text, timer, eventsBefore: this.#countOf(endpoint) });
+  #tellLater(pending: Map<string, Pending>, notice: Notice, waitMs: number, tell: () => void): void {
+    const timer = setTimeout(tell, waitMs).unref();
+    pending.set(notice.endpoint, { notice, timer, events: this.#countOf(notice.endpoint) });
   }
 
-  /** Prints that an endpoint is connected, if the server has kept the connection or sent something. */
+  /** Tells that an endpoint is connected, if the server has kept the connection or sent something. */
   #settle(endpoint: string, isKept: boolean): void {
     const fresh = this.#fresh.get(endpoint);
     if (fresh === undefined) return;
     this.#fresh.delete(endpoint);
     clearTimeout(fresh.timer);
-    if (isKept || this.#countOf(endpoint) > fresh.eventsBefore) this.#say(endpoint, fresh.text);
+    if (!isKept && this.#countOf(endpoint) === fresh.events) return;
+    clearTimeout(this.#expired.get(endpoint)?.timer);
+    this.#expired.delete(endpoint);
+    this.#lostAt.delete(endpoint);
+    this.#notices.set(endpoint, 'open');
+    this.#notices.add(fresh.notice);
+  }
+
+  /** Tells of a loss by an expired token that was not renewed. */
+  #tellExpired(endpoint: string): void {
+    const expired = this.#expired.get(endpoint);
+    if (expired === undefined) return;
+    this.#expired.delete(endpoint);
+    clearTimeout(expired.timer);
+    this.#notices.add({ ...expired.notice, awaits: 'waiting' });
   }
 
   /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */
   onDropping(endpoint: string): void {
-    this.#sayError(endpoint, 'dropping events: the output is not being read');
+    this.#printError(endpoint, 'dropping events: the output is not being read');
   }
 
   onGiveUp(endpoint: string, error: OpmasError): void {
-    if (!this.#hasSeveral) return;
+    if (!this.#words.hasSeveral) return;
     this.#printed.add(error);
-    this.#sayError(endpoint, escapeUnsafe(error.message));
+    this.#notices.add(this.#words.gaveUp({ endpoint, atMicros: systemClock.nowMicros() }, error.message));
   }
 
   /** Returns the error to end with; its message is not repeated if it was printed for an endpoint. */
@@ -143,63 +203,17 @@ export class ConnectionMessages {
     return new OpmasError(error.code, 'gave up on all endpoints (see above)', { hint: error.hint });
   }
 
-  #say(endpoint: string, text: string): void {
-    this.#messages.say(this.#lineOf(endpoint, text));
+  #print(text: string, { atMicros = systemClock.nowMicros(), isError = false }: Partial<Notice> = {}): void {
+    const { dim } = this.#messages.palette;
+    const date = this.#times.date(atMicros);
+    if (date > this.#date) this.#messages.say(dim(date));
+    this.#date = date;
+    const time = dim(`${this.#times.clock(atMicros).slice(0, 8)} `);
+    if (isError) this.#messages.error(text, time);
+    else this.#messages.say(text, time);
   }
 
-  #sayError(endpoint: string, text: string): void {
-    this.#messages.error(this.#lineOf(endpoint, this.#messages.palette.red(text)));
+  #printError(endpoint: string, text: string): void {
+    this.#print(this.#words.line(endpoint, this.#messages.palette.red(text)), { isError: true });
   }
-
-  #lineOf(endpoint: string, text: string): string {
-    return `${escapeUnsafe(endpoint).padEnd(this.#width)}  ${text}`;
-  }
-}
-
-function openText(gapSince: string | undefined, receivedAt: string): string {
-  if (gapSince === undefined) return 'connected';
-  const from = parseTimestamp(gapSince) ?? 0;
-  const to = parseTimestamp(receivedAt) ?? from;
-  return `back after ${formatDuration(Math.max(0, to - from) / 1000)}: a gap, events may be missing`;
-}
-
-function refusedText({ status, error }: { status?: number; error?: string }): string {
-  const detail = error === undefined ? '' : escapeUnsafe(error);
-  if (status === undefined) return detail;
-  return `refused with HTTP ${status}${detail === '' ? '' : `: ${detail}`}`;
-}
-
-function closedText({ code, reason }: { code: number; reason: string }): string {
-  return `${code} ${closeMeaning(code)}${reason === '' ? '' : `: ${escapeUnsafe(reason)}`}`;
-}
-
-function retryText(milliseconds: number): string {
-  return `retry in ${formatDuration(milliseconds)}`;
-}
-
-/** Formats the summary of a stream: `120 events (devices 80, agents 40) in 3m12s, 1 gap of 12s, 0 dropped`. */
-export function summaryText(summary: StreamSummary, more: readonly string[] = []): string {
-  const counts = Object.entries(summary.events);
-  const total = counts.reduce((sum, [, count]) => sum + count, 0);
-  const byEndpoint = counts.map(([endpoint, count]) => `${endpoint} ${count}`).join(', ');
-  const parts = [
-    `${counted(total, 'event')} (${byEndpoint}) in ${formatDuration(summary.durationMs)}`,
-    gapText(summary.gaps),
-  ];
-  if (summary.invalid > 0) parts.push(invalidText(summary));
-  parts.push(`${summary.dropped} dropped`, ...more);
-  return parts.join(', ');
-}
-
-function invalidText({ invalid, invalidSkipped, invalidReason }: StreamSummary): string {
-  const text = `${invalid} invalid${invalidReason === undefined ? '' : ` (${invalidReason})`}`;
-  if (invalidSkipped === 0) return text;
-  return `${text}, ${invalidSkipped === invalid ? 'all' : invalidSkipped} skipped by the filter`;
-}
-
-function gapText({ count, totalMs }: StreamSummary['gaps']): string {
-  if (count === 0) return 'no gaps';
-  return count === 1
-    ? `1 gap of ${formatDuration(totalMs)}`
-    : `${count} gaps, ${formatDuration(totalMs)} in all`;
 }

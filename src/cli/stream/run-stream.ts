@@ -13,9 +13,10 @@ import { firstToMend } from '../../internal.js';
 import type { Session } from '../session.js';
 import { createLiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
-import { ConnectionMessages, summaryText } from './connection-messages.js';
+import { ConnectionMessages } from './connection-messages.js';
 import { FilterMessages } from './filter-messages.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
+import { summaryText } from './stream-summary.js';
 
 /** Live line with the state of the connections. */
 export interface StreamStatus {
@@ -32,6 +33,8 @@ export interface StreamTask {
   consume(subscription: Subscription, onEvents: () => void): Promise<void>;
   /** Names the lines that are lost if the process must exit now; `undefined` when there are none. */
   lossText(subscription: Subscription): string | undefined;
+  /** Prints the times of connection changes in UTC. */
+  utc?: boolean | undefined;
   /** Formats a line to print after the summary. */
   resultText?(): string;
 }
@@ -47,6 +50,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     messages,
     stream,
     (endpoint) => subscription.summary().events[endpoint] ?? 0,
+    { utc: task.utc, isEach: messages.isQuiet || session.globals.debug },
   );
   const filtering = new FilterMessages(messages, stream.filter, () => subscription.summary());
   const status = await task.showStatus(messages, () => subscription.summary());
@@ -68,6 +72,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
   const summary = () =>
     messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end())));
   session.exitMessage = () => {
+    connections.end();
     const loss = task.lossText(subscription);
     return [
       ...(needsSummary ? [summary()] : []),
@@ -142,6 +147,7 @@ export async function printStream(
   let printing = 0;
   const printed = { ...stream, lifecycle: print.lifecycle };
   await runStream(session, printed, {
+    utc: print.utc,
     showStatus: createConnectingSpinner,
     async consume(subscription, onEvents) {
       for await (const batch of subscription) {

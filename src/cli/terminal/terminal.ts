@@ -182,9 +182,9 @@ export class Messages {
     return this.#waiting === 0 ? 0 : performance.now() - this.#lastTakenAt;
   }
 
-  /** Prints information; silent with `--quiet`. Escape foreign parts first: `text` may contain our own colors. */
-  say(text: string): void {
-    if (!this.isQuiet) this.#print(text);
+  /** Prints information; silent with `--quiet`. Escape foreign parts first. @param time Folded lines may differ in it. */
+  say(text: string, time = ''): void {
+    if (!this.isQuiet) this.#print(text, time);
   }
 
   /** Prints warnings, one line each, after escaping them; silent with `--quiet`. */
@@ -198,8 +198,8 @@ export class Messages {
   }
 
   /** Prints a loss or a failure after which the work continues; shown with `--quiet` too. */
-  error(text: string): void {
-    this.#print(text);
+  error(text: string, time = ''): void {
+    this.#print(text, time);
   }
 
   /** Prints details, with `--debug` only. */
@@ -220,14 +220,14 @@ export class Messages {
     return new Promise((resolve) => void this.stream.write('', () => resolve()));
   }
 
-  #print(text: string): void {
+  #print(text: string, time = ''): void {
     if (text === this.#last) {
       this.#repeated++;
       return;
     }
     this.end();
     this.#last = text;
-    this.print(text);
+    this.print(time + text);
   }
 
   /** The last door: foreign text has been escaped by then, or is now. */

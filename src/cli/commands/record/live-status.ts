@@ -46,11 +46,11 @@ function stateAfter(connection: LifecycleEvent['connection']): EndpointState {
   return 'retry_in_ms' in connection ? 'waiting' : 'ended';
 }
 
-function figuresOf({ events, gaps, dropped }: StreamSummary, size: number, rate: RateMeter): string[] {
+function figuresOf({ events, outages, dropped }: StreamSummary, size: number, rate: RateMeter): string[] {
   const total = Object.values(events).reduce((sum, count) => sum + count, 0);
   const parts = [counted(total, 'event'), `${rate.update(total)}/s`, formatSize(size)];
-  if (gaps.count > 0) {
-    parts.push(`${counted(gaps.count, 'gap')} (${formatDuration(gaps.totalMs)})`);
+  if (outages.count > 0) {
+    parts.push(`${counted(outages.count, 'outage')} (${formatDuration(outages.totalMs)})`);
   }
   if (dropped > 0) parts.push(`${dropped} dropped`);
   return parts;

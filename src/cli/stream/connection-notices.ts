@@ -1,0 +1,124 @@
+import { type ConnectionEvent, closeMeaning, escapeUnsafe, parseTimestamp } from '../../index.js';
+import { formatDuration } from '../options/quantity.js';
+import type { Palette } from '../terminal/palette.js';
+import type { Notice } from './shared-notices.js';
+
+/** A line with more names has a number in place of the rest. */
+const MAX_NAMES = 8;
+/** The URL of an endpoint in an error. */
+const URL_IN_ERROR = /wss?:\/\/\S+?(?=[:;,]?\s)/;
+
+type EventOf<State extends ConnectionEvent['state']> = ConnectionEvent & { state: State };
+/** An endpoint, and when something happened to it, in microseconds since 1970. */
+type Moment = Pick<Notice, 'endpoint' | 'atMicros'>;
+
+/** Words what happens to connections: for one endpoint, and for several that share it. */
+export class ConnectionNotices {
+  readonly #palette: Palette;
+  readonly #endpoints: readonly string[];
+  readonly #width: number;
+
+  constructor(palette: Palette, endpoints: ReadonlySet<string>) {
+    this.#palette = palette;
+    this.#endpoints = [...endpoints];
+    this.#width = Math.max(...this.#endpoints.map((endpoint) => endpoint.length));
+  }
+
+  get hasSeveral(): boolean {
+    return this.#endpoints.length > 1;
+  }
+
+  lost(moment: Moment, { code, reason, retry_in_ms: milliseconds }: EventOf<'closed'>): Notice {
+    const { yellow } = this.#palette;
+    const text = `${code} ${closeMeaning(code)}${reason === '' ? '' : `: ${escapeUnsafe(reason)}`}`;
+    const write = (all: readonly Notice[]) =>
+      all.length === 1
+        ? this.line(moment.endpoint, yellow(`lost: ${text}, ${retryText(all)}`))
+        : yellow(`lost ${this.#whoOf(all)}: ${text}, ${retryText(all)}`);
+    return { ...moment, key: `lost ${text}`, awaits: 'open', milliseconds, write };
+  }
+
+  refused(moment: Moment, { status, error = '', retry_in_ms: milliseconds }: EventOf<'refused'>): Notice {
+    const { yellow } = this.#palette;
+    const answer = status === undefined ? [] : [`refused with HTTP ${status}`];
+    const text = [...answer, ...(error === '' ? [] : [escapeUnsafe(error)])].join(': ');
+    const write = (all: readonly Notice[]) =>
+      all.length === 1
+        ? this.line(moment.endpoint, yellow(`${text}, ${retryText(all)}`))
+        : yellow(`${this.#whoOf(all)}: ${text}, ${retryText(all)}`);
+    return { ...moment, key: `refused ${text}`, awaits: 'waiting', milliseconds, write };
+  }
+
+  /** @param lostAt When it was lost, if it was open before. */
+  open(moment: Moment, { gap_since }: EventOf<'open'>, lostAt: number | undefined): Notice {
+    const { green } = this.#palette;
+    const since = gap_since === undefined ? lostAt : parseTimestamp(gap_since);
+    if (since === undefined) return this.#connected(moment);
+    const milliseconds = Math.max(0, moment.atMicros - since) / 1000;
+    const write = (all: readonly Notice[]) => {
+      const back = `back after ${formatDuration(Math.max(...all.map((one) => one.milliseconds ?? 0)))}`;
+      if (all.length > 1) return green(`${back}: ${this.#namesOf(all)} (events may be missing)`);
+      const text = gap_since === undefined ? 'connected' : `${back}: a gap, events may be missing`;
+      return this.line(moment.endpoint, green(text));
+    };
+    return { ...moment, key: 'back', awaits: 'waiting', milliseconds, write };
+  }
+
+  /** The first connection: a line for each endpoint, unless there are many. */
+  #connected(moment: Moment): Notice {
+    const { green } = this.#palette;
+    const write = (all: readonly Notice[]) =>
+      all.length > 1
+        ? green(`connected: ${this.#namesOf(all)}`)
+        : this.line(moment.endpoint, green('connected'));
+    if (this.#endpoints.length <= MAX_NAMES) return { ...moment, key: `connected ${moment.endpoint}`, write };
+    return { ...moment, key: 'connected', awaits: 'waiting', write };
+  }
+
+  /** A new token has taken the place of an expired one. */
+  renewed(moment: Moment): Notice {
+    const text = 'token expired, renewed';
+    const write = (all: readonly Notice[]) =>
+      this.#palette.dim(this.#isAll(all) ? text : `${text}: ${this.#namesOf(all)}`);
+    return { ...moment, key: text, awaits: 'waiting', write };
+  }
+
+  /** @param message Names the URL of the endpoint, in whose place the names of several stand. */
+  gaveUp(moment: Moment, message: string): Notice {
+    const text = escapeUnsafe(message);
+    const [url = ''] = URL_IN_ERROR.exec(text) ?? [];
+    const write = (all: readonly Notice[]) => {
+      const { red } = this.#palette;
+      if (all.length === 1) return this.line(moment.endpoint, red(text));
+      return red(text.replace(url, () => this.#whoOf(all)));
+    };
+    return { ...moment, key: text.replace(url, ''), awaits: 'waiting', isError: true, write };
+  }
+
+  /** Formats a line about one endpoint. */
+  line(endpoint: string, text: string): string {
+    return `${escapeUnsafe(endpoint).padEnd(this.#width)}  ${text}`;
+  }
+
+  #isAll(all: readonly Notice[]): boolean {
+    return all.length === this.#endpoints.length;
+  }
+
+  #whoOf(all: readonly Notice[]): string {
+    return this.#isAll(all) ? `all ${all.length} endpoints` : this.#namesOf(all);
+  }
+
+  #namesOf(all: readonly Notice[]): string {
+    const members = new Set(all.map(({ endpoint }) => endpoint));
+    const names = this.#endpoints.filter((endpoint) => members.has(endpoint)).map(escapeUnsafe);
+    if (names.length <= MAX_NAMES) return names.join(', ');
+    if (this.#isAll(all)) return `all ${names.length} endpoints`;
+    return `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more`;
+  }
+}
+
+/** Names the wait before the first attempt of all. */
+function retryText(all: readonly Notice[]): string {
+  const waitMs = Math.min(...all.map((one) => one.milliseconds ?? 0));
+  return waitMs === 0 ? 'retry at once' : `retry in ${formatDuration(waitMs)}`;
+}

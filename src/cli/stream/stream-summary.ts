@@ -1,0 +1,52 @@
+import type { StreamSummary } from '../../index.js';
+import { counted, formatDuration } from '../options/quantity.js';
+
+/** A difference of a second is worth words; endpoints open at different moments. */
+const LEAST_DIFFERENCE_MS = 1000;
+const MAX_SHARES = 8;
+
+/** Formats the summary of a stream: `120 events (devices 80, agents 40) in 3m12s, coverage 93.7 %, 1 outage of 12s, 0 dropped`. */
+export function summaryText(summary: StreamSummary, more: readonly string[] = []): string {
+  const counts = Object.entries(summary.events);
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const byEndpoint = counts.map(([endpoint, count]) => `${endpoint} ${count}`).join(', ');
+  const parts = [
+    `${counted(total, 'event')} (${byEndpoint}) in ${formatDuration(summary.durationMs)}`,
+    ...coverageText(summary),
+    outageText(summary.outages),
+  ];
+  if (summary.invalid > 0) parts.push(invalidText(summary));
+  parts.push(`${summary.dropped} dropped`, ...more);
+  return parts.join(', ');
+}
+
+function invalidText({ invalid, invalidSkipped, invalidReason }: StreamSummary): string {
+  const text = `${invalid} invalid${invalidReason === undefined ? '' : ` (${invalidReason})`}`;
+  if (invalidSkipped === 0) return text;
+  return `${text}, ${invalidSkipped === invalid ? 'all' : invalidSkipped} skipped by the filter`;
+}
+
+/** Formats outages: `1 outage of 20s`, `3 outages, 42s in all`. */
+export function outageText({ count, totalMs }: StreamSummary['outages']): string {
+  if (count === 0) return 'no gaps';
+  const length = formatDuration(totalMs);
+  return count === 1 ? `1 outage of ${length}` : `${count} outages, ${length} in all`;
+}
+
+/** Formats the coverage: `coverage 99.2 %`; by endpoint when it differs by a second or more. */
+function coverageText({ coverage, durationMs }: StreamSummary): string[] {
+  const shares = Object.entries(coverage).sort(([, a], [, b]) => a - b);
+  const [[least, lowest] = ['', 0]] = shares;
+  const highest = shares.at(-1)?.[1] ?? 0;
+  if (shares.length === 0) return [];
+  if ((highest - lowest) * durationMs < LEAST_DIFFERENCE_MS) return [`coverage ${percentOf(lowest)}`];
+  if (shares.length > MAX_SHARES)
+    return [`coverage ${percentOf(lowest)} (${least}) to ${percentOf(highest)}`];
+  const each = Object.entries(coverage).map(([endpoint, share]) => `${endpoint} ${percentOf(share)}`);
+  return [`coverage ${each.join(', ')}`];
+}
+
+/** Rounds down, so that only what has no gap is 100 %. */
+function percentOf(share: number): string {
+  return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
+}
