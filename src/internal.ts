@@ -12,7 +12,7 @@ export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
 export { SEVERITIES } from './core/severity.js';
-export { type DeviceRow, DeviceTable, rowKeyOf } from './core/statistics/device-table.js';
+export { type DeviceRow, DeviceTable, deviceOf, rowKeyOf } from './core/statistics/device-table.js';
 export {
   escapeUnsafeJson,
   escapeUnsafeOutput,

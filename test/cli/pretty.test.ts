@@ -46,15 +46,17 @@ describe('tail --format pretty', () => {
     const { code, stdout } = await run(['-f', 'pretty', '--lifecycle', '--full', '-w', 'data.cpu + 1 > 90']);
     expect(code).toBe(0);
     expect(stdout.replace(/ +/g, ' ')).toBe(
-      '03:20:00.123 devices device.error opmas.devices.ap-7 message="radio \\u001b[2J reset" cpu=97\n' +
-        '03:20:02.123 devices closed code=1006 meaning="abnormal closure"\n',
+      '-- 2026-11-23 --\n' +
+        '03:20:00.123 ERR ap-7 device.error "radio \\u001b[2J reset" cpu=97\n' +
+        '03:20:02.123 warn devices closed code=1006 meaning="abnormal closure"\n',
     );
   });
 
   it('has times in UTC and colors when asked', async () => {
     const { stdout } = await run(['-f', 'pretty', '--utc', '--color', 'always', '-t', 'device.*']);
     expect(stdout).toContain('\u001b[2m21:50:00.123\u001b[22m');
-    expect(stdout).toContain('\u001b[31mdevice.error\u001b[39m');
+    expect(stdout).toContain('\u001b[1m-- 2026-11-22 --\u001b[22m');
+    expect(stdout).toMatch(/\u001b\[31mdevice\.error *\u001b\[39m/);
   });
 
   it('warns once of a type that is not documented, and goes on', async () => {

@@ -216,7 +216,7 @@ describe.concurrent('a terminal', () => {
       .split('\r\n')
       .filter((line) => line.includes('device.error'));
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toContain('message=');
+    expect(lines[0]).toContain('漢字');
     // 100 columns, two for each of these characters.
     expect(lines[0]!.length).toBeLessThan(85);
     const piped = await command.tail(server, ['-n', '1']).ended;

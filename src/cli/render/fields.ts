@@ -1,12 +1,12 @@
 import { escapeUnsafe } from '../../index.js';
 import { isInexact, NumbersAsWritten } from './numbers-as-written.js';
-import { type Color, headOf, type VisualLine } from './visual-line.js';
+import { type Color, headOf, NO_COLOR, type VisualLine } from './visual-line.js';
 
-/** The most telling members, in the order in which they are shown; all others follow in the server's order. */
+/** The members that say what happened, in the order in which they are shown; all others follow in the server's order. */
 const FIRST = [
-  ...['status', 'state', 'previous_status', 'severity', 'level', 'success', 'result', 'outcome'],
-  ...['error_code', 'code', 'message', 'error', 'reason', 'condition', 'finding'],
-  ...['name', 'hostname', 'device_id', 'agent_id', 'rule_id', 'task'],
+  ...['message', 'error', 'reason', 'status', 'state', 'previous_status', 'previous_state', 'success'],
+  ...['result', 'outcome', 'error_code', 'code', 'task', 'rule_id', 'condition', 'finding'],
+  ...['device_id', 'agent_id', 'name', 'hostname', 'severity', 'level'],
   ...['cpu', 'cpu_usage', 'memory', 'memory_usage', 'temperature', 'load', 'signal', 'latency', 'clients'],
 ];
 /** The least telling members come last: the line has a time already, and ids are of little use to a reader. */
@@ -17,6 +17,10 @@ const RANKS: ReadonlyMap<string, number> = new Map([
   ...FIRST.map((name, index): [string, number] => [name, index]),
   ...LAST.map((name, index): [string, number] => [name, AMONG_OTHERS + 1 + index]),
 ]);
+/** Members whose texts speak for themselves, without their names. */
+const BARE: ReadonlySet<string> = new Set(['message', 'status', 'state']);
+/** Members that name what an event is about, which the line shows in a place of its own. */
+const NAMING: ReadonlySet<string> = new Set(['device_id', 'agent_id', 'rule_id', 'name', 'hostname', 'id']);
 
 /** Limits to how much of a payload is shown. */
 interface Limits {
@@ -39,6 +43,7 @@ export class FieldWriter {
   /** The text that the members were parsed from, and the large numbers in it once one is needed. */
   #source = '';
   #numbers: NumbersAsWritten | undefined;
+  #bareColor: Color = NO_COLOR;
   /** Number of fields that the line may still take. */
   #fieldsLeft = 0;
   readonly #line: VisualLine;
@@ -53,8 +58,13 @@ export class FieldWriter {
     this.#nameColor = nameColor;
   }
 
-  /** Begins the fields of another line. @param source The text that the members were parsed from. */
-  start(source: string): void {
+  /**
+   * Begins the fields of another line.
+   *
+   * @param source The text that the members were parsed from. @param color The color of texts without a name.
+   */
+  start(source: string, color: Color = NO_COLOR): void {
+    this.#bareColor = color;
     this.#source = source;
     this.#numbers = undefined;
     this.#fieldsLeft = MAX_FIELDS;
@@ -63,15 +73,19 @@ export class FieldWriter {
   /**
    * Writes the members of an event's payload.
    *
-   * @param shown The last token of the subject. The line shows it already, so a member that repeats it comes last.
+   * @param shown The name that the line shows already: members that repeat it are left out.
    */
   writeMembers(members: Record<string, unknown>, shown: string): void {
-    const rankOf = (name: string) =>
-      shown !== '' && members[name] === shown ? RANKS.size : (RANKS.get(name) ?? AMONG_OTHERS);
     const names = Object.keys(members).slice(0, MAX_FIELDS);
     for (const name of names.sort((a, b) => rankOf(a) - rankOf(b))) {
       if (this.#line.isFull) return;
-      this.write(name, members[name]);
+      const value = members[name];
+      if (value === shown && NAMING.has(name)) continue;
+      if (typeof value === 'string' && BARE.has(name)) {
+        this.#writeField('', this.#stringText(value), this.#bareColor);
+      } else {
+        this.write(name, value);
+      }
     }
   }
 
@@ -139,14 +153,14 @@ export class FieldWriter {
     return needsQuotes.test(safe) || safe === '' ? `"${safe.replaceAll('"', '\\"')}"` : safe;
   }
 
-  #writeField(path: string, value: string): void {
+  #writeField(path: string, value: string, color?: Color): void {
     if (this.#fieldsLeft-- <= 0) {
       this.#line.cut();
       return;
     }
     this.#line.add(' ');
-    this.#line.add(this.#nameOf(path), this.#nameColor);
-    this.#line.add(value);
+    if (path !== '') this.#line.add(this.#nameOf(path), this.#nameColor);
+    this.#line.add(value, color);
   }
 
   /** Returns a member's name as it is printed: `cpu=`. */
@@ -158,6 +172,10 @@ export class FieldWriter {
     }
     return name;
   }
+}
+
+function rankOf(name: string): number {
+  return RANKS.get(name) ?? AMONG_OTHERS;
 }
 
 function shortened(text: string, length: number): string {

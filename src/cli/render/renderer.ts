@@ -4,6 +4,7 @@ import {
   escapeUnsafe,
   type Line,
   parseLine,
+  parseTimestamp,
   type Severity,
   severityOf,
 } from '../../index.js';
@@ -11,8 +12,10 @@ import { LineView, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { FieldWriter } from './fields.js';
+import { type Cell, Columns, headingOf, shortEndpoint } from './heading.js';
+import { MARKS, markPaints } from './severity-marks.js';
 import { TimeText } from './time-text.js';
-import { type Color, codesOf, headOf, VisualLine } from './visual-line.js';
+import { type Color, codesOf, NO_COLOR, VisualLine } from './visual-line.js';
 
 /** Options for lines that people read. */
 export interface RenderOptions {
@@ -23,59 +26,68 @@ export interface RenderOptions {
   /** Times are in UTC instead of the machine's time zone. */
   utc: boolean;
   palette: Palette;
+  /** Microseconds since 1970. A line of another day is preceded by one with its date. */
+  startMicros: number;
 }
 
-/** Columns in which the type, the subject and the fields begin, where the longest of `devices` and the like fit. */
-const TYPE_COLUMN = '21:50:00.123 devices '.length;
-const SUBJECT_COLUMN = TYPE_COLUMN + 'rule.execution_complete '.length;
-const FIELDS_COLUMN = SUBJECT_COLUMN + 25;
-/** On a narrower terminal the fields follow the subject without columns. */
-const WIDTH_FOR_COLUMNS = 120;
 /** Lines with `--full` are cut here, because a text in memory has a limit of its own. */
 const WIDEST_LINE = 64 * 1024 * 1024;
 /** Bytes of a frame that is no event, with `--full`. */
 const LONGEST_INVALID = 16 * 1024 * 1024;
 /** Of a longer line the first thousand members of each object are shown: a signal must not wait for the rest. */
 const LONG_LINE = 2 * 1024 * 1024;
-/** Longer types, subjects and endpoints are cut, except with `--full`. */
-const MAX_WORD = 200;
 
 /** Turns lines of a recording into lines that people read. */
 export class Renderer {
   readonly #line: VisualLine;
   readonly #fields: FieldWriter;
-  readonly #colors: Readonly<Record<Severity | 'dim' | 'endpoint', Color>>;
+  readonly #columns: Columns;
+  readonly #marks: Readonly<Record<Severity, Color>>;
+  readonly #names: Readonly<Record<Severity, Color>>;
+  readonly #dim: Color;
+  readonly #bold: Color;
   readonly #full: boolean;
   readonly #times: TimeText;
   /** In columns. */
   readonly #width: number;
-  readonly #hasColumns: boolean;
   /** Most lines are checked by the parser alone. */
   readonly #view = new LineView({ skipJsonCheck: true });
+  /** The date line before the current line, if it needs one. */
+  #dateLine = '';
+  #date: string;
+  /** A time of the day of the last line, in microseconds since 1970. */
+  lastMicros: number;
 
-  constructor({ width, full, utc, palette }: RenderOptions) {
+  constructor({ width, full, utc, palette, startMicros }: RenderOptions) {
     this.#full = full;
     this.#times = new TimeText(utc);
+    this.#date = this.#times.date(startMicros);
+    this.lastMicros = startMicros;
     this.#width = full ? WIDEST_LINE : Math.max(1, Math.floor(width) || 1);
-    this.#hasColumns = this.#width >= WIDTH_FOR_COLUMNS;
-    this.#colors = {
-      critical: codesOf(palette.red),
-      error: codesOf(palette.red),
-      warning: codesOf(palette.yellow),
-      recovered: codesOf(palette.green),
-      normal: { open: '', close: '' },
-      dim: codesOf(palette.dim),
-      endpoint: codesOf(palette.cyan),
+    this.#columns = new Columns(this.#width, full);
+    const paints = markPaints(palette);
+    this.#bold = codesOf(palette.bold);
+    this.#dim = codesOf(palette.dim);
+    const red = codesOf(paints.error);
+    const green = codesOf(paints.recovered);
+    this.#names = { critical: red, error: red, recovered: green, warning: this.#bold, normal: NO_COLOR };
+    this.#marks = {
+      critical: codesOf(paints.critical),
+      error: red,
+      warning: codesOf(paints.warning),
+      recovered: green,
+      normal: NO_COLOR,
     };
     this.#line = new VisualLine(this.#width);
-    this.#fields = new FieldWriter(this.#line, full, this.#colors.dim);
+    this.#fields = new FieldWriter(this.#line, full, this.#dim);
   }
 
   /**
    * Renders one line of any kind.
    *
    * @param line UTF-8, without its LF.
-   * @returns The line with its LF. It holds no other control character, except the escape codes of our colors.
+   * @returns The line with its LF, after one with the date if the day has changed. They hold no other control
+   * character, except the escape codes of our colors.
    */
   render(line: Buffer): string {
     const view = this.#view;
@@ -85,7 +97,10 @@ export class Renderer {
     if (event !== undefined) this.#renderEvent(view, source, event);
     else if (view.connection !== undefined) this.#renderLifecycle(view, view.connection);
     else this.#renderInvalid(line, kind === 'invalid' ? parseLine(line) : undefined);
-    return this.#line.end();
+    if (this.#dateLine === '') return this.#line.end();
+    const date = this.#dateLine;
+    this.#dateLine = '';
+    return date + this.#line.end();
   }
 
   #renderEvent(
@@ -95,14 +110,18 @@ export class Renderer {
   ): void {
     const { data } = event;
     const type = typeof event.type === 'string' ? event.type : '-';
-    const subject = typeof event.subject === 'string' ? event.subject : '-';
-    this.#start(view, type, severityOf(type, data));
-    this.#line.add(` ${this.#safe(subject)}`);
-    if (this.#hasColumns) this.#line.padTo(FIELDS_COLUMN - 1);
-    this.#fields.start(source);
+    const subject = typeof event.subject === 'string' ? event.subject : undefined;
+    const { device, needsSubject, needsEndpoint } = headingOf(
+      this.#columns.type(type),
+      subject,
+      data,
+      view.endpoint,
+    );
+    const severity = severityOf(type, data);
+    const cell = this.#start(view, device, type, severity);
+    this.#fields.start(source, this.#names[severity]);
     if (typeof data === 'object' && data !== null && !Array.isArray(data)) {
-      const lastToken = subject.slice(subject.lastIndexOf('.') + 1);
-      this.#fields.writeMembers(data as Record<string, unknown>, lastToken);
+      this.#fields.writeMembers(data as Record<string, unknown>, cell.isWhole ? device : '');
     } else if (data !== undefined) {
       this.#fields.write('data', data);
     }
@@ -112,16 +131,23 @@ export class Renderer {
       const isShown = NAMED_MEMBERS.has(name) && (name === 'data' || typeof event[name] === 'string');
       if (!isShown) this.#fields.write(name, event[name]);
     }
+    if (needsSubject) this.#fields.write('subject', subject);
+    if (needsEndpoint) this.#fields.write('endpoint', shortEndpoint(view.endpoint ?? ''));
     if (!isWhole) this.#line.add(` … (shown in part: ${formatSize(source.length)}; -f json has all)`);
   }
 
   #renderLifecycle(view: LineView, connection: ConnectionEvent): void {
     const { state, ...members } = connection as unknown as Record<string, unknown> & { state: string };
-    this.#start(view, state, LIFECYCLE_SEVERITIES[state] ?? 'normal');
+    const isBack = state === 'open' && members.gap_since !== undefined;
+    const severity = isBack ? 'recovered' : (LIFECYCLE_SEVERITIES[state] ?? 'normal');
+    this.#start(view, shortEndpoint(view.endpoint ?? ''), state, severity);
     this.#fields.start('');
     for (const [name, value] of Object.entries(members)) {
       if (name === 'retry_in_ms' && typeof value === 'number') {
         this.#fields.write('retry_in', formatDuration(value));
+      } else if (TIME_MEMBERS.has(name) && typeof value === 'string') {
+        const micros = parseTimestamp(value);
+        this.#fields.write(name, micros === undefined ? value : this.#times.dateAndClock(micros));
       } else if (value !== '') {
         this.#fields.write(name, value);
       }
@@ -133,8 +159,10 @@ export class Renderer {
   #renderInvalid(line: Buffer, parsed: Line | undefined): void {
     const { reason, frame, binary } =
       parsed?.kind === 'invalid' ? parsed : { reason: 'no line', frame: line, binary: false };
-    this.#start(parsed && this.#view, binary ? 'binary frame' : 'invalid frame', 'warning');
-    if (!binary && reason !== '') this.#line.add(` ${this.#safe(reason)}`);
+    const view = parsed && this.#view;
+    const endpoint = shortEndpoint(view?.endpoint ?? '');
+    this.#start(view, endpoint, binary ? 'binary frame' : 'invalid frame', 'warning');
+    if (!binary && reason !== '') this.#line.add(` ${this.#columns.safe(reason)}`);
     this.#line.add(` ${formatSize(frame.length)}`);
     // A column holds at most four bytes of ordinary text.
     const shown = frame.subarray(0, this.#full ? LONGEST_INVALID : this.#width * 4);
@@ -142,23 +170,27 @@ export class Renderer {
     if (text !== '') this.#line.add(` ${text}`);
   }
 
-  /** Begins a line with time, endpoint and type. */
-  #start(view: LineView | undefined, type: string, severity: Severity): void {
+  /** Begins a line with time, severity, device and type. @returns The device as it is shown. */
+  #start(view: LineView | undefined, device: string, type: string, severity: Severity): Cell {
     const line = this.#line;
-    line.add(this.#times.clock(view?.receivedAt ?? Number.NaN), this.#colors.dim);
+    const at = view?.receivedAt ?? Number.NaN;
+    const clock = this.#times.clock(at);
+    const date = this.#times.date(at);
+    if (date !== this.#date && date !== '') {
+      this.#date = date;
+      this.lastMicros = at;
+      line.add(`-- ${date} --`, this.#bold);
+      this.#dateLine = line.end();
+    }
+    const cell = this.#columns.device(device);
+    line.add(clock.slice(0, this.#columns.clock), this.#dim);
     line.add(' ');
-    line.add(this.#safe(view?.endpoint ?? '-'), this.#colors.endpoint);
-    line.padTo(TYPE_COLUMN - 1);
+    line.add(MARKS[severity], this.#marks[severity]);
     line.add(' ');
-    line.add(this.#safe(type), this.#colors[severity]);
-    if (this.#hasColumns) line.padTo(SUBJECT_COLUMN - 1);
-  }
-
-  /** Escapes control characters and cuts a text that is longer than anybody reads. */
-  #safe(text: string): string {
-    return this.#full || text.length <= MAX_WORD
-      ? escapeUnsafe(text)
-      : `${escapeUnsafe(headOf(text, MAX_WORD))}…`;
+    line.add(cell.text, this.#names[severity]);
+    line.add(' ');
+    line.add(this.#columns.type(type).text, this.#names[severity]);
+    return cell;
   }
 }
 
@@ -176,10 +208,12 @@ function parseEvent(line: Buffer, source: string): ReturnType<typeof parseSparse
 
 /** Members of an event that have a place of their own in the line. */
 const NAMED_MEMBERS: ReadonlySet<string> = new Set(['type', 'subject', 'data']);
+/** Members of a lifecycle line that are times. */
+const TIME_MEMBERS: ReadonlySet<string> = new Set(['gap_since', 'from', 'to']);
 
 const LIFECYCLE_SEVERITIES: Readonly<Record<string, Severity>> = {
-  open: 'recovered',
   refused: 'warning',
   closed: 'warning',
   dropped: 'error',
+  given_up: 'error',
 };

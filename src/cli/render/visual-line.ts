@@ -7,7 +7,7 @@ export interface Color {
   readonly close: string;
 }
 
-const NO_COLOR: Color = { open: '', close: '' };
+export const NO_COLOR: Color = { open: '', close: '' };
 
 /** Takes the escape codes out of a palette once: to call the palette for each field costs more than the field. */
 export function codesOf(paint: Palette['red']): Color {
@@ -97,6 +97,18 @@ export function fitting(text: string, columns: number): string {
     end += segment.length;
   }
   return head.slice(0, end);
+}
+
+/** Returns the longest end of a text that fits into so many columns. For texts that are no longer than a few lines. */
+export function fittingEnd(text: string, columns: number): string {
+  let width = 0;
+  let start = text.length;
+  for (const { segment, index } of [...characters.segment(text)].reverse()) {
+    width += widthOf(segment);
+    if (width > columns) break;
+    start = index;
+  }
+  return text.slice(start);
 }
 
 /** Returns the beginning of a text, and never cuts a surrogate pair in two. */

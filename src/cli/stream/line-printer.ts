@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LineBatch } from '../../index.js';
+import { type LineBatch, systemClock } from '../../index.js';
 import { escapeUnsafeJson } from '../../internal.js';
 import type { Renderer } from '../render/renderer.js';
 import type { DataOutput } from '../terminal/terminal.js';
@@ -30,6 +30,7 @@ export async function createLinePrinter(out: DataOutput, options: PrintOptions):
 
 async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
   const { Renderer } = await import('../render/renderer.js');
+  let startMicros = systemClock.nowMicros();
   const rendererFor = (width: number) =>
     new Renderer({
       width,
@@ -37,6 +38,7 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
       full: options.full === true || !out.isTerminal,
       utc: options.utc === true,
       palette: out.palette,
+      startMicros,
     });
   let width = out.columns;
   let renderer = rendererFor(width);
@@ -45,6 +47,7 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
     // The window was resized.
     if (out.columns !== width) {
       width = out.columns;
+      startMicros = renderer.lastMicros;
       renderer = rendererFor(width);
     }
     const text = renderLines(renderer, batch.bytes);
