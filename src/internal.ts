@@ -4,6 +4,7 @@ export { mayReject } from './core/close-code.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { withServerChoice } from './core/failure/next-command.js';
 export type { NextCommand, SaidRoute } from './core/failure/rule.js';
+export { compileSequence, type EventSequence, type SequenceMatch } from './core/filter/sequence.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { ID_KINDS, type IdKind } from './core/jetstream/message-ids.js';
 export { parseSparsely } from './core/json/members.js';
@@ -12,6 +13,7 @@ export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
 export { SEVERITIES } from './core/severity.js';
+export { ConnectionHistory } from './core/statistics/connection-history.js';
 export { type DeviceRow, DeviceTable, deviceOf, rowKeyOf } from './core/statistics/device-table.js';
 export {
   escapeUnsafeJson,
@@ -34,6 +36,7 @@ export { displayProxy, type ProxyChoice, readProxy } from './io/http/proxy-choic
 export { ServerRoute } from './io/http/server-route.js';
 export type { NatsAccess } from './io/jetstream/connect.js';
 export { type PublishReport, publishRecording } from './io/jetstream/publish-recording.js';
+export { ProcessGroup } from './io/process-group.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
 export { exposure, readSecretFile } from './io/token/secret-file.js';
 export { cleanToken } from './io/token/token.js';

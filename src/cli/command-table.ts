@@ -24,6 +24,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/top/top.js'),
   },
   {
+    name: 'wait',
+    summary: 'wait for an event in a script, and trigger it',
+    load: () => import('./commands/wait/wait.js'),
+  },
+  {
     name: 'record',
     summary: 'record events to a file',
     load: () => import('./commands/record/record.js'),

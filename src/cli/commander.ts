@@ -39,6 +39,14 @@ export class Command extends commander.Command {
     return this.addOption(option.argParser(read));
   }
 
+  /** The words after `--`, for a command that starts another one; `undefined` when there is no `--`. */
+  get commandWords(): readonly string[] | undefined {
+    // commander has taken `--` away, but the first command keeps what it was given.
+    const { rawArgs } = (this.parent ?? this) as unknown as { rawArgs: readonly string[] };
+    const dashes = rawArgs.indexOf('--');
+    return dashes < 0 ? undefined : rawArgs.slice(dashes + 1);
+  }
+
   /** Adds an option that takes one of several words; the first one is the default. */
   choice(flags: string, description: string, words: readonly string[]): this {
     return this.addOption(new Option(flags, description).choices(words).default(words[0]));

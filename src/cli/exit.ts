@@ -13,6 +13,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   LOCAL: 5,
   DATA: 6,
   INCOMPLETE: 7,
+  GAPS: 8,
 };
 
 /** Returns the exit code of a kind of error. */
@@ -117,7 +118,10 @@ export function finish(exitCode: number): void {
 /** Ends the process at once; output that is not written yet is lost. */
 export function exitNow(exitCode: number): void {
   // `process.exit` would wait for the reader of this output, however long that takes.
-  if (isWriting()) process.kill(process.pid, 'SIGKILL');
+  if (isWriting()) {
+    process.emit('exit', exitCode);
+    process.kill(process.pid, 'SIGKILL');
+  }
   process.exit(exitCode);
 }
 

@@ -12,6 +12,8 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
   ['--tail --lines', 'To read the end: --last N.', '--last'],
   ['-o --output --json --jsonl --ndjson --raw --jq', 'For lines of JSON: -f json.', '--format'],
   ['-o --output -f --format', 'For JSON: --json.', '--json'],
+  ['-n --count --limit', 'For N events: `opmas-ws tail -n N --duration T`.', '--then'],
+  ['--duration --max-time', 'To give up after a time: --timeout.', '--then'],
   ['--limit -L --max-count --head', 'To stop after N events: -n N.', '--count'],
   ['--timeout --max-time', '--duration ends the command, --connect-timeout an attempt.', '--duration'],
   ['--filter --grep --selector --match -l', 'Filters are --type, --subject and --where.', '--where'],

@@ -9,8 +9,9 @@ import type { FailureKind } from './failure/table.js';
  * - `LOCAL`: this machine failed: disk full, no permission, file locked, port in use.
  * - `DATA`: a recording cannot be read.
  * - `INCOMPLETE`: fewer events than asked for came.
+ * - `GAPS`: events that were asked for may have been missed.
  */
-export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA' | 'INCOMPLETE';
+export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA' | 'INCOMPLETE' | 'GAPS';
 
 /** The members of an {@link OpmasError} besides its message. */
 export interface OpmasErrorOptions {

@@ -54,12 +54,15 @@ export class ProcessGroup {
     if (!this.#isOver) this.#reaches(signal);
   }
 
-  /** Ends all processes that are left: by SIGTERM, and after this time by SIGKILL. */
-  async end(graceMs: number): Promise<void> {
+  /** Ends all processes that are left: by SIGTERM, and after this time by SIGKILL. @returns Whether it took that. */
+  async end(graceMs: number): Promise<boolean> {
     this.signal('SIGTERM');
     const endsAt = performance.now() + graceMs;
-    while (!this.#isOver && this.#reaches(0) && performance.now() < endsAt) await sleep(POLL_MS);
-    this.signal('SIGKILL');
+    while (!this.#isOver && this.#reaches(0)) {
+      if (performance.now() >= endsAt) return this.#reaches('SIGKILL');
+      await sleep(POLL_MS);
+    }
+    return false;
   }
 
   /** Returns whether the signal has reached any process. */

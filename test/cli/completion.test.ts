@@ -30,6 +30,8 @@ describe('completion', () => {
 
   it('offers endpoints and event types', async () => {
     expect(await offered('tail', 'd')).toEqual(['devices', 'device/', ':4']);
+    expect(await offered('wait', 'rules', '--then', 'true', 'd')).toEqual(['devices', 'device/', ':4']);
+    expect(await offered('wait', 'rules', '--', 'd')).toEqual([':0']);
     expect(await offered('doctor', 'rule/')).toEqual(['rule/', ':4']);
     expect(await offered('tail', '--type', 'device.e')).toEqual(['device.error', ':4']);
   });

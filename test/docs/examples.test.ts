@@ -124,6 +124,12 @@ describe('examples of the pages and of every --help', () => {
     rmSync(root, { recursive: true, force: true });
   });
 
+  it('the script of the guide that triggers something and waits for it works', async () => {
+    const script = codeBlocks(textOf('docs/guide.md'), 'sh').find((text) => text.includes('opmas-ws wait'))!;
+    const { stdout } = await works(script, root, environment);
+    expect(stdout).toMatch(/^[a-z-]+ ran for [\d.]+ s$/m);
+  });
+
   /** Makes a folder with the files that the examples name. */
   function folderFor(group: ExampleGroup): string {
     const folder = join(root, group.name.replace(/\W+/g, '-'));

@@ -73,6 +73,7 @@ export async function answerCompletion(
   await configureCommands(program);
   const { command, pending, position } = placeOf(program, words.slice(0, -1));
   const last = words.at(-1) ?? '';
+  if (command.name() === 'wait' && words.slice(0, -1).includes('--')) return COMPLETE_FILES;
   const contexts = await contextNames(environment);
   /** Values by the long name of an option, or by the name of an argument. */
   const values: Readonly<Record<string, readonly string[]>> = {

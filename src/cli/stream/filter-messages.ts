@@ -49,10 +49,11 @@ export class FilterMessages {
     this.#lookAtInvalid();
     const report = this.#filter?.report();
     if (report === undefined) return;
-    const { judged, matching, reasons, missing } = report;
+    const { judged, matching, reasons, missing, found = 0 } = report;
     if (reasons.length > 0 && !this.#hasSaidReason) {
       this.#hasSaidReason = true;
-      this.#messages.warn(`--where is false for events that cannot be evaluated: ${reasons[0]}`);
+      const option = found > 0 ? '--then' : '--where';
+      this.#messages.warn(`${option} is false for events that cannot be evaluated: ${reasons[0]}`);
     }
     if (this.#hasSaidNothing || judged === 0) return;
     const isLong = judged >= MANY_EVENTS && performance.now() - this.#startedAtMs >= LONG_MS;
@@ -64,7 +65,7 @@ export class FilterMessages {
       this.#hasSaidNothing = true;
       const fields = missing.length === 0 ? '' : `; no event had ${missing.join(', ')}`;
       this.#messages.warn(
-        `${counted(judged)} came and none matched the filters; types: ${typesIn(report.types)}${fields}`,
+        `${counted(judged)} came and none matched ${found > 0 ? '--then' : 'the filters'}; types: ${typesIn(report.types)}${fields}`,
       );
     }
   }

@@ -37,6 +37,12 @@ export interface StreamTask {
   utc?: boolean | undefined;
   /** Formats a line to print after the summary. */
   resultText?(): string;
+  /**
+   * Compares a stream that has ended with what was asked for. Default: all that was asked for has to come.
+   *
+   * @returns The error to end with; `undefined` when nothing is missing.
+   */
+  judge?(outcome: StreamOutcome): OpmasError | undefined;
 }
 
 /**
@@ -62,6 +68,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
       needsSummary = true;
       status?.onLifecycle(event);
       connections.onLifecycle(event);
+      stream.onLifecycle?.(event);
     },
     onDropping: (endpoint) => connections.onDropping(endpoint),
     onGiveUp: (endpoint, error) => {
@@ -94,7 +101,8 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     }
     needsSummary = false;
   }
-  const shortfall = session.isSignalled ? undefined : shortfallOf(subscription.outcome());
+  const judge = task.judge ?? shortfallOf;
+  const shortfall = session.isSignalled ? undefined : judge(subscription.outcome());
   if (shortfall !== undefined) throw shortfall;
 }
 
@@ -108,8 +116,12 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
 function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
   const { endedBy, count, wanted, givenUp } = outcome;
   const isShort = wanted !== undefined && count < wanted && endedBy !== 'stop';
+  // An endpoint that was still connecting for the first time counts only when the whole time was to be watched.
+  const unreached = outcome.neverOpen.filter(
+    ({ reason }) => endedBy === 'duration' || (endedBy === 'count' && reason !== undefined),
+  );
   // The reason why the events did not come goes before their number.
-  const failure = givenUpError(givenUp) ?? unreachedError(outcome);
+  const failure = givenUpError(givenUp) ?? unreachedError(unreached);
   if (!isShort) return failure;
   const how = endedBy === 'duration' ? 'when --duration ended' : 'when the server had closed the connections';
   const number = `${count} of ${wanted} events had come ${how}`;
@@ -117,18 +129,16 @@ function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
   return new OpmasError(failure.code, `${number}; ${failure.message}`, { hint: failure.hint });
 }
 
-function givenUpError(givenUp: StreamOutcome['givenUp']): OpmasError | undefined {
+/** Returns the error for endpoints that were given up while others were not. */
+export function givenUpError(givenUp: StreamOutcome['givenUp']): OpmasError | undefined {
   const first = firstToMend(givenUp.values());
   if (first === undefined) return undefined;
   const endpoints = [...givenUp.keys()].map(escapeUnsafe).join(', ');
   return new OpmasError(first.code, `gave up on ${endpoints} (see above)`, { hint: first.hint });
 }
 
-/** An endpoint that was still connecting for the first time counts only when the whole time was to be watched. */
-function unreachedError({ endedBy, neverOpen }: StreamOutcome): OpmasError | undefined {
-  const unreached = neverOpen.filter(
-    ({ reason }) => endedBy === 'duration' || (endedBy === 'count' && reason !== undefined),
-  );
+/** Returns the error for endpoints that were never open. */
+export function unreachedError(unreached: StreamOutcome['neverOpen']): OpmasError | undefined {
   if (unreached.length === 0) return undefined;
   const endpoints = unreached.map(({ endpoint }) => escapeUnsafe(endpoint)).join(', ');
   const reason = unreached.find((each) => each.reason !== undefined)?.reason ?? 'no answer';
@@ -141,13 +151,14 @@ function unreachedError({ endedBy, neverOpen }: StreamOutcome): OpmasError | und
 export async function printStream(
   session: Session,
   stream: SubscribeOptions,
-  print: PrintOptions & { lifecycle?: boolean },
+  print: PrintOptions & Pick<StreamTask, 'judge'> & { lifecycle?: boolean },
 ): Promise<void> {
   const printLines = await createLinePrinter(session.terminal.out, print);
   let printing = 0;
   const printed = { ...stream, lifecycle: print.lifecycle };
   await runStream(session, printed, {
     utc: print.utc,
+    ...(print.judge && { judge: print.judge }),
     showStatus: createConnectingSpinner,
     async consume(subscription, onEvents) {
       for await (const batch of subscription) {

@@ -1,4 +1,10 @@
-import { compileFilter, OpmasError, type SubscribeOptions } from '../../index.js';
+import {
+  compileFilter,
+  type Filter,
+  type FilterOptions,
+  OpmasError,
+  type SubscribeOptions,
+} from '../../index.js';
 import { LARGEST_MESSAGE_LIMIT, version } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { withExpiryMessages } from '../connection/expiry-messages.js';
@@ -14,7 +20,7 @@ import {
 import { addTokenOptions, type TokenOptions } from '../options/server-options.js';
 import type { Session } from '../session.js';
 
-/** Options that `tail`, `top` and `record` share. Times are milliseconds, sizes are bytes. */
+/** Options that `tail`, `top`, `wait` and `record` share. Times are milliseconds, sizes are bytes. */
 export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions {
   count?: number;
   duration?: number;
@@ -35,7 +41,13 @@ export function addStreamOptions(command: Command): Command {
   addFilterOptions(addEndpoints(command))
     .value('-n, --count <n>', 'stop after N matching events', parseCount)
     .value('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h', parsePositiveDuration)
-    .option('--exit-on-close', 'stop an endpoint when the server closes it normally (1000)')
+    .option('--exit-on-close', 'stop an endpoint when the server closes it normally (1000)');
+  return addConnectionOptions(command);
+}
+
+/** Adds those of {@link StreamCommandOptions} that are about connections and the way to the server. */
+export function addConnectionOptions(command: Command): Command {
+  command
     .option('--no-reconnect', 'stop an endpoint when its connection ends for any reason')
     .value(
       '--retries <n>',
@@ -76,21 +88,21 @@ export function addStreamOptions(command: Command): Command {
 /**
  * Translates the options for `subscribe`, and prints warnings before anything connects.
  *
+ * @param filter Default: that of the filter options.
  * @throws {OpmasError} `USAGE` when an option, an endpoint, a filter or the configuration is wrong.
  */
 export async function resolveStream(
   session: Session,
   words: readonly string[],
   options: StreamCommandOptions,
+  filter?: Filter,
 ): Promise<SubscribeOptions> {
   const { messages } = session.terminal;
   const { reconnect, retries } = options;
   if (!reconnect && retries !== undefined) {
     throw new OpmasError('USAGE', '--no-reconnect and --retries cannot be combined');
   }
-  const filterOptions = filterOptionsOf(options);
-  const hasFilter = Object.values(filterOptions).some((value) => value !== undefined);
-  const filter = hasFilter ? await compileFilter(filterOptions) : undefined;
+  filter ??= await compileGiven(filterOptionsOf(options));
   const endpoints = endpointsOf(words);
   const { url, token, route, warnings } = await resolveConnection(session, options);
   messages.warn(...(filter?.hints ?? []), ...warnings);
@@ -119,6 +131,11 @@ export async function resolveStream(
     signal: session.stop,
     recorder: `opmas-ws/${version}`,
   };
+}
+
+async function compileGiven(options: FilterOptions): Promise<Filter | undefined> {
+  const isGiven = Object.values(options).some((value) => value !== undefined);
+  return isGiven ? compileFilter(options) : undefined;
 }
 
 function parseMessageLimit(text: string, name: string): number {

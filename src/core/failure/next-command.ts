@@ -86,6 +86,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   subjects: '--subject',
   excludeSubjects: '--exclude-subject',
   where: '--where',
+  // biome-ignore lint/suspicious/noThenProperty: named as the option
+  then: '--then',
   maxMessageBytes: '--max-message',
   heartbeatMs: '--heartbeat',
   'retries: Infinity': '--retries forever',

@@ -1,9 +1,8 @@
 import type { EvaluationError } from '@marcbachmann/cel-js';
 import { OpmasError } from '../errors.js';
 import { escapeUnsafe, nearestOf } from '../text.js';
-import { NAMES } from './expression-scope.js';
 
-const NAMES_HINT = `The names are ${Object.keys(NAMES).join(', ')}. Write event.NAME for a field of the message, data.NAME for a field of its data.`;
+const FIELDS_HINT = 'Write event.NAME for a field of the message, data.NAME for a field of its data.';
 
 const TIME_HINT =
   'Write a time as timestamp("2026-11-22T21:50:00Z"), and a length of time as duration("5m").';
@@ -17,11 +16,16 @@ export function noBoolean(what: string, text: string): OpmasError {
   });
 }
 
-/** Turns an error of the library into ours, with its place in the hint. */
-export function usageError(error: unknown, text: string, hint?: string): OpmasError {
+/** Turns an error of the library into ours, with its place in the hint. @param names Those that the expression may use. */
+export function usageError(
+  error: unknown,
+  text: string,
+  names: Readonly<Record<string, string>>,
+  hint?: string,
+): OpmasError {
   const { summary, message, code, range } = error as Partial<EvaluationError>;
   const what = summary ?? message ?? 'cannot be read';
-  const advice = hint ?? adviceFor(code, what, text, range?.start);
+  const advice = hint ?? adviceFor(code, what, text, Object.keys(names), range?.start);
   return placedError(inOurWords(what), text, range?.start, advice);
 }
 
@@ -51,14 +55,16 @@ function adviceFor(
   code: string | undefined,
   what: string,
   text: string,
+  names: readonly string[],
   start: number | undefined,
 ): string | undefined {
   // PowerShell 5 takes double quotes away that stand inside single ones, and sh those inside double ones.
   const lostQuotes = !/["']/.test(text) && /[=(,[]\s*[a-z]/i.test(text);
   if (what.includes('google.protobuf.')) return TIME_HINT;
-  const nearest = nearestOf(/^Unknown variable: (\w{1,20})$/.exec(what)?.[1] ?? '', Object.keys(NAMES), 2);
+  const nearest = nearestOf(/^Unknown variable: (\w{1,20})$/.exec(what)?.[1] ?? '', names, 2);
   if (nearest !== undefined) return `Did you mean ${nearest}?`;
-  if (code === 'unknown_variable') return lostQuotes ? `${NAMES_HINT}\n${TEXT_HINT}` : NAMES_HINT;
+  const namesHint = `The names are ${names.join(', ')}. ${FIELDS_HINT}`;
+  if (code === 'unknown_variable') return lostQuotes ? `${namesHint}\n${TEXT_HINT}` : namesHint;
   const before = start === undefined ? '' : text.slice(0, start + 1).trimEnd();
   if (code === 'unexpected_character' && before.endsWith('=')) return 'Compare with ==.';
   if (/\b(and|or|not)\b/.test(text)) return 'Write && for and, || for or, ! for not.';

@@ -1,5 +1,5 @@
 import type { ASTNode, EvaluationError } from '@marcbachmann/cel-js';
-import { NAMES } from './expression-scope.js';
+import { NAMES, type Scope } from './expression-scope.js';
 
 /** Why events did not match though their fields are there, and fields that no event had. */
 export interface ExpressionReport {
@@ -31,13 +31,15 @@ export class ExpressionFindings implements ExpressionReport {
   #event: Record<string, unknown> = {};
   #mismatch: string | undefined;
   readonly #reasons = new Map<string, number>();
-  /** Fields that no event has had yet. */
-  #unseen: { path: readonly string[]; label: string }[];
+  /** Fields that no event has had yet, and that the earlier events lack. */
+  #unseen: { root: Root; path: readonly string[]; label: string }[];
 
   constructor(text: string, ast: ASTNode) {
     this.#text = text;
     this.#ast = ast;
-    this.#unseen = fieldPaths(ast).map((path) => ({ path, label: labelOf(path) }));
+    const pathsIn = (root: Root) =>
+      fieldPaths(ast, root).map((path) => ({ root, path, label: labelOf(root, path) }));
+    this.#unseen = ROOTS.flatMap(pathsIn);
   }
 
   get reasons(): string[] {
@@ -49,11 +51,12 @@ export class ExpressionFindings implements ExpressionReport {
   }
 
   /** Takes note of the fields that an event has. */
-  look(event: Record<string, unknown>): void {
+  look(event: Record<string, unknown>, { first, previous }: Pick<Scope, 'first' | 'previous'>): void {
     this.#event = event;
     this.#mismatch = undefined;
     if (this.#unseen.length === 0) return;
-    this.#unseen = this.#unseen.filter(({ path }) => isMissing(event, path));
+    const messages = { event, first, previous };
+    this.#unseen = this.#unseen.filter(({ root, path }) => isMissing(messages[root], path));
   }
 
   /** Takes note of an error of the library. */
@@ -112,15 +115,19 @@ export class ExpressionFindings implements ExpressionReport {
   }
 }
 
-/** Returns the fields that an expression reads, except those that it asks for with `has` or may do without (`.?`). */
-function fieldPaths(node: unknown): string[][] {
-  if (Array.isArray(node)) return node.flatMap(fieldPaths);
+/** The messages that an expression reads fields of. */
+const ROOTS = ['event', 'first', 'previous'] as const;
+type Root = (typeof ROOTS)[number];
+
+/** Returns the fields of a message that an expression reads, except those in `has` and those it may do without (`.?`). */
+function fieldPaths(node: unknown, root: Root): string[][] {
+  if (Array.isArray(node)) return node.flatMap((part) => fieldPaths(part, root));
   if (typeof node !== 'object' || node === null || !('op' in node)) return [];
   const { op, args } = node as ASTNode;
   if (op === 'call' && args[0] === 'has') return [];
-  const path = pathOf(node as ASTNode);
+  const path = pathOf(node as ASTNode, root);
   if (path !== undefined) return path.length === 0 || (path.length === 1 && path[0] === 'data') ? [] : [path];
-  return fieldPaths(args);
+  return fieldPaths(args, root);
 }
 
 /** Returns whether the node is a field that the event has with a boolean in it. */
@@ -133,34 +140,36 @@ function isBooleanField(node: ASTNode, event: Record<string, unknown>): boolean 
 }
 
 /** `data.radio.channel` → `['data', 'radio', 'channel']`; `undefined` for anything but such a path. */
-function pathOf(node: ASTNode): string[] | undefined {
+function pathOf(node: ASTNode, root: Root = 'event'): string[] | undefined {
   if (node.op === 'id') {
-    if (node.args === 'event') return [];
-    return node.args === 'data' ? ['data'] : undefined;
+    if (node.args === root) return [];
+    return node.args === 'data' && root === 'event' ? ['data'] : undefined;
   }
   if (node.op !== '.' && node.op !== '[]') return undefined;
   const [, index] = node.args;
   const name: unknown = typeof index === 'string' ? index : index.op === 'value' && index.args;
-  const parent = pathOf(node.args[0]);
+  const parent = pathOf(node.args[0], root);
   return parent === undefined || typeof name !== 'string' ? undefined : [...parent, name];
 }
 
 /** Returns whether the event lacks that field, or an object on the way to it. */
-function isMissing(event: Record<string, unknown>, path: readonly string[]): boolean {
-  let value: unknown = event;
+function isMissing(event: unknown, path: readonly string[]): boolean {
+  let value = event;
   for (let i = 0; i < path.length; i++) {
     // The library decides what a name means for lists and strings.
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Map)
+      return false;
     const name = path[i]!;
     // `data` alone is never missing: without it the library gets an empty object.
     if (!Object.hasOwn(value, name)) return i > 0 || path.length > 1 || name !== 'data';
-    value = (value as Record<string, unknown>)[name];
+    value = value[name as keyof typeof value];
   }
   return false;
 }
 
-function labelOf(path: readonly string[]): string {
+function labelOf(root: Root, path: readonly string[]): string {
   const [name = ''] = path;
+  if (root !== 'event') return [root, ...path].join('.');
   if (name === 'data') return path.join('.');
   const label = ['event', ...path].join('.');
   return path.length === 1 && Object.hasOwn(NAMES, name) ? `${label} (it is ${name} alone)` : label;

@@ -1,6 +1,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { SEVERITIES, type Severity, severityOf } from '../severity.js';
 import { nearestOf } from '../text.js';
+import { EventShape, MAX_NESTING } from './expression-limits.js';
 
 /** The names that an expression may use, with their types. */
 export const NAMES = {
@@ -19,6 +20,35 @@ export interface Received {
 
 export const AT_NO_TIME: Received = { receivedAt: Number.NaN };
 
+/** The names that an expression has besides when it is about an event after others. */
+export const NAMES_OF_EARLIER = { first: 'dyn', previous: 'dyn' } as const;
+
+/** The events that came before, as expressions see them: the message, with `endpoint`, `severity` and `received_at`. */
+export class EarlierEvents {
+  first: unknown;
+  previous: unknown;
+  /** Elements of the longest list or object in them. */
+  longest = 0;
+
+  add(event: Record<string, unknown>, endpoint: string, received: Received): void {
+    const shape = new EventShape();
+    shape.look(event);
+    const { type, subject } = event;
+    // One that is too deep for the library has no data.
+    const isReadable = shape.nesting <= MAX_NESTING;
+    const message = isReadable ? shape.readable(event) : { type, subject };
+    if (isReadable) this.longest = Math.max(this.longest, shape.longest);
+    const scope = new Scope();
+    Object.assign(scope, { message: event, received });
+    const ours = { endpoint, severity: scope.severity, received_at: scope.received_at };
+    const isMap = message instanceof Map;
+    this.previous = isMap
+      ? new Map([...message, ...Object.entries(ours)])
+      : { ...(message as object), ...ours };
+    this.first ??= this.previous;
+  }
+}
+
 /** The values of {@link NAMES}; one object serves all events. The library reads only what the expression names. */
 export class Scope {
   event: unknown;
@@ -27,6 +57,8 @@ export class Scope {
   endpoint = '';
   message: Record<string, unknown> = {};
   received: Received = AT_NO_TIME;
+  first: unknown;
+  previous: unknown;
 
   get severity(): Severity {
     return severityOf(

@@ -7,7 +7,9 @@ import { celTypeOf, ExpressionFindings, type ExpressionReport } from './expressi
 import { EventShape, MAX_NESTING, MAX_STEPS, macroDepth } from './expression-limits.js';
 import {
   AT_NO_TIME,
+  type EarlierEvents,
   NAMES,
+  NAMES_OF_EARLIER,
   type Received,
   Scope,
   severityHints,
@@ -46,15 +48,17 @@ const EMPTY_DATA: Record<string, unknown> = Object.freeze({});
  * of its connection), `severity` and `received_at`. Numbers are doubles as in JSON, and mix with whole numbers in every
  * operation.
  *
+ * @param earlier Events that the expression may name as `first` and `previous`.
  * @throws {OpmasError} `USAGE`, with the place in the hint, if the expression cannot give true or false.
  */
-export function compileExpression(text: string): Expression {
+export function compileExpression(text: string, earlier?: EarlierEvents): Expression {
   if (text.length > MAX_LENGTH) {
     throw new OpmasError('USAGE', `\`where\`: an expression may have ${MAX_LENGTH} characters at most`);
   }
   const patterns = new Map<string, (text: string) => boolean>();
   const onMismatch: OnMismatch = (...found) => findings.unequalTypes(...found);
-  let program = compile(text, patterns, onMismatch);
+  const names = { ...NAMES, ...(earlier && NAMES_OF_EARLIER) };
+  let program = compile(text, names, patterns, onMismatch);
   let deepEvents = 0;
   const findings = new ExpressionFindings(text, program.ast);
   const shape = new EventShape();
@@ -67,17 +71,19 @@ export function compileExpression(text: string): Expression {
     report: findings,
     hints: [...new Set(hints)],
     matches(event, endpoint, received = AT_NO_TIME) {
-      findings.look(event);
+      scope.first = earlier?.first;
+      scope.previous = earlier?.previous;
+      findings.look(event, scope);
       shape.look(event);
       const { nesting } = shape;
       if (nesting > MAX_NESTING) return false;
-      if (macros > 1 && shape.longest ** macros > MAX_STEPS) {
+      if (macros > 1 && Math.max(shape.longest, earlier?.longest ?? 0) ** macros > MAX_STEPS) {
         findings.tooLong();
         return false;
       }
       if (nesting > HARMLESS_NESTING && ++deepEvents > DEEP_EVENTS_BEFORE_RENEWAL) {
         deepEvents = 0;
-        program = compile(text, patterns, onMismatch);
+        program = compile(text, names, patterns, onMismatch);
       }
       scope.event = shape.readable(event);
       scope.data = event.data === undefined ? EMPTY_DATA : shape.readable(event.data);
@@ -126,15 +132,16 @@ function verdict(program: ParseResult, scope: Scope, findings: ExpressionFinding
 
 function compile(
   text: string,
+  names: Readonly<Record<string, string>>,
   patterns: Map<string, (text: string) => boolean>,
   onMismatch: OnMismatch,
 ): ParseResult {
-  const environment = createEnvironment(patterns, onMismatch);
+  const environment = createEnvironment(names, patterns, onMismatch);
   let program: ParseResult;
   try {
     program = environment.parse(text);
   } catch (error) {
-    throw usageError(error, text);
+    throw usageError(error, text, names);
   }
   let mentionsType = false;
   visit(program.ast, (node) => {
@@ -145,7 +152,8 @@ function compile(
   });
   const checked = program.check();
   if (!checked.valid) {
-    throw usageError(checked.error, text, mentionsType ? 'The type of the event is event.type.' : undefined);
+    const hint = mentionsType ? 'The type of the event is event.type.' : undefined;
+    throw usageError(checked.error, text, names, hint);
   }
   if (checked.type === 'dyn' && ARITHMETIC.has(program.ast.op)) throw noBoolean('a number or text', text);
   if (checked.type !== 'bool' && checked.type !== 'dyn') throw noBoolean(`of type ${checked.type}`, text);
@@ -153,6 +161,7 @@ function compile(
 }
 
 function createEnvironment(
+  names: Readonly<Record<string, string>>,
   patterns: Map<string, (text: string) => boolean>,
   onMismatch: OnMismatch,
 ): Environment {
@@ -163,7 +172,7 @@ function createEnvironment(
   }).registerFunction(`string.${SAFE_MATCHES}(string): bool`, (value: string, pattern: string) =>
     patterns.get(pattern)!(value),
   );
-  for (const [name, type] of Object.entries(NAMES)) environment.registerVariable(name, type);
+  for (const [name, type] of Object.entries(names)) environment.registerVariable(name, type);
   // JSON has one type of number. CEL has two that do not mix, and a literal like 1 is of the other type.
   const arithmetic: Record<string, (left: number, right: number) => number> = {
     '+': (left, right) => left + right,

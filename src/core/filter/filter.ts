@@ -6,6 +6,7 @@ import { isProblem, severityOf } from '../severity.js';
 import { deviceOf } from '../statistics/device-table.js';
 import { type NamedCount, Tally } from '../statistics/tally.js';
 import { escapeUnsafe } from '../text.js';
+import type { Expression } from './expression.js';
 import type { ExpressionReport } from './expression-findings.js';
 import type { Received } from './expression-scope.js';
 import { compileSubjectPattern, subjectHints } from './subject-pattern.js';
@@ -53,6 +54,8 @@ export interface FilterReport extends ExpressionReport {
   types: readonly string[];
   /** Of a filter with `problems`: the matching errors and worse by device, the most first. */
   problems: readonly NamedCount[] | undefined;
+  /** Of a sequence of events: how many have come. */
+  found?: number;
 }
 
 /** Compiled {@link FilterOptions}. */
@@ -86,14 +89,19 @@ export interface Filter {
  */
 export async function compileFilter(options: FilterOptions = {}): Promise<Filter> {
   checkOptions('compileFilter', options, FILTER_RULES);
-  const {
-    types = [],
-    excludeTypes = [],
-    subjects = [],
-    excludeSubjects = [],
-    where,
-    problems = false,
-  } = options;
+  const texts = options.where === undefined ? [] : [options.where].flat();
+  if (texts.length === 0) return createFilter(options, []);
+  const { compileExpression } = await import('./expression.js');
+  const expressions = texts.map((text) => compileExpression(text));
+  return createFilter(options, expressions);
+}
+
+/** Creates a filter from its options and its compiled expressions. */
+export function createFilter(
+  options: Omit<FilterOptions, 'where'>,
+  expressions: readonly Expression[],
+): Filter {
+  const { types = [], excludeTypes = [], subjects = [], excludeSubjects = [], problems = false } = options;
   const includedTypes = compileTypePatterns(types, '`types`');
   const excludedTypes = compileTypePatterns(excludeTypes, '`excludeTypes`');
   const typeMatches = selector(
@@ -106,9 +114,6 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   );
   const checksType = includedTypes.length + excludedTypes.length > 0;
   const checksSubject = subjects.length + excludeSubjects.length > 0;
-  const texts = where === undefined ? [] : [where].flat();
-  const expressions =
-    texts.length === 0 ? [] : texts.map((await import('./expression.js')).compileExpression);
   const hasExpression = expressions.length > 0;
   const found = problems ? new Tally(MAX_DEVICES) : undefined;
   const seenTypes = new Set<string>();

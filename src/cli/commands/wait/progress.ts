@@ -1,0 +1,68 @@
+import { type LifecycleEvent, OpmasError, parseTimestamp } from '../../../index.js';
+import { ConnectionHistory, type EventSequence, type SequenceMatch } from '../../../internal.js';
+
+/** Follows a wait: which events have come, how long that took, and whether the next one may have been missed. */
+export class WaitProgress {
+  /** Fill it with what happens to the connections. */
+  readonly history = new ConnectionHistory();
+  readonly #sequence: EventSequence;
+  /** From here on the next event counts. */
+  #latest: SequenceMatch | undefined;
+
+  /** @param say Prints the time between two events. @param onDone Called when all events have come. */
+  constructor(sequence: EventSequence, say: (text: string) => void, onDone: () => void) {
+    this.#sequence = sequence;
+    sequence.onMatch = (match) => {
+      if (this.#latest !== undefined) say(latencyText(this.#latest, match));
+      this.#latest = match;
+      if (sequence.isDone) onDone();
+    };
+  }
+
+  /** Lets events count from now on. @param what That which happened now: `the start of sh`. */
+  begin(what: string, nowMicros: number): void {
+    this.#sequence.isOpen = true;
+    this.#latest = { type: what, receivedAt: nowMicros };
+  }
+
+  /** Notes what happened to a live connection. */
+  onLifecycle({ endpoint, receivedAt, connection }: LifecycleEvent): void {
+    // A connection that we have closed ourselves.
+    if (connection.state === 'closed' && !connection.lost && connection.retry_in_ms === undefined) return;
+    this.history.add(endpoint, parseTimestamp(receivedAt) ?? Number.NaN, connection);
+  }
+
+  /**
+   * Judges a wait that has ended.
+   *
+   * @param how How it ended: `in 60s`. @param endMicros The time of its end. @param failure What kept events from coming.
+   * @returns The error to end with; `undefined` when all events have come.
+   */
+  judge(how: string, endMicros: number, failure?: OpmasError): OpmasError | undefined {
+    const { found, length, isDone } = this.#sequence;
+    if (isDone) return undefined;
+    const what = length === 1 ? 'the event did not come' : `${found} of ${length} events came`;
+    const gaps = this.#gapsOf(endMicros);
+    if (gaps.length > 0 && failure?.code !== 'AUTH') {
+      const cause = failure === undefined ? '' : `; ${failure.message}`;
+      const message = `${what} ${how}, but may have come in a gap (${gaps.join(', ')})${cause}`;
+      const hint =
+        failure?.hint ?? 'The API keeps no events to look back at: find out in another way, or try again.';
+      return new OpmasError('GAPS', message, { hint });
+    }
+    if (failure === undefined) return new OpmasError('INCOMPLETE', `${what} ${how}`);
+    return new OpmasError(failure.code, `${what} ${how}; ${failure.message}`, { hint: failure.hint });
+  }
+
+  /** Returns the endpoints with a gap in which the next event may have come. */
+  #gapsOf(endMicros: number): string[] {
+    const since = this.#latest?.receivedAt ?? Number.NaN;
+    const { gaps } = this.history.finish(endMicros);
+    return [...new Set(gaps.filter(({ to }) => !(to <= since)).map(({ endpoint }) => endpoint))];
+  }
+}
+
+function latencyText(from: SequenceMatch, to: SequenceMatch): string {
+  const seconds = ((to.receivedAt - from.receivedAt) / 1e6).toFixed(3);
+  return `${to.type ?? 'an event'} came ${seconds}s after ${from.type ?? 'an event'}`;
+}

@@ -1,0 +1,84 @@
+import { escapeUnsafe, type LifecycleEvent } from '../../../index.js';
+import { ProcessGroup } from '../../../internal.js';
+import type { Session } from '../../session.js';
+
+/**
+ * A server may open a connection before it judges the token and before it subscribes the client. The command starts
+ * when all connections have been open for this long.
+ */
+const SETTLED_AFTER_MS = 500;
+/** Time for the command to end after SIGTERM. */
+const GRACE_MS = 5000;
+
+/** The command that causes the event: starts it when all endpoints are open, and ends it with the wait. */
+export class Trigger {
+  /** Why the command ended the wait. */
+  failure: { exitCode: number; message: string } | undefined;
+  /** Called when the command has started. */
+  onStart = (): void => undefined;
+  /** Called when the command ends the wait, or cannot be started anymore. */
+  onFailure = (): void => undefined;
+  readonly #words: readonly string[];
+  readonly #session: Session;
+  readonly #waiting: Set<string>;
+  #timer: NodeJS.Timeout | undefined;
+  #group: ProcessGroup | undefined;
+  #isOver = false;
+  #ending: Promise<void> | undefined;
+
+  /** @param words The program and its arguments. @param endpoints Labels of the endpoints that have to be open. */
+  constructor(words: readonly string[], endpoints: readonly string[], session: Session) {
+    this.#words = words;
+    this.#waiting = new Set(endpoints);
+    this.#session = session;
+  }
+
+  get hasStarted(): boolean {
+    return this.#group !== undefined;
+  }
+
+  /** Takes note of what happens to the connections. */
+  onLifecycle({ endpoint, connection: { state } }: LifecycleEvent): void {
+    if (this.hasStarted || this.#isOver) return;
+    // Without this endpoint it would never start.
+    if (state === 'given_up') this.onFailure();
+    if (state === 'open') this.#waiting.delete(endpoint);
+    else if (state === 'closed') this.#waiting.add(endpoint);
+    else return;
+    clearTimeout(this.#timer);
+    if (this.#waiting.size === 0) this.#timer = setTimeout(() => this.#start(), SETTLED_AFTER_MS);
+  }
+
+  #start(): void {
+    const { environment } = this.#session;
+    // Its output goes to stderr as it is, and costs us nothing, however much it is.
+    this.#group = new ProcessGroup(this.#words, { stdio: ['inherit', 2, 2], environment });
+    process.once('exit', this.#kill);
+    this.onStart();
+    void this.#group.exited.then(({ exitCode, problem, cause }) => {
+      if (problem === undefined || this.#isOver) return;
+      const message = cause === undefined ? `${this.#words[0]} ${problem}` : problem;
+      this.failure = { exitCode, message: escapeUnsafe(message) };
+      this.onFailure();
+    });
+  }
+
+  /** Ends the command, with all of its processes. It is not started from here on. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (await this.#group?.end(GRACE_MS)) {
+      const text = `${this.#words[0]} did not end ${GRACE_MS / 1000} s after SIGTERM and was killed`;
+      this.#session.terminal.messages.warn(text);
+    }
+    process.off('exit', this.#kill);
+  }
+
+  /** The process has to exit at once. */
+  readonly #kill = (): void => this.#group?.signal('SIGKILL');
+}

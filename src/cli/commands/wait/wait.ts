@@ -1,0 +1,133 @@
+import {
+  escapeUnsafe,
+  type LifecycleEvent,
+  OpmasError,
+  type StreamOutcome,
+  systemClock,
+} from '../../../index.js';
+import { compileSequence } from '../../../internal.js';
+import type { Command } from '../../commander.js';
+import { formatDuration, parsePositiveDuration } from '../../options/quantity.js';
+import { addEndpoints, addFilterOptions, collect, filterOptionsOf } from '../../options/selection.js';
+import { runCommand, type Session } from '../../session.js';
+import { givenUpError, printStream, unreachedError } from '../../stream/run-stream.js';
+import {
+  addConnectionOptions,
+  resolveStream,
+  type StreamCommandOptions,
+} from '../../stream/stream-options.js';
+import { WaitProgress } from './progress.js';
+import { Trigger } from './trigger.js';
+
+/** Options of `wait`. */
+interface WaitOptions extends StreamCommandOptions {
+  timeout?: number;
+  then?: string[];
+}
+
+const EXAMPLES = `
+COMMAND starts when all endpoints are open, and only events that come then count. Its output goes to stderr. When it
+fails, the wait ends with its exit code; when the wait ends, it gets SIGTERM. The timeout runs from the start of
+opmas-ws.
+
+Examples:
+  $ opmas-ws wait devices -t device.error --timeout 60s      the next error of a device
+  $ opmas-ws wait rules --timeout 60s -- sh -c 'echo trigger it here'
+  $ opmas-ws wait rules -t rule.execution_start --then 'data.execution_id == first.data.execution_id'
+
+Exit codes: 0 it came, 7 not in time, 8 not in time, but it may have come in a gap, 4 no endpoint was ever open,
+that of COMMAND when it fails (126 not executable, 127 not found, 128+n ended by signal n), and those of every command.`;
+
+/** Configures `wait`. */
+export function configure(command: Command): void {
+  addFilterOptions(addEndpoints(command))
+    .value(
+      '--timeout <t>',
+      'give up after this time: 500ms, 30s, 5m, 1h (default: never)',
+      parsePositiveDuration,
+    )
+    .option(
+      '--then <expr>',
+      'then wait for an event for which this CEL expression is true; `first` and `previous` are the events before; repeatable',
+      collect,
+    );
+  addConnectionOptions(command)
+    .usage('[options] [endpoint...] [-- COMMAND...]')
+    .addHelpText('after', EXAMPLES)
+    .action((words: string[], options: WaitOptions) =>
+      runCommand(command, (session) => {
+        const { commandWords } = command;
+        const endpoints = words.slice(0, words.length - (commandWords?.length ?? 0));
+        return wait(session, endpoints, options, commandWords);
+      }),
+    );
+}
+
+async function wait(
+  session: Session,
+  words: readonly string[],
+  options: WaitOptions,
+  commandWords: readonly string[] | undefined,
+): Promise<void> {
+  const { messages } = session.terminal;
+  if (commandWords !== undefined && !commandWords[0]) {
+    const hint = 'Leave -- out to wait without one.';
+    throw new OpmasError('USAGE', 'there is no command after --', { hint });
+  }
+  const sequence = await compileSequence(filterOptionsOf(options), options.then);
+  const stream = await resolveStream(session, words, options, sequence);
+  const failed = new AbortController();
+  const trigger = commandWords && new Trigger(commandWords, stream.endpoints, session);
+  const endTrigger = () => void trigger?.end();
+  session.stop.addEventListener('abort', endTrigger);
+  const progress = new WaitProgress(sequence, (text) => messages.say(escapeUnsafe(text)), endTrigger);
+  if (trigger !== undefined) {
+    sequence.isOpen = false;
+    trigger.onStart = () => progress.begin(`the start of ${commandWords?.[0]}`, systemClock.nowMicros());
+    trigger.onFailure = () => failed.abort();
+  }
+  const waited = {
+    ...stream,
+    count: sequence.length,
+    // The time runs from the start of the process.
+    durationMs: options.timeout && Math.max(0, options.timeout - performance.now()),
+    signal: AbortSignal.any([session.stop, failed.signal]),
+    onLifecycle(event: LifecycleEvent) {
+      progress.onLifecycle(event);
+      trigger?.onLifecycle(event);
+    },
+  };
+  let outcome: StreamOutcome | undefined;
+  const judge = (ended: StreamOutcome) => {
+    outcome = ended;
+    return undefined;
+  };
+  try {
+    await printStream(session, waited, { format: 'json', judge });
+  } catch (error) {
+    // All connections have ended, and an endpoint was given up.
+    if (!(error instanceof OpmasError) || error.code !== 'NETWORK') throw error;
+    throw progress.judge('before all connections ended', systemClock.nowMicros(), error) ?? error;
+  } finally {
+    await trigger?.end();
+  }
+  // A signal has ended the wait, or all events have come.
+  if (outcome === undefined || sequence.isDone) return;
+  if (trigger?.failure !== undefined) {
+    session.exitCode = trigger.failure.exitCode;
+    messages.error(`opmas-ws: ${trigger.failure.message}`);
+    return;
+  }
+  const isStuck = trigger?.hasStarted === false;
+  const how = `${howItEnded(outcome, options.timeout)}${isStuck ? ': the command was not started' : ''}`;
+  const isDeaf = isStuck || outcome.neverOpen.length === new Set(stream.endpoints).size;
+  const failure = givenUpError(outcome.givenUp) ?? (isDeaf ? unreachedError(outcome.neverOpen) : undefined);
+  const shortfall = progress.judge(how, systemClock.nowMicros(), failure);
+  if (shortfall !== undefined) throw shortfall;
+}
+
+function howItEnded({ endedBy, givenUp }: StreamOutcome, timeoutMs = 0): string {
+  if (endedBy === 'duration') return `in ${formatDuration(timeoutMs)}`;
+  if (endedBy === 'endpoints') return 'before the server closed the connections';
+  return givenUp.size > 0 ? 'before an endpoint was given up' : 'before stdout was closed';
+}
