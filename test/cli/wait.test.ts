@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { isAlive } from '../support/alive.js';
@@ -373,5 +373,67 @@ describe('the command of wait', { concurrent: true }, () => {
     const pid = Number(readFileSync(file, 'utf8'));
     expect(isAlive(pid)).toBe(true);
     process.kill(pid);
+  });
+});
+
+/** A recording of `devices` with numbered events, a gap between the second and the third, and a last event at 9 s. */
+const RECORDING = [
+  [0, '"connection":{"state":"connecting","attempt":1,"url":"ws://x/"},"endpoint":"devices"'],
+  [1, '"connection":{"state":"open"},"endpoint":"devices"'],
+  ...[2, 3].map((at) => [at, `"endpoint":"devices","type":"a","data":{"number":${at}}`] as const),
+  [
+    4,
+    '"connection":{"state":"closed","code":1006,"reason":"","lost":true,"retry_in_ms":9},"endpoint":"devices"',
+  ],
+  [6, '"connection":{"state":"open","gap_since":"2026-11-22T21:50:04.000000Z"},"endpoint":"devices"'],
+  ...[7, 8, 9].map((at) => [at, `"endpoint":"devices","type":"b","data":{"number":${at}}`] as const),
+].map(([at, rest]) => `{"received_at":"2026-11-22T21:50:0${at}.000000Z",${rest}}\n`);
+const REFUSED = [
+  '{"received_at":"2026-11-22T21:50:00.000000Z","connection":{"state":"refused","status":503},"endpoint":"rules"}\n',
+];
+
+describe('wait --file', { concurrent: true }, () => {
+  test.for([
+    ['finds an event', RECORDING, ['-t', 'b'], 0, [7]],
+    [
+      'finds an event after another',
+      RECORDING,
+      ['--then', 'data.number == first.data.number + 6'],
+      0,
+      [2, 8],
+    ],
+    ['finds an event in a part', RECORDING, ['--from', '-1s'], 0, [8]],
+    ['finds the first of the last events', RECORDING, ['-t', 'a', '--last', '1'], 0, [3]],
+    ['misses an event that a gap may hide', RECORDING, ['-t', 'c'], 8, []],
+    ['misses an event after the gap', RECORDING, ['-t', 'b', '--then', 'event.type == "c"'], 7, [7]],
+    ['misses an event before the gap', RECORDING, ['-t', 'b', '--timeout', '3s'], 7, []],
+    ['misses an event in a gap up to the end of the time', RECORDING, ['-t', 'b', '--timeout', '5s'], 8, []],
+    [
+      'has recorded time from the start of the part',
+      RECORDING,
+      ['-t', 'b', '--from', '5s', '--timeout', '1s'],
+      0,
+      [7],
+    ],
+    ['knows that nothing was open', REFUSED, [], 4, []],
+    ['finds nothing in an empty part', RECORDING, ['rules'], 7, []],
+    ['takes no command', RECORDING, ['--', 'true'], 2, []],
+    [
+      'does not combine --then with a number of last events',
+      RECORDING,
+      ['--then', 'true', '--last', '2'],
+      2,
+      [],
+    ],
+  ] as const)('%s', async ([, lines, args, code, numbers], { command, expect }) => {
+    writeFileSync(join(command.sandbox.home, 'a.ndjson'), lines.join(''));
+    const ended = await command.start(['wait', '--file', 'a.ndjson', ...args]).ended;
+    expect([ended.code, ended.stderr]).toEqual([code, expect.any(String)]);
+    expect([...ended.stdout.matchAll(/"number":(\d)/g)].map(([, number]) => Number(number))).toEqual(numbers);
+  });
+
+  test('is for recordings only where it chooses a part', async ({ command, expect }) => {
+    const { code, stderr } = await command.start(['wait', '--last', '5m']).ended;
+    expect([code, stderr]).toEqual([2, expect.stringContaining('--last needs a recording')]);
   });
 });

@@ -34,6 +34,10 @@ interface FileTask {
   take(batch: LineBatch): Promise<void>;
   /** Gets the time of each event, before the filters. */
   onTime?(receivedAt: number): void;
+  /** Default: that of the filter options. */
+  filter?: Filter;
+  /** Ends the reading early. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -45,10 +49,10 @@ export async function runFileStream(
   session: Session,
   endpoints: readonly string[],
   options: FileStreamOptions,
-  { keep, take, onTime }: FileTask,
+  { keep, take, onTime, filter: given, signal = session.stop }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
-  const compiled = await compileFilter(filterOptionsOf(options));
+  const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
   const filter = onTime === undefined ? compiled : noting(compiled, onTime);
   let left = options.count ?? Number.POSITIVE_INFINITY;
   const enough = new AbortController();
@@ -83,7 +87,7 @@ export async function runFileStream(
     },
     onProblem: problems.onProblem,
     stdin: options.file.includes('-') ? standardInput() : undefined,
-    signal: AbortSignal.any([session.stop, enough.signal]),
+    signal: AbortSignal.any([session.stop, enough.signal, signal]),
   });
   try {
     for await (const batch of batches) await take(batch);

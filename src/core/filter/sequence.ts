@@ -37,6 +37,11 @@ export class EventSequence implements Filter {
     return this.#steps.length;
   }
 
+  /** The filter of the first event. */
+  get filter(): Filter {
+    return this.#steps[0]!;
+  }
+
   get isDone(): boolean {
     return this.found === this.length;
   }

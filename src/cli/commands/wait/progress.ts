@@ -5,17 +5,20 @@ import { ConnectionHistory, type EventSequence, type SequenceMatch } from '../..
 export class WaitProgress {
   /** Fill it with what happens to the connections. */
   readonly history = new ConnectionHistory();
+  readonly #done = new AbortController();
+  /** Aborts when all events have come. */
+  readonly done: AbortSignal = this.#done.signal;
   readonly #sequence: EventSequence;
   /** From here on the next event counts. */
   #latest: SequenceMatch | undefined;
 
-  /** @param say Prints the time between two events. @param onDone Called when all events have come. */
-  constructor(sequence: EventSequence, say: (text: string) => void, onDone: () => void) {
+  /** @param say Prints the time between two events. */
+  constructor(sequence: EventSequence, say: (text: string) => void) {
     this.#sequence = sequence;
     sequence.onMatch = (match) => {
       if (this.#latest !== undefined) say(latencyText(this.#latest, match));
       this.#latest = match;
-      if (sequence.isDone) onDone();
+      if (sequence.isDone) this.#done.abort();
     };
   }
 

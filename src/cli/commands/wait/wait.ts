@@ -8,7 +8,15 @@ import {
 import { compileSequence } from '../../../internal.js';
 import type { Command } from '../../commander.js';
 import { formatDuration, parsePositiveDuration } from '../../options/quantity.js';
-import { addEndpoints, addFilterOptions, collect, filterOptionsOf } from '../../options/selection.js';
+import {
+  addEndpoints,
+  addFilterOptions,
+  addPartOptions,
+  collect,
+  filterOptionsOf,
+  type PartCommandOptions,
+  refusePart,
+} from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import { givenUpError, printStream, unreachedError } from '../../stream/run-stream.js';
 import {
@@ -20,9 +28,10 @@ import { WaitProgress } from './progress.js';
 import { Trigger } from './trigger.js';
 
 /** Options of `wait`. */
-interface WaitOptions extends StreamCommandOptions {
+interface WaitOptions extends StreamCommandOptions, PartCommandOptions {
   timeout?: number;
   then?: string[];
+  file?: string[];
 }
 
 const EXAMPLES = `
@@ -50,8 +59,14 @@ export function configure(command: Command): void {
       '--then <expr>',
       'then wait for an event for which this CEL expression is true; `first` and `previous` are the events before; repeatable',
       collect,
-    );
-  addConnectionOptions(command)
+    )
+    .option(
+      '--file <file>',
+      'search a recording instead; repeatable, merged by time; - is stdin; --timeout is then recorded time',
+      collect,
+    )
+    .option('--utc', 'read times without a zone in --from and --to as UTC, not as local time');
+  addConnectionOptions(addPartOptions(command))
     .usage('[options] [endpoint...] [-- COMMAND...]')
     .addHelpText('after', EXAMPLES)
     .action((words: string[], options: WaitOptions) =>
@@ -74,13 +89,22 @@ async function wait(
     const hint = 'Leave -- out to wait without one.';
     throw new OpmasError('USAGE', 'there is no command after --', { hint });
   }
+  const { file } = options;
   const sequence = await compileSequence(filterOptionsOf(options), options.then);
+  const progress = new WaitProgress(sequence, (text) => messages.say(escapeUnsafe(text)));
+  if (file !== undefined) {
+    if (commandWords !== undefined)
+      throw new OpmasError('USAGE', 'a recording cannot be triggered: leave out -- and the command');
+    const { waitInFile } = await import('./wait-file.js');
+    return waitInFile(session, words, { ...options, file }, sequence, progress);
+  }
+  refusePart(options);
   const stream = await resolveStream(session, words, options, sequence);
   const failed = new AbortController();
   const trigger = commandWords && new Trigger(commandWords, stream.endpoints, session);
   const endTrigger = () => void trigger?.end();
   session.stop.addEventListener('abort', endTrigger);
-  const progress = new WaitProgress(sequence, (text) => messages.say(escapeUnsafe(text)), endTrigger);
+  progress.done.addEventListener('abort', endTrigger);
   if (trigger !== undefined) {
     sequence.isOpen = false;
     trigger.onStart = () => progress.begin(`the start of ${commandWords?.[0]}`, systemClock.nowMicros());
