@@ -88,7 +88,7 @@ export class Command extends commander.Command {
     // `tail -f`, as with tail.
     const isFollow = message.startsWith("option '-f, --format <format>' argument");
     return isFollow
-      ? 'New events are always followed; -f is short for --format: auto, pretty or json.'
+      ? 'New events are always followed, and recordings with --follow; -f is short for --format: auto, pretty or json.'
       : undefined;
   }
 

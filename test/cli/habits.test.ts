@@ -80,7 +80,6 @@ describe('what users of other programs type', () => {
   it.each([
     ['tail -f', follows],
     ['tail -f devices', follows],
-    ['tail --follow', follows],
     ['tail -F', follows],
     ['tail --watch', follows],
     ['record --follow', follows],

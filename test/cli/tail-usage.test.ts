@@ -25,6 +25,7 @@ const wrong: [string[], RegExp][] = [
   [['--last', '15m'], /--last needs a recording[\s\S]*tail --file FILE --last/],
   [['--from=-5m'], /--from needs a recording/],
   [['--to', '2026-11-22'], /--to needs a recording/],
+  [['--follow'], /--follow needs a recording[\s\S]*always followed/],
 ];
 
 /** Options that are refused before any action. */

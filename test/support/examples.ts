@@ -14,7 +14,7 @@ export interface ExampleResult {
 
 /** Examples of these commands run until they are stopped, unless something in them ends them. */
 const OPEN_ENDED = /\bopmas-ws (tail|top|record|mock|replay|demo)\b/;
-const HAS_END = /(?: -n| --count| --duration| --file)\b|--help|\bhead\b/;
+const HAS_END = /(?: -n| --count| --duration| --file(?!.*--follow))\b|--help|\bhead\b/;
 /** An open-ended example is stopped only after so many lines, which show that it did not hang after its first. */
 const LINES_BEFORE_STOP = 2;
 /** `record` writes to its file; in a pipe it says only that it is connected. */

@@ -143,7 +143,12 @@ export function partOptionsOf({
 const OF_RECORDINGS = ['from', 'to', 'last'] as const;
 
 /** @throws {OpmasError} `USAGE` when a live stream is asked for what only a recording has. */
-export function refusePart(options: PartCommandOptions): void {
+export function refusePart(options: PartCommandOptions & { follow?: boolean }): void {
+  if (options.follow) {
+    throw new OpmasError('USAGE', '--follow needs a recording: --file FILE', {
+      hint: 'New events are always followed: leave this option out.',
+    });
+  }
   const name = OF_RECORDINGS.find((option) => options[option] !== undefined);
   if (name === undefined) return;
   throw new OpmasError('USAGE', `--${name} needs a recording: the API keeps no events to look back at`, {

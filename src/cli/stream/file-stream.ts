@@ -24,6 +24,8 @@ import type { StreamCommandOptions } from './stream-options.js';
 /** Options of commands that read recordings in the place of a live stream. */
 export interface FileStreamOptions extends StreamCommandOptions, PartCommandOptions {
   file: string[];
+  /** Waits for further lines at the end. */
+  follow?: boolean;
 }
 
 /** The work of a command on recordings. */
@@ -77,6 +79,7 @@ export async function runFileStream(
     endpoints: endpoints.length === 0 ? undefined : endpointsOf(endpoints),
     filter,
     maxBufferBytes: options.maxBuffer,
+    follow: options.follow,
     keep: (line) => {
       if (left <= 0) return false;
       if (line.kind === 'event') {

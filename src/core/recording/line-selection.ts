@@ -72,10 +72,14 @@ export class LineSelection {
     return filter === undefined || keepsLine(filter, kind, line.frame, endpoint, line);
   }
 
+  /** {@link rest} was called, or had nothing to wait for. */
+  hasEnded = false;
+
   /** Ends the wait for later lines. @returns The lines that were kept back. */
   rest(): LineBatch[] {
     const rest = this.#ring?.take() ?? [];
     this.#ring = undefined;
+    this.hasEnded = true;
     return rest;
   }
 

@@ -35,6 +35,8 @@ export class RecordingCursor {
   /** Number of zero bytes before it. */
   #hole = 0;
   #isLast = false;
+  /** All that is there of a source that is followed has been read. */
+  isCaughtUp = false;
   /** `true` when the whole block is UTF-8, so that its lines need no check. */
   #isUtf8 = true;
 
@@ -54,7 +56,8 @@ export class RecordingCursor {
   ) {
     this.line = new LineView(view);
     this.#source = source;
-    this.#problems = new ReadProblems(source.name, isOnly, onProblem);
+    this.#nextOffset = source.start ?? 0;
+    this.#problems = new ReadProblems(source.name, isOnly, onProblem, this.#nextOffset > 0);
     if (checkTimes) this.order = new TimeOrder(this.#problems);
   }
 
@@ -97,7 +100,8 @@ export class RecordingCursor {
     for (;;) {
       const block = await this.#nextBlock();
       if (block === undefined) return this.#finish();
-      if (this.#pieces.length === 0) {
+      this.isCaughtUp = block.length === 0;
+      if (this.isCaughtUp || this.#pieces.length === 0) {
         this.#begin(block);
         return true;
       }

@@ -1,15 +1,15 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
 import { each, type OptionRules } from '../../core/options.js';
 import { LineSelection } from '../../core/recording/line-selection.js';
-import { LineView } from '../../core/recording/line-view.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import { isBefore, type KnownMoment, type Moment, TimeWindow } from '../../core/recording/time-window.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import type { ReaderOptions } from './read-options.js';
 import { RecordingReader } from './reader.js';
+import { endOf, startsOf } from './recording-end.js';
 import { type RepeatableSources, repeatable } from './repeatable-sources.js';
-import { isGzip, withoutLocks } from './source.js';
+import { withoutLocks } from './source.js';
 
 /** Options that choose a part of a recording, all optional. */
 export interface PartOptions {
@@ -40,12 +40,6 @@ export interface Part {
   last?: number | undefined;
   filter?: Filter | undefined;
 }
-
-/** The last line of a file is searched in so many bytes at its end, then in twice as many, and so on. */
-const TAIL_BYTES = 64 * 1024;
-/** A longer line is no line of a recording. */
-const MOST_TAIL_BYTES = 64 * 1024 ** 2;
-const LF = 0x0a;
 
 /** Memory for the events of `last`. */
 export const DEFAULT_BUFFER_BYTES = 64 * 1024 ** 2;
@@ -79,75 +73,18 @@ export function needsEnd({ from, to }: Part): boolean {
 export async function withKnownEnds<One extends Part>(
   part: One,
   paths: readonly string[],
-  signal?: AbortSignal,
+  { signal, follow }: Pick<ReaderOptions, 'signal' | 'follow'>,
 ): Promise<One & { from?: KnownMoment | undefined; to?: KnownMoment | undefined }> {
-  const end = needsEnd(part) ? await endOf(paths, signal) : 0;
+  const end = !needsEnd(part)
+    ? 0
+    : await endOf(paths, signal).catch((error: unknown) => {
+        // A file that is followed may come later.
+        if (follow) return Number.NaN;
+        throw error;
+      });
   const known = (moment: Moment | undefined) =>
     moment !== undefined && 'beforeEnd' in moment ? { at: end - moment.beforeEnd } : moment;
   return { ...part, from: known(part.from), to: known(part.to) };
-}
-
-/** Time of the last line of recordings, in microseconds since 1970; `NaN` when none has a time. */
-export async function endOf(paths: readonly string[], signal?: AbortSignal): Promise<number> {
-  let end = Number.NaN;
-  for (const path of paths) {
-    const last = (await lastTime(path)) ?? (await lastTimeRead(path, signal));
-    // NaN compares as false.
-    if (!(last <= end)) end = Number.isNaN(last) ? end : last;
-  }
-  return end;
-}
-
-/**
- * Time of the last line of a plain file, found from its end.
- *
- * @returns Microseconds since 1970; `undefined` when only reading the whole file can tell.
- */
-export async function lastTime(path: string): Promise<number | undefined> {
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(path, 'r');
-    const { size } = await handle.stat();
-    if (await isGzip(handle)) return undefined;
-    for (let length = Math.min(TAIL_BYTES, size); ; length = Math.min(length * 2, size)) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length);
-      const isWhole = length === size;
-      const time = timeOfLastLine(buffer.subarray(0, bytesRead), isWhole);
-      if (time !== undefined || isWhole) return time ?? Number.NaN;
-      if (length > MOST_TAIL_BYTES) return undefined;
-    }
-  } catch {
-    // The reader tells of a file that cannot be read.
-    return undefined;
-  } finally {
-    await handle?.close();
-  }
-}
-
-function timeOfLastLine(tail: Buffer, isWhole: boolean): number | undefined {
-  const line = new LineView();
-  for (let end = tail.length; end >= 0; ) {
-    const before = end === 0 ? -1 : tail.lastIndexOf(LF, end - 1);
-    if (before < 0 && !isWhole) return undefined;
-    const isTimed = line.read(tail, before + 1, end) !== undefined && !Number.isNaN(line.receivedAt);
-    if (isTimed) return line.receivedAt;
-    end = before;
-  }
-  return undefined;
-}
-
-async function lastTimeRead(path: string, signal: AbortSignal | undefined): Promise<number> {
-  let last = Number.NaN;
-  await using reader = await RecordingReader.open([path], { skipJsonCheck: true, checkTimes: false, signal });
-  try {
-    await reader.visit(({ receivedAt }) => {
-      if (!Number.isNaN(receivedAt)) last = receivedAt;
-    });
-  } catch (error) {
-    // What is wrong with the data is reported when its lines are read.
-    if (!(error instanceof OpmasError && error.code === 'DATA')) throw error;
-  }
-  return last;
 }
 
 /** Options of {@link openPart}. */
@@ -179,8 +116,10 @@ export async function openPart(
       copies = await repeatable(withoutLocks(paths, onProblem), () => undefined, signal, options.stdin);
     }
     const sources = copies?.paths ?? paths;
-    const { from, to, ...rest } = await withKnownEnds(part, sources, signal);
+    const { from, to, ...rest } = await withKnownEnds(part, sources, options);
     const window = from === undefined && to === undefined ? undefined : new TimeWindow(from, to);
+    const takesAll = window === undefined && endpoints === undefined && (part.filter?.passesAll ?? true);
+    const isSeekable = part.last !== undefined && takesAll && !sources.includes('-');
     const selection = new LineSelection({
       ...rest,
       window,
@@ -188,8 +127,14 @@ export async function openPart(
       maxBytes,
       onBefore,
     });
-    const onClose = copies?.removeCopies;
-    return await RecordingReader.open(sources, { ...options, names: copies?.names, selection, onClose });
+    return await RecordingReader.open(sources, {
+      ...options,
+      names: copies?.names,
+      selection,
+      // Of a large file only the end is read.
+      starts: isSeekable ? await startsOf(sources, part.last ?? 0) : undefined,
+      onClose: copies?.removeCopies,
+    });
   } catch (error) {
     await copies?.removeCopies();
     // A stop ends the copying.

@@ -38,15 +38,21 @@ export interface ReaderOptions extends ReadOptions {
   names?: ReadonlyMap<string, string> | undefined;
   /** Upper limit for one read from a file, in bytes; at least 16 KiB. Default 512 KiB. */
   maxBlockBytes?: number | undefined;
+  /** Wait for further lines at the end of files, until the signal is aborted: see {@link openFollowed}. */
+  follow?: boolean | undefined;
+  /** Offsets in files at which to begin, by path: the starts of lines. */
+  starts?: ReadonlyMap<string, number> | undefined;
   /** Selects lines; all others are passed over. Default: every line is given. */
   selection?: LineSelection | undefined;
   /** Called when the reader is closed. */
   onClose?: (() => Promise<void>) | undefined;
 }
 
+const HARMLESS: ReadonlySet<ReadProblem['kind']> = new Set(['disorder', 'left out', 'followed', 'selection']);
+
 /** Returns whether something of the recording was lost. */
 export function isDamage({ kind }: ReadProblem): boolean {
-  return kind !== 'disorder' && kind !== 'left out' && kind !== 'selection';
+  return !HARMLESS.has(kind);
 }
 
 /** Returns the handler for problems; in strict reading, damage throws. */

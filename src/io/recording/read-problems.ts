@@ -11,9 +11,19 @@ export interface ReadProblem {
    * - `empty`: one of several sources is empty, as after a kill during a rotation.
    * - `disorder`: times go back; nothing was skipped, and `strict` does not count it.
    * - `left out`: one of several sources is the lock of a recording, or the same file as another one.
+   * - `followed`: a file that is followed was truncated, or is not there.
    * - `selection`: nothing of the recording, or less than was asked for, was selected; the message says why.
    */
-  kind: 'bad line' | 'torn tail' | 'hole' | 'torn gzip' | 'empty' | 'disorder' | 'left out' | 'selection';
+  kind:
+    | 'bad line'
+    | 'torn tail'
+    | 'hole'
+    | 'torn gzip'
+    | 'empty'
+    | 'disorder'
+    | 'left out'
+    | 'followed'
+    | 'selection';
   /** Path, or `stdin`. */
   source: string;
   /** Line number from 1. */
@@ -40,13 +50,18 @@ export interface Place {
 export class ReadProblems {
   readonly #source: string;
   readonly #isOnly: boolean;
+  readonly #isPart: boolean;
   readonly #onProblem: (problem: ReadProblem) => void;
   #held: ReadProblem[] = [];
   /** `true` when a good line was found. */
   isRecording = false;
 
-  /** @param source Path, or `stdin`. @param isOnly `false` when there are other sources; then this may be empty. */
-  constructor(source: string, isOnly: boolean, onProblem: (problem: ReadProblem) => void) {
+  /**
+   * @param source Path, or `stdin`. @param isOnly `false` when there are other sources; then this may be empty.
+   * @param isPart The numbers of lines are unknown, because reading does not begin at the start.
+   */
+  constructor(source: string, isOnly: boolean, onProblem: (problem: ReadProblem) => void, isPart = false) {
+    this.#isPart = isPart;
     this.#source = source;
     this.#isOnly = isOnly;
     this.#onProblem = onProblem;
@@ -61,7 +76,8 @@ export class ReadProblems {
   /** @throws {OpmasError} `DATA` when the source is not a recording. */
   report(kind: ReadProblem['kind'], what: string, { line, offset }: Place): void {
     const source = this.#source;
-    const problem = { kind, source, line, offset, message: `${source}:${line}: ${what}` };
+    const message = this.#isPart ? `${source}: ${what}` : `${source}:${line}: ${what}`;
+    const problem = { kind, source, line, offset, message };
     if (this.isRecording) {
       this.#onProblem(problem);
       return;

@@ -13,6 +13,8 @@ const BATCH_BYTES = 256 * 1024;
 export interface ReadRecordingOptions extends ReadOptions, PartOptions {
   /** Labels of the endpoints whose lines are wanted: `devices`, or a path. Default: all. */
   endpoints?: readonly string[] | undefined;
+  /** Wait for further lines at the end of the files until `signal` is aborted, across rotation and truncation. */
+  follow?: boolean | undefined;
   /** Memory for the events of `last`. Default 64 MiB. */
   maxBufferBytes?: number | undefined;
   /** Decides for each line whether the batches contain it. The view is valid during the call only. Default: all. */
@@ -33,7 +35,7 @@ export function readRecording(
   checkOptions('readRecording', options, {
     ...READ_RULES,
     ...PART_RULES,
-    ...each(true, 'keep', 'endpoints', 'maxBufferBytes'),
+    ...each(true, 'keep', 'endpoints', 'follow', 'maxBufferBytes'),
   });
   partOf(options);
   return readBatches(sources, options);

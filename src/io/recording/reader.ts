@@ -1,18 +1,15 @@
-import { OpmasError } from '../../core/errors.js';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LineBatch } from '../../core/recording/format.js';
 import type { LineSelection } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import type { TimeWindow } from '../../core/recording/time-window.js';
 import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
+import { FOLLOW_POLL_MS } from './follow.js';
+import { openSources } from './open-sources.js';
 import { problemHandler, type ReaderOptions } from './read-options.js';
 import type { ReadProblem } from './read-problems.js';
-import { leftOut, type OpenSource, openSource, withoutLocks } from './source.js';
-
-/** Memory for the blocks of all sources together. */
-const TOTAL_BLOCK_BYTES = 4 * 1024 * 1024;
-const MAX_BLOCK_BYTES = 512 * 1024;
-const MIN_BLOCK_BYTES = 16 * 1024;
+import type { OpenSource } from './source.js';
 
 /**
  * Reads the lines of recordings: files of lines of any origin, gzip data included, in constant memory. Several sources
@@ -30,8 +27,7 @@ export class RecordingReader {
   readonly #sources: readonly OpenSource[];
   readonly #options: ReaderOptions;
   readonly #onProblem: (problem: ReadProblem) => void;
-  /** Absent when all lines are given, those of its own that it kept back included. */
-  #selection: LineSelection | undefined;
+  readonly #selection: LineSelection | undefined;
   /** Sources that have not ended. */
   #tracks: Track[];
   /** The track of the line that was given last. */
@@ -60,30 +56,7 @@ export class RecordingReader {
    * @throws {OpmasError} `USAGE` when there is no such file, `LOCAL` when it cannot be opened.
    */
   static async open(paths: readonly string[], options: ReaderOptions = {}): Promise<RecordingReader> {
-    const sources = withoutLocks(paths, options.onProblem);
-    if (sources.filter((path) => path === '-').length > 1) {
-      throw new OpmasError('USAGE', 'stdin (-) can be read only once');
-    }
-    const { maxBlockBytes = MAX_BLOCK_BYTES, names } = options;
-    const perSource = Math.floor(TOTAL_BLOCK_BYTES / (2 * sources.length));
-    const blockSize = Math.max(MIN_BLOCK_BYTES, Math.min(maxBlockBytes, perSource));
-    const opened: OpenSource[] = [];
-    try {
-      for (const path of sources) {
-        const source = await openSource(path, { ...options, blockSize });
-        const same = opened.find(({ identity }) => identity !== undefined && identity === source.identity);
-        if (same === undefined) opened.push({ ...source, name: names?.get(path) ?? source.name });
-        else {
-          await source.close();
-          // A recorder that was killed during a rotation leaves two names of one file.
-          options.onProblem?.(leftOut(path, `it is the same file as ${same.name}`));
-        }
-      }
-    } catch (error) {
-      for (const source of opened) await source.close();
-      throw error;
-    }
-    return new RecordingReader(opened, options);
+    return new RecordingReader(await openSources(paths, options), options);
   }
 
   /**
@@ -96,7 +69,11 @@ export class RecordingReader {
     if (this.#failure !== undefined) return undefined;
     try {
       let line = this.#nextInTime();
-      while (line !== undefined && this.#selection?.takes(line) === false) {
+      while (
+        line !== undefined &&
+        this.#current?.isSelected === false &&
+        this.#selection?.takes(line) === false
+      ) {
         line = this.#selection.isOver ? undefined : this.#nextInTime();
       }
       return line;
@@ -115,17 +92,22 @@ export class RecordingReader {
    *   and `strict` is set. `LOCAL`: it cannot be read.
    */
   async fill(): Promise<boolean> {
-    const { signal } = this.#options;
+    const { signal, follow } = this.#options;
     if (signal?.aborted) return false;
     try {
       if (this.#failure !== undefined) throw this.#failure.error;
       const track = this.#wanting;
+      this.#wanting = undefined;
       if (track !== undefined) {
-        this.#wanting = undefined;
         if (!(await track.cursor.fill())) this.#tracks = this.#tracks.filter((other) => other !== track);
+      } else if (follow && !this.#selection?.isOver) {
+        await this.#waitForLines();
       }
-      if (this.#tracks.length === 0 || this.#selection?.isOver) this.#endSelection();
-      return this.#tracks.length > 0;
+      if (this.#tracks.length === 0 || (this.#selection?.isOver && !this.#selection.hasEnded)) {
+        this.#tracks = [];
+        this.#giveRest();
+      }
+      return this.#tracks.length > 0 && !(follow && signal?.aborted);
     } catch (error) {
       // Input that an abort has cut short looks torn or empty.
       if (signal?.aborted) return false;
@@ -170,36 +152,50 @@ export class RecordingReader {
   }
 
   #nextInTime(): LineView | undefined {
-    for (const track of this.#tracks) if (!track.hasLine && !this.#advance(track)) return undefined;
-    let earliest = this.#tracks[0];
-    for (const track of this.#tracks) if (track.time < earliest!.time) earliest = track;
+    let earliest: Track | undefined;
+    for (const track of this.#tracks) {
+      if (track.hasLine || this.#advance(track)) {
+        if (earliest === undefined || track.time < earliest.time) earliest = track;
+      } else if (this.#wanting !== undefined) {
+        return undefined;
+      }
+    }
     if (earliest === undefined) return undefined;
     earliest.hasLine = false;
     this.#current = earliest;
     return earliest.cursor.line;
   }
 
-  /** Goes on with the lines that the selection has kept back. */
-  #endSelection(): void {
+  /** At the end of all sources that are followed. */
+  async #waitForLines(): Promise<void> {
+    if (!this.#giveRest())
+      await delay(FOLLOW_POLL_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
+    for (const { cursor } of this.#tracks) cursor.isCaughtUp = false;
+  }
+
+  /** Adds the lines that the selection has kept back up to the end. @returns `false` when there are none. */
+  #giveRest(): boolean {
     const selection = this.#selection;
-    if (selection === undefined) return;
+    if (selection === undefined || selection.hasEnded) return false;
     const name = this.#current?.name ?? '';
     for (const message of selection.remarks()) {
       this.#onProblem({ kind: 'selection', source: name, line: 0, offset: 0, message });
     }
-    this.#selection = undefined;
     const rest = selection.rest();
+    if (rest.length === 0) return false;
     const source = { name, blocks: blocksOf(rest), close: async () => undefined };
     const { noteData = false } = this.#options;
     const reading = { skipJsonCheck: false, noteData, checkTimes: false, isOnly: false };
-    this.#tracks =
-      rest.length === 0 ? [] : [newTrack(new RecordingCursor(source, reading, this.#onProblem), name)];
+    const cursor = new RecordingCursor(source, reading, this.#onProblem);
+    this.#tracks.unshift({ ...newTrack(cursor, name), isSelected: true });
+    return true;
   }
 
   #advance(track: Track): boolean {
     track.hasLine = track.cursor.next();
     if (!track.hasLine) {
-      this.#wanting = track;
+      // Nothing waits for what is written later.
+      if (!track.cursor.isCaughtUp) this.#wanting = track;
       return false;
     }
     // The times of a single source do not matter here, and reading them costs.
@@ -217,12 +213,14 @@ interface Track {
   readonly name: string;
   /** `true` while the cursor stands at a line that was not given yet. */
   hasLine: boolean;
+  /** The selection has taken its lines. */
+  readonly isSelected: boolean;
   /** Place of that line in the merge: its own time, or that of a later line before it. */
   time: number;
 }
 
 function newTrack(cursor: RecordingCursor, name: string): Track {
-  return { cursor, name, hasLine: false, time: Number.NEGATIVE_INFINITY };
+  return { cursor, name, hasLine: false, isSelected: false, time: Number.NEGATIVE_INFINITY };
 }
 
 async function* blocksOf(batches: readonly LineBatch[]): AsyncGenerator<Buffer> {

@@ -88,6 +88,19 @@ export class SegmentNames {
     return undefined;
   }
 
+  /** Finds the segment that comes after another one; `undefined` when that is the last, or a file that is no segment. */
+  async after(identity: string): Promise<string | undefined> {
+    const numbered = (await readdir(this.#folder).catch(() => []))
+      .map((entry) => ({ path: join(this.#folder, entry), number: this.#numberOf(entry) ?? 0 }))
+      .filter(({ number }) => number > 0)
+      .sort((a, b) => b.number - a.number);
+    // Most often it is the newest one.
+    for (const [i, { path }] of numbered.entries()) {
+      if ((await identityAt(path)) === identity) return numbered[i - 1]?.path;
+    }
+    return undefined;
+  }
+
   /** Takes note of a finished segment. */
   async add(path: string): Promise<void> {
     const identity = await identityAt(path);

@@ -14,6 +14,8 @@ export interface OpenSource {
   readonly name: string;
   /** Tells a file from all others, whatever its name; absent for pipes and standard input. */
   readonly identity?: string | undefined;
+  /** Offset of the first of the bytes. Default 0. */
+  readonly start?: number | undefined;
   /** The bytes, unpacked if they are gzip data. A block is valid until the next one is requested. */
   readonly blocks: AsyncGenerator<Buffer>;
   close(): Promise<void>;
@@ -26,6 +28,8 @@ export interface SourceOptions {
   blockSize: number;
   /** Ends the wait for input that does not come. */
   signal?: AbortSignal | undefined;
+  /** Offset in a file that is not compressed at which to begin: the start of a line. Default 0. */
+  start?: number | undefined;
   /** Called with the number of bytes that were read, as they are stored. */
   onRead?: ((bytes: number) => void) | undefined;
 }
@@ -151,10 +155,10 @@ async function* readBlocks(
   path: string,
   handle: FileHandle,
   isFile: boolean,
-  { onRead, blockSize }: SourceOptions,
+  { onRead, blockSize, start = 0 }: SourceOptions,
 ): AsyncGenerator<Buffer> {
   const buffers = [Buffer.allocUnsafeSlow(blockSize), Buffer.allocUnsafeSlow(blockSize)] as const;
-  let position = 0;
+  let position = start;
   const readInto = async (buffer: Buffer) => {
     try {
       // A pipe has no positions.

@@ -2,8 +2,8 @@ import { OpmasError } from '../../core/errors.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import { Schedule } from '../../core/replay/schedule.js';
-import { lastTime } from '../recording/part.js';
 import type { RecordingReader } from '../recording/reader.js';
+import { lastTime } from '../recording/recording-end.js';
 import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
 
 /** The beginning of a recording is enough before it is served, and between small blocks others have their turn. */

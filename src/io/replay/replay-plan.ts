@@ -18,7 +18,7 @@ export type ReplayPlan = Awaited<ReturnType<typeof planOf>>;
 export async function planOf(copies: RepeatableSources, options: ServeRecordingOptions) {
   const { speed = 1, loop = false, lifecycle = false, rate, maxGapMs } = options;
   const onNotice = noticesOf(options);
-  const { from, to } = await withKnownEnds(partOf(options), copies.paths, options.signal);
+  const { from, to } = await withKnownEnds(partOf(options), copies.paths, options);
   return {
     ...copies,
     filter: options.filter ?? (await compileFilter()),

@@ -9,6 +9,7 @@ import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../.
 export interface TailOptions extends StreamCommandOptions, PrintOptions, PartCommandOptions {
   lifecycle?: boolean;
   file?: string[];
+  follow?: boolean;
 }
 
 const EXAMPLES = `
@@ -18,7 +19,8 @@ Examples:
   $ opmas-ws tail -w 'data.cpu > 90' -n 10                wait for ten events of busy devices
   $ opmas-ws tail --lifecycle -f json > capture.ndjson    print the same lines that \`record\` writes
   $ opmas-ws tail --file capture.ndjson --type '*.error'  try a filter on a recording
-  $ opmas-ws tail --file capture.ndjson --last 15m --problems   see the end of the night`;
+  $ opmas-ws tail --file capture.ndjson --last 15m --problems   see the end of the night
+  $ opmas-ws tail --file capture.ndjson --last 10 --follow   watch what a recorder writes`;
 
 /** Configures `tail`. */
 export function configure(command: Command): void {
@@ -37,6 +39,10 @@ export function configure(command: Command): void {
       collect,
     );
   addPartOptions(withFormat)
+    .option(
+      '--follow',
+      'of a recording: wait for further lines at its end, also when it is rotated or truncated',
+    )
     .addHelpText('after', EXAMPLES)
     .action((endpoints: string[], options: TailOptions) =>
       runCommand(command, (session) => tail(session, endpoints, options)),

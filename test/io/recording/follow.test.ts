@@ -1,0 +1,181 @@
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openRecording, type ReadRecordingOptions, readRecording } from '../../../src/index.js';
+import { eventLine, numbered, numberOf } from '../../support/recordings.js';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'opmas-follow-'));
+  path = join(folder, 'capture.ndjson');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const line = (n: number, endpoint = 'devices') => `${eventLine(n * 1000, numbered(n, endpoint), endpoint)}\n`;
+const linesOf = (...numbers: number[]) => numbers.map((n) => line(n)).join('');
+
+/** Follows recordings. */
+class Follower {
+  readonly messages: string[] = [];
+  readonly #stopping = new AbortController();
+  readonly #batches: AsyncGenerator<{ bytes: Buffer }>;
+  #numbers: number[] = [];
+
+  constructor(paths: string[] = [path], options: ReadRecordingOptions = {}) {
+    const { signal } = this.#stopping;
+    const onProblem = ({ message }: { message: string }) => this.messages.push(message);
+    this.#batches = readRecording(paths, { follow: true, signal, onProblem, ...options });
+  }
+
+  /** The numbers of the next events, so many of them. */
+  async next(count: number): Promise<number[]> {
+    while (this.#numbers.length < count) {
+      const { value } = await this.#batches.next();
+      if (value === undefined) break;
+      this.#numbers.push(...value.bytes.toString().trimEnd().split('\n').map(numberOf));
+    }
+    return this.#numbers.splice(0, count);
+  }
+
+  /** Stops, and returns the numbers of events that came beside those that were asked for. */
+  async stop(): Promise<number[]> {
+    this.#stopping.abort();
+    for await (const { bytes } of this.#batches) {
+      this.#numbers.push(...bytes.toString().trimEnd().split('\n').map(numberOf));
+    }
+    return this.#numbers;
+  }
+}
+
+describe('a recording that is followed', () => {
+  it('is read to its end, and goes on with what is written later', async () => {
+    writeFileSync(path, linesOf(0, 1));
+    const follower = new Follower();
+    expect(await follower.next(2)).toEqual([0, 1]);
+    appendFileSync(path, linesOf(2));
+    expect(await follower.next(1)).toEqual([2]);
+    expect(await follower.stop()).toEqual([]);
+    expect(follower.messages).toEqual([]);
+  });
+
+  it('has its last line when the line feed has come, and no torn line when the reading is stopped', async () => {
+    const torn = line(1).slice(0, 50);
+    writeFileSync(path, linesOf(0) + torn);
+    const follower = new Follower();
+    expect(await follower.next(1)).toEqual([0]);
+    const next = follower.next(1);
+    appendFileSync(path, line(1).slice(50) + torn);
+    expect(await next).toEqual([1]);
+    expect(await follower.stop()).toEqual([]);
+    expect(follower.messages).toEqual([]);
+  });
+
+  it('may come later', async () => {
+    const follower = new Follower();
+    const first = follower.next(1);
+    await expect.poll(() => follower.messages).toEqual([`${path} is not there: waiting for it`]);
+    writeFileSync(path, linesOf(0));
+    expect(await first).toEqual([0]);
+    await follower.stop();
+  });
+
+  it('goes on in the next file when it is renamed, with what was written to the old one until then', async () => {
+    writeFileSync(path, linesOf(0));
+    const follower = new Follower();
+    expect(await follower.next(1)).toEqual([0]);
+    renameSync(path, `${path}.1`);
+    appendFileSync(`${path}.1`, linesOf(1));
+    expect(await follower.next(1)).toEqual([1]);
+    appendFileSync(`${path}.1`, linesOf(2));
+    writeFileSync(path, linesOf(3));
+    expect(await follower.next(2)).toEqual([2, 3]);
+    await follower.stop();
+  });
+
+  it('misses no part of a recorder that rotates faster than it looks', async () => {
+    const recording = await openRecording(path, { rotateBytes: 300 });
+    const write = (n: number) => recording.write({ bytes: Buffer.from(line(n)), count: 1 });
+    await write(0);
+    const follower = new Follower();
+    expect(await follower.next(1)).toEqual([0]);
+    for (let n = 1; n < 12; n++) await write(n);
+    expect(await follower.next(11)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(recording.files).toBeGreaterThan(4);
+    await follower.stop();
+    await recording.close();
+  });
+
+  it.each([
+    ['shorter', linesOf(5)],
+    ['as long', linesOf(5, 6)],
+    ['longer', linesOf(5, 6, 7)],
+  ])('begins again when it is truncated, also when it is %s by then', async (_title, text) => {
+    writeFileSync(path, linesOf(0, 1));
+    const follower = new Follower();
+    expect(await follower.next(2)).toEqual([0, 1]);
+    copyFileSync(path, `${path}.1`);
+    truncateSync(path);
+    appendFileSync(path, text);
+    expect(await follower.next(text.split('\n').length - 1)).toEqual(
+      [5, 6, 7].slice(0, text.split('\n').length - 1),
+    );
+    expect(follower.messages).toEqual([`${path} was truncated: reading goes on from its start`]);
+    await follower.stop();
+  });
+
+  it('is deleted and made again: says so, and waits', async () => {
+    writeFileSync(path, linesOf(0) + line(1).slice(0, 40));
+    const follower = new Follower();
+    expect(await follower.next(1)).toEqual([0]);
+    rmSync(path);
+    const next = follower.next(1);
+    await expect.poll(() => follower.messages.length).toBe(1);
+    writeFileSync(path, linesOf(2));
+    expect(await next).toEqual([2]);
+    await follower.stop();
+    expect(follower.messages).toEqual([
+      `${path} is not there: waiting for it`,
+      expect.stringMatching(/:2: not a JSON object \(40 bytes/),
+    ]);
+  });
+
+  it('gives its last events first, then all that match', async () => {
+    writeFileSync(path, linesOf(0, 1, 2, 3));
+    const follower = new Follower([path], { last: 2 });
+    expect(await follower.next(2)).toEqual([2, 3]);
+    appendFileSync(path, linesOf(4, 5, 6));
+    expect(await follower.next(3)).toEqual([4, 5, 6]);
+    await follower.stop();
+  });
+
+  it('has neighbors: each goes on by itself', async () => {
+    const other = join(folder, 'other.ndjson');
+    writeFileSync(path, linesOf(0, 2));
+    writeFileSync(other, linesOf(1, 3));
+    const follower = new Follower([path, other], { from: -2000 });
+    expect(await follower.next(3)).toEqual([1, 2, 3]);
+    appendFileSync(other, linesOf(5));
+    expect(await follower.next(1)).toEqual([5]);
+    appendFileSync(path, linesOf(4));
+    expect(await follower.next(1)).toEqual([4]);
+    await follower.stop();
+  });
+
+  it.each([
+    ['a compressed one', 'capture.ndjson.gz', /is compressed, so it cannot be followed/],
+    ['one in a folder that is not there', 'nowhere/capture.ndjson', /there is no such file/],
+  ])('is refused: %s', async (_title, name, message) => {
+    const batches = readRecording(join(folder, name), { follow: true });
+    await expect(batches.next()).rejects.toMatchObject({ code: 'USAGE', message });
+  });
+});
