@@ -8,7 +8,7 @@ import {
   type Severity,
   severityOf,
 } from '../../index.js';
-import { LineView, parseSparsely } from '../../internal.js';
+import { LineView, type ProblemCounts, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 import { FieldWriter } from './fields.js';
@@ -28,6 +28,8 @@ export interface RenderOptions {
   palette: Palette;
   /** Microseconds since 1970. A line of another day is preceded by one with its date. */
   startMicros: number;
+  /** Counts the problems that are shown. */
+  problems?: ProblemCounts | undefined;
 }
 
 /** Lines with `--full` are cut here, because a text in memory has a limit of its own. */
@@ -45,6 +47,7 @@ export class Renderer {
   readonly #marks: Readonly<Record<Severity, Color>>;
   readonly #names: Readonly<Record<Severity, Color>>;
   readonly #dim: Color;
+  readonly #problems: ProblemCounts | undefined;
   readonly #bold: Color;
   readonly #full: boolean;
   readonly #times: TimeText;
@@ -58,7 +61,8 @@ export class Renderer {
   /** A time of the day of the last line, in microseconds since 1970. */
   lastMicros: number;
 
-  constructor({ width, full, utc, palette, startMicros }: RenderOptions) {
+  constructor({ width, full, utc, palette, startMicros, problems }: RenderOptions) {
+    this.#problems = problems;
     this.#full = full;
     this.#times = new TimeText(utc);
     this.#date = this.#times.date(startMicros);
@@ -118,6 +122,7 @@ export class Renderer {
       view.endpoint,
     );
     const severity = severityOf(type, data);
+    this.#problems?.add(severity, data, subject);
     const cell = this.#start(view, device, type, severity);
     this.#fields.start(source, this.#names[severity]);
     if (typeof data === 'object' && data !== null && !Array.isArray(data)) {

@@ -8,6 +8,7 @@ import {
   readRecording,
   systemClock,
 } from '../../index.js';
+import { ProblemCounts } from '../../internal.js';
 import { counted, formatDuration } from '../options/quantity.js';
 import {
   endpointsOf,
@@ -40,6 +41,8 @@ interface FileTask {
   filter?: Filter;
   /** Ends the reading early. */
   signal?: AbortSignal;
+  /** Problems that were printed. */
+  counts?: ProblemCounts;
 }
 
 /**
@@ -51,7 +54,7 @@ export async function runFileStream(
   session: Session,
   endpoints: readonly string[],
   options: FileStreamOptions,
-  { keep, take, onTime, filter: given, signal = session.stop }: FileTask,
+  { keep, take, onTime, filter: given, signal = session.stop, counts = new ProblemCounts() }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
   const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
@@ -84,6 +87,8 @@ export async function runFileStream(
       if (left <= 0) return false;
       if (line.kind === 'event') {
         events++;
+        // Parts such as --last leave out some of those that the filter has counted.
+        if (options.problems) counts.addFrame(line.frame);
         if (--left <= 0) enough.abort();
       }
       return keep(line);
@@ -99,7 +104,7 @@ export async function runFileStream(
     problems.end();
   }
   const took = formatDuration(performance.now() - startedAt);
-  const parts = [`${counted(events, 'event')} in ${took}`, ...filtering.end()];
+  const parts = [`${counted(events, 'event')} in ${took}`, ...filtering.end(counts)];
   messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
   if (!(left > 0) || options.count === undefined || session.stop.aborted) return;
   const end = isLate ? '--duration' : 'the recording';

@@ -1,4 +1,5 @@
 import type { Filter, NamedCount, StreamSummary } from '../../index.js';
+import type { ProblemCounts } from '../../internal.js';
 import type { Messages } from '../terminal/terminal.js';
 
 const LOOK_MS = 500;
@@ -34,13 +35,19 @@ export class FilterMessages {
     this.#timer = setInterval(() => this.#look(false), LOOK_MS).unref();
   }
 
-  /** Ends it. @returns Parts of the summary: `5 could not be evaluated (…)`. */
-  end(): string[] {
+  /**
+   * Ends it.
+   *
+   * @param counts Problems that were printed. @returns Parts of the summary: `5 could not be evaluated (…)`.
+   */
+  end(counts?: ProblemCounts): string[] {
     clearInterval(this.#timer);
     this.#look(true);
     const { unevaluated = 0, reasons = [], problems } = this.#filter?.report() ?? {};
+    const printed = counts?.sorted() ?? [];
+    const found = printed.length > 0 ? printed : problems;
     return [
-      ...(problems === undefined ? [] : [problemsText(problems)]),
+      ...(found === undefined ? [] : [problemsText(found)]),
       ...(unevaluated === 0 ? [] : [`${unevaluated} could not be evaluated (${reasons[0]})`]),
     ];
   }

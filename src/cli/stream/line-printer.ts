@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type LineBatch, systemClock } from '../../index.js';
-import { escapeUnsafeJson } from '../../internal.js';
+import { escapeUnsafeJson, type ProblemCounts } from '../../internal.js';
 import type { Renderer } from '../render/renderer.js';
 import type { DataOutput } from '../terminal/terminal.js';
 
@@ -15,6 +15,8 @@ export interface PrintOptions {
   full?: boolean;
   /** Pretty: prints times in UTC. */
   utc?: boolean;
+  /** Pretty: counts the problems that are printed. */
+  counts?: ProblemCounts;
 }
 
 /** Writes a batch to stdout; resolves when stdout has accepted it. */
@@ -39,6 +41,7 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
       utc: options.utc === true,
       palette: out.palette,
       startMicros,
+      problems: options.counts,
     });
   let width = out.columns;
   let renderer = rendererFor(width);

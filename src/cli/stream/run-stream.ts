@@ -9,7 +9,7 @@ import {
   type Subscription,
   subscribe,
 } from '../../index.js';
-import { firstToMend } from '../../internal.js';
+import { firstToMend, ProblemCounts } from '../../internal.js';
 import type { Session } from '../session.js';
 import { createLiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
@@ -35,6 +35,8 @@ export interface StreamTask {
   lossText(subscription: Subscription): string | undefined;
   /** Prints the times of connection changes in UTC. */
   utc?: boolean | undefined;
+  /** Problems that were printed. */
+  counts?: ProblemCounts;
   /** Formats a line to print after the summary. */
   resultText?(): string;
   /**
@@ -77,7 +79,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     },
   });
   const summary = () =>
-    messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end())));
+    messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end(task.counts))));
   session.exitMessage = () => {
     connections.end();
     const loss = task.lossText(subscription);
@@ -153,12 +155,14 @@ export async function printStream(
   stream: SubscribeOptions,
   print: PrintOptions & Pick<StreamTask, 'judge'> & { lifecycle?: boolean },
 ): Promise<void> {
-  const printLines = await createLinePrinter(session.terminal.out, print);
+  const counts = new ProblemCounts();
+  const printLines = await createLinePrinter(session.terminal.out, { ...print, counts });
   let printing = 0;
   const printed = { ...stream, lifecycle: print.lifecycle };
   await runStream(session, printed, {
     utc: print.utc,
     ...(print.judge && { judge: print.judge }),
+    counts,
     showStatus: createConnectingSpinner,
     async consume(subscription, onEvents) {
       for await (const batch of subscription) {

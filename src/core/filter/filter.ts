@@ -2,9 +2,9 @@ import type { FrameReader } from '../json/frame.js';
 import { checkOptions, each, type OptionRules } from '../options.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
-import { isProblem, severityOf } from '../severity.js';
-import { deviceOf } from '../statistics/device-table.js';
-import { type NamedCount, Tally } from '../statistics/tally.js';
+import { isProblem } from '../severity.js';
+import { ProblemCounts } from '../statistics/problem-counts.js';
+import type { NamedCount } from '../statistics/tally.js';
 import { escapeUnsafe } from '../text.js';
 import type { Expression } from './expression.js';
 import type { ExpressionReport } from './expression-findings.js';
@@ -15,8 +15,6 @@ import { compileTypePatterns, typeHints } from './type-pattern.js';
 /** Types that a report names, and their longest names. */
 const MAX_SEEN_TYPES = 20;
 const MAX_SEEN_LENGTH = 128;
-/** Devices whose problems are surely counted. */
-const MAX_DEVICES = 1000;
 
 /** A pattern that is not in an array would keep everything. */
 const LIST = [Array.isArray, 'must be an array of strings'] as const;
@@ -115,7 +113,7 @@ export function createFilter(
   const checksType = includedTypes.length + excludedTypes.length > 0;
   const checksSubject = subjects.length + excludeSubjects.length > 0;
   const hasExpression = expressions.length > 0;
-  const found = problems ? new Tally(MAX_DEVICES) : undefined;
+  const found = problems ? new ProblemCounts() : undefined;
   const seenTypes = new Set<string>();
   let judged = 0;
   let matching = 0;
@@ -175,11 +173,9 @@ export function keepsLine(
 }
 
 /** Returns whether an event is a problem, which is counted with its device, or the end of one. */
-function keepsProblem({ type, subject, value: { data } }: FrameReader, found: Tally): boolean {
-  const severity = severityOf(type, data);
-  if (!isProblem(severity)) return severity === 'recovered';
-  found.add(deviceOf(data, subject) ?? '(none)');
-  return true;
+function keepsProblem(reader: FrameReader, found: ProblemCounts): boolean {
+  const severity = found.addFrame(reader);
+  return severity === 'recovered' || isProblem(severity);
 }
 
 function splitAtCommas(lists: readonly string[]): string[] {

@@ -1,3 +1,4 @@
+import { ProblemCounts } from '../../../internal.js';
 import type { Session } from '../../session.js';
 import { type FileStreamOptions, runFileStream } from '../../stream/file-stream.js';
 import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
@@ -13,8 +14,11 @@ export async function tailFile(
   endpoints: readonly string[],
   options: TailFileOptions,
 ): Promise<void> {
+  const counts = new ProblemCounts();
   await runFileStream(session, endpoints, options, {
     keep: ({ kind }) => kind !== 'connection' || options.lifecycle === true,
-    take: await createLinePrinter(session.terminal.out, options),
+    // With --problems they are counted before they are printed.
+    take: await createLinePrinter(session.terminal.out, options.problems ? options : { ...options, counts }),
+    counts,
   });
 }
