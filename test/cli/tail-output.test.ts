@@ -33,7 +33,7 @@ describe.concurrent('a reader that goes', () => {
     }
     const { code, stdout, stderr } = await tail.ended;
     expect([code, stdout.split('\n').length]).toEqual([0, 2]);
-    expect(stderr).toMatch(/^[\d:]{8} devices {2}connected\n\d+ events .*\n$/);
+    expect(stderr).toMatch(/^[-\d: ]{19} devices {2}connected\n\d+ events .*\n$/);
   });
 
   test('while the stream is silent: it ends with 0 at the next event', async ({ serve, command, expect }) => {

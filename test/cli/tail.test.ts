@@ -22,7 +22,9 @@ describe.concurrent('tail against the mock', () => {
     expect(lines).toHaveLength(40);
     const endpoints = new Set(lines.map((line) => JSON.parse(line).endpoint));
     expect([...endpoints].sort()).toEqual(['agents', 'devices', 'rules', 'system']);
-    expect(stderr.match(/^\d\d:\d\d:\d\d (devices|agents|rules|system) +connected$/gm)).toHaveLength(4);
+    expect(
+      stderr.match(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (devices|agents|rules|system) +connected$/gm),
+    ).toHaveLength(4);
     expect(stderr).toMatch(
       /40 events \(devices \d+, agents \d+, rules \d+, system \d+\) in \S+, coverage \d.+ %, no gaps, 0 dropped\n$/,
     );
@@ -35,16 +37,20 @@ describe.concurrent('tail against the mock', () => {
     await tail.lines.count(3);
     await first.close();
     const lost = await tail.messages.next((line) => line.includes('lost'));
-    expect(lost).toMatch(/^\d\d:\d\d:\d\d devices {2}lost: 1012 service restart.*, retry in \d+ms$/);
+    expect(lost).toMatch(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d devices {2}lost: 1012 service restart.*, retry in \d+ms$/,
+    );
     const refused = await tail.messages.next();
     expect(refused).toMatch(
-      new RegExp(`^[\\d:]{8} devices {2}connection refused .*:${port}.*, retry in \\d+ms$`),
+      new RegExp(`^[-\\d: ]{19} devices {2}connection refused .*:${port}.*, retry in \\d+ms$`),
     );
     const before = tail.lines.all.length;
     // The tokens of the second server are others; the mock takes any that is well-formed.
     const second = await startMockServer({ rate: 50, port });
     const back = await tail.messages.next((line) => line.includes('back'));
-    expect(back).toMatch(/^\d\d:\d\d:\d\d devices {2}back after .+: a gap, events may be missing$/);
+    expect(back).toMatch(
+      /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d devices {2}back after .+: a gap, events may be missing$/,
+    );
     await tail.lines.count(before + 3);
     tail.child.kill('SIGTERM');
     const { stdout, stderr, signal } = await tail.ended;
@@ -95,7 +101,7 @@ describe.concurrent('exit codes', () => {
     (await server.request()).accept(text(event(1)), close(1000));
     const { code, stderr } = await tail.ended;
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^[\d:]{8} devices {2}connected\n1 event .*\n$/);
+    expect(stderr).toMatch(/^[-\d: ]{19} devices {2}connected\n1 event .*\n$/);
   });
 
   test('0: the duration is over', async ({ serve, command, expect }) => {
@@ -168,7 +174,7 @@ describe.concurrent('exit codes', () => {
     server.onRequest((client) => client.respond(client.path.includes('rules') ? '401 No' : '404 Not Found'));
     const { code, stderr } = await command.start(['tail', '-u', server.url, '--retry-delay', '10ms']).ended;
     expect(code).toBe(3);
-    expect(stderr).toMatch(/^[\d:]{8} gave up on devices, agents, system: .*HTTP 404/m);
+    expect(stderr).toMatch(/^[-\d: ]{19} gave up on devices, agents, system: .*HTTP 404/m);
     expect(stderr.match(/gave up/g)).toHaveLength(2);
     expect(stderr.match(/rejected the token from OPMAS_TOKEN/g)).toHaveLength(1);
     expect(stderr).toMatch(/\nopmas-ws: gave up on all endpoints \(see above\)\n {2}.*auth login.*\n$/);
@@ -231,7 +237,7 @@ describe.concurrent('what is said', () => {
       else client.accept();
     });
     const tail = command.tail(server, ['--quiet', '/nope']);
-    expect(await tail.messages.next()).toMatch(/^[\d:]{8} \/nope +gave up on .*HTTP 404/);
+    expect(await tail.messages.next()).toMatch(/^[-\d: ]{19} \/nope +gave up on .*HTTP 404/);
     tail.child.kill('SIGINT');
     expect((await tail.ended).stderr.split('\n')).toHaveLength(2);
   });

@@ -5,8 +5,9 @@ import { test } from '../support/stage.js';
 
 /** The messages in an output, without times and durations. */
 function messagesIn(output: string): string[] {
-  const lines = output.split('\n').filter((line) => /^\d\d:\d\d:\d\d /.test(line));
-  return lines.map((line) => line.slice(9).replace(/\b[\d.]+m?s\b/, 'T')).sort();
+  const time = /^(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d /;
+  const lines = output.split('\n').filter((line) => time.test(line));
+  return lines.map((line) => line.replace(time, '').replace(/\b[\d.]+m?s\b/, 'T')).sort();
 }
 
 test('the README shows the messages of tail as they are', async ({ serve, command }) => {

@@ -204,11 +204,13 @@ export class ConnectionMessages {
   }
 
   #print(text: string, { atMicros = systemClock.nowMicros(), isError = false }: Partial<Notice> = {}): void {
-    const { dim } = this.#messages.palette;
+    const { isTerminal, palette } = this.#messages;
     const date = this.#times.date(atMicros);
-    if (date > this.#date) this.#messages.say(dim(date));
+    // In a log file each line has its date, because many runs may write to it.
+    if (isTerminal && date > this.#date) this.#messages.say(palette.dim(date));
     this.#date = date;
-    const time = dim(`${this.#times.clock(atMicros).slice(0, 8)} `);
+    const clock = isTerminal ? this.#times.clock(atMicros).slice(0, 8) : this.#times.dateAndClock(atMicros);
+    const time = palette.dim(`${clock} `);
     if (isError) this.#messages.error(text, time);
     else this.#messages.say(text, time);
   }

@@ -21,14 +21,18 @@ class Stage {
   readonly messages: ConnectionMessages;
   #printed = '';
 
-  constructor(endpoints: readonly string[] = ENDPOINTS, options: { isEach?: boolean; quiet?: boolean } = {}) {
+  constructor(
+    endpoints: readonly string[] = ENDPOINTS,
+    options: { isEach?: boolean; quiet?: boolean; isTerminal?: boolean } = {},
+  ) {
     this.endpoints = endpoints;
     const stream = new PassThrough();
     stream.on('data', (chunk) => {
       this.#printed += chunk;
     });
-    const { isEach, quiet = false } = options;
-    const messages = new Messages(stream as unknown as OutputStream, palette, {
+    const { isEach, quiet = false, isTerminal = true } = options;
+    const output = Object.assign(stream, { isTTY: isTerminal }) as unknown as OutputStream;
+    const messages = new Messages(output, palette, {
       isPlain: true,
       quiet,
       debug: false,
@@ -80,6 +84,19 @@ beforeEach(() => {
 });
 afterEach(() => {
   vi.useRealTimers();
+});
+
+test('each message in a log file has its date, because many runs may write to it', async () => {
+  const stage = new Stage(['devices'], { isTerminal: false });
+  stage.now(OPEN);
+  await pass(1);
+  await pass(24 * 3600);
+  stage.now(lost(1000));
+  await pass(1);
+  expect(stage.lines()).toEqual([
+    '2026-11-22 10:02:11 devices  connected',
+    '2026-11-23 10:02:12 devices  lost: 1006 abnormal closure, retry in 1s',
+  ]);
 });
 
 describe('an outage of all endpoints', () => {

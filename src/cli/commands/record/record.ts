@@ -13,6 +13,7 @@ import { createTee, type Tee } from './tee.js';
 /** Options of `record`. */
 interface RecordCommandOptions extends StreamCommandOptions, TargetOptions {
   tail?: boolean;
+  utc?: boolean;
 }
 
 const HELP = `
@@ -47,6 +48,7 @@ export function configure(command: Command): void {
     .value('--keep <n>', 'keep the newest N finished parts and delete older ones', parseCount)
     .value('--mode <octal>', 'mode of new files, whatever the umask: 640', parseMode, '600')
     .option('--tail', 'also print events on stdout, as tail does')
+    .option('--utc', 'print times in UTC instead of local time')
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: RecordCommandOptions) =>
       runCommand(command, (session) => record(session, endpoints, options)),
@@ -73,7 +75,7 @@ async function record(
   });
   if (writer === undefined) return;
   const failing = new AbortController();
-  const tee = options.tail ? await createTee(out, messages, stream.maxBufferBytes) : undefined;
+  const tee = options.tail ? await createTee(out, messages, stream.maxBufferBytes, options.utc) : undefined;
   // The file is the job, so nothing that happens to stdout ends the recording.
   out.onClosed = () =>
     messages.warn(`${out.failure?.message ?? 'stdout was closed'}: printing stops, recording goes on`);
@@ -88,6 +90,7 @@ async function record(
   };
   try {
     await runStream(session, recorded, {
+      utc: options.utc,
       showStatus: (_, summary) => createLiveStatus(messages, stream.endpoints, () => writer.size, summary),
       consume: (subscription, onEvents) => pump(subscription, writer, tee, onEvents, () => failing.abort()),
       lossText: () => tee?.lossText(),

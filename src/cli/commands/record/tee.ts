@@ -20,14 +20,15 @@ const TERMINAL_BACKLOG_BYTES = 1024 * 1024;
  * Creates a tee that prints at the reader's speed and never delays the recording: lines are buffered up to a limit,
  * and further lines are skipped and counted.
  *
- * @param maxBytes Buffer limit for pipes and files.
+ * @param maxBytes Buffer limit for pipes and files. @param utc Print times in UTC.
  */
 export async function createTee(
   out: DataOutput,
   messages: Messages,
   maxBytes: number | undefined,
+  utc = false,
 ): Promise<Tee> {
-  const printLines = await createLinePrinter(out, { format: 'auto' });
+  const printLines = await createLinePrinter(out, { format: 'auto', utc });
   const limit = out.isTerminal ? TERMINAL_BACKLOG_BYTES : (maxBytes ?? Number.POSITIVE_INFINITY);
   const queue: LineBatch[] = [];
   let pending = 0;

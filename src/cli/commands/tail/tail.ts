@@ -32,7 +32,7 @@ export function configure(command: Command): void {
     ])
     .option('--lifecycle', 'print connection changes too')
     .option('--full', 'pretty: do not cut lines to the width of the terminal')
-    .option('--utc', 'pretty: print times in UTC instead of local time')
+    .option('--utc', 'print times in UTC instead of local time')
     .option(
       '--file <file>',
       'print a recording instead of a live stream; repeatable, merged by time; - is stdin; needs no server and no token',
