@@ -5,6 +5,11 @@ import type { Environment } from './http/proxy-choice.js';
 
 /** Time between two looks at a group that was asked to end. */
 const POLL_MS = 20;
+/**
+ * Time for the rest of the group once the first process has exited. Process 1 of a container inherits orphans, which
+ * stay in the group when they have ended, because nobody waits for them.
+ */
+const REST_MS = process.pid === 1 ? 200 : Number.POSITIVE_INFINITY;
 
 /** The end of a command, or the reason why it could not be started. */
 export interface CommandEnd {
@@ -27,6 +32,7 @@ export class ProcessGroup {
   readonly exited: Promise<CommandEnd>;
   /** All processes have ended: the number of the group may belong to another one. */
   #isOver = false;
+  #exitedAt = Number.POSITIVE_INFINITY;
 
   /** @param words The program and its arguments. */
   constructor(words: readonly string[], { stdio, environment }: GroupOptions) {
@@ -43,6 +49,7 @@ export class ProcessGroup {
     this.exited = new Promise((resolve) => {
       child.once('error', (cause) => resolve(failureToStart(cause, program)));
       child.once('exit', (code, signal) => {
+        this.#exitedAt = performance.now();
         if (!this.#reaches(0)) this.#isOver = true;
         resolve(endOf(code, signal));
       });
@@ -54,12 +61,14 @@ export class ProcessGroup {
     if (!this.#isOver) this.#reaches(signal);
   }
 
-  /** Ends all processes that are left: by SIGTERM, and after this time by SIGKILL. @returns Whether it took that. */
+  /** Ends all processes that are left: by SIGTERM, and after this time by SIGKILL. @returns Whether it took that long. */
   async end(graceMs: number): Promise<boolean> {
     this.signal('SIGTERM');
-    const endsAt = performance.now() + graceMs;
-    while (!this.#isOver && this.#reaches(0)) {
-      if (performance.now() >= endsAt) return this.#reaches('SIGKILL');
+    const askedAt = performance.now();
+    for (let now = askedAt; !this.#isOver && this.#reaches(0); now = performance.now()) {
+      const isLate = now >= askedAt + graceMs;
+      if (isLate || now >= Math.max(askedAt, this.#exitedAt) + REST_MS)
+        return this.#reaches('SIGKILL') && isLate;
       await sleep(POLL_MS);
     }
     return false;
