@@ -10,6 +10,7 @@ import {
   subscribe,
 } from '../../index.js';
 import { firstToMend, ProblemCounts } from '../../internal.js';
+import { budgetError, type GapBudgetOptions } from '../options/gap-budget.js';
 import type { Session } from '../session.js';
 import { createLiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
@@ -26,7 +27,7 @@ export interface StreamStatus {
 }
 
 /** The work of a command on a stream. */
-export interface StreamTask {
+export interface StreamTask extends GapBudgetOptions {
   /** Creates the live line; `undefined` where none can be shown. */
   showStatus(messages: Messages, summary: () => StreamSummary): Promise<StreamStatus | undefined>;
   /** Takes all lines of the stream, and calls `onEvents` when some have come. */
@@ -89,23 +90,27 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     ];
   };
   if (stream.durationMs !== undefined) session.endAfter(stream.durationMs);
+  let failure: unknown;
   try {
     await task.consume(subscription, () => connections.onEvents());
     needsSummary = true;
   } catch (error) {
-    throw connections.finalError(error);
-  } finally {
-    status?.end();
-    connections.end();
-    if (needsSummary) {
-      messages.say(summary());
-      if (task.resultText !== undefined) messages.say(task.resultText());
-    }
-    needsSummary = false;
+    failure = connections.finalError(error);
   }
+  status?.end();
+  connections.end();
+  const overBudget = needsSummary ? budgetError(subscription.summary().outages, task) : undefined;
+  if (needsSummary) {
+    messages.say(summary());
+    if (task.resultText !== undefined) messages.say(task.resultText());
+  }
+  needsSummary = false;
   const judge = task.judge ?? shortfallOf;
-  const shortfall = session.isSignalled ? undefined : judge(subscription.outcome());
-  if (shortfall !== undefined) throw shortfall;
+  if (!session.isSignalled) failure ??= worseOf(judge(subscription.outcome()), overBudget);
+  // Something worse ends the command.
+  const isTold = failure instanceof OpmasError && failure.code === 'GAPS';
+  if (overBudget !== undefined && !isTold) messages.error(messages.palette.red(overBudget.message));
+  if (failure !== undefined) throw failure;
 }
 
 /**
@@ -131,6 +136,16 @@ function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
   return new OpmasError(failure.code, `${number}; ${failure.message}`, { hint: failure.hint });
 }
 
+/** Outages that were too long go before events that did not come, which may have been missed in them. */
+function worseOf(
+  shortfall: OpmasError | undefined,
+  overBudget: OpmasError | undefined,
+): OpmasError | undefined {
+  if (shortfall === undefined || overBudget === undefined) return shortfall ?? overBudget;
+  if (shortfall.code !== 'INCOMPLETE') return shortfall;
+  return new OpmasError('GAPS', `${shortfall.message}; ${overBudget.message}`);
+}
+
 /** Returns the error for endpoints that were given up while others were not. */
 export function givenUpError(givenUp: StreamOutcome['givenUp']): OpmasError | undefined {
   const first = firstToMend(givenUp.values());
@@ -153,7 +168,7 @@ export function unreachedError(unreached: StreamOutcome['neverOpen']): OpmasErro
 export async function printStream(
   session: Session,
   stream: SubscribeOptions,
-  print: PrintOptions & Pick<StreamTask, 'judge'> & { lifecycle?: boolean },
+  print: PrintOptions & Pick<StreamTask, 'judge' | 'gapBudget'> & { lifecycle?: boolean },
 ): Promise<void> {
   const counts = new ProblemCounts();
   const printLines = await createLinePrinter(session.terminal.out, { ...print, counts });
@@ -163,6 +178,7 @@ export async function printStream(
     utc: print.utc,
     ...(print.judge && { judge: print.judge }),
     counts,
+    gapBudget: print.gapBudget,
     showStatus: createConnectingSpinner,
     async consume(subscription, onEvents) {
       for await (const batch of subscription) {

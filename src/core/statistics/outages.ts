@@ -48,8 +48,9 @@ export class Outages {
 
 function merged(a: Outage, b: Outage): Outage {
   const endpoints = [...new Set([...a.endpoints, ...b.endpoints])].slice(0, MAX_ENDPOINTS);
-  const isKnown = a.reason.includes(b.reason) || a.reason.length > MAX_REASON;
-  const reason = isKnown ? a.reason : `${a.reason}; ${b.reason}`;
+  const [shorter, longer] = a.reason.length < b.reason.length ? [a.reason, b.reason] : [b.reason, a.reason];
+  const isKnown = longer.includes(shorter) || longer.length > MAX_REASON;
+  const reason = isKnown ? longer : `${a.reason}; ${b.reason}`;
   return { from: a.from, to: Math.max(a.to, b.to), endpoints, reason };
 }
 

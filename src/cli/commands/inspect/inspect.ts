@@ -12,6 +12,7 @@ import {
 } from '../../../index.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
 import { writePrivateFile } from '../../connection/private-files.js';
+import { addGapBudget, budgetError, type GapBudgetOptions } from '../../options/gap-budget.js';
 import {
   addFilterOptions,
   addPartOptions,
@@ -29,7 +30,7 @@ import { htmlPage, PAGE_START } from './html-page.js';
 import { textReport } from './text-report.js';
 
 /** Options of `inspect`. */
-interface InspectOptions extends FilterCommandOptions, PartCommandOptions {
+interface InspectOptions extends FilterCommandOptions, PartCommandOptions, GapBudgetOptions {
   json?: boolean;
   html?: string;
   strict?: boolean;
@@ -56,7 +57,7 @@ export function configure(command: Command): void {
     .option('--html <file>', 'write one self-contained page with a chart and tables')
     .option('--utc', 'show times in UTC instead of local time')
     .option('--strict', 'treat damage, and endpoints that were given up, as an error (exit code 6)');
-  addPartOptions(addFilterOptions(reading))
+  addGapBudget(addPartOptions(addFilterOptions(reading)))
     .addHelpText('after', EXAMPLES)
     .action((files: string[], options: InspectOptions) =>
       runCommand(command, (session) => runInspect(session, files, options)),
@@ -123,6 +124,13 @@ async function runInspect(
       `the recorder gave up on ${escapeUnsafe(endpoints)}: nothing was recorded after that`,
     );
   }
+  if (options.gapBudget === undefined) return;
+  if (Object.keys(report.coverage).length === 0) {
+    messages.warn('the recording has no lifecycle lines, so its gaps are not known');
+  }
+  const { outageCount: count, outageSeconds } = report;
+  const overBudget = budgetError({ count, totalMs: outageSeconds * 1000 }, options);
+  if (overBudget !== undefined) throw overBudget;
 }
 
 /** Builds the report for scripts; the guide names its members. */

@@ -1,6 +1,7 @@
 import { isatty } from 'node:tty';
 import { escapeUnsafe, OpmasError, type RecordingWriter, type Subscription } from '../../../index.js';
 import type { Command } from '../../commander.js';
+import { addGapBudget, type GapBudgetOptions } from '../../options/gap-budget.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
 import { runCommand, type Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
@@ -11,7 +12,7 @@ import { fileOptionsOf, fileText, openTarget, parseMode, type TargetOptions } fr
 import { createTee, type Tee } from './tee.js';
 
 /** Options of `record`. */
-interface RecordCommandOptions extends StreamCommandOptions, TargetOptions {
+interface RecordCommandOptions extends StreamCommandOptions, GapBudgetOptions, TargetOptions {
   tail?: boolean;
   utc?: boolean;
 }
@@ -35,7 +36,7 @@ const MAX_PENDING_BYTES = 384 * 1024;
 
 /** Configures `record`. */
 export function configure(command: Command): void {
-  addStreamOptions(command)
+  addGapBudget(addStreamOptions(command))
     .option('-o, --out <file>', 'the recording (default: opmas-<UTC start>.ndjson)')
     .option('--append', 'add to an existing recording, or create it')
     .option('--force', 'replace an existing file')
@@ -93,6 +94,7 @@ async function record(
       utc: options.utc,
       showStatus: (_, summary) => createLiveStatus(messages, stream.endpoints, () => writer.size, summary),
       consume: (subscription, onEvents) => pump(subscription, writer, tee, onEvents, () => failing.abort()),
+      gapBudget: options.gapBudget,
       lossText: () => tee?.lossText(),
       resultText: () => fileText(writer, messages.palette),
     });

@@ -1,4 +1,6 @@
+import { OpmasError } from '../../../index.js';
 import type { Command } from '../../commander.js';
+import { addGapBudget, type GapBudgetOptions } from '../../options/gap-budget.js';
 import { addPartOptions, collect, type PartCommandOptions, refusePart } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import type { PrintOptions } from '../../stream/line-printer.js';
@@ -6,7 +8,11 @@ import { printStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 
 /** Options of `tail`. */
-export interface TailOptions extends StreamCommandOptions, PrintOptions, PartCommandOptions {
+export interface TailOptions
+  extends StreamCommandOptions,
+    PrintOptions,
+    PartCommandOptions,
+    GapBudgetOptions {
   lifecycle?: boolean;
   file?: string[];
   follow?: boolean;
@@ -24,7 +30,7 @@ Examples:
 
 /** Configures `tail`. */
 export function configure(command: Command): void {
-  const withFormat = addStreamOptions(command)
+  const withFormat = addGapBudget(addStreamOptions(command))
     .choice('-f, --format <format>', 'auto is pretty on a terminal and json elsewhere', [
       'auto',
       'pretty',
@@ -55,6 +61,11 @@ async function tail(session: Session, endpoints: string[], options: TailOptions)
     refusePart(options);
     await printStream(session, await resolveStream(session, endpoints, options), options);
     return;
+  }
+  if (options.gapBudget !== undefined) {
+    throw new OpmasError('USAGE', '--gap-budget and --file cannot be combined', {
+      hint: 'To judge the gaps of a recording: opmas-ws inspect --gap-budget T FILE',
+    });
   }
   // Imported late: a live tail starts faster without the reader of recordings.
   const { tailFile } = await import('./tail-file.js');
