@@ -6,6 +6,8 @@ import type { ChartData } from '../cli/commands/inspect/chart-data.js';
 const ZERO = 0.4;
 const BOTTOM = 0.7;
 const NARROW = 600;
+const PAPER_WIDTH = 680;
+const HINT = 'Drag to zoom, double-click to go back. Click a name in the legend to hide or show its line.';
 
 const data = JSON.parse(document.getElementById('chart-data')!.textContent!) as ChartData;
 const place = document.getElementById('chart')!;
@@ -52,13 +54,12 @@ function options(): uPlot.Options {
       ...data.series.map(({ name, color, isProblem, isLoud }) => ({
         label: name,
         stroke: color,
-        ...(isProblem ? { fill: color } : {}),
-        width: isProblem ? 0 : 1.25,
-        alpha: isLoud ? 1 : 0.75,
+        // What is behind the problems has to shine through.
+        ...(isProblem ? { fill: `${color}90` } : {}),
+        width: isProblem ? 2 : 1.25,
+        alpha: isLoud ? 1 : 0.85,
         points: { show: false },
-        paths: isProblem
-          ? uPlot.paths.bars!({ size: [1, 100, 3], align: 1 })
-          : uPlot.paths.stepped!({ align: 1 }),
+        paths: uPlot.paths.stepped!({ align: 1 }),
         value: (_: uPlot, count: number) => (count >= 1 ? count.toLocaleString('en-US') : '0'),
       })),
     ],
@@ -113,7 +114,7 @@ function tellOutage({ cursor, posToVal }: uPlot): void {
   const isAt = ({ from, to }: { from: number; to: number }) =>
     from <= posToVal(left + 2, 'x') && to >= posToVal(left - 2, 'x');
   const outage = left < 0 ? undefined : data.outages.find(isAt);
-  note.textContent = outage === undefined ? '' : outage.text;
+  note.textContent = outage === undefined ? HINT : outage.text;
 }
 
 /** Says in the note how to get back. */
@@ -135,7 +136,16 @@ function size(): { width: number; height: number } {
   return { width, height: width < NARROW ? 240 : 320 };
 }
 
-const fit = () => chart.setSize(size());
-new ResizeObserver(fit).observe(place);
+note.textContent = HINT;
+const resize = () => chart.setSize(size());
+new ResizeObserver(resize).observe(place);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => chart.redraw(false));
-for (const event of ['beforeprint', 'afterprint']) addEventListener(event, fit);
+addEventListener('beforeprint', () => {
+  // Paper is white, whatever the scheme of the screen is.
+  document.documentElement.style.colorScheme = 'light';
+  chart.setSize({ width: PAPER_WIDTH, height: 240 });
+});
+addEventListener('afterprint', () => {
+  document.documentElement.style.colorScheme = '';
+  resize();
+});

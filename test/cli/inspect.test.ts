@@ -70,9 +70,12 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function inspect(args: string[], input?: string) {
+function inspect(args: string[], input?: string, env: NodeJS.ProcessEnv = {}) {
   return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-    const child = spawn(process.execPath, ['bin/opmas-ws.js', 'inspect', ...args], { stdio: 'pipe' });
+    const child = spawn(process.execPath, ['bin/opmas-ws.js', 'inspect', ...args], {
+      stdio: 'pipe',
+      env: { ...process.env, TZ: 'UTC', ...env },
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (data: Buffer) => {
@@ -294,6 +297,22 @@ describe.concurrent('inspect for people', () => {
     }
   });
 
+  test('shows times in the local zone, in the text and on the page, and in UTC on request', async () => {
+    const zone = { TZ: 'Asia/Kolkata' };
+    const page = join(folder, 'local.html');
+    const local = await inspect([whole], '', zone);
+    expect(local.stdout).toMatch(/^OPMAS events, 23 Nov 03:20:00 to 03:20:42 Asia\/(Kolkata|Calcutta)$/m);
+    expect(local.stdout).toMatch(/^ {2}ERR {3}ap-7 +03:20:06 /m);
+    await inspect([whole, '--html', page], '', zone);
+    expect(await readFile(page, 'utf8')).toMatch(
+      /<title>OPMAS events, 23 Nov 03:20:00 [\s\S]*"zone":"Asia\/(Kol|Cal)/,
+    );
+    const utc = await inspect([whole, '--utc'], '', zone);
+    expect(utc.stdout).toMatch(/^OPMAS events, 22 Nov 21:50:00 to 21:50:42 UTC$/m);
+    await inspect([whole, '--html', page, '--utc'], '', zone);
+    expect(await readFile(page, 'utf8')).toMatch(/<title>OPMAS events, 22 Nov 21:50:00 [\s\S]*"zone":"UTC"/);
+  });
+
   test('says of a recording without times what can be said', async () => {
     const { code, stdout } = await inspect(['-'], '{"type":"device.error"}\n{"a":1}\n');
     expect(code).toBe(0);
@@ -408,6 +427,11 @@ describe('inspect --html', () => {
       expect(await ground()).toBe('rgb(18, 22, 28)');
       await look('print', 'dark');
       expect(await ground()).toBe('rgb(255, 255, 255)');
+      await look('screen', 'light');
+      const phone = { width: 390, height: 800, deviceScaleFactor: 2, mobile: true };
+      await page.send('Emulation.setDeviceMetricsOverride', phone);
+      await page.go(`file://${path}`);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
       expect(page.complaints).toEqual([]);
     },
     60_000,

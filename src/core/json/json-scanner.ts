@@ -65,9 +65,7 @@ export function scanJson(
   findings.hasOurNames = false;
   findings.depth = 1;
   findings.dataFound = 0;
-  const starts = findings.dataStarts;
-  let found = 0;
-  let inData = false;
+  findings.inData = false;
   levels[0] = 0;
   let depth = 0;
   let inObject = false;
@@ -97,16 +95,16 @@ export function scanJson(
       if (depth === 1) {
         const name = findings.hasEscapes ? Buffer.from(textOf(bytes, text, at - 1)) : undefined;
         member = name === undefined ? memberOf(bytes, text, at - 1) : memberOf(name, 0, name.length);
-        inData = false;
+        findings.inData = false;
         if (member === TYPE) findings.typeStart = -1;
         else if (member === SUBJECT) findings.subjectStart = -1;
         else if (member === OURS) findings.hasOurNames = true;
-        else if (starts !== undefined) {
-          inData = isData(bytes, text, at - 1, findings.hasEscapes);
+        else if (findings.dataStarts !== undefined && isData(bytes, text, at - 1, findings.hasEscapes)) {
+          findings.inData = true;
           // A later `data` replaces an earlier one.
-          if (inData) found = 0;
+          findings.dataFound = 0;
         }
-      } else if (inData && depth === 2) {
+      } else if (depth === 2 && findings.inData) {
         member = memberOfData(bytes, text, at - 1, findings.hasEscapes);
       }
       if (at < end && bytes[at] !== COLON) at = endOfSpace(bytes, at, end, findings);
@@ -119,8 +117,8 @@ export function scanJson(
       byte = at < end ? (bytes[at] as number) : NO_BYTE;
     }
     if (member >= FIRST_OF_DATA) {
-      found |= 1 << member;
-      starts![member] = at;
+      findings.dataFound |= 1 << member;
+      findings.dataStarts![member] = at;
     }
     if (byte === QUOTE) {
       const text = at + 1;
@@ -146,10 +144,7 @@ export function scanJson(
         at = endOfSpace(bytes, at, end, findings);
         byte = at < end ? (bytes[at] as number) : NO_BYTE;
       }
-      if (depth === 0) {
-        findings.dataFound = found;
-        return at !== end ? 'not JSON' : isObject ? 'object' : 'not a JSON object';
-      }
+      if (depth === 0) return at !== end ? 'not JSON' : isObject ? 'object' : 'not a JSON object';
       at++;
       if (byte === COMMA) break;
       if (byte !== closing(inObject)) return 'not JSON';

@@ -52,6 +52,8 @@ export class JsonFindings {
   dataStarts: Int32Array | undefined;
   /** A bit for each of these members that is there, by its number. */
   dataFound = 0;
+  /** For the scan itself: the members of the second level are those of `data`. */
+  inData = false;
   /** For the scan itself: a string had escapes. */
   hasEscapes = false;
   /** For the scan itself: numbers that JSON lacks are taken, and the first of them. */

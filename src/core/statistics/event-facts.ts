@@ -29,8 +29,9 @@ export class EventFacts {
   severity(frame: FrameReader, type: string | undefined): Severity {
     if (frame.dataStarts === undefined) return severityOf(type, frame.value.data);
     const found = frame.dataFound & SEVERITY_BITS;
-    let step = this.#step(this.#step(this.#first, type), found);
+    let step = this.#step(this.#first, type);
     if (found !== 0) {
+      step = this.#step(step, found);
       for (const [, number] of OF_SEVERITY) {
         if ((found & (1 << number)) !== 0) step = this.#step(step, wordIn(frame, number));
       }

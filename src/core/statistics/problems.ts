@@ -43,9 +43,12 @@ export interface UnresolvedAlert {
   message: string | undefined;
 }
 
-/** The state of a device at the end. Its message is that of the event with which the state began. */
+/** The state of a device at the end. Time, type and message are those of the event with which it began. */
 export type RecordedDevice = Readonly<
-  Pick<DeviceRow, 'id' | 'severity' | 'sinceAt' | 'message' | 'lastType' | 'lastAt' | 'events' | 'errors'>
+  Pick<
+    DeviceRow,
+    'id' | 'severity' | 'sinceAt' | 'type' | 'message' | 'lastType' | 'lastAt' | 'events' | 'errors'
+  >
 >;
 
 /** Problems and devices of a recording. */
@@ -153,8 +156,8 @@ export class Problems {
       },
       // A device that changes between error and critical has been in trouble since its first problem.
       devices: rows.map((row) => {
-        const { from = row.sinceAt, message = row.message } = this.#open.get(row.id) ?? {};
-        return { ...row, sinceAt: from, message };
+        const { from = row.sinceAt, type = row.type, message = row.message } = this.#open.get(row.id) ?? {};
+        return { ...row, sinceAt: from, type, message };
       }),
       unresolvedAlerts: [...this.#alerts.values()],
     };

@@ -70,8 +70,7 @@ function news(label: string, count: number, about: string): Figure {
 
 function chartCard(columnSeconds: number): string {
   const about = `a column is ${formatDuration(columnSeconds * 1000)}; the scale is logarithmic`;
-  const hint = 'Drag to zoom, double-click to go back. Click a name in the legend to hide or show it.';
   return `<section class="card"><h2>Events over time<small>${about}</small></h2>
 <noscript><p class="quiet">The chart needs JavaScript; all tables do without.</p></noscript>
-<div id="chart"></div><p class="quiet" id="chart-note" data-hint="${hint}"></p></section>`;
+<div id="chart"></div><p class="quiet" id="chart-note"></p></section>`;
 }

@@ -83,7 +83,7 @@ h2 small, .span, .quiet, .tile span, th, footer { color: var(--quiet); }
 .tile span, .quiet, footer, th, h2 small { font-size: 13px; }
 .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 8px; }
 .scroll { overflow-x: auto; margin: 0 -20px; padding: 0 20px; }
-.long { max-height: 560px; overflow-y: auto; }
+.long { max-height: 420px; overflow-y: auto; }
 .long th { position: sticky; top: 0; background: var(--card); }
 table { width: 100%; border-collapse: collapse; font-size: 14px; }
 th { text-align: left; font-weight: 550; padding: 4px 18px 6px 0; white-space: nowrap; }
@@ -98,7 +98,6 @@ td:last-child:not(.number) { min-width: 180px; }
 .warning { color: var(--warn); box-shadow: inset 0 0 0 1.5px var(--warn); }
 .recovered { color: var(--good); }
 #chart { margin: 0 -8px; } #chart-note { margin: 6px 0 0; min-height: 1.45em; }
-#chart-note:empty::before { content: attr(data-hint); }
 .uplot .u-legend { font-size: 13px; text-align: left; margin: 4px 0 0 8px; }
 .uplot .u-legend tbody { display: flex; flex-flow: row-reverse wrap-reverse; justify-content: flex-end; } .uplot .u-legend tr { margin-right: 14px; }
 .uplot .u-legend th { color: var(--text); padding: 2px 4px; } .uplot .u-legend td { border: 0; padding: 2px 0; }

@@ -50,7 +50,7 @@ export class ReportTables {
   trouble(): ReportTable {
     const { devices, unresolvedAlerts, givenUp, outages, last } = this.report;
     const ill = devices.filter(({ severity }) => TROUBLE.has(severity));
-    const rows: Cell[][] = ill.map(({ severity, id, sinceAt, lastType, message = lastType }) => [
+    const rows: Cell[][] = ill.map(({ severity, id, sinceAt, type, message = type }) => [
       ...[{ severity }, id, this.#time(sinceAt), message],
     ]);
     for (const { severity, id, device, at, message } of unresolvedAlerts) {
