@@ -99,8 +99,8 @@ td:last-child:not(.number) { min-width: 180px; }
 .recovered { color: var(--good); }
 #chart { margin: 0 -8px; } #chart-note { margin: 6px 0 0; min-height: 1.45em; }
 .uplot .u-legend { font-size: 13px; text-align: left; margin: 4px 0 0 8px; }
-.uplot .u-legend tbody { display: flex; flex-flow: row-reverse wrap-reverse; justify-content: flex-end; } .uplot .u-legend tr { margin-right: 14px; }
-.uplot .u-legend th { color: var(--text); padding: 2px 4px; } .uplot .u-legend td { border: 0; padding: 2px 0; }
+.uplot .u-legend tbody { display: flex; flex-flow: row-reverse wrap-reverse; justify-content: flex-end; } .uplot .u-legend tr { margin-right: 14px; max-width: 100%; }
+.uplot .u-legend th { color: var(--text); padding: 2px 4px; white-space: normal; overflow-wrap: anywhere; } .uplot .u-legend td { border: 0; padding: 2px 0; }
 .uplot .u-series .u-value { min-width: 3ch; } .uplot .u-series:first-child { order: 1; flex-basis: 100%; cursor: default; } .uplot .u-series:first-child .u-marker { display: none; }
 .uplot .u-select { background: var(--text); opacity: .15; }
 @media (max-width: 600px) { main { padding: 18px 10px 32px; } .card { padding: 14px; } .scroll { margin: 0 -14px; padding: 0 14px; } h1 { font-size: 20px; } h2 small { display: block; margin: 2px 0 0; } .tile { flex-basis: 120px; } }
