@@ -15,7 +15,11 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
   ['-n --count --limit', 'For N events: `opmas-ws tail -n N --duration T`.', '--then'],
   ['--duration --max-time', 'To give up after a time: --timeout.', '--then'],
   ['--limit -L --max-count --head', 'To stop after N events: -n N.', '--count'],
-  ['--timeout --max-time', '--duration ends the command, --connect-timeout an attempt.', '--duration'],
+  [
+    '--timeout --max-time',
+    '--duration ends the command, --connect-timeout an attempt; `wait --timeout` waits for an event.',
+    '--duration',
+  ],
   ['--filter --grep --selector --match -l', 'Filters are --type, --subject and --where.', '--where'],
   ['--timestamps --time', 'Each line has its time: received_at in JSON.', '--format'],
   ['--user --username --password', 'Log in with `opmas-ws auth login`.', '--token-file'],
@@ -40,6 +44,7 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
 /** Words for commands in other programs, and commands that may be meant. */
 const COMMANDS: readonly (readonly [words: string, commands: string])[] = [
   ['logs log follow watch listen stream subscribe events devices agents rules system', 'tail'],
+  ['await until expect', 'wait'],
   ['capture save dump', 'record'],
   ['play', 'replay'],
   ['serve server', 'mock'],

@@ -365,6 +365,8 @@ const RECORDING = [
   [6, '"connection":{"state":"open","gap_since":"2026-11-22T21:50:04.000000Z"},"endpoint":"devices"'],
   ...[7, 8, 9].map((at) => [at, `"endpoint":"devices","type":"b","data":{"number":${at}}`] as const),
 ].map(([at, rest]) => `{"received_at":"2026-11-22T21:50:0${at}.000000Z",${rest}}\n`);
+const DROPPED =
+  '{"received_at":"2026-11-22T21:50:09.500000Z","connection":{"state":"dropped","count":3,"from":"","to":""},"endpoint":"devices"}\n';
 const REFUSED = [
   '{"received_at":"2026-11-22T21:50:00.000000Z","connection":{"state":"refused","status":503},"endpoint":"rules"}\n',
 ];
@@ -390,6 +392,13 @@ describe('wait --file', { concurrent: true }, () => {
       RECORDING,
       ['-t', 'b', '--from', '5s', '--timeout', '1s'],
       0,
+      [7],
+    ],
+    [
+      'misses an event that was dropped',
+      [...RECORDING, DROPPED],
+      ['-t', 'b', '--then', 'event.type == "c"'],
+      8,
       [7],
     ],
     ['knows that nothing was open', REFUSED, [], 4, []],

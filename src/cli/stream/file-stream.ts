@@ -35,8 +35,8 @@ interface FileTask {
   keep(line: LineView): boolean;
   /** Takes the lines that are kept. */
   take(batch: LineBatch): Promise<void>;
-  /** Gets the time of each event, before the filters. */
-  onTime?(receivedAt: number): void;
+  /** Gets the time and the endpoint of each event, before the filters. */
+  onEvent?(receivedAt: number, endpoint: string): void;
   /** Default: that of the filter options. */
   filter?: Filter;
   /** Ends the reading early. */
@@ -54,11 +54,11 @@ export async function runFileStream(
   session: Session,
   endpoints: readonly string[],
   options: FileStreamOptions,
-  { keep, take, onTime, filter: given, signal = session.stop, counts = new ProblemCounts() }: FileTask,
+  { keep, take, onEvent, filter: given, signal = session.stop, counts = new ProblemCounts() }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
   const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
-  const filter = onTime === undefined ? compiled : noting(compiled, onTime);
+  const filter = onEvent === undefined ? compiled : noting(compiled, onEvent);
   let left = options.count ?? Number.POSITIVE_INFINITY;
   const enough = new AbortController();
   messages.warn(...compiled.hints);
@@ -111,11 +111,11 @@ export async function runFileStream(
   throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when ${end} ended`);
 }
 
-/** Returns a filter that notes the time of each event. */
-function noting(filter: Filter, onTime: (receivedAt: number) => void): Filter {
+/** Returns a filter that notes each event. */
+function noting(filter: Filter, onEvent: NonNullable<FileTask['onEvent']>): Filter {
   const matches: Filter['matches'] = (reader, endpoint, received) => {
-    if (received !== undefined) onTime(received.receivedAt);
+    if (received !== undefined) onEvent(received.receivedAt, endpoint);
     return filter.matches(reader, endpoint, received);
   };
-  return { ...filter, passesAll: false, matches };
+  return { ...filter, passesAll: false, matches, report: () => filter.report() };
 }

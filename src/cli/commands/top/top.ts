@@ -73,7 +73,7 @@ async function top(session: Session, endpoints: readonly string[], options: TopO
           return false;
         },
         take: async () => undefined,
-        onTime,
+        onEvent: onTime,
       },
     );
   } finally {

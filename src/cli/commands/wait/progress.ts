@@ -1,14 +1,15 @@
-import { type LifecycleEvent, OpmasError, parseTimestamp } from '../../../index.js';
+import { type ConnectionEvent, type LifecycleEvent, OpmasError, parseTimestamp } from '../../../index.js';
 import { ConnectionHistory, type EventSequence, type SequenceMatch } from '../../../internal.js';
 
 /** Follows a wait: which events have come, how long that took, and whether the next one may have been missed. */
 export class WaitProgress {
-  /** Fill it with what happens to the connections. */
   readonly history = new ConnectionHistory();
   readonly #done = new AbortController();
   /** Aborts when all events have come. */
   readonly done: AbortSignal = this.#done.signal;
   readonly #sequence: EventSequence;
+  /** Endpoints whose events were dropped because nobody took them, and when. */
+  readonly #dropped = new Map<string, number>();
   /** From here on the next event counts. */
   #latest: SequenceMatch | undefined;
 
@@ -32,7 +33,13 @@ export class WaitProgress {
   onLifecycle({ endpoint, receivedAt, connection }: LifecycleEvent): void {
     // A connection that we have closed ourselves.
     if (connection.state === 'closed' && !connection.lost && connection.retry_in_ms === undefined) return;
-    this.history.add(endpoint, parseTimestamp(receivedAt) ?? Number.NaN, connection);
+    this.note(endpoint, parseTimestamp(receivedAt) ?? Number.NaN, connection);
+  }
+
+  /** Notes what happened to a connection. */
+  note(endpoint: string, receivedAt: number, connection: ConnectionEvent): void {
+    if (connection.state === 'dropped') this.#dropped.set(endpoint, receivedAt);
+    this.history.add(endpoint, receivedAt, connection);
   }
 
   /**
@@ -60,8 +67,9 @@ export class WaitProgress {
   /** Returns the endpoints with a gap in which the next event may have come. */
   #gapsOf(endMicros: number): string[] {
     const since = this.#latest?.receivedAt ?? Number.NaN;
-    const { gaps } = this.history.finish(endMicros);
-    return [...new Set(gaps.filter(({ to }) => !(to <= since)).map(({ endpoint }) => endpoint))];
+    const gaps = this.history.finish(endMicros).gaps.map(({ endpoint, to }) => [endpoint, to] as const);
+    const late = [...gaps, ...this.#dropped].filter(([, to]) => !(to <= since));
+    return [...new Set(late.map(([endpoint]) => endpoint))];
   }
 }
 

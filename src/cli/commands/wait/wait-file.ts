@@ -1,4 +1,4 @@
-import { type Filter, type LineView, OpmasError } from '../../../index.js';
+import { OpmasError } from '../../../index.js';
 import type { EventSequence } from '../../../internal.js';
 import { formatDuration } from '../../options/quantity.js';
 import type { Session } from '../../session.js';
@@ -19,56 +19,45 @@ export async function waitInFile(
   sequence: EventSequence,
   progress: WaitProgress,
 ): Promise<void> {
-  const { timeout } = options;
-  const { history } = progress;
-  /** The filters choose the last N events, among which the sequence then looks. */
-  const isAmongLast = options.last !== undefined && 'events' in options.last;
-  if (isAmongLast && sequence.length > 1) {
+  const { timeout, last } = options;
+  /** The filters choose the last N events, of which the first one counts. */
+  const isAmongLast = last !== undefined && 'events' in last;
+  if (isAmongLast && (sequence.length > 1 || timeout !== undefined)) {
     const hint = 'Give --last a time: 15m.';
-    throw new OpmasError('USAGE', '--then and --last with a number of events cannot be combined', { hint });
+    throw new OpmasError('USAGE', '--last N goes neither with --then nor with --timeout', { hint });
   }
   const late = new AbortController();
   let endsAt = Number.POSITIVE_INFINITY;
   let end = Number.NaN;
   let wasOpen = false;
   let isFollowed = false;
-  const isInTime = (receivedAt: number): boolean => {
+  const noteTime = (receivedAt: number): void => {
     if (Number.isNaN(end) && timeout !== undefined) endsAt = receivedAt + timeout * 1000;
-    if (receivedAt > endsAt) late.abort();
     // NaN compares as false.
     if (!(receivedAt <= end)) end = Math.min(receivedAt, endsAt);
-    return !late.signal.aborted;
+    if (!(receivedAt > endsAt)) return;
+    sequence.isOpen = false;
+    late.abort();
   };
-  const matches: Filter['matches'] = (reader, endpoint, received) => {
-    const receivedAt = received?.receivedAt ?? Number.NaN;
-    if (!isInTime(receivedAt)) return false;
-    wasOpen = true;
-    history.heard(endpoint, receivedAt);
-    return (isAmongLast ? sequence.filter : sequence).matches(reader, endpoint, received);
-  };
-  const keep = (line: LineView): boolean => {
-    const { kind, endpoint = '', connection, receivedAt } = line;
-    if (kind === 'event') return !isAmongLast || sequence.matches(line.frame, endpoint, line);
-    if (connection === undefined || !isInTime(receivedAt)) return false;
-    isFollowed = true;
-    wasOpen ||= connection.state === 'open';
-    history.add(endpoint, receivedAt, connection);
-    return false;
-  };
-  const { hints } = sequence;
-  const filter = {
-    passesAll: false,
-    selects: true,
-    needsValue: true,
-    hints,
-    matches,
-    report: () => sequence.report(),
-  };
-  const take = await createLinePrinter(session.terminal.out, { format: 'json' });
   await runFileStream(session, endpoints, options, {
-    filter,
-    keep,
-    take,
+    filter: isAmongLast ? sequence.filter : sequence,
+    onEvent(receivedAt, endpoint) {
+      noteTime(receivedAt);
+      if (late.signal.aborted) return;
+      wasOpen = true;
+      progress.history.heard(endpoint, receivedAt);
+    },
+    keep(line) {
+      const { kind, endpoint = '', connection, receivedAt } = line;
+      if (kind === 'event') return !isAmongLast || sequence.matches(line.frame, endpoint, line);
+      noteTime(receivedAt);
+      if (connection === undefined || late.signal.aborted) return false;
+      isFollowed = true;
+      wasOpen ||= connection.state === 'open';
+      progress.note(endpoint, receivedAt, connection);
+      return false;
+    },
+    take: await createLinePrinter(session.terminal.out, { format: 'json' }),
     signal: AbortSignal.any([late.signal, progress.done]),
   });
   if (session.isSignalled) return;
