@@ -1,8 +1,9 @@
 import { escapeUnsafe } from '../../index.js';
 import { ID_KINDS, type IdKind, type PublishReport, publishRecording } from '../../internal.js';
 import type { Command } from '../commander.js';
-import { addNatsOptions, type NatsCommandOptions, resolveNatsAccess } from '../options/nats-options.js';
+import { resolveNatsAccess } from '../options/nats-options.js';
 import { counted } from '../options/quantity.js';
+import { addNatsOptions, type NatsCommandOptions } from '../options/selection.js';
 import { addKeptOptions, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/server-options.js';
 import { runCommand, type Session } from '../session.js';
 import { ProblemMessages, showProgress } from '../terminal/reading-messages.js';
@@ -13,6 +14,7 @@ interface PublishCommandOptions extends NatsCommandOptions, KeptRouteOptions {
   to: string;
   id: IdKind;
   createStream?: boolean;
+  follow?: boolean;
   insecure?: boolean;
 }
 
@@ -24,6 +26,7 @@ can: opmas-ws tail --file nats://HOST/STREAM. Publishing twice changes nothing. 
 Examples:
   $ opmas-ws publish capture.ndjson --to nats://nats.example.org/EVENTS
   $ opmas-ws publish capture*.ndjson.gz --to nats://nats.example.org/EVENTS --create-stream
+  $ opmas-ws publish night.ndjson --follow --to nats://nats.example.org/EVENTS   beside its recorder
   $ opmas-ws publish site-7.ndjson --to nats:///EVENTS --nats-context prod   the server of a context`;
 
 /** Configures `publish`. */
@@ -36,7 +39,8 @@ export function configure(command: Command): void {
       'what is published once: each line, or each event of a server that several recorders record',
       ID_KINDS,
     )
-    .option('--create-stream', 'make the stream if there is none');
+    .option('--create-stream', 'make the stream if there is none')
+    .option('--follow', 'go on with what is written to the recordings, until Ctrl-C');
   const { ca, cert, key, keyPassphraseFile, plaintext } = ROUTE_OPTIONS;
   addKeptOptions(addNatsOptions(command), { ca, cert, key, keyPassphraseFile, plaintext })
     .option('--insecure', "do not verify the server's certificate")
@@ -63,6 +67,7 @@ async function publish(
       prefix: options.subjectPrefix,
       ids: options.id,
       createStream: options.createStream,
+      follow: options.follow,
       onNotice: messages.warn,
       onProblem: problems.onProblem,
       onRead: progress.advance,
@@ -73,7 +78,7 @@ async function publish(
     progress.end();
     problems.end();
   }
-  if (session.stop.aborted) messages.warn('stopped early: publish again for the rest');
+  if (session.stop.aborted && !options.follow) messages.warn('stopped early: publish again for the rest');
   messages.say(messages.palette.dim(reportText(report, escapeUnsafe(options.to))));
 }
 

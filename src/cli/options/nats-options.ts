@@ -1,20 +1,13 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { OpmasError } from '../../index.js';
-import { type NatsAccess, readSecretFile } from '../../internal.js';
-import type { Command } from '../commander.js';
+import { OpmasError, type ReadOptions } from '../../index.js';
+import { isStreamAddress, type NatsAccess, readSecretFile } from '../../internal.js';
 import { readPemFiles } from '../connection/pem-files.js';
 import { readPrivateFile } from '../connection/private-files.js';
 import type { Session } from '../session.js';
 import { passphrasePrompt } from '../terminal/prompt.js';
+import type { NatsCommandOptions } from './selection.js';
 import type { KeptRouteOptions } from './server-options.js';
-
-/** Options about a NATS server, for commands that publish to one or read from one. */
-export interface NatsCommandOptions {
-  natsContext?: string;
-  natsCreds?: string;
-  subjectPrefix?: string;
-}
 
 /** A context of the `nats` command, as its file holds it. */
 type NatsContext = Readonly<Record<string, unknown>>;
@@ -23,15 +16,14 @@ const MAX_BYTES = 64 * 1024;
 /** Members of a context that change the way to the server or the login, and that the client here does not know. */
 const UNKNOWN_WAYS = ['nsc', 'socks_proxy', 'user_jwt', 'windows_cert_store', 'operator'];
 
-/** Adds the options of {@link NatsCommandOptions} to a command. */
-export function addNatsOptions(command: Command): Command {
-  return command
-    .option('--nats-context <name>', 'use the server and the login of this context of the nats command')
-    .option('--nats-creds <file>', 'log in at NATS with this file of credentials (env: NATS_CREDS)')
-    .option(
-      '--subject-prefix <subject>',
-      'first tokens of the subjects of the lines in a stream of NATS (default: opmas-ws)',
-    );
+/** Returns how to read the streams among the sources; `undefined` when there are none. @throws {OpmasError} `USAGE` */
+export async function natsOf(
+  session: Session,
+  options: NatsCommandOptions,
+  sources: readonly string[],
+): Promise<ReadOptions['nats']> {
+  if (!sources.some(isStreamAddress)) return undefined;
+  return { access: await resolveNatsAccess(session, options), prefix: options.subjectPrefix };
 }
 
 /**

@@ -94,8 +94,26 @@ export function filterOptionsOf(options: FilterCommandOptions): FilterOptions {
   };
 }
 
+/** Options about a NATS server. */
+export interface NatsCommandOptions {
+  natsContext?: string;
+  natsCreds?: string;
+  subjectPrefix?: string;
+}
+
+/** Adds the options of {@link NatsCommandOptions} to a command. */
+export function addNatsOptions(command: Command): Command {
+  return command
+    .option('--nats-context <name>', 'use the server and the login of this context of the nats command')
+    .option('--nats-creds <file>', 'log in at NATS with this file of credentials (env: NATS_CREDS)')
+    .option(
+      '--subject-prefix <subject>',
+      'first tokens of the subjects in a stream of NATS (default: opmas-ws)',
+    );
+}
+
 /** Options that choose a part of a recording: all commands that read recordings share them. */
-export interface PartCommandOptions {
+export interface PartCommandOptions extends NatsCommandOptions {
   from?: Moment;
   to?: Moment;
   last?: Span;
@@ -105,7 +123,7 @@ export interface PartCommandOptions {
 
 /** Adds the options of {@link PartCommandOptions} to a command, except `--utc`. */
 export function addPartOptions(command: Command): Command {
-  return command
+  return addNatsOptions(command)
     .value(
       '--from <when>',
       "start here: a time (2026-11-22T21:50:00Z, or local '2026-11-22 21:50'), an offset from the start (5m) or from the last line (-15m)",

@@ -9,6 +9,7 @@ import {
   systemClock,
 } from '../../index.js';
 import { ProblemCounts } from '../../internal.js';
+import { natsOf } from '../options/nats-options.js';
 import { counted, formatDuration } from '../options/quantity.js';
 import {
   endpointsOf,
@@ -78,6 +79,7 @@ export async function runFileStream(
   let isLate = false;
   let events = 0;
   const batches = readRecording(options.file, {
+    nats: await natsOf(session, options, options.file),
     ...partOptionsOf(options),
     endpoints: endpoints.length === 0 ? undefined : endpointsOf(endpoints),
     filter,

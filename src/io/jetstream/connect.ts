@@ -5,31 +5,8 @@ import { OpmasError } from '../../core/errors.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
 import { version } from '../../core/version.js';
-import { TlsTrust, type TrustOptions } from '../http/tls-trust.js';
-
-/** The login at a NATS server, and the way to it. All of it is optional. */
-export interface NatsAccess extends TrustOptions {
-  /** Servers in place of the host of an address: `host:port`. */
-  servers?: readonly string[] | undefined;
-  user?: string | undefined;
-  password?: string | undefined;
-  token?: string | undefined;
-  /** Content of a file of credentials: a JWT and the seed of its key. */
-  creds?: string | undefined;
-  /** Seed of an NKey. */
-  nkey?: string | undefined;
-  /** JetStream domain, or the prefix of its API. */
-  domain?: string | undefined;
-  apiPrefix?: string | undefined;
-  inboxPrefix?: string | undefined;
-  /** TLS before anything else is sent. */
-  tlsFirst?: boolean | undefined;
-  /** Sends a password or a token without TLS to another machine, too. */
-  plaintext?: boolean | undefined;
-  /** The origin of the login, for messages: `NATS_CREDS`. */
-  source?: string | undefined;
-  environment?: Readonly<Record<string, string | undefined>> | undefined;
-}
+import { TlsTrust } from '../http/tls-trust.js';
+import type { NatsAccess } from './target.js';
 
 /** A connection to NATS. It never connects again: whoever needs that makes a new one. */
 export interface NatsLink {

@@ -1,20 +1,13 @@
-import { OpmasError } from '../../core/errors.js';
-import { parseStreamAddress } from '../../core/jetstream/address.js';
+import type { OpmasError } from '../../core/errors.js';
+import { isStreamAddress } from '../../core/jetstream/address.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
 import type { Outcome, PublishedLine } from '../../core/jetstream/publish-window.js';
-import { checkPrefix, DEFAULT_PREFIX } from '../../core/jetstream/subjects.js';
 import type { ReadOptions } from '../recording/read-options.js';
 import { RecordingReader } from '../recording/reader.js';
-import type { NatsAccess } from './connect.js';
 import { LineMessages } from './published-line.js';
-import { Publisher, type PublisherOptions, type PublishSource } from './publisher.js';
-
-/** How lines become messages of a stream. */
-export interface StreamOptions {
-  access?: NatsAccess | undefined;
-  /** First tokens of the subjects. Default `opmas-ws`. */
-  prefix?: string | undefined;
-}
+import { Publisher, type PublishSource } from './publisher.js';
+import { SpoolPublisher, type SpoolPublisherOptions } from './spool-publisher.js';
+import { type StreamOptions, targetOf } from './target.js';
 
 /** Options of {@link publishRecording}, all optional. */
 export interface PublishOptions extends StreamOptions, ReadOptions {
@@ -22,12 +15,14 @@ export interface PublishOptions extends StreamOptions, ReadOptions {
   ids?: IdKind | undefined;
   /** Make the stream where there is none. */
   createStream?: boolean | undefined;
+  /** Go on with what is written to the recordings, and never give up, until the signal aborts. */
+  follow?: boolean | undefined;
   /** Called with a sentence about a failure that is tried again. */
   onNotice?: ((message: string) => void) | undefined;
 }
 
 /** Numbers of lines by what became of them. */
-export type PublishReport = Readonly<Record<Outcome, number>>;
+export type PublishReport = Record<Outcome, number>;
 
 /** A lost connection is tried again for so long. */
 const PATIENCE_MS = 60_000;
@@ -35,7 +30,8 @@ const PATIENCE_MS = 60_000;
 /**
  * Publishes recordings to a stream of NATS. Done twice it changes nothing.
  *
- * @param sources Paths, merged by time; `-` is standard input.
+ * @param sources Paths, merged by time; `-` is standard input. One that was published while it was recorded goes on
+ *   where that was left, with all of its parts.
  * @param to Address of the stream: `nats://HOST/STREAM`.
  * @throws {OpmasError} `USAGE`, `AUTH`, `NETWORK` for the server and the stream, others as for reading. What is not
  *   published then is published the next time.
@@ -45,38 +41,75 @@ export async function publishRecording(
   to: string,
   options: PublishOptions = {},
 ): Promise<PublishReport> {
-  const { ids = 'line', onNotice = () => undefined } = options;
+  const { ids = 'line', onNotice = () => undefined, onProblem = () => undefined, follow = false } = options;
   const signal = options.signal ?? new AbortController().signal;
   const target = targetOf(to, options);
-  await using reader = await RecordingReader.open(sources, options);
   let isConnected = false;
-  const publisher = new Publisher(readerSource(reader, new LineMessages(target.prefix, ids)), {
-    ...target,
+  const publishing: SpoolPublisherOptions = {
+    ids,
+    follow,
     createStream: options.createStream,
     signal,
     onNotice,
-    persists: (error, idleMs) => isConnected && error.code === 'NETWORK' && idleMs < PATIENCE_MS,
+    onProblem,
+    persists: (error, idleMs) =>
+      isConnected && (follow || (error.code === 'NETWORK' && idleMs < PATIENCE_MS)),
     onConnect: () => {
       isConnected = true;
     },
+  };
+  if (follow || (await isSpool(sources, target, ids))) {
+    return followSpools(sources, target, publishing);
+  }
+  await using reader = await RecordingReader.open(sources, { ...options, nats: options });
+  const publisher = new Publisher(readerSource(reader, new LineMessages(target.prefix, ids)), {
+    ...target,
+    ...publishing,
   });
   await publisher.run();
   return publisher.window.counts;
 }
 
-/** @throws {OpmasError} `USAGE` for an address or a prefix that cannot be used. */
-export function targetOf(
-  to: string,
-  { access = {}, prefix = DEFAULT_PREFIX }: StreamOptions,
-): Pick<PublisherOptions, 'address' | 'access' | 'prefix'> {
-  const address = parseStreamAddress(to);
-  checkPrefix(prefix);
-  if (address.host === '' && access.servers === undefined) {
-    throw new OpmasError('USAGE', 'the address of the stream names no host', {
-      hint: 'Write it like nats://nats.example.org/EVENTS, or name the server with --nats-context.',
-    });
-  }
-  return { address, access: address.host === '' ? access : { ...access, servers: undefined }, prefix };
+/** Returns whether there is one recording, and it is known up to where it was published. */
+async function isSpool(
+  sources: readonly string[],
+  target: ReturnType<typeof targetOf>,
+  ids: IdKind,
+): Promise<boolean> {
+  const [only = '-'] = sources;
+  if (sources.length > 1 || only === '-' || isStreamAddress(only)) return false;
+  return (await SpoolPublisher.cursorOf(only, target, ids).read()) !== undefined;
+}
+
+/** Publishes each recording on a connection of its own. The first failure ends all. */
+async function followSpools(
+  paths: readonly string[],
+  target: ReturnType<typeof targetOf>,
+  options: SpoolPublisherOptions,
+): Promise<PublishReport> {
+  const failing = new AbortController();
+  const signal = AbortSignal.any([options.signal, failing.signal]);
+  const report: PublishReport = { published: 0, alreadyThere: 0, tooLarge: 0 };
+  let failure: OpmasError | undefined;
+  const publishOne = async (path: string) => {
+    const spool = await SpoolPublisher.open(path, target, { ...options, signal });
+    try {
+      await spool.run();
+    } finally {
+      await spool.close();
+      for (const [outcome, count] of Object.entries(spool.counts)) report[outcome as Outcome] += count;
+    }
+  };
+  await Promise.all(
+    paths.map((path) =>
+      publishOne(path).catch((error: OpmasError) => {
+        failure ??= error;
+        failing.abort();
+      }),
+    ),
+  );
+  if (failure !== undefined) throw failure;
+  return report;
 }
 
 function readerSource(reader: RecordingReader, messages: LineMessages): PublishSource {

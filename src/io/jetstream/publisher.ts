@@ -1,12 +1,12 @@
 import type { OpmasError } from '../../core/errors.js';
-import type { StreamAddress } from '../../core/jetstream/address.js';
 import { IdSet } from '../../core/jetstream/message-ids.js';
 import { type PublishedLine, PublishWindow, type WindowEntry } from '../../core/jetstream/publish-window.js';
 import { monotonicMs, shared, systemClock, wallClockMs } from '../clock.js';
-import { connectNats, type NatsAccess, type NatsLink, natsError } from './connect.js';
+import { connectNats, type NatsLink, natsError } from './connect.js';
 import { readIdsSince } from './look-back.js';
 import { Session, type SessionOwner } from './session.js';
 import { checkStream, type StreamFacts } from './stream.js';
+import type { StreamTarget } from './target.js';
 
 /** Lines in order, and what has become of them. */
 export interface PublishSource {
@@ -19,11 +19,7 @@ export interface PublishSource {
 }
 
 /** Options of a {@link Publisher}. */
-export interface PublisherOptions {
-  address: StreamAddress;
-  access: NatsAccess;
-  /** First tokens of the subjects. */
-  prefix: string;
+export interface PublisherOptions extends StreamTarget {
   /** Make the stream where there is none. */
   createStream?: boolean | undefined;
   /**

@@ -12,6 +12,8 @@ export interface StreamFacts {
   maxBytes: number;
   /** Room in a stream that refuses messages when it is full; others drop their oldest ones. */
   room: { messages: number; bytes: number };
+  /** Number of its last message. */
+  lastSequence: number;
   /** Warnings for the user. */
   warnings: string[];
 }
@@ -61,6 +63,7 @@ A new stream: ${addCommand('NAME')}`,
     duplicateWindowMs,
     maxBytes: Math.min(...limits),
     room: { messages: roomOf(max_msgs, state.messages), bytes: roomOf(max_bytes, state.bytes) },
+    lastSequence: state.last_seq,
     warnings,
   };
 }

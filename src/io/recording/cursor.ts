@@ -43,7 +43,7 @@ export class RecordingCursor {
   /** Number of the current line, from 1, its offset and that of the line after it. */
   number = 0;
   #offset = 0;
-  #nextOffset = 0;
+  nextOffset = 0;
 
   constructor(
     source: OpenSource,
@@ -56,8 +56,8 @@ export class RecordingCursor {
   ) {
     this.line = new LineView(view);
     this.#source = source;
-    this.#nextOffset = source.start ?? 0;
-    this.#problems = new ReadProblems(source.name, isOnly, onProblem, this.#nextOffset > 0);
+    this.nextOffset = source.start ?? 0;
+    this.#problems = new ReadProblems(source.name, isOnly, onProblem, this.nextOffset > 0);
     if (checkTimes) this.order = new TimeOrder(this.#problems);
   }
 
@@ -76,8 +76,8 @@ export class RecordingCursor {
         const end = feed < 0 ? this.#block.length : feed;
         this.#at = feed < 0 ? end : feed + 1;
         this.number++;
-        this.#offset = this.#nextOffset;
-        this.#nextOffset += this.#hole + this.#at - start;
+        this.#offset = this.nextOffset;
+        this.nextOffset += this.#hole + this.#at - start;
         if (this.#read(start, end, feed < 0)) return true;
       }
       this.#keep(this.#block.subarray(this.#at));
@@ -123,7 +123,7 @@ export class RecordingCursor {
       return done ? undefined : value;
     } catch (error) {
       if (!(error instanceof GzipDamage)) throw error;
-      const where = `line ${this.number + 1} (byte ${this.#nextOffset} of the unpacked data)`;
+      const where = `line ${this.number + 1} (byte ${this.nextOffset} of the unpacked data)`;
       const what = `the gzip data is torn or damaged (${error.message}) at ${where}`;
       this.#problems.report('torn gzip', what, this.#nextPlace);
       // The beginning of a line there is part of the same damage.
@@ -146,7 +146,7 @@ export class RecordingCursor {
     if (start === bytes.length) return;
     this.#piecesLength += bytes.length - start;
     if (this.#piecesLength > MAX_LINE_BYTES) {
-      const where = `${this.#source.name}:${this.number + 1}: the line (from byte ${this.#nextOffset} on)`;
+      const where = `${this.#source.name}:${this.number + 1}: the line (from byte ${this.nextOffset} on)`;
       throw new OpmasError('DATA', `${where} is longer than 64 MiB`);
     }
     this.#pieces.push(Buffer.from(bytes.subarray(start)));
@@ -231,7 +231,7 @@ export class RecordingCursor {
 
   /** Place of the line after the current one. */
   get #nextPlace(): Place {
-    return { line: this.number + 1, offset: this.#nextOffset };
+    return { line: this.number + 1, offset: this.nextOffset };
   }
 }
 

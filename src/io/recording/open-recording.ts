@@ -20,7 +20,18 @@ import { RecordingWriter, type RecordOptions } from './recording-writer.js';
 const LOCK_POLL_MS = 250;
 
 const RECORD_RULES: OptionRules<RecordOptions> = {
-  ...each(true, 'append', 'force', 'rotateBytes', 'rotateMs', 'keep', 'onNotice', 'clock', 'signal'),
+  ...each(
+    true,
+    'append',
+    'force',
+    'rotateBytes',
+    'rotateMs',
+    'keep',
+    'onNotice',
+    'onDelete',
+    'clock',
+    'signal',
+  ),
   mode: [isMode, 'must let the owner read and write, such as 0o640'],
 };
 

@@ -1,4 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
+import { isStreamAddress } from '../../core/jetstream/address.js';
 import { openFollowed } from './follow.js';
 import type { ReaderOptions } from './read-options.js';
 import { leftOut, type OpenSource, openSource, withoutLocks } from './source.js';
@@ -27,7 +28,7 @@ export async function openSources(paths: readonly string[], options: ReaderOptio
   try {
     for (const path of sources) {
       const opening = { ...options, blockSize, start: options.starts?.get(path) };
-      const source = await (options.follow
+      const source = await (options.follow && !isStreamAddress(path)
         ? openFollowed(path, opening, onChange(path))
         : openSource(path, opening));
       const same = opened.find(({ identity }) => identity !== undefined && identity === source.identity);

@@ -73,11 +73,11 @@ export function needsEnd({ from, to }: Part): boolean {
 export async function withKnownEnds<One extends Part>(
   part: One,
   paths: readonly string[],
-  { signal, follow }: Pick<ReaderOptions, 'signal' | 'follow'>,
+  { signal, follow, nats }: Pick<ReaderOptions, 'signal' | 'follow' | 'nats'>,
 ): Promise<One & { from?: KnownMoment | undefined; to?: KnownMoment | undefined }> {
   const end = !needsEnd(part)
     ? 0
-    : await endOf(paths, signal).catch((error: unknown) => {
+    : await endOf(paths, signal, nats).catch((error: unknown) => {
         // A file that is followed may come later.
         if (follow) return Number.NaN;
         throw error;
@@ -85,6 +85,13 @@ export async function withKnownEnds<One extends Part>(
   const known = (moment: Moment | undefined) =>
     moment !== undefined && 'beforeEnd' in moment ? { at: end - moment.beforeEnd } : moment;
   return { ...part, from: known(part.from), to: known(part.to) };
+}
+
+/** Returns the time before which nothing of a part is wanted, in milliseconds since 1970, as far as it is known. */
+export function sinceOf({ from, to }: Part): number | undefined {
+  // An offset counts from the first line.
+  if (to !== undefined && 'offset' in to) return undefined;
+  return from !== undefined && 'at' in from && !Number.isNaN(from.at) ? from.at / 1000 : undefined;
 }
 
 /** Options of {@link openPart}. */
@@ -132,6 +139,7 @@ export async function openPart(
       names: copies?.names,
       selection,
       // Of a large file only the end is read.
+      sinceMs: sinceOf({ from, to }),
       starts: isSeekable ? await startsOf(sources, part.last ?? 0) : undefined,
       onClose: copies?.removeCopies,
     });

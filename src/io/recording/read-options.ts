@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { each, type OptionRules } from '../../core/options.js';
 import type { LineSelection } from '../../core/recording/line-selection.js';
+import type { StreamOptions } from '../jetstream/target.js';
 import type { ReadProblem } from './read-problems.js';
 
 /** Options for reading recordings, all optional. */
@@ -14,13 +15,15 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
   /** Stream for the source `-`. Default: standard input. */
   stdin?: Readable | undefined;
+  /** The login at the NATS server of a source `nats://HOST/STREAM`, and the subjects there. */
+  nats?: StreamOptions | undefined;
   /** Called with the number of bytes read from the files, as they are stored there. */
   onRead?: ((bytes: number) => void) | undefined;
 }
 
 /** The rules for the options of reading. */
 export const READ_RULES: OptionRules<ReadOptions> = {
-  ...each(true, 'onProblem', 'strict', 'signal', 'stdin', 'onRead'),
+  ...each(true, 'onProblem', 'strict', 'signal', 'stdin', 'nats', 'onRead'),
 };
 
 /** Options of a {@link RecordingReader}. */
@@ -42,6 +45,8 @@ export interface ReaderOptions extends ReadOptions {
   follow?: boolean | undefined;
   /** Offsets in files at which to begin, by path: the starts of lines. */
   starts?: ReadonlyMap<string, number> | undefined;
+  /** Nothing before this time is wanted, in milliseconds since 1970; a source may begin there. Default: its start. */
+  sinceMs?: number | undefined;
   /** Selects lines; all others are passed over. Default: every line is given. */
   selection?: LineSelection | undefined;
   /** Called when the reader is closed. */

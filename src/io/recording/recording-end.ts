@@ -1,6 +1,8 @@
 import { open, stat } from 'node:fs/promises';
 import { OpmasError } from '../../core/errors.js';
+import { isStreamAddress } from '../../core/jetstream/address.js';
 import { LineView } from '../../core/recording/line-view.js';
+import type { StreamOptions } from '../jetstream/target.js';
 import { RecordingReader } from './reader.js';
 import { isGzip } from './source.js';
 
@@ -11,10 +13,16 @@ const MOST_LINE_BYTES = 64 * 1024 ** 2;
 const LF = 0x0a;
 
 /** Time of the last line of recordings, in microseconds since 1970; `NaN` when none has a time. */
-export async function endOf(paths: readonly string[], signal?: AbortSignal): Promise<number> {
+export async function endOf(
+  paths: readonly string[],
+  signal?: AbortSignal,
+  nats?: StreamOptions,
+): Promise<number> {
   let end = Number.NaN;
   for (const path of paths) {
-    const last = (await lastTime(path)) ?? (await lastTimeRead(path, signal));
+    const last = isStreamAddress(path)
+      ? await lastTimeStored(path, nats)
+      : ((await lastTime(path)) ?? (await lastTimeRead(path, signal)));
     // NaN compares as false.
     if (!(last <= end)) end = Number.isNaN(last) ? end : last;
   }
@@ -33,6 +41,15 @@ export async function lastTime(path: string): Promise<number | undefined> {
     return !Number.isNaN(time);
   });
   return found === undefined ? undefined : time;
+}
+
+async function lastTimeStored(address: string, nats: StreamOptions | undefined): Promise<number> {
+  const { StreamSource } = await import('../jetstream/stream-source.js');
+  const bytes = await StreamSource.lastLine(address, nats);
+  const line = new LineView();
+  return bytes === undefined || line.read(bytes, 0, bytes.length) === undefined
+    ? Number.NaN
+    : line.receivedAt;
 }
 
 async function lastTimeRead(path: string, signal: AbortSignal | undefined): Promise<number> {

@@ -2,10 +2,12 @@ import { createReadStream, createWriteStream, rmSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
+import { isStreamAddress } from '../../core/jetstream/address.js';
+import type { StreamReadOptions } from '../jetstream/stream-source.js';
 import { openPipe } from './source.js';
 
 /** Recordings that can be read again and again, merged by time. */
@@ -25,6 +27,7 @@ const SLOW_AFTER_MS = 1000;
  * of a loop reads a recording from its start.
  *
  * @param onSlow Called when the copying of a source takes long.
+ * @param streams How streams of NATS are read, to copy them too. Without it they are read again.
  * @throws {OpmasError} `USAGE`: standard input is named twice. `LOCAL`: a source cannot be copied.
  * @throws The reason of the signal.
  */
@@ -33,6 +36,7 @@ export async function repeatable(
   onSlow: (name: string) => void,
   signal: AbortSignal | undefined,
   stdin: Readable = process.stdin,
+  streams?: StreamReadOptions,
 ): Promise<RepeatableSources> {
   if (paths.indexOf('-') !== paths.lastIndexOf('-')) {
     throw new OpmasError('USAGE', 'stdin (-) can be read only once');
@@ -51,14 +55,19 @@ export async function repeatable(
     await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
   };
   const pathOf = async (path: string): Promise<string> => {
-    if (path !== '-' && !(await isReadOnce(path))) return path;
+    const isStream = isStreamAddress(path);
+    if (isStream ? streams === undefined : path !== '-' && !(await isReadOnce(path))) return path;
     const name = path === '-' ? 'stdin' : path;
     const timer = setTimeout(onSlow, SLOW_AFTER_MS, name);
     try {
       const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch((error) => cannotCopy(name, error));
       folders.push(folder);
       const target = join(folder, 'copy');
-      const input = path === '-' ? stdin : ((await openPipe(path)) ?? createReadStream(path));
+      const input = isStream
+        ? await readStream(path, { ...streams, signal: stop })
+        : path === '-'
+          ? stdin
+          : ((await openPipe(path)) ?? createReadStream(path));
       await copy(input, target, name, stop);
       names.set(target, name);
       return target;
@@ -78,6 +87,12 @@ export async function repeatable(
   }
 }
 
+async function readStream(address: string, options: StreamReadOptions): Promise<Readable> {
+  const { StreamSource } = await import('../jetstream/stream-source.js');
+  const source = await StreamSource.open(address, options);
+  return Readable.from(source.blocks).once('close', () => void source.close());
+}
+
 /** Copies a stream to a file that only its owner can read. */
 async function copy(input: Readable, path: string, name: string, signal: AbortSignal): Promise<void> {
   const output = createWriteStream(path, { flags: 'wx', mode: 0o600 });
@@ -92,6 +107,7 @@ async function copy(input: Readable, path: string, name: string, signal: AbortSi
     // The input may have no end; a stop does not wait for it.
     if (signal.aborted) throw error;
     if (isUnreadable) {
+      if (error instanceof OpmasError) throw error;
       throw new OpmasError('LOCAL', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
     }
     cannotCopy(name, error);

@@ -18,6 +18,8 @@ export interface SegmentOptions {
   mode?: number | undefined;
   /** Called with a sentence about a change to the file that was handled, such as a repair. */
   onNotice?: ((message: string) => void) | undefined;
+  /** Called before a finished file is deleted, which waits for it. */
+  onDelete?: ((path: string) => Promise<void>) | undefined;
   clock?: Clock | undefined;
 }
 
@@ -68,6 +70,11 @@ export class SegmentNames {
     return { path, handle: await createFile(path, this.#mode), size: 0, isNew: true };
   }
 
+  /** Returns the paths of all finished segments, in order, those of earlier recorders included. */
+  async finished(): Promise<string[]> {
+    return (await this.#numbers()).sort((left, right) => left - right).map((number) => this.#pathOf(number));
+  }
+
   /** Gives a finished segment its number. No file is overwritten, even one that is created at the same time. */
   async moveToNext(path: string): Promise<string> {
     for (let number = await this.#nextNumber(); ; number++) {
@@ -112,7 +119,7 @@ export class SegmentNames {
    *
    * @returns The sizes of those that this recorder has written.
    */
-  async prune(keep = Number.POSITIVE_INFINITY): Promise<number[]> {
+  async prune({ keep = Number.POSITIVE_INFINITY, onDelete }: SegmentOptions): Promise<number[]> {
     const sizes: number[] = [];
     if (keep === Number.POSITIVE_INFINITY) return sizes;
     const earlier = this.#continues ? await this.#earlier() : [];
@@ -120,6 +127,7 @@ export class SegmentNames {
     for (const segment of all.slice(0, Math.max(0, all.length - keep))) {
       const stats = await lstat(segment.path).catch(() => undefined);
       if (!stats?.isFile() || identityOf(stats) !== segment.identity) continue;
+      await onDelete?.(segment.path);
       const isDeleted = await unlink(segment.path).then(
         () => true,
         () => false,
@@ -143,12 +151,16 @@ export class SegmentNames {
     return found;
   }
 
-  /** Finds the number after the largest. A much larger number, such as a date, is not ours. */
   async #nextNumber(): Promise<number> {
-    const numbers = (await readdir(this.#folder)).map((entry) => this.#numberOf(entry) ?? 0);
+    return Math.max(0, ...(await this.#numbers())) + 1;
+  }
+
+  /** Finds the numbers of segments. A much larger number, such as a date, is not ours. */
+  async #numbers(): Promise<number[]> {
+    const all = (await readdir(this.#folder)).flatMap((entry) => this.#numberOf(entry) ?? []);
     for (let end = 10 ** DIGITS; ; end *= 10) {
-      const largest = Math.max(0, ...numbers.filter((number) => number < end));
-      if (largest < end - 1) return largest + 1;
+      const numbers = all.filter((number) => number < end);
+      if (!numbers.includes(end - 1)) return numbers;
     }
   }
 

@@ -182,7 +182,7 @@ export class SegmentedWriter {
     }
     const error = await this.#goOnIn(() => lines, undefined);
     if (error !== undefined) throw error;
-    const pruned = await this.#names.prune(this.#options.keep);
+    const pruned = await this.#names.prune(this.#options);
     for (const size of pruned) this.#finishedSize -= size;
     this.deleted += pruned.length;
     if (change !== undefined) this.#tell(finishedPath, change);

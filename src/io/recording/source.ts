@@ -3,7 +3,9 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
+import { isStreamAddress } from '../../core/jetstream/address.js';
 import { quoted } from '../../core/text.js';
+import type { StreamReadOptions } from '../jetstream/stream-source.js';
 import { gunzip, hasGzipMark } from './gzip.js';
 import type { ReadProblem } from './read-problems.js';
 import { identityOf } from './recording-files.js';
@@ -21,21 +23,21 @@ export interface OpenSource {
   close(): Promise<void>;
 }
 
-export interface SourceOptions {
+export interface SourceOptions extends StreamReadOptions {
   /** Stream for `-`. Default: standard input. */
   stdin?: Readable | undefined;
   /** Bytes to read at a time. */
   blockSize: number;
-  /** Ends the wait for input that does not come. */
-  signal?: AbortSignal | undefined;
   /** Offset in a file that is not compressed at which to begin: the start of a line. Default 0. */
   start?: number | undefined;
-  /** Called with the number of bytes that were read, as they are stored. */
-  onRead?: ((bytes: number) => void) | undefined;
 }
 
 /** @throws {OpmasError} `USAGE` when there is no such file or it is a folder, `LOCAL` when it cannot be opened. */
 export async function openSource(path: string, options: SourceOptions): Promise<OpenSource> {
+  if (isStreamAddress(path)) {
+    const { StreamSource } = await import('../jetstream/stream-source.js');
+    return StreamSource.open(path, options);
+  }
   if (path === '-') return fromStream('-', options.stdin ?? process.stdin, options);
   let handle: FileHandle;
   try {
@@ -56,8 +58,10 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   return { name: path, identity, blocks: unpacked(path, read, isFile), close: () => handle.close() };
 }
 
-/** A lock, and what stands beside it for a moment while it is judged. */
-const LOCK_NAME = /\.lock(\.guard|\.[\da-f-]{36})?$/;
+/** End of the name of the file that keeps up to where a recording was published. */
+export const CURSOR_SUFFIX = '.cursor';
+/** A lock, and what stands beside it for a moment while it is judged; a cursor. */
+const LOCK_NAME = /\.lock(\.guard|\.[\da-f-]{36})?$|\.cursor$/;
 
 /**
  * Leaves out the locks of recordings, which `night*` names, too.
@@ -70,12 +74,16 @@ export function withoutLocks(
 ): readonly string[] {
   const sources = paths.filter((path) => !LOCK_NAME.test(path));
   if (sources.length === 0 && paths.length > 0) {
-    throw new OpmasError('USAGE', `${paths[0]} is the lock of a recording, not a recording`);
+    throw new OpmasError('USAGE', `${paths[0]} is ${sideFileOf(paths[0]!)}, not a recording`);
   }
   for (const source of paths.filter((path) => LOCK_NAME.test(path))) {
-    onProblem?.(leftOut(source, 'it is the lock of a recording'));
+    onProblem?.(leftOut(source, `it is ${sideFileOf(source)}`));
   }
   return sources;
+}
+
+function sideFileOf(path: string): string {
+  return path.endsWith(CURSOR_SUFFIX) ? 'the cursor of a recording' : 'the lock of a recording';
 }
 
 /** Makes the problem of a source that is not read. */

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { each, type OptionRules } from '../../core/options.js';
+import type { StreamOptions } from '../jetstream/target.js';
 import { PART_RULES, type PartOptions, partOf } from '../recording/part.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { checkServing, SERVING_RULES, type ServingOptions } from '../server/serving-options.js';
@@ -44,6 +45,8 @@ export interface ServeRecordingOptions extends ServingOptions, PartOptions {
   onIndexed?: ((bytes: number) => void) | undefined;
   /** Stream for the source `-`. Default: standard input. It is copied to a temporary file. */
   stdin?: Readable | undefined;
+  /** The login at the NATS server of a source `nats://HOST/STREAM`, and the subjects there. */
+  nats?: StreamOptions | undefined;
   /** Stops the preparation. Once the server listens, `close` ends it. */
   signal?: AbortSignal | undefined;
 }
@@ -55,7 +58,7 @@ export const REPLAY_RULES: OptionRules<ServeRecordingOptions> = {
   ...SERVING_RULES,
   ...PART_RULES,
   ...each(true, 'lifecycle', 'exitWhenDone', 'precise', 'strict'),
-  ...each(true, 'onProblem', 'onNotice', 'onIndexed', 'stdin', 'signal'),
+  ...each(true, 'onProblem', 'onNotice', 'onIndexed', 'stdin', 'nats', 'signal'),
   speed: [
     (speed) => speed === 'max' || (typeof speed === 'number' && speed > 0 && speed <= HIGHEST),
     `a speed is above 0 and at most ${HIGHEST}, or max`,

@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
+import { isStreamAddress } from '../../core/jetstream/address.js';
+import { partOf, sinceOf, withKnownEnds } from '../recording/part.js';
 import { readRecording } from '../recording/read-recording.js';
 import { type RepeatableSources, repeatable } from '../recording/repeatable-sources.js';
 import { withoutLocks } from '../recording/source.js';
@@ -43,9 +45,14 @@ export async function serveRecording(
   const paths = typeof sources === 'string' ? [sources] : [...(sources ?? [])];
   if (paths.length === 0) throw new OpmasError('USAGE', 'no recording to serve');
   const recordings = withoutLocks(paths, options.onProblem);
-  const { stdin, signal, onNotice } = options;
+  const { stdin, signal, onNotice, nats } = options;
   const onSlow = (source: string) => onNotice?.({ kind: 'copying', source });
-  let copies = await repeatable(recordings, onSlow, signal, stdin);
+  // A stream is copied from the time on that is wanted.
+  const isStored = recordings.every(isStreamAddress);
+  const part = partOf(options);
+  const known = isStored ? await withKnownEnds(part, recordings, options) : part;
+  const streams = { nats, sinceMs: sinceOf(known) };
+  let copies = await repeatable(recordings, onSlow, signal, stdin, streams);
   let chosen = options;
   let source: ReplaySource | undefined;
   try {

@@ -13,6 +13,7 @@ import {
 import { type Command, InvalidArgumentError } from '../../commander.js';
 import { writePrivateFile } from '../../connection/private-files.js';
 import { addGapBudget, budgetError, type GapBudgetOptions } from '../../options/gap-budget.js';
+import { natsOf } from '../../options/nats-options.js';
 import {
   addFilterOptions,
   addPartOptions,
@@ -93,6 +94,7 @@ async function runInspect(
   let report: InspectedRecording;
   try {
     report = await inspectRecording(files, {
+      nats: await natsOf(session, options, files),
       ...part,
       filter,
       strict: options.strict,

@@ -7,6 +7,7 @@ import {
   serveRecording,
 } from '../../../index.js';
 import type { Command } from '../../commander.js';
+import { natsOf } from '../../options/nats-options.js';
 import { counted, formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
 import {
   addFilterOptions,
@@ -95,6 +96,7 @@ async function replay(
   // With `--lifecycle` the whole recording is indexed before it is served.
   const progress = options.lifecycle ? await showProgress(messages, sources) : undefined;
   const server = await serveRecording(sources, {
+    nats: await natsOf(session, options, sources),
     ...serving,
     speed: options.speed,
     rate: options.rate,

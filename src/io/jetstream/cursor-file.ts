@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CURSOR_SUFFIX } from '../recording/source.js';
+import type { SpoolPlace } from './spool.js';
+
+/** Content of the file: the place for each stream. */
+interface Content {
+  version: 1;
+  streams: Record<string, SpoolPlace>;
+}
+
+/** The file beside a recording that keeps up to where it was published. */
+export class CursorFile {
+  readonly #path: string;
+  readonly #key: string;
+  #saved = '';
+
+  /** @param key Names the stream, and how lines become its messages. */
+  constructor(recording: string, key: string) {
+    this.#path = `${recording}${CURSOR_SUFFIX}`;
+    this.#key = key;
+  }
+
+  /** @returns `undefined` where nothing is known: then the lines in the stream decide. */
+  async read(): Promise<SpoolPlace | undefined> {
+    const place = (await this.#content()).streams[this.#key];
+    const isWhole = typeof place?.part === 'string' && isCount(place.offset) && isCount(place.line);
+    return isWhole ? place : undefined;
+  }
+
+  /** Writes the place, in one step. @throws {Error} when the file cannot be written. */
+  async save(place: SpoolPlace): Promise<void> {
+    const text = JSON.stringify(place);
+    if (text === this.#saved) return;
+    const content = await this.#content();
+    content.streams[this.#key] = place;
+    const temporary = join(dirname(this.#path), `.${randomUUID()}.tmp`);
+    try {
+      await writeFile(temporary, `${JSON.stringify(content, undefined, 2)}\n`, { flag: 'wx', mode: 0o600 });
+      await rename(temporary, this.#path);
+      this.#saved = text;
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+  }
+
+  async #content(): Promise<Content> {
+    try {
+      const content = JSON.parse(await readFile(this.#path, 'utf8')) as Content;
+      if (content.version === 1 && typeof content.streams === 'object') return content;
+    } catch {
+      // There is none, or none that can be used.
+    }
+    return { version: 1, streams: {} };
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { LineView } from '../../core/recording/line-view.js';
+import { RecordingCursor } from '../recording/cursor.js';
+import { gunzip } from '../recording/gzip.js';
+import type { ReadProblem } from '../recording/read-problems.js';
+import { identityOf, localError } from '../recording/recording-files.js';
+import { countLines } from '../recording/segment.js';
+import { isGzip } from '../recording/source.js';
+
+const BLOCK_BYTES = 256 * 1024;
+/** Identical lines of ours stand close together. */
+const BEHIND_BYTES = 1024 * 1024;
+const FINGERPRINT_BYTES = 4096;
+const LF = 0x0a;
+
+/** An open file of a recording, which may still be written to. It stays readable when it is renamed or deleted. */
+export class SpoolPart {
+  readonly identity: string;
+  readonly #handle: FileHandle;
+  readonly #isGzip: boolean;
+  #fingerprint: string | undefined;
+  cursor!: RecordingCursor;
+
+  private constructor(handle: FileHandle, identity: string, isGzip: boolean) {
+    this.#handle = handle;
+    this.identity = identity;
+    this.#isGzip = isGzip;
+  }
+
+  /** @throws {OpmasError} `LOCAL` when it cannot be opened. */
+  static async open(path: string): Promise<SpoolPart> {
+    try {
+      const handle = await open(path, constants.O_RDONLY);
+      return new SpoolPart(
+        handle,
+        identityOf(await handle.stat()),
+        path.endsWith('.gz') || (await isGzip(handle)),
+      );
+    } catch (error) {
+      throw localError(`${path} cannot be read`, error);
+    }
+  }
+
+  /**
+   * Begins to read.
+   *
+   * @param start Offset of the first line, in unpacked bytes, and the number of lines before it.
+   * @param onBehind Called with the lines right before it.
+   * @param waits Waits for more bytes at the end of the file. @returns `false` when none will come.
+   */
+  async begin(
+    name: string,
+    start: { offset: number; line: number },
+    onBehind: (line: LineView) => void,
+    waits: () => Promise<boolean>,
+    onProblem: (problem: ReadProblem) => void,
+  ): Promise<void> {
+    if (start.offset > 0) {
+      const behind = await this.#before(start.offset);
+      const view = new LineView();
+      for (let at = 0, end = behind.indexOf(LF); end >= 0; at = end + 1, end = behind.indexOf(LF, at)) {
+        if (view.read(behind, at, end) !== undefined) onBehind(view);
+      }
+    }
+    const blocks = this.#lines(start.offset, waits);
+    const reading = { skipJsonCheck: false, noteData: false, checkTimes: false, isOnly: false };
+    const source = { name, blocks, start: start.offset, close: () => this.close() };
+    this.cursor = new RecordingCursor(source, reading, onProblem);
+    this.cursor.number = start.line;
+  }
+
+  /** Tells the part from others, whatever its name; `undefined` while it has no whole line. */
+  async fingerprint(): Promise<string | undefined> {
+    if (this.#fingerprint !== undefined) return this.#fingerprint;
+    for await (const block of this.#lines(0, async () => false)) {
+      const end = block.indexOf(LF);
+      const isWhole = end >= 0 || block.length >= FINGERPRINT_BYTES;
+      const start = block.subarray(0, Math.min(end < 0 ? block.length : end, FINGERPRINT_BYTES));
+      if (isWhole) this.#fingerprint = createHash('sha256').update(start).digest('hex').slice(0, 32);
+      break;
+    }
+    return this.#fingerprint;
+  }
+
+  /** Counts the whole lines from an offset on. */
+  async countFrom(offset: number): Promise<number> {
+    let count = 0;
+    // What cannot be unpacked has no lines.
+    try {
+      for await (const block of this.#lines(offset, async () => false)) count += countLines(block);
+    } catch {}
+    return count;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  /** Returns the end of what stands before an offset, from the start of a line on. */
+  async #before(offset: number): Promise<Buffer> {
+    const from = Math.max(0, offset - BEHIND_BYTES);
+    const pieces: Buffer[] = [];
+    let missing = offset - from;
+    for await (const block of this.#lines(from, async () => false)) {
+      pieces.push(Buffer.from(block.subarray(0, missing)));
+      missing -= Math.min(block.length, missing);
+      if (missing === 0) break;
+    }
+    const bytes = Buffer.concat(pieces);
+    return from === 0 ? bytes : bytes.subarray(bytes.indexOf(LF) + 1);
+  }
+
+  async *#lines(offset: number, waits: () => Promise<boolean>): AsyncGenerator<Buffer> {
+    if (!this.#isGzip) {
+      yield* this.#bytes(offset, waits);
+      return;
+    }
+    let passed = 0;
+    for await (const block of gunzip(this.#bytes(0, waits), undefined)) {
+      const skipped = Math.min(block.length, Math.max(0, offset - passed));
+      passed += block.length;
+      if (skipped < block.length) yield block.subarray(skipped);
+    }
+  }
+
+  async *#bytes(offset: number, waits: () => Promise<boolean>): AsyncGenerator<Buffer> {
+    const buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    let position = offset;
+    let mayCome = true;
+    for (;;) {
+      const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, position);
+      position += bytesRead;
+      if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
+      else if (!mayCome) return;
+      // What was written before the end is read once more.
+      else mayCome = await waits();
+    }
+  }
+}

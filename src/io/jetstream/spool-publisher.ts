@@ -1,0 +1,131 @@
+import { clearInterval, setInterval } from 'node:timers';
+import type { OpmasError } from '../../core/errors.js';
+import type { IdKind } from '../../core/jetstream/message-ids.js';
+import type { Outcome } from '../../core/jetstream/publish-window.js';
+import { systemClock } from '../clock.js';
+import type { ReadProblem } from '../recording/read-problems.js';
+import { CursorFile } from './cursor-file.js';
+import { LineMessages } from './published-line.js';
+import { Publisher, type PublisherOptions } from './publisher.js';
+import { Spool } from './spool.js';
+import type { StreamTarget } from './target.js';
+
+/** Options of a {@link SpoolPublisher}. */
+export interface SpoolPublisherOptions
+  extends Pick<PublisherOptions, 'createStream' | 'persists' | 'onConnect' | 'onNotice'> {
+  ids: IdKind;
+  /** Wait for further lines, until {@link SpoolPublisher.end} or the signal. */
+  follow: boolean;
+  signal: AbortSignal;
+  onProblem(problem: ReadProblem): void;
+}
+
+const SAVE_MS = 500;
+
+/** Publishes a recording from the place where that was left, also while it is written. */
+export class SpoolPublisher {
+  readonly #cursor: CursorFile;
+  readonly #spool: Spool;
+  readonly #publisher: Publisher;
+  readonly #options: SpoolPublisherOptions;
+  readonly #stopping = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #cannotSave = false;
+
+  private constructor(
+    target: StreamTarget,
+    options: SpoolPublisherOptions,
+    spool: Spool,
+    cursor: CursorFile,
+  ) {
+    this.#options = options;
+    this.#spool = spool;
+    this.#cursor = cursor;
+    const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
+    this.#publisher = new Publisher(spool, { ...target, ...options, signal });
+  }
+
+  /** Returns the cursor of a recording for a stream. */
+  static cursorOf(path: string, { address, prefix }: StreamTarget, ids: IdKind): CursorFile {
+    return new CursorFile(path, `${address.text} ${prefix} ${ids}`);
+  }
+
+  /** Opens the recording at its cursor. @throws {OpmasError} `LOCAL` when it cannot be read. */
+  static async open(
+    path: string,
+    target: StreamTarget,
+    options: SpoolPublisherOptions,
+  ): Promise<SpoolPublisher> {
+    const cursor = SpoolPublisher.cursorOf(path, target, options.ids);
+    const messages = new LineMessages(target.prefix, options.ids);
+    const spool = new Spool(path, { ...options, messages, start: await cursor.read() });
+    await spool.open();
+    return new SpoolPublisher(target, options, spool, cursor);
+  }
+
+  get counts(): Readonly<Record<Outcome, number>> {
+    return this.#publisher.window.counts;
+  }
+
+  /** The failure that keeps lines from being published now. */
+  get trouble(): OpmasError | undefined {
+    return this.#publisher.trouble;
+  }
+
+  /** Lines that were deleted before they were published. */
+  get deletedLines(): number {
+    return this.#spool.deletedLines;
+  }
+
+  /** Publishes to the end, or until the signal aborts. @throws {OpmasError} As `Publisher.run`. */
+  run(): Promise<void> {
+    this.#timer = setInterval(() => void this.#save(), SAVE_MS);
+    this.#running = this.#publisher.run();
+    return this.#running;
+  }
+
+  /** Something was written to the recording. */
+  wake(): void {
+    this.#spool.wake();
+  }
+
+  /** To call before a part of the recording is deleted. */
+  readonly beforeDelete = (path: string): Promise<void> => this.#spool.beforeDelete(path);
+
+  /** Nothing more is written: waits so long for the rest to be published. */
+  async end(limitMs: number): Promise<void> {
+    this.#spool.end();
+    const late = new AbortController();
+    await Promise.race([
+      this.#running.catch(() => undefined),
+      systemClock.sleep(limitMs, AbortSignal.any([late.signal, this.#options.signal])),
+    ]);
+    late.abort();
+  }
+
+  /**
+   * Keeps the place and closes the files.
+   *
+   * @returns The number of lines that are not published.
+   */
+  async close(): Promise<number> {
+    this.#stopping.abort();
+    clearInterval(this.#timer);
+    await this.#running.catch(() => undefined);
+    await this.#save();
+    const rest = await this.#spool.countRest();
+    await this.#spool.close();
+    return rest;
+  }
+
+  async #save(): Promise<void> {
+    const place = await this.#spool.place().catch(() => undefined);
+    if (place === undefined) return;
+    await this.#cursor.save(place).catch((error: Error) => {
+      if (!this.#cannotSave)
+        this.#options.onNotice(`the place in the stream cannot be kept: ${error.message}`);
+      this.#cannotSave = true;
+    });
+  }
+}

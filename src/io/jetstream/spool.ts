@@ -1,0 +1,221 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+import type { PublishedLine } from '../../core/jetstream/publish-window.js';
+import { deferred } from '../clock.js';
+import type { ReadProblem } from '../recording/read-problems.js';
+import { identityAt } from '../recording/recording-files.js';
+import { SegmentNames } from '../recording/segment-names.js';
+import type { LineMessages } from './published-line.js';
+import type { PublishSource } from './publisher.js';
+import { SpoolPart } from './spool-part.js';
+
+/** A place in a recording, as a cursor file keeps it. */
+export interface SpoolPlace {
+  /** Fingerprint of the part. */
+  part: string;
+  /** Offset of the next line in it, in unpacked bytes, and the number of lines before. */
+  offset: number;
+  line: number;
+}
+
+/** Options of a {@link Spool}. */
+export interface SpoolOptions {
+  messages: LineMessages;
+  /** Begin here. Default: at the start of the file that has the name of the recording now. */
+  start?: SpoolPlace | undefined;
+  /** Wait for further lines and parts. */
+  follow: boolean;
+  signal: AbortSignal;
+  onProblem(problem: ReadProblem): void;
+  onNotice(message: string): void;
+}
+
+/** A place while the parts are open. */
+interface OpenPlace {
+  part: SpoolPart;
+  offset: number;
+  line: number;
+}
+
+/** Interval of the looks for more when nobody tells. */
+const POLL_MS = 250;
+
+/** The lines of a recording with all of its parts, from one place on, also while it is written. */
+export class Spool implements PublishSource {
+  /** Lines of parts that were deleted before they were read. */
+  deletedLines = 0;
+  readonly path: string;
+  readonly #options: SpoolOptions;
+  #part: SpoolPart | undefined;
+  /** Identities of the parts that were read or are being read. */
+  readonly #opened = new Set<string>();
+  /** The part and the place up to which all lines are settled. */
+  #settled: OpenPlace | undefined;
+  #hasEnded = false;
+  /** The part that its writer has left: it is read once more. */
+  #leaving: SpoolPart | undefined;
+  #more = deferred();
+
+  constructor(path: string, options: SpoolOptions) {
+    this.path = path;
+    this.#options = options;
+    this.#hasEnded = !options.follow;
+    options.signal.addEventListener('abort', () => this.wake(), { once: true });
+  }
+
+  /** Opens the first part. @throws {OpmasError} `LOCAL` when it cannot be read. */
+  async open(): Promise<void> {
+    const { start, onNotice } = this.#options;
+    const paths = await this.#paths();
+    if (start !== undefined) {
+      for (const path of paths) {
+        const part = await SpoolPart.open(path);
+        if ((await part.fingerprint()) === start.part) return this.#begin(part, path, start);
+        await part.close();
+      }
+      onNotice(`parts of ${this.path} were deleted before all of their lines were published`);
+    }
+    const first = start === undefined ? this.path : paths[0]!;
+    // Earlier parts are not of interest.
+    for (const path of paths.slice(0, paths.indexOf(first))) await this.#markOpened(path);
+    await this.#begin(await SpoolPart.open(first), first, { offset: 0, line: 0 });
+  }
+
+  next(): PublishedLine | undefined {
+    const part = this.#part;
+    if (part === undefined || !part.cursor.next()) return undefined;
+    const { line, number, nextOffset } = part.cursor;
+    const place: OpenPlace = { part, offset: nextOffset, line: number };
+    return this.#options.messages.messageOf(line, number, place);
+  }
+
+  async fill(): Promise<boolean> {
+    while (this.#part !== undefined && !this.#options.signal.aborted) {
+      if (await this.#part.cursor.fill()) return true;
+      if (!(await this.#openNext())) return false;
+    }
+    return false;
+  }
+
+  onSettled(place: unknown): void {
+    const settled = place as OpenPlace;
+    const before = this.#settled?.part;
+    this.#settled = settled;
+    if (before !== undefined && before !== settled.part) void before.close();
+  }
+
+  /** Something was written. */
+  wake(): void {
+    this.#more.resolve();
+  }
+
+  /** Nothing more will be written. */
+  end(): void {
+    this.#hasEnded = true;
+    this.wake();
+  }
+
+  /** The place up to which all lines are settled; `undefined` before the part has a line. */
+  async place(): Promise<SpoolPlace | undefined> {
+    if (this.#settled === undefined) return undefined;
+    const { part, offset, line } = this.#settled;
+    const fingerprint = await part.fingerprint();
+    return fingerprint === undefined ? undefined : { part: fingerprint, offset, line };
+  }
+
+  /** Counts the lines that are not settled. */
+  async countRest(): Promise<number> {
+    if (this.#settled === undefined) return 0;
+    const { part, offset } = this.#settled;
+    let count = await part.countFrom(offset);
+    const paths = await this.#paths();
+    const identities = await Promise.all(paths.map(identityAt));
+    for (const path of paths.slice(identities.indexOf(part.identity) + 1)) count += await countLinesOf(path);
+    return count;
+  }
+
+  /** Counts the lines of a part that is about to be deleted, if it was not begun. */
+  async beforeDelete(path: string): Promise<void> {
+    const identity = await identityAt(path);
+    if (identity === undefined || this.#opened.delete(identity)) return;
+    this.deletedLines += await countLinesOf(path);
+  }
+
+  async close(): Promise<void> {
+    for (const part of new Set([this.#part, this.#settled?.part])) await part?.close();
+  }
+
+  async #begin(part: SpoolPart, name: string, start: { offset: number; line: number }): Promise<void> {
+    const { messages, onProblem } = this.#options;
+    this.#opened.add(part.identity);
+    this.#part = part;
+    this.#settled ??= { part, offset: start.offset, line: start.line };
+    const behind = (line: Parameters<LineMessages['messageOf']>[0]) => void messages.messageOf(line, 0);
+    const onDamage = (problem: ReadProblem) => {
+      // What a stop has cut short looks torn.
+      if (!this.#options.signal.aborted) onProblem(problem);
+    };
+    await part.begin(name, start, behind, () => this.#waitFor(part), onDamage);
+  }
+
+  /** Waits until the part may have more bytes. @returns `false` when it gets no more. */
+  async #waitFor(part: SpoolPart): Promise<boolean> {
+    if (this.#options.signal.aborted || this.#hasEnded || this.#leaving === part) return false;
+    const current = await identityAt(this.path);
+    // Its writer may take a moment to leave it, and goes on with a file that only someone else has renamed.
+    const isLeft = current !== undefined && current !== part.identity;
+    if (isLeft || (current === undefined && (await this.#isFinished(part)))) this.#leaving = part;
+    await this.#waitForMore();
+    return true;
+  }
+
+  async #isFinished(part: SpoolPart): Promise<boolean> {
+    const identities = await Promise.all((await this.#paths()).map(identityAt));
+    return identities.includes(part.identity);
+  }
+
+  async #waitForMore(): Promise<void> {
+    this.#more = deferred();
+    const timer = setTimeout(() => this.wake(), POLL_MS);
+    await this.#more.promise;
+    clearTimeout(timer);
+  }
+
+  /** Opens the part after the current one. @returns `false` when there is none and none will come. */
+  async #openNext(): Promise<boolean> {
+    const last = this.#part;
+    for (;;) {
+      const hadEnded = this.#hasEnded;
+      const paths = await this.#paths();
+      const identities = await Promise.all(paths.map(identityAt));
+      const after = identities.indexOf(last?.identity) + 1;
+      const index = identities.findIndex(
+        (each, i) => i >= after && each !== undefined && !this.#opened.has(each),
+      );
+      const path = paths[index];
+      if (path !== undefined) {
+        await this.#begin(await SpoolPart.open(path), path, { offset: 0, line: 0 });
+        if (last !== undefined && last !== this.#settled?.part) await last.close();
+        return true;
+      }
+      if (hadEnded || this.#options.signal.aborted) return false;
+      await this.#waitForMore();
+    }
+  }
+
+  async #markOpened(path: string): Promise<void> {
+    const identity = await identityAt(path);
+    if (identity !== undefined) this.#opened.add(identity);
+  }
+
+  /** The finished parts in order, and the file that is written. */
+  async #paths(): Promise<string[]> {
+    const finished = await new SegmentNames(this.path, { continues: true }).finished();
+    return (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
+  }
+}
+
+async function countLinesOf(path: string): Promise<number> {
+  const part = await SpoolPart.open(path).catch(() => undefined);
+  if (part === undefined) return 0;
+  return part.countFrom(0).finally(() => part.close());
+}

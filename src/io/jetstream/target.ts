@@ -1,0 +1,58 @@
+import { OpmasError } from '../../core/errors.js';
+import { parseStreamAddress, type StreamAddress } from '../../core/jetstream/address.js';
+import { checkPrefix, DEFAULT_PREFIX } from '../../core/jetstream/subjects.js';
+import type { TrustOptions } from '../http/tls-trust.js';
+
+/** The login at a NATS server, and the way to it. All of it is optional. */
+export interface NatsAccess extends TrustOptions {
+  /** Servers in place of the host of an address: `host:port`. */
+  servers?: readonly string[] | undefined;
+  user?: string | undefined;
+  password?: string | undefined;
+  token?: string | undefined;
+  /** Content of a file of credentials: a JWT and the seed of its key. */
+  creds?: string | undefined;
+  /** Seed of an NKey. */
+  nkey?: string | undefined;
+  /** JetStream domain, or the prefix of its API. */
+  domain?: string | undefined;
+  apiPrefix?: string | undefined;
+  inboxPrefix?: string | undefined;
+  /** TLS before anything else is sent. */
+  tlsFirst?: boolean | undefined;
+  /** Sends a password or a token without TLS to another machine, too. */
+  plaintext?: boolean | undefined;
+  /** The origin of the login, for messages: `NATS_CREDS`. */
+  source?: string | undefined;
+  environment?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** The server of a stream, and the subjects of our lines in it. */
+export interface StreamOptions {
+  access?: NatsAccess | undefined;
+  /** First tokens of the subjects. Default `opmas-ws`. */
+  prefix?: string | undefined;
+}
+
+/** A stream that can be connected to. */
+export interface StreamTarget {
+  address: StreamAddress;
+  access: NatsAccess;
+  /** First tokens of the subjects. */
+  prefix: string;
+}
+
+/** @throws {OpmasError} `USAGE` for an address or a prefix that cannot be used. */
+export function targetOf(
+  to: string,
+  { access = {}, prefix = DEFAULT_PREFIX }: StreamOptions = {},
+): StreamTarget {
+  const address = parseStreamAddress(to);
+  checkPrefix(prefix);
+  if (address.host === '' && access.servers === undefined) {
+    throw new OpmasError('USAGE', 'the address of the stream names no host', {
+      hint: 'Write it like nats://nats.example.org/EVENTS, or name the server with --nats-context.',
+    });
+  }
+  return { address, access: address.host === '' ? access : { ...access, servers: undefined }, prefix };
+}
