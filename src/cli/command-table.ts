@@ -8,6 +8,8 @@ interface CommandModule {
 interface CommandEntry {
   name: string;
   summary: string;
+  /** True if it connects to no server that the user chooses. */
+  isLocal?: true;
   load(): Promise<CommandModule>;
 }
 
@@ -36,21 +38,25 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'replay',
     summary: 'serve a recording as a local OPMAS API',
+    isLocal: true,
     load: () => import('./commands/replay/replay.js'),
   },
   {
     name: 'mock',
     summary: 'serve generated events as a local OPMAS API',
+    isLocal: true,
     load: () => import('./commands/mock.js'),
   },
   {
     name: 'inspect',
     summary: 'show what is in a recording',
+    isLocal: true,
     load: () => import('./commands/inspect/inspect.js'),
   },
   {
     name: 'publish',
     summary: 'publish a recording to a stream of NATS JetStream',
+    isLocal: true,
     load: () => import('./commands/publish.js'),
   },
   {
@@ -71,11 +77,13 @@ const COMMANDS: readonly CommandEntry[] = [
   {
     name: 'demo',
     summary: 'run mock and tail in one process, without any setup',
+    isLocal: true,
     load: () => import('./commands/demo.js'),
   },
   {
     name: 'complete',
     summary: 'print a completion script for the shell',
+    isLocal: true,
     load: () => import('./commands/complete.js'),
   },
 ];
@@ -83,6 +91,11 @@ const COMMANDS: readonly CommandEntry[] = [
 /** Adds every command to the program, with its name and summary only. */
 export function addCommands(program: Command): void {
   for (const { name, summary } of COMMANDS) program.command(name).description(summary);
+}
+
+/** Returns whether a command connects to a server that `--url` and `--context` choose. */
+export function usesServer(name: string): boolean {
+  return COMMANDS.find((command) => command.name === name)?.isLocal !== true;
 }
 
 /**

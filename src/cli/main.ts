@@ -1,6 +1,6 @@
 import { escapeUnsafe } from '../index.js';
 import { version } from '../internal.js';
-import { addCommands, loadCommand } from './command-table.js';
+import { addCommands, loadCommand, usesServer } from './command-table.js';
 import { Command, CommanderError, Option } from './commander.js';
 import { finish, reportError, watchOutputs } from './exit.js';
 import { adviceForQuotes, withDoubleQuotes, withVersionOption } from './habits.js';
@@ -63,10 +63,16 @@ const DEFAULT_COLUMNS = 80;
  */
 export function createProgram(platform: NodeJS.Platform = process.platform): Command {
   const shown = (text: string) => (platform === 'win32' ? withDoubleQuotes(text) : text);
-  const program = new Command('opmas-ws')
+  const program: Command = new Command('opmas-ws')
     .description('Tail, record and replay the event streams of an OPMAS Management API.')
     .version(version, '-v, --version', 'print the version')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: (command) => {
+        const isShown = (long = '') => usesServer(command.name()) || !/^--(url|context)$/.test(long);
+        return command === program ? [] : program.options.filter(({ long }) => isShown(long));
+      },
+    })
     .helpOption('-h, --help', 'show this help')
     .helpCommand('help [command]', 'show the help of a command')
     .exitOverride()

@@ -6,10 +6,17 @@ import {
   OpmasError,
   type ServerActivity,
   type ServingOptions,
+  systemClock,
 } from '../index.js';
 import { FAULT_EXAMPLES } from '../internal.js';
 import type { Command } from './commander.js';
-import { counted, formatDuration, parseDuration, parseWholeNumber } from './options/quantity.js';
+import {
+  counted,
+  formatDuration,
+  parseDuration,
+  parsePositiveDuration,
+  parseWholeNumber,
+} from './options/quantity.js';
 import { collect } from './options/selection.js';
 import type { Session } from './session.js';
 import { createLiveLine, RateMeter } from './terminal/live-line.js';
@@ -27,6 +34,8 @@ export interface ServingCommandOptions {
   fault?: string[];
   seed?: number;
   allowOrigin?: string[];
+  /** Milliseconds. */
+  duration?: number;
 }
 
 /** Adds the options of {@link ServingCommandOptions} to a command. */
@@ -57,7 +66,8 @@ export function addServingOptions(command: Command): Command {
       '--allow-origin <origin>',
       'allow a browser origin, repeatable; `null` allows local files; this machine is always allowed',
       collect,
-    );
+    )
+    .value('--duration <t>', 'stop after this time', parsePositiveDuration);
 }
 
 /** Translates the options for `startMockServer` and `serveRecording`. */
@@ -88,6 +98,8 @@ const MOST_OF_A_NAME = 200;
 const PLAIN_INTERVAL_MS = 10_000;
 
 interface RunServerOptions {
+  /** Milliseconds after which the server ends. */
+  duration?: number | undefined;
   auth?: ServingOptions['auth'] | undefined;
   /** Formats the progress in a few words, shown before clients and rate. */
   describe?: () => string;
@@ -111,7 +123,7 @@ export async function runServer(
   try {
     messages.warn(...server.warnings);
     await out.write(`${JSON.stringify({ listening: server.url, token: server.token })}\n`);
-    messages.say(hint(server, options.auth));
+    messages.say(hint(server, options.auth === 'secret' || (out.isTerminal && messages.isTerminal)));
     if (options.note !== undefined) messages.say(options.note);
     const rate = new RateMeter();
     const describe = () =>
@@ -123,9 +135,16 @@ export async function runServer(
         .filter((part) => part !== undefined)
         .join(', ');
     const endStatus = await showStatus(messages, describe);
+    const over = new AbortController();
+    const ends = [options.until ?? server.finished, aborted(session.stop)];
+    if (options.duration !== undefined) {
+      session.endAfter(options.duration);
+      ends.push(systemClock.sleep(options.duration, over.signal));
+    }
     try {
-      await Promise.race([options.until ?? server.finished, aborted(session.stop)]);
+      await Promise.race(ends);
     } finally {
+      over.abort();
       endStatus();
     }
   } finally {
@@ -157,12 +176,16 @@ async function showStatus(messages: Messages, describe: () => string): Promise<(
   return () => clearInterval(timer);
 }
 
-/** Formats the command to connect. Does not repeat a token that a real server may also accept. */
-function hint(server: MockServer, auth: ServingOptions['auth']): string {
-  const token = auth === 'secret' ? '"$TOKEN"' : server.token;
+/**
+ * Formats the command to connect.
+ *
+ * @param hidesToken Does not repeat the token of the ready line: a real server may accept it, too, or it is shown above.
+ */
+function hint(server: MockServer, hidesToken: boolean): string {
+  const token = hidesToken ? '"$TOKEN"' : server.token;
   const connect = `OPMAS_URL=${server.url} OPMAS_TOKEN=${token} opmas-ws tail`;
   const lines = [`Serving on ${server.url}. Ctrl-C ends it. Connect with:`, `  ${connect}`];
-  if (auth === 'secret') lines.push('  where TOKEN is the token printed on stdout');
+  if (hidesToken) lines.push('  where TOKEN is the token printed on stdout');
   return lines.join('\n');
 }
 

@@ -11,7 +11,7 @@ const OWN_CODES = /(\u001b\[\d{1,2}m|[\n\t])/;
 
 /**
  * Makes foreign text safe to show. Characters that could move the cursor, or color, reorder or hide text, become JSON
- * escapes (`\u001b`). Line feeds too: the result is always one line.
+ * escapes (`\u001b`). Line feeds too, as `\n`: the result is always one line.
  */
 export function escapeUnsafe(text: string): string {
   return plain.test(text) ? text : text.replace(unsafe, escapeSequence);
@@ -33,7 +33,11 @@ export function escapeUnsafeJson(json: string): string {
   );
 }
 
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
 function escapeSequence(match: string): string {
+  const short = SHORT_ESCAPES[match];
+  if (short !== undefined) return short;
   let escaped = '';
   for (let i = 0; i < match.length; i++) {
     escaped += `\\u${match.charCodeAt(i).toString(16).padStart(4, '0')}`;

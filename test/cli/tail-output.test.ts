@@ -139,7 +139,7 @@ describe.concurrent('control characters', () => {
     (await server.request()).respond('302 Found', ['Location: http://\u001b[31m/\u009b']);
     (await server.request()).accept(text(event(1)));
     const { stderr } = await tail.ended;
-    expect(stderr).toContain('4000 private code: \\u001b[2J\\u000a\\u009b31m');
+    expect(stderr).toContain('4000 private code: \\u001b[2J\\n\\u009b31m');
     expect(stderr.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
   });
 });

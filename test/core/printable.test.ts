@@ -6,7 +6,7 @@ describe('escapeUnsafe', () => {
   it.each([
     ['plain text, ünïcode 漢字 🚀', 'plain text, ünïcode 漢字 🚀'],
     ['\u001b[2J', '\\u001b[2J'],
-    ['a\nb\r\tc', 'a\\u000ab\\u000d\\u0009c'],
+    ['a\nb\r\tc', 'a\\nb\\r\\tc'],
     ['\u0000\u007f\u0080\u009b', '\\u0000\\u007f\\u0080\\u009b'],
     ['\u202eabc\u2066', '\\u202eabc\\u2066'],
     ['\u2028\u2029', '\\u2028\\u2029'],

@@ -38,5 +38,5 @@ export function configure(command: Command): void {
 async function mock(session: Session, options: MockOptions): Promise<void> {
   const serving = resolveServing(session, options);
   const server = await startMockServer({ ...serving, rate: options.rate, count: options.count });
-  await runServer(session, server, serving);
+  await runServer(session, server, { auth: serving.auth, duration: options.duration });
 }

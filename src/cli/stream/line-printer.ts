@@ -22,9 +22,9 @@ export interface PrintOptions {
 /** Writes a batch to stdout; resolves when stdout has accepted it. */
 export type LinePrinter = (batch: LineBatch) => Promise<void>;
 
-/** Creates the printer of a format; `auto` is pretty on a terminal and NDJSON elsewhere. */
+/** Creates the printer of a format; `auto` is pretty on a terminal and with `full`, and NDJSON elsewhere. */
 export async function createLinePrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
-  if (options.format === 'pretty' || (options.format === 'auto' && out.isTerminal)) {
+  if (options.format === 'pretty' || (options.format === 'auto' && (out.isTerminal || options.full))) {
     return createPrettyPrinter(out, options);
   }
   return out.isTerminal ? (batch) => out.write(safeLines(batch)) : (batch) => writeBytes(out, batch);

@@ -451,7 +451,7 @@ describe('lines that are not events', () => {
         error: 'Forbidden\u0007\n',
         retry_in_ms: 500,
       }),
-      '21:50:01.123 warn devices        refused status=403 error=Forbidden\\u0007\\u000a retry_in=500ms',
+      '21:50:01.123 warn devices        refused status=403 error=Forbidden\\u0007\\n retry_in=500ms',
     ],
     [
       formatLifecycleLine(STAMP, 'devices', { state: 'dropped', count: 5, from: STAMP, to: STAMP }),
@@ -467,7 +467,7 @@ describe('lines that are not events', () => {
       code: 4000,
       reason: '\u001b[31m\n\u009b',
     });
-    expect(render(line)).toContain('reason=\\u001b[31m\\u000a\\u009b');
+    expect(render(line)).toContain('reason=\\u001b[31m\\n\\u009b');
   });
 
   it('text that is not JSON is shown as it is', () => {

@@ -128,6 +128,7 @@ async function replay(
   try {
     await runServer(session, server, {
       auth: serving.auth,
+      duration: options.duration,
       describe: () => statusText(server),
       note: keys && messages.palette.dim(keys.hint),
       until: keys === undefined ? server.stopped : Promise.race([server.stopped, keys.ended]),

@@ -37,7 +37,7 @@ export function configure(command: Command): void {
       'json',
     ])
     .option('--lifecycle', 'print connection changes too')
-    .option('--full', 'pretty: do not cut lines to the width of the terminal')
+    .option('--full', 'pretty, also in a pipe: do not cut lines to the width of the terminal')
     .option('--utc', 'print times in UTC instead of local time')
     .option(
       '--file <file>',
