@@ -1,4 +1,4 @@
-import { closeMeaning } from '../close-code.js';
+import { closeMeaning, mayReject } from '../close-code.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
 import type {
@@ -113,7 +113,7 @@ export class ConnectionHistory implements ConnectionReport {
         break;
       case 'closed': {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
-        known.loss = wasWanted ? undefined : `closed ${connection.code} ${closeMeaning(connection.code)}`;
+        known.loss = wasWanted ? undefined : lossText(connection);
         this.#endConnection(known, at);
         known.heardAt = at;
         // A filter may have left out the events.
@@ -233,6 +233,11 @@ function newHistory(endpoint: string | undefined, firstAt: number): EndpointHist
     hadEvent: false,
     isGivenUp: false,
   };
+}
+
+/** The next attempt follows at once only when a token has expired as planned. */
+function lossText({ code, retry_in_ms }: ConnectionEvent & { state: 'closed' }): string {
+  return mayReject(code) && retry_in_ms === 0 ? 'token expired' : `closed ${code} ${closeMeaning(code)}`;
 }
 
 function refusalText({ status, error }: { status?: number; error?: string }): string {

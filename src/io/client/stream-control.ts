@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { OpmasError } from '../../core/errors.js';
 import type { LifecycleEvent, SubscribeOptions } from './stream-options.js';
 
@@ -32,6 +33,8 @@ export class StreamControl {
   #error: unknown;
 
   constructor(options: SubscribeOptions) {
+    // Each endpoint listens; Node.js warns of more than ten.
+    setMaxListeners(0, this.stopping);
     this.#callbacks = options;
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY;
   }

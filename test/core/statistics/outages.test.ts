@@ -133,6 +133,22 @@ describe('outages', () => {
     expect(outagesOf(givenUp)).toEqual([[10, 60, 'rules', 'closed 1006 abnormal closure, given up']]);
   });
 
+  test('say that a token has expired as planned', () => {
+    const expired = { state: 'closed', code: 4001, reason: '', lost: true, retry_in_ms: 0 } as const;
+    const lines = (closed: typeof expired | { retry_in_ms: number }) =>
+      reportOf(
+        [
+          [0, 'devices', OPEN],
+          [10, 'devices', { ...expired, ...closed }],
+          [11, 'devices', back(10)],
+        ],
+        20,
+      );
+    expect(outagesOf(lines(expired))).toEqual([[10, 11, 'devices', 'token expired']]);
+    const rejected = [10, 11, 'devices', 'closed 4001 authentication failed'];
+    expect(outagesOf(lines({ retry_in_ms: 500 }))).toEqual([rejected]);
+  });
+
   test('are not before the first event of an endpoint, nor after an end that was wanted', () => {
     const report = reportOf(
       [

@@ -81,6 +81,21 @@ describe.concurrent('the first endpoint that is back', () => {
   });
 });
 
+test('many endpoints cause no warning of Node.js', async ({ serve, read }) => {
+  const warnings: string[] = [];
+  const note = ({ message }: Error) => void warnings.push(message);
+  process.on('warning', note);
+  const server = (await serve()).onRequest((client) => client.accept(text(event(1))));
+  const endpoints = Array.from({ length: 20 }, (_, i) => `/own/${i}`);
+  const reading = read({ url: server.url, endpoints });
+  await reading.events.count(20);
+  for (const client of server.requests.all) client.close(1012);
+  await reading.events.count(40);
+  await reading.stop();
+  process.off('warning', note);
+  expect(warnings.filter((text) => text.includes('abort listeners'))).toEqual([]);
+});
+
 describe.concurrent('an endpoint', () => {
   test('that never opened is missing for the whole time, one that was given up up to the end', async ({
     serve,
