@@ -60,7 +60,7 @@ export class ConnectionMessages {
    */
   constructor(
     messages: Messages,
-    { endpoints, retry }: Pick<SubscribeOptions, 'endpoints' | 'retry'>,
+    { endpoints, retry, durationMs }: Pick<SubscribeOptions, 'endpoints' | 'retry' | 'durationMs'>,
     countOf: (endpoint: string) => number,
     { utc = false, isEach = false },
   ) {
@@ -71,7 +71,7 @@ export class ConnectionMessages {
     this.#waiting = new Set(endpoints);
     this.#isEach = isEach || this.#waiting.size === 1;
     this.#words = new ConnectionNotices(messages.palette, this.#waiting);
-    this.#saysThatItWaits = retry?.waitForServer === true;
+    this.#saysThatItWaits = retry?.waitForServer === true && durationMs === undefined;
     const print = (all: readonly Notice[]) => this.#print(all[0]!.write(all), all[0]);
     this.#notices = new SharedNotices(this.#waiting, this.#isEach, print);
   }
