@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isWriting } from './blocking-write-stream.js';
 import { inputIsTerminal } from './standard-streams.js';
 
 /** In raw mode the terminal turns no keys into signals. */
@@ -7,6 +8,7 @@ const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = {
   '\x1c': 'SIGQUIT',
   '\x1a': 'SIGTSTP',
 };
+const RETRY_MS = 10;
 const keyPattern = /\x1b(?:\[[\d;]*[~A-Za-z]|O[A-Z])|./gsu;
 
 /**
@@ -38,10 +40,15 @@ export function readKeys(stop: AbortSignal, onKey: (key: string) => void): (() =
     if (isForeground()) setRaw(true);
   };
   const restore = () => {
-    stdin.off('data', onKeys);
+    stdin.off('data', onKeys).pause();
     process.off('SIGCONT', onContinue);
-    process.off('exit', restore);
     stop.removeEventListener('abort', restore);
+    // The system lets this wait for a write to the terminal, and a terminal that is not read takes none.
+    if (isWriting()) {
+      setTimeout(restore, RETRY_MS).unref();
+      return;
+    }
+    process.off('exit', restore);
     setRaw(false);
   };
   stdin.setEncoding('utf8').on('data', onKeys);

@@ -2,9 +2,10 @@ import { escapeUnsafe } from '../../../index.js';
 import type { DeviceRow, LineView } from '../../../internal.js';
 import { fitting } from '../../render/visual-line.js';
 
-/** Limits for all events and for one, in bytes. */
+/** Limits for all events and for one: as many as a table has rows, and bytes. */
+const MAX_EVENTS = 20_000;
 const MAX_BYTES = 32 * 1024 * 1024;
-const MAX_EVENT_BYTES = 1024 * 1024;
+const MAX_EVENT_BYTES = 8 * 1024 * 1024;
 
 /** Keeps the event that each row shows, in bounded memory: the events that were not replaced for longest go first. */
 export class ShownEvents {
@@ -18,7 +19,7 @@ export class ShownEvents {
     this.#events.set(row, bytes.toString('latin1', start, end));
     this.#bytes += end - start;
     for (const [oldest] of this.#events) {
-      if (this.#bytes <= MAX_BYTES) break;
+      if (this.#bytes <= MAX_BYTES && this.#events.size <= MAX_EVENTS) break;
       this.#delete(oldest);
     }
   }
