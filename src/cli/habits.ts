@@ -45,6 +45,7 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
 const COMMANDS: readonly (readonly [words: string, commands: string])[] = [
   ['logs log follow watch listen stream subscribe events devices agents rules system', 'tail'],
   ['await until expect', 'wait'],
+  ['monitor dashboard htop', 'top'],
   ['capture save dump', 'record'],
   ['play', 'replay'],
   ['serve server', 'mock'],

@@ -79,6 +79,7 @@ export async function answerCompletion(
   const values: Readonly<Record<string, readonly string[]>> = {
     '--type': EVENT_TYPES,
     '--exclude-type': EVENT_TYPES,
+    '--by': ['type', 'subject', 'endpoint', 'data.device_id'],
     '--context': contexts,
     endpoint: [...ENDPOINTS, ...OBJECT_KINDS.map((kind) => `${kind}/`)],
     name: command.name() === 'add' ? [] : contexts,

@@ -88,7 +88,7 @@ describe('top on a terminal', () => {
     await watched.shows(/radio failed/);
     connection.end();
     const again = await server.request();
-    await watched.shows(/^0\/1 connected, without devices for \ds/);
+    await watched.shows(/^not connected for \ds/);
     again.accept();
     await watched.shows(/^1\/1 connected/);
     expect(watched.picture.unknown).toEqual([]);
@@ -124,6 +124,28 @@ describe('top on a terminal', () => {
     expect(after).toMatch(/SEVERITY +DEVICE .*\nerror +\\u001b/s);
     expect(after).not.toMatch(/[\u0000-\u0009\u000e-\u001f\u202e]/);
   });
+});
+
+test('top ends within its time on a terminal that is not read', async ({ serve, command }) => {
+  let sent = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const server = (await serve()).onRequest((connection) => {
+    connection.accept();
+    const send = () =>
+      connection.text(...Array.from({ length: 30 }, (_, i) => status(`ap-${i}`, { message: `${sent++}` })));
+    timer = setInterval(send, 20);
+  });
+  const { pty, ended, shows } = command.sandbox.onTerminal(['top', 'devices', '-u', server.url]);
+  await shows(/1\/1 connected/);
+  pty.pause();
+  // Each picture has about three kilobytes, and a terminal holds four that nobody has read.
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const begin = performance.now();
+  pty.kill('SIGTERM');
+  const { signal } = await ended;
+  clearInterval(timer);
+  expect(signal).toBe(15);
+  expect(performance.now() - begin).toBeLessThan(6000);
 });
 
 describe('top off a terminal', () => {

@@ -44,30 +44,20 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
   const view = new TopView((row) => events.get(row));
   const rate = new RateMeter();
   let count = 0;
-  const draw = (on: Screen) => {
-    const { columns, rows, lastMessage } = on;
-    const palette = out.palette;
+  const draw = () => {
+    if (screen === undefined) return;
+    const { columns, rows, lastMessage } = screen;
+    const { palette } = out;
     const all = table.rows();
-    const parts = [
-      counted(all.length, 'row'),
-      ...severityCounts(all),
-      counted(count, 'event'),
-      `${rate.update(count)}/s`,
-    ];
+    const counts = [counted(all.length, 'row'), ...severityCounts(all), counted(count, 'event')];
+    const parts = [...counts, `${rate.update(count)}/s`];
     if (table.leftOut > 0) parts.push(`${table.leftOut} rows left out`);
     const isNew = lastMessage !== undefined && performance.now() - lastMessage.atMs < NOTICE_MS;
-    on.draw(
-      view.lines(
-        all,
-        {
-          columns,
-          rows,
-          status: connections.line(parts, columns, palette),
-          notice: isNew ? lastMessage.text : undefined,
-        },
-        { palette, width: columns, now: systemClock.nowMicros(), title, hasWords: false },
-      ),
-    );
+    const notice = isNew ? lastMessage.text : undefined;
+    const status = connections.line(parts, columns, palette);
+    const now = systemClock.nowMicros();
+    const style = { palette, width: columns, now, title, hasWords: false };
+    screen.draw(view.lines(all, { columns, rows, status, notice }, style));
   };
   const line = new LineView();
   const add = (bytes: Buffer) => {
@@ -89,15 +79,8 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     }),
     lossText: () => undefined,
     async consume(subscription, onEvents) {
-      const close =
-        screen &&
-        open(
-          screen,
-          stop,
-          (key) => view.onKey(key),
-          draw,
-          () => quit.abort(),
-        );
+      const onKey = (key: string) => (view.onKey(key) ? quit.abort() : draw());
+      const close = screen && open(screen, stop, draw, onKey);
       try {
         for await (const batch of subscription) {
           onEvents();
@@ -112,23 +95,19 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
   });
 }
 
-/** Draws the picture again and again, and after each key, until the returned function is called. */
+/** Draws the picture again and again until the returned function is called. */
 function open(
   screen: Screen,
   stop: AbortSignal,
-  onKey: (key: string) => boolean,
-  draw: (screen: Screen) => void,
-  quit: () => void,
+  draw: () => void,
+  onKey: (key: string) => void,
 ): () => Promise<void> {
-  const stopKeys = readKeys(stop, (key) => {
-    if (onKey(key)) quit();
-    else draw(screen);
-  });
-  const timer = setInterval(() => draw(screen), REDRAW_MS);
+  const stopKeys = readKeys(stop, onKey);
+  const timer = setInterval(draw, REDRAW_MS);
   const leave = () => screen.leave();
   stop.addEventListener('abort', leave);
   screen.enter();
-  draw(screen);
+  draw();
   return () => {
     clearInterval(timer);
     stop.removeEventListener('abort', leave);
@@ -156,11 +135,14 @@ class Connections {
   /** Formats `4/4 connected`, or what is missing and for how long; then as many other parts as there is room for. */
   line(parts: readonly string[], columns: number, { bold, yellow }: Palette): string {
     const missing = [...this.#states].filter(([, { isOpen }]) => !isOpen);
-    const count = `${this.#states.size - missing.length}/${this.#states.size} connected`;
+    const all = this.#states.size;
     const since = Math.min(...missing.map(([, { sinceMs }]) => sinceMs));
+    const duration = formatDuration(Math.floor((performance.now() - since) / 1000) * 1000);
     const names = missing.map(([endpoint]) => escapeUnsafe(endpoint)).join(', ');
-    const outage = `, without ${names} for ${formatDuration(Math.floor((performance.now() - since) / 1000) * 1000)}`;
-    const shown = [missing.length === 0 ? count : count + outage, ...parts];
+    const count = `${all - missing.length}/${all} connected`;
+    const outage =
+      missing.length === all ? `not connected for ${duration}` : `${count}, without ${names} for ${duration}`;
+    const shown = [missing.length === 0 ? count : outage, ...parts];
     while (shown.length > 1 && widthOf(shown.join('  ')) > columns) shown.pop();
     const text = cut(shown.join('  '), columns);
     return missing.length === 0 ? bold(text) : yellow(text);

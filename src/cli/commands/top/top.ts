@@ -28,7 +28,7 @@ Examples:
 export function configure(command: Command): void {
   const withTable = addStreamOptions(command)
     .option(
-      '--by <path>',
+      '--by <field>',
       'one row for each value of type, subject, endpoint or a member such as data.site (default: data.device_id, else the last token of the subject)',
     )
     .option('--json', 'print the rows as NDJSON when it ends, and draw nothing')
