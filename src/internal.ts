@@ -2,6 +2,7 @@
 export { isLoopback } from './core/address.js';
 export { mayReject } from './core/close-code.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
+export { describeEnd } from './core/failure/give-up.js';
 export { withServerChoice } from './core/failure/next-command.js';
 export type { NextCommand, SaidRoute } from './core/failure/rule.js';
 export { compileSequence, type EventSequence, type SequenceMatch } from './core/filter/sequence.js';

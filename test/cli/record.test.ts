@@ -201,6 +201,7 @@ describe.concurrent('record', () => {
       [['-o', 'no/such/folder/x'], 5, 'Make the folder first, or choose another file (-o).'],
       [['-o', 'n'.repeat(300)], 5, 'cannot be written'],
       [['--keep', '3'], 2, '--keep needs'],
+      [['--status', 'folder'], 2, 'folder exists and is not a status of opmas-ws'],
       [['--rotate-size', '0B'], 2, 'must not be zero'],
       [['--append', '--force', '-o', 'y'], 2, 'exclude each other'],
       [['-w', 'data.cpu >', '-o', 'y'], 2, 'data.cpu >'],

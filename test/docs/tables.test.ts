@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonReport } from '../../src/cli/commands/inspect/inspect.js';
+import { jsonText, NO_FIGURES, prometheusText } from '../../src/cli/commands/record/status-text.js';
 import { rowJson } from '../../src/cli/commands/top/table-text.js';
 import { FrameReader } from '../../src/core/json/frame.js';
 import { DeviceTable } from '../../src/core/statistics/device-table.js';
@@ -136,6 +137,23 @@ describe('other tables of the guide', () => {
     frame.read(Buffer.from('{"type":"device.error"}'));
     table.add(frame, 'devices', 0);
     expect(cellsOf('member of each row')).toEqual(Object.keys(rowJson(table.rows()[0]!)));
+  });
+
+  it('have the members and metrics of a status', () => {
+    const facts = {
+      ...{ now: 0, startedAt: 0, exitCode: 0, lastError: { at: '1970-01-01T00:00:00Z', message: '' } },
+      writer: { path: '', lines: 0, bytes: 0, files: 0, size: 0 },
+      states: new Map([['devices', 'open' as const]]),
+      stream: { ...NO_FIGURES, lastEventAt: { devices: '1970-01-01T00:00:00Z' } },
+    };
+    const { endpoints, ...members } = JSON.parse(jsonText(facts));
+    const tables = guide.filter(({ header }) => /^member of (a status|each endpoint)$/.test(header[0]!));
+    const cells = (column: number) => tables.map(({ rows }) => rows.flatMap((row) => codeIn(row[column]!)));
+    const [ofAll, ofEach] = cells(0);
+    expect(ofAll).toEqual([...Object.keys(members), 'endpoints']);
+    expect(ofEach).toEqual(Object.keys(endpoints.devices));
+    const metrics = [...prometheusText(facts).matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
+    expect(cells(1).flat().sort()).toEqual(metrics.sort());
   });
 
   it('have the members of the report of inspect', async () => {

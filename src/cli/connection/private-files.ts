@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, realpath, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, realpath, rename, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -194,6 +194,45 @@ async function takeLock(path: string): Promise<FileLock | undefined> {
     await delay(LOCK_POLL_MS);
   } while (performance.now() < deadline);
   return undefined;
+}
+
+/** A file that an option names, and how an earlier one is known. */
+interface ReplaceableFile {
+  option: string;
+  /** Names its content: `a report`. */
+  what: string;
+  /** It begins with one of these texts, of at most 256 bytes. */
+  starts: readonly string[];
+}
+
+/**
+ * Checks that a file can be created, or replaced because it is an earlier one, or empty.
+ *
+ * @throws {OpmasError} `USAGE` for any other file, folder, pipe or device. `LOCAL` when its folder takes no file.
+ */
+export async function checkReplaceable(path: string, file: ReplaceableFile): Promise<void> {
+  if (path === '' || path === '-') {
+    throw new OpmasError('USAGE', `${file.option}: ${JSON.stringify(path)} is not a file`, {
+      hint: 'Name a file.',
+    });
+  }
+  try {
+    await access(dirname(path), constants.W_OK);
+    // A named pipe would wait for its writer.
+    await using handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    if ((await handle.stat()).isFile()) {
+      const { bytesRead, buffer } = await handle.read({ length: 256 });
+      const text = buffer.toString('utf8', 0, bytesRead);
+      if (text === '' || file.starts.some((each) => text.startsWith(each))) return;
+    }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') && (error as NodeJS.ErrnoException).path === path) return;
+    const hint = 'Name a file in a folder that you can write to.';
+    throw new OpmasError('LOCAL', failure('write', path, error).message, { cause: error, hint });
+  }
+  throw new OpmasError('USAGE', `${path} exists and is not ${file.what} of opmas-ws`, {
+    hint: 'Name another file.',
+  });
 }
 
 function isErrno(error: unknown, code: string): boolean {

@@ -36,6 +36,11 @@ export class LineWriter {
     this.#head = eventHead(formatTimestamp(0), endpoint);
   }
 
+  /** Time of the last event that was kept; `undefined` before the first. */
+  get lastEventAt(): string | undefined {
+    return this.#headTime < 0 ? undefined : formatTimestamp(this.#headTime);
+  }
+
   /** @param stamp Microseconds since 1970. @returns `false` when it is text and not UTF-8. */
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
     if (this.#control.isEnough) return true;

@@ -19,6 +19,8 @@ import {
 export interface StreamSummary {
   /** Matching events by endpoint. */
   events: Readonly<Record<string, number>>;
+  /** By endpoint, the time of its last matching event as in the lines; absent before the first. */
+  lastEventAt: Readonly<Record<string, string | undefined>>;
   /** Frames that were not a JSON object. */
   invalid: number;
   /** Of these, how many the filter left out. */
@@ -112,11 +114,15 @@ class RunningSubscription implements Subscription {
       gaps.totalMs += loop.gaps.totalMs;
     }
     const events = this.#endpoints.map(({ loop, writer }) => [loop.endpoint, writer.matching] as const);
+    const lastEvents = this.#endpoints.map(
+      ({ loop, writer }) => [loop.endpoint, writer.lastEventAt] as const,
+    );
     const durationMs = elapsedMs(this.#startedAt, this.#endedAt ?? instantOf(this.#options.clock));
     const outages = { count: this.#outages.count, totalMs: this.#outages.micros / 1000 };
     const coverage = this.#endpoints.map(({ loop }) => [loop.endpoint, loop.coverage] as const);
     return {
       events: Object.fromEntries(events),
+      lastEventAt: Object.fromEntries(lastEvents),
       ...{ invalid, invalidSkipped, invalidReason, gaps, outages, dropped, durationMs },
       coverage: Object.fromEntries(coverage),
     };

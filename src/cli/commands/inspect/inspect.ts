@@ -1,6 +1,3 @@
-import { constants } from 'node:fs';
-import { access, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import {
   compileFilter,
   escapeUnsafe,
@@ -11,7 +8,7 @@ import {
   OpmasError,
 } from '../../../index.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
-import { writePrivateFile } from '../../connection/private-files.js';
+import { checkReplaceable, writePrivateFile } from '../../connection/private-files.js';
 import { addGapBudget, budgetError, type GapBudgetOptions } from '../../options/gap-budget.js';
 import { natsOf } from '../../options/nats-options.js';
 import {
@@ -77,13 +74,8 @@ async function runInspect(
   options: InspectOptions,
 ): Promise<void> {
   const { out, messages } = session.terminal;
-  if (options.html === '' || options.html === '-') {
-    throw new OpmasError('USAGE', `--html: ${JSON.stringify(options.html)} is not a file`, {
-      hint: 'Name a file: --html report.html',
-    });
-  }
   if (options.html !== undefined) {
-    await checkPagePath(options.html);
+    await checkReplaceable(options.html, { option: '--html', what: 'a report', starts: [PAGE_START] });
   }
   const part = partOptionsOf(options);
   const filter = await compileFilter(filterOptionsOf(options));
@@ -220,30 +212,3 @@ function rounded(value: number): number {
 }
 
 const OTHER_PAGE = 'Name a file in a folder that you can write to.';
-
-/**
- * Checks that a page can be written, before a long recording is read.
- *
- * @throws {OpmasError} `USAGE` when the file exists and is not one of our pages.
- */
-async function checkPagePath(path: string): Promise<void> {
-  try {
-    await access(dirname(path));
-    // A named pipe would wait for its writer.
-    await using handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    if ((await handle.stat()).isFile()) {
-      const { buffer } = await handle.read({ length: PAGE_START.length });
-      if (buffer.subarray(0, PAGE_START.length).toString() === PAGE_START) return;
-    }
-  } catch (error) {
-    const { code, message, path: missing } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && missing === path) return;
-    throw new OpmasError('LOCAL', `cannot write ${path}: ${message.replace(/, [a-z]+ '.*$/s, '')}`, {
-      cause: error,
-      hint: OTHER_PAGE,
-    });
-  }
-  throw new OpmasError('USAGE', `${path} exists and is not a report of opmas-ws`, {
-    hint: 'Name another file.',
-  });
-}

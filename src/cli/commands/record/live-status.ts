@@ -5,39 +5,41 @@ import type { StreamStatus } from '../../stream/run-stream.js';
 import { createLiveLine, RateMeter } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
 import type { Messages } from '../../terminal/terminal.js';
+import type { StatusFile } from './status-file.js';
+import type { EndpointState } from './status-text.js';
 
 const SEPARATOR = '  ';
 
-type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
-
 /**
- * Creates the live line with the progress of a recording.
+ * Keeps the states of the endpoints, and shows the progress of a recording in a live line where that is possible.
  *
  * @param size Returns the size of the files, in bytes.
+ * @param file Is told of each connection change.
  */
 export async function createLiveStatus(
   messages: Messages,
-  endpoints: readonly string[],
+  states: Map<string, EndpointState>,
   size: () => number,
   summary: () => StreamSummary,
-): Promise<StreamStatus | undefined> {
-  if (!messages.canShowLive) return undefined;
-  const states = new Map<string, EndpointState>(endpoints.map((endpoint) => [endpoint, 'connecting']));
+  file: StatusFile | undefined,
+): Promise<StreamStatus> {
   const rate = new RateMeter();
   const describe = (columns: number) =>
     lineWithin(columns, figuresOf(summary(), size(), rate), states, messages.palette);
-  const line = await createLiveLine(messages, describe, 'red');
+  const line = messages.canShowLive ? await createLiveLine(messages, describe, 'red') : undefined;
   const set = (endpoint: string, state: EndpointState) => {
     states.set(endpoint, state);
-    line.redraw();
+    line?.redraw();
   };
   return {
-    onLifecycle({ endpoint, connection }) {
+    onLifecycle(event) {
+      const { endpoint, connection } = event;
+      file?.observe(event);
       if (connection.state !== 'dropped' && connection.state !== 'given_up')
         set(endpoint, stateAfter(connection));
     },
     onGiveUp: (endpoint) => set(endpoint, 'ended'),
-    end: line.end,
+    end: () => line?.end(),
   };
 }
 

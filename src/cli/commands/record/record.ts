@@ -8,6 +8,8 @@ import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { createLiveStatus } from './live-status.js';
+import { findStatusPath, StatusFile } from './status-file.js';
+import type { EndpointState } from './status-text.js';
 import { fileOptionsOf, fileText, openTarget, parseMode, type TargetOptions } from './target.js';
 import { createTee, type Tee } from './tee.js';
 
@@ -15,18 +17,21 @@ import { createTee, type Tee } from './tee.js';
 interface RecordCommandOptions extends StreamCommandOptions, GapBudgetOptions, TargetOptions {
   tail?: boolean;
   utc?: boolean;
+  status?: string;
 }
 
 const HELP = `
 The recording contains the lines that \`tail -f json --lifecycle\` prints: events byte for byte as the server sent
 them, and connection changes. It is compressed if its name ends in .gz. The current part of a rotation always has the
-name given with -o; finished parts get numbers: capture.000001.ndjson.
+name given with -o; finished parts get numbers: capture.000001.ndjson. Without a terminal, SIGHUP reopens -o after the
+file was renamed, as logrotate does; otherwise it ends the recording.
 
 Examples:
   $ opmas-ws record                                       record all four endpoints until Ctrl-C
   $ opmas-ws record devices -t '*.error' -o errors.ndjson   record errors only
   $ opmas-ws record -o capture.ndjson --append            continue a recording
   $ opmas-ws record -o capture.ndjson.gz --rotate-size 100MiB --keep 10 --append   record for weeks
+  $ opmas-ws record -o capture.ndjson --append --status status.json   for a health check
   $ opmas-ws record --tail --duration 10s                 also print the events`;
 
 /** Recorded lines are limited to 64 MiB, and a message that is not JSON grows by up to a third when recorded. */
@@ -50,6 +55,10 @@ export function configure(command: Command): void {
     .value('--mode <octal>', 'mode of new files, whatever the umask: 640', parseMode, '600')
     .option('--tail', 'also print events on stdout, as tail does')
     .option('--utc', 'print times in UTC instead of local time')
+    .option(
+      '--status <file>',
+      'rewrite this file every 5 s with the state: JSON, or Prometheus text (*.prom)',
+    )
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: RecordCommandOptions) =>
       runCommand(command, (session) => record(session, endpoints, options)),
@@ -67,7 +76,14 @@ async function record(
   if ((stream.maxMessageBytes ?? 0) > LARGEST_RECORDED_MESSAGE) {
     throw new OpmasError('USAGE', '--max-message must be at most 48MiB: recordings have no longer lines');
   }
-  const files = fileOptionsOf(options, messages.warn);
+  let status: StatusFile | undefined;
+  const warn = (message: string) => {
+    messages.warn(message);
+    status?.noteError(message);
+  };
+  const files = fileOptionsOf(options, warn);
+  const statusPath =
+    options.status === undefined ? undefined : await findStatusPath(options.status, options.out);
   // Before the token is requested: without a file there is nothing to connect for.
   const writer = await openTarget(options.out, { ...files, signal: session.stop }).catch((error: unknown) => {
     // A stop ends the wait for a lock.
@@ -75,6 +91,11 @@ async function record(
     throw error;
   });
   if (writer === undefined) return;
+  const states = new Map<string, EndpointState>(stream.endpoints.map((endpoint) => [endpoint, 'connecting']));
+  if (statusPath !== undefined) {
+    status = new StatusFile(statusPath, options.mode, { writer, states }, messages.warn);
+    await status.write();
+  }
   const failing = new AbortController();
   const tee = options.tail ? await createTee(out, messages, stream.maxBufferBytes, options.utc) : undefined;
   // The file is the job, so nothing that happens to stdout ends the recording.
@@ -83,7 +104,7 @@ async function record(
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
   // A terminal that goes away sends the same signal.
   const isOnTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
-  if (!isOnTerminal) session.onHangup = () => reopenIfMoved(writer, messages);
+  if (!isOnTerminal) session.onHangup = () => reopenIfMoved(writer, messages, warn);
   const recorded = {
     ...stream,
     lifecycle: true,
@@ -92,12 +113,18 @@ async function record(
   try {
     await runStream(session, recorded, {
       utc: options.utc,
-      showStatus: (_, summary) => createLiveStatus(messages, stream.endpoints, () => writer.size, summary),
-      consume: (subscription, onEvents) => pump(subscription, writer, tee, onEvents, () => failing.abort()),
+      showStatus: (_, summary) => createLiveStatus(messages, states, () => writer.size, summary, status),
+      consume(subscription, onEvents) {
+        if (status !== undefined) status.figures = () => subscription.summary();
+        return pump(subscription, writer, tee, onEvents, () => failing.abort());
+      },
       gapBudget: options.gapBudget,
       lossText: () => tee?.lossText(),
       resultText: () => fileText(writer, messages.palette),
     });
+  } catch (error) {
+    status?.noteError((error as Error).message);
+    throw error;
   } finally {
     await tee?.end();
   }
@@ -108,11 +135,11 @@ async function record(
  *
  * @returns `false` when the file is in its place: the signal then means the end.
  */
-function reopenIfMoved(writer: RecordingWriter, messages: Messages): boolean {
+function reopenIfMoved(writer: RecordingWriter, messages: Messages, warn: Messages['warn']): boolean {
   if (!writer.wasMoved) return false;
   writer.reopen().then(
     () => messages.say(`SIGHUP: new lines go to ${escapeUnsafe(writer.path)}`),
-    (error: Error) => messages.warn(`SIGHUP: ${error.message}; new lines still go to the old file`),
+    (error: Error) => warn(`SIGHUP: ${error.message}; new lines still go to the old file`),
   );
   return true;
 }
