@@ -371,6 +371,9 @@ const RECORDING = [
 ].map(([at, rest]) => `{"received_at":"2026-11-22T21:50:0${at}.000000Z",${rest}}\n`);
 const DROPPED =
   '{"received_at":"2026-11-22T21:50:09.500000Z","connection":{"state":"dropped","count":3,"from":"","to":""},"endpoint":"devices"}\n';
+const OTHER = [
+  '{"received_at":"2026-11-22T21:50:09.900000Z","connection":{"state":"open"},"endpoint":"rules"}\n',
+];
 const REFUSED = [
   '{"received_at":"2026-11-22T21:50:00.000000Z","connection":{"state":"refused","status":503},"endpoint":"rules"}\n',
 ];
@@ -398,6 +401,16 @@ describe('wait --file', { concurrent: true }, () => {
       0,
       [7],
     ],
+    [
+      'misses an event in a part that lies in a gap',
+      RECORDING,
+      ['--from', '4500ms', '--to', '5500ms'],
+      8,
+      [],
+    ],
+    ['misses an event after a gap before the part', RECORDING, ['-t', 'c', '--from', '6500ms'], 7, []],
+    ['misses an event in a part that begins in a gap', RECORDING, ['-t', 'c', '--from', '5s'], 8, []],
+    ['knows no gap of another endpoint', [...RECORDING, ...OTHER], ['rules', '--from', '4500ms'], 7, []],
     [
       'misses an event that was dropped',
       [...RECORDING, DROPPED],

@@ -38,6 +38,8 @@ interface FileTask {
   take(batch: LineBatch): Promise<void>;
   /** Gets the time and the endpoint of each event, before the filters. */
   onEvent?(receivedAt: number, endpoint: string): void;
+  /** Gets each line before the part. */
+  onBefore?(line: LineView): void;
   /** Default: that of the filter options. */
   filter?: Filter;
   /** Ends the reading early. */
@@ -55,7 +57,15 @@ export async function runFileStream(
   session: Session,
   endpoints: readonly string[],
   options: FileStreamOptions,
-  { keep, take, onEvent, filter: given, signal = session.stop, counts = new ProblemCounts() }: FileTask,
+  {
+    keep,
+    take,
+    onBefore,
+    onEvent,
+    filter: given,
+    signal = session.stop,
+    counts = new ProblemCounts(),
+  }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
   const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
@@ -85,6 +95,7 @@ export async function runFileStream(
     filter,
     maxBufferBytes: options.maxBuffer,
     follow: options.follow,
+    onBefore,
     keep: (line) => {
       if (left <= 0) return false;
       if (line.kind === 'event') {

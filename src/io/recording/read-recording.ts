@@ -19,6 +19,8 @@ export interface ReadRecordingOptions extends ReadOptions, PartOptions {
   maxBufferBytes?: number | undefined;
   /** Decides for each line whether the batches contain it. The view is valid during the call only. Default: all. */
   keep?: ((line: LineView) => boolean) | undefined;
+  /** Called with each line before `from`, of any endpoint. The view is valid during the call only. */
+  onBefore?: ((line: LineView) => void) | undefined;
 }
 
 /**
@@ -35,7 +37,7 @@ export function readRecording(
   checkOptions('readRecording', options, {
     ...READ_RULES,
     ...PART_RULES,
-    ...each(true, 'keep', 'endpoints', 'follow', 'maxBufferBytes'),
+    ...each(true, 'keep', 'onBefore', 'endpoints', 'follow', 'maxBufferBytes'),
   });
   partOf(options);
   return readBatches(sources, options);

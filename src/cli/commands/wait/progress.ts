@@ -10,8 +10,9 @@ export class WaitProgress {
   readonly #sequence: EventSequence;
   /** Endpoints whose events were dropped because nobody took them, and when. */
   readonly #dropped = new Map<string, number>();
-  /** From here on the next event counts. */
   #latest: SequenceMatch | undefined;
+  /** From here on the next event counts, in microseconds since 1970. */
+  since = Number.NaN;
 
   /** @param say Prints the time between two events. */
   constructor(sequence: EventSequence, say: (text: string) => void) {
@@ -19,6 +20,7 @@ export class WaitProgress {
     sequence.onMatch = (match) => {
       if (this.#latest !== undefined) say(latencyText(this.#latest, match));
       this.#latest = match;
+      this.since = match.receivedAt;
       if (sequence.isDone) this.#done.abort();
     };
   }
@@ -27,6 +29,7 @@ export class WaitProgress {
   begin(what: string, nowMicros: number): void {
     this.#sequence.isOpen = true;
     this.#latest = { type: what, receivedAt: nowMicros };
+    this.since = nowMicros;
   }
 
   /** Notes what happened to a live connection. */
@@ -66,9 +69,8 @@ export class WaitProgress {
 
   /** Returns the endpoints with a gap in which the next event may have come. */
   #gapsOf(endMicros: number): string[] {
-    const since = this.#latest?.receivedAt ?? Number.NaN;
     const gaps = this.history.finish(endMicros).gaps.map(({ endpoint, to }) => [endpoint, to] as const);
-    const late = [...gaps, ...this.#dropped].filter(([, to]) => !(to <= since));
+    const late = [...gaps, ...this.#dropped].filter(([, to]) => !(to <= this.since));
     return [...new Set(late.map(([endpoint]) => endpoint))];
   }
 }

@@ -1,6 +1,7 @@
 import { OpmasError } from '../../../index.js';
 import type { EventSequence } from '../../../internal.js';
 import { formatDuration } from '../../options/quantity.js';
+import { endpointsOf } from '../../options/selection.js';
 import type { Session } from '../../session.js';
 import { type FileStreamOptions, runFileStream } from '../../stream/file-stream.js';
 import { createLinePrinter } from '../../stream/line-printer.js';
@@ -32,7 +33,11 @@ export async function waitInFile(
   let wasOpen = false;
   let isFollowed = false;
   const noteTime = (receivedAt: number): void => {
-    if (Number.isNaN(end) && timeout !== undefined) endsAt = receivedAt + timeout * 1000;
+    if (Number.isNaN(end)) {
+      // A gap that this line ends lies in the part.
+      progress.since = receivedAt - 1;
+      if (timeout !== undefined) endsAt = receivedAt + timeout * 1000;
+    }
     // NaN compares as false.
     if (!(receivedAt <= end)) end = Math.min(receivedAt, endsAt);
     if (!(receivedAt > endsAt)) return;
@@ -41,6 +46,10 @@ export async function waitInFile(
   };
   await runFileStream(session, endpoints, options, {
     filter: isAmongLast ? sequence.filter : sequence,
+    onBefore({ connection, endpoint = '', receivedAt }) {
+      const isWanted = endpoints.length === 0 || endpointsOf(endpoints).includes(endpoint);
+      if (connection !== undefined && isWanted) progress.note(endpoint, receivedAt, connection);
+    },
     onEvent(receivedAt, endpoint) {
       noteTime(receivedAt);
       if (late.signal.aborted) return;
@@ -64,6 +73,6 @@ export async function waitInFile(
   const how = late.signal.aborted ? `in ${formatDuration(timeout ?? 0)}` : 'before the recording ended';
   const isDeaf = isFollowed && !wasOpen;
   const failure = isDeaf ? new OpmasError('NETWORK', 'no endpoint was open in the recording') : undefined;
-  const shortfall = progress.judge(how, end, failure);
+  const shortfall = progress.judge(how, Number.isNaN(end) ? Number.POSITIVE_INFINITY : end, failure);
   if (shortfall !== undefined) throw shortfall;
 }
