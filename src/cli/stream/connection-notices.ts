@@ -46,7 +46,8 @@ export class ConnectionNotices {
       all.length === 1
         ? this.line(moment.endpoint, yellow(`${text}, ${retryText(all)}`))
         : yellow(`${this.#whoOf(all)}: ${text}, ${retryText(all)}`);
-    return { ...moment, key: `refused ${text}`, awaits: 'waiting', milliseconds, write };
+    // What a server writes beside the status may differ each time.
+    return { ...moment, key: `refused ${status ?? text}`, awaits: 'waiting', milliseconds, write };
   }
 
   /** @param lostAt When it was lost, if it was open before. */
