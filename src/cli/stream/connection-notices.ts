@@ -58,7 +58,7 @@ export class ConnectionNotices {
     const milliseconds = Math.max(0, moment.atMicros - since) / 1000;
     const write = (all: readonly Notice[]) => {
       const back = `back after ${formatDuration(Math.max(...all.map((one) => one.milliseconds ?? 0)))}`;
-      if (all.length > 1) return green(`${back}: ${this.#namesOf(all)} (events may be missing)`);
+      if (all.length > 1) return green(`${back}: ${this.#namesOf(all)} (with a gap)`);
       const text = gap_since === undefined ? 'connected' : `${back}: a gap, events may be missing`;
       return this.line(moment.endpoint, green(text));
     };
