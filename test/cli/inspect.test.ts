@@ -274,7 +274,7 @@ describe.concurrent('inspect for people', () => {
       /^OPMAS events, 22 Nov 21:50:00 to 21:50:42 UTC$/m,
       /^ {2}ERR {3}ap-7 +21:50:06 {2}device.error$/m,
       /^ {2}ERR {3}all endpoints {2}21:50:28 {2}outage: closed 1011 internal error, not open/m,
-      /^Problems {2}2 on 1 device;/m,
+      /^Problems {2}2 on 1 device, in 1 incident$/m,
       /^ {2}21:50:06 {2}not over {2}ERR {3}ap-7 +2 {2}device.error$/m,
       /^ {2}ERR {3}ap-7 +2 +2 {2}21:50:25 +device.error$/m,
       /^Outages {2}2, 25s in all/m,
@@ -314,11 +314,16 @@ describe.concurrent('inspect for people', () => {
   });
 
   test('says of a recording without times what can be said', async () => {
-    const { code, stdout } = await inspect(['-'], '{"type":"device.error"}\n{"a":1}\n');
+    const { code, stdout } = await inspect(
+      ['-'],
+      `{"type":"device.error"}\n{"a":1}\n{"type":"device.error","data":{"status":"up","previous_status":"down"}}\n`,
+    );
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^Events +2$/m);
-    expect(stdout).toMatch(/^ {2}\(unknown\) +1 +50.0 %$/m);
+    expect(stdout).toMatch(/^Events +3$/m);
+    expect(stdout).toMatch(/^ {2}\(unknown\) +1 +33.3 %$/m);
     expect(stdout).not.toContain('Timeline');
+    expect(stdout).not.toMatch(/NaN|undefined|Invalid/);
+    expect(stdout).toMatch(/^OPMAS events$/m);
   });
 });
 

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { escapeUnsafe, type InspectedRecording, type Outage } from '../../../index.js';
-import { formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
 import type { ChartData, ChartSeries } from './chart-data.js';
 import { bySeverity, isLoud, PROBLEM_COLOR } from './html-style.js';
-import { endpointsText } from './report-words.js';
+import { endpointsText, lengthText } from './report-words.js';
 
 const MICROS = 1_000_000;
 /** More columns are not wider than a pixel, until the reader zooms. */
@@ -52,7 +51,7 @@ export function chartData(
 }
 
 function outageText({ from, to, endpoints, reason }: Outage, report: InspectedRecording): string {
-  return `Outage of ${endpointsText(endpoints, report)}, ${formatDuration((to - from) / 1000)}: ${reason}`;
+  return `Outage of ${endpointsText(endpoints, report)}, ${lengthText(from, to)}: ${reason}`;
 }
 
 function seriesOf(name: string, color: string, values: readonly number[]): ChartSeries {

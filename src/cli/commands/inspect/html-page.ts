@@ -22,7 +22,7 @@ export async function htmlPage(
   times: TimeText,
 ): Promise<string> {
   const { script, hash } = await readPageScript();
-  const title = escapeHtml(`${titleOf(report, times)} ${times.zone}`);
+  const title = escapeHtml(titleOf(report, times));
   const colors = typeColors([...new Set([...report.byType.map(({ name }) => name), '(other)'])]);
   const data = chartData(report, times, colors);
   const names = escapeHtml(filesText(files.map((file) => basename(file))));

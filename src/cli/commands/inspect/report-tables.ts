@@ -5,6 +5,7 @@ import {
   closeText,
   endpointsText,
   giveUpText,
+  lengthText,
   number,
   rateText,
   refusalText,
@@ -77,14 +78,14 @@ export class ReportTables {
     const { incidents, incidentCount, count, byDevice } = this.report.problems;
     const rows = incidents.map(({ from, to, isOver, severity, device, message, type, count }) => [
       this.#time(from),
-      isOver ? formatDuration((to - from) / 1000) : { bad: 'not over' },
+      isOver ? lengthText(from, to) : { bad: 'not over' },
       { severity },
       device,
       number(count),
       message ?? type,
     ]);
     const heads = ['from', '#length', '', 'device', '#count', 'first problem'];
-    const about = `${number(count)} on ${counted(byDevice.length, 'device')}; a line has those of a device until it recovers`;
+    const about = `${number(count)} on ${counted(byDevice.length, 'device')}, in ${counted(incidentCount, 'incident')}`;
     return { ...table('Problems', heads, rows, incidentCount), about, none: 'none' };
   }
 
@@ -92,7 +93,7 @@ export class ReportTables {
     const { outages, outageCount, outageSeconds, gapCount, gapSeconds } = this.report;
     const rows = outages.map(({ from, to, endpoints, reason }) => [
       this.#time(from),
-      { bad: formatDuration((to - from) / 1000) },
+      { bad: lengthText(from, to) },
       endpointsText(endpoints, this.report),
       reason,
     ]);

@@ -1,10 +1,11 @@
 import { closeMeaning, type InspectedRecording, type TimelineColumns } from '../../../index.js';
+import { formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const DAY_MICROS = 24 * 3600 * 1_000_000;
 
-/** Says what is in the recording, and from when to when: `OPMAS events, 27 Nov 22:00 to 28 Nov 06:00`. */
+/** Says what is in the recording, and from when to when: `OPMAS events, 27 Nov 22:00 to 28 Nov 06:00 UTC`. */
 export function titleOf({ first, last }: InspectedRecording, times: TimeText): string {
   if (first === undefined || last === undefined) return 'OPMAS events';
   const isLong = last - first > 180 * DAY_MICROS;
@@ -14,7 +15,7 @@ export function titleOf({ first, last }: InspectedRecording, times: TimeText): s
   });
   const isShort = last - first < 60_000_000;
   const [start, end] = [first, last].map((micros) => times.clock(micros).slice(0, isShort ? 8 : 5));
-  return `OPMAS events, ${from} ${start} to ${from === to ? '' : `${to} `}${end}`;
+  return `OPMAS events, ${from} ${start} to ${from === to ? '' : `${to} `}${end} ${times.zone}`;
 }
 
 /** Formats a time of the recording: `06:00:00`, with the date in front when the recording is longer than a day. */
@@ -22,6 +23,11 @@ export function timeText(at: number, { first, last }: InspectedRecording, times:
   const clock = times.clock(at).slice(0, 8);
   const isShort = first === undefined || last === undefined || last - first < DAY_MICROS;
   return isShort || Number.isNaN(at) ? clock : `${times.date(at).slice(5)} ${clock}`;
+}
+
+/** Formats the time between two times; nothing when one is not known, or when they go back. */
+export function lengthText(from: number, to: number): string {
+  return to >= from ? formatDuration((to - from) / 1000) : '';
 }
 
 /** Names the files that were read. */

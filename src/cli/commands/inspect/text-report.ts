@@ -32,7 +32,7 @@ export function textReport(
 ): string {
   const { palette, times } = output;
   const tables = new ReportTables(report, times);
-  const title = palette.bold(`${titleOf(report, times)} ${times.zone}`);
+  const title = palette.bold(titleOf(report, times));
   const sections = [
     [title, palette.dim(escapeUnsafe(filesText(files)))],
     tableLines(tables.trouble(), output),
