@@ -20,6 +20,8 @@ it('shows clients and rate in a live line, goes on serving while the terminal is
   await mock.shows(ready);
   const [, url = '', token = ''] = ready.exec(mock.shown()) ?? [];
   const client = new StreamClient(streamUrl({ url, token }));
+  await mock.shows(/where TOKEN is the token printed on stdout/);
+  expect(mock.shown().split(token)).toHaveLength(2);
   await mock.shows(/devices: client connected \(1 client\)\r\n/);
   await mock.shows(/1 client, \d\d events\/s/);
 

@@ -65,6 +65,14 @@ describe.concurrent('mock', () => {
     expect(await run()).toEqual(await run());
   });
 
+  it('--duration ends it with 0, and its clients with it', async () => {
+    await using server = mock(['-p', '0', '--rate', '100', '--duration', '1.5s']);
+    const client = new StreamClient(streamUrl(await server.ready()));
+    await client.received(10);
+    expect(await server.ended).toBe(0);
+    expect((await client.end).code).toBe(1012);
+  });
+
   it('says when a fault happens', async () => {
     await using server = mock(['-p', '0', '--fault', 'close:1011@200ms', '--fault', 'refuse:503@0s+1h']);
     const at = await server.ready();

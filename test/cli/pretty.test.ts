@@ -43,7 +43,7 @@ function run(args: string[]): Promise<{ code: number | null; stdout: string; std
 
 describe('tail --format pretty', () => {
   it('prints lines for people, filtered, without colors in a pipe', async () => {
-    const { code, stdout } = await run(['-f', 'pretty', '--lifecycle', '--full', '-w', 'data.cpu + 1 > 90']);
+    const { code, stdout } = await run(['--lifecycle', '--full', '-w', 'data.cpu + 1 > 90']);
     expect(code).toBe(0);
     expect(stdout.replace(/ +/g, ' ')).toBe(
       '-- 2026-11-23 --\n' +

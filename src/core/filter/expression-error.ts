@@ -1,4 +1,4 @@
-import type { EvaluationError } from '@marcbachmann/cel-js';
+import { type ASTNode, type EvaluationError, evaluate } from '@marcbachmann/cel-js';
 import { OpmasError } from '../errors.js';
 import { escapeUnsafe, nearestOf } from '../text.js';
 
@@ -69,6 +69,16 @@ function adviceFor(
   if (code === 'unexpected_character' && before.endsWith('=')) return 'Compare with ==.';
   if (/\b(and|or|not)\b/.test(text)) return 'Write && for and, || for or, ! for not.';
   return code === 'unexpected_character' && lostQuotes ? TEXT_HINT : undefined;
+}
+
+/** @throws {OpmasError} `USAGE` for a time or a length of time that is written in a wrong way. */
+export function checkTime({ op, args, start, end }: ASTNode, text: string): void {
+  if (op !== 'call' || !/^(timestamp|duration)$/.test(args[0]) || args[1][0]?.op !== 'value') return;
+  try {
+    evaluate(text.slice(start, end));
+  } catch {
+    throw placedError(`${args[0]}() cannot read this`, text, start, TIME_HINT);
+  }
 }
 
 /** The error for a problem at a place of the expression. */

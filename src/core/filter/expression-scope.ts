@@ -74,6 +74,8 @@ export class Scope {
   }
 }
 
+const ORDERS: ReadonlySet<string> = new Set(['<', '<=', '>', '>=']);
+
 /** Finds the texts that a node compares with a name for equality: two in `endpoint in ["rules", "agents"]`. */
 export function textsComparedWith(name: keyof typeof NAMES, { op, args }: ASTNode): { args: string }[] {
   if (op !== '==' && op !== '!=' && op !== 'in') return [];
@@ -83,8 +85,16 @@ export function textsComparedWith(name: keyof typeof NAMES, { op, args }: ASTNod
   return sides.filter(({ op, args }) => op === 'value' && typeof args === 'string') as { args: string }[];
 }
 
-/** Names the severities that a node compares with and that do not exist: no event has them. */
+/** Names the severities that a node compares with and that do not exist: no event has them. Texts have no ranks, either. */
 export function severityHints(node: ASTNode): string[] {
+  if (
+    ORDERS.has(node.op) &&
+    (node.args as ASTNode[]).some(({ op, args }) => op === 'id' && args === 'severity')
+  ) {
+    return [
+      '`where`: severity is a text, which < and > compare by letters; write severity in ["critical", "error"]',
+    ];
+  }
   return textsComparedWith('severity', node)
     .filter(({ args }) => !(SEVERITIES as readonly string[]).includes(args))
     .map(({ args }) => {

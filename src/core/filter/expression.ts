@@ -2,7 +2,7 @@ import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@m
 import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from '../errors.js';
 import { endpointLabel } from '../protocol.js';
-import { noBoolean, placedError, usageError } from './expression-error.js';
+import { checkTime, noBoolean, placedError, usageError } from './expression-error.js';
 import { celTypeOf, ExpressionFindings, type ExpressionReport } from './expression-findings.js';
 import { EventShape, MAX_NESTING, MAX_STEPS, macroDepth } from './expression-limits.js';
 import {
@@ -147,6 +147,7 @@ function compile(
   visit(program.ast, (node) => {
     if (node.op === 'id' && node.args === 'type') mentionsType = true;
     roundLiteral(node);
+    checkTime(node, text);
     for (const word of textsComparedWith('endpoint', node)) word.args = endpointLabel(word.args) ?? word.args;
     replaceMatches(node, patterns, text);
   });

@@ -335,6 +335,7 @@ describe('severity', () => {
     ['"Critical" != severity', ['no event has the severity "Critical"; did you mean critical?']],
     ['severity in ["eror", "critical", "warn"]', ['"eror"; did you mean error?', '"warn"; ']],
     ['severity == "eror" || severity == "eror"', ['"eror"']],
+    ['severity >= "error"', ['severity is a text, which < and > compare by letters']],
     ['severity == "error" && data.severity == "bad" && "x" in data.list', []],
   ])('that cannot hold is told at once: %s', (text, told) => {
     const { hints } = compileExpression(text);
@@ -377,7 +378,7 @@ describe('received_at', () => {
     ['received_at > data.name', 'received_at is a time, compared with a string'],
     ['received_at == data.name', 'received_at == data.name compares a time with a string'],
     ['received_at.getHours("Nowhere") == 1', 'invalid time zone specified: Nowhere'],
-    ['received_at > timestamp("2026-11-22")', 'timestamp("2026-11-22"): timestamp() requires'],
+    ['received_at > timestamp(data.name)', 'timestamp(data.name): timestamp() requires'],
   ])('that cannot be evaluated is told: %s', (text, reason) => {
     const expression = compileExpression(text);
     expect(expression.matches(event, 'devices', at('2026-11-22T21:50:00Z'))).toBe(false);
@@ -391,6 +392,8 @@ describe('received_at', () => {
   });
 
   it.each([
+    ['received_at > timestamp("2026-11-22")', 'timestamp() cannot read this at column 15', 'Write a time as'],
+    ['received_at - timestamp(0) > duration("5 min")', 'duration() cannot read this', 'as duration("5m")'],
     ['received_at > "2026-11-22"', 'timestamp > string', 'Write a time as timestamp('],
     ['recieved_at > timestamp(0)', 'unknown variable: recieved_at', 'Did you mean received_at?'],
     ['severty == "error"', 'unknown variable: severty', 'Did you mean severity?'],
