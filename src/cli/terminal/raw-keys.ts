@@ -8,7 +8,7 @@ const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = {
   '\x1c': 'SIGQUIT',
   '\x1a': 'SIGTSTP',
 };
-const RETRY_MS = 10;
+const RETRY_MS = 50;
 const keyPattern = /\x1b(?:\[[\d;]*[~A-Za-z]|O[A-Z])|./gsu;
 
 /**
@@ -36,10 +36,15 @@ export function readKeys(stop: AbortSignal, onKey: (key: string) => void): (() =
       }
     }
   };
+  let isOver = false;
   const onContinue = () => {
+    if (isOver) return;
+    // A shell does not say when it brings a job that runs to the foreground.
     if (isForeground()) setRaw(true);
+    else setTimeout(onContinue, RETRY_MS).unref();
   };
   const restore = () => {
+    isOver = true;
     stdin.off('data', onKeys).pause();
     process.off('SIGCONT', onContinue);
     stop.removeEventListener('abort', restore);

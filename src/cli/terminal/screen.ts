@@ -25,6 +25,8 @@ export class Screen {
   readonly #out: DataOutput;
   readonly #messages: Messages;
   #isOn = false;
+  /** The screen belongs to another job until this one is in the foreground. */
+  #isSuspended = false;
   #isDrawing = false;
   #lines: string[] = [];
   #size = '';
@@ -46,7 +48,8 @@ export class Screen {
   }
 
   enter(): void {
-    if (this.#isOn) return;
+    this.#isSuspended = !isForeground();
+    if (this.#isOn || this.#isSuspended) return;
     this.#isOn = true;
     this.#size = '';
     process.on('SIGTSTP', this.#suspend);
@@ -64,6 +67,7 @@ export class Screen {
 
   /** Draws the lines that differ from those on the screen. Does nothing while the terminal has not taken the last ones. */
   draw(lines: readonly string[]): void {
+    if (this.#isSuspended) this.enter();
     if (!this.#isOn || this.#isDrawing) return;
     const { columns, rows } = this;
     let changes = '';
@@ -106,15 +110,9 @@ export class Screen {
 
   readonly #suspend = (): void => {
     void this.leave().then(() => {
-      process.on('SIGCONT', this.#resume);
+      this.#isSuspended = true;
       process.kill(process.pid, 'SIGTSTP');
     });
-  };
-
-  readonly #resume = (): void => {
-    if (!isForeground()) return;
-    process.off('SIGCONT', this.#resume);
-    this.enter();
   };
 
   readonly #leaveNow = (): void => {
