@@ -1,5 +1,8 @@
 import { type ConnectionEvent, type LifecycleEvent, OpmasError, parseTimestamp } from '../../../index.js';
-import { ConnectionHistory, type EventSequence, type SequenceMatch } from '../../../internal.js';
+import { ConnectionHistory, type EventSequence, type SequenceMatch, shortName } from '../../../internal.js';
+
+/** Endpoints with gaps that are named. */
+const MOST_NAMED = 10;
 
 /** Follows a wait: which events have come, how long that took, and whether the next one may have been missed. */
 export class WaitProgress {
@@ -8,8 +11,8 @@ export class WaitProgress {
   /** Aborts when all events have come. */
   readonly done: AbortSignal = this.#done.signal;
   readonly #sequence: EventSequence;
-  /** Endpoints whose events were dropped because nobody took them, and when. */
-  readonly #dropped = new Map<string, number>();
+  /** The endpoint whose events were dropped last because nobody took them, and when. */
+  #dropped: readonly (readonly [endpoint: string, to: number])[] = [];
   #latest: SequenceMatch | undefined;
   /** From here on the next event counts, in microseconds since 1970. */
   since = Number.NaN;
@@ -18,7 +21,9 @@ export class WaitProgress {
   constructor(sequence: EventSequence, say: (text: string) => void) {
     this.#sequence = sequence;
     sequence.onMatch = (match) => {
-      if (this.#latest !== undefined) say(latencyText(this.#latest, match));
+      const latency = match.receivedAt - (this.#latest?.receivedAt ?? Number.NaN);
+      if (!Number.isNaN(latency))
+        say(`${nameOf(match)} came ${(latency / 1e6).toFixed(3)}s after ${nameOf(this.#latest)}`);
       this.#latest = match;
       this.since = match.receivedAt;
       if (sequence.isDone) this.#done.abort();
@@ -40,8 +45,9 @@ export class WaitProgress {
   }
 
   /** Notes what happened to a connection. */
-  note(endpoint: string, receivedAt: number, connection: ConnectionEvent): void {
-    if (connection.state === 'dropped') this.#dropped.set(endpoint, receivedAt);
+  note(label: string, receivedAt: number, connection: ConnectionEvent): void {
+    const endpoint = shortName(label);
+    if (connection.state === 'dropped') this.#dropped = [[endpoint, receivedAt]];
     this.history.add(endpoint, receivedAt, connection);
   }
 
@@ -70,12 +76,12 @@ export class WaitProgress {
   /** Returns the endpoints with a gap in which the next event may have come. */
   #gapsOf(endMicros: number): string[] {
     const gaps = this.history.finish(endMicros).gaps.map(({ endpoint, to }) => [endpoint, to] as const);
+    // NaN, where a time is not known, compares as false.
     const late = [...gaps, ...this.#dropped].filter(([, to]) => !(to <= this.since));
-    return [...new Set(late.map(([endpoint]) => endpoint))];
+    return [...new Set(late.map(([endpoint]) => endpoint))].slice(0, MOST_NAMED);
   }
 }
 
-function latencyText(from: SequenceMatch, to: SequenceMatch): string {
-  const seconds = ((to.receivedAt - from.receivedAt) / 1e6).toFixed(3);
-  return `${to.type ?? 'an event'} came ${seconds}s after ${from.type ?? 'an event'}`;
+function nameOf(match: SequenceMatch | undefined): string {
+  return shortName(match?.type ?? 'an event');
 }

@@ -1,5 +1,5 @@
 import { OpmasError } from '../../../index.js';
-import type { EventSequence } from '../../../internal.js';
+import { type EventSequence, shortName } from '../../../internal.js';
 import { formatDuration } from '../../options/quantity.js';
 import { endpointsOf } from '../../options/selection.js';
 import type { Session } from '../../session.js';
@@ -54,7 +54,7 @@ export async function waitInFile(
       noteTime(receivedAt);
       if (late.signal.aborted) return;
       wasOpen = true;
-      progress.history.heard(endpoint, receivedAt);
+      progress.history.heard(shortName(endpoint), receivedAt);
     },
     keep(line) {
       const { kind, endpoint = '', connection, receivedAt } = line;

@@ -43,6 +43,7 @@ Examples:
   $ opmas-ws wait devices -t device.error --timeout 60s      the next error of a device
   $ opmas-ws wait rules --timeout 60s -- sh -c 'echo trigger it here'
   $ opmas-ws wait rules -t rule.execution_start --then 'data.execution_id == first.data.execution_id'
+  $ opmas-ws wait --file capture.ndjson -t device.error      did it come?
 
 Exit codes: 0 it came, 7 not in time, 8 not in time, but it may have come in a gap, 4 no endpoint was ever open,
 that of COMMAND when it fails (126 not executable, 127 not found, 128+n ended by signal n), and those of every command.`;
@@ -65,7 +66,7 @@ export function configure(command: Command): void {
       'search a recording instead; repeatable, merged by time; - is stdin; --timeout is then recorded time',
       collect,
     )
-    .option('--utc', 'read times without a zone in --from and --to as UTC, not as local time');
+    .option('--utc', 'print times in UTC instead of local time');
   addConnectionOptions(addPartOptions(command))
     .usage('[options] [endpoint...] [-- COMMAND...]')
     .addHelpText('after', EXAMPLES)
@@ -127,7 +128,7 @@ async function wait(
     return undefined;
   };
   try {
-    await printStream(session, waited, { format: 'json', judge });
+    await printStream(session, waited, { ...options, format: 'json', judge });
   } catch (error) {
     // All connections have ended, and an endpoint was given up.
     if (!(error instanceof OpmasError) || error.code !== 'NETWORK') throw error;
