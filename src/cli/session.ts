@@ -24,6 +24,8 @@ export interface Session {
    * stdout or stderr takes nothing for 2 s.
    */
   endAfter(milliseconds: number): void;
+  /** Changes the time that the action may take to end after a signal. Default 2 s. */
+  setShutdownLimit(milliseconds: number): void;
   /** A signal has asked to stop: the process ends by it. */
   readonly isSignalled: boolean;
   /** Exit code of an end without an error; 0 unless the action sets it. */
@@ -77,6 +79,9 @@ export async function runCommand(
     terminal,
     stop: requests.stop,
     endAfter: (milliseconds) => requests.endAfter(milliseconds),
+    setShutdownLimit: (milliseconds) => {
+      requests.shutdownLimitMs = milliseconds;
+    },
     get isSignalled() {
       return requests.signal !== undefined;
     },

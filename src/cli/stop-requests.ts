@@ -22,6 +22,8 @@ export class StopRequests {
   hasBug = false;
   /** Handles SIGHUP instead of a stop; `false` lets the command stop. */
   onHangup: () => boolean = () => false;
+  /** Limit for the shutdown after a signal. */
+  shutdownLimitMs = SHUTDOWN_LIMIT_MS;
   /** Called right before the process exits without a normal end, which then waits up to 300 ms for it. */
   onForcedExit: () => void | Promise<void> = () => undefined;
   /** Returns the time since stdout and stderr have last taken something that waits for them. */
@@ -83,7 +85,7 @@ export class StopRequests {
     if (signal === 'SIGHUP' && this.#isHangupHandled()) return;
     this.signal = signal;
     this.#signalledAt = performance.now();
-    this.#deadline = setTimeout(() => this.#exitNow(() => exitBySignal(signal)), SHUTDOWN_LIMIT_MS);
+    this.#deadline = setTimeout(() => this.#exitNow(() => exitBySignal(signal)), this.shutdownLimitMs);
     this.request();
   };
 

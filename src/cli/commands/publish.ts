@@ -1,19 +1,16 @@
 import { escapeUnsafe } from '../../index.js';
-import { ID_KINDS, type IdKind, type PublishReport, publishRecording } from '../../internal.js';
+import { type PublishReport, publishRecording } from '../../internal.js';
 import type { Command } from '../commander.js';
-import { resolveNatsAccess } from '../options/nats-options.js';
-import { counted } from '../options/quantity.js';
-import { addNatsOptions, type NatsCommandOptions } from '../options/selection.js';
+import { reportText, resolveNatsAccess } from '../options/nats-options.js';
+import { addPublishOptions, type PublishCommandOptions } from '../options/selection.js';
 import { addKeptOptions, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/server-options.js';
 import { runCommand, type Session } from '../session.js';
 import { ProblemMessages, showProgress } from '../terminal/reading-messages.js';
 import { standardInput } from '../terminal/standard-streams.js';
 
 /** Options of `publish`. */
-interface PublishCommandOptions extends NatsCommandOptions, KeptRouteOptions {
+interface PublishFilesOptions extends PublishCommandOptions, KeptRouteOptions {
   to: string;
-  id: IdKind;
-  createStream?: boolean;
   follow?: boolean;
   insecure?: boolean;
 }
@@ -34,18 +31,12 @@ export function configure(command: Command): void {
   command
     .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin')
     .requiredOption('--to <address>', 'the stream: nats://HOST/STREAM, or tls://HOST/STREAM')
-    .choice(
-      '--id <kind>',
-      'what is published once: each line, or each event of a server that several recorders record',
-      ID_KINDS,
-    )
-    .option('--create-stream', 'make the stream if there is none')
     .option('--follow', 'go on with what is written to the recordings, until Ctrl-C');
   const { ca, cert, key, keyPassphraseFile, plaintext } = ROUTE_OPTIONS;
-  addKeptOptions(addNatsOptions(command), { ca, cert, key, keyPassphraseFile, plaintext })
+  addKeptOptions(addPublishOptions(command), { ca, cert, key, keyPassphraseFile, plaintext })
     .option('--insecure', "do not verify the server's certificate")
     .addHelpText('after', HELP)
-    .action((files: string[], options: PublishCommandOptions) =>
+    .action((files: string[], options: PublishFilesOptions) =>
       runCommand(command, (session) => publish(session, files, options)),
     );
 }
@@ -54,7 +45,7 @@ export function configure(command: Command): void {
 async function publish(
   session: Session,
   files: readonly string[],
-  options: PublishCommandOptions,
+  options: PublishFilesOptions,
 ): Promise<void> {
   const { messages } = session.terminal;
   const access = await resolveNatsAccess(session, options, options);
@@ -80,12 +71,4 @@ async function publish(
   }
   if (session.stop.aborted && !options.follow) messages.warn('stopped early: publish again for the rest');
   messages.say(messages.palette.dim(reportText(report, escapeUnsafe(options.to))));
-}
-
-/** Says what became of the lines. */
-export function reportText({ published, alreadyThere, tooLarge }: PublishReport, to: string): string {
-  const parts = [`${counted(published, 'line')} published to ${to}`];
-  if (alreadyThere > 0) parts.push(`${alreadyThere} were there already`);
-  if (tooLarge > 0) parts.push(`${tooLarge} left out: larger than the stream takes`);
-  return parts.join(', ');
 }

@@ -1,13 +1,14 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { OpmasError, type ReadOptions } from '../../index.js';
-import { isStreamAddress, type NatsAccess, readSecretFile } from '../../internal.js';
+import { isStreamAddress, type NatsAccess, type PublishReport, readSecretFile } from '../../internal.js';
 import { readPemFiles } from '../connection/pem-files.js';
 import { readPrivateFile } from '../connection/private-files.js';
 import type { Session } from '../session.js';
 import { passphrasePrompt } from '../terminal/prompt.js';
+import { counted } from './quantity.js';
 import type { NatsCommandOptions } from './selection.js';
-import type { KeptRouteOptions } from './server-options.js';
+import type { RouteCommandOptions } from './server-options.js';
 
 /** A context of the `nats` command, as its file holds it. */
 type NatsContext = Readonly<Record<string, unknown>>;
@@ -36,7 +37,7 @@ export async function natsOf(
 export async function resolveNatsAccess(
   session: Session,
   options: NatsCommandOptions,
-  route: KeptRouteOptions & { insecure?: boolean } = {},
+  route: RouteCommandOptions = {},
 ): Promise<NatsAccess> {
   const { environment } = session;
   const { messages } = session.terminal;
@@ -144,4 +145,12 @@ function expanded(path: string | undefined): string | undefined {
 
 function asUsage(error: OpmasError): never {
   throw new OpmasError('USAGE', error.message, { hint: error.hint, cause: error });
+}
+
+/** Says what became of the lines. */
+export function reportText({ published, alreadyThere, tooLarge }: PublishReport, to: string): string {
+  const parts = [`${counted(published, 'line')} published to ${to}`];
+  if (alreadyThere > 0) parts.push(`${alreadyThere} were there already`);
+  if (tooLarge > 0) parts.push(`${tooLarge} left out: larger than the stream takes`);
+  return parts.join(', ');
 }

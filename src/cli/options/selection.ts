@@ -112,6 +112,24 @@ export function addNatsOptions(command: Command): Command {
     );
 }
 
+/** Options for publishing to a stream of NATS. */
+export interface PublishCommandOptions extends NatsCommandOptions {
+  id: 'line' | 'event';
+  createStream?: boolean;
+}
+
+/** Adds the options of {@link PublishCommandOptions} to a command. */
+export function addPublishOptions(command: Command): Command {
+  command
+    .choice(
+      '--id <kind>',
+      'what is published once: each line, or each event of a server that several recorders record',
+      ['line', 'event'],
+    )
+    .option('--create-stream', 'make the stream if there is none');
+  return addNatsOptions(command);
+}
+
 /** Options that choose a part of a recording: all commands that read recordings share them. */
 export interface PartCommandOptions extends NatsCommandOptions {
   from?: Moment;

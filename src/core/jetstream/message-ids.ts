@@ -6,9 +6,6 @@ import type { LineView } from '../recording/line-view.js';
  */
 export type IdKind = 'line' | 'event';
 
-/** Words of {@link IdKind}; the first one is the default. */
-export const ID_KINDS: readonly IdKind[] = ['line', 'event'];
-
 /** Identical lines of ours have the same time of receipt, so few lines stand between them. */
 const REMEMBERED_LINES = 16_384;
 

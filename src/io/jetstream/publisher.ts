@@ -55,6 +55,8 @@ export class Publisher implements SessionOwner {
   readonly #source: PublishSource;
   readonly #options: PublisherOptions;
   #hasEnded = false;
+  /** The source has to be filled before it gives the next line. */
+  #isDry = false;
   #progressMs = monotonicMs();
   #facts: StreamFacts | undefined;
   /** Ids in the stream, as far as they were read. */
@@ -91,7 +93,9 @@ export class Publisher implements SessionOwner {
 
   read(number: number): WindowEntry | undefined {
     while (number >= this.window.end) {
-      const line = this.#hasEnded ? undefined : this.#source.next();
+      // While the source is filled it has no line to take.
+      const line = this.#hasEnded || this.#isDry ? undefined : this.#source.next();
+      this.#isDry = line === undefined;
       if (line === undefined) return undefined;
       this.window.push(line);
     }
@@ -109,7 +113,9 @@ export class Publisher implements SessionOwner {
   }
 
   readonly fill: () => Promise<boolean> = shared(async () => {
-    this.#hasEnded ||= !(await this.#source.fill());
+    // What it has brought for a session that has ended since would be lost.
+    if (this.#isDry) this.#hasEnded ||= !(await this.#source.fill());
+    this.#isDry = false;
     return !this.#hasEnded;
   });
 

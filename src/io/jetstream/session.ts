@@ -50,6 +50,7 @@ export class Session {
   readonly #room: StreamFacts['room'];
   #isFilling = false;
   #hasEnded = false;
+  #isOver = false;
   #answeredMs = monotonicMs();
 
   constructor(owner: SessionOwner, link: NatsLink, facts: StreamFacts) {
@@ -79,6 +80,7 @@ export class Session {
       this.#pump();
       if (!signal.aborted) await this.#ended.promise;
     } finally {
+      this.#isOver = true;
       clearInterval(timer);
       signal.removeEventListener('abort', stop);
       subscription.unsubscribe();
@@ -121,6 +123,7 @@ export class Session {
     this.#isFilling = true;
     this.#owner.fill().then(
       (hasMore) => {
+        if (this.#isOver) return;
         this.#isFilling = false;
         this.#hasEnded = !hasMore;
         this.#pump();

@@ -14,6 +14,8 @@ import type { StreamTarget } from './target.js';
 export interface SpoolPublisherOptions
   extends Pick<PublisherOptions, 'createStream' | 'persists' | 'onConnect' | 'onNotice'> {
   ids: IdKind;
+  /** The recording is new: what is known of one with its name does not count. Default false. */
+  isFresh?: boolean | undefined;
   /** Wait for further lines, until {@link SpoolPublisher.end} or the signal. */
   follow: boolean;
   signal: AbortSignal;
@@ -59,7 +61,11 @@ export class SpoolPublisher {
   ): Promise<SpoolPublisher> {
     const cursor = SpoolPublisher.cursorOf(path, target, options.ids);
     const messages = new LineMessages(target.prefix, options.ids);
-    const spool = new Spool(path, { ...options, messages, start: await cursor.read() });
+    const spool = new Spool(path, {
+      ...options,
+      messages,
+      start: options.isFresh ? undefined : await cursor.read(),
+    });
     await spool.open();
     return new SpoolPublisher(target, options, spool, cursor);
   }

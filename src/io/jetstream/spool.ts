@@ -66,18 +66,23 @@ export class Spool implements PublishSource {
   async open(): Promise<void> {
     const { start, onNotice } = this.#options;
     const paths = await this.#paths();
-    if (start !== undefined) {
-      for (const path of paths) {
-        const part = await SpoolPart.open(path);
-        if ((await part.fingerprint()) === start.part) return this.#begin(part, path, start);
-        await part.close();
+    const passed: string[] = [];
+    for (const path of paths) {
+      const part = await SpoolPart.open(path);
+      const isFirst = start === undefined ? path === this.path : (await part.fingerprint()) === start.part;
+      if (isFirst) {
+        // Earlier parts are of no interest.
+        for (const identity of passed) this.#opened.add(identity);
+        return this.#begin(part, path, start ?? { offset: 0, line: 0 });
       }
+      await part.close();
+      passed.push(part.identity);
+    }
+    if (start !== undefined) {
       onNotice(`parts of ${this.path} were deleted before all of their lines were published`);
     }
-    const first = start === undefined ? this.path : paths[0]!;
-    // Earlier parts are not of interest.
-    for (const path of paths.slice(0, paths.indexOf(first))) await this.#markOpened(path);
-    await this.#begin(await SpoolPart.open(first), first, { offset: 0, line: 0 });
+    const [path = this.path] = paths;
+    await this.#begin(await SpoolPart.open(path), path, { offset: 0, line: 0 });
   }
 
   next(): PublishedLine | undefined {
@@ -151,8 +156,8 @@ export class Spool implements PublishSource {
     this.#settled ??= { part, offset: start.offset, line: start.line };
     const behind = (line: Parameters<LineMessages['messageOf']>[0]) => void messages.messageOf(line, 0);
     const onDamage = (problem: ReadProblem) => {
-      // What a stop has cut short looks torn.
-      if (!this.#options.signal.aborted) onProblem(problem);
+      // What a stop has cut short looks torn, and a part may end where it is begun.
+      if (!this.#options.signal.aborted && problem.kind !== 'empty') onProblem(problem);
     };
     await part.begin(name, start, behind, () => this.#waitFor(part), onDamage);
   }
@@ -200,11 +205,6 @@ export class Spool implements PublishSource {
       if (hadEnded || this.#options.signal.aborted) return false;
       await this.#waitForMore();
     }
-  }
-
-  async #markOpened(path: string): Promise<void> {
-    const identity = await identityAt(path);
-    if (identity !== undefined) this.#opened.add(identity);
   }
 
   /** The finished parts in order, and the file that is written. */

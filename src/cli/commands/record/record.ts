@@ -3,18 +3,25 @@ import { escapeUnsafe, OpmasError, type RecordingWriter, type Subscription } fro
 import type { Command } from '../../commander.js';
 import { addGapBudget, type GapBudgetOptions } from '../../options/gap-budget.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
+import { addPublishOptions, type PublishCommandOptions } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { createLiveStatus } from './live-status.js';
+import type { Publishing } from './publishing.js';
 import { findStatusPath, StatusFile } from './status-file.js';
 import type { EndpointState } from './status-text.js';
 import { fileOptionsOf, fileText, openTarget, parseMode, type TargetOptions } from './target.js';
 import { createTee, type Tee } from './tee.js';
 
 /** Options of `record`. */
-interface RecordCommandOptions extends StreamCommandOptions, GapBudgetOptions, TargetOptions {
+interface RecordCommandOptions
+  extends StreamCommandOptions,
+    GapBudgetOptions,
+    TargetOptions,
+    PublishCommandOptions {
+  publish?: string;
   tail?: boolean;
   utc?: boolean;
   status?: string;
@@ -32,6 +39,7 @@ Examples:
   $ opmas-ws record -o capture.ndjson --append            continue a recording
   $ opmas-ws record -o capture.ndjson.gz --rotate-size 100MiB --keep 10 --append   record for weeks
   $ opmas-ws record -o capture.ndjson --append --status status.json   for a health check
+  $ opmas-ws record -o spool.ndjson --append --publish nats://nats.example.org/EVENTS
   $ opmas-ws record --tail --duration 10s                 also print the events`;
 
 /** Recorded lines are limited to 64 MiB, and a message that is not JSON grows by up to a third when recorded. */
@@ -59,6 +67,8 @@ export function configure(command: Command): void {
       '--status <file>',
       'rewrite this file every 5 s with the state: JSON, or Prometheus text (*.prom)',
     )
+    .option('--publish <address>', 'also publish the recording to a stream of NATS: nats://HOST/STREAM');
+  addPublishOptions(command)
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: RecordCommandOptions) =>
       runCommand(command, (session) => record(session, endpoints, options)),
@@ -81,7 +91,8 @@ async function record(
     messages.warn(message);
     status?.noteError(message);
   };
-  const files = fileOptionsOf(options, warn);
+  const publishing = await preparePublishing(session, options);
+  const files = fileOptionsOf(options, warn, publishing?.beforeDelete);
   const statusPath =
     options.status === undefined ? undefined : await findStatusPath(options.status, options.out);
   // Before the token is requested: without a file there is nothing to connect for.
@@ -91,6 +102,13 @@ async function record(
     throw error;
   });
   if (writer === undefined) return;
+  // A file that is to be replaced is there until the first line.
+  if (!options.force) {
+    await publishing?.begin(writer.path).catch(async (error: unknown) => {
+      await writer.close();
+      throw error;
+    });
+  }
   const states = new Map<string, EndpointState>(stream.endpoints.map((endpoint) => [endpoint, 'connecting']));
   if (statusPath !== undefined) {
     status = new StatusFile(statusPath, options.mode, { writer, states }, messages.warn);
@@ -108,7 +126,11 @@ async function record(
   const recorded = {
     ...stream,
     lifecycle: true,
-    signal: AbortSignal.any([session.stop, failing.signal]),
+    signal: AbortSignal.any([
+      session.stop,
+      failing.signal,
+      ...(publishing ? [publishing.failing.signal] : []),
+    ]),
   };
   try {
     await runStream(session, recorded, {
@@ -116,11 +138,12 @@ async function record(
       showStatus: (_, summary) => createLiveStatus(messages, states, () => writer.size, summary, status),
       consume(subscription, onEvents) {
         if (status !== undefined) status.figures = () => subscription.summary();
-        return pump(subscription, writer, tee, onEvents, () => failing.abort());
+        return pump(subscription, writer, { tee, publishing, onEvents, stop: () => failing.abort() });
       },
       gapBudget: options.gapBudget,
       lossText: () => tee?.lossText(),
-      resultText: () => fileText(writer, messages.palette),
+      resultText: () =>
+        [fileText(writer, messages.palette), ...(publishing ? [publishing.text()] : [])].join('\n'),
     });
   } catch (error) {
     status?.noteError((error as Error).message);
@@ -128,6 +151,26 @@ async function record(
   } finally {
     await tee?.end();
   }
+  const shortfall = session.isSignalled ? undefined : publishing?.shortfall();
+  if (shortfall !== undefined) throw shortfall;
+}
+
+/** @throws {OpmasError} `USAGE` for wrong options. @returns `undefined` when nothing is to be published. */
+async function preparePublishing(
+  session: Session,
+  options: RecordCommandOptions,
+): Promise<Publishing | undefined> {
+  const { publish } = options;
+  if (publish !== undefined) {
+    // Imported late: most recordings are not published.
+    const { Publishing } = await import('./publishing.js');
+    return Publishing.prepare(session, publish, options);
+  }
+  const { createStream, natsContext, natsCreds, subjectPrefix } = options;
+  const given = { 'create-stream': createStream, 'nats-context': natsContext, 'nats-creds': natsCreds };
+  const name = Object.entries({ ...given, 'subject-prefix': subjectPrefix }).find(([, value]) => value)?.[0];
+  if (name === undefined) return undefined;
+  throw new OpmasError('USAGE', `--${name} needs --publish`);
 }
 
 /**
@@ -144,13 +187,19 @@ function reopenIfMoved(writer: RecordingWriter, messages: Messages, warn: Messag
   return true;
 }
 
+/** What happens besides writing. */
+interface PumpOptions {
+  tee: Tee | undefined;
+  publishing: Publishing | undefined;
+  onEvents(): void;
+  stop(): void;
+}
+
 /** Writes all lines. After a failure of the file, counts the lines that are still in progress, for a correct report. */
 async function pump(
   subscription: Subscription,
   writer: RecordingWriter,
-  tee: Tee | undefined,
-  onEvents: () => void,
-  stop: () => void,
+  { tee, publishing, onEvents, stop }: PumpOptions,
 ): Promise<void> {
   let failure: unknown;
   /** Bytes that are being written. */
@@ -163,6 +212,7 @@ async function pump(
       pending += batch.bytes.length;
       written = writer
         .write(batch)
+        .then(publishing && (() => publishing.wake(writer.path)))
         .catch((error) => {
           failure ??= error;
           stop();
@@ -180,5 +230,6 @@ async function pump(
   await writer.close().catch((error) => {
     failure ??= error;
   });
+  await publishing?.end();
   if (failure !== undefined) throw failure;
 }

@@ -27,7 +27,11 @@ export interface TargetOptions {
 const MOST_NAMES = 100;
 
 /** Checks the options and returns those for the files. @throws {OpmasError} `USAGE` */
-export function fileOptionsOf(options: TargetOptions, onNotice: (message: string) => void): RecordOptions {
+export function fileOptionsOf(
+  options: TargetOptions,
+  onNotice: (message: string) => void,
+  onDelete: RecordOptions['onDelete'],
+): RecordOptions {
   const { rotateSize, rotateEvery, keep, mode } = options;
   if (keep !== undefined && rotateSize === undefined && rotateEvery === undefined) {
     throw new OpmasError('USAGE', '--keep needs --rotate-size or --rotate-every');
@@ -45,6 +49,7 @@ export function fileOptionsOf(options: TargetOptions, onNotice: (message: string
     keep,
     mode,
     onNotice,
+    onDelete,
   };
 }
 

@@ -1,0 +1,158 @@
+import { stat } from 'node:fs/promises';
+import { escapeUnsafe, OpmasError, systemClock } from '../../../index.js';
+import { quoted, SpoolPublisher, targetOf } from '../../../internal.js';
+import { reportText, resolveNatsAccess } from '../../options/nats-options.js';
+import { counted } from '../../options/quantity.js';
+import type { PublishCommandOptions } from '../../options/selection.js';
+import type { RouteCommandOptions } from '../../options/server-options.js';
+import type { Session } from '../../session.js';
+import { ProblemMessages } from '../../terminal/reading-messages.js';
+
+/** Options of `record` that concern publishing. */
+interface PublishingOptions extends PublishCommandOptions, RouteCommandOptions {
+  out?: string;
+  force?: boolean;
+}
+
+/** Longest wait for the server before the recording begins. */
+const BEGIN_LIMIT_MS = 1000;
+/** Time for the last acknowledgements. */
+const END_LIMIT_MS = 5000;
+/** Time to end the process, with that wait in it. */
+const SHUTDOWN_LIMIT_MS = 8000;
+
+/**
+ * Publishes a recording while it is written. The recording never waits for this: the file is read, from the place where
+ * that was left.
+ */
+export class Publishing {
+  /** Aborts when publishing cannot even begin, because the server refuses it. */
+  readonly failing = new AbortController();
+  readonly #connected = new AbortController();
+  readonly #session: Session;
+  readonly #to: string;
+  readonly #open: (path: string) => Promise<SpoolPublisher>;
+  readonly #problems: ProblemMessages;
+  #path = '';
+  #spool: SpoolPublisher | undefined;
+  #starting: Promise<void> | undefined;
+  #rest = 0;
+  #failure: OpmasError | undefined;
+
+  private constructor(session: Session, to: string, open: (path: string) => Promise<SpoolPublisher>) {
+    this.#session = session;
+    this.#to = to;
+    this.#open = open;
+    this.#problems = new ProblemMessages(session.terminal.messages);
+    session.setShutdownLimit(SHUTDOWN_LIMIT_MS);
+  }
+
+  /** Checks the options. @throws {OpmasError} `USAGE`, before anything is connected or created. */
+  static async prepare(session: Session, to: string, options: PublishingOptions): Promise<Publishing> {
+    const { cert: _cert, key: _key, keyPassphraseFile: _file, out, ...route } = options;
+    // The client certificate is for the API.
+    const access = await resolveNatsAccess(session, options, route);
+    const target = targetOf(to, { access, prefix: options.subjectPrefix });
+    const isFile = out === undefined || (await stat(out).catch(() => undefined))?.isFile() !== false;
+    if (!isFile) throw new OpmasError('USAGE', `--publish: ${out} is not a file that can be read again`);
+    let attempts = 0;
+    const publishing: Publishing = new Publishing(session, to, (path) =>
+      SpoolPublisher.open(path, target, {
+        ids: options.id,
+        createStream: options.createStream,
+        isFresh: options.force,
+        follow: true,
+        // A stop ends the recording first, and then publishes the rest.
+        signal: new AbortController().signal,
+        onNotice: session.terminal.messages.warn,
+        onProblem: publishing.#problems.onProblem,
+        // Once it runs, no failure of NATS ends the recording.
+        persists: ({ code }) => attempts++ > 0 || code === 'NETWORK',
+        onConnect: () => {
+          attempts++;
+          publishing.#connected.abort();
+        },
+      }),
+    );
+    return publishing;
+  }
+
+  /**
+   * Begins with a file that is there, and waits a moment: a stream that does not exist is best told before the recording.
+   *
+   * @throws {OpmasError} When the server refuses.
+   */
+  async begin(path: string): Promise<void> {
+    this.wake(path);
+    const { failing } = this;
+    const isOver = AbortSignal.any([failing.signal, this.#connected.signal, this.#session.stop]);
+    await systemClock.sleep(BEGIN_LIMIT_MS, isOver);
+    if (!failing.signal.aborted) return;
+    await this.end();
+    throw this.shortfall();
+  }
+
+  /** Begins, or goes on: lines were written to the file. @param path Of the recording. */
+  wake(path: string): void {
+    this.#path = path;
+    this.#starting ??= this.#start(path);
+    this.#spool?.wake();
+  }
+
+  /** To call before a part of the recording is deleted. */
+  readonly beforeDelete = async (path: string): Promise<void> => {
+    const before = this.#spool?.deletedLines ?? 0;
+    await this.#spool?.beforeDelete(path);
+    const deleted = (this.#spool?.deletedLines ?? 0) - before;
+    if (deleted === 0) return;
+    const lines = counted(deleted, 'line');
+    this.#session.terminal.messages.warn(
+      `${escapeUnsafe(path)} is deleted (--keep) with ${lines} that were not published yet`,
+    );
+  };
+
+  /** Waits up to 5 s for the rest of a recording that has been closed. */
+  async end(): Promise<void> {
+    await this.#starting;
+    await this.#spool?.end(END_LIMIT_MS);
+    this.#rest = (await this.#spool?.close()) ?? 0;
+    this.#problems.end();
+  }
+
+  /** Says what became of the lines. */
+  text(): string {
+    const { palette } = this.#session.terminal.messages;
+    if (this.#spool === undefined) return '';
+    const { counts, deletedLines } = this.#spool;
+    const gone = deletedLines > 0 ? `, ${deletedLines} deleted before they were published` : '';
+    const report = palette.dim(`${reportText(counts, escapeUnsafe(this.#to))}${gone}`);
+    return this.#rest === 0 ? report : `${report}; ${palette.red(`${this.#rest} not published yet`)}`;
+  }
+
+  /** The error to end with, if lines are not published. */
+  shortfall(): OpmasError | undefined {
+    const failure = this.#failure ?? this.#spool?.trouble;
+    if (this.#rest === 0 && this.#failure === undefined) return undefined;
+    const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.#to)}`;
+    const hint = `The recording keeps them. The next start brings them, or: ${command}`;
+    const number = `${counted(this.#rest, 'line')} are not published yet`;
+    if (failure === undefined)
+      return new OpmasError('NETWORK', `${number}: there was not enough time`, { hint });
+    const hints = [failure.hint, this.#rest > 0 ? hint : undefined].filter((each) => each !== undefined);
+    const message = this.#rest > 0 ? `${number}: ${failure.message}` : failure.message;
+    return new OpmasError(failure.code, message, { hint: hints.join('\n'), cause: failure });
+  }
+
+  async #start(path: string): Promise<void> {
+    const fail = (error: OpmasError) => {
+      this.#failure = error;
+      this.failing.abort();
+    };
+    try {
+      this.#spool = await this.#open(path);
+      this.#spool.run().catch(fail);
+    } catch (error) {
+      fail(error as OpmasError);
+    }
+  }
+}
