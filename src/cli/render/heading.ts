@@ -38,7 +38,10 @@ export function headingOf(
 ): Heading {
   const named = deviceOf(data, subject);
   const device = named === undefined || repeats(named, type.kind) ? '' : named;
-  const isOwnEndpoint = endpoint === undefined || type.endpoint === endpoint;
+  const isOwnEndpoint =
+    endpoint === undefined ||
+    type.endpoint === endpoint ||
+    (device !== '' && endpoint.endsWith(`/${device}`));
   return {
     device: device === '' && !isOwnEndpoint ? shortEndpoint(endpoint) : device,
     needsSubject: subject !== undefined && !isCovered(subject, device, type, data),
