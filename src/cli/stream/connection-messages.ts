@@ -1,4 +1,5 @@
 import {
+  type ConnectionEvent,
   type LifecycleEvent,
   OpmasError,
   parseTimestamp,
@@ -50,8 +51,8 @@ export class ConnectionMessages {
   readonly #expired = new Map<string, Pending>();
   /** Since when endpoints are lost, in microseconds since 1970. */
   readonly #lostAt = new Map<string, number>();
-  /** The refusal that was told last: among several endpoints, the same one is not told again before they are back. */
-  readonly #refusals = new Map<string, string>();
+  /** The failed attempt that was told last, by endpoint. */
+  readonly #failures = new Map<string, string>();
   readonly #countOf: (endpoint: string) => number;
 
   /**
@@ -86,7 +87,7 @@ export class ConnectionMessages {
         return;
       case 'open': {
         this.#waiting.delete(endpoint);
-        this.#refusals.delete(endpoint);
+        this.#notices.set(endpoint, 'fresh');
         const notice = this.#expired.has(endpoint)
           ? this.#words.renewed(moment)
           : this.#words.open(moment, connection, this.#lostAt.get(endpoint));
@@ -95,18 +96,17 @@ export class ConnectionMessages {
       }
       case 'refused':
         this.#tellExpired(endpoint);
-        if (connection.retry_in_ms !== undefined) this.#addRefusal(this.#words.refused(moment, connection));
+        if (connection.retry_in_ms !== undefined) this.#addFailure(this.#words.refused(moment, connection));
         return;
-      case 'closed':
-        this.#settle(endpoint, !mayReject(connection.code));
+      case 'closed': {
+        this.#settle(endpoint, connection.retry_in_ms === undefined && !mayReject(connection.code));
         this.#tellExpired(endpoint);
         // Without another attempt, the command was asked to stop, or an error is printed separately.
-        this.#notices.set(endpoint, connection.retry_in_ms === undefined ? 'over' : 'waiting');
-        if (connection.retry_in_ms === undefined) return;
-        this.#lostAt.set(endpoint, moment.atMicros);
-        this.#addLoss(this.#words.lost(moment, connection), connection.code);
+        if (connection.retry_in_ms === undefined) this.#notices.set(endpoint, 'over');
+        else this.#addLoss(moment, connection);
         this.#printHint(endpoint, this.#silences.hintAfter(event));
         return;
+      }
       case 'dropped':
         this.#printError(endpoint, `${connection.count} events dropped: the output was not read`);
         return;
@@ -117,18 +117,29 @@ export class ConnectionMessages {
     }
   }
 
-  #addRefusal(notice: Notice): void {
-    const isKnown = this.#refusals.get(notice.endpoint) === notice.key;
-    this.#refusals.set(notice.endpoint, notice.key);
-    if (!isKnown || this.#isEach) this.#notices.add(notice);
+  #addLoss(
+    moment: Pick<Notice, 'endpoint' | 'atMicros'>,
+    closed: ConnectionEvent & { state: 'closed' },
+  ): void {
+    const { endpoint, atMicros } = moment;
+    const wasKept = this.#notices.get(endpoint) === 'open';
+    const notice = this.#words.lost(moment, closed, wasKept);
+    this.#notices.set(endpoint, 'waiting');
+    if (wasKept) this.#lostAt.set(endpoint, atMicros);
+    if (mayReject(closed.code) && closed.retry_in_ms === 0) {
+      this.#tellLater(this.#expired, notice, RENEWED_WITHIN_MS, () => this.#tellExpired(endpoint));
+    } else if (wasKept) {
+      this.#notices.add(notice);
+    } else {
+      this.#addFailure(notice);
+    }
   }
 
-  #addLoss(notice: Notice, code: number): void {
-    if (mayReject(code) && notice.milliseconds === 0) {
-      this.#tellLater(this.#expired, notice, RENEWED_WITHIN_MS, () => this.#tellExpired(notice.endpoint));
-    } else {
-      this.#notices.add(notice);
-    }
+  /** Adds a failed attempt; among several endpoints, the same failure is not told again before they are back. */
+  #addFailure(notice: Notice): void {
+    const isKnown = this.#failures.get(notice.endpoint) === notice.key;
+    this.#failures.set(notice.endpoint, notice.key);
+    if (!isKnown || this.#isEach) this.#notices.add(notice);
   }
 
   #printHint(endpoint: string, hint: string | undefined): void {
@@ -173,6 +184,7 @@ export class ConnectionMessages {
     clearTimeout(this.#expired.get(endpoint)?.timer);
     this.#expired.delete(endpoint);
     this.#lostAt.delete(endpoint);
+    this.#failures.delete(endpoint);
     this.#notices.set(endpoint, 'open');
     this.#notices.add(fresh.notice);
   }
@@ -183,7 +195,7 @@ export class ConnectionMessages {
     if (expired === undefined) return;
     this.#expired.delete(endpoint);
     clearTimeout(expired.timer);
-    this.#notices.add({ ...expired.notice, awaits: 'waiting' });
+    this.#notices.add({ ...expired.notice, awaits: ['waiting'] });
   }
 
   /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */

@@ -28,14 +28,20 @@ export class ConnectionNotices {
     return this.#endpoints.length > 1;
   }
 
-  lost(moment: Moment, { code, reason, retry_in_ms: milliseconds }: EventOf<'closed'>): Notice {
+  /** @param wasKept It was open for more than a moment; else others that open now may end like it. */
+  lost(
+    moment: Moment,
+    { code, reason, retry_in_ms: milliseconds }: EventOf<'closed'>,
+    wasKept: boolean,
+  ): Notice {
     const { yellow } = this.#palette;
     const text = `${code} ${closeMeaning(code)}${reason === '' ? '' : `: ${escapeUnsafe(reason)}`}`;
     const write = (all: readonly Notice[]) =>
       all.length === 1
         ? this.line(moment.endpoint, yellow(`lost: ${text}, ${retryText(all)}`))
         : yellow(`lost ${this.#whoOf(all)}: ${text}, ${retryText(all)}`);
-    return { ...moment, key: `lost ${text}`, awaits: 'open', milliseconds, write };
+    const awaits = wasKept ? (['open', 'fresh'] as const) : (['open', 'fresh', 'waiting'] as const);
+    return { ...moment, key: `lost ${text}`, awaits, milliseconds, write };
   }
 
   refused(moment: Moment, { status, error = '', retry_in_ms: milliseconds }: EventOf<'refused'>): Notice {
@@ -47,13 +53,15 @@ export class ConnectionNotices {
         ? this.line(moment.endpoint, yellow(`${text}, ${retryText(all)}`))
         : yellow(`${this.#whoOf(all)}: ${text}, ${retryText(all)}`);
     // What a server writes beside the status may differ each time.
-    return { ...moment, key: `refused ${status ?? text}`, awaits: 'waiting', milliseconds, write };
+    return { ...moment, key: `refused ${status ?? text}`, awaits: ['waiting'], milliseconds, write };
   }
 
   /** @param lostAt When it was lost, if it was open before. */
   open(moment: Moment, { gap_since }: EventOf<'open'>, lostAt: number | undefined): Notice {
     const { green } = this.#palette;
-    const since = gap_since === undefined ? lostAt : parseTimestamp(gap_since);
+    const gapAt = gap_since === undefined ? undefined : parseTimestamp(gap_since);
+    // A server may have opened connections only to close them since the loss.
+    const since = gapAt === undefined || lostAt === undefined ? (gapAt ?? lostAt) : Math.min(gapAt, lostAt);
     if (since === undefined) return this.#connected(moment);
     const milliseconds = Math.max(0, moment.atMicros - since) / 1000;
     const write = (all: readonly Notice[]) => {
@@ -62,7 +70,7 @@ export class ConnectionNotices {
       const text = gap_since === undefined ? 'connected' : `${back}: a gap, events may be missing`;
       return this.line(moment.endpoint, green(text));
     };
-    return { ...moment, key: 'back', awaits: 'waiting', milliseconds, write };
+    return { ...moment, key: 'back', awaits: ['waiting', 'fresh'], milliseconds, write };
   }
 
   /** The first connection: a line for each endpoint, unless there are many. */
@@ -73,7 +81,7 @@ export class ConnectionNotices {
         ? green(`connected: ${this.#namesOf(all)}`)
         : this.line(moment.endpoint, green('connected'));
     if (this.#endpoints.length <= MAX_NAMES) return { ...moment, key: `connected ${moment.endpoint}`, write };
-    return { ...moment, key: 'connected', awaits: 'waiting', write };
+    return { ...moment, key: 'connected', awaits: ['waiting', 'fresh'], write };
   }
 
   /** A new token has taken the place of an expired one. */
@@ -81,7 +89,7 @@ export class ConnectionNotices {
     const text = 'token expired, renewed';
     const write = (all: readonly Notice[]) =>
       this.#palette.dim(this.#isAll(all) ? text : `${text}: ${this.#namesOf(all)}`);
-    return { ...moment, key: text, awaits: 'waiting', write };
+    return { ...moment, key: text, awaits: ['waiting', 'fresh'], write };
   }
 
   /** @param message Names the URL of the endpoint, in whose place the names of several stand. */
@@ -93,7 +101,7 @@ export class ConnectionNotices {
       if (all.length === 1) return this.line(moment.endpoint, red(text));
       return red(text.replace(url, () => this.#whoOf(all)));
     };
-    return { ...moment, key: text.replace(url, ''), awaits: 'waiting', isError: true, write };
+    return { ...moment, key: text.replace(url, ''), awaits: ['waiting'], isError: true, write };
   }
 
   /** Formats a line about one endpoint. */
@@ -106,7 +114,8 @@ export class ConnectionNotices {
   }
 
   #whoOf(all: readonly Notice[]): string {
-    return this.#isAll(all) ? `all ${all.length} endpoints` : this.#namesOf(all);
+    if (!this.#isAll(all)) return this.#namesOf(all);
+    return all.length === 2 ? 'both endpoints' : `all ${all.length} endpoints`;
   }
 
   #namesOf(all: readonly Notice[]): string {

@@ -1,8 +1,8 @@
 /** What happens to several endpoints within this time, for the same cause, is told in one line. */
 const GATHER_MS = 1000;
 
-/** The state of an endpoint: `waiting` for a connection, `open`, or `over` for good. */
-type EndpointState = 'waiting' | 'open' | 'over';
+/** The state of an endpoint: `waiting` for a connection; `fresh`, which is open and may not be kept; `over` for good. */
+type EndpointState = 'waiting' | 'fresh' | 'open' | 'over';
 
 /** Something that happened to one endpoint. */
 export interface Notice {
@@ -11,8 +11,8 @@ export interface Notice {
   key: string;
   /** Microseconds since 1970. */
   atMicros: number;
-  /** Endpoints in this state may still get the same notice; without it, the line is printed at once. */
-  awaits?: EndpointState;
+  /** Endpoints in these states may still get the same notice; without them, the line is printed at once. */
+  awaits?: readonly EndpointState[];
   isError?: boolean;
   /** A wait or a gap. */
   milliseconds?: number | undefined;
@@ -40,6 +40,10 @@ export class SharedNotices {
     this.#states.set(endpoint, state);
   }
 
+  get(endpoint: string): EndpointState | undefined {
+    return this.#states.get(endpoint);
+  }
+
   add(notice: Notice): void {
     const { key, endpoint } = notice;
     if (this.#groups.get(key)?.all.some((one) => one.endpoint === endpoint)) this.flush(key);
@@ -53,9 +57,9 @@ export class SharedNotices {
     if (this.#gatherMs === 0 || !this.#mayGrow(notice, group.all)) this.flush(key);
   }
 
-  #mayGrow({ awaits }: Notice, all: readonly Notice[]): boolean {
+  #mayGrow({ awaits = [] }: Notice, all: readonly Notice[]): boolean {
     const members = new Set(all.map(({ endpoint }) => endpoint));
-    return [...this.#states].some(([endpoint, state]) => state === awaits && !members.has(endpoint));
+    return [...this.#states].some(([endpoint, state]) => awaits.includes(state) && !members.has(endpoint));
   }
 
   /** Prints everything that is gathered, or the line of one key and those before it. */

@@ -162,6 +162,39 @@ describe('an outage of all endpoints', () => {
   });
 });
 
+test('endpoints whose connections are closed at once for their token share a line', async () => {
+  const stage = new Stage();
+  stage.now(CONNECTING);
+  for (const endpoint of ENDPOINTS) {
+    stage.now(OPEN, endpoint);
+    await pass(0.05);
+    stage.now(lost(700, 4001), endpoint);
+  }
+  await pass(1);
+  expect(stage.lines()).toEqual([
+    '10:02:11 lost all 4 endpoints: 4001 authentication failed, retry in 700ms',
+  ]);
+});
+
+test('a server that opens connections only to close them is one outage', async () => {
+  const stage = await new Stage(['devices', 'rules']).open();
+  stage.now(lost(500));
+  for (let i = 1; i <= 5; i++) {
+    await pass(i);
+    stage.back(i);
+    await pass(0.1);
+    stage.now(lost(500, 1011));
+  }
+  await pass(5);
+  stage.back(5);
+  await pass(1);
+  expect(stage.lines()).toEqual([
+    '10:02:12 lost both endpoints: 1006 abnormal closure, retry in 500ms',
+    '10:02:13 lost both endpoints: 1011 internal error, retry in 500ms',
+    '10:02:32 back after 20.5s: devices, rules (with a gap)',
+  ]);
+});
+
 describe('an endpoint', () => {
   test('alone has each of its lines at once', () => {
     const stage = new Stage(['devices']);
