@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { cutTornTail } from './append.js';
 import { identityAt, identityOf, type OpenedFile, removeEmptyFile } from './recording-files.js';
 import { DELETED, Segment, type WrittenLines } from './segment.js';
+import type { SegmentOptions } from './segment-names.js';
 
 const LF = 0x0a;
 
@@ -16,10 +17,12 @@ export class PlacedSegment extends Segment {
   readonly #handle: FileHandle;
   readonly #identity: string;
   readonly #isNew: boolean;
+  readonly #startMs: number;
 
   /** @param written Counts the lines that are in the file. */
-  constructor({ path, handle, size, isNew }: OpenedFile, written: WrittenLines) {
+  constructor({ path, handle, size, isNew }: OpenedFile, written: WrittenLines, startMs: number) {
     super(path, handle, size, written);
+    this.#startMs = startMs;
     this.#handle = handle;
     this.#identity = identityOf(fstatSync(handle.fd));
     this.#isNew = isNew;
@@ -60,12 +63,10 @@ export class PlacedSegment extends Segment {
     return { change: change ?? (isThere || this.wasRenamed ? undefined : 'renamed'), isThere };
   }
 
-  /**
-   * Returns how many bytes of the lines fit into the file; 0 when it is full. It takes at least one line.
-   *
-   * @param limit Size in bytes.
-   */
-  async lengthThatFits(lines: Buffer, limit: number): Promise<number> {
+  /** Returns how many bytes of the lines fit into the file; 0 when it is full or old. It takes at least one line. */
+  async lengthThatFits(lines: Buffer, options: SegmentOptions, nowMs: number): Promise<number> {
+    const { rotateBytes: limit = Number.POSITIVE_INFINITY, rotateMs = Number.POSITIVE_INFINITY } = options;
+    if (this.hasLines && nowMs - this.#startMs >= rotateMs) return 0;
     if (this.mostSize + lines.length <= limit) return lines.length;
     // Only a flush tells the compressed size of the lines so far.
     await this.flush();

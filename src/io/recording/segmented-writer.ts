@@ -31,11 +31,10 @@ export class SegmentedWriter {
   #isUnused: boolean;
 
   #segment: PlacedSegment;
-  /** Someone else moved a segment, another one was begun, and {@link reopen} was not called since. */
+  /** Someone else moved a segment, another one is begun, and {@link reopen} was not called since. */
   #wasLeft = false;
   /** Set while no further file can be begun: tries again. The current segment then has no limits. */
   #retry: ((next: NextLines) => Promise<unknown>) | undefined;
-  #startMs: number;
   #finishedSize = 0;
 
   /** After {@link close}: the name of the last segment; `undefined` when it has none any more. */
@@ -52,14 +51,12 @@ export class SegmentedWriter {
     this.#names = new SegmentNames(path, { continues: size > 0, mode: options.mode });
     this.#provisionalPath = provisionalPath;
     this.#isUnused = isNew;
-    this.#startMs = this.#clock.monotonicMs();
-    this.#segment = new PlacedSegment(opened, this.written);
+    this.#segment = new PlacedSegment(opened, this.written, this.#clock.monotonicMs());
   }
 
-  /** `true` when someone else has renamed or deleted a segment since the last {@link reopen}. */
+  /** `true` when someone else may have renamed or deleted a segment since the last {@link reopen}: it is not there. */
   get wasMoved(): boolean {
-    const isPlaced = !this.#segment.isClosed && this.#provisionalPath === undefined;
-    return this.#wasLeft || (isPlaced && !this.#segment.isThereNow());
+    return this.#wasLeft || (this.#provisionalPath === undefined && !this.#segment.isThereNow());
   }
 
   /** Path at which the current segment was created; someone may have renamed it since. */
@@ -128,9 +125,11 @@ export class SegmentedWriter {
   /** Handles changes that someone else made to the current segment. @throws {OpmasError} `LOCAL` */
   async handleChanges(next: NextLines): Promise<void> {
     if (this.#provisionalPath !== undefined || (await this.#goOnAfterCut())) return;
+    const isThere = await this.#segment.isThere();
     if ((await this.#segment.examine()) === DELETED) await this.#leave(DELETED, next);
+    else if (isThere && this.path === this.#path) this.#retry = undefined;
     else if (this.#retry !== undefined) await this.#retry(next);
-    else if (!this.#segment.wasRenamed && !(await this.#segment.isThere())) {
+    else if (!isThere && !this.#segment.wasRenamed) {
       this.#segment.wasRenamed = true;
       this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
     }
@@ -147,22 +146,22 @@ export class SegmentedWriter {
     const isThere = this.path === this.#path && (await this.#segment.isThere());
     let error: OpmasError | undefined;
     if (!isThere && this.#provisionalPath === undefined) {
+      // A request that comes meanwhile is the same one.
+      this.#wasLeft = true;
       await this.flush();
       const change = await this.#segment.examine();
       error = await this.#goOnIn(next, change, () => openToAppend(this.#path, this.#options));
-      const tell = () => this.#tell(this.#path, 'renamed');
-      this.#retry = error && (async (later) => (await this.reopen(later)) ?? tell());
     }
-    this.#wasLeft &&= error !== undefined;
+    const tell = () => this.#tell(this.#path, 'renamed');
+    this.#retry = error && (async (later) => (await this.reopen(later)) ?? tell());
+    this.#wasLeft = error !== undefined;
     return error;
   }
 
   /** Returns how many bytes of the lines belong into the current segment, and begins a new one if they need one. */
   async #lengthForSegment(lines: Buffer): Promise<number> {
     if (this.#retry !== undefined) return lines.length;
-    const { rotateMs = Number.POSITIVE_INFINITY, rotateBytes = Number.POSITIVE_INFINITY } = this.#options;
-    const isOld = this.#segment.hasLines && this.#clock.monotonicMs() - this.#startMs >= rotateMs;
-    const length = isOld ? 0 : await this.#segment.lengthThatFits(lines, rotateBytes);
+    const length = await this.#segment.lengthThatFits(lines, this.#options, this.#clock.monotonicMs());
     if (length === 0) await this.#rotate(lines);
     return length || this.#lengthForSegment(lines);
   }
@@ -177,7 +176,9 @@ export class SegmentedWriter {
     if (finishedPath !== this.#path) await this.#names.add(finishedPath);
     else {
       this.lastName = await this.#names.moveToNext(this.#path).catch((error) => {
-        throw files.localError(`${this.#path} cannot be renamed`, error);
+        if (error.code !== 'ENOENT') throw files.localError(`${this.#path} cannot be renamed`, error);
+        this.#wasLeft = true;
+        return undefined;
       });
     }
     const error = await this.#goOnIn(() => lines, undefined);
@@ -192,9 +193,9 @@ export class SegmentedWriter {
   async #leave(change = 'renamed', next: NextLines): Promise<void> {
     const { path } = this;
     const wasTold = this.#retry !== undefined;
+    this.#wasLeft = true;
     const error = await this.#goOnIn(next, change);
     this.#retry = error && ((later) => this.#leave(change, later));
-    this.#wasLeft ||= error === undefined;
     if (error === undefined || !wasTold) this.#tell(path, change, error);
   }
 
@@ -230,13 +231,12 @@ export class SegmentedWriter {
   async #goOnIn(next: NextLines, change: string | undefined, open = () => this.#names.createNext()) {
     const last = this.#segment;
     try {
-      const segment = new PlacedSegment(await open(), this.written);
+      const segment = new PlacedSegment(await open(), this.written, this.#clock.monotonicMs());
       await segment.begin(this.#firstLines(next()));
       this.#segment = segment;
     } catch (error) {
       return error as OpmasError;
     }
-    this.#startMs = this.#clock.monotonicMs();
     this.count++;
     return this.#finish(change, last);
   }

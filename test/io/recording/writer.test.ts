@@ -12,6 +12,7 @@ import {
   readFile,
   rename,
   rm,
+  rmdir,
   stat,
   symlink,
   truncate,
@@ -177,6 +178,24 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('reopening %s'
     await writer.write(batch(event(5)));
     await writer.close();
     expect([await eventsOf(old), await eventsOf(path)]).toEqual([[1, 2, 3, 4], [5]]);
+  });
+
+  test('of a file that was put back meanwhile is not needed any more', async () => {
+    const { path, old, writer, notices, folder } = await opened({ rotateBytes: 300 });
+    await rename(path, old);
+    await mkdir(path);
+    await expect(writer.reopen()).rejects.toMatchObject({ code: 'USAGE' });
+    await rmdir(path);
+    await rename(old, path);
+    await vi.waitFor(
+      async () => {
+        await writer.write(batch(event(2, 200)));
+        expect((await readdir(folder)).some((file) => file.startsWith('capture.000001'))).toBe(true);
+      },
+      { timeout: 9000, interval: 50 },
+    );
+    await writer.close();
+    expect(notices).toEqual([]);
   });
 
   test('in a new folder in the place of the old one: the lock goes along', async () => {
