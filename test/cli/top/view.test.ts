@@ -59,6 +59,7 @@ test('each line fits into the terminal, whatever the server sends and however sm
         for (const line of lines) expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
       },
     ),
+    { numRuns: 40 },
   );
 });
 
@@ -148,11 +149,21 @@ test('JSON is broken into lines with its numbers and escapes as they were writte
 test('long lines are wrapped without a loss', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 2, max: 50 }), (line, columns) => {
-      const pieces = wrapped(line, columns);
+      const pieces = wrapped([line], columns);
       expect(pieces.join('')).toBe(line);
       for (const piece of pieces) expect(stringWidth(piece)).toBeLessThanOrEqual(columns);
     }),
   );
+});
+
+test.each([
+  ['a million values', `[${'0,'.repeat(999_999)}0]`],
+  ['a million levels', '['.repeat(1_000_000) + ']'.repeat(1_000_000)],
+  ['a text of two megabytes', `"${'漢'.repeat(700_000)}"`],
+])('an event of %s is shown in part', (_, json) => {
+  const lines = wrapped(prettyJson(`{"data":${json}}`), 60);
+  expect(lines.length).toBeLessThan(6000);
+  expect(lines.at(-1)).toMatch(/^… \(the rest is not shown/);
 });
 
 test('events are kept in bounded memory, the newest ones surely', () => {

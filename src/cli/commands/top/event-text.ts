@@ -5,7 +5,7 @@ import { fitting } from '../../render/visual-line.js';
 /** Limits for all events and for one: as many as a table has rows, and bytes. */
 const MAX_EVENTS = 20_000;
 const MAX_BYTES = 32 * 1024 * 1024;
-const MAX_EVENT_BYTES = 8 * 1024 * 1024;
+const MAX_EVENT_BYTES = 2 * 1024 * 1024;
 
 /** Keeps the event that each row shows, in bounded memory: the events that were not replaced for longest go first. */
 export class ShownEvents {
@@ -39,6 +39,9 @@ export class ShownEvents {
 const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 /** Deeper levels are not indented further. */
 const MOST_LEVELS = 20;
+/** Lines of an event: nobody scrolls further, and to measure wide characters takes long. */
+const MOST_LINES = 5000;
+const CUT = '… (the rest is not shown; `tail -f json` prints it)';
 
 /** Formats JSON text with one member on each line. Numbers stay as they are written. */
 export function prettyJson(text: string): string[] {
@@ -58,18 +61,22 @@ export function prettyJson(text: string): string[] {
     if (part === '{' || part === '[') level++;
     line += part === ':' ? ': ' : escapeUnsafe(part);
     previous = part;
+    if (lines.length > MOST_LINES) break;
   }
   return [...lines, line];
 }
 
-/** Breaks a line into pieces that fit into so many columns. */
-export function wrapped(line: string, columns: number): string[] {
+/** Breaks lines into pieces that fit into so many columns, up to a limit. */
+export function wrapped(lines: readonly string[], columns: number): string[] {
   const pieces: string[] = [];
-  let rest = line;
-  do {
-    const piece = fitting(rest, columns) || rest.slice(0, 1);
-    pieces.push(piece);
-    rest = rest.slice(piece.length);
-  } while (rest !== '');
+  for (const line of lines) {
+    let rest = line;
+    do {
+      if (pieces.length >= MOST_LINES) return [...pieces, fitting(CUT, columns)];
+      const piece = fitting(rest, columns) || rest.slice(0, 1);
+      pieces.push(piece);
+      rest = rest.slice(piece.length);
+    } while (rest !== '');
+  }
   return pieces;
 }

@@ -152,7 +152,7 @@ export class TopView {
   #eventLines(columns: number, rows: number, { palette, now }: TableStyle): string[] {
     const event = this.#event!;
     if (event.columns !== columns) {
-      event.lines = event.text.flatMap((line) => wrapped(line, columns));
+      event.lines = wrapped(event.text, columns);
       event.columns = columns;
     }
     const { lines, id, type, at } = event;
