@@ -21,6 +21,7 @@ export {
   type UnknownEvent,
 } from './core/protocol.js';
 export { type ConnectionEvent, FORMAT_VERSION } from './core/recording/connection-event.js';
+export type { ContextOptions, ContextSpan } from './core/recording/event-context.js';
 export type {
   EventLine,
   InvalidLine,

@@ -191,3 +191,37 @@ export function refusePart(options: PartCommandOptions & { follow?: boolean }): 
     hint: `\`opmas-ws record\` keeps them, and \`opmas-ws tail --file FILE --${name} …\` prints them.`,
   });
 }
+
+/** Options for the context around matching events. */
+export interface ContextCommandOptions {
+  before?: Span;
+  after?: Span;
+}
+
+/** Adds the options of {@link ContextCommandOptions} to a command. */
+export function addContextOptions(command: Command): Command {
+  return command
+    .value(
+      '--before <n|t>',
+      'also N events of any kind, or those of the time T, before each matching event: 20, 5m',
+      parseSpan,
+    )
+    .value('--after <n|t>', 'the same after each matching event', parseSpan);
+}
+
+/** @throws {OpmasError} `USAGE` when there is context without a filter. */
+export function checkContextOptions(
+  options: ContextCommandOptions & FilterCommandOptions & PartCommandOptions,
+): void {
+  const name = options.before !== undefined ? '--before' : '--after';
+  if (options.before === undefined && options.after === undefined) return;
+  if (Object.values(filterOptionsOf(options)).every((filter) => filter === undefined)) {
+    throw new OpmasError('USAGE', `${name} needs a filter, which finds the events that it surrounds`, {
+      hint: 'For example: --problems --before 5m --after 1m.',
+    });
+  }
+  if (options.last === undefined || 'ms' in options.last) return;
+  throw new OpmasError('USAGE', `${name} and --last with a number cannot be combined`, {
+    hint: 'Choose the end by its time: --last 15m.',
+  });
+}

@@ -12,6 +12,7 @@ import { ProblemCounts } from '../../internal.js';
 import { natsOf } from '../options/nats-options.js';
 import { counted, formatDuration } from '../options/quantity.js';
 import {
+  checkContextOptions,
   endpointsOf,
   filterOptionsOf,
   type PartCommandOptions,
@@ -68,9 +69,9 @@ export async function runFileStream(
   }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
+  checkContextOptions(options);
   const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
   const filter = onEvent === undefined ? compiled : noting(compiled, onEvent);
-  let left = options.count ?? Number.POSITIVE_INFINITY;
   const enough = new AbortController();
   messages.warn(...compiled.hints);
   const startedAt = performance.now();
@@ -88,6 +89,7 @@ export async function runFileStream(
   const filtering = new FilterMessages(messages, compiled);
   let isLate = false;
   let events = 0;
+  let lines = 0;
   const batches = readRecording(options.file, {
     nats: await natsOf(session, options, options.file),
     ...partOptionsOf(options),
@@ -96,13 +98,14 @@ export async function runFileStream(
     maxBufferBytes: options.maxBuffer,
     follow: options.follow,
     onBefore,
+    count: options.count,
+    before: options.before,
+    after: options.after,
     keep: (line) => {
-      if (left <= 0) return false;
       if (line.kind === 'event') {
         events++;
         // Parts such as --last leave out some of those that the filter has counted.
         if (options.problems) counts.addFrame(line.frame);
-        if (--left <= 0) enough.abort();
       }
       return keep(line);
     },
@@ -111,15 +114,20 @@ export async function runFileStream(
     signal: AbortSignal.any([session.stop, enough.signal, signal]),
   });
   try {
-    for await (const batch of batches) await take(batch);
+    for await (const batch of batches) {
+      lines += batch.count - (batch.lifecycle?.length ?? 0);
+      await take(batch);
+    }
   } finally {
     enough.abort();
     problems.end();
   }
   const took = formatDuration(performance.now() - startedAt);
-  const parts = [`${counted(events, 'event')} in ${took}`, ...filtering.end(counts)];
+  const hasContext = options.before !== undefined || options.after !== undefined;
+  const context = hasContext ? [`${lines - events} around them`] : [];
+  const parts = [`${counted(events, 'event')} in ${took}`, ...context, ...filtering.end(counts)];
   messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
-  if (!(left > 0) || options.count === undefined || session.stop.aborted) return;
+  if (options.count === undefined || events >= options.count || session.stop.aborted) return;
   const end = isLate ? '--duration' : 'the recording';
   throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when ${end} ended`);
 }

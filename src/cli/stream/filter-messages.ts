@@ -9,8 +9,8 @@ const LONG_MS = 10_000;
 const MAX_TYPES = 5;
 const MAX_DEVICES = 5;
 
-type InvalidCounts = Pick<StreamSummary, 'invalidReason' | 'invalidSkipped'>;
-const NO_INVALID: InvalidCounts = { invalidReason: undefined, invalidSkipped: 0 };
+type Counts = Pick<StreamSummary, 'invalidReason' | 'invalidSkipped' | 'context'>;
+const NOTHING: Counts = { invalidReason: undefined, invalidSkipped: 0, context: undefined };
 
 /** Explains, once each, why a filter matches nothing and why events could not be evaluated. */
 export class FilterMessages {
@@ -18,18 +18,15 @@ export class FilterMessages {
   readonly #filter: Filter | undefined;
   readonly #startedAtMs = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #invalid: () => InvalidCounts;
+  readonly #counts: () => Counts;
   #hasSaidReason = false;
   #hasSaidInvalid = false;
   #hasSaidNothing = false;
+  #hasSaidCut = false;
 
-  /** @param invalid Counts the messages that are no events. */
-  constructor(
-    messages: Messages,
-    filter: Filter | undefined,
-    invalid: () => InvalidCounts = () => NO_INVALID,
-  ) {
-    this.#invalid = invalid;
+  /** @param counts Counts the messages that are no events, and the context. */
+  constructor(messages: Messages, filter: Filter | undefined, counts: () => Counts = () => NOTHING) {
+    this.#counts = counts;
     this.#messages = messages;
     this.#filter = filter === undefined || filter.passesAll ? undefined : filter;
     this.#timer = setInterval(() => this.#look(false), LOOK_MS).unref();
@@ -78,7 +75,13 @@ export class FilterMessages {
   }
 
   #lookAtInvalid(): void {
-    const { invalidReason, invalidSkipped } = this.#invalid();
+    const { invalidReason, invalidSkipped, context } = this.#counts();
+    if (context !== undefined && context.cut > 0 && !this.#hasSaidCut) {
+      this.#hasSaidCut = true;
+      this.#messages.warn(
+        '--max-buffer is too small for --before: the first events of the context are missing',
+      );
+    }
     if (invalidReason === undefined || this.#hasSaidInvalid) return;
     this.#hasSaidInvalid = true;
     const then =

@@ -13,6 +13,8 @@ import { parseCount, parsePositiveDuration, parsePositiveSize, parseSize } from 
 import {
   addEndpoints,
   addFilterOptions,
+  type ContextCommandOptions,
+  checkContextOptions,
   endpointsOf,
   type FilterCommandOptions,
   filterOptionsOf,
@@ -21,7 +23,7 @@ import { addTokenOptions, type TokenOptions } from '../options/server-options.js
 import type { Session } from '../session.js';
 
 /** Options that `tail`, `top`, `wait` and `record` share. Times are milliseconds, sizes are bytes. */
-export interface StreamCommandOptions extends FilterCommandOptions, TokenOptions {
+export interface StreamCommandOptions extends FilterCommandOptions, ContextCommandOptions, TokenOptions {
   count?: number;
   duration?: number;
   exitOnClose?: boolean;
@@ -102,6 +104,7 @@ export async function resolveStream(
   if (!reconnect && retries !== undefined) {
     throw new OpmasError('USAGE', '--no-reconnect and --retries cannot be combined');
   }
+  checkContextOptions(options);
   filter ??= await compileGiven(filterOptionsOf(options));
   const endpoints = endpointsOf(words);
   const { url, token, route, warnings } = await resolveConnection(session, options);
@@ -112,6 +115,8 @@ export async function resolveStream(
     token: withExpiryMessages(token, messages),
     ...route,
     filter,
+    before: options.before,
+    after: options.after,
     count: options.count,
     durationMs: options.duration,
     connectTimeoutMs: options.connectTimeout,

@@ -12,12 +12,19 @@ export function summaryText(summary: StreamSummary, more: readonly string[] = []
   const byEndpoint = counts.map(([endpoint, count]) => `${endpoint} ${count}`).join(', ');
   const parts = [
     `${counted(total, 'event')} (${byEndpoint}) in ${formatDuration(summary.durationMs)}`,
+    ...contextText(summary.context),
     ...coverageText(summary),
     outageText(summary.outages),
   ];
   if (summary.invalid > 0) parts.push(invalidText(summary));
   parts.push(`${summary.dropped} dropped`, ...more);
   return parts.join(', ');
+}
+
+function contextText(context: StreamSummary['context']): string[] {
+  if (context === undefined) return [];
+  const cut = context.cut === 0 ? '' : ` (cut short ${context.cut} ${context.cut === 1 ? 'time' : 'times'})`;
+  return [`${context.events} around them${cut}`];
 }
 
 function invalidText({ invalid, invalidSkipped, invalidReason }: StreamSummary): string {

@@ -1,10 +1,10 @@
-import { BatchBuilder } from './encoder.js';
+import { BatchBuilder, eventLineCapacity } from './encoder.js';
 import type { LifecycleEntry, LineBatch } from './format.js';
 
 /** Lines are kept in blocks of this size; a longer line gets one of its own. */
 const BLOCK_BYTES = 64 * 1024;
 /** Memory for a line beside its bytes. */
-const LINE_COST = 100;
+const LINE_COST = 24;
 
 /** Limits of a {@link LineRing}: the number of events, their age before the latest line, and memory in bytes. */
 export interface RingLimits {
@@ -13,15 +13,11 @@ export interface RingLimits {
   bytes: number;
 }
 
-/** `end` is the end of the line in its block, LF included; `at` its time, or `NaN`. */
-interface RingLine {
-  end: number;
-  at: number;
-  isEvent: boolean;
-}
-
 interface RingBlock {
-  readonly lines: RingLine[];
+  /** Where its lines end, LF included; below 0 for lines that are no events. */
+  readonly ends: number[];
+  /** Their times, or `NaN`. */
+  readonly times: number[];
   /** Absent while lines are still added to the block. */
   batch?: LineBatch;
 }
@@ -31,18 +27,25 @@ export class LineRing {
   readonly #limits: { readonly events: number; readonly micros: number; readonly bytes: number };
   readonly #builder = new BatchBuilder(BLOCK_BYTES);
   /** The last one is open. */
-  #blocks: RingBlock[] = [{ lines: [] }];
+  #blocks: RingBlock[] = [newBlock()];
   /** Number of the lines of the first block that have gone. */
   #gone = 0;
-  #bytes = 0;
+  readonly #onFreed: ((line: Buffer, lifecycle: LifecycleEntry) => void) | undefined;
+  /** Memory of its lines. */
+  bytes = 0;
   #lastCutAt = Number.NaN;
   /** Number of events in it. */
   events = 0;
   /** Events that went because the memory was full. */
   cut = 0;
 
-  constructor({ events = Number.POSITIVE_INFINITY, micros = Number.POSITIVE_INFINITY, bytes }: RingLimits) {
+  /** @param onFreed Called with each lifecycle line that goes, LF included. */
+  constructor(
+    { events = Number.POSITIVE_INFINITY, micros = Number.POSITIVE_INFINITY, bytes }: RingLimits,
+    onFreed?: (line: Buffer, lifecycle: LifecycleEntry) => void,
+  ) {
     this.#limits = { events, micros, bytes };
+    this.#onFreed = onFreed;
   }
 
   /**
@@ -59,12 +62,23 @@ export class LineRing {
     lifecycle?: Omit<LifecycleEntry, 'start' | 'end'>,
   ): void {
     if (!this.#builder.hasRoomFor(end - start + 1)) this.#seal();
-    const length = this.#builder.addLine(bytes, start, end, lifecycle);
-    const { lines } = this.#blocks.at(-1)!;
-    lines.push({ end: (lines.at(-1)?.end ?? 0) + length, at, isEvent });
-    this.#bytes += length + LINE_COST;
+    this.#note(this.#builder.addLine(bytes, start, end, lifecycle), at, isEvent);
+  }
+
+  /** Adds an event line; the first arguments are those of `writeEventLine`. */
+  addEvent(head: Buffer, frame: Buffer, hasLineBreaks: boolean, at: number): void {
+    if (!this.#builder.hasRoomFor(eventLineCapacity(head, frame.length))) this.#seal();
+    this.#note(this.#builder.addEvent(head, frame, hasLineBreaks), at, true);
+  }
+
+  #note(length: number, at: number, isEvent: boolean): void {
+    const { ends, times } = this.#blocks.at(-1)!;
+    const end = Math.abs(ends.at(-1) ?? 0) + length;
+    ends.push(isEvent ? end : -end);
+    times.push(at);
+    this.bytes += length + LINE_COST;
     if (isEvent) this.events++;
-    this.#shrink(at);
+    this.expire(at);
   }
 
   /** Returns whether events that the other limits allow at this time went because the memory was full. */
@@ -77,13 +91,13 @@ export class LineRing {
   take(): LineBatch[] {
     this.#seal();
     const batches: LineBatch[] = [];
-    for (const { lines, batch } of this.#blocks) {
+    for (const { ends, batch } of this.#blocks) {
       if (batch === undefined) continue;
-      batches.push(withoutFirst(batch, this.#gone, lines[this.#gone - 1]?.end ?? 0));
+      batches.push(withoutFirst(batch, this.#gone, Math.abs(ends[this.#gone - 1] ?? 0)));
       this.#gone = 0;
     }
-    this.#blocks = [{ lines: [] }];
-    this.#bytes = 0;
+    this.#blocks = [newBlock()];
+    this.bytes = 0;
     this.events = 0;
     this.cut = 0;
     return batches.filter(({ count }) => count > 0);
@@ -91,33 +105,48 @@ export class LineRing {
 
   #seal(): void {
     this.#blocks.at(-1)!.batch = this.#builder.take();
-    this.#blocks.push({ lines: [] });
+    this.#blocks.push(newBlock());
     this.#dropBlock();
   }
 
-  #shrink(now: number): void {
+  /** Drops what is too old at this time. */
+  expire(now: number): void {
     const { events, micros, bytes } = this.#limits;
-    for (let oldest = this.#oldest; oldest !== undefined; oldest = this.#oldest) {
-      const isPast = this.events > events || (oldest.isEvent && oldest.at < now - micros);
-      if (!isPast && this.#bytes <= bytes) return;
-      if (!isPast && oldest.isEvent) {
+    for (;;) {
+      const { ends, times } = this.#blocks[0]!;
+      const end = ends[this.#gone];
+      if (end === undefined) return;
+      const at = times[this.#gone]!;
+      const isPast = this.events > events || at < now - micros;
+      if (!isPast && this.bytes <= bytes) return;
+      if (!isPast && end > 0) {
         this.cut++;
-        this.#lastCutAt = oldest.at;
+        this.#lastCutAt = at;
       }
-      this.#shift(oldest);
-      if (!oldest.isEvent) continue;
+      this.#shift();
       // Other lines belong to the events before them.
-      for (let next = this.#oldest; next?.isEvent === false; next = this.#oldest) this.#shift(next);
+      while (this.#blocks[0]!.ends[this.#gone]! < 0) this.#shift();
     }
   }
 
-  get #oldest(): RingLine | undefined {
-    return this.#blocks[0]!.lines[this.#gone];
+  /** Drops everything. */
+  clear(): void {
+    while (this.#blocks[0]!.ends[this.#gone] !== undefined) this.#shift();
+    this.cut = 0;
   }
 
-  #shift({ end, isEvent }: RingLine): void {
-    const start = this.#blocks[0]!.lines[this.#gone - 1]?.end ?? 0;
-    this.#bytes -= end - start + LINE_COST;
+  #shift(): void {
+    const block = this.#blocks[0]!;
+    const start = Math.abs(block.ends[this.#gone - 1] ?? 0);
+    const isEvent = block.ends[this.#gone]! > 0;
+    const end = Math.abs(block.ends[this.#gone]!);
+    if (!isEvent && this.#onFreed !== undefined) {
+      if (block.batch === undefined) this.#seal();
+      const { bytes, lifecycle } = block.batch as unknown as LineBatch;
+      const entry = lifecycle?.find((one) => one.start === start);
+      if (entry !== undefined) this.#onFreed(bytes.subarray(start, end), entry);
+    }
+    this.bytes -= end - start + LINE_COST;
     if (isEvent) this.events--;
     this.#gone++;
     this.#dropBlock();
@@ -125,12 +154,16 @@ export class LineRing {
 
   /** Gives the memory of the first block back when all of its lines have gone. */
   #dropBlock(): void {
-    const { lines, batch } = this.#blocks[0]!;
-    if (batch === undefined || this.#gone < lines.length) return;
+    const { ends, batch } = this.#blocks[0]!;
+    if (batch === undefined || this.#gone < ends.length) return;
     batch.release?.();
     this.#blocks.shift();
     this.#gone = 0;
   }
+}
+
+function newBlock(): RingBlock {
+  return { ends: [], times: [] };
 }
 
 function withoutFirst(batch: LineBatch, lines: number, bytes: number): LineBatch {

@@ -73,6 +73,13 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     this.#commit(this.#builder.addLine(line, 0, line.length - 1, lifecycle));
   }
 
+  /** Adds a batch of lines, which passes to the reader as it is. */
+  writeBatch(batch: LineBatch): void {
+    if (this.#builder.count > 0) this.#seal();
+    this.#sealed.push(batch);
+    this.#commit(batch.bytes.length);
+  }
+
   /** Ends the queue: the reader gets the remaining lines and then the end. */
   end(): void {
     if (this.#ended) return;

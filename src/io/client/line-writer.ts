@@ -4,9 +4,10 @@ import { FrameReader } from '../../core/json/frame.js';
 import { numberThatJsonLacks } from '../../core/json/json-scanner.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { eventHead, formatInvalidLine, formatLifecycleLine } from '../../core/recording/encoder.js';
+import type { EventContext } from '../../core/recording/event-context.js';
 import { type LineKind, TIMESTAMP_OFFSET } from '../../core/recording/format.js';
 import { formatNestedLine, needsNesting } from '../../core/recording/nested-event.js';
-import { formatTimestamp } from '../../core/recording/timestamp.js';
+import { formatTimestamp, parseTimestamp } from '../../core/recording/timestamp.js';
 import type { LineQueue } from './line-queue.js';
 import type { StreamControl } from './stream-control.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
@@ -23,13 +24,22 @@ export class LineWriter {
   readonly #options: ResolvedStreamOptions;
   readonly #queue: LineQueue;
   readonly #control: StreamControl;
+  readonly #context: EventContext | undefined;
   readonly #reader = new FrameReader();
   readonly #head: Buffer;
   #headTime = -1;
   #dropped: { count: number; from: number; to: number } | undefined;
 
-  constructor(endpoint: string, options: ResolvedStreamOptions, queue: LineQueue, control: StreamControl) {
+  /** @param context Takes the events around matching ones; all endpoints share it. */
+  constructor(
+    endpoint: string,
+    options: ResolvedStreamOptions,
+    queue: LineQueue,
+    control: StreamControl,
+    context?: EventContext,
+  ) {
     this.#endpoint = endpoint;
+    this.#context = context;
     this.#options = options;
     this.#queue = queue;
     this.#control = control;
@@ -56,19 +66,36 @@ export class LineWriter {
   #writeEvent(frame: Buffer, stamp: number): void {
     if (this.#isHeartbeatReply()) return;
     this.events++;
-    if (!this.#keeps('event')) return;
-    if (!this.#hasRoom(frame.length, stamp)) return;
+    const isMatch = this.#keeps('event');
+    const target = this.#context === undefined ? isMatch && this.#queue : this.#targetOf(isMatch, stamp);
+    if (target === false || (target === this.#queue && !this.#hasRoom(frame.length, stamp))) return;
     this.#setTime(stamp);
     if (this.#reader.hasOurNames && needsNesting(frame.toString())) {
-      this.#queue.writeLine(formatNestedLine(this.#head, frame));
+      target.writeLine(formatNestedLine(this.#head, frame));
     } else {
-      this.#queue.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
+      target.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
     }
+    if (!isMatch) return;
     this.matching++;
     this.#control.countEvent();
   }
 
+  /** Returns what takes the line of an event or an invalid frame: the queue, or the context, which may need it later. */
+  #targetOf(isMatch: boolean, stamp: number): LineQueue | EventContext | false {
+    const context = this.#context;
+    if (isMatch && context !== undefined) {
+      const accepts = (bytes: number) => this.#queue.accepts(bytes);
+      for (const batch of context.match(stamp, accepts)) this.#queue.writeBatch(batch);
+    }
+    const place = isMatch ? 'give' : context?.place(stamp);
+    if (place === 'give') return this.#queue;
+    if (this.#control.isComplete) this.#control.stop('count');
+    return place === 'hold' && context !== undefined && context;
+  }
+
   #keeps(kind: LineKind): boolean {
+    // What comes after the last event that is wanted is its context, whatever it is.
+    if (this.#control.isComplete) return false;
     try {
       return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint, this);
     } catch (error) {
@@ -87,17 +114,23 @@ export class LineWriter {
     const silence = silentMs === undefined ? {} : { silentMs };
     this.#control.reportLifecycle({ endpoint, receivedAt, connection, ...silence });
     if (!this.#options.lifecycle) return;
-    this.#queue.writeLine(formatLifecycleLine(receivedAt, endpoint, connection), { endpoint, connection });
+    const line = formatLifecycleLine(receivedAt, endpoint, connection);
+    const lifecycle = { endpoint, connection };
+    const context = this.#context;
+    if (context?.waits(parseTimestamp(receivedAt) ?? Number.NaN))
+      context.hold(line, 0, line.length - 1, lifecycle);
+    else this.#queue.writeLine(line, lifecycle);
   }
 
   #writeInvalid(reason: string, frame: Buffer, isBinary: boolean, stamp: number): void {
     const isKept = this.#keeps('invalid');
+    const target = this.#context === undefined ? isKept && this.#queue : this.#targetOf(isKept, stamp);
     // A dropped line is counted as dropped and nothing else.
-    if (isKept && !this.#hasRoom(frame.length, stamp)) return;
+    if (target === this.#queue && !this.#hasRoom(frame.length, stamp)) return;
     const why = reason === 'not JSON' ? (numberThatJsonLacks(frame) ?? reason) : reason;
     this.#control.countInvalid(why, isKept);
-    if (!isKept) return;
-    this.#queue.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, why, frame, isBinary));
+    if (target === false) return;
+    target.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, why, frame, isBinary));
   }
 
   /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */

@@ -27,25 +27,35 @@ export class StreamControl {
   readonly givenUp = new Map<string, OpmasError>();
   /** The cause that ended the stream; `undefined` while it runs. */
   endedBy: StreamEnd | undefined;
+  readonly #onComplete: (() => void) | undefined;
   /** Matching events that are still wanted. */
   #wanted: number;
   /** The error that ended everything: a filter that cannot judge, or a bug of ours. */
   #error: unknown;
 
-  constructor(options: SubscribeOptions) {
+  /** @param onComplete Called when the last event that is wanted has come; without it, the stream stops then. */
+  constructor(options: SubscribeOptions, onComplete?: () => void) {
     // Each endpoint listens; Node.js warns of more than ten.
     setMaxListeners(0, this.stopping);
     this.#callbacks = options;
+    this.#onComplete = onComplete;
     this.#wanted = options.count ?? Number.POSITIVE_INFINITY;
   }
 
   /** No further event is wanted. */
   get isEnough(): boolean {
-    return this.#wanted <= 0 || this.#error !== undefined;
+    return (this.#wanted <= 0 && !this.isComplete) || this.#error !== undefined;
+  }
+
+  /** All events that are wanted have come, but not all of the context after them. */
+  get isComplete(): boolean {
+    return this.#wanted <= 0 && this.#onComplete !== undefined && this.endedBy === undefined;
   }
 
   countEvent(): void {
-    if (--this.#wanted <= 0) this.stop('count');
+    if (--this.#wanted > 0) return;
+    if (this.#onComplete === undefined) this.stop('count');
+    else this.#onComplete();
   }
 
   countInvalid(reason: string, isKept: boolean): void {

@@ -3,6 +3,7 @@ import type { Filter } from '../../core/filter/filter.js';
 import { checkOptions, each, givenOf, type OptionRules } from '../../core/options.js';
 import { type EndpointName, endpointLabel } from '../../core/protocol.js';
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
+import { CONTEXT_RULE, type ContextOptions, checkContext } from '../../core/recording/event-context.js';
 import { defaultRetry, type RetryOptions } from '../../core/retry.js';
 import { type Clock, systemClock } from '../clock.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
@@ -22,7 +23,7 @@ export interface LifecycleEvent {
 }
 
 /** The options of {@link subscribe}. Times are milliseconds, sizes bytes. Only `url`, `endpoints` and `token` are required. */
-export interface SubscribeOptions extends RouteOptions {
+export interface SubscribeOptions extends RouteOptions, ContextOptions {
   /** Base URL, from `parseBaseUrl`. */
   url: URL;
   /**
@@ -120,6 +121,7 @@ const SUBSCRIBE_RULES: OptionRules<SubscribeOptions> = {
   ],
   ...each(ABOVE_0, 'connectTimeoutMs', 'deadAfterMs', 'maxMessageBytes', 'maxBufferBytes'),
   ...each(true, 'lifecycle', 'recorder', 'onLifecycle', 'onDropping', 'onGiveUp', 'signal', 'retry'),
+  ...each(CONTEXT_RULE, 'before', 'after'),
   ...each(true, 'clock', 'random'),
   ...ROUTE_RULES,
 };
@@ -140,4 +142,5 @@ function isEndpoint(endpoint: unknown): boolean {
 export function checkSubscribeOptions(options: SubscribeOptions): void {
   checkOptions('subscribe', options, SUBSCRIBE_RULES, ['url', 'endpoints', 'token']);
   checkOptions('retry', options.retry, RETRY_RULES);
+  checkContext(options);
 }

@@ -1,5 +1,6 @@
 import { OpmasError } from '../../core/errors.js';
 import { describeEnd } from '../../core/failure/give-up.js';
+import { type ContextSpan, checkContext, EventContext } from '../../core/recording/event-context.js';
 import type { LineBatch } from '../../core/recording/format.js';
 import { Outages } from '../../core/statistics/outages.js';
 import { elapsedMs, type Instant, instantOf, shared } from '../clock.js';
@@ -14,6 +15,9 @@ import {
   resolveStreamOptions,
   type SubscribeOptions,
 } from './stream-options.js';
+
+/** Events that are to come after the last one that is wanted may not come at all. */
+const LONGEST_WAIT_MS = 10_000;
 
 /** The figures of a subscription so far. */
 export interface StreamSummary {
@@ -38,6 +42,11 @@ export interface StreamSummary {
   coverage: Readonly<Record<string, number>>;
   /** Events that were lost because the lines were not read. */
   dropped: number;
+  /**
+   * With `before` or `after`: the events that were given as context, and the number of matching events whose context is
+   * not whole, because it takes more memory than `maxBufferBytes`.
+   */
+  context: { events: number; cut: number } | undefined;
   durationMs: number;
 }
 
@@ -84,6 +93,7 @@ class RunningSubscription implements Subscription {
   readonly #options: ResolvedStreamOptions;
   readonly #control: StreamControl;
   readonly #queue: LineQueue;
+  readonly #context: EventContext | undefined;
   readonly #endpoints: { loop: EndpointLoop; writer: LineWriter }[] = [];
   readonly #outages = new Outages();
   readonly #startedAt: Instant;
@@ -93,13 +103,18 @@ class RunningSubscription implements Subscription {
   constructor(options: SubscribeOptions) {
     this.#asked = options;
     this.#options = resolveStreamOptions(options);
-    this.#control = new StreamControl(options);
     const { clock, maxBufferBytes } = this.#options;
+    const { after } = options;
+    this.#control = new StreamControl(options, after && (() => this.#endAfterContext(after)));
     this.#startedAt = instantOf(clock);
     const onPause = (isPaused: boolean) => {
       for (const { loop } of this.#endpoints) loop.setPaused(isPaused);
     };
     this.#queue = new LineQueue(maxBufferBytes, onPause, clock);
+    if (!checkContext(options)) return;
+    this.#context = new EventContext(options, maxBufferBytes, (line, lifecycle) =>
+      this.#queue.writeLine(line, lifecycle),
+    );
   }
 
   get waiting(): number {
@@ -125,6 +140,7 @@ class RunningSubscription implements Subscription {
       lastEventAt: Object.fromEntries(lastEvents),
       ...{ invalid, invalidSkipped, invalidReason, gaps, outages, dropped, durationMs },
       coverage: Object.fromEntries(coverage),
+      context: this.#context && { events: this.#context.events, cut: this.#context.cut },
     };
   }
 
@@ -182,14 +198,22 @@ class RunningSubscription implements Subscription {
       outages: this.#outages,
     };
     for (const endpoint of new Set(endpoints)) {
-      const writer = new LineWriter(endpoint, this.#options, this.#queue, control);
+      const writer = new LineWriter(endpoint, this.#options, this.#queue, control, this.#context);
       this.#endpoints.push({ loop: new EndpointLoop(endpoint, writer, context), writer });
     }
     await Promise.all(this.#endpoints.map(({ loop }) => this.#run(loop)));
     for (const { loop } of this.#endpoints) loop.finish();
     signal?.removeEventListener('abort', stop);
     control.stop('endpoints');
+    this.#context?.end();
     this.#queue.end();
+  }
+
+  /** Ends the stream when the context after the last event that is wanted is whole. */
+  #endAfterContext(after: ContextSpan): void {
+    const { clock } = this.#options;
+    const waitMs = 'ms' in after ? after.ms : LONGEST_WAIT_MS;
+    void clock.sleep(waitMs, this.#control.stopping).then(() => this.#control.stop('count'));
   }
 
   async #run(loop: EndpointLoop): Promise<void> {

@@ -1,23 +1,28 @@
+import { OpmasError } from '../../core/errors.js';
 import { checkOptions, each } from '../../core/options.js';
 import { BatchBuilder } from '../../core/recording/encoder.js';
+import { CONTEXT_RULE, type ContextOptions, checkContext } from '../../core/recording/event-context.js';
 import type { LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import { openPart, PART_RULES, type PartOptions, partOf } from './part.js';
+import { readAround } from './read-context.js';
 import { isDamage, READ_RULES, type ReadOptions } from './read-options.js';
 import type { ReadProblem } from './read-problems.js';
 
 const BATCH_BYTES = 256 * 1024;
 
 /** Options of {@link readRecording}, all optional. */
-export interface ReadRecordingOptions extends ReadOptions, PartOptions {
+export interface ReadRecordingOptions extends ReadOptions, PartOptions, ContextOptions {
   /** Labels of the endpoints whose lines are wanted: `devices`, or a path. Default: all. */
   endpoints?: readonly string[] | undefined;
   /** Wait for further lines at the end of the files until `signal` is aborted, across rotation and truncation. */
   follow?: boolean | undefined;
-  /** Memory for the events of `last`. Default 64 MiB. */
+  /** End after so many events that the filter keeps, and the context after the last. Default: no limit. */
+  count?: number | undefined;
+  /** Memory for the events of `last` and `before`. Default 64 MiB. */
   maxBufferBytes?: number | undefined;
-  /** Decides for each line whether the batches contain it. The view is valid during the call only. Default: all. */
+  /** Decides for each line that the filter keeps whether the batches contain it. The view is valid during the call only. Default: all. */
   keep?: ((line: LineView) => boolean) | undefined;
   /** Called with each line before `from`, of any endpoint. The view is valid during the call only. */
   onBefore?: ((line: LineView) => void) | undefined;
@@ -38,20 +43,39 @@ export function readRecording(
     ...READ_RULES,
     ...PART_RULES,
     ...each(true, 'keep', 'onBefore', 'endpoints', 'follow', 'maxBufferBytes'),
+    ...each(CONTEXT_RULE, 'before', 'after'),
+    count: [(count) => count > 0, 'must be a number above 0'],
   });
   partOf(options);
+  if (checkContext(options)) {
+    if (options.last === undefined) return readBatchesAround(sources, options);
+    throw new OpmasError('USAGE', '`last` goes with neither `before` nor `after`', {
+      hint: 'Choose the part by its time: `from: -60_000`.',
+    });
+  }
   return readBatches(sources, options);
+}
+
+async function* readBatchesAround(
+  sources: string | readonly string[],
+  options: ReadRecordingOptions,
+): AsyncGenerator<LineBatch, void, undefined> {
+  const paths = typeof sources === 'string' ? [sources] : sources;
+  await using reader = await openPart(paths, { ...options, filter: undefined });
+  yield* readAround(reader, BATCH_BYTES, options);
 }
 
 async function* readBatches(
   sources: string | readonly string[],
-  { keep, ...options }: ReadRecordingOptions,
+  { keep, count = Number.POSITIVE_INFINITY, ...options }: ReadRecordingOptions,
 ): AsyncGenerator<LineBatch, void, undefined> {
   const paths = typeof sources === 'string' ? [sources] : sources;
   const batch = new BatchBuilder(BATCH_BYTES);
+  let left = count;
   await using reader = await openPart(paths, options);
   do {
-    for (let line = reader.next(); line !== undefined; line = reader.next()) {
+    for (let line = reader.next(); line !== undefined && left > 0; line = reader.next()) {
+      if (line.kind === 'event') left--;
       try {
         if (keep !== undefined && !keep(line)) continue;
       } catch (error) {
@@ -68,7 +92,7 @@ async function* readBatches(
       batch.addLine(bytes, start, end, isLifecycle ? { endpoint, connection } : undefined);
     }
     if (batch.count > 0) yield batch.take();
-  } while (await reader.fill());
+  } while (left > 0 && (await reader.fill()));
 }
 
 /** Statistics of a recording, and its damage. */

@@ -3,7 +3,7 @@ import { escapeUnsafe, OpmasError, type RecordingWriter, type Subscription } fro
 import type { Command } from '../../commander.js';
 import { addGapBudget, type GapBudgetOptions } from '../../options/gap-budget.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
-import { addPublishOptions, type PublishCommandOptions } from '../../options/selection.js';
+import { addContextOptions, addPublishOptions, type PublishCommandOptions } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
@@ -38,6 +38,7 @@ Examples:
   $ opmas-ws record devices -t '*.error' -o errors.ndjson   record errors only
   $ opmas-ws record -o capture.ndjson --append            continue a recording
   $ opmas-ws record -o capture.ndjson.gz --rotate-size 100MiB --keep 10 --append   record for weeks
+  $ opmas-ws record -o incidents.ndjson --problems --before 5m --after 1m   record what is around problems
   $ opmas-ws record -o capture.ndjson --append --status status.json   for a health check
   $ opmas-ws record -o spool.ndjson --append --publish nats://nats.example.org/EVENTS
   $ opmas-ws record --tail --duration 10s                 also print the events`;
@@ -49,7 +50,7 @@ const MAX_PENDING_BYTES = 384 * 1024;
 
 /** Configures `record`. */
 export function configure(command: Command): void {
-  addGapBudget(addStreamOptions(command))
+  addContextOptions(addGapBudget(addStreamOptions(command)))
     .option('-o, --out <file>', 'the recording (default: opmas-<UTC start>.ndjson)')
     .option('--append', 'add to an existing recording, or create it')
     .option('--force', 'replace an existing file')

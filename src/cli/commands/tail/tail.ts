@@ -1,7 +1,13 @@
 import { OpmasError } from '../../../index.js';
 import type { Command } from '../../commander.js';
 import { addGapBudget, type GapBudgetOptions } from '../../options/gap-budget.js';
-import { addPartOptions, collect, type PartCommandOptions, refusePart } from '../../options/selection.js';
+import {
+  addContextOptions,
+  addPartOptions,
+  collect,
+  type PartCommandOptions,
+  refusePart,
+} from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import type { PrintOptions } from '../../stream/line-printer.js';
 import { printStream } from '../../stream/run-stream.js';
@@ -44,7 +50,7 @@ export function configure(command: Command): void {
       'print a recording instead of a live stream; repeatable, merged by time; - is stdin; needs no server and no token',
       collect,
     );
-  addPartOptions(withFormat)
+  addContextOptions(addPartOptions(withFormat))
     .option(
       '--follow',
       'of a recording: wait for further lines at its end, also when it is rotated or truncated',
