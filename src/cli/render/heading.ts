@@ -54,9 +54,9 @@ export function shortEndpoint(endpoint: string): string {
   return endpoint.startsWith(COMMON_PATH) ? endpoint.slice(COMMON_PATH.length) : endpoint;
 }
 
-/** Returns whether a word of a subject repeats that of a type: `alerts` of `opmas.system.alerts` and `alert`. */
+/** Returns whether the last word of a subject repeats that of a type: `alerts` and `alert`, `status` and `status_update`. */
 function repeats(word: string, kind: string): boolean {
-  return word === '' || (kind !== '' && (word.startsWith(kind) || kind.startsWith(word)));
+  return word === '' || word === kind || word === `${kind}s` || kind.startsWith(`${word}_`);
 }
 
 /** Returns whether a subject such as `opmas.devices.ap-7` says nothing more than the other parts of the line. */

@@ -171,6 +171,8 @@ describe('subject and endpoint', () => {
       'ap-7 rule.triggered rule_id=cpu',
     ],
     [{ type: 'device.error', subject: 'opmas.device.42' }, '/api/v1/ws/device/42', '42 device.error'],
+    [{ type: 'device.error', subject: 'opmas.devices.e' }, 'devices', 'e device.error'],
+    [{ type: 'device.error', subject: 'opmas.devices.errorprone' }, 'devices', 'errorprone device.error'],
     [{ type: 'system.metrics', subject: 'opmas.system.metrics' }, 'system', '- system.metrics'],
     [{ type: 'system.alert', subject: 'opmas.system.alerts' }, 'system', '- system.alert'],
     [{ type: 'device.status_update', subject: 'opmas.device.status' }, 'devices', '- device.status_update'],
