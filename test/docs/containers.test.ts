@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -9,8 +9,8 @@ import { codeBlocks, textOf } from '../support/documents.js';
 
 const page = textOf('docs/containers.md');
 const [dockerfile = ''] = codeBlocks(page, 'dockerfile');
-const [unit = '', ownNode = ''] = codeBlocks(page, 'ini');
-const [composeText = '', kubernetesText = ''] = codeBlocks(page, 'yaml');
+const [unit = '', ownNode = '', checkService = '', checkTimer = ''] = codeBlocks(page, 'ini');
+const [composeText = '', kubernetesText = '', checkText = '', probesText = ''] = codeBlocks(page, 'yaml');
 
 /** Reads YAML as Docker and Kubernetes do; `undefined` where no parser is installed. */
 function parseYaml(text: string): unknown {
@@ -104,6 +104,42 @@ describe.skipIf(withoutYaml)(
   },
 );
 
+describe.skipIf(withoutYaml)(
+  `the health checks with a status${withoutYaml ? ` (${withoutYaml})` : ''}`,
+  () => {
+    type Probe = { exec: { command: [string, ...string[]] } };
+    const { healthcheck } = (parseYaml(checkText) ?? {}) as { healthcheck: { test: string[] } };
+    const probes = (parseYaml(probesText) ?? {}) as { livenessProbe: Probe; readinessProbe: Probe };
+    const inShell = (text: string): [string, ...string[]] => ['sh', '-c', text];
+    const unitCheck = /'(.*) \|\|/
+      .exec(checkService)![1]!
+      .replaceAll(/([$%])\1/g, '$1')
+      .replace(/\S+(?=\/status)/, '.');
+
+    it('tell a recorder that writes its status from one that does not', () => {
+      const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-health-'));
+      const path = join(folder, 'status.json');
+      const isWell = ([program, ...words]: [string, ...string[]]) =>
+        spawnSync(program, words, { cwd: folder }).status === 0;
+      const commands = [
+        inShell(healthcheck.test[1]!.replaceAll('$$', '$')),
+        probes.livenessProbe.exec.command,
+        inShell(unitCheck),
+      ];
+      expect(commands.map(isWell)).toEqual([false, false, false]);
+      writeFileSync(path, '{"connected":1,"endpoints":{"devices":{},"rules":{}}}');
+      expect(commands.map(isWell)).toEqual([true, true, true]);
+      expect(isWell(probes.readinessProbe.exec.command)).toBe(false);
+      writeFileSync(path, '{"connected":1,"endpoints":{"devices":{}}}');
+      expect(isWell(probes.readinessProbe.exec.command)).toBe(true);
+      const past = new Date(Date.now() - 60_000);
+      utimesSync(path, past, past);
+      expect(commands.map(isWell)).toEqual([false, false, false]);
+      rmSync(folder, { recursive: true });
+    });
+  },
+);
+
 const withoutSystemd =
   spawnSync('systemd-analyze', ['--version']).status === 0 ? undefined : 'no systemd-analyze';
 
@@ -123,6 +159,18 @@ describe.skipIf(withoutSystemd)(`the unit${withoutSystemd ? ` (${withoutSystemd}
       const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', path], { encoding: 'utf8' });
       expect(stdout + stderr).toBe('');
     }
+    rmSync(folder, { recursive: true });
+  });
+
+  it('has a check that systemd understands', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-unit-'));
+    const files = [checkService, checkTimer].map((text, at) => {
+      const path = join(folder, `opmas-record-check.${at === 0 ? 'service' : 'timer'}`);
+      writeFileSync(path, text);
+      return path;
+    });
+    const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', ...files], { encoding: 'utf8' });
+    expect(stdout + stderr).toBe('');
     rmSync(folder, { recursive: true });
   });
 });
