@@ -96,7 +96,8 @@ export class ConnectionMessages {
       }
       case 'refused':
         this.#tellExpired(endpoint);
-        if (connection.retry_in_ms !== undefined) this.#addFailure(this.#words.refused(moment, connection));
+        // Without a wait, the attempt was begun again because another endpoint is back.
+        if (connection.retry_in_ms) this.#addFailure(this.#words.refused(moment, connection));
         return;
       case 'closed': {
         this.#settle(endpoint, connection.retry_in_ms === undefined && !mayReject(connection.code));

@@ -1,4 +1,3 @@
-import { clearTimeout, setTimeout } from 'node:timers';
 import { displayUrl, endpointUrl } from '../../core/address.js';
 import { hasExpired } from '../../core/claims.js';
 import { CloseCode } from '../../core/close-code.js';
@@ -7,7 +6,7 @@ import { clockAheadOf } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { giveUpError } from '../../core/failure/give-up.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
-import { type ConnectionLife, decide, initialRetryState, isGood, wasRefused } from '../../core/retry.js';
+import { type ConnectionLife, decide, initialRetryState, wasRefused } from '../../core/retry.js';
 import type { Outages } from '../../core/statistics/outages.js';
 import { unlessStopped } from '../clock.js';
 import { loadWebSocket } from '../websocket.js';
@@ -25,13 +24,10 @@ export interface LoopContext {
   stopping: AbortSignal;
   /** Renews a token that was rejected; shared, so that one refusal costs one renewal. */
   renew(rejected: string | undefined): Promise<boolean>;
-  /** Calls that end the waits of the endpoints. */
-  waiting: Set<() => void>;
+  /** Wakes each endpoint that has no connection. */
+  sleepers: Set<() => void>;
   outages: Outages;
 }
-
-/** A server may close a connection that it has just opened; one that is open for so long is back. */
-const KEPT_AFTER_MS = 500;
 
 /** The end of an attempt, and the life of its connection. */
 interface AttemptEnd {
@@ -61,12 +57,13 @@ export class EndpointLoop {
     this.endpoint = endpoint;
     this.#context = context;
     this.#sink = sink;
-    const { options, stopping, waiting, outages } = context;
+    const { options, stopping, sleepers, outages } = context;
     this.#history = new EndpointHistory(options.clock, {
       onEvent: (event, receivedAt, silentMs) => sink.onConnectionEvent(event, receivedAt, silentMs),
       onGap: (from, to) => outages.add({ endpoint, from, to, reason: '' }),
     });
-    this.#wait = new RetryWait(options.clock, stopping, waiting);
+    const endAttempt = () => this.#connection?.endAttempt('no upgrade, while another endpoint opened');
+    this.#wait = new RetryWait(options.clock, stopping, sleepers, endAttempt);
   }
 
   get gaps(): GapTotals {
@@ -96,6 +93,10 @@ export class EndpointLoop {
    * @throws {OpmasError} The reason why it was given up. It ends normally when it was asked to.
    */
   async run(): Promise<void> {
+    await this.#runAttempts().finally(() => this.#wait.leave());
+  }
+
+  async #runAttempts(): Promise<void> {
     const { options, stopping } = this.#context;
     let state = initialRetryState(options.retry);
     while (!stopping.aborted) {
@@ -110,8 +111,10 @@ export class EndpointLoop {
       state = next;
       this.lastFailure = failure;
       if (decision.action !== 'end') this.#history.lost();
-      const { waitMs, isExpiry } = decision.action === 'retry' ? decision : {};
-      this.#history.ended(failure, isExpiry ? 0 : waitMs);
+      const { waitMs = 0, leastMs = 0, isExpiry = false } = decision.action === 'retry' ? decision : {};
+      const lengthMs = this.#wait.lengthOf(waitMs, leastMs);
+      const toldMs = isExpiry ? 0 : lengthMs;
+      this.#history.ended(failure, decision.action === 'retry' ? toldMs : undefined);
       if (decision.action === 'end') return;
       if (decision.action === 'give up') {
         this.#history.gaveUp(failure);
@@ -119,7 +122,7 @@ export class EndpointLoop {
       }
       const isNew = decision.renew && (await unlessStopped(this.#renewToken(), stopping));
       if (isExpiry && isNew) this.#wait.leaveOut();
-      else await this.#wait.wait(decision.waitMs, decision.leastMs);
+      else await this.#wait.wait(lengthMs, leastMs);
     }
   }
 
@@ -131,19 +134,18 @@ export class EndpointLoop {
   async #attempt(): Promise<AttemptEnd> {
     const { clock } = this.#context.options;
     this.#attempts++;
+    this.#wait.begin();
     this.#history.begin();
     const eventsBefore = this.#sink.events;
     let openedAtMs: number | undefined;
-    let timer: NodeJS.Timeout | undefined;
     const failure = await this.#connect(() => {
       openedAtMs = clock.monotonicMs();
       this.#history.opened();
+      this.#wait.opened(this.lastFailure !== undefined);
       if (this.#isPaused) this.#connection?.pause();
-      if (this.lastFailure !== undefined) timer = setTimeout(() => this.#wait.wakeOthers(), KEPT_AFTER_MS);
     });
-    clearTimeout(timer);
     const openMs = openedAtMs === undefined ? undefined : clock.monotonicMs() - openedAtMs;
-    if (isGood(openMs)) this.#wait.reset();
+    this.#wait.ended(openMs);
     const life = { openMs, events: this.#sink.events - eventsBefore };
     const isExpiry = !wasRefused(failure, life) && this.#isExpiry(failure);
     return { failure: await this.#examine(failure, life, isExpiry), life: { ...life, isExpiry } };

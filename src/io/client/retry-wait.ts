@@ -1,5 +1,11 @@
+import { clearTimeout, setTimeout } from 'node:timers';
+import { isGood } from '../../core/retry.js';
 import type { Clock } from '../clock.js';
 
+/** A server may close a connection that it has just opened; one that is open for so long is back. */
+const KEPT_AFTER_MS = 500;
+/** An attempt that takes longer is begun again when another endpoint is back: its packets may have been lost. */
+const SLOW_ATTEMPT_MS = 1000;
 /** A wait is cut short at most once in this time, so that an endpoint that is refused alone is not tried without end. */
 const WAKE_INTERVAL_MS = 60_000;
 
@@ -7,31 +13,64 @@ const WAKE_INTERVAL_MS = 60_000;
 export class RetryWait {
   readonly #clock: Clock;
   readonly #stopping: AbortSignal;
-  /** Calls that end the waits of all endpoints of the subscription. */
-  readonly #waiting: Set<() => void>;
+  /** Wakes each endpoint of the subscription that is not open. */
+  readonly #sleepers: Set<() => void>;
+  readonly #endAttempt: () => void;
+  #attemptedAtMs = 0;
+  #keptTimer: NodeJS.Timeout | undefined;
   #nextWakeAtMs = Number.NEGATIVE_INFINITY;
+  /** Another endpoint is back since the last wait. */
+  #isWoken = false;
+  #endWait: () => void = () => undefined;
 
-  constructor(clock: Clock, stopping: AbortSignal, waiting: Set<() => void>) {
+  /** @param endAttempt Ends an attempt that is under way. */
+  constructor(clock: Clock, stopping: AbortSignal, sleepers: Set<() => void>, endAttempt: () => void) {
     this.#clock = clock;
     this.#stopping = stopping;
-    this.#waiting = waiting;
+    this.#sleepers = sleepers;
+    this.#endAttempt = endAttempt;
+  }
+
+  /** An attempt begins. */
+  begin(): void {
+    this.#attemptedAtMs = this.#clock.monotonicMs();
+    this.#sleepers.add(this.#wake);
+  }
+
+  /** The attempt has opened a connection. @param isBack It wakes the other endpoints, if it is kept. */
+  opened(isBack: boolean): void {
+    this.leave();
+    if (isBack) this.#keptTimer = setTimeout(() => this.#wakeOthers(), KEPT_AFTER_MS);
+  }
+
+  /** The attempt, or the connection that it has opened, has ended. @param openMs How long the connection was open. */
+  ended(openMs: number | undefined): void {
+    clearTimeout(this.#keptTimer);
+    this.#sleepers.add(this.#wake);
+    if (isGood(openMs)) this.#nextWakeAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** The others need not wake it. */
+  leave(): void {
+    this.#isWoken = false;
+    this.#sleepers.delete(this.#wake);
+  }
+
+  /** Returns how long to wait: only as long as needed when another endpoint came back during the last attempt. */
+  lengthOf(waitMs: number, leastMs: number): number {
+    return this.#isWoken ? leastMs : waitMs;
   }
 
   /** Waits. @param leastMs The part that nothing but a stop ends. */
   async wait(waitMs: number, leastMs: number): Promise<void> {
     const waking = new AbortController();
     const end = () => waking.abort();
-    const wake = () => {
-      if (this.#clock.monotonicMs() < this.#nextWakeAtMs) return;
-      this.leaveOut();
-      end();
-    };
+    this.#endWait = end;
     this.#stopping.addEventListener('abort', end, { once: true });
-    if (leastMs < waitMs) this.#waiting.add(wake);
     if (leastMs > 0) await this.#clock.sleep(leastMs, this.#stopping);
     if (leastMs < waitMs) await this.#clock.sleep(waitMs - leastMs, waking.signal);
-    this.#waiting.delete(wake);
     this.#stopping.removeEventListener('abort', end);
+    this.#isWoken = false;
   }
 
   /** Takes note that a wait was cut short or left out. */
@@ -39,13 +78,16 @@ export class RetryWait {
     this.#nextWakeAtMs = this.#clock.monotonicMs() + WAKE_INTERVAL_MS;
   }
 
-  /** Lets the next wait be cut short in any case, because a connection was good. */
-  reset(): void {
-    this.#nextWakeAtMs = Number.NEGATIVE_INFINITY;
-  }
+  readonly #wake = () => {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#nextWakeAtMs) return;
+    this.leaveOut();
+    this.#isWoken = true;
+    this.#endWait();
+    if (nowMs - this.#attemptedAtMs >= SLOW_ATTEMPT_MS) this.#endAttempt();
+  };
 
-  /** Ends the waits of the others, because this endpoint is back. */
-  wakeOthers(): void {
-    for (const wake of this.#waiting) wake();
+  #wakeOthers(): void {
+    for (const wake of this.#sleepers) wake();
   }
 }

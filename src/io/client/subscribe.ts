@@ -194,7 +194,7 @@ class RunningSubscription implements Subscription {
       options: this.#options,
       stopping,
       renew,
-      waiting: new Set<() => void>(),
+      sleepers: new Set<() => void>(),
       outages: this.#outages,
     };
     for (const endpoint of new Set(endpoints)) {

@@ -39,6 +39,31 @@ describe.concurrent('the first endpoint that is back', () => {
     for (const share of Object.values(coverage)) expect(share).toBeLessThan(1);
   });
 
+  test('has attempts begun again that hang, because their packets were lost', async ({ serve, read }) => {
+    let isDown = false;
+    const server = (await serve()).onRequest((client) => {
+      if (!isDown) client.accept(text(event(1)));
+    });
+    const reading = read({
+      url: server.url,
+      endpoints: ['devices', 'rules'],
+      ...slowBut('devices', 'rules'),
+    });
+    await reading.events.count(2);
+    isDown = true;
+    for (const client of server.requests.all) client.close(1012);
+    await server.requests.count(4);
+    await delay(1000);
+    isDown = false;
+    const waiting = server.requests.all.slice(2);
+    waiting.find((client) => endpointOf(client) === 'devices')!.accept(text(event(2)));
+    await reading.events.count(3);
+    const firstAt = performance.now();
+    await reading.events.count(4);
+    expect(performance.now() - firstAt).toBeLessThan(3000);
+    expect(server.requests.all.map(endpointOf).filter((endpoint) => endpoint === 'rules')).toHaveLength(3);
+  });
+
   test('is not back while the server opens connections only to close them', async ({ serve, read }) => {
     const server = (await serve()).onRequest((client) => client.accept(text(event(1)), close(1011)));
     read({ url: server.url, endpoints: ['devices', 'rules'], ...slowBut() });

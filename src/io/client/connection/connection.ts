@@ -49,7 +49,7 @@ export class Connection {
     // All before the first turn of the event loop: the packet with the `101` may hold messages already.
     this.#listen();
     const limitMs = Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS);
-    this.#timers.push(setTimeout(() => this.#endLateAttempt(), limitMs));
+    this.#timers.push(setTimeout(() => this.endAttempt('no upgrade within the time limit'), limitMs));
   }
 
   #listen(): void {
@@ -152,10 +152,11 @@ export class Connection {
     this.#socket.close(CloseCode.NORMAL);
   }
 
-  #endLateAttempt(): void {
+  /** Ends it, unless it is open. */
+  endAttempt(why: string): void {
+    if (this.#liveness !== undefined) return;
     const { stalled } = this.#options.upgrade.agent;
-    const late = new AttemptError('silent', 'no upgrade within the time limit');
-    this.#destroy(failureOfError(stalled ?? late));
+    this.#destroy(failureOfError(stalled ?? new AttemptError('silent', why)));
   }
 
   async #endRefused(response: IncomingMessage): Promise<void> {
