@@ -9,6 +9,7 @@ import { fileRows } from './rows/files.mjs';
 import { idleRows } from './rows/idle.mjs';
 import { latencyRows } from './rows/latency.mjs';
 import { liveRows } from './rows/live.mjs';
+import { natsRows } from './rows/nats.mjs';
 import { replayRows } from './rows/replay.mjs';
 import { startupRows } from './rows/startup.mjs';
 
@@ -41,7 +42,7 @@ const USAGE = `npm run bench -- [options]
   --rounds N        measure each row N times (5)
   --events N        events for each row, lines in each recording (1000000)
   --idle-seconds N  watch the idle tail for N seconds (60)
-  --group NAMES     only these groups, separated by commas: live, files, replay, latency, startup, idle
+  --group NAMES     only these groups, separated by commas: live, files, replay, latency, startup, nats, idle
   --only TEXT       only rows whose name contains TEXT, and their yardsticks
   --json FILE       also write the results to FILE
   --compare A B     measure nothing; compare two files written with --json
@@ -75,6 +76,7 @@ if (options.help) {
     replay: () => replayRows(events),
     latency: latencyRows,
     startup: startupRows,
+    nats: () => natsRows(events),
     idle: () => idleRows(Number(options['idle-seconds'])),
   };
   const names = options.group?.split(',') ?? Object.keys(groups);
