@@ -139,7 +139,7 @@ test('top ends within its time on a terminal that is not read', async ({ serve, 
   await shows(/1\/1 connected/);
   pty.pause();
   // Each picture has about three kilobytes, and a terminal holds four that nobody has read.
-  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   const begin = performance.now();
   pty.kill('SIGTERM');
   const { signal } = await ended;

@@ -159,19 +159,19 @@ test('long lines are wrapped without a loss', () => {
 test.each([
   ['a million values', `[${'0,'.repeat(999_999)}0]`],
   ['a million levels', '['.repeat(1_000_000) + ']'.repeat(1_000_000)],
-  ['a text of two megabytes', `"${'漢'.repeat(700_000)}"`],
+  ['a long text of wide characters', `"${'漢'.repeat(200_000)}"`],
 ])('an event of %s is shown in part', (_, json) => {
   const lines = wrapped(prettyJson(`{"data":${json}}`), 60);
-  expect(lines.length).toBeLessThan(6000);
+  expect(lines.length).toBeLessThan(2100);
   expect(lines.at(-1)).toMatch(/^… \(the rest is not shown/);
 });
 
 test('events are kept in bounded memory, the newest ones surely', () => {
-  const big = 'x'.repeat(500_000);
-  for (let i = 0; i < 200; i++) add(`ap-${i}`, { message: big });
+  const big = 'x'.repeat(1_000_000);
+  for (let i = 0; i < 40; i++) add(`ap-${i}`, { message: big });
   const kept = table.rows().filter((row) => events.get(row) !== undefined);
-  expect(kept.length).toBeLessThan(70);
-  expect(kept.map(({ id }) => id)).toContain('ap-199');
+  expect(kept.length).toBeLessThan(35);
+  expect(kept.map(({ id }) => id)).toContain('ap-39');
 });
 
 test('off a terminal nothing is cut', () => {

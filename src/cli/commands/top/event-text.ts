@@ -40,7 +40,7 @@ const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 /** Deeper levels are not indented further. */
 const MOST_LEVELS = 20;
 /** Lines of an event: nobody scrolls further, and to measure wide characters takes long. */
-const MOST_LINES = 5000;
+const MOST_LINES = 2000;
 const CUT = '… (the rest is not shown; `tail -f json` prints it)';
 
 /** Formats JSON text with one member on each line. Numbers stay as they are written. */
