@@ -64,7 +64,7 @@ describe.concurrent('a token that ends while events flow', () => {
         if (connection?.state === 'open') expect(connection.gap_since).toBeDefined();
       }
     }
-    expect(stderr).toMatch(/^[-\d: ]{19} token expired, renewed$/m);
+    expect(stderr).toMatch(/^[-\d: ]{19} both endpoints {2}token expired, renewed$/m);
     // A process that comes later finds the newest token.
     expect(await sandbox.run(['tail', 'devices', '-n', '1', ...quick])).toMatchObject({ code: 0 });
   });

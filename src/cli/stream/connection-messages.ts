@@ -9,8 +9,16 @@ import {
 import { mayReject } from '../../internal.js';
 import { TimeText } from '../render/time-text.js';
 import type { Messages } from '../terminal/terminal.js';
-import { ConnectionNotices } from './connection-notices.js';
-import { type Notice, SharedNotices } from './shared-notices.js';
+import {
+  backNotice,
+  ConnectionNotices,
+  type EndpointNotice,
+  gaveUpNotice,
+  lostNotice,
+  type Notice,
+  RENEWED,
+  refusedNotice,
+} from './connection-notices.js';
 import { SilenceHints } from './silence-hints.js';
 
 /** The attempt at which a wait for a server is worth a line. */
@@ -20,9 +28,12 @@ const KEPT_AFTER_MS = 500;
 /** An expired token that is not renewed by then is told as a loss. */
 const RENEWED_WITHIN_MS = 5000;
 
+/** An endpoint, and when something happened to it, in microseconds since 1970. */
+type Moment = Pick<EndpointNotice, 'endpoint' | 'atMicros'>;
+
 /** Something to tell when a timer ends, unless more is known before. */
 interface Pending {
-  notice: Notice;
+  notice: EndpointNotice;
   timer: NodeJS.Timeout;
   /** Matching events before. */
   events: number;
@@ -36,15 +47,16 @@ export class ConnectionMessages {
   readonly #messages: Messages;
   readonly #times: TimeText;
   #date: string;
-  readonly #isEach: boolean;
-  readonly #words: ConnectionNotices;
-  readonly #notices: SharedNotices;
+  readonly #hasSeveral: boolean;
+  readonly #notices: ConnectionNotices;
   readonly #printed = new Set<OpmasError>();
   /** Endpoints that have not been open yet. */
   readonly #waiting: Set<string>;
   /** True until it has been said that connecting never ends by itself. */
   #saysThatItWaits: boolean;
   readonly #silences = new SilenceHints();
+  /** Endpoints whose connection is open and was kept for a moment. */
+  readonly #kept = new Set<string>();
   /** Connections that have opened, and are not known to be kept. */
   readonly #fresh = new Map<string, Pending>();
   /** Losses by an expired token, until it is clear that it was renewed. */
@@ -52,7 +64,7 @@ export class ConnectionMessages {
   /** Since when endpoints are lost, in microseconds since 1970. */
   readonly #lostAt = new Map<string, number>();
   /** The failed attempt that was told last, by endpoint. */
-  readonly #failures = new Map<string, string>();
+  readonly #failures = new Map<string, string | undefined>();
   readonly #countOf: (endpoint: string) => number;
 
   /**
@@ -70,11 +82,14 @@ export class ConnectionMessages {
     this.#times = new TimeText(utc);
     this.#date = this.#times.date(systemClock.nowMicros());
     this.#waiting = new Set(endpoints);
-    this.#isEach = isEach || this.#waiting.size === 1;
-    this.#words = new ConnectionNotices(messages.palette, this.#waiting);
+    this.#hasSeveral = this.#waiting.size > 1;
     this.#saysThatItWaits = retry?.waitForServer === true && durationMs === undefined;
-    const print = (all: readonly Notice[]) => this.#print(all[0]!.write(all), all[0]);
-    this.#notices = new SharedNotices(this.#waiting, this.#isEach, print);
+    this.#notices = new ConnectionNotices(
+      messages.palette,
+      this.#waiting,
+      isEach || !this.#hasSeveral,
+      (line, notice) => this.#print(line, notice),
+    );
   }
 
   onLifecycle(event: LifecycleEvent): void {
@@ -87,47 +102,44 @@ export class ConnectionMessages {
         return;
       case 'open': {
         this.#waiting.delete(endpoint);
-        this.#notices.set(endpoint, 'fresh');
-        const notice = this.#expired.has(endpoint)
-          ? this.#words.renewed(moment)
-          : this.#words.open(moment, connection, this.#lostAt.get(endpoint));
+        const notice = { ...this.#openNotice(moment, connection), ...moment };
         this.#tellLater(this.#fresh, notice, KEPT_AFTER_MS, () => this.#settle(endpoint, true));
         return;
       }
       case 'refused':
         this.#tellExpired(endpoint);
         // Without a wait, the attempt was begun again because another endpoint is back.
-        if (connection.retry_in_ms) this.#addFailure(this.#words.refused(moment, connection));
+        if (connection.retry_in_ms) this.#addFailure({ ...refusedNotice(connection), ...moment });
         return;
-      case 'closed': {
+      case 'closed':
         this.#settle(endpoint, connection.retry_in_ms === undefined && !mayReject(connection.code));
         this.#tellExpired(endpoint);
         // Without another attempt, the command was asked to stop, or an error is printed separately.
-        if (connection.retry_in_ms === undefined) this.#notices.set(endpoint, 'over');
-        else this.#addLoss(moment, connection);
+        if (connection.retry_in_ms !== undefined)
+          this.#addLoss({ ...lostNotice(connection), ...moment }, connection.code);
         this.#printHint(endpoint, this.#silences.hintAfter(event));
         return;
-      }
       case 'dropped':
         this.#printError(endpoint, `${connection.count} events dropped: the output was not read`);
         return;
       case 'given_up':
         // An error of its own, which is printed by `onGiveUp` or at the end.
         this.#tellExpired(endpoint);
-        this.#notices.set(endpoint, 'over');
     }
   }
 
-  #addLoss(
-    moment: Pick<Notice, 'endpoint' | 'atMicros'>,
-    closed: ConnectionEvent & { state: 'closed' },
-  ): void {
-    const { endpoint, atMicros } = moment;
-    const wasKept = this.#notices.get(endpoint) === 'open';
-    const notice = this.#words.lost(moment, closed, wasKept);
-    this.#notices.set(endpoint, 'waiting');
+  #openNotice({ endpoint, atMicros }: Moment, connection: ConnectionEvent & { state: 'open' }): Notice {
+    if (this.#expired.has(endpoint)) return RENEWED;
+    const lostAt = this.#lostAt.get(endpoint);
+    if (lostAt === undefined && connection.gap_since === undefined) return this.#notices.connected();
+    return backNotice(atMicros, connection, lostAt ?? atMicros);
+  }
+
+  #addLoss(notice: EndpointNotice, code: number): void {
+    const { endpoint, atMicros, milliseconds } = notice;
+    const wasKept = this.#kept.delete(endpoint);
     if (wasKept) this.#lostAt.set(endpoint, atMicros);
-    if (mayReject(closed.code) && closed.retry_in_ms === 0) {
+    if (mayReject(code) && milliseconds === 0) {
       this.#tellLater(this.#expired, notice, RENEWED_WITHIN_MS, () => this.#tellExpired(endpoint));
     } else if (wasKept) {
       this.#notices.add(notice);
@@ -137,16 +149,16 @@ export class ConnectionMessages {
   }
 
   /** Adds a failed attempt; among several endpoints, the same failure is not told again before they are back. */
-  #addFailure(notice: Notice): void {
+  #addFailure(notice: EndpointNotice): void {
     const isKnown = this.#failures.get(notice.endpoint) === notice.key;
     this.#failures.set(notice.endpoint, notice.key);
-    if (!isKnown || this.#isEach) this.#notices.add(notice);
+    if (!isKnown || this.#notices.isEach) this.#notices.add(notice);
   }
 
   #printHint(endpoint: string, hint: string | undefined): void {
     if (hint === undefined) return;
     this.#notices.flush();
-    this.#print(this.#words.line(endpoint, this.#messages.palette.yellow(hint)));
+    this.#print(this.#notices.line(endpoint, this.#messages.palette.yellow(hint)));
   }
 
   #sayThatItWaits(endpoint: string): void {
@@ -170,7 +182,7 @@ export class ConnectionMessages {
     this.#notices.flush();
   }
 
-  #tellLater(pending: Map<string, Pending>, notice: Notice, waitMs: number, tell: () => void): void {
+  #tellLater(pending: Map<string, Pending>, notice: EndpointNotice, waitMs: number, tell: () => void): void {
     const timer = setTimeout(tell, waitMs).unref();
     pending.set(notice.endpoint, { notice, timer, events: this.#countOf(notice.endpoint) });
   }
@@ -186,7 +198,7 @@ export class ConnectionMessages {
     this.#expired.delete(endpoint);
     this.#lostAt.delete(endpoint);
     this.#failures.delete(endpoint);
-    this.#notices.set(endpoint, 'open');
+    this.#kept.add(endpoint);
     this.#notices.add(fresh.notice);
   }
 
@@ -196,7 +208,7 @@ export class ConnectionMessages {
     if (expired === undefined) return;
     this.#expired.delete(endpoint);
     clearTimeout(expired.timer);
-    this.#notices.add({ ...expired.notice, awaits: ['waiting'] });
+    this.#notices.add(expired.notice);
   }
 
   /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */
@@ -205,9 +217,9 @@ export class ConnectionMessages {
   }
 
   onGiveUp(endpoint: string, error: OpmasError): void {
-    if (!this.#words.hasSeveral) return;
+    if (!this.#hasSeveral) return;
     this.#printed.add(error);
-    this.#notices.add(this.#words.gaveUp({ endpoint, atMicros: systemClock.nowMicros() }, error.message));
+    this.#notices.add({ ...gaveUpNotice(error.message), endpoint, atMicros: systemClock.nowMicros() });
   }
 
   /** Returns the error to end with; its message is not repeated if it was printed for an endpoint. */
@@ -216,7 +228,7 @@ export class ConnectionMessages {
     return new OpmasError(error.code, 'gave up on all endpoints (see above)', { hint: error.hint });
   }
 
-  #print(text: string, { atMicros = systemClock.nowMicros(), isError = false }: Partial<Notice> = {}): void {
+  #print(text: string, { atMicros = systemClock.nowMicros(), color }: Partial<EndpointNotice> = {}): void {
     const { isTerminal, palette } = this.#messages;
     const date = this.#times.date(atMicros);
     // In a log file each line has its date, because many runs may write to it.
@@ -224,11 +236,11 @@ export class ConnectionMessages {
     this.#date = date;
     const clock = isTerminal ? this.#times.clock(atMicros).slice(0, 8) : this.#times.dateAndClock(atMicros);
     const time = palette.dim(`${clock} `);
-    if (isError) this.#messages.error(text, time);
+    if (color === 'red') this.#messages.error(text, time);
     else this.#messages.say(text, time);
   }
 
   #printError(endpoint: string, text: string): void {
-    this.#print(this.#words.line(endpoint, this.#messages.palette.red(text)), { isError: true });
+    this.#print(this.#notices.line(endpoint, this.#messages.palette.red(text)), { color: 'red' });
   }
 }

@@ -1,107 +1,88 @@
 import { type ConnectionEvent, closeMeaning, escapeUnsafe, parseTimestamp } from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
-import type { Notice } from './shared-notices.js';
 
+/** What happens to several endpoints within this time, for the same cause, is told in one line. */
+const GATHER_MS = 1000;
 /** A line with more names has a number in place of the rest. */
 const MAX_NAMES = 8;
 /** The URL of an endpoint in an error. */
 const URL_IN_ERROR = /wss?:\/\/\S+?(?=[:;,]?\s)/;
 
-type EventOf<State extends ConnectionEvent['state']> = ConnectionEvent & { state: State };
-/** An endpoint, and when something happened to it, in microseconds since 1970. */
-type Moment = Pick<Notice, 'endpoint' | 'atMicros'>;
+/** What happened to an endpoint. */
+export interface Notice {
+  color: 'green' | 'yellow' | 'red' | 'dim';
+  /** Notices with the same key share a line; without it, the line is printed at once. */
+  key: string | undefined;
+  /** A wait or a gap. */
+  milliseconds?: number | undefined;
+  /** Formats it. @param milliseconds Those of all notices that share the line. */
+  text(milliseconds: readonly number[]): string;
+}
 
-/** Words what happens to connections: for one endpoint, and for several that share it. */
+/** A notice, its endpoint and its time, in microseconds since 1970. */
+export interface EndpointNotice extends Notice {
+  endpoint: string;
+  atMicros: number;
+}
+
+type EventOf<State extends ConnectionEvent['state']> = ConnectionEvent & { state: State };
+
+/** Gathers what endpoints share. A line is printed as soon as all endpoints share it, at the latest after a second. */
 export class ConnectionNotices {
   readonly #palette: Palette;
   readonly #endpoints: readonly string[];
+  readonly isEach: boolean;
+  readonly #print: (line: string, first: EndpointNotice) => void;
   readonly #width: number;
+  /** By key, the oldest first. */
+  readonly #groups = new Map<string, { all: EndpointNotice[]; timer: NodeJS.Timeout }>();
 
-  constructor(palette: Palette, endpoints: ReadonlySet<string>) {
+  /** @param isEach Prints a line for each endpoint, at once. */
+  constructor(
+    palette: Palette,
+    endpoints: ReadonlySet<string>,
+    isEach: boolean,
+    print: (line: string, first: EndpointNotice) => void,
+  ) {
     this.#palette = palette;
     this.#endpoints = [...endpoints];
+    this.isEach = isEach;
+    this.#print = print;
     this.#width = Math.max(...this.#endpoints.map((endpoint) => endpoint.length));
   }
 
-  get hasSeveral(): boolean {
-    return this.#endpoints.length > 1;
+  add(notice: EndpointNotice): void {
+    const { key, endpoint } = notice;
+    if (key === undefined || this.isEach) {
+      this.flush();
+      this.#printLine([notice]);
+      return;
+    }
+    if (this.#groups.get(key)?.all.some((one) => one.endpoint === endpoint)) this.flush(key);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = { all: [], timer: setTimeout(() => this.flush(key), GATHER_MS).unref() };
+      this.#groups.set(key, group);
+    }
+    group.all.push(notice);
+    if (group.all.length === this.#endpoints.length) this.flush(key);
   }
 
-  /** @param wasKept It was open for more than a moment; else others that open now may end like it. */
-  lost(
-    moment: Moment,
-    { code, reason, retry_in_ms: milliseconds }: EventOf<'closed'>,
-    wasKept: boolean,
-  ): Notice {
-    const { yellow } = this.#palette;
-    const text = `${code} ${closeMeaning(code)}${reason === '' ? '' : `: ${escapeUnsafe(reason)}`}`;
-    const write = (all: readonly Notice[]) =>
-      all.length === 1
-        ? this.line(moment.endpoint, yellow(`lost: ${text}, ${retryText(all)}`))
-        : yellow(`lost ${this.#whoOf(all)}: ${text}, ${retryText(all)}`);
-    const awaits = wasKept ? (['open', 'fresh'] as const) : (['open', 'fresh', 'waiting'] as const);
-    return { ...moment, key: `lost ${text}`, awaits, milliseconds, write };
-  }
-
-  refused(moment: Moment, { status, error = '', retry_in_ms: milliseconds }: EventOf<'refused'>): Notice {
-    const { yellow } = this.#palette;
-    const answer = status === undefined ? [] : [`refused with HTTP ${status}`];
-    const text = [...answer, ...(error === '' ? [] : [escapeUnsafe(error)])].join(': ');
-    const write = (all: readonly Notice[]) =>
-      all.length === 1
-        ? this.line(moment.endpoint, yellow(`${text}, ${retryText(all)}`))
-        : yellow(`${this.#whoOf(all)}: ${text}, ${retryText(all)}`);
-    // What a server writes beside the status may differ each time.
-    return { ...moment, key: `refused ${status ?? text}`, awaits: ['waiting'], milliseconds, write };
-  }
-
-  /** @param lostAt When it was lost, if it was open before. */
-  open(moment: Moment, { gap_since }: EventOf<'open'>, lostAt: number | undefined): Notice {
-    const { green } = this.#palette;
-    const gapAt = gap_since === undefined ? undefined : parseTimestamp(gap_since);
-    // A server may have opened connections only to close them since the loss.
-    const since = gapAt === undefined || lostAt === undefined ? (gapAt ?? lostAt) : Math.min(gapAt, lostAt);
-    if (since === undefined) return this.#connected(moment);
-    const milliseconds = Math.max(0, moment.atMicros - since) / 1000;
-    const write = (all: readonly Notice[]) => {
-      const back = `back after ${formatDuration(Math.max(...all.map((one) => one.milliseconds ?? 0)))}`;
-      if (all.length > 1) return green(`${back}: ${this.#namesOf(all)} (with a gap)`);
-      const text = gap_since === undefined ? 'connected' : `${back}: a gap, events may be missing`;
-      return this.line(moment.endpoint, green(text));
-    };
-    return { ...moment, key: 'back', awaits: ['waiting', 'fresh'], milliseconds, write };
+  /** Prints everything that is gathered, or the line of one key and those before it. */
+  flush(last?: string): void {
+    for (const [key, { all, timer }] of this.#groups) {
+      clearTimeout(timer);
+      this.#groups.delete(key);
+      this.#printLine(all);
+      if (key === last) return;
+    }
   }
 
   /** The first connection: a line for each endpoint, unless there are many. */
-  #connected(moment: Moment): Notice {
-    const { green } = this.#palette;
-    const write = (all: readonly Notice[]) =>
-      all.length > 1
-        ? green(`connected: ${this.#namesOf(all)}`)
-        : this.line(moment.endpoint, green('connected'));
-    if (this.#endpoints.length <= MAX_NAMES) return { ...moment, key: `connected ${moment.endpoint}`, write };
-    return { ...moment, key: 'connected', awaits: ['waiting', 'fresh'], write };
-  }
-
-  /** A new token has taken the place of an expired one. */
-  renewed(moment: Moment): Notice {
-    const text = 'token expired, renewed';
-    const write = (all: readonly Notice[]) =>
-      this.#palette.dim(this.#isAll(all) ? text : `${text}: ${this.#namesOf(all)}`);
-    return { ...moment, key: text, awaits: ['waiting', 'fresh'], write };
-  }
-
-  /** @param message Names the URL of the endpoint, in whose place the names of several stand. */
-  gaveUp(moment: Moment, message: string): Notice {
-    const text = escapeUnsafe(message);
-    const [url = ''] = URL_IN_ERROR.exec(text) ?? [];
-    const write = (all: readonly Notice[]) => {
-      const { red } = this.#palette;
-      if (all.length === 1) return this.line(moment.endpoint, red(text));
-      return red(text.replace(url, () => this.#whoOf(all)));
-    };
-    return { ...moment, key: text.replace(url, ''), awaits: ['waiting'], isError: true, write };
+  connected(): Notice {
+    const key = this.#endpoints.length > MAX_NAMES ? 'connected' : undefined;
+    return { color: 'green', key, text: () => 'connected' };
   }
 
   /** Formats a line about one endpoint. */
@@ -109,26 +90,66 @@ export class ConnectionNotices {
     return `${escapeUnsafe(endpoint).padEnd(this.#width)}  ${text}`;
   }
 
-  #isAll(all: readonly Notice[]): boolean {
-    return all.length === this.#endpoints.length;
+  #printLine(all: readonly EndpointNotice[]): void {
+    const first = all[0]!;
+    const paint = this.#palette[first.color];
+    const text = first.text(all.flatMap(({ milliseconds }) => milliseconds ?? []));
+    const who = this.#namesOf(all);
+    if (all.length === 1) this.#print(this.line(first.endpoint, paint(text)), first);
+    else if (first.color === 'red') this.#print(paint(text.replace(URL_IN_ERROR, () => who)), first);
+    else this.#print(paint(`${who}  ${text}`), first);
   }
 
-  #whoOf(all: readonly Notice[]): string {
-    if (!this.#isAll(all)) return this.#namesOf(all);
-    return all.length === 2 ? 'both endpoints' : `all ${all.length} endpoints`;
-  }
-
-  #namesOf(all: readonly Notice[]): string {
+  #namesOf(all: readonly EndpointNotice[]): string {
+    const { length } = all;
+    if (length === this.#endpoints.length) return length === 2 ? 'both endpoints' : `all ${length} endpoints`;
     const members = new Set(all.map(({ endpoint }) => endpoint));
     const names = this.#endpoints.filter((endpoint) => members.has(endpoint)).map(escapeUnsafe);
-    if (names.length <= MAX_NAMES) return names.join(', ');
-    if (this.#isAll(all)) return `all ${names.length} endpoints`;
-    return `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more`;
+    if (length <= MAX_NAMES) return names.join(', ');
+    return `${names.slice(0, MAX_NAMES).join(', ')} and ${length - MAX_NAMES} more`;
   }
 }
 
+export function lostNotice({ code, reason, retry_in_ms: milliseconds }: EventOf<'closed'>): Notice {
+  const text = `lost: ${code} ${closeMeaning(code)}${reason === '' ? '' : `: ${escapeUnsafe(reason)}`}`;
+  return { color: 'yellow', key: text, milliseconds, text: (all) => `${text}, ${retryText(all)}` };
+}
+
+export function refusedNotice({ status, error = '', retry_in_ms: milliseconds }: EventOf<'refused'>): Notice {
+  const answer = status === undefined ? [] : [`refused with HTTP ${status}`];
+  const text = [...answer, ...(error === '' ? [] : [escapeUnsafe(error)])].join(': ');
+  // What a server writes beside the status may differ each time.
+  const key = `refused ${status ?? text}`;
+  return { color: 'yellow', key, milliseconds, text: (all) => `${text}, ${retryText(all)}` };
+}
+
+/** @param lostAt When the endpoint was lost, in microseconds: since then a server may have opened connections only to close them. */
+export function backNotice(atMicros: number, { gap_since }: EventOf<'open'>, lostAt: number): Notice {
+  const gapAt = gap_since === undefined ? undefined : parseTimestamp(gap_since);
+  const milliseconds =
+    gapAt === undefined ? undefined : Math.max(0, atMicros - Math.min(gapAt, lostAt)) / 1000;
+  const text = (gaps: readonly number[]) =>
+    gaps.length === 0
+      ? 'connected'
+      : `back after ${formatDuration(Math.max(...gaps))}: a gap, events may be missing`;
+  return { color: 'green', key: 'back', milliseconds, text };
+}
+
+/** A new token has taken the place of an expired one. */
+export const RENEWED: Notice = {
+  color: 'dim',
+  key: 'token expired, renewed',
+  text: () => 'token expired, renewed',
+};
+
+/** @param message Names the URL of the endpoint, in whose place the names of several stand. */
+export function gaveUpNotice(message: string): Notice {
+  const text = escapeUnsafe(message);
+  return { color: 'red', key: text.replace(URL_IN_ERROR, ''), text: () => text };
+}
+
 /** Names the wait before the first attempt of all. */
-function retryText(all: readonly Notice[]): string {
-  const waitMs = Math.min(...all.map((one) => one.milliseconds ?? 0));
+function retryText(waits: readonly number[]): string {
+  const waitMs = Math.min(...waits);
   return waitMs === 0 ? 'retry at once' : `retry in ${formatDuration(waitMs)}`;
 }

@@ -10,14 +10,13 @@ import {
   subscribe,
 } from '../../index.js';
 import { firstToMend, ProblemCounts } from '../../internal.js';
-import { budgetError, type GapBudgetOptions } from '../options/gap-budget.js';
 import type { Session } from '../session.js';
 import { createLiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
 import { ConnectionMessages } from './connection-messages.js';
 import { FilterMessages } from './filter-messages.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
-import { summaryText } from './stream-summary.js';
+import { budgetError, type GapBudgetOptions, summaryText } from './stream-summary.js';
 
 /** Live line with the state of the connections. */
 export interface StreamStatus {

@@ -1,5 +1,6 @@
-import type { StreamSummary } from '../../index.js';
-import { counted, formatDuration } from '../options/quantity.js';
+import { OpmasError, type StreamSummary } from '../../index.js';
+import type { Command } from '../commander.js';
+import { counted, formatDuration, parseDuration } from '../options/quantity.js';
 
 /** A difference of a second is worth words; endpoints open at different moments. */
 const LEAST_DIFFERENCE_MS = 1000;
@@ -56,4 +57,31 @@ function coverageText({ coverage, durationMs }: StreamSummary): string[] {
 /** Rounds down, so that only what has no gap is 100 %. */
 function percentOf(share: number): string {
   return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
+}
+
+/** Option of commands that judge their gaps at the end. */
+export interface GapBudgetOptions {
+  /** Milliseconds. */
+  gapBudget?: number | undefined;
+}
+
+/** Adds the option of {@link GapBudgetOptions} to a command. */
+export function addGapBudget(command: Command): Command {
+  return command.value(
+    '--gap-budget <t>',
+    'exit with code 8 at the end if outages were longer in all; 0s allows no gap',
+    parseDuration,
+  );
+}
+
+/** Judges outages: one line that says how much of how much. @returns `undefined` when they are within the budget. */
+export function budgetError(
+  { count, totalMs }: StreamSummary['outages'],
+  { gapBudget = Number.POSITIVE_INFINITY }: GapBudgetOptions,
+): OpmasError | undefined {
+  if (totalMs <= gapBudget && (gapBudget > 0 || count === 0)) return undefined;
+  const total = formatDuration(totalMs);
+  const budget = gapBudget === 0 ? 'none' : formatDuration(gapBudget);
+  const exact = total === budget ? `${(totalMs / 1000).toFixed(3)}s` : total;
+  return new OpmasError('GAPS', `outages of ${exact} in all, but --gap-budget allows ${budget}`);
 }

@@ -9,7 +9,6 @@ import {
 } from '../../../index.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
 import { checkReplaceable, writePrivateFile } from '../../connection/private-files.js';
-import { addGapBudget, budgetError, type GapBudgetOptions } from '../../options/gap-budget.js';
 import { natsOf } from '../../options/nats-options.js';
 import {
   addFilterOptions,
@@ -22,6 +21,7 @@ import {
 import { TimeText } from '../../render/time-text.js';
 import { runCommand, type Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
+import { addGapBudget, budgetError, type GapBudgetOptions } from '../../stream/stream-summary.js';
 import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
 import { standardInput } from '../../terminal/standard-streams.js';
 import { htmlPage, PAGE_START } from './html-page.js';

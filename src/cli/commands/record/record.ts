@@ -1,12 +1,12 @@
 import { isatty } from 'node:tty';
 import { escapeUnsafe, OpmasError, type RecordingWriter, type Subscription } from '../../../index.js';
 import type { Command } from '../../commander.js';
-import { addGapBudget, type GapBudgetOptions } from '../../options/gap-budget.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
 import { addContextOptions, addPublishOptions, type PublishCommandOptions } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import { addGapBudget, type GapBudgetOptions } from '../../stream/stream-summary.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { createLiveStatus } from './live-status.js';
 import type { Publishing } from './publishing.js';

@@ -1,6 +1,6 @@
 import { OpmasError } from '../../../index.js';
+import { ProblemCounts } from '../../../internal.js';
 import type { Command } from '../../commander.js';
-import { addGapBudget, type GapBudgetOptions } from '../../options/gap-budget.js';
 import {
   addContextOptions,
   addPartOptions,
@@ -9,16 +9,13 @@ import {
   refusePart,
 } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
-import type { PrintOptions } from '../../stream/line-printer.js';
+import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
 import { printStream } from '../../stream/run-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import { addGapBudget, type GapBudgetOptions } from '../../stream/stream-summary.js';
 
 /** Options of `tail`. */
-export interface TailOptions
-  extends StreamCommandOptions,
-    PrintOptions,
-    PartCommandOptions,
-    GapBudgetOptions {
+interface TailOptions extends StreamCommandOptions, PrintOptions, PartCommandOptions, GapBudgetOptions {
   lifecycle?: boolean;
   file?: string[];
   follow?: boolean;
@@ -74,6 +71,20 @@ async function tail(session: Session, endpoints: string[], options: TailOptions)
     });
   }
   // Imported late: a live tail starts faster without the reader of recordings.
-  const { tailFile } = await import('./tail-file.js');
-  await tailFile(session, endpoints, { ...options, file });
+  const { runFileStream } = await import('../../stream/file-stream.js');
+  const counts = new ProblemCounts();
+  await runFileStream(
+    session,
+    endpoints,
+    { ...options, file },
+    {
+      keep: ({ kind }) => kind !== 'connection' || options.lifecycle === true,
+      // With --problems they are counted before they are printed.
+      take: await createLinePrinter(
+        session.terminal.out,
+        options.problems ? options : { ...options, counts },
+      ),
+      counts,
+    },
+  );
 }
