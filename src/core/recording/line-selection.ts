@@ -2,7 +2,7 @@ import { OpmasError } from '../errors.js';
 import { type Filter, keepsLine } from '../filter/filter.js';
 import type { LineBatch } from './format.js';
 import { LineRing } from './line-ring.js';
-import type { LineView } from './line-view.js';
+import { LineView } from './line-view.js';
 import type { TimeWindow } from './time-window.js';
 
 /** Endpoints that are named when a recording has none of those that were asked for. */
@@ -18,7 +18,7 @@ export interface SelectionRules {
   last?: number | undefined;
   /** Memory for `last`. */
   maxBytes: number;
-  /** Called with each line before the window. */
+  /** Called with each line before the window, and with each lifecycle line before those that `last` leaves. */
   onBefore?: ((line: LineView) => void) | undefined;
 }
 
@@ -33,10 +33,16 @@ export class LineSelection {
   readonly window: TimeWindow | undefined;
 
   constructor(rules: SelectionRules) {
-    const { last, maxBytes } = rules;
+    const { last, maxBytes, onBefore } = rules;
     this.#rules = rules;
     this.window = rules.window;
-    if (last !== undefined) this.#ring = new LineRing({ events: last, bytes: maxBytes });
+    if (last === undefined) return;
+    const view = new LineView();
+    const onFreed = (line: Buffer) => {
+      view.read(line, 0, line.length - 1);
+      onBefore?.(view);
+    };
+    this.#ring = new LineRing({ events: last, bytes: maxBytes }, onBefore && onFreed);
   }
 
   /**

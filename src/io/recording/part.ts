@@ -126,7 +126,8 @@ export async function openPart(
     const { from, to, ...rest } = await withKnownEnds(part, sources, options);
     const window = from === undefined && to === undefined ? undefined : new TimeWindow(from, to);
     const takesAll = window === undefined && endpoints === undefined && (part.filter?.passesAll ?? true);
-    const isSeekable = part.last !== undefined && takesAll && !sources.includes('-');
+    const isSeekable =
+      part.last !== undefined && takesAll && onBefore === undefined && !sources.includes('-');
     const selection = new LineSelection({
       ...rest,
       window,

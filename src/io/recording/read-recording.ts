@@ -24,7 +24,7 @@ export interface ReadRecordingOptions extends ReadOptions, PartOptions, ContextO
   maxBufferBytes?: number | undefined;
   /** Decides for each line that the filter keeps whether the batches contain it. The view is valid during the call only. Default: all. */
   keep?: ((line: LineView) => boolean) | undefined;
-  /** Called with each line before `from`, of any endpoint. The view is valid during the call only. */
+  /** Called with each line before `from`, and each lifecycle line before those that `last` leaves, of any endpoint. The view is valid during the call only. */
   onBefore?: ((line: LineView) => void) | undefined;
 }
 
@@ -130,15 +130,16 @@ export async function inspectRecording(
   };
   await using reader = await openPart(paths, { ...options, onProblem, onBefore, noteData: true });
   const { window } = reader;
-  const begin = () => {
+  const begin = (at: number) => {
     hasBegun = true;
-    if (window !== undefined && window.start > Number.NEGATIVE_INFINITY) statistics.beginAt(window.start);
+    const start = options.last === undefined ? window?.start : Math.max(window?.start ?? at, at);
+    if (start !== undefined && start > Number.NEGATIVE_INFINITY) statistics.beginAt(start);
   };
   await reader.visit((line) => {
-    if (!hasBegun) begin();
+    if (!hasBegun) begin(line.receivedAt);
     statistics.add(line);
   });
-  if (!hasBegun) begin();
+  if (!hasBegun) begin(Number.NEGATIVE_INFINITY);
   const goesOn = window?.last !== undefined && window.last > window.end;
   return { ...statistics.finish(goesOn ? window.end : undefined), badLines, tornTail };
 }

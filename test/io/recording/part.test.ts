@@ -169,6 +169,8 @@ describe('inspect of a part', () => {
     ['a part that ends in a gap', { to: 5 * SECOND }, [[3, 5]], 3 / 5, 1],
     ['a part that lies in a gap', { from: 4 * SECOND, to: 6 * SECOND }, [[4, 6]], 0, 0],
     ['a part behind the gap', { from: 8 * SECOND }, [], 1, 0],
+    ['the last events, of which the first came in the gap', { last: 4 }, [[5, 7]], 2 / 4, 0],
+    ['the last events behind the gap', { last: 1 }, [], 1, 0],
   ])('%s', async (_title, part, gaps, coverage, closes) => {
     const report = await inspectRecording(folder.write(gap), part);
     const start = parseTimestamp(stamp(0)) ?? 0;
