@@ -30,7 +30,7 @@ export class EventContext {
   #openEvents = 0;
   /** How far the clock was set back so far. */
   #setBack = 0;
-  /** Events that were given. */
+  /** Events that were given; the caller counts those of {@link place}, for which there may be no room. */
   events = 0;
   /** Matches whose context is not whole, because it takes more memory than there is. */
   cut = 0;
@@ -75,7 +75,6 @@ export class EventContext {
     const now = this.#timeOf(at);
     if (now > this.#openUntil && this.#openEvents === 0) return this.#ring === undefined ? 'drop' : 'hold';
     if (this.#openEvents > 0) this.#openEvents--;
-    this.events++;
     return 'give';
   }
 

@@ -75,9 +75,12 @@ export class LineWriter {
     } else {
       target.writeEvent(this.#head, frame, this.#reader.hasLineBreaks);
     }
-    if (!isMatch) return;
-    this.matching++;
-    this.#control.countEvent();
+    if (isMatch) {
+      this.matching++;
+      this.#control.countEvent();
+    } else {
+      this.#countContext(target);
+    }
   }
 
   /** Returns what takes the line of an event or an invalid frame: the queue, or the context, which may need it later. */
@@ -91,6 +94,10 @@ export class LineWriter {
     if (place === 'give') return this.#queue;
     if (this.#control.isComplete) this.#control.stop('count');
     return place === 'hold' && context !== undefined && context;
+  }
+
+  #countContext(target: LineQueue | EventContext): void {
+    if (this.#context !== undefined && target === this.#queue) this.#context.events++;
   }
 
   #keeps(kind: LineKind): boolean {
@@ -131,6 +138,7 @@ export class LineWriter {
     this.#control.countInvalid(why, isKept);
     if (target === false) return;
     target.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, why, frame, isBinary));
+    if (!isKept) this.#countContext(target);
   }
 
   /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */
