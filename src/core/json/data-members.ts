@@ -27,6 +27,10 @@ for (const [name, number] of Object.entries(DATA_MEMBERS)) {
   BY_SHAPE[shapeOf(name.length, name.charCodeAt(0))] = { number, bytes: Buffer.from(name) };
 }
 
+/** Marks the first letters of the names: most members of events begin with another one. */
+export const STARTS_DATA_MEMBER = new Uint8Array(256);
+for (const name of Object.keys(DATA_MEMBERS)) STARTS_DATA_MEMBER[name.charCodeAt(0)] = 1;
+
 function shapeOf(length: number, first: number): number {
   return length * 2 + ((first >> 4) & 1);
 }

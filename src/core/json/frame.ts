@@ -1,3 +1,4 @@
+import { ByteCache } from './byte-cache.js';
 import { type JsonVerdict, scanJson } from './json-scanner.js';
 import { endOfScalar, endOfString, JsonFindings, textOf } from './json-tokens.js';
 import { parseSparsely } from './members.js';
@@ -94,6 +95,22 @@ export class FrameReader extends JsonFindings {
   }
 
   /**
+   * Returns what the cache has for the subject, or for the text of a member of `data`: `undefined` when it has nothing,
+   * `null` when there is no such text.
+   *
+   * @param number Of the member; 0 for the subject.
+   */
+  recall<Value>(number: number, cache: ByteCache<Value>): Value | undefined | null {
+    let { subjectStart: start, subjectEnd: end } = this;
+    if (number > 0) {
+      start = (this.dataFound & (1 << number)) === 0 ? -1 : (this.dataStarts![number] as number) + 1;
+      if (start < 0 || this.#bytes[start - 1] !== QUOTE) return null;
+      end = endOfString(this.#bytes, start, this.#end, this) - 1;
+    }
+    return start < 0 || start === end ? null : cache.get(this.#bytes, start, end);
+  }
+
+  /**
    * The object, parsed when it is first asked for. Of one that would take gigabytes, large parts are left out
    * ({@link parseSparsely}).
    */
@@ -109,50 +126,14 @@ export class FrameReader extends JsonFindings {
   }
 }
 
-/** The table of texts: 2^(32-20) slots, the longest text, and in how many slots in turn a text may stand. */
-const SLOTS = 4096;
-const SLOT_SHIFT = 20;
-const SLOT_BYTES = 64;
-const TRIES = 4;
-/** So many bytes at the end of a text, and its length, select its first slot. */
-const HASHED_BYTES = 8;
-/** 2^32 divided by the golden ratio: spreads numbers that differ little over all slots. */
-const SCATTER = 0x9e3779b1;
-
-/** Texts of types and subjects, for all readers: the same ones come again and again, and to decode one takes long. */
-const slotTexts: (string | undefined)[] = new Array(SLOTS + TRIES).fill(undefined);
-/** The bytes that each text was decoded from, and how many. */
-const slotBytes = new Uint8Array((SLOTS + TRIES) * SLOT_BYTES);
-const slotLengths = new Uint8Array(SLOTS + TRIES);
+/** Texts of types and subjects, for all readers. */
+const texts = new ByteCache<string>(4096);
 
 /** Decodes a JSON string that has been checked; `bytes[start..end)` stands between its quotes. */
 function internedText(bytes: Buffer, start: number, end: number): string {
-  const length = end - start;
-  if (length > SLOT_BYTES) return textOf(bytes, start, end);
-  let hash = length;
-  for (let at = Math.max(start, end - HASHED_BYTES); at < end; at++) {
-    hash = Math.imul(hash, 31) + (bytes[at] as number);
-  }
-  const first = Math.imul(hash, SCATTER) >>> SLOT_SHIFT;
-  for (let slot = first; slot < first + TRIES; slot++) {
-    const text = slotTexts[slot];
-    if (text === undefined) return intern(bytes, start, end, slot);
-    if (slotLengths[slot] === length && isInSlot(bytes, start, length, slot)) return text;
-  }
-  return intern(bytes, start, end, first);
-}
-
-function isInSlot(bytes: Buffer, start: number, length: number, slot: number): boolean {
-  const offset = slot * SLOT_BYTES;
-  // From the end, because the ends of subjects differ.
-  for (let i = length - 1; i >= 0; i--) if (slotBytes[offset + i] !== bytes[start + i]) return false;
-  return true;
-}
-
-function intern(bytes: Buffer, start: number, end: number, slot: number): string {
+  const known = texts.get(bytes, start, end);
+  if (known !== undefined) return known;
   const text = textOf(bytes, start, end);
-  slotTexts[slot] = text;
-  slotLengths[slot] = end - start;
-  slotBytes.set(bytes.subarray(start, end), slot * SLOT_BYTES);
+  texts.add(text);
   return text;
 }

@@ -1,4 +1,4 @@
-import { FIRST_OF_DATA, isData, memberOfData } from './data-members.js';
+import { FIRST_OF_DATA, isData, memberOfData, STARTS_DATA_MEMBER } from './data-members.js';
 import {
   endOfScalar,
   endOfSpace,
@@ -105,7 +105,8 @@ export function scanJson(
           findings.dataFound = 0;
         }
       } else if (depth === 2 && findings.inData) {
-        member = memberOfData(bytes, text, at - 1, findings.hasEscapes);
+        const mayMatter = STARTS_DATA_MEMBER[bytes[text] as number] === 1 || findings.hasEscapes;
+        if (mayMatter) member = memberOfData(bytes, text, at - 1, findings.hasEscapes);
       }
       if (at < end && bytes[at] !== COLON) at = endOfSpace(bytes, at, end, findings);
       if (at === end || bytes[at] !== COLON) return 'not JSON';

@@ -86,20 +86,14 @@ export class DeviceTable {
   add(frame: FrameReader, endpoint: string, receivedAt: number): DeviceRow | undefined {
     const { data } = frame.value;
     const { type } = frame;
-    const row = this.note(this.#keyOf(frame, endpoint), severityOf(type, data), type, receivedAt);
+    const row = this.note(this.rowOf(this.#keyOf(frame, endpoint)), severityOf(type, data), type, receivedAt);
     if (row.last !== row.changed) return undefined;
     row.message = messageOf(data);
     return row;
   }
 
-  /** Counts an event of which the severity is known. Leaves the message as it is. @returns Its row. */
-  note(
-    name: string | undefined,
-    severity: Severity,
-    type: string | undefined,
-    receivedAt: number,
-  ): DeviceRow {
-    const row = this.#rowOf(name || NO_NAME);
+  /** Counts an event of which row and severity are known. Leaves the message as it is. @returns The row. */
+  note(row: DeviceRow, severity: Severity, type: string | undefined, receivedAt: number): DeviceRow {
     row.last = ++this.#events;
     row.lastType = shortName(type ?? NO_NAME);
     row.lastAt = receivedAt;
@@ -130,8 +124,9 @@ export class DeviceTable {
     return this.#sorted;
   }
 
-  #rowOf(name: string): DeviceRow {
-    const id = shortName(name);
+  /** Returns the row of a name. It is the right one as long as {@link leftOut} stays the same. */
+  rowOf(name: string | undefined): DeviceRow {
+    const id = shortName(name || NO_NAME);
     const known = this.#rows.get(id);
     if (known !== undefined) return known;
     if (this.#rows.size >= 2 * this.#capacity) this.#prune();

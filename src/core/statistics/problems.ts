@@ -1,3 +1,5 @@
+import { ByteCache } from '../json/byte-cache.js';
+import { DATA_MEMBERS } from '../json/data-members.js';
 import type { FrameReader } from '../json/frame.js';
 import { isProblem, type Severity } from '../severity.js';
 import { type DeviceRow, DeviceTable, messageOf } from './device-table.js';
@@ -68,6 +70,7 @@ export interface ProblemReport {
   unresolvedAlerts: UnresolvedAlert[];
 }
 
+const DEVICE_BIT = 1 << DATA_MEMBERS.device_id;
 const MAX_PROBLEMS = 200;
 const MAX_LISTED = 1000;
 /** Devices in trouble at the same time; the problems of further ones belong to no incident. */
@@ -77,6 +80,9 @@ const MAX_OPEN = 10_000;
 export class Problems {
   readonly #facts = new EventFacts();
   readonly #devices = new DeviceTable();
+  readonly #byId = new ByteCache<DeviceRow>(1024);
+  /** For events that have no `device_id`. */
+  readonly #bySubject = new ByteCache<DeviceRow>(1024);
   readonly #first: RecordedProblem[] = [];
   readonly #incidents: Incident[] = [];
   #incidentCount = 0;
@@ -88,7 +94,7 @@ export class Problems {
   /** Notes the event that the frame has just read. @returns `true` when it is a problem. */
   add(frame: FrameReader, type: string | undefined, endpoint: string, at: number): boolean {
     const severity = this.#facts.severity(frame, type);
-    const row = this.#devices.note(this.#facts.device(frame), severity, type, at);
+    const row = this.#devices.note(this.#rowOf(frame), severity, type, at);
     // Only the message of the event that changed the state: to read one costs as much as to read the line.
     if (severity !== 'normal' && row.since === row.last) row.message = messageOf(frame.value.data);
     if (type === 'system.alert') this.#noteAlert(frame, row.id, severity, at);
@@ -105,6 +111,24 @@ export class Problems {
       }
     }
     return false;
+  }
+
+  /** Returns the row of the event's device. Most are found by the bytes of their names. */
+  #rowOf(frame: FrameReader): DeviceRow {
+    const isNamed = (frame.dataFound & DEVICE_BIT) !== 0;
+    const cache = isNamed ? this.#byId : this.#bySubject;
+    const isNoted = frame.dataStarts !== undefined;
+    const known = isNoted ? frame.recall(isNamed ? DATA_MEMBERS.device_id : 0, cache) : null;
+    if (known !== undefined && known !== null) return known;
+    const { leftOut } = this.#devices;
+    const row = this.#devices.rowOf(this.#facts.device(frame));
+    if (known === undefined) cache.add(row);
+    if (leftOut !== this.#devices.leftOut) {
+      // Rows were removed from the table.
+      this.#byId.clear();
+      this.#bySubject.clear();
+    }
+    return row;
   }
 
   #noteProblem(frame: FrameReader, row: DeviceRow, severity: Severity, endpoint: string, at: number): void {

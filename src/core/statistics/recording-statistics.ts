@@ -1,8 +1,10 @@
+import { ByteCache } from '../json/byte-cache.js';
+import type { FrameReader } from '../json/frame.js';
 import type { LineView } from '../recording/line-view.js';
 import { ConnectionHistory } from './connection-history.js';
 import type { ConnectionReport } from './connection-report.js';
 import { type ProblemReport, Problems } from './problems.js';
-import { type NamedCount, shortName, Tally } from './tally.js';
+import { type Entry, type NamedCount, shortName, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
 
 /** Statistics of a recording. Times are microseconds since 1970; counts by name begin with the most frequent. */
@@ -47,6 +49,7 @@ const OPEN_SECONDS = 2 ** 14;
 export class RecordingStatistics {
   readonly #endpoints = new Tally(MAX_ENDPOINTS);
   readonly #subjects = new Tally(MAX_SUBJECTS);
+  readonly #subjectEntries = new ByteCache<Entry<never>>(4096);
   readonly #problems = new Problems();
   #history = new ConnectionHistory();
   readonly #timeline = new Timeline();
@@ -89,8 +92,7 @@ export class RecordingStatistics {
     const name = frame.type;
     const type = this.#types.add(name ?? '(none)');
     this.#endpoints.add(endpoint);
-    const { subject } = frame;
-    if (subject !== undefined) this.#subjects.add(subject);
+    this.#addSubject(frame);
     const isProblem = this.#problems.add(frame, name, endpoint, receivedAt);
     if (Number.isNaN(receivedAt)) return;
     this.#history.heard(endpoint, receivedAt);
@@ -106,6 +108,22 @@ export class RecordingStatistics {
     const count = (this.#inSecond[slot] as number) + 1;
     this.#inSecond[slot] = count;
     if (count > this.#peak) this.#peak = count;
+  }
+
+  /** Counts the subject. Most are found by their bytes. */
+  #addSubject(frame: FrameReader): void {
+    const known = frame.recall(0, this.#subjectEntries);
+    if (known !== undefined && known !== null) {
+      known.count++;
+      return;
+    }
+    const { subject } = frame;
+    if (subject === undefined) return;
+    const { prunes } = this.#subjects;
+    const entry = this.#subjects.add(subject);
+    if (known === undefined) this.#subjectEntries.add(entry);
+    // An entry that was removed must not be counted on.
+    if (prunes !== this.#subjects.prunes) this.#subjectEntries.clear();
   }
 
   /**

@@ -5,7 +5,7 @@ export interface NamedCount {
 }
 
 /** The count of a name, and anything that its user wants to keep with it. */
-interface Entry<Extra> extends NamedCount {
+export interface Entry<Extra> extends NamedCount {
   extra: Extra | undefined;
 }
 
@@ -28,8 +28,8 @@ export class Tally<Extra = never> {
   readonly #entries = new Map<string, Entry<Extra>>();
   /** The entry of the last name: names come in runs. */
   #last: Entry<Extra> | undefined;
-  /** `false` when names were dropped. */
-  isExact = true;
+  /** How often names were dropped. Entries that {@link add} has returned before may be among them. */
+  prunes = 0;
 
   /** @param capacity Number of names that are surely kept; at most twice as many are. */
   constructor(capacity: number) {
@@ -59,7 +59,7 @@ export class Tally<Extra = never> {
 
   #prune(): void {
     for (const { name } of this.sorted().slice(this.#capacity)) this.#entries.delete(name);
-    this.isExact = false;
+    this.prunes++;
   }
 
   /** Returns the counts by name, the most frequent first, equal counts by name. */
@@ -67,6 +67,11 @@ export class Tally<Extra = never> {
     return [...this.#entries.values()]
       .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1))
       .map(({ name, count }) => ({ name, count }));
+  }
+
+  /** `false` when names were dropped. */
+  get isExact(): boolean {
+    return this.prunes === 0;
   }
 
   /** Number of different names that are kept. */

@@ -41,3 +41,49 @@ test('events without a time are counted, but not in the timeline', () => {
   ]);
   expect(timeline.columns(10)?.series.map(({ name }) => name)).toEqual(['device.error']);
 });
+
+test('a device that was dropped among too many begins again, and is counted from there', () => {
+  const statistics = new RecordingStatistics();
+  const line = new LineView({ noteData: true });
+  const add = (type: string, device: string) => {
+    const bytes = Buffer.from(`{"type":"${type}","subject":"s","data":{"device_id":"${device}"}}`);
+    line.read(bytes, 0, bytes.length);
+    statistics.add(line);
+  };
+  // The table keeps at most 20,000. When it is full, those in the mildest state go first.
+  for (let i = 0; i < 19_999; i++) add('device.error', `ap-${i}`);
+  add('device.status_update', 'healthy');
+  add('device.error', 'one more');
+  for (let i = 0; i < 3; i++) add('device.status_update', 'healthy');
+  const { devices } = statistics.finish();
+  expect(devices.filter(({ id }) => id === 'healthy')).toMatchObject([{ events: 3 }]);
+});
+
+test('a subject that was dropped among too many begins again, and is counted from there', () => {
+  const statistics = new RecordingStatistics();
+  const line = new LineView({ noteData: true });
+  const add = (subject: string) => {
+    const bytes = Buffer.from(`{"type":"t","subject":"${subject}"}`);
+    line.read(bytes, 0, bytes.length);
+    statistics.add(line);
+  };
+  for (let round = 0; round < 2; round++) for (let i = 0; i < 19_999; i++) add(`s.${i}`);
+  add('rare');
+  add('one more');
+  for (let i = 0; i < 50; i++) add('rare');
+  expect(statistics.finish().subjects[0]).toEqual({ name: 'rare', count: 50 });
+});
+
+test('an empty device_id is none, and a subject tells the device', () => {
+  const statistics = new RecordingStatistics();
+  const line = new LineView({ noteData: true });
+  for (const subject of ['a.b', 'a.c', 'a.b']) {
+    for (const data of ['{"device_id":""}', '{"device_id":null}', '{}', '{"device_id":5}']) {
+      const bytes = Buffer.from(`{"type":"t","subject":"${subject}","data":${data}}`);
+      line.read(bytes, 0, bytes.length);
+      statistics.add(line);
+    }
+  }
+  const counts = statistics.finish().devices.map(({ id, events }) => [id, events]);
+  expect(Object.fromEntries(counts)).toEqual({ b: 6, c: 3, 5: 3 });
+});
