@@ -1,10 +1,10 @@
 import { displayUrl, endpointUrl } from '../../core/address.js';
 import { hasExpired } from '../../core/claims.js';
-import { CloseCode } from '../../core/close-code.js';
 import { OpmasError } from '../../core/errors.js';
 import { clockAheadOf } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
 import { giveUpError } from '../../core/failure/give-up.js';
+import { failureTable } from '../../core/failure/table.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import { type ConnectionLife, decide, initialRetryState, wasRefused } from '../../core/retry.js';
 import type { Outages } from '../../core/statistics/outages.js';
@@ -152,8 +152,8 @@ export class EndpointLoop {
   }
 
   /** Says whether a connection ended because its token did, which its source expected. */
-  #isExpiry({ event }: Failure): boolean {
-    if (event.state !== 'closed' || event.code !== CloseCode.AUTHENTICATION_FAILED) return false;
+  #isExpiry({ kind, event }: Failure): boolean {
+    if (event.state !== 'closed' || failureTable[kind].consequence !== 'renew') return false;
     const { token: source, clock } = this.#context.options;
     if (source.renew === undefined) return false;
     const nowMs = clock.nowMicros() / 1000;

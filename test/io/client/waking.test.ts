@@ -177,17 +177,19 @@ describe.concurrent('the end of a token', () => {
   }) => {
     const server = await serve();
     const { waits, options } = watched();
-    const token = tokensThatEnd(0, 60_000, 60_000);
+    const token = tokensThatEnd(0, 1, 60_000, 60_000);
     const reading = read({ url: server.url, token, ...options });
-    (await server.request()).accept(text(event(1)), close(4001, 'expired'));
-    expect(await reading.state('closed')).toMatchObject({ code: 4001, retry_in_ms: 0, lost: true });
+    for (const code of [4001, 1008]) {
+      (await server.request()).accept(text(event(1)), close(code, 'expired'));
+      expect(await reading.state('closed')).toMatchObject({ code, retry_in_ms: 0, lost: true });
+    }
     (await server.request()).accept(text(event(2)));
-    await reading.events.count(2);
+    await reading.events.count(3);
     expect(waits).toEqual([]);
-    expect(token.renewals).toBe(1);
-    expect(reading.subscription.summary().gaps.count).toBe(1);
+    expect(token.renewals).toBe(2);
+    expect(reading.subscription.summary().gaps.count).toBe(2);
     // This one had not come to its end.
-    server.requests.all[1]!.close(4001);
+    server.requests.all[2]!.close(4001);
     await server.request();
     expect((await reading.state('closed')).retry_in_ms).toBeGreaterThan(0);
     expect(waits).toHaveLength(1);
