@@ -39,6 +39,8 @@ interface FileTask {
   take(batch: LineBatch): Promise<void>;
   /** Gets the time and the endpoint of each event, before the filters. */
   onEvent?(receivedAt: number, endpoint: string): void;
+  /** Gets the number of bytes that were read from the files. */
+  onRead?(bytes: number): void;
   /** Gets each line before the part. */
   onBefore?(line: LineView): void;
   /** Default: that of the filter options. */
@@ -63,6 +65,7 @@ export async function runFileStream(
     take,
     onBefore,
     onEvent,
+    onRead,
     filter: given,
     signal = session.stop,
     counts = new ProblemCounts(),
@@ -110,6 +113,7 @@ export async function runFileStream(
       return keep(line);
     },
     onProblem: problems.onProblem,
+    onRead,
     stdin: options.file.includes('-') ? standardInput() : undefined,
     signal: AbortSignal.any([session.stop, enough.signal, signal]),
   });

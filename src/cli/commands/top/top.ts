@@ -4,6 +4,7 @@ import { addPartOptions, collect, type PartCommandOptions, refusePart } from '..
 import { runCommand, type Session } from '../../session.js';
 import { runFileStream } from '../../stream/file-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import { showProgress } from '../../terminal/reading-messages.js';
 import { watchTable } from './live-table.js';
 import { rowJson, tableLines } from './table-text.js';
 
@@ -61,6 +62,8 @@ async function top(session: Session, endpoints: readonly string[], options: TopO
     // NaN compares as false.
     if (!(receivedAt <= end)) end = receivedAt;
   };
+  const { messages } = session.terminal;
+  const progress = await showProgress(messages, file);
   try {
     await runFileStream(
       session,
@@ -74,9 +77,12 @@ async function top(session: Session, endpoints: readonly string[], options: TopO
         },
         take: async () => undefined,
         onEvent: onTime,
+        onRead: progress.advance,
       },
     );
   } finally {
+    progress.end();
+    if (session.stop.aborted) messages.warn('stopped early: the table covers only the part that was read');
     await print(end);
   }
 }
