@@ -46,6 +46,7 @@ describe('what reaches a terminal', () => {
     ['a URL', ['tail', '-u', `ws://${evil}`]],
     ['an expression', ['tail', '-w', `data.${evil}`]],
     ['an expression with a function', ['tail', '-w', `data.x.f("${evil}") == 1`]],
+    ['a field', ['top', '--by', evil]],
     ['a type pattern', ['tail', '-t', `{${evil}`]],
     ['a subject pattern', ['tail', '-s', `a..${evil}`]],
     ['a CA', ['tail', '--ca', evil]],
