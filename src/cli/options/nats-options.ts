@@ -73,9 +73,11 @@ export async function resolveNatsAccess(
   const servers = textOf(context, 'url')
     ?.split(',')
     .map((server) => server.trim());
-  if (servers?.some((server) => server.includes('@'))) {
-    throw new OpmasError('USAGE', `the URL of the NATS context ${name} holds a login, which is not used`, {
-      hint: 'Put it in the members user and password of the context.',
+  const wrong = servers?.find((server) => !/^((nats|tls):\/\/)?[^\s/@]+$/i.test(server) || !canParse(server));
+  if (wrong !== undefined) {
+    const why = wrong.includes('@') ? 'holds a login, which is not used' : 'is not the URL of a server';
+    throw new OpmasError('USAGE', `the url of the NATS context ${name} ${why}`, {
+      hint: 'Write it like nats://nats.example.org:4222, and put a login in the members user and password.',
     });
   }
   const isNamed = has || user !== undefined || token !== undefined;
@@ -137,6 +139,10 @@ async function readContext(name: string, environment: NodeJS.ProcessEnv): Promis
 function textOf(context: NatsContext, member: string): string | undefined {
   const value = context[member];
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function canParse(server: string): boolean {
+  return URL.canParse(server.includes('://') ? server : `nats://${server}`);
 }
 
 function expanded(path: string | undefined): string | undefined {

@@ -1,6 +1,7 @@
+import { isIP } from 'node:net';
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
-import { isLoopback, redactToken } from '../../core/address.js';
+import { isLoopback, redactToken, withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
@@ -47,65 +48,86 @@ export async function loadNats(): Promise<Nats> {
 }
 
 /**
- * Connects to the server of a stream. `nats://` uses TLS when the server offers it, `tls://` always.
+ * Connects to the server of a stream, or to the first of several that takes the connection. `nats://` uses TLS when the
+ * server offers it, `tls://` always.
  *
- * @throws {OpmasError} `NETWORK` or `AUTH`, by the cause; `USAGE` when a secret would be readable on its way.
+ * @throws {OpmasError} `NETWORK` or `AUTH`, by the cause; `USAGE` for a login that cannot be used, and when a secret
+ *   would be readable on its way.
  */
 export async function connectNats(address: StreamAddress, access: NatsAccess): Promise<NatsLink> {
   const nats = await loadNats();
-  const servers = access.servers ?? [address.host];
-  const host = servers.join(', ');
-  const trust = new TlsTrust(access, access.environment ?? process.env);
-  const options: ConnectionOptions = {
-    servers: [...servers],
-    name: `opmas-ws/${version}`,
-    reconnect: false,
-    timeout: CONNECT_LIMIT_MS,
-    pingInterval: PING_MS,
-    ignoreClusterUpdates: true,
-    authenticator: authenticatorsOf(nats, access),
-    ...(access.inboxPrefix === undefined ? {} : { inboxPrefix: access.inboxPrefix }),
-  };
-  // The client hands these to `tls.connect`.
-  const tls = { ...trust.server, ...(access.tlsFirst ? { handshakeFirst: true } : {}) } as object;
-  try {
-    const nc = await nats.transport.connect({ ...options, tls }).catch((error: unknown) => {
-      if (address.isSecure || access.tlsFirst || !NO_TLS.test(String(error))) throw error;
-      checkPlaintext(servers, access);
-      return nats.transport.connect(options);
-    });
-    // An error of the server closes the connection, and that is awaited elsewhere.
-    const scope = {
-      ...(access.domain === undefined ? {} : { domain: access.domain }),
-      ...(access.apiPrefix === undefined ? {} : { apiPrefix: access.apiPrefix }),
+  const authenticator = authenticatorOf(nats, access);
+  let failure: unknown;
+  for (const server of access.servers ?? [`${address.isSecure ? 'tls' : 'nats'}://${address.host}`]) {
+    const { protocol, host, hostname } = new URL(server.includes('://') ? server : `nats://${server}`);
+    const trust = new TlsTrust(access, access.environment ?? process.env);
+    const ip = withoutBrackets(hostname);
+    // The client hands these to `tls.connect`, and an address as no name.
+    const tls = {
+      ...trust.server,
+      ...(isIP(ip) === 0 ? {} : { host: ip }),
+      ...(access.tlsFirst ? { handshakeFirst: true } : {}),
+    } as object;
+    const options: ConnectionOptions = {
+      servers: host,
+      name: `opmas-ws/${version}`,
+      reconnect: false,
+      timeout: CONNECT_LIMIT_MS,
+      pingInterval: PING_MS,
+      ignoreClusterUpdates: true,
+      authenticator,
+      ...(access.inboxPrefix === undefined ? {} : { inboxPrefix: access.inboxPrefix }),
     };
-    const jsm = await nats.jetstream.jetstreamManager(nc, { checkAPI: false, ...scope });
-    return { nats: nats.transport, nc, js: nats.jetstream.jetstream(nc, scope), jsm, host, access };
-  } catch (error) {
-    throw natsError(error, host, access, trust);
+    try {
+      const nc = await nats.transport.connect({ ...options, tls }).catch((error: unknown) => {
+        if (protocol === 'tls:' || access.tlsFirst || !NO_TLS.test(String(error))) throw error;
+        if (!isLoopback(ip)) checkPlaintext(host, access);
+        return nats.transport.connect(options);
+      });
+      return await linkOf(nats, nc, host, access);
+    } catch (error) {
+      failure ??= natsError(error, host, access, trust);
+    }
   }
+  throw failure;
 }
 
-function authenticatorsOf({ transport }: Nats, access: NatsAccess): Authenticator[] {
-  const { user, password, token, creds, nkey } = access;
+async function linkOf(nats: Nats, nc: NatsConnection, host: string, access: NatsAccess): Promise<NatsLink> {
+  const scope = {
+    ...(access.domain === undefined ? {} : { domain: access.domain }),
+    ...(access.apiPrefix === undefined ? {} : { apiPrefix: access.apiPrefix }),
+  };
+  const jsm = await nats.jetstream.jetstreamManager(nc, { checkAPI: false, ...scope });
+  return { nats: nats.transport, nc, js: nats.jetstream.jetstream(nc, scope), jsm, host, access };
+}
+
+/** @throws {OpmasError} `USAGE` for credentials or a key that cannot be read. */
+function authenticatorOf({ transport }: Nats, access: NatsAccess): Authenticator[] {
+  const { user, password, token, creds, nkey, source = 'the NATS login' } = access;
   const bytes = (text: string) => new TextEncoder().encode(text);
-  if (creds !== undefined) return [transport.credsAuthenticator(bytes(creds))];
-  if (nkey !== undefined) return [transport.nkeyAuthenticator(bytes(nkey.trim()))];
+  if (creds !== undefined || nkey !== undefined) {
+    const authenticator =
+      creds === undefined
+        ? transport.nkeyAuthenticator(bytes((nkey ?? '').trim()))
+        : transport.credsAuthenticator(bytes(creds));
+    try {
+      authenticator('a challenge');
+    } catch (cause) {
+      const what = creds === undefined ? 'holds no seed of an NKey' : 'holds no credentials of NATS';
+      throw new OpmasError('USAGE', `${source} ${what}`, { cause });
+    }
+    return [authenticator];
+  }
   if (token !== undefined) return [transport.tokenAuthenticator(token)];
   return user === undefined ? [] : [transport.usernamePasswordAuthenticator(user, password)];
 }
 
 /** Credentials and keys only sign; a password or a token could be read. */
-function checkPlaintext(servers: readonly string[], { password, token, plaintext }: NatsAccess): void {
-  const isFar = servers.some((server) => !isLoopback(server.replace(/^\w+:\/\//, '').replace(/:\d+$/, '')));
-  if (!isFar || plaintext || (password ?? token) === undefined) return;
-  throw new OpmasError(
-    'USAGE',
-    `the NATS server ${servers.join(', ')} has no TLS, so others could read the password`,
-    {
-      hint: 'Use credentials or an NKey, turn on TLS there, or allow it with `plaintext`.',
-    },
-  );
+function checkPlaintext(host: string, { password, token, plaintext }: NatsAccess): void {
+  if (plaintext || (password ?? token) === undefined) return;
+  throw new OpmasError('USAGE', `the NATS server ${host} has no TLS, so others could read the password`, {
+    hint: 'Use credentials or an NKey, turn on TLS there, or allow it with `plaintext`.',
+  });
 }
 
 /** Turns an error of the client into one for the user. */
@@ -115,7 +137,7 @@ export function natsError(error: unknown, host: string, access: NatsAccess, trus
   const text = redact(message, access);
   const network = (why: string, hint?: string) =>
     new OpmasError('NETWORK', `the NATS server ${host} ${why}`, { cause: error, hint });
-  if (/authorization|authentication|nkey|creds|jwt/i.test(`${name} ${message}`)) {
+  if (/^(authorization|user authentication|account authentication|authentication)/i.test(message)) {
     const { source } = access;
     const what = source === undefined ? 'wants a login' : `rejected the login from ${source}`;
     return new OpmasError('AUTH', `the NATS server ${host} ${what}: ${text}`, {

@@ -62,10 +62,13 @@ export async function publishRecording(
     return followSpools(sources, target, publishing);
   }
   await using reader = await RecordingReader.open(sources, { ...options, nats: options });
-  const publisher = new Publisher(readerSource(reader, new LineMessages(target.prefix, ids)), {
-    ...target,
-    ...publishing,
-  });
+  const publisher = new Publisher(
+    readerSource(reader, () => new LineMessages(target.prefix, ids)),
+    {
+      ...target,
+      ...publishing,
+    },
+  );
   await publisher.run();
   return publisher.window.counts;
 }
@@ -112,11 +115,16 @@ async function followSpools(
   return report;
 }
 
-function readerSource(reader: RecordingReader, messages: LineMessages): PublishSource {
+function readerSource(reader: RecordingReader, create: () => LineMessages): PublishSource {
+  // The same line in two files is one line: one is a copy of the other.
+  const messagesOf = new Map<string, LineMessages>();
   return {
     next(): PublishedLine | undefined {
       const line = reader.next();
-      return line === undefined ? undefined : messages.messageOf(line, reader.number);
+      if (line === undefined) return undefined;
+      const messages = messagesOf.get(reader.source) ?? create();
+      messagesOf.set(reader.source, messages);
+      return messages.messageOf(line, reader.number);
     },
     fill: () => reader.fill(),
   };

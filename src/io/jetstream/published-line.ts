@@ -4,7 +4,7 @@ import type { PublishedLine } from '../../core/jetstream/publish-window.js';
 import { subjectOf } from '../../core/jetstream/subjects.js';
 import type { LineView } from '../../core/recording/line-view.js';
 
-/** Makes messages of the lines of one recording, which it has to see in order. */
+/** Makes messages of the lines of one file, which it has to see in order. */
 export class LineMessages {
   readonly #prefix: string;
   readonly #ids: MessageIds;

@@ -60,10 +60,10 @@ export class SpoolPublisher {
     options: SpoolPublisherOptions,
   ): Promise<SpoolPublisher> {
     const cursor = SpoolPublisher.cursorOf(path, target, options.ids);
-    const messages = new LineMessages(target.prefix, options.ids);
+    const createMessages = () => new LineMessages(target.prefix, options.ids);
     const spool = new Spool(path, {
       ...options,
-      messages,
+      createMessages,
       start: options.isFresh ? undefined : await cursor.read(),
     });
     await spool.open();

@@ -19,7 +19,8 @@ export interface SpoolPlace {
 
 /** Options of a {@link Spool}. */
 export interface SpoolOptions {
-  messages: LineMessages;
+  /** Makes what turns the lines of one part into messages. */
+  createMessages(): LineMessages;
   /** Begin here. Default: at the start of the file that has the name of the recording now. */
   start?: SpoolPlace | undefined;
   /** Wait for further lines and parts. */
@@ -46,6 +47,7 @@ export class Spool implements PublishSource {
   readonly path: string;
   readonly #options: SpoolOptions;
   #part: SpoolPart | undefined;
+  #messages: LineMessages;
   /** Identities of the parts that were read or are being read. */
   readonly #opened = new Set<string>();
   /** The part and the place up to which all lines are settled. */
@@ -58,6 +60,7 @@ export class Spool implements PublishSource {
   constructor(path: string, options: SpoolOptions) {
     this.path = path;
     this.#options = options;
+    this.#messages = options.createMessages();
     this.#hasEnded = !options.follow;
     options.signal.addEventListener('abort', () => this.wake(), { once: true });
   }
@@ -90,7 +93,7 @@ export class Spool implements PublishSource {
     if (part === undefined || !part.cursor.next()) return undefined;
     const { line, number, nextOffset } = part.cursor;
     const place: OpenPlace = { part, offset: nextOffset, line: number };
-    return this.#options.messages.messageOf(line, number, place);
+    return this.#messages.messageOf(line, number, place);
   }
 
   async fill(): Promise<boolean> {
@@ -150,7 +153,9 @@ export class Spool implements PublishSource {
   }
 
   async #begin(part: SpoolPart, name: string, start: { offset: number; line: number }): Promise<void> {
-    const { messages, onProblem } = this.#options;
+    const { createMessages, onProblem } = this.#options;
+    const messages = createMessages();
+    this.#messages = messages;
     this.#opened.add(part.identity);
     this.#part = part;
     this.#settled ??= { part, offset: start.offset, line: start.line };

@@ -125,6 +125,11 @@ export class RecordingReader {
     return `${this.#current?.name}:${this.#current?.cursor.number}`;
   }
 
+  /** Name of the source of the current line. */
+  get source(): string {
+    return this.#current?.name ?? '';
+  }
+
   /** Number of the current line in its source, from 1. */
   get number(): number {
     return this.#current?.cursor.number ?? 0;

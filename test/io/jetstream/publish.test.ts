@@ -84,6 +84,15 @@ describe.skipIf(withoutNats)(`publishing to a stream${withoutNats ? ` (${without
     expect(await texts()).toEqual([...lines, ...foreign]);
   });
 
+  it('takes a copy of a recording for the same lines', async () => {
+    const lines = [1, 1, 2].map((n) => eventLine(5, numbered(n)));
+    const { stream, texts } = await target();
+    const files = [folder.write(lines), folder.write(lines.slice(0, 2))];
+    const report = await publishRecording(files, server.urlOf(stream), { prefix: stream.slice(1) });
+    expect(report).toEqual({ published: 3, alreadyThere: 2, tooLarge: 0 });
+    expect((await texts()).sort()).toEqual(lines.sort());
+  });
+
   it('changes nothing either when the stream has forgotten the ids', async () => {
     const { publish, texts, notices } = await target({ duplicate_window: 100_000_000 });
     const lines = numberedLines(0, 3000, 1);
