@@ -3,7 +3,14 @@ import { dirname } from 'node:path';
 import { OpmasError } from '../../core/errors.js';
 import { identityOf } from './recording-files.js';
 import { SegmentNames } from './segment-names.js';
-import { isGzip, type OpenSource, openSource, type SourceOptions } from './source.js';
+import {
+  isGzip,
+  type OpenSource,
+  openingFailed,
+  openSource,
+  readingFailed,
+  type SourceOptions,
+} from './source.js';
 
 /** Interval of the looks at files that are followed. Network file systems tell of no change, and a look costs 0.1 ms. */
 export const FOLLOW_POLL_MS = 250;
@@ -64,8 +71,13 @@ class FollowedFile {
     this.#names = new SegmentNames(path, { continues: true });
   }
 
-  async open(path: string, start = 0): Promise<void> {
-    const handle = await open(path, 'r');
+  /** @returns `false` when there is no such file any more; the next look finds what is there then. */
+  async open(path: string, start = 0): Promise<boolean> {
+    const handle = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw openingFailed(path, error);
+    });
+    if (handle === undefined) return false;
     if (await isGzip(handle)) {
       await handle.close();
       throw compressed(path);
@@ -74,6 +86,7 @@ class FollowedFile {
     this.#handle = handle;
     this.#identity = identityOf(await handle.stat());
     this.#position = start;
+    return true;
   }
 
   async close(): Promise<void> {
@@ -92,8 +105,7 @@ class FollowedFile {
         this.#onChange(`${this.#path} was truncated: reading goes on from its start`);
         yield* this.#begin();
       } else if (next !== undefined) {
-        const isOpen = await this.open(next).then(() => true, ignoreMissing);
-        if (isOpen) yield* this.#begin();
+        if (await this.open(next)) yield* this.#begin();
       } else {
         yield NOTHING;
       }
@@ -111,8 +123,11 @@ class FollowedFile {
   async *#rest(buffer: Buffer): AsyncGenerator<Buffer, boolean> {
     for (;;) {
       const known = this.#tail.length;
+      const read = this.#handle?.read(buffer, 0, buffer.length, this.#position - known);
       const { bytesRead = 0 } =
-        (await this.#handle?.read(buffer, 0, buffer.length, this.#position - known)) ?? {};
+        (await read?.catch((error) => {
+          throw readingFailed(this.#path, error);
+        })) ?? {};
       if (bytesRead < known || !this.#tail.equals(buffer.subarray(0, known))) return true;
       if (bytesRead === known) return false;
       this.#position += bytesRead - known;
@@ -134,10 +149,4 @@ class FollowedFile {
     if (this.#misses === LOOKS_UNTIL_MISSING) this.#onChange(`${this.#path} is not there: waiting for it`);
     return identity === undefined ? undefined : this.#path;
   }
-}
-
-/** It may have been renamed since; the next look finds what is there then. */
-function ignoreMissing(error: NodeJS.ErrnoException): false {
-  if (error.code === 'ENOENT') return false;
-  throw error;
 }

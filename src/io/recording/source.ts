@@ -99,7 +99,8 @@ export async function isGzip(handle: FileHandle): Promise<boolean> {
   return hasGzipMark(start);
 }
 
-function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
+/** Makes the error of a file that cannot be opened. */
+export function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
     return new OpmasError('USAGE', `${path}: there is no such file`, {
       cause: error,
@@ -107,6 +108,11 @@ function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
     });
   }
   return new OpmasError('LOCAL', `${path} cannot be opened: ${error.message}`, { cause: error });
+}
+
+/** Makes the error of a file that cannot be read. */
+export function readingFailed(path: string, error: unknown): OpmasError {
+  return new OpmasError('LOCAL', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
 }
 
 /** First characters of data that is not read, what it is, and the command that turns the data of a file into lines. */
@@ -175,7 +181,7 @@ async function* readBlocks(
       onRead?.(bytesRead);
       return buffer.subarray(0, bytesRead);
     } catch (error) {
-      throw new OpmasError('LOCAL', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+      throw readingFailed(path, error);
     }
   };
   let turn = 0;
@@ -218,7 +224,7 @@ function fromStream(path: string, stream: Readable, { signal, onRead }: SourceOp
       }
     } catch (error) {
       if (signal?.aborted) return;
-      throw new OpmasError('LOCAL', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
+      throw readingFailed(name, error);
     } finally {
       signal?.removeEventListener('abort', stopWaiting);
     }
