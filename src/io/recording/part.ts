@@ -46,7 +46,8 @@ export const DEFAULT_BUFFER_BYTES = 64 * 1024 ** 2;
 
 /** Reads the ends of a part. @throws {OpmasError} `USAGE` */
 export function partOf({ from, to, last, filter }: PartOptions): Part {
-  const part = { from: momentOf(from, 'from'), to: momentOf(to, 'to'), last, filter };
+  const judging = filter?.passesAll ? undefined : filter;
+  const part = { from: momentOf(from, 'from'), to: momentOf(to, 'to'), last, filter: judging };
   if (!isBefore(part.to, part.from)) return part;
   throw new OpmasError('USAGE', 'the end (to) comes before the start (from)');
 }
@@ -125,7 +126,7 @@ export async function openPart(
     const sources = copies?.paths ?? paths;
     const { from, to, ...rest } = await withKnownEnds(part, sources, options);
     const window = from === undefined && to === undefined ? undefined : new TimeWindow(from, to);
-    const takesAll = window === undefined && endpoints === undefined && (part.filter?.passesAll ?? true);
+    const takesAll = window === undefined && endpoints === undefined && part.filter === undefined;
     const isSeekable =
       part.last !== undefined && takesAll && onBefore === undefined && !sources.includes('-');
     const selection = new LineSelection({
