@@ -12,17 +12,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { findStatusPath } from '../../src/cli/commands/record/status-file.js';
-import {
-  jsonText,
-  NO_FIGURES,
-  prometheusText,
-  type RecorderFacts,
-} from '../../src/cli/commands/record/status-text.js';
+import { jsonText, prometheusText, type RecorderFacts } from '../../src/cli/commands/record/status-text.js';
 import { event } from '../support/raw-frames.js';
 import { canary, test } from '../support/stage.js';
 
 const namespaces = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status === 0;
 
+const NO_FIGURES = { events: {}, lastEventAt: {}, gaps: { count: 0, totalMs: 0 }, invalid: 0, dropped: 0 };
 const odd = '/own/"stream"\\with\nall';
 const facts: RecorderFacts = {
   startedAt: 1_800_000_000_000_000,

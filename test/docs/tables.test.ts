@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonReport } from '../../src/cli/commands/inspect/inspect.js';
-import { jsonText, NO_FIGURES, prometheusText } from '../../src/cli/commands/record/status-text.js';
+import { jsonText, prometheusText } from '../../src/cli/commands/record/status-text.js';
 import { rowJson } from '../../src/cli/commands/top/table-text.js';
 import { FrameReader } from '../../src/core/json/frame.js';
 import { DeviceTable } from '../../src/core/statistics/device-table.js';
@@ -144,7 +144,10 @@ describe('other tables of the guide', () => {
       ...{ now: 0, startedAt: 0, exitCode: 0, lastError: { at: '1970-01-01T00:00:00Z', message: '' } },
       writer: { path: '', lines: 0, bytes: 0, files: 0, size: 0 },
       states: new Map([['devices', 'open' as const]]),
-      stream: { ...NO_FIGURES, lastEventAt: { devices: '1970-01-01T00:00:00Z' } },
+      stream: {
+        ...{ events: {}, gaps: { count: 0, totalMs: 0 }, invalid: 0, dropped: 0 },
+        lastEventAt: { devices: '1970-01-01T00:00:00Z' },
+      },
     };
     const { endpoints, ...members } = JSON.parse(jsonText(facts));
     const tables = guide.filter(({ header }) => /^member of (a status|each endpoint)$/.test(header[0]!));

@@ -1,7 +1,6 @@
 import {
   type ConnectionEvent,
   escapeUnsafe,
-  type LifecycleEvent,
   OpmasError,
   type StreamOutcome,
   type StreamSummary,
@@ -11,28 +10,30 @@ import {
 } from '../../index.js';
 import { firstToMend, ProblemCounts } from '../../internal.js';
 import type { Session } from '../session.js';
-import { createLiveLine } from '../terminal/live-line.js';
+import { createLiveLine, type LiveLine } from '../terminal/live-line.js';
 import type { Messages } from '../terminal/terminal.js';
 import { ConnectionMessages } from './connection-messages.js';
 import { FilterMessages } from './filter-messages.js';
 import { createLinePrinter, type PrintOptions } from './line-printer.js';
 import { budgetError, type GapBudgetOptions, summaryText } from './stream-summary.js';
 
-/** Live line with the state of the connections. */
-export interface StreamStatus {
-  onLifecycle(event: LifecycleEvent): void;
-  onGiveUp?(endpoint: string): void;
-  end(): void;
+/** State of the connection of an endpoint. */
+export type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
+
+/** The facts about a stream that a live line shows. */
+export interface StreamState {
+  readonly states: ReadonlyMap<string, EndpointState>;
+  summary(): StreamSummary;
 }
 
 /** The work of a command on a stream. */
 export interface StreamTask extends GapBudgetOptions {
   /** Creates the live line; `undefined` where none can be shown. */
-  showStatus(messages: Messages, summary: () => StreamSummary): Promise<StreamStatus | undefined>;
+  showStatus?(stream: StreamState): Promise<LiveLine | undefined>;
   /** Takes all lines of the stream, and calls `onEvents` when some have come. */
   consume(subscription: Subscription, onEvents: () => void): Promise<void>;
   /** Names the lines that are lost if the process must exit now; `undefined` when there are none. */
-  lossText(subscription: Subscription): string | undefined;
+  lossText?(subscription: Subscription): string | undefined;
   /** Prints the times of connection changes in UTC. */
   utc?: boolean | undefined;
   /** Problems that were printed. */
@@ -61,28 +62,27 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     { utc: task.utc, isEach: messages.isQuiet || session.globals.debug },
   );
   const filtering = new FilterMessages(messages, stream.filter, () => subscription.summary());
-  const status = await task.showStatus(messages, () => subscription.summary());
+  const states = new Map<string, EndpointState>(stream.endpoints.map((each) => [each, 'connecting']));
+  const status = await task.showStatus?.({ states, summary: () => subscription.summary() });
   /** True once there is something to sum up, until that is printed. */
   let needsSummary = false;
   const subscription = subscribe({
     ...stream,
     onLifecycle: (event) => {
       needsSummary = true;
-      status?.onLifecycle(event);
+      states.set(event.endpoint, stateAfter(event.connection) ?? states.get(event.endpoint)!);
+      status?.redraw();
       connections.onLifecycle(event);
       stream.onLifecycle?.(event);
     },
     onDropping: (endpoint) => connections.onDropping(endpoint),
-    onGiveUp: (endpoint, error) => {
-      status?.onGiveUp?.(endpoint);
-      connections.onGiveUp(endpoint, error);
-    },
+    onGiveUp: (endpoint, error) => connections.onGiveUp(endpoint, error),
   });
   const summary = () =>
     messages.palette.dim(escapeUnsafe(summaryText(subscription.summary(), filtering.end(task.counts))));
   session.exitMessage = () => {
     connections.end();
-    const loss = task.lossText(subscription);
+    const loss = task.lossText?.(subscription);
     return [
       ...(needsSummary ? [summary()] : []),
       ...(loss === undefined ? [] : [messages.warningText(loss)]),
@@ -178,7 +178,7 @@ export async function printStream(
     ...(print.judge && { judge: print.judge }),
     counts,
     gapBudget: print.gapBudget,
-    showStatus: createConnectingSpinner,
+    showStatus: (state) => createSpinner(session.terminal.messages, state),
     async consume(subscription, onEvents) {
       for await (const batch of subscription) {
         printing = batch.count;
@@ -195,24 +195,17 @@ export async function printStream(
 }
 
 /** Creates a spinner that turns while an endpoint has no connection. */
-async function createConnectingSpinner(messages: Messages): Promise<StreamStatus | undefined> {
+async function createSpinner(messages: Messages, { states }: StreamState): Promise<LiveLine | undefined> {
   if (!messages.canShowLive) return undefined;
-  const waiting = new Set<string>();
-  const line = await createLiveLine(messages, () => `connecting: ${escapeUnsafe([...waiting].join(', '))}`);
-  return {
-    onLifecycle({ endpoint, connection }) {
-      if (isConnecting(connection)) waiting.add(endpoint);
-      else waiting.delete(endpoint);
-      if (waiting.size === 0) line.end();
-      else line.redraw();
-    },
-    end: line.end,
-  };
+  const isConnecting = (state: EndpointState) => state === 'connecting' || state === 'waiting';
+  const missing = () => [...states].flatMap(([endpoint, state]) => (isConnecting(state) ? endpoint : []));
+  const line = await createLiveLine(messages, () => `connecting: ${escapeUnsafe(missing().join(', '))}`);
+  return { redraw: () => (missing().length > 0 ? line.redraw() : line.end()), end: line.end };
 }
 
-/** Returns true when an attempt is in progress or scheduled. */
-function isConnecting(connection: ConnectionEvent): boolean {
-  return (
-    connection.state === 'connecting' || ('retry_in_ms' in connection && connection.retry_in_ms !== undefined)
-  );
+function stateAfter(connection: ConnectionEvent): EndpointState | undefined {
+  const { state } = connection;
+  if (state === 'connecting' || state === 'open') return state;
+  if (state === 'dropped') return undefined;
+  return 'retry_in_ms' in connection ? 'waiting' : 'ended';
 }

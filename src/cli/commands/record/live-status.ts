@@ -1,51 +1,24 @@
 import { stripVTControlCharacters } from 'node:util';
-import { escapeUnsafe, type LifecycleEvent, type StreamSummary } from '../../../index.js';
+import { escapeUnsafe, type StreamSummary } from '../../../index.js';
 import { counted, formatDuration, formatSize } from '../../options/quantity.js';
-import type { StreamStatus } from '../../stream/run-stream.js';
-import { createLiveLine, RateMeter } from '../../terminal/live-line.js';
+import type { EndpointState, StreamState } from '../../stream/run-stream.js';
+import { createLiveLine, type LiveLine, RateMeter } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
 import type { Messages } from '../../terminal/terminal.js';
-import type { StatusFile } from './status-file.js';
-import type { EndpointState } from './status-text.js';
 
 const SEPARATOR = '  ';
 
-/**
- * Keeps the states of the endpoints, and shows the progress of a recording in a live line where that is possible.
- *
- * @param size Returns the size of the files, in bytes.
- * @param file Is told of each connection change.
- */
+/** Shows the progress of a recording in a live line. @param size Returns the size of the files, in bytes. */
 export async function createLiveStatus(
   messages: Messages,
-  states: Map<string, EndpointState>,
+  { states, summary }: StreamState,
   size: () => number,
-  summary: () => StreamSummary,
-  file: StatusFile | undefined,
-): Promise<StreamStatus> {
+): Promise<LiveLine | undefined> {
+  if (!messages.canShowLive) return undefined;
   const rate = new RateMeter();
   const describe = (columns: number) =>
     lineWithin(columns, figuresOf(summary(), size(), rate), states, messages.palette);
-  const line = messages.canShowLive ? await createLiveLine(messages, describe, 'red') : undefined;
-  const set = (endpoint: string, state: EndpointState) => {
-    states.set(endpoint, state);
-    line?.redraw();
-  };
-  return {
-    onLifecycle(event) {
-      const { endpoint, connection } = event;
-      file?.observe(event);
-      if (connection.state !== 'dropped' && connection.state !== 'given_up')
-        set(endpoint, stateAfter(connection));
-    },
-    onGiveUp: (endpoint) => set(endpoint, 'ended'),
-    end: () => line?.end(),
-  };
-}
-
-function stateAfter(connection: LifecycleEvent['connection']): EndpointState {
-  if (connection.state === 'connecting' || connection.state === 'open') return connection.state;
-  return 'retry_in_ms' in connection ? 'waiting' : 'ended';
+  return createLiveLine(messages, describe, 'red');
 }
 
 function figuresOf({ events, outages, dropped }: StreamSummary, size: number, rate: RateMeter): string[] {

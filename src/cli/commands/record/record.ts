@@ -1,5 +1,11 @@
 import { isatty } from 'node:tty';
-import { escapeUnsafe, OpmasError, type RecordingWriter, type Subscription } from '../../../index.js';
+import {
+  escapeUnsafe,
+  type LifecycleEvent,
+  OpmasError,
+  type RecordingWriter,
+  type Subscription,
+} from '../../../index.js';
 import type { Command } from '../../commander.js';
 import { parseCount, parsePositiveDuration, parsePositiveSize } from '../../options/quantity.js';
 import { addContextOptions, addPublishOptions, type PublishCommandOptions } from '../../options/selection.js';
@@ -11,7 +17,6 @@ import type { Messages } from '../../terminal/terminal.js';
 import { createLiveStatus } from './live-status.js';
 import type { Publishing } from './publishing.js';
 import { findStatusPath, StatusFile } from './status-file.js';
-import type { EndpointState } from './status-text.js';
 import { fileOptionsOf, fileText, openTarget, parseMode, type TargetOptions } from './target.js';
 import { createTee, type Tee } from './tee.js';
 
@@ -110,11 +115,6 @@ async function record(
       throw error;
     });
   }
-  const states = new Map<string, EndpointState>(stream.endpoints.map((endpoint) => [endpoint, 'connecting']));
-  if (statusPath !== undefined) {
-    status = new StatusFile(statusPath, options.mode, { writer, states }, messages.warn);
-    await status.write();
-  }
   const failing = new AbortController();
   const tee = options.tail ? await createTee(out, messages, stream.maxBufferBytes, options.utc) : undefined;
   // The file is the job, so nothing that happens to stdout ends the recording.
@@ -127,6 +127,7 @@ async function record(
   const recorded = {
     ...stream,
     lifecycle: true,
+    onLifecycle: (event: LifecycleEvent) => status?.observe(event),
     signal: AbortSignal.any([
       session.stop,
       failing.signal,
@@ -136,10 +137,14 @@ async function record(
   try {
     await runStream(session, recorded, {
       utc: options.utc,
-      showStatus: (_, summary) => createLiveStatus(messages, states, () => writer.size, summary, status),
-      consume(subscription, onEvents) {
-        if (status !== undefined) status.figures = () => subscription.summary();
-        return pump(subscription, writer, { tee, publishing, onEvents, stop: () => failing.abort() });
+      showStatus(state) {
+        if (statusPath !== undefined)
+          status = new StatusFile(statusPath, options.mode, writer, state, messages.warn);
+        return createLiveStatus(messages, state, () => writer.size);
+      },
+      async consume(subscription, onEvents) {
+        await status?.write();
+        await pump(subscription, writer, { tee, publishing, onEvents, stop: () => failing.abort() });
       },
       gapBudget: options.gapBudget,
       lossText: () => tee?.lossText(),

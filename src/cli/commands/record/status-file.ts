@@ -5,7 +5,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { formatTimestamp, type LifecycleEvent, OpmasError, systemClock } from '../../../index.js';
 import { describeEnd } from '../../../internal.js';
 import { checkReplaceable } from '../../connection/private-files.js';
-import { jsonText, NO_FIGURES, prometheusText, type RecorderFacts, STATUS_STARTS } from './status-text.js';
+import type { StreamState } from '../../stream/run-stream.js';
+import { jsonText, prometheusText, type RecorderFacts, STATUS_STARTS } from './status-text.js';
 
 const INTERVAL_MS = 5000;
 /** A write that takes longer hangs; the end of the process does not wait for that disk. */
@@ -27,11 +28,10 @@ export async function findStatusPath(path: string, out: string | undefined): Pro
 
 /** A file that tells how a recorder is: replaced by {@link write}, every 5 s, and at the end of the process. */
 export class StatusFile {
-  /** Returns the figures of the stream; set when it begins. */
-  figures: () => RecorderFacts['stream'] = () => NO_FIGURES;
   readonly #path: string;
   readonly #mode: number;
-  readonly #recorder: Pick<RecorderFacts, 'writer' | 'states'>;
+  readonly #writer: RecorderFacts['writer'];
+  readonly #stream: StreamState;
   readonly #onFailure: (message: string) => void;
   readonly #startedAt = nowMicros();
   #lastError: RecorderFacts['lastError'];
@@ -42,12 +42,14 @@ export class StatusFile {
   constructor(
     path: string,
     mode: number,
-    recorder: Pick<RecorderFacts, 'writer' | 'states'>,
+    writer: RecorderFacts['writer'],
+    stream: StreamState,
     onFailure: (message: string) => void,
   ) {
     this.#path = path;
     this.#mode = mode;
-    this.#recorder = recorder;
+    this.#writer = writer;
+    this.#stream = stream;
     this.#onFailure = onFailure;
     setInterval(() => void this.write(), INTERVAL_MS).unref();
     // Emitted also when a signal or a bug ends the process.
@@ -103,11 +105,12 @@ export class StatusFile {
 
   #text(exitCode: number | null): string {
     const facts = {
-      ...this.#recorder,
+      writer: this.#writer,
+      states: this.#stream.states,
       now: nowMicros(),
       startedAt: this.#startedAt,
       exitCode,
-      stream: this.figures(),
+      stream: this.#stream.summary(),
       lastError: this.#lastError,
     };
     return this.#path.endsWith('.prom') ? prometheusText(facts) : jsonText(facts);

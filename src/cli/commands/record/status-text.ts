@@ -1,20 +1,6 @@
 import { formatTimestamp, type RecordingWriter, type StreamSummary } from '../../../index.js';
 import { escapeUnsafeJson, version } from '../../../internal.js';
-
-/** State of the connection of an endpoint. */
-export type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
-
-/** The figures of a stream that a status shows. */
-type StreamFigures = Pick<StreamSummary, 'events' | 'lastEventAt' | 'gaps' | 'invalid' | 'dropped'>;
-
-/** The figures before a stream begins. */
-export const NO_FIGURES: StreamFigures = {
-  events: {},
-  lastEventAt: {},
-  gaps: { count: 0, totalMs: 0 },
-  invalid: 0,
-  dropped: 0,
-};
+import type { StreamState } from '../../stream/run-stream.js';
 
 /** What is known about a recorder. */
 export interface RecorderFacts {
@@ -24,8 +10,8 @@ export interface RecorderFacts {
   /** `null` while it runs. */
   exitCode: number | null;
   writer: Pick<RecordingWriter, 'path' | 'lines' | 'bytes' | 'files' | 'size'>;
-  states: ReadonlyMap<string, EndpointState>;
-  stream: StreamFigures;
+  states: StreamState['states'];
+  stream: Pick<StreamSummary, 'events' | 'lastEventAt' | 'gaps' | 'invalid' | 'dropped'>;
   lastError: { at: string; message: string } | undefined;
 }
 

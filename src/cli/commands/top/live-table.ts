@@ -71,13 +71,12 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
       start = end + 1;
     }
   };
-  const watched = { ...stream, signal: AbortSignal.any([stop, quit.signal]) };
+  const watched = {
+    ...stream,
+    signal: AbortSignal.any([stop, quit.signal]),
+    onLifecycle: (event: LifecycleEvent) => connections.onLifecycle(event),
+  };
   await runStream(session, watched, {
-    showStatus: async () => ({
-      onLifecycle: (event) => connections.onLifecycle(event),
-      end: () => undefined,
-    }),
-    lossText: () => undefined,
     async consume(subscription, onEvents) {
       const onKey = (key: string) => (view.onKey(key) ? quit.abort() : draw());
       const close = screen && open(screen, stop, draw, onKey);
