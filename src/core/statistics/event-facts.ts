@@ -32,8 +32,9 @@ export class EventFacts {
     let step = this.#step(this.#first, type);
     if (found !== 0) {
       step = this.#step(step, found);
-      for (const [, number] of OF_SEVERITY) {
-        if ((found & (1 << number)) !== 0) step = this.#step(step, wordIn(frame, number));
+      // Bit by bit: most events have one of these members.
+      for (let bits = found; bits !== 0; bits &= bits - 1) {
+        step = this.#step(step, wordIn(frame, 31 - Math.clz32(bits & -bits)));
       }
     }
     step.severity ??= severityOf(
