@@ -219,8 +219,12 @@ function isOver(state: RetryState, { kind, event }: Failure, options: RetryOptio
   const isLate = kind === 'endpoint refuses' && event.state === 'closed';
   const isHopeless = consequence === 'likelyFatal' && !state.everWorked && !isLate;
   if (isHopeless && state.likelyFatalInARow >= (options.retries ?? LIKELY_FATAL_IN_A_ROW)) return true;
-  const retries = options.retries ?? (state.everOpen ? Number.POSITIVE_INFINITY : DEFAULT_RETRIES);
-  return state.failedInARow >= retries;
+  return state.failedInARow >= retriesOf(state, options);
+}
+
+/** Returns after how many failed attempts in a row the endpoint is given up, if `waitForServer` does not forbid it. */
+export function retriesOf({ everOpen }: RetryState, { retries }: RetryOptions): number {
+  return retries ?? (everOpen ? Number.POSITIVE_INFINITY : DEFAULT_RETRIES);
 }
 
 /** Tells a failure that time can mend; a name is unknown also where the network is not there yet. */

@@ -14,7 +14,7 @@ import { Connection } from './connection/connection.js';
 import { EndpointHistory, type GapTotals } from './endpoint-history.js';
 import { examineRefusal } from './examine-refusal.js';
 import type { LineWriter } from './line-writer.js';
-import { RetryWait } from './retry-wait.js';
+import { RetryWait, type SharedWaits } from './retry-wait.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
 /** Everything that the loops of one subscription share. */
@@ -24,8 +24,7 @@ export interface LoopContext {
   stopping: AbortSignal;
   /** Renews a token that was rejected; shared, so that one refusal costs one renewal. */
   renew(rejected: string | undefined): Promise<boolean>;
-  /** Wakes each endpoint that has no connection. */
-  sleepers: Set<() => void>;
+  waits: SharedWaits;
   outages: Outages;
 }
 
@@ -57,13 +56,13 @@ export class EndpointLoop {
     this.endpoint = endpoint;
     this.#context = context;
     this.#sink = sink;
-    const { options, stopping, sleepers, outages } = context;
+    const { options, stopping, waits, outages } = context;
     this.#history = new EndpointHistory(options.clock, {
       onEvent: (event, receivedAt, silentMs) => sink.onConnectionEvent(event, receivedAt, silentMs),
       onGap: (from, to) => outages.add({ endpoint, from, to, reason: '' }),
     });
     const endAttempt = () => this.#connection?.endAttempt('no upgrade, while another endpoint opened');
-    this.#wait = new RetryWait(options.clock, stopping, sleepers, endAttempt);
+    this.#wait = new RetryWait(options, stopping, waits, endAttempt);
   }
 
   get gaps(): GapTotals {
@@ -107,7 +106,7 @@ export class EndpointLoop {
         if (life.openMs !== undefined) this.#history.ended(failure, undefined);
         return;
       }
-      const { decision, state: next } = decide(state, failure, life, options.retry, options.random());
+      const { decision, state: next } = decide(state, failure, life, options.retry, this.#wait.draw(state));
       state = next;
       this.lastFailure = failure;
       if (decision.action !== 'end') this.#history.lost();

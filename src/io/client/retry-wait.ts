@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
-import { isGood } from '../../core/retry.js';
+import { isGood, type RetryState, retriesOf } from '../../core/retry.js';
 import type { Clock } from '../clock.js';
+import type { ResolvedStreamOptions } from './stream-options.js';
 
 /** A server may close a connection that it has just opened; one that is open for so long is back. */
 const KEPT_AFTER_MS = 500;
@@ -9,12 +10,23 @@ const SLOW_ATTEMPT_MS = 1000;
 /** A wait is cut short at most once in this time, so that an endpoint that is refused alone is not tried without end. */
 const WAKE_INTERVAL_MS = 60_000;
 
+/** Endpoints that fail within this time fail together. */
+const TOGETHER_MS = 1000;
+
+/** What the endpoints of one subscription share about their waits. */
+export interface SharedWaits {
+  /** Wakes each endpoint that is not open. */
+  sleepers: Set<() => void>;
+  /** The last chance that was drawn for a wait, and after how many failed attempts in a row. */
+  drawn: { chance: number; failures: number; atMs: number };
+}
+
 /** The waits of one endpoint before its next attempt. An endpoint of the same subscription that is back ends them. */
 export class RetryWait {
   readonly #clock: Clock;
+  readonly #options: ResolvedStreamOptions;
   readonly #stopping: AbortSignal;
-  /** Wakes each endpoint of the subscription that is not open. */
-  readonly #sleepers: Set<() => void>;
+  readonly #shared: SharedWaits;
   readonly #endAttempt: () => void;
   #attemptedAtMs = 0;
   #keptTimer: NodeJS.Timeout | undefined;
@@ -24,17 +36,23 @@ export class RetryWait {
   #endWait: () => void = () => undefined;
 
   /** @param endAttempt Ends an attempt that is under way. */
-  constructor(clock: Clock, stopping: AbortSignal, sleepers: Set<() => void>, endAttempt: () => void) {
-    this.#clock = clock;
+  constructor(
+    options: ResolvedStreamOptions,
+    stopping: AbortSignal,
+    shared: SharedWaits,
+    endAttempt: () => void,
+  ) {
+    this.#clock = options.clock;
+    this.#options = options;
     this.#stopping = stopping;
-    this.#sleepers = sleepers;
+    this.#shared = shared;
     this.#endAttempt = endAttempt;
   }
 
   /** An attempt begins. */
   begin(): void {
     this.#attemptedAtMs = this.#clock.monotonicMs();
-    this.#sleepers.add(this.#wake);
+    this.#shared.sleepers.add(this.#wake);
   }
 
   /** The attempt has opened a connection. @param isBack It wakes the other endpoints, if it is kept. */
@@ -46,14 +64,30 @@ export class RetryWait {
   /** The attempt, or the connection that it has opened, has ended. @param openMs How long the connection was open. */
   ended(openMs: number | undefined): void {
     clearTimeout(this.#keptTimer);
-    this.#sleepers.add(this.#wake);
+    this.#shared.sleepers.add(this.#wake);
     if (isGood(openMs)) this.#nextWakeAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** The others need not wake it. */
   leave(): void {
     this.#isWoken = false;
-    this.#sleepers.delete(this.#wake);
+    this.#shared.sleepers.delete(this.#wake);
+  }
+
+  /**
+   * Draws the chance for the next wait. Endpoints that fail together, and may be given up, draw the same, so that they
+   * are given up together. Otherwise each draws its own: the first of them finds the server sooner.
+   */
+  draw(state: RetryState): number {
+    const { random, retry } = this.#options;
+    const isLimited = Number.isFinite(retriesOf(state, retry));
+    if (!isLimited || (retry.waitForServer && retry.retries === undefined)) return random();
+    const atMs = this.#clock.monotonicMs();
+    const { drawn } = this.#shared;
+    const { failedInARow: failures } = state;
+    const isShared = drawn.failures === failures && atMs - drawn.atMs < TOGETHER_MS;
+    if (!isShared) this.#shared.drawn = { chance: random(), failures, atMs };
+    return this.#shared.drawn.chance;
   }
 
   /** Returns how long to wait: only as long as needed when another endpoint came back during the last attempt. */
@@ -88,6 +122,6 @@ export class RetryWait {
   };
 
   #wakeOthers(): void {
-    for (const wake of this.#sleepers) wake();
+    for (const wake of this.#shared.sleepers) wake();
   }
 }

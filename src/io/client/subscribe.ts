@@ -194,7 +194,7 @@ class RunningSubscription implements Subscription {
       options: this.#options,
       stopping,
       renew,
-      sleepers: new Set<() => void>(),
+      waits: { sleepers: new Set<() => void>(), drawn: { chance: 0, failures: -1, atMs: 0 } },
       outages: this.#outages,
     };
     for (const endpoint of new Set(endpoints)) {

@@ -144,6 +144,20 @@ describe.concurrent('an endpoint', () => {
   });
 });
 
+test('endpoints that fail together, and may be given up, are given up together', async ({ serve, read }) => {
+  const server = (await serve()).onRequest((client) => client.respond('503 Service Unavailable'));
+  const retry = { retries: 4, retryDelayMs: 300, retryMaxMs: 3000 };
+  const reading = read({ url: server.url, endpoints: ENDPOINTS, retry });
+  await reading.givenUp.next();
+  const firstAt = performance.now();
+  await reading.end;
+  expect(performance.now() - firstAt).toBeLessThan(1000);
+  const waits = reading.lifecycle.all.flatMap(({ connection }) =>
+    connection.state === 'refused' ? [connection.retry_in_ms] : [],
+  );
+  expect(new Set(waits).size).toBe(4);
+});
+
 /** A source of tokens that end at these times, in milliseconds from now. */
 function tokensThatEnd(...lives: number[]): TokenProvider & { renewals: number } {
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
