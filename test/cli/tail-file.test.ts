@@ -1,7 +1,7 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { eventLine, numberedLines } from '../support/recordings.js';
+import { eventLine, numbered, numberedLines } from '../support/recordings.js';
 import { Sandbox } from './sandbox.js';
 
 describe('tail --file', () => {
@@ -31,6 +31,30 @@ describe('tail --file', () => {
     const { code, stdout, stderr } = await sandbox.run(['tail', '--file', 'capture.ndjson', '--problems']);
     expect([code, stdout]).toEqual([0, kept.map((line) => `${line}\n`).join('')]);
     expect(stderr).toMatch(/^4 events in \S+, problems: ap-7 2, gw-2 1\n$/);
+  });
+
+  it('follows a recording from its last events on until Ctrl-C, with the events around problems', async () => {
+    using sandbox = new Sandbox();
+    const path = join(sandbox.home, 'capture.ndjson');
+    const lines = Array.from({ length: 9 }, (_, n) =>
+      eventLine(n * 1000, numbered(n, 'devices', n === 6 ? 'device.error' : 'a.b')),
+    );
+    const text = (from: number, to: number) =>
+      lines
+        .slice(from, to)
+        .map((line) => `${line}\n`)
+        .join('');
+    writeFileSync(path, text(0, 5));
+    const around = ['-t', 'device.error', '--before', '2', '--after', '1', '--from', '1s'];
+    const running = sandbox.start(['tail', '--file', 'capture.ndjson', '--follow', ...around]);
+    // Nothing tells that it waits; an earlier write would be read as well.
+    appendFileSync(path, text(5, 9));
+    expect([await running.lines.next(), await running.lines.next()]).toEqual(lines.slice(4, 6));
+    expect([await running.lines.next(), await running.lines.next()]).toEqual(lines.slice(6, 8));
+    running.child.kill('SIGINT');
+    const { signal, stdout, stderr } = await running.ended;
+    expect([signal, stdout]).toEqual(['SIGINT', text(4, 8)]);
+    expect(stderr).toMatch(/^1 event in \S+, 3 around them\n$/);
   });
 
   it('ends with 7 when the recording has fewer events than --count', async () => {

@@ -25,6 +25,8 @@ const wrong: [string[], RegExp][] = [
   [['--last', '15m'], /--last needs a recording[\s\S]*tail --file FILE --last/],
   [['--from=-5m'], /--from needs a recording/],
   [['--to', '2026-11-22'], /--to needs a recording/],
+  [['--before', '5m'], /--before needs a filter[\s\S]*--problems --before 5m/],
+  [['--after', '3'], /--after needs a filter/],
   [['--follow'], /--follow needs a recording[\s\S]*always followed/],
 ];
 
@@ -38,6 +40,8 @@ const wrongOptions: [string[], RegExp][] = [
   [['-n', '1.5'], /--count.*"1\.5"/],
   [['-n', ''], /--count.*""/],
   [['-n'], /-n, --count|argument missing/],
+  [['--before', '0', '--problems'], /--before.*"0"/],
+  [['--after', '-5s', '--problems'], /--after/],
   [['--duration', '5'], /--duration.*"5"[\s\S]*5m/],
   [['--duration', '-5s'], /--duration/],
   [['--duration', 'soon'], /--duration.*"soon"/],

@@ -145,4 +145,41 @@ describe('the context of events', () => {
       }),
     );
   });
+
+  it('loses and repeats nothing, whatever the times, the lengths and the memory', () => {
+    const step = fc.oneof(
+      { weight: 9, arbitrary: fc.integer({ min: 0, max: 3 }) },
+      fc.integer({ min: -99, max: 99 }),
+    );
+    const line = fc.record({
+      step,
+      kind: fc.constantFrom('.', '.', '.', '!', 'c'),
+      length: fc.constantFrom(0, 0, 500, 70_000),
+    });
+    const span = fc.oneof(
+      fc.constant(undefined),
+      fc.record({ events: fc.integer({ min: 1, max: 9 }) }),
+      fc.record({ ms: fc.integer({ min: 1, max: 20_000 }) }),
+    );
+    const memory = fc.constantFrom(100, 2000, 100_000, 1e9);
+    fc.assert(
+      fc.property(
+        fc.array(line, { maxLength: 80 }),
+        span,
+        span,
+        memory,
+        (recorded, before, after, maxBytes) => {
+          let at = 0;
+          const all = recorded.map(({ step: seconds, kind, length }): Given => {
+            at += seconds;
+            return { at, length, isMatch: kind === '!', isLifecycle: kind === 'c' };
+          });
+          const { out } = given({ before, after }, all, maxBytes);
+          expect(out).toEqual([...new Set(out)].sort((a, b) => a - b));
+          const needed = all.flatMap(({ isMatch, isLifecycle }, i) => (isMatch || isLifecycle ? [i] : []));
+          expect(needed.filter((i) => !out.includes(i))).toEqual([]);
+        },
+      ),
+    );
+  });
 });
