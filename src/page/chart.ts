@@ -60,7 +60,8 @@ function options(): uPlot.Options {
         alpha: isLoud ? 1 : 0.85,
         points: { show: false },
         paths: uPlot.paths.stepped!({ align: 1 }),
-        value: (_: uPlot, count: number) => (count >= 1 ? count.toLocaleString('en-US') : '0'),
+        value: (_: uPlot, count: number | null) =>
+          count === null ? '' : Math.floor(count).toLocaleString('en-US'),
       })),
     ],
     cursor: { points: { show: false }, y: false, drag: { x: true, y: false, setScale: true } },
