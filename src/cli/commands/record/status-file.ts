@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { chmod, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { formatTimestamp, type LifecycleEvent, OpmasError, systemClock } from '../../../index.js';
@@ -95,7 +95,7 @@ export class StatusFile {
       chmodSync(temporary, this.#mode);
       renameSync(temporary, this.#path);
     } catch {
-      rmSync(temporary, { force: true });
+      removeNow(temporary);
     }
   }
 
@@ -114,6 +114,15 @@ export class StatusFile {
       lastError: this.#lastError,
     };
     return this.#path.endsWith('.prom') ? prometheusText(facts) : jsonText(facts);
+  }
+}
+
+/** Removes a file, and never throws: while the process exits, that would change its exit code. */
+function removeNow(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // It was not created.
   }
 }
 
