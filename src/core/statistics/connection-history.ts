@@ -17,6 +17,7 @@ const MAX_LISTED = 10_000;
 const MAX_ENDPOINTS = 1000;
 const MAX_REASONS = 500;
 const MICROS_PER_SECOND = 1_000_000;
+const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;
 
 interface EndpointHistory {
   endpoint: string | undefined;
@@ -115,7 +116,8 @@ export class ConnectionHistory implements ConnectionReport {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
         known.loss = wasWanted ? undefined : lossText(connection);
         this.#endConnection(known, at);
-        known.heardAt = at;
+        // The recorder writes for how long a dead link had been silent.
+        known.heardAt = at - Number(DEAD_LINK.exec(connection.reason)?.[1] ?? 0) * MICROS_PER_SECOND;
         // A filter may have left out the events.
         known.hadEvent ||= connection.lost === true;
         this.#closeCounts.add(String(connection.code));

@@ -149,6 +149,20 @@ describe('outages', () => {
     expect(outagesOf(lines({ retry_in_ms: 500 }))).toEqual([rejected]);
   });
 
+  test('begin with the silence of a dead link, also when the recording ends before it is back', () => {
+    const dead = { ...LOST, reason: 'nothing came for 25 s' };
+    const report = reportOf(
+      [
+        [0, 'devices', OPEN],
+        [15, 'devices', 'event'],
+        [40, 'devices', dead],
+      ],
+      60,
+    );
+    expect(outagesOf(report)).toEqual([[15, 60, 'devices', 'closed 1006 abnormal closure, not open again']]);
+    expect(report.coverage).toEqual({ devices: 0.25 });
+  });
+
   test('are not before the first event of an endpoint, nor after an end that was wanted', () => {
     const report = reportOf(
       [
