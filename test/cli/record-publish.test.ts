@@ -68,13 +68,16 @@ describe.skipIf(withoutNats)(`record --publish${withoutNats ? ` (${withoutNats})
 
   it('waits for nothing: records while the server is away, counts what --keep deletes, and publishes the rest later', async () => {
     await nats.kill();
-    const ended = await record('--rotate-size', '40KB', '--keep', '2', '--duration', '2s').ended;
+    const ended = await record('--rotate-size', '40KB', '--keep', '2', '--duration', '1500ms').ended;
     await nats.restart();
     expect(ended.code).toBe(4);
     expect(ended.stderr).toMatch(
       /^warning: the NATS server .* cannot be reached: connection refused .*; trying again$/m,
     );
-    const counts = /, (\d+) deleted before they were published; (\d+) not published yet$/m.exec(ended.stderr);
+    const counts =
+      /, (\d+) deleted before they were published; (\d+) not published yet: the next start brings them$/m.exec(
+        ended.stderr,
+      );
     const [deleted = 0, rest = 0] = counts?.slice(1).map(Number) ?? [];
     const told = ended.stderr.matchAll(/is deleted \(--keep\) with (\d+) lines that were not published yet/g);
     expect([...told].reduce((sum, [, count]) => sum + Number(count), 0)).toBe(deleted);
@@ -118,7 +121,7 @@ describe.skipIf(withoutNats)(`record --publish${withoutNats ? ` (${withoutNats})
       own.urlOf('EVENTS'),
       '--create-stream',
     ];
-    const running = sandbox.start([...args, '--duration', '3s'], { environment });
+    const running = sandbox.start([...args, '--duration', '2s'], { environment });
     while (!/published|connected/.test(await running.messages.next()));
     await own.kill();
     await own.restart(users('second-password'));
@@ -126,7 +129,7 @@ describe.skipIf(withoutNats)(`record --publish${withoutNats ? ` (${withoutNats})
     expect(ended.code).toBe(3);
     expect(ended.stderr).toMatch(/rejected the login from NATS_USER: .*; trying again/);
     expect(ended.stderr).not.toMatch(/first-password/);
-    expect(recorded().length).toBeGreaterThan(500);
+    expect(recorded().length).toBeGreaterThan(300);
   });
 
   it('by event: two recorders of one server leave each event there once', async () => {

@@ -10,8 +10,8 @@ import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { numbered } from '../../support/recordings.js';
 
 /** `npm run test:nats` has a million lines and twenty kills; here are fewer. */
-const LINES = Number(process.env.OPMAS_NATS_LINES ?? 60_000);
-const KILLS = Number(process.env.OPMAS_NATS_KILLS ?? 4);
+const LINES = Number(process.env.OPMAS_NATS_LINES ?? 30_000);
+const KILLS = Number(process.env.OPMAS_NATS_KILLS ?? 3);
 
 /** Nanoseconds. */
 const TEN_MINUTES = 600e9;

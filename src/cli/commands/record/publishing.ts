@@ -14,10 +14,12 @@ interface PublishingOptions extends PublishCommandOptions, RouteCommandOptions {
   force?: boolean;
 }
 
-/** Longest wait for the server before the recording begins. */
-const BEGIN_LIMIT_MS = 1000;
+/** Longest wait for a server that does not answer before the recording begins. */
+const BEGIN_LIMIT_MS = 3000;
 /** Time for the last acknowledgements. */
 const END_LIMIT_MS = 5000;
+/** A shorter wait is not told. */
+const QUIET_MS = 500;
 /** Time to end the process, with that wait in it. */
 const SHUTDOWN_LIMIT_MS = 8000;
 
@@ -28,7 +30,8 @@ const SHUTDOWN_LIMIT_MS = 8000;
 export class Publishing {
   /** Aborts when publishing cannot even begin, because the server refuses it. */
   readonly failing = new AbortController();
-  readonly #connected = new AbortController();
+  /** Aborts when the first attempt has ended. */
+  readonly #decided = new AbortController();
   readonly #session: Session;
   readonly #to: string;
   readonly #open: (path: string) => Promise<SpoolPublisher>;
@@ -67,10 +70,14 @@ export class Publishing {
         onNotice: session.terminal.messages.warn,
         onProblem: publishing.#problems.onProblem,
         // Once it runs, no failure of NATS ends the recording.
-        persists: ({ code }) => attempts++ > 0 || code === 'NETWORK',
+        persists: ({ code }) => {
+          const persists = attempts++ > 0 || code === 'NETWORK';
+          if (persists) publishing.#decided.abort();
+          return persists;
+        },
         onConnect: () => {
           attempts++;
-          publishing.#connected.abort();
+          publishing.#decided.abort();
         },
       }),
     );
@@ -85,7 +92,7 @@ export class Publishing {
   async begin(path: string): Promise<void> {
     this.wake(path);
     const { failing } = this;
-    const isOver = AbortSignal.any([failing.signal, this.#connected.signal, this.#session.stop]);
+    const isOver = AbortSignal.any([failing.signal, this.#decided.signal, this.#session.stop]);
     await systemClock.sleep(BEGIN_LIMIT_MS, isOver);
     if (!failing.signal.aborted) return;
     await this.end();
@@ -113,8 +120,12 @@ export class Publishing {
 
   /** Waits up to 5 s for the rest of a recording that has been closed. */
   async end(): Promise<void> {
+    const { messages } = this.#session.terminal;
+    const limit = `${END_LIMIT_MS / 1000} s`;
+    const timer = setTimeout(() => messages.say(`publishing the rest, for ${limit} at most`), QUIET_MS);
     await this.#starting;
     await this.#spool?.end(END_LIMIT_MS);
+    clearTimeout(timer);
     this.#rest = (await this.#spool?.close()) ?? 0;
     this.#problems.end();
   }
@@ -126,7 +137,9 @@ export class Publishing {
     const { counts, deletedLines } = this.#spool;
     const gone = deletedLines > 0 ? `, ${deletedLines} deleted before they were published` : '';
     const report = palette.dim(`${reportText(counts, escapeUnsafe(this.#to))}${gone}`);
-    return this.#rest === 0 ? report : `${report}; ${palette.red(`${this.#rest} not published yet`)}`;
+    return this.#rest === 0
+      ? report
+      : `${report}; ${palette.red(`${this.#rest} not published yet`)}: the next start brings them`;
   }
 
   /** The error to end with, if lines are not published. */
