@@ -34,7 +34,7 @@ export const PART_RULES: OptionRules<PartOptions> = {
 };
 
 /** A part with its ends read. */
-export interface Part {
+interface Part {
   from?: Moment | undefined;
   to?: Moment | undefined;
   last?: number | undefined;
@@ -66,7 +66,7 @@ function momentOf(moment: string | number | undefined, name: string): Moment | u
 }
 
 /** Returns whether the end of the recording must be known before it is read. */
-export function needsEnd({ from, to }: Part): boolean {
+function needsEnd({ from, to }: Part): boolean {
   return [from, to].some((moment) => moment !== undefined && 'beforeEnd' in moment);
 }
 
@@ -121,7 +121,11 @@ export async function openPart(
   let copies: RepeatableSources | undefined;
   try {
     if (needsEnd(part)) {
-      copies = await repeatable(withoutLocks(paths, onProblem), () => undefined, signal, options.stdin);
+      const onSlow = (source: string) => {
+        const message = `${source} is read to its end first, because the part counts from there`;
+        onProblem?.({ kind: 'selection', source, line: 0, offset: 0, message });
+      };
+      copies = await repeatable(withoutLocks(paths, onProblem), onSlow, signal, options.stdin);
     }
     const sources = copies?.paths ?? paths;
     const { from, to, ...rest } = await withKnownEnds(part, sources, options);
