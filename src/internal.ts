@@ -16,7 +16,7 @@ export { LineView } from './core/recording/line-view.js';
 export { SEVERITIES } from './core/severity.js';
 export { ConnectionHistory } from './core/statistics/connection-history.js';
 export { type DeviceRow, DeviceTable, deviceOf, rowKeyOf } from './core/statistics/device-table.js';
-export { ProblemCounts } from './core/statistics/problem-counts.js';
+export { ProblemCounts } from './core/statistics/problems.js';
 export { shortName } from './core/statistics/tally.js';
 export {
   escapeUnsafeJson,

@@ -97,10 +97,11 @@ function pictureOf(text: string, start: number): string[] {
   return [before + after, `${' '.repeat(before.length)}^`];
 }
 
-function excerpt(text: string): string {
+/** Cuts a part of an expression to a length that fits into a message. */
+export function excerpt(text: string): string {
   return escapeUnsafe(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
-function lowerFirst(text: string): string {
+export function lowerFirst(text: string): string {
   return text.charAt(0).toLowerCase() + text.slice(1);
 }

@@ -1,4 +1,5 @@
 import type { ASTNode, EvaluationError } from '@marcbachmann/cel-js';
+import { excerpt, lowerFirst } from './expression-error.js';
 import { NAMES, type Scope } from './expression-scope.js';
 
 /** Why events did not match though their fields are there, and fields that no event had. */
@@ -32,14 +33,12 @@ export class ExpressionFindings implements ExpressionReport {
   #mismatch: string | undefined;
   readonly #reasons = new Map<string, number>();
   /** Fields that no event has had yet, and that the earlier events lack. */
-  #unseen: { root: Root; path: readonly string[]; label: string }[];
+  #unseen: (readonly string[])[];
 
   constructor(text: string, ast: ASTNode) {
     this.#text = text;
     this.#ast = ast;
-    const pathsIn = (root: Root) =>
-      fieldPaths(ast, root).map((path) => ({ root, path, label: labelOf(root, path) }));
-    this.#unseen = ROOTS.flatMap(pathsIn);
+    this.#unseen = fieldPaths(ast);
   }
 
   get reasons(): string[] {
@@ -47,7 +46,7 @@ export class ExpressionFindings implements ExpressionReport {
   }
 
   get missing(): string[] {
-    return [...new Set(this.#unseen.map(({ label }) => label))];
+    return [...new Set(this.#unseen.map(labelOf))];
   }
 
   /** Takes note of the fields that an event has. */
@@ -56,7 +55,7 @@ export class ExpressionFindings implements ExpressionReport {
     this.#mismatch = undefined;
     if (this.#unseen.length === 0) return;
     const messages = { event, first, previous };
-    this.#unseen = this.#unseen.filter(({ root, path }) => isMissing(messages[root], path));
+    this.#unseen = this.#unseen.filter((path) => isMissing(messages, path));
   }
 
   /** Takes note of an error of the library. */
@@ -68,7 +67,7 @@ export class ExpressionFindings implements ExpressionReport {
 
   /** Takes note of a value that a function cannot take, such as a time zone that does not exist. */
   invalid(message: string): void {
-    this.#count(excerpt(message.charAt(0).toLowerCase() + message.slice(1)));
+    this.#count(excerpt(lowerFirst(message)));
   }
 
   /** The library names the left operand of `&&` and `||` even if the right one is wrong. */
@@ -115,64 +114,58 @@ export class ExpressionFindings implements ExpressionReport {
   }
 }
 
-/** The messages that an expression reads fields of. */
-const ROOTS = ['event', 'first', 'previous'] as const;
-type Root = (typeof ROOTS)[number];
-
-/** Returns the fields of a message that an expression reads, except those in `has` and those it may do without (`.?`). */
-function fieldPaths(node: unknown, root: Root): string[][] {
-  if (Array.isArray(node)) return node.flatMap((part) => fieldPaths(part, root));
+/** Returns the fields that an expression reads, except those in `has` and those it may do without (`.?`). */
+function fieldPaths(node: unknown): string[][] {
+  if (Array.isArray(node)) return node.flatMap(fieldPaths);
   if (typeof node !== 'object' || node === null || !('op' in node)) return [];
   const { op, args } = node as ASTNode;
   if (op === 'call' && args[0] === 'has') return [];
-  const path = pathOf(node as ASTNode, root);
-  if (path !== undefined) return path.length === 0 || (path.length === 1 && path[0] === 'data') ? [] : [path];
-  return fieldPaths(args, root);
+  const path = pathOf(node as ASTNode);
+  if (path === undefined) return fieldPaths(args);
+  // A message is never missing, nor is `data` alone: without it the library gets an empty object.
+  return path.length === 1 || (path.length === 2 && path[1] === 'data') ? [] : [path];
 }
 
 /** Returns whether the node is a field that the event has with a boolean in it. */
 function isBooleanField(node: ASTNode, event: Record<string, unknown>): boolean {
   const path = pathOf(node);
   if (path === undefined) return false;
-  let value: unknown = event;
+  let value: unknown = { event };
   for (const name of path) value = (value as Record<string, unknown> | undefined)?.[name];
   return typeof value === 'boolean';
 }
 
-/** `data.radio.channel` → `['data', 'radio', 'channel']`; `undefined` for anything but such a path. */
-function pathOf(node: ASTNode, root: Root = 'event'): string[] | undefined {
+/** `data.radio.channel` → `['event', 'data', 'radio', 'channel']`; `undefined` for anything but a path from a message. */
+function pathOf(node: ASTNode): string[] | undefined {
   if (node.op === 'id') {
-    if (node.args === root) return [];
-    return node.args === 'data' && root === 'event' ? ['data'] : undefined;
+    if (node.args === 'data') return ['event', 'data'];
+    return ['event', 'first', 'previous'].includes(node.args) ? [node.args] : undefined;
   }
   if (node.op !== '.' && node.op !== '[]') return undefined;
   const [, index] = node.args;
   const name: unknown = typeof index === 'string' ? index : index.op === 'value' && index.args;
-  const parent = pathOf(node.args[0], root);
+  const parent = pathOf(node.args[0]);
   return parent === undefined || typeof name !== 'string' ? undefined : [...parent, name];
 }
 
-/** Returns whether the event lacks that field, or an object on the way to it. */
-function isMissing(event: unknown, path: readonly string[]): boolean {
-  let value = event;
-  for (let i = 0; i < path.length; i++) {
+/** Returns whether the messages lack that field, or an object on the way to it. */
+function isMissing(messages: unknown, path: readonly string[]): boolean {
+  let value = messages;
+  for (const name of path) {
     // The library decides what a name means for lists and strings.
     if (typeof value !== 'object' || value === null || Array.isArray(value) || value instanceof Map)
       return false;
-    const name = path[i]!;
-    // `data` alone is never missing: without it the library gets an empty object.
-    if (!Object.hasOwn(value, name)) return i > 0 || path.length > 1 || name !== 'data';
+    if (!Object.hasOwn(value, name)) return true;
     value = value[name as keyof typeof value];
   }
   return false;
 }
 
-function labelOf(root: Root, path: readonly string[]): string {
-  const [name = ''] = path;
-  if (root !== 'event') return [root, ...path].join('.');
-  if (name === 'data') return path.join('.');
-  const label = ['event', ...path].join('.');
-  return path.length === 1 && Object.hasOwn(NAMES, name) ? `${label} (it is ${name} alone)` : label;
+function labelOf(path: readonly string[]): string {
+  const [root, name = ''] = path;
+  if (root === 'event' && name === 'data') return path.slice(1).join('.');
+  const isName = root === 'event' && path.length === 2 && Object.hasOwn(NAMES, name);
+  return `${path.join('.')}${isName ? ` (it is ${name} alone)` : ''}`;
 }
 
 /** Finds the right operand of the operator whose left one is given. */
@@ -206,7 +199,7 @@ function reasonOf(
   if (got !== undefined) return `${place} is ${withArticle(got)}, not true or false`;
   const range_ = /^Expression of type '([^']*)'/.exec(summary)?.[1];
   if (range_ !== undefined) return `${place} is ${withArticle(range_)}, not a list or an object`;
-  return `${place}: ${summary.charAt(0).toLowerCase()}${summary.slice(1)}`;
+  return `${place}: ${lowerFirst(summary)}`;
 }
 
 /** Names the side that is a field first: `data.cpu is a string, compared with a number`. */
@@ -243,8 +236,4 @@ function withArticle(type: string): string {
   if (name === NAMES.received_at) return 'a time';
   if (name.startsWith('list')) return 'a list';
   return name.startsWith('map') ? 'an object' : excerpt(name);
-}
-
-function excerpt(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -4,10 +4,13 @@ import { OpmasError } from '../errors.js';
 import { endpointLabel } from '../protocol.js';
 import { checkTime, noBoolean, placedError, usageError } from './expression-error.js';
 import { celTypeOf, ExpressionFindings, type ExpressionReport } from './expression-findings.js';
-import { EventShape, MAX_NESTING, MAX_STEPS, macroDepth } from './expression-limits.js';
 import {
   AT_NO_TIME,
   type EarlierEvents,
+  EventShape,
+  MAX_NESTING,
+  MAX_STEPS,
+  macroDepth,
   NAMES,
   NAMES_OF_EARLIER,
   type Received,

@@ -3,7 +3,7 @@ import { checkOptions, each, type OptionRules } from '../options.js';
 import type { EventType } from '../protocol.js';
 import type { LineKind } from '../recording/format.js';
 import { isProblem } from '../severity.js';
-import { ProblemCounts } from '../statistics/problem-counts.js';
+import { ProblemCounts } from '../statistics/problems.js';
 import type { NamedCount } from '../statistics/tally.js';
 import { escapeUnsafe } from '../text.js';
 import type { Expression } from './expression.js';

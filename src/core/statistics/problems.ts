@@ -1,10 +1,10 @@
 import { ByteCache } from '../json/byte-cache.js';
 import { DATA_MEMBERS } from '../json/data-members.js';
 import type { FrameReader } from '../json/frame.js';
-import { isProblem, type Severity } from '../severity.js';
-import { type DeviceRow, DeviceTable, messageOf } from './device-table.js';
+import { isProblem, type Severity, severityOf } from '../severity.js';
+import { type DeviceRow, DeviceTable, deviceOf, messageOf } from './device-table.js';
 import { EventFacts } from './event-facts.js';
-import { type NamedCount, shortName } from './tally.js';
+import { type NamedCount, shortName, Tally } from './tally.js';
 
 /** An event of severity `critical` or `error`. Times are microseconds since 1970, `NaN` where a line has none. */
 export interface RecordedProblem {
@@ -191,4 +191,29 @@ export class Problems {
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value);
   return typeof value === 'string' && value !== '' ? shortName(value) : undefined;
+}
+
+/** Devices whose problems are surely counted by {@link ProblemCounts}. */
+const MAX_COUNTED = 1000;
+
+/** Counts the problems of each device, in bounded memory. */
+export class ProblemCounts {
+  readonly #byDevice = new Tally(MAX_COUNTED);
+
+  /** Counts an event if its severity is that of a problem. */
+  add(severity: Severity, data: unknown, subject: string | undefined): void {
+    if (isProblem(severity)) this.#byDevice.add(deviceOf(data, subject) || '(none)');
+  }
+
+  /** Counts an event that a reader has just read: a JSON object. @returns Its severity. */
+  addFrame({ type, subject, value: { data } }: FrameReader): Severity {
+    const severity = severityOf(type, data);
+    this.add(severity, data, subject);
+    return severity;
+  }
+
+  /** Returns the devices with problems, the one with the most first. */
+  sorted(): readonly NamedCount[] {
+    return this.#byDevice.sorted();
+  }
 }
