@@ -41,7 +41,7 @@ export async function resolveNatsAccess(
 ): Promise<NatsAccess> {
   const { environment } = session;
   const { messages } = session.terminal;
-  const { natsContext: name } = options;
+  const name = options.natsContext ?? (environment.NATS_CONTEXT || undefined);
   const context = name === undefined ? environmentContext(environment) : await readContext(name, environment);
   const source = name === undefined ? undefined : `the context ${name}`;
   const pathOf = (member: string) => expanded(textOf(context, member));
@@ -76,7 +76,7 @@ export async function resolveNatsAccess(
   const wrong = servers?.find((server) => !/^((nats|tls):\/\/)?[^\s/@]+$/i.test(server) || !canParse(server));
   if (wrong !== undefined) {
     const why = wrong.includes('@') ? 'holds a login, which is not used' : 'is not the URL of a server';
-    throw new OpmasError('USAGE', `the url of the NATS context ${name} ${why}`, {
+    throw new OpmasError('USAGE', `the URL of the server in ${source ?? 'NATS_URL'} ${why}`, {
       hint: 'Write it like nats://nats.example.org:4222, and put a login in the members user and password.',
     });
   }
@@ -103,15 +103,15 @@ export async function resolveNatsAccess(
   };
 }
 
-/** Reads the variables of the `nats` command as a context; they name no server, because the address does. */
+/** Reads the variables of the `nats` command as a context. */
 function environmentContext(environment: NodeJS.ProcessEnv): NatsContext {
-  const names = ['creds', 'nkey', 'user', 'password', 'token', 'ca', 'cert', 'key'];
+  const names = ['url', 'creds', 'nkey', 'user', 'password', 'token', 'ca', 'cert', 'key'];
   return Object.fromEntries(names.map((name) => [name, environment[`NATS_${name.toUpperCase()}`]]));
 }
 
 async function readContext(name: string, environment: NodeJS.ProcessEnv): Promise<NatsContext> {
   const fail = (why: string, hint?: string): never => {
-    throw new OpmasError('USAGE', `--nats-context ${name}: ${why}`, { hint });
+    throw new OpmasError('USAGE', `the NATS context ${name}: ${why}`, { hint });
   };
   if (!/^[\w.-]+$/.test(name) || name.startsWith('.')) return fail('this is not the name of a context');
   const folder = environment.XDG_CONFIG_HOME || join(environment.HOME ?? homedir(), '.config');

@@ -1,7 +1,7 @@
 import type { ConsumerConfig } from '@nats-io/jetstream';
 import type { IdSet } from '../../core/jetstream/message-ids.js';
 import type { NatsLink } from './connect.js';
-import { jetStreamError } from './stream.js';
+import { endWhenEmpty, jetStreamError } from './stream.js';
 
 /** Memory for ids; more are not looked for. */
 const MOST_IDS = 4_000_000;
@@ -31,18 +31,20 @@ export async function readIdsSince(
       const messages = await consumer.consume({ max_messages: BATCH });
       // A reader whose connection has closed would wait.
       void link.nc.closed().then(() => messages.stop());
-      for await (const message of messages) {
-        ids.add(message.headers?.get('Nats-Msg-Id') ?? '');
-        if (message.info.pending === 0) break;
-        if (ids.size < MOST_IDS) continue;
-        onNotice(
-          `the stream has more than ${MOST_IDS} lines since then: of the others some may be published twice`,
-        );
-        break;
+      const end = endWhenEmpty(consumer, messages);
+      try {
+        for await (const message of messages) {
+          ids.add(message.headers?.get('Nats-Msg-Id') ?? '');
+          if (message.info.pending === 0) break;
+          if (ids.size < MOST_IDS) continue;
+          onNotice(`more than ${MOST_IDS} lines came since then: of the others some may be published twice`);
+          break;
+        }
+      } finally {
+        end();
       }
       if (link.nc.isClosed()) throw new Error('the connection ended');
     }
-    await consumer.delete().catch(() => undefined);
   } catch (error) {
     throw jetStreamError(error, link);
   }

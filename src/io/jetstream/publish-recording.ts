@@ -1,4 +1,4 @@
-import type { OpmasError } from '../../core/errors.js';
+import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
 import type { Outcome, PublishedLine } from '../../core/jetstream/publish-window.js';
@@ -90,6 +90,8 @@ async function followSpools(
   target: ReturnType<typeof targetOf>,
   options: SpoolPublisherOptions,
 ): Promise<PublishReport> {
+  const wrong = paths.find((path) => path === '-' || isStreamAddress(path));
+  if (wrong !== undefined) throw new OpmasError('USAGE', `follow needs a file, not ${wrong}`);
   const failing = new AbortController();
   const signal = AbortSignal.any([options.signal, failing.signal]);
   const report: PublishReport = { published: 0, alreadyThere: 0, tooLarge: 0 };

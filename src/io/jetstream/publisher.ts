@@ -112,6 +112,16 @@ export class Publisher implements SessionOwner {
     return false;
   }
 
+  onTooLarge(entry: WindowEntry): void {
+    if (this.window.counts.tooLarge === 0) {
+      const limit = this.#facts?.maxBytes ?? 0;
+      this.#options.onNotice(
+        `a line of ${entry.bytes.length} bytes is left out of the stream, and stays in the recording: messages have at most ${limit} bytes there`,
+      );
+    }
+    this.window.settle(entry, 'tooLarge');
+  }
+
   readonly fill: () => Promise<boolean> = shared(async () => {
     // What it has brought for a session that has ended since would be lost.
     if (this.#isDry) this.#hasEnded ||= !(await this.#source.fill());

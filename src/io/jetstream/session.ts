@@ -31,6 +31,8 @@ export interface SessionOwner {
   read(number: number): WindowEntry | undefined;
   /** Returns whether the stream has the line. It may throw, which ends the session. */
   isKnown(entry: WindowEntry): boolean;
+  /** A line is larger than the server or the stream takes. */
+  onTooLarge(entry: WindowEntry): void;
   /** Waits for more lines. @returns `false` at the end. */
   fill(): Promise<boolean>;
 }
@@ -98,7 +100,7 @@ export class Session {
         if (entry.isSettled) continue;
         if (this.#owner.isKnown(entry))
           window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
-        else if (entry.bytes.length + HEADER_BYTES > this.#facts.maxBytes) window.settle(entry, 'tooLarge');
+        else if (entry.bytes.length + HEADER_BYTES > this.#facts.maxBytes) this.#owner.onTooLarge(entry);
         else this.#send(entry, number);
       }
     } catch (error) {
@@ -176,7 +178,7 @@ export class Session {
     }
     const { err_code: code, description = '' } = error;
     if (code === TOO_LARGE) {
-      this.#owner.window.settle(entry, 'tooLarge');
+      this.#owner.onTooLarge(entry);
       return undefined;
     }
     const why = IS_FULL.test(description) ? 'is full' : 'refuses a line';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { OpmasError } from '../../core/errors.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from '../recording/cursor.js';
 import { gunzip } from '../recording/gzip.js';
@@ -29,7 +30,7 @@ export class SpoolPart {
     this.#isGzip = isGzip;
   }
 
-  /** @throws {OpmasError} `LOCAL` when it cannot be opened. */
+  /** @throws {OpmasError} `USAGE` when there is no such file, `LOCAL` when it cannot be opened. */
   static async open(path: string): Promise<SpoolPart> {
     try {
       const handle = await open(path, constants.O_RDONLY);
@@ -39,6 +40,9 @@ export class SpoolPart {
         path.endsWith('.gz') || (await isGzip(handle)),
       );
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        throw new OpmasError('USAGE', `${path}: there is no such file`, { cause: error });
+      }
       throw localError(`${path} cannot be read`, error);
     }
   }

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ConsumerMessages } from '@nats-io/jetstream';
+import type { Consumer } from '@nats-io/jetstream';
 import { OpmasError } from '../../core/errors.js';
 import { monotonicMs, systemClock } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
-import { checkStream, jetStreamError } from './stream.js';
+import { checkStream, endWhenEmpty, jetStreamError } from './stream.js';
 import { type StreamOptions, targetOf } from './target.js';
 
 /** How a stream is read. */
@@ -115,8 +115,12 @@ export class StreamSource {
 
   async *#blocksOf(link: NatsLink): AsyncGenerator<Buffer> {
     const { signal, follow = false, onRead } = this.#options;
-    const messages = await this.#consume(link);
-    if (messages === undefined) return;
+    const consumer = await this.#consumer(link);
+    if (consumer === undefined) return;
+    const messages = await consumer.consume({ max_messages: BATCH });
+    const end = follow
+      ? () => void consumer.delete().catch(() => undefined)
+      : endWhenEmpty(consumer, messages);
     const stop = () => messages.stop();
     signal?.addEventListener('abort', stop, { once: true });
     void link.nc.closed().then(stop);
@@ -146,11 +150,12 @@ export class StreamSource {
     } finally {
       signal?.removeEventListener('abort', stop);
       messages.stop();
+      end();
     }
   }
 
   /** @returns `undefined` when there is nothing to read. */
-  async #consume({ js }: NatsLink): Promise<ConsumerMessages | undefined> {
+  async #consumer({ js }: NatsLink): Promise<Consumer | undefined> {
     const { address, prefix } = this.#target;
     const { sinceMs, follow } = this.#options;
     const start =
@@ -165,7 +170,7 @@ export class StreamSource {
     try {
       const consumer = await js.consumers.get(address.stream, { filter_subjects: `${prefix}.>`, ...start });
       if (!follow && (await consumer.info(true)).num_pending === 0) return undefined;
-      return await consumer.consume({ max_messages: BATCH });
+      return consumer;
     } catch (error) {
       throw jetStreamError(error, this.#link!);
     }

@@ -132,12 +132,13 @@ describe.skipIf(withoutNats)(`publishing to a stream${withoutNats ? ` (${without
   });
 
   it('leaves out and counts lines that the server or the stream does not take', async () => {
-    const { publish, texts, update } = await target();
+    const { publish, texts, update, notices } = await target();
     const lines = [1, 2 * MEGABYTE, 3, MEGABYTE - 50, 5].map((length, n) =>
       eventLine(n, `{"type":"x","data":"${'x'.repeat(length)}"}`),
     );
     expect(await publish(lines)).toEqual({ published: 3, alreadyThere: 0, tooLarge: 2 });
     expect(await texts()).toEqual([lines[0], lines[2], lines[4]]);
+    expect(notices).toEqual([expect.stringMatching(/^a line of \d{7} bytes is left out of the stream/)]);
     await update({ max_msg_size: 1000 });
     const more = [10, 5000, 20].map((length, n) => eventLine(n, `{"data":"${'y'.repeat(length)}"}`));
     expect(await publish(more)).toEqual({ published: 2, alreadyThere: 0, tooLarge: 1 });
