@@ -83,7 +83,8 @@ describe.runIf(process.platform === 'linux')(
       const lines = (await tail.ended).stdout.trimEnd().split('\n');
       const messages = lines.filter((line) => !/^\{.*\}$/.test(line));
       expect(lines.length - messages.length).toBe(20_000);
-      for (const message of messages) expect(message).toMatch(/^(devices {2}|.*20000 events)/);
+      for (const message of messages)
+        expect(message).toMatch(/^([\d-]{10} [\d:]{8} devices {2}|.*20000 events)/);
     });
   },
 );
