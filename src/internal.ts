@@ -11,6 +11,7 @@ export { isStreamAddress } from './core/jetstream/address.js';
 export { parseSparsely } from './core/json/members.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
+export { checkContext } from './core/recording/event-context.js';
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
 export { SEVERITIES } from './core/severity.js';

@@ -25,8 +25,8 @@ const wrong: [string[], RegExp][] = [
   [['--last', '15m'], /--last needs a recording[\s\S]*tail --file FILE --last/],
   [['--from=-5m'], /--from needs a recording/],
   [['--to', '2026-11-22'], /--to needs a recording/],
-  [['--before', '5m'], /--before needs a filter[\s\S]*--problems --before 5m/],
-  [['--after', '3'], /--after needs a filter/],
+  [['--before', '5m'], /--before and --after need a filter[\s\S]*--problems, --type/],
+  [['--after', '3'], /--after need a filter/],
   [['--follow'], /--follow needs a recording[\s\S]*always followed/],
 ];
 

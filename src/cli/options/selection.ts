@@ -208,20 +208,3 @@ export function addContextOptions(command: Command): Command {
     )
     .value('--after <n|t>', 'the same after each matching event', parseSpan);
 }
-
-/** @throws {OpmasError} `USAGE` when there is context without a filter. */
-export function checkContextOptions(
-  options: ContextCommandOptions & FilterCommandOptions & PartCommandOptions,
-): void {
-  const name = options.before !== undefined ? '--before' : '--after';
-  if (options.before === undefined && options.after === undefined) return;
-  if (Object.values(filterOptionsOf(options)).every((filter) => filter === undefined)) {
-    throw new OpmasError('USAGE', `${name} needs a filter, which finds the events that it surrounds`, {
-      hint: 'For example: --problems --before 5m --after 1m.',
-    });
-  }
-  if (options.last === undefined || 'ms' in options.last) return;
-  throw new OpmasError('USAGE', `${name} and --last with a number cannot be combined`, {
-    hint: 'Choose the end by its time: --last 15m.',
-  });
-}

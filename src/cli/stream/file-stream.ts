@@ -12,7 +12,6 @@ import { ProblemCounts } from '../../internal.js';
 import { natsOf } from '../options/nats-options.js';
 import { counted, formatDuration } from '../options/quantity.js';
 import {
-  checkContextOptions,
   endpointsOf,
   filterOptionsOf,
   type PartCommandOptions,
@@ -72,7 +71,6 @@ export async function runFileStream(
   }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
-  checkContextOptions(options);
   const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
   const filter = onEvent === undefined ? compiled : noting(compiled, onEvent);
   const enough = new AbortController();

@@ -1,11 +1,5 @@
-import {
-  compileFilter,
-  type Filter,
-  type FilterOptions,
-  OpmasError,
-  type SubscribeOptions,
-} from '../../index.js';
-import { LARGEST_MESSAGE_LIMIT, version } from '../../internal.js';
+import { compileFilter, type Filter, OpmasError, type SubscribeOptions } from '../../index.js';
+import { checkContext, LARGEST_MESSAGE_LIMIT, version } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { withExpiryMessages } from '../connection/expiry-messages.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
@@ -14,7 +8,6 @@ import {
   addEndpoints,
   addFilterOptions,
   type ContextCommandOptions,
-  checkContextOptions,
   endpointsOf,
   type FilterCommandOptions,
   filterOptionsOf,
@@ -104,19 +97,20 @@ export async function resolveStream(
   if (!reconnect && retries !== undefined) {
     throw new OpmasError('USAGE', '--no-reconnect and --retries cannot be combined');
   }
-  checkContextOptions(options);
-  filter ??= await compileGiven(filterOptionsOf(options));
+  filter ??= await compileFilter(filterOptionsOf(options));
+  const { before, after } = options;
+  checkContext({ before, after, filter });
   const endpoints = endpointsOf(words);
   const { url, token, route, warnings } = await resolveConnection(session, options);
-  messages.warn(...(filter?.hints ?? []), ...warnings);
+  messages.warn(...filter.hints, ...warnings);
   return {
     url,
     endpoints,
     token: withExpiryMessages(token, messages),
     ...route,
     filter,
-    before: options.before,
-    after: options.after,
+    before,
+    after,
     count: options.count,
     durationMs: options.duration,
     connectTimeoutMs: options.connectTimeout,
@@ -136,11 +130,6 @@ export async function resolveStream(
     signal: session.stop,
     recorder: `opmas-ws/${version}`,
   };
-}
-
-async function compileGiven(options: FilterOptions): Promise<Filter | undefined> {
-  const isGiven = Object.values(options).some((value) => value !== undefined);
-  return isGiven ? compileFilter(options) : undefined;
 }
 
 function parseMessageLimit(text: string, name: string): number {

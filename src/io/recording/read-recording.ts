@@ -50,7 +50,7 @@ export function readRecording(
   if (checkContext(options)) {
     if (options.last === undefined) return readBatchesAround(sources, options);
     throw new OpmasError('USAGE', '`last` goes with neither `before` nor `after`', {
-      hint: 'Choose the part by its time: `from: -60_000`.',
+      hint: 'Choose the part by its time, with `from`.',
     });
   }
   return readBatches(sources, options);
