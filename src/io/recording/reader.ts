@@ -103,10 +103,8 @@ export class RecordingReader {
       } else if (follow && !this.#selection?.isOver) {
         await this.#waitForLines();
       }
-      if (this.#tracks.length === 0 || (this.#selection?.isOver && !this.#selection.hasEnded)) {
-        this.#tracks = [];
-        this.#giveRest();
-      }
+      if (this.#selection?.isOver) this.#tracks = this.#tracks.filter(({ isSelected }) => isSelected);
+      if (this.#tracks.length === 0) this.#giveRest();
       return this.#tracks.length > 0 && !(follow && signal?.aborted);
     } catch (error) {
       // Input that an abort has cut short looks torn or empty.

@@ -158,6 +158,18 @@ describe('a recording that is followed', () => {
     await follower.stop();
   });
 
+  it.each<[string, ReadRecordingOptions]>([
+    ['its time', { to: 5000 }],
+    ['its time, after its last events', { to: 5000, last: 2 }],
+  ])('ends behind the part that was asked for: %s', async (_title, options) => {
+    writeFileSync(path, linesOf(0, 1));
+    const follower = new Follower([path], options);
+    expect(await follower.next(2)).toEqual([0, 1]);
+    appendFileSync(path, linesOf(2, 100, 101));
+    expect(await follower.next(9)).toEqual([2]);
+    expect(follower.messages).toEqual([]);
+  });
+
   it('has neighbors: each goes on by itself', async () => {
     const other = join(folder, 'other.ndjson');
     writeFileSync(path, linesOf(0, 2));
