@@ -3,14 +3,16 @@ import { type Filter, keepsLine } from '../filter/filter.js';
 import type { LineBatch } from './format.js';
 import { LineRing } from './line-ring.js';
 import { LineView } from './line-view.js';
-import type { TimeWindow } from './time-window.js';
+import { type KnownMoment, TimeWindow } from './time-window.js';
 
 /** Endpoints that are named when a recording has none of those that were asked for. */
 const MOST_SEEN = 10;
 
 /** The rules of a {@link LineSelection}; a line is selected when all of them select it. */
 export interface SelectionRules {
-  window?: TimeWindow | undefined;
+  /** The first and the last moment. */
+  from?: KnownMoment | undefined;
+  to?: KnownMoment | undefined;
   /** Labels of endpoints. */
   endpoints?: ReadonlySet<string> | undefined;
   filter?: Filter | undefined;
@@ -30,12 +32,13 @@ export class LineSelection {
   readonly #seen = new Set<string>();
   /** No later line can be selected. */
   isOver = false;
+  /** Present when the part is chosen by time. */
   readonly window: TimeWindow | undefined;
 
   constructor(rules: SelectionRules) {
-    const { last, maxBytes, onBefore } = rules;
+    const { from, to, last, maxBytes, onBefore } = rules;
     this.#rules = rules;
-    this.window = rules.window;
+    if (from !== undefined || to !== undefined) this.window = new TimeWindow(from, to);
     if (last === undefined) return;
     const view = new LineView();
     const onFreed = (line: Buffer) => {

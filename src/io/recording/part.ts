@@ -3,7 +3,7 @@ import type { Filter } from '../../core/filter/filter.js';
 import { each, type OptionRules } from '../../core/options.js';
 import { LineSelection } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
-import { isBefore, type KnownMoment, type Moment, TimeWindow } from '../../core/recording/time-window.js';
+import { isBefore, type KnownMoment, type Moment } from '../../core/recording/time-window.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import type { ReaderOptions } from './read-options.js';
 import { RecordingReader } from './reader.js';
@@ -128,25 +128,23 @@ export async function openPart(
       copies = await repeatable(withoutLocks(paths, onProblem), onSlow, signal, options.stdin);
     }
     const sources = copies?.paths ?? paths;
-    const { from, to, ...rest } = await withKnownEnds(part, sources, options);
-    const window = from === undefined && to === undefined ? undefined : new TimeWindow(from, to);
-    const takesAll = window === undefined && endpoints === undefined && part.filter === undefined;
-    const isSeekable =
-      part.last !== undefined && takesAll && onBefore === undefined && !sources.includes('-');
+    const { last, ...known } = await withKnownEnds(part, sources, options);
+    const takesAll = Object.values({ ...known, endpoints, onBefore }).every((rule) => rule === undefined);
+    const isSeekable = last !== undefined && takesAll && !sources.includes('-');
     const selection = new LineSelection({
-      ...rest,
-      window,
+      ...known,
+      last,
       endpoints: endpoints && new Set(endpoints),
       maxBytes,
       onBefore,
     });
     return await RecordingReader.open(sources, {
       ...options,
-      names: copies?.names,
+      names: new Map([...(options.names ?? []), ...(copies?.names ?? [])]),
       selection,
       // Of a large file only the end is read.
-      sinceMs: sinceOf({ from, to }),
-      starts: isSeekable ? await startsOf(sources, part.last ?? 0) : undefined,
+      sinceMs: sinceOf(known),
+      starts: isSeekable ? await startsOf(sources, last) : undefined,
       onClose: copies?.removeCopies,
     });
   } catch (error) {

@@ -1,7 +1,7 @@
 import { Schedule } from '../../core/replay/schedule.js';
 import type { RecordingReader } from '../recording/reader.js';
 import { ChunkPool, type FrameChunk } from './frame-chunk.js';
-import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
+import { openPlan, type ReplayPlan, selectionOf } from './replay-plan.js';
 
 /** There may be many playbacks by the clock, each with memory of its own. */
 const CLOCKED = { chunkBytes: 64 * 1024, blockBytes: 64 * 1024 };
@@ -42,14 +42,14 @@ async function* readPass(
   pool: ChunkPool,
   schedule: Schedule,
 ): AsyncGenerator<FrameChunk, { lines: number; events: number; why: string | undefined }> {
-  const { endpoints, speed, onNotice } = plan;
-  const chooser = new LineChooser(plan);
+  const { endpoints, speed, lifecycle, onNotice } = plan;
+  const selection = selectionOf(plan);
   let chunk = pool.take();
   let lines = 0;
   let events = 0;
   do {
-    for (let line = reader.next(); line !== undefined && !chooser.isOver; line = reader.next()) {
-      if (!chooser.chooses(line)) continue;
+    for (let line = reader.next(); line !== undefined && !selection.isOver; line = reader.next()) {
+      if (!selection.takes(line) || (line.kind === 'connection' && !lifecycle)) continue;
       lines++;
       if (line.kind !== 'connection') events++;
       if (!chunk.hasRoomFor(line)) {
@@ -68,7 +68,7 @@ async function* readPass(
       yield chunk;
       chunk = pool.take();
     }
-  } while (!chooser.isOver && (await reader.fill()));
+  } while (!selection.isOver && (await reader.fill()));
   chunk.release();
-  return { lines, events, why: chooser.window.remark() };
+  return { lines, events, why: selection.remarks()[0] };
 }

@@ -1,10 +1,12 @@
 import { OpmasError } from '../../core/errors.js';
+import type { LineSelection } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
+import { TimeWindow } from '../../core/recording/time-window.js';
 import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import { Schedule } from '../../core/replay/schedule.js';
 import type { RecordingReader } from '../recording/reader.js';
 import { lastTime } from '../recording/recording-end.js';
-import { LineChooser, openPlan, type ReplayPlan } from './replay-plan.js';
+import { openPlan, type ReplayPlan, selectionOf } from './replay-plan.js';
 
 /** The beginning of a recording is enough before it is served, and between small blocks others have their turn. */
 const BEGINNING_BLOCK_BYTES = 128 * 1024;
@@ -27,7 +29,7 @@ export class RecordingIndex {
   length: number | undefined;
   readonly #plan: ReplayPlan;
   readonly #reader: RecordingReader;
-  readonly #chooser: LineChooser;
+  readonly #selection: LineSelection;
   readonly #schedule: Schedule;
   /** Times of the first line and the first event, in microseconds since 1970; `NaN` when a line does not say. */
   #firstLine: number | undefined;
@@ -41,7 +43,7 @@ export class RecordingIndex {
   private constructor(plan: ReplayPlan, reader: RecordingReader) {
     this.#plan = plan;
     this.#reader = reader;
-    this.#chooser = new LineChooser(plan);
+    this.#selection = selectionOf(plan);
     this.#schedule = new Schedule(plan.schedule);
   }
 
@@ -122,7 +124,7 @@ export class RecordingIndex {
       }
       this.#firstEvent = line.receivedAt;
     }
-    if (!this.#plan.lifecycle || this.#chooser.isOver || !this.#chooser.chooses(line)) return;
+    if (!this.#plan.lifecycle || this.#selection.isOver || !this.#selection.takes(line)) return;
     this.attempts.add(
       endpoint,
       this.#schedule.next(line.receivedAt, this.#reader.isUnsorted),
@@ -136,7 +138,7 @@ export class RecordingIndex {
     if (lifecycle) return this.attempts.lastDue;
     if (schedule.rate !== undefined || schedule.maxGapMicros !== undefined) return undefined;
     const lastTimes = await Promise.all(paths.map(async (path) => (await lastTime(path)) ?? Number.NaN));
-    const { window } = this.#chooser;
+    const { window = new TimeWindow() } = this.#selection;
     window.first ??= this.#firstLine;
     const start = Math.max(this.#firstEvent ?? Number.NaN, window.start);
     const end = Math.min(Math.max(...lastTimes), window.end);

@@ -1,7 +1,6 @@
-import { compileFilter, keepsLine } from '../../core/filter/filter.js';
+import { compileFilter } from '../../core/filter/filter.js';
 import { endpointAtPath, endpointPath, isEndpointName, WEBSOCKET_PATH } from '../../core/protocol.js';
-import type { LineView } from '../../core/recording/line-view.js';
-import { TimeWindow } from '../../core/recording/time-window.js';
+import { LineSelection } from '../../core/recording/line-selection.js';
 import { type Clock, systemClock } from '../clock.js';
 import { partOf, withKnownEnds } from '../recording/part.js';
 import type { ReaderOptions } from '../recording/read-options.js';
@@ -147,32 +146,7 @@ export function openPlan(plan: ReplayPlan, options: ReaderOptions): Promise<Reco
   });
 }
 
-/** Chooses the lines of one pass that a plan asks for. */
-export class LineChooser {
-  readonly window: TimeWindow;
-  readonly #plan: ReplayPlan;
-  readonly #choosesAll: boolean;
-  /** `true` once no later line can be chosen. */
-  isOver = false;
-
-  constructor(plan: ReplayPlan) {
-    this.#plan = plan;
-    this.window = new TimeWindow(plan.from, plan.to);
-    this.#choosesAll = plan.filter.passesAll && plan.from === undefined && plan.to === undefined;
-  }
-
-  /** Pass every line of the recording, from its first line on. */
-  chooses(line: LineView): boolean {
-    const { filter, endpoints, lifecycle } = this.#plan;
-    if (line.kind === 'connection' && !lifecycle) {
-      // It may be the line that offsets count from.
-      if (!this.#choosesAll) this.window.place(line.receivedAt);
-      return false;
-    }
-    if (this.#choosesAll) return true;
-    const place = this.window.place(line.receivedAt);
-    if (place === 'over') this.isOver = true;
-    if (place !== 'inside') return false;
-    return keepsLine(filter, line.kind, line.frame, endpoints.labelFor(line.endpoint), line);
-  }
+/** Makes the selection for one pass. It selects lifecycle lines, too, whether or not the plan needs them. */
+export function selectionOf({ from, to, filter }: ReplayPlan): LineSelection {
+  return new LineSelection({ from, to, filter, maxBytes: 0 });
 }

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
-import { partOf, sinceOf, withKnownEnds } from '../recording/part.js';
-import { readRecording } from '../recording/read-recording.js';
+import { openPart, partOf, sinceOf, withKnownEnds } from '../recording/part.js';
 import { type RepeatableSources, repeatable } from '../recording/repeatable-sources.js';
 import { withoutLocks } from '../recording/source.js';
 import type { MockServer } from '../server/serving-options.js';
@@ -16,6 +15,8 @@ import {
 } from './replay-options.js';
 import { planOf } from './replay-plan.js';
 import { ReplaySource } from './replay-source.js';
+
+const LINE_FEED = Buffer.from('\n');
 
 /** A server of a recording, with the controls of a player. */
 export interface ReplayServer extends MockServer, PlaybackControls {
@@ -79,20 +80,30 @@ async function withLast(
 ): Promise<[RepeatableSources, ServeRecordingOptions]> {
   const { last, from, to, filter, onProblem, strict, signal } = options;
   const lines: Buffer[] = [];
-  const reading = { last, from, to, filter, onProblem, strict, signal };
-  for await (const { bytes } of readRecording(all.paths, reading)) lines.push(bytes);
+  const { names } = all;
+  await using reader = await openPart(all.paths, {
+    last,
+    from,
+    to,
+    filter,
+    onProblem,
+    strict,
+    signal,
+    names,
+  });
+  await reader.visit(({ bytes, start, end }) =>
+    lines.push(Buffer.from(bytes.subarray(start, end)), LINE_FEED),
+  );
   // A file without lines is no recording.
   if (lines.length === 0) return [all, options];
   const copy = await repeatable(['-'], () => undefined, signal, Readable.from(lines, { objectMode: false }));
-  const names = new Map([
-    [copy.paths[0] ?? '', all.paths.map((path) => all.names.get(path) ?? path).join(', ')],
-  ]);
+  const name = all.paths.map((path) => names.get(path) ?? path).join(', ');
   const removeCopies = async () => {
     await copy.removeCopies();
     await all.removeCopies();
   };
   return [
-    { ...copy, names, removeCopies },
+    { ...copy, names: new Map([[copy.paths[0] ?? '', name]]), removeCopies },
     { ...options, from: undefined, to: undefined },
   ];
 }
