@@ -25,8 +25,9 @@ export class CursorFile {
   /** @returns `undefined` where nothing is known: then the lines in the stream decide. */
   async read(): Promise<SpoolPlace | undefined> {
     const place = (await this.#content()).streams[this.#key];
-    const isWhole = typeof place?.part === 'string' && isCount(place.offset) && isCount(place.line);
-    return isWhole ? place : undefined;
+    const counts = [place?.offset, place?.line] as number[];
+    const isWhole = counts.every((count) => Number.isSafeInteger(count) && count >= 0);
+    return isWhole && typeof place?.part === 'string' ? place : undefined;
   }
 
   /** Writes the place, in one step. @throws {Error} when the file cannot be written. */
@@ -55,8 +56,4 @@ export class CursorFile {
     }
     return { version: 1, streams: {} };
   }
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

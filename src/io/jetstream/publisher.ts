@@ -108,7 +108,10 @@ export class Publisher implements SessionOwner {
     if (this.#known.size === 0) return false;
     if (this.#known.has(entry.id)) return true;
     // The server knows what comes from here on.
-    if (!this.#isOld(entry)) this.#forget();
+    if (!this.#isOld(entry)) {
+      this.#known = new IdSet();
+      this.#lookedBackMs = Number.NEGATIVE_INFINITY;
+    }
     return false;
   }
 
@@ -165,11 +168,6 @@ export class Publisher implements SessionOwner {
 
   #needsLookBack(entry: WindowEntry): boolean {
     return this.#isOld(entry) && (entry.firstSentMs || receivedMsOf(entry.receivedAt)) >= this.#lookedBackMs;
-  }
-
-  #forget(): void {
-    this.#known = new IdSet();
-    this.#lookedBackMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Reads the ids in the stream since the first line was received, if the server may have forgotten them. */

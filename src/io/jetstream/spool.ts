@@ -124,9 +124,8 @@ export class Spool implements PublishSource {
 
   /** The place up to which all lines are settled; `undefined` before the part has a line. */
   async place(): Promise<SpoolPlace | undefined> {
-    if (this.#settled === undefined) return undefined;
-    const { part, offset, line } = this.#settled;
-    const fingerprint = await part.fingerprint();
+    const { part, offset = 0, line = 0 } = this.#settled ?? {};
+    const fingerprint = await part?.fingerprint();
     return fingerprint === undefined ? undefined : { part: fingerprint, offset, line };
   }
 

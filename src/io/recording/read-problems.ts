@@ -1,4 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
+import { isStreamAddress } from '../../core/jetstream/address.js';
 import type { LineView } from '../../core/recording/line-view.js';
 
 /** A piece of damage in a recording. */
@@ -76,6 +77,8 @@ export class ReadProblems {
   /** @throws {OpmasError} `DATA` when the source is not a recording. */
   report(kind: ReadProblem['kind'], what: string, { line, offset }: Place): void {
     const source = this.#source;
+    // Several recorders fill a stream, each with its own delay.
+    if (kind === 'disorder' && isStreamAddress(source)) return;
     const message = this.#isPart ? `${source}: ${what}` : `${source}:${line}: ${what}`;
     const problem = { kind, source, line, offset, message };
     if (this.isRecording) {
@@ -94,8 +97,10 @@ export class ReadProblems {
   finish(place: Place): void {
     const isTorn = this.#held.some(({ kind }) => kind.startsWith('torn'));
     if (!this.isRecording && !isTorn) {
-      if (this.#isOnly || this.#held.length > 0) this.#refuse();
-      this.report('empty', 'the file is empty', place);
+      // A stream is a recording with no line in it, too.
+      const isStream = isStreamAddress(this.#source);
+      if (this.#held.length > 0 || (this.#isOnly && !isStream)) this.#refuse();
+      this.report('empty', isStream ? 'the stream has no line of that time' : 'the file is empty', place);
     }
     this.#release();
   }

@@ -49,6 +49,17 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
     expect(report.events).toBe(11);
   });
 
+  it('may have nothing of the time that is asked for', async () => {
+    const problems: string[] = [];
+    const onProblem = ({ message }: { message: string }) => void problems.push(message);
+    const report = await inspectRecording(server.urlOf('EVENTS'), {
+      from: '2100-01-01T00:00:00Z',
+      onProblem,
+    });
+    expect(report.events).toBe(0);
+    expect(problems).toEqual([expect.stringMatching(/the stream has no line of that time$/)]);
+  });
+
   it('is merged with files by time', async () => {
     const between = eventLine(150, numbered(7, 'agents'), 'agents');
     const merged: string[] = [];
