@@ -1,7 +1,7 @@
 import { ENDPOINTS, type FilterOptions, OpmasError, type PartOptions } from '../../index.js';
 import { endpointLabel, unknownEndpoint } from '../../internal.js';
 import type { Command } from '../commander.js';
-import { type Moment, parseMoment, parseSpan, type Span, timeOf } from './moment.js';
+import { type Moment, parseMoment, parseSpan, type Span, timeOf } from './quantity.js';
 
 /** Adds the argument `[endpoint...]` to a command. */
 export function addEndpoints(command: Command): Command {

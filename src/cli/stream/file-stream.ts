@@ -73,22 +73,17 @@ export async function runFileStream(
   const { out, messages } = session.terminal;
   const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
   const filter = onEvent === undefined ? compiled : noting(compiled, onEvent);
-  const enough = new AbortController();
   messages.warn(...compiled.hints);
   const startedAt = performance.now();
-  const endLate = () => {
-    isLate = !enough.signal.aborted;
-    enough.abort();
-  };
+  const late = new AbortController();
   if (options.duration !== undefined) {
     session.endAfter(options.duration);
-    void systemClock.sleep(options.duration, enough.signal).then(endLate);
+    void systemClock.sleep(options.duration, late.signal).then(() => late.abort());
   }
   session.exitMessage = () =>
     out.stalledMs > 0 ? [messages.warningText('the rest was not written: stdout was not read')] : [];
   const problems = new ProblemMessages(messages);
   const filtering = new FilterMessages(messages, compiled);
-  let isLate = false;
   let events = 0;
   let lines = 0;
   const batches = readRecording(options.file, {
@@ -113,15 +108,17 @@ export async function runFileStream(
     onProblem: problems.onProblem,
     onRead,
     stdin: options.file.includes('-') ? standardInput() : undefined,
-    signal: AbortSignal.any([session.stop, enough.signal, signal]),
+    signal: AbortSignal.any([session.stop, late.signal, signal]),
   });
+  let isLate = false;
   try {
     for await (const batch of batches) {
       lines += batch.count - (batch.lifecycle?.length ?? 0);
       await take(batch);
     }
+    isLate = late.signal.aborted;
   } finally {
-    enough.abort();
+    late.abort();
     problems.end();
   }
   const took = formatDuration(performance.now() - startedAt);

@@ -12,6 +12,8 @@ const MAX_DEVICES = 5;
 type Counts = Pick<StreamSummary, 'invalidReason' | 'invalidSkipped' | 'context'>;
 const NOTHING: Counts = { invalidReason: undefined, invalidSkipped: 0, context: undefined };
 
+type Topic = 'reason' | 'invalid' | 'nothing' | 'cut';
+
 /** Explains, once each, why a filter matches nothing and why events could not be evaluated. */
 export class FilterMessages {
   readonly #messages: Messages;
@@ -19,10 +21,8 @@ export class FilterMessages {
   readonly #startedAtMs = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #counts: () => Counts;
-  #hasSaidReason = false;
-  #hasSaidInvalid = false;
-  #hasSaidNothing = false;
-  #hasSaidCut = false;
+  /** The topics of the warnings so far. */
+  readonly #said = new Set<Topic>();
 
   /** @param counts Counts the messages that are no events, and the context. */
   constructor(messages: Messages, filter: Filter | undefined, counts: () => Counts = () => NOTHING) {
@@ -54,21 +54,19 @@ export class FilterMessages {
     const report = this.#filter?.report();
     if (report === undefined) return;
     const { judged, matching, reasons, missing, found = 0 } = report;
-    if (reasons.length > 0 && !this.#hasSaidReason) {
-      this.#hasSaidReason = true;
+    if (reasons.length > 0) {
       const option = found > 0 ? '--then' : '--where';
-      this.#messages.warn(`${option} is false for events that cannot be evaluated: ${reasons[0]}`);
+      this.#warn('reason', `${option} is false for events that cannot be evaluated: ${reasons[0]}`);
     }
-    if (this.#hasSaidNothing || judged === 0) return;
+    if (judged === 0) return;
     const isLong = judged >= MANY_EVENTS && performance.now() - this.#startedAtMs >= LONG_MS;
     if (matching > 0) {
       if (!isEnd || judged < MANY_EVENTS || missing.length === 0) return;
-      this.#hasSaidNothing = true;
-      this.#messages.warn(`none of ${counted(judged)} had ${missing.join(', ')}`);
+      this.#warn('nothing', `none of ${counted(judged)} had ${missing.join(', ')}`);
     } else if (isEnd || isLong) {
-      this.#hasSaidNothing = true;
       const fields = missing.length === 0 ? '' : `; no event had ${missing.join(', ')}`;
-      this.#messages.warn(
+      this.#warn(
+        'nothing',
         `${counted(judged)} came and none matched ${found > 0 ? '--then' : 'the filters'}; types: ${typesIn(report.types)}${fields}`,
       );
     }
@@ -76,17 +74,20 @@ export class FilterMessages {
 
   #lookAtInvalid(): void {
     const { invalidReason, invalidSkipped, context } = this.#counts();
-    if (context !== undefined && context.cut > 0 && !this.#hasSaidCut) {
-      this.#hasSaidCut = true;
-      this.#messages.warn(
+    if (context !== undefined && context.cut > 0)
+      this.#warn(
+        'cut',
         '--max-buffer is too small for --before: the first events of the context are missing',
       );
-    }
-    if (invalidReason === undefined || this.#hasSaidInvalid) return;
-    this.#hasSaidInvalid = true;
+    if (invalidReason === undefined) return;
     const then =
       invalidSkipped > 0 ? 'the filter skips such messages' : 'such messages are kept as invalid lines';
-    this.#messages.warn(`a message is invalid: ${invalidReason}; ${then}`);
+    this.#warn('invalid', `a message is invalid: ${invalidReason}; ${then}`);
+  }
+
+  #warn(topic: Topic, text: string): void {
+    if (!this.#said.has(topic)) this.#messages.warn(text);
+    this.#said.add(topic);
   }
 }
 

@@ -6,6 +6,7 @@ import { GzipDamage, gunzip } from './gzip.js';
 import { RecordingReader } from './reader.js';
 import {
   createFile,
+  identityOf,
   localError,
   type OpenedFile,
   openExisting,
@@ -47,10 +48,12 @@ export async function openToAppend(path: string, { mode, onNotice }: SegmentOpti
 
 /** Completes the renaming of a segment whose recorder was killed meanwhile, so that the file has both names. */
 async function finishRotation(path: string): Promise<boolean> {
-  const { nlink } = await lstat(path);
-  const segment = nlink > 1 ? await new SegmentNames(path, { continues: true }).sameAs(path) : undefined;
-  if (segment !== undefined) await removeFile(path);
-  return segment !== undefined;
+  const stats = await lstat(path);
+  if (stats.nlink < 2) return false;
+  const segment = await new SegmentNames(path, { continues: true }).find(identityOf(stats));
+  if (segment.path === undefined) return false;
+  await removeFile(path);
+  return true;
 }
 
 /**

@@ -142,7 +142,7 @@ class FollowedFile {
     const identity = await stat(this.#path).then(identityOf, () => undefined);
     if (this.#handle !== undefined) {
       if (identity === this.#identity) return undefined;
-      const segment = await this.#names.after(this.#identity);
+      const { next: segment } = await this.#names.find(this.#identity);
       if (segment !== undefined) return segment;
     }
     this.#misses = identity === undefined ? this.#misses + 1 : 0;

@@ -85,27 +85,15 @@ export class SegmentNames {
     }
   }
 
-  /** Finds the segment that is the same file; `undefined` when there is none. */
-  async sameAs(path: string): Promise<string | undefined> {
-    const identity = await identityAt(path);
-    for (const entry of await readdir(this.#folder)) {
-      const numbered = join(this.#folder, entry);
-      if (this.#numberOf(entry) !== undefined && (await identityAt(numbered)) === identity) return numbered;
-    }
-    return undefined;
-  }
-
-  /** Finds the segment that comes after another one; `undefined` when that is the last, or a file that is no segment. */
-  async after(identity: string): Promise<string | undefined> {
-    const numbered = (await readdir(this.#folder).catch(() => []))
-      .map((entry) => ({ path: join(this.#folder, entry), number: this.#numberOf(entry) ?? 0 }))
-      .filter(({ number }) => number > 0)
-      .sort((a, b) => b.number - a.number);
+  /** Finds the segment that is this file, and the one after it; both are missing for a file that is no segment. */
+  async find(identity: string): Promise<{ path?: string | undefined; next?: string | undefined }> {
+    const paths = await this.finished().catch(() => []);
     // Most often it is the newest one.
-    for (const [i, { path }] of numbered.entries()) {
-      if ((await identityAt(path)) === identity) return numbered[i - 1]?.path;
+    for (let i = paths.length - 1; i >= 0; i--) {
+      const path = paths[i]!;
+      if ((await identityAt(path)) === identity) return { path, next: paths[i + 1] };
     }
-    return undefined;
+    return {};
   }
 
   /** Takes note of a finished segment. */

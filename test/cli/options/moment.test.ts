@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseMoment, parseSpan, timeOf } from '../../../src/cli/options/moment.js';
+import { parseMoment, parseSpan, timeOf } from '../../../src/cli/options/quantity.js';
 import { partOptionsOf } from '../../../src/cli/options/selection.js';
 
 const zone = process.env.TZ;
