@@ -25,14 +25,12 @@ import { SilenceHints } from './silence-hints.js';
 const ATTEMPTS_UNTIL_NOTICE = 3;
 /** A server that rejects a token may accept the connection first, and close it within this time. */
 const KEPT_AFTER_MS = 500;
-/** An expired token that is not renewed by then is told as a loss. */
-const RENEWED_WITHIN_MS = 5000;
 
 /** An endpoint, and when something happened to it, in microseconds since 1970. */
 type Moment = Pick<EndpointNotice, 'endpoint' | 'atMicros'>;
 
-/** Something to tell when a timer ends, unless more is known before. */
-interface Pending {
+/** A connection to tell of when a timer ends, unless more is known before. */
+interface FreshConnection {
   notice: EndpointNotice;
   timer: NodeJS.Timeout;
   /** Matching events before. */
@@ -58,9 +56,9 @@ export class ConnectionMessages {
   /** Endpoints whose connection is open and was kept for a moment. */
   readonly #kept = new Set<string>();
   /** Connections that have opened, and are not known to be kept. */
-  readonly #fresh = new Map<string, Pending>();
-  /** Losses by an expired token, until it is clear that it was renewed. */
-  readonly #expired = new Map<string, Pending>();
+  readonly #fresh = new Map<string, FreshConnection>();
+  /** Losses by an expired token, until it is clear whether it was renewed. */
+  readonly #expired = new Map<string, EndpointNotice>();
   /** Since when endpoints are lost, in microseconds since 1970. */
   readonly #lostAt = new Map<string, number>();
   /** The failed attempt that was told last, by endpoint. */
@@ -102,8 +100,9 @@ export class ConnectionMessages {
         return;
       case 'open': {
         this.#waiting.delete(endpoint);
+        const timer = setTimeout(() => this.#settle(endpoint, true), KEPT_AFTER_MS).unref();
         const notice = { ...this.#openNotice(moment, connection), ...moment };
-        this.#tellLater(this.#fresh, notice, KEPT_AFTER_MS, () => this.#settle(endpoint, true));
+        this.#fresh.set(endpoint, { notice, timer, events: this.#countOf(endpoint) });
         return;
       }
       case 'refused':
@@ -140,7 +139,7 @@ export class ConnectionMessages {
     const wasKept = this.#kept.delete(endpoint);
     if (wasKept) this.#lostAt.set(endpoint, atMicros);
     if (mayReject(code) && milliseconds === 0) {
-      this.#tellLater(this.#expired, notice, RENEWED_WITHIN_MS, () => this.#tellExpired(endpoint));
+      this.#expired.set(endpoint, notice);
     } else if (wasKept) {
       this.#notices.add(notice);
     } else {
@@ -182,11 +181,6 @@ export class ConnectionMessages {
     this.#notices.flush();
   }
 
-  #tellLater(pending: Map<string, Pending>, notice: EndpointNotice, waitMs: number, tell: () => void): void {
-    const timer = setTimeout(tell, waitMs).unref();
-    pending.set(notice.endpoint, { notice, timer, events: this.#countOf(notice.endpoint) });
-  }
-
   /** Tells that an endpoint is connected, if the server has kept the connection or sent something. */
   #settle(endpoint: string, isKept: boolean): void {
     const fresh = this.#fresh.get(endpoint);
@@ -194,7 +188,6 @@ export class ConnectionMessages {
     this.#fresh.delete(endpoint);
     clearTimeout(fresh.timer);
     if (!isKept && this.#countOf(endpoint) === fresh.events) return;
-    clearTimeout(this.#expired.get(endpoint)?.timer);
     this.#expired.delete(endpoint);
     this.#lostAt.delete(endpoint);
     this.#failures.delete(endpoint);
@@ -204,11 +197,9 @@ export class ConnectionMessages {
 
   /** Tells of a loss by an expired token that was not renewed. */
   #tellExpired(endpoint: string): void {
-    const expired = this.#expired.get(endpoint);
-    if (expired === undefined) return;
+    const notice = this.#expired.get(endpoint);
     this.#expired.delete(endpoint);
-    clearTimeout(expired.timer);
-    this.#notices.add(expired.notice);
+    if (notice !== undefined) this.#notices.add(notice);
   }
 
   /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */

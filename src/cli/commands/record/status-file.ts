@@ -29,6 +29,7 @@ export async function findStatusPath(path: string, out: string | undefined): Pro
 /** A file that tells how a recorder is: replaced by {@link write}, every 5 s, and at the end of the process. */
 export class StatusFile {
   readonly #path: string;
+  readonly #temporary: string;
   readonly #mode: number;
   readonly #writer: RecorderFacts['writer'];
   readonly #stream: StreamState;
@@ -47,6 +48,7 @@ export class StatusFile {
     onFailure: (message: string) => void,
   ) {
     this.#path = path;
+    this.#temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
     this.#mode = mode;
     this.#writer = writer;
     this.#stream = stream;
@@ -73,7 +75,7 @@ export class StatusFile {
   async write(): Promise<void> {
     if (this.#writingSinceMs !== undefined) return;
     this.#writingSinceMs = performance.now();
-    const temporary = this.#temporaryPath();
+    const temporary = this.#temporary;
     try {
       await writeFile(temporary, this.#text(null), { flag: 'wx', mode: 0o600 });
       await chmod(temporary, this.#mode);
@@ -89,7 +91,9 @@ export class StatusFile {
 
   #writeEnd(exitCode: number): void {
     if (performance.now() - (this.#writingSinceMs ?? Number.POSITIVE_INFINITY) > MOST_WRITE_MS) return;
-    const temporary = this.#temporaryPath();
+    const temporary = this.#temporary;
+    // Of a write that is under way.
+    removeNow(temporary);
     try {
       writeFileSync(temporary, this.#text(exitCode), { flag: 'wx', mode: 0o600 });
       chmodSync(temporary, this.#mode);
@@ -97,10 +101,6 @@ export class StatusFile {
     } catch {
       removeNow(temporary);
     }
-  }
-
-  #temporaryPath(): string {
-    return join(dirname(this.#path), `.${basename(this.#path)}.${randomUUID()}`);
   }
 
   #text(exitCode: number | null): string {
