@@ -59,11 +59,19 @@ export function isProblem(severity: Severity): boolean {
   return severity === 'critical' || severity === 'error';
 }
 
+/** Returns whether a `status` or `state` says that all is well. */
+export function saysWell(data: unknown): boolean {
+  if (typeof data !== 'object' || data === null) return false;
+  const { status, state } = data as Record<string, unknown>;
+  return GOOD.has(wordOf(status)) || GOOD.has(wordOf(state));
+}
+
 function isError(type: string | undefined): boolean {
   return type?.endsWith('.error') === true;
 }
 
 function isRecovery(status: string, state: string, members: Record<string, unknown>): boolean {
+  if (status === '' && state === '') return false;
   if (RECOVERED.has(status) || RECOVERED.has(state)) return true;
   if (!GOOD.has(status) && !GOOD.has(state)) return false;
   return STATE_WORDS.has(wordOf(members.previous_status)) || STATE_WORDS.has(wordOf(members.previous_state));
@@ -76,6 +84,7 @@ function wordOf(value: unknown): string {
 
 /** Returns what the worse one of two words says; `undefined` if both say nothing. */
 function worst(words: Words, one: string, other: string): Severity | undefined {
+  if (one === '' && other === '') return undefined;
   const first = words.get(one);
   const second = words.get(other);
   if (first === undefined || second === undefined) return first ?? second;

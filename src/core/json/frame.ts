@@ -1,6 +1,7 @@
 import { ByteCache } from './byte-cache.js';
 import { type JsonVerdict, scanJson } from './json-scanner.js';
-import { endOfScalar, endOfString, JsonFindings, textOf } from './json-tokens.js';
+import { endOfScalar, JsonFindings, textOf } from './json-tokens.js';
+import { DATA_MEMBERS } from './member-names.js';
 import { parseSparsely } from './members.js';
 
 /** Longer and deeper values are not built as a whole. */
@@ -78,20 +79,38 @@ export class FrameReader extends JsonFindings {
   }
 
   /**
-   * Returns the value of a member of `data`, by its number in `DATA_MEMBERS`, without a parse of the event; `undefined`
-   * for objects and arrays, and where there is none. Only for readers with `dataStarts`.
+   * The members of `data` that `severityOf` reads, of readers with `dataSpans` without a parse of the event; `undefined`
+   * when there are none.
    */
-  dataMember(number: number): string | number | boolean | null | undefined {
+  get severityMembers(): unknown {
+    if (this.dataSpans === undefined) return this.value.data;
+    if ((this.dataFound & ~(1 << DATA_MEMBERS.device_id)) === 0) return undefined;
+    return {
+      severity: this.#dataMember(DATA_MEMBERS.severity),
+      level: this.#dataMember(DATA_MEMBERS.level),
+      status: this.#dataMember(DATA_MEMBERS.status),
+      state: this.#dataMember(DATA_MEMBERS.state),
+      success: this.#dataMember(DATA_MEMBERS.success),
+      previous_status: this.#dataMember(DATA_MEMBERS.previous_status),
+      previous_state: this.#dataMember(DATA_MEMBERS.previous_state),
+    };
+  }
+
+  /** The member of `data` that `deviceOf` reads, in the same way. */
+  get deviceMember(): unknown {
+    if (this.dataSpans === undefined) return this.value.data;
+    return { device_id: this.#dataMember(DATA_MEMBERS.device_id) };
+  }
+
+  /** Objects and arrays are no values of these members. */
+  #dataMember(number: number): string | number | boolean | null | undefined {
     if ((this.dataFound & (1 << number)) === 0) return undefined;
-    const start = this.dataStarts![number] as number;
+    const start = this.dataSpans![2 * number]!;
     const first = this.#bytes[start];
     if (first === OPENING_BRACE || first === OPENING_BRACKET) return undefined;
-    if (first !== QUOTE) {
-      return JSON.parse(
-        this.#bytes.toString('latin1', start, endOfScalar(this.#bytes, start, this.#end, this)),
-      );
-    }
-    return internedText(this.#bytes, start + 1, endOfString(this.#bytes, start + 1, this.#end, this) - 1);
+    if (first === QUOTE) return internedText(this.#bytes, start + 1, this.dataSpans![2 * number + 1]!);
+    const end = endOfScalar(this.#bytes, start, this.#end, this);
+    return JSON.parse(this.#bytes.toString('latin1', start, end));
   }
 
   /**
@@ -103,9 +122,10 @@ export class FrameReader extends JsonFindings {
   recall<Value>(number: number, cache: ByteCache<Value>): Value | undefined | null {
     let { subjectStart: start, subjectEnd: end } = this;
     if (number > 0) {
-      start = (this.dataFound & (1 << number)) === 0 ? -1 : (this.dataStarts![number] as number) + 1;
-      if (start < 0 || this.#bytes[start - 1] !== QUOTE) return null;
-      end = endOfString(this.#bytes, start, this.#end, this) - 1;
+      if ((this.dataFound & (1 << number)) === 0) return null;
+      start = this.dataSpans![2 * number]! + 1;
+      end = this.dataSpans![2 * number + 1]!;
+      if (this.#bytes[start - 1] !== QUOTE) return null;
     }
     return start < 0 || start === end ? null : cache.get(this.#bytes, start, end);
   }

@@ -1,14 +1,15 @@
-import { FIRST_OF_DATA, isData, memberOfData, STARTS_DATA_MEMBER } from './data-members.js';
+import { endOfScalar, endOfSpace, endOfString, JsonFindings, NO_BYTE, WRONG } from './json-tokens.js';
 import {
-  endOfScalar,
-  endOfSpace,
-  endOfString,
-  isAt,
-  JsonFindings,
-  NO_BYTE,
-  textOf,
-  WRONG,
-} from './json-tokens.js';
+  DATA,
+  DATA_NAMES,
+  EVENT_NAMES,
+  FIRST_OF_DATA,
+  OTHER,
+  OURS,
+  STARTS_DATA_MEMBER,
+  SUBJECT,
+  TYPE,
+} from './member-names.js';
 
 /** The kind of a text. Only an `object` can be an event. */
 export type JsonVerdict = 'object' | 'not JSON' | 'not a JSON object';
@@ -21,21 +22,6 @@ const OPENING_BRACKET = 0x5b;
 const CLOSING_BRACKET = 0x5d;
 const OPENING_BRACE = 0x7b;
 const CLOSING_BRACE = 0x7d;
-
-/** The members that the scan looks for; those of `data` have larger numbers. Names of `OURS` stand in our lines beside those of the event. */
-const OTHER = 0;
-const TYPE = 1;
-const SUBJECT = 2;
-const OURS = 3;
-
-/** By length: the name that a member must have, and its kind. No two have the same length. */
-const NAMES: readonly ({ bytes: Buffer; member: number } | undefined)[] = (() => {
-  const names: { bytes: Buffer; member: number }[] = [];
-  const kinds = { type: TYPE, subject: SUBJECT, received_at: OURS, endpoint: OURS, event: OURS };
-  for (const [name, member] of Object.entries(kinds))
-    names[name.length] = { bytes: Buffer.from(name), member };
-  return names;
-})();
 
 /** For each open level: 1 if the level around it is an object. Grows with the deepest text. */
 let levels = new Uint8Array(1024);
@@ -65,11 +51,11 @@ export function scanJson(
   findings.hasOurNames = false;
   findings.depth = 1;
   findings.dataFound = 0;
-  findings.inData = false;
   levels[0] = 0;
   let depth = 0;
   let inObject = false;
   let isObject = false;
+  let inData = false;
   let at = start;
   if (isRest) {
     at = endOfSpace(bytes, at, end, findings);
@@ -93,20 +79,15 @@ export function scanJson(
       at = endOfString(bytes, text, end, findings);
       if (at === WRONG) return 'not JSON';
       if (depth === 1) {
-        const name = findings.hasEscapes ? Buffer.from(textOf(bytes, text, at - 1)) : undefined;
-        member = name === undefined ? memberOf(bytes, text, at - 1) : memberOf(name, 0, name.length);
-        findings.inData = false;
+        member = EVENT_NAMES.find(bytes, text, at - 1, findings.hasEscapes);
+        inData = member === DATA && findings.dataSpans !== undefined;
         if (member === TYPE) findings.typeStart = -1;
         else if (member === SUBJECT) findings.subjectStart = -1;
         else if (member === OURS) findings.hasOurNames = true;
-        else if (findings.dataStarts !== undefined && isData(bytes, text, at - 1, findings.hasEscapes)) {
-          findings.inData = true;
-          // A later `data` replaces an earlier one.
-          findings.dataFound = 0;
-        }
-      } else if (depth === 2 && findings.inData) {
-        const mayMatter = STARTS_DATA_MEMBER[bytes[text] as number] === 1 || findings.hasEscapes;
-        if (mayMatter) member = memberOfData(bytes, text, at - 1, findings.hasEscapes);
+        // A later `data` replaces an earlier one.
+        else if (inData) findings.dataFound = 0;
+      } else if (inData && depth === 2 && (STARTS_DATA_MEMBER[bytes[text]!] === 1 || findings.hasEscapes)) {
+        member = DATA_NAMES.find(bytes, text, at - 1, findings.hasEscapes);
       }
       if (at < end && bytes[at] !== COLON) at = endOfSpace(bytes, at, end, findings);
       if (at === end || bytes[at] !== COLON) return 'not JSON';
@@ -119,13 +100,13 @@ export function scanJson(
     }
     if (member >= FIRST_OF_DATA) {
       findings.dataFound |= 1 << member;
-      findings.dataStarts![member] = at;
+      findings.dataSpans![2 * member] = at;
     }
     if (byte === QUOTE) {
       const text = at + 1;
       at = endOfString(bytes, text, end, findings);
       if (at === WRONG) return 'not JSON';
-      if (member === TYPE || member === SUBJECT) keepSpan(findings, member, text, at - 1);
+      if (member !== OTHER) keepSpan(findings, member, text, at - 1);
     } else if (byte === OPENING_BRACE || byte === OPENING_BRACKET) {
       if (depth === levels.length) addLevels();
       levels[depth++] = inObject ? 1 : 0;
@@ -164,18 +145,15 @@ function addLevels(): void {
   levels = more;
 }
 
-function memberOf(bytes: Buffer, start: number, end: number): number {
-  const name = NAMES[end - start];
-  return name !== undefined && isAt(name.bytes, bytes, start) ? name.member : OTHER;
-}
-
 function keepSpan(findings: JsonFindings, member: number, start: number, end: number): void {
   if (member === TYPE) {
     findings.typeStart = start;
     findings.typeEnd = end;
-  } else {
+  } else if (member === SUBJECT) {
     findings.subjectStart = start;
     findings.subjectEnd = end;
+  } else if (member >= FIRST_OF_DATA) {
+    findings.dataSpans![2 * member + 1] = end;
   }
 }
 

@@ -48,12 +48,10 @@ export class JsonFindings {
   depth = 0;
   /** True when there is a top-level `received_at`, `endpoint` or `event`, so the event may need nesting. */
   hasOurNames = false;
-  /** Offsets of the values of the `DATA_MEMBERS`, by their numbers; `undefined` when nobody needs them. */
-  dataStarts: Int32Array | undefined;
+  /** Where the values of the `DATA_MEMBERS` begin, and where their texts end: two for each number. `undefined` when they are not needed. */
+  dataSpans: Int32Array | undefined;
   /** A bit for each of these members that is there, by its number. */
   dataFound = 0;
-  /** For the scan itself: the members of the second level are those of `data`. */
-  inData = false;
   /** For the scan itself: a string had escapes. */
   hasEscapes = false;
   /** For the scan itself: numbers that JSON lacks are taken, and the first of them. */

@@ -1,5 +1,5 @@
-import { DATA_NUMBERS } from '../json/data-members.js';
 import { FrameReader } from '../json/frame.js';
+import { DATA_SPANS } from '../json/member-names.js';
 import { endpointOfType } from '../protocol.js';
 import { type ConnectionEvent, FORMAT_VERSION } from './connection-event.js';
 import { ENDPOINT, type Line, type LineKind, RECEIVED_AT, TIMESTAMP_OFFSET } from './format.js';
@@ -26,7 +26,7 @@ export interface LineViewOptions {
    * then. Default `false`.
    */
   skipJsonCheck?: boolean;
-  /** Note the members of `data` that tell device and severity, for `EventFacts`. Default `false`. */
+  /** Note the members of `data` that tell device and severity, so that `frame` has them without a parse. Default `false`. */
   noteData?: boolean;
 }
 
@@ -68,7 +68,7 @@ export class LineView {
 
   constructor({ skipJsonCheck = false, noteData = false }: LineViewOptions = {}) {
     this.#skipJsonCheck = skipJsonCheck;
-    if (noteData) this.frame.dataStarts = new Int32Array(DATA_NUMBERS);
+    if (noteData) this.frame.dataSpans = new Int32Array(DATA_SPANS);
   }
 
   /**

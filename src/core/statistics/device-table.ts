@@ -1,6 +1,6 @@
 import { OpmasError } from '../errors.js';
 import type { FrameReader } from '../json/frame.js';
-import { isProblem, SEVERITIES, type Severity, severityOf } from '../severity.js';
+import { isProblem, SEVERITIES, type Severity, saysWell, severityOf } from '../severity.js';
 import { shortName } from './tally.js';
 
 /** What is known of one device, or of another value that the rows stand for. Times are microseconds since 1970. */
@@ -54,8 +54,9 @@ const RANKS = Object.fromEntries(SEVERITIES.map((severity, rank) => [severity, r
  * A table with one row for each device, in bounded memory and in constant time for each event.
  *
  * The state of a row is the severity of the last event that says something about it. A problem or warning stays when
- * events of other types follow that are normal or less bad: it ends with a recovery, or with an event of its own type.
- * A recovery stays until a warning or problem, or a normal event of its own type.
+ * events of other types follow that are normal or less bad: it ends with a recovery, with an event of its own type, or
+ * with a normal event of any type whose `status` or `state` is online, up, ok, healthy or normal. A recovery stays until
+ * a warning or problem, or a normal event of its own type.
  *
  * When the table is full, the rows with the mildest state go first, of those the ones not heard of for longest.
  */
@@ -86,20 +87,31 @@ export class DeviceTable {
   add(frame: FrameReader, endpoint: string, receivedAt: number): DeviceRow | undefined {
     const { data } = frame.value;
     const { type } = frame;
-    const row = this.note(this.rowOf(this.#keyOf(frame, endpoint)), severityOf(type, data), type, receivedAt);
+    const row = this.rowOf(this.#keyOf(frame, endpoint));
+    this.note(row, severityOf(type, data), type, receivedAt, data);
     if (row.last !== row.changed) return undefined;
     row.message = messageOf(data);
     return row;
   }
 
-  /** Counts an event of which row and severity are known. Leaves the message as it is. @returns The row. */
-  note(row: DeviceRow, severity: Severity, type: string | undefined, receivedAt: number): DeviceRow {
+  /**
+   * Counts an event of which row and severity are known. Leaves the message as it is.
+   *
+   * @param data The event's data, or as much of it as `severityOf` reads.
+   */
+  note(
+    row: DeviceRow,
+    severity: Severity,
+    type: string | undefined,
+    receivedAt: number,
+    data: unknown,
+  ): void {
     row.last = ++this.#events;
     row.lastType = shortName(type ?? NO_NAME);
     row.lastAt = receivedAt;
     row.events++;
     if (isProblem(severity)) row.errors++;
-    if (row.events > 1 && !replaces(severity, row)) return row;
+    if (row.events > 1 && !replaces(severity, row, data)) return;
     if (severity !== row.severity || row.events === 1) {
       row.severity = severity;
       row.since = row.last;
@@ -109,7 +121,6 @@ export class DeviceTable {
     row.type = row.lastType;
     row.at = receivedAt;
     row.changed = row.last;
-    return row;
   }
 
   /**
@@ -158,9 +169,10 @@ export class DeviceTable {
 }
 
 /** Returns whether the state of a row comes from now on from an event of this severity. */
-function replaces(severity: Severity, row: DeviceRow): boolean {
+function replaces(severity: Severity, row: DeviceRow, data: unknown): boolean {
   if (severity === 'recovered' || row.lastType === row.type) return true;
-  if (severity === 'normal') return row.severity === 'normal';
+  if (severity === 'normal')
+    return row.severity === 'normal' || (row.severity !== 'recovered' && saysWell(data));
   return RANKS[severity] <= RANKS[row.severity];
 }
 

@@ -1,9 +1,8 @@
 import { ByteCache } from '../json/byte-cache.js';
-import { DATA_MEMBERS } from '../json/data-members.js';
 import type { FrameReader } from '../json/frame.js';
+import { DATA_MEMBERS } from '../json/member-names.js';
 import { isProblem, type Severity, severityOf } from '../severity.js';
 import { type DeviceRow, DeviceTable, deviceOf, messageOf } from './device-table.js';
-import { EventFacts } from './event-facts.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 
 /** An event of severity `critical` or `error`. Times are microseconds since 1970, `NaN` where a line has none. */
@@ -78,7 +77,6 @@ const MAX_OPEN = 10_000;
 
 /** Finds problems, incidents and unresolved alerts, in memory that does not grow with the recording. */
 export class Problems {
-  readonly #facts = new EventFacts();
   readonly #devices = new DeviceTable();
   readonly #byId = new ByteCache<DeviceRow>(1024);
   /** For events that have no `device_id`. */
@@ -93,8 +91,10 @@ export class Problems {
 
   /** Notes the event that the frame has just read. @returns `true` when it is a problem. */
   add(frame: FrameReader, type: string | undefined, endpoint: string, at: number): boolean {
-    const severity = this.#facts.severity(frame, type);
-    const row = this.#devices.note(this.#rowOf(frame), severity, type, at);
+    const members = frame.severityMembers;
+    const severity = severityOf(type, members);
+    const row = this.#rowOf(frame);
+    this.#devices.note(row, severity, type, at, members);
     // Only the message of the event that changed the state: to read one costs as much as to read the line.
     if (severity !== 'normal' && row.since === row.last) row.message = messageOf(frame.value.data);
     if (type === 'system.alert') this.#noteAlert(frame, row.id, severity, at);
@@ -117,11 +117,11 @@ export class Problems {
   #rowOf(frame: FrameReader): DeviceRow {
     const isNamed = (frame.dataFound & DEVICE_BIT) !== 0;
     const cache = isNamed ? this.#byId : this.#bySubject;
-    const isNoted = frame.dataStarts !== undefined;
+    const isNoted = frame.dataSpans !== undefined;
     const known = isNoted ? frame.recall(isNamed ? DATA_MEMBERS.device_id : 0, cache) : null;
     if (known !== undefined && known !== null) return known;
     const { leftOut } = this.#devices;
-    const row = this.#devices.rowOf(this.#facts.device(frame));
+    const row = this.#devices.rowOf(deviceOf(frame.deviceMember, frame.subject));
     if (known === undefined) cache.add(row);
     if (leftOut !== this.#devices.leftOut) {
       // Rows were removed from the table.

@@ -33,7 +33,7 @@ export interface ReaderOptions extends ReadOptions {
    * Torn lines are found all the same. Default `false`.
    */
   skipJsonCheck?: boolean | undefined;
-  /** Note the members of `data` that tell device and severity, for `EventFacts`. Default `false`. */
+  /** Note the members of `data` that tell device and severity, so that `frame` has them without a parse. Default `false`. */
   noteData?: boolean | undefined;
   /** Report times that go back. Default `true`; costs a little where the times are not read otherwise. */
   checkTimes?: boolean | undefined;

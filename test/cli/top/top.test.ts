@@ -151,7 +151,9 @@ test('top ends within its time on a terminal that is not read', async ({ serve, 
 describe('top off a terminal', () => {
   test('prints the table when it ends, as text or as NDJSON', async ({ serve, command }) => {
     const server = (await serve()).onRequest((connection) => {
-      connection.accept().text(failure('ap-2', 'radio failed'), status('ap-2'), status('ap-1'));
+      connection
+        .accept()
+        .text(failure('ap-2', 'radio failed'), status('ap-2', { status: 'idle' }), status('ap-1'));
     });
     const args = ['top', 'devices', '-u', server.url, '-n', '3'];
     const text = await command.start(args).ended;

@@ -50,7 +50,22 @@ test('one row for each device has its state, its last event, and its counts', ()
 });
 
 test.each([
-  ['an error stays when normal events of other types follow', [error, online], 'error'],
+  [
+    'an error stays when normal events of other types follow',
+    [error, about('ap-7', 'system.metrics', { status: 'idle' })],
+    'error',
+  ],
+  ['an error ends when the device says with any type that it is well', [error, online], 'normal'],
+  [
+    'a warning ends when the device says with its state that it is well',
+    [about('ap-7', 'rule.triggered'), about('ap-7', 'agent.report', { state: 'HEALTHY' })],
+    'normal',
+  ],
+  [
+    'an event that is no good news does not end a problem, whatever its status says',
+    [error, about('ap-7', 'system.alert', { status: 'up', level: 'medium' })],
+    'error',
+  ],
   ['an error stays when a warning of another type follows', [error, degraded], 'error'],
   [
     'a worse event of another type counts',
@@ -62,7 +77,7 @@ test.each([
   ['a recovery ends a problem of any type', [error, recovered], 'recovered'],
   [
     'a recovery stays when normal events of other types follow',
-    [error, recovered, about('ap-7', 'x')],
+    [error, recovered, about('ap-7', 'x', { status: 'ok' })],
     'recovered',
   ],
   ['a normal event of the same type ends a recovery', [error, recovered, online], 'normal'],
@@ -74,7 +89,7 @@ test.each([
 test('says of each event whether the row shows it', () => {
   const table = new DeviceTable();
   expect(add(table, error)?.id).toBe('ap-7');
-  expect(add(table, online)).toBeUndefined();
+  expect(add(table, about('ap-7', 'system.metrics'))).toBeUndefined();
   expect(add(table, error)?.id).toBe('ap-7');
 });
 
