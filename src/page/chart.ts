@@ -54,7 +54,7 @@ function options(): uPlot.Options {
       ...data.series.map(({ name, color, isProblem, isLoud }) => ({
         label: name,
         stroke: color,
-        // What is behind the problems has to shine through.
+        // The lines behind the problems have to shine through.
         ...(isProblem ? { fill: `${color}90` } : {}),
         width: isProblem ? 2 : 1.25,
         alpha: isLoud ? 1 : 0.85,

@@ -73,7 +73,7 @@ export interface KeptOption {
   member?: string;
   /** Throws for a value that a context cannot have. */
   check?: (text: string) => unknown;
-  /** What counts in a context without it. Default: false, an empty list, or nothing. */
+  /** The value of a context without it. Default: false, an empty list, or nothing. */
   byDefault?: string;
   /** Writes the value for people, without secrets. */
   show?: (text: string) => string;

@@ -2,7 +2,7 @@ import { endpointOfType, escapeUnsafe } from '../../index.js';
 import { deviceOf } from '../../internal.js';
 import { fittingEnd, headOf, widthOf } from './visual-line.js';
 
-/** What a line says in front of the fields. */
+/** The text of a line in front of the fields. */
 interface Heading {
   /** The device, agent or other thing that the event is about. */
   device: string;

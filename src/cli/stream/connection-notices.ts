@@ -2,14 +2,14 @@ import { type ConnectionEvent, closeMeaning, escapeUnsafe, parseTimestamp } from
 import { formatDuration } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 
-/** What happens to several endpoints within this time, for the same cause, is told in one line. */
+/** Changes of several endpoints within this time, for the same cause, are told in one line. */
 const GATHER_MS = 1000;
 /** A line with more names has a number in place of the rest. */
 const MAX_NAMES = 8;
 /** The URL of an endpoint in an error. */
 const URL_IN_ERROR = /wss?:\/\/\S+?(?=[:;,]?\s)/;
 
-/** What happened to an endpoint. */
+/** A change of an endpoint's connection, in words. */
 export interface Notice {
   color: 'green' | 'yellow' | 'red' | 'dim';
   /** Notices with the same key share a line; without it, the line is printed at once. */
@@ -118,7 +118,7 @@ export function lostNotice({ code, reason, retry_in_ms: milliseconds }: EventOf<
 export function refusedNotice({ status, error = '', retry_in_ms: milliseconds }: EventOf<'refused'>): Notice {
   const answer = status === undefined ? [] : [`refused with HTTP ${status}`];
   const text = [...answer, ...(error === '' ? [] : [escapeUnsafe(error)])].join(': ');
-  // What a server writes beside the status may differ each time.
+  // The text that a server writes beside the status may differ each time.
   const key = `refused ${status ?? text}`;
   return { color: 'yellow', key, milliseconds, text: (all) => `${text}, ${retryText(all)}` };
 }

@@ -104,11 +104,14 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     if (task.resultText !== undefined) messages.say(task.resultText());
   }
   needsSummary = false;
-  const judge = task.judge ?? shortfallOf;
-  if (!session.isSignalled) failure ??= worseOf(judge(subscription.outcome()), overBudget);
-  // Something worse ends the command.
-  const isTold = failure instanceof OpmasError && failure.code === 'GAPS';
-  if (overBudget !== undefined && !isTold) messages.error(messages.palette.red(overBudget.message));
+  if (!session.isSignalled) failure ??= (task.judge ?? shortfallOf)(subscription.outcome());
+  if (overBudget !== undefined) {
+    // Events that did not come may have been missed in an outage; all other failures are worse.
+    const isShort = failure instanceof OpmasError && failure.code === 'INCOMPLETE';
+    if (isShort) failure = new OpmasError('GAPS', `${(failure as Error).message}; ${overBudget.message}`);
+    else if (failure === undefined && !session.isSignalled) failure = overBudget;
+    else messages.error(messages.palette.red(overBudget.message));
+  }
   if (failure !== undefined) throw failure;
 }
 
@@ -133,16 +136,6 @@ function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
   const number = `${count} of ${wanted} events had come ${how}`;
   if (failure === undefined) return new OpmasError('INCOMPLETE', number);
   return new OpmasError(failure.code, `${number}; ${failure.message}`, { hint: failure.hint });
-}
-
-/** Outages that were too long go before events that did not come, which may have been missed in them. */
-function worseOf(
-  shortfall: OpmasError | undefined,
-  overBudget: OpmasError | undefined,
-): OpmasError | undefined {
-  if (shortfall === undefined || overBudget === undefined) return shortfall ?? overBudget;
-  if (shortfall.code !== 'INCOMPLETE') return shortfall;
-  return new OpmasError('GAPS', `${shortfall.message}; ${overBudget.message}`);
 }
 
 /** Returns the error for endpoints that were given up while others were not. */

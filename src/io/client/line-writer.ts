@@ -78,8 +78,8 @@ export class LineWriter {
     if (isMatch) {
       this.matching++;
       this.#control.countEvent();
-    } else {
-      this.#countContext(target);
+    } else if (target === this.#queue) {
+      this.#context!.events++;
     }
   }
 
@@ -96,12 +96,8 @@ export class LineWriter {
     return place === 'hold' && context !== undefined && context;
   }
 
-  #countContext(target: LineQueue | EventContext): void {
-    if (this.#context !== undefined && target === this.#queue) this.#context.events++;
-  }
-
   #keeps(kind: LineKind): boolean {
-    // What comes after the last event that is wanted is its context, whatever it is.
+    // Each event after the last one that is wanted is its context, even if it matches.
     if (this.#control.isComplete) return false;
     try {
       return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint, this);
@@ -138,7 +134,7 @@ export class LineWriter {
     this.#control.countInvalid(why, isKept);
     if (target === false) return;
     target.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, why, frame, isBinary));
-    if (!isKept) this.#countContext(target);
+    if (!isKept && target === this.#queue) this.#context!.events++;
   }
 
   /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */

@@ -13,7 +13,7 @@ const WAKE_INTERVAL_MS = 60_000;
 /** Endpoints that fail within this time fail together. */
 const TOGETHER_MS = 1000;
 
-/** What the endpoints of one subscription share about their waits. */
+/** The facts about waits that the endpoints of one subscription share. */
 export interface SharedWaits {
   /** Wakes each endpoint that is not open. */
   sleepers: Set<() => void>;

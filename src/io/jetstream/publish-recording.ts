@@ -11,7 +11,7 @@ import { type StreamOptions, targetOf } from './target.js';
 
 /** Options of {@link publishRecording}, all optional. */
 export interface PublishOptions extends StreamOptions, ReadOptions {
-  /** What makes two lines the same message. Default `line`. */
+  /** The rule by which two lines are the same message. Default `line`. */
   ids?: IdKind | undefined;
   /** Make the stream where there is none. */
   createStream?: boolean | undefined;
@@ -33,8 +33,8 @@ const PATIENCE_MS = 60_000;
  * @param sources Paths, merged by time; `-` is standard input. One that was published while it was recorded goes on
  *   where that was left, with all of its parts.
  * @param to Address of the stream: `nats://HOST/STREAM`.
- * @throws {OpmasError} `USAGE`, `AUTH`, `NETWORK` for the server and the stream, others as for reading. What is not
- *   published then is published the next time.
+ * @throws {OpmasError} `USAGE`, `AUTH`, `NETWORK` for the server and the stream, others as for reading. Lines that are
+ *   not published then are published the next time.
  */
 export async function publishRecording(
   sources: readonly string[],

@@ -126,7 +126,7 @@ export class Publisher implements SessionOwner {
   }
 
   readonly fill: () => Promise<boolean> = shared(async () => {
-    // What it has brought for a session that has ended since would be lost.
+    // Messages that it has brought for a session that has ended since would be lost.
     if (this.#isDry) this.#hasEnded ||= !(await this.#source.fill());
     this.#isDry = false;
     return !this.#hasEnded;
@@ -177,7 +177,7 @@ export class Publisher implements SessionOwner {
     if (first === undefined || !this.#needsLookBack(first)) return;
     const nowMs = wallClockMs();
     const receivedMs = receivedMsOf(first.receivedAt);
-    // What was there before the last time is known.
+    // Messages that were there before the last time are known.
     const sinceMs = (receivedMs >= this.#lookedBackMs ? receivedMs : first.firstSentMs) - SLACK_MS;
     await readIdsSince(link, this.#known, { stream: address.stream, prefix, sinceMs }, onNotice);
     this.#lookedBackMs = nowMs;

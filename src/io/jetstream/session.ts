@@ -18,13 +18,13 @@ const HEADER_BYTES = 128;
 const TOO_LARGE = 10_054;
 const IS_FULL = /maximum (messages|bytes)|insufficient|no space/i;
 
-/** What JetStream answers to a message. */
+/** The answer of JetStream to a message. */
 interface Answer {
   duplicate?: boolean;
   error?: { err_code?: number; description?: string };
 }
 
-/** What a {@link Session} needs of its publisher. */
+/** The parts of a publisher that its {@link Session} needs. */
 export interface SessionOwner {
   readonly window: PublishWindow;
   /** Returns the line with a number, which is in the window or the next after it; `undefined` when there is none now. */

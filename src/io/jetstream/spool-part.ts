@@ -91,7 +91,7 @@ export class SpoolPart {
   /** Counts the whole lines from an offset on. */
   async countFrom(offset: number): Promise<number> {
     let count = 0;
-    // What cannot be unpacked has no lines.
+    // Data that cannot be unpacked have no lines.
     try {
       for await (const block of this.#lines(offset, async () => false)) count += countLines(block);
     } catch {}
@@ -138,7 +138,7 @@ export class SpoolPart {
       position += bytesRead;
       if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
       else if (!mayCome) return;
-      // What was written before the end is read once more.
+      // The lines written before the end are read once more.
       else mayCome = await waits();
     }
   }

@@ -160,7 +160,7 @@ export class Spool implements PublishSource {
     this.#settled ??= { part, offset: start.offset, line: start.line };
     const behind = (line: Parameters<LineMessages['messageOf']>[0]) => void messages.messageOf(line, 0);
     const onDamage = (problem: ReadProblem) => {
-      // What a stop has cut short looks torn, and a part may end where it is begun.
+      // A read that a stop has cut short looks torn, and a part may end where it is begun.
       if (!this.#options.signal.aborted && problem.kind !== 'empty') onProblem(problem);
     };
     await part.begin(name, start, behind, () => this.#waitFor(part), onDamage);

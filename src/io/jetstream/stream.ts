@@ -6,7 +6,7 @@ import { coversPrefix } from '../../core/jetstream/subjects.js';
 import { quoted } from '../../core/text.js';
 import { type NatsLink, natsError } from './connect.js';
 
-/** What publishers and readers need to know about a stream. */
+/** The facts about a stream that publishers and readers need. */
 export interface StreamFacts {
   /** Time for which the server folds messages of the same id. */
   duplicateWindowMs: number;

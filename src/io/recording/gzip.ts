@@ -42,7 +42,7 @@ export class GzipMember {
     return this.#ready();
   }
 
-  /** What the last flush gave is in the file. */
+  /** Notes that the data of the last flush are in the file. */
   settle(): void {
     for (const lines of this.#unflushed) this.#checksum = crc32(lines, this.#checksum);
     this.#unflushed = [];

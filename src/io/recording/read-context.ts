@@ -84,7 +84,7 @@ class LinesAround {
     }
     if (this.#needsTime && Number.isNaN(receivedAt)) throw withoutTimes();
     this.#needsTime = false;
-    // What comes after the last event that is wanted is its context, whatever it is.
+    // Each event after the last one that is wanted is its context, even if it matches.
     if (this.#left > 0 && keepsLine(filter, kind, frame, endpoint, line)) {
       if (!keep(line)) return;
       this.#give(context.match(receivedAt));

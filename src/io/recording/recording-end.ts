@@ -60,7 +60,7 @@ async function lastTimeRead(path: string, signal: AbortSignal | undefined): Prom
       if (!Number.isNaN(receivedAt)) last = receivedAt;
     });
   } catch (error) {
-    // What is wrong with the data is reported when its lines are read.
+    // Damage of the data is reported when its lines are read.
     if (!(error instanceof OpmasError && error.code === 'DATA')) throw error;
   }
   return last;

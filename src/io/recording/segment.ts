@@ -29,7 +29,7 @@ const MEMBER_BYTES = 4 * 1024 * 1024;
 const MAX_RETRY_DELAY_MS = 50;
 const LF = 0x0a;
 
-/** What someone else has done to a file that is being written. */
+/** A change that someone else has made to a file that is being written. */
 export const DELETED = 'deleted, with all its lines';
 
 /**

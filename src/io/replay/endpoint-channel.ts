@@ -17,7 +17,7 @@ const CATCH_UP_AFTER_OPENING_MS = 30_000;
 /** A connection that has ended before a client came is kept this long: for the script, and for the handshake. */
 const MISSED_MS = CATCH_UP_MS + 250;
 
-/** What a late client still gets. */
+/** The frames that a late client still gets. */
 interface CatchUp {
   /** Clients that join up to this time of the monotonic clock get it; without lifecycle only the first does. */
   untilMs: number;

@@ -120,7 +120,7 @@ export function tokenFromStream(stream: AsyncIterable<Buffer | string>, source: 
   };
 }
 
-/** What stands before a token in a header, a shell script or an environment file. */
+/** The text before a token in a header, a shell script or an environment file. */
 const PREFIX = /^(?:(?:export\s+)?OPMAS_TOKEN\s*=|Authorization:|Bearer(?=\s|$))\s*/i;
 /** Members of JSON that hold the token: the answer to a login, and the first line of `opmas-ws mock`. */
 const TOKEN_MEMBERS = ['access_token', 'token'];

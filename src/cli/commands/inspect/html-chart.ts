@@ -36,7 +36,7 @@ export function chartData(
     start: start / MICROS,
     width: width / MICROS,
     count,
-    // What is last is drawn in front.
+    // The last series is drawn in front.
     series: [
       ...types.reverse(),
       { ...seriesOf('problems', PROBLEM_COLOR, problems), isProblem: true, isLoud: true },

@@ -47,7 +47,7 @@ export class ReportTables {
     readonly times: TimeText,
   ) {}
 
-  /** What was wrong when the recording ended. */
+  /** The devices, alerts and endpoints that were in trouble when the recording ended. */
   trouble(): ReportTable {
     const { devices, unresolvedAlerts, givenUp, outages, last } = this.report;
     const ill = devices.filter(({ severity }) => TROUBLE.has(severity));

@@ -193,7 +193,7 @@ function reopenIfMoved(writer: RecordingWriter, messages: Messages, warn: Messag
   return true;
 }
 
-/** What happens besides writing. */
+/** The work besides writing. */
 interface PumpOptions {
   tee: Tee | undefined;
   publishing: Publishing | undefined;

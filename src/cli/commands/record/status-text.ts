@@ -2,7 +2,7 @@ import { formatTimestamp, type RecordingWriter, type StreamSummary } from '../..
 import { escapeUnsafeJson, version } from '../../../internal.js';
 import type { StreamState } from '../../stream/run-stream.js';
 
-/** What is known about a recorder. */
+/** The facts about a recorder. */
 export interface RecorderFacts {
   now: number;
   /** Microseconds since 1970, as `now`. */

@@ -89,9 +89,7 @@ export function fileText(
   const others = files - (lastName === undefined ? 0 : 1);
   const names = [
     ...(lastName === undefined ? [] : [escapeUnsafe(lastName)]),
-    ...(others > 0
-      ? [`${others}${lastName === undefined ? '' : ' more'} ${others === 1 ? 'file' : 'files'}`]
-      : []),
+    ...(others > 0 ? [counted(others, lastName === undefined ? 'file' : 'more file')] : []),
   ];
   const where = names.join(' and ');
   const target = files === 0 ? ', but all files have been deleted' : ` to ${where}, ${formatSize(size)}`;

@@ -40,7 +40,7 @@ interface ShownEvent {
   first: number;
 }
 
-/** What the user has chosen to see of a table: a filter, the selected row, one event. */
+/** The part of a table that the user has chosen to see: a filter, the selected row, one event. */
 export class TopView {
   readonly #eventOf: (row: DeviceRow) => string | undefined;
   #filter = '';
