@@ -72,6 +72,7 @@ export class Session {
     });
     const lost = new OpmasError('NETWORK', `the connection to the NATS server ${this.#link.host} was lost`);
     void nc.closed().then((error) => this.#fail(error ?? lost));
+    void this.#watch();
     const stop = () => this.#ended.resolve();
     signal.addEventListener('abort', stop, { once: true });
     const timer = setInterval(() => {
@@ -183,6 +184,14 @@ export class Session {
     }
     const why = IS_FULL.test(description) ? 'is full' : 'refuses a line';
     return new OpmasError('NETWORK', `the stream at ${host} ${why}: ${description}`);
+  }
+
+  /** What the login may not do is told beside the messages, which are never acknowledged then. */
+  async #watch(): Promise<void> {
+    for await (const status of this.#link.nc.status()) {
+      const isRefusal = status.type === 'error' && status.error.name === 'PermissionViolationError';
+      if (isRefusal && !this.#isOver) this.#fail(status.error);
+    }
   }
 
   #fail(error: unknown): void {

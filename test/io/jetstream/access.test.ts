@@ -69,6 +69,37 @@ describe.skipIf(why)(`the way to a NATS server with TLS and logins${why ? ` (${w
   });
 });
 
+describe.skipIf(withoutNats)('a login that lacks a right', () => {
+  it('is told at once, and which right it is', async () => {
+    const user = (name: string, publish: string) =>
+      `{ user: ${name}, password: some-word, permissions: { publish: ["${publish}"], subscribe: ["_INBOX.>"] } }`;
+    await using server = await NatsServer.start(
+      `authorization { users: [{ user: admin, password: some-word }, ${user('reader', '$JS.API.>')}, ${user('blind', 'opmas-ws.>')}] }`,
+    );
+    using folder = new RecordingFolder();
+    const publish = (name: string, createStream = false) =>
+      publishRecording([folder.write(numberedLines(0, 3, 1))], server.urlOf('EVENTS'), {
+        access: { user: name, password: 'some-word' },
+        createStream,
+      });
+    expect(await publish('admin', true)).toMatchObject({ published: 3 });
+    await server.manage((jsm) => jsm.streams.purge('EVENTS'), { user: 'admin', pass: 'some-word' });
+    await server.manage((jsm) => jsm.streams.update('EVENTS', { duplicate_window: 1e8 }), {
+      user: 'admin',
+      pass: 'some-word',
+    });
+    for (const [name, subject] of [
+      ['reader', 'opmas-ws.event.devices'],
+      ['blind', '$JS.API.STREAM.INFO.EVENTS'],
+    ]) {
+      await expect(publish(name!)).rejects.toMatchObject({
+        code: 'AUTH',
+        message: expect.stringContaining(`lacks a right: Permissions Violation for Publish to "${subject}`),
+      });
+    }
+  });
+});
+
 describe.skipIf(withoutNats)('a password', () => {
   it('is not sent to another machine without TLS, unless that is allowed', async () => {
     await using server = await NatsServer.start();
