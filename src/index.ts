@@ -63,8 +63,8 @@ export { type Clock, systemClock } from './io/clock.js';
 export { type DiagnosisOptions, diagnose } from './io/diagnosis/diagnose.js';
 export type { RouteOptions, TokenPlace } from './io/http/server-route.js';
 export { openRecording } from './io/recording/open-recording.js';
+export type { ReadOptions } from './io/recording/open-sources.js';
 export type { PartOptions } from './io/recording/part.js';
-export type { ReadOptions } from './io/recording/read-options.js';
 export type { ReadProblem } from './io/recording/read-problems.js';
 export {
   type InspectedRecording,

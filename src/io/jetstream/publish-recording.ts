@@ -2,7 +2,7 @@ import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
 import type { Outcome, PublishedLine } from '../../core/jetstream/publish-window.js';
-import type { ReadOptions } from '../recording/read-options.js';
+import type { ReadOptions } from '../recording/open-sources.js';
 import { RecordingReader } from '../recording/reader.js';
 import { LineMessages } from './published-line.js';
 import { Publisher, type PublishSource } from './publisher.js';

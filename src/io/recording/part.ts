@@ -1,11 +1,15 @@
 import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
 import { each, type OptionRules } from '../../core/options.js';
-import { LineSelection } from '../../core/recording/line-selection.js';
+import {
+  isBefore,
+  type KnownMoment,
+  LineSelection,
+  type Moment,
+} from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
-import { isBefore, type KnownMoment, type Moment } from '../../core/recording/time-window.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
-import type { ReaderOptions } from './read-options.js';
+import type { ReaderOptions } from './open-sources.js';
 import { RecordingReader } from './reader.js';
 import { endOf, startsOf } from './recording-end.js';
 import { type RepeatableSources, repeatable } from './repeatable-sources.js';

@@ -35,6 +35,28 @@ export interface ReadProblem {
   message: string;
 }
 
+const HARMLESS: ReadonlySet<ReadProblem['kind']> = new Set(['disorder', 'left out', 'followed', 'selection']);
+
+/** Returns whether something of the recording was lost. */
+export function isDamage({ kind }: ReadProblem): boolean {
+  return !HARMLESS.has(kind);
+}
+
+/** Returns the handler for problems; in strict reading, damage throws. */
+export function problemHandler({
+  strict,
+  onProblem,
+}: {
+  strict?: boolean | undefined;
+  onProblem?: ((problem: ReadProblem) => void) | undefined;
+}): (problem: ReadProblem) => void {
+  if (!strict) return onProblem ?? (() => undefined);
+  return (problem) => {
+    if (!isDamage(problem)) return onProblem?.(problem);
+    throw new OpmasError('DATA', problem.message, { hint: 'Without `strict`, damage is skipped.' });
+  };
+}
+
 /** A source whose first lines, this many, are all bad is not a recording. */
 const MAX_BAD_START = 100;
 

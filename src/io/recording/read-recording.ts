@@ -5,10 +5,10 @@ import { CONTEXT_RULE, type ContextOptions, checkContext } from '../../core/reco
 import type { LineBatch } from '../../core/recording/format.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
+import { READ_RULES, type ReadOptions } from './open-sources.js';
 import { openPart, PART_RULES, type PartOptions, partOf } from './part.js';
 import { readAround } from './read-context.js';
-import { isDamage, READ_RULES, type ReadOptions } from './read-options.js';
-import type { ReadProblem } from './read-problems.js';
+import { isDamage, type ReadProblem } from './read-problems.js';
 
 const BATCH_BYTES = 256 * 1024;
 

@@ -1,14 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LineBatch } from '../../core/recording/format.js';
-import type { LineSelection } from '../../core/recording/line-selection.js';
+import type { LineSelection, TimeWindow } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
-import type { TimeWindow } from '../../core/recording/time-window.js';
 import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
 import { FOLLOW_POLL_MS } from './follow.js';
-import { openSources } from './open-sources.js';
-import { problemHandler, type ReaderOptions } from './read-options.js';
-import type { ReadProblem } from './read-problems.js';
+import { openSources, type ReaderOptions } from './open-sources.js';
+import { problemHandler, type ReadProblem } from './read-problems.js';
 import type { OpenSource } from './source.js';
 
 /**

@@ -1,7 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import type { LineSelection } from '../../core/recording/line-selection.js';
+import { TimeWindow } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
-import { TimeWindow } from '../../core/recording/time-window.js';
 import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import { Schedule } from '../../core/replay/schedule.js';
 import type { RecordingReader } from '../recording/reader.js';

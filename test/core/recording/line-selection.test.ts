@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type KnownMoment, TimeWindow } from '../../../src/core/recording/time-window.js';
+import { type KnownMoment, TimeWindow } from '../../../src/core/recording/line-selection.js';
 
 const SECOND = 1_000_000;
 const START = 1_000 * SECOND;
