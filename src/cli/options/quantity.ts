@@ -1,4 +1,4 @@
-import { OpmasError, parseTimestamp } from '../../index.js';
+import { type ContextSpan, OpmasError, parseTimestamp } from '../../index.js';
 
 const BYTES: Readonly<Record<string, number>> = {
   B: 1,
@@ -140,12 +140,6 @@ export function parseRate(text: string, name: string): number {
   });
 }
 
-/** A point of a recording as it was typed: a time that was checked, or milliseconds from the start, below 0 from the end. */
-export type Moment = string | number;
-
-/** A number of events, or milliseconds. */
-export type Span = { events: number } | { ms: number };
-
 /** Date, time, seconds with their fraction, zone. */
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)?)?$/;
 
@@ -153,9 +147,10 @@ const TIME = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?([Zz]|[
  * Reads a point of a recording: a time with a zone, a date or a time without one, an offset from the start (`5m`) or
  * from the end (`-15m`).
  *
+ * @returns The time as it was typed, or milliseconds from the start, below 0 from the end.
  * @param name The option, for the error. @throws {OpmasError} `USAGE`
  */
-export function parseMoment(text: string, name: string): Moment {
+export function parseMoment(text: string, name: string): string | number {
   if (TIME.test(text)) {
     timeOf(text, { name, utc: false });
     return text;
@@ -199,6 +194,6 @@ export function timeOf(text: string, { name, utc }: { name: string; utc: boolean
 }
 
 /** Reads a number of events, or a length of time. @throws {OpmasError} `USAGE` */
-export function parseSpan(text: string, name: string): Span {
+export function parseSpan(text: string, name: string): ContextSpan {
   return /^\d+$/.test(text) ? { events: parseCount(text, name) } : { ms: parsePositiveDuration(text, name) };
 }

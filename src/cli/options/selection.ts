@@ -1,7 +1,13 @@
-import { ENDPOINTS, type FilterOptions, OpmasError, type PartOptions } from '../../index.js';
+import {
+  type ContextSpan,
+  ENDPOINTS,
+  type FilterOptions,
+  OpmasError,
+  type PartOptions,
+} from '../../index.js';
 import { endpointLabel, unknownEndpoint } from '../../internal.js';
 import type { Command } from '../commander.js';
-import { type Moment, parseMoment, parseSpan, type Span, timeOf } from './quantity.js';
+import { parseMoment, parseSpan, timeOf } from './quantity.js';
 
 /** Adds the argument `[endpoint...]` to a command. */
 export function addEndpoints(command: Command): Command {
@@ -132,9 +138,9 @@ export function addPublishOptions(command: Command): Command {
 
 /** Options that choose a part of a recording: all commands that read recordings share them. */
 export interface PartCommandOptions extends NatsCommandOptions {
-  from?: Moment;
-  to?: Moment;
-  last?: Span;
+  from?: string | number;
+  to?: string | number;
+  last?: ContextSpan;
   /** Times without a zone are in UTC, not in the local zone. */
   utc?: boolean;
 }
@@ -166,7 +172,7 @@ export function partOptionsOf({
   last,
   utc = false,
 }: PartCommandOptions): Omit<PartOptions, 'filter'> {
-  const known = (moment: Moment | undefined, name: string) =>
+  const known = (moment: string | number | undefined, name: string) =>
     typeof moment === 'string' ? timeOf(moment, { name, utc }) : moment;
   const part = { from: known(from, '--from'), to: known(to, '--to') };
   if (last === undefined) return part;
@@ -194,8 +200,8 @@ export function refusePart(options: PartCommandOptions & { follow?: boolean }): 
 
 /** Options for the context around matching events. */
 export interface ContextCommandOptions {
-  before?: Span;
-  after?: Span;
+  before?: ContextSpan;
+  after?: ContextSpan;
 }
 
 /** Adds the options of {@link ContextCommandOptions} to a command. */

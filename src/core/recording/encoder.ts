@@ -1,6 +1,12 @@
 /** Writes the lines of the recording format, as `format.ts` describes them. */
 import type { ConnectionEvent } from './connection-event.js';
-import { ENDPOINT, type LifecycleEntry, type LineBatch, RECEIVED_AT } from './format.js';
+import {
+  ENDPOINT,
+  type LifecycleContent,
+  type LifecycleEntry,
+  type LineBatch,
+  RECEIVED_AT,
+} from './format.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -159,21 +165,21 @@ export class BatchBuilder {
   /** Number of lines that are in no batch yet. */
   count = 0;
   readonly #blockBytes: number;
+  readonly #onFull: (batch: LineBatch) => void;
   /** Blocks that were given back. */
   readonly #spare: Buffer[] = [];
   #block: Buffer;
   #used = 0;
   #lifecycle: LifecycleEntry[] | undefined;
 
-  /** @param blockBytes A longer line gets a block of its own. */
-  constructor(blockBytes: number) {
+  /**
+   * @param blockBytes A longer line gets a block of its own.
+   * @param onFull Called with a batch before a line is added for which it has no room.
+   */
+  constructor(blockBytes: number, onFull: (batch: LineBatch) => void) {
     this.#blockBytes = blockBytes;
+    this.#onFull = onFull;
     this.#block = Buffer.allocUnsafeSlow(blockBytes);
-  }
-
-  /** Returns `true` when a line fits. An empty batch takes a line of any length. */
-  hasRoomFor(bytes: number): boolean {
-    return this.#used + bytes <= this.#block.length || this.count === 0;
   }
 
   /** Adds an event line; the arguments are those of `writeEventLine`. @returns Its length. */
@@ -183,12 +189,7 @@ export class BatchBuilder {
   }
 
   /** Adds the line `bytes[start..end)`, and an LF. @param lifecycle The content of a lifecycle line. @returns Its length. */
-  addLine(
-    bytes: Buffer,
-    start: number,
-    end: number,
-    lifecycle?: Omit<LifecycleEntry, 'start' | 'end'>,
-  ): number {
+  addLine(bytes: Buffer, start: number, end: number, lifecycle?: LifecycleContent): number {
     this.#reserve(end - start + 1);
     const from = this.#used;
     const to = from + bytes.copy(this.#block, from, start, end);
@@ -221,6 +222,7 @@ export class BatchBuilder {
   }
 
   #reserve(bytes: number): void {
+    if (this.count > 0 && this.#used + bytes > this.#block.length) this.#onFull(this.take());
     if (bytes > this.#block.length) this.#block = Buffer.allocUnsafeSlow(bytes);
   }
 

@@ -1,6 +1,6 @@
 import { OpmasError } from '../errors.js';
 import type { Filter } from '../filter/filter.js';
-import type { LifecycleEntry, LineBatch } from './format.js';
+import type { LifecycleContent, LineBatch } from './format.js';
 import { LineRing } from './line-ring.js';
 
 /** A number of events, or a time in milliseconds. */
@@ -13,8 +13,6 @@ export interface ContextOptions {
   /** Events of any kind after each event that the filter keeps. Default: none. */
   after?: ContextSpan | undefined;
 }
-
-type Lifecycle = Omit<LifecycleEntry, 'start' | 'end'>;
 
 /**
  * Finds the events around matching ones, as `grep -B -A` does: stretches that overlap are one, and the order is kept.
@@ -42,7 +40,7 @@ export class EventContext {
   constructor(
     { before, after }: ContextOptions,
     maxBytes: number,
-    onFreed: (line: Buffer, lifecycle: Lifecycle) => void,
+    onFreed: (line: Buffer, lifecycle: LifecycleContent) => void,
   ) {
     const [events, micros] = limitsOf(after, 0, Number.NEGATIVE_INFINITY);
     this.#after = { events, micros };
@@ -89,7 +87,7 @@ export class EventContext {
   }
 
   /** Holds the line `bytes[start..end)`, which has no LF. */
-  hold(bytes: Buffer, start: number, end: number, lifecycle?: Lifecycle): void {
+  hold(bytes: Buffer, start: number, end: number, lifecycle?: LifecycleContent): void {
     this.#ring?.add(bytes, start, end, this.#now, lifecycle === undefined, lifecycle);
   }
 

@@ -76,10 +76,14 @@ export interface LineBatch {
   release?(): void;
 }
 
-/** A lifecycle line of a {@link LineBatch}: its content and its place. */
-export interface LifecycleEntry {
+/** Content of a lifecycle line. */
+export interface LifecycleContent {
   endpoint: string;
   connection: ConnectionEvent;
+}
+
+/** A lifecycle line of a {@link LineBatch}: its content and its place. */
+export interface LifecycleEntry extends LifecycleContent {
   /** The line is `bytes[start..end)` of the batch, its LF included. */
   start: number;
   end: number;

@@ -1,5 +1,5 @@
-import { BatchBuilder, eventLineCapacity } from './encoder.js';
-import type { LifecycleEntry, LineBatch } from './format.js';
+import { BatchBuilder } from './encoder.js';
+import type { LifecycleContent, LineBatch } from './format.js';
 
 /** Lines are kept in blocks of this size; a longer line gets one of its own. */
 const BLOCK_BYTES = 64 * 1024;
@@ -25,12 +25,12 @@ interface RingBlock {
 /** Keeps copies of the latest lines in their order. The oldest go when there are too many of them or they are too old. */
 export class LineRing {
   readonly #limits: { readonly events: number; readonly micros: number; readonly bytes: number };
-  readonly #builder = new BatchBuilder(BLOCK_BYTES);
+  readonly #builder = new BatchBuilder(BLOCK_BYTES, (batch) => this.#seal(batch));
   /** The last one is open. */
   #blocks: RingBlock[] = [newBlock()];
   /** Number of the lines of the first block that have gone. */
   #gone = 0;
-  readonly #onFreed: ((line: Buffer, lifecycle: LifecycleEntry) => void) | undefined;
+  readonly #onFreed: ((line: Buffer, lifecycle: LifecycleContent) => void) | undefined;
   /** Memory of its lines. */
   bytes = 0;
   #lastCutAt = Number.NaN;
@@ -42,7 +42,7 @@ export class LineRing {
   /** @param onFreed Called with each lifecycle line that goes, LF included. */
   constructor(
     { events = Number.POSITIVE_INFINITY, micros = Number.POSITIVE_INFINITY, bytes }: RingLimits,
-    onFreed?: (line: Buffer, lifecycle: LifecycleEntry) => void,
+    onFreed?: (line: Buffer, lifecycle: LifecycleContent) => void,
   ) {
     this.#limits = { events, micros, bytes };
     this.#onFreed = onFreed;
@@ -59,15 +59,13 @@ export class LineRing {
     end: number,
     at: number,
     isEvent: boolean,
-    lifecycle?: Omit<LifecycleEntry, 'start' | 'end'>,
+    lifecycle?: LifecycleContent,
   ): void {
-    if (!this.#builder.hasRoomFor(end - start + 1)) this.#seal();
     this.#note(this.#builder.addLine(bytes, start, end, lifecycle), at, isEvent);
   }
 
   /** Adds an event line; the first arguments are those of `writeEventLine`. */
   addEvent(head: Buffer, frame: Buffer, hasLineBreaks: boolean, at: number): void {
-    if (!this.#builder.hasRoomFor(eventLineCapacity(head, frame.length))) this.#seal();
     this.#note(this.#builder.addEvent(head, frame, hasLineBreaks), at, true);
   }
 
@@ -89,7 +87,7 @@ export class LineRing {
 
   /** Takes all lines out, in order. */
   take(): LineBatch[] {
-    this.#seal();
+    this.#seal(this.#builder.take());
     const batches: LineBatch[] = [];
     for (const { ends, batch } of this.#blocks) {
       if (batch === undefined) continue;
@@ -103,8 +101,8 @@ export class LineRing {
     return batches.filter(({ count }) => count > 0);
   }
 
-  #seal(): void {
-    this.#blocks.at(-1)!.batch = this.#builder.take();
+  #seal(batch: LineBatch): void {
+    this.#blocks.at(-1)!.batch = batch;
     this.#blocks.push(newBlock());
     this.#dropBlock();
   }
@@ -141,7 +139,7 @@ export class LineRing {
     const isEvent = block.ends[this.#gone]! > 0;
     const end = Math.abs(block.ends[this.#gone]!);
     if (!isEvent && this.#onFreed !== undefined) {
-      if (block.batch === undefined) this.#seal();
+      if (block.batch === undefined) this.#seal(this.#builder.take());
       const { bytes, lifecycle } = block.batch as unknown as LineBatch;
       const entry = lifecycle?.find((one) => one.start === start);
       if (entry !== undefined) this.#onFreed(bytes.subarray(start, end), entry);

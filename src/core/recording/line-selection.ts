@@ -92,6 +92,8 @@ export function isBefore(one: Moment | undefined, other: Moment | undefined): bo
 
 /** Endpoints that are named when a recording has none of those that were asked for. */
 const MOST_SEEN = 10;
+/** The hint where a part cannot be chosen by time. */
+export const UNTIMED_HINT = 'No part of it can be chosen by time: leave out `from` and `to`.';
 
 /** The rules of a {@link LineSelection}; a line is selected when all of them select it. */
 export interface SelectionRules {
@@ -153,7 +155,8 @@ export class LineSelection {
     const { kind, endpoint = '' } = line;
     if (window !== undefined) {
       const at = line.receivedAt;
-      if (Number.isNaN(at) && window.first === undefined && kind !== 'connection') throw withoutTimes();
+      if (Number.isNaN(at) && window.first === undefined && kind !== 'connection')
+        throw timesMissing(UNTIMED_HINT);
       const place = window.place(at);
       if (place === 'before') onBefore?.(line);
       if (place === 'over') this.isOver = true;
@@ -194,15 +197,20 @@ export class LineSelection {
     }
     const { events = 0, cut = 0 } = this.#ring ?? {};
     if (cut > 0 && events < last) {
-      const size = Number((maxBytes / 2 ** 20).toPrecision(3));
-      remarks.push(`only ${events} of the last ${last} events: more did not fit into ${size} MiB of memory`);
+      remarks.push(
+        `only ${events} of the last ${last} events: more did not fit into ${mebibytes(maxBytes)} MiB of memory`,
+      );
     }
     return remarks;
   }
 }
 
-function withoutTimes(): OpmasError {
-  return new OpmasError('USAGE', 'the recording does not say when its events came (received_at)', {
-    hint: 'No part of it can be chosen by time: leave out `from` and `to`.',
-  });
+/** Makes the error of a recording without times. @param hint The way to do without them. */
+export function timesMissing(hint: string): OpmasError {
+  return new OpmasError('USAGE', 'the recording does not say when its events came (received_at)', { hint });
+}
+
+/** Returns a size in MiB, to three digits. */
+export function mebibytes(bytes: number): number {
+  return Number((bytes / 2 ** 20).toPrecision(3));
 }

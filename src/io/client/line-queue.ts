@@ -1,6 +1,6 @@
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import { BatchBuilder, eventLineCapacity } from '../../core/recording/encoder.js';
-import type { LifecycleEntry, LineBatch } from '../../core/recording/format.js';
+import { BatchBuilder } from '../../core/recording/encoder.js';
+import type { LifecycleContent, LineBatch } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
 
 /** Lines are gathered in blocks of this size; a longer line gets one of its own. */
@@ -25,7 +25,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   readonly #briefPauseBytes: number;
   readonly #onPause: (isPaused: boolean) => void;
   readonly #clock: Clock;
-  readonly #builder = new BatchBuilder(BLOCK_BYTES);
+  readonly #builder = new BatchBuilder(BLOCK_BYTES, (batch) => this.#seal(batch));
   /** Batches before that of the builder. */
   readonly #sealed: LineBatch[] = [];
   /** Bytes that were written and that the reader has not finished with. */
@@ -63,19 +63,17 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
 
   /** Adds an event line; the arguments are those of `writeEventLine`. */
   writeEvent(head: Buffer, frame: Buffer, hasLineBreaks: boolean): void {
-    if (!this.#builder.hasRoomFor(eventLineCapacity(head, frame.length))) this.#seal();
     this.#commit(this.#builder.addEvent(head, frame, hasLineBreaks));
   }
 
   /** Adds a whole line, its LF included. @param lifecycle The content of a lifecycle line. */
-  writeLine(line: Buffer, lifecycle?: Omit<LifecycleEntry, 'start' | 'end'>): void {
-    if (!this.#builder.hasRoomFor(line.length)) this.#seal();
+  writeLine(line: Buffer, lifecycle?: LifecycleContent): void {
     this.#commit(this.#builder.addLine(line, 0, line.length - 1, lifecycle));
   }
 
   /** Adds a batch of lines, which passes to the reader as it is. */
   writeBatch(batch: LineBatch): void {
-    if (this.#builder.count > 0) this.#seal();
+    if (this.#builder.count > 0) this.#seal(this.#builder.take());
     this.#sealed.push(batch);
     this.#commit(batch.bytes.length);
   }
@@ -135,8 +133,8 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     return batch;
   }
 
-  #seal(): void {
-    this.#sealed.push(this.#builder.take());
+  #seal(batch: LineBatch): void {
+    this.#sealed.push(batch);
     // A full block need not wait for the end of the turn: the reader can be busy with it meanwhile.
     this.#flush();
   }

@@ -1,16 +1,23 @@
 import { OpmasError } from '../../core/errors.js';
+import { keepsLine } from '../../core/filter/filter.js';
 import { checkOptions, each } from '../../core/options.js';
 import { BatchBuilder } from '../../core/recording/encoder.js';
-import { CONTEXT_RULE, type ContextOptions, checkContext } from '../../core/recording/event-context.js';
+import {
+  CONTEXT_RULE,
+  type ContextOptions,
+  checkContext,
+  EventContext,
+} from '../../core/recording/event-context.js';
 import type { LineBatch } from '../../core/recording/format.js';
+import { mebibytes, timesMissing } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import { READ_RULES, type ReadOptions } from './open-sources.js';
-import { openPart, PART_RULES, type PartOptions, partOf } from './part.js';
-import { readAround } from './read-context.js';
+import { DEFAULT_BUFFER_BYTES, openPart, PART_RULES, type PartOptions, partOf } from './part.js';
 import { isDamage, type ReadProblem } from './read-problems.js';
 
 const BATCH_BYTES = 256 * 1024;
+const CONTEXT_HINT = 'Say how many events are wanted around an event, in place of a time.';
 
 /** Options of {@link readRecording}, all optional. */
 export interface ReadRecordingOptions extends ReadOptions, PartOptions, ContextOptions {
@@ -47,52 +54,125 @@ export function readRecording(
     count: [(count) => count > 0, 'must be a number above 0'],
   });
   partOf(options);
-  if (checkContext(options)) {
-    if (options.last === undefined) return readBatchesAround(sources, options);
-    throw new OpmasError('USAGE', '`last` goes with neither `before` nor `after`', {
-      hint: 'Choose the part by its time, with `from`.',
-    });
-  }
-  return readBatches(sources, options);
-}
-
-async function* readBatchesAround(
-  sources: string | readonly string[],
-  options: ReadRecordingOptions,
-): AsyncGenerator<LineBatch, void, undefined> {
-  const paths = typeof sources === 'string' ? [sources] : sources;
-  await using reader = await openPart(paths, { ...options, filter: undefined });
-  yield* readAround(reader, BATCH_BYTES, options);
+  const hasContext = checkContext(options);
+  if (!hasContext || options.last === undefined) return readBatches(sources, options, hasContext);
+  throw new OpmasError('USAGE', '`last` goes with neither `before` nor `after`', {
+    hint: 'Choose the part by its time: `from: -60_000`.',
+  });
 }
 
 async function* readBatches(
   sources: string | readonly string[],
-  { keep, count = Number.POSITIVE_INFINITY, ...options }: ReadRecordingOptions,
+  options: ReadRecordingOptions,
+  hasContext: boolean,
 ): AsyncGenerator<LineBatch, void, undefined> {
+  const ready: LineBatch[] = [];
+  const lines = new WantedLines(options, hasContext, (batch) => ready.push(batch));
   const paths = typeof sources === 'string' ? [sources] : sources;
-  const batch = new BatchBuilder(BATCH_BYTES);
-  let left = count;
-  await using reader = await openPart(paths, options);
+  // With context, the lines that the filter leaves out are needed, too.
+  await using reader = await openPart(paths, hasContext ? { ...options, filter: undefined } : options);
   do {
-    for (let line = reader.next(); line !== undefined && left > 0; line = reader.next()) {
-      if (line.kind === 'event') left--;
-      try {
-        if (keep !== undefined && !keep(line)) continue;
-      } catch (error) {
-        // A filter that fails at this line has judged the lines before.
-        if (batch.count > 0) yield batch.take();
-        throw error;
-      }
-      const { bytes, start, end, kind, connection, endpoint = '' } = line;
-      if (!batch.hasRoomFor(end - start + 1)) {
-        yield batch.take();
+    try {
+      for (let line = reader.next(); line !== undefined && !lines.isOver; line = reader.next()) {
+        lines.take(line);
+        if (ready.length === 0) continue;
+        yield* ready.splice(0);
         if (options.signal?.aborted) return;
       }
-      const isLifecycle = kind === 'connection' && connection !== undefined;
-      batch.addLine(bytes, start, end, isLifecycle ? { endpoint, connection } : undefined);
+    } catch (error) {
+      // A filter that fails at this line has judged the lines before.
+      lines.flush();
+      yield* ready.splice(0);
+      throw error;
     }
-    if (batch.count > 0) yield batch.take();
-  } while (left > 0 && (await reader.fill()));
+    lines.flush();
+    yield* ready.splice(0);
+  } while (!lines.isOver && (await reader.fill()));
+  lines.end();
+  yield* ready.splice(0);
+}
+
+/** Puts the lines that are wanted, and those around them, into batches. */
+class WantedLines {
+  /** Nothing more is wanted. */
+  isOver = false;
+  readonly #options: ReadRecordingOptions;
+  readonly #batch: BatchBuilder;
+  readonly #context: EventContext | undefined;
+  readonly #onBatch: (batch: LineBatch) => void;
+  #left: number;
+  /** The context cannot be told without times. */
+  #needsTime: boolean;
+
+  constructor(options: ReadRecordingOptions, hasContext: boolean, onBatch: (batch: LineBatch) => void) {
+    const { before, after, maxBufferBytes = DEFAULT_BUFFER_BYTES } = options;
+    this.#options = options;
+    this.#onBatch = onBatch;
+    this.#batch = new BatchBuilder(BATCH_BYTES, onBatch);
+    this.#left = options.count ?? Number.POSITIVE_INFINITY;
+    this.#needsTime = [before, after].some((span) => span !== undefined && 'ms' in span);
+    if (!hasContext) return;
+    this.#context = new EventContext(options, maxBufferBytes, (line, lifecycle) =>
+      this.#batch.addLine(line, 0, line.length - 1, lifecycle),
+    );
+  }
+
+  take(line: LineView): void {
+    const { bytes, start, end, kind, receivedAt, connection, endpoint = '', frame } = line;
+    const { filter, keep, after } = this.#options;
+    const context = this.#context;
+    if (context !== undefined && kind !== 'connection') {
+      if (this.#needsTime && Number.isNaN(receivedAt)) throw timesMissing(CONTEXT_HINT);
+      this.#needsTime = false;
+      // Each event after the last one that is wanted is its context, even if it matches.
+      if (this.#left <= 0 || !keepsLine(filter, kind, frame, endpoint, line)) {
+        this.#takeOther(line, context);
+        return;
+      }
+    }
+    if (kind === 'event') this.isOver = --this.#left <= 0 && after === undefined;
+    if (keep !== undefined && !keep(line)) return;
+    const lifecycle =
+      kind === 'connection' && connection !== undefined ? { endpoint, connection } : undefined;
+    if (context !== undefined) {
+      if (kind === 'connection' && context.waits(receivedAt)) {
+        context.hold(bytes, start, end, lifecycle);
+        return;
+      }
+      if (kind !== 'connection') this.#give(context.match(receivedAt));
+    }
+    this.#batch.addLine(bytes, start, end, lifecycle);
+  }
+
+  /** Takes an event that is wanted only around others. */
+  #takeOther({ bytes, start, end, receivedAt }: LineView, context: EventContext): void {
+    const place = context.place(receivedAt);
+    if (place === 'give') this.#batch.addLine(bytes, start, end);
+    else if (this.#left <= 0) this.isOver = true;
+    else if (place === 'hold') context.hold(bytes, start, end);
+  }
+
+  /** Hands out the lines so far. */
+  flush(): void {
+    if (this.#batch.count > 0) this.#onBatch(this.#batch.take());
+  }
+
+  /** Ends it: lifecycle lines that waited for events are given. */
+  end(): void {
+    this.#context?.end();
+    this.flush();
+    const { cut = 0 } = this.#context ?? {};
+    if (cut === 0) return;
+    const { maxBufferBytes = DEFAULT_BUFFER_BYTES, onProblem } = this.#options;
+    const what = `the context of ${cut} ${cut === 1 ? 'event' : 'events'} is not whole`;
+    const message = `${what}: it takes more than ${mebibytes(maxBufferBytes)} MiB of memory`;
+    onProblem?.({ kind: 'selection', source: '', line: 0, offset: 0, message });
+  }
+
+  #give(batches: readonly LineBatch[]): void {
+    if (batches.length > 0) this.flush();
+    for (const batch of batches) this.#onBatch(batch);
+  }
 }
 
 /** Statistics of a recording, and its damage. */

@@ -1,6 +1,10 @@
 import { OpmasError } from '../../core/errors.js';
-import type { LineSelection } from '../../core/recording/line-selection.js';
-import { TimeWindow } from '../../core/recording/line-selection.js';
+import {
+  type LineSelection,
+  TimeWindow,
+  timesMissing,
+  UNTIMED_HINT,
+} from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import { Schedule } from '../../core/replay/schedule.js';
@@ -153,14 +157,11 @@ function needsTimes({ schedule, speed, from, to }: ReplayPlan): boolean {
 
 function withoutTimes({ from, to }: ReplayPlan, unreadable: string | undefined, place: string): OpmasError {
   const choosesByTime = from !== undefined || to !== undefined;
-  const shown = JSON.stringify(unreadable?.slice(0, LONGEST_SHOWN_TIME));
-  const why =
-    unreadable === undefined
-      ? 'the recording does not say when its events came (received_at)'
-      : `${place}: received_at is ${shown}, which is no time like 2026-11-22T21:50:00Z`;
-  return new OpmasError('USAGE', why, {
-    hint: choosesByTime
-      ? 'No part of it can be chosen by time: leave out `from` and `to`.'
-      : "Say how fast to send them: `rate: 10` for ten a second, or `speed: 'max'`.",
-  });
+  const hint = choosesByTime
+    ? UNTIMED_HINT
+    : "Say how fast to send them: `rate: 10` for ten a second, or `speed: 'max'`.";
+  if (unreadable === undefined) return timesMissing(hint);
+  const shown = JSON.stringify(unreadable.slice(0, LONGEST_SHOWN_TIME));
+  const why = `${place}: received_at is ${shown}, which is no time like 2026-11-22T21:50:00Z`;
+  return new OpmasError('USAGE', why, { hint });
 }
