@@ -35,7 +35,10 @@ export class ProcessGroup {
   #exitedAt = Number.POSITIVE_INFINITY;
 
   /** @param words The program and its arguments. */
-  constructor(words: readonly string[], { stdio, environment }: GroupOptions) {
+  constructor(
+    words: readonly string[],
+    { stdio, environment }: { stdio: StdioOptions; environment: Environment },
+  ) {
     const [program = '', ...rest] = words;
     try {
       const detached = process.platform !== 'win32';
@@ -84,11 +87,6 @@ export class ProcessGroup {
       return false;
     }
   }
-}
-
-interface GroupOptions {
-  stdio: StdioOptions;
-  environment: Environment;
 }
 
 function endOf(code: number | null, signal: NodeJS.Signals | null): CommandEnd {

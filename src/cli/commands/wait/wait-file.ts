@@ -7,16 +7,11 @@ import { type FileStreamOptions, runFileStream } from '../../stream/file-stream.
 import { createLinePrinter } from '../../stream/line-printer.js';
 import type { WaitProgress } from './progress.js';
 
-/** Options of `wait --file`. */
-export interface WaitFileOptions extends FileStreamOptions {
-  timeout?: number;
-}
-
 /** Searches recordings as `wait` waits for live events. The timeout is recorded time, from the first line on. */
 export async function waitInFile(
   session: Session,
   endpoints: readonly string[],
-  options: WaitFileOptions,
+  options: FileStreamOptions & { timeout?: number },
   sequence: EventSequence,
   progress: WaitProgress,
 ): Promise<void> {
