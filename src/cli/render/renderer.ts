@@ -10,10 +10,9 @@ import {
 } from '../../index.js';
 import { LineView, type ProblemCounts, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
-import type { Palette } from '../terminal/palette.js';
+import { MARKS, markPaints, type Palette } from '../terminal/palette.js';
 import { FieldWriter } from './fields.js';
 import { type Cell, Columns, headingOf, shortEndpoint } from './heading.js';
-import { MARKS, markPaints } from './severity-marks.js';
 import { TimeText } from './time-text.js';
 import { type Color, codesOf, NO_COLOR, VisualLine } from './visual-line.js';
 

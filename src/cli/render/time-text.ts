@@ -1,3 +1,5 @@
+import { formatTimestamp } from '../../index.js';
+
 const NO_CLOCK = '--:--:--.---';
 
 /** Formats times for people, all in one zone: UTC, or the zone of this machine. */
@@ -46,4 +48,9 @@ export class TimeText {
     this.#clockMinute = text.slice(-13, -7);
     this.#date = text.slice(0, -14);
   }
+}
+
+/** Returns a time of a recording for scripts; `null` for `NaN`. */
+export function timestampOrNull(micros: number): string | null {
+  return Number.isNaN(micros) ? null : formatTimestamp(micros);
 }

@@ -49,11 +49,6 @@ export class VisualLine {
     this.#used += width;
   }
 
-  /** Fills the line with spaces up to a column. */
-  padTo(column: number): void {
-    if (this.#used < column) this.add(' '.repeat(column - this.#used));
-  }
-
   /** Ends the line here, with `…`, though more would fit. */
   cut(): void {
     this.add(' …');
@@ -97,6 +92,12 @@ export function fitting(text: string, columns: number): string {
     end += segment.length;
   }
   return head.slice(0, end);
+}
+
+/** Cuts a text to so many columns, with `…` in the last one. */
+export function cut(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  return columns > 0 ? `${fitting(text, columns - 1)}…` : '';
 }
 
 /** Returns the longest end of a text that fits into so many columns. For texts that are no longer than a few lines. */

@@ -1,3 +1,5 @@
+import type { Severity } from '../../index.js';
+
 type Paint = (text: string) => string;
 
 const COLORS = [
@@ -46,4 +48,32 @@ export async function paletteFor(
   // The level is fixed: chalk's own detection knows neither NO_COLOR nor the stream.
   const chalk = new Chalk({ level: 1 });
   return paletteOf(true, (color) => chalk[color]);
+}
+
+/** A severity as a word of four columns, which shows without color, too. */
+export const MARKS: Readonly<Record<Severity, string>> = {
+  critical: 'CRIT',
+  error: 'ERR ',
+  warning: 'warn',
+  recovered: 'ok  ',
+  normal: '    ',
+};
+
+/** Returns the functions that color a mark. Yellow text cannot be read on white, so warnings have a yellow ground. */
+export function markPaints({
+  red,
+  green,
+  bold,
+  black,
+  whiteBright,
+  bgRed,
+  bgYellow,
+}: Palette): Record<Severity, Paint> {
+  return {
+    critical: (text) => bgRed(whiteBright(bold(text))),
+    error: (text) => bold(red(text)),
+    warning: (text) => bgYellow(black(text)),
+    recovered: green,
+    normal: (text) => text,
+  };
 }

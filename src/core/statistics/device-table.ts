@@ -1,5 +1,7 @@
 import { OpmasError } from '../errors.js';
+import { ByteCache } from '../json/byte-cache.js';
 import type { FrameReader } from '../json/frame.js';
+import { DATA_MEMBERS } from '../json/member-names.js';
 import { isProblem, SEVERITIES, type Severity, saysWell, severityOf } from '../severity.js';
 import { shortName } from './tally.js';
 
@@ -12,9 +14,10 @@ export interface DeviceRow {
   type: string;
   message: string | undefined;
   at: number;
-  /** Type and time of the last event of any kind. */
+  /** Type, time and severity of the last event of any kind. */
   lastType: string;
   lastAt: number;
+  lastSeverity: Severity;
   events: number;
   /** Events of severity `critical` or `error`. */
   errors: number;
@@ -30,7 +33,20 @@ export interface DeviceRow {
 /** Returns the name of the row that an event belongs to; `undefined` when the event does not say. */
 export type RowKey = (frame: FrameReader, endpoint: string) => string | undefined;
 
-/** This many rows are surely kept; at most twice as many are. */
+/** Options of a {@link DeviceTable}. */
+export interface DeviceTableOptions {
+  /** Default: the device, from {@link deviceOf}. */
+  keyOf?: RowKey | undefined;
+  /** Number of rows that are surely kept; at most twice as many are. Default 10,000. */
+  capacity?: number;
+  /**
+   * Keep the message of the event with which a problem, warning or recovery began, and none of normal events: to read
+   * a message takes as long as to read the line. Default `false`.
+   */
+  keepsFirstMessage?: boolean;
+}
+
+const DEVICE_BIT = 1 << DATA_MEMBERS.device_id;
 const MAX_ROWS = 10_000;
 /** The row of events that name none. */
 const NO_NAME = '(none)';
@@ -61,58 +77,44 @@ const RANKS = Object.fromEntries(SEVERITIES.map((severity, rank) => [severity, r
  * When the table is full, the rows with the mildest state go first, of those the ones not heard of for longest.
  */
 export class DeviceTable {
-  readonly #keyOf: RowKey;
+  readonly #keyOf: RowKey | undefined;
   readonly #capacity: number;
+  readonly #keepsFirstMessage: boolean;
   readonly #rows = new Map<string, DeviceRow>();
+  /** Most rows are found by the bytes of their names: by `device_id`, and by the subject of events that have none. */
+  readonly #byId = new ByteCache<DeviceRow>(1024);
+  readonly #bySubject = new ByteCache<DeviceRow>(1024);
   #events = 0;
   #sorted: readonly DeviceRow[] | undefined;
   /** Number of rows that were removed because the table was full. A row that comes back begins at 0. */
   leftOut = 0;
 
-  /** @param keyOf Default: the device, from {@link deviceOf}. */
-  constructor(
-    keyOf: RowKey = (frame) => deviceOf(frame.value.data, frame.subject),
-    capacity: number = MAX_ROWS,
-  ) {
+  constructor({ keyOf, capacity = MAX_ROWS, keepsFirstMessage = false }: DeviceTableOptions = {}) {
     this.#keyOf = keyOf;
     this.#capacity = capacity;
+    this.#keepsFirstMessage = keepsFirstMessage;
   }
 
   /**
    * Counts an event.
    *
    * @param frame Has just read the event: a JSON object. @param receivedAt `NaN` when it is not known.
-   * @returns The row, if its state comes from this event now.
+   * @returns Its row. The state comes from this event if `changed` equals `last`.
    */
-  add(frame: FrameReader, endpoint: string, receivedAt: number): DeviceRow | undefined {
-    const { data } = frame.value;
-    const { type } = frame;
-    const row = this.rowOf(this.#keyOf(frame, endpoint));
-    this.note(row, severityOf(type, data), type, receivedAt, data);
-    if (row.last !== row.changed) return undefined;
-    row.message = messageOf(data);
-    return row;
-  }
-
-  /**
-   * Counts an event of which row and severity are known. Leaves the message as it is.
-   *
-   * @param data The event's data, or as much of it as `severityOf` reads.
-   */
-  note(
-    row: DeviceRow,
-    severity: Severity,
-    type: string | undefined,
-    receivedAt: number,
-    data: unknown,
-  ): void {
+  add(frame: FrameReader, endpoint: string, receivedAt: number, type = frame.type): DeviceRow {
+    const members = frame.severityMembers;
+    const severity = severityOf(type, members);
+    const row =
+      this.#keyOf === undefined ? this.#deviceRow(frame) : this.#rowOf(this.#keyOf(frame, endpoint));
     row.last = ++this.#events;
     row.lastType = shortName(type ?? NO_NAME);
     row.lastAt = receivedAt;
+    row.lastSeverity = severity;
     row.events++;
     if (isProblem(severity)) row.errors++;
-    if (row.events > 1 && !replaces(severity, row, data)) return;
-    if (severity !== row.severity || row.events === 1) {
+    if (row.events > 1 && !replaces(severity, row, members)) return row;
+    const isNew = severity !== row.severity || row.events === 1;
+    if (isNew) {
       row.severity = severity;
       row.since = row.last;
       row.sinceAt = receivedAt;
@@ -121,6 +123,9 @@ export class DeviceTable {
     row.type = row.lastType;
     row.at = receivedAt;
     row.changed = row.last;
+    if (!this.#keepsFirstMessage) row.message = messageOf(frame.value.data);
+    else if (isNew) row.message = severity === 'normal' ? undefined : messageOf(frame.value.data);
+    return row;
   }
 
   /**
@@ -135,8 +140,18 @@ export class DeviceTable {
     return this.#sorted;
   }
 
-  /** Returns the row of a name. It is the right one as long as {@link leftOut} stays the same. */
-  rowOf(name: string | undefined): DeviceRow {
+  #deviceRow(frame: FrameReader): DeviceRow {
+    const isNamed = (frame.dataFound & DEVICE_BIT) !== 0;
+    const cache = isNamed ? this.#byId : this.#bySubject;
+    const isNoted = frame.dataSpans !== undefined;
+    const known = isNoted ? frame.recall(isNamed ? DATA_MEMBERS.device_id : 0, cache) : null;
+    if (known !== undefined && known !== null) return known;
+    const row = this.#rowOf(deviceOf(frame.deviceMember, frame.subject));
+    if (known === undefined) cache.add(row);
+    return row;
+  }
+
+  #rowOf(name: string | undefined): DeviceRow {
     const id = shortName(name || NO_NAME);
     const known = this.#rows.get(id);
     if (known !== undefined) return known;
@@ -151,6 +166,7 @@ export class DeviceTable {
         at: Number.NaN,
         lastType: '',
         lastAt: Number.NaN,
+        lastSeverity: 'normal',
       },
       ...{ events: 0, errors: 0, since: 0, sinceAt: Number.NaN, changed: 0, last: 0 },
     };
@@ -163,6 +179,8 @@ export class DeviceTable {
       (a, b) => RANKS[a.severity] - RANKS[b.severity] || b.last - a.last,
     );
     for (const { id } of byWorth.slice(this.#capacity)) this.#rows.delete(id);
+    this.#byId.clear();
+    this.#bySubject.clear();
     this.leftOut += byWorth.length - this.#capacity;
     this.#sorted = undefined;
   }

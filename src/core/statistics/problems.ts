@@ -1,6 +1,4 @@
-import { ByteCache } from '../json/byte-cache.js';
 import type { FrameReader } from '../json/frame.js';
-import { DATA_MEMBERS } from '../json/member-names.js';
 import { isProblem, type Severity, severityOf } from '../severity.js';
 import { type DeviceRow, DeviceTable, deviceOf, messageOf } from './device-table.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
@@ -69,7 +67,6 @@ export interface ProblemReport {
   unresolvedAlerts: UnresolvedAlert[];
 }
 
-const DEVICE_BIT = 1 << DATA_MEMBERS.device_id;
 const MAX_PROBLEMS = 200;
 const MAX_LISTED = 1000;
 /** Devices in trouble at the same time; the problems of further ones belong to no incident. */
@@ -77,10 +74,7 @@ const MAX_OPEN = 10_000;
 
 /** Finds problems, incidents and unresolved alerts, in memory that does not grow with the recording. */
 export class Problems {
-  readonly #devices = new DeviceTable();
-  readonly #byId = new ByteCache<DeviceRow>(1024);
-  /** For events that have no `device_id`. */
-  readonly #bySubject = new ByteCache<DeviceRow>(1024);
+  readonly #devices = new DeviceTable({ keepsFirstMessage: true });
   readonly #first: RecordedProblem[] = [];
   readonly #incidents: Incident[] = [];
   #incidentCount = 0;
@@ -91,12 +85,8 @@ export class Problems {
 
   /** Notes the event that the frame has just read. @returns `true` when it is a problem. */
   add(frame: FrameReader, type: string | undefined, endpoint: string, at: number): boolean {
-    const members = frame.severityMembers;
-    const severity = severityOf(type, members);
-    const row = this.#rowOf(frame);
-    this.#devices.note(row, severity, type, at, members);
-    // Only the message of the event that changed the state: to read one costs as much as to read the line.
-    if (severity !== 'normal' && row.since === row.last) row.message = messageOf(frame.value.data);
+    const row = this.#devices.add(frame, endpoint, at, type);
+    const { lastSeverity: severity } = row;
     if (type === 'system.alert') this.#noteAlert(frame, row.id, severity, at);
     if (isProblem(severity)) {
       this.#noteProblem(frame, row, severity, endpoint, at);
@@ -111,24 +101,6 @@ export class Problems {
       }
     }
     return false;
-  }
-
-  /** Returns the row of the event's device. Most are found by the bytes of their names. */
-  #rowOf(frame: FrameReader): DeviceRow {
-    const isNamed = (frame.dataFound & DEVICE_BIT) !== 0;
-    const cache = isNamed ? this.#byId : this.#bySubject;
-    const isNoted = frame.dataSpans !== undefined;
-    const known = isNoted ? frame.recall(isNamed ? DATA_MEMBERS.device_id : 0, cache) : null;
-    if (known !== undefined && known !== null) return known;
-    const { leftOut } = this.#devices;
-    const row = this.#devices.rowOf(deviceOf(frame.deviceMember, frame.subject));
-    if (known === undefined) cache.add(row);
-    if (leftOut !== this.#devices.leftOut) {
-      // Rows were removed from the table.
-      this.#byId.clear();
-      this.#bySubject.clear();
-    }
-    return row;
   }
 
   #noteProblem(frame: FrameReader, row: DeviceRow, severity: Severity, endpoint: string, at: number): void {

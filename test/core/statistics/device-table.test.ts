@@ -88,9 +88,26 @@ test.each([
 
 test('says of each event whether the row shows it', () => {
   const table = new DeviceTable();
-  expect(add(table, error)?.id).toBe('ap-7');
-  expect(add(table, about('ap-7', 'system.metrics'))).toBeUndefined();
-  expect(add(table, error)?.id).toBe('ap-7');
+  const isShown = (event: TestEvent) => {
+    const { changed, last } = add(table, event);
+    return changed === last;
+  };
+  expect([error, about('ap-7', 'system.metrics'), error].map(isShown)).toEqual([true, false, true]);
+});
+
+test('the message is that of the last event of a state, or of the first one, where that is asked for', () => {
+  const again = about('ap-7', 'device.error', { message: 'radio failed again' });
+  const first = new DeviceTable({ keepsFirstMessage: true });
+  const last = new DeviceTable();
+  const messages = [error, again, online].map((event) => [
+    add(first, event).message,
+    add(last, event).message,
+  ]);
+  expect(messages).toEqual([
+    ['radio failed', 'radio failed'],
+    ['radio failed', 'radio failed again'],
+    [undefined, 'online'],
+  ]);
 });
 
 test.each([
@@ -113,7 +130,7 @@ test.each([
   ['data.nothing', '(none)'],
   ['data.constructor.name', '(none)'],
 ])('rows stand for the values of %s', (path, id) => {
-  const table = new DeviceTable(rowKeyOf(path, '--by'));
+  const table = new DeviceTable({ keyOf: rowKeyOf(path, '--by') });
   add(table, { type: 'device.error', subject: 'opmas.x', data: { site: { name: 'north' } }, zone: 4 });
   expect(table.rows()[0]?.id).toBe(id);
 });
@@ -137,7 +154,7 @@ test('worst rows come first, then those that changed last, and normal ones by na
 });
 
 test('a full table keeps the bad rows and those heard of last, and counts the others', () => {
-  const table = new DeviceTable(undefined, 50);
+  const table = new DeviceTable({ capacity: 50 });
   add(table, error);
   for (let i = 0; i < 100_000; i++) add(table, about(`device ${i}`, 'device.status_update'));
   const names = table.rows().map(({ id }) => id);

@@ -18,7 +18,7 @@ import {
   type PartCommandOptions,
   partOptionsOf,
 } from '../../options/selection.js';
-import { TimeText } from '../../render/time-text.js';
+import { TimeText, timestampOrNull } from '../../render/time-text.js';
 import { runCommand, type Session } from '../../session.js';
 import { FilterMessages } from '../../stream/filter-messages.js';
 import { addGapBudget, budgetError, type GapBudgetOptions } from '../../stream/stream-summary.js';
@@ -196,10 +196,6 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
     // Only then: the counts by name may not add up to `events`.
     ...(report.isApproximate ? { approximate: true } : {}),
   };
-}
-
-function timestampOrNull(micros: number): string | null {
-  return Number.isNaN(micros) ? null : formatTimestamp(micros);
 }
 
 function countsByName(counts: readonly NamedCount[]): Record<string, number> {

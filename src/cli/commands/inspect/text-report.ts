@@ -1,9 +1,8 @@
 import { escapeUnsafe, type InspectedRecording } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
-import { MARKS, markPaints } from '../../render/severity-marks.js';
 import type { TimeText } from '../../render/time-text.js';
-import { fitting, widthOf } from '../../render/visual-line.js';
-import type { Palette } from '../../terminal/palette.js';
+import { cut, widthOf } from '../../render/visual-line.js';
+import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 import { type Cell, type ReportTable, ReportTables } from './report-tables.js';
 import { columnTotals, filesText, titleOf } from './report-words.js';
 
@@ -134,8 +133,4 @@ function timelineLines(report: InspectedRecording, { palette, columns, times }: 
 
 function label(text: string): string {
   return text.padEnd(LABEL_WIDTH);
-}
-
-function cut(text: string, width: number): string {
-  return widthOf(text) <= width ? text : `${fitting(text, width - 1)}…`;
 }

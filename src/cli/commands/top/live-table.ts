@@ -1,7 +1,7 @@
 import { escapeUnsafe, type LifecycleEvent, type SubscribeOptions, systemClock } from '../../../index.js';
 import { type DeviceTable, LineView } from '../../../internal.js';
 import { counted, formatDuration } from '../../options/quantity.js';
-import { widthOf } from '../../render/visual-line.js';
+import { cut, widthOf } from '../../render/visual-line.js';
 import type { Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
 import { RateMeter } from '../../terminal/live-line.js';
@@ -9,7 +9,7 @@ import type { Palette } from '../../terminal/palette.js';
 import { readKeys } from '../../terminal/raw-keys.js';
 import { Screen } from '../../terminal/screen.js';
 import { ShownEvents } from './event-text.js';
-import { cut, severityCounts } from './table-text.js';
+import { severityCounts } from './table-text.js';
 import { TopView } from './view.js';
 
 const REDRAW_MS = 250;
@@ -59,14 +59,14 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     const style = { palette, width: columns, now, title, hasWords: false };
     screen.draw(view.lines(all, { columns, rows, status, notice }, style));
   };
-  const line = new LineView();
+  const line = new LineView({ noteData: true });
   const add = (bytes: Buffer) => {
     let start = 0;
     for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
       if (line.read(bytes, start, end) === 'event') {
         count++;
         const row = table.add(line.frame, line.endpoint ?? '', line.receivedAt);
-        if (row !== undefined && screen !== undefined) events.set(row, line);
+        if (row.changed === row.last && screen !== undefined) events.set(row, line);
       }
       start = end + 1;
     }

@@ -1,8 +1,8 @@
-import { escapeUnsafe, formatTimestamp, type Severity } from '../../../index.js';
+import { escapeUnsafe, type Severity } from '../../../index.js';
 import { type DeviceRow, SEVERITIES } from '../../../internal.js';
-import { MARKS, markPaints } from '../../render/severity-marks.js';
-import { fitting, widthOf } from '../../render/visual-line.js';
-import type { Palette } from '../../terminal/palette.js';
+import { timestampOrNull } from '../../render/time-text.js';
+import { cut, widthOf } from '../../render/visual-line.js';
+import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 
 /** Widths of the columns; 0 for one that is left out. */
 interface Layout {
@@ -124,12 +124,6 @@ export function agoText(at: number, now: number): string {
   return `${Math.min(999, Math.floor(seconds / 86_400))}d`;
 }
 
-/** Cuts a text to so many columns, with `…` in the last one. */
-export function cut(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  return width > 0 ? `${fitting(text, width - 1)}…` : '';
-}
-
 /** Counts the rows of each severity but `normal`: `1 critical`, `2 warning`. */
 export function severityCounts(rows: readonly DeviceRow[]): string[] {
   const counts = new Map<Severity, number>();
@@ -145,14 +139,10 @@ export function rowJson(row: DeviceRow): Record<string, unknown> {
     severity: row.severity,
     type: row.type,
     message: row.message ?? null,
-    at: timeJson(row.at),
+    at: timestampOrNull(row.at),
     last_type: row.lastType,
-    last_at: timeJson(row.lastAt),
+    last_at: timestampOrNull(row.lastAt),
     events: row.events,
     errors: row.errors,
   };
-}
-
-function timeJson(micros: number): string | null {
-  return Number.isNaN(micros) ? null : formatTimestamp(micros);
 }

@@ -48,7 +48,7 @@ export function configure(command: Command): void {
 
 async function top(session: Session, endpoints: readonly string[], options: TopOptions): Promise<void> {
   const { by, json, file } = options;
-  const table = new DeviceTable(by === undefined ? undefined : rowKeyOf(by, '--by'));
+  const table = new DeviceTable({ keyOf: by === undefined ? undefined : rowKeyOf(by, '--by') });
   const title = by === undefined ? 'DEVICE' : by.slice(by.lastIndexOf('.') + 1).toUpperCase();
   const print = (now: number) => printTable(session, table, { title, now, json: json === true });
   if (file === undefined) {

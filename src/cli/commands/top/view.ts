@@ -1,7 +1,8 @@
 import { escapeUnsafe } from '../../../index.js';
 import type { DeviceRow } from '../../../internal.js';
+import { cut } from '../../render/visual-line.js';
 import { prettyJson, wrapped } from './event-text.js';
-import { agoText, cut, type TableStyle, tableLines } from './table-text.js';
+import { agoText, type TableStyle, tableLines } from './table-text.js';
 
 const ESCAPE = '\x1b';
 const ENTER = '\r';
