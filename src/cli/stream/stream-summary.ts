@@ -7,7 +7,7 @@ const LEAST_DIFFERENCE_MS = 1000;
 const MAX_SHARES = 8;
 
 /** Formats the summary of a stream: `120 events (devices 80, agents 40) in 3m12s, coverage 93.7 %, 1 outage of 12s, 0 dropped`. */
-export function summaryText(summary: StreamSummary, more: readonly string[] = []): string {
+export function summaryText(summary: StreamSummary, more: readonly string[]): string {
   const counts = Object.entries(summary.events);
   const total = counts.reduce((sum, [, count]) => sum + count, 0);
   const byEndpoint = counts.map(([endpoint, count]) => `${endpoint} ${count}`).join(', ');
