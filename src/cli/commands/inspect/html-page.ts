@@ -110,7 +110,7 @@ function card(
     return `<tr>${cells.join('')}</tr>`;
   });
   const body = `<thead><tr>${names.join('')}</tr></thead><tbody>${lines.join('\n')}</tbody>`;
-  const left = (count - shown.length).toLocaleString('en-US');
+  const left = number(count - shown.length);
   const more = count > shown.length ? `<p class="quiet">… and ${left} more</p>` : '';
   const size = shown.length > LONG_TABLE ? 'scroll long' : 'scroll';
   return `<section class="card">${head}<div class="${size}" tabindex="0"><table>${body}</table></div>${more}</section>`;

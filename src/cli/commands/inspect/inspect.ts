@@ -138,17 +138,9 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
     first: first === undefined ? null : formatTimestamp(first),
     last: last === undefined ? null : formatTimestamp(last),
     rate: { mean: rounded(rate.mean), peak: rate.peak },
-    gaps: report.gaps.map(({ endpoint, from, to, reason }) => ({
-      endpoint,
-      from: formatTimestamp(from),
-      to: formatTimestamp(to),
-      seconds: (to - from) / 1_000_000,
-      reason,
-    })),
-    outages: report.outages.map(({ from, to, endpoints, reason }) => ({
-      from: formatTimestamp(from),
-      to: formatTimestamp(to),
-      seconds: (to - from) / 1_000_000,
+    gaps: report.gaps.map(({ endpoint, reason, ...gap }) => ({ endpoint, ...spanJson(gap), reason })),
+    outages: report.outages.map(({ endpoints, reason, ...outage }) => ({
+      ...spanJson(outage),
       endpoints,
       reason,
     })),
@@ -196,6 +188,10 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
     // Only then: the counts by name may not add up to `events`.
     ...(report.isApproximate ? { approximate: true } : {}),
   };
+}
+
+function spanJson({ from, to }: { from: number; to: number }): Record<string, unknown> {
+  return { from: formatTimestamp(from), to: formatTimestamp(to), seconds: (to - from) / 1_000_000 };
 }
 
 function countsByName(counts: readonly NamedCount[]): Record<string, number> {

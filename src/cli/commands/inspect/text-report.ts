@@ -4,7 +4,7 @@ import type { TimeText } from '../../render/time-text.js';
 import { cut, widthOf } from '../../render/visual-line.js';
 import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 import { type Cell, type ReportTable, ReportTables } from './report-tables.js';
-import { columnTotals, filesText, titleOf } from './report-words.js';
+import { columnTotals, filesText, number, titleOf } from './report-words.js';
 
 /** Output of the report, and the zone of its times. */
 export interface ReportOutput {
@@ -53,17 +53,14 @@ function tableLines({ title, about, heads, rows, count, none }: ReportTable, out
   const { bold, green, dim, red } = output.palette;
   if (rows.length === 0) return none === undefined ? [] : [`${bold(title)}  ${green(none)}`];
   const paints = markPaints(output.palette);
-  const textOf = (cell: Cell) => {
-    if (typeof cell === 'string') return cut(escapeUnsafe(cell), MAX_NAME_WIDTH);
+  const last = heads.length - 1;
+  const textOf = (cell: Cell, column: number) => {
+    if (typeof cell === 'string') return cut(escapeUnsafe(cell), column === last ? Infinity : MAX_NAME_WIDTH);
     return 'bad' in cell ? red(cell.bad) : paints[cell.severity](MARKS[cell.severity]);
   };
   const isRight = (column: number) => heads[column]!.startsWith('#');
   const shown = rows.slice(0, MAX_ROWS);
-  const last = heads.length - 1;
-  const cells = [
-    heads.map((head) => dim(head.replace('#', ''))),
-    ...shown.map((row) => [...row.slice(0, last).map(textOf), escapeUnsafeCell(row[last]!)]),
-  ];
+  const cells = [heads.map((head) => dim(head.replace('#', ''))), ...shown.map((row) => row.map(textOf))];
   const widths = heads.map((_, column) => Math.max(...cells.map((row) => widthOf(row[column]!))));
   const used = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 2);
   const lines = cells.map((row) =>
@@ -77,14 +74,9 @@ function tableLines({ title, about, heads, rows, count, none }: ReportTable, out
       .join('  ')
       .trimEnd(),
   );
-  const more =
-    count > shown.length ? [dim(`… and ${(count - shown.length).toLocaleString('en-US')} more`)] : [];
+  const more = count > shown.length ? [dim(`… and ${number(count - shown.length)} more`)] : [];
   const head = about === '' ? bold(title) : `${bold(title)}  ${dim(about)}`;
   return [head, ...[...lines, ...more].map((line) => `  ${line}`)];
-}
-
-function escapeUnsafeCell(cell: Cell): string {
-  return typeof cell === 'string' ? escapeUnsafe(cell) : '';
 }
 
 function figureLines(tables: ReportTables, output: ReportOutput): string[] {

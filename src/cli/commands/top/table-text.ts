@@ -4,16 +4,6 @@ import { timestampOrNull } from '../../render/time-text.js';
 import { cut, widthOf } from '../../render/visual-line.js';
 import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 
-/** Widths of the columns; 0 for one that is left out. */
-interface Layout {
-  name: number;
-  ago: number;
-  errors: number;
-  events: number;
-  type: number;
-  message: number;
-}
-
 /** How a table is drawn. */
 export interface TableStyle {
   palette: Palette;
@@ -29,89 +19,85 @@ export interface TableStyle {
   selected?: string | undefined;
 }
 
-const AGO_COLUMNS = 4;
 const WORD_COLUMNS = 'recovered '.length;
 /** The mark of the selected row, and that of its severity. */
 const MARK_COLUMNS = '>CRIT '.length;
-/** Columns that the message has before other columns are shown. */
-const MESSAGE_BEFORE_COUNTS = 12;
-const MESSAGE_BEFORE_TYPE = 32;
 /** In so many columns the type stands before the message, where it has no column of its own. */
 const LEAST_FOR_BOTH = 30;
 
+interface Column {
+  head: string;
+  textOf(row: DeviceRow, now: number): string;
+  /** It is shown if so many columns are left for the message. */
+  leaves: number;
+  /** Numbers and ages end in one column. */
+  isRight: boolean;
+  /** Its width; 0 when there is no room for it. */
+  width: number;
+}
+
+/** Columns between the name and the message. The first ones get their room first. */
+const COLUMNS: readonly Omit<Column, 'width'>[] = [
+  { head: ' AGO', textOf: ({ at }, now) => agoText(at, now), leaves: 0, isRight: true },
+  { head: 'ERRORS', textOf: ({ errors }) => String(errors), leaves: 12, isRight: true },
+  { head: 'EVENTS', textOf: ({ events }) => String(events), leaves: 12, isRight: true },
+  { head: 'TYPE', textOf: ({ type }) => type, leaves: 32, isRight: false },
+];
+
 /** Formats the headings and the rows, one line each, without line feeds. */
 export function tableLines(rows: readonly DeviceRow[], style: TableStyle): string[] {
-  const layout = layoutOf(rows, style);
-  const { palette, title } = style;
-  const head = cells(layout, [title, 'AGO', 'ERRORS', 'EVENTS', 'TYPE', 'MESSAGE']);
-  const first = style.hasWords ? 'SEVERITY'.padEnd(WORD_COLUMNS) : ' '.repeat(MARK_COLUMNS);
-  return [palette.dim(cut(first + head, style.width)), ...rows.map((row) => rowLine(row, layout, style))];
+  const { palette, width, hasWords, selected } = style;
+  const columns = columnsFor(rows, style);
+  const first = hasWords ? 'SEVERITY'.padEnd(WORD_COLUMNS) : ' '.repeat(MARK_COLUMNS);
+  const head = cells(columns, ({ head }) => head);
+  const paints = markPaints(palette);
+  const lines = rows.map((row) => {
+    const isSelected = row.id === selected;
+    const mark = hasWords
+      ? row.severity.padEnd(WORD_COLUMNS)
+      : `${isSelected ? '>' : ' '}${MARKS[row.severity]} `;
+    const line = cells(columns, ({ textOf }) => textOf(row, style.now));
+    const rest = cut(line, width - mark.length);
+    const shown = isSelected && palette.enabled ? `\x1b[7m${rest}\x1b[27m` : rest;
+    return paints[row.severity](cut(mark, width)) + shown;
+  });
+  return [palette.dim(cut(first + head, width)), ...lines];
 }
 
-function rowLine(row: DeviceRow, layout: Layout, style: TableStyle): string {
-  const { severity, id, errors, events, type, message = '' } = row;
-  const { palette } = style;
-  const isSelected = id === style.selected;
-  const mark = style.hasWords
-    ? severity.padEnd(WORD_COLUMNS)
-    : `${isSelected ? '>' : ' '}${MARKS[severity]} `;
-  const both = layout.message >= LEAST_FOR_BOTH ? `${type} ${message}` : message || type;
-  const telling = layout.type === 0 ? both : message;
-  const ago = agoText(row.at, style.now);
-  const line = cells(layout, [id, ago, String(errors), String(events), type, telling]);
-  const rest = cut(line, style.width - mark.length);
-  const paint = markPaints(palette)[severity];
-  return paint(cut(mark, style.width)) + (isSelected && palette.enabled ? `\x1b[7m${rest}\x1b[27m` : rest);
-}
-
-/** Puts the texts of a row into the columns. */
-function cells(layout: Layout, texts: readonly string[]): string {
-  const { name, ago, errors, events, type, message } = layout;
-  const widths = [name, ago, errors, events, type, message];
-  const shown = texts.map((text, i) => {
-    const width = widths[i]!;
+/** Puts texts into the columns. */
+function cells(columns: readonly Column[], textOf: (column: Column) => string): string {
+  const shown = columns.map((column) => {
+    const { width, isRight } = column;
     if (width <= 0) return '';
-    const value = cut(escapeUnsafe(text), width);
+    const value = cut(escapeUnsafe(textOf(column)), width);
     const space = Number.isFinite(width) ? ' '.repeat(width - widthOf(value)) : '';
-    // Numbers and ages end in one column.
-    return i >= 1 && i <= 3 ? `${space}${value} ` : `${value}${space} `;
+    return isRight ? `${space}${value} ` : `${value}${space} `;
   });
   return shown.join('').trimEnd();
 }
 
 /** Chooses the columns that there is room for. The name and the age come first, then the counts, then the type. */
-function layoutOf(rows: readonly DeviceRow[], { width, title, hasWords }: TableStyle): Layout {
-  const longest = (heading: string, textOf: (row: DeviceRow) => string) =>
-    rows.reduce((most, row) => Math.max(most, widthOf(escapeUnsafe(textOf(row)))), heading.length);
+function columnsFor(rows: readonly DeviceRow[], { width, title, hasWords, now }: TableStyle): Column[] {
   let left = width - (hasWords ? WORD_COLUMNS : MARK_COLUMNS) - 1;
-  const take = (columns: number, rest: number) => {
-    if (left - columns - 1 < rest) return 0;
-    left -= columns + 1;
-    return columns;
+  const sized = (column: Omit<Column, 'width'>, most = Number.POSITIVE_INFINITY): Column => {
+    const widths = rows.map((row) => widthOf(escapeUnsafe(column.textOf(row, now))));
+    const wanted = Math.min(
+      widths.reduce((a, b) => Math.max(a, b), column.head.length),
+      most,
+    );
+    const isShown = left - wanted - 1 >= column.leaves;
+    if (isShown) left -= wanted + 1;
+    return { ...column, width: isShown ? wanted : 0 };
   };
+  const name = { head: title, textOf: ({ id }: DeviceRow) => id, leaves: 0, isRight: false };
   const widest = Math.max(10, Math.floor(width * 0.3));
-  const name = take(
-    Math.min(
-      longest(title, ({ id }) => id),
-      widest,
-      left - 1,
-    ),
-    0,
-  );
-  const ago = take(AGO_COLUMNS, 0);
-  const errors = take(
-    longest('ERRORS', (row) => String(row.errors)),
-    MESSAGE_BEFORE_COUNTS,
-  );
-  const events = take(
-    longest('EVENTS', (row) => String(row.events)),
-    MESSAGE_BEFORE_COUNTS,
-  );
-  const type = take(
-    longest('TYPE', (row) => row.type),
-    MESSAGE_BEFORE_TYPE,
-  );
-  return { name, ago, errors, events, type, message: left };
+  const columns = [sized(name, Math.min(widest, left - 1)), ...COLUMNS.map((column) => sized(column))];
+  const hasType = columns.at(-1)!.width > 0;
+  const message = ({ type, message = '' }: DeviceRow) => {
+    if (hasType) return message;
+    return left >= LEAST_FOR_BOTH ? `${type} ${message}` : message || type;
+  };
+  return [...columns, { head: 'MESSAGE', textOf: message, leaves: 0, isRight: false, width: left }];
 }
 
 /** Formats the time since an event in at most four columns: `12s`, `3m`, `5h`, `120d`. */
