@@ -116,11 +116,6 @@ export class RecordingReader {
     return this.#options.selection?.window;
   }
 
-  /** Source and number of the current line: `a.ndjson:3`. */
-  get place(): string {
-    return `${this.#current?.name}:${this.#current?.cursor.number}`;
-  }
-
   /** Name of the source of the current line. */
   get source(): string {
     return this.#current?.name ?? '';

@@ -99,7 +99,9 @@ async function searchBack(path: string, isFound: (line: LineView) => boolean): P
     while (left > 0) {
       const length = Math.min(Math.max(BACK_BYTES, rest.length), left);
       left -= length;
-      const { buffer } = await handle.read(Buffer.allocUnsafeSlow(length), 0, length, left);
+      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(length), 0, length, left);
+      // Someone else has cut the file meanwhile.
+      if (bytesRead < length) return undefined;
       const block = Buffer.concat([buffer, rest]);
       let end = block.length;
       for (;;) {

@@ -124,7 +124,8 @@ export class RecordingIndex {
     this.#firstLine ??= line.receivedAt;
     if (line.kind !== 'connection' && this.#firstEvent === undefined) {
       if (needsTimes(this.#plan) && Number.isNaN(line.receivedAt)) {
-        throw withoutTimes(this.#plan, line.unreadableTime, this.#reader.place);
+        const { source, number } = this.#reader;
+        throw withoutTimes(this.#plan, line.unreadableTime, `${source}:${number}`);
       }
       this.#firstEvent = line.receivedAt;
     }
