@@ -120,7 +120,7 @@ export class Columns {
     });
   }
 
-  /** Escapes control characters and cuts a text that is longer than anybody reads. */
+  /** Escapes control characters and cuts a text that is too long to be read. */
   safe(text: string): string {
     return this.#full || text.length <= MAX_WORD
       ? escapeUnsafe(text)

@@ -43,7 +43,7 @@ export interface RecordedConnection {
   to: number;
 }
 
-/** What lifecycle lines tell of the connections of a recording. */
+/** The connections of a recording, from its lifecycle lines. */
 export interface ConnectionReport {
   /** The first 10,000 gaps. */
   gaps: RecordedGap[];

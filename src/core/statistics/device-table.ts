@@ -5,7 +5,7 @@ import { DATA_MEMBERS } from '../json/member-names.js';
 import { isProblem, SEVERITIES, type Severity, saysWell, severityOf } from '../severity.js';
 import { shortName } from './tally.js';
 
-/** What is known of one device, or of another value that the rows stand for. Times are microseconds since 1970. */
+/** State and counts of one device, or of another value that a row stands for. Times are microseconds since 1970. */
 export interface DeviceRow {
   readonly id: string;
   /** The present state: see {@link DeviceTable}. */

@@ -10,7 +10,7 @@ export interface RecordedProblem {
   severity: Severity;
   type: string;
   endpoint: string;
-  /** What the event says of it. */
+  /** The text in the event's data that says most. */
   message: string | undefined;
 }
 

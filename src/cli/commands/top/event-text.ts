@@ -39,7 +39,7 @@ export class ShownEvents {
 const token = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 /** Deeper levels are not indented further. */
 const MOST_LEVELS = 20;
-/** Lines of an event: nobody scrolls further, and to measure wide characters takes long. */
+/** Limit for the lines of an event: measuring wide characters takes long. */
 const MOST_LINES = 2000;
 const CUT = '… (the rest is not shown; `tail -f json` prints it)';
 

@@ -51,7 +51,7 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     const all = table.rows();
     const counts = [counted(all.length, 'row'), ...severityCounts(all), counted(count, 'event')];
     const parts = [...counts, `${rate.update(count)}/s`];
-    if (table.leftOut > 0) parts.push(`${table.leftOut} rows left out`);
+    if (table.leftOut > 0) parts.push(`${counted(table.leftOut, 'row')} left out`);
     const isNew = lastMessage !== undefined && performance.now() - lastMessage.atMs < NOTICE_MS;
     const notice = isNew ? lastMessage.text : undefined;
     const status = connections.line(parts, columns, palette);

@@ -1,5 +1,6 @@
 import { DeviceTable, rowKeyOf } from '../../../internal.js';
 import type { Command } from '../../commander.js';
+import { counted } from '../../options/quantity.js';
 import { addPartOptions, collect, type PartCommandOptions, refusePart } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import { runFileStream } from '../../stream/file-stream.js';
@@ -95,7 +96,9 @@ async function printTable(
 ): Promise<void> {
   const rows = table.rows();
   if (table.leftOut > 0)
-    messages.warn(`the table was full: ${table.leftOut} rows were left out, the calmest first`);
+    messages.warn(
+      `the table was full: ${counted(table.leftOut, 'row')} left out, those in a normal state first`,
+    );
   if (rows.length === 0) return;
   if (json) {
     for (const row of rows) await out.writeJson(rowJson(row));
