@@ -1,4 +1,4 @@
-import { closeMeaning, type InspectedRecording, type TimelineColumns } from '../../../index.js';
+import { closeMeaning, type InspectedRecording } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
 
@@ -73,13 +73,4 @@ export function number(value: number): string {
 /** Formats a rate, with decimals below ten. */
 export function rateText(rate: number): string {
   return rate >= 10 ? number(Math.round(rate)) : String(Number(rate.toPrecision(2)));
-}
-
-/** Adds up the events of all types in each column. */
-export function columnTotals({ series, count }: TimelineColumns): number[] {
-  const totals = new Array<number>(count).fill(0);
-  for (const { values } of series) {
-    for (let column = 0; column < count; column++) totals[column] = totals[column]! + values[column]!;
-  }
-  return totals;
 }

@@ -4,7 +4,7 @@ import type { TimeText } from '../../render/time-text.js';
 import { cut, widthOf } from '../../render/visual-line.js';
 import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 import { type Cell, type ReportTable, ReportTables } from './report-tables.js';
-import { columnTotals, filesText, number, titleOf } from './report-words.js';
+import { filesText, number, titleOf } from './report-words.js';
 
 /** Output of the report, and the zone of its times. */
 export interface ReportOutput {
@@ -102,8 +102,8 @@ function figureLines(tables: ReportTables, output: ReportOutput): string[] {
 function timelineLines(report: InspectedRecording, { palette, columns, times }: ReportOutput): string[] {
   const counts = report.timeline.columns(Math.max(10, Math.min(MAX_SPARKLINE, columns - LABEL_WIDTH)));
   if (counts === undefined) return [];
-  const { start, width, problems } = counts;
-  const totals = columnTotals(counts);
+  const { start, width, problems, series } = counts;
+  const totals = problems.map((_, column) => series.reduce((sum, { values }) => sum + values[column]!, 0));
   const highest = Math.log1p(Math.max(...totals));
   const bars = totals.map((count) => BARS[Math.ceil((Math.log1p(count) / highest) * (BARS.length - 1))]);
   const lines = [`${label('Timeline')}${palette.cyan(bars.join(''))}`];
