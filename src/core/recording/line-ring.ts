@@ -7,10 +7,10 @@ const BLOCK_BYTES = 64 * 1024;
 const LINE_COST = 24;
 
 /** Limits of a {@link LineRing}: the number of events, their age before the latest line, and memory in bytes. */
-export interface RingLimits {
-  events?: number | undefined;
-  micros?: number | undefined;
-  bytes: number;
+interface RingLimits {
+  readonly events: number;
+  readonly micros: number;
+  readonly bytes: number;
 }
 
 interface RingBlock {
@@ -24,7 +24,7 @@ interface RingBlock {
 
 /** Keeps copies of the latest lines in their order. The oldest go when there are too many of them or they are too old. */
 export class LineRing {
-  readonly #limits: { readonly events: number; readonly micros: number; readonly bytes: number };
+  readonly #limits: RingLimits;
   readonly #builder = new BatchBuilder(BLOCK_BYTES, (batch) => this.#seal(batch));
   /** The last one is open. */
   #blocks: RingBlock[] = [newBlock()];
@@ -40,11 +40,8 @@ export class LineRing {
   cut = 0;
 
   /** @param onFreed Called with each lifecycle line that goes, LF included. */
-  constructor(
-    { events = Number.POSITIVE_INFINITY, micros = Number.POSITIVE_INFINITY, bytes }: RingLimits,
-    onFreed?: (line: Buffer, lifecycle: LifecycleContent) => void,
-  ) {
-    this.#limits = { events, micros, bytes };
+  constructor(limits: RingLimits, onFreed?: (line: Buffer, lifecycle: LifecycleContent) => void) {
+    this.#limits = limits;
     this.#onFreed = onFreed;
   }
 

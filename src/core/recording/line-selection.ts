@@ -1,5 +1,6 @@
 import { OpmasError } from '../errors.js';
 import { type Filter, keepsLine } from '../filter/filter.js';
+import { shortName } from '../statistics/tally.js';
 import type { LineBatch } from './format.js';
 import { LineRing } from './line-ring.js';
 import { LineView } from './line-view.js';
@@ -132,7 +133,10 @@ export class LineSelection {
       view.read(line, 0, line.length - 1);
       onBefore?.(view);
     };
-    this.#ring = new LineRing({ events: last, bytes: maxBytes }, onBefore && onFreed);
+    this.#ring = new LineRing(
+      { events: last, micros: Number.POSITIVE_INFINITY, bytes: maxBytes },
+      onBefore && onFreed,
+    );
   }
 
   /**
@@ -163,7 +167,7 @@ export class LineSelection {
       if (place !== 'inside') return false;
     }
     if (endpoints !== undefined) {
-      if (kind === 'event' && this.#seen.size < MOST_SEEN) this.#seen.add(endpoint);
+      if (kind === 'event' && this.#seen.size < MOST_SEEN) this.#seen.add(shortName(endpoint));
       if (!endpoints.has(endpoint)) return false;
     }
     return filter === undefined || keepsLine(filter, kind, line.frame, endpoint, line);

@@ -113,6 +113,18 @@ describe('a part of a recording', () => {
     expect(early.messages).toEqual([expect.stringContaining(`the recording begins at ${stamp(0)}`)]);
   });
 
+  it('names the endpoints of the recording when it has no event of those that were asked for, in few words', async () => {
+    const path = folder.write([
+      eventLine(0, numbered(0)),
+      eventLine(1, numbered(1), `/${'x'.repeat(100_000)}`),
+    ]);
+    const { lines: got, messages } = await read(path, { endpoints: ['rules'] });
+    expect(got).toEqual([]);
+    expect(messages).toEqual([
+      expect.stringMatching(/^no event is of rules; the recording has devices, \/x{9,500}…$/),
+    ]);
+  });
+
   it('has lines whose clock was set back by up to a minute, also behind its end', async () => {
     const times = [0, 10, 40, 5, 12, 81, 11];
     const path = folder.write(times.map((second, n) => eventLine(second * SECOND, numbered(n))));

@@ -524,3 +524,14 @@ it('standard input is kept, so that every client gets all of it', async () => {
     expect((await client.received(10)).map(numberOf)).toEqual(countTo(10));
   }
 });
+
+it('names standard input in what it says of damage when the last events are taken from there', async () => {
+  const lines = numberedLines(0, 10, 1).with(3, 'no line');
+  const stdin = Readable.from([Buffer.from(`${lines.join('\n')}\n`)]);
+  const problems: string[] = [];
+  const onProblem = ({ message }: ReadProblem) => problems.push(message);
+  const filter = await compileFilter({ where: ['endpoint == "devices"'] });
+  const messages = await messagesOf('-', { stdin, last: 2, filter, onProblem });
+  expect(messages.map(numberOf)).toEqual([8, 9]);
+  expect(problems).toEqual([expect.stringMatching(/^stdin:4: not a JSON object/)]);
+});
