@@ -133,10 +133,8 @@ export class LineSelection {
       view.read(line, 0, line.length - 1);
       onBefore?.(view);
     };
-    this.#ring = new LineRing(
-      { events: last, micros: Number.POSITIVE_INFINITY, bytes: maxBytes },
-      onBefore && onFreed,
-    );
+    const limits = { events: last, micros: Number.POSITIVE_INFINITY, bytes: maxBytes };
+    this.#ring = new LineRing(limits, onBefore && onFreed);
   }
 
   /**
