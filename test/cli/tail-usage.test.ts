@@ -27,6 +27,10 @@ const wrong: [string[], RegExp][] = [
   [['--to', '2026-11-22'], /--to needs a recording/],
   [['--before', '5m'], /--before and --after need a filter[\s\S]*--problems, --type/],
   [['--after', '3'], /--after need a filter/],
+  [
+    ['--file', 'x', '--problems', '--after', '3', '--last', '2'],
+    /--last goes with neither[\s\S]*, with --from/,
+  ],
   [['--follow'], /--follow needs a recording[\s\S]*always followed/],
 ];
 

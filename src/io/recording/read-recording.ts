@@ -57,7 +57,7 @@ export function readRecording(
   const hasContext = checkContext(options);
   if (!hasContext || options.last === undefined) return readBatches(sources, options, hasContext);
   throw new OpmasError('USAGE', '`last` goes with neither `before` nor `after`', {
-    hint: 'Choose the part by its time: `from: -60_000`.',
+    hint: 'Choose the part by its time, with `from`.',
   });
 }
 
