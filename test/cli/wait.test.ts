@@ -164,13 +164,17 @@ describe('wait', { concurrent: true }, () => {
     const running = wait(command, server, 'devices', '--timeout', '30s', ...shell('exit 9'));
     const { code, stderr } = await running.ended;
     expect([code, stderr]).toEqual([3, expect.not.stringContaining('pid=')]);
+    expect(stderr).toMatch(/^opmas-ws: ws:\S+ rejected the token from OPMAS_TOKEN: /m);
+    expect(stderr).not.toContain('(see above)');
   });
 
   test.for([
     [['--then', 'frist.data.id == data.id'], /--then: unknown variable: frist[\s\S]*Did you mean first\?/],
     [['--'], /there is no command after --/],
     [['--', '', 'x'], /there is no command after --/],
-    [['nowhere', '--', 'true'], /nowhere/],
+    [['--then', 'data.a == b'], /\n {2}Text needs quotes .*: --then "event\.type/],
+    [['nowhere', '--', 'true'], /nowhere"\n.*\n$/],
+    [['devices', 'echo', 'x'], /"echo"\n.*\n {2}A command stands after --: wait -- COMMAND\.\n$/],
   ] as const)('takes %j for a usage error', async ([args, message], { command, expect }) => {
     const { code, stderr } = await command.start(['wait', '-u', 'ws://127.0.0.1:9', ...args]).ended;
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
@@ -246,16 +250,16 @@ describe('the command of wait', { concurrent: true }, () => {
   });
 
   test.for([
-    ['fails', ['sh', '-c', 'exit 42'], 42, 'opmas-ws: sh failed with exit code 42'],
-    ['is killed', ['sh', '-c', 'kill -9 $$'], 137, 'opmas-ws: sh was ended by SIGKILL'],
-    ['does not exist', ['no-such-program'], 127, 'opmas-ws: there is no program no-such-program'],
-    ['is not executable', ['/etc/passwd'], 126, 'opmas-ws: /etc/passwd is not executable'],
+    ['fails', ['sh', '-c', 'exit 42'], 42, 'with 42: sh failed with exit code 42'],
+    ['is killed', ['sh', '-c', 'kill -9 $$'], 137, 'with 137: sh was ended by SIGKILL'],
+    ['does not exist', ['no-such-program'], 127, 'with 127: there is no program no-such-program'],
+    ['is not executable', ['/etc/passwd'], 126, 'with 126: /etc/passwd is not executable'],
   ] as const)('ends the wait when it %s', async ([, words, code, message], { serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept());
     const ended = await wait(command, server, 'devices', '--', ...words).ended;
     expect([ended.code, ended.stdout]).toEqual([code, '']);
-    expect(ended.stderr).toContain(message);
+    expect(ended.stderr).toContain(`\nopmas-ws: the command ended the wait ${message}\n`);
   });
 
   test('does not end the wait when it succeeds', async ({ serve, command, expect }) => {
@@ -432,6 +436,7 @@ describe('wait --file', { concurrent: true }, () => {
     writeFileSync(join(command.sandbox.home, 'a.ndjson'), lines.join(''));
     const ended = await command.start(['wait', '--file', 'a.ndjson', ...args]).ended;
     expect([ended.code, ended.stderr]).toEqual([code, expect.any(String)]);
+    expect(ended.stderr.includes('`opmas-ws inspect FILE` shows the gaps')).toBe(code === 8);
     expect([...ended.stdout.matchAll(/"number":(\d)/g)].map(([, number]) => Number(number))).toEqual(numbers);
   });
 

@@ -128,6 +128,12 @@ describe('examples of the pages and of every --help', () => {
     const script = codeBlocks(textOf('docs/guide.md'), 'sh').find((text) => text.includes('opmas-ws wait'))!;
     const { stdout } = await works(script, root, environment);
     expect(stdout).toMatch(/^[a-z-]+ ran for [\d.]+ s$/m);
+    // As curl does when it reaches no server. As an exit code of wait, 7 would mean that the event did not come.
+    const untriggered = script
+      .replace('echo triggered ||', '(exit 7) ||')
+      .replace('.execution_start', '.none');
+    const failing = await runExample(untriggered, root, environment);
+    expect(failing).toMatchObject({ code: 1, stdout: 'the rule was not triggered\n' });
   });
 
   /** Makes a folder with the files that the examples name. */

@@ -138,10 +138,11 @@ function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
   return new OpmasError(failure.code, `${number}; ${failure.message}`, { hint: failure.hint });
 }
 
-/** Returns the error for endpoints that were given up while others were not. */
-export function givenUpError(givenUp: StreamOutcome['givenUp']): OpmasError | undefined {
+/** Returns the error for endpoints that were given up. @param of Number of endpoints. Default: several. */
+export function givenUpError(givenUp: StreamOutcome['givenUp'], of = 2): OpmasError | undefined {
   const first = firstToMend(givenUp.values());
-  if (first === undefined) return undefined;
+  // The reason of a single endpoint has not been printed yet.
+  if (first === undefined || of === 1) return first;
   const endpoints = [...givenUp.keys()].map(escapeUnsafe).join(', ');
   return new OpmasError(first.code, `gave up on ${endpoints} (see above)`, { hint: first.hint });
 }

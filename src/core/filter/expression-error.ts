@@ -7,7 +7,8 @@ const FIELDS_HINT = 'Write event.NAME for a field of the message, data.NAME for 
 const TIME_HINT =
   'Write a time as timestamp("2026-11-22T21:50:00Z"), and a length of time as duration("5m").';
 
-const TEXT_HINT = 'Text needs quotes that the shell does not take away: -w "event.type == \'device.error\'".';
+const TEXT_HINT =
+  'Text needs quotes that the shell does not take away: `where` "event.type == \'device.error\'".';
 
 /** The error for a result that is neither true nor false. */
 export function noBoolean(what: string, text: string): OpmasError {

@@ -89,7 +89,7 @@ function asThen(compile: () => Expression): Expression {
     return { ...expression, hints: expression.hints.map(inThen) };
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;
-    throw new OpmasError(error.code, inThen(error.message), { hint: error.hint });
+    throw new OpmasError(error.code, inThen(error.message), { hint: error.hint && inThen(error.hint) });
   }
 }
 

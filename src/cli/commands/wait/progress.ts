@@ -3,6 +3,7 @@ import { ConnectionHistory, type EventSequence, type SequenceMatch, shortName } 
 
 /** Endpoints with gaps that are named. */
 const MOST_NAMED = 10;
+const AFTER_GAP = 'The API keeps no events to look back at: find out in another way, or try again.';
 
 /** Follows a wait: which events have come, how long that took, and whether the next one may have been missed. */
 export class WaitProgress {
@@ -55,19 +56,20 @@ export class WaitProgress {
    * Judges a wait that has ended.
    *
    * @param how How it ended: `in 60s`. @param endMicros The time of its end. @param failure What kept events from coming.
+   * @param advice What to do about a gap, if there was no failure.
    * @returns The error to end with; `undefined` when all events have come.
    */
-  judge(how: string, endMicros: number, failure?: OpmasError): OpmasError | undefined {
+  judge(how: string, endMicros: number, failure?: OpmasError, advice = AFTER_GAP): OpmasError | undefined {
     const { found, length, isDone } = this.#sequence;
     if (isDone) return undefined;
+    // No event can come with a token that is rejected.
+    if (failure?.code === 'AUTH') return failure;
     const what = length === 1 ? 'the event did not come' : `${found} of ${length} events came`;
     const gaps = this.#gapsOf(endMicros);
-    if (gaps.length > 0 && failure?.code !== 'AUTH') {
+    if (gaps.length > 0) {
       const cause = failure === undefined ? '' : `; ${failure.message}`;
       const message = `${what} ${how}, but may have come in a gap (${gaps.join(', ')})${cause}`;
-      const hint =
-        failure?.hint ?? 'The API keeps no events to look back at: find out in another way, or try again.';
-      return new OpmasError('GAPS', message, { hint });
+      return new OpmasError('GAPS', message, { hint: failure?.hint ?? advice });
     }
     if (failure === undefined) return new OpmasError('INCOMPLETE', `${what} ${how}`);
     return new OpmasError(failure.code, `${what} ${how}; ${failure.message}`, { hint: failure.hint });

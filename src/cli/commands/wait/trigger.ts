@@ -57,8 +57,9 @@ export class Trigger {
     this.onStart();
     void this.#group.exited.then(({ exitCode, problem, cause }) => {
       if (problem === undefined || this.#isOver) return;
-      const message = cause === undefined ? `${this.#words[0]} ${problem}` : problem;
-      this.failure = { exitCode, message: escapeUnsafe(message) };
+      const reason = cause === undefined ? `${this.#words[0]} ${problem}` : problem;
+      const message = `the command ended the wait with ${exitCode}: ${escapeUnsafe(reason)}`;
+      this.failure = { exitCode, message };
       this.onFailure();
     });
   }

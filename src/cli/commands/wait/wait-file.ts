@@ -68,6 +68,8 @@ export async function waitInFile(
   const how = late.signal.aborted ? `in ${formatDuration(timeout ?? 0)}` : 'before the recording ended';
   const isDeaf = isFollowed && !wasOpen;
   const failure = isDeaf ? new OpmasError('NETWORK', 'no endpoint was open in the recording') : undefined;
-  const shortfall = progress.judge(how, Number.isNaN(end) ? Number.POSITIVE_INFINITY : end, failure);
+  const endMicros = Number.isNaN(end) ? Number.POSITIVE_INFINITY : end;
+  const advice = '`opmas-ws inspect FILE` shows the gaps of a recording.';
+  const shortfall = progress.judge(how, endMicros, failure, advice);
   if (shortfall !== undefined) throw shortfall;
 }

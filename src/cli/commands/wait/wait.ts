@@ -13,6 +13,7 @@ import {
   addFilterOptions,
   addPartOptions,
   collect,
+  endpointsOf,
   filterOptionsOf,
   type PartCommandOptions,
   refusePart,
@@ -100,6 +101,7 @@ async function wait(
     return waitInFile(session, words, { ...options, file }, sequence, progress);
   }
   refusePart(options);
+  if (commandWords === undefined) checkEndpoints(words);
   const stream = await resolveStream(session, words, options, sequence);
   const failed = new AbortController();
   const trigger = commandWords && new Trigger(commandWords, stream.endpoints, session);
@@ -145,10 +147,22 @@ async function wait(
   }
   const isStuck = trigger?.hasStarted === false;
   const how = `${howItEnded(outcome, options.timeout)}${isStuck ? ': the command was not started' : ''}`;
-  const isDeaf = isStuck || outcome.neverOpen.length === new Set(stream.endpoints).size;
-  const failure = givenUpError(outcome.givenUp) ?? (isDeaf ? unreachedError(outcome.neverOpen) : undefined);
+  const { size } = new Set(stream.endpoints);
+  const isDeaf = isStuck || outcome.neverOpen.length === size;
+  const failure =
+    givenUpError(outcome.givenUp, size) ?? (isDeaf ? unreachedError(outcome.neverOpen) : undefined);
   const shortfall = progress.judge(how, systemClock.nowMicros(), failure);
   if (shortfall !== undefined) throw shortfall;
+}
+
+/** @throws {OpmasError} `USAGE` for a word that names no endpoint: it may begin a command. */
+function checkEndpoints(words: readonly string[]): void {
+  try {
+    endpointsOf(words);
+  } catch (error) {
+    const { message, hint } = error as OpmasError;
+    throw new OpmasError('USAGE', message, { hint: `${hint}\nA command stands after --: wait -- COMMAND.` });
+  }
 }
 
 function howItEnded({ endedBy, givenUp }: StreamOutcome, timeoutMs = 0): string {
