@@ -187,15 +187,24 @@ describe.concurrent('inspect --json', () => {
           endpoint: 'devices',
           message: null,
         })),
+        incidents: [
+          {
+            ...{ from: at(6), to: null, device: 'ap-7', severity: 'error', type: 'device.error' },
+            ...{ message: null, count: 2 },
+          },
+        ],
       },
       devices: [
         {
-          ...{ id: 'ap-7', severity: 'error', last_type: 'device.error', last_at: at(25) },
+          ...{ id: 'ap-7', severity: 'error', since: at(6), last_type: 'device.error', last_at: at(25) },
           ...{ events: 2, errors: 2 },
         },
-        { id: hostileDevice, severity: 'normal', last_type: hostile, last_at: at(7), events: 1, errors: 0 },
         {
-          ...{ id: 'x', severity: 'normal', last_type: 'device.status_update', last_at: at(5) },
+          ...{ id: hostileDevice, severity: 'normal', since: at(7), last_type: hostile },
+          ...{ last_at: at(7), events: 1, errors: 0 },
+        },
+        {
+          ...{ id: 'x', severity: 'normal', since: at(2), last_type: 'device.status_update', last_at: at(5) },
           ...{ events: 7, errors: 0 },
         },
       ],

@@ -72,7 +72,7 @@ export class TimeWindow {
     const isLate = first > this.end;
     const times = isLate
       ? `begins at ${formatTimestamp(first)}`
-      : `has ${formatTimestamp(first)} to ${formatTimestamp(last)}`;
+      : `has ${formatTimestamp(first)} ${last > this.end ? 'and later times, but none between' : `to ${formatTimestamp(last)}`}`;
     return `no line is of the time that was asked for: the recording ${times}`;
   }
 }

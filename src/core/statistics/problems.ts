@@ -57,7 +57,7 @@ export interface ProblemReport {
     byDevice: NamedCount[];
     /** The first 200. */
     first: RecordedProblem[];
-    /** The first 1,000 incidents, and the number of all. */
+    /** The first 1,000 incidents, at most 100 of a device, and the number of all. */
     incidents: Incident[];
     incidentCount: number;
   };
@@ -69,6 +69,8 @@ export interface ProblemReport {
 
 const MAX_PROBLEMS = 200;
 const MAX_LISTED = 1000;
+/** Incidents of a device that are listed: one that flaps does not hide the others. */
+const MAX_OF_DEVICE = 100;
 /** Devices in trouble at the same time; the problems of further ones belong to no incident. */
 const MAX_OPEN = 10_000;
 
@@ -77,6 +79,7 @@ export class Problems {
   readonly #devices = new DeviceTable({ keepsFirstMessage: true });
   readonly #first: RecordedProblem[] = [];
   readonly #incidents: Incident[] = [];
+  readonly #listedOf = new Map<string, number>();
   #incidentCount = 0;
   #count = 0;
   /** Incidents that are not over, by device. */
@@ -121,7 +124,10 @@ export class Problems {
     const incident = { device, from: at, to: at, isOver: false, severity, type, message, count: 1 };
     this.#open.set(device, incident);
     this.#incidentCount++;
-    if (this.#incidents.length < MAX_LISTED) this.#incidents.push(incident);
+    const listed = this.#listedOf.get(device) ?? 0;
+    if (this.#incidents.length >= MAX_LISTED || listed >= MAX_OF_DEVICE) return;
+    this.#listedOf.set(device, listed + 1);
+    this.#incidents.push(incident);
   }
 
   #noteAlert(frame: FrameReader, device: string, severity: Severity, at: number): void {

@@ -70,6 +70,12 @@ test('an incident is over when the device reports a normal state, too', () => {
   expect(problems.incidents).toMatchObject([{ device: 'ap-7', from: 0, to: 2, isOver: true }]);
 });
 
+test('an incident is over when an event of another type says that the device is online', () => {
+  const { problems, devices } = reportOf(failed('ap-7', 'radio failed'), status('ap-7', 'online'));
+  expect(problems.incidents).toMatchObject([{ device: 'ap-7', from: 0, to: 1, isOver: true }]);
+  expect(devices).toMatchObject([{ id: 'ap-7', severity: 'normal' }]);
+});
+
 test('an alert is unresolved until one with its id is resolved', () => {
   const { unresolvedAlerts } = reportOf(
     alert({ alert_id: 'a1', state: 'raised', severity: 'critical', device_id: 'ap-7', message: 'hot' }),
@@ -105,6 +111,9 @@ test('lists are bounded, counts are not', () => {
     ...many.map((i) => alert({ alert_id: `a${i}`, device_id: `ap-${i}` })),
   );
   expect([problems.count, problems.incidentCount, problems.byDevice.length]).toEqual([3000, 3000, 3000]);
+  const flaps = many.flatMap(() => [failed('ap-7', 'x'), status('ap-7', 'online')]);
+  const flapping = reportOf(...flaps, failed('ap-8', 'x')).problems.incidents;
+  expect([flapping.length, flapping.at(-1)?.device]).toEqual([101, 'ap-8']);
   expect([problems.first.length, problems.incidents.length, unresolvedAlerts.length]).toEqual([
     200, 1000, 1000,
   ]);

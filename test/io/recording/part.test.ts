@@ -111,6 +111,10 @@ describe('a part of a recording', () => {
     expect(late).toEqual({ lines: [], messages: [`no line is of the time that was asked for: ${all}`] });
     const early = await read(path, { to: '2026-01-01T00:00:00Z' });
     expect(early.messages).toEqual([expect.stringContaining(`the recording begins at ${stamp(0)}`)]);
+    const between = await read(path, { from: 1.2 * 1000, to: 1.5 * 1000 });
+    expect(between.messages).toEqual([
+      expect.stringMatching(/: the recording has .*Z and later times, but none between$/),
+    ]);
   });
 
   it('names the endpoints of the recording when it has no event of those that were asked for, in few words', async () => {

@@ -45,7 +45,7 @@ export async function htmlPage(
 <div class="tiles">${[...tables.figures(), ...newsOf(report)].map(tile).join('')}</div>
 ${card(tables.trouble())}
 ${data === undefined ? '' : chartCard(data.width)}
-${card(tables.incidents())}
+${card(tables.incidents(MAX_ROWS))}
 ${card(tables.outages())}
 ${card(tables.devices(true))}
 ${card(tables.problems())}
@@ -101,7 +101,7 @@ function card(
     const color = column === 0 && typeof cell === 'string' ? swatches?.get(cell) : undefined;
     return color === undefined ? '' : `<span class="swatch" style="background:${color}"></span>`;
   };
-  const names = heads.map((name, column) => `<th${kindOf(column)}>${name.replace('#', '')}</th>`);
+  const names = heads.map((name, column) => `<th${kindOf(column)}>${name.replace(/^[#…]/, '')}</th>`);
   const lines = shown.map((row) => {
     const cells = row.map((cell, column) => {
       const html = cellHtml(cell, column === row.length - 1);

@@ -155,10 +155,17 @@ export function jsonReport(report: InspectedRecording): Record<string, unknown> 
         ...problem,
         message,
       })),
+      incidents: report.problems.incidents.map(
+        ({ device, from, to, isOver, severity, type, message = null, count }) => ({
+          ...{ from: timestampOrNull(from), to: isOver ? timestampOrNull(to) : null },
+          ...{ device, severity, type, message, count },
+        }),
+      ),
     },
-    devices: report.devices.map(({ id, severity, lastType, lastAt, events, errors }) => ({
+    devices: report.devices.map(({ id, severity, sinceAt, lastType, lastAt, events, errors }) => ({
       id,
       severity,
+      since: timestampOrNull(sinceAt),
       last_type: lastType,
       last_at: timestampOrNull(lastAt),
       events,

@@ -1,4 +1,5 @@
-import type { InspectedRecording, NamedCount, Severity } from '../../../index.js';
+import type { Incident, InspectedRecording, NamedCount, Severity } from '../../../index.js';
+import { SEVERITIES } from '../../../internal.js';
 import { counted, formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
 import {
@@ -21,7 +22,7 @@ export interface ReportTable {
   title: string;
   /** More about it, behind the title. */
   about: string;
-  /** Names of the columns; `#` marks numbers. */
+  /** Names of the columns; `#` marks numbers, and `…` names that may be shortened. */
   heads: readonly string[];
   rows: readonly (readonly Cell[])[];
   /** Number of all rows: the recording may have had more than are listed. */
@@ -49,17 +50,29 @@ export class ReportTables {
 
   /** The devices, alerts and endpoints that were in trouble when the recording ended. */
   trouble(): ReportTable {
-    const { devices, unresolvedAlerts, givenUp, outages, last } = this.report;
+    const { devices, unresolvedAlerts, outages, last, connections } = this.report;
     const ill = devices.filter(({ severity }) => TROUBLE.has(severity));
+    const outage = outages.at(-1);
+    const isOut =
+      /not open again|never open|given up/.test(outage?.reason ?? '') && outage!.to >= (last ?? 0);
+    const givenUp = this.report.givenUp.filter(
+      ({ endpoint, at }) => !connections.some((one) => one.endpoint === endpoint && one.to > at),
+    );
+    const missing = new Set([
+      ...(isOut ? outage!.endpoints : []),
+      ...givenUp.map(({ endpoint }) => endpoint),
+    ]);
     const rows: Cell[][] = ill.map(({ severity, id, sinceAt, type, message = type }) => [
       ...[{ severity }, id, this.#time(sinceAt), message],
     ]);
     for (const { severity, id, device, at, message } of unresolvedAlerts) {
-      const what = [id, message].filter((text) => text !== undefined).join(': ');
-      rows.push([{ severity }, device, this.#time(at), `unresolved alert ${what}`]);
+      // The event that resolved it may have been missed.
+      const isUnsure = outages.some(({ to }) => to > at);
+      const name = `${id === undefined ? '' : ` ${id}`}${isUnsure ? ' before an outage' : ''}`;
+      const what = `unresolved alert${name}${message === undefined ? '' : `: ${message}`}`;
+      rows.push([{ severity }, device, this.#time(at), what]);
     }
-    const outage = outages.at(-1);
-    if (outage?.to === last && /not open again|never open/.test(outage?.reason ?? '')) {
+    if (isOut) {
       const { endpoints, from, reason } = outage!;
       rows.push([ERROR, endpointsText(endpoints, this.report), this.#time(from), `outage: ${reason}`]);
     }
@@ -67,24 +80,33 @@ export class ReportTables {
       rows.push([ERROR, endpoint, this.#time(at), `given up: ${giveUpText(failure, reason)}`]);
     }
     return {
-      ...table('In trouble at the end', ['', 'device', 'since', 'what'], rows),
-      about: `${counted(ill.length, 'device')}, ${counted(unresolvedAlerts.length, 'unresolved alert')}`,
-      none: 'no device, no alert',
+      ...table('In trouble at the end', ['', '…device', 'since', 'what'], rows),
+      about: Object.entries({
+        device: ill.length,
+        'unresolved alert': unresolvedAlerts.length,
+        endpoint: missing.size,
+      })
+        .filter(([, count]) => count > 0)
+        .map(([name, count]) => counted(count, name))
+        .join(', '),
+      none: 'no device, no alert, no endpoint',
     };
   }
 
-  /** The problems of each device until its recovery. */
-  incidents(): ReportTable {
+  /** The problems of each device until its recovery. @param most Number of rows, see {@link chosenOf}. */
+  incidents(most = Number.POSITIVE_INFINITY): ReportTable {
     const { incidents, incidentCount, count, byDevice } = this.report.problems;
-    const rows = incidents.map(({ from, to, isOver, severity, device, message, type, count }) => [
-      this.#time(from),
-      isOver ? lengthText(from, to) : { bad: 'not over' },
-      { severity },
-      device,
-      number(count),
-      message ?? type,
-    ]);
-    const heads = ['from', '#length', '', 'device', '#count', 'first problem'];
+    const rows = chosenOf(incidents, most).map(
+      ({ from, to, isOver, severity, device, message, type, count }) => [
+        this.#time(from),
+        isOver ? lengthText(from, to) : { bad: 'not over' },
+        { severity },
+        device,
+        number(count),
+        message ?? type,
+      ],
+    );
+    const heads = ['from', '#length', '', '…device', '#count', 'first problem'];
     const about = `${number(count)} on ${counted(byDevice.length, 'device')}, in ${counted(incidentCount, 'incident')}`;
     return { ...table('Problems', heads, rows, incidentCount), about, none: 'none' };
   }
@@ -99,7 +121,7 @@ export class ReportTables {
     ]);
     const gaps = `${counted(gapCount, 'gap')} of endpoints, ${formatDuration(gapSeconds * 1000)}`;
     return {
-      ...table('Outages', ['from', '#length', 'endpoints', 'reason'], rows, outageCount),
+      ...table('Outages', ['from', '#length', '…endpoints', 'reason'], rows, outageCount),
       about: `${number(outageCount)}, ${formatDuration(outageSeconds * 1000)} in all (${gaps})`,
       none: 'none',
     };
@@ -115,7 +137,7 @@ export class ReportTables {
     ]);
     const isCut = shown.length < devices.length;
     const about = `${number(devices.length)}${isCut ? `, of which ${number(shown.length)} had errors` : ''}`;
-    const heads = ['', 'device', '#errors', '#events', 'last event', 'type'];
+    const heads = ['', '…device', '#errors', '#events', 'last event', 'type'];
     return { ...table('Devices', heads, rows), about };
   }
 
@@ -125,7 +147,7 @@ export class ReportTables {
     const rows = first.map(({ at, device, severity, type, message = '' }) => [
       ...[this.#time(at), { severity }, device, type, message],
     ]);
-    return table('First problems', ['at', '', 'device', 'type', 'what'], rows, count);
+    return table('First problems', ['at', '', '…device', '…type', 'what'], rows, count);
   }
 
   endpoints(): ReportTable {
@@ -135,14 +157,14 @@ export class ReportTables {
       const share = coverage[name];
       return [name, share === undefined ? '' : shareText(share), ...figures(counts.get(name) ?? 0, events)];
     });
-    return table('Endpoints', ['endpoint', '#coverage', '#events', '#share'], rows);
+    return table('Endpoints', ['…endpoint', '#coverage', '#events', '#share'], rows);
   }
 
   ends(): ReportTable {
     const { closeCounts, refusalCounts } = this.report;
     const closes = closeCounts.map(({ name, count }) => [`closed ${closeText(name)}`, number(count)]);
     const refusals = refusalCounts.map(({ name, count }) => [`refused: ${refusalText(name)}`, number(count)]);
-    return table('Ends of connections', ['end', '#count'], [...closes, ...refusals]);
+    return table('Ends of connections', ['…end', '#count'], [...closes, ...refusals]);
   }
 
   types(): ReportTable {
@@ -177,7 +199,7 @@ export class ReportTables {
 
   #counts(title: string, head: string, counts: readonly NamedCount[]): ReportTable {
     const rows = counts.map(({ name, count }) => [name, ...figures(count, this.report.events)]);
-    return table(title, [head, '#events', '#share'], rows);
+    return table(title, [`…${head}`, '#events', '#share'], rows);
   }
 
   #time(at: number): string {
@@ -186,6 +208,30 @@ export class ReportTables {
 }
 
 const ERROR: Cell = { severity: 'error' };
+
+/**
+ * Chooses incidents for a short table, in order of time: the worst of each device before the second of any. Of a device
+ * come those first that are not over, then critical ones, then long ones.
+ */
+export function chosenOf(incidents: readonly Incident[], most: number): Incident[] {
+  const places = new Map<string, number>();
+  const ranked = [...incidents]
+    .sort(
+      (a, b) =>
+        Number(a.isOver) - Number(b.isOver) ||
+        SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+        b.to - b.from - (a.to - a.from) ||
+        0,
+    )
+    .map((incident) => {
+      const place = places.get(incident.device) ?? 0;
+      places.set(incident.device, place + 1);
+      return { incident, place };
+    })
+    .sort((a, b) => a.place - b.place);
+  const chosen = new Set(ranked.slice(0, most).map(({ incident }) => incident));
+  return incidents.filter((incident) => chosen.has(incident));
+}
 
 function table(title: string, heads: readonly string[], rows: Cell[][], count = rows.length): ReportTable {
   return { title, about: '', heads, rows, count };

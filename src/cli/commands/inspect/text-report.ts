@@ -1,7 +1,7 @@
 import { escapeUnsafe, type InspectedRecording } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
-import { cut, widthOf } from '../../render/visual-line.js';
+import { cut, fittingEnd, widthOf } from '../../render/visual-line.js';
 import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 import { type Cell, type ReportTable, ReportTables } from './report-tables.js';
 import { filesText, number, titleOf } from './report-words.js';
@@ -17,11 +17,12 @@ export interface ReportOutput {
 const BARS = ' ▁▂▃▄▅▆▇█';
 const GAP = '━';
 const MAX_ROWS = 20;
-const MAX_NAME_WIDTH = 60;
+const MAX_CELL_WIDTH = 500;
 const MAX_SPARKLINE = 100;
 const LABEL_WIDTH = 11;
-/** The last column is not cut to less, however narrow the terminal is. */
-const LEAST_LAST = 12;
+/** Names, and the text in the last column, are not cut to less, however narrow the terminal is. */
+const LEAST_NAME = 8;
+const LEAST_LAST = 10;
 
 /** Builds the report for people; text from the recording is escaped. */
 export function textReport(
@@ -35,7 +36,7 @@ export function textReport(
   const sections = [
     [title, palette.dim(escapeUnsafe(filesText(files)))],
     tableLines(tables.trouble(), output),
-    tableLines(tables.incidents(), output),
+    tableLines(tables.incidents(MAX_ROWS), output),
     tableLines(tables.devices(false), output),
     tableLines(tables.outages(), output),
     tableLines(tables.endpoints(), output),
@@ -48,35 +49,62 @@ export function textReport(
   return `${texts.join('\n\n')}\n`;
 }
 
-/** Aligns the columns of a table, and cuts the last one at the width of the terminal. */
+/** Aligns the columns of a table, and fits it into the width of the terminal. */
 function tableLines({ title, about, heads, rows, count, none }: ReportTable, output: ReportOutput): string[] {
   const { bold, green, dim, red } = output.palette;
   if (rows.length === 0) return none === undefined ? [] : [`${bold(title)}  ${green(none)}`];
   const paints = markPaints(output.palette);
   const last = heads.length - 1;
   const textOf = (cell: Cell, column: number) => {
-    if (typeof cell === 'string') return cut(escapeUnsafe(cell), column === last ? Infinity : MAX_NAME_WIDTH);
+    if (typeof cell === 'string') return cut(escapeUnsafe(cell), column === last ? Infinity : MAX_CELL_WIDTH);
     return 'bad' in cell ? red(cell.bad) : paints[cell.severity](MARKS[cell.severity]);
   };
   const isRight = (column: number) => heads[column]!.startsWith('#');
   const shown = rows.slice(0, MAX_ROWS);
-  const cells = [heads.map((head) => dim(head.replace('#', ''))), ...shown.map((row) => row.map(textOf))];
-  const widths = heads.map((_, column) => Math.max(...cells.map((row) => widthOf(row[column]!))));
-  const used = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 2);
+  const cells = [heads.map((head) => dim(head.replace(/^[#…]/, ''))), ...shown.map((row) => row.map(textOf))];
+  const natural = heads.map((_, column) => Math.max(...cells.map((row) => widthOf(row[column]!))));
+  const widths = fittedWidths(heads, natural, output.columns);
   const lines = cells.map((row) =>
-    row
-      .map((cell, column) => {
-        if (column === last && !isRight(column))
-          return cut(cell, Math.max(LEAST_LAST, output.columns - used));
-        const space = ' '.repeat(widths[column]! - widthOf(cell));
-        return isRight(column) ? space + cell : cell + space;
+    [...widths]
+      .map(([column, width]) => {
+        const cell = row[column]!;
+        if (column === last && !isRight(column)) return cut(cell, width);
+        const fitted = widthOf(cell) <= width ? cell : `…${fittingEnd(cell, width - 1)}`;
+        const space = ' '.repeat(width - widthOf(fitted));
+        return isRight(column) ? space + fitted : fitted + space;
       })
       .join('  ')
       .trimEnd(),
   );
-  const more = count > shown.length ? [dim(`… and ${number(count - shown.length)} more`)] : [];
+  const more =
+    count > shown.length ? [dim(`… and ${number(count - shown.length)} more: see --html, or --from`)] : [];
   const head = about === '' ? bold(title) : `${bold(title)}  ${dim(about)}`;
   return [head, ...[...lines, ...more].map((line) => `  ${line}`)];
+}
+
+/**
+ * Fits columns into the width of the terminal: names are shortened to their end, until the last column has a third of
+ * the width, then columns of numbers are left out.
+ */
+function fittedWidths(heads: readonly string[], natural: readonly number[], columns: number) {
+  const last = heads.length - 1;
+  const widths = new Map(natural.map((width, column) => [column, Math.min(width, columns)]));
+  const rest = () =>
+    columns - [...widths].reduce((sum, [column, width]) => sum + (column === last ? 2 : width + 2), 0);
+  const isNumber = (column: number) => heads[column]!.startsWith('#');
+  const wanted = (least: number) => (isNumber(last) ? natural[last]! : Math.min(natural[last]!, least));
+  while (rest() < wanted(Math.max(LEAST_LAST, columns / 3))) {
+    const names = [...widths].filter(
+      ([column, width]) => heads[column]!.startsWith('…') && width > LEAST_NAME,
+    );
+    const longest = names.sort((a, b) => b[1] - a[1])[0];
+    if (longest === undefined) break;
+    widths.set(longest[0], longest[1] - 1);
+  }
+  for (let column = last - 1; column > 0 && rest() < wanted(LEAST_LAST); column--) {
+    if (isNumber(column)) widths.delete(column);
+  }
+  return widths.set(last, isNumber(last) ? natural[last]! : Math.max(LEAST_LAST, rest()));
 }
 
 function figureLines(tables: ReportTables, output: ReportOutput): string[] {
