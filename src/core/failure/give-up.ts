@@ -21,6 +21,8 @@ export interface GivenUp {
   problem?: string | undefined;
   /** More attempts would have been made, had they not been limited. */
   reconnects: boolean;
+  /** Another endpoint of the server was open. */
+  wasOpenBeside?: boolean;
   /** Wall clock, milliseconds since 1970. */
   nowMs: number;
 }
@@ -29,12 +31,17 @@ const REMEDY = 'log in with `login`, or give a fresh token';
 
 const NOT_YET = 'wait until it is valid, or check the clock of the server that issued it';
 
+const BESIDE_OPEN =
+  'another endpoint of this server was open, so the port is right: this path is wrong, or what answers it fails';
+
 /** Makes the error that says why an endpoint was given up, and what to do next. */
 export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
-  const { code, consequence } = failureTable[failure.kind];
+  const { code, consequence, message } = failureTable[failure.kind];
   if (code === 'AUTH') return tokenError(failure, given);
   const mayPass = given.reconnects && (consequence === 'retry' || consequence === 'normal');
-  const hint = hintOf(failure, given.base) + (mayPass ? ' `retries: Infinity` keeps trying.' : '');
+  const isElsewhere = given.wasOpenBeside && /port is wrong|another service/.test(message);
+  const told = isElsewhere ? { ...failure, hint: failure.hint ?? BESIDE_OPEN } : failure;
+  const hint = hintOf(told, given.base) + (mayPass ? ' `retries: Infinity` keeps trying.' : '');
   const text = `gave up on ${displayUrl(given.url)}: ${describe(failure)}`;
   return new OpmasError(code, text, { hint, failure: failure.kind });
 }

@@ -40,7 +40,9 @@ export function triage(refusal: Failure, given: RefusalEvidence): Failure {
   const { api, nowMs } = given;
   const clockAheadMs = clockAheadOf(answer, nowMs) ?? clockAheadOf(api?.me, nowMs) ?? given.clockAheadMs;
   const evidence = { ...given, clockAheadMs };
-  const kind = event.state === 'closed' ? kindOfClose(event.code, evidence) : kindOfAnswer(refusal, evidence);
+  const found =
+    event.state === 'closed' ? kindOfClose(event.code, evidence) : kindOfAnswer(refusal, evidence);
+  const kind = found === 'no API there' && given.wasOpenBeside?.() ? 'endpoint does not exist' : found;
   const reasons = [noteOf(kind, refusal, evidence)];
   if (answer !== undefined) reasons.push(quoteOf(answer, evidence.redact));
   const told = reasons.filter((reason) => reason !== undefined).join(': ');

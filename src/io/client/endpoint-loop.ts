@@ -26,6 +26,7 @@ export interface LoopContext {
   renew(rejected: string | undefined): Promise<boolean>;
   waits: SharedWaits;
   outages: Outages;
+  wasOpenBeside(endpoint: string): boolean;
 }
 
 /** The end of an attempt, and the life of its connection. */
@@ -218,9 +219,9 @@ export class EndpointLoop {
     const { clockAheadMs } = token;
     const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal, clockAheadMs };
     // The token of a connection that gave events was good: it has ended, and no question about it is needed.
-    const hasEnded =
-      isExpiry || (events > 0 && (failure.kind === 'token refused' || failure.kind === 'closed'));
-    return examineRefusal(failure, { ...attempt, api: hasEnded ? {} : undefined });
+    const hasEnded = isExpiry || (events > 0 && ['token refused', 'closed'].includes(failure.kind));
+    const wasOpenBeside = () => this.#context.wasOpenBeside(this.endpoint);
+    return examineRefusal(failure, { ...attempt, wasOpenBeside, api: hasEnded ? {} : undefined });
   }
 
   /** @returns `true` when there may be a better token. */
@@ -235,13 +236,13 @@ export class EndpointLoop {
   }
 
   #giveUpError(failure: Failure): OpmasError {
-    const { route, token: provider, clock, retry } = this.#context.options;
-    const { reconnect: reconnects } = retry;
-    const { source, remedy, problem } = provider;
-    const nowMs = clock.nowMicros() / 1000;
-    const url = endpointUrl(route.base, this.endpoint);
-    const given = { url, base: route.base, token: this.#token, source, remedy, problem, reconnects, nowMs };
-    return giveUpError(failure, given);
+    const { route, token, clock, retry } = this.#context.options;
+    const { source, remedy, problem } = token;
+    return giveUpError(failure, {
+      ...{ url: endpointUrl(route.base, this.endpoint), base: route.base, token: this.#token },
+      ...{ source, remedy, problem, nowMs: clock.nowMicros() / 1000, reconnects: retry.reconnect },
+      wasOpenBeside: this.#context.wasOpenBeside(this.endpoint),
+    });
   }
 }
 

@@ -7,7 +7,8 @@ import type { ServerRoute } from '../http/server-route.js';
 import { probeEndpoint } from './probe-endpoint.js';
 
 /** The attempt that was refused, and the way to its server. */
-export interface RefusedAttempt extends Pick<RefusalEvidence, 'endpoint' | 'token' | 'api' | 'clockAheadMs'> {
+export interface RefusedAttempt
+  extends Pick<RefusalEvidence, 'endpoint' | 'token' | 'api' | 'clockAheadMs' | 'wasOpenBeside'> {
   route: ServerRoute;
   clock: Clock;
   signal: AbortSignal | undefined;

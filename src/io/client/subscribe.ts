@@ -196,6 +196,8 @@ class RunningSubscription implements Subscription {
       renew,
       waits: { sleepers: new Set<() => void>(), drawn: { chance: 0, failures: -1, atMs: 0 } },
       outages: this.#outages,
+      wasOpenBeside: (endpoint: string) =>
+        this.#endpoints.some(({ loop }) => loop.endpoint !== endpoint && loop.coverage > 0),
     };
     for (const endpoint of new Set(endpoints)) {
       const writer = new LineWriter(endpoint, this.#options, this.#queue, control, this.#context);

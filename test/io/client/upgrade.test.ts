@@ -290,6 +290,34 @@ describe.concurrent('another HTTP answer', () => {
   });
 });
 
+describe.concurrent('an endpoint that fails while another one is open', () => {
+  test.for([
+    ['404', (client: RawConnection) => client.respond('404 Not Found'), /no such endpoint below/],
+    [
+      'no HTTP',
+      (client: RawConnection) => client.write('hello\r\n'),
+      /so the port is right: this path is wrong/,
+    ],
+    ['a page', (client: RawConnection) => client.respond('200 OK'), /no such endpoint|this path is wrong/],
+  ] as const)(
+    'has a wrong path, not a server with a wrong port: %s',
+    async ([, fail, hint], { serve, read, expect }) => {
+      const server = await serve();
+      server.onRequest((client) => {
+        if (client.path.includes('/devices')) client.accept();
+        else if (client.path.includes('/rules')) fail(client);
+        else client.respond('404 Not Found');
+      });
+      const onGiveUp = vi.fn();
+      read({ url: server.url, endpoints: ['devices', 'rules'], onGiveUp });
+      await vi.waitFor(() => expect(onGiveUp).toHaveBeenCalledOnce(), 15_000);
+      const [endpoint, error] = onGiveUp.mock.calls[0]!;
+      expect([endpoint, error.hint]).toEqual(['rules', expect.stringMatching(hint)]);
+      expect(`${error.message} ${error.hint}`).not.toMatch(/wrong port|port is wrong|no OPMAS API/);
+    },
+  );
+});
+
 describe.concurrent('a garbled 101', () => {
   const lines = (client: RawConnection, from: RegExp | string, to: string) =>
     client.upgradeAnswer().replace(from, to);
