@@ -446,6 +446,24 @@ describe('inspect --html', () => {
       await page.send('Emulation.setDeviceMetricsOverride', phone);
       await page.go(`file://${path}`);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+      const told = (seconds: number, type: string, data: object) =>
+        `${JSON.stringify({ received_at: at(seconds), endpoint: 'devices', type, data })}\n`;
+      const long = 'a very long message '.repeat(100);
+      const recovered = { device_id: 'ap-1', status: 'online', previous_status: 'down' };
+      const input = [
+        told(1, 'device.error', { device_id: 'site-berlin-'.repeat(5), message: long }),
+        told(2, 'device.error', { device_id: 'ap-1', message: 'no power' }),
+        told(3, 'device.status_update', recovered),
+      ];
+      await inspect(['-', '--html', path], input.join(''));
+      await page.go(`file://${path}`);
+      // No table is wider than its card, and no badge takes two lines.
+      const wide = `[...document.querySelectorAll('.scroll')].filter((one) => one.scrollWidth > one.clientWidth).length`;
+      expect(await page.evaluate(wide)).toBe(0);
+      const heights = `[...new Set([...document.querySelectorAll('.badge')].map((one) => one.offsetHeight))].join()`;
+      expect(await page.evaluate(heights)).toBe('20');
+      const tall = `[...document.querySelectorAll('.text')].filter((one) => one.offsetHeight > 70).length`;
+      expect(await page.evaluate(tall)).toBe(0);
       expect(page.complaints).toEqual([]);
     },
     60_000,

@@ -14,7 +14,7 @@ export const PAGE_START = '<!doctype html>\n<meta name="generator" content="opma
 const MAX_ROWS = 500;
 /** Longer tables scroll in their card. */
 const LONG_TABLE = 20;
-/** Longer texts may be broken anywhere. */
+/** Longer texts may be broken anywhere, and are cut after three lines until the pointer is on them. */
 const LONG_TEXT = 40;
 
 /**
@@ -119,7 +119,8 @@ function card(
 function cellHtml(cell: Cell, isLast: boolean): string {
   if (typeof cell === 'string') {
     const html = escapeHtml(cell);
-    return isLast || cell.length > LONG_TEXT ? html : `<span class="name">${html}</span>`;
+    if (cell.length > LONG_TEXT) return `<div class="text">${html}</div>`;
+    return isLast ? html : `<span class="name">${html}</span>`;
   }
   if ('bad' in cell) return `<span class="lost">${escapeHtml(cell.bad)}</span>`;
   return cell.severity === 'normal' ? '' : `<span class="badge ${cell.severity}">${cell.severity}</span>`;

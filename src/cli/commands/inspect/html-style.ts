@@ -92,7 +92,8 @@ td:last-child, th:last-child { padding-right: 0; }
 td:last-child:not(.number) { min-width: 180px; }
 .number { text-align: right; white-space: nowrap; }
 .number, .name { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.badge { display: inline-block; min-width: 70px; padding: 0 8px; border-radius: 5px; font-size: 12px; font-weight: 600; line-height: 20px; text-align: center; }
+.text { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; } td:hover .text { -webkit-line-clamp: none; }
+.badge { display: inline-block; min-width: 70px; white-space: nowrap; padding: 0 8px; border-radius: 5px; font-size: 12px; font-weight: 600; line-height: 20px; text-align: center; }
 .critical { background: var(--bad); color: var(--card); }
 .error { color: var(--bad); box-shadow: inset 0 0 0 1.5px var(--bad); }
 .warning { color: var(--warn); box-shadow: inset 0 0 0 1.5px var(--warn); }
@@ -103,6 +104,11 @@ td:last-child:not(.number) { min-width: 180px; }
 .uplot .u-legend th { color: var(--text); padding: 2px 4px; white-space: normal; overflow-wrap: anywhere; } .uplot .u-legend td { border: 0; padding: 2px 0; }
 .uplot .u-series .u-value { min-width: 3ch; } .uplot .u-series:first-child { order: 1; flex-basis: 100%; cursor: default; } .uplot .u-series:first-child .u-marker { display: none; }
 .uplot .u-select { background: var(--text); opacity: .15; }
-@media (max-width: 600px) { main { padding: 18px 10px 32px; } .card { padding: 14px; } .scroll { margin: 0 -14px; padding: 0 14px; } h1 { font-size: 20px; } h2 small { display: block; margin: 2px 0 0; } .tile { flex-basis: 120px; } }
-@media print { body { font-size: 12px; } main { padding: 0; } table { font-size: 11px; } .long { max-height: none; } .scroll { overflow: visible; } #chart-note { display: none; } tr, #chart { break-inside: avoid; } }
+@media (max-width: 600px) { main { padding: 18px 10px 32px; } .card { padding: 14px; } .scroll { margin: 0 -14px; padding: 0 14px; } h1 { font-size: 20px; } h2 small { display: block; margin: 2px 0 0; } .tile { flex-basis: 120px; }
+  .scroll > table:has(td:last-child:not(.number)) {
+    &, thead, tbody { display: block; } thead { position: sticky; top: 0; background: var(--card); }
+    tr { display: flex; flex-wrap: wrap; gap: 2px 12px; padding: 6px 0; border-bottom: 1px solid var(--line); }
+    td, th { border: 0; padding: 0; max-width: 100%; } td:last-child { flex: 1 1 60%; } :is(td, th):empty { display: none; }
+  } }
+@media print { body { font-size: 12px; } main { padding: 0; } table { font-size: 11px; } .long { max-height: none; } .text { -webkit-line-clamp: none; } .scroll { overflow: visible; } #chart-note { display: none; } tr, #chart { break-inside: avoid; } }
 `;
