@@ -282,7 +282,7 @@ describe.concurrent('inspect for people', () => {
       /^Events +10$/m,
       /^OPMAS events, 22 Nov 21:50:00 to 21:50:42 UTC$/m,
       /^ {2}ERR {3}ap-7 +21:50:06 {2}device.error$/m,
-      /^ {2}ERR {3}all endpoints {2}21:50:28 {2}outage: closed 1011 internal error, not open/m,
+      /^ {2}ERR {3}rules +21:50:28 {2}outage: closed 1011 internal error, not open/m,
       /^Problems {2}2 on 1 device, in 1 incident$/m,
       /^ {2}21:50:06 {2}not over {2}ERR {3}ap-7 +2 {2}device.error$/m,
       /^ {2}ERR {3}ap-7 +2 +2 {2}21:50:25 +device.error$/m,

@@ -110,6 +110,8 @@ export interface SelectionRules {
   maxBytes: number;
   /** Called with each line before the window, and with each lifecycle line before those that `last` leaves. */
   onBefore?: ((line: LineView) => void) | undefined;
+  /** Called with each line behind the window up to the one that ends the reading. */
+  onBehind?: ((line: LineView) => void) | undefined;
 }
 
 /** Selects lines of a recording: all readers of recordings share it. */
@@ -153,7 +155,7 @@ export class LineSelection {
 
   #selects(line: LineView): boolean {
     const { window } = this;
-    const { endpoints, filter, onBefore } = this.#rules;
+    const { endpoints, filter, onBefore, onBehind } = this.#rules;
     const { kind, endpoint = '' } = line;
     if (window !== undefined) {
       const at = line.receivedAt;
@@ -161,7 +163,9 @@ export class LineSelection {
         throw timesMissing(UNTIMED_HINT);
       const place = window.place(at);
       if (place === 'before') onBefore?.(line);
-      if (place === 'over') this.isOver = true;
+      if (place === 'after' || place === 'over') onBehind?.(line);
+      // The next recorder begins with lines of all its endpoints.
+      if (place === 'over' && (onBehind === undefined || kind !== 'connection')) this.isOver = true;
       if (place !== 'inside') return false;
     }
     if (endpoints !== undefined) {

@@ -1,4 +1,3 @@
-import { closeMeaning, mayReject } from '../close-code.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
 import type {
@@ -9,7 +8,15 @@ import type {
   RecordedGap,
   RecordedGiveUp,
 } from './connection-report.js';
-import { OpenTime, Outages } from './outages.js';
+import {
+  type EndpointHistory,
+  heardBefore,
+  type LossesBehind,
+  lossText,
+  newHistory,
+  OpenTime,
+  Outages,
+} from './outages.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 
 /** Lists end after this many entries; beyond that only the number and the total are known. */
@@ -17,25 +24,6 @@ const MAX_LISTED = 10_000;
 const MAX_ENDPOINTS = 1000;
 const MAX_REASONS = 500;
 const MICROS_PER_SECOND = 1_000_000;
-const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;
-
-interface EndpointHistory {
-  endpoint: string | undefined;
-  /** Time of its first line. */
-  firstAt: number;
-  readonly openTime: OpenTime;
-  /** A lifecycle line tells of it: other recordings do not show when it was open. */
-  isFollowed: boolean;
-  /** Time of its last event, or of the end of its connection; `NaN` before both. */
-  heardAt: number;
-  /** It had an event, or a line says that something is missing: before that there are no gaps. */
-  hadEvent: boolean;
-  /** How the last connection ended; `undefined` while it is open and when its end was wanted. */
-  loss?: string | undefined;
-  /** How the last attempt failed. */
-  refusal?: string | undefined;
-  isGivenUp: boolean;
-}
 
 /** Derives gaps, closes and refusals from lifecycle lines. */
 export class ConnectionHistory implements ConnectionReport {
@@ -46,6 +34,7 @@ export class ConnectionHistory implements ConnectionReport {
   outageCount = 0;
   outageSeconds = 0;
   coverage: Record<string, number> = {};
+  readonly down: RecordedGap[] = [];
   readonly connections: RecordedConnection[] = [];
   readonly closes: RecordedClose[] = [];
   closeCounts: NamedCount[] = [];
@@ -116,8 +105,7 @@ export class ConnectionHistory implements ConnectionReport {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
         known.loss = wasWanted ? undefined : lossText(connection);
         this.#endConnection(known, at);
-        // The recorder writes for how long a dead link had been silent.
-        known.heardAt = at - Number(DEAD_LINK.exec(connection.reason)?.[1] ?? 0) * MICROS_PER_SECOND;
+        known.heardAt = heardBefore(at, connection);
         // A filter may have left out the events.
         known.hadEvent ||= connection.lost === true;
         this.#closeCounts.add(String(connection.code));
@@ -140,22 +128,24 @@ export class ConnectionHistory implements ConnectionReport {
   /**
    * Ends the history: an endpoint that was lost and did not come back has a gap up to the end of the recording.
    *
-   * @param end Time of the last line.
+   * @param end Time of the last line, or the end of the part.
+   * @param behind What the lines behind the part tell.
    */
-  finish(end: number): ConnectionReport {
+  finish(end: number, behind?: LossesBehind): ConnectionReport {
     const shares: [endpoint: string, share: number][] = [];
     for (const known of this.#endpoints.values()) {
-      const { endpoint = '', openTime, heardAt, loss, hadEvent, isFollowed, isGivenUp } = known;
-      const { isOpen, wasOpen } = openTime;
-      const since = wasOpen ? heardAt : openTime.since;
-      this.#endConnection(known, end);
-      if (!isOpen && loss !== undefined && hadEvent && heardAt < end) {
-        this.#addGap(known, heardAt, end, `${loss}, not open again`);
-      } else if (isFollowed && (isGivenUp || !wasOpen) && since < end) {
-        const reason = `${loss ?? known.refusal ?? 'no answer'}, ${isGivenUp ? 'given up' : 'never open'}`;
-        this.#outages.add({ endpoint, from: since, to: end, reason });
+      const { endpoint = '', openTime, heardAt, isFollowed, isGivenUp } = known;
+      if (!isFollowed) continue;
+      const later = known.loss === undefined && known.hadEvent ? behind?.of(endpoint, heardAt) : undefined;
+      if (later !== undefined && later.from < end) {
+        this.#endConnection(known, Math.max(later.from, this.#start));
+        this.#addDown(known, later.from, end, later.reason);
+      } else if (openTime.isOpen && !isGivenUp) {
+        this.#endConnection(known, end);
+      } else {
+        this.#addLost(known, end);
       }
-      const share = isFollowed ? openTime.share(end) : undefined;
+      const share = openTime.share(end);
       if (share !== undefined) shares.push([endpoint, share]);
     }
     this.coverage = Object.fromEntries(shares);
@@ -166,6 +156,34 @@ export class ConnectionHistory implements ConnectionReport {
     this.closeCounts = this.#closeCounts.sorted();
     this.refusalCounts = this.#refusalCounts.sorted();
     return { ...this };
+  }
+
+  /** Notes an endpoint that was not open at the end, unless its end was wanted. */
+  #addLost(known: EndpointHistory, end: number): void {
+    const { openTime, heardAt, loss, refusal, isGivenUp } = known;
+    this.#endConnection(known, end);
+    const { wasOpen, since } = openTime;
+    const isGap = loss !== undefined && known.hadEvent;
+    if (!isGap && !isGivenUp && wasOpen) return;
+    const how = isGivenUp ? 'given up' : isGap ? 'not open again' : 'never open';
+    const isForGood = isGivenUp || !isGap;
+    const reason = `${loss ?? refusal ?? 'no answer'}, ${how}`;
+    this.#addDown(known, isGap || wasOpen ? heardAt : since, end, reason, { isGap, isForGood });
+  }
+
+  #addDown(
+    known: EndpointHistory,
+    since: number,
+    to: number,
+    reason: string,
+    { isGap, isForGood } = { isGap: true, isForGood: false },
+  ): void {
+    const down = { endpoint: known.endpoint ?? '', from: Math.max(since, this.#start), to, reason };
+    if (!(down.from <= to)) return;
+    this.down.push(down);
+    if (down.from === to) return;
+    if (isForGood) this.#outages.add(down, true);
+    if (isGap) this.#addGap(known, since, to, reason, !isForGood);
   }
 
   #historyOf(endpoint: string, at: number): EndpointHistory {
@@ -213,33 +231,16 @@ export class ConnectionHistory implements ConnectionReport {
     this.connections.push({ endpoint, ...ended });
   }
 
-  #addGap({ endpoint = '', openTime }: EndpointHistory, since: number, to: number, reason: string): void {
+  #addGap(known: EndpointHistory, since: number, to: number, reason: string, isOutage = true): void {
+    const { endpoint = '', openTime } = known;
     const from = Math.max(since, this.#start);
     if (!(to >= from)) return;
-    openTime.lostSince(from);
-    this.#outages.add({ endpoint, from, to, reason });
+    openTime.lostSince(since);
+    if (isOutage) this.#outages.add({ endpoint, from, to, reason });
     this.gapCount++;
     this.gapSeconds += (to - from) / MICROS_PER_SECOND;
     if (this.gaps.length < MAX_LISTED) this.gaps.push({ endpoint, from, to, reason });
   }
-}
-
-function newHistory(endpoint: string | undefined, firstAt: number): EndpointHistory {
-  const openTime = new OpenTime();
-  return {
-    endpoint,
-    firstAt,
-    openTime,
-    isFollowed: false,
-    heardAt: Number.NaN,
-    hadEvent: false,
-    isGivenUp: false,
-  };
-}
-
-/** The next attempt follows at once only when a token has expired as planned. */
-function lossText({ code, retry_in_ms }: ConnectionEvent & { state: 'closed' }): string {
-  return mayReject(code) && retry_in_ms === 0 ? 'token expired' : `closed ${code} ${closeMeaning(code)}`;
 }
 
 function refusalText({ status, error }: { status?: number; error?: string }): string {

@@ -5,7 +5,7 @@ export interface RecordedGap {
   endpoint: string;
   from: number;
   to: number;
-  /** Why: `closed 1006 abnormal closure`, `not recorded`. */
+  /** Why: `closed 1006 abnormal closure: nothing came for 25 s`, `not recorded`. */
   reason: string;
 }
 
@@ -51,15 +51,17 @@ export interface ConnectionReport {
   /** Length of all gaps together, each endpoint by itself. */
   gapSeconds: number;
   /**
-   * The latest 10,000 outages: the gaps of all endpoints, merged. An endpoint that never opened, or was given up for
-   * good, is missing up to the end.
+   * The latest 10,000 outages: the gaps of all endpoints, merged. An endpoint that never opened, or was given up, is
+   * missing up to the end; such endpoints have outages of their own, one for each reason, which may overlap the others.
    */
   outages: Outage[];
   outageCount: number;
-  /** Length of all outages together. */
+  /** The time in which there was an outage. */
   outageSeconds: number;
   /** The share of the time from an endpoint's first attempt to the last line in which it was open, 0 to 1. */
   coverage: Record<string, number>;
+  /** Endpoints that were not open at the end, each since its own loss. */
+  down: RecordedGap[];
   /** The first 10,000 times in which an endpoint was connected. */
   connections: RecordedConnection[];
   /** The first 10,000 ends of connections, and counts of all by code. */

@@ -1,4 +1,8 @@
+import { CloseCode, closeMeaning, mayReject } from '../close-code.js';
+import type { ConnectionEvent } from '../recording/connection-event.js';
+import { parseTimestamp } from '../recording/timestamp.js';
 import type { Outage, RecordedConnection, RecordedGap } from './connection-report.js';
+import { shortName } from './tally.js';
 
 /** The latest outages that are kept: a gap that ends later may join them. */
 const MAX_OUTAGES = 10_000;
@@ -6,15 +10,27 @@ const MAX_ENDPOINTS = 100;
 /** A reason that is longer takes no further ones. */
 const MAX_REASON = 200;
 
-/** Merges the gaps of endpoints into outages: gaps that overlap or touch are one outage. */
+/**
+ * Merges the gaps of endpoints into outages: gaps that overlap or touch are one outage. Endpoints that never opened, or
+ * were given up, are merged only with those of the same reason: merged with the others they would hide their outages.
+ */
 export class Outages {
   /** Sorted, and apart from each other. */
   readonly #latest: Outage[] = [];
   /** Those that came before them. */
   #earlier = { count: 0, micros: 0, to: Number.NEGATIVE_INFINITY };
+  /** By reason, the outages of endpoints that are out for good. */
+  readonly #forGood = new Map<string, Outage>();
 
-  add({ endpoint, from, to, reason }: RecordedGap): void {
-    const outage: Outage = { from: Math.max(from, this.#earlier.to), to, endpoints: [endpoint], reason };
+  /** @param isForGood The endpoint is out for good from then on: up to the end. */
+  add({ endpoint, from, to, reason }: RecordedGap, isForGood = false): void {
+    const outage: Outage = { from, to, endpoints: [endpoint], reason };
+    if (isForGood) {
+      const known = this.#forGood.get(reason);
+      if (from <= to) this.#forGood.set(reason, known === undefined ? outage : merged(known, outage));
+      return;
+    }
+    outage.from = Math.max(from, this.#earlier.to);
     if (!(outage.from <= to)) return;
     const latest = this.#latest;
     let end = latest.length;
@@ -32,17 +48,22 @@ export class Outages {
 
   /** Number of outages. */
   get count(): number {
-    return this.#earlier.count + this.#latest.length;
+    return this.#earlier.count + this.#latest.length + this.#forGood.size;
   }
 
-  /** Their length together, in microseconds. */
+  /** The time in which there was an outage, in microseconds: outages of endpoints that are out for good may overlap others. */
   get micros(): number {
-    return this.#latest.reduce((sum, { from, to }) => sum + to - from, this.#earlier.micros);
+    let { micros, to: end } = this.#earlier;
+    for (const { from, to } of this.list()) {
+      micros += Math.max(0, to - Math.max(from, end));
+      end = Math.max(end, to);
+    }
+    return micros;
   }
 
-  /** Returns the latest 10,000 outages, sorted by time. */
+  /** Returns the latest 10,000 outages, and those of endpoints that are out for good, sorted by time. */
   list(): Outage[] {
-    return [...this.#latest];
+    return [...this.#latest, ...this.#forGood.values()].sort((a, b) => a.from - b.from);
   }
 }
 
@@ -51,7 +72,7 @@ function merged(a: Outage, b: Outage): Outage {
   const [shorter, longer] = a.reason.length < b.reason.length ? [a.reason, b.reason] : [b.reason, a.reason];
   const isKnown = longer.includes(shorter) || longer.length > MAX_REASON;
   const reason = isKnown ? longer : `${a.reason}; ${b.reason}`;
-  return { from: a.from, to: Math.max(a.to, b.to), endpoints, reason };
+  return { from: Math.min(a.from, b.from), to: Math.max(a.to, b.to), endpoints, reason };
 }
 
 /** Pings keep a link from being silent for longer: one that was had been dead before it was lost. */
@@ -86,11 +107,10 @@ export class OpenTime {
 
   /** Notes from when on events may be missing: of a link that was silent for long before it was lost, the silence does not count. */
   lostSince(at: number): void {
-    if (this.#last === undefined) return;
+    if (this.#last === undefined || !(this.#last.to - at > LONGEST_SILENCE_MICROS)) return;
+    // The silence may have begun before the part that is reported.
     const to = Math.max(at, this.#last.from);
-    const silentMicros = this.#last.to - to;
-    if (!(silentMicros > LONGEST_SILENCE_MICROS)) return;
-    this.#openMicros -= silentMicros;
+    this.#openMicros -= this.#last.to - to;
     this.#last.to = to;
   }
 
@@ -114,5 +134,81 @@ export class OpenTime {
     const open = this.#openMicros + (this.#openSince === undefined ? 0 : end - this.#openSince);
     if (length === 0) return this.wasOpen ? 1 : 0;
     return Math.min(1, Math.max(0, open / length));
+  }
+}
+
+/** The past of one endpoint, from the lines so far. */
+export interface EndpointHistory {
+  endpoint: string | undefined;
+  /** Time of its first line. */
+  firstAt: number;
+  readonly openTime: OpenTime;
+  /** A lifecycle line tells of it: other recordings do not show when it was open. */
+  isFollowed: boolean;
+  /** Time of its last event, or of the end of its connection; `NaN` before both. */
+  heardAt: number;
+  /** It had an event, or a line says that something is missing: before that there are no gaps. */
+  hadEvent: boolean;
+  /** How the last connection ended; `undefined` while it is open and when its end was wanted. */
+  loss?: string | undefined;
+  /** How the last attempt failed. */
+  refusal?: string | undefined;
+  isGivenUp: boolean;
+}
+
+export function newHistory(endpoint: string | undefined, firstAt: number): EndpointHistory {
+  const openTime = new OpenTime();
+  return {
+    endpoint,
+    firstAt,
+    openTime,
+    isFollowed: false,
+    heardAt: Number.NaN,
+    hadEvent: false,
+    isGivenUp: false,
+  };
+}
+
+const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;
+
+/** Returns when something came for the last time before a connection ended: the recorder writes for how long a dead link had been silent. */
+export function heardBefore(at: number, { reason }: ConnectionEvent & { state: 'closed' }): number {
+  return at - Number(DEAD_LINK.exec(reason)?.[1] ?? 0) * 1_000_000;
+}
+
+/** Says why a connection was lost. The next attempt follows at once only when a token has expired as planned. */
+export function lossText({ code, reason, retry_in_ms }: ConnectionEvent & { state: 'closed' }): string {
+  if (mayReject(code) && retry_in_ms === 0) return 'token expired';
+  // The reason of such an end is the recorder's own, others are the server's.
+  const cause = code === CloseCode.ABNORMAL && reason !== '' ? `: ${shortName(reason)}` : '';
+  return `closed ${code} ${closeMeaning(code)}${cause}`;
+}
+
+/** The lifecycle lines behind a part of a recording: they tell which endpoints had been silent at its end already. */
+export class LossesBehind {
+  readonly #losses = new Map<string, { from?: number | undefined; reason: string; isOver: boolean }>();
+
+  /** Takes a line behind the part. Only the first end of a connection, and what follows it, says something about the part. */
+  add(endpoint: string, at: number, connection: ConnectionEvent): void {
+    const known = this.#losses.get(endpoint);
+    if (known?.isOver || 'continued' in connection) return;
+    const loss = (reason: string, from: number | undefined, isOver: boolean) =>
+      this.#losses.set(endpoint, { from, reason, isOver });
+    const { state } = connection;
+    if (state === 'closed') {
+      loss(lossText(connection), heardBefore(at, connection), connection.retry_in_ms === undefined);
+    } else if (state === 'connecting' && known === undefined) {
+      // A recorder that was killed has not told of the end.
+      loss('not recorded', undefined, true);
+    } else if (state === 'open' || state === 'given_up') {
+      const since = parseTimestamp(connection.gap_since ?? '') ?? known?.from ?? at;
+      loss(known?.reason ?? 'connection lost', since, true);
+    }
+  }
+
+  /** Returns since when an endpoint was silent, and why. @param heardAt Time of its last line in the part. */
+  of(endpoint: string, heardAt: number): { from: number; reason: string } | undefined {
+    const loss = this.#losses.get(endpoint);
+    return loss && { from: loss.from ?? heardAt, reason: loss.reason };
   }
 }

@@ -3,6 +3,7 @@ import type { FrameReader } from '../json/frame.js';
 import type { LineView } from '../recording/line-view.js';
 import { ConnectionHistory } from './connection-history.js';
 import type { ConnectionReport } from './connection-report.js';
+import { LossesBehind } from './outages.js';
 import { type ProblemReport, Problems } from './problems.js';
 import { type Entry, type NamedCount, shortName, Tally } from './tally.js';
 import { type Series, Timeline } from './timeline.js';
@@ -52,6 +53,7 @@ export class RecordingStatistics {
   readonly #subjectEntries = new ByteCache<Entry<never>>(4096);
   readonly #problems = new Problems();
   #history = new ConnectionHistory();
+  readonly #behind = new LossesBehind();
   readonly #timeline = new Timeline();
   readonly #types = new Tally<Series>(MAX_TYPES);
   #lines = 0;
@@ -72,6 +74,11 @@ export class RecordingStatistics {
   /** Begins the part that is reported. Lines after it go to {@link add}. */
   beginAt(start: number): void {
     this.#history = this.#history.continuedAt(start);
+  }
+
+  /** Takes a line behind the part: it may tell that an endpoint had been silent at its end. */
+  addBehind({ endpoint = '', receivedAt, connection }: LineView): void {
+    if (connection !== undefined) this.#behind.add(shortName(endpoint), receivedAt, connection);
   }
 
   add(line: LineView): void {
@@ -145,7 +152,7 @@ export class RecordingStatistics {
       first: hasTimes ? this.#first : undefined,
       last: hasTimes ? this.#last : undefined,
       rate: { mean: seconds > 0 ? this.#events / seconds : 0, peak: this.#peak },
-      ...this.#history.finish(end),
+      ...this.#history.finish(end, this.#behind),
       ...this.#problems.finish(),
       invalid: this.#invalid,
       timeline: this.#timeline,

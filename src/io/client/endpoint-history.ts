@@ -15,8 +15,12 @@ export interface GapTotals {
 interface HistoryHandler {
   /** Told each event as it happens, with its timestamp. */
   onEvent(event: ConnectionEvent, receivedAt: string, silentMs?: number): void;
-  /** Told each time in which events may have been missed, in microseconds since 1970; parts of it may come before it. */
-  onGap(fromMicros: number, toMicros: number): void;
+  /**
+   * Told each time in which events may have been missed, in microseconds since 1970; parts of it may come before it.
+   *
+   * @param outForGood Why the endpoint is out for good: it never opened, or was given up.
+   */
+  onGap(fromMicros: number, toMicros: number, outForGood?: string): void;
 }
 
 /** The wall clock and the gap differ by more than this only when the clock has been set meanwhile. */
@@ -141,8 +145,8 @@ export class EndpointHistory {
     const nowMicros = this.#stamper.stampMicros();
     this.#endMicros = nowMicros;
     this.#endGap(nowMicros);
-    if (!this.everOpen) this.#handler.onGap(this.#openTime.since, nowMicros);
-    else if (this.#isGivenUp) this.#handler.onGap(this.lastByteAtMicros, nowMicros);
+    if (!this.everOpen) this.#handler.onGap(this.#openTime.since, nowMicros, 'never open');
+    else if (this.#isGivenUp) this.#handler.onGap(this.lastByteAtMicros, nowMicros, 'given up');
   }
 
   /**

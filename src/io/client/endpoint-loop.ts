@@ -60,7 +60,7 @@ export class EndpointLoop {
     const { options, stopping, waits, outages } = context;
     this.#history = new EndpointHistory(options.clock, {
       onEvent: (event, receivedAt, silentMs) => sink.onConnectionEvent(event, receivedAt, silentMs),
-      onGap: (from, to) => outages.add({ endpoint, from, to, reason: '' }),
+      onGap: (from, to, reason = '') => outages.add({ endpoint, from, to, reason }, reason !== ''),
     });
     const endAttempt = () => this.#connection?.endAttempt('no upgrade, while another endpoint opened');
     this.#wait = new RetryWait(options, stopping, waits, endAttempt);

@@ -106,6 +106,8 @@ export interface PartReaderOptions extends PartOptions, ReaderOptions {
   maxBufferBytes?: number | undefined;
   /** Called with each line before `from`. */
   onBefore?: ((line: LineView) => void) | undefined;
+  /** Called with the lines behind `to`: those of a minute, and the first ones after it. */
+  onBehind?: ((line: LineView) => void) | undefined;
 }
 
 /**
@@ -117,7 +119,8 @@ export async function openPart(
   paths: readonly string[],
   options: PartReaderOptions,
 ): Promise<RecordingReader> {
-  const { endpoints, maxBufferBytes: maxBytes = DEFAULT_BUFFER_BYTES, onBefore, signal, onProblem } = options;
+  const { endpoints, maxBufferBytes: maxBytes = DEFAULT_BUFFER_BYTES, signal, onProblem } = options;
+  const { onBefore, onBehind } = options;
   const part = partOf(options);
   if (Object.values({ ...part, endpoints }).every((rule) => rule === undefined)) {
     return RecordingReader.open(paths, options);
@@ -141,6 +144,7 @@ export async function openPart(
       endpoints: endpoints && new Set(endpoints),
       maxBytes,
       onBefore,
+      onBehind,
     });
     return await RecordingReader.open(sources, {
       ...options,

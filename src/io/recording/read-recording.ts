@@ -208,7 +208,13 @@ export async function inspectRecording(
   const onBefore = (line: LineView) => {
     if (!hasBegun) statistics.addBefore(line);
   };
-  await using reader = await openPart(paths, { ...options, onProblem, onBefore, noteData: true });
+  await using reader = await openPart(paths, {
+    ...options,
+    onProblem,
+    onBefore,
+    onBehind: (line) => statistics.addBehind(line),
+    noteData: true,
+  });
   const { window } = reader;
   const begin = (at: number) => {
     hasBegun = true;

@@ -133,6 +133,48 @@ describe('outages', () => {
     expect(outagesOf(givenUp)).toEqual([[10, 60, 'rules', 'closed 1006 abnormal closure, given up']]);
   });
 
+  test('of endpoints that never opened, or were given up, stand by themselves and hide no others', () => {
+    const report = reportOf(
+      [
+        [0, 'devices', OPEN],
+        [0, 'agents', OPEN],
+        [0, 'system', OPEN],
+        [0, 'rules', CONNECTING],
+        [0, '/other', CONNECTING],
+        [1, 'rules', REFUSED],
+        [1, '/other', REFUSED],
+        [2, 'rules', GIVEN_UP],
+        [3, '/other', GIVEN_UP],
+        [10, 'devices', LOST],
+        [11, 'agents', LOST],
+        [20, 'devices', back(10)],
+        [20, 'agents', back(11)],
+        [30, 'system', LOST],
+        [31, 'system', { ...GIVEN_UP, gap_since: time(30) }],
+        [50, 'agents', LOST],
+        [52, 'devices', LOST],
+      ],
+      60,
+    );
+    const notAgain = 'closed 1006 abnormal closure, not open again';
+    expect(outagesOf(report)).toEqual([
+      [0, 60, 'rules /other', 'HTTP 503, given up'],
+      [10, 20, 'devices agents', 'closed 1006 abnormal closure'],
+      [30, 60, 'system', 'closed 1006 abnormal closure, given up'],
+      [50, 60, 'agents devices', notAgain],
+    ]);
+    // The total is the time in which something was missing.
+    expect(report).toMatchObject({ outageCount: 4, outageSeconds: 60 });
+    // Each endpoint stands once in what is down at the end, since its own loss.
+    expect(report.down.map(({ endpoint, from }) => [endpoint, (from - START) / 1e6])).toEqual([
+      ['devices', 52],
+      ['agents', 50],
+      ['system', 30],
+      ['rules', 0],
+      ['/other', 0],
+    ]);
+  });
+
   test('say that a token has expired as planned', () => {
     const expired = { state: 'closed', code: 4001, reason: '', lost: true, retry_in_ms: 0 } as const;
     const lines = (closed: typeof expired | { retry_in_ms: number }) =>
@@ -159,7 +201,8 @@ describe('outages', () => {
       ],
       60,
     );
-    expect(outagesOf(report)).toEqual([[15, 60, 'devices', 'closed 1006 abnormal closure, not open again']]);
+    const reason = 'closed 1006 abnormal closure: nothing came for 25 s, not open again';
+    expect(outagesOf(report)).toEqual([[15, 60, 'devices', reason]]);
     expect(report.coverage).toEqual({ devices: 0.25 });
   });
 

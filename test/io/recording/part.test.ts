@@ -7,6 +7,7 @@ import { formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import {
   type ConnectionEvent,
   compileFilter,
+  formatTimestamp,
   inspectRecording,
   parseTimestamp,
   type ReadRecordingOptions,
@@ -193,6 +194,61 @@ describe('inspect of a part', () => {
     expect(report.gaps.map(({ from, to }) => [(from - start) / 1e6, (to - start) / 1e6])).toEqual(gaps);
     expect(report.coverage.devices).toBeCloseTo(coverage, 6);
     expect(report.closes).toHaveLength(closes);
+  });
+
+  const dead = { state: 'closed', code: 1006, reason: 'nothing came for 25 s', lost: true } as const;
+  const again = { state: 'connecting', attempt: 1, url: 'ws://x', recorder: 'r', format: 2 } as const;
+  const opened = connection(0, { state: 'open' });
+  const silence = (closedAt: number, reason: string = dead.reason) => [
+    opened,
+    ...numberedLines(1, 3, SECOND),
+    connection(closedAt * SECOND, { ...dead, reason, retry_in_ms: 1000 }),
+    connection((closedAt + 1) * SECOND, { state: 'open', gap_since: stamp(4.5 * SECOND) }),
+    ...numberedLines(closedAt + 2, closedAt + 11, SECOND),
+  ];
+  const notRecorded = (...end: string[]) => [
+    opened,
+    ...numberedLines(1, 4, SECOND),
+    ...end,
+    connection(7200 * SECOND, again),
+    connection(7200 * SECOND, { state: 'open' }),
+    ...numberedLines(7201, 7202, SECOND),
+  ];
+  const stopped = connection(4 * SECOND, { state: 'closed', code: 1000, reason: '' });
+  it.each([
+    ['that begins in a silence', silence(30), { from: 10 * SECOND }, [[10, 31]], 9 / 30],
+    ['that begins shortly before its end', silence(30), { from: 25 * SECOND }, [[25, 31]], 9 / 15],
+    ['that ends in a silence', silence(30), { to: 10 * SECOND }, [[4.5, 10]], 0.45],
+    ['that lies in a silence', silence(30), { from: 10 * SECOND, to: 20 * SECOND }, [[10, 20]], 0],
+    [
+      'whose last events came before a silence',
+      silence(30),
+      { to: 10 * SECOND, last: 1 },
+      [[4.5, 10]],
+      0.3125,
+    ],
+    [
+      'that ends in a silence of minutes',
+      silence(300, 'nothing came for 295 s'),
+      { to: 9 * SECOND },
+      [[4.5, 9]],
+      0.5,
+    ],
+    ['that ends before a silence', silence(30), { to: 4 * SECOND }, [], 1],
+    ['that ends where a recorder was killed', notRecorded(), { to: 10 * SECOND }, [[3, 10]], 0.3],
+    ['that ends where a recorder was stopped', notRecorded(stopped), { to: 10 * SECOND }, [[4, 10]], 0.4],
+  ])('%s', async (_title, recording, part, gaps, coverage) => {
+    const report = await inspectRecording(folder.write(recording), part);
+    const shown = report.outages.map(({ from, to }) => [
+      at(formatTimestamp(from)) / 1e6,
+      at(formatTimestamp(to)) / 1e6,
+    ]);
+    expect(shown).toEqual(gaps);
+    expect(report.outageSeconds).toBeCloseTo(
+      gaps.reduce((sum, [from = 0, to = 0]) => sum + to - from, 0),
+      6,
+    );
+    expect(report.coverage.devices).toBeCloseTo(coverage, 6);
   });
 
   it('counts what the filter keeps, and the gaps all the same', async () => {

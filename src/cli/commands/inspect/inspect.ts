@@ -41,7 +41,7 @@ const MAX_PROBLEMS = 20;
 const EXAMPLES = `
 Examples:
   $ opmas-ws inspect capture.ndjson                     count events and find gaps
-  $ opmas-ws inspect capture.ndjson --json | jq .gaps   feed a script
+  $ opmas-ws inspect capture.ndjson --json | jq .outages   feed a script
   $ opmas-ws inspect capture.ndjson --html report.html  write a page to read or to share
   $ opmas-ws inspect capture*.ndjson                    read all parts of a rotation
   $ opmas-ws inspect capture.ndjson --from '2026-11-22 22:00' --problems   see what went wrong since ten

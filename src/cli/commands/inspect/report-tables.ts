@@ -50,18 +50,8 @@ export class ReportTables {
 
   /** The devices, alerts and endpoints that were in trouble when the recording ended. */
   trouble(): ReportTable {
-    const { devices, unresolvedAlerts, outages, last, connections } = this.report;
+    const { devices, unresolvedAlerts, outages, givenUp, down } = this.report;
     const ill = devices.filter(({ severity }) => TROUBLE.has(severity));
-    const outage = outages.at(-1);
-    const isOut =
-      /not open again|never open|given up/.test(outage?.reason ?? '') && outage!.to >= (last ?? 0);
-    const givenUp = this.report.givenUp.filter(
-      ({ endpoint, at }) => !connections.some((one) => one.endpoint === endpoint && one.to > at),
-    );
-    const missing = new Set([
-      ...(isOut ? outage!.endpoints : []),
-      ...givenUp.map(({ endpoint }) => endpoint),
-    ]);
     const rows: Cell[][] = ill.map(({ severity, id, sinceAt, type, message = type }) => [
       ...[{ severity }, id, this.#time(sinceAt), message],
     ]);
@@ -72,19 +62,24 @@ export class ReportTables {
       const what = `unresolved alert${name}${message === undefined ? '' : `: ${message}`}`;
       rows.push([{ severity }, device, this.#time(at), what]);
     }
-    if (isOut) {
-      const { endpoints, from, reason } = outage!;
-      rows.push([ERROR, endpointsText(endpoints, this.report), this.#time(from), `outage: ${reason}`]);
+    const endpointsOf = new Map<string, { endpoints: string[]; since: string; what: string }>();
+    for (const { endpoint, from, reason } of down) {
+      const last = reason.endsWith('given up') && givenUp.findLast((one) => one.endpoint === endpoint);
+      const what = last ? `given up: ${giveUpText(last.failure, last.reason)}` : `outage: ${reason}`;
+      const since = this.#time(from);
+      const row = endpointsOf.get(since + what) ?? { endpoints: [], since, what };
+      row.endpoints.push(endpoint);
+      endpointsOf.set(since + what, row);
     }
-    for (const { endpoint, at, failure, reason } of givenUp) {
-      rows.push([ERROR, endpoint, this.#time(at), `given up: ${giveUpText(failure, reason)}`]);
+    for (const { endpoints, since, what } of endpointsOf.values()) {
+      rows.push([ERROR, endpointsText(endpoints, this.report), since, what]);
     }
     return {
       ...table('In trouble at the end', ['', '…device', 'since', 'what'], rows),
       about: Object.entries({
         device: ill.length,
         'unresolved alert': unresolvedAlerts.length,
-        endpoint: missing.size,
+        endpoint: down.length,
       })
         .filter(([, count]) => count > 0)
         .map(([name, count]) => counted(count, name))
@@ -112,17 +107,16 @@ export class ReportTables {
   }
 
   outages(): ReportTable {
-    const { outages, outageCount, outageSeconds, gapCount, gapSeconds } = this.report;
+    const { outages, outageCount, outageSeconds } = this.report;
     const rows = outages.map(({ from, to, endpoints, reason }) => [
       this.#time(from),
       { bad: lengthText(from, to) },
       endpointsText(endpoints, this.report),
       reason,
     ]);
-    const gaps = `${counted(gapCount, 'gap')} of endpoints, ${formatDuration(gapSeconds * 1000)}`;
     return {
-      ...table('Outages', ['from', '#length', '…endpoints', 'reason'], rows, outageCount),
-      about: `${number(outageCount)}, ${formatDuration(outageSeconds * 1000)} in all (${gaps})`,
+      ...table('Outages', ['from', '#length', 'endpoints', 'reason'], rows, outageCount),
+      about: `${number(outageCount)}, ${formatDuration(outageSeconds * 1000)} in all`,
       none: 'none',
     };
   }
