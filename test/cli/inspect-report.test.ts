@@ -86,9 +86,11 @@ test('an unresolved alert that an outage followed is marked: the event that reso
     120,
     connection(0, 'devices', { state: 'open' }) + alert(1, 'a1'),
     connection(2, 'devices', { state: 'closed', code: 1006, reason: '', lost: true, retry_in_ms: 500 }),
-    connection(3, 'devices', { state: 'open', gap_since: at(2) }) + alert(4, 'a2') + online(5, 'ap-1'),
+    connection(3, 'devices', { state: 'open', gap_since: at(2) }) + alert(4, 'a2'),
+    // An outage of another endpoint changes nothing.
+    connection(4, 'rules', { state: 'connecting', attempt: 1 } as never) + online(5, 'ap-1'),
   );
-  expect(text).toMatch(/^In trouble at the end {2}2 unresolved alerts$/m);
+  expect(text).toMatch(/^In trouble at the end {2}2 unresolved alerts, 1 endpoint$/m);
   expect(text).toContain('unresolved alert a1 before an outage: hot\n');
   expect(text).toContain('unresolved alert a2: hot\n');
   expect(text).toMatch(/^ {2}04:00:01 +4s {2}CRIT {2}ap-1 +2 {2}hot$/m);

@@ -36,6 +36,7 @@ export interface UnresolvedAlert {
   /** `data.alert_id`, or `data.id`; `undefined` when the alert has neither. */
   id: string | undefined;
   device: string;
+  endpoint: string;
   severity: Severity;
   /** When it was raised first. */
   at: number;
@@ -90,7 +91,7 @@ export class Problems {
   add(frame: FrameReader, type: string | undefined, endpoint: string, at: number): boolean {
     const row = this.#devices.add(frame, endpoint, at, type);
     const { lastSeverity: severity } = row;
-    if (type === 'system.alert') this.#noteAlert(frame, row.id, severity, at);
+    if (type === 'system.alert') this.#noteAlert(frame, row.id, severity, endpoint, at);
     if (isProblem(severity)) {
       this.#noteProblem(frame, row, severity, endpoint, at);
       return true;
@@ -130,7 +131,7 @@ export class Problems {
     this.#incidents.push(incident);
   }
 
-  #noteAlert(frame: FrameReader, device: string, severity: Severity, at: number): void {
+  #noteAlert(frame: FrameReader, device: string, severity: Severity, endpoint: string, at: number): void {
     const data = (frame.value.data ?? {}) as Record<string, unknown>;
     const id = textOf(data.alert_id) ?? textOf(data.id);
     const key = id ?? JSON.stringify([device, textOf(data.rule_id)]);
@@ -139,7 +140,7 @@ export class Problems {
     const known = this.#alerts.get(key);
     if (known !== undefined) known.severity = severity;
     else if (this.#alerts.size < MAX_LISTED) {
-      this.#alerts.set(key, { id, device, severity, at, message: messageOf(data) });
+      this.#alerts.set(key, { id, device, endpoint, severity, at, message: messageOf(data) });
     }
   }
 

@@ -86,8 +86,8 @@ test('an alert is unresolved until one with its id is resolved', () => {
     alert({ alert_id: 'a4', severity: 'info' }),
   );
   expect(unresolvedAlerts).toEqual([
-    { id: 'a1', device: 'ap-7', severity: 'critical', at: 0, message: 'hot' },
-    { id: '2', device: 'ap-7', severity: 'error', at: 1, message: undefined },
+    { id: 'a1', device: 'ap-7', endpoint: 'devices', severity: 'critical', at: 0, message: 'hot' },
+    { id: '2', device: 'ap-7', endpoint: 'devices', severity: 'error', at: 1, message: undefined },
   ]);
 });
 

@@ -55,9 +55,9 @@ export class ReportTables {
     const rows: Cell[][] = ill.map(({ severity, id, sinceAt, type, message = type }) => [
       ...[{ severity }, id, this.#time(sinceAt), message],
     ]);
-    for (const { severity, id, device, at, message } of unresolvedAlerts) {
+    for (const { severity, id, device, endpoint, at, message } of unresolvedAlerts) {
       // The event that resolved it may have been missed.
-      const isUnsure = outages.some(({ to }) => to > at);
+      const isUnsure = outages.some(({ to, endpoints }) => to > at && endpoints.includes(endpoint));
       const name = `${id === undefined ? '' : ` ${id}`}${isUnsure ? ' before an outage' : ''}`;
       const what = `unresolved alert${name}${message === undefined ? '' : `: ${message}`}`;
       rows.push([{ severity }, device, this.#time(at), what]);

@@ -17,7 +17,6 @@ export interface ReportOutput {
 const BARS = ' ▁▂▃▄▅▆▇█';
 const GAP = '━';
 const MAX_ROWS = 20;
-const MAX_CELL_WIDTH = 500;
 const MAX_SPARKLINE = 100;
 const LABEL_WIDTH = 11;
 /** Names, and the text in the last column, are not cut to less, however narrow the terminal is. */
@@ -55,8 +54,8 @@ function tableLines({ title, about, heads, rows, count, none }: ReportTable, out
   if (rows.length === 0) return none === undefined ? [] : [`${bold(title)}  ${green(none)}`];
   const paints = markPaints(output.palette);
   const last = heads.length - 1;
-  const textOf = (cell: Cell, column: number) => {
-    if (typeof cell === 'string') return cut(escapeUnsafe(cell), column === last ? Infinity : MAX_CELL_WIDTH);
+  const textOf = (cell: Cell) => {
+    if (typeof cell === 'string') return escapeUnsafe(cell);
     return 'bad' in cell ? red(cell.bad) : paints[cell.severity](MARKS[cell.severity]);
   };
   const isRight = (column: number) => heads[column]!.startsWith('#');
