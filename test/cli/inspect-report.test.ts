@@ -110,6 +110,18 @@ test.each([40, 60, 80])(
   },
 );
 
+test("the recorder's own end is apart from the normal closures of the server", async () => {
+  const closed = { state: 'closed', code: 1000, reason: '' } as const;
+  const text = await textOf(
+    80,
+    connection(0, 'devices', { state: 'open' }) + connection(1, 'devices', { ...closed, retry_in_ms: 500 }),
+    connection(2, 'devices', { state: 'open' }) + connection(3, 'devices', { ...closed, retry_in_ms: 500 }),
+    connection(4, 'devices', { state: 'open' }) + connection(5, 'devices', closed),
+  );
+  expect(text).toMatch(/^ {2}closed 1000 normal closure +2$/m);
+  expect(text).toMatch(/^ {2}closed 1000 normal closure, as wanted +1$/m);
+});
+
 test('--json has the incidents, and since when a device is in its state', async () => {
   const { problems, devices } = jsonReport(
     await reportOf(failed(1, 'ap-1'), online(2, 'ap-1'), failed(3, 'ap-2', 'hot'), failed(4, 'ap-2')),

@@ -295,7 +295,7 @@ describe.concurrent('inspect for people', () => {
       /^Timeline {3}█ .*$/m,
       /^ {2}problems +!/m,
       /^ {2}outages +━/m,
-      /^ {2}closed 1000 normal closure +2$/m,
+      /^ {2}closed 1000 normal closure, as wanted +2$/m,
       /^ {2}refused: HTTP 503 +1$/m,
       /^Dropped +4 events$/m,
       /^Invalid +1 message is not a JSON object$/m,

@@ -38,6 +38,7 @@ export class ConnectionHistory implements ConnectionReport {
   readonly connections: RecordedConnection[] = [];
   readonly closes: RecordedClose[] = [];
   closeCounts: NamedCount[] = [];
+  wantedCloses = 0;
   readonly givenUp: RecordedGiveUp[] = [];
   refusalCounts: NamedCount[] = [];
   dropped = 0;
@@ -103,6 +104,7 @@ export class ConnectionHistory implements ConnectionReport {
         break;
       case 'closed': {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
+        if (wasWanted) this.wantedCloses++;
         known.loss = wasWanted ? undefined : lossText(connection);
         this.#endConnection(known, at);
         known.heardAt = heardBefore(at, connection);

@@ -67,6 +67,8 @@ export interface ConnectionReport {
   /** The first 10,000 ends of connections, and counts of all by code. */
   closes: RecordedClose[];
   closeCounts: NamedCount[];
+  /** Of the closes with code 1000, those after which the recorder wanted no further connection. */
+  wantedCloses: number;
   /** Endpoints on which the recorder gave up. */
   givenUp: RecordedGiveUp[];
   /** Failed attempts, by HTTP status or by error. */

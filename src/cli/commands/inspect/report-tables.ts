@@ -155,8 +155,16 @@ export class ReportTables {
   }
 
   ends(): ReportTable {
-    const { closeCounts, refusalCounts } = this.report;
-    const closes = closeCounts.map(({ name, count }) => [`closed ${closeText(name)}`, number(count)]);
+    const { closeCounts, wantedCloses, refusalCounts } = this.report;
+    const closes = closeCounts.flatMap(({ name, count }) => {
+      const wanted = name === '1000' ? wantedCloses : 0;
+      const end = `closed ${closeText(name)}`;
+      const rows: [string, number][] = [
+        [end, count - wanted],
+        [`${end}, as wanted`, wanted],
+      ];
+      return rows.filter(([, times]) => times > 0).map(([text, times]) => [text, number(times)]);
+    });
     const refusals = refusalCounts.map(({ name, count }) => [`refused: ${refusalText(name)}`, number(count)]);
     return table('Ends of connections', ['…end', '#count'], [...closes, ...refusals]);
   }
