@@ -28,6 +28,7 @@ export class LineWriter {
   readonly #reader = new FrameReader();
   readonly #head: Buffer;
   #headTime = -1;
+  #matchedAt = -1;
   #dropped: { count: number; from: number; to: number } | undefined;
 
   /** @param context Takes the events around matching ones; all endpoints share it. */
@@ -46,9 +47,9 @@ export class LineWriter {
     this.#head = eventHead(formatTimestamp(0), endpoint);
   }
 
-  /** Time of the last event that was kept; `undefined` before the first. */
+  /** Time of the last matching event; `undefined` before the first. */
   get lastEventAt(): string | undefined {
-    return this.#headTime < 0 ? undefined : formatTimestamp(this.#headTime);
+    return this.#matchedAt < 0 ? undefined : formatTimestamp(this.#matchedAt);
   }
 
   /** @param stamp Microseconds since 1970. @returns `false` when it is text and not UTF-8. */
@@ -77,6 +78,7 @@ export class LineWriter {
     }
     if (isMatch) {
       this.matching++;
+      this.#matchedAt = stamp;
       this.#control.countEvent();
     } else if (target === this.#queue) {
       this.#context!.events++;

@@ -104,7 +104,7 @@ describe('top on a terminal', () => {
     expect(running.shown()).not.toContain(canary);
   });
 
-  test('prints the table once when Ctrl-C ends it, and escapes what the server sends', async ({
+  test('prints the worst rows that fit when Ctrl-C ends it, and escapes what the server sends', async ({
     serve,
     command,
   }) => {
@@ -112,16 +112,22 @@ describe('top on a terminal', () => {
     const running = command.sandbox.onTerminal(['top', 'devices', '-u', server.url]);
     const watched = new Watched(running);
     const evil = '\u001b[2J\u001b[?1049l\u202e漢字';
-    (await server.request()).accept().text(failure(evil, `${evil}\n${'x'.repeat(1_000_000)}`));
+    const healthy = Array.from({ length: 60 }, (_, number) => status(`ap-${number}`));
+    (await server.request()).accept().text(failure(evil, `${evil}\n${'x'.repeat(1_000_000)}`), ...healthy);
     const escaped = '\\u001b[2J\\u001b[?1049l\\u202e漢字';
-    await watched.shows(/1 error/);
+    await watched.shows(/61 rows {2}1 error/);
     expect(watched.picture.lines[2]).toContain(escaped.slice(0, 20));
+    // The message that the endpoint is connected does not hide the keys.
+    await watched.shows(/q quits/);
+    expect(running.shown()).not.toContain('devices  connected');
     await watched.press('\r', /\\u001b\[2J/);
     expect(watched.picture.unknown).toEqual([]);
     running.pty.write('\u0003');
     expect((await running.ended).signal).toBe(2);
     const after = afterScreen(running);
     expect(after).toMatch(/SEVERITY +DEVICE .*\nerror +\\u001b/s);
+    expect(after.slice(after.indexOf('SEVERITY')).split('\n').length).toBeLessThan(running.pty.rows);
+    expect(after).toMatch(/\n… and \d\d more rows\r?\n/);
     expect(after).not.toMatch(/[\u0000-\u0009\u000e-\u001f\u202e]/);
   });
 });

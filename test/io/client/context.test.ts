@@ -30,6 +30,21 @@ describe.concurrent('context around live events', () => {
     });
   });
 
+  test('does not count as the last matching event', async ({ serve, read }) => {
+    const server = await serve();
+    const reading = read({ url: server.url, filter: errors, before: { events: 9 }, after: { events: 9 } });
+    const client = (await server.request()).accept(...frames('.'));
+    await client.roundTrips();
+    expect(reading.subscription.summary().lastEventAt).toEqual({ devices: undefined });
+    client.text(event(1, 'device.error'));
+    await reading.events.count(2);
+    await client.roundTrips();
+    client.text(event(2));
+    await reading.events.count(3);
+    const matching = JSON.parse(reading.texts.find((line) => line.includes('device.error'))!);
+    expect(reading.subscription.summary().lastEventAt).toEqual({ devices: matching.received_at });
+  });
+
   test('has messages that are no events, and lifecycle lines in their order', async ({ serve, read }) => {
     const server = await serve();
     const attempts = [

@@ -95,8 +95,8 @@ function endpointFigures({ now, states, stream }: RecorderFacts, endpoint: strin
   return [
     ['state', state],
     ['connected', state === 'open', 'endpoint_connected', '1 while the connection is open.'],
-    ['events', stream.events[endpoint] ?? 0, 'events_total', 'Recorded events.'],
-    ['last_event_at', at, 'last_event_timestamp_seconds', 'Time of the last recorded event.'],
+    ['events', stream.events[endpoint] ?? 0, 'events_total', 'Matching events.'],
+    ['last_event_at', at, 'last_event_timestamp_seconds', 'Time of the last one.'],
     ['last_event_age_seconds', age, 'last_event_age_seconds', 'Its age at the time of this status.'],
   ];
 }

@@ -53,7 +53,8 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     const parts = [...counts, `${rate.update(count)}/s`];
     if (table.leftOut > 0) parts.push(`${counted(table.leftOut, 'row')} left out`);
     const isNew = lastMessage !== undefined && performance.now() - lastMessage.atMs < NOTICE_MS;
-    const notice = isNew ? lastMessage.text : undefined;
+    // The first line says who is connected; the keys are for those who see them for the first time.
+    const notice = isNew && !lastMessage.text.includes('connected') ? lastMessage.text : undefined;
     const status = connections.line(parts, columns, palette);
     const now = systemClock.nowMicros();
     const style = { palette, width: columns, now, title, hasWords: false };

@@ -6,6 +6,7 @@ import { runCommand, type Session } from '../../session.js';
 import { runFileStream } from '../../stream/file-stream.js';
 import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
 import { showProgress } from '../../terminal/reading-messages.js';
+import { standardOutputs } from '../../terminal/standard-streams.js';
 import { watchTable } from './live-table.js';
 import { rowJson, tableLines } from './table-text.js';
 
@@ -15,6 +16,9 @@ interface TopOptions extends StreamCommandOptions, PartCommandOptions {
   json?: boolean;
   file?: string[];
 }
+
+/** Lines of a terminal for the heading, the rest of the rows, the summary and the prompt. */
+const LINES_BESIDE = 5;
 
 const HELP = `
 Keys: arrows select a row, Enter shows its event, / filters the rows, q quits.
@@ -105,6 +109,12 @@ async function printTable(
     return;
   }
   const width = out.isTerminal ? out.columns : Number.POSITIVE_INFINITY;
-  const lines = tableLines(rows, { palette: out.palette, width, now, title, hasWords: true });
+  // The worst come first, and must not scroll away.
+  const most = out.isTerminal
+    ? Math.max(1, (standardOutputs().stdout.rows || 24) - LINES_BESIDE)
+    : rows.length;
+  const shown = rows.slice(0, most);
+  const lines = tableLines(shown, { palette: out.palette, width, now, title, hasWords: true });
+  if (shown.length < rows.length) lines.push(`… and ${counted(rows.length - most, 'more row')}`);
   await out.write(`${lines.join('\n')}\n`);
 }
