@@ -91,8 +91,8 @@ test('an unresolved alert that an outage followed is marked: the event that reso
     connection(4, 'rules', { state: 'connecting', attempt: 1 } as never) + online(5, 'ap-1'),
   );
   expect(text).toMatch(/^In trouble at the end {2}2 unresolved alerts, 1 endpoint$/m);
-  expect(text).toContain('unresolved alert a1 before an outage: hot\n');
-  expect(text).toContain('unresolved alert a2: hot\n');
+  expect(text).toContain('unresolved alert before an outage: hot (a1)\n');
+  expect(text).toContain('unresolved alert: hot (a2)\n');
   expect(text).toMatch(/^ {2}04:00:01 +4s {2}CRIT {2}ap-1 +2 {2}hot$/m);
 });
 

@@ -58,8 +58,8 @@ export class ReportTables {
     for (const { severity, id, device, endpoint, at, message } of unresolvedAlerts) {
       // The event that resolved it may have been missed.
       const isUnsure = outages.some(({ to, endpoints }) => to > at && endpoints.includes(endpoint));
-      const name = `${id === undefined ? '' : ` ${id}`}${isUnsure ? ' before an outage' : ''}`;
-      const what = `unresolved alert${name}${message === undefined ? '' : `: ${message}`}`;
+      const text = [message ?? 'no message', id && `(${id})`].filter((part) => part !== undefined).join(' ');
+      const what = `unresolved alert${isUnsure ? ' before an outage' : ''}: ${text}`;
       rows.push([{ severity }, device, this.#time(at), what]);
     }
     const endpointsOf = new Map<string, { endpoints: string[]; since: string; what: string }>();
@@ -231,8 +231,8 @@ export function chosenOf(incidents: readonly Incident[], most: number): Incident
       return { incident, place };
     })
     .sort((a, b) => a.place - b.place);
-  const chosen = new Set(ranked.slice(0, most).map(({ incident }) => incident));
-  return incidents.filter((incident) => chosen.has(incident));
+  const chosen = ranked.slice(0, most).map(({ incident }) => incident);
+  return chosen.sort((a, b) => a.from - b.from || 0);
 }
 
 function table(title: string, heads: readonly string[], rows: Cell[][], count = rows.length): ReportTable {
