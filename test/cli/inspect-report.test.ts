@@ -96,12 +96,16 @@ test('an unresolved alert that an outage followed is marked: the event that reso
   expect(text).toMatch(/^ {2}04:00:01 +4s {2}CRIT {2}ap-1 +2 {2}hot$/m);
 });
 
+const attempt = { state: 'connecting', attempt: 1 } as never;
+
 test.each([40, 60, 80])(
   'no line of a table is wider than %i columns, and long names keep their end',
   async (columns) => {
     const name = (i: number) => `${'site-berlin-'.repeat(5)}${i}`;
     const devices = Array.from({ length: 30 }, (_, i) => failed(i, name(i), 'a long message '.repeat(9)));
-    const text = await textOf(columns, connection(0, 'devices', { state: 'open' }), ...devices);
+    // Endpoints that never open, with long paths, and one that does.
+    const endpoints = [1, 2, 3].map((i) => connection(0, `/api/v1/ws/${'site-'.repeat(9)}${i}`, attempt));
+    const text = await textOf(columns, ...endpoints, connection(0, 'devices', { state: 'open' }), ...devices);
     const lines = text.split('\n').filter((line) => line.startsWith('  '));
     expect(lines.length).toBeGreaterThan(60);
     expect(lines.filter((line) => line.length > columns)).toEqual([]);

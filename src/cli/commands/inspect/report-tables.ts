@@ -115,7 +115,7 @@ export class ReportTables {
       reason,
     ]);
     return {
-      ...table('Outages', ['from', '#length', 'endpoints', 'reason'], rows, outageCount),
+      ...table('Outages', ['from', '#length', '…endpoints', 'reason'], rows, outageCount),
       about: `${number(outageCount)}, ${formatDuration(outageSeconds * 1000)} in all`,
       none: 'none',
     };
