@@ -22,9 +22,7 @@ describe.concurrent('tail against the mock', () => {
     expect(lines).toHaveLength(40);
     const endpoints = new Set(lines.map((line) => JSON.parse(line).endpoint));
     expect([...endpoints].sort()).toEqual(['agents', 'devices', 'rules', 'system']);
-    expect(
-      stderr.match(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (devices|agents|rules|system) +connected$/gm),
-    ).toHaveLength(4);
+    expect(stderr).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d all 4 endpoints {2}connected$/m);
     expect(stderr).toMatch(
       /40 events \(devices \d+, agents \d+, rules \d+, system \d+\) in \S+, coverage \d.+ %, no gaps, 0 dropped\n$/,
     );

@@ -11,6 +11,7 @@ import { TimeText } from '../render/time-text.js';
 import type { Messages } from '../terminal/terminal.js';
 import {
   backNotice,
+  CONNECTED,
   ConnectionNotices,
   type EndpointNotice,
   gaveUpNotice,
@@ -100,8 +101,10 @@ export class ConnectionMessages {
         return;
       case 'open': {
         this.#waiting.delete(endpoint);
-        const timer = setTimeout(() => this.#settle(endpoint, true), KEPT_AFTER_MS).unref();
         const notice = { ...this.#openNotice(moment, connection), ...moment };
+        // The server has kept the connections of other endpoints.
+        const keptAfterMs = this.#notices.hasWaiting(notice.key) ? 0 : KEPT_AFTER_MS;
+        const timer = setTimeout(() => this.#settle(endpoint, true), keptAfterMs).unref();
         this.#fresh.set(endpoint, { notice, timer, events: this.#countOf(endpoint) });
         return;
       }
@@ -130,7 +133,7 @@ export class ConnectionMessages {
   #openNotice({ endpoint, atMicros }: Moment, connection: ConnectionEvent & { state: 'open' }): Notice {
     if (this.#expired.has(endpoint)) return RENEWED;
     const lostAt = this.#lostAt.get(endpoint);
-    if (lostAt === undefined && connection.gap_since === undefined) return this.#notices.connected();
+    if (lostAt === undefined && connection.gap_since === undefined) return CONNECTED;
     return backNotice(atMicros, connection, lostAt ?? atMicros);
   }
 

@@ -4,6 +4,8 @@ import type { Palette } from '../terminal/palette.js';
 
 /** Changes of several endpoints within this time, for the same cause, are told in one line. */
 const GATHER_MS = 1000;
+/** A change that is told late waits for those of other endpoints for this time. */
+const LEAST_GATHER_MS = 250;
 /** A line with more names has a number in place of the rest. */
 const MAX_NAMES = 8;
 /** The URL of an endpoint in an error. */
@@ -28,7 +30,10 @@ export interface EndpointNotice extends Notice {
 
 type EventOf<State extends ConnectionEvent['state']> = ConnectionEvent & { state: State };
 
-/** Gathers what endpoints share. A line is printed as soon as all endpoints share it, at the latest after a second. */
+/**
+ * Gathers what endpoints share. A line is printed as soon as all endpoints share it, at the latest a second after the
+ * time that it names.
+ */
 export class ConnectionNotices {
   readonly #palette: Palette;
   readonly #endpoints: readonly string[];
@@ -62,7 +67,9 @@ export class ConnectionNotices {
     if (this.#groups.get(key)?.all.some((one) => one.endpoint === endpoint)) this.flush(key);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = { all: [], timer: setTimeout(() => this.flush(key), GATHER_MS).unref() };
+      const waitMs = GATHER_MS - (Date.now() - notice.atMicros / 1000);
+      const timer = setTimeout(() => this.flush(key), Math.min(GATHER_MS, Math.max(LEAST_GATHER_MS, waitMs)));
+      group = { all: [], timer: timer.unref() };
       this.#groups.set(key, group);
     }
     group.all.push(notice);
@@ -79,10 +86,9 @@ export class ConnectionNotices {
     }
   }
 
-  /** The first connection: a line for each endpoint, unless there are many. */
-  connected(): Notice {
-    const key = this.#endpoints.length > MAX_NAMES ? 'connected' : undefined;
-    return { color: 'green', key, text: () => 'connected' };
+  /** Returns whether a line is about to be printed that other endpoints can share. */
+  hasWaiting(key: string | undefined): boolean {
+    return key !== undefined && this.#groups.has(key);
   }
 
   /** Formats a line about one endpoint. */
@@ -134,6 +140,8 @@ export function backNotice(atMicros: number, { gap_since }: EventOf<'open'>, los
       : `back after ${formatDuration(Math.max(...gaps))}: a gap, events may be missing`;
   return { color: 'green', key: 'back', milliseconds, text };
 }
+
+export const CONNECTED: Notice = { color: 'green', key: 'connected', text: () => 'connected' };
 
 /** A new token has taken the place of an expired one. */
 export const RENEWED: Notice = {

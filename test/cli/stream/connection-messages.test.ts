@@ -99,7 +99,49 @@ test('each message in a log file has its date, because many runs may write to it
   ]);
 });
 
+describe('endpoints that are connected within the same moment', () => {
+  test('share a line, as soon as all of them are', async () => {
+    const stage = new Stage();
+    stage.now(CONNECTING);
+    for (const endpoint of ENDPOINTS) {
+      stage.now(OPEN, endpoint);
+      await pass(0.01);
+    }
+    await pass(0.5);
+    expect(stage.lines()).toEqual(['10:02:11 all 4 endpoints  connected']);
+  });
+
+  test('share it within a second, without those that are not', async () => {
+    const stage = new Stage();
+    stage.now(CONNECTING);
+    stage.now(OPEN, 'devices', 'system');
+    await pass(0.99);
+    expect(stage.lines()).toEqual([]);
+    await pass(0.01);
+    expect(stage.lines()).toEqual(['10:02:11 devices, system  connected']);
+    stage.now(OPEN, 'rules');
+    await pass(1);
+    expect(stage.lines()).toEqual(['10:02:12 rules    connected']);
+  });
+});
+
 describe('an outage of all endpoints', () => {
+  test('is over in one line, a second after the first return at most, also for endpoints that it has woken', async () => {
+    const stage = await new Stage().open();
+    stage.now(lost(500));
+    await pass(2);
+    stage.lines();
+    stage.back(2, 'rules');
+    await pass(0.6);
+    stage.back(2.6, 'devices');
+    await pass(0.35);
+    stage.back(2.95, 'agents');
+    await pass(0.05);
+    expect(stage.lines()).toEqual([
+      '10:02:14 devices, agents, rules  back after 3s: a gap, events may be missing',
+    ]);
+  });
+
   test('is told in one line each for the loss, for the refusal, and for the return', async () => {
     const stage = await new Stage().open();
     for (const [i, endpoint] of ENDPOINTS.entries()) stage.now(lost(900 - 100 * i), endpoint);
