@@ -1,4 +1,5 @@
-import { type ContextSpan, OpmasError, parseTimestamp } from '../../index.js';
+import { type ContextSpan, OpmasError, parseTimestamp, systemClock } from '../../index.js';
+import { TimeText } from '../render/time-text.js';
 
 const BYTES: Readonly<Record<string, number>> = {
   B: 1,
@@ -160,8 +161,12 @@ export function parseMoment(text: string, name: string): string | number {
     const offset = parseDuration(isFromEnd ? text.slice(1) : text, name);
     return isFromEnd ? -offset : offset;
   } catch {
+    const today = new TimeText(false).date(systemClock.nowMicros());
+    const isClock = /^\d\d:\d\d(:\d\d)?$/.test(text);
     throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is neither a time nor an offset`, {
-      hint: 'Write a time, 2026-11-22T21:50:00Z or 2026-11-22 21:50, or an offset: 5m from the start, -5m from the end.',
+      hint: isClock
+        ? `A recording may have several days, so write the date, too: ${name} '${today} ${text}'.`
+        : 'Write a time, 2026-11-22T21:50:00Z or 2026-11-22 21:50, or an offset: 5m from the start, -5m from the end.',
     });
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseMoment, parseSpan, timeOf } from '../../../src/cli/options/quantity.js';
 import { partOptionsOf } from '../../../src/cli/options/selection.js';
+import type { OpmasError } from '../../../src/index.js';
 
 const zone = process.env.TZ;
 afterEach(() => {
@@ -32,6 +33,19 @@ describe('a point of a recording', () => {
     '2026-11-22Z',
   ])('%s is a usage error', (text) => {
     expect(() => parseMoment(text, '--from')).toThrow(/^--from: /);
+  });
+
+  it('without its date is a usage error that says how to write it for today', () => {
+    const hint = (text: string) => {
+      try {
+        return parseMoment(text, '--from');
+      } catch (error) {
+        return (error as OpmasError).hint;
+      }
+    };
+    const [, whole = ''] = /--from '(\d{4}-\d\d-\d\d 09:50)'\.$/.exec(String(hint('09:50'))) ?? [];
+    expect(parseMoment(whole, '--from')).toBe(whole);
+    expect(Math.abs(Date.parse(whole) - Date.now())).toBeLessThan(86_400_000);
   });
 
   it.each([
