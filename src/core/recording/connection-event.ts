@@ -22,6 +22,8 @@ export type ConnectionEvent =
   | { state: 'closed'; code: number; reason: string; lost?: true; retry_in_ms?: number }
   /** No further attempt comes. `failure` is a kind of `core/failure/failure.ts`, `gap_since` as in `open`. */
   | { state: 'given_up'; failure: string; reason: string; gap_since?: string; continued?: true }
+  /** The recorder ended while the endpoint was not open. */
+  | { state: 'stopped'; gap_since?: string }
   | { state: 'dropped'; count: number; from: string; to: string };
 
 type State = ConnectionEvent['state'];
@@ -43,6 +45,7 @@ const MEMBERS: {
   open: { gap_since: isText, continued: isTrue },
   closed: { code: CloseCode.WITHOUT_CODE, reason: '', lost: isTrue, retry_in_ms: isNumber },
   given_up: { failure: '', reason: '', gap_since: isText, continued: isTrue },
+  stopped: { gap_since: isText },
   dropped: { count: 0, from: '', to: '' },
 };
 

@@ -13,6 +13,7 @@ import {
   heardBefore,
   type LossesBehind,
   lossText,
+  lostSince,
   newHistory,
   OpenTime,
   Outages,
@@ -121,6 +122,9 @@ export class ConnectionHistory implements ConnectionReport {
       case 'given_up':
         this.#addGiveUp(endpoint, known, at, connection);
         break;
+      case 'stopped':
+        lostSince(known, connection.gap_since);
+        break;
       case 'dropped':
         if (Number.isSafeInteger(connection.count) && connection.count > 0) this.dropped += connection.count;
         break;
@@ -206,12 +210,7 @@ export class ConnectionHistory implements ConnectionReport {
     if (continued && known.isGivenUp) return;
     known.isGivenUp = true;
     known.refusal ??= shortName(reason);
-    const since = gap_since === undefined ? undefined : parseTimestamp(gap_since);
-    if (since !== undefined) {
-      known.hadEvent = true;
-      known.loss ??= 'connection lost';
-      known.heardAt = since;
-    }
+    lostSince(known, gap_since);
     if (this.givenUp.length < MAX_LISTED) this.givenUp.push({ endpoint, at, failure, reason });
   }
 

@@ -169,6 +169,15 @@ export function newHistory(endpoint: string | undefined, firstAt: number): Endpo
   };
 }
 
+/** Takes note of the gap in which an endpoint ended. */
+export function lostSince(known: EndpointHistory, gapSince?: string): void {
+  const since = parseTimestamp(gapSince ?? '');
+  if (since === undefined) return;
+  known.hadEvent = true;
+  known.loss ??= 'connection lost';
+  known.heardAt = since;
+}
+
 const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;
 
 /** Returns when something came for the last time before a connection ended: the recorder writes for how long a dead link had been silent. */
@@ -200,7 +209,7 @@ export class LossesBehind {
     } else if (state === 'connecting' && known === undefined) {
       // A recorder that was killed has not told of the end.
       loss('not recorded', undefined, true);
-    } else if (state === 'open' || state === 'given_up') {
+    } else if (state === 'open' || state === 'given_up' || state === 'stopped') {
       const since = parseTimestamp(connection.gap_since ?? '') ?? known?.from ?? at;
       loss(known?.reason ?? 'connection lost', since, true);
     }

@@ -53,6 +53,8 @@ export class EndpointHistory {
   /** A connection that was open has gone, and none has opened since. */
   #isLost = false;
   #isGivenUp = false;
+  /** An attempt runs, or the next one is waited for; a connection that was asked to end has ended. */
+  #isWanted = false;
 
   constructor(clock: Clock, handler: HistoryHandler) {
     this.#clock = clock;
@@ -73,6 +75,7 @@ export class EndpointHistory {
   }
 
   connecting(attempt: Omit<ConnectionEvent & { state: 'connecting' }, 'state'>): void {
+    this.#isWanted = true;
     this.#add({ state: 'connecting', ...attempt });
   }
 
@@ -123,6 +126,7 @@ export class EndpointHistory {
 
   /** @param waitMs Time until the next attempt; `undefined` when there is none. */
   ended({ event }: Failure, waitMs: number | undefined): void {
+    this.#isWanted = waitMs !== undefined;
     const silentMs =
       event.state === 'closed' ? this.#clock.monotonicMs() - this.#lastByteAt.monotonicMs : undefined;
     const lost = event.state === 'closed' && this.#isLost ? { lost: true as const } : {};
@@ -144,7 +148,9 @@ export class EndpointHistory {
   finish(): void {
     const nowMicros = this.#stamper.stampMicros();
     this.#endMicros = nowMicros;
-    this.#endGap(nowMicros);
+    const gapSince = this.#endGap(nowMicros);
+    // Without this line, a recording would not tell how long the outage at its end was.
+    if (this.#isWanted) this.#add({ state: 'stopped', ...gapSince }, nowMicros);
     if (!this.everOpen) this.#handler.onGap(this.#openTime.since, nowMicros, 'never open');
     else if (this.#isGivenUp) this.#handler.onGap(this.lastByteAtMicros, nowMicros, 'given up');
   }

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
-import { parseTimestamp, systemClock } from '../../../src/index.js';
+import { inspectRecording, parseTimestamp, systemClock } from '../../../src/index.js';
 import { close, event, frame, text } from '../../support/raw-frames.js';
+import { RecordingFolder } from '../../support/recordings.js';
 import { test } from '../../support/stage.js';
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -166,15 +167,26 @@ describe.concurrent('a gap', () => {
     },
   );
 
-  test('that is still open when the stream ends is counted', async ({ serve, read }) => {
+  test('that is still open when the stream ends is counted, and a last line says when that was', async ({
+    serve,
+    read,
+  }) => {
     const server = await serve();
     const reading = read({ url: server.url, retry: { retryDelayMs: 60_000, retryMaxMs: 60_000 } });
     (await server.request()).accept(text(event(1)), close(1012));
     await reading.state('closed');
+    await delay(300);
     expect(await reading.stop()).toBeUndefined();
-    const { gaps } = reading.subscription.summary();
+    const { gaps, outages, coverage } = reading.subscription.summary();
     expect(gaps.count).toBe(1);
-    expect(gaps.totalMs).toBeGreaterThan(0);
+    expect(gaps.totalMs).toBeGreaterThan(300);
+    expect(reading.states.at(-1)).toBe('stopped');
+    // What is recorded gives the same figures.
+    using folder = new RecordingFolder();
+    const report = await inspectRecording(folder.write(reading.texts));
+    expect(report.outageSeconds * 1000).toBeCloseTo(outages.totalMs, 2);
+    expect(report.coverage.devices).toBeCloseTo(coverage.devices!, 4);
+    expect(report.outages).toMatchObject([{ reason: 'closed 1012 service restart, not open again' }]);
   });
 
   test('is none when the server closed and that was the end that was asked for', async ({ serve, read }) => {

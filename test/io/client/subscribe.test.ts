@@ -72,14 +72,14 @@ describe.concurrent('an end that was asked for', () => {
     const connecting = read({ url: server.url });
     const client = await server.request();
     expect(await connecting.stop()).toBeUndefined();
-    expect(connecting.states).toEqual(['connecting']);
+    expect(connecting.states).toEqual(['connecting', 'stopped']);
     await client.ended;
 
     server.onRequest((one) => one.respond('503 Service Unavailable', ['Retry-After: 300']));
     const waiting = read({ url: server.url });
     await waiting.state('refused');
     expect(await waiting.stop()).toBeUndefined();
-    expect(waiting.states).toEqual(['connecting', 'refused']);
+    expect(waiting.states).toEqual(['connecting', 'refused', 'stopped']);
   });
 
   test('a server that does not answer our close holds nobody up', async ({ serve, read }) => {
