@@ -17,8 +17,8 @@ const OPEN_ENDED = /\bopmas-ws (tail|top|record|mock|replay|demo)\b/;
 const HAS_END = /(?: -n| --count| --duration| --file(?!.*--follow))\b|--help|\bhead\b/;
 /** An open-ended example is stopped only after so many lines, which show that it did not hang after its first. */
 const LINES_BEFORE_STOP = 2;
-/** `record` writes to its file; in a pipe it says only that it is connected. */
-const LINES_OF_RECORD = 1;
+/** What writes to a file says only that it is connected. */
+const LINES_OF_A_WRITER = 1;
 /** Time for which it runs after that. */
 const LOOK_MS = 500;
 /** An example that has not ended by then hangs; it is killed (137). */
@@ -47,7 +47,7 @@ export function runExample(
   environment: NodeJS.ProcessEnv,
 ): Promise<ExampleResult> {
   const isOpenEnded = OPEN_ENDED.test(example) && !HAS_END.test(example);
-  const enough = / record\b/.test(example) ? LINES_OF_RECORD : LINES_BEFORE_STOP;
+  const enough = / record\b| > /.test(example) ? LINES_OF_A_WRITER : LINES_BEFORE_STOP;
   const shell = spawn('bash', ['-c', example], {
     cwd: folder,
     env: environment,
