@@ -240,9 +240,9 @@ describe('compileExpression', () => {
     ['data.cpu = 90', '=='],
     ['data.up and data.down', '&&'],
     // A shell has taken the inner quotes away.
-    ['event.type == device.error', `-w "event.type == 'device.error'"`],
-    ['data.name == wan loss', `-w "event.type == 'device.error'"`],
-    ['subject.endsWith(ap-7)', `-w "event.type == 'device.error'"`],
+    ['event.type == device.error', '`where` "event.type == \'device.error\'"'],
+    ['data.name == wan loss', '`where` "event.type == \'device.error\'"'],
+    ['subject.endsWith(ap-7)', '`where` "event.type == \'device.error\'"'],
   ])('%s: the hint names %s', (text, advice) => {
     expect(failureOf(() => compileExpression(text)).hint).toContain(advice);
   });
