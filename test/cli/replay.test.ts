@@ -246,12 +246,12 @@ describe.concurrent('replay', () => {
       line(200, { state: 'closed', code: 1011, reason: 'internal error' }),
       line(300, connecting),
       line(302, { state: 'refused', error: 'connection refused (127.0.0.1:1)' }),
-      line(900, connecting),
-      line(902, { state: 'refused', status: 503 }),
-      line(1200, connecting),
-      line(1202, { state: 'open' }),
-      eventLine(1210, numbered(2)),
-      line(1400, { state: 'closed', code: 1000, reason: '' }),
+      line(1900, connecting),
+      line(1902, { state: 'refused', status: 503 }),
+      line(2200, connecting),
+      line(2202, { state: 'open' }),
+      eventLine(2210, numbered(2)),
+      line(2400, { state: 'closed', code: 1000, reason: '' }),
     ]);
     await using server = replay([path, '--lifecycle']);
     const at = await server.ready();
