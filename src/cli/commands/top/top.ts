@@ -17,8 +17,8 @@ interface TopOptions extends StreamCommandOptions, PartCommandOptions {
   file?: string[];
 }
 
-/** Lines of a terminal for the heading, the rest of the rows, the summary and the prompt. */
-const LINES_BESIDE = 5;
+/** Lines of a terminal for the heading, the rest of the rows, a message, a summary of two lines, and the prompt. */
+const LINES_BESIDE = 7;
 
 const HELP = `
 Keys: arrows select a row, Enter shows its event, / filters the rows, q quits.
