@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
 async function run(args: string[], stdout: 'pipe' | number): Promise<{ code: number; stderr: string }> {
@@ -28,5 +28,7 @@ it.each([['--help'], ['--version'], ['tail', '--help']])(
 );
 
 it.skipIf(!existsSync('/dev/full'))('help to a full disk is a fault of this machine', async () => {
-  expect((await run(['--help'], openSync('/dev/full', 'w'))).code).toBe(5);
+  const full = openSync('/dev/full', 'w');
+  expect((await run(['--help'], full)).code).toBe(5);
+  closeSync(full);
 });
