@@ -7,7 +7,7 @@ import type { Environment } from './http/proxy-choice.js';
 const POLL_MS = 20;
 /**
  * Time for the rest of the group once the first process has exited. Process 1 of a container inherits orphans, which
- * stay in the group when they have ended, because nobody waits for them.
+ * stay in the group when they have ended, because no process waits for them.
  */
 const REST_MS = process.pid === 1 ? 200 : Number.POSITIVE_INFINITY;
 

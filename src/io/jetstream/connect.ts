@@ -9,7 +9,7 @@ import { version } from '../../core/version.js';
 import { TlsTrust } from '../http/tls-trust.js';
 import type { NatsAccess } from './target.js';
 
-/** A connection to NATS. It never connects again: whoever needs that makes a new one. */
+/** A connection to NATS. It never connects again: make a new one for that. */
 export interface NatsLink {
   readonly nats: Nats['transport'];
   readonly nc: NatsConnection;

@@ -7,7 +7,7 @@ import { RecordingReader } from '../recording/reader.js';
 import { LineMessages } from './published-line.js';
 import { Publisher, type PublishSource } from './publisher.js';
 import { SpoolPublisher, type SpoolPublisherOptions } from './spool-publisher.js';
-import { type StreamOptions, targetOf } from './target.js';
+import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
 /** Options of {@link publishRecording}, all optional. */
 export interface PublishOptions extends StreamOptions, ReadOptions {
@@ -74,11 +74,7 @@ export async function publishRecording(
 }
 
 /** Returns whether there is one recording, and it is known up to where it was published. */
-async function isSpool(
-  sources: readonly string[],
-  target: ReturnType<typeof targetOf>,
-  ids: IdKind,
-): Promise<boolean> {
+async function isSpool(sources: readonly string[], target: StreamTarget, ids: IdKind): Promise<boolean> {
   const [only = '-'] = sources;
   if (sources.length > 1 || only === '-' || isStreamAddress(only)) return false;
   return (await SpoolPublisher.cursorOf(only, target, ids).read()) !== undefined;
@@ -87,7 +83,7 @@ async function isSpool(
 /** Publishes each recording on a connection of its own. The first failure ends all. */
 async function followSpools(
   paths: readonly string[],
-  target: ReturnType<typeof targetOf>,
+  target: StreamTarget,
   options: SpoolPublisherOptions,
 ): Promise<PublishReport> {
   const wrong = paths.find((path) => path === '-' || isStreamAddress(path));

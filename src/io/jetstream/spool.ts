@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { PublishedLine } from '../../core/jetstream/publish-window.js';
+import type { LineView } from '../../core/recording/line-view.js';
 import { deferred } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { identityAt } from '../recording/recording-files.js';
@@ -37,7 +38,7 @@ interface OpenPlace {
   line: number;
 }
 
-/** Interval of the looks for more when nobody tells. */
+/** Interval of the looks for more while {@link Spool.wake} is not called. */
 const POLL_MS = 250;
 
 /** The lines of a recording with all of its parts, from one place on, also while it is written. */
@@ -158,7 +159,7 @@ export class Spool implements PublishSource {
     this.#opened.add(part.identity);
     this.#part = part;
     this.#settled ??= { part, offset: start.offset, line: start.line };
-    const behind = (line: Parameters<LineMessages['messageOf']>[0]) => void messages.messageOf(line, 0);
+    const behind = (line: LineView) => void messages.messageOf(line, 0);
     const onDamage = (problem: ReadProblem) => {
       // A read that a stop has cut short looks torn, and a part may end where it is begun.
       if (!this.#options.signal.aborted && problem.kind !== 'empty') onProblem(problem);

@@ -4,7 +4,7 @@ import { OpmasError } from '../../core/errors.js';
 import { monotonicMs, systemClock } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
 import { checkStream, endWhenEmpty, jetStreamError } from './stream.js';
-import { type StreamOptions, targetOf } from './target.js';
+import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
 /** How a stream is read. */
 export interface StreamReadOptions {
@@ -34,7 +34,7 @@ const SLACK_MS = 60_000;
 export class StreamSource {
   readonly name: string;
   readonly identity: string;
-  readonly #target: ReturnType<typeof targetOf>;
+  readonly #target: StreamTarget;
   readonly #options: StreamReadOptions;
   #link: NatsLink | undefined;
   /** Number of the message that was read last, and of the last one to read. */

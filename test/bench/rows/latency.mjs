@@ -1,13 +1,11 @@
 /** Rows for the time from the server's send to the line at the reader of stdout, at 100 events a second. */
 import { LoadSource, OPMAS_WS } from '../load.mjs';
 import { findProgram, MeasuredProcess } from '../measured-process.mjs';
-import { percentile } from '../statistics.mjs';
+import { delaySample } from '../statistics.mjs';
 import { monotonicMs } from '../times.mjs';
 
 const RATE = 100;
 const SECONDS = 6;
-/** The first second does not count: it warms the code up. */
-const SKIPPED = RATE;
 const LF = 0x0a;
 
 /** @returns {import('../bench.mjs').Row[]} */
@@ -52,12 +50,5 @@ async function measure(command) {
   const { peakRssMb } = receiver.cost();
   await receiver.stop();
   await source.stop();
-  const delays = sentAt.map((at, i) => (cameAt[i] ?? Number.NaN) - at).slice(SKIPPED);
-  return {
-    value: percentile(delays, 50),
-    p99: percentile(delays, 99),
-    peakRssMb,
-    lines: cameAt.length,
-    bad: Math.abs(events - cameAt.length),
-  };
+  return delaySample({ sentAt, cameAt, skipped: RATE, events, peakRssMb });
 }

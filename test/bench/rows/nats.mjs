@@ -8,7 +8,7 @@ import { connect } from '@nats-io/transport-node';
 import { LoadSource, OPMAS_WS, program } from '../load.mjs';
 import { findProgram, MeasuredProcess } from '../measured-process.mjs';
 import { recordingOf } from '../recording-file.mjs';
-import { percentile } from '../statistics.mjs';
+import { delaySample } from '../statistics.mjs';
 import { monotonicMs } from '../times.mjs';
 
 const MOST_LINES = 200_000;
@@ -99,14 +99,7 @@ async function measureLag(host) {
   await source.stop();
   await nc.close();
   rmSync(folder, { recursive: true, force: true });
-  const delays = sentAt.map((at, i) => (cameAt[i] ?? Number.NaN) - at).slice(RATE);
-  return {
-    value: percentile(delays, 50),
-    p99: percentile(delays, 99),
-    peakRssMb,
-    lines: cameAt.length,
-    bad: Math.abs(events - cameAt.length),
-  };
+  return delaySample({ sentAt, cameAt, skipped: RATE, events, peakRssMb });
 }
 
 /**

@@ -12,7 +12,7 @@ export class WaitProgress {
   /** Aborts when all events have come. */
   readonly done: AbortSignal = this.#done.signal;
   readonly #sequence: EventSequence;
-  /** The endpoint whose events were dropped last because nobody took them, and when. */
+  /** The endpoint whose events were dropped last because stdout was not read, and when. */
   #dropped: readonly (readonly [endpoint: string, to: number])[] = [];
   #latest: SequenceMatch | undefined;
   /** From here on the next event counts, in microseconds since 1970. */

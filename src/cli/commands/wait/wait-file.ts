@@ -22,6 +22,7 @@ export async function waitInFile(
     const hint = 'Give --last a time: 15m.';
     throw new OpmasError('USAGE', '--last N goes neither with --then nor with --timeout', { hint });
   }
+  const wanted = endpoints.length === 0 ? undefined : new Set(endpointsOf(endpoints));
   const late = new AbortController();
   let endsAt = Number.POSITIVE_INFINITY;
   let end = Number.NaN;
@@ -42,7 +43,7 @@ export async function waitInFile(
   await runFileStream(session, endpoints, options, {
     filter: isAmongLast ? sequence.filter : sequence,
     onBefore({ connection, endpoint = '', receivedAt }) {
-      const isWanted = endpoints.length === 0 || endpointsOf(endpoints).includes(endpoint);
+      const isWanted = wanted === undefined || wanted.has(endpoint);
       if (connection !== undefined && isWanted) progress.note(endpoint, receivedAt, connection);
     },
     onEvent(receivedAt, endpoint) {
