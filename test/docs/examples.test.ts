@@ -125,7 +125,9 @@ describe('examples of the pages and of every --help', () => {
   });
 
   it('the script of the guide that triggers something and waits for it works', async () => {
-    const script = codeBlocks(textOf('docs/guide.md'), 'sh').find((text) => text.includes('opmas-ws wait'))!;
+    const script = codeBlocks(textOf('docs/scripts.md'), 'sh').find((text) =>
+      text.includes('opmas-ws wait'),
+    )!;
     const { stdout } = await works(script, root, environment);
     expect(stdout).toMatch(/^[a-z-]+ ran for [\d.]+ s$/m);
     // As curl does when it reaches no server. As an exit code of wait, 7 would mean that the event did not come.

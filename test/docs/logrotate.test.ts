@@ -7,7 +7,7 @@ import { codeBlocks, textOf } from '../support/documents.js';
 import { event } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
 
-const configuration = codeBlocks(textOf('docs/guide.md'), 'text').find((text) =>
+const configuration = codeBlocks(textOf('docs/record.md'), 'text').find((text) =>
   text.includes('postrotate'),
 )!;
 const withoutLogrotate = spawnSync('logrotate', ['--version']).status !== 0;

@@ -7,35 +7,39 @@ import { rowJson } from '../../src/cli/commands/top/table-text.js';
 import { FrameReader } from '../../src/core/json/frame.js';
 import { DeviceTable } from '../../src/core/statistics/device-table.js';
 import { inspectRecording } from '../../src/index.js';
-import { codeIn, project, tablesOf, textOf } from '../support/documents.js';
+import { codeIn, PAGES, project, tablesOf, textOf } from '../support/documents.js';
 import { allCommands } from '../support/examples.js';
 import { numberedLines, RecordingFolder } from '../support/recordings.js';
 
 const commands = await allCommands();
-const guide = tablesOf(textOf('docs/guide.md'));
+const guide = PAGES.filter((page) => page.startsWith('docs/')).flatMap((page) => tablesOf(textOf(page)));
 const readme = tablesOf(textOf('README.md'));
 
 /** An option as a table of the guide shows it. */
 interface DocumentedOption {
+  commands: readonly string[];
   short: string | undefined;
   long: string;
   /** Text of the default's cell. */
   byDefault: string;
 }
 
-const optionTables = guide
+const documentedOptions = guide
   .filter(({ header }) => header[0] === 'option')
-  .map(({ caption, rows }) => ({
-    commands: commandsIn(caption),
-    options: rows.map(([names = '', , byDefault = '']): DocumentedOption => {
-      const parts = codeIn(names).map((code) => code.split(' ')[0]!);
+  .flatMap(({ caption, header, rows }): DocumentedOption[] => {
+    const commandsAt = header.indexOf('commands');
+    let commands = commandsAt < 0 ? commandsIn(caption) : [];
+    return rows.map((row) => {
+      if (commandsAt >= 0 && row[commandsAt] !== 'as above') commands = codeIn(row[commandsAt]!);
+      const parts = codeIn(row[0]!).map((code) => code.split(' ')[0]!);
       return {
+        commands,
         short: parts.find((part) => !part.startsWith('--')),
         long: parts.find((part) => part.startsWith('--'))!,
-        byDefault,
+        byDefault: row[header.indexOf('default')]!,
       };
-    }),
-  }));
+    });
+  });
 
 /** Reads the commands from a caption such as "Options of `tail` and `record`:". */
 function commandsIn(caption: string): string[] {
@@ -45,7 +49,7 @@ function commandsIn(caption: string): string[] {
 }
 
 function documentedOptionsOf(name: string): DocumentedOption[] {
-  return optionTables.filter((table) => table.commands.includes(name)).flatMap(({ options }) => options);
+  return documentedOptions.filter(({ commands }) => commands.includes(name));
 }
 
 function optionsOf(name: string) {
@@ -57,9 +61,9 @@ const runnable = [...commands.keys()].filter((name) => !/\bhelp$/.test(name));
 
 describe('option tables of the guide', () => {
   it('each name the commands that they belong to', () => {
-    for (const table of optionTables) {
-      expect(table.commands).not.toEqual([]);
-      for (const name of table.commands) expect(['every command', ...runnable]).toContain(name);
+    for (const { commands, long } of documentedOptions) {
+      expect(commands, long).not.toEqual([]);
+      for (const name of commands) expect(['every command', ...runnable]).toContain(name);
     }
   });
 

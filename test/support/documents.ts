@@ -10,13 +10,23 @@ export const PAGES = [
   'CONTRIBUTING.md',
   'SECURITY.md',
   'docs/architecture.md',
+  'docs/connections.md',
   'docs/containers.md',
+  'docs/filters.md',
   'docs/guide.md',
+  'docs/inspect.md',
   'docs/library.md',
   'docs/performance.md',
+  'docs/publish.md',
   'docs/real-server.md',
+  'docs/record.md',
   'docs/recording-format.md',
+  'docs/replay.md',
   'docs/scale.md',
+  'docs/scripts.md',
+  'docs/tail.md',
+  'docs/tokens.md',
+  'docs/top.md',
 ] as const;
 
 /** Text of a page or of any other file of the project. */

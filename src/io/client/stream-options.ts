@@ -69,7 +69,7 @@ export interface SubscribeOptions extends RouteOptions, ContextOptions {
 /** The same with every default filled in. */
 export type ResolvedStreamOptions = ReturnType<typeof resolveStreamOptions>;
 
-/** Fills in the defaults. The command line states them in its help and in `docs/guide.md`. */
+/** Fills in the defaults. The command line states them in its help and in `docs/connections.md`. */
 export function resolveStreamOptions(options: SubscribeOptions) {
   return {
     route: new ServerRoute(options.url, options),
