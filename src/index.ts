@@ -36,12 +36,7 @@ export { eventOf, linesOf, parseLine } from './core/recording/parse-line.js';
 export { formatTimestamp, parseTimestamp } from './core/recording/timestamp.js';
 export type { RetryOptions } from './core/retry.js';
 export { type Severity, severityOf } from './core/severity.js';
-export type {
-  Outage,
-  RecordedClose,
-  RecordedConnection,
-  RecordedGap,
-} from './core/statistics/connection-report.js';
+export type { Outage, RecordedGap } from './core/statistics/connection-report.js';
 export type {
   Incident,
   RecordedDevice,

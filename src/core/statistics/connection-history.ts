@@ -1,13 +1,6 @@
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
-import type {
-  ConnectionReport,
-  Outage,
-  RecordedClose,
-  RecordedConnection,
-  RecordedGap,
-  RecordedGiveUp,
-} from './connection-report.js';
+import type { ConnectionReport, Outage, RecordedGap, RecordedGiveUp } from './connection-report.js';
 import {
   type EndpointHistory,
   heardBefore,
@@ -36,8 +29,6 @@ export class ConnectionHistory implements ConnectionReport {
   outageSeconds = 0;
   coverage: Record<string, number> = {};
   readonly down: RecordedGap[] = [];
-  readonly connections: RecordedConnection[] = [];
-  readonly closes: RecordedClose[] = [];
   closeCounts: NamedCount[] = [];
   wantedCloses = 0;
   readonly givenUp: RecordedGiveUp[] = [];
@@ -90,12 +81,12 @@ export class ConnectionHistory implements ConnectionReport {
       case 'connecting':
         if (connection.continued !== undefined) break;
         // A recorder that was killed has not told of the end.
-        this.#endConnection(known, known.heardAt);
+        known.openTime.close(known.heardAt);
         if (known.hadEvent) known.loss ??= 'not recorded';
         break;
       case 'open':
         if (connection.continued === undefined) {
-          this.#endConnection(known, known.heardAt);
+          known.openTime.close(known.heardAt);
           this.#addGapBefore(known, at, connection.gap_since);
         }
         known.openTime.open(at);
@@ -107,12 +98,11 @@ export class ConnectionHistory implements ConnectionReport {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
         if (wasWanted) this.wantedCloses++;
         known.loss = wasWanted ? undefined : lossText(connection);
-        this.#endConnection(known, at);
+        known.openTime.close(at);
         known.heardAt = heardBefore(at, connection);
         // A filter may have left out the events.
         known.hadEvent ||= connection.lost === true;
         this.#closeCounts.add(String(connection.code));
-        if (this.closes.length < MAX_LISTED) this.closes.push({ endpoint, at, code: connection.code });
         break;
       }
       case 'refused':
@@ -144,10 +134,10 @@ export class ConnectionHistory implements ConnectionReport {
       if (!isFollowed) continue;
       const later = known.loss === undefined && known.hadEvent ? behind?.of(endpoint, heardAt) : undefined;
       if (later !== undefined && later.from < end) {
-        this.#endConnection(known, Math.max(later.from, this.#start));
+        openTime.close(Math.max(later.from, this.#start));
         this.#addDown(known, later.from, end, later.reason);
       } else if (openTime.isOpen && !isGivenUp) {
-        this.#endConnection(known, end);
+        openTime.close(end);
       } else {
         this.#addLost(known, end);
       }
@@ -167,7 +157,7 @@ export class ConnectionHistory implements ConnectionReport {
   /** Notes an endpoint that was not open at the end, unless its end was wanted. */
   #addLost(known: EndpointHistory, end: number): void {
     const { openTime, heardAt, loss, refusal, isGivenUp } = known;
-    this.#endConnection(known, end);
+    openTime.close(end);
     const { wasOpen, since } = openTime;
     const isGap = loss !== undefined && known.hadEvent;
     if (!isGap && !isGivenUp && wasOpen) return;
@@ -224,12 +214,6 @@ export class ConnectionHistory implements ConnectionReport {
       // It was open before, and this connection does not know of it: the recorder was stopped and started again.
       this.#addGap(known, heardAt, at, loss ?? 'not recorded');
     }
-  }
-
-  #endConnection({ openTime, endpoint = '' }: EndpointHistory, to: number): void {
-    const ended = openTime.close(to);
-    if (ended === undefined || this.connections.length >= MAX_LISTED) return;
-    this.connections.push({ endpoint, ...ended });
   }
 
   #addGap(known: EndpointHistory, since: number, to: number, reason: string, isOutage = true): void {

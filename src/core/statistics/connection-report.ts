@@ -19,13 +19,6 @@ export interface Outage {
   reason: string;
 }
 
-/** The end of a connection. */
-export interface RecordedClose {
-  endpoint: string;
-  at: number;
-  code: number;
-}
-
 /** An endpoint on which the recorder gave up. */
 export interface RecordedGiveUp {
   endpoint: string;
@@ -34,13 +27,6 @@ export interface RecordedGiveUp {
   failure: string;
   /** The failure in words: `HTTP 401`. */
   reason: string;
-}
-
-/** A time in which an endpoint was connected. */
-export interface RecordedConnection {
-  endpoint: string;
-  from: number;
-  to: number;
 }
 
 /** The connections of a recording, from its lifecycle lines. */
@@ -62,10 +48,7 @@ export interface ConnectionReport {
   coverage: Record<string, number>;
   /** Endpoints that were not open at the end, each since its own loss. */
   down: RecordedGap[];
-  /** The first 10,000 times in which an endpoint was connected. */
-  connections: RecordedConnection[];
-  /** The first 10,000 ends of connections, and counts of all by code. */
-  closes: RecordedClose[];
+  /** Ends of connections, by code. */
   closeCounts: NamedCount[];
   /** Of the closes with code 1000, those after which the recorder wanted no further connection. */
   wantedCloses: number;

@@ -1,7 +1,7 @@
 import { CloseCode, closeMeaning, mayReject } from '../close-code.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
-import type { Outage, RecordedConnection, RecordedGap } from './connection-report.js';
+import type { Outage, RecordedGap } from './connection-report.js';
 import { shortName } from './tally.js';
 
 /** The latest outages that are kept: a gap that ends later may join them. */
@@ -83,7 +83,8 @@ export class OpenTime {
   #since = Number.NaN;
   #openSince: number | undefined;
   #openMicros = 0;
-  #last: Omit<RecordedConnection, 'endpoint'> | undefined;
+  /** The connection that has ended last. */
+  #last: { from: number; to: number } | undefined;
 
   /** Notes an attempt, or any other sign that the endpoint is wanted; the time begins with the first one. */
   begin(at: number): void {
@@ -95,14 +96,12 @@ export class OpenTime {
     this.#openSince ??= at;
   }
 
-  /** @returns The connection that has ended, if there was one. */
-  close(at: number): Omit<RecordedConnection, 'endpoint'> | undefined {
+  close(at: number): void {
     const from = this.#openSince;
     this.#openSince = undefined;
-    if (from === undefined || !(at >= from)) return undefined;
+    if (from === undefined || !(at >= from)) return;
     this.#openMicros += at - from;
     this.#last = { from, to: at };
-    return { ...this.#last };
   }
 
   /** Notes from when on events may be missing: of a link that was silent for long before it was lost, the silence does not count. */
