@@ -97,7 +97,7 @@ function addGlobalOptions(program: Command): Command {
       'base URL of the server: http(s) or ws(s); a path in it is kept (env: OPMAS_URL)',
     )
     .option('-c, --context <name>', 'use this named server from the configuration (env: OPMAS_CONTEXT)')
-    .choice('--color <when>', 'use color: auto, always or never', ['auto', 'always', 'never'])
+    .choice('--color <when>', 'when to use color', ['auto', 'always', 'never'])
     .addOption(new Option('--no-color', 'use no color').preset('never'))
     .option('-q, --quiet', 'print only errors on stderr')
     .option('--debug', 'print more on stderr, with stack traces');

@@ -41,32 +41,26 @@ export interface ServingCommandOptions {
 /** Adds the options of {@link ServingCommandOptions} to a command. */
 export function addServingOptions(command: Command): Command {
   return command
+    .optionsGroup('Server:')
     .value('-p, --port <n>', 'port to listen on; 0 is any free port', parsePort, '8000')
-    .option(
-      '--host <host>',
-      'address to listen on (default: 127.0.0.1 and ::1); any address but loopback causes a warning',
-    )
-    .choice(
-      '--auth <mode>',
-      'accept tokens: any unexpired JWT, HS256 signed with OPMAS_MOCK_SECRET, or anything',
-      ['jwt', 'secret', 'none'],
-    )
+    .option('--host <host>', 'address to listen on (default: 127.0.0.1 and ::1)')
+    .choice('--auth <mode>', 'accept any JWT, JWTs signed with OPMAS_MOCK_SECRET, or anything', [
+      'jwt',
+      'secret',
+      'none',
+    ])
     .choice('--refuse <how>', 'reject a bad token with close 4001 after accepting, or with HTTP 403', [
       'close',
       'http',
     ])
     .value(
       '--token-life <t>',
-      'lifetime of all issued tokens (default: 1h; 30 days for the token that it prints)',
+      'lifetime of all issued tokens (default: 1h; of the printed one 30 days)',
       parseDuration,
     )
     .option('--fault <spec>', `inject a fault, repeatable: ${FAULT_EXAMPLES}`, collect)
     .value('--seed <n>', 'repeat the same faults, and for mock the same events', parseWholeNumber)
-    .option(
-      '--allow-origin <origin>',
-      'allow a browser origin, repeatable; `null` allows local files; this machine is always allowed',
-      collect,
-    )
+    .option('--allow-origin <origin>', 'allow a browser origin; `null`: local files; repeatable', collect)
     .value('--duration <t>', 'stop after this time', parsePositiveDuration);
 }
 

@@ -7,12 +7,12 @@ import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';
 
-/** Everything that the action of a command may use besides its own options. */
+/** The surroundings of a command: all that its action may use besides its own options. */
 export interface Session {
   readonly globals: GlobalOptions;
   /** The choice of the server as the user typed it: every command in a message repeats it. */
   readonly said: SaidOptions;
-  /** Nothing chose a server, so the default is used. */
+  /** True when no option, variable or context names a server, so the default is used. */
   usesDefaultServer?: boolean;
   /** Environment variables. The command line reads `process.env` only to fill this in. */
   readonly environment: NodeJS.ProcessEnv;

@@ -1,7 +1,7 @@
-/** How bad the news of an event is, the worst first. */
+/** The severities of events, the worst first. */
 export const SEVERITIES = ['critical', 'error', 'warning', 'recovered', 'normal'] as const;
 
-/** How bad the news of an event is. */
+/** The severity of an event. */
 export type Severity = (typeof SEVERITIES)[number];
 
 type Words = ReadonlyMap<string, Severity>;
@@ -33,7 +33,7 @@ const GOOD: ReadonlySet<string> = new Set(['online', 'up', 'ok', 'healthy', 'nor
 const LONGEST_WORD = 'informational'.length;
 
 /**
- * Returns how bad the news of an event is. The guide has the rule as a table: a recovery first; then what `severity` or
+ * Returns the severity of an event. `docs/tail.md` has the rule as a table: a recovery first; then what `severity` or
  * `level` says, then `status` or `state`, then `success`, then the type. Words without regard to case.
  *
  * @param data The event's `data`, of any shape.

@@ -28,9 +28,9 @@ const documentedOptions = guide
   .filter(({ header }) => header[0] === 'option')
   .flatMap(({ caption, header, rows }): DocumentedOption[] => {
     const commandsAt = header.indexOf('commands');
-    let commands = commandsAt < 0 ? commandsIn(caption) : [];
+    let commands: readonly string[] = commandsAt < 0 ? commandsIn(caption) : [];
     return rows.map((row) => {
-      if (commandsAt >= 0 && row[commandsAt] !== 'as above') commands = codeIn(row[commandsAt]!);
+      if (commandsAt >= 0) commands = commandsOf(row[commandsAt]!, commands);
       const parts = codeIn(row[0]!).map((code) => code.split(' ')[0]!);
       return {
         commands,
@@ -40,6 +40,15 @@ const documentedOptions = guide
       };
     });
   });
+
+/** Reads the commands of a cell, which may refer to those of the row above. */
+function commandsOf(cell: string, above: readonly string[]): readonly string[] {
+  const named = codeIn(cell);
+  if (cell === 'as above') return above;
+  if (cell.startsWith('the same and ')) return [...above, ...named];
+  if (cell.startsWith('the same without ')) return above.filter((name) => !named.includes(name));
+  return named;
+}
 
 /** Reads the commands from a caption such as "Options of `tail` and `record`:". */
 function commandsIn(caption: string): string[] {

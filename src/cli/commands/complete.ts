@@ -14,7 +14,7 @@ const COMPLETE_FILES = ':0\n';
 const NO_FILES = ':4\n';
 
 const EXAMPLES = `
-Each of these lines sets up one shell for good; open a new one then. On macOS, bash reads ~/.bash_profile.
+Each line sets up completion for one shell: run it, then open a new shell. On macOS, bash reads ~/.bash_profile.
 
 Examples:
   $ echo 'eval "$(opmas-ws complete bash)"' >> ~/.bashrc

@@ -34,8 +34,7 @@ const SIGNS = { ok: '✓', warning: '!', failed: '✗', skipped: '-' } as const;
 
 /** Configures `doctor`. */
 export function configure(command: Command): void {
-  addTokenOptions(addEndpoints(command))
-    .option('--json', 'print one JSON object')
+  addTokenOptions(addEndpoints(command).option('--json', 'print one JSON object'))
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: DoctorOptions) =>
       runCommand(command, (session) => runDoctor(session, endpoints, options)),

@@ -16,9 +16,9 @@ interface PublishFilesOptions extends PublishCommandOptions, KeptRouteOptions {
 }
 
 const HELP = `
-The lines of the recordings become messages of a stream, unchanged, and the stream can be read wherever a recording
-can: opmas-ws tail --file nats://HOST/STREAM. Publishing twice changes nothing. The login comes from --nats-creds,
---nats-context, or NATS_CREDS, NATS_NKEY, NATS_USER and NATS_PASSWORD, NATS_TOKEN.
+Each line of the recordings becomes a message, unchanged. Publishing twice changes nothing. Commands that read a
+recording read the stream, too: opmas-ws tail --file nats://HOST/STREAM. The login is that of --nats-creds or
+--nats-context, else of NATS_CREDS, NATS_NKEY, NATS_USER and NATS_PASSWORD, or NATS_TOKEN.
 
 Examples:
   $ opmas-ws publish capture.ndjson --to nats://nats.example.org/EVENTS
@@ -33,7 +33,8 @@ export function configure(command: Command): void {
     .requiredOption('--to <address>', 'the stream: nats://HOST/STREAM, or tls://HOST/STREAM')
     .option('--follow', 'go on with what is written to the recordings, until Ctrl-C');
   const { ca, cert, key, keyPassphraseFile, plaintext } = ROUTE_OPTIONS;
-  addKeptOptions(addPublishOptions(command), { ca, cert, key, keyPassphraseFile, plaintext })
+  const plain = { ...plaintext, description: 'allow a password or a token without TLS' };
+  addKeptOptions(addPublishOptions(command), { ca, cert, key, keyPassphraseFile, plaintext: plain })
     .option('--insecure', "do not verify the server's certificate")
     .addHelpText('after', HELP)
     .action((files: string[], options: PublishFilesOptions) =>

@@ -110,7 +110,7 @@ export interface RoutedServer extends ChosenServer {
 
 /** The use of a server. */
 export interface ServerUse {
-  /** Nothing is sent: no headers and certificates are needed, and no encryption. */
+  /** True for a command that sends nothing, and so needs no headers, certificates or encryption. */
   sendsNothing?: boolean;
   /** Asks for the passphrase of a key. `undefined` without a terminal. */
   ask?: AskPassphrase | undefined;

@@ -63,24 +63,17 @@ export interface FilterCommandOptions {
 /** Adds the options of {@link FilterCommandOptions} to a command. */
 export function addFilterOptions(command: Command): Command {
   return command
-    .option(
-      '-t, --type <pattern>',
-      "keep these event types: globs, separated by commas, repeatable ('device.*')",
-      collect,
-    )
+    .optionsGroup('Filters:')
+    .option('-t, --type <pattern>', "keep these event types: 'device.*'; repeatable", collect)
     .option('--exclude-type <pattern>', 'drop these event types; wins over --type', collect)
-    .option(
-      '-s, --subject <pattern>',
-      "keep these subjects: NATS wildcards, separated by commas, repeatable ('opmas.devices.*')",
-      collect,
-    )
+    .option('-s, --subject <pattern>', "keep these NATS subjects: 'opmas.>'; repeatable", collect)
     .option('--exclude-subject <pattern>', 'drop these subjects; wins over --subject', collect)
     .option(
       '-w, --where <expr>',
-      "keep events for which this CEL expression is true ('data.cpu > 90'); repeatable: all must be true",
+      "keep events for which this CEL expression is true: 'data.cpu > 90'; repeatable",
       collect,
     )
-    .option('--problems', 'keep problems only: events of severity critical and error, and recoveries');
+    .option('--problems', 'keep problems and recoveries only');
 }
 
 /** Collects the values of a repeatable option. */
@@ -100,6 +93,8 @@ export function filterOptionsOf(options: FilterCommandOptions): FilterOptions {
   };
 }
 
+const NATS_GROUP = 'Streams of NATS JetStream:';
+
 /** Options about a NATS server. */
 export interface NatsCommandOptions {
   natsContext?: string;
@@ -110,12 +105,10 @@ export interface NatsCommandOptions {
 /** Adds the options of {@link NatsCommandOptions} to a command. */
 export function addNatsOptions(command: Command): Command {
   return command
-    .option('--nats-context <name>', 'use the server and the login of this context of the nats command')
-    .option('--nats-creds <file>', 'log in at NATS with this file of credentials (env: NATS_CREDS)')
-    .option(
-      '--subject-prefix <subject>',
-      'first tokens of the subjects in a stream of NATS (default: opmas-ws)',
-    );
+    .optionsGroup(NATS_GROUP)
+    .option('--nats-context <name>', 'use this context of the nats command')
+    .option('--nats-creds <file>', 'credentials for NATS (env: NATS_CREDS)')
+    .option('--subject-prefix <subject>', 'first tokens of the subjects (default: opmas-ws)');
 }
 
 /** Options for publishing to a stream of NATS. */
@@ -127,11 +120,11 @@ export interface PublishCommandOptions extends NatsCommandOptions {
 /** Adds the options of {@link PublishCommandOptions} to a command. */
 export function addPublishOptions(command: Command): Command {
   command
-    .choice(
-      '--id <kind>',
-      'what is published once: each line, or each event of a server that several recorders record',
-      ['line', 'event'],
-    )
+    .optionsGroup(NATS_GROUP)
+    .choice('--id <kind>', 'what is published once: a line, or an event that several recorders record', [
+      'line',
+      'event',
+    ])
     .option('--create-stream', 'make the stream if there is none');
   return addNatsOptions(command);
 }
@@ -147,18 +140,16 @@ export interface PartCommandOptions extends NatsCommandOptions {
 
 /** Adds the options of {@link PartCommandOptions} to a command, except `--utc`. */
 export function addPartOptions(command: Command): Command {
-  return addNatsOptions(command)
+  command
+    .optionsGroup('Part of a recording:')
     .value(
       '--from <when>',
-      "start here: a time (2026-11-22T21:50:00Z, or local '2026-11-22 21:50'), an offset from the start (5m) or from the last line (-15m)",
+      "start here: '2026-11-22 21:50' (local), 2026-11-22T21:50:00Z, 5m after the first line, -15m before the last",
       parseMoment,
     )
     .value('--to <when>', 'end here, written like --from', parseMoment)
-    .value(
-      '--last <n|t>',
-      'only the last N matching events, or the time T before the last line: 20, 15m',
-      parseSpan,
-    );
+    .value('--last <n|t>', 'only the last N matching events, or the last time T: 20, 15m', parseSpan);
+  return addNatsOptions(command);
 }
 
 /**
@@ -207,10 +198,7 @@ export interface ContextCommandOptions {
 /** Adds the options of {@link ContextCommandOptions} to a command. */
 export function addContextOptions(command: Command): Command {
   return command
-    .value(
-      '--before <n|t>',
-      'also N events of any kind, or those of the time T, before each matching event: 20, 5m',
-      parseSpan,
-    )
+    .optionsGroup('Filters:')
+    .value('--before <n|t>', 'also N events, or a time T, before each matching one: 20, 5m', parseSpan)
     .value('--after <n|t>', 'the same after each matching event', parseSpan);
 }

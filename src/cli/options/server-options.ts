@@ -28,10 +28,8 @@ export interface TokenOptions extends RouteCommandOptions {
 /** Adds the options of {@link TokenOptions} to a command. */
 export function addTokenOptions(command: Command): Command {
   const withToken = command
-    .option(
-      '--token-file <path>',
-      'read the token from this file for every attempt; - is stdin (env: OPMAS_TOKEN_FILE)',
-    )
+    .optionsGroup('Token:')
+    .option('--token-file <path>', 'read the token from this file; - is stdin (env: OPMAS_TOKEN_FILE)')
     .value(
       '--token-command-timeout <t>',
       "end the context's token command after this time (default: as in the context, else 10s)",
@@ -83,8 +81,7 @@ export interface KeptOption {
 export const ROUTE_OPTIONS: { readonly [Name in keyof Required<KeptRouteOptions>]: KeptOption } = {
   header: {
     flags: '-H, --header <line>',
-    description:
-      "add a header to each request: 'Name: value', or 'Name: @FILE' to read the value from a file; repeatable",
+    description: "add a header to each request: 'Name: value' or 'Name: @FILE'; repeatable",
     isRepeatable: true,
     member: 'headers',
     check: (line) => parseHeader(line, true),
@@ -92,31 +89,30 @@ export const ROUTE_OPTIONS: { readonly [Name in keyof Required<KeptRouteOptions>
   },
   tokenIn: {
     flags: '--token-in <place>',
-    description:
-      'send the token of a stream in the query of the URL, or in the Authorization header (default: query)',
+    description: 'send the token in the URL of a stream, or as Authorization header (default: query)',
     choices: ['query', 'header'] satisfies TokenPlace[],
     byDefault: 'query',
   },
   proxy: {
     flags: '--proxy <url>',
     description:
-      'connect through this proxy: http, https, socks5, socks5h, socks4 or socks4a; `none` connects directly (default: the proxy of the environment)',
+      'HTTP or SOCKS proxy, such as socks5h://HOST:1080; `none` connects directly (default: that of the environment)',
     check: (text) => readProxy(text, '"proxy"'),
     show: shownProxy,
   },
   ipv4: { flags: '-4, --ipv4', description: 'connect to IPv4 addresses only', conflicts: 'ipv6' },
   ipv6: { flags: '-6, --ipv6', description: 'connect to IPv6 addresses only' },
-  plaintext: { flags: '--plaintext', description: 'allow ws:// to another machine, or through a proxy' },
+  plaintext: { flags: '--plaintext', description: 'allow ws:// to other machines or through a proxy' },
   ca: { flags: '--ca <file>', description: 'also trust the CAs in this PEM file', isPath: true },
   cert: {
     flags: '--cert <file>',
-    description: 'show this client certificate, in PEM; the file may also hold its key',
+    description: 'client certificate (PEM, also with its key)',
     isPath: true,
   },
-  key: { flags: '--key <file>', description: 'private key of the client certificate, in PEM', isPath: true },
+  key: { flags: '--key <file>', description: 'private key of the client certificate (PEM)', isPath: true },
   keyPassphraseFile: {
     flags: '--key-passphrase-file <file>',
-    description: 'read the passphrase of the key from this file (default: ask)',
+    description: 'passphrase of the key (default: ask)',
     isPath: true,
   },
 };
@@ -134,7 +130,7 @@ export function addKeptOptions(command: Command, options: Readonly<Record<string
 
 /** Adds the options of {@link RouteCommandOptions} to a command. */
 export function addRouteOptions(command: Command): Command {
-  return addKeptOptions(command, ROUTE_OPTIONS).option(
+  return addKeptOptions(command.optionsGroup('Way to the server:'), ROUTE_OPTIONS).option(
     '--insecure',
     "do not verify the server's certificate",
   );

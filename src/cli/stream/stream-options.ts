@@ -31,45 +31,36 @@ export interface StreamCommandOptions extends FilterCommandOptions, ContextComma
   maxBuffer: number;
 }
 
-/** Adds the endpoints and the options of {@link StreamCommandOptions} to a command. */
+/** Adds the endpoints and options of {@link StreamCommandOptions} to a command, without {@link addConnectionOptions}. */
 export function addStreamOptions(command: Command): Command {
-  addFilterOptions(addEndpoints(command))
+  addEndpoints(command)
     .value('-n, --count <n>', 'stop after N matching events', parseCount)
     .value('--duration <t>', 'stop after this time: 500ms, 30s, 5m, 1h', parsePositiveDuration)
     .option('--exit-on-close', 'stop an endpoint when the server closes it normally (1000)');
-  return addConnectionOptions(command);
+  return addFilterOptions(command);
 }
 
 /** Adds those of {@link StreamCommandOptions} that are about connections and the way to the server. */
 export function addConnectionOptions(command: Command): Command {
   command
+    .optionsGroup('Connections:')
     .option('--no-reconnect', 'stop an endpoint when its connection ends for any reason')
     .value(
       '--retries <n>',
-      'give up after N failed attempts in a row, or `forever` (default: 5 until the first connection, or forever if stderr is not a terminal; 2 for errors that rarely go away; after the first connection forever)',
+      'give up after N failed attempts in a row, or `forever` (default: forever; on a terminal 5 until connected; 2 for errors that rarely go away)',
       parseRetries,
     )
     .value(
       '--retry-delay <t>',
-      'first wait before a new attempt; each further wait is twice as long',
+      'first wait before a new attempt; then twice as long',
       parsePositiveDuration,
       '1s',
     )
     .value('--retry-max <t>', 'longest wait', parsePositiveDuration, '30s')
-    .value(
-      '--connect-timeout <t>',
-      'limit for one attempt, from TCP to the WebSocket upgrade',
-      parsePositiveDuration,
-      '10s',
-    )
+    .value('--connect-timeout <t>', 'limit for one attempt', parsePositiveDuration, '10s')
     .value('--heartbeat <t>', "interval of the API's ping messages", parsePositiveDuration, '30s')
     .option('--no-heartbeat', 'send no ping messages')
-    .value(
-      '--dead-after <t>',
-      'reconnect when the server has sent nothing for this long',
-      parsePositiveDuration,
-      '25s',
-    )
+    .value('--dead-after <t>', 'reconnect when nothing has come for this long', parsePositiveDuration, '25s')
     .value(
       '--max-message <size>',
       'close the connection on a larger message; at most 256MiB, for record 48MiB',

@@ -22,7 +22,7 @@ const MAX_TERMINAL_BACKLOG_BYTES = 1024 * 1024;
 
 /**
  * Process 1 of a container. It cannot kill itself while a thread waits in a write, so none of its writes may block; in
- * exchange, it may change the flags of its outputs while it runs, because hardly anybody shares them.
+ * exchange, it may change the flags of its outputs while it runs, because other processes rarely share them.
  */
 const isFirstProcess = process.pid === 1;
 

@@ -112,7 +112,7 @@ export function otherChallengeOf(answer: HttpAnswer): string | undefined {
 
 const isBearer = (scheme: string) => scheme.toLowerCase() === 'bearer';
 
-/** What nginx, Apache and others write in an answer about a client certificate that is missing or not accepted. */
+/** Texts of nginx, Apache and others about a client certificate that is missing or not accepted. */
 const ABOUT_CERTIFICATE =
   /no required ssl certificate|ssl certificate error|client certificate|post-handshake authentication/i;
 
@@ -214,7 +214,7 @@ export function apiWordOf({ me, health }: ApiAnswers): ApiWord {
 function wordOfRefusal(me: HttpAnswer, health: HttpAnswer | undefined): ApiWord {
   const author = authorOf(me);
   if (me.status === 401) return author === 'gateway' ? 'refuses' : 'rejects';
-  // What needs no token is refused in the same words, so the token is not why.
+  // A path that needs no token is refused in the same words, so the token is not the cause.
   const isForAll = health?.status === 403 && health.text === me.text;
   return author === 'API' && !isForAll ? 'rejects' : 'refuses';
 }

@@ -46,7 +46,7 @@ export class AttemptError extends Error {
 export interface RefusalEvidence {
   /** The token that was sent, if any. Its own expiry counts before what others say. */
   token: string | undefined;
-  /** What stood in the header `Authorization`: the token, or a header of the user. */
+  /** The content of the header `Authorization`: the token, or a header of the user. */
   authorization?: 'token' | 'user' | undefined;
   redact: Redact;
   /** Wall clock, milliseconds since 1970. */

@@ -49,7 +49,7 @@ export type Consequence =
   /** The server closed the connection in good order: reconnect, unless the caller said to end then. */
   | 'normal';
 
-/** Everything that follows from a kind of failure. */
+/** The consequences of a kind of failure. */
 export interface FailureRule {
   /** The kind of error that it ends with, and so the exit code. */
   code: 'USAGE' | 'AUTH' | 'NETWORK';

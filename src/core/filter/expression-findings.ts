@@ -15,7 +15,7 @@ export interface ExpressionReport {
 /** Reasons that are told apart; what a server sends must not take more memory. */
 const MAX_REASONS = 8;
 
-/** What the library says of a missing field, or of a null, which counts as one. */
+/** Messages of the library about a missing field, or a null, which counts as one. */
 const MISSING_CODES: ReadonlySet<string> = new Set([
   'no_such_key',
   'unknown_variable',

@@ -43,7 +43,7 @@ export interface FilterOptions {
   problems?: boolean | undefined;
 }
 
-/** What a filter has judged so far, to explain why nothing matches. */
+/** The judgments of a filter so far, which explain why nothing matches. */
 export interface FilterReport extends ExpressionReport {
   judged: number;
   /** Events that match all but `problems`: to have none of those is no mistake. */
@@ -72,7 +72,7 @@ export interface Filter {
    * @param reader Has just read the event: a JSON object. @param received When it was received, for `where`.
    */
   matches(reader: FrameReader, endpoint: string, received?: Received): boolean;
-  /** What it has judged so far. */
+  /** Its judgments so far. */
   report(): FilterReport;
 }
 

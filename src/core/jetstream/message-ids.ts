@@ -1,7 +1,7 @@
 import type { LineView } from '../recording/line-view.js';
 
 /**
- * What makes two lines the same message. `line`: they are the same line of the same recording. `event`: the server sent
+ * The rule by which two lines are the same message. `line`: they are the same line of the same recording. `event`: the server sent
  * the same text at the same endpoint, whichever recorder wrote it.
  */
 export type IdKind = 'line' | 'event';

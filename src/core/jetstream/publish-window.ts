@@ -19,7 +19,7 @@ export interface WindowEntry extends PublishedLine {
   sends: number;
 }
 
-/** What became of a line: the stream took it, had it already, or no server takes it. */
+/** The fate of a line: the stream took it, had it already, or no server takes it. */
 export type Outcome = 'published' | 'alreadyThere' | 'tooLarge';
 
 /** The lines that were read and are not settled, in order. Each line has a number, from 0 on. */

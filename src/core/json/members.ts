@@ -96,7 +96,7 @@ interface Progress {
 /** The result of {@link parseSparsely}. */
 export interface SparseObject {
   value: Record<string, unknown>;
-  /** Nothing was left out. */
+  /** True when all members are here. */
   isWhole: boolean;
 }
 

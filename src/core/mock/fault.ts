@@ -14,7 +14,7 @@ export interface FaultTarget {
 export interface ServerCondition {
   /** New clients are refused with this HTTP status. */
   refusalStatus?: number;
-  /** Nothing is sent, pongs included. New clients are let in, and get everything when the stall ends. */
+  /** The server sends nothing, not even pongs. New clients are let in, and get everything when the stall ends. */
   stalled?: boolean;
 }
 

@@ -35,7 +35,7 @@ interface EndpointHistory {
   began: number | undefined;
 }
 
-/** Everything that a recording tells of attempts to connect: built line by line, in the order of the recording. */
+/** The attempts to connect that a recording has: built line by line, in the order of the recording. */
 export class RecordedAttempts {
   /** Due time of the last line, and length of a pass in a loop. */
   lastDue = 0;

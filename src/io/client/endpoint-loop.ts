@@ -17,7 +17,7 @@ import type { LineWriter } from './line-writer.js';
 import { RetryWait, type SharedWaits } from './retry-wait.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
-/** Everything that the loops of one subscription share. */
+/** The parts that the loops of one subscription share. */
 export interface LoopContext {
   options: ResolvedStreamOptions;
   /** Aborts when everything stops. */

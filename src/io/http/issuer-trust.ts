@@ -22,7 +22,7 @@ export async function untrustedFirst(failure: Failure, way: Way): Promise<Failur
 async function isIssuerTrusted(way: Way): Promise<boolean> {
   let socket: TLSSocket | undefined;
   try {
-    // Nothing is sent over this connection.
+    // This connection carries no data.
     socket = await greetTls(way, { rejectUnauthorized: false }, LIMIT_MS);
     return hasTrustedIssuer(socket.getPeerX509Certificate(), way.trust);
   } catch {

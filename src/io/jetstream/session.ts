@@ -186,7 +186,7 @@ export class Session {
     return new OpmasError('NETWORK', `the stream at ${host} ${why}: ${description}`);
   }
 
-  /** What the login may not do is told beside the messages, which are never acknowledged then. */
+  /** Missing rights of the login are reported beside the messages, which are never acknowledged then. */
   async #watch(): Promise<void> {
     for await (const status of this.#link.nc.status()) {
       const isRefusal = status.type === 'error' && status.error.name === 'PermissionViolationError';

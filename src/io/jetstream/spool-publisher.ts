@@ -99,7 +99,7 @@ export class SpoolPublisher {
   /** To call before a part of the recording is deleted. */
   readonly beforeDelete = (path: string): Promise<void> => this.#spool.beforeDelete(path);
 
-  /** Nothing more is written: waits so long for the rest to be published. */
+  /** Call when no more is written: waits this long for the rest to be published. */
   async end(limitMs: number): Promise<void> {
     this.#spool.end();
     const late = new AbortController();

@@ -112,12 +112,12 @@ export class Spool implements PublishSource {
     if (before !== undefined && before !== settled.part) void before.close();
   }
 
-  /** Something was written. */
+  /** Call when something was written. */
   wake(): void {
     this.#more.resolve();
   }
 
-  /** Nothing more will be written. */
+  /** Call when no more will be written. */
   end(): void {
     this.#hasEnded = true;
     this.wake();

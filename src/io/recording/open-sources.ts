@@ -48,7 +48,7 @@ export interface ReaderOptions extends ReadOptions {
   follow?: boolean | undefined;
   /** Offsets in files at which to begin, by path: the starts of lines. */
   starts?: ReadonlyMap<string, number> | undefined;
-  /** Nothing before this time is wanted, in milliseconds since 1970; a source may begin there. Default: its start. */
+  /** Lines before this time are not wanted, in milliseconds since 1970; a source may begin there. Default: its start. */
   sinceMs?: number | undefined;
   /** Selects lines; all others are passed over. Default: every line is given. */
   selection?: LineSelection | undefined;

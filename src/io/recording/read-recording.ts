@@ -94,7 +94,7 @@ async function* readBatches(
 
 /** Puts the lines that are wanted, and those around them, into batches. */
 class WantedLines {
-  /** Nothing more is wanted. */
+  /** True when no more lines are wanted. */
   isOver = false;
   readonly #options: ReadRecordingOptions;
   readonly #batch: BatchBuilder;

@@ -190,7 +190,7 @@ export class RecordingReader {
   #advance(track: Track): boolean {
     track.hasLine = track.cursor.next();
     if (!track.hasLine) {
-      // Nothing waits for what is written later.
+      // Lines that are written later are not waited for.
       if (!track.cursor.isCaughtUp) this.#wanting = track;
       return false;
     }

@@ -48,11 +48,12 @@ Examples:
 
 /** Configures `auth login`. */
 export function configureLogin(command: Command): void {
-  addRouteOptions(command)
+  command
     .description('log in to a server and store the token')
     .option('--username <name>', 'the user; asked for if missing')
     .option('--password-stdin', 'read the password from stdin')
-    .option('--with-token', 'store a token from stdin instead of logging in')
+    .option('--with-token', 'store a token from stdin instead of logging in');
+  addRouteOptions(command)
     .addOption(rejectedTokenOption())
     .addHelpText('after', HELP)
     .action((options: LoginOptions) => runCommand(command, (session) => runLogin(session, options)));

@@ -36,9 +36,8 @@ Examples:
 
 /** Configures `auth status`. */
 export function configureStatus(command: Command): void {
-  addTokenOptions(command)
-    .description('show the token in use, its expiry and its place')
-    .option('--json', 'print one JSON object')
+  command.description('show the token in use, its expiry and its place');
+  addTokenOptions(command.option('--json', 'print one JSON object'))
     .addHelpText('after', HELP)
     .action((options: StatusOptions) => runCommand(command, (session) => showStatus(session, options)));
 }

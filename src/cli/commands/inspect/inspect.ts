@@ -49,13 +49,13 @@ Examples:
 
 /** Configures `inspect`. */
 export function configure(command: Command): void {
-  const reading = command
+  command
     .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin', collectFile)
     .option('--json', 'print one JSON object')
     .option('--html <file>', 'write one self-contained page with a chart and tables')
     .option('--utc', 'show times in UTC instead of local time')
     .option('--strict', 'treat damage, and endpoints that were given up, as an error (exit code 6)');
-  addGapBudget(addPartOptions(addFilterOptions(reading)))
+  addPartOptions(addFilterOptions(addGapBudget(command)))
     .addHelpText('after', EXAMPLES)
     .action((files: string[], options: InspectOptions) =>
       runCommand(command, (session) => runInspect(session, files, options)),

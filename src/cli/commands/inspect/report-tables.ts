@@ -180,7 +180,7 @@ export class ReportTables {
     return { ...this.#counts('Subjects', 'subject', subjects), about };
   }
 
-  /** How many events there are, and what is wrong with the recording itself. */
+  /** The number of events, and damage of the recording itself. */
   figures(): Figure[] {
     const { events, rate, isApproximate, dropped, invalid, badLines, tornTail } = this.report;
     const approximate = isApproximate ? '(too many different names: rare ones are not all counted)' : '';

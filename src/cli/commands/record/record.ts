@@ -11,7 +11,12 @@ import { parseCount, parsePositiveDuration, parsePositiveSize } from '../../opti
 import { addContextOptions, addPublishOptions, type PublishCommandOptions } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import { runStream } from '../../stream/run-stream.js';
-import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import {
+  addConnectionOptions,
+  addStreamOptions,
+  resolveStream,
+  type StreamCommandOptions,
+} from '../../stream/stream-options.js';
 import { addGapBudget, type GapBudgetOptions } from '../../stream/stream-summary.js';
 import type { Messages } from '../../terminal/terminal.js';
 import { createLiveStatus } from './live-status.js';
@@ -35,8 +40,8 @@ interface RecordCommandOptions
 const HELP = `
 The recording contains the lines that \`tail -f json --lifecycle\` prints: events byte for byte as the server sent
 them, and connection changes. It is compressed if its name ends in .gz. The current part of a rotation always has the
-name given with -o; finished parts get numbers: capture.000001.ndjson. Without a terminal, SIGHUP reopens -o after the
-file was renamed, as logrotate does; otherwise it ends the recording.
+name given with -o; finished parts get numbers: capture.000001.ndjson. Without a terminal, SIGHUP after the file was
+renamed goes on in a new file at -o, as logrotate needs it; otherwise it ends the recording.
 
 Examples:
   $ opmas-ws record                                       record all four endpoints until Ctrl-C
@@ -55,26 +60,20 @@ const MAX_PENDING_BYTES = 384 * 1024;
 
 /** Configures `record`. */
 export function configure(command: Command): void {
-  addContextOptions(addGapBudget(addStreamOptions(command)))
+  command
     .option('-o, --out <file>', 'the recording (default: opmas-<UTC start>.ndjson)')
     .option('--append', 'add to an existing recording, or create it')
     .option('--force', 'replace an existing file')
-    .value(
-      '--rotate-size <size>',
-      'start a new part before the file grows larger than this: 100MiB',
-      parsePositiveSize,
-    )
+    .value('--rotate-size <size>', 'start a new part before the file grows larger: 100MiB', parsePositiveSize)
     .value('--rotate-every <t>', 'start a new part after this time: 1h', parsePositiveDuration)
     .value('--keep <n>', 'keep the newest N finished parts and delete older ones', parseCount)
     .value('--mode <octal>', 'mode of new files, whatever the umask: 640', parseMode, '600')
     .option('--tail', 'also print events on stdout, as tail does')
     .option('--utc', 'print times in UTC instead of local time')
-    .option(
-      '--status <file>',
-      'rewrite this file every 5 s with the state: JSON, or Prometheus text (*.prom)',
-    )
-    .option('--publish <address>', 'also publish the recording to a stream of NATS: nats://HOST/STREAM');
-  addPublishOptions(command)
+    .option('--status <file>', 'write the state here every 5 s: JSON, or Prometheus text (*.prom)')
+    .option('--publish <address>', 'also publish to a stream of NATS: nats://HOST/STREAM');
+  addPublishOptions(addContextOptions(addStreamOptions(addGapBudget(command))));
+  addConnectionOptions(command)
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: RecordCommandOptions) =>
       runCommand(command, (session) => record(session, endpoints, options)),

@@ -54,18 +54,17 @@ export function configure(command: Command): void {
   command
     .argument('[files...]', 'recordings, also compressed (.gz); - is stdin')
     .value('--speed <x>', '0.5, 2x, or max: as fast as the clients read', parseSpeed, '1')
-    .value('--rate <n>', 'send N events a second instead of using the recorded times', parseRate)
+    .value('--rate <n>', 'send N events a second, not at the recorded times', parseRate)
     .value('--max-gap <t>', 'shorten longer silences to this: 500ms, 30s, 5m', parseDuration)
     .option('--loop [n]', 'start again at the end, N times in all or forever')
-    .choice(
-      '--clock <whose>',
-      'client: each connection gets its events from the start; shared: one clock for all',
-      ['client', 'shared'],
-    )
+    .choice('--clock <whose>', 'client: each connection starts at the beginning; shared: one clock for all', [
+      'client',
+      'shared',
+    ])
     .option('--lifecycle', 'repeat recorded refusals, closes, drops and downtimes; implies --clock shared')
     .option('--exit-when-done', 'at the end, close the clients with 1000 and exit 0')
     .option('--strict', 'treat damage in a recording as an error (exit code 6)');
-  addServingOptions(addFilterOptions(addPartOptions(command)))
+  addPartOptions(addFilterOptions(addServingOptions(command)))
     .addHelpText('after', HELP)
     .action((files: string[], options: ReplayOptions) => {
       // `--lifecycle` has its own clock, which only an explicit `--clock` can contradict.

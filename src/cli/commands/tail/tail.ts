@@ -11,7 +11,12 @@ import {
 import { runCommand, type Session } from '../../session.js';
 import { createLinePrinter, type PrintOptions } from '../../stream/line-printer.js';
 import { printStream } from '../../stream/run-stream.js';
-import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import {
+  addConnectionOptions,
+  addStreamOptions,
+  resolveStream,
+  type StreamCommandOptions,
+} from '../../stream/stream-options.js';
 import { addGapBudget, type GapBudgetOptions } from '../../stream/stream-summary.js';
 
 /** Options of `tail`. */
@@ -33,7 +38,7 @@ Examples:
 
 /** Configures `tail`. */
 export function configure(command: Command): void {
-  const withFormat = addGapBudget(addStreamOptions(command))
+  command
     .choice('-f, --format <format>', 'auto is pretty on a terminal and json elsewhere', [
       'auto',
       'pretty',
@@ -42,16 +47,10 @@ export function configure(command: Command): void {
     .option('--lifecycle', 'print connection changes too')
     .option('--full', 'pretty, also in a pipe: do not cut lines to the width of the terminal')
     .option('--utc', 'print times in UTC instead of local time')
-    .option(
-      '--file <file>',
-      'print a recording instead of a live stream; repeatable, merged by time; - is stdin; needs no server and no token',
-      collect,
-    );
-  addContextOptions(addPartOptions(withFormat))
-    .option(
-      '--follow',
-      'of a recording: wait for further lines at its end, also when it is rotated or truncated',
-    )
+    .option('--file <file>', 'print a recording, not a live stream; repeatable; - is stdin', collect)
+    .option('--follow', 'with --file: also wait for further lines');
+  addPartOptions(addContextOptions(addStreamOptions(addGapBudget(command))));
+  addConnectionOptions(command)
     .addHelpText('after', EXAMPLES)
     .action((endpoints: string[], options: TailOptions) =>
       runCommand(command, (session) => tail(session, endpoints, options)),

@@ -4,7 +4,12 @@ import { counted } from '../../options/quantity.js';
 import { addPartOptions, collect, type PartCommandOptions, refusePart } from '../../options/selection.js';
 import { runCommand, type Session } from '../../session.js';
 import { runFileStream } from '../../stream/file-stream.js';
-import { addStreamOptions, resolveStream, type StreamCommandOptions } from '../../stream/stream-options.js';
+import {
+  addConnectionOptions,
+  addStreamOptions,
+  resolveStream,
+  type StreamCommandOptions,
+} from '../../stream/stream-options.js';
 import { showProgress } from '../../terminal/reading-messages.js';
 import { standardOutputs } from '../../terminal/standard-streams.js';
 import { watchTable } from './live-table.js';
@@ -32,19 +37,15 @@ Examples:
 
 /** Configures `top`. */
 export function configure(command: Command): void {
-  const withTable = addStreamOptions(command)
+  command
     .option(
       '--by <field>',
-      'one row for each value of type, subject, endpoint or a member such as data.site (default: data.device_id, else the last token of the subject)',
+      'one row for each type, subject, endpoint or member such as data.site (default: data.device_id)',
     )
     .option('--json', 'print the rows as NDJSON when it ends, and draw nothing')
-    .option(
-      '--file <file>',
-      'print the table of a recording; repeatable, merged by time; - is stdin; needs no server and no token',
-      collect,
-    )
-    .option('--utc', 'read times without a zone in --from and --to as UTC, not as local time');
-  addPartOptions(withTable)
+    .option('--file <file>', 'read a recording, not a live stream; repeatable; - is stdin', collect)
+    .option('--utc', 'read times in --from and --to as UTC, not as local time');
+  addConnectionOptions(addPartOptions(addStreamOptions(command)))
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: TopOptions) =>
       runCommand(command, (session) => top(session, endpoints, options)),

@@ -36,9 +36,9 @@ interface WaitOptions extends StreamCommandOptions, PartCommandOptions {
 }
 
 const EXAMPLES = `
-COMMAND starts when all endpoints are open, and only events that come then count. Its output goes to stderr. When it
-fails, the wait ends with its exit code; when the wait ends, it gets SIGTERM. The timeout runs from the start of
-opmas-ws.
+COMMAND starts when all endpoints are open; only events after its start count. Its output goes to stderr. If it fails,
+the wait ends with its exit code. When the wait is over, it gets SIGTERM. --timeout counts from the start of opmas-ws;
+with --file, it is recorded time.
 
 Examples:
   $ opmas-ws wait devices -t device.error --timeout 60s      the next error of a device
@@ -46,12 +46,13 @@ Examples:
   $ opmas-ws wait rules -t rule.execution_start --then 'data.execution_id == first.data.execution_id'
   $ opmas-ws wait --file capture.ndjson -t device.error      did it come?
 
-Exit codes: 0 it came, 7 not in time, 8 not in time, but it may have come in a gap, 4 no endpoint was ever open,
-that of COMMAND when it fails (126 not executable, 127 not found, 128+n ended by signal n), and those of every command.`;
+Exit codes: 0 the event came, 7 not in time, 8 not in time, but it may have come in a gap, 4 an endpoint was given up or
+none was open, that of COMMAND if it failed (126 not executable, 127 not found, 128+n ended by signal n), and those of
+every command.`;
 
 /** Configures `wait`. */
 export function configure(command: Command): void {
-  addFilterOptions(addEndpoints(command))
+  command
     .value(
       '--timeout <t>',
       'give up after this time: 500ms, 30s, 5m, 1h (default: never)',
@@ -59,16 +60,12 @@ export function configure(command: Command): void {
     )
     .option(
       '--then <expr>',
-      'then wait for an event for which this CEL expression is true; `first` and `previous` are the events before; repeatable',
+      'then wait for an event that fits this CEL expression; `first` and `previous` are events before; repeatable',
       collect,
     )
-    .option(
-      '--file <file>',
-      'search a recording instead; repeatable, merged by time; - is stdin; --timeout is then recorded time',
-      collect,
-    )
+    .option('--file <file>', 'search a recording, not a live stream; repeatable; - is stdin', collect)
     .option('--utc', 'print times in UTC instead of local time');
-  addConnectionOptions(addPartOptions(command))
+  addConnectionOptions(addPartOptions(addFilterOptions(addEndpoints(command))))
     .usage('[options] [endpoint...] [-- COMMAND...]')
     .addHelpText('after', EXAMPLES)
     .action((words: string[], options: WaitOptions) =>
