@@ -66,6 +66,7 @@ export class ConnectionHistory implements ConnectionReport {
   /** Notes an event. */
   heard(endpoint: string, at: number): void {
     if (endpoint !== this.#latest.endpoint) this.#latest = this.#historyOf(endpoint, at);
+    if (this.#latest.isFollowed && !this.#latest.openTime.isOpen) this.#onHeardElsewhere(this.#latest, at);
     this.#latest.heardAt = at;
     this.#latest.hadEvent = true;
   }
@@ -80,18 +81,18 @@ export class ConnectionHistory implements ConnectionReport {
     switch (connection.state) {
       case 'connecting':
         if (connection.continued !== undefined) break;
+        // Another recorder goes on while this one tries again.
+        if (known.isElsewhere && connection.attempt > 1) break;
         // A recorder that was killed has not told of the end.
         known.openTime.close(known.heardAt);
         if (known.hadEvent) known.loss ??= 'not recorded';
         break;
       case 'open':
-        if (connection.continued === undefined) {
+        if (connection.continued === undefined && !known.isElsewhere) {
           known.openTime.close(known.heardAt);
           this.#addGapBefore(known, at, connection.gap_since);
         }
-        known.openTime.open(at);
-        known.loss = undefined;
-        known.isGivenUp = false;
+        reopen(known, at);
         known.heardAt = at;
         break;
       case 'closed': {
@@ -182,6 +183,13 @@ export class ConnectionHistory implements ConnectionReport {
     if (isGap) this.#addGap(known, since, to, reason, !isForGood);
   }
 
+  /** Notes an event while no line calls the endpoint open: a second recorder of the same server was connected. */
+  #onHeardElsewhere(known: EndpointHistory, at: number): void {
+    if (known.loss !== undefined && known.hadEvent) this.#addGap(known, known.heardAt, at, known.loss);
+    reopen(known, at);
+    known.isElsewhere = true;
+  }
+
   #historyOf(endpoint: string, at: number): EndpointHistory {
     let known = this.#endpoints.get(endpoint);
     if (known === undefined) {
@@ -226,6 +234,13 @@ export class ConnectionHistory implements ConnectionReport {
     this.gapSeconds += (to - from) / MICROS_PER_SECOND;
     if (this.gaps.length < MAX_LISTED) this.gaps.push({ endpoint, from, to, reason });
   }
+}
+
+function reopen(known: EndpointHistory, at: number): void {
+  known.openTime.open(at);
+  known.loss = undefined;
+  known.isGivenUp = false;
+  known.isElsewhere = false;
 }
 
 function refusalText({ status, error }: { status?: number; error?: string }): string {

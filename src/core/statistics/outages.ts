@@ -153,6 +153,8 @@ export interface EndpointHistory {
   /** How the last attempt failed. */
   refusal?: string | undefined;
   isGivenUp: boolean;
+  /** Events came while no line called it open: a second recorder has it. */
+  isElsewhere: boolean;
 }
 
 export function newHistory(endpoint: string | undefined, firstAt: number): EndpointHistory {
@@ -165,6 +167,7 @@ export function newHistory(endpoint: string | undefined, firstAt: number): Endpo
     heardAt: Number.NaN,
     hadEvent: false,
     isGivenUp: false,
+    isElsewhere: false,
   };
 }
 

@@ -56,6 +56,45 @@ describe('outages', () => {
     expect(report).toMatchObject({ outageCount: 1, outageSeconds: 23, gapCount: 4 });
   });
 
+  test('end with the next event when a second recorder of the server has the endpoint', () => {
+    const report = reportOf(
+      [
+        [0, 'devices', OPEN],
+        [9, 'devices', 'event'],
+        [10, 'devices', LOST],
+        [11, 'devices', 'event'],
+        [12, 'devices', { ...CONNECTING, attempt: 2 }],
+        [12, 'devices', REFUSED],
+        [39, 'devices', 'event'],
+        [40, 'devices', { ...CONNECTING, attempt: 3 }],
+        [40, 'devices', back(10)],
+        // The second one is lost, and nothing more comes.
+        [50, 'devices', LOST],
+        [60, 'devices', back(50)],
+      ],
+      60,
+    );
+    expect(outagesOf(report)).toEqual([
+      [10, 11, 'devices', 'closed 1006 abnormal closure'],
+      [50, 60, 'devices', 'closed 1006 abnormal closure'],
+    ]);
+    expect(report.coverage.devices).toBeCloseTo(49 / 60);
+  });
+
+  test('do not include the time after a recorder that has ended, while a second one has events', () => {
+    const report = reportOf(
+      [
+        [0, 'devices', OPEN],
+        [10, 'devices', STOPPED],
+        [11, 'devices', 'event'],
+        [60, 'devices', 'event'],
+      ],
+      60,
+    );
+    expect(outagesOf(report)).toEqual([]);
+    expect(report.coverage.devices).toBeCloseTo(59 / 60);
+  });
+
   test('name each reason once', () => {
     const report = reportOf(
       [
