@@ -5,12 +5,6 @@ import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { OpenTime } from '../../core/statistics/outages.js';
 import { type Clock, elapsedMs, type Instant, instantOf, Stamper } from '../clock.js';
 
-/** Times in which events may have been missed. */
-export interface GapTotals {
-  count: number;
-  totalMs: number;
-}
-
 /** Told what happens to the connections of one endpoint. */
 interface HistoryHandler {
   /** Told each event as it happens, with its timestamp. */
@@ -30,8 +24,8 @@ const STALE_BYTES_MS = 2500;
 
 /** The past of one endpoint's connections: the times of its lines, its connection events, its gaps. */
 export class EndpointHistory {
-  /** Only the total is kept: a connection may break for years. */
-  readonly gaps: GapTotals = { count: 0, totalMs: 0 };
+  /** Times in which events may have been missed. Only the total is kept: a connection may break for years. */
+  readonly gaps = { count: 0, totalMs: 0 };
   /** When the last byte of an open connection came, in microseconds since 1970; 0 before there was any. */
   lastByteAtMicros = 0;
   /** A connection was open and not closed at once for its token. */

@@ -11,7 +11,7 @@ import type { Outages } from '../../core/statistics/outages.js';
 import { unlessStopped } from '../clock.js';
 import { loadWebSocket } from '../websocket.js';
 import { Connection } from './connection/connection.js';
-import { EndpointHistory, type GapTotals } from './endpoint-history.js';
+import { EndpointHistory } from './endpoint-history.js';
 import { examineRefusal } from './examine-refusal.js';
 import type { LineWriter } from './line-writer.js';
 import { RetryWait, type SharedWaits } from './retry-wait.js';
@@ -41,8 +41,9 @@ export class EndpointLoop {
   /** A token was available at least once. */
   hadToken = false;
   readonly #context: LoopContext;
-  readonly #sink: LineWriter;
-  readonly #history: EndpointHistory;
+  readonly writer: LineWriter;
+  /** The past of its connections. */
+  readonly history: EndpointHistory;
   readonly #wait: RetryWait;
   #connection: Connection | undefined;
   #isPaused = false;
@@ -53,31 +54,17 @@ export class EndpointLoop {
   #token: string | undefined;
   #clockAheadMs: number | undefined;
 
-  constructor(endpoint: string, sink: LineWriter, context: LoopContext) {
+  constructor(endpoint: string, writer: LineWriter, context: LoopContext) {
     this.endpoint = endpoint;
     this.#context = context;
-    this.#sink = sink;
+    this.writer = writer;
     const { options, stopping, waits, outages } = context;
-    this.#history = new EndpointHistory(options.clock, {
-      onEvent: (event, receivedAt, silentMs) => sink.onConnectionEvent(event, receivedAt, silentMs),
+    this.history = new EndpointHistory(options.clock, {
+      onEvent: (event, receivedAt, silentMs) => writer.onConnectionEvent(event, receivedAt, silentMs),
       onGap: (from, to, reason = '') => outages.add({ endpoint, from, to, reason }, reason !== ''),
     });
     const endAttempt = () => this.#connection?.endAttempt('no upgrade, while another endpoint opened');
     this.#wait = new RetryWait(options, stopping, waits, endAttempt);
-  }
-
-  get gaps(): GapTotals {
-    return this.#history.gaps;
-  }
-
-  /** The share of the time since the first attempt in which it was open, 0 to 1. */
-  get coverage(): number {
-    return this.#history.coverage;
-  }
-
-  /** A connection was open, and not only to reject the token. */
-  get everOpen(): boolean {
-    return this.#history.everOpen;
   }
 
   /** Stops or resumes reading from the network. */
@@ -102,22 +89,22 @@ export class EndpointLoop {
     while (!stopping.aborted) {
       const { failure, life } = await this.#attempt();
       const isRefusal = wasRefused(failure, life);
-      if (life.openMs !== undefined) this.#history.over({ events: life.events, isRefusal });
+      if (life.openMs !== undefined) this.history.over({ events: life.events, isRefusal });
       if (stopping.aborted) {
-        if (life.openMs !== undefined) this.#history.ended(failure, undefined);
+        if (life.openMs !== undefined) this.history.ended(failure, undefined);
         return;
       }
       const { decision, state: next } = decide(state, failure, life, options.retry, this.#wait.draw(state));
       state = next;
       this.lastFailure = failure;
-      if (decision.action !== 'end') this.#history.lost();
+      if (decision.action !== 'end') this.history.lost();
       const { waitMs = 0, leastMs = 0, isExpiry = false } = decision.action === 'retry' ? decision : {};
       const lengthMs = this.#wait.lengthOf(waitMs, leastMs);
       const toldMs = isExpiry ? 0 : lengthMs;
-      this.#history.ended(failure, decision.action === 'retry' ? toldMs : undefined);
+      this.history.ended(failure, decision.action === 'retry' ? toldMs : undefined);
       if (decision.action === 'end') return;
       if (decision.action === 'give up') {
-        this.#history.gaveUp(failure);
+        this.history.gaveUp(failure);
         throw this.#giveUpError(failure);
       }
       const isNew = decision.renew && (await unlessStopped(this.#renewToken(), stopping));
@@ -126,27 +113,22 @@ export class EndpointLoop {
     }
   }
 
-  /** Ends the history, at the end of the stream. */
-  finish(): void {
-    this.#history.finish();
-  }
-
   async #attempt(): Promise<AttemptEnd> {
     const { clock } = this.#context.options;
     this.#attempts++;
     this.#wait.begin();
-    this.#history.begin();
-    const eventsBefore = this.#sink.events;
+    this.history.begin();
+    const eventsBefore = this.writer.events;
     let openedAtMs: number | undefined;
     const failure = await this.#connect(() => {
       openedAtMs = clock.monotonicMs();
-      this.#history.opened();
+      this.history.opened();
       this.#wait.opened(this.lastFailure !== undefined);
       if (this.#isPaused) this.#connection?.pause();
     });
     const openMs = openedAtMs === undefined ? undefined : clock.monotonicMs() - openedAtMs;
     this.#wait.ended(openMs);
-    const life = { openMs, events: this.#sink.events - eventsBefore };
+    const life = { openMs, events: this.writer.events - eventsBefore };
     const isExpiry = !wasRefused(failure, life) && this.#isExpiry(failure);
     return { failure: await this.#examine(failure, life, isExpiry), life: { ...life, isExpiry } };
   }
@@ -175,7 +157,7 @@ export class EndpointLoop {
     }
     if (stopping.aborted) return STOPPED;
     const upgrade = options.route.upgrade(this.endpoint, this.#token, options.connectTimeoutMs);
-    this.#history.connecting({
+    this.history.connecting({
       attempt: this.#attempts,
       url: displayUrl(upgrade.url),
       recorder: options.recorder,
@@ -190,10 +172,10 @@ export class EndpointLoop {
           options.token.onOpen?.(this.#clockAheadMs);
         },
         onOpen,
-        onBytes: () => this.#history.received(),
-        onStandstill: () => this.#history.stoodStill(),
-        onProved: () => this.#history.proved(),
-        onMessage: (frame, isBinary) => this.#sink.onMessage(frame, isBinary, this.#history.lastByteAtMicros),
+        onBytes: () => this.history.received(),
+        onStandstill: () => this.history.stoodStill(),
+        onProved: () => this.history.proved(),
+        onMessage: (frame, isBinary) => this.writer.onMessage(frame, isBinary, this.history.lastByteAtMicros),
       },
     );
     return this.#untilEnd(connection).finally(() => upgrade.agent.destroy());

@@ -94,7 +94,7 @@ class RunningSubscription implements Subscription {
   readonly #control: StreamControl;
   readonly #queue: LineQueue;
   readonly #context: EventContext | undefined;
-  readonly #endpoints: { loop: EndpointLoop; writer: LineWriter }[] = [];
+  readonly #endpoints: EndpointLoop[] = [];
   readonly #outages = new Outages();
   readonly #startedAt: Instant;
   #endedAt: Instant | undefined;
@@ -108,7 +108,7 @@ class RunningSubscription implements Subscription {
     this.#control = new StreamControl(options, after && (() => this.#endAfterContext(after)));
     this.#startedAt = instantOf(clock);
     const onPause = (isPaused: boolean) => {
-      for (const { loop } of this.#endpoints) loop.setPaused(isPaused);
+      for (const loop of this.#endpoints) loop.setPaused(isPaused);
     };
     this.#queue = new LineQueue(maxBufferBytes, onPause, clock);
     if (!checkContext(options)) return;
@@ -124,22 +124,19 @@ class RunningSubscription implements Subscription {
   summary(): StreamSummary {
     const { invalid, invalidSkipped, invalidReason, dropped } = this.#control;
     const gaps = { count: 0, totalMs: 0 };
-    for (const { loop } of this.#endpoints) {
-      gaps.count += loop.gaps.count;
-      gaps.totalMs += loop.gaps.totalMs;
+    for (const { history } of this.#endpoints) {
+      gaps.count += history.gaps.count;
+      gaps.totalMs += history.gaps.totalMs;
     }
-    const events = this.#endpoints.map(({ loop, writer }) => [loop.endpoint, writer.matching] as const);
-    const lastEvents = this.#endpoints.map(
-      ({ loop, writer }) => [loop.endpoint, writer.lastEventAt] as const,
-    );
+    const byEndpoint = <Figure>(figureOf: (loop: EndpointLoop) => Figure) =>
+      Object.fromEntries(this.#endpoints.map((loop) => [loop.endpoint, figureOf(loop)]));
     const durationMs = elapsedMs(this.#startedAt, this.#endedAt ?? instantOf(this.#options.clock));
     const outages = { count: this.#outages.count, totalMs: this.#outages.micros / 1000 };
-    const coverage = this.#endpoints.map(({ loop }) => [loop.endpoint, loop.coverage] as const);
     return {
-      events: Object.fromEntries(events),
-      lastEventAt: Object.fromEntries(lastEvents),
+      events: byEndpoint(({ writer }) => writer.matching),
+      lastEventAt: byEndpoint(({ writer }) => writer.lastEventAt),
       ...{ invalid, invalidSkipped, invalidReason, gaps, outages, dropped, durationMs },
-      coverage: Object.fromEntries(coverage),
+      coverage: byEndpoint(({ history }) => history.coverage),
       context: this.#context && { events: this.#context.events, cut: this.#context.cut },
     };
   }
@@ -147,8 +144,8 @@ class RunningSubscription implements Subscription {
   outcome(): StreamOutcome {
     const { endedBy, givenUp } = this.#control;
     const neverOpen = this.#endpoints
-      .filter(({ loop }) => !loop.everOpen)
-      .map(({ loop: { endpoint, lastFailure } }) => ({
+      .filter(({ history }) => !history.everOpen)
+      .map(({ endpoint, lastFailure }) => ({
         endpoint,
         reason: lastFailure && describeEnd(lastFailure.event),
       }));
@@ -197,14 +194,14 @@ class RunningSubscription implements Subscription {
       waits: { sleepers: new Set<() => void>(), drawn: { chance: 0, failures: -1, atMs: 0 } },
       outages: this.#outages,
       wasOpenBeside: (endpoint: string) =>
-        this.#endpoints.some(({ loop }) => loop.endpoint !== endpoint && loop.coverage > 0),
+        this.#endpoints.some((loop) => loop.endpoint !== endpoint && loop.history.coverage > 0),
     };
     for (const endpoint of new Set(endpoints)) {
       const writer = new LineWriter(endpoint, this.#options, this.#queue, control, this.#context);
-      this.#endpoints.push({ loop: new EndpointLoop(endpoint, writer, context), writer });
+      this.#endpoints.push(new EndpointLoop(endpoint, writer, context));
     }
-    await Promise.all(this.#endpoints.map(({ loop }) => this.#run(loop)));
-    for (const { loop } of this.#endpoints) loop.finish();
+    await Promise.all(this.#endpoints.map((loop) => this.#run(loop)));
+    for (const { history } of this.#endpoints) history.finish();
     signal?.removeEventListener('abort', stop);
     control.stop('endpoints');
     this.#context?.end();
