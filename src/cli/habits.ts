@@ -5,7 +5,7 @@ const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string
   ['-f --follow -F --watch', 'New events are always followed: leave this option out.', '--retries'],
   [
     '--since --until --tail --lines --last --after --before --previous',
-    'The API keeps no events to look back at: `record` keeps them, and `tail --file FILE --last 15m` prints them.',
+    'The API keeps no past events: `record` keeps them, and `tail --file FILE --last 15m` prints them.',
     '--retries',
   ],
   ['--since --until --after --before --start --end', 'To read a part: --from and --to.', '--from'],

@@ -24,8 +24,7 @@ export function parseBaseUrl(text: string): URL {
   };
   const trimmed = text.trim();
   // URL would take the scheme for the host.
-  if (/^(wss?|https?):\/(?!\/)/i.test(trimmed))
-    return fail('has one slash after its scheme, where two belong');
+  if (/^(wss?|https?):\/(?!\/)/i.test(trimmed)) return fail('has one slash after its scheme instead of two');
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `ws://${trimmed}`;
   // URL would take the first word of the path for the host.
   if (/^[^:]+:\/\/[/\\]/.test(withScheme)) return fail('names no host');

@@ -76,7 +76,7 @@ describe('what users of curl, jq and logrotate expect', () => {
 
 describe('what users of other programs type', () => {
   const follows = 'New events are always followed';
-  const noPast = 'The API keeps no events to look back at';
+  const noPast = 'The API keeps no past events';
   it.each([
     ['tail -f', follows],
     ['tail -f devices', follows],

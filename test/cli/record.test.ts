@@ -205,7 +205,7 @@ describe.concurrent('record', () => {
       [['--keep', '3'], 2, '--keep needs'],
       [['--status', 'folder'], 2, 'folder exists and is not a status of opmas-ws'],
       [['--rotate-size', '0B'], 2, 'must not be zero'],
-      [['--append', '--force', '-o', 'y'], 2, 'exclude each other'],
+      [['--append', '--force', '-o', 'y'], 2, 'cannot be combined'],
       [['-w', 'data.cpu >', '-o', 'y'], 2, 'data.cpu >'],
     ];
     const results = await Promise.all(

@@ -74,7 +74,9 @@ describe('tail --file', () => {
     writeFileSync(join(sandbox.home, 'capture.ndjson'), lines.join(''));
     const { code, stderr } = await sandbox.run(['tail', 'agents', 'rules', '--file', 'capture.ndjson']);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^warning: no event is of agents, rules; the recording has devices\n0 events in/);
+    expect(stderr).toMatch(
+      /^warning: no event is from agents, rules; the recording has devices\n0 events in/,
+    );
   });
 
   it.each(['1.5s', '30d', '60d'])('is not cut short by a --duration of %s', async (duration) => {

@@ -29,7 +29,7 @@ const wrong: [string[], RegExp][] = [
   [['--after', '3'], /--after need a filter/],
   [
     ['--file', 'x', '--problems', '--after', '3', '--last', '2'],
-    /--last goes with neither[\s\S]*, with --from/,
+    /--last cannot be combined[\s\S]*, with --from/,
   ],
   [['--follow'], /--follow needs a recording[\s\S]*always followed/],
 ];

@@ -125,7 +125,7 @@ async function readValue({ name, from, text }: HeaderLine, environment: Environm
     if (path === undefined) throw fail('cannot be read: there is no home folder');
     const file = await readSecretFile(path, source, MAX_HEADER_BYTES).catch((error: OpmasError) => {
       const isMissing = (error.cause as NodeJS.ErrnoException).code === 'ENOENT';
-      const hint = isMissing ? 'Write the value to that file, and let only yourself read it.' : error.hint;
+      const hint = isMissing ? 'Write the value to that file, and make it readable only by you.' : error.hint;
       throw new OpmasError('USAGE', `the header ${name}: ${error.message}`, { hint, cause: error });
     });
     warning = file.warning;

@@ -129,7 +129,7 @@ async function readContext(name: string, environment: NodeJS.ProcessEnv): Promis
   if (unknown.length > 0) {
     return fail(
       `it has ${unknown.join(' and ')}, which opmas-ws does not know`,
-      'Use a context without, or --nats-creds FILE.',
+      'Use another context, or --nats-creds FILE.',
     );
   }
   return context as NatsContext;

@@ -184,7 +184,7 @@ export function refusePart(options: PartCommandOptions & { follow?: boolean }): 
   }
   const name = OF_RECORDINGS.find((option) => options[option] !== undefined);
   if (name === undefined) return;
-  throw new OpmasError('USAGE', `--${name} needs a recording: the API keeps no events to look back at`, {
+  throw new OpmasError('USAGE', `--${name} needs a recording: the API keeps no past events`, {
     hint: `\`opmas-ws record\` keeps them, and \`opmas-ws tail --file FILE --${name} …\` prints them.`,
   });
 }

@@ -86,7 +86,7 @@ export const PROBLEMS: readonly Problem[] = [
     rule: 'wifi-interference',
     condition: 'channel_busy > 80',
     agent: 'agent-wifi',
-    finding: 'three neighbouring networks on channel 6',
+    finding: 'three neighboring networks on channel 6',
     change: { section: 'wireless.radio0', option: 'channel', from: 6, to: 11 },
     symptoms: (dice) => ({
       channel: 6,

@@ -73,7 +73,7 @@ export class TimeWindow {
     const times = isLate
       ? `begins at ${formatTimestamp(first)}`
       : `has ${formatTimestamp(first)} ${last > this.end ? 'and later times, but none between' : `to ${formatTimestamp(last)}`}`;
-    return `no line is of the time that was asked for: the recording ${times}`;
+    return `no line is from that time: the recording ${times}`;
   }
 }
 
@@ -198,7 +198,7 @@ export class LineSelection {
       ![...this.#seen].some((one) => endpoints.has(one))
     ) {
       remarks.push(
-        `no event is of ${[...endpoints].join(', ')}; the recording has ${[...this.#seen].join(', ')}`,
+        `no event is from ${[...endpoints].join(', ')}; the recording has ${[...this.#seen].join(', ')}`,
       );
     }
     const { events = 0, cut = 0 } = this.#ring ?? {};

@@ -39,7 +39,7 @@ export function readClientCertificate(
   if (cert === undefined) {
     if (ownKey === undefined && keyPassphrase === undefined) return undefined;
     throw usage(
-      `${ownKey === undefined ? names.keyPassphrase : names.key} is of no use without ${names.cert}`,
+      `${ownKey === undefined ? names.keyPassphrase : names.key} needs ${names.cert}`,
       `Give the certificate with ${names.cert}.`,
     );
   }

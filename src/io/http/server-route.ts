@@ -120,7 +120,7 @@ export class ServerRoute implements Way {
     const isTaken = this.#has('Authorization');
     this.authorization = isTaken ? 'user' : this.tokenIn === 'header' ? 'token' : undefined;
     if (isTaken && this.tokenIn === 'header') {
-      const what = "`tokenIn: 'header'` and an Authorization header of your own exclude each other";
+      const what = "`tokenIn: 'header'` and an Authorization header of your own cannot be combined";
       const hint = "Leave out the header, or put the token in the query: `tokenIn: 'query'`.";
       throw new OpmasError('USAGE', what, { hint });
     }

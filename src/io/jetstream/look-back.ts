@@ -37,7 +37,7 @@ export async function readIdsSince(
           ids.add(message.headers?.get('Nats-Msg-Id') ?? '');
           if (message.info.pending === 0) break;
           if (ids.size < MOST_IDS) continue;
-          onNotice(`more than ${MOST_IDS} lines came since then: of the others some may be published twice`);
+          onNotice(`more than ${MOST_IDS} lines came since then: some of the others may be published twice`);
           break;
         }
       } finally {

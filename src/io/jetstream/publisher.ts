@@ -119,7 +119,7 @@ export class Publisher implements SessionOwner {
     if (this.window.counts.tooLarge === 0) {
       const limit = this.#facts?.maxBytes ?? 0;
       this.#options.onNotice(
-        `a line of ${entry.bytes.length} bytes is left out of the stream, and stays in the recording: messages have at most ${limit} bytes there`,
+        `a line of ${entry.bytes.length} bytes stays in the recording and is left out of the stream, whose messages have at most ${limit} bytes`,
       );
     }
     this.window.settle(entry, 'tooLarge');

@@ -225,7 +225,7 @@ export class RecordingCursor {
       'DATA',
       `${this.#source.name}:${this.number}: format ${format}, written by ${recorder || 'an unknown program'}, ` +
         `is newer than format ${FORMAT_VERSION}, which this version reads`,
-      { hint: 'Install a newer opmas-ws: npm install -g opmas-ws@latest' },
+      { hint: 'Install a newer version of opmas-ws.' },
     );
   }
 

@@ -17,7 +17,7 @@ import { DEFAULT_BUFFER_BYTES, openPart, PART_RULES, type PartOptions, partOf } 
 import { isDamage, type ReadProblem } from './read-problems.js';
 
 const BATCH_BYTES = 256 * 1024;
-const CONTEXT_HINT = 'Say how many events are wanted around an event, in place of a time.';
+const CONTEXT_HINT = 'Give a number of events instead of a time.';
 
 /** Options of {@link readRecording}, all optional. */
 export interface ReadRecordingOptions extends ReadOptions, PartOptions, ContextOptions {
@@ -56,7 +56,7 @@ export function readRecording(
   partOf(options);
   const hasContext = checkContext(options);
   if (!hasContext || options.last === undefined) return readBatches(sources, options, hasContext);
-  throw new OpmasError('USAGE', '`last` goes with neither `before` nor `after`', {
+  throw new OpmasError('USAGE', '`last` cannot be combined with `before` or `after`', {
     hint: 'Choose the part by its time, with `from`.',
   });
 }

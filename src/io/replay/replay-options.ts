@@ -119,9 +119,9 @@ export function checkReplay(options: ServeRecordingOptions): void {
   checkServing('serveRecording', options, REPLAY_RULES);
   const { speed, rate, clock, lifecycle } = options;
   const wrong = (message: string) => new OpmasError('USAGE', message);
-  if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max exclude each other');
+  if (rate !== undefined && speed === 'max') throw wrong('a rate and the speed max cannot be combined');
   if (lifecycle === true && (rate !== undefined || speed === 'max')) {
-    throw wrong('lifecycle needs the recorded times: it goes with no rate, and not with the speed max');
+    throw wrong('lifecycle needs the recorded times: it cannot be combined with a rate or the speed max');
   }
   if (lifecycle === true && clock === 'client') throw wrong('lifecycle needs the shared clock');
   partOf(options);

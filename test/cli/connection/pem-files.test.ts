@@ -74,7 +74,7 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
       { cert: 'c.pem' },
       /^--cert .*c\.pem holds no private key\n.*with --key/,
     ],
-    ['a key without a certificate', { key: 'c.key' }, /^--key .*c\.key is of no use without --cert/],
+    ['a key without a certificate', { key: 'c.key' }, /^--key .*c\.key needs --cert/],
     [
       'PKCS#12',
       { cert: 'c.p12' },

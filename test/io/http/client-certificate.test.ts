@@ -67,8 +67,8 @@ describe.skipIf(withoutOpenssl)('a client certificate', () => {
   });
 
   it.each<[string, () => ClientCertificateOptions, string, RegExp?]>([
-    ['a key alone', () => ({ key: client.key }), 'key is of no use without cert'],
-    ['a passphrase alone', () => ({ keyPassphrase: 'x' }), 'keyPassphrase is of no use without cert'],
+    ['a key alone', () => ({ key: client.key }), 'key needs cert'],
+    ['a passphrase alone', () => ({ keyPassphrase: 'x' }), 'keyPassphrase needs cert'],
     ['a certificate without a key', () => ({ cert: client.cert }), 'cert holds no private key', /with key/],
     [
       'the two swapped',

@@ -48,7 +48,7 @@ it("never replaces the user's own Authorization header", async () => {
   const headers = { AUTHORIZATION: 'Basic abc' };
   await new ServerRoute(server.url, { headers }).request('/health', { token: 't' });
   expect(server.requests[0]?.headers.authorization).toBe('Basic abc');
-  expect(() => routeWith({ headers, tokenIn: 'header' })).toThrow(/exclude each other/);
+  expect(() => routeWith({ headers, tokenIn: 'header' })).toThrow(/cannot be combined/);
 });
 
 it.each([{ Host: 'a' }, { 'X-A': '' }, { 'X-A': 'a\nb' }, { 'X A': 'a' }, { 'X-A': 'a', 'x-a': 'b' }])(

@@ -78,7 +78,7 @@ describe('context around recorded events', () => {
 
   it.each<[ReadRecordingOptions, RegExp]>([
     [{ before: { events: 1 }, filter: undefined }, /need a filter/],
-    [{ after: { ms: 1 }, last: 3 }, /goes with neither/],
+    [{ after: { ms: 1 }, last: 3 }, /cannot be combined/],
     [{ count: 0 }, /count must be/],
   ])('%j is refused before a file is opened', (options, message) => {
     expect(() => readRecording('nothing.ndjson', { filter: errors, ...options })).toThrow(message);

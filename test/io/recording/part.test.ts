@@ -109,7 +109,7 @@ describe('a part of a recording', () => {
     const path = folder.write(lines);
     const late = await read(path, { from: '2027-01-01T00:00:00Z' });
     const all = `the recording has ${stamp(0)} to ${stamp(9 * SECOND)}`;
-    expect(late).toEqual({ lines: [], messages: [`no line is of the time that was asked for: ${all}`] });
+    expect(late).toEqual({ lines: [], messages: [`no line is from that time: ${all}`] });
     const early = await read(path, { to: '2026-01-01T00:00:00Z' });
     expect(early.messages).toEqual([expect.stringContaining(`the recording begins at ${stamp(0)}`)]);
     const between = await read(path, { from: 1.2 * 1000, to: 1.5 * 1000 });
@@ -126,7 +126,7 @@ describe('a part of a recording', () => {
     const { lines: got, messages } = await read(path, { endpoints: ['rules'] });
     expect(got).toEqual([]);
     expect(messages).toEqual([
-      expect.stringMatching(/^no event is of rules; the recording has devices, \/x{9,500}…$/),
+      expect.stringMatching(/^no event is from rules; the recording has devices, \/x{9,500}…$/),
     ]);
   });
 

@@ -3,7 +3,7 @@ import { ConnectionHistory, type EventSequence, type SequenceMatch, shortName } 
 
 /** Endpoints with gaps that are named. */
 const MOST_NAMED = 10;
-const AFTER_GAP = 'The API keeps no events to look back at: find out in another way, or try again.';
+const AFTER_GAP = 'The API keeps no past events: check in another way, or try again.';
 
 /** Follows a wait: which events have come, how long that took, and whether the next one may have been missed. */
 export class WaitProgress {

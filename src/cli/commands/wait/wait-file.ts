@@ -20,7 +20,7 @@ export async function waitInFile(
   const isAmongLast = last !== undefined && 'events' in last;
   if (isAmongLast && (sequence.length > 1 || timeout !== undefined)) {
     const hint = 'Give --last a time: 15m.';
-    throw new OpmasError('USAGE', '--last N goes neither with --then nor with --timeout', { hint });
+    throw new OpmasError('USAGE', '--last N cannot be combined with --then or --timeout', { hint });
   }
   const wanted = endpoints.length === 0 ? undefined : new Set(endpointsOf(endpoints));
   const late = new AbortController();
