@@ -13,8 +13,11 @@ if (process.pid === 1) {
   }
 }
 
+// Node would open a debugger, to which every user of this machine can connect.
+process.on('SIGUSR1', () => undefined);
+
 import('../dist/cli/main.js').then(
-  ({ main }) => main(process.argv.slice(2)),
+  ({ main, finish }) => main(process.argv.slice(2)).then(finish),
   (error) => {
     // Too few open files, or a damaged installation: nothing else of the program can say so.
     process.exitCode = 5;

@@ -6,7 +6,7 @@ import { isWriting } from './terminal/blocking-write-stream.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 
 /** The exit code of each kind of error. 1 is a bug in this program. */
-const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   USAGE: 2,
   AUTH: 3,
   NETWORK: 4,
@@ -15,11 +15,6 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   INCOMPLETE: 7,
   GAPS: 8,
 };
-
-/** Returns the exit code of a kind of error. */
-export function exitCodeOf(code: ErrorCode): number {
-  return EXIT_CODES[code];
-}
 
 /** System errors that mean this machine has no file descriptors left: not a bug in this program. */
 const OUT_OF_FILES: ReadonlySet<string | undefined> = new Set(['EMFILE', 'ENFILE']);
@@ -42,16 +37,13 @@ interface ReportOptions {
   command?: string | undefined;
 }
 
-function printOnStderr(text: string): void {
-  standardOutputs().stderr.write(`${text}\n`);
-}
-
 /**
  * Prints an error on stderr and returns the exit code for it. Everything that it needs is loaded at the start: an
  * installation that is replaced while a command runs must not hide why the command ended.
  */
 export function reportError(error: unknown, options: ReportOptions): number {
-  const { debug, said = {}, usesDefaultServer, print = printOnStderr, command } = options;
+  const { debug, said = {}, usesDefaultServer, command } = options;
+  const print = options.print ?? ((text) => standardOutputs().stderr.write(`${text}\n`));
   if (error instanceof OpmasError) {
     const lines = [`opmas-ws: ${escapeUnsafe(withServerChoice(error.message, said))}`];
     // A hint may have several lines: an expression and a caret below it.

@@ -2,34 +2,34 @@ import { escapeUnsafe } from '../index.js';
 import { version } from '../internal.js';
 import { addCommands, loadCommand, usesServer } from './command-table.js';
 import { Command, CommanderError, Option } from './commander.js';
-import { finish, reportError, watchOutputs } from './exit.js';
+import { reportError, watchOutputs } from './exit.js';
 import { adviceForQuotes, withDoubleQuotes, withVersionOption } from './habits.js';
 import type { GlobalOptions } from './options/server-options.js';
-import { standardOutputs } from './terminal/standard-streams.js';
+import { type StandardStreams, standardOutputs, useStreams } from './terminal/standard-streams.js';
+
+export { finish } from './exit.js';
 
 /**
  * Runs the program: from arguments to exit code. Read in this order: this file, `command-table.ts` (which commands
  * exist), the command's own file (options and action), `session.ts` (what an action gets), `exit.ts` (exit codes).
+ * Uses the streams of the process unless it is handed others, and returns the exit code.
  */
-export async function main(args: readonly string[]): Promise<void> {
+export async function main(args: readonly string[], streams?: StandardStreams): Promise<number> {
+  if (streams !== undefined) useStreams(streams);
   // Until the end is known: an action that waits for what never comes would end with 0.
   process.exitCode = 1;
   watchOutputs();
-  // Node would open a debugger, to which every user of this machine can connect.
-  process.on('SIGUSR1', () => undefined);
   const program = createProgram();
   const advice = adviceForQuotes(args, process.platform);
   if (advice !== undefined) standardOutputs().stderr.write(`warning: ${escapeUnsafe(advice)}\n`);
   try {
     await loadCommand(program, args);
     await program.parseAsync(withVersionOption(checkedHelp(program, args)), { from: 'user' });
+    return process.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // `--help` and `--version` arrive as errors with code 0, a missing subcommand with another one.
-      finish(error.exitCode === 0 ? 0 : 2);
-      return;
-    }
-    finish(reportError(error, { debug: args.includes('--debug') }));
+    // `--help` and `--version` arrive as errors with code 0, a missing subcommand with another one.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return reportError(error, { debug: args.includes('--debug') });
   }
 }
 

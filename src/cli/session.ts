@@ -1,7 +1,7 @@
 import { OpmasError, type SaidOptions } from '../index.js';
 import { withoutQuotes } from '../internal.js';
 import type { Command } from './commander.js';
-import { exitBySignal, exitCodeOf, finish, reportError, unwatchStdout } from './exit.js';
+import { EXIT_CODES, exitBySignal, reportError, unwatchStdout } from './exit.js';
 import { type GlobalOptions, saidRoute, type TokenOptions } from './options/server-options.js';
 import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
@@ -90,7 +90,7 @@ export async function runCommand(
   requests.onHangup = () => session.onHangup?.() ?? false;
   requests.onForcedExit = () => flushExitMessage(session);
   requests.stalledMs = () => Math.max(terminal.out.stalledMs, terminal.messages.stalledMs);
-  requests.stalledExitCode = () => (terminal.out.stalledMs > 0 ? exitCodeOf('LOCAL') : session.exitCode);
+  requests.stalledExitCode = () => (terminal.out.stalledMs > 0 ? EXIT_CODES.LOCAL : session.exitCode);
   try {
     await action(session);
     await terminal.out.flushed();
@@ -114,5 +114,5 @@ export async function runCommand(
   if (session.exitCode === 0 && terminal.out.failure instanceof OpmasError) {
     session.exitCode = reportError(terminal.out.failure, { debug });
   }
-  finish(requests.hasBug ? 1 : session.exitCode);
+  process.exitCode = requests.hasBug ? 1 : session.exitCode;
 }

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { type IPty, spawn as spawnPty } from '@lydell/node-pty';
 import { Arrivals } from '../support/arrivals.js';
+import { runShared } from '../support/command-runners.js';
 
 export const bin = resolve(import.meta.dirname, '../../bin/opmas-ws.js');
 
@@ -77,9 +78,18 @@ export class Sandbox implements Disposable {
     };
   }
 
-  /** Runs a command to its end. */
+  /**
+   * Runs a command to its end: in a process that commands share, unless something has to be in front of it or Node
+   * itself reads its environment. Where the process is the promise, use {@link start}.
+   */
   run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-    return this.start(args, options).ended;
+    const { input = '', through, program } = options;
+    const environment = { ...this.environment, ...options.environment };
+    const isOwn =
+      through !== undefined || program !== undefined || /\bNODE_/.test(Object.keys(environment).join());
+    return isOwn
+      ? this.start(args, options).ended
+      : runShared({ args, folder: this.home, environment, input });
   }
 
   /** Starts a command; its stdin ends after `input`. */

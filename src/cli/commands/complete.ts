@@ -33,7 +33,7 @@ export function configure(command: Command): void {
     .addHelpText('after', EXAMPLES)
     .action(() =>
       runCommand(command, async (session) => {
-        const isRequest = process.argv.includes('--');
+        const isRequest = command.commandWords !== undefined;
         const answer = isRequest
           ? await answerCompletion(command.args, session.environment)
           : completionScript(knownShell(command.args[0] ?? ''));

@@ -10,7 +10,7 @@ import {
 import { withServerChoice } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { type Connection, resolveConnection } from '../connection/resolve-connection.js';
-import { exitCodeOf, FIRST_SERVER } from '../exit.js';
+import { EXIT_CODES, FIRST_SERVER } from '../exit.js';
 import { formatDuration } from '../options/quantity.js';
 import { addEndpoints, endpointsOf } from '../options/selection.js';
 import { addTokenOptions, type TokenOptions } from '../options/server-options.js';
@@ -83,7 +83,7 @@ async function runDoctor(session: Session, words: string[], options: DoctorOptio
   const { out } = session.terminal;
   if (options.json) await out.writeJson(reportOf(connection, checks, verdict));
   else await out.write(conclusion(verdict, out.palette));
-  if (verdict.code !== undefined) session.exitCode = exitCodeOf(verdict.code);
+  if (verdict.code !== undefined) session.exitCode = EXIT_CODES[verdict.code];
 }
 
 /** Completes the commands in the verdict, and adds the ways to a server for a user who has chosen none. */

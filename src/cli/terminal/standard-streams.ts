@@ -12,10 +12,12 @@ export interface OutputStream extends NodeJS.WritableStream {
   readonly rows?: number;
 }
 
-export interface OutputStreams {
+export interface StandardStreams {
+  stdin: Readable;
   stdout: OutputStream;
   stderr: OutputStream;
 }
+type OutputStreams = Omit<StandardStreams, 'stdin'>;
 
 /** Buffer limit for a stopped terminal; further output is discarded, because the live line is drawn often. */
 const MAX_TERMINAL_BACKLOG_BYTES = 1024 * 1024;
@@ -37,6 +39,11 @@ let input: Readable | undefined;
 export function standardOutputs(): OutputStreams {
   outputs ??= openOutputs();
   return outputs;
+}
+
+/** Replaces the streams of the process. */
+export function useStreams(streams: StandardStreams): void {
+  ({ stdin: input, ...outputs } = streams);
 }
 
 /** Returns stdin, without a change for the processes that share it. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exitCodeOf } from '../../../src/cli/exit.js';
+import { EXIT_CODES } from '../../../src/cli/exit.js';
 import { diagnose, noToken, parseBaseUrl, tokenFromText } from '../../../src/index.js';
 import { withServerChoice } from '../../../src/internal.js';
 import { type Ended, Sandbox } from '../../cli/sandbox.js';
@@ -57,7 +57,7 @@ async function diagnosed({ endpoints = ['devices'] }: Situation, url: string, to
   const { failure, code, text, next } = step.value;
   const verdict = withServerChoice(text, said);
   const stdout = JSON.stringify({ fault: failure ?? null, verdict, next, checks });
-  return { code: code === undefined ? 0 : exitCodeOf(code), signal: null, stdout, stderr: '' };
+  return { code: code === undefined ? 0 : EXIT_CODES[code], signal: null, stdout, stderr: '' };
 }
 
 interface Run {

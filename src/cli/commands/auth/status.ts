@@ -3,7 +3,7 @@ import { accountOf, clockText, relativeTime, withServerChoice } from '../../../i
 import type { Command } from '../../commander.js';
 import { type LocalCredentialStore, openCredentialStore } from '../../connection/credential-store.js';
 import { type Connection, resolveConnection } from '../../connection/resolve-connection.js';
-import { exitCodeOf } from '../../exit.js';
+import { EXIT_CODES } from '../../exit.js';
 import { addTokenOptions, type TokenOptions } from '../../options/server-options.js';
 import { runCommand, type Session } from '../../session.js';
 
@@ -50,7 +50,7 @@ async function showStatus(session: Session, options: StatusOptions): Promise<voi
   const { out } = session.terminal;
   if (options.json) await out.writeJson(report(connection, state));
   else await out.writeTable(rows(connection, state, session.said));
-  if (state.place === undefined || state.expired) session.exitCode = exitCodeOf('AUTH');
+  if (state.place === undefined || state.expired) session.exitCode = EXIT_CODES.AUTH;
 }
 
 async function stateOf({ token, url }: Connection, session: Session): Promise<TokenState> {
