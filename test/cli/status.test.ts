@@ -11,8 +11,12 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, vi } from 'vitest';
-import { findStatusPath } from '../../src/cli/commands/record/status-file.js';
-import { jsonText, prometheusText, type RecorderFacts } from '../../src/cli/commands/record/status-text.js';
+import {
+  findStatusPath,
+  jsonText,
+  prometheusText,
+  type RecorderFacts,
+} from '../../src/cli/commands/record/status-file.js';
 import { event } from '../support/raw-frames.js';
 import { canary, test } from '../support/stage.js';
 

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonReport } from '../../src/cli/commands/inspect/inspect.js';
-import { jsonText, prometheusText } from '../../src/cli/commands/record/status-text.js';
+import { jsonText, prometheusText } from '../../src/cli/commands/record/status-file.js';
 import { rowJson } from '../../src/cli/commands/top/table-text.js';
 import { FrameReader } from '../../src/core/json/frame.js';
 import { DeviceTable } from '../../src/core/statistics/device-table.js';

@@ -1,10 +1,13 @@
+import { clearTimeout, setTimeout } from 'node:timers';
 import type { Failure, RefusalEvidence } from '../../core/failure/failure.js';
 import { isAmbiguous, isRefusal, triage } from '../../core/failure/refusal.js';
-import type { Clock } from '../clock.js';
+import { type Clock, monotonicMs } from '../clock.js';
 import { askApi } from '../http/ask-api.js';
 import { untrustedFirst } from '../http/issuer-trust.js';
 import type { ServerRoute } from '../http/server-route.js';
-import { probeEndpoint } from './probe-endpoint.js';
+import { loadWebSocket } from '../websocket.js';
+import { Connection } from './connection/connection.js';
+import type { ConnectionOptions } from './connection/connection-options.js';
 
 /** The attempt that was refused, and the way to its server. */
 export interface RefusedAttempt
@@ -38,4 +41,88 @@ export async function examineRefusal(failure: Failure, attempt: RefusedAttempt):
   const probe = { upgrade, clock, signal, connectTimeoutMs: QUESTION_LIMIT_MS, keptMs: KEPT_AFTER_MS };
   const opensWithoutToken = (await probeEndpoint(probe)).failure === undefined;
   return triage(failure, { ...evidence, opensWithoutToken });
+}
+
+/** The result of an attempt to open one endpoint. */
+export interface ProbeResult {
+  /** The reason why it did not open, or did not stay open; `undefined` when it did. */
+  failure: Failure | undefined;
+  /** From the beginning to the upgrade or its refusal. */
+  upgradeMs: number;
+  /** From our protocol ping to the pong; `undefined` when none came. */
+  roundTripMs: number | undefined;
+}
+
+/** The longest wait for a pong. */
+export const PONG_LIMIT_MS = 5000;
+/** A server that accepts first and then rejects the token does so within this time. */
+const LATE_REFUSAL_MS = 1000;
+const LIMITS = {
+  connectTimeoutMs: 10_000,
+  deadAfterMs: 25_000,
+  heartbeatMs: undefined,
+  maxMessageBytes: 16 * 1024 ** 2,
+};
+
+/** The parameters of a probe; the rest is the same for all. */
+export type ProbeOptions = Pick<ConnectionOptions, 'upgrade' | 'clock'> & {
+  signal: AbortSignal | undefined;
+  /** Default 10 s. */
+  connectTimeoutMs?: number;
+  /** Waits for no pong: a connection that stays open for so long, or gives an event, is good. */
+  keptMs?: number;
+};
+
+/** Opens an endpoint as a client does, pings it, and waits for a refusal that comes late. */
+export async function probeEndpoint({ signal, keptMs, ...options }: ProbeOptions): Promise<ProbeResult> {
+  await loadWebSocket();
+  const startedAtMs = monotonicMs();
+  let upgradedAtMs: number | undefined;
+  let pongAtMs: number | undefined;
+  let hasEvent = false;
+  /** We ended it, before the server did. A connection that is open then is good. */
+  let isDone = false;
+  let limit: NodeJS.Timeout | undefined;
+  const stop = () => {
+    isDone = true;
+    connection.close();
+  };
+  const stopIn = (waitMs: number) => {
+    clearTimeout(limit);
+    limit = setTimeout(stop, waitMs);
+  };
+  const connection = new Connection(
+    { ...LIMITS, ...options },
+    {
+      onOpen: () => {
+        upgradedAtMs = monotonicMs();
+        connection.ping();
+        stopIn(keptMs ?? PONG_LIMIT_MS);
+      },
+      onBytes: () => undefined,
+      onMessage: () => {
+        hasEvent = true;
+        if (pongAtMs !== undefined || keptMs !== undefined) stop();
+        return true;
+      },
+      onPong: () => {
+        pongAtMs ??= monotonicMs();
+        // An event is proof enough that the token was accepted; without one, a refusal may still come.
+        if (keptMs === undefined) stopIn(hasEvent ? 0 : LATE_REFUSAL_MS);
+      },
+    },
+  );
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  const failure = await connection.ended;
+  clearTimeout(limit);
+  signal?.removeEventListener('abort', stop);
+  options.upgrade.agent.destroy();
+  const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
+  const hasPong = upgradedAtMs !== undefined && pongAtMs !== undefined;
+  return {
+    failure: upgradedAtMs !== undefined && isDone ? undefined : failure,
+    upgradeMs,
+    roundTripMs: hasPong ? pongAtMs! - upgradedAtMs! : undefined,
+  };
 }

@@ -2,11 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { chmodSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { chmod, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { formatTimestamp, type LifecycleEvent, OpmasError, systemClock } from '../../../index.js';
-import { describeEnd } from '../../../internal.js';
+import {
+  formatTimestamp,
+  type LifecycleEvent,
+  OpmasError,
+  type RecordingWriter,
+  type StreamSummary,
+  systemClock,
+} from '../../../index.js';
+import { describeEnd, escapeUnsafeJson, version } from '../../../internal.js';
 import { checkReplaceable } from '../../connection/private-files.js';
 import type { StreamState } from '../../stream/run-stream.js';
-import { jsonText, prometheusText, type RecorderFacts, STATUS_STARTS } from './status-text.js';
 
 const INTERVAL_MS = 5000;
 /** A write that takes longer hangs; the end of the process does not wait for that disk. */
@@ -128,4 +134,109 @@ function removeNow(path: string): void {
 
 function nowMicros(): number {
   return Math.floor(systemClock.nowMicros());
+}
+
+/** The facts about a recorder. */
+export interface RecorderFacts {
+  now: number;
+  /** Microseconds since 1970, as `now`. */
+  startedAt: number;
+  /** `null` while it runs. */
+  exitCode: number | null;
+  writer: Pick<RecordingWriter, 'path' | 'lines' | 'bytes' | 'files' | 'size'>;
+  states: StreamState['states'];
+  stream: Pick<StreamSummary, 'events' | 'lastEventAt' | 'gaps' | 'invalid' | 'dropped'>;
+  lastError: { at: string; message: string } | undefined;
+}
+
+/** A status in JSON or for Prometheus begins with one of these texts. */
+const STATUS_STARTS = ['{"recorder":"opmas-ws/', '# HELP opmas_ws_'];
+
+/** A value under its name in JSON; for Prometheus with the name of its metric and a text of help. */
+type Figure = readonly [
+  member: string,
+  value: string | number | boolean | null | undefined,
+  metric?: string,
+  help?: string,
+];
+
+/** Formats a status as JSON, in one line. */
+export function jsonText(facts: RecorderFacts): string {
+  const membersOf = (figures: readonly Figure[]) =>
+    Object.fromEntries(figures.map(([member, value]) => [member, value ?? null]));
+  const endpoints = [...facts.states.keys()].map((each) => [each, membersOf(endpointFigures(facts, each))]);
+  const status = { ...membersOf(figuresOf(facts)), endpoints: Object.fromEntries(endpoints) };
+  return `${escapeUnsafeJson(JSON.stringify(status))}\n`;
+}
+
+/** Formats a status in the text format of Prometheus. Metrics without a value are left out. */
+export function prometheusText(facts: RecorderFacts): string {
+  const families = new Map<string, string[]>();
+  const add = (figures: readonly Figure[], labels: string) => {
+    for (const [, value, metric, help] of figures) {
+      if (metric === undefined || value === undefined || value === null) continue;
+      const name = `opmas_ws_${metric}`;
+      const type = metric.endsWith('_total') ? 'counter' : 'gauge';
+      const lines = families.get(name) ?? [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+      // Texts are times, which Prometheus wants in seconds.
+      const number = typeof value === 'string' ? Date.parse(value) / 1000 : Number(value);
+      families.set(name, [...lines, `${name}${labels} ${number}`]);
+    }
+  };
+  add(figuresOf(facts), '');
+  for (const endpoint of facts.states.keys()) {
+    const label = endpoint.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
+    add(endpointFigures(facts, endpoint), `{endpoint="${label}"}`);
+  }
+  return `${[...families.values()].flat().join('\n')}\n`;
+}
+
+function figuresOf(facts: RecorderFacts): Figure[] {
+  const { now, exitCode, writer, states, stream, lastError } = facts;
+  const gapSeconds = Math.round(stream.gaps.totalMs) / 1000;
+  const lastEvents = Object.values(stream.lastEventAt).filter((at) => at !== undefined);
+  const lastEventAt = lastEvents.sort().at(-1);
+  return [
+    ['recorder', `opmas-ws/${version}`],
+    ['pid', process.pid],
+    ['state', exitCode === null ? 'running' : 'ended'],
+    ['running', exitCode === null, 'running', '1 while the recorder runs, 0 after its end.'],
+    ['exit_code', exitCode, 'exit_code', 'Exit code, after the end.'],
+    ['started_at', formatTimestamp(facts.startedAt), 'start_time_seconds', 'Time of the start.'],
+    ['updated_at', formatTimestamp(now), 'status_timestamp_seconds', 'Time of this status.'],
+    ['connected', [...states.values()].filter((state) => state === 'open').length],
+    ['events', Object.values(stream.events).reduce((sum, count) => sum + count, 0)],
+    ['last_event_at', lastEventAt],
+    ['last_event_age_seconds', ageOf(lastEventAt, now)],
+    ['gaps', stream.gaps.count, 'gaps_total', 'Gaps of all endpoints that have ended.'],
+    ['gap_seconds', gapSeconds, 'gap_seconds_total', 'Length of these gaps.'],
+    ['invalid', stream.invalid, 'invalid_messages_total', 'Messages that were not JSON objects.'],
+    ['dropped', stream.dropped, 'dropped_events_total', 'Events that were dropped for a slow disk.'],
+    ['lines', writer.lines, 'written_lines_total', 'Lines written.'],
+    ['bytes', writer.bytes, 'written_bytes_total', 'Bytes of these lines, before compression.'],
+    ['file', writer.path],
+    ['files', writer.files, 'files', 'Files of this recorder that are still there.'],
+    ['file_bytes', writer.size, 'file_bytes', 'Size of these files.'],
+    ['last_error', lastError?.message],
+    ['last_error_at', lastError?.at, 'last_error_timestamp_seconds', 'Time of the last error.'],
+  ];
+}
+
+function endpointFigures({ now, states, stream }: RecorderFacts, endpoint: string): Figure[] {
+  const state = states.get(endpoint);
+  const at = stream.lastEventAt[endpoint];
+  const age = ageOf(at, now);
+  return [
+    ['state', state],
+    ['connected', state === 'open', 'endpoint_connected', '1 while the connection is open.'],
+    ['events', stream.events[endpoint] ?? 0, 'events_total', 'Matching events.'],
+    ['last_event_at', at, 'last_event_timestamp_seconds', 'Time of the last one.'],
+    ['last_event_age_seconds', age, 'last_event_age_seconds', 'Its age at the time of this status.'],
+  ];
+}
+
+/** Returns seconds. A clock may have been set back meanwhile. */
+function ageOf(at: string | undefined, nowMicros: number): number | undefined {
+  if (at === undefined) return undefined;
+  return Math.max(0, Math.round(nowMicros / 1000 - Date.parse(at)) / 1000);
 }
