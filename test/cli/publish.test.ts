@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NatsServer, withoutNats } from '../support/nats-server.js';
+import { NatsServer, packages, withoutNats } from '../support/nats-server.js';
 import { numberedLines } from '../support/recordings.js';
 import { Sandbox } from './sandbox.js';
 
@@ -73,11 +73,19 @@ describe.skipIf(withoutNats)(`publish with a server${withoutNats ? ` (${withoutN
   let server: NatsServer;
   const user = { user: 'ann', pass: 's3cret-password' };
   beforeAll(async () => {
-    server = await NatsServer.start(`authorization { users: [{ user: ann, password: s3cret-password }] }`);
+    const key = packages![0].nkeys.createUser();
+    server = await NatsServer.start(
+      `authorization { users: [{ user: ann, password: s3cret-password }, { nkey: ${key.getPublicKey()} }] }`,
+    );
     const folder = join(sandbox.home, '.config/nats/context');
     mkdirSync(folder, { recursive: true });
     const context = { url: `nats://${server.host}`, user: user.user, password: user.pass };
-    writeFileSync(join(folder, 'site.json'), JSON.stringify(context), { mode: 0o600 });
+    const write = (path: string, text: string | Uint8Array) => writeFileSync(path, text, { mode: 0o600 });
+    write(join(folder, 'site.json'), JSON.stringify(context));
+    write(join(sandbox.home, 'site.nk'), key.getSeed());
+    // As the nats command writes it: members that are not used are empty.
+    const others = { user: '', password: '', creds: '', token: '' };
+    write(join(folder, 'keyed.json'), JSON.stringify({ ...others, url: context.url, nkey: '~/site.nk' }));
   });
   afterAll(() => server?.[Symbol.asyncDispose]());
 
@@ -93,6 +101,8 @@ describe.skipIf(withoutNats)(`publish with a server${withoutNats ? ` (${withoutN
     const again = await publish(...to);
     expect(again.stderr).toBe('0 lines published to nats:///EVENTS, 20 were there already\n');
     expect((await server.messagesOf('EVENTS', user)).map(({ text }) => text)).toEqual(lines);
+    const keyed = await publish('nats:///EVENTS', '--nats-context', 'keyed');
+    expect(keyed).toMatchObject({ code: 0, stderr: again.stderr });
     const other = await publish(...to, '--subject-prefix', 'site-7');
     expect(other).toMatchObject({
       code: 2,

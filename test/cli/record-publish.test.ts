@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type MockServer, startMockServer } from '../../src/index.js';
+import { loginOf, NatsOperator } from '../support/nats-operator.js';
 import { NatsServer, withoutNats } from '../support/nats-server.js';
 import { Sandbox } from './sandbox.js';
 
@@ -130,6 +131,33 @@ describe.skipIf(withoutNats)(`record --publish${withoutNats ? ` (${withoutNats})
     expect(ended.stderr).toMatch(/rejected the login from NATS_USER: .*; trying again/);
     expect(ended.stderr).not.toMatch(/first-password/);
     expect(recorded().length).toBeGreaterThan(300);
+  });
+
+  it('keeps all lines while its credentials are revoked, tells that once, and goes on with new ones in the file', async () => {
+    await using operator = await NatsOperator.start();
+    const path = join(sandbox.home, 'login.creds');
+    const first = operator.createUser();
+    const renewed = operator.createUser();
+    writeFileSync(path, first, { mode: 0o600 });
+    const to = ['--publish', operator.server.urlOf('EVENTS'), '--create-stream'];
+    const login = ['--nats-creds', 'login.creds'];
+    const running = sandbox.start(['record', '--no-token', '-o', 'spool.ndjson', ...to, ...login]);
+    const says = async (pattern: RegExp) => {
+      while (!pattern.test(await running.messages.next()));
+    };
+    await says(/connected/);
+    await operator.revoke(first);
+    await says(
+      /rejected the login from --nats-creds login\.creds: .*; trying again, with what the file holds then$/,
+    );
+    writeFileSync(path, renewed);
+    await says(/^warning: publishing to nats:\S+ goes on$/);
+    running.child.kill('SIGINT');
+    const { stderr } = await running.ended;
+    expect(stderr.match(/^warning: /gm)).toHaveLength(2);
+    const stored = await operator.server.messagesOf('EVENTS', loginOf(renewed));
+    expect(stored.map(({ text }) => text)).toEqual(recorded());
+    expect(stderr).toMatch(new RegExp(`^${stored.length} lines published to [^,;]*$`, 'm'));
   });
 
   it('by event: two recorders of one server leave each event there once', async () => {

@@ -9,9 +9,11 @@ import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node'
 const program = ['nats-server', '/usr/sbin/nats-server'].find(
   (name) => spawnSync(name, ['--version']).status === 0,
 );
-const packages = await Promise.all([import('@nats-io/transport-node'), import('@nats-io/jetstream')]).catch(
-  () => undefined,
-);
+/** The packages of NATS; `undefined` where they are missing. */
+export const packages = await Promise.all([
+  import('@nats-io/transport-node'),
+  import('@nats-io/jetstream'),
+]).catch(() => undefined);
 
 /** The reason why no NATS server can be started here; `undefined` when one can. */
 export const withoutNats: string | undefined =
@@ -32,7 +34,7 @@ export interface StoredMessage {
 export class NatsServer implements AsyncDisposable {
   port = -1;
   readonly folder = mkdtempSync(join(tmpdir(), 'opmas-ws-nats-'));
-  readonly #configuration: string;
+  #configuration: string;
   #process: ChildProcess | undefined;
   #streams = 0;
 
@@ -49,8 +51,7 @@ export class NatsServer implements AsyncDisposable {
 
   /** Starts it, at the same port and with the same streams as before. */
   async restart(configuration = this.#configuration): Promise<void> {
-    const path = join(this.folder, 'server.conf');
-    writeFileSync(path, `jetstream { store_dir: "${this.folder}/store" }\n${configuration}\n`);
+    const path = this.#write(configuration);
     const child = spawn(program!, ['-a', '127.0.0.1', '-p', String(this.port), '-c', path], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -64,6 +65,25 @@ export class NatsServer implements AsyncDisposable {
     }
     child.stderr.resume();
     if (!/Server is ready/.test(log)) throw new Error(`nats-server did not start: ${log}`);
+  }
+
+  /** Lets the running server take another configuration. */
+  async reload(configuration: string): Promise<void> {
+    this.#write(configuration);
+    const child = this.#process!;
+    child.kill('SIGHUP');
+    for await (const chunk of child.stderr!.iterator({ destroyOnReturn: false })) {
+      if (/Reloaded server configuration/.test(String(chunk))) break;
+      if (/Failed to reload/.test(String(chunk))) throw new Error(String(chunk));
+    }
+    child.stderr!.resume();
+  }
+
+  #write(configuration: string): string {
+    this.#configuration = configuration;
+    const path = join(this.folder, 'server.conf');
+    writeFileSync(path, `jetstream { store_dir: "${this.folder}/store" }\n${configuration}\n`);
+    return path;
   }
 
   /** Ends it as a power failure would. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
 /** A TCP relay to a server on this machine, that can do to connections what bad networks do. */
-export class Relay {
+export class Relay implements AsyncDisposable {
   /** How many connections came. */
   connections = 0;
   readonly #server: Server;
@@ -47,6 +47,11 @@ export class Relay {
     }
   }
 
+  /** On the present connections, no byte of the server passes any more. */
+  mute(): void {
+    for (const { server } of this.#pairs) server.pause();
+  }
+
   /** Ends all connections to clients with FIN. */
   cut(): void {
     for (const { client, server } of this.#pairs) {
@@ -80,6 +85,10 @@ export class Relay {
     }
     this.#server.close();
     await once(this.#server, 'close');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   #stopping = false;

@@ -45,10 +45,13 @@ export async function resolveNatsAccess(
   const context = name === undefined ? environmentContext(environment) : await readContext(name, environment);
   const source = name === undefined ? undefined : `the context ${name}`;
   const pathOf = (member: string) => expanded(textOf(context, member));
-  const secretIn = async (path: string | undefined, what: string) => {
+  let renew: NatsAccess['renew'];
+  const secretIn = async (member: 'creds' | 'nkey', path: string | undefined, what: string) => {
     if (path === undefined) return undefined;
-    const { bytes, warning } = await readSecretFile(path, what, MAX_BYTES).catch(asUsage);
+    const read = () => readSecretFile(path, what, MAX_BYTES);
+    const { bytes, once, warning } = await read().catch(asUsage);
     if (warning !== undefined) messages.warn(warning);
+    if (!once) renew = async () => ({ [member]: (await read()).bytes.toString('utf8') });
     return bytes.toString('utf8');
   };
   const credsPath = options.natsCreds ?? pathOf('creds');
@@ -56,9 +59,11 @@ export async function resolveNatsAccess(
     options.natsCreds === undefined
       ? `the credentials of ${source ?? 'NATS_CREDS'}`
       : `--nats-creds ${options.natsCreds}`;
-  const creds = await secretIn(credsPath, credsName);
+  const creds = await secretIn('creds', credsPath, credsName);
   const nkey =
-    creds === undefined ? await secretIn(pathOf('nkey'), `the NKey of ${source ?? 'NATS_NKEY'}`) : undefined;
+    creds === undefined
+      ? await secretIn('nkey', pathOf('nkey'), `the NKey of ${source ?? 'NATS_NKEY'}`)
+      : undefined;
   const kept = {
     name: name ?? 'of NATS_CA, NATS_CERT and NATS_KEY',
     ca: pathOf('ca'),
@@ -88,6 +93,7 @@ export async function resolveNatsAccess(
     servers,
     creds,
     nkey,
+    renew,
     user,
     token,
     password: has ? undefined : textOf(context, 'password'),

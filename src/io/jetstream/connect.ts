@@ -2,10 +2,13 @@ import { isIP } from 'node:net';
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import type { Authenticator, ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
 import { isLoopback, redactToken, withoutBrackets } from '../../core/address.js';
+import { readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
+import { relativeTime } from '../../core/text.js';
 import { version } from '../../core/version.js';
+import { wallClockMs } from '../clock.js';
 import { TlsTrust } from '../http/tls-trust.js';
 import type { NatsAccess } from './target.js';
 
@@ -29,6 +32,8 @@ const CONNECT_LIMIT_MS = 5000;
 /** A server that has gone silently is noticed after two of these. */
 const PING_MS = 10_000;
 const PACKAGES = '@nats-io/transport-node@3.3.1 @nats-io/jetstream@3.3.1';
+const USER_JWT = /BEGIN NATS USER JWT-+\s+(\S+)/;
+const ASK = 'Ask the operator of the NATS server';
 const NO_TLS = /does not support 'tls'/;
 
 /** Loads the packages of NATS, which nothing else needs. @throws {OpmasError} `LOCAL` where they are missing. */
@@ -49,13 +54,14 @@ export async function loadNats(): Promise<Nats> {
 
 /**
  * Connects to the server of a stream, or to the first of several that takes the connection. `nats://` uses TLS when the
- * server offers it, `tls://` always.
+ * server offers it, `tls://` always. Reads a login in a file anew.
  *
  * @throws {OpmasError} `NETWORK` or `AUTH`, by the cause; `USAGE` for a login that cannot be used, and when a secret
  *   would be readable on its way.
  */
-export async function connectNats(address: StreamAddress, access: NatsAccess): Promise<NatsLink> {
+export async function connectNats(address: StreamAddress, given: NatsAccess): Promise<NatsLink> {
   const nats = await loadNats();
+  const access = { ...given, ...(await given.renew?.().catch(() => undefined)) };
   const authenticator = authenticatorOf(nats, access);
   let failure: unknown;
   for (const server of access.servers ?? [`${address.isSecure ? 'tls' : 'nats'}://${address.host}`]) {
@@ -138,12 +144,8 @@ export function natsError(error: unknown, host: string, access: NatsAccess, trus
   const network = (why: string, hint?: string) =>
     new OpmasError('NETWORK', `the NATS server ${host} ${why}`, { cause: error, hint });
   if (/^(authorization|user authentication|account authentication|authentication)/i.test(message)) {
-    const { source } = access;
-    const what = source === undefined ? 'wants a login' : `rejected the login from ${source}`;
-    return new OpmasError('AUTH', `the NATS server ${host} ${what}: ${text}`, {
-      cause: error,
-      hint: 'Give one with `access`, or with NATS_CREDS, or NATS_USER and NATS_PASSWORD.',
-    });
+    const [what, hint] = refusalOf(access);
+    return new OpmasError('AUTH', `the NATS server ${host} ${what}: ${text}`, { cause: error, hint });
   }
   if (/permissions? violation/i.test(`${name} ${message}`)) {
     return new OpmasError('AUTH', `the login at ${host} lacks a right: ${text}`, { cause: error });
@@ -156,6 +158,23 @@ export function natsError(error: unknown, host: string, access: NatsAccess, trus
   if (system === undefined || typeof code === 'number') return network(`failed: ${text}`);
   const { event, hint } = failureOfError(system, { side: trust });
   return network(`cannot be reached: ${redact(('error' in event && event.error) || text, access)}`, hint);
+}
+
+/** Says what a server did that takes no login, or not this one, and what to do then. */
+function refusalOf({ source, creds = '' }: NatsAccess): [what: string, hint: string] {
+  if (source === undefined) {
+    return ['wants a login', 'Give one with `access`, or with NATS_CREDS, or NATS_USER and NATS_PASSWORD.'];
+  }
+  const what = `rejected the login from ${source}`;
+  const [, jwt = ''] = USER_JWT.exec(creds) ?? [];
+  const { expiresAtMs = Number.POSITIVE_INFINITY } = readClaims(jwt);
+  const nowMs = wallClockMs();
+  return expiresAtMs < nowMs
+    ? [
+        `${what}, which expired ${relativeTime(expiresAtMs, nowMs)}`,
+        `${ASK} for new credentials: nsc generate creds`,
+      ]
+    : [what, `It is wrong here, or was revoked. ${ASK} for a valid one.`];
 }
 
 function redact(text: string, { password, token, creds, nkey }: NatsAccess): string {

@@ -52,6 +52,8 @@ export class Publisher implements SessionOwner {
   readonly window: PublishWindow;
   /** The failure that keeps lines from being published now. */
   trouble: OpmasError | undefined;
+  /** The failure that was told last, and holds on. */
+  #told = '';
   readonly #source: PublishSource;
   readonly #options: PublisherOptions;
   #hasEnded = false;
@@ -69,6 +71,7 @@ export class Publisher implements SessionOwner {
     this.#options = options;
     this.window = new PublishWindow((place) => {
       this.#progressMs = monotonicMs();
+      this.#goesOn();
       this.#source.onSettled?.(place);
     });
   }
@@ -84,8 +87,9 @@ export class Publisher implements SessionOwner {
         return;
       } catch (error) {
         if (error instanceof LookBack) continue;
-        if (this.window.base > base) failures = 0;
-        this.#onFailure(error as OpmasError);
+        const hasProgress = this.window.base > base;
+        if (hasProgress) failures = 0;
+        this.#onFailure(error as OpmasError, hasProgress);
       }
       await systemClock.sleep(Math.min(RETRY_MS * 2 ** failures++, RETRY_MAX_MS), signal);
     }
@@ -140,23 +144,37 @@ export class Publisher implements SessionOwner {
       if (this.#facts === undefined) for (const warning of facts.warnings) onNotice(warning);
       this.#facts = facts;
       this.#options.onConnect?.();
-      if (this.trouble !== undefined) onNotice(`publishing to ${address.text} goes on`);
-      this.trouble = undefined;
       await this.#lookBack(link);
+      // With a line to send, it is not clear yet that the stream takes it.
+      if (this.read(this.window.base) === undefined) this.#goesOn();
       await new Session(this, link, facts).run(signal);
     } catch (error) {
-      throw error instanceof LookBack ? error : natsError(error, link.host, access);
+      throw error instanceof LookBack ? error : natsError(error, link.host, link.access);
     } finally {
       await link.nc.close().catch(() => undefined);
     }
   }
 
-  #onFailure(failure: OpmasError): void {
-    const { persists, onNotice, signal } = this.#options;
+  #goesOn(): void {
+    this.trouble = undefined;
+    if (this.#told === '') return;
+    this.#told = '';
+    this.#options.onNotice(`publishing to ${this.#options.address.text} goes on`);
+  }
+
+  /** @param hasProgress Lines were published until then: where the next attempt mends it, it is not told. */
+  #onFailure(failure: OpmasError, hasProgress: boolean): void {
+    const { persists, onNotice, signal, access } = this.#options;
     if (signal.aborted) return;
     if (!persists(failure, monotonicMs() - this.#progressMs)) throw failure;
-    if (this.trouble?.message !== failure.message) onNotice(`${failure.message}; trying again`);
     this.trouble = failure;
+    const { code, message } = failure;
+    // A server words a refusal in several ways.
+    const what = code === 'AUTH' ? code : message;
+    if (hasProgress || this.#told === what) return;
+    const how = code === 'AUTH' && access.renew ? ', with what the file holds then' : '';
+    onNotice(`${message}; trying again${how}`);
+    this.#told = what;
   }
 
   /** Returns whether the line may be in the stream for longer than the server's window. */

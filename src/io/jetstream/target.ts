@@ -14,6 +14,8 @@ export interface NatsAccess extends TrustOptions {
   creds?: string | undefined;
   /** Seed of an NKey. */
   nkey?: string | undefined;
+  /** Reads `creds` or `nkey` again, before each connection; where it fails, the given ones are used. */
+  renew?: (() => Promise<Pick<NatsAccess, 'creds' | 'nkey'>>) | undefined;
   /** JetStream domain, or the prefix of its API. */
   domain?: string | undefined;
   apiPrefix?: string | undefined;

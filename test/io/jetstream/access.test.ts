@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readRecording } from '../../../src/index.js';
 import { publishRecording } from '../../../src/io/jetstream/publish-recording.js';
 import type { NatsAccess } from '../../../src/io/jetstream/target.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
+import { NatsOperator } from '../../support/nats-operator.js';
 import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { numberedLines, RecordingFolder } from '../../support/recordings.js';
 
@@ -66,6 +68,69 @@ describe.skipIf(why)(`the way to a NATS server with TLS and logins${why ? ` (${w
     });
     await expect(wrong).rejects.not.toThrow(other);
     await expect(publish('tls', { nkey: 'no seed' })).rejects.toMatchObject({ code: 'USAGE' });
+  });
+});
+
+describe.skipIf(withoutNats)('credentials for a server in operator mode', () => {
+  let operator: NatsOperator;
+  const folder = new RecordingFolder();
+  const lines = numberedLines(0, 3, 1);
+  beforeAll(async () => {
+    operator = await NatsOperator.start();
+  });
+  afterAll(async () => {
+    await operator?.[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  const stream = () => operator.server.urlOf('EVENTS');
+  const publish = (creds: string, more: NatsAccess = {}) =>
+    publishRecording([folder.write(lines)], stream(), {
+      access: { creds, source: '--nats-creds x.creds', ...more },
+      createStream: true,
+    });
+
+  it('publish and read', async () => {
+    const creds = operator.createUser();
+    expect(await publish(creds)).toMatchObject({ published: 3 });
+    const read: string[] = [];
+    for await (const { bytes } of readRecording(stream(), { nats: { access: { creds } } }))
+      read.push(bytes.toString());
+    expect(read.join('')).toBe(lines.map((line) => `${line}\n`).join(''));
+  });
+
+  it('are refused when they have expired or were revoked, with what to do, and without a secret', async () => {
+    const old = operator.createUser(-3600);
+    const expired = await publish(old).catch((error: unknown) => error);
+    expect(expired).toMatchObject({
+      code: 'AUTH',
+      message: expect.stringMatching(
+        /^the NATS server \S+ rejected the login from --nats-creds x\.creds, which expired 1 hour ago: Authorization Violation$/,
+      ),
+      hint: 'Ask the operator of the NATS server for new credentials: nsc generate creds',
+    });
+    const creds = operator.createUser();
+    await operator.revoke(creds);
+    const revoked = await publish(creds).catch((error: unknown) => error);
+    expect(revoked).toMatchObject({
+      code: 'AUTH',
+      message: expect.stringMatching(/rejected the login from --nats-creds x\.creds: Authorization/),
+      hint: expect.stringMatching(/was revoked\. Ask the operator of the NATS server/),
+    });
+    const reading = readRecording(stream(), { nats: { access: { creds } } }).next();
+    await expect(reading).rejects.toMatchObject({ code: 'AUTH' });
+    for (const error of [expired, revoked]) {
+      for (const secret of [old, creds].flatMap((text) => /SU\w{40,}/.exec(text) ?? []))
+        expect(String((error as Error).stack)).not.toContain(secret);
+    }
+  });
+
+  it('are read again for each connection, and the ones that were given hold where that fails', async () => {
+    const creds = operator.createUser();
+    const renew = async () => ({ creds });
+    expect(await publish(operator.createUser(-10), { renew })).toMatchObject({ tooLarge: 0 });
+    const fails = () => Promise.reject(new Error('no file'));
+    expect(await publish(creds, { renew: fails })).toMatchObject({ tooLarge: 0 });
   });
 });
 
