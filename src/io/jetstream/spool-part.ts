@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { OpmasError } from '../../core/errors.js';
 import { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from '../recording/cursor.js';
 import { gunzip } from '../recording/gzip.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-import { identityOf, localError } from '../recording/recording-files.js';
+import { identityOf } from '../recording/recording-files.js';
 import { countLines } from '../recording/segment.js';
-import { isGzip } from '../recording/source.js';
+import { isGzip, openingFailed } from '../recording/source.js';
 
 const BLOCK_BYTES = 256 * 1024;
 /** Identical lines of ours stand close together. */
@@ -32,19 +30,15 @@ export class SpoolPart {
 
   /** @throws {OpmasError} `USAGE` when there is no such file, `LOCAL` when it cannot be opened. */
   static async open(path: string): Promise<SpoolPart> {
-    try {
-      const handle = await open(path, constants.O_RDONLY);
-      return new SpoolPart(
-        handle,
-        identityOf(await handle.stat()),
-        path.endsWith('.gz') || (await isGzip(handle)),
-      );
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-        throw new OpmasError('USAGE', `${path}: there is no such file`, { cause: error });
-      }
-      throw localError(`${path} cannot be read`, error);
-    }
+    const handle = await open(path, 'r').catch((error) => {
+      throw openingFailed(path, error);
+    });
+    const isPacked = path.endsWith('.gz') || (await isGzip(handle));
+    return new SpoolPart(handle, identityOf(await handle.stat()), isPacked);
+  }
+
+  async isDeleted(): Promise<boolean> {
+    return (await this.#handle.stat()).nlink === 0;
   }
 
   /**

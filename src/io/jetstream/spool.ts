@@ -47,10 +47,9 @@ export class Spool implements PublishSource {
   deletedLines = 0;
   readonly path: string;
   readonly #options: SpoolOptions;
+  readonly #names: SegmentNames;
   #part: SpoolPart | undefined;
   #messages: LineMessages;
-  /** Identities of the parts that were read or are being read. */
-  readonly #opened = new Set<string>();
   /** The part and the place up to which all lines are settled. */
   #settled: OpenPlace | undefined;
   #hasEnded = false;
@@ -61,6 +60,7 @@ export class Spool implements PublishSource {
   constructor(path: string, options: SpoolOptions) {
     this.path = path;
     this.#options = options;
+    this.#names = new SegmentNames(path, { continues: true });
     this.#messages = options.createMessages();
     this.#hasEnded = !options.follow;
     options.signal.addEventListener('abort', () => this.wake(), { once: true });
@@ -70,17 +70,11 @@ export class Spool implements PublishSource {
   async open(): Promise<void> {
     const { start, onNotice } = this.#options;
     const paths = await this.#paths();
-    const passed: string[] = [];
     for (const path of paths) {
       const part = await SpoolPart.open(path);
       const isFirst = start === undefined ? path === this.path : (await part.fingerprint()) === start.part;
-      if (isFirst) {
-        // Earlier parts are of no interest.
-        for (const identity of passed) this.#opened.add(identity);
-        return this.#begin(part, path, start ?? { offset: 0, line: 0 });
-      }
+      if (isFirst) return this.#begin(part, path, start ?? { offset: 0, line: 0 });
       await part.close();
-      passed.push(part.identity);
     }
     if (start !== undefined) {
       onNotice(`parts of ${this.path} were deleted before all of their lines were published`);
@@ -135,16 +129,14 @@ export class Spool implements PublishSource {
     if (this.#settled === undefined) return 0;
     const { part, offset } = this.#settled;
     let count = await part.countFrom(offset);
-    const paths = await this.#paths();
-    const identities = await Promise.all(paths.map(identityAt));
-    for (const path of paths.slice(identities.indexOf(part.identity) + 1)) count += await countLinesOf(path);
+    for (const path of await this.#pathsAfter(part)) count += await countLinesOf(path);
     return count;
   }
 
   /** Counts the lines of a part that is about to be deleted, if it was not begun. */
   async beforeDelete(path: string): Promise<void> {
-    const identity = await identityAt(path);
-    if (identity === undefined || this.#opened.delete(identity)) return;
+    const part = this.#part;
+    if (part === undefined || !(await this.#pathsAfter(part)).includes(path)) return;
     this.deletedLines += await countLinesOf(path);
   }
 
@@ -156,7 +148,6 @@ export class Spool implements PublishSource {
     const { createMessages, onProblem } = this.#options;
     const messages = createMessages();
     this.#messages = messages;
-    this.#opened.add(part.identity);
     this.#part = part;
     this.#settled ??= { part, offset: start.offset, line: start.line };
     const behind = (line: LineView) => void messages.messageOf(line, 0);
@@ -170,17 +161,15 @@ export class Spool implements PublishSource {
   /** Waits until the part may have more bytes. @returns `false` when it gets no more. */
   async #waitFor(part: SpoolPart): Promise<boolean> {
     if (this.#options.signal.aborted || this.#hasEnded || this.#leaving === part) return false;
-    const current = await identityAt(this.path);
     // Its writer may take a moment to leave it, and goes on with a file that only someone else has renamed.
-    const isLeft = current !== undefined && current !== part.identity;
-    if (isLeft || (current === undefined && (await this.#isFinished(part)))) this.#leaving = part;
+    const current = await identityAt(this.path);
+    const isLeft =
+      current === undefined
+        ? (await this.#names.find(part.identity)).path !== undefined
+        : current !== part.identity;
+    if (isLeft) this.#leaving = part;
     await this.#waitForMore();
     return true;
-  }
-
-  async #isFinished(part: SpoolPart): Promise<boolean> {
-    const identities = await Promise.all((await this.#paths()).map(identityAt));
-    return identities.includes(part.identity);
   }
 
   async #waitForMore(): Promise<void> {
@@ -192,19 +181,13 @@ export class Spool implements PublishSource {
 
   /** Opens the part after the current one. @returns `false` when there is none and none will come. */
   async #openNext(): Promise<boolean> {
-    const last = this.#part;
+    const last = this.#part!;
     for (;;) {
       const hadEnded = this.#hasEnded;
-      const paths = await this.#paths();
-      const identities = await Promise.all(paths.map(identityAt));
-      const after = identities.indexOf(last?.identity) + 1;
-      const index = identities.findIndex(
-        (each, i) => i >= after && each !== undefined && !this.#opened.has(each),
-      );
-      const path = paths[index];
+      const [path] = await this.#pathsAfter(last);
       if (path !== undefined) {
         await this.#begin(await SpoolPart.open(path), path, { offset: 0, line: 0 });
-        if (last !== undefined && last !== this.#settled?.part) await last.close();
+        if (last !== this.#settled?.part) await last.close();
         return true;
       }
       if (hadEnded || this.#options.signal.aborted) return false;
@@ -212,9 +195,22 @@ export class Spool implements PublishSource {
     }
   }
 
+  /** Finds the parts after one. It has to be open: the file system may give the identity of a deleted one to another. */
+  async #pathsAfter(part: SpoolPart): Promise<string[]> {
+    // A file that is no longer here has its number when those are read.
+    const current = await identityAt(this.path);
+    if (current === part.identity) return [];
+    const finished = await this.#names.finished();
+    const identities = await Promise.all(finished.map(identityAt));
+    const index = identities.indexOf(part.identity);
+    // The oldest parts are deleted first. A file that someone else has renamed comes after all of them.
+    const after = index >= 0 || (await part.isDeleted()) ? finished.slice(index + 1) : [];
+    return current === undefined ? after : [...after, this.path];
+  }
+
   /** The finished parts in order, and the file that is written. */
   async #paths(): Promise<string[]> {
-    const finished = await new SegmentNames(this.path, { continues: true }).finished();
+    const finished = await this.#names.finished();
     return (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
   }
 }

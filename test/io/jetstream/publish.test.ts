@@ -1,3 +1,4 @@
+import { appendFileSync, linkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatTimestamp } from '../../../src/index.js';
@@ -180,6 +181,38 @@ describe.skipIf(withoutNats)(`publishing to a stream${withoutNats ? ` (${without
     await delay(400);
     expect(await publish(other, { ids: 'event' })).toMatchObject({ published: 40, alreadyThere: 120 });
     expect(await texts()).toHaveLength(160);
+  });
+
+  it('follows a recording whose parts are deleted, also into a new part that has the inode of a deleted one', async () => {
+    const { stream, texts, count } = await target();
+    const path = folder.write([]);
+    const part = (n: number) => path.replace('.ndjson', `.00000${n}.ndjson`);
+    const stop = new AbortController();
+    const options = { prefix: stream.slice(1), follow: true, signal: stop.signal };
+    const following = publishRecording([path], server.urlOf(stream), options);
+    const lines = freshLines(9);
+    const textOf = (first: number) =>
+      lines
+        .slice(first, first + 3)
+        .map((line) => `${line}\n`)
+        .join('');
+    const has = async (wanted: number) => {
+      while ((await count()) < wanted) await delay(10);
+    };
+    appendFileSync(path, textOf(0));
+    await has(3);
+    linkSync(path, `${path}.inode`);
+    renameSync(path, part(1));
+    writeFileSync(path, textOf(3));
+    await has(6);
+    unlinkSync(part(1));
+    renameSync(path, part(2));
+    writeFileSync(`${path}.inode`, textOf(6));
+    renameSync(`${path}.inode`, path);
+    await has(9);
+    stop.abort();
+    expect(await following).toMatchObject({ published: 9 });
+    expect(await texts()).toEqual(lines);
   });
 
   it('ends with an error that names the cause when the login is revoked', async () => {
