@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, open, realpath, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, realpath, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../index.js';
-import { type FileLock, tryLock } from '../../internal.js';
+import { type FileLock, tryLock, writeInOneStep } from '../../internal.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -87,8 +86,8 @@ export async function readPrivateFile(path: string | undefined): Promise<string 
 }
 
 /**
- * Writes a file that only the user may read, in a folder that only the user may enter. Writes a temporary file and
- * renames it, so that readers and crashes never see a partial file. Follows a symbolic link to its target.
+ * Writes a file that only the user may read, in a folder that only the user may enter, in one step. Follows a symbolic
+ * link to its target.
  *
  * @param hint What to do when permission is denied. @returns The path.
  * @throws {OpmasError} `LOCAL` when it cannot be written.
@@ -105,16 +104,7 @@ export async function writePrivateFile(
   }
   try {
     await makeFolder(dirname(path));
-    const target = await realpath(path).catch(() => path);
-    const temporary = join(dirname(target), `.${randomUUID()}.tmp`);
-    try {
-      await writeDurably(temporary, text);
-      await rename(temporary, target);
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
-    await syncFolder(dirname(target));
+    await writeInOneStep(await realpath(path).catch(() => path), text, { isDurable: true });
     return path;
   } catch (error) {
     throw failure('write', path, error, hint);
@@ -134,23 +124,6 @@ async function makeFolder(path: string): Promise<void> {
       if (!isErrno(again, 'EEXIST')) throw again;
     });
   }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes a rename survive a power loss, on systems that can do so. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => undefined);
-  await folder?.close();
 }
 
 /** Removes a file. @returns True if it existed. @throws {OpmasError} `LOCAL` when it cannot be removed. */

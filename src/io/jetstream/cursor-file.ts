@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { writeInOneStep } from '../recording/recording-files.js';
 import { CURSOR_SUFFIX } from '../recording/source.js';
 import type { SpoolPlace } from './spool.js';
 
@@ -36,15 +35,8 @@ export class CursorFile {
     if (text === this.#saved) return;
     const content = await this.#content();
     content.streams[this.#key] = place;
-    const temporary = join(dirname(this.#path), `.${randomUUID()}.tmp`);
-    try {
-      await writeFile(temporary, `${JSON.stringify(content, undefined, 2)}\n`, { flag: 'wx', mode: 0o600 });
-      await rename(temporary, this.#path);
-      this.#saved = text;
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    }
+    await writeInOneStep(this.#path, `${JSON.stringify(content, undefined, 2)}\n`);
+    this.#saved = text;
   }
 
   async #content(): Promise<Content> {

@@ -62,13 +62,8 @@ export async function publishRecording(
     return followSpools(sources, target, publishing);
   }
   await using reader = await RecordingReader.open(sources, { ...options, nats: options });
-  const publisher = new Publisher(
-    readerSource(reader, () => new LineMessages(target.prefix, ids)),
-    {
-      ...target,
-      ...publishing,
-    },
-  );
+  const source = readerSource(reader, () => new LineMessages(target.prefix, ids));
+  const publisher = new Publisher(source, { ...target, ...publishing });
   await publisher.run();
   return publisher.window.counts;
 }
@@ -93,12 +88,13 @@ async function followSpools(
   const report: PublishReport = { published: 0, alreadyThere: 0, tooLarge: 0 };
   let failure: OpmasError | undefined;
   const publishOne = async (path: string) => {
-    const spool = await SpoolPublisher.open(path, target, { ...options, signal });
+    const publishing = await SpoolPublisher.open(path, target, { ...options, signal });
     try {
-      await spool.run();
+      await publishing.run();
     } finally {
-      await spool.close();
-      for (const [outcome, count] of Object.entries(spool.counts)) report[outcome as Outcome] += count;
+      await publishing.close();
+      const { counts } = publishing.publisher.window;
+      for (const [outcome, count] of Object.entries(counts)) report[outcome as Outcome] += count;
     }
   };
   await Promise.all(

@@ -1,11 +1,8 @@
 import { clearInterval, setInterval } from 'node:timers';
-import type { OpmasError } from '../../core/errors.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
-import type { Outcome } from '../../core/jetstream/publish-window.js';
 import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { CursorFile } from './cursor-file.js';
-import { LineMessages } from './published-line.js';
 import { Publisher, type PublisherOptions } from './publisher.js';
 import { Spool } from './spool.js';
 import type { StreamTarget } from './target.js';
@@ -26,9 +23,9 @@ const SAVE_MS = 500;
 
 /** Publishes a recording from the place where that was left, also while it is written. */
 export class SpoolPublisher {
+  readonly spool: Spool;
+  readonly publisher: Publisher;
   readonly #cursor: CursorFile;
-  readonly #spool: Spool;
-  readonly #publisher: Publisher;
   readonly #options: SpoolPublisherOptions;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
@@ -42,10 +39,10 @@ export class SpoolPublisher {
     cursor: CursorFile,
   ) {
     this.#options = options;
-    this.#spool = spool;
+    this.spool = spool;
     this.#cursor = cursor;
     const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
-    this.#publisher = new Publisher(spool, { ...target, ...options, signal });
+    this.publisher = new Publisher(spool, { ...target, ...options, signal });
   }
 
   /** Returns the cursor of a recording for a stream. */
@@ -60,48 +57,22 @@ export class SpoolPublisher {
     options: SpoolPublisherOptions,
   ): Promise<SpoolPublisher> {
     const cursor = SpoolPublisher.cursorOf(path, target, options.ids);
-    const createMessages = () => new LineMessages(target.prefix, options.ids);
-    const spool = new Spool(path, {
-      ...options,
-      createMessages,
-      start: options.isFresh ? undefined : await cursor.read(),
-    });
+    const start = options.isFresh ? undefined : await cursor.read();
+    const spool = new Spool(path, { ...options, prefix: target.prefix, start });
     await spool.open();
     return new SpoolPublisher(target, options, spool, cursor);
-  }
-
-  get counts(): Readonly<Record<Outcome, number>> {
-    return this.#publisher.window.counts;
-  }
-
-  /** The failure that keeps lines from being published now. */
-  get trouble(): OpmasError | undefined {
-    return this.#publisher.trouble;
-  }
-
-  /** Lines that were deleted before they were published. */
-  get deletedLines(): number {
-    return this.#spool.deletedLines;
   }
 
   /** Publishes to the end, or until the signal aborts. @throws {OpmasError} As `Publisher.run`. */
   run(): Promise<void> {
     this.#timer = setInterval(() => void this.#save(), SAVE_MS);
-    this.#running = this.#publisher.run();
+    this.#running = this.publisher.run();
     return this.#running;
   }
 
-  /** Something was written to the recording. */
-  wake(): void {
-    this.#spool.wake();
-  }
-
-  /** To call before a part of the recording is deleted. */
-  readonly beforeDelete = (path: string): Promise<void> => this.#spool.beforeDelete(path);
-
   /** Call when no more is written: waits this long for the rest to be published. */
   async end(limitMs: number): Promise<void> {
-    this.#spool.end();
+    this.spool.end();
     const late = new AbortController();
     await Promise.race([
       this.#running.catch(() => undefined),
@@ -120,13 +91,13 @@ export class SpoolPublisher {
     clearInterval(this.#timer);
     await this.#running.catch(() => undefined);
     await this.#save();
-    const rest = await this.#spool.countRest();
-    await this.#spool.close();
+    const rest = await this.spool.countRest();
+    await this.spool.close();
     return rest;
   }
 
   async #save(): Promise<void> {
-    const place = await this.#spool.place().catch(() => undefined);
+    const place = await this.spool.place().catch(() => undefined);
     if (place === undefined) return;
     await this.#cursor.save(place).catch((error: Error) => {
       if (!this.#cannotSave)

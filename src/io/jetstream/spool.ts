@@ -1,11 +1,12 @@
 import { clearTimeout, setTimeout } from 'node:timers';
+import type { IdKind } from '../../core/jetstream/message-ids.js';
 import type { PublishedLine } from '../../core/jetstream/publish-window.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { deferred } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { identityAt } from '../recording/recording-files.js';
 import { SegmentNames } from '../recording/segment-names.js';
-import type { LineMessages } from './published-line.js';
+import { LineMessages } from './published-line.js';
 import type { PublishSource } from './publisher.js';
 import { SpoolPart } from './spool-part.js';
 
@@ -20,8 +21,9 @@ export interface SpoolPlace {
 
 /** Options of a {@link Spool}. */
 export interface SpoolOptions {
-  /** Makes what turns the lines of one part into messages. */
-  createMessages(): LineMessages;
+  /** First tokens of the subjects. */
+  prefix: string;
+  ids: IdKind;
   /** Begin here. Default: at the start of the file that has the name of the recording now. */
   start?: SpoolPlace | undefined;
   /** Wait for further lines and parts. */
@@ -49,7 +51,7 @@ export class Spool implements PublishSource {
   readonly #options: SpoolOptions;
   readonly #names: SegmentNames;
   #part: SpoolPart | undefined;
-  #messages: LineMessages;
+  #messages!: LineMessages;
   /** The part and the place up to which all lines are settled. */
   #settled: OpenPlace | undefined;
   #hasEnded = false;
@@ -61,7 +63,6 @@ export class Spool implements PublishSource {
     this.path = path;
     this.#options = options;
     this.#names = new SegmentNames(path, { continues: true });
-    this.#messages = options.createMessages();
     this.#hasEnded = !options.follow;
     options.signal.addEventListener('abort', () => this.wake(), { once: true });
   }
@@ -145,8 +146,8 @@ export class Spool implements PublishSource {
   }
 
   async #begin(part: SpoolPart, name: string, start: { offset: number; line: number }): Promise<void> {
-    const { createMessages, onProblem } = this.#options;
-    const messages = createMessages();
+    const { prefix, ids, onProblem } = this.#options;
+    const messages = new LineMessages(prefix, ids);
     this.#messages = messages;
     this.#part = part;
     this.#settled ??= { part, offset: start.offset, line: start.line };

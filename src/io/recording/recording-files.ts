@@ -1,7 +1,8 @@
 /** Creates, opens, names and removes the files of recordings. */
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 
@@ -84,6 +85,34 @@ export async function removeEmptyFile(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/**
+ * Writes a small file in one step: readers and crashes never see a part of it.
+ *
+ * @param mode Default 0o600. @param temporary Path beside it, where there is nothing yet.
+ * @param isDurable It survives a power failure.
+ */
+export async function writeInOneStep(
+  path: string,
+  text: string,
+  { mode = MODE, temporary = join(dirname(path), `.${randomUUID()}.tmp`), isDurable = false } = {},
+): Promise<void> {
+  try {
+    const file = await open(temporary, 'wx', MODE);
+    try {
+      await file.writeFile(text);
+      if (mode !== MODE) await file.chmod(mode);
+      if (isDurable) await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+  if (isDurable) await syncFolder(path);
 }
 
 /** Puts another file in the place of a file, in one step. */

@@ -37,7 +37,7 @@ export class Publishing {
   readonly #open: (path: string) => Promise<SpoolPublisher>;
   readonly #problems: ProblemMessages;
   #path = '';
-  #spool: SpoolPublisher | undefined;
+  #publisher: SpoolPublisher | undefined;
   #starting: Promise<void> | undefined;
   #rest = 0;
   #failure: OpmasError | undefined;
@@ -103,14 +103,14 @@ export class Publishing {
   wake(path: string): void {
     this.#path = path;
     this.#starting ??= this.#start(path);
-    this.#spool?.wake();
+    this.#publisher?.spool.wake();
   }
 
   /** To call before a part of the recording is deleted. */
   readonly beforeDelete = async (path: string): Promise<void> => {
-    const before = this.#spool?.deletedLines ?? 0;
-    await this.#spool?.beforeDelete(path);
-    const deleted = (this.#spool?.deletedLines ?? 0) - before;
+    const before = this.#publisher?.spool.deletedLines ?? 0;
+    await this.#publisher?.spool.beforeDelete(path);
+    const deleted = (this.#publisher?.spool.deletedLines ?? 0) - before;
     if (deleted === 0) return;
     const lines = counted(deleted, 'line');
     this.#session.terminal.messages.warn(
@@ -124,19 +124,20 @@ export class Publishing {
     const limit = `${END_LIMIT_MS / 1000} s`;
     const timer = setTimeout(() => messages.say(`publishing the rest, for ${limit} at most`), QUIET_MS);
     await this.#starting;
-    await this.#spool?.end(END_LIMIT_MS);
+    await this.#publisher?.end(END_LIMIT_MS);
     clearTimeout(timer);
-    this.#rest = (await this.#spool?.close()) ?? 0;
+    this.#rest = (await this.#publisher?.close()) ?? 0;
     this.#problems.end();
   }
 
   /** Says what became of the lines. */
   text(): string {
     const { palette } = this.#session.terminal.messages;
-    if (this.#spool === undefined) return '';
-    const { counts, deletedLines } = this.#spool;
+    if (this.#publisher === undefined) return '';
+    const { publisher, spool } = this.#publisher;
+    const { deletedLines } = spool;
     const gone = deletedLines > 0 ? `, ${deletedLines} deleted before they were published` : '';
-    const report = palette.dim(`${reportText(counts, escapeUnsafe(this.#to))}${gone}`);
+    const report = palette.dim(`${reportText(publisher.window.counts, escapeUnsafe(this.#to))}${gone}`);
     return this.#rest === 0
       ? report
       : `${report}; ${palette.red(`${this.#rest} not published yet`)}: the next start brings them`;
@@ -144,7 +145,7 @@ export class Publishing {
 
   /** The error to end with, if lines are not published. */
   shortfall(): OpmasError | undefined {
-    const failure = this.#failure ?? this.#spool?.trouble;
+    const failure = this.#failure ?? this.#publisher?.publisher.trouble;
     if (this.#rest === 0 && this.#failure === undefined) return undefined;
     const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.#to)}`;
     const hint = `The recording keeps them. The next start brings them, or: ${command}`;
@@ -162,8 +163,8 @@ export class Publishing {
       this.failing.abort();
     };
     try {
-      this.#spool = await this.#open(path);
-      this.#spool.run().catch(fail);
+      this.#publisher = await this.#open(path);
+      this.#publisher.run().catch(fail);
     } catch (error) {
       fail(error as OpmasError);
     }

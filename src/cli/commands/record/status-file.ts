@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmodSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
-import { chmod, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   formatTimestamp,
@@ -10,7 +10,7 @@ import {
   type StreamSummary,
   systemClock,
 } from '../../../index.js';
-import { describeEnd, escapeUnsafeJson, version } from '../../../internal.js';
+import { describeEnd, escapeUnsafeJson, version, writeInOneStep } from '../../../internal.js';
 import { checkReplaceable } from '../../connection/private-files.js';
 import type { StreamState } from '../../stream/run-stream.js';
 
@@ -81,13 +81,9 @@ export class StatusFile {
   async write(): Promise<void> {
     if (this.#writingSinceMs !== undefined) return;
     this.#writingSinceMs = performance.now();
-    const temporary = this.#temporary;
     try {
-      await writeFile(temporary, this.#text(null), { flag: 'wx', mode: 0o600 });
-      await chmod(temporary, this.#mode);
-      await rename(temporary, this.#path);
+      await writeInOneStep(this.#path, this.#text(null), { mode: this.#mode, temporary: this.#temporary });
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => undefined);
       const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
       if (!this.#hasFailed) this.#onFailure(`${this.#path} cannot be written: ${why}; the recording goes on`);
       this.#hasFailed = true;
