@@ -44,7 +44,7 @@ export function addServingOptions(command: Command): Command {
     .optionsGroup('Server:')
     .value('-p, --port <n>', 'port to listen on; 0 is any free port', parsePort, '8000')
     .option('--host <host>', 'address to listen on (default: 127.0.0.1 and ::1)')
-    .choice('--auth <mode>', 'accept any JWT, JWTs signed with OPMAS_MOCK_SECRET, or anything', [
+    .choice('--auth <mode>', 'accept any unexpired JWT, one signed with OPMAS_MOCK_SECRET, or anything', [
       'jwt',
       'secret',
       'none',

@@ -95,7 +95,7 @@ export function isLoopback(host: string): boolean {
 
 /** A shorter token is not a secret, and its removal would only garble the text. */
 const SHORTEST_SECRET = 6;
-/** So many characters in a row that stand in the token are a part of it. */
+/** A run of this many characters that also stands in the token counts as a part of it. */
 const TELLING_LENGTH = 12;
 /** Spellings of one character: percent-encoded (also twice), escaped in JSON (also twice), split over lines. */
 const SPELLING = /%(?:25)*([0-9a-f]{2})|\\+u([0-9a-f]{4})|\\+[nrt]|\\+|[\s\S]/gi;

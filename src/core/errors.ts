@@ -29,7 +29,7 @@ export class OpmasError extends Error {
   readonly hint: string | undefined;
   readonly failure: FailureKind | undefined;
 
-  /** @param message The event and its reason, on one line, without a token in it. */
+  /** @param message The event and its reason, on one line, without a token. */
   constructor(code: ErrorCode, message: string, options: OpmasErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;

@@ -82,7 +82,7 @@ function wordOf(value: unknown): string {
   return typeof value === 'string' && value.length <= LONGEST_WORD ? value.toLowerCase() : '';
 }
 
-/** Returns what the worse one of two words says; `undefined` if both say nothing. */
+/** Returns the severity of the worse one of two words; `undefined` if neither has one. */
 function worst(words: Words, one: string, other: string): Severity | undefined {
   if (one === '' && other === '') return undefined;
   const first = words.get(one);

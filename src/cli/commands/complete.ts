@@ -63,7 +63,7 @@ export function completionScript(shell: string): string {
   return text.replace(`-replace "'", "''"`, `-replace "['\u2018-\u201b]", '$$0$$0'`);
 }
 
-/** Returns candidates for the last of the words, one a line, and what the script is to do besides. */
+/** Returns candidates for the last of the words, one a line, and further instructions for the script. */
 export async function answerCompletion(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,

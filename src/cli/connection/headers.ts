@@ -65,7 +65,7 @@ export function variablesIn(stored: readonly string[]): string[] {
   return headers.filter(({ from }) => from === 'variable').map(({ text }) => text);
 }
 
-/** Warns of a value that others can read where it stands, or that does not mean what it seems to mean. */
+/** Warns of a value that others can read in its place, or that has another meaning than it seems. */
 export function warningsAbout(lines: readonly string[], isInContext: boolean): string[] {
   return lines.flatMap((line) => {
     const { name, from } = parseHeader(line, isInContext);
@@ -144,7 +144,7 @@ async function readValue({ name, from, text }: HeaderLine, environment: Environm
   return { value, warning };
 }
 
-/** Only shells know `~`, and not between quotes. */
+/** Expands `~`, because shells do that only outside quotes. */
 function isBelowHome(path: string): boolean {
   return /^~[/\\]/.test(path);
 }

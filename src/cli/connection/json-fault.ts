@@ -28,7 +28,7 @@ function faultOf(text: string): string | undefined {
   }
 }
 
-/** Of an unexpected token, V8 does not tell the place: a text that ends before it has another fault. */
+/** V8 does not give the place of an unexpected token; a text that ends before the token has another fault. */
 function lengthUntilFault(text: string): number {
   let most = text.length;
   for (let least = 0; least < most; ) {

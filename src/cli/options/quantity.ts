@@ -186,7 +186,7 @@ export function timeOf(text: string, { name, utc }: { name: string; utc: boolean
     });
   if (parseTimestamp(withZone) === undefined) throw wrong('is no time');
   if (zone !== undefined || utc) return withZone;
-  // Where clocks are put forward a time is missing, and where they are put back it comes twice.
+  // A time is missing when clocks go forward, and comes twice when they go back.
   const atZero = Date.parse(`${local.slice(0, 19)}Z`);
   const minutesAt = (ms: number) => new Date(ms).getTimezoneOffset();
   const nearby = new Set([minutesAt(atZero - MILLISECONDS.d!), minutesAt(atZero + MILLISECONDS.d!)]);

@@ -35,7 +35,7 @@ export interface RenderOptions {
 const WIDEST_LINE = 64 * 1024 * 1024;
 /** Bytes of a frame that is no event, with `--full`. */
 const LONGEST_INVALID = 16 * 1024 * 1024;
-/** Of a longer line the first thousand members of each object are shown: a signal must not wait for the rest. */
+/** A longer line shows only the first thousand members of each object, so that a signal need not wait for the rest. */
 const LONG_LINE = 2 * 1024 * 1024;
 
 /** Turns lines of a recording into lines that people read. */
@@ -205,7 +205,7 @@ function parseEvent(line: Buffer, source: string): ReturnType<typeof parseSparse
   } catch {
     return undefined;
   }
-  // Of a longer text only a part is parsed.
+  // Only a part of a longer text is parsed.
   const isChecked = new LineView().read(line, 0, line.length) === 'event';
   return isChecked ? parseSparsely(source, NAMED_MEMBERS) : undefined;
 }

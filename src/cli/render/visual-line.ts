@@ -40,7 +40,7 @@ export class VisualLine {
   /** @param text Safe to print. */
   add(text: string, { open, close }: Color = NO_COLOR): void {
     if (this.#isFull) return;
-    // To measure takes as long as all the rest, and a line of that width is seen on no terminal.
+    // Measuring takes as long as all the rest, and no terminal is that wide.
     const width = this.#width > WIDEST_TERMINAL ? text.length : widthOf(text);
     const left = this.#width - this.#used;
     if (width >= left) this.#cutText ??= `${this.#text}${open}${fitting(text, left - 1)}…${close}`;
@@ -71,7 +71,7 @@ const narrow = /^[\x20-\x7e\xa1-\xac\xae-\u024f\u0400-\u0482\u048a-\u04ff…]*$/
 
 /** Counts the columns that a text takes on a terminal. The text must hold no control characters. */
 export function widthOf(text: string): number {
-  // To measure takes long, so common text is not measured.
+  // Measuring is slow, so common text is not measured.
   return narrow.test(text) ? text.length : stringWidth(text);
 }
 

@@ -31,7 +31,7 @@ export interface EndpointNotice extends Notice {
 type EventOf<State extends ConnectionEvent['state']> = ConnectionEvent & { state: State };
 
 /**
- * Gathers what endpoints share. A line is printed as soon as all endpoints share it, at the latest a second after the
+ * Gathers messages that endpoints share. A line is printed as soon as all endpoints share it, at the latest a second after the
  * time that it names.
  */
 export class ConnectionNotices {
@@ -76,7 +76,7 @@ export class ConnectionNotices {
     if (group.all.length === this.#endpoints.length) this.flush(key);
   }
 
-  /** Prints everything that is gathered, or the line of one key and those before it. */
+  /** Prints all gathered lines, or the line of one key and those before it. */
   flush(last?: string): void {
     for (const [key, { all, timer }] of this.#groups) {
       clearTimeout(timer);

@@ -41,7 +41,7 @@ export interface StreamTask extends GapBudgetOptions {
   /** Formats a line to print after the summary. */
   resultText?(): string;
   /**
-   * Compares a stream that has ended with what was asked for. Default: all that was asked for has to come.
+   * Compares a stream that has ended with the request. Default: all that was requested has to come.
    *
    * @returns The error to end with; `undefined` when nothing is missing.
    */

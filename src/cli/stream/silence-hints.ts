@@ -1,12 +1,12 @@
 import type { LifecycleEvent } from '../../index.js';
 import { formatDuration } from '../options/quantity.js';
 
-/** So many losses after the same silence are no chance. */
+/** This many losses after the same silence are not chance. */
 const LOSSES = 3;
 /** Silences that differ by less than this are the same; timers of proxies are this coarse. */
 const SAME_SHARE = 0.1;
 const SAME_MS = 300;
-/** A shorter silence is a server that fails, not one that waits for us. */
+/** A shorter silence comes from a failing server, not from one that waits for us. */
 const SHORTEST_MS = 800;
 /** The link counts as dead so early that the ping before it comes well within the limit. */
 const PING_SHARE = 0.8;

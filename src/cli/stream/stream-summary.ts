@@ -74,7 +74,7 @@ export function addGapBudget(command: Command): Command {
   );
 }
 
-/** Judges outages: one line that says how much of how much. @returns `undefined` when they are within the budget. */
+/** Judges outages: one line with their sum and the budget. @returns `undefined` when they are within the budget. */
 export function budgetError(
   { count, totalMs }: StreamSummary['outages'],
   { gapBudget = Number.POSITIVE_INFINITY }: GapBudgetOptions,

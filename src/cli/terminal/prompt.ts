@@ -68,7 +68,7 @@ export class Prompt implements Disposable {
     const { input } = this.#options;
     input.off('data', this.#take);
     input.pause();
-    // For a prompt that comes later.
+    // Kept for a later prompt.
     if (this.#ahead !== '' && !input.readableEnded) input.unshift(this.#ahead);
   }
 

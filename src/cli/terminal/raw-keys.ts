@@ -66,7 +66,7 @@ export function readKeys(stop: AbortSignal, onKey: (key: string) => void): (() =
 
 /**
  * Returns true for a foreground job: the system stops a background job that changes the terminal or reads from it.
- * Only Linux tells; elsewhere the answer is always true.
+ * Only Linux can tell; elsewhere the answer is always true.
  */
 export function isForeground(): boolean {
   try {

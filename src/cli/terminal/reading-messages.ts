@@ -54,7 +54,7 @@ function barText(read: number, total: number, milliseconds: number): string {
   return `${bar} ${Math.floor(share * 100)}%  ${formatSize(read)} of ${formatSize(total)}, ${speed}/s`;
 }
 
-/** Problems that are printed one by one; further problems are only counted. */
+/** Most problems that are printed one by one; further ones are only counted. */
 const MAX_SHOWN = 10;
 
 /** Prints the problems of a recording without flooding the terminal. */

@@ -58,7 +58,7 @@ export function triage(refusal: Failure, given: RefusalEvidence): Failure {
 
 function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
   const word = wordIn(evidence);
-  // Only the API's word makes a private code a matter of the token.
+  // A private close code is about the token only if the API says so.
   const isOfOpmas = code === CloseCode.POLICY_VIOLATION || code === CloseCode.AUTHENTICATION_FAILED;
   if (!isOfOpmas) return word === 'rejects' ? faultOfToken(evidence) : 'closed';
   if (word !== 'accepts' && evidence.token === undefined) return 'no token';
@@ -86,7 +86,7 @@ function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): Fai
   return kind;
 }
 
-/** Names what is wrong with a token that the API rejects. */
+/** Names the fault of a token that the API rejects. */
 function faultOfToken(evidence: RefusalEvidence): FailureKind {
   return ownFaultOf(evidence) ?? (evidence.token === undefined ? 'no token' : 'token refused');
 }
@@ -189,7 +189,7 @@ function isAmbiguousStatus({ event }: Failure): boolean {
 
 const UPGRADE_LOST = 'the Upgrade header was lost on the way, or the server has no WebSocket support';
 
-/** Says what a gateway has against the header `Authorization` as it is. */
+/** Says why a gateway rejects the header `Authorization` as it is. */
 export function adviceOnCredentials(authorization: RefusalEvidence['authorization']): Partial<Failure> {
   if (authorization === 'user') {
     return { hint: 'a gateway in front of the API rejects the Authorization header that was sent: check it' };

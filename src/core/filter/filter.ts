@@ -50,9 +50,9 @@ export interface FilterReport extends ExpressionReport {
   matching: number;
   /** Types of the events that came before the first that matched; at most 20. */
   types: readonly string[];
-  /** Of a filter with `problems`: the matching errors and worse by device, the most first. */
+  /** With `problems`: the number of matching errors and worse of each device, the largest first. */
   problems: readonly NamedCount[] | undefined;
-  /** Of a sequence of events: how many have come. */
+  /** In a sequence of events: how many have come. */
   found?: number;
 }
 

@@ -6,7 +6,7 @@ import type { LineKind } from '../recording/format.js';
 export const DEFAULT_PREFIX = 'opmas-ws';
 /** The subjects that the API itself reads: what is published there comes back as an event. */
 const API_PREFIX = 'opmas';
-/** A longer subject makes a server end the connection: it takes 4096 bytes for the line that holds it. */
+/** Longest subject: a server ends the connection on a protocol line above 4096 bytes. */
 const MAX_SUBJECT_BYTES = 1024;
 /** Characters that NATS forbids in a token, and the one that stands for them. */
 const UNFIT = /[\u0000-\u0020\u007f%.*>]/g;

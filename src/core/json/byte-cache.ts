@@ -1,7 +1,7 @@
 /** The longest key, and in how many slots in turn a key may stand. */
 const SLOT_BYTES = 64;
 const TRIES = 4;
-/** So many bytes at the end of a key, and its length, select its first slot. */
+/** This many bytes at the end of a key, and its length, select its first slot. */
 const HASHED_BYTES = 8;
 /** 2^32 divided by the golden ratio: spreads numbers that differ little over all slots. */
 const SCATTER = 0x9e3779b1;

@@ -11,7 +11,7 @@ const SPACE = 0x20;
 const MEMBER = Buffer.from(',"event":');
 const LINE_END = Buffer.from('}\n');
 const OUR_NAMES: ReadonlySet<string> = new Set(['received_at', 'endpoint']);
-/** So many objects in each other are looked into, which keeps the work linear; of deeper ones all are nested. */
+/** Looks this many objects deep, which keeps the work linear; deeper messages are always nested. */
 const MOST_LEVELS = 3;
 
 /**

@@ -50,7 +50,7 @@ export interface ConnectionReport {
   down: RecordedGap[];
   /** Ends of connections, by code. */
   closeCounts: NamedCount[];
-  /** Of the closes with code 1000, those after which the recorder wanted no further connection. */
+  /** Closes with code 1000 after which the recorder wanted no further connection. */
   wantedCloses: number;
   /** Endpoints on which the recorder gave up. */
   givenUp: RecordedGiveUp[];

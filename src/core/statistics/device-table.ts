@@ -74,7 +74,7 @@ const RANKS = Object.fromEntries(SEVERITIES.map((severity, rank) => [severity, r
  * with a normal event of any type whose `status` or `state` is online, up, ok, healthy or normal. A recovery stays until
  * a warning or problem, or a normal event of its own type.
  *
- * When the table is full, the rows with the mildest state go first, of those the ones not heard of for longest.
+ * When the table is full, the rows with the mildest state go first, and among them those silent for longest.
  */
 export class DeviceTable {
   readonly #keyOf: RowKey | undefined;

@@ -75,7 +75,7 @@ function merged(a: Outage, b: Outage): Outage {
   return { from: Math.min(a.from, b.from), to: Math.max(a.to, b.to), endpoints, reason };
 }
 
-/** Pings keep a link from being silent for longer: one that was had been dead before it was lost. */
+/** Pings keep a live link from being silent for longer than this; a longer silence means that it was dead. */
 const LONGEST_SILENCE_MICROS = 10_000_000;
 
 /** The time in which an endpoint was open. */
@@ -142,7 +142,7 @@ export interface EndpointHistory {
   /** Time of its first line. */
   firstAt: number;
   readonly openTime: OpenTime;
-  /** A lifecycle line tells of it: other recordings do not show when it was open. */
+  /** True if it has a lifecycle line; other recordings do not show when it was open. */
   isFollowed: boolean;
   /** Time of its last event, or of the end of its connection; `NaN` before both. */
   heardAt: number;

@@ -70,7 +70,7 @@ export interface ProblemReport {
 
 const MAX_PROBLEMS = 200;
 const MAX_LISTED = 1000;
-/** Incidents of a device that are listed: one that flaps does not hide the others. */
+/** The most incidents listed of one device, so that a device that flaps does not hide the others. */
 const MAX_OF_DEVICE = 100;
 /** Devices in trouble at the same time; the problems of further ones belong to no incident. */
 const MAX_OPEN = 10_000;

@@ -84,7 +84,7 @@ export class EndpointHistory {
     this.#add({ state: 'open', ...gapSince }, nowMicros);
   }
 
-  /** Takes note that bytes came: one look at the clock for all messages that came at once. */
+  /** Notes that bytes came: one look at the clock for all messages that came at once. */
   received(): void {
     const nowMs = this.#clock.monotonicMs();
     const before = this.#beforeStandstill;

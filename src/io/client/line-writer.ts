@@ -12,7 +12,7 @@ import type { LineQueue } from './line-queue.js';
 import type { StreamControl } from './stream-control.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
-/** Turns what comes from one endpoint into lines on the queue. This is the hot path: nothing is allocated per event. */
+/** Turns messages from one endpoint into lines on the queue. This is the hot path: nothing is allocated per event. */
 export class LineWriter {
   /** All events that came, matching or not; heartbeat replies and frames that are no events do not count. */
   events = 0;
@@ -85,7 +85,7 @@ export class LineWriter {
     }
   }
 
-  /** Returns what takes the line of an event or an invalid frame: the queue, or the context, which may need it later. */
+  /** Returns the taker of a line of an event or an invalid frame: the queue, or the context, which may need it later. */
   #targetOf(isMatch: boolean, stamp: number): LineQueue | EventContext | false {
     const context = this.#context;
     if (isMatch && context !== undefined) {
@@ -99,7 +99,7 @@ export class LineWriter {
   }
 
   #keeps(kind: LineKind): boolean {
-    // Each event after the last one that is wanted is its context, even if it matches.
+    // Each event after the last wanted one is its context, even if it matches.
     if (this.#control.isComplete) return false;
     try {
       return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint, this);

@@ -14,7 +14,7 @@ export function firstToMend(errors: Iterable<OpmasError>): OpmasError | undefine
 /** The state that all endpoints of a subscription share: its counts, its reasons to stop, the caller's callbacks. */
 export class StreamControl {
   invalid = 0;
-  /** Of these, how many the filter left out. */
+  /** The number of these that the filter left out. */
   invalidSkipped = 0;
   /** Why the first of them was invalid. */
   invalidReason: string | undefined;

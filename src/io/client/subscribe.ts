@@ -16,7 +16,7 @@ import {
   type SubscribeOptions,
 } from './stream-options.js';
 
-/** Events that are to come after the last one that is wanted may not come at all. */
+/** Events after the last wanted one may never come. */
 const LONGEST_WAIT_MS = 10_000;
 
 /** The figures of a subscription so far. */
@@ -27,7 +27,7 @@ export interface StreamSummary {
   lastEventAt: Readonly<Record<string, string | undefined>>;
   /** Frames that were not a JSON object. */
   invalid: number;
-  /** Of these, how many the filter left out. */
+  /** The number of these that the filter left out. */
   invalidSkipped: number;
   /** Why the first of them was invalid: `not JSON`, `NaN is not JSON`, … */
   invalidReason: string | undefined;

@@ -31,7 +31,7 @@ export interface HttpResponse {
   headers: http.IncomingHttpHeaders;
   /** At most `maxBodyBytes` of it. */
   body: Buffer;
-  /** There was more of the body than was kept. */
+  /** True when the body was longer than what was kept. */
   truncated: boolean;
 }
 

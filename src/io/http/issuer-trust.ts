@@ -6,7 +6,7 @@ import { greetTls, type Way } from './route-agent.js';
 import type { TlsTrust } from './tls-trust.js';
 
 const LIMIT_MS = 5000;
-/** No chain is longer; one that refers to itself would have no end. */
+/** Longest chain: a chain that refers to itself would have no end. */
 const LONGEST_CHAIN = 10;
 
 /**

@@ -28,7 +28,7 @@ const PROXY_PORTS: Readonly<Record<string, string>> = {
 /** Each is sent in a field whose length is one byte. */
 const LONGEST_SOCKS_CREDENTIAL = 255;
 
-/** The proxy that the environment names for a URL; or the reason why one that it names is not used, as a clause. */
+/** The proxy that the environment names for a URL, or the reason why it is not used, as a clause. */
 interface EnvironmentProxy {
   proxy?: ProxyChoice | undefined;
   whyDirect?: string | undefined;

@@ -62,7 +62,7 @@ export function refusedByProxy(proxy: ProxyChoice, status: number): OpmasError {
   return proxyError(proxy, kind, isLogin ? `${what}: ${wantedLogin(proxy)}` : what);
 }
 
-/** Says what a proxy wants that refuses us until we prove who we are. */
+/** Says what a proxy wants that refuses us for missing or wrong credentials. */
 function wantedLogin({ credentials }: ProxyChoice): string {
   return credentials === undefined
     ? 'it wants a user and a password'

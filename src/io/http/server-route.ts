@@ -69,7 +69,7 @@ export interface Upgrade {
   trust: TlsTrust;
 }
 
-/** The one place that knows how a request of ours is made: address, headers, proxy, trust, and what to redact. */
+/** The one place that knows how our requests are made: address, headers, proxy, trust, and secrets to redact. */
 export class ServerRoute implements Way {
   readonly base: URL;
   /** The proxy on the way; `undefined` = direct. */
@@ -79,7 +79,7 @@ export class ServerRoute implements Way {
   readonly family: 4 | 6 | undefined;
   readonly trust: TlsTrust;
   readonly tokenIn: TokenPlace;
-  /** The one that fills the header `Authorization` of an upgrade. */
+  /** The source of the header `Authorization` of an upgrade. */
   readonly authorization: 'token' | 'user' | undefined;
   readonly #headers: Record<string, string> = {};
   /** Each with what stands in its place. */

@@ -176,7 +176,7 @@ function certificatesOfFolder(path: string): string[] {
   }
 }
 
-/** Reads a file as text. Returns '' for one that cannot be read, and for what is no file or too large for this. */
+/** Reads a file as text. Returns '' if it cannot be read, is too large, or is no file. */
 function readCertificates(path: string): string {
   try {
     const stats = statSync(path);

@@ -68,7 +68,7 @@ export async function publishRecording(
   return publisher.window.counts;
 }
 
-/** Returns whether there is one recording, and it is known up to where it was published. */
+/** Returns whether there is one recording, and the place up to which it was published is known. */
 async function isSpool(sources: readonly string[], target: StreamTarget, ids: IdKind): Promise<boolean> {
   const [only = '-'] = sources;
   if (sources.length > 1 || only === '-' || isStreamAddress(only)) return false;

@@ -63,7 +63,7 @@ export class Publisher implements SessionOwner {
   #facts: StreamFacts | undefined;
   /** Ids in the stream, as far as they were read. */
   #known = new IdSet();
-  /** For lines that were received before this time they were. Milliseconds since 1970. */
+  /** The ids of lines received before this time have been read back. Milliseconds since 1970. */
   #lookedBackMs = Number.NEGATIVE_INFINITY;
 
   constructor(source: PublishSource, options: PublisherOptions) {

@@ -116,7 +116,7 @@ export class Session {
 
   #hasRoom(): boolean {
     if (this.#inFlight === 0) return true;
-    // Where a line is refused the lines after it must not be taken, so they wait for it.
+    // Lines after a refused one must not be taken before it, so they wait.
     const isTight = this.#room.messages <= WINDOW || this.#room.bytes <= WINDOW_BYTES;
     return !isTight && this.#inFlight < WINDOW && this.#bytesInFlight < WINDOW_BYTES;
   }

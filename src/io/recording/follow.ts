@@ -17,7 +17,7 @@ export const FOLLOW_POLL_MS = 250;
 
 const NOTHING = Buffer.alloc(0);
 const LINE_FEED = Buffer.from('\n');
-/** So much is read again at each look: if it has changed, the file was truncated, whatever its size is now. */
+/** This many bytes are read again at each look: if they have changed, the file was truncated, whatever its size. */
 const TAIL_BYTES = 512;
 /** A rotation leaves the path without a file for a moment. */
 const LOOKS_UNTIL_MISSING = 2;

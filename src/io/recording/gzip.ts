@@ -109,7 +109,7 @@ interface UnpackEnd {
   unpacked: number;
 }
 
-/** Gives what follows the first `known` unpacked bytes; compressed bytes from `single` on are unpacked one at a time. */
+/** Gives the bytes after the first `known` unpacked ones; compressed bytes from `single` on are unpacked one at a time. */
 async function* unpack(
   compressed: AsyncIterable<Buffer>,
   single: number,

@@ -24,7 +24,7 @@ export interface PartOptions {
   from?: string | number | undefined;
   /** Last line, in the same form. Default: the end of the recording. */
   to?: string | number | undefined;
-  /** Only so many events: the last of those that `from`, `to` and the filter leave, and the lines between them. */
+  /** Only this many events: the last ones that `from`, `to` and the filter keep, and the lines between them. */
   last?: number | undefined;
   /** A filter from {@link compileFilter}. Default: everything. */
   filter?: Filter | undefined;
@@ -150,7 +150,7 @@ export async function openPart(
       ...options,
       names: new Map([...(options.names ?? []), ...(copies?.names ?? [])]),
       selection,
-      // Of a large file only the end is read.
+      // Only the end of a large file is read.
       sinceMs: sinceOf(known),
       starts: isSeekable ? await startsOf(sources, last) : undefined,
       onClose: copies?.removeCopies,

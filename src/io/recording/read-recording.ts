@@ -124,7 +124,7 @@ class WantedLines {
     if (context !== undefined && kind !== 'connection') {
       if (this.#needsTime && Number.isNaN(receivedAt)) throw timesMissing(CONTEXT_HINT);
       this.#needsTime = false;
-      // Each event after the last one that is wanted is its context, even if it matches.
+      // Each event after the last wanted one is its context, even if it matches.
       if (this.#left <= 0 || !keepsLine(filter, kind, frame, endpoint, line)) {
         this.#takeOther(line, context);
         return;

@@ -210,7 +210,7 @@ export class EndpointChannels {
    * it is ended.
    */
   async ready(): Promise<void> {
-    // Not before the playback has sent all frames of its chunk.
+    // Waits until the playback has sent all frames of its chunk.
     await undefined;
     // The others go on taking meanwhile, so waiting for one after the other costs nothing.
     for (const client of this.subscribers()) {

@@ -3,7 +3,7 @@ import type { RecordingReader } from '../recording/reader.js';
 import { ChunkPool, type FrameChunk } from './frame-chunk.js';
 import { openPlan, type ReplayPlan, selectionOf } from './replay-plan.js';
 
-/** There may be many playbacks by the clock, each with memory of its own. */
+/** Small, because many playbacks may run by the clock, each with its own memory. */
 const CLOCKED = { chunkBytes: 64 * 1024, blockBytes: 64 * 1024 };
 /** At full speed the cost of one write and of one read is shared by many events. */
 const FULL_SPEED = { chunkBytes: 512 * 1024, blockBytes: 1024 * 1024 };

@@ -84,7 +84,7 @@ export type ReplayNotice =
   | { kind: 'foreign'; endpoint: string; path: string }
   /** Events that name no endpoint and have such a type are served on `system`. */
   | { kind: 'unnamed'; type: string }
-  /** With `lifecycle`: the recording says nothing of connections. */
+  /** With `lifecycle`: the recording has no lines about connections. */
   | { kind: 'no lifecycle' }
   /** The end of the recording was reached; a client that came after it starts it again. */
   | { kind: 'end' }

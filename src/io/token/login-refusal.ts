@@ -118,7 +118,7 @@ function repeats(text: string, secret: string): boolean {
   return forms.some((form) => folded.includes(form.slice(0, TELLING_LENGTH).toLowerCase()));
 }
 
-/** So many characters of a secret's beginning show that it stands there. */
+/** This many characters of the beginning of a secret show that it is there. */
 const TELLING_LENGTH = 6;
 
 function laterFrom(answer: HttpAnswer): string {

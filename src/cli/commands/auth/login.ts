@@ -70,7 +70,7 @@ async function runLogin(session: Session, options: LoginOptions): Promise<void> 
   session.usesDefaultServer = server.urlSource === 'default';
   messages.warn(...server.warnings);
   const obtained = await obtain(session, server, options).catch((error: unknown) => {
-    // The user who interrupts a login needs no error about it.
+    // A user who interrupts a login needs no error about that.
     if (session.stop.aborted) return undefined;
     throw error;
   });

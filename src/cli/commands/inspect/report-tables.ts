@@ -41,7 +41,7 @@ export interface Figure {
 
 const TROUBLE: ReadonlySet<string> = new Set(['critical', 'error', 'warning']);
 
-/** Arranges a report in the order of questions in the morning: what is wrong now, what happened, what is missing, counts. */
+/** Arranges a report in the order of questions in the morning: trouble at the end, problems, outages, counts. */
 export class ReportTables {
   constructor(
     readonly report: InspectedRecording,

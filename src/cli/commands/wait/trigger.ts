@@ -40,7 +40,7 @@ export class Trigger {
   /** Takes note of what happens to the connections. */
   onLifecycle({ endpoint, connection: { state } }: LifecycleEvent): void {
     if (this.hasStarted || this.#isOver) return;
-    // Without this endpoint it would never start.
+    // The command would never start without this endpoint.
     if (state === 'given_up') this.onFailure();
     if (state === 'open') this.#waiting.delete(endpoint);
     else if (state === 'closed') this.#waiting.add(endpoint);
@@ -51,7 +51,7 @@ export class Trigger {
 
   #start(): void {
     const { environment } = this.#session;
-    // Its output goes to stderr as it is, and costs us nothing, however much it is.
+    // Its output goes straight to stderr and costs us nothing.
     this.#group = new ProcessGroup(this.#words, { stdio: ['inherit', 2, 2], environment });
     process.once('exit', this.#kill);
     this.onStart();
