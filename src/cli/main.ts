@@ -50,8 +50,8 @@ Examples:
   $ opmas-ws replay capture.ndjson --speed 10        replay them ten times as fast
 
 Exit codes: 0 success, 1 bug in opmas-ws, 2 usage, 3 authentication, 4 network or server,
-5 this machine (disk, permission, port), 6 damaged recording, 7 what was asked for did not come,
-8 it may have come in a gap, 128+n ended by signal n.`;
+5 this machine (disk, permission, port), 6 damaged recording, 7 expected events did not come,
+8 events may have come in a gap, 128+n ended by signal n.`;
 
 /** Width of the help where there is no terminal. */
 const DEFAULT_COLUMNS = 80;
