@@ -58,11 +58,11 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
     await using nginx = await gateway(api);
     const url = `wss://localhost:${nginx.port}`;
     const options = files(command);
-    expect(await command.tail({ url }, ['-n', '1', ...options]).ended).toMatchObject({ code: 0 });
-    const { stdout } = await command.start(['doctor', 'devices', '-u', url, ...options]).ended;
+    expect(await command.runTail({ url }, ['-n', '1', ...options])).toMatchObject({ code: 0 });
+    const { stdout } = await command.sandbox.run(['doctor', 'devices', '-u', url, ...options]);
     expect(stdout).toMatch(/✓ api .* accepts the token[\s\S]*✓ upgrade devices/);
     const login = ['auth', 'login', '--username', 'me', '--password-stdin', '-u', url, ...options];
-    expect(await command.start(login, { input: 'secret' }).ended).toMatchObject({ code: 0 });
+    expect(await command.sandbox.run(login, { input: 'secret' })).toMatchObject({ code: 0 });
   });
 
   test('is named by tail, doctor and login when there is none', async ({ serve, command, expect }) => {
@@ -70,17 +70,17 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
     await using nginx = await gateway(api);
     const url = `wss://localhost:${nginx.port}`;
     const options = files(command).slice(0, 2);
-    const tail = await command.tail({ url }, options).ended;
+    const tail = await command.runTail({ url }, options);
     expect(tail.code).toBe(4);
     expect(tail.stderr).toMatch(
       /No required SSL certificate was sent.*wants a client certificate.*--cert FILE and --key FILE/s,
     );
-    const doctor = await command.start(['doctor', 'devices', '-u', url, ...options]).ended;
+    const doctor = await command.sandbox.run(['doctor', 'devices', '-u', url, ...options]);
     expect(doctor.code).toBe(4);
     expect(doctor.stdout).toMatch(/verdict +a gateway in front of localhost wants a client certificate/);
     expect(doctor.stdout).toMatch(/next +opmas-ws doctor devices .*--ca ca.pem --cert FILE --key FILE/);
     const words = ['auth', 'login', '--username', 'me', '--password-stdin', '-u', url, ...options];
-    const login = await command.start(words, { input: 'secret' }).ended;
+    const login = await command.sandbox.run(words, { input: 'secret' });
     expect(login.code).toBe(4);
     expect(login.stderr).toMatch(/wants a client certificate/);
     expect(api.requests.all).toEqual([]);
@@ -90,7 +90,7 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
     const api = answer(await serve());
     await using nginx = await gateway(api);
     const options = files(command, other.issue('DNS:client'));
-    const { code, stderr } = await command.tail({ url: `wss://localhost:${nginx.port}` }, options).ended;
+    const { code, stderr } = await command.runTail({ url: `wss://localhost:${nginx.port}` }, options);
     expect(code).toBe(4);
     expect(stderr).toMatch(/does not accept the client certificate/);
     expect(api.requests.all).toEqual([]);
@@ -101,10 +101,10 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
     await using nginx = await gateway(api);
     const options = files(command);
     const add = ['context', 'add', 'gate', '-u', `wss://localhost:${nginx.port}`, ...options];
-    expect(await command.start(add).ended).toMatchObject({ code: 0 });
+    expect(await command.sandbox.run(add)).toMatchObject({ code: 0 });
     const through = ['sh', '-c', 'cd / && exec "$@"', 'sh'];
     expect(await command.start(['tail', 'devices', '-n', '1'], { through }).ended).toMatchObject({ code: 0 });
-    const { stdout } = await command.start(['context', 'show']).ended;
+    const { stdout } = await command.sandbox.run(['context', 'show']);
     expect(stdout).toContain(join(command.sandbox.home, 'c.key'));
   });
 
@@ -126,7 +126,7 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
     expect(tail.shown().match(/Passphrase/g)).toHaveLength(1);
     writeFileSync(join(command.sandbox.home, 'pass'), `${PASSPHRASE}\n`, { mode: 0o600 });
     const withFile = [...options, '--key-passphrase-file', 'pass'];
-    expect(await command.tail({ url }, ['-n', '1', ...withFile]).ended).toMatchObject({
+    expect(await command.runTail({ url }, ['-n', '1', ...withFile])).toMatchObject({
       code: 0,
       stderr: expect.not.stringContaining('sesame'),
     });
@@ -167,7 +167,7 @@ describe.concurrent('a file that cannot be used', () => {
   ])('is refused before anything connects: %j', async ([words], { serve, command, expect }) => {
     const server = await serve();
     const url = server.url.replace('ws:', 'wss:');
-    const { code, stdout, stderr } = await command.start([...words, '-u', url, '--ca', 'nosuch.pem']).ended;
+    const { code, stdout, stderr } = await command.sandbox.run([...words, '-u', url, '--ca', 'nosuch.pem']);
     expect(stdout + stderr).toMatch(/--ca \S*nosuch\.pem cannot be read: there is no such file/);
     expect(code).toBe(2);
     expect(server.connections.all).toEqual([]);

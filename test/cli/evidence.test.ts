@@ -23,7 +23,7 @@ describe.concurrent('a server that waits for a first message', () => {
       client.accept();
       return setTimeout(() => client.write(close(4001, 'say hello first')), 1100);
     });
-    const { code, stderr } = await command.tail(server).ended;
+    const { code, stderr } = await command.runTail(server);
     expect({ code, rounds }).toEqual({ code: 4, rounds: 3 });
     expect(stderr).toMatch(/first message/);
     expect(stderr).toMatch(/0 events .*, 1 outage of [\d.]+s, 0 dropped/);

@@ -24,18 +24,17 @@ describe.concurrent('--gap-budget of a live stream', () => {
     expect,
   }) => {
     const server = withGap(await serve());
-    const over = await command.tail(server, ['devices', 'rules', '-n', '4', '--gap-budget', '0s', '-q'])
-      .ended;
+    const over = await command.runTail(server, ['devices', 'rules', '-n', '4', '--gap-budget', '0s', '-q']);
     expect(over.code).toBe(8);
     expect(over.stderr).toMatch(new RegExp(`^opmas-ws: ${OVER.source}\n$`));
     // The second connection of an endpoint is kept: no gap.
-    const within = await command.tail(server, ['-n', '1', '--gap-budget', '0s']).ended;
+    const within = await command.runTail(server, ['-n', '1', '--gap-budget', '0s']);
     expect(within.code).toBe(0);
   });
 
   test('allows outages that are not longer', async ({ serve, command, expect }) => {
     const server = withGap(await serve());
-    expect(await command.tail(server, ['-n', '2', '--gap-budget', '1m']).ended).toMatchObject({ code: 0 });
+    expect(await command.runTail(server, ['-n', '2', '--gap-budget', '1m'])).toMatchObject({ code: 0 });
   });
 
   test('counts the time of an endpoint that was given up, but the failure decides the code', async ({
@@ -45,7 +44,7 @@ describe.concurrent('--gap-budget of a live stream', () => {
   }) => {
     const server = withGap(await serve());
     const options = ['devices', '/nope', '--duration', '1s', '--gap-budget', '700ms'];
-    const { code, stderr } = await command.tail(server, options).ended;
+    const { code, stderr } = await command.runTail(server, options);
     expect(code).toBe(4);
     // The second endpoint never opened, so the whole second is missing.
     expect(stderr).toMatch(/^outages of (1|1\.\d|[7-9]\d\dm)s in all, but --gap-budget allows 700ms$/m);
@@ -58,14 +57,14 @@ describe.concurrent('--gap-budget of a live stream', () => {
     expect,
   }) => {
     const server = withGap(await serve());
-    const { code, stderr } = await command.tail(server, [
+    const { code, stderr } = await command.runTail(server, [
       '-n',
       '9',
       '--duration',
-      '500ms',
+      '2s',
       '--gap-budget',
       '0s',
-    ]).ended;
+    ]);
     expect(code).toBe(8);
     expect(stderr).toMatch(new RegExp(`opmas-ws: 2 of 9 events .*; ${OVER.source}\n$`));
   });
@@ -81,7 +80,7 @@ describe.concurrent('--gap-budget of a live stream', () => {
   });
 
   test('is a usage error for recordings, which inspect judges', async ({ command, expect }) => {
-    const { code, stderr } = await command.start(['tail', '--file', 'x.ndjson', '--gap-budget', '1s']).ended;
+    const { code, stderr } = await command.sandbox.run(['tail', '--file', 'x.ndjson', '--gap-budget', '1s']);
     expect(code).toBe(2);
     expect(stderr).toContain('opmas-ws inspect --gap-budget');
   });

@@ -57,9 +57,9 @@ describe.concurrent('a configuration that is not needed, because URL and token a
     const folder = join(command.sandbox.home, '.config/opmas-ws');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'config.json'), content);
-    const { code, stderr } = await command.tail(server, ['-n', '1']).ended;
+    const { code, stderr } = await command.runTail(server, ['-n', '1']);
     expect([code, stderr]).toEqual([0, expect.stringMatching(warning)]);
-    const named = await command.tail(server, ['-n', '1', '-c', 'gone']).ended;
+    const named = await command.runTail(server, ['-n', '1', '-c', 'gone']);
     expect(named.code).toBe(2);
   });
 });
@@ -129,10 +129,10 @@ describe.concurrent('the environment', () => {
       OPMAS_CONTEXT: '""',
       OPMAS_KEYCHAIN: ' "off"\r',
     };
-    expect((await command.start(['auth', 'token'], { environment }).ended).stdout).toBe('abc\n');
-    const { stdout } = await command.start(['auth', 'status'], {
+    expect((await command.sandbox.run(['auth', 'token'], { environment })).stdout).toBe('abc\n');
+    const { stdout } = await command.sandbox.run(['auth', 'status'], {
       environment: { ...environment, OPMAS_TOKEN: '""' },
-    }).ended;
+    });
     expect(stdout).toMatch(/ws:\/\/localhost:1 \(OPMAS_URL\)[\s\S]*OPMAS_KEYCHAIN turns the keychain off/);
   });
 });

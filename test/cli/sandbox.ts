@@ -1,4 +1,4 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -24,6 +24,10 @@ export interface RunOptions {
   through?: string[];
   /** The program to run. Default: that of this checkout. */
   program?: string;
+  /** For {@link Sandbox.run}: stdout and stderr say that they are a terminal. */
+  onTerminal?: boolean;
+  /** For {@link Sandbox.run}: gets the process that runs the command, and others after it. */
+  watch?: (runner: ChildProcess) => void;
 }
 
 function linesOf(stream: Readable, what: string): Arrivals<string> {
@@ -83,13 +87,13 @@ export class Sandbox implements Disposable {
    * itself reads its environment. Where the process is the promise, use {@link start}.
    */
   run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-    const { input = '', through, program } = options;
+    const { input = '', through, program, onTerminal = false, watch } = options;
     const environment = { ...this.environment, ...options.environment };
     const isOwn =
       through !== undefined || program !== undefined || /\bNODE_/.test(Object.keys(environment).join());
     return isOwn
       ? this.start(args, options).ended
-      : runShared({ args, folder: this.home, environment, input });
+      : runShared({ args, folder: this.home, environment, input, onTerminal }, watch);
   }
 
   /** Starts a command; its stdin ends after `input`. */

@@ -55,7 +55,7 @@ describe.skipIf(why).concurrent(`a CA in the system's store${why ? ` (${why})` :
     expect(await command.tail(server, ['-n', '1', '--ca', path], { through }).ended).toMatchObject({
       code: 0,
     });
-    expect((await command.tail(server, ['-n', '1', '--ca', path]).ended).stderr).toContain(
+    expect((await command.runTail(server, ['-n', '1', '--ca', path])).stderr).toContain(
       'not the one that signed',
     );
   });

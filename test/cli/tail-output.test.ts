@@ -172,7 +172,7 @@ describe.concurrent('colors', () => {
         if (!colored) expect(shown).not.toContain('\u001b');
         return;
       }
-      const { stdout, stderr } = await command.tail(server, options, { environment }).ended;
+      const { stdout, stderr } = await command.runTail(server, options, { environment });
       expect([color.test(stdout), color.test(stderr)]).toEqual([colored, messages]);
     },
   );
@@ -193,7 +193,7 @@ describe.concurrent('colors', () => {
     const message = '{"type":"Gerät","data":{"name":"Büro €😀"}}';
     server.onRequest((client) => client.accept(text(message)));
     for (const environment of [{ LC_ALL: 'C' }, { LC_ALL: 'en_US.UTF-8', LANG: 'xx' }]) {
-      const { stdout } = await command.tail(server, ['-n', '1'], { environment }).ended;
+      const { stdout } = await command.runTail(server, ['-n', '1'], { environment });
       expect(stdout).toContain(message.slice(1));
     }
   });
@@ -219,7 +219,7 @@ describe.concurrent('a terminal', () => {
     expect(lines[0]).toContain('漢字');
     // 100 columns, two for each of these characters.
     expect(lines[0]!.length).toBeLessThan(85);
-    const piped = await command.tail(server, ['-n', '1']).ended;
+    const piped = await command.runTail(server, ['-n', '1']);
     expect(piped.stdout).toContain('漢字'.repeat(200));
   });
 

@@ -78,7 +78,7 @@ const wrongOptions: [string[], RegExp][] = [
 describe.concurrent('what cannot be meant', () => {
   test.for(wrong)('tail %j', async ([args, named], { serve, command, expect }) => {
     const server = await serve();
-    const { code, stdout, stderr } = await command.start(['tail', '-u', server.url, ...args]).ended;
+    const { code, stdout, stderr } = await command.sandbox.run(['tail', '-u', server.url, ...args]);
     expect([code, stdout], stderr).toEqual([2, '']);
     expect(stderr).toMatch(named);
     expect(stderr).not.toMatch(/ {4}at |SECRET-VALUE|Unhandled/);
@@ -107,7 +107,7 @@ describe.concurrent('what cannot be meant', () => {
     [['-u', 'ws://opmas.example.org'], {}, /not encrypted[\s\S]*--plaintext/],
     [['-u', 'http://192.0.2.1'], {}, /not encrypted[\s\S]*--plaintext/],
   ] as const)('refuses %j with environment %o', async ([args, environment, named], { command, expect }) => {
-    const { code, stdout, stderr } = await command.start(['tail', ...args], { environment }).ended;
+    const { code, stdout, stderr } = await command.sandbox.run(['tail', ...args], { environment });
     expect([code, stdout], stderr).toEqual([2, '']);
     expect(stderr).toMatch(named);
     expect(stderr).not.toMatch(/ {4}at |SECRET/);
@@ -148,7 +148,7 @@ describe.concurrent('what cannot be meant', () => {
     const folder = join(command.sandbox.home, '.config/opmas-ws');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'config.json'), '{"contexts": {,}}');
-    const { code, stderr } = await command.start(['tail']).ended;
+    const { code, stderr } = await command.sandbox.run(['tail']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/config\.json/);
   });
@@ -163,7 +163,7 @@ describe.concurrent('what cannot be meant', () => {
       NO_COLOR: '',
       OPMAS_URL: '',
     };
-    expect(await command.tail(server, ['-n', '1'], { environment }).ended).toMatchObject({ code: 0 });
+    expect(await command.runTail(server, ['-n', '1'], { environment })).toMatchObject({ code: 0 });
   });
 
   test('patterns that are given twice add up', async ({ serve, command, expect }) => {
@@ -176,7 +176,7 @@ describe.concurrent('what cannot be meant', () => {
       ),
     );
     const args = ['-n', '2', '-t', 'device.error', '-t', 'agent.error'];
-    const { code, stdout } = await command.tail(server, args).ended;
+    const { code, stdout } = await command.runTail(server, args);
     expect(code).toBe(0);
     expect(stdout.match(/"number":\d/g)).toEqual(['"number":2', '"number":3']);
   });

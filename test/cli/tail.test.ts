@@ -63,9 +63,9 @@ describe.concurrent('tail against the mock', () => {
   test('a wrong token ends with 3 and says what to do', async ({ command, expect }) => {
     for (const refuse of ['close', 'http'] as const) {
       const server = await startMockServer({ refuse });
-      const { code, stdout, stderr } = await command.tail(server, [], {
+      const { code, stdout, stderr } = await command.runTail(server, [], {
         environment: { OPMAS_TOKEN: 'no-token-of-anybody' },
-      }).ended;
+      });
       await server.close();
       expect([code, stdout]).toEqual([3, '']);
       expect(stderr).toContain(refuse === 'close' ? 'closed with 4001' : 'HTTP 403');
@@ -105,7 +105,7 @@ describe.concurrent('exit codes', () => {
   test('0: the duration is over', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.accept());
-    expect(await command.tail(server, ['--duration', '500ms']).ended).toMatchObject({ code: 0, stdout: '' });
+    expect(await command.runTail(server, ['--duration', '500ms'])).toMatchObject({ code: 0, stdout: '' });
   });
 
   test('3: no token anywhere; nothing is connected', async ({ serve, command, expect }) => {
@@ -126,7 +126,7 @@ describe.concurrent('exit codes', () => {
       streams.push(client.path);
       return client.accept(close(4001, 'token expired'));
     });
-    const { code, stderr } = await command.tail(server).ended;
+    const { code, stderr } = await command.runTail(server);
     expect(code).toBe(3);
     expect(stderr).toContain('4001 (authentication failed): token expired');
     expect(streams).toHaveLength(2);
@@ -138,7 +138,7 @@ describe.concurrent('exit codes', () => {
     await server.stop();
     // Waits from ranges that hardly meet: two lines with the same wait would be folded into one.
     const waits = ['--retry-delay', '100ms', '--retry-max', '1s', '--retries', '3'];
-    const { code, stdout, stderr } = await command.tail({ url }, waits).ended;
+    const { code, stdout, stderr } = await command.runTail({ url }, waits);
     expect([code, stdout]).toEqual([4, '']);
     expect(new Set(stderr.match(/connection refused .*, retry in \d+ms/g))).toHaveLength(2);
     expect(stderr).toMatch(
@@ -151,7 +151,7 @@ describe.concurrent('exit codes', () => {
   test('4: the path does not exist', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.respond('404 Not Found'));
-    expect(await command.tail(server, ['/no/such/path']).ended).toMatchObject({ code: 4 });
+    expect(await command.runTail(server, ['/no/such/path'])).toMatchObject({ code: 4 });
   });
 
   test('4: --no-reconnect and a lost connection', async ({ serve, command, expect }) => {
@@ -170,7 +170,7 @@ describe.concurrent('exit codes', () => {
   }) => {
     const server = await serve();
     server.onRequest((client) => client.respond(client.path.includes('rules') ? '401 No' : '404 Not Found'));
-    const { code, stderr } = await command.start(['tail', '-u', server.url, '--retry-delay', '10ms']).ended;
+    const { code, stderr } = await command.sandbox.run(['tail', '-u', server.url, '--retry-delay', '10ms']);
     expect(code).toBe(3);
     expect(stderr).toMatch(/^[-\d: ]{19} gave up on devices, agents, system: .*HTTP 404/m);
     expect(stderr.match(/gave up/g)).toHaveLength(2);
@@ -219,7 +219,7 @@ describe.concurrent('what is said', () => {
     (await server.request()).accept(text(event(1)));
     expect(await quiet.ended).toMatchObject({ code: 0, stderr: '' });
     server.onRequest((client) => client.respond('404 Not Found'));
-    const failing = await command.tail(server, ['--quiet']).ended;
+    const failing = await command.runTail(server, ['--quiet']);
     expect(failing.code).toBe(4);
     expect(failing.stderr).toMatch(/^opmas-ws: gave up on .*\n {2}.*\n$/);
   });

@@ -69,13 +69,25 @@ describe('what reaches a terminal', () => {
     using sandbox = new Sandbox();
     configure(sandbox);
     storeToken(sandbox);
-    const { stdout, stderr } = await sandbox.run(args);
-    expect(stderr).not.toMatch(active);
-    expect(stdout).not.toMatch(active);
-    const terminal = sandbox.onTerminal(args, { environment: { NO_COLOR: '1', TERM: 'dumb' } });
-    await terminal.ended;
-    expect(terminal.shown()).not.toMatch(active);
+    for (const onTerminal of [false, true]) {
+      const environment = { NO_COLOR: '1', TERM: 'dumb' };
+      const { stdout, stderr } = await sandbox.run(args, { onTerminal, environment });
+      expect(stdout + stderr).not.toBe('');
+      expect(stdout + stderr).not.toMatch(active);
+    }
   });
+
+  it.each([[['tail', evil]], [['context', 'list']]])(
+    'holds nothing that acts on a real one: %j',
+    async (args) => {
+      using sandbox = new Sandbox();
+      configure(sandbox);
+      const terminal = sandbox.onTerminal(args, { environment: { NO_COLOR: '1', TERM: 'dumb' } });
+      await terminal.ended;
+      expect(terminal.shown()).toContain('\\u001b');
+      expect(terminal.shown()).not.toMatch(active);
+    },
+  );
 
   it.each(['ws://localhost:1/\u001b[2J', 'ws://\u001b[2J@localhost:1', 'ws://localhost:\u001b[2J'])(
     'holds nothing of a URL in an edited configuration that acts: %j',

@@ -36,7 +36,7 @@ describe('a duration that ends before what was asked for has come', { concurrent
         serve,
         messages(sent, (n) => ({ n })),
       );
-      const ended = await command.tail(server, ['-n', String(asked), '--duration', '2s']).ended;
+      const ended = await command.runTail(server, ['-n', String(asked), '--duration', '2s']);
       expect(ended.code).toBe(7);
       expect(linesWith(new RegExp(`\\b${sent} of ${asked}\\b`), ended)).toHaveLength(1);
     });
@@ -48,7 +48,7 @@ describe('a duration that ends before what was asked for has come', { concurrent
       messages(5, (n) => ({ n })),
     );
     const words = ['record', 'devices', '-u', server.url, '-o', 'a.ndjson', '-w', 'data.n > 2'];
-    const ended = await command.start([...words, '-n', '3', '--duration', '2s']).ended;
+    const ended = await command.sandbox.run([...words, '-n', '3', '--duration', '2s']);
     expect(ended.code).toBe(7);
     expect(linesWith(/\b2 of 3\b/, ended)).toHaveLength(1);
   });
@@ -58,15 +58,19 @@ describe('a duration that ends before what was asked for has come', { concurrent
       serve,
       messages(3, (n) => ({ n })),
     );
-    const { code, stdout } = await command.tail(server, ['-n', '3', '--duration', '5s']).ended;
+    const { code, stdout } = await command.runTail(server, ['-n', '3', '--duration', '5s']);
     expect([code, stdout.split('\n').length]).toEqual([0, 4]);
   });
 });
 
 describe('a duration in which no endpoint was ever open', { concurrent: true }, () => {
   test('is exit code 4 for tail', async ({ command }) => {
-    const { code, stderr } = await command.tail(NOTHING_LISTENS, ['--duration', '2s', '--retries', 'forever'])
-      .ended;
+    const { code, stderr } = await command.runTail(NOTHING_LISTENS, [
+      '--duration',
+      '2s',
+      '--retries',
+      'forever',
+    ]);
     expect(code).toBe(4);
     expect(stderr).toMatch(/connection refused/);
   });
@@ -83,18 +87,18 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
       '--retries',
       'forever',
     ];
-    expect(await command.start(words).ended).toMatchObject({ code: 4 });
+    expect(await command.sandbox.run(words)).toMatchObject({ code: 4 });
   });
 
   test('is exit code 4 when each upgrade is refused with 503', async ({ serve, command }) => {
     const server = (await serve()).onRequest((connection) => connection.respond('503 Service Unavailable'));
-    const ended = command.tail(server, ['--duration', '2s', '--retries', 'forever']).ended;
+    const ended = command.runTail(server, ['--duration', '2s', '--retries', 'forever']);
     expect(await ended).toMatchObject({ code: 4 });
   });
 
   test('is exit code 4 when the server never answers the upgrade', async ({ serve, command }) => {
     const server = await serve();
-    expect(await command.tail(server, ['--duration', '2s']).ended).toMatchObject({ code: 4 });
+    expect(await command.runTail(server, ['--duration', '2s'])).toMatchObject({ code: 4 });
   });
 
   test('is no failure when an endpoint was open once', async ({ serve, command }) => {
@@ -104,7 +108,7 @@ describe('a duration in which no endpoint was ever open', { concurrent: true }, 
       else connection.reset();
       isFirst = false;
     });
-    expect(await command.tail(server, ['--duration', '2s']).ended).toMatchObject({ code: 0 });
+    expect(await command.runTail(server, ['--duration', '2s'])).toMatchObject({ code: 0 });
   });
 });
 
@@ -127,7 +131,7 @@ describe('an endpoint that was given up while another went on', { concurrent: tr
       const server = await halfOpen(serve, status);
       const quick = ['--retry-delay', '20ms', '--duration', '2500ms'];
       const words = ['record', 'devices', 'rules', '-u', server.url, '-o', 'a.ndjson', ...quick];
-      expect(await command.start(words).ended).toMatchObject({ code });
+      expect(await command.sandbox.run(words)).toMatchObject({ code });
       const inspect = (...more: string[]) => command.sandbox.run(['inspect', 'a.ndjson', ...more]);
       const { stdout } = await inspect('--json');
       expect(JSON.parse(stdout).given_up).toMatchObject([{ endpoint: 'rules' }]);
@@ -161,7 +165,7 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
       serve,
       messages(5, () => ({ cpu: '97' })),
     );
-    const ended = await command.tail(server, ['-w', 'data.cpu > 90', '--duration', '2s']).ended;
+    const ended = await command.runTail(server, ['-w', 'data.cpu > 90', '--duration', '2s']);
     expect(linesWith(/data\.cpu is a string, compared with a number/, ended)).not.toHaveLength(0);
     expect(ended.stderr).toMatch(/5 (events? )?could not be evaluated/);
   });
@@ -171,13 +175,13 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
       serve,
       messages(5, (cpu) => ({ cpu })),
     );
-    const ended = await command.tail(server, ['-w', 'data.cpuu > 90', '--duration', '2s']).ended;
+    const ended = await command.runTail(server, ['-w', 'data.cpuu > 90', '--duration', '2s']);
     expect(linesWith(/data\.cpuu/, ended)).not.toHaveLength(0);
   });
 
   test('is told to skip messages with NaN, which are counted', async ({ serve, command }) => {
     const server = await serverOf(serve, ['{"type":"device.error","data":{"cpu":NaN}}', '{"cpu":-Infinity}']);
-    const ended = await command.tail(server, ['-t', 'device.*', '--duration', '2s']).ended;
+    const ended = await command.runTail(server, ['-t', 'device.*', '--duration', '2s']);
     expect(ended.stdout).toBe('');
     expect(linesWith(/warning: .*NaN is not JSON.*skips/, ended)).toHaveLength(1);
     expect(ended.stderr).toMatch(/2 invalid \(NaN is not JSON\), all skipped by the filter/);
@@ -189,7 +193,7 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
       messages(6, (n) => ({ flag: n < 3 ? n : true })),
     );
     const words = ['record', 'devices', '-u', server.url, '-o', 'a.ndjson', '-w', 'data.flag', '-n', '3'];
-    const ended = await command.start(words).ended;
+    const ended = await command.sandbox.run(words);
     expect(ended.code).toBe(0);
     expect(linesWith(/data\.flag is a number, not true or false/, ended)).not.toHaveLength(0);
     expect(ended.stderr).toMatch(/3 could not be evaluated/);
@@ -201,7 +205,7 @@ describe('a filter that keeps nothing', { concurrent: true }, () => {
       messages(10, (n) => ({ n })),
     );
     const words = ['-w', 'data.n > 3', '-w', 'data.n < 6', '-n', '2'];
-    const { code, stdout } = await command.tail(server, words).ended;
+    const { code, stdout } = await command.runTail(server, words);
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split('\n');
     expect(lines.map((line) => JSON.parse(line).data.n)).toEqual([4, 5]);

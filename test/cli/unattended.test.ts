@@ -34,7 +34,7 @@ describe.concurrent('a server that is not there yet', () => {
 
   test('--retries N and a terminal give up', async ({ command, expect }) => {
     const url = 'ws://127.0.0.1:1';
-    const { code, stderr } = await command.tail({ url }, ['--retries', '4']).ended;
+    const { code, stderr } = await command.runTail({ url }, ['--retries', '4']);
     expect(code).toBe(4);
     expect(stderr).not.toContain('waiting for the server');
     const terminal = command.tailOnTerminal({ url });
@@ -44,7 +44,7 @@ describe.concurrent('a server that is not there yet', () => {
   test('a wrong path is given up all the same', async ({ serve, command, expect }) => {
     const server = await serve();
     server.onRequest((client) => client.respond('404 Not Found'));
-    expect(await command.tail(server).ended).toMatchObject({ code: 4 });
+    expect(await command.runTail(server)).toMatchObject({ code: 4 });
   });
 });
 
@@ -52,7 +52,7 @@ test('recorders that start in the same second get different files', async ({ ser
   const server = await serve();
   server.onRequest((client) => client.accept(text(event(1))));
   const words = ['record', 'devices', '-u', server.url, '-n', '1'];
-  const ended = await Promise.all(Array.from({ length: 5 }, () => command.start(words).ended));
+  const ended = await Promise.all(Array.from({ length: 5 }, () => command.sandbox.run(words)));
   expect(ended.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
   const names = [...command.sandbox.files().keys()].filter((name) => name.startsWith('opmas-'));
   expect(names).toHaveLength(5);

@@ -176,7 +176,7 @@ describe('wait', { concurrent: true }, () => {
     [['nowhere', '--', 'true'], /nowhere"\n.*\n$/],
     [['devices', 'echo', 'x'], /"echo"\n.*\n {2}A command stands after --: wait -- COMMAND\.\n$/],
   ] as const)('takes %j for a usage error', async ([args, message], { command, expect }) => {
-    const { code, stderr } = await command.start(['wait', '-u', 'ws://127.0.0.1:9', ...args]).ended;
+    const { code, stderr } = await command.sandbox.run(['wait', '-u', 'ws://127.0.0.1:9', ...args]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 
@@ -434,14 +434,14 @@ describe('wait --file', { concurrent: true }, () => {
     ],
   ] as const)('%s', async ([, lines, args, code, numbers], { command, expect }) => {
     writeFileSync(join(command.sandbox.home, 'a.ndjson'), lines.join(''));
-    const ended = await command.start(['wait', '--file', 'a.ndjson', ...args]).ended;
+    const ended = await command.sandbox.run(['wait', '--file', 'a.ndjson', ...args]);
     expect([ended.code, ended.stderr]).toEqual([code, expect.any(String)]);
     expect(ended.stderr.includes('`opmas-ws inspect FILE` shows the gaps')).toBe(code === 8);
     expect([...ended.stdout.matchAll(/"number":(\d)/g)].map(([, number]) => Number(number))).toEqual(numbers);
   });
 
   test('is for recordings only where it chooses a part', async ({ command, expect }) => {
-    const { code, stderr } = await command.start(['wait', '--last', '5m']).ended;
+    const { code, stderr } = await command.sandbox.run(['wait', '--last', '5m']);
     expect([code, stderr]).toEqual([2, expect.stringContaining('--last needs a recording')]);
   });
 });

@@ -32,7 +32,7 @@ function around(text: string, form: string): string {
   return text.slice(Math.max(0, at - 80), at + form.length + 80);
 }
 
-/** Notes the arguments of a process and of all its children, as `ps` shows them, until it ends. */
+/** Notes the arguments of a process and of all its children, as `ps` shows them, until they are asked for. */
 export function watchArguments(child: ChildProcess): () => string {
   const seen = new Set<string>();
   const look = () => {
@@ -40,8 +40,10 @@ export function watchArguments(child: ChildProcess): () => string {
   };
   look();
   const timer = setInterval(look, 5);
-  child.once('close', () => clearInterval(timer));
-  return () => [...seen].join('\n');
+  return () => {
+    clearInterval(timer);
+    return [...seen].join('\n');
+  };
 }
 
 function family(pid: number | undefined): number[] {

@@ -5,8 +5,8 @@
 import { Readable, Writable } from 'node:stream';
 import { main } from '../../dist/cli/main.js';
 
-/** Keeps what a command prints. */
-function output() {
+/** Keeps what a command prints. @param {boolean} isTTY */
+function output(isTTY) {
   /** @type {Buffer[]} */
   const chunks = [];
   const stream = new Writable({
@@ -16,7 +16,10 @@ function output() {
       done();
     },
   });
-  return { stream: Object.assign(stream, { columns: 0 }), text: () => Buffer.concat(chunks).toString() };
+  return {
+    stream: Object.assign(stream, { isTTY, columns: isTTY ? 100 : 0 }),
+    text: () => Buffer.concat(chunks).toString(),
+  };
 }
 
 /** A command leaves listeners of these to the end of its process. */
@@ -27,7 +30,7 @@ process.on('message', async (/** @type {import('./command-runners.js').RunnerCom
   for (const name of Object.keys(process.env)) delete process.env[name];
   Object.assign(process.env, command.environment);
   process.chdir(command.folder);
-  const [stdout, stderr] = [output(), output()];
+  const [stdout, stderr] = [output(command.onTerminal), output(command.onTerminal)];
   const stdin = Readable.from(command.input === '' ? [] : [Buffer.from(command.input)]);
   const code = await main(command.args, { stdin, stdout: stdout.stream, stderr: stderr.stream });
   for (const name of SIGNALS) process.removeAllListeners(name);

@@ -9,15 +9,25 @@ export interface RunnerCommand {
   folder: string;
   environment: Record<string, string>;
   input: string;
+  /** Both outputs say that they are a terminal. */
+  onTerminal: boolean;
 }
 
 const program = join(import.meta.dirname, 'command-runner.mjs');
 /** Runners that wait for a command. They end with this process. */
 const idle: ChildProcess[] = [];
 
-/** Runs a command to its end in a process that other commands have used. */
-export async function runShared(command: RunnerCommand): Promise<Ended> {
+/**
+ * Runs a command to its end in a process that other commands have used.
+ *
+ * @param watch Gets this process.
+ */
+export async function runShared(
+  command: RunnerCommand,
+  watch: (runner: ChildProcess) => void = () => undefined,
+): Promise<Ended> {
   const runner = idle.pop() ?? start();
+  watch(runner);
   const ended = new AbortController();
   const signal = ended.signal;
   try {

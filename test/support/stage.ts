@@ -1,5 +1,5 @@
 import { test as base } from 'vitest';
-import { type OnTerminal, type Running, type RunOptions, Sandbox } from '../cli/sandbox.js';
+import { type Ended, type OnTerminal, type Running, type RunOptions, Sandbox } from '../cli/sandbox.js';
 import { RawServer } from './raw-server.js';
 import { Reading, type ReadOptions } from './reading.js';
 import { Relay } from './relay.js';
@@ -21,6 +21,8 @@ export interface CommandLine {
   start(args: readonly string[], options?: RunOptions): Running;
   /** Starts `tail devices` on a server, unless the arguments say otherwise. */
   tail(server: { url: string }, args?: readonly string[], options?: RunOptions): Running;
+  /** The same to its end, without a process of its own: see {@link Sandbox.run}. */
+  runTail(server: { url: string }, args?: readonly string[], options?: RunOptions): Promise<Ended>;
   /** The same on a terminal. */
   tailOnTerminal(server: { url: string }, args?: readonly string[], options?: RunOptions): OnTerminal;
 }
@@ -82,6 +84,7 @@ export const test = base.extend<Stage>({
       sandbox,
       start,
       tail: (server, args, options) => start(argumentsOf(server, args), options),
+      runTail: (server, args, options) => sandbox.run(argumentsOf(server, args), options),
       tailOnTerminal: (server, args, options) => {
         const running = sandbox.onTerminal(argumentsOf(server, args), options);
         let isOver = false;

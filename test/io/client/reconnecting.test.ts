@@ -179,7 +179,8 @@ describe.concurrent('a gap', () => {
     expect(await reading.stop()).toBeUndefined();
     const { gaps, outages, coverage } = reading.subscription.summary();
     expect(gaps.count).toBe(1);
-    expect(gaps.totalMs).toBeGreaterThan(300);
+    // Timers count whole milliseconds, so they may fire up to one early.
+    expect(gaps.totalMs).toBeGreaterThan(299);
     expect(reading.states.at(-1)).toBe('stopped');
     // What is recorded gives the same figures.
     using folder = new RecordingFolder();

@@ -137,7 +137,8 @@ describe.concurrent('an endpoint', () => {
     const { outages, gaps, coverage, durationMs } = reading.subscription.summary();
     expect(gaps.count).toBe(0);
     expect(outages.count).toBe(1);
-    expect(outages.totalMs).toBeGreaterThan(300);
+    // Timers count whole milliseconds, so they may fire up to one early.
+    expect(outages.totalMs).toBeGreaterThan(299);
     expect(outages.totalMs).toBeLessThanOrEqual(durationMs + 5);
     expect(coverage).toEqual({ devices: expect.any(Number), '/nowhere': 0 });
     expect(coverage.devices).toBeGreaterThan(0.5);
