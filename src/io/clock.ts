@@ -57,19 +57,17 @@ const REANCHOR_MICROS = 1_000_000;
  * moves. When it is behind, the old anchor stays for this connection, because order matters more.
  */
 export class Stamper {
-  readonly #clock: Clock;
   #anchorMicros: number;
   #lastMicros = 0;
 
-  constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
+  constructor(private readonly clock: Clock = systemClock) {
     this.#anchorMicros = clock.nowMicros() - clock.monotonicMs() * 1000;
   }
 
   /** Now, in whole microseconds since 1970. */
   stampMicros(): number {
-    const monotonicMicros = this.#clock.monotonicMs() * 1000;
-    const wallMicros = this.#clock.nowMicros();
+    const monotonicMicros = this.clock.monotonicMs() * 1000;
+    const wallMicros = this.clock.nowMicros();
     const aheadMicros = wallMicros - (this.#anchorMicros + monotonicMicros);
     if (aheadMicros > REANCHOR_MICROS) this.#anchorMicros = wallMicros - monotonicMicros;
     this.#lastMicros = Math.max(this.#lastMicros, Math.floor(this.#anchorMicros + monotonicMicros));

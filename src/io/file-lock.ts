@@ -73,17 +73,15 @@ function releaseAllNow(): void {
 }
 
 class HeldLock implements FileLock {
-  readonly #path: string;
-  #handle: FileHandle;
-  readonly #text: string;
   readonly #timer: NodeJS.Timeout;
   #beating: Promise<void> = Promise.resolve();
   isLost = false;
 
-  constructor(path: string, handle: FileHandle, text: string) {
-    this.#path = path;
-    this.#handle = handle;
-    this.#text = text;
+  constructor(
+    private readonly path: string,
+    private handle: FileHandle,
+    private readonly text: string,
+  ) {
     this.#timer = setInterval(() => void this.renew(), HEARTBEAT_MS).unref();
     if (held.size === 0) process.once('exit', releaseAllNow);
     held.add(this);
@@ -92,8 +90,8 @@ class HeldLock implements FileLock {
   /** Releases it while the process exits. */
   releaseNow(): void {
     try {
-      const [own, found] = [fstatSync(this.#handle.fd), lstatSync(this.#path)];
-      if (own.ino === found.ino && own.dev === found.dev) unlinkSync(this.#path);
+      const [own, found] = [fstatSync(this.handle.fd), lstatSync(this.path)];
+      if (own.ino === found.ino && own.dev === found.dev) unlinkSync(this.path);
     } catch {
       // Another process has removed it.
     }
@@ -104,8 +102,8 @@ class HeldLock implements FileLock {
     held.delete(this);
     if (held.size === 0) process.off('exit', releaseAllNow);
     await this.#beating;
-    if (await this.#isOurs()) await unlink(this.#path).catch(() => undefined);
-    await this.#handle.close().catch(() => undefined);
+    if (await this.#isOurs()) await unlink(this.path).catch(() => undefined);
+    await this.handle.close().catch(() => undefined);
   }
 
   renew(): Promise<void> {
@@ -116,24 +114,24 @@ class HeldLock implements FileLock {
   /** Writes the lock again: the file system's own clock then says when. */
   async #beat(): Promise<void> {
     if (await this.#isOurs()) {
-      await this.#handle.write(this.#text, 0).catch(() => undefined);
+      await this.handle.write(this.text, 0).catch(() => undefined);
       return;
     }
     // A person may have removed the lock, or renamed its folder; then no other process writes to the file yet.
-    const handle = await create(this.#path, this.#text).catch(() => undefined);
+    const handle = await create(this.path, this.text).catch(() => undefined);
     if (handle === undefined) {
-      this.isLost = (await readLock(this.#path).catch(() => undefined)) !== undefined;
+      this.isLost = (await readLock(this.path).catch(() => undefined)) !== undefined;
       return;
     }
-    const moved = await readlink(`/proc/self/fd/${this.#handle.fd}`).catch(() => '');
-    if ((await readSmall(moved).catch(() => undefined)) === this.#text)
+    const moved = await readlink(`/proc/self/fd/${this.handle.fd}`).catch(() => '');
+    if ((await readSmall(moved).catch(() => undefined)) === this.text)
       await unlink(moved).catch(() => undefined);
-    await this.#handle.close().catch(() => undefined);
-    this.#handle = handle;
+    await this.handle.close().catch(() => undefined);
+    this.handle = handle;
   }
 
   async #isOurs(): Promise<boolean> {
-    return (await readSmall(this.#path).catch(() => undefined)) === this.#text;
+    return (await readSmall(this.path).catch(() => undefined)) === this.text;
   }
 }
 

@@ -47,14 +47,11 @@ export function webSocketLibrary(): Pick<typeof Ws, 'WebSocket' | 'WebSocketServ
  * (section 5.5.3). `ws` would answer each, and cut the connection when too many come at once.
  */
 export class PongSender {
-  readonly #socket: WebSocket;
   #isSending = false;
   /** Payload of the ping to answer next. */
   #latest: Buffer | undefined;
 
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-  }
+  constructor(private readonly socket: WebSocket) {}
 
   /** Takes a ping that has come. */
   answer(payload: Buffer): void {
@@ -65,7 +62,7 @@ export class PongSender {
   #send(): void {
     const payload = this.#latest;
     this.#latest = undefined;
-    this.#isSending = payload !== undefined && this.#socket.readyState === this.#socket.OPEN;
-    if (this.#isSending) this.#socket.pong(payload, true, () => this.#send());
+    this.#isSending = payload !== undefined && this.socket.readyState === this.socket.OPEN;
+    if (this.#isSending) this.socket.pong(payload, true, () => this.#send());
   }
 }

@@ -136,7 +136,8 @@ async function contextNames(environment: NodeJS.ProcessEnv): Promise<string[]> {
 
 /**
  * The completion script for bash. It evaluates nothing: neither what is typed nor what the program answers. Not the
- * library's script, which passes the command line to `eval`, never completes file names, and needs the bash-completion package. Works with bash 3.2 (macOS) and later.
+ * library's script, which passes the command line to `eval`, never completes file names, and needs the bash-completion
+ * package. Works with bash 3.2 (macOS) and later.
  */
 const BASH_SCRIPT = `# bash completion for opmas-ws
 

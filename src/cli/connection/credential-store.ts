@@ -58,13 +58,10 @@ export function openCredentialStore(
  * login writes to one place and clears the other, so an existing file always takes precedence.
  */
 export class LocalCredentialStore implements CredentialStore {
-  readonly #options: LocalStoreOptions;
   #keychainProblem: string | undefined;
   #hasWarned = false;
 
-  constructor(options: LocalStoreOptions) {
-    this.#options = options;
-  }
+  constructor(private readonly options: LocalStoreOptions) {}
 
   /** Why the keychain failed the last time: `the system keychain does not work (…)`. */
   get problem(): string | undefined {
@@ -74,7 +71,7 @@ export class LocalCredentialStore implements CredentialStore {
 
   /** True unless the keychain is turned off. */
   get usesKeychain(): boolean {
-    return this.#options.keychain !== undefined;
+    return this.options.keychain !== undefined;
   }
 
   async get(account: string): Promise<StoredCredentials | undefined> {
@@ -99,10 +96,10 @@ export class LocalCredentialStore implements CredentialStore {
       return KEYCHAIN_NAME;
     }
     const isNew = (await readPrivateFile(path)) === undefined;
-    if (this.#options.signal?.aborted) throw new OpmasError('LOCAL', 'stopped before the token was stored');
+    if (this.options.signal?.aborted) throw new OpmasError('LOCAL', 'stopped before the token was stored');
     const written = await writePrivateFile(path, text);
     if (isNew && this.problem !== undefined) {
-      this.#options.onNotice?.(`${this.problem}; the token is stored in a file that only you can read`);
+      this.options.onNotice?.(`${this.problem}; the token is stored in a file that only you can read`);
     }
     return written;
   }
@@ -124,7 +121,7 @@ export class LocalCredentialStore implements CredentialStore {
     const warning = file && (await exposure(file, path, 'the stored login'));
     if (warning === undefined) return;
     this.#hasWarned = true;
-    this.#options.onNotice?.(warning);
+    this.options.onNotice?.(warning);
   }
 
   /**
@@ -132,7 +129,7 @@ export class LocalCredentialStore implements CredentialStore {
    * terminal the time to unlock it.
    */
   async #tryKeychain<T>(use: (keychain: Keychain, limitMs?: number) => Promise<T>): Promise<T | undefined> {
-    const { keychain, interactive, onNotice } = this.#options;
+    const { keychain, interactive, onNotice } = this.options;
     // A keychain that hangs would cost the same time again.
     if (keychain === undefined || this.#keychainProblem !== undefined) return undefined;
     const seconds = UNLOCK_LIMIT_MS / 1000;
@@ -151,7 +148,7 @@ export class LocalCredentialStore implements CredentialStore {
   }
 
   #pathOf(account: string): string | undefined {
-    const { folder } = this.#options;
+    const { folder } = this.options;
     if (folder === undefined) return undefined;
     const name = encodeURIComponent(account);
     // File names are limited to 255 bytes.

@@ -35,20 +35,17 @@ export function withExpiryMessages(
 }
 
 class ExpiryWatch {
-  readonly #provider: TokenProvider;
-  readonly #messages: Pick<Messages, 'warn'>;
-  readonly #clock: Clock;
   #token = '';
   /** `undefined` until a connection has opened. */
   #clockAheadMs: number | undefined;
   #hasSaidClock = false;
   #said: 'nothing' | 'soon' | 'expired' = 'nothing';
 
-  constructor(provider: TokenProvider, messages: Pick<Messages, 'warn'>, clock: Clock) {
-    this.#provider = provider;
-    this.#messages = messages;
-    this.#clock = clock;
-  }
+  constructor(
+    private readonly provider: TokenProvider,
+    private readonly messages: Pick<Messages, 'warn'>,
+    private readonly clock: Clock,
+  ) {}
 
   see(token = ''): void {
     if (token !== this.#token) this.#said = 'nothing';
@@ -56,52 +53,52 @@ class ExpiryWatch {
     void this.#look();
   }
 
-  onOpen(clockAheadMs = this.#provider.clockAheadMs ?? 0): void {
+  onOpen(clockAheadMs = this.provider.clockAheadMs ?? 0): void {
     this.#clockAheadMs = clockAheadMs;
     const wrong = clockText(clockAheadMs);
     if (wrong !== undefined && !this.#hasSaidClock) {
       this.#hasSaidClock = true;
-      this.#messages.warn(`${wrong}: the times of the lines are those of this machine`);
+      this.messages.warn(`${wrong}: the times of the lines are those of this machine`);
     }
     void this.#look();
   }
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.#clock.sleep(Math.max(0, Math.min(this.#dueInMs, LOOK_MS)), signal);
+      await this.clock.sleep(Math.max(0, Math.min(this.#dueInMs, LOOK_MS)), signal);
       if (!signal.aborted) await this.#look();
     }
   }
 
   /** The time until the token expires; `Infinity` when it does not say, or nothing is left to say. */
   get #leftMs(): number {
-    const { expiresAtMs } = readClaims(this.#token, this.#clockAheadMs ?? this.#provider.clockAheadMs);
+    const { expiresAtMs } = readClaims(this.#token, this.#clockAheadMs ?? this.provider.clockAheadMs);
     if (expiresAtMs === undefined || this.#said === 'expired') return Number.POSITIVE_INFINITY;
-    return expiresAtMs - this.#clock.nowMicros() / 1000;
+    return expiresAtMs - this.clock.nowMicros() / 1000;
   }
 
   get #dueInMs(): number {
     // Before a connection has opened, the clock may be wrong, and a refusal will tell of an expired token.
     const isUnclear = this.#leftMs <= 0 && this.#clockAheadMs === undefined;
-    if (isUnclear || this.#provider.renewsItself) return Number.POSITIVE_INFINITY;
+    if (isUnclear || this.provider.renewsItself) return Number.POSITIVE_INFINITY;
     return this.#leftMs - (this.#said === 'nothing' ? EARLY_MS : 0);
   }
 
   async #look(): Promise<void> {
     if (this.#dueInMs > 0) return;
     // A file may have a fresh token by now, and a login may have been renewed.
-    const token = this.#provider.renew && (await this.#provider.token().catch(() => undefined));
+    const token = this.provider.renew && (await this.provider.token().catch(() => undefined));
     if (token !== undefined && token !== this.#token) this.see(token);
     else if (this.#dueInMs <= 0) this.#say(this.#leftMs);
   }
 
   #say(leftMs: number): void {
-    const { source, remedy } = this.#provider;
+    const { source, remedy } = this.provider;
     const hasExpired = leftMs <= 0;
     this.#said = hasExpired ? 'expired' : 'soon';
     const what = hasExpired
       ? 'has expired; open connections stay, new ones will be refused'
       : `expires ${relativeTime(leftMs, 0)}`;
-    this.#messages.warn(`the token from ${source} ${what}${remedy === undefined ? '' : `: ${remedy}`}`);
+    this.messages.warn(`the token from ${source} ${what}${remedy === undefined ? '' : `: ${remedy}`}`);
   }
 }

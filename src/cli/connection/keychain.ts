@@ -31,12 +31,8 @@ const INTERRUPT_DELAY_MS = 50;
  * needs more. All methods throw `KeychainUnavailable`, or an `OpmasError` of kind `LOCAL` when a signal interrupts them.
  */
 export class Keychain {
-  readonly #child: string;
-
   /** @param child Program to run; tests use another one. */
-  constructor(child = fileURLToPath(new URL('./keychain-child.js', import.meta.url))) {
-    this.#child = child;
-  }
+  constructor(private readonly child = fileURLToPath(new URL('./keychain-child.js', import.meta.url))) {}
 
   /** Returns the secret of an account; `undefined` when there is none, or a locked keychain hides it. */
   async get(account: string, limitMs = LIMIT_MS): Promise<string | undefined> {
@@ -55,7 +51,7 @@ export class Keychain {
   }
 
   async #ask(request: KeychainRequest, limitMs: number): Promise<KeychainAnswer> {
-    const output = await runChild(this.#child, JSON.stringify(request), limitMs);
+    const output = await runChild(this.child, JSON.stringify(request), limitMs);
     const answer = parseAnswer(output);
     if (answer === undefined) throw new KeychainUnavailable('it gave no answer');
     if (answer.error !== undefined) throw new KeychainUnavailable(firstLine(answer.error));

@@ -43,7 +43,6 @@ interface FreshConnection {
  * connection `connected` when the server has kept it for a moment, or sent something.
  */
 export class ConnectionMessages {
-  readonly #messages: Messages;
   readonly #times: TimeText;
   #date: string;
   readonly #hasSeveral: boolean;
@@ -64,20 +63,17 @@ export class ConnectionMessages {
   readonly #lostAt = new Map<string, number>();
   /** The failed attempt that was told last, by endpoint. */
   readonly #failures = new Map<string, string | undefined>();
-  readonly #countOf: (endpoint: string) => number;
 
   /**
    * @param countOf Returns the number of matching events of an endpoint so far. @param utc Prints times in UTC.
    * @param isEach Tells of each endpoint by itself, and at once.
    */
   constructor(
-    messages: Messages,
+    private readonly messages: Messages,
     { endpoints, retry, durationMs }: Pick<SubscribeOptions, 'endpoints' | 'retry' | 'durationMs'>,
-    countOf: (endpoint: string) => number,
+    private readonly countOf: (endpoint: string) => number,
     { utc = false, isEach = false },
   ) {
-    this.#countOf = countOf;
-    this.#messages = messages;
     this.#times = new TimeText(utc);
     this.#date = this.#times.date(systemClock.nowMicros());
     this.#waiting = new Set(endpoints);
@@ -96,7 +92,7 @@ export class ConnectionMessages {
     const moment = { endpoint, atMicros: parseTimestamp(event.receivedAt) ?? 0 };
     switch (connection.state) {
       case 'connecting':
-        this.#messages.debug(`${endpoint}: attempt ${connection.attempt}, ${connection.url}`);
+        this.messages.debug(`${endpoint}: attempt ${connection.attempt}, ${connection.url}`);
         if (connection.attempt === ATTEMPTS_UNTIL_NOTICE) this.#sayThatItWaits(endpoint);
         return;
       case 'open': {
@@ -105,7 +101,7 @@ export class ConnectionMessages {
         // The server has kept the connections of other endpoints.
         const keptAfterMs = this.#notices.hasWaiting(notice.key) ? 0 : KEPT_AFTER_MS;
         const timer = setTimeout(() => this.#settle(endpoint, true), keptAfterMs).unref();
-        this.#fresh.set(endpoint, { notice, timer, events: this.#countOf(endpoint) });
+        this.#fresh.set(endpoint, { notice, timer, events: this.countOf(endpoint) });
         return;
       }
       case 'refused':
@@ -160,7 +156,7 @@ export class ConnectionMessages {
   #printHint(endpoint: string, hint: string | undefined): void {
     if (hint === undefined) return;
     this.#notices.flush();
-    this.#print(this.#notices.line(endpoint, this.#messages.palette.yellow(hint)));
+    this.#print(this.#notices.line(endpoint, this.messages.palette.yellow(hint)));
   }
 
   #sayThatItWaits(endpoint: string): void {
@@ -173,7 +169,7 @@ export class ConnectionMessages {
   /** Takes note that events may have come. */
   onEvents(): void {
     for (const [endpoint, { events }] of this.#fresh) {
-      if (this.#countOf(endpoint) > events) this.#settle(endpoint, true);
+      if (this.countOf(endpoint) > events) this.#settle(endpoint, true);
     }
   }
 
@@ -190,7 +186,7 @@ export class ConnectionMessages {
     if (fresh === undefined) return;
     this.#fresh.delete(endpoint);
     clearTimeout(fresh.timer);
-    if (!isKept && this.#countOf(endpoint) === fresh.events) return;
+    if (!isKept && this.countOf(endpoint) === fresh.events) return;
     this.#expired.delete(endpoint);
     this.#lostAt.delete(endpoint);
     this.#failures.delete(endpoint);
@@ -223,18 +219,18 @@ export class ConnectionMessages {
   }
 
   #print(text: string, { atMicros = systemClock.nowMicros(), color }: Partial<EndpointNotice> = {}): void {
-    const { isTerminal, palette } = this.#messages;
+    const { isTerminal, palette } = this.messages;
     const date = this.#times.date(atMicros);
     // In a log file each line has its date, because many runs may write to it.
-    if (isTerminal && date > this.#date) this.#messages.say(palette.dim(date));
+    if (isTerminal && date > this.#date) this.messages.say(palette.dim(date));
     this.#date = date;
     const clock = isTerminal ? this.#times.clock(atMicros).slice(0, 8) : this.#times.dateAndClock(atMicros);
     const time = palette.dim(`${clock} `);
-    if (color === 'red') this.#messages.error(text, time);
-    else this.#messages.say(text, time);
+    if (color === 'red') this.messages.error(text, time);
+    else this.messages.say(text, time);
   }
 
   #printError(endpoint: string, text: string): void {
-    this.#print(this.#notices.line(endpoint, this.#messages.palette.red(text)), { color: 'red' });
+    this.#print(this.#notices.line(endpoint, this.messages.palette.red(text)), { color: 'red' });
   }
 }

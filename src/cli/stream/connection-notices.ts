@@ -35,25 +35,19 @@ type EventOf<State extends ConnectionEvent['state']> = ConnectionEvent & { state
  * time that it names.
  */
 export class ConnectionNotices {
-  readonly #palette: Palette;
   readonly #endpoints: readonly string[];
-  readonly isEach: boolean;
-  readonly #print: (line: string, first: EndpointNotice) => void;
   readonly #width: number;
   /** By key, the oldest first. */
   readonly #groups = new Map<string, { all: EndpointNotice[]; timer: NodeJS.Timeout }>();
 
   /** @param isEach Prints a line for each endpoint, at once. */
   constructor(
-    palette: Palette,
+    private readonly palette: Palette,
     endpoints: ReadonlySet<string>,
-    isEach: boolean,
-    print: (line: string, first: EndpointNotice) => void,
+    readonly isEach: boolean,
+    private readonly print: (line: string, first: EndpointNotice) => void,
   ) {
-    this.#palette = palette;
     this.#endpoints = [...endpoints];
-    this.isEach = isEach;
-    this.#print = print;
     this.#width = Math.max(...this.#endpoints.map((endpoint) => endpoint.length));
   }
 
@@ -98,12 +92,12 @@ export class ConnectionNotices {
 
   #printLine(all: readonly EndpointNotice[]): void {
     const first = all[0]!;
-    const paint = this.#palette[first.color];
+    const paint = this.palette[first.color];
     const text = first.text(all.flatMap(({ milliseconds }) => milliseconds ?? []));
     const who = this.#namesOf(all);
-    if (all.length === 1) this.#print(this.line(first.endpoint, paint(text)), first);
-    else if (first.color === 'red') this.#print(paint(text.replace(URL_IN_ERROR, () => who)), first);
-    else this.#print(paint(`${who}  ${text}`), first);
+    if (all.length === 1) this.print(this.line(first.endpoint, paint(text)), first);
+    else if (first.color === 'red') this.print(paint(text.replace(URL_IN_ERROR, () => who)), first);
+    else this.print(paint(`${who}  ${text}`), first);
   }
 
   #namesOf(all: readonly EndpointNotice[]): string {

@@ -59,22 +59,19 @@ const MAX_SHOWN = 10;
 
 /** Prints the problems of a recording without flooding the terminal. */
 export class ProblemMessages {
-  readonly #messages: Messages;
   #count = 0;
 
-  constructor(messages: Messages) {
-    this.#messages = messages;
-  }
+  constructor(private readonly messages: Messages) {}
 
   /** Prints one problem; pass it as `onProblem`. */
   readonly onProblem = ({ message }: ReadProblem): void => {
     this.#count++;
-    if (this.#count <= MAX_SHOWN) this.#messages.warn(message);
+    if (this.#count <= MAX_SHOWN) this.messages.warn(message);
   };
 
   /** Prints how many problems were not shown. */
   end(): void {
     const left = this.#count - MAX_SHOWN;
-    if (left > 0) this.#messages.warn(`… and ${left} more ${left === 1 ? 'problem' : 'problems'}`);
+    if (left > 0) this.messages.warn(`… and ${left} more ${left === 1 ? 'problem' : 'problems'}`);
   }
 }

@@ -153,7 +153,6 @@ export class Messages {
   readonly isQuiet: boolean;
   /** Writes a line. A picture on the terminal takes the lines while it stands there. */
   print: (text: string) => void = (text) => this.#write(text);
-  readonly #options: MessageOptions;
   #last: string | undefined;
   #repeated = 0;
   /** Lines that the stream has not accepted yet, and those that were not even kept. */
@@ -165,16 +164,15 @@ export class Messages {
   constructor(
     readonly stream: OutputStream,
     readonly palette: Palette,
-    options: MessageOptions,
+    private readonly options: MessageOptions,
   ) {
     this.isTerminal = stream.isTTY === true;
     this.isQuiet = options.quiet;
-    this.#options = options;
   }
 
   /** True when a live line can be shown: a terminal of known size that can move its cursor, without `--quiet`. */
   get canShowLive(): boolean {
-    return this.isTerminal && this.stream.columns > 0 && !this.isQuiet && !this.#options.isPlain;
+    return this.isTerminal && this.stream.columns > 0 && !this.isQuiet && !this.options.isPlain;
   }
 
   /** Milliseconds since the reader of stderr has last taken something; 0 while nothing waits. */
@@ -194,7 +192,7 @@ export class Messages {
 
   /** Formats a warning, escapes it, and completes its commands with the server that the user chose. */
   warningText(text: string): string {
-    return `${this.palette.yellow('warning:')} ${escapeUnsafe(withServerChoice(text, this.#options.said))}`;
+    return `${this.palette.yellow('warning:')} ${escapeUnsafe(withServerChoice(text, this.options.said))}`;
   }
 
   /** Prints a loss or a failure after which the work continues; shown with `--quiet` too. */
@@ -204,7 +202,7 @@ export class Messages {
 
   /** Prints details, with `--debug` only. */
   debug(text: string): void {
-    if (this.#options.debug) this.#print(this.palette.dim(`debug: ${escapeUnsafe(text)}`));
+    if (this.options.debug) this.#print(this.palette.dim(`debug: ${escapeUnsafe(text)}`));
   }
 
   /** Prints how often the last line was repeated. */

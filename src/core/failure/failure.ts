@@ -28,17 +28,13 @@ export interface Failure {
 
 /** An error that this program found itself. Its message is made for people and holds no URL. */
 export class AttemptError extends Error {
-  readonly kind: FailureKind;
-  /** The next step. A sentence. */
-  readonly hint: string | undefined;
-  /** The same as a command. */
-  readonly next: NextCommand | undefined;
-
-  constructor(kind: FailureKind, message: string, hint?: string, next?: NextCommand) {
+  constructor(
+    readonly kind: FailureKind,
+    message: string /** The next step. A sentence. */,
+    readonly hint?: string /** The same as a command. */,
+    readonly next?: NextCommand,
+  ) {
     super(message);
-    this.kind = kind;
-    this.hint = hint;
-    this.next = next;
   }
 }
 

@@ -14,24 +14,22 @@ const REMEMBERED_LINES = 16_384;
  * what is sent again has the same ids, while repeats in a recording stay.
  */
 export class MessageIds {
-  readonly #kind: IdKind;
-  readonly #hash: (bytes: Buffer) => string;
   /** Numbers of the identical lines so far: of the last lines, and of those before. */
   #recent = new Map<string, number>();
   #earlier = new Map<string, number>();
 
   /** @param hash Returns 128 bits in hexadecimal. */
-  constructor(kind: IdKind, hash: (bytes: Buffer) => string) {
-    this.#kind = kind;
-    this.#hash = hash;
-  }
+  constructor(
+    private readonly kind: IdKind,
+    private readonly hash: (bytes: Buffer) => string,
+  ) {}
 
   /** @param number Number of the line in its file: it tells identical lines apart that have no time of receipt. */
   next(line: LineView, number: number): string {
-    if (this.#kind === 'event' && line.kind !== 'connection') {
-      return this.#hash(Buffer.concat([Buffer.from(`${line.endpoint ?? ''}\0`), line.payload()!]));
+    if (this.kind === 'event' && line.kind !== 'connection') {
+      return this.hash(Buffer.concat([Buffer.from(`${line.endpoint ?? ''}\0`), line.payload()!]));
     }
-    const hash = this.#hash(line.bytes.subarray(line.start, line.end));
+    const hash = this.hash(line.bytes.subarray(line.start, line.end));
     if (Number.isNaN(line.receivedAt)) return `${hash}-${number}`;
     const ordinal = (this.#recent.get(hash) ?? this.#earlier.get(hash) ?? -1) + 1;
     this.#recent.set(hash, ordinal);

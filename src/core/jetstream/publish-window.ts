@@ -28,12 +28,9 @@ export class PublishWindow {
   /** Number of the first line that is not settled. */
   base = 0;
   readonly #entries: WindowEntry[] = [];
-  readonly #onSettled: (place: unknown) => void;
 
   /** @param onSettled Called with the place of the last line before which all are settled. */
-  constructor(onSettled: (place: unknown) => void) {
-    this.#onSettled = onSettled;
-  }
+  constructor(private readonly onSettled: (place: unknown) => void) {}
 
   /** Number of the line that comes next. */
   get end(): number {
@@ -61,6 +58,6 @@ export class PublishWindow {
     if (count === 0) return;
     const settled = this.#entries.splice(0, count);
     this.base += count;
-    this.#onSettled(settled.at(-1)!.place);
+    this.onSettled(settled.at(-1)!.place);
   }
 }

@@ -24,13 +24,11 @@ interface RingBlock {
 
 /** Keeps copies of the latest lines in their order. The oldest go when there are too many of them or they are too old. */
 export class LineRing {
-  readonly #limits: RingLimits;
   readonly #builder = new BatchBuilder(BLOCK_BYTES, (batch) => this.#seal(batch));
   /** The last one is open. */
   #blocks: RingBlock[] = [newBlock()];
   /** Number of the lines of the first block that have gone. */
   #gone = 0;
-  readonly #onFreed: ((line: Buffer, lifecycle: LifecycleContent) => void) | undefined;
   /** Memory of its lines. */
   bytes = 0;
   #lastCutAt = Number.NaN;
@@ -40,10 +38,10 @@ export class LineRing {
   cut = 0;
 
   /** @param onFreed Called with each lifecycle line that goes, LF included. */
-  constructor(limits: RingLimits, onFreed?: (line: Buffer, lifecycle: LifecycleContent) => void) {
-    this.#limits = limits;
-    this.#onFreed = onFreed;
-  }
+  constructor(
+    private readonly limits: RingLimits,
+    private readonly onFreed?: (line: Buffer, lifecycle: LifecycleContent) => void,
+  ) {}
 
   /**
    * Adds the line `bytes[start..end)`, and an LF.
@@ -78,7 +76,7 @@ export class LineRing {
 
   /** Returns whether events that the other limits allow at this time went because the memory was full. */
   lacks(now: number): boolean {
-    const { events, micros } = this.#limits;
+    const { events, micros } = this.limits;
     return this.cut > 0 && this.events < events && !(this.#lastCutAt < now - micros);
   }
 
@@ -106,7 +104,7 @@ export class LineRing {
 
   /** Drops what is too old at this time. */
   expire(now: number): void {
-    const { events, micros, bytes } = this.#limits;
+    const { events, micros, bytes } = this.limits;
     for (;;) {
       const { ends, times } = this.#blocks[0]!;
       const end = ends[this.#gone];
@@ -135,11 +133,11 @@ export class LineRing {
     const start = Math.abs(block.ends[this.#gone - 1] ?? 0);
     const isEvent = block.ends[this.#gone]! > 0;
     const end = Math.abs(block.ends[this.#gone]!);
-    if (!isEvent && this.#onFreed !== undefined) {
+    if (!isEvent && this.onFreed !== undefined) {
       if (block.batch === undefined) this.#seal(this.#builder.take());
       const { bytes, lifecycle } = block.batch as unknown as LineBatch;
       const entry = lifecycle?.find((one) => one.start === start);
-      if (entry !== undefined) this.#onFreed(bytes.subarray(start, end), entry);
+      if (entry !== undefined) this.onFreed(bytes.subarray(start, end), entry);
     }
     this.bytes -= end - start + LINE_COST;
     if (isEvent) this.events--;

@@ -20,8 +20,6 @@ const READ_ON_MICROS = 60_000_000;
 
 /** The part of a recording between two moments, both included. */
 export class TimeWindow {
-  readonly #from: KnownMoment | undefined;
-  readonly #to: KnownMoment | undefined;
   #place: WindowPlace = 'inside';
   /** Times of the first line and of the latest one so far; `undefined` before the first line with a time. */
   first: number | undefined;
@@ -29,10 +27,10 @@ export class TimeWindow {
   /** No line lay inside. */
   isEmpty = true;
 
-  constructor(from?: KnownMoment, to?: KnownMoment) {
-    this.#from = from;
-    this.#to = to;
-  }
+  constructor(
+    private readonly from?: KnownMoment,
+    private readonly to?: KnownMoment,
+  ) {}
 
   /**
    * Places a line. Pass every line of the recording from its first line on: offsets count from there.
@@ -56,12 +54,12 @@ export class TimeWindow {
 
   /** Where it starts, in microseconds since 1970; infinite without a start, or before the first line. */
   get start(): number {
-    return pointOf(this.#from, this.first) ?? Number.NEGATIVE_INFINITY;
+    return pointOf(this.from, this.first) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Where it ends, in microseconds since 1970; infinite without an end, or before the first line. */
   get end(): number {
-    return pointOf(this.#to, this.first) ?? Number.POSITIVE_INFINITY;
+    return pointOf(this.to, this.first) ?? Number.POSITIVE_INFINITY;
   }
 
   /** Explains, at the end of the recording, that no line lay inside. */
@@ -116,7 +114,6 @@ export interface SelectionRules {
 
 /** Selects lines of a recording: all readers of recordings share it. */
 export class LineSelection {
-  readonly #rules: SelectionRules;
   #ring: LineRing | undefined;
   /** Endpoints that the events of the recording have. */
   readonly #seen = new Set<string>();
@@ -125,9 +122,8 @@ export class LineSelection {
   /** Present when the part is chosen by time. */
   readonly window: TimeWindow | undefined;
 
-  constructor(rules: SelectionRules) {
+  constructor(private readonly rules: SelectionRules) {
     const { from, to, last, maxBytes, onBefore } = rules;
-    this.#rules = rules;
     if (from !== undefined || to !== undefined) this.window = new TimeWindow(from, to);
     if (last === undefined) return;
     const view = new LineView();
@@ -155,7 +151,7 @@ export class LineSelection {
 
   #selects(line: LineView): boolean {
     const { window } = this;
-    const { endpoints, filter, onBefore, onBehind } = this.#rules;
+    const { endpoints, filter, onBefore, onBehind } = this.rules;
     const { kind, endpoint = '' } = line;
     if (window !== undefined) {
       const at = line.receivedAt;
@@ -188,7 +184,7 @@ export class LineSelection {
 
   /** Explains, before {@link rest}, why less was selected than a user expects: one sentence each. */
   remarks(): string[] {
-    const { endpoints, maxBytes, last = 0 } = this.#rules;
+    const { endpoints, maxBytes, last = 0 } = this.rules;
     const remarks: string[] = [];
     const remark = this.window?.remark();
     if (remark !== undefined) remarks.push(remark);

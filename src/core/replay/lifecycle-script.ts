@@ -34,24 +34,22 @@ export interface ScriptedAnswer {
 
 /** Plays the recorded attempts once, or in a loop: it is asked at each attempt of a client. */
 export class LifecycleScript {
-  readonly #recorded: RecordedAttempts;
-  readonly #passes: number;
   readonly #cursors: (AttemptCursor | undefined)[] = [];
   /** Number of downtimes that have passed. */
   #downtimesPassed = 0;
 
   /** @param passes How often the recording is played; 1 or more, or infinite. */
-  constructor(recorded: RecordedAttempts, passes: number) {
-    this.#recorded = recorded;
-    this.#passes = passes;
-  }
+  constructor(
+    private readonly recorded: RecordedAttempts,
+    private readonly passes: number,
+  ) {}
 
   /** The next time in which nothing listens; `undefined` when there is none. */
   get downtime(): Downtime | undefined {
-    const { downtimes, passLength } = this.#recorded;
+    const { downtimes, passLength } = this.recorded;
     const pass = Math.floor(this.#downtimesPassed / downtimes.length);
     const downtime = downtimes[this.#downtimesPassed % downtimes.length];
-    if (downtime === undefined || pass >= this.#passes) return undefined;
+    if (downtime === undefined || pass >= this.passes) return undefined;
     return { from: downtime.from + pass * passLength, to: downtime.to + pass * passLength };
   }
 
@@ -72,8 +70,8 @@ export class LifecycleScript {
     const attempt = cursor.next;
     const before = cursor.refusalBefore;
     if (attempt === undefined) {
-      const { lastDue, passLength } = this.#recorded;
-      const isOver = position >= lastDue + (this.#passes - 1) * passLength;
+      const { lastDue, passLength } = this.recorded;
+      const isOver = position >= lastDue + (this.passes - 1) * passLength;
       return { at: position, refusal: isOver ? undefined : before };
     }
     if (attempt.refusal !== undefined) {
@@ -89,7 +87,7 @@ export class LifecycleScript {
   #cursorOf(endpoint: number): AttemptCursor {
     let cursor = this.#cursors[endpoint];
     if (cursor === undefined) {
-      cursor = new AttemptCursor(this.#recorded.of(endpoint), this.#recorded.passLength, this.#passes);
+      cursor = new AttemptCursor(this.recorded.of(endpoint), this.recorded.passLength, this.passes);
       this.#cursors[endpoint] = cursor;
     }
     return cursor;
@@ -100,17 +98,14 @@ export class LifecycleScript {
 class AttemptCursor {
   /** A client has come for the connection that is next. */
   isAttended = false;
-  readonly #attempts: readonly Attempt[];
-  readonly #passLength: number;
-  readonly #passes: number;
   /** Number of attempts that have passed, in all passes. */
   #passed = 0;
 
-  constructor(attempts: readonly Attempt[], passLength: number, passes: number) {
-    this.#attempts = attempts;
-    this.#passLength = passLength;
-    this.#passes = passes;
-  }
+  constructor(
+    private readonly attempts: readonly Attempt[],
+    private readonly passLength: number,
+    private readonly passes: number,
+  ) {}
 
   get next(): Attempt | undefined {
     return this.#at(this.#passed);
@@ -130,7 +125,7 @@ class AttemptCursor {
   /** Passes the attempts that can no longer be met. @param millisecond Microseconds of the schedule in a real one. */
   settle(position: number, millisecond: number): void {
     // In a loop that has run for days, only the last two passes matter.
-    const skipped = (Math.floor(position / this.#passLength) - 1) * this.#attempts.length;
+    const skipped = (Math.floor(position / this.passLength) - 1) * this.attempts.length;
     if (Number.isFinite(skipped) && skipped > this.#passed) {
       this.#passed = skipped;
       this.isAttended = false;
@@ -151,10 +146,10 @@ class AttemptCursor {
   }
 
   #at(index: number): Attempt | undefined {
-    const pass = Math.floor(index / this.#attempts.length);
-    const attempt = this.#attempts[index % this.#attempts.length];
-    if (attempt === undefined || pass >= this.#passes) return undefined;
-    const start = pass * this.#passLength;
+    const pass = Math.floor(index / this.attempts.length);
+    const attempt = this.attempts[index % this.attempts.length];
+    if (attempt === undefined || pass >= this.passes) return undefined;
+    const start = pass * this.passLength;
     if (start === 0) return attempt;
     const { from, at, end, refusal, downtime } = attempt;
     return {

@@ -24,7 +24,6 @@ export function shortName(name: string): string {
  * the rarest are dropped; later counts of a dropped name begin at 0 again.
  */
 export class Tally<Extra = never> {
-  readonly #capacity: number;
   readonly #entries = new Map<string, Entry<Extra>>();
   /** The entry of the last name: names come in runs. */
   #last: Entry<Extra> | undefined;
@@ -32,9 +31,7 @@ export class Tally<Extra = never> {
   prunes = 0;
 
   /** @param capacity Number of names that are surely kept; at most twice as many are. */
-  constructor(capacity: number) {
-    this.#capacity = capacity;
-  }
+  constructor(private readonly capacity: number) {}
 
   /** Counts one and returns the entry of the name. */
   add(name: string): Entry<Extra> {
@@ -51,14 +48,14 @@ export class Tally<Extra = never> {
     const known = this.#entries.get(name);
     if (known !== undefined) return known;
     if (name.length > MAX_NAME) return this.#entryOf(shortName(name));
-    if (this.#entries.size >= 2 * this.#capacity) this.#prune();
+    if (this.#entries.size >= 2 * this.capacity) this.#prune();
     const entry = { name, count: 0, extra: undefined };
     this.#entries.set(name, entry);
     return entry;
   }
 
   #prune(): void {
-    for (const { name } of this.sorted().slice(this.#capacity)) this.#entries.delete(name);
+    for (const { name } of this.sorted().slice(this.capacity)) this.#entries.delete(name);
     this.prunes++;
   }
 

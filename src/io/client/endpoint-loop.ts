@@ -37,11 +37,8 @@ interface AttemptEnd {
 
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
 export class EndpointLoop {
-  readonly endpoint: string;
   /** A token was available at least once. */
   hadToken = false;
-  readonly #context: LoopContext;
-  readonly writer: LineWriter;
   /** The past of its connections. */
   readonly history: EndpointHistory;
   readonly #wait: RetryWait;
@@ -54,10 +51,11 @@ export class EndpointLoop {
   #token: string | undefined;
   #clockAheadMs: number | undefined;
 
-  constructor(endpoint: string, writer: LineWriter, context: LoopContext) {
-    this.endpoint = endpoint;
-    this.#context = context;
-    this.writer = writer;
+  constructor(
+    readonly endpoint: string,
+    readonly writer: LineWriter,
+    private readonly context: LoopContext,
+  ) {
     const { options, stopping, waits, outages } = context;
     this.history = new EndpointHistory(options.clock, {
       onEvent: (event, receivedAt, silentMs) => writer.onConnectionEvent(event, receivedAt, silentMs),
@@ -84,7 +82,7 @@ export class EndpointLoop {
   }
 
   async #runAttempts(): Promise<void> {
-    const { options, stopping } = this.#context;
+    const { options, stopping } = this.context;
     let state = initialRetryState(options.retry);
     while (!stopping.aborted) {
       const { failure, life } = await this.#attempt();
@@ -114,7 +112,7 @@ export class EndpointLoop {
   }
 
   async #attempt(): Promise<AttemptEnd> {
-    const { clock } = this.#context.options;
+    const { clock } = this.context.options;
     this.#attempts++;
     this.#wait.begin();
     this.history.begin();
@@ -136,7 +134,7 @@ export class EndpointLoop {
   /** Says whether a connection ended because its token did, which its source expected. */
   #isExpiry({ kind, event }: Failure): boolean {
     if (event.state !== 'closed' || failureTable[kind].consequence !== 'renew') return false;
-    const { token: source, clock } = this.#context.options;
+    const { token: source, clock } = this.context.options;
     if (source.renew === undefined) return false;
     const nowMs = clock.nowMicros() / 1000;
     const clockAheadMs = this.#clockAheadMs ?? source.clockAheadMs;
@@ -144,7 +142,7 @@ export class EndpointLoop {
   }
 
   async #connect(onOpen: () => void): Promise<Failure> {
-    const { options, stopping } = this.#context;
+    const { options, stopping } = this.context;
     await loadWebSocket();
     try {
       this.#token = await unlessStopped(options.token.token(stopping), stopping);
@@ -182,7 +180,7 @@ export class EndpointLoop {
   }
 
   async #untilEnd(connection: Connection): Promise<Failure> {
-    const { stopping } = this.#context;
+    const { stopping } = this.context;
     this.#connection = connection;
     const close = () => connection.close();
     stopping.addEventListener('abort', close, { once: true });
@@ -196,20 +194,20 @@ export class EndpointLoop {
 
   /** Finds out what a refusal is about. */
   #examine(failure: Failure, { events }: ConnectionLife, isExpiry: boolean): Promise<Failure> {
-    const { options, stopping: signal } = this.#context;
+    const { options, stopping: signal } = this.context;
     const { route, clock, token } = options;
     const { clockAheadMs } = token;
     const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal, clockAheadMs };
     // The token of a connection that gave events was good: it has ended, and no question about it is needed.
     const hasEnded = isExpiry || (events > 0 && ['token refused', 'closed'].includes(failure.kind));
-    const wasOpenBeside = () => this.#context.wasOpenBeside(this.endpoint);
+    const wasOpenBeside = () => this.context.wasOpenBeside(this.endpoint);
     return examineRefusal(failure, { ...attempt, wasOpenBeside, api: hasEnded ? {} : undefined });
   }
 
   /** @returns `true` when there may be a better token. */
   async #renewToken(): Promise<boolean> {
     try {
-      return await this.#context.renew(this.#token);
+      return await this.context.renew(this.#token);
     } catch (error) {
       // The next attempt shows whether the old token will do after all; it asks for a token anyway.
       if (!(error instanceof OpmasError)) throw error;
@@ -218,12 +216,12 @@ export class EndpointLoop {
   }
 
   #giveUpError(failure: Failure): OpmasError {
-    const { route, token, clock, retry } = this.#context.options;
+    const { route, token, clock, retry } = this.context.options;
     const { source, remedy, problem } = token;
     return giveUpError(failure, {
       ...{ url: endpointUrl(route.base, this.endpoint), base: route.base, token: this.#token },
       ...{ source, remedy, problem, nowMs: clock.nowMicros() / 1000, reconnects: retry.reconnect },
-      wasOpenBeside: this.#context.wasOpenBeside(this.endpoint),
+      wasOpenBeside: this.context.wasOpenBeside(this.endpoint),
     });
   }
 }

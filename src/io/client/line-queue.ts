@@ -21,10 +21,7 @@ const PAUSE_LIMITS_MS = { 1: 200, 2: 5000 };
  * long pause of at most 5 s; only after that {@link accepts} returns `false` and lines have to be dropped.
  */
 export class LineQueue implements AsyncIterableIterator<LineBatch> {
-  readonly #maxBytes: number;
   readonly #briefPauseBytes: number;
-  readonly #onPause: (isPaused: boolean) => void;
-  readonly #clock: Clock;
   readonly #builder = new BatchBuilder(BLOCK_BYTES, (batch) => this.#seal(batch));
   /** Batches before that of the builder. */
   readonly #sealed: LineBatch[] = [];
@@ -43,17 +40,18 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   #tried = 0;
 
   /** @param onPause Called when reading from the network is to pause, and to resume. */
-  constructor(maxBytes: number, onPause: (isPaused: boolean) => void, clock: Clock) {
-    this.#maxBytes = maxBytes;
+  constructor(
+    private readonly maxBytes: number,
+    private readonly onPause: (isPaused: boolean) => void,
+    private readonly clock: Clock,
+  ) {
     this.#briefPauseBytes = Math.min(BRIEF_PAUSE_BYTES, maxBytes / 2);
-    this.#onPause = onPause;
-    this.#clock = clock;
     this.#lastTakenAtMs = clock.monotonicMs();
   }
 
   /** Returns `true` when this many bytes fit. An empty queue takes a line of any length. */
   accepts(bytes: number): boolean {
-    return this.#tried < 2 || this.#pending === 0 || this.#pending + bytes <= this.#maxBytes;
+    return this.#tried < 2 || this.#pending === 0 || this.#pending + bytes <= this.maxBytes;
   }
 
   /** Number of lines that the reader has not taken yet. */
@@ -95,7 +93,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   /** Returns the next batch. The call tells that the reader has finished with the batch before. */
   next(): Promise<IteratorResult<LineBatch>> {
     this.#pending -= this.#taken;
-    this.#lastTakenAtMs = this.#clock.monotonicMs();
+    this.#lastTakenAtMs = this.clock.monotonicMs();
     this.#relieve();
     const batch = this.#shift();
     if (batch !== undefined) return Promise.resolve({ done: false, value: batch });
@@ -140,7 +138,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
   }
 
   #press(): void {
-    const level = this.#pending > this.#maxBytes ? 2 : 1;
+    const level = this.#pending > this.maxBytes ? 2 : 1;
     if (!this.#ended && level > Math.max(this.#paused, this.#tried)) this.#beginPause(level);
   }
 
@@ -148,7 +146,7 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
     clearTimeout(this.#pauseTimer);
     const limitMs = PAUSE_LIMITS_MS[level];
     const look = () => {
-      const leftMs = this.#lastTakenAtMs + limitMs - this.#clock.monotonicMs();
+      const leftMs = this.#lastTakenAtMs + limitMs - this.clock.monotonicMs();
       // A brief pause goes on as long as the reader takes anything.
       if (level === 1 && leftMs > 0) {
         this.#pauseTimer = setTimeout(look, leftMs);
@@ -158,20 +156,20 @@ export class LineQueue implements AsyncIterableIterator<LineBatch> {
       }
     };
     this.#pauseTimer = setTimeout(look, limitMs);
-    if (this.#paused === 0) this.#onPause(true);
+    if (this.#paused === 0) this.onPause(true);
     this.#paused = level;
   }
 
   #endPause(): void {
     clearTimeout(this.#pauseTimer);
     this.#paused = 0;
-    this.#onPause(false);
+    this.onPause(false);
   }
 
   /** The reader has taken something. */
   #relieve(): void {
     const isEmpty = this.#pending <= this.#briefPauseBytes / 2;
-    const level = isEmpty ? 0 : this.#pending <= this.#maxBytes - this.#briefPauseBytes ? 1 : 2;
+    const level = isEmpty ? 0 : this.#pending <= this.maxBytes - this.#briefPauseBytes ? 1 : 2;
     this.#tried = Math.min(this.#tried, level);
     if (this.#paused > level) this.#endPause();
   }

@@ -20,11 +20,6 @@ export class LineWriter {
   matching = 0;
   /** Time of receipt of the current message, for the filter. */
   receivedAt = 0;
-  readonly #endpoint: string;
-  readonly #options: ResolvedStreamOptions;
-  readonly #queue: LineQueue;
-  readonly #control: StreamControl;
-  readonly #context: EventContext | undefined;
   readonly #reader = new FrameReader();
   readonly #head: Buffer;
   #headTime = -1;
@@ -33,17 +28,12 @@ export class LineWriter {
 
   /** @param context Takes the events around matching ones; all endpoints share it. */
   constructor(
-    endpoint: string,
-    options: ResolvedStreamOptions,
-    queue: LineQueue,
-    control: StreamControl,
-    context?: EventContext,
+    private readonly endpoint: string,
+    private readonly options: ResolvedStreamOptions,
+    private readonly queue: LineQueue,
+    private readonly control: StreamControl,
+    private readonly context?: EventContext,
   ) {
-    this.#endpoint = endpoint;
-    this.#context = context;
-    this.#options = options;
-    this.#queue = queue;
-    this.#control = control;
     this.#head = eventHead(formatTimestamp(0), endpoint);
   }
 
@@ -54,7 +44,7 @@ export class LineWriter {
 
   /** @param stamp Microseconds since 1970. @returns `false` when it is text and not UTF-8. */
   onMessage(frame: Buffer, isBinary: boolean, stamp: number): boolean {
-    if (this.#control.isEnough) return true;
+    if (this.control.isEnough) return true;
     this.receivedAt = stamp;
     const verdict = isBinary ? 'binary frame' : this.#reader.read(frame);
     // The reader has seen every byte of an object, so only few need a second look.
@@ -68,8 +58,8 @@ export class LineWriter {
     if (this.#isHeartbeatReply()) return;
     this.events++;
     const isMatch = this.#keeps('event');
-    const target = this.#context === undefined ? isMatch && this.#queue : this.#targetOf(isMatch, stamp);
-    if (target === false || (target === this.#queue && !this.#hasRoom(frame.length, stamp))) return;
+    const target = this.context === undefined ? isMatch && this.queue : this.#targetOf(isMatch, stamp);
+    if (target === false || (target === this.queue && !this.#hasRoom(frame.length, stamp))) return;
     this.#setTime(stamp);
     if (this.#reader.hasOurNames && needsNesting(frame.toString())) {
       target.writeLine(formatNestedLine(this.#head, frame));
@@ -79,32 +69,32 @@ export class LineWriter {
     if (isMatch) {
       this.matching++;
       this.#matchedAt = stamp;
-      this.#control.countEvent();
-    } else if (target === this.#queue) {
-      this.#context!.events++;
+      this.control.countEvent();
+    } else if (target === this.queue) {
+      this.context!.events++;
     }
   }
 
   /** Returns the taker of a line of an event or an invalid frame: the queue, or the context, which may need it later. */
   #targetOf(isMatch: boolean, stamp: number): LineQueue | EventContext | false {
-    const context = this.#context;
+    const context = this.context;
     if (isMatch && context !== undefined) {
-      const accepts = (bytes: number) => this.#queue.accepts(bytes);
-      for (const batch of context.match(stamp, accepts)) this.#queue.writeBatch(batch);
+      const accepts = (bytes: number) => this.queue.accepts(bytes);
+      for (const batch of context.match(stamp, accepts)) this.queue.writeBatch(batch);
     }
     const place = isMatch ? 'give' : context?.place(stamp);
-    if (place === 'give') return this.#queue;
-    if (this.#control.isComplete) this.#control.stop('count');
+    if (place === 'give') return this.queue;
+    if (this.control.isComplete) this.control.stop('count');
     return place === 'hold' && context !== undefined && context;
   }
 
   #keeps(kind: LineKind): boolean {
     // Each event after the last wanted one is its context, even if it matches.
-    if (this.#control.isComplete) return false;
+    if (this.control.isComplete) return false;
     try {
-      return keepsLine(this.#options.filter, kind, this.#reader, this.#endpoint, this);
+      return keepsLine(this.options.filter, kind, this.#reader, this.endpoint, this);
     } catch (error) {
-      this.#control.fail(error);
+      this.control.fail(error);
       return false;
     }
   }
@@ -115,28 +105,28 @@ export class LineWriter {
   }
 
   #writeLifecycle(connection: ConnectionEvent, receivedAt: string, silentMs?: number): void {
-    const endpoint = this.#endpoint;
+    const endpoint = this.endpoint;
     const silence = silentMs === undefined ? {} : { silentMs };
-    this.#control.reportLifecycle({ endpoint, receivedAt, connection, ...silence });
-    if (!this.#options.lifecycle) return;
+    this.control.reportLifecycle({ endpoint, receivedAt, connection, ...silence });
+    if (!this.options.lifecycle) return;
     const line = formatLifecycleLine(receivedAt, endpoint, connection);
     const lifecycle = { endpoint, connection };
-    const context = this.#context;
+    const context = this.context;
     if (context?.waits(parseTimestamp(receivedAt) ?? Number.NaN))
       context.hold(line, 0, line.length - 1, lifecycle);
-    else this.#queue.writeLine(line, lifecycle);
+    else this.queue.writeLine(line, lifecycle);
   }
 
   #writeInvalid(reason: string, frame: Buffer, isBinary: boolean, stamp: number): void {
     const isKept = this.#keeps('invalid');
-    const target = this.#context === undefined ? isKept && this.#queue : this.#targetOf(isKept, stamp);
+    const target = this.context === undefined ? isKept && this.queue : this.#targetOf(isKept, stamp);
     // A dropped line is counted as dropped and nothing else.
-    if (target === this.#queue && !this.#hasRoom(frame.length, stamp)) return;
+    if (target === this.queue && !this.#hasRoom(frame.length, stamp)) return;
     const why = reason === 'not JSON' ? (numberThatJsonLacks(frame) ?? reason) : reason;
-    this.#control.countInvalid(why, isKept);
+    this.control.countInvalid(why, isKept);
     if (target === false) return;
-    target.writeLine(formatInvalidLine(formatTimestamp(stamp), this.#endpoint, why, frame, isBinary));
-    if (!isKept && target === this.#queue) this.#context!.events++;
+    target.writeLine(formatInvalidLine(formatTimestamp(stamp), this.endpoint, why, frame, isBinary));
+    if (!isKept && target === this.queue) this.context!.events++;
   }
 
   /** The API's document does not promise an answer to its heartbeat; servers that give one say `pong`. */
@@ -145,14 +135,14 @@ export class LineWriter {
   }
 
   #hasRoom(bytes: number, stamp: number): boolean {
-    if (this.#queue.accepts(bytes)) {
+    if (this.queue.accepts(bytes)) {
       if (this.#dropped !== undefined) this.#writeDropped(formatTimestamp(stamp));
       return true;
     }
-    this.#control.dropped++;
+    this.control.dropped++;
     if (this.#dropped === undefined) {
       this.#dropped = { count: 0, from: stamp, to: stamp };
-      this.#control.reportDropping(this.#endpoint);
+      this.control.reportDropping(this.endpoint);
     }
     this.#dropped.count++;
     this.#dropped.to = stamp;

@@ -24,10 +24,6 @@ export interface SharedWaits {
 /** The waits of one endpoint before its next attempt. An endpoint of the same subscription that is back ends them. */
 export class RetryWait {
   readonly #clock: Clock;
-  readonly #options: ResolvedStreamOptions;
-  readonly #stopping: AbortSignal;
-  readonly #shared: SharedWaits;
-  readonly #endAttempt: () => void;
   #attemptedAtMs = 0;
   #keptTimer: NodeJS.Timeout | undefined;
   #nextWakeAtMs = Number.NEGATIVE_INFINITY;
@@ -37,22 +33,18 @@ export class RetryWait {
 
   /** @param endAttempt Ends an attempt that is under way. */
   constructor(
-    options: ResolvedStreamOptions,
-    stopping: AbortSignal,
-    shared: SharedWaits,
-    endAttempt: () => void,
+    private readonly options: ResolvedStreamOptions,
+    private readonly stopping: AbortSignal,
+    private readonly shared: SharedWaits,
+    private readonly endAttempt: () => void,
   ) {
     this.#clock = options.clock;
-    this.#options = options;
-    this.#stopping = stopping;
-    this.#shared = shared;
-    this.#endAttempt = endAttempt;
   }
 
   /** An attempt begins. */
   begin(): void {
     this.#attemptedAtMs = this.#clock.monotonicMs();
-    this.#shared.sleepers.add(this.#wake);
+    this.shared.sleepers.add(this.#wake);
   }
 
   /** The attempt has opened a connection. @param isBack It wakes the other endpoints, if it is kept. */
@@ -64,14 +56,14 @@ export class RetryWait {
   /** The attempt, or the connection that it has opened, has ended. @param openMs How long the connection was open. */
   ended(openMs: number | undefined): void {
     clearTimeout(this.#keptTimer);
-    this.#shared.sleepers.add(this.#wake);
+    this.shared.sleepers.add(this.#wake);
     if (isGood(openMs)) this.#nextWakeAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** The others need not wake it. */
   leave(): void {
     this.#isWoken = false;
-    this.#shared.sleepers.delete(this.#wake);
+    this.shared.sleepers.delete(this.#wake);
   }
 
   /**
@@ -79,15 +71,15 @@ export class RetryWait {
    * are given up together. Otherwise each draws its own: the first of them finds the server sooner.
    */
   draw(state: RetryState): number {
-    const { random, retry } = this.#options;
+    const { random, retry } = this.options;
     const isLimited = Number.isFinite(retriesOf(state, retry));
     if (!isLimited || (retry.waitForServer && retry.retries === undefined)) return random();
     const atMs = this.#clock.monotonicMs();
-    const { drawn } = this.#shared;
+    const { drawn } = this.shared;
     const { failedInARow: failures } = state;
     const isShared = drawn.failures === failures && atMs - drawn.atMs < TOGETHER_MS;
-    if (!isShared) this.#shared.drawn = { chance: random(), failures, atMs };
-    return this.#shared.drawn.chance;
+    if (!isShared) this.shared.drawn = { chance: random(), failures, atMs };
+    return this.shared.drawn.chance;
   }
 
   /** Returns how long to wait: only as long as needed when another endpoint came back during the last attempt. */
@@ -100,10 +92,10 @@ export class RetryWait {
     const waking = new AbortController();
     const end = () => waking.abort();
     this.#endWait = end;
-    this.#stopping.addEventListener('abort', end, { once: true });
-    if (leastMs > 0) await this.#clock.sleep(leastMs, this.#stopping);
+    this.stopping.addEventListener('abort', end, { once: true });
+    if (leastMs > 0) await this.#clock.sleep(leastMs, this.stopping);
     if (leastMs < waitMs) await this.#clock.sleep(waitMs - leastMs, waking.signal);
-    this.#stopping.removeEventListener('abort', end);
+    this.stopping.removeEventListener('abort', end);
     this.#isWoken = false;
   }
 
@@ -118,10 +110,10 @@ export class RetryWait {
     this.leaveOut();
     this.#isWoken = true;
     this.#endWait();
-    if (nowMs - this.#attemptedAtMs >= SLOW_ATTEMPT_MS) this.#endAttempt();
+    if (nowMs - this.#attemptedAtMs >= SLOW_ATTEMPT_MS) this.endAttempt();
   };
 
   #wakeOthers(): void {
-    for (const wake of this.#shared.sleepers) wake();
+    for (const wake of this.shared.sleepers) wake();
   }
 }

@@ -30,23 +30,20 @@ export const STOPPED: Finding = { status: 'failed', detail: 'stopped' };
 
 /** Runs checks: measures each, and ends it when the user stops the diagnosis. */
 export class Checker {
-  readonly #clock: Clock;
-  readonly #signal: AbortSignal | undefined;
-
-  constructor(clock: Clock, signal: AbortSignal | undefined) {
-    this.#clock = clock;
-    this.#signal = signal;
-  }
+  constructor(
+    private readonly clock: Clock,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
 
   get isStopped(): boolean {
-    return this.#signal?.aborted === true;
+    return this.signal?.aborted === true;
   }
 
   /** Runs a check whose errors are ours. */
   async check(name: string, work: () => Promise<Finding>): Promise<Check> {
-    const startMs = this.#clock.monotonicMs();
-    const finding = await unlessStopped(work(), this.#signal);
-    return { name, ...(finding ?? STOPPED), durationMs: this.#clock.monotonicMs() - startMs };
+    const startMs = this.clock.monotonicMs();
+    const finding = await unlessStopped(work(), this.signal);
+    return { name, ...(finding ?? STOPPED), durationMs: this.clock.monotonicMs() - startMs };
   }
 
   /** Runs a check that goes to the network, where any error is a finding. @param route The way of a TLS handshake. */

@@ -76,7 +76,6 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
 }
 
 class Diagnosis {
-  readonly #options: DiagnosisOptions;
   readonly #route: ServerRoute;
   readonly #clock: Clock;
   readonly #checker: Checker;
@@ -85,8 +84,7 @@ class Diagnosis {
   /** The attempt with the token in the `Authorization` header. */
   #inHeader: Promise<ProbeResult> | undefined;
 
-  constructor(options: DiagnosisOptions) {
-    this.#options = options;
+  constructor(private readonly options: DiagnosisOptions) {
     this.#route = new ServerRoute(options.url, options);
     this.#clock = options.clock ?? systemClock;
     this.#checker = new Checker(this.#clock, options.signal);
@@ -126,9 +124,9 @@ class Diagnosis {
   }
 
   async #checkToken(): Promise<Finding> {
-    const { token } = this.#options;
+    const { token } = this.options;
     try {
-      this.#token = await token.token(this.#options.signal);
+      this.#token = await token.token(this.options.signal);
     } catch (error) {
       if (!(error instanceof OpmasError)) throw error;
       const failure = error.code === 'AUTH' ? 'no token' : 'token unusable';
@@ -147,7 +145,7 @@ class Diagnosis {
    */
   async *#checkServer(hasToken: boolean): AsyncGenerator<Check, void, undefined> {
     const startMs = this.#clock.monotonicMs();
-    const asked = askApi(this.#route, this.#token, { signal: this.#options.signal });
+    const asked = askApi(this.#route, this.#token, { signal: this.options.signal });
     const tried = hasToken ? this.#endpoints : [];
     const probes = tried.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
     const api = await asked;
@@ -162,14 +160,14 @@ class Diagnosis {
       const ends = await Promise.all(probes.map(({ probed }) => probed));
       const opens = ends.some(({ failure }) => failure === undefined);
       if (!opens)
-        yield await this.#checker.check('prefix', () => tryPrefixes(this.#route.base, this.#options));
+        yield await this.#checker.check('prefix', () => tryPrefixes(this.#route.base, this.options));
     }
     for (const { endpoint, probed } of probes) yield* this.#checksOf(endpoint, await probed, api);
   }
 
   #probe(endpoint: string, tokenIn = this.#route.tokenIn): Promise<ProbeResult> {
     const upgrade = this.#route.upgrade(endpoint, this.#token, undefined, tokenIn);
-    return probeEndpoint({ upgrade, clock: this.#clock, signal: this.#options.signal });
+    return probeEndpoint({ upgrade, clock: this.#clock, signal: this.options.signal });
   }
 
   async *#checksOf(
@@ -191,7 +189,7 @@ class Diagnosis {
       return { status: 'failed', detail: 'it speaks TLS', failure: 'TLS wanted' };
     }
     const attempt = { route: this.#route, endpoint, token: this.#token, api };
-    const { signal } = this.#options;
+    const { signal } = this.options;
     const result = await examineRefusal(failure, { ...attempt, clock: this.#clock, signal });
     const { kind, event, note, answer, hint, next: step } = result;
     const told = note === undefined ? describeEnd(event) : `${describeEnd(event)}; ${note}`;

@@ -20,7 +20,6 @@ const NOTHING = Buffer.alloc(0);
 /** Moves through the lines of one source: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
 export class RecordingCursor {
   readonly line: LineView;
-  readonly #source: OpenSource;
   readonly #problems: ReadProblems;
   readonly order: TimeOrder | undefined;
 
@@ -46,7 +45,7 @@ export class RecordingCursor {
   nextOffset = 0;
 
   constructor(
-    source: OpenSource,
+    private readonly source: OpenSource,
     {
       checkTimes,
       isOnly,
@@ -55,7 +54,6 @@ export class RecordingCursor {
     onProblem: (problem: ReadProblem) => void,
   ) {
     this.line = new LineView(view);
-    this.#source = source;
     this.nextOffset = source.start ?? 0;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem, this.nextOffset > 0);
     if (checkTimes) this.order = new TimeOrder(this.#problems);
@@ -119,7 +117,7 @@ export class RecordingCursor {
   async #nextBlock(): Promise<Buffer | undefined> {
     if (this.#isLast) return undefined;
     try {
-      const { done, value } = await this.#source.blocks.next();
+      const { done, value } = await this.source.blocks.next();
       return done ? undefined : value;
     } catch (error) {
       if (!(error instanceof GzipDamage)) throw error;
@@ -146,7 +144,7 @@ export class RecordingCursor {
     if (start === bytes.length) return;
     this.#piecesLength += bytes.length - start;
     if (this.#piecesLength > MAX_LINE_BYTES) {
-      const where = `${this.#source.name}:${this.number + 1}: the line (from byte ${this.nextOffset} on)`;
+      const where = `${this.source.name}:${this.number + 1}: the line (from byte ${this.nextOffset} on)`;
       throw new OpmasError('DATA', `${where} is longer than 64 MiB`);
     }
     this.#pieces.push(Buffer.from(bytes.subarray(start)));
@@ -223,7 +221,7 @@ export class RecordingCursor {
     if (format <= FORMAT_VERSION) return;
     throw new OpmasError(
       'DATA',
-      `${this.#source.name}:${this.number}: format ${format}, written by ${recorder || 'an unknown program'}, ` +
+      `${this.source.name}:${this.number}: format ${format}, written by ${recorder || 'an unknown program'}, ` +
         `is newer than format ${FORMAT_VERSION}, which this version reads`,
       { hint: 'Install a newer version of opmas-ws.' },
     );

@@ -71,10 +71,6 @@ export interface Place {
  * different message: so problems are held back until a good line is found.
  */
 export class ReadProblems {
-  readonly #source: string;
-  readonly #isOnly: boolean;
-  readonly #isPart: boolean;
-  readonly #onProblem: (problem: ReadProblem) => void;
   #held: ReadProblem[] = [];
   /** `true` when a good line was found. */
   isRecording = false;
@@ -83,12 +79,12 @@ export class ReadProblems {
    * @param source Path, or `stdin`. @param isOnly `false` when there are other sources; then this may be empty.
    * @param isPart The numbers of lines are unknown, because reading does not begin at the start.
    */
-  constructor(source: string, isOnly: boolean, onProblem: (problem: ReadProblem) => void, isPart = false) {
-    this.#isPart = isPart;
-    this.#source = source;
-    this.#isOnly = isOnly;
-    this.#onProblem = onProblem;
-  }
+  constructor(
+    private readonly source: string,
+    private readonly isOnly: boolean,
+    private readonly onProblem: (problem: ReadProblem) => void,
+    private readonly isPart = false,
+  ) {}
 
   /** Notes that a good line was found, and reports what was held back. */
   confirm(): void {
@@ -98,13 +94,13 @@ export class ReadProblems {
 
   /** @throws {OpmasError} `DATA` when the source is not a recording. */
   report(kind: ReadProblem['kind'], what: string, { line, offset }: Place): void {
-    const source = this.#source;
+    const source = this.source;
     // Several recorders fill a stream, each with its own delay.
     if (kind === 'disorder' && isStreamAddress(source)) return;
-    const message = this.#isPart ? `${source}: ${what}` : `${source}:${line}: ${what}`;
+    const message = this.isPart ? `${source}: ${what}` : `${source}:${line}: ${what}`;
     const problem = { kind, source, line, offset, message };
     if (this.isRecording) {
-      this.#onProblem(problem);
+      this.onProblem(problem);
       return;
     }
     this.#held.push(problem);
@@ -120,15 +116,15 @@ export class ReadProblems {
     const isTorn = this.#held.some(({ kind }) => kind.startsWith('torn'));
     if (!this.isRecording && !isTorn) {
       // A stream is a recording with no line in it, too.
-      const isStream = isStreamAddress(this.#source);
-      if (this.#held.length > 0 || (this.#isOnly && !isStream)) this.#refuse();
+      const isStream = isStreamAddress(this.source);
+      if (this.#held.length > 0 || (this.isOnly && !isStream)) this.#refuse();
       this.report('empty', isStream ? 'the stream has no line of that time' : 'the file is empty', place);
     }
     this.#release();
   }
 
   #release(): void {
-    for (const problem of this.#held) this.#onProblem(problem);
+    for (const problem of this.#held) this.onProblem(problem);
     this.#held = [];
   }
 
@@ -136,8 +132,8 @@ export class ReadProblems {
     const first = this.#held[0];
     const what =
       first === undefined
-        ? `${this.#source}:1: it is empty, so it is not a recording`
-        : `${this.#source} is not a recording: line ${first.message.slice(this.#source.length + 1)}`;
+        ? `${this.source}:1: it is empty, so it is not a recording`
+        : `${this.source} is not a recording: line ${first.message.slice(this.source.length + 1)}`;
     throw new OpmasError('DATA', what, {
       hint: 'A recording has one JSON object on each line (NDJSON), as `opmas-ws record` and `jq -c` write it.',
     });
@@ -155,15 +151,12 @@ const NEW_ANCHOR_MICROS = 1_000_000;
  */
 export class TimeOrder {
   #steps = 0;
-  readonly #problems: ReadProblems;
   #isReported = false;
   readonly #latest = new Map<string, { at: number }>();
   #endpoint: string | undefined;
   #current: { at: number } = { at: Number.NEGATIVE_INFINITY };
 
-  constructor(problems: ReadProblems) {
-    this.#problems = problems;
-  }
+  constructor(private readonly problems: ReadProblems) {}
 
   /** The lines are in no order: more than one step back on a connection is no clock that was set. */
   get isUnsorted(): boolean {
@@ -186,7 +179,7 @@ export class TimeOrder {
     const why = isNew
       ? ' with a new connection: the clock was set back, or parts are in the wrong order'
       : '; sort the file';
-    this.#problems.report('disorder', `times go back at line ${line}${why}`, { line, offset });
+    this.problems.report('disorder', `times go back at line ${line}${why}`, { line, offset });
   }
 
   #latestOf(endpoint: string): { at: number } {

@@ -40,7 +40,6 @@ interface EndpointBlock {
 export class FrameChunk {
   /** Number of lines. */
   count = 0;
-  readonly #pool: ChunkPool;
   #references = 0;
   /** By line: due time, endpoint, and end of its frame in the block of its endpoint. */
   readonly #due: Float64Array;
@@ -58,9 +57,8 @@ export class FrameChunk {
   /** The next line to pass. */
   #next = 0;
 
-  constructor(pool: ChunkPool) {
+  constructor(private readonly pool: ChunkPool) {
     const mostLines = Math.ceil(pool.chunkBytes / SHORTEST_LINE);
-    this.#pool = pool;
     this.#due = new Float64Array(mostLines);
     this.#endpoints = new Uint16Array(mostLines);
     this.#ends = new Uint32Array(mostLines);
@@ -73,14 +71,14 @@ export class FrameChunk {
   /** Gives one reference back. An arrow function, so that it is the callback of a write. */
   readonly release = (): void => {
     this.#references--;
-    if (this.#references === 0) this.#pool.takeBack(this);
+    if (this.#references === 0) this.pool.takeBack(this);
   };
 
   /** Returns whether the line fits. An empty chunk takes a line of any length. */
   hasRoomFor(line: LineView): boolean {
     if (this.count === 0) return true;
     const needed = this.#length + line.end - line.start + LONGEST_HEADER;
-    return this.count < this.#due.length && needed <= this.#pool.chunkBytes;
+    return this.count < this.#due.length && needed <= this.pool.chunkBytes;
   }
 
   /** Adds a line. @param isWanted `false`: the line takes its time but gets no frame. */
@@ -170,7 +168,7 @@ export class FrameChunk {
     this.#lifecycle.clear();
     this.#length = 0;
     this.#next = 0;
-    if (this.#capacity > 2 * this.#pool.chunkBytes) {
+    if (this.#capacity > 2 * this.pool.chunkBytes) {
       // A very long line, or endpoints that have changed.
       this.#blocks = [];
       this.#capacity = 0;

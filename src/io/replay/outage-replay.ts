@@ -12,9 +12,6 @@ const REOPEN_TRIES = 100;
 
 /** Plays what is recorded of attempts to connect: how they are answered, and when nothing listens. */
 export class OutageReplay implements Task {
-  readonly #plan: ReplayPlan;
-  readonly #recorded: RecordedAttempts;
-  readonly #scheduler: Scheduler;
   #control!: ServerControl;
   #onFailure!: (error: unknown) => void;
   /** The playback whose clock counts, and the script for its clients. */
@@ -25,40 +22,40 @@ export class OutageReplay implements Task {
   #isShut = false;
   #stopped = false;
 
-  constructor(plan: ReplayPlan, recorded: RecordedAttempts, scheduler: Scheduler) {
-    this.#plan = plan;
-    this.#recorded = recorded;
-    this.#scheduler = scheduler;
-  }
+  constructor(
+    private readonly plan: ReplayPlan,
+    private readonly recorded: RecordedAttempts,
+    private readonly scheduler: Scheduler,
+  ) {}
 
   /** Sets the server that stops listening for the downtimes. @param onFailure The port cannot be opened again. */
   guard(control: ServerControl, onFailure: (error: unknown) => void): void {
     this.#control = control;
     this.#onFailure = onFailure;
-    this.#scheduler.add(this);
+    this.scheduler.add(this);
   }
 
   /** Begins anew, for a playback that has not started. */
   follow(playback: Playback): void {
     this.#playback = playback;
-    this.#script = new LifecycleScript(this.#recorded, this.#plan.passes);
+    this.#script = new LifecycleScript(this.recorded, this.plan.passes);
     this.#isDown = false;
   }
 
   /** Leaves the server as it is, for good: nothing opens or closes anymore. */
   stop(): void {
     this.#stopped = true;
-    this.#scheduler.remove(this);
+    this.scheduler.remove(this);
   }
 
   /** Resolves when an attempt of a client is to be answered. The first attempt of all starts the playback. */
   async admit(label: string): Promise<Refusal | undefined> {
     const playback = this.#playback;
-    const endpoint = this.#plan.endpoints.indexOf(label);
-    if (!playback.started) playback.start(this.#recorded.startFor(endpoint));
+    const endpoint = this.plan.endpoints.indexOf(label);
+    if (!playback.started) playback.start(this.recorded.startFor(endpoint));
     const { position, speed } = playback;
     const answer = this.#script.answer(endpoint, position, speed);
-    if (answer.at > playback.position) await this.#scheduler.when(() => playback.timeOf(answer.at));
+    if (answer.at > playback.position) await this.scheduler.when(() => playback.timeOf(answer.at));
     // The server does listen when an attempt reaches it: a reset is the nearest to "connection refused".
     return answer.refusal?.kind === 'unreachable' ? { kind: 'reset' } : answer.refusal;
   }
@@ -81,7 +78,7 @@ export class OutageReplay implements Task {
 
   #shut(isShut: boolean): void {
     this.#isShut = isShut;
-    this.#plan.onNotice({ kind: 'downtime', phase: isShut ? 'begins' : 'ends' });
+    this.plan.onNotice({ kind: 'downtime', phase: isShut ? 'begins' : 'ends' });
     if (isShut) this.#control.suspend();
     else void this.#reopen().catch(this.#onFailure);
   }

@@ -92,14 +92,11 @@ const LONGEST_LABEL = 2048;
 export class EndpointTable {
   readonly #indices = new Map<string, number>();
   readonly #labels: string[] = [];
-  readonly #onForeign: (path: string) => void;
   /** The endpoint of the last line is mostly the endpoint of the next one. */
   #last: { endpoint: string | undefined; index: number } | undefined;
 
   /** @param onForeign Called with the path of each endpoint that is not one of the four. */
-  constructor(onForeign: (path: string) => void = () => undefined) {
-    this.#onForeign = onForeign;
-  }
+  constructor(private readonly onForeign: (path: string) => void = () => undefined) {}
 
   /** The number of an endpoint; a new endpoint gets one. All endpoints beyond the limit share one number. */
   indexOf(endpoint: string | undefined): number {
@@ -114,7 +111,7 @@ export class EndpointTable {
     if (known !== undefined) return known;
     if (this.#labels.length === MOST_ENDPOINTS || label.length > LONGEST_LABEL) return MOST_ENDPOINTS;
     this.#indices.set(label, this.#labels.length);
-    if (!isEndpointName(label)) this.#onForeign(label);
+    if (!isEndpointName(label)) this.onForeign(label);
     return this.#labels.push(label) - 1;
   }
 

@@ -18,8 +18,6 @@ const LONGEST_TIMER_MS = 3_600_000;
 
 /** Runs tasks when they are due: one timer for all tasks, however many there are. */
 export class Scheduler {
-  readonly #clock: Clock;
-  readonly #precise: boolean;
   readonly #tasks = new Set<Task>();
   readonly #nap = new Int32Array(new SharedArrayBuffer(4));
   #timer: NodeJS.Timeout | undefined;
@@ -31,10 +29,10 @@ export class Scheduler {
    *   millisecond, at a few per cent of a core, and is meant for a process of its own. Without it, timers are late by a
    *   millisecond.
    */
-  constructor(clock: Clock, precise: boolean) {
-    this.#clock = clock;
-    this.#precise = precise;
-  }
+  constructor(
+    private readonly clock: Clock,
+    private readonly precise: boolean,
+  ) {}
 
   add(task: Task): void {
     this.#tasks.add(task);
@@ -79,27 +77,27 @@ export class Scheduler {
   readonly #turn = (): void => {
     this.#immediate = undefined;
     this.#timer = undefined;
-    if (this.#precise) this.#napAndAdvance();
-    else if (this.#nextDueMs() <= this.#clock.monotonicMs()) this.#advance();
+    if (this.precise) this.#napAndAdvance();
+    else if (this.#nextDueMs() <= this.clock.monotonicMs()) this.#advance();
     this.#schedule();
   };
 
   /** Blocks the thread for a while. Input that came meanwhile is handled before the next time. */
   #napAndAdvance(): void {
-    const endMs = this.#clock.monotonicMs() + TIMER_MARGIN_MS;
+    const endMs = this.clock.monotonicMs() + TIMER_MARGIN_MS;
     for (;;) {
-      const nowMs = this.#clock.monotonicMs();
+      const nowMs = this.clock.monotonicMs();
       const waitMs = this.#nextDueMs() - nowMs;
       if (waitMs > TIMER_MARGIN_MS || nowMs + waitMs > endMs) return;
       if (waitMs > 0) Atomics.wait(this.#nap, 0, 0, Math.max(waitMs, SHORTEST_NAP_MS));
       this.#advance();
       // Input cannot wait forever, however much is due.
-      if (waitMs <= 0 && this.#clock.monotonicMs() > endMs) return;
+      if (waitMs <= 0 && this.clock.monotonicMs() > endMs) return;
     }
   }
 
   #advance(): void {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.clock.monotonicMs();
     for (const task of this.#tasks) if (task.dueAtMs <= nowMs) task.advance(nowMs);
   }
 
@@ -108,8 +106,8 @@ export class Scheduler {
     if (this.#immediate !== undefined) return;
     const dueMs = this.#nextDueMs();
     if (dueMs === Number.POSITIVE_INFINITY) return;
-    const waitMs = dueMs - this.#clock.monotonicMs();
-    const marginMs = this.#precise ? TIMER_MARGIN_MS : 0;
+    const waitMs = dueMs - this.clock.monotonicMs();
+    const marginMs = this.precise ? TIMER_MARGIN_MS : 0;
     if (waitMs > marginMs)
       this.#timer = setTimeout(this.#turn, Math.min(waitMs - marginMs, LONGEST_TIMER_MS));
     else this.#immediate = setImmediate(this.#turn);

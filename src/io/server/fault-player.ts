@@ -14,25 +14,23 @@ export interface FaultPlayerOptions {
 
 /** Makes faults happen, each on its own schedule from the first client on. */
 export class FaultPlayer {
-  readonly #faults: readonly Fault[];
-  readonly #options: FaultPlayerOptions;
   readonly #stopping = new AbortController();
   /** Lasting faults that are under way. */
   readonly #active = new Set<Fault>();
   #hasBegun = false;
 
-  constructor(faults: readonly Fault[], options: FaultPlayerOptions) {
-    this.#faults = faults;
-    this.#options = options;
-  }
+  constructor(
+    private readonly faults: readonly Fault[],
+    private readonly options: FaultPlayerOptions,
+  ) {}
 
   /** Starts the schedules: the first client has come, though it is not let in yet. Later calls do nothing. */
   begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    const { seed, clock } = this.#options;
+    const { seed, clock } = this.options;
     const startMs = clock.monotonicMs();
-    for (const [index, fault] of this.#faults.entries()) void this.#play(fault, startMs, seed + index);
+    for (const [index, fault] of this.faults.entries()) void this.#play(fault, startMs, seed + index);
   }
 
   /** The condition that lasting faults put the server into at this moment. */
@@ -47,12 +45,12 @@ export class FaultPlayer {
   stop(): void {
     this.#stopping.abort();
     this.#active.clear();
-    this.#options.clients.stall(false);
+    this.options.clients.stall(false);
   }
 
   async #play(fault: Fault, startMs: number, seed: number): Promise<void> {
     const { signal } = this.#stopping;
-    const { clock, clients, onFault } = this.#options;
+    const { clock, clients, onFault } = this.options;
     const random = seededRandom(seed);
     let dueMs = startMs;
     do {
@@ -75,7 +73,7 @@ export class FaultPlayer {
   }
 
   #setActive(fault: Fault, isActive: boolean): void {
-    const { clients, onFault } = this.#options;
+    const { clients, onFault } = this.options;
     if (isActive) this.#active.add(fault);
     else this.#active.delete(fault);
     onFault(fault, isActive ? 'begins' : 'ends');

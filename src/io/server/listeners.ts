@@ -28,14 +28,12 @@ export interface ListenersOptions {
 export class Listeners {
   /** All listen on the first address; the second may be missing. */
   readonly #addresses: readonly string[];
-  readonly #options: ListenersOptions;
   /** Those that listen, or are to. A call of `listen` that still waits for an address when they change gives up. */
   #servers: readonly Server[] = [];
   readonly #sockets = new Set<Socket>();
 
-  constructor(options: ListenersOptions) {
+  constructor(private readonly options: ListenersOptions) {
     const host = withoutBrackets(options.host);
-    this.#options = options;
     this.#addresses = host === 'localhost' ? ['127.0.0.1', '::1'] : [host];
   }
 
@@ -59,7 +57,7 @@ export class Listeners {
     await loadWebSocket();
     if (first !== this.#servers) return port;
     for (let tries = 1; ; tries++) {
-      const servers = this.#addresses.map(() => this.#create(this.#options));
+      const servers = this.#addresses.map(() => this.#create(this.options));
       this.#servers = servers;
       let actual = port;
       let address = '';

@@ -15,12 +15,8 @@ const READY_BELOW_BYTES = 768 * 1024;
  * extensions), so frames never cut into each other. Nothing follows a close frame.
  */
 export class SocketClient implements ServedClient {
-  readonly endpoint: string;
   /** Number of events sent so far. */
   events = 0;
-  readonly #webSocket: WebSocket;
-  readonly #socket: Duplex;
-  readonly #limits: ClientLimits;
   /** Wait for the next write to end, or for the end of the stream. */
   #waiting: (() => void)[] = [];
   readonly #keepalive: NodeJS.Timeout;
@@ -40,16 +36,12 @@ export class SocketClient implements ServedClient {
    *   reason if the server ended the client because of its behavior.
    */
   constructor(
-    webSocket: WebSocket,
-    socket: Duplex,
-    endpoint: string,
-    limits: ClientLimits,
+    private readonly webSocket: WebSocket,
+    private readonly socket: Duplex,
+    readonly endpoint: string,
+    private readonly limits: ClientLimits,
     onEnded: (code: number, why: string | undefined) => void,
   ) {
-    this.#webSocket = webSocket;
-    this.#socket = socket;
-    this.endpoint = endpoint;
-    this.#limits = limits;
     webSocket.on('message', (_data, isBinary) => this.#onMessage(isBinary));
     webSocket.on('pong', () => {
       this.#awaitsPong = false;
@@ -67,11 +59,11 @@ export class SocketClient implements ServedClient {
   }
 
   get open(): boolean {
-    return this.#webSocket.readyState === this.#webSocket.OPEN;
+    return this.webSocket.readyState === this.webSocket.OPEN;
   }
 
   get pending(): number {
-    return this.#socket.writableLength;
+    return this.socket.writableLength;
   }
 
   send(frames: Buffer, events: number, onWritten?: () => void): boolean {
@@ -81,7 +73,7 @@ export class SocketClient implements ServedClient {
     }
     this.events += events;
     this.#largestPending = Math.max(this.#largestPending, frames.length);
-    this.#socket.write(frames, () => {
+    this.socket.write(frames, () => {
       onWritten?.();
       if (this.pending === 0) this.#largestPending = 0;
       this.#wake();
@@ -96,33 +88,33 @@ export class SocketClient implements ServedClient {
 
   async drained(): Promise<void> {
     // A closing client still receives what was sent before.
-    while (!this.#socket.destroyed && this.pending > 0) await this.#nextWrite();
+    while (!this.socket.destroyed && this.pending > 0) await this.#nextWrite();
   }
 
   close(code: number, reason = ''): void {
     if (code === CloseCode.ABNORMAL) this.destroy();
     if (!this.open) return;
-    if (code === CloseCode.WITHOUT_CODE) this.#webSocket.close();
-    else this.#webSocket.close(code, fitCloseReason(reason));
+    if (code === CloseCode.WITHOUT_CODE) this.webSocket.close();
+    else this.webSocket.close(code, fitCloseReason(reason));
     this.#watchClose();
     this.#wake();
   }
 
   destroy(): void {
-    this.#webSocket.terminate();
+    this.webSocket.terminate();
   }
 
   /** Holds back all that goes to the client, pongs included, or sends it. */
   stall(stalled: boolean): void {
     if (stalled === this.#stalled) return;
     this.#stalled = stalled;
-    if (stalled) this.#socket.cork();
-    else this.#socket.uncork();
+    if (stalled) this.socket.cork();
+    else this.socket.uncork();
   }
 
   /** Sends bytes that need not be frames. */
   sendRaw(bytes: Buffer): void {
-    if (this.open) this.#socket.write(bytes);
+    if (this.open) this.socket.write(bytes);
   }
 
   #nextWrite(): Promise<void> {
@@ -144,7 +136,7 @@ export class SocketClient implements ServedClient {
       this.#messagesInSecond = 0;
     }
     this.#messagesInSecond++;
-    if (this.#messagesInSecond > this.#limits.messagesPerSecond) {
+    if (this.#messagesInSecond > this.limits.messagesPerSecond) {
       this.#endFor(CloseCode.POLICY_VIOLATION, 'Too many messages');
     }
     // The real server reads every message, the JSON ping included, and answers nothing.
@@ -157,7 +149,7 @@ export class SocketClient implements ServedClient {
 
   #checkPending(): void {
     // A single message may be larger than the limit, and takes its time even with a fast reader.
-    if (this.pending > this.#limits.pendingBytes + this.#largestPending)
+    if (this.pending > this.limits.pendingBytes + this.#largestPending)
       this.#endFor(CloseCode.TRY_AGAIN_LATER, 'Client reads too slowly');
   }
 
@@ -168,7 +160,7 @@ export class SocketClient implements ServedClient {
       this.#endFor(CloseCode.INTERNAL_ERROR, 'Keepalive ping timeout');
     } else {
       this.#awaitsPong = true;
-      this.#webSocket.ping();
+      this.webSocket.ping();
     }
   }
 
@@ -180,6 +172,6 @@ export class SocketClient implements ServedClient {
       const { pending } = this;
       if (pending === 0 || pending >= before) this.destroy();
       before = pending;
-    }, this.#limits.closePatienceMs);
+    }, this.limits.closePatienceMs);
   }
 }

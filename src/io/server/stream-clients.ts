@@ -34,16 +34,13 @@ export interface ServerContext {
 
 /** All open streams of a server, from the upgrade to their ends. */
 export class StreamClients implements Iterable<SocketClient> {
-  readonly #server: ServerContext;
   #webSockets: WebSocketServer | undefined;
   readonly #clients = new Set<SocketClient>();
   readonly #onEmpty: (() => void)[] = [];
   #eventsOfClosed = 0;
   #isStalled = false;
 
-  constructor(server: ServerContext) {
-    this.#server = server;
-  }
+  constructor(private readonly server: ServerContext) {}
 
   get size(): number {
     return this.#clients.size;
@@ -85,7 +82,7 @@ export class StreamClients implements Iterable<SocketClient> {
   }
 
   #serve(webSocket: WebSocket, socket: Duplex, endpoint: string, token: TokenCheck): void {
-    const { source, limits, guarded, report } = this.#server;
+    const { source, limits, guarded, report } = this.server;
     let leave: (() => void) | undefined;
     let expiry: NodeJS.Timeout | undefined;
     const client = new SocketClient(webSocket, socket, endpoint, limits, (code, why) => {

@@ -43,7 +43,6 @@ interface ShownEvent {
 
 /** The part of a table that the user has chosen to see: a filter, the selected row, one event. */
 export class TopView {
-  readonly #eventOf: (row: DeviceRow) => string | undefined;
   #filter = '';
   #isTyping = false;
   #selected: string | undefined;
@@ -54,9 +53,7 @@ export class TopView {
   #rows: readonly DeviceRow[] = [];
   #height = 1;
 
-  constructor(eventOf: (row: DeviceRow) => string | undefined) {
-    this.#eventOf = eventOf;
-  }
+  constructor(private readonly eventOf: (row: DeviceRow) => string | undefined) {}
 
   /** Handles a key. @returns True when the user quits. */
   onKey(key: string): boolean {
@@ -115,7 +112,7 @@ export class TopView {
   #open(): void {
     const row = this.#rows.find(({ id }) => id === this.#selected) ?? this.#rows[0];
     if (row === undefined) return;
-    const text = this.#eventOf(row);
+    const text = this.eventOf(row);
     const lines = text === undefined ? ['(the event is too large to be kept)'] : prettyJson(text);
     const { id, type, at } = row;
     this.#event = { id, type, at, text: lines, lines, columns: 0, first: 0 };

@@ -31,9 +31,6 @@ export type LivenessVerdict = 'alive' | 'ping' | 'dead';
 export class Liveness {
   /** The time between two calls of {@link judge}. */
   readonly intervalMs: number;
-  readonly #clock: Clock;
-  readonly #deadAfterMs: number;
-  readonly #onStandstill: () => void;
   #seen: Traffic = { bytes: 0, messages: 0, controls: 0 };
   #lastByteAtMs = 0;
   #lastLookAtMs = 0;
@@ -43,27 +40,28 @@ export class Liveness {
   #pinged = false;
 
   /** @param onStandstill Called when this process or machine has stood still, before anything that came meanwhile. */
-  constructor(clock: Clock, deadAfterMs: number, onStandstill: () => void = () => undefined) {
-    this.#clock = clock;
+  constructor(
+    private readonly clock: Clock,
+    private readonly deadAfterMs: number,
+    private readonly onStandstill: () => void = () => undefined,
+  ) {
     this.#measuredAt = instantOf(clock);
-    this.#onStandstill = onStandstill;
-    this.#deadAfterMs = deadAfterMs;
     this.intervalMs = Math.max(5, Math.min(1000, deadAfterMs / 20));
     this.resetIdle();
   }
 
   /** Starts the silence anew: time that passed while we did not read says nothing about the server. */
   resetIdle(): void {
-    this.#lastByteAtMs = this.#lastLookAtMs = this.#clock.monotonicMs();
-    this.#lastWallMs = this.#clock.nowMicros() / 1000;
+    this.#lastByteAtMs = this.#lastLookAtMs = this.clock.monotonicMs();
+    this.#lastWallMs = this.clock.nowMicros() / 1000;
     this.#unfinishedSinceMs = undefined;
     this.#pinged = false;
   }
 
   /** Judges the traffic so far. `ping`: send one now. `dead`: destroy the connection. */
   judge(traffic: Traffic): LivenessVerdict {
-    const nowMs = this.#clock.monotonicMs();
-    const stoodStill = this.look() > Math.min(STANDSTILL_MS, this.#deadAfterMs / 2);
+    const nowMs = this.clock.monotonicMs();
+    const stoodStill = this.look() > Math.min(STANDSTILL_MS, this.deadAfterMs / 2);
     const hasNewBytes = traffic.bytes !== this.#seen.bytes;
     if (hasNewBytes) {
       this.#lastByteAtMs = nowMs;
@@ -73,14 +71,14 @@ export class Liveness {
     this.#seen = { ...traffic };
     if (stoodStill && !hasNewBytes) {
       // Bytes may have come meanwhile and are not read yet, so the silence so far does not count.
-      this.#lastByteAtMs = nowMs - Math.max(0, this.#deadAfterMs - WAKE_LIMIT_MS);
+      this.#lastByteAtMs = nowMs - Math.max(0, this.deadAfterMs - WAKE_LIMIT_MS);
       this.#pinged = true;
       return 'ping';
     }
     const silentMs = nowMs - this.#lastByteAtMs;
     const unfinishedMs = nowMs - (this.#unfinishedSinceMs ?? nowMs);
-    if (silentMs >= this.#deadAfterMs || unfinishedMs > UNFINISHED_MESSAGE_LIMIT_MS) return 'dead';
-    if (this.#pinged || silentMs < this.#deadAfterMs * PING_AFTER_SHARE) return 'alive';
+    if (silentMs >= this.deadAfterMs || unfinishedMs > UNFINISHED_MESSAGE_LIMIT_MS) return 'dead';
+    if (this.#pinged || silentMs < this.deadAfterMs * PING_AFTER_SHARE) return 'alive';
     this.#pinged = true;
     return 'ping';
   }
@@ -91,22 +89,22 @@ export class Liveness {
    * @returns Milliseconds by which this look is late.
    */
   look(): number {
-    const nowMs = this.#clock.monotonicMs();
-    const wallMs = this.#clock.nowMicros() / 1000;
+    const nowMs = this.clock.monotonicMs();
+    const wallMs = this.clock.nowMicros() / 1000;
     let passedMs = nowMs - this.#lastLookAtMs;
     // A suspended machine stops the monotonic clock, too, but not the wall clock; which may also have been set.
     if (wallMs - this.#lastWallMs > passedMs + SHORT_STANDSTILL_MS) passedMs += this.#suspendedMs();
     this.#lastLookAtMs = nowMs;
     this.#lastWallMs = wallMs;
     const lateMs = passedMs - this.intervalMs;
-    if (lateMs > SHORT_STANDSTILL_MS) this.#onStandstill();
+    if (lateMs > SHORT_STANDSTILL_MS) this.onStandstill();
     return lateMs;
   }
 
   /** Measures for how long the machine was suspended since the last call, or the beginning. Costs microseconds. */
   #suspendedMs(): number {
     const before = this.#measuredAt;
-    this.#measuredAt = instantOf(this.#clock);
+    this.#measuredAt = instantOf(this.clock);
     return elapsedMs(before, this.#measuredAt) - (this.#measuredAt.monotonicMs - before.monotonicMs);
   }
 

@@ -30,33 +30,30 @@ function schedule(): void {
  * connections would stand still meanwhile.
  */
 export class ReadControl {
-  readonly #socket: { pause(): void; resume(): void };
   isPaused = false;
   #waitsForTurn = false;
 
-  constructor(socket: { pause(): void; resume(): void }) {
-    this.#socket = socket;
-  }
+  constructor(private readonly socket: { pause(): void; resume(): void }) {}
 
   pause(): void {
     this.isPaused = true;
-    this.#socket.pause();
+    this.socket.pause();
   }
 
   resume(): void {
     this.isPaused = false;
     // A connection that waits for its turn keeps its place in the queue; another would be at the cost of the others.
-    if (!this.#waitsForTurn) this.#socket.resume();
+    if (!this.#waitsForTurn) this.socket.resume();
   }
 
   /** Takes note of a read of so many bytes. */
   afterRead(bytes: number): void {
     if (bytes < FULL_READ_BYTES || this.isPaused) return;
-    this.#socket.pause();
+    this.socket.pause();
     this.#waitsForTurn = true;
     scheduleRead(() => {
       this.#waitsForTurn = false;
-      if (!this.isPaused) this.#socket.resume();
+      if (!this.isPaused) this.socket.resume();
     });
   }
 }
