@@ -4,8 +4,6 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 /** Tests that need modules of their own, or count what the process holds. */
 const alone = [
   'test/io/{false-time,client/line-queue,client/resources,recording/segment,replay/scheduler}.test.ts',
-  // The shared process has died while it ran this file; the reason is not known yet.
-  'test/cli/help-output.test.ts',
 ];
 /** Tests that look at the clock of the machine. */
 const timing = 'test/**/*.timing.test.ts';

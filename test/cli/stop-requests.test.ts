@@ -1,12 +1,14 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { StopRequests } from '../../src/cli/stop-requests.js';
 
 it('takes the same signal right after the first for its echo, as npm and timeout make one', () => {
+  // A second signal ends this process 0.3 s later, whatever comes of the exit message.
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
   const requests = new StopRequests({ debug: false });
   let died = false;
   requests.onForcedExit = () => {
     died = true;
-    // Or this process would die of it.
+    // Or this process would die at once.
     throw new Error('taken for a second signal');
   };
   try {
@@ -17,6 +19,7 @@ it('takes the same signal right after the first for its echo, as npm and timeout
     expect(() => process.emit('SIGTERM', 'SIGTERM')).toThrow('second signal');
   } finally {
     requests.release();
+    vi.useRealTimers();
   }
 });
 
