@@ -161,7 +161,7 @@ describe.concurrent('auth login', () => {
     expect(sandbox.files().size).toBe(2);
   });
 
-  it('says that it is hidden by what comes before it', async () => {
+  it('says that a source before it hides it', async () => {
     using sandbox = offline();
     const environment = { OPMAS_TOKEN: 'abc' };
     const { stderr } = await sandbox.run(['auth', 'login', '--with-token'], { input: 'def', environment });

@@ -96,7 +96,11 @@ describe.skipIf(why).concurrent(`nginx that wants a client certificate${why ? ` 
     expect(api.requests.all).toEqual([]);
   });
 
-  test('opens with what a context names, from another folder', async ({ serve, command, expect }) => {
+  test('opens with the files that a context names, from another folder', async ({
+    serve,
+    command,
+    expect,
+  }) => {
     const api = answer(await serve());
     await using nginx = await gateway(api);
     const options = files(command);

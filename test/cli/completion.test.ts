@@ -36,7 +36,7 @@ describe('completion', () => {
     expect(await offered('tail', '--type', 'device.e')).toEqual(['device.error', ':4']);
   });
 
-  it('offers options with what they do', async () => {
+  it('offers options with their descriptions', async () => {
     expect(await answerCompletion(['tail', '--dead'], process.env)).toMatch(/^--dead-after\treconnect/);
   });
 
@@ -63,7 +63,7 @@ describe('completion', () => {
     expect(completionScript(shell)).toContain('opmas-ws');
   });
 
-  it('offers the options of all commands behind each, and what they take', async () => {
+  it('offers the options and values of each command', async () => {
     expect(await offered('tail', '--ur')).toEqual(['--url', ':4']);
     expect(await offered('context', 'use', '--co')).toEqual(['--context', '--color', ':4']);
     expect(await offered('tail', '--color', '')).toEqual(['auto', 'always', 'never', ':4']);
@@ -126,12 +126,12 @@ describe('the script for bash', () => {
     expect(await replies(sandbox, 'record', 'a')).toEqual(['agents', 'agent/']);
   });
 
-  it('offers nothing of its own where a file is wanted', async () => {
+  it('leaves the names of files to the shell', async () => {
     using sandbox = new Sandbox();
     expect(await replies(sandbox, 'replay', 'cap')).toEqual(['']);
   });
 
-  it('never runs what stands on the command line', async () => {
+  it('never runs words of the command line', async () => {
     using sandbox = new Sandbox();
     await replies(sandbox, 'tail', '-w', '"data.cpu > `touch pwned`"', '$(touch pwned)', '; touch pwned', '');
     expect(existsSync(join(sandbox.home, 'pwned'))).toBe(false);
@@ -241,7 +241,7 @@ describe.skipIf(!hasZsh)(
       return typedInto('zsh', sandbox, text, shows, { OPMAS_NODE: process.execPath, OPMAS_BIN: bin });
     }
 
-    it('offers words and what options do', async () => {
+    it('offers words and descriptions of options', async () => {
       using sandbox = new Sandbox();
       await typed(sandbox, 'opmas-ws re', /record[\s\S]*replay/);
       await typed(sandbox, 'opmas-ws tail --format=pr', /--format=pretty/);

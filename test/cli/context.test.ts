@@ -295,7 +295,7 @@ describe.concurrent('context', () => {
     expect(sandbox.files().size).toBe(1);
   });
 
-  it('shows names and URLs of the file without what could change the terminal', async () => {
+  it('shows names and URLs of the file without characters that could change the terminal', async () => {
     using sandbox = withConfig('{"contexts":{"a\\u001b[2J\\u202e":{"url":"localhost:1","ca":"\\u0007"}}}');
     const all = await Promise.all([context(sandbox, 'list'), context(sandbox, 'show', 'a\u001b[2J\u202e')]);
     for (const { stdout } of all) {

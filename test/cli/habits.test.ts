@@ -11,7 +11,7 @@ import { Sandbox } from './sandbox.js';
 const event = (subject: string, pad = '') =>
   `{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","type":"a","subject":"${subject}","pad":"${pad}"}\n`;
 
-describe('what users of curl, jq and logrotate expect', () => {
+describe('habits of users of curl, jq and logrotate', () => {
   it('splits subjects at commas', async () => {
     using sandbox = new Sandbox();
     writeFileSync(join(sandbox.home, 'a.ndjson'), event('x.1') + event('y.1') + event('z.1'));
@@ -74,7 +74,7 @@ describe('what users of curl, jq and logrotate expect', () => {
   }, 30_000);
 });
 
-describe('what users of other programs type', () => {
+describe('words that users of other programs type', () => {
   const follows = 'New events are always followed';
   const noPast = 'The API keeps no past events';
   it.each([

@@ -65,7 +65,7 @@ test('a short list has the worst incident of each device first: not over, critic
 });
 const byTime = (a: string, b: string) => Number(a.split(' ')[1]) - Number(b.split(' ')[1]);
 
-test('the heading of what was in trouble counts endpoints, too; one that came back is in no trouble', async () => {
+test('the heading of troubles counts endpoints, too; an endpoint that came back is not in trouble', async () => {
   const lost = { state: 'closed', code: 1006, reason: '', lost: true, retry_in_ms: 500 } as const;
   const givenUp = { state: 'given_up', failure: 'token refused', reason: 'HTTP 401' } as const;
   const text = await textOf(

@@ -107,7 +107,7 @@ describe.concurrent('inspect --json', () => {
     });
   });
 
-  test('--html into a folder that is not there names what was asked for', async () => {
+  test('--html into a missing folder names the file that was asked for', async () => {
     const { code, stderr } = await inspect(['-', '--html', '/nowhere/page.html']);
     expect(code).toBe(5);
     expect(stderr).toMatch(
@@ -264,7 +264,7 @@ describe.concurrent('inspect --json', () => {
     expect(stderr).toContain('… and 20 more problems');
   });
 
-  test('what is no recording is refused with exit code 6, what is not there with 2', async () => {
+  test('a file that is no recording is refused with exit code 6, a missing one with 2', async () => {
     expect(await inspect(['-', '--json'], '')).toMatchObject({ code: 6, stdout: '' });
     expect(await inspect(['-'], 'Dear reader,\n')).toMatchObject({ code: 6, stdout: '' });
     expect(await inspect([join(folder, 'nope')])).toMatchObject({ code: 2, stdout: '' });
@@ -322,7 +322,7 @@ describe.concurrent('inspect for people', () => {
     expect(await readFile(page, 'utf8')).toMatch(/<title>OPMAS events, 22 Nov 21:50:00 [\s\S]*"zone":"UTC"/);
   });
 
-  test('says of a recording without times what can be said', async () => {
+  test('reports counts of a recording without times', async () => {
     const { code, stdout } = await inspect(
       ['-'],
       `{"type":"device.error"}\n{"a":1}\n{"type":"device.error","data":{"status":"up","previous_status":"down"}}\n`,

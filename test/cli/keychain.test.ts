@@ -186,7 +186,7 @@ describe.skipIf(withoutKeyring)('on a bus that never answers', { concurrent: tru
       expect(count()).toBeGreaterThan(0);
     }));
 
-  it('on a terminal waits for somebody to unlock it, says so, and stores nothing after Ctrl-C', () =>
+  it('on a terminal waits for the user to unlock it, says so, and stores nothing after Ctrl-C', () =>
     withSilentBus(async (address) => {
       using sandbox = withKeychain();
       writeFileSync(join(sandbox.home, 't'), 'abc');

@@ -205,7 +205,7 @@ describe.concurrent('record', () => {
       [['--keep', '3'], 2, '--keep needs'],
       [['--status', 'folder'], 2, 'folder exists and is not a status of opmas-ws'],
       [['--rotate-size', '0B'], 2, 'must not be zero'],
-      [['--append', '--force', '-o', 'y'], 2, 'cannot be combined'],
+      [['--append', '--force', '-o', 'y'], 2, 'give --append or --force, not both'],
       [['-w', 'data.cpu >', '-o', 'y'], 2, 'data.cpu >'],
     ];
     const results = await Promise.all(
@@ -247,7 +247,7 @@ describe.concurrent('record', () => {
     expect(readdirSync(box.home)).toEqual([name]);
   });
 
-  test('a second recorder on the same file says who has it', async ({ serve }) => {
+  test('a second recorder on the same file names the first one', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     const first = start(box, server, '-o', 'x.ndjson');
@@ -314,7 +314,7 @@ describe.concurrent('record', () => {
 });
 
 describe.concurrent('record --tail', () => {
-  test('prints what tail would, and records everything', async ({ serve }) => {
+  test('prints the lines of tail, and records everything', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
     const { ended } = start(box, server, '-o', 'x.ndjson', '--tail', '-n', '500');
@@ -352,7 +352,7 @@ describe.concurrent('record --tail', () => {
     expect(recorded(box).at(-1)?.connection).toMatchObject({ state: 'closed', code: 1000 });
   });
 
-  test('says at its death what a stuck reader of stdout has not taken; the recording is whole', async ({
+  test('counts at its end the lines that a stuck reader of stdout has not taken; the recording is whole', async ({
     serve,
   }) => {
     const box = sandbox();

@@ -126,7 +126,7 @@ describe.concurrent('replay', () => {
     expect(await ended).toMatchObject({ code: 2, stderr: expect.stringMatching(/explode@1s/) });
   });
 
-  it('names an empty stdin, and nothing of its own', async () => {
+  it('names an empty stdin, and no other source', async () => {
     using sandbox = new Sandbox();
     const { ended } = sandbox.start(['replay', '-', '-p', '0'], { input: '' });
     expect(await ended).toMatchObject({

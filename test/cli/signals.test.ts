@@ -71,7 +71,7 @@ describe.concurrent('a signal in the middle of a burst', () => {
     expect((await tail.ended).stdout).toContain('code 130');
   });
 
-  test('what came before it is all there', async ({ serve, command, expect }) => {
+  test('all lines before it are there', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server);
     const client = await server.request();
@@ -132,7 +132,7 @@ describe.concurrent('an end that something holds up', () => {
     expect(left + taken).toBeGreaterThanOrEqual(20_000);
   });
 
-  test('a reader that is stuck, and nobody takes stderr either', async ({ serve, command, expect }) => {
+  test('a stuck reader, and no reader of stderr', async ({ serve, command, expect }) => {
     const server = await serve();
     const pipe = join(command.sandbox.home, 'stderr');
     spawnSync('mkfifo', [pipe]);
@@ -257,7 +257,7 @@ describe.concurrent('other signals', () => {
     expect(await tail.ended).toMatchObject({ code: 0, signal: null });
   });
 
-  test('stopped and continued: what lay in the socket is printed, the dead link noticed', async ({
+  test('stopped and continued: events in the socket are printed, and the dead link is noticed', async ({
     serve,
     command,
     expect,

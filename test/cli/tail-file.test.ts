@@ -5,7 +5,7 @@ import { eventLine, numbered, numberedLines } from '../support/recordings.js';
 import { Sandbox } from './sandbox.js';
 
 describe('tail --file', () => {
-  it('prints what the filters keep, and ends', async () => {
+  it('prints matching events, and ends', async () => {
     using sandbox = new Sandbox();
     const lines = [...numberedLines(0, 3, 10, 'devices'), ...numberedLines(3, 5, 10, 'agents')];
     writeFileSync(join(sandbox.home, 'capture.ndjson'), lines.map((line) => `${line}\n`).join(''));

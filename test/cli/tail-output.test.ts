@@ -132,7 +132,7 @@ describe.concurrent('control characters', () => {
     },
   );
 
-  test('nor stderr, from what a server says', async ({ serve, command, expect }) => {
+  test('nor stderr, from a message of a server', async ({ serve, command, expect }) => {
     const server = await serve();
     const tail = command.tail(server, ['--debug', '-n', '1']);
     (await server.request()).accept(close(4000, '\u001b[2J\n\u009b31m'));

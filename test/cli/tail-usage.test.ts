@@ -75,7 +75,7 @@ const wrongOptions: [string[], RegExp][] = [
   [['--color', 'sometimes'], /--color.*sometimes/],
 ];
 
-describe.concurrent('what cannot be meant', () => {
+describe.concurrent('combinations that make no sense', () => {
   test.for(wrong)('tail %j', async ([args, named], { serve, command, expect }) => {
     const server = await serve();
     const { code, stdout, stderr } = await command.sandbox.run(['tail', '-u', server.url, ...args]);

@@ -25,7 +25,7 @@ function storeToken(sandbox: Sandbox): void {
   writeFileSync(path, JSON.stringify({ access_token: evil, username: evil }), { mode: 0o600 });
 }
 
-describe('what reaches a terminal', () => {
+describe('text that reaches a terminal', () => {
   it.each([
     ['an unknown option', ['tail', `--${evil}`]],
     ['an unknown short option', ['tail', `-${evil}`]],

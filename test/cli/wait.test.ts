@@ -191,7 +191,7 @@ describe('wait', { concurrent: true }, () => {
 });
 
 describe('the command of wait', { concurrent: true }, () => {
-  test('starts when all endpoints are open, and only what comes then counts', async ({
+  test('starts when all endpoints are open, and only later events count', async ({
     serve,
     command,
     expect,

@@ -73,7 +73,7 @@ describe('base URLs', () => {
     expect(error.hint).toContain('wss://');
   });
 
-  it('an IPv6 address without brackets is told what it lacks', () => {
+  it('an IPv6 address without brackets is refused with a hint at the brackets', () => {
     for (const text of ['::1', 'ws://::1:8000', 'wss://2001:db8::7/opmas']) {
       expect(errorOf(text).hint).toContain('[::1]');
     }
@@ -147,7 +147,7 @@ describe('URLs below the base', () => {
   });
 });
 
-describe('what may be shown', () => {
+describe('texts that may be shown', () => {
   it.each([
     ['ws://user:SECRET@host:1/p?token=SECRET#SECRET', 'ws://host:1/p'],
     ['wss://host/', 'wss://host'],
@@ -174,7 +174,7 @@ describe('what may be shown', () => {
   });
 });
 
-describe('taking a token out of what others wrote', () => {
+describe('removing a token from text of others', () => {
   const token = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.k+9/x_Y=~';
 
   it.each([

@@ -7,7 +7,7 @@ const tokenWith = (payload: string) =>
 const nothing = { subject: undefined, expiresAtMs: undefined, notBeforeMs: undefined, issuedAtMs: undefined };
 
 describe('readClaims', () => {
-  it('reads who and when', () => {
+  it('reads user and expiry', () => {
     const token = tokenWith('{"sub":"admin","exp":1700000000,"nbf":1699999500,"iat":1699999000}');
     expect(readClaims(token)).toEqual({
       subject: 'admin',

@@ -62,7 +62,7 @@ const instruction = (name: string) =>
   [...dockerfile.matchAll(new RegExp(`^${name} (.*)$`, 'gm'))].at(-1)?.[1] ?? '';
 
 describe('the image', () => {
-  it('runs the command of the package as a user without a name, in a folder of its own', () => {
+  it('runs the command of the package as a user without a name, in its own folder', () => {
     expect(JSON.parse(instruction('ENTRYPOINT'))).toEqual(['opmas-ws']);
     expect(instruction('USER')).toBe('10001:10001');
     expect(instruction('WORKDIR')).toBe('/recordings');

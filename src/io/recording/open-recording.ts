@@ -48,7 +48,7 @@ function isMode(mode: number): boolean {
  */
 export async function openRecording(path: string, options: RecordOptions = {}): Promise<RecordingWriter> {
   checkOptions('openRecording', options, RECORD_RULES);
-  if (options.append && options.force) throw new OpmasError('USAGE', '`append` and `force` cannot be combined');
+  if (options.append && options.force) throw new OpmasError('USAGE', 'give `append` or `force`, not both');
   const kind = await targetKind(path);
   if (kind === 'pipe' || kind === 'device') return openStreaming(path, kind, options);
   const lock = await lockRecording(path, options);

@@ -80,7 +80,7 @@ describe('a token that runs out', () => {
     );
   });
 
-  it('is judged by what the source knows of the clocks where no answer says more', async () => {
+  it('is judged by the clock difference that the source knows where no answer says more', async () => {
     const tokens = () => endingAt(-30 * MINUTE);
     const [[, clock] = [], ...rest] = await warningsOf({ tokens, clockAheadMs: 60 * MINUTE });
     expect(clock).toMatch(/^this machine's clock is 1 hour ahead/);

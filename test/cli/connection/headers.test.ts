@@ -115,7 +115,7 @@ describe('a header of a context', () => {
     });
   });
 
-  it('is refused when the variable holds what a header cannot', async () => {
+  it('is refused when the variable holds characters that a header cannot have', async () => {
     await expect(stored({ KEY_1: 'a\nb' }, 'X-A: $KEY_1')).rejects.toMatchObject({
       code: 'USAGE',
       hint: expect.stringContaining('KEY_1'),

@@ -27,7 +27,7 @@ describe('work under a lock', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it('does not take away the lock of somebody who has taken it over', async () => {
+  it('does not remove a lock that another process has taken over', async () => {
     const path = join(folder, 'taken-over');
     const theirs = '{"pid":1,"host":"elsewhere.example"}';
     await withLock(path, () => writeFile(`${path}.lock`, theirs));
@@ -35,7 +35,7 @@ describe('work under a lock', () => {
     await rm(`${path}.lock`);
   });
 
-  it('is done without one where nothing can be written, for the work itself says what is wrong', async () => {
+  it('works without a lock where nothing can be written, because the work itself reports the cause', async () => {
     const noFolder = join(folder, 'no-folder');
     await writeFile(noFolder, '');
     expect(await withLock(join(noFolder, 'file'), async () => 'done')).toBe('done');

@@ -20,7 +20,7 @@ it('gives every option, each as often as it was given', () => {
   });
 });
 
-it('leaves out what was not given', () => {
+it('leaves out options that were not given', () => {
   expect(Object.values(optionsOf()).every((value) => value === undefined)).toBe(true);
 });
 

@@ -262,7 +262,7 @@ describe('an endpoint', () => {
     ]);
   });
 
-  test('with a fate of its own has a line of its own, a second later at most', async () => {
+  test('that fails differently has its own line, at most a second later', async () => {
     const stage = await new Stage().open();
     stage.now(lost(500, 1011), 'rules');
     stage.now(lost(500, 1012), 'system');
@@ -336,7 +336,7 @@ describe('the planned end of a token', () => {
   });
 });
 
-describe('what is given up', () => {
+describe('endpoints that are given up', () => {
   const errorOf = (endpoint: string) =>
     new OpmasError('NETWORK', `gave up on ws://127.0.0.1:1/api/v1/ws/${endpoint}: HTTP 404`);
 

@@ -65,7 +65,7 @@ describe('verdictOf', () => {
     expect(verdictOf([check], own).text).toBe('the file t cannot be read; put a fresh token there');
   });
 
-  it('blames no signing key for what is no JWT', () => {
+  it('blames no signing key when the token is no JWT', () => {
     const text = (tokenIsJwt: boolean) =>
       verdictOf([failed('token refused')], { ...server, tokenIsJwt }).text;
     expect(text(true)).toContain('signing key');
@@ -89,7 +89,7 @@ describe('verdictOf', () => {
     },
   );
 
-  it('repeats in the next command what was said, about the same server', () => {
+  it('repeats the given options in the next command, about the same server', () => {
     const said = {
       url: 'wss://opmas.test:8443/x',
       context: "o'lab",

@@ -252,7 +252,7 @@ describe('compileExpression', () => {
     expect(failure.message + failure.hint).not.toMatch(/[\u001b\u0007]/);
   });
 
-  it('refuses what is too large to be meant', () => {
+  it('refuses values that are too large', () => {
     expect(failureOf(() => compileExpression(`true${' || true'.repeat(400)}`)).code).toBe('USAGE');
     expect(failureOf(() => compileExpression(`${'('.repeat(80)}true${')'.repeat(80)}`)).code).toBe('USAGE');
     expect(failureOf(() => compileExpression(' '.repeat(20_000))).code).toBe('USAGE');
@@ -272,7 +272,7 @@ describe('compileExpression', () => {
     for (let i = 0; i < 3000; i++) expect(expression.matches(message, 'devices')).toBe(true);
   });
 
-  it('does not begin what would take hours: a macro in a macro over long lists', () => {
+  it('does not begin a macro in a macro over long lists, which would take hours', () => {
     const list = Array.from({ length: 400_000 }, (_, n) => n);
     const nested = 'data.list.exists(x, data.list.exists(y, x + y == -1))';
     for (const data of [{ list }, { list: Object.fromEntries(list.map((n) => [n, n])) }]) {

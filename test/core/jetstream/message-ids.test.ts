@@ -45,7 +45,7 @@ describe('ids by line', () => {
 });
 
 describe('ids by event', () => {
-  it('are the same for the same text at the same endpoint, whoever recorded it and when', () => {
+  it('are the same for the same text at the same endpoint, for any recorder and time', () => {
     const [one, later, other] = idsOf(
       [eventLine(0, numbered(1)), eventLine(7, numbered(1)), eventLine(0, numbered(1), 'agents')],
       'event',
@@ -60,7 +60,7 @@ describe('ids by event', () => {
 });
 
 describe('a set of ids', () => {
-  it('has what was added, and nothing else', () => {
+  it('has the added entries, and no others', () => {
     const set = new IdSet();
     const idOf = (n: number) => hash(Buffer.from(String(n)));
     for (let n = 0; n < 20_000; n++) set.add(idOf(n));

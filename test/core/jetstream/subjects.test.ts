@@ -24,7 +24,7 @@ describe('the subject of a line', () => {
     );
   });
 
-  it('stays below what a server takes, whatever the event says', () => {
+  it('stays below the limit of a server for any event', () => {
     expect(subjectOf('p', 'event', 'devices', 'x'.repeat(5000))).toBe('p.event.devices.%');
     expect(subjectOf('p', 'event', 'devices', 'ä.'.repeat(600))).toBe('p.event.devices.%');
     expect(subjectOf('p', 'event', `/${'x'.repeat(5000)}`, 'a.b')).toBe('p.event.%.a.b');

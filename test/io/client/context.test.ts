@@ -17,7 +17,7 @@ function contentOf({ texts }: Reading): (number | string)[] {
 }
 
 describe.concurrent('context around live events', () => {
-  test('is every event before and after, and what the filter keeps counts', async ({ serve, read }) => {
+  test('is every event before and after, and matching events count', async ({ serve, read }) => {
     const server = await serve();
     server.onRequest((client) => client.accept(...frames('....!....!.'), close(1000)));
     const around = { before: { events: 2 }, after: { events: 1 } };

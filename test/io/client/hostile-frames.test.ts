@@ -133,7 +133,7 @@ describe.concurrent('frames that are odd and allowed', () => {
     expect((await reading.event()).type).toBe('whole');
   });
 
-  test('a flood of pings to a client whose pongs nobody reads', async ({ serve, read }) => {
+  test('a flood of pings to a client whose pongs are not read', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const client = await server.request();

@@ -62,7 +62,7 @@ function line(length: number, letter = 'x'): Buffer {
 const text = ({ value }: IteratorResult<LineBatch>) => (value as LineBatch).bytes.toString();
 
 describe('batches', () => {
-  it('hold all that one turn brought, and are there as soon as somebody waits', async () => {
+  it('hold all lines of one turn, and are given as soon as a reader waits', async () => {
     const { queue } = new Fed();
     const first = queue.next();
     queue.writeLine(Buffer.from('{"a":1}\n'));
@@ -75,7 +75,7 @@ describe('batches', () => {
     expect(text(await queue.next())).toBe('{}\n');
   });
 
-  it('the end comes after what is queued, once, and to whoever waits', async () => {
+  it('the end comes once, after the queued lines, and to each waiting reader', async () => {
     const { queue } = new Fed();
     queue.writeLine(Buffer.from('{}\n'));
     queue.end();
@@ -89,7 +89,7 @@ describe('batches', () => {
     expect(await waiting).toEqual({ done: true, value: undefined });
   });
 
-  it('a line that was written in the turn of the end is not lost to whoever waits', async () => {
+  it('a line written in the turn of the end reaches the waiting reader', async () => {
     const { queue } = new Fed();
     const waiting = queue.next();
     queue.writeLine(Buffer.from('{}\n'));
@@ -242,7 +242,7 @@ describe('a slow reader', () => {
     expect(fed.refused).toBeGreaterThan(0);
   });
 
-  it('costs no more memory than the limit and what was under way', async () => {
+  it('costs no more memory than the limit and the messages under way', async () => {
     for (const limit of [64 * KiB, MiB, 4 * MiB]) {
       const fed = new Fed(limit);
       while (fed.refused === 0) {

@@ -80,7 +80,7 @@ describe.concurrent('what the server says', () => {
     expect(got.map(frameOf)).toEqual([' {  \t"type" : "a\\n" }  ', '{ }']);
   });
 
-  test('what is no object becomes an invalid line with the text', async ({ serve, read }) => {
+  test('a message that is no object becomes an invalid line with its text', async ({ serve, read }) => {
     const server = await serve();
     const frames = noObjects.map(([frame]) => frame);
     const got = (await lines(server, read({ url: server.url }), frames)).map((line) => JSON.parse(line));

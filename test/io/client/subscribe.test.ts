@@ -17,7 +17,7 @@ describe.concurrent('an end that was asked for', () => {
     expect(Object.values(events).reduce((sum, count) => sum + count)).toBe(7);
   });
 
-  test('count: what the filter drops does not count', async ({ serve, read }) => {
+  test('count: events that the filter drops do not count', async ({ serve, read }) => {
     const server = await serve();
     server.onRequest((client) =>
       client.accept(text(event(1)), text('no JSON'), text(event(2, 'device.error')), text(event(3))),
@@ -37,7 +37,7 @@ describe.concurrent('an end that was asked for', () => {
     expect(reading.subscription.summary().durationMs).toBeGreaterThanOrEqual(49);
   });
 
-  test('signal: closes with 1000 and delivers what is queued', async ({ serve, read }) => {
+  test('signal: closes with 1000 and delivers queued lines', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const client = await server.request();
@@ -82,7 +82,7 @@ describe.concurrent('an end that was asked for', () => {
     expect(waiting.states).toEqual(['connecting', 'refused', 'stopped']);
   });
 
-  test('a server that does not answer our close holds nobody up', async ({ serve, read }) => {
+  test('a server that does not answer our close causes no delay', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
     const client = await server.request();
@@ -92,7 +92,7 @@ describe.concurrent('an end that was asked for', () => {
     expect(await reading.stop()).toBeUndefined();
   });
 
-  test('whoever stops iterating closes the connections', async ({ serve }) => {
+  test('the end of an iteration closes the connections', async ({ serve }) => {
     const server = await serve();
     const url = parseBaseUrl(server.url);
     const subscription = subscribe({ url, endpoints: ['devices'], token: noToken() });
@@ -244,7 +244,7 @@ describe.concurrent('endpoints are independent', () => {
   });
 });
 
-describe.concurrent('what the library does not do', () => {
+describe.concurrent('limits of the library', () => {
   test('it connects only when it is iterated over', async ({ serve }) => {
     const server = await serve();
     subscribe({ url: parseBaseUrl(server.url), endpoints: ['devices'], token: noToken() });

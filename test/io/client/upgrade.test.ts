@@ -130,7 +130,7 @@ describe.concurrent('an upgrade that never comes', () => {
   });
 });
 
-describe.concurrent('what answers speaks something else', () => {
+describe.concurrent('a server that speaks another protocol', () => {
   test.for([
     ['SSH', 'SSH-2.0-OpenSSH_9.2p1\r\n'],
     ['SMTP', '220 mail.example.org ESMTP\r\n'],

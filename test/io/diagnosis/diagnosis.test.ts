@@ -263,7 +263,7 @@ describe.concurrent('diagnose', () => {
     expect(said).not.toMatch(/sesame|bWU6/);
   });
 
-  it('tells what a server says at the end that never hangs up', async () => {
+  it('reads the answer of a server that never hangs up', async () => {
     await using server = await startWebServer((_, response) => json(response, 200, {}));
     server.server.on('upgrade', (request, socket, head) => {
       socket.on('error', () => undefined);

@@ -46,7 +46,7 @@ it('does not take a page for a user', async () => {
   expect(await wordFor(server.url, 'A')).toBe('unclear');
 });
 
-it('is unclear when nobody answers, or not in time', async () => {
+it('is unclear without an answer in time', async () => {
   await using server = await startWebServer(() => undefined);
   expect(await wordFor(server.url, 'A', 200)).toBe('unclear');
   expect(await wordFor(new URL('ws://127.0.0.1:1'), 'A')).toBe('unclear');

@@ -123,7 +123,7 @@ describe('streams through a proxy', () => {
       });
     });
 
-    it('says of a certificate that is not trusted what to do about it', async () => {
+    it('says what to do about a certificate that is not trusted', async () => {
       await using server = await startStream(authority!.issue('DNS:localhost'));
       await expect(httpRequest({ url: server.url })).rejects.toMatchObject({
         code: 'NETWORK',
@@ -202,7 +202,7 @@ describe('a proxy that is named', () => {
     expect(direct).toMatchObject({ failure: expect.stringMatching(/unknown host|name server fails/) });
   });
 
-  it('may repeat our credentials: they are removed from what it says', () => {
+  it('may repeat our credentials: they are removed from its message', () => {
     const route = new ServerRoute(new URL('ws://a.test'), { proxy: 'http://me:sesame%201@127.0.0.1:1' });
     const header = Buffer.from('me:sesame 1').toString('base64');
     const said = route.redact(`no entry with Basic ${header}, me:sesame 1, sesame%201`, undefined);

@@ -53,7 +53,7 @@ describe('context around recorded events', () => {
     expect((await read(lines('......!', 'dr'), options)).numbers).toEqual([2, 4, 6]);
   });
 
-  it('leaves out what is not kept', async () => {
+  it('leaves out events that the filter drops', async () => {
     const { numbers } = await read(lines('c..c!'), {
       before: { events: 9 },
       keep: ({ kind }) => kind === 'event',

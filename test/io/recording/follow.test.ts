@@ -58,7 +58,7 @@ class Follower {
 }
 
 describe('a recording that is followed', () => {
-  it('is read to its end, and goes on with what is written later', async () => {
+  it('is read to its end, and then as it grows', async () => {
     writeFileSync(path, linesOf(0, 1));
     const follower = new Follower();
     expect(await follower.next(2)).toEqual([0, 1]);

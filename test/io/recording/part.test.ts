@@ -65,7 +65,7 @@ describe('a part of a recording', () => {
     ).toEqual([]);
   });
 
-  it('counts the last events after the filters, and keeps what came between and after them', async () => {
+  it('counts the last events after the filters, and keeps the lines between and after them', async () => {
     const mixed = lines.map((_, n) =>
       eventLine(n * SECOND, numbered(n, 'devices', n % 2 ? 'a.odd' : 'a.even')),
     );
@@ -251,7 +251,7 @@ describe('inspect of a part', () => {
     expect(report.coverage.devices).toBeCloseTo(coverage, 6);
   });
 
-  it('counts what the filter keeps, and the gaps all the same', async () => {
+  it('counts matching events, and all gaps', async () => {
     const filter = await compileFilter({ where: 'data.n == 8' });
     const report = await inspectRecording(folder.write(gap), { filter });
     expect([report.events, report.gapCount, at(stamp(0))]).toEqual([1, 1, 0]);

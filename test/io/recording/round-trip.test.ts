@@ -149,7 +149,7 @@ function written({ payload, binary }: Sent): Sent {
   return { payload: Buffer.from(content.replace(/[\r\n]/g, ' ')), binary };
 }
 
-test('a replay of a recording sends byte for byte what the server sent', async ({ serve }) => {
+test('a replay of a recording sends the bytes of the server', async ({ serve }) => {
   let rounds = 0;
   const server = await serve({});
   await fc.assert(

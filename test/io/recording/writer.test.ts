@@ -841,7 +841,7 @@ describe.concurrent('rotation', () => {
     }
   });
 
-  test.each(['in one batch', 'in many batches that nobody waits for'])(
+  test.each(['in one batch', 'in many batches without a wait'])(
     'a connection that closes after the seam is open before it: %s',
     async (how) => {
       const path = await fresh();
@@ -1049,7 +1049,7 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording n
     }
   });
 
-  test('loses nothing but what was copied when it is copied and truncated, again and again', async () => {
+  test('loses only lines that were copied when it is copied and truncated, again and again', async () => {
     const path = await fresh(name);
     const notices: string[] = [];
     const writer = await openRecording(path, { onNotice: (notice) => notices.push(notice) });

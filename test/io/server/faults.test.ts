@@ -50,7 +50,7 @@ describe.concurrent('faults on demand', () => {
     expect(server.log.happened).toEqual(['drop@200ms now']);
   });
 
-  it('what is due at once meets the first client', async () => {
+  it('frames that are due at once meet the first client', async () => {
     await using server = await start(['refuse:429@0s+1h']);
     expect((await new StreamClient(streamUrl(server)).end).status).toBe(429);
   });

@@ -49,7 +49,7 @@ function clientFrame(payload: Buffer, opcode = 1): Buffer {
   return Buffer.concat([frame.subarray(0, header), Buffer.alloc(4), payload]);
 }
 
-describe('what a client may send', () => {
+describe('messages that a client may send', () => {
   it('a JSON ping gets no answer, a protocol ping its pong', async () => {
     const source = new HandSource();
     const client = await new StreamClient(streamUrl(await serve(source))).opened();
@@ -127,7 +127,7 @@ describe('what a client may send', () => {
   });
 });
 
-describe('what a client must take', () => {
+describe('frames that a client must take', () => {
   const block = encodeFrame(
     Buffer.from(JSON.stringify({ type: 'device.error', data: { x: 'x'.repeat(65_000) } })),
   );
@@ -255,7 +255,7 @@ describe('how many', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('cuts off who does not finish a header, a body or even begin', async () => {
+  it('cuts off clients that do not finish a header or a body, or never begin', async () => {
     const server = await serve(new HandSource(), { limits: { headerMs: 200 } });
     const beginnings = [
       '',

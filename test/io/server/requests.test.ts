@@ -348,14 +348,14 @@ describe('requests of web pages', () => {
   });
 });
 
-it('calls an endpoint by its name, also when somebody is turned away at once', async () => {
+it('calls an endpoint by its name, also when a client is refused at once', async () => {
   const before = activities.length;
   const headers = ['Origin: https://evil.example'];
   expect(statusOf(await rawRequest(server.port, upgradeRequest('/api/v1/ws/devices', headers)))).toBe(403);
   expect(activities.slice(before)).toMatchObject([{ kind: 'refused', endpoint: 'devices', code: 403 }]);
 });
 
-it('tells nobody a token', () => {
+it('never prints a token', () => {
   expect(activities.length).toBeGreaterThan(20);
   expect(JSON.stringify(activities)).not.toContain(server.token);
   expect(JSON.stringify(activities)).not.toContain('token=');

@@ -115,7 +115,7 @@ describe('listening', () => {
   });
 });
 
-describe('what a source can do', () => {
+describe('capabilities of a source', () => {
   it('serves further paths, which are their own labels', async () => {
     const source = new HandSource();
     const server = keep(await startServer(source));

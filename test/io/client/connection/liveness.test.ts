@@ -108,7 +108,7 @@ describe('any byte is life', () => {
   });
 });
 
-describe('time that nobody could watch', () => {
+describe('time that could not be watched', () => {
   it('after a standstill what lies in the socket is read first, and the link has seconds to answer', () => {
     const link = new Link();
     link.clock.pass(60_000);
