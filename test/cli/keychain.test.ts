@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { LocalCredentialStore } from '../../src/cli/connection/credential-store.js';
-import { Keychain, KeychainUnavailable } from '../../src/cli/connection/keychain.js';
+import { askKeychain, type KeychainRequest, KeychainUnavailable } from '../../src/cli/connection/keychain.js';
 import { OpmasError } from '../../src/index.js';
 import { keyrings, withoutKeyring } from '../support/keyring.js';
 import { close } from '../support/web-server.js';
@@ -238,7 +238,7 @@ describe('a keychain that its user unlocks after 3.5 s', { concurrent: true }, (
     );
     const notices: string[] = [];
     const store = new LocalCredentialStore({
-      keychain: new Keychain(path),
+      keychain: (request, limitMs) => askKeychain(request, limitMs, path),
       folder,
       interactive,
       onNotice: (text) => notices.push(text),
@@ -251,12 +251,14 @@ describe('a keychain that its user unlocks after 3.5 s', { concurrent: true }, (
   });
 });
 
-describe('Keychain', () => {
+describe('a keychain', () => {
+  const GET = { operation: 'get', account: 'x' } as const;
+  const SET = { operation: 'set', account: 'x', secret: 'sesame' } as const;
   let count = 0;
   const program = (script: string) => {
     const path = join(folder, `child-${count++}.mjs`);
     writeFileSync(path, script);
-    return new Keychain(path);
+    return (request: KeychainRequest, limitMs?: number) => askKeychain(request, limitMs, path);
   };
 
   it.each([
@@ -266,9 +268,7 @@ describe('Keychain', () => {
     ['says rubbish', 'console.log("<html>")', /no answer/],
     ['fails', `console.log(JSON.stringify({ error: 'it is locked\\nby a dragon' }))`, /^it is locked$/],
   ])('survives a child that %s', async (_name, script, pattern) => {
-    const error = await program(script)
-      .get('x')
-      .catch((caught: unknown) => caught);
+    const error = await program(script)(GET).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(KeychainUnavailable);
     expect((error as Error).message).toMatch(pattern);
   });
@@ -289,12 +289,12 @@ describe('Keychain', () => {
   it('says so where keytar cannot be loaded', async () => {
     const path = join(folder, 'lonely-child.mjs');
     copyFileSync(resolve(import.meta.dirname, '../../dist/chunks/keychain-child.js'), path);
-    await expect(new Keychain(path).get('x')).rejects.toThrow(/keytar/);
+    await expect(askKeychain(GET, undefined, path)).rejects.toThrow(/keytar/);
   });
 
   it('kills a child that hangs', async () => {
     const keychain = program('for (;;);');
-    await expect(keychain.set('x', 'secret', 300)).rejects.toThrow(/did not answer in 0.3 s/);
+    await expect(keychain(SET, 300)).rejects.toThrow(/did not answer in 0.3 s/);
   });
 
   it('hands the secret over on stdin only', async () => {
@@ -306,7 +306,7 @@ describe('Keychain', () => {
       const { argv, env } = process;
       writeFileSync(${JSON.stringify(report)}, JSON.stringify({ argv, env, stdin }));
       console.log('{}');`);
-    await keychain.set('x', 'sesame');
+    await keychain(SET);
     const { argv, env, stdin } = JSON.parse(readFileSync(report, 'utf8'));
     expect(stdin).toContain('sesame');
     expect(argv).toHaveLength(2);

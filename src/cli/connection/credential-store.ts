@@ -5,7 +5,7 @@ import { type CredentialStore, type Credentials, OpmasError, type StoredCredenti
 import { exposure, parseCredentials, serializeCredentials } from '../../internal.js';
 import type { Session } from '../session.js';
 import { inputIsTerminal } from '../terminal/standard-streams.js';
-import { Keychain, KeychainUnavailable } from './keychain.js';
+import { askKeychain, type KeychainAnswer, type KeychainRequest, KeychainUnavailable } from './keychain.js';
 import {
   dataFolder,
   readPrivateFile,
@@ -22,7 +22,7 @@ const UNLOCK_NOTICE_MS = 1500;
 
 export interface LocalStoreOptions {
   /** `undefined` skips the keychain (`OPMAS_KEYCHAIN=off`). */
-  keychain: Keychain | undefined;
+  keychain: typeof askKeychain | undefined;
   /** Folder of the credential files; `undefined` without a home folder. */
   folder: string | undefined;
   /** True when a user at the terminal can unlock the keychain. */
@@ -45,7 +45,7 @@ export function openCredentialStore(
   const data = dataFolder(environment);
   const off = /^(off|0|false|no)$/i.test(environment.OPMAS_KEYCHAIN ?? '');
   return new LocalCredentialStore({
-    keychain: off ? undefined : new Keychain(),
+    keychain: off ? undefined : askKeychain,
     folder: data && join(data, 'credentials'),
     interactive: inputIsTerminal() && messages.isTerminal,
     onNotice: messages.warn,
@@ -81,17 +81,16 @@ export class LocalCredentialStore implements CredentialStore {
       await this.#warnOfReaders(path);
       return { credentials: fromFile, place: path };
     }
-    const fromKeychain = parse(
-      await this.#tryKeychain((keychain, limitMs) => keychain.get(account, limitMs)),
-    );
+    const answer = await this.#askKeychain({ operation: 'get', account });
+    const fromKeychain = parse(answer?.secret ?? undefined);
     return fromKeychain && { credentials: fromKeychain, place: KEYCHAIN_NAME };
   }
 
   async set(account: string, credentials: Credentials): Promise<string> {
     const text = serializeCredentials(credentials);
     const path = this.#pathOf(account);
-    const kept = await this.#tryKeychain((keychain, limitMs) => keychain.set(account, text, limitMs));
-    if (kept) {
+    const kept = await this.#askKeychain({ operation: 'set', account, secret: text });
+    if (kept !== undefined) {
       await removePrivateFile(path);
       return KEYCHAIN_NAME;
     }
@@ -106,8 +105,8 @@ export class LocalCredentialStore implements CredentialStore {
 
   async delete(account: string): Promise<boolean> {
     const hadFile = await removePrivateFile(this.#pathOf(account));
-    const hadEntry = await this.#tryKeychain((keychain, limitMs) => keychain.delete(account, limitMs));
-    return hadFile || hadEntry === true;
+    const answer = await this.#askKeychain({ operation: 'delete', account });
+    return hadFile || answer?.deleted === true;
   }
 
   exclusively<T>(account: string, work: () => Promise<T>): Promise<T> {
@@ -128,7 +127,7 @@ export class LocalCredentialStore implements CredentialStore {
    * Returns the keychain's answer; `undefined` when it is off or does not work, which is remembered. Gives a user at the
    * terminal the time to unlock it.
    */
-  async #tryKeychain<T>(use: (keychain: Keychain, limitMs?: number) => Promise<T>): Promise<T | undefined> {
+  async #askKeychain(request: KeychainRequest): Promise<KeychainAnswer | undefined> {
     const { keychain, interactive, onNotice } = this.options;
     // A keychain that hangs would cost the same time again.
     if (keychain === undefined || this.#keychainProblem !== undefined) return undefined;
@@ -137,7 +136,7 @@ export class LocalCredentialStore implements CredentialStore {
       ? setTimeout(() => onNotice?.(`waiting ${seconds} s for you to unlock the keychain`), UNLOCK_NOTICE_MS)
       : undefined;
     try {
-      return await use(keychain, interactive ? UNLOCK_LIMIT_MS : undefined);
+      return await keychain(request, interactive ? UNLOCK_LIMIT_MS : undefined);
     } catch (error) {
       if (!(error instanceof KeychainUnavailable)) throw error;
       this.#keychainProblem = error.message;

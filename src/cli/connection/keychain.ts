@@ -26,37 +26,25 @@ const INTERRUPTS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'S
 /** Longest time by which our own signal may come later than the child's. */
 const INTERRUPT_DELAY_MS = 50;
 
+/** The program that talks to the keychain. */
+const CHILD = fileURLToPath(new URL('./keychain-child.js', import.meta.url));
+
 /**
- * Accesses the system keychain through a child process with a time limit, by default 3 s; a user who has to unlock it
- * needs more. All methods throw `KeychainUnavailable`, or an `OpmasError` of kind `LOCAL` when a signal interrupts them.
+ * Asks the system keychain, through a child process with a time limit, by default 3 s; a user who has to unlock it needs
+ * more. A stored secret is read back; one that is missing or hidden by a locked keychain is absent.
+ *
+ * @param program Tests use another one.
+ * @throws `KeychainUnavailable`, or an `OpmasError` of kind `LOCAL` when a signal interrupts it.
  */
-export class Keychain {
-  /** @param child Program to run; tests use another one. */
-  constructor(private readonly child = fileURLToPath(new URL('./keychain-child.js', import.meta.url))) {}
-
-  /** Returns the secret of an account; `undefined` when there is none, or a locked keychain hides it. */
-  async get(account: string, limitMs = LIMIT_MS): Promise<string | undefined> {
-    return (await this.#ask({ operation: 'get', account }, limitMs)).secret ?? undefined;
-  }
-
-  /** Stores a secret and reads it back. @returns True. */
-  async set(account: string, secret: string, limitMs = LIMIT_MS): Promise<true> {
-    await this.#ask({ operation: 'set', account, secret }, limitMs);
-    return true;
-  }
-
-  /** Removes a secret. @returns True if it existed. */
-  async delete(account: string, limitMs = LIMIT_MS): Promise<boolean> {
-    return (await this.#ask({ operation: 'delete', account }, limitMs)).deleted === true;
-  }
-
-  async #ask(request: KeychainRequest, limitMs: number): Promise<KeychainAnswer> {
-    const output = await runChild(this.child, JSON.stringify(request), limitMs);
-    const answer = parseAnswer(output);
-    if (answer === undefined) throw new KeychainUnavailable('it gave no answer');
-    if (answer.error !== undefined) throw new KeychainUnavailable(firstLine(answer.error));
-    return answer;
-  }
+export async function askKeychain(
+  request: KeychainRequest,
+  limitMs = LIMIT_MS,
+  program = CHILD,
+): Promise<KeychainAnswer> {
+  const answer = parseAnswer(await runChild(program, JSON.stringify(request), limitMs));
+  if (answer === undefined) throw new KeychainUnavailable('it gave no answer');
+  if (answer.error !== undefined) throw new KeychainUnavailable(firstLine(answer.error));
+  return answer;
 }
 
 /** Runs the child with the request on its stdin; the secret is neither in its arguments nor in its environment. */
