@@ -147,9 +147,7 @@ describe.skipIf(withoutNats)(`record --publish${withoutNats ? ` (${withoutNats})
     };
     await says(/connected/);
     await operator.revoke(first);
-    await says(
-      /rejected the login from --nats-creds login\.creds: .*; trying again, with what the file holds then$/,
-    );
+    await says(/rejected the login from --nats-creds login\.creds: .*; reading the file and trying again$/);
     writeFileSync(path, renewed);
     await says(/^warning: publishing to nats:\S+ goes on$/);
     running.child.kill('SIGINT');

@@ -23,7 +23,7 @@ recording read the stream, too: opmas-ws tail --file nats://HOST/STREAM. The log
 Examples:
   $ opmas-ws publish capture.ndjson --to nats://nats.example.org/EVENTS
   $ opmas-ws publish capture*.ndjson.gz --to nats://nats.example.org/EVENTS --create-stream
-  $ opmas-ws publish night.ndjson --follow --to nats://nats.example.org/EVENTS   beside its recorder
+  $ opmas-ws publish night.ndjson --follow --to nats://nats.example.org/EVENTS   while it is recorded
   $ opmas-ws publish site-7.ndjson --to nats:///EVENTS --nats-context prod   the server of a context`;
 
 /** Configures `publish`. */
@@ -31,7 +31,7 @@ export function configure(command: Command): void {
   command
     .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin')
     .requiredOption('--to <address>', 'the stream: nats://HOST/STREAM, or tls://HOST/STREAM')
-    .option('--follow', 'go on with what is written to the recordings, until Ctrl-C');
+    .option('--follow', 'also publish what is written later, until Ctrl-C');
   const { ca, cert, key, keyPassphraseFile, plaintext } = ROUTE_OPTIONS;
   const plain = { ...plaintext, description: 'allow a password or a token without TLS' };
   addKeptOptions(addPublishOptions(command), { ca, cert, key, keyPassphraseFile, plaintext: plain })

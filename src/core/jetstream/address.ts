@@ -41,7 +41,7 @@ export function parseStreamAddress(text: string): StreamAddress {
   }
   const stream = decoded(path.slice(1));
   if (stream === undefined || stream === '') return fail('names no stream');
-  if (UNFIT_FOR_NAME.test(stream)) return fail('has a name of a stream that NATS does not take');
+  if (UNFIT_FOR_NAME.test(stream)) return fail('has a stream name that NATS does not allow');
   const url = URL.canParse(`ws://${authority}`) ? new URL(`ws://${authority}`) : undefined;
   if (authority !== '' && (url === undefined || url.port === '0'))
     return fail('has a host that cannot be read');

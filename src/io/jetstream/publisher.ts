@@ -172,8 +172,8 @@ export class Publisher implements SessionOwner {
     // A server words a refusal in several ways.
     const what = code === 'AUTH' ? code : message;
     if (hasProgress || this.#told === what) return;
-    const how = code === 'AUTH' && access.renew ? ', with what the file holds then' : '';
-    onNotice(`${message}; trying again${how}`);
+    const how = code === 'AUTH' && access.renew ? 'reading the file and trying again' : 'trying again';
+    onNotice(`${message}; ${how}`);
     this.#told = what;
   }
 

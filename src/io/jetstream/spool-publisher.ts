@@ -101,7 +101,7 @@ export class SpoolPublisher {
     if (place === undefined) return;
     await this.#cursor.save(place).catch((error: Error) => {
       if (!this.#cannotSave)
-        this.#options.onNotice(`the place in the stream cannot be kept: ${error.message}`);
+        this.#options.onNotice(`the progress of publishing cannot be saved: ${error.message}`);
       this.#cannotSave = true;
     });
   }

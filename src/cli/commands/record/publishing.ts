@@ -149,7 +149,7 @@ export class Publishing {
     if (this.#rest === 0 && this.#failure === undefined) return undefined;
     const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.#to)}`;
     const hint = `The recording keeps them. The next start brings them, or: ${command}`;
-    const number = `${counted(this.#rest, 'line')} are not published yet`;
+    const number = `${counted(this.#rest, 'line')} ${this.#rest === 1 ? 'is' : 'are'} not published yet`;
     if (failure === undefined)
       return new OpmasError('NETWORK', `${number}: there was not enough time`, { hint });
     const hints = [failure.hint, this.#rest > 0 ? hint : undefined].filter((each) => each !== undefined);
