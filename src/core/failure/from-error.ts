@@ -73,7 +73,7 @@ const handshakeReasons: readonly (readonly [RegExp, FailureKind])[] = [
   ],
 ];
 const CUT_OFF_AFTER_CERTIFICATE =
-  'The server ended the connection after it got the client certificate: it may not trust the CA of it';
+  'The server ended the connection after it got the client certificate: it may not trust its CA';
 
 /**
  * Makes a failure of an error of the resolver, the socket, TLS, the HTTP parser, a proxy, or of `ws` before the
@@ -149,7 +149,7 @@ function readDistrust(code: string, why: string, { hasCa, trustProblems = [] }: 
   // Node's list of names may be empty, and leaves its colon behind.
   const text = `the server's certificate is not trusted: ${why.replace(/[\s:]+$/, '')}`;
   if (kind !== 'certificate untrusted' && kind !== 'certificate self-signed') return { kind, text };
-  const problems = trustProblems.map((problem) => `${problem}: mend that, or give the CA with \`ca\``);
+  const problems = trustProblems.map((problem) => `${problem}: fix that, or give the CA with \`ca\``);
   return { kind, text, hint: hasCa ? OTHER_CA : problems[0] };
 }
 

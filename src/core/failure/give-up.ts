@@ -32,7 +32,7 @@ const REMEDY = 'log in with `login`, or give a fresh token';
 const NOT_YET = 'wait until it is valid, or check the clock of the server that issued it';
 
 const BESIDE_OPEN =
-  'another endpoint of this server was open, so the port is right: this path is wrong, or what answers it fails';
+  'another endpoint of this server was open, so the port is right: this path is wrong, or its service is failing';
 
 /** Makes the error that says why an endpoint was given up, and what to do next. */
 export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
@@ -53,7 +53,7 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   const what = describe(failure);
   const remedy = kind === 'token not valid yet' ? NOT_YET : (given.remedy ?? REMEDY);
   const isKnown = kind !== 'unknown';
-  const step = isKnown ? remedy : `if the token is why, ${remedy}`;
+  const step = isKnown ? remedy : `if the token is the cause, ${remedy}`;
   const hint = `${capitalized(step)}; \`opmas-ws doctor\` says more.`;
   if (token === undefined) {
     const text = `${url} ${isKnown ? 'wants' : 'may want'} a token: ${what}`;

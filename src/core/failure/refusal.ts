@@ -170,8 +170,8 @@ function noteOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence):
 
 function acceptedText(token: string | undefined): string {
   return token === undefined
-    ? 'the API wants no token, so a missing token is not why'
-    : 'the API accepts the token, so the token is not why';
+    ? 'the API wants no token, so a missing token is not the cause'
+    : 'the API accepts the token, so the token is not the cause';
 }
 
 function unknownText({ event }: Failure, word: ApiWord, scheme: string | undefined): string {
@@ -179,7 +179,7 @@ function unknownText({ event }: Failure, word: ApiWord, scheme: string | undefin
     return `the token may be wrong, or something else: the API does not say which, because a gateway wants ${scheme} credentials for it`;
   return event.state === 'refused'
     ? 'the token may be wrong, or the path may not exist: the API does not say which'
-    : 'the API does not say whether the token is why';
+    : 'the API does not say whether the token is the cause';
 }
 
 /** A close with 4001 says it itself. */
@@ -228,7 +228,7 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
     !/^$|message|many|rate|limit/i.test(event.reason)
   ) {
     return {
-      hint: 'the server closed the connection with 1008 though its API accepts the token: the reason that it gives has to be met',
+      hint: 'the server closed the connection with 1008 though its API accepts the token: act on the reason that it gives',
     };
   }
   if (kind === 'endpoint refuses' && event.state === 'closed') {

@@ -98,7 +98,7 @@ function textOf(first: Check, checks: readonly Check[], server: DiagnosedServer)
   if (tokenSource === undefined || kind === 'token not valid yet') return text;
   const remedy =
     tokenRemedy ?? `${tokenSource} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}`;
-  return `${text}; ${kind === 'unknown' ? 'if the token is why: ' : ''}${remedy}`;
+  return `${text}; ${kind === 'unknown' ? 'if the token is the cause: ' : ''}${remedy}`;
 }
 
 function nextOf(

@@ -146,9 +146,7 @@ it.each([
 
 it('says after a hang-up that the client certificate may be why', () => {
   const hangUp = system('ECONNRESET', { message: 'socket hang up' });
-  expect(failureOfError(hangUp, { side: { hasCertificate: true } }).hint).toContain(
-    'may not trust the CA of it',
-  );
+  expect(failureOfError(hangUp, { side: { hasCertificate: true } }).hint).toContain('may not trust its CA');
   expect(failureOfError(hangUp).hint).toBeUndefined();
 });
 

@@ -264,7 +264,7 @@ describe.concurrent('a bare 403', () => {
       '500 Internal Server Error',
       'AUTH',
       /may have rejected the token.*token may be wrong, or the path may not exist/,
-      'If the token is why, log in',
+      'If the token is the cause, log in',
     ],
   ] as const)('when the API answers %s it is %s', async ([me, code, why, hint], { serve, read }) => {
     const server = await serve();

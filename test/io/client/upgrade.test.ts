@@ -440,7 +440,7 @@ describe.concurrent('certificates', () => {
         'on a server that ends the connection because of the client certificate',
         (from) => ({ ...from.issue('IP:127.0.0.1'), requestCert: true, ca: from.pem }),
         /closed before the upgrade/,
-        /got the client certificate: it may not trust the CA of it/,
+        /got the client certificate: it may not trust its CA/,
         (from) => {
           const { key, cert } = from.selfSigned();
           return { key, cert, retry: { retries: 2 } };
