@@ -227,7 +227,7 @@ export function retriesOf({ everOpen }: RetryState, { retries }: RetryOptions): 
   return retries ?? (everOpen ? Number.POSITIVE_INFINITY : DEFAULT_RETRIES);
 }
 
-/** Tells a failure that time can mend; a name is unknown also where the network is not there yet. */
+/** Returns whether a failure may pass with time; a name is unknown also where the network is not there yet. */
 function mayPass(kind: FailureKind): boolean {
   return kind === 'unknown host' || failureTable[kind].consequence === 'retry';
 }

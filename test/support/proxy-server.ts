@@ -10,7 +10,7 @@ export interface ProxyServer extends AsyncDisposable {
   readonly seen: { request: string; authorization: string | undefined }[];
 }
 
-export interface ProxyBehaviour {
+export interface ProxyBehavior {
   /** Where all tunnels lead, whatever host they name: names are the proxy's to resolve. */
   port: number;
   /** Answers each `CONNECT` with that status instead of a tunnel; 0 never answers. */
@@ -20,11 +20,7 @@ export interface ProxyBehaviour {
 }
 
 /** Starts a proxy that takes `CONNECT` and requests for whole URLs. */
-export async function startProxy({
-  port: target,
-  refuse,
-  certificate,
-}: ProxyBehaviour): Promise<ProxyServer> {
+export async function startProxy({ port: target, refuse, certificate }: ProxyBehavior): Promise<ProxyServer> {
   const seen: ProxyServer['seen'] = [];
   const server = certificate ? createSecureServer(certificate) : createServer();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {

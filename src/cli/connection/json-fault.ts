@@ -5,7 +5,7 @@ export interface JsonFault {
 }
 
 /**
- * Finds the place where a text breaks the rules of JSON, for people who edited it by hand.
+ * Finds the place where a text breaks the rules of JSON, for a text that was edited by hand.
  *
  * @returns `undefined` when the text is JSON.
  */

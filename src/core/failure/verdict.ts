@@ -47,7 +47,7 @@ export interface DiagnosedServer {
 /** The order of failures: an unusable token comes first, a missing one last; between them the earliest check counts. */
 const rank = (kind: FailureKind) => (kind === 'token unusable' ? 0 : kind === 'no token' ? 2 : 1);
 
-/** Judges the checks: names what the user has to mend first. */
+/** Judges the checks: names what the user has to fix first. */
 export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Verdict {
   const said = server.said ?? { url: displayUrl(server.url) };
   const failed = checks.filter(({ status, failure }) => status === 'failed' && failure !== undefined);

@@ -148,7 +148,7 @@ export class EndpointLoop {
       this.#token = await unlessStopped(options.token.token(stopping), stopping);
       this.hadToken = true;
     } catch (error) {
-      // The user has to mend a token that is not available at the start; later its lack is a failure that may pass.
+      // The user has to fix a token that is not available at the start; later its lack is a failure that may pass.
       if (!(error instanceof OpmasError) || !this.hadToken) throw error;
       const { message, hint } = error;
       return { kind: 'token source failing', event: { state: 'refused', error: message }, hint };

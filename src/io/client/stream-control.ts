@@ -5,7 +5,7 @@ import type { LifecycleEvent, SubscribeOptions } from './stream-options.js';
 /** The end of a stream: the caller's signal or end of the iteration, `count`, `durationMs`, or that of all endpoints. */
 export type StreamEnd = 'stop' | 'count' | 'duration' | 'endpoints';
 
-/** Returns the error to mend first: without a token, nothing else can be judged. */
+/** Returns the error to fix first: without a token, nothing else can be judged. */
 export function firstToMend(errors: Iterable<OpmasError>): OpmasError | undefined {
   const all = [...errors];
   return all.find(({ code }) => code === 'AUTH') ?? all[0];

@@ -162,7 +162,7 @@ export class Publisher implements SessionOwner {
     this.#options.onNotice(`publishing to ${this.#options.address.text} goes on`);
   }
 
-  /** @param hasProgress Lines were published until then: where the next attempt mends it, it is not told. */
+  /** @param hasProgress Lines were published until then, so the loss is reported only if the next attempt fails, too. */
   #onFailure(failure: OpmasError, hasProgress: boolean): void {
     const { persists, onNotice, signal, access } = this.#options;
     if (signal.aborted) return;

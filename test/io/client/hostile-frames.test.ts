@@ -5,7 +5,7 @@ import { test } from '../../support/stage.js';
 
 const MiB = 1024 * 1024;
 
-/** Rows of the catalogue, the bytes that a server sends after `101`, and the close code that they come to. */
+/** Rows of the catalog, the bytes that a server sends after `101`, and the close code that they come to. */
 const faults: [string, number, Buffer][] = [
   ['a header that says 200 MiB', 1009, frame({ claimedLength: 200 * MiB })],
   ['a header that says 2^62', 1009, frame({ claimedLength: 2n ** 62n })],
