@@ -16,18 +16,18 @@ type Topic = 'reason' | 'invalid' | 'nothing' | 'cut';
 
 /** Explains, once each, why a filter matches nothing and why events could not be evaluated. */
 export class FilterMessages {
-  readonly #messages: Messages;
   readonly #filter: Filter | undefined;
   readonly #startedAtMs = performance.now();
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #counts: () => Counts;
   /** The topics of the warnings so far. */
   readonly #said = new Set<Topic>();
 
   /** @param counts Counts the messages that are no events, and the context. */
-  constructor(messages: Messages, filter: Filter | undefined, counts: () => Counts = () => NOTHING) {
-    this.#counts = counts;
-    this.#messages = messages;
+  constructor(
+    private readonly messages: Messages,
+    filter: Filter | undefined,
+    private readonly counts: () => Counts = () => NOTHING,
+  ) {
     this.#filter = filter === undefined || filter.passesAll ? undefined : filter;
     this.#timer = setInterval(() => this.#look(false), LOOK_MS).unref();
   }
@@ -73,7 +73,7 @@ export class FilterMessages {
   }
 
   #lookAtInvalid(): void {
-    const { invalidReason, invalidSkipped, context } = this.#counts();
+    const { invalidReason, invalidSkipped, context } = this.counts();
     if (context !== undefined && context.cut > 0)
       this.#warn(
         'cut',
@@ -86,7 +86,7 @@ export class FilterMessages {
   }
 
   #warn(topic: Topic, text: string): void {
-    if (!this.#said.has(topic)) this.#messages.warn(text);
+    if (!this.#said.has(topic)) this.messages.warn(text);
     this.#said.add(topic);
   }
 }

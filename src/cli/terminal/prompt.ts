@@ -22,7 +22,6 @@ const CONTROL = /[\u0000-\u001f\u007f]/;
  * question is not shown either. The echo is restored however the process ends.
  */
 export class Prompt implements Disposable {
-  readonly #options: PromptOptions;
   readonly #restore: () => void;
   readonly #take = (text: string) => this.#onText(text);
   /** Text that was typed ahead of the next question. */
@@ -33,8 +32,7 @@ export class Prompt implements Disposable {
   #onEnd: () => void = () => undefined;
   #ended = false;
 
-  constructor(options: PromptOptions) {
-    this.#options = options;
+  constructor(private readonly options: PromptOptions) {
     const { input, signal } = options;
     this.#restore = () => input.setRawMode(false);
     process.once('exit', this.#restore);
@@ -54,7 +52,7 @@ export class Prompt implements Disposable {
 
   /** @returns The answer; `undefined` when stopped, or when the input ends before any text. */
   async ask(question: string, { hidden = false } = {}): Promise<string | undefined> {
-    const { output } = this.#options;
+    const { output } = this.options;
     if (this.#ended) return undefined;
     output.write(question);
     const answer = await this.#readLine(hidden);
@@ -65,7 +63,7 @@ export class Prompt implements Disposable {
   [Symbol.dispose](): void {
     this.#restore();
     process.off('exit', this.#restore);
-    const { input } = this.#options;
+    const { input } = this.options;
     input.off('data', this.#take);
     input.pause();
     // Kept for a later prompt.
@@ -73,7 +71,7 @@ export class Prompt implements Disposable {
   }
 
   #readLine(hidden: boolean): Promise<string | undefined> {
-    const { output } = this.#options;
+    const { output } = this.options;
     return new Promise((resolve) => {
       let line = '';
       const finish = (answer: string | undefined, rest = '') => {

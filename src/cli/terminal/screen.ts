@@ -22,8 +22,6 @@ const MOST_MESSAGES = 20;
 export class Screen {
   /** The last message that came while the screen was on. */
   lastMessage: { text: string; atMs: number } | undefined;
-  readonly #out: DataOutput;
-  readonly #messages: Messages;
   #isOn = false;
   /** The screen belongs to another job until this one is in the foreground. */
   #isSuspended = false;
@@ -33,14 +31,15 @@ export class Screen {
   #waiting: string[] = [];
   readonly #print: (text: string) => void;
 
-  constructor(out: DataOutput, messages: Messages) {
-    this.#out = out;
-    this.#messages = messages;
+  constructor(
+    private readonly out: DataOutput,
+    private readonly messages: Messages,
+  ) {
     this.#print = messages.print;
   }
 
   get columns(): number {
-    return this.#out.columns;
+    return this.out.columns;
   }
 
   get rows(): number {
@@ -56,8 +55,8 @@ export class Screen {
     process.on('exit', this.#leaveNow);
     // Before the error is printed.
     process.on('uncaughtExceptionMonitor', this.#leaveNow);
-    if (this.#messages.isTerminal) {
-      this.#messages.print = (text) => {
+    if (this.messages.isTerminal) {
+      this.messages.print = (text) => {
         this.lastMessage = { text, atMs: performance.now() };
         this.#waiting = [...this.#waiting, text].slice(-MOST_MESSAGES);
       };
@@ -92,7 +91,7 @@ export class Screen {
   /** Restores the terminal, and prints the messages that have waited. */
   async leave(): Promise<void> {
     if (!this.#isOn) return;
-    this.#messages.end();
+    this.messages.end();
     this.#release();
     await this.#write(LEAVE);
     const waiting = this.#waiting;
@@ -102,7 +101,7 @@ export class Screen {
 
   #release(): void {
     this.#isOn = false;
-    this.#messages.print = this.#print;
+    this.messages.print = this.#print;
     process.off('SIGTSTP', this.#suspend);
     process.off('exit', this.#leaveNow);
     process.off('uncaughtExceptionMonitor', this.#leaveNow);
@@ -128,6 +127,6 @@ export class Screen {
 
   /** A failure of stdout ends the command by itself. */
   #write(text: string): Promise<void> {
-    return this.#out.write(Buffer.from(text)).catch(() => undefined);
+    return this.out.write(Buffer.from(text)).catch(() => undefined);
   }
 }

@@ -33,7 +33,6 @@ const PIECE_BYTES = 64 * 1024;
 
 /** Writes data to stdout. Await each {@link write} before the next one, so that a slow reader slows the writer. */
 export class DataOutput {
-  readonly palette: Palette;
   readonly isTerminal: boolean;
   /** Called once when the reader closes the pipe (`| head -1`), which is a normal end, or stdout fails. */
   onClosed: () => void = () => undefined;
@@ -43,18 +42,18 @@ export class DataOutput {
   closed = false;
   #waitingSince: number | undefined;
   #pending: Promise<void> = Promise.resolve();
-  readonly #stream: OutputStream;
 
-  constructor(stream: OutputStream, palette: Palette) {
-    this.#stream = stream;
-    this.palette = palette;
+  constructor(
+    private readonly stream: OutputStream,
+    readonly palette: Palette,
+  ) {
     this.isTerminal = stream.isTTY === true;
     stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(error));
   }
 
   /** Width in columns; 80 when stdout is not a terminal or has no size. */
   get columns(): number {
-    return this.#stream.columns > 0 ? this.#stream.columns : 80;
+    return this.stream.columns > 0 ? this.stream.columns : 80;
   }
 
   /**
@@ -101,7 +100,7 @@ export class DataOutput {
 
   #writePiece(piece: Buffer): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      this.#stream.write(piece, (error) => {
+      this.stream.write(piece, (error) => {
         if (error) this.#fail(error);
         if (this.failure !== undefined) reject(this.failure);
         else resolve();

@@ -26,8 +26,6 @@ const COMPARISONS: ReadonlySet<string> = new Set(['<', '<=', '>', '>=', '==', '!
 /** Collects the reasons why an expression was not true for events. */
 export class ExpressionFindings implements ExpressionReport {
   unevaluated = 0;
-  readonly #text: string;
-  readonly #ast: ASTNode;
   /** The event that is being evaluated. */
   #event: Record<string, unknown> = {};
   #mismatch: string | undefined;
@@ -35,9 +33,10 @@ export class ExpressionFindings implements ExpressionReport {
   /** Fields that no event has had yet, and that the earlier events lack. */
   #unseen: (readonly string[])[];
 
-  constructor(text: string, ast: ASTNode) {
-    this.#text = text;
-    this.#ast = ast;
+  constructor(
+    private readonly text: string,
+    private readonly ast: ASTNode,
+  ) {
     this.#unseen = fieldPaths(ast);
   }
 
@@ -62,7 +61,7 @@ export class ExpressionFindings implements ExpressionReport {
   failed(error: EvaluationError): void {
     if (error.summary.endsWith(': received_at')) this.#count('the line has no received_at');
     if (MISSING_CODES.has(error.code) || /\bnull\b/.test(error.summary)) return;
-    this.#count(reasonOf(error, this.#wrongOperand(error), this.#text));
+    this.#count(reasonOf(error, this.#wrongOperand(error), this.text));
   }
 
   /** Takes note of a value that a function cannot take, such as a time zone that does not exist. */
@@ -73,7 +72,7 @@ export class ExpressionFindings implements ExpressionReport {
   /** The library names the left operand of `&&` and `||` even if the right one is wrong. */
   #wrongOperand({ code, node }: EvaluationError): ASTNode | undefined {
     if (node === undefined || code !== 'invalid_logical_operand') return node;
-    return isBooleanField(node, this.#event) ? (siblingOf(node, this.#ast) ?? node) : node;
+    return isBooleanField(node, this.#event) ? (siblingOf(node, this.ast) ?? node) : node;
   }
 
   /** Takes note of two values that are unequal because their types differ. The library swaps some of them. */
@@ -86,8 +85,8 @@ export class ExpressionFindings implements ExpressionReport {
     const subject = args.find((side) => side !== literal) ?? comparison;
     this.#mismatch =
       literal === undefined
-        ? `${excerpt(this.#text.slice(start, end))} compares ${type} with ${rest}`
-        : `${excerpt(this.#text.slice(subject.start, subject.end))} is ${type}, compared with ${rest}`;
+        ? `${excerpt(this.text.slice(start, end))} compares ${type} with ${rest}`
+        : `${excerpt(this.text.slice(subject.start, subject.end))} is ${type}, compared with ${rest}`;
   }
 
   /** Takes note that the event does not match. */
@@ -97,8 +96,8 @@ export class ExpressionFindings implements ExpressionReport {
 
   /** Takes note of a result that is neither true nor false. @param what `number`, `string`, … */
   notBoolean(what: string): void {
-    const { length } = this.#text;
-    const subject = length <= 60 ? this.#text.trim() : 'the result';
+    const { length } = this.text;
+    const subject = length <= 60 ? this.text.trim() : 'the result';
     this.#count(`${subject} is ${withArticle(what)}, not true or false`);
   }
 

@@ -23,23 +23,22 @@ export class EventSequence implements Filter {
   onMatch: (match: SequenceMatch) => void = () => undefined;
   /** Events that have come. */
   found = 0;
-  readonly #steps: readonly Filter[];
-  readonly #earlier: EarlierEvents;
 
-  constructor(steps: readonly Filter[], earlier: EarlierEvents) {
-    this.#steps = steps;
-    this.#earlier = earlier;
+  constructor(
+    private readonly steps: readonly Filter[],
+    private readonly earlier: EarlierEvents,
+  ) {
     this.hints = steps.flatMap(({ hints }) => hints);
   }
 
   /** The number of events to wait for. */
   get length(): number {
-    return this.#steps.length;
+    return this.steps.length;
   }
 
   /** The filter of the first event. */
   get filter(): Filter {
-    return this.#steps[0]!;
+    return this.steps[0]!;
   }
 
   get isDone(): boolean {
@@ -47,10 +46,10 @@ export class EventSequence implements Filter {
   }
 
   matches(reader: FrameReader, endpoint: string, received: Received): boolean {
-    if (!this.isOpen || this.#steps[this.found]?.matches(reader, endpoint, received) !== true) return false;
+    if (!this.isOpen || this.steps[this.found]?.matches(reader, endpoint, received) !== true) return false;
     this.found++;
     const { receivedAt } = received;
-    this.#earlier.add(reader.value, endpoint, { receivedAt });
+    this.earlier.add(reader.value, endpoint, { receivedAt });
     this.onMatch({ type: reader.type, receivedAt });
     return true;
   }
@@ -58,7 +57,7 @@ export class EventSequence implements Filter {
   /** Reports about the step that is waited for. */
   report(): FilterReport {
     const step = Math.min(this.found, this.length - 1);
-    return { ...this.#steps[step]!.report(), found: step };
+    return { ...this.steps[step]!.report(), found: step };
   }
 }
 

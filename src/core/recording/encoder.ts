@@ -164,8 +164,6 @@ const MOST_SPARE = 8;
 export class BatchBuilder {
   /** Number of lines that are in no batch yet. */
   count = 0;
-  readonly #blockBytes: number;
-  readonly #onFull: (batch: LineBatch) => void;
   /** Blocks that were given back. */
   readonly #spare: Buffer[] = [];
   #block: Buffer;
@@ -176,9 +174,10 @@ export class BatchBuilder {
    * @param blockBytes A longer line gets a block of its own.
    * @param onFull Called with a batch before a line is added for which it has no room.
    */
-  constructor(blockBytes: number, onFull: (batch: LineBatch) => void) {
-    this.#blockBytes = blockBytes;
-    this.#onFull = onFull;
+  constructor(
+    private readonly blockBytes: number,
+    private readonly onFull: (batch: LineBatch) => void,
+  ) {
     this.#block = Buffer.allocUnsafeSlow(blockBytes);
   }
 
@@ -210,11 +209,11 @@ export class BatchBuilder {
       count: this.count,
       lifecycle: this.#lifecycle,
       release: () => {
-        if (block?.length === this.#blockBytes && this.#spare.length < MOST_SPARE) this.#spare.push(block);
+        if (block?.length === this.blockBytes && this.#spare.length < MOST_SPARE) this.#spare.push(block);
         block = undefined;
       },
     };
-    this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#blockBytes);
+    this.#block = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.blockBytes);
     this.#used = 0;
     this.count = 0;
     this.#lifecycle = undefined;
@@ -222,7 +221,7 @@ export class BatchBuilder {
   }
 
   #reserve(bytes: number): void {
-    if (this.count > 0 && this.#used + bytes > this.#block.length) this.#onFull(this.take());
+    if (this.count > 0 && this.#used + bytes > this.#block.length) this.onFull(this.take());
     if (bytes > this.#block.length) this.#block = Buffer.allocUnsafeSlow(bytes);
   }
 

@@ -30,8 +30,6 @@ export class EndpointHistory {
   lastByteAtMicros = 0;
   /** A connection was open and not closed at once for its token. */
   everOpen = false;
-  readonly #clock: Clock;
-  readonly #handler: HistoryHandler;
   readonly #openTime = new OpenTime();
   #endMicros: number | undefined;
   #stamper: Stamper;
@@ -50,16 +48,17 @@ export class EndpointHistory {
   /** An attempt runs, or the next one is waited for; a connection that was asked to end has ended. */
   #isWanted = false;
 
-  constructor(clock: Clock, handler: HistoryHandler) {
-    this.#clock = clock;
-    this.#handler = handler;
+  constructor(
+    private readonly clock: Clock,
+    private readonly handler: HistoryHandler,
+  ) {
     this.#stamper = new Stamper(clock);
     this.#lastByteAt = instantOf(clock);
   }
 
   /** Begins another attempt: from here on times never run backwards. */
   begin(): void {
-    this.#stamper = new Stamper(this.#clock);
+    this.#stamper = new Stamper(this.clock);
     this.#openTime.begin(this.#stamper.stampMicros());
   }
 
@@ -77,7 +76,7 @@ export class EndpointHistory {
     const nowMicros = this.#stamper.stampMicros();
     const gapSince = this.#endGap(nowMicros);
     this.#openTime.open(nowMicros);
-    this.#lastByteAt = instantOf(this.#clock);
+    this.#lastByteAt = instantOf(this.clock);
     this.lastByteAtMicros = nowMicros;
     this.#beforeStandstill = undefined;
     this.#isLost = false;
@@ -86,7 +85,7 @@ export class EndpointHistory {
 
   /** Notes that bytes came: one look at the clock for all messages that came at once. */
   received(): void {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.clock.monotonicMs();
     const before = this.#beforeStandstill;
     if (before !== undefined && nowMs - before.wokeAtMs > STALE_BYTES_MS) this.proved();
     // A machine that was suspended since then has been noticed as a standstill.
@@ -96,7 +95,7 @@ export class EndpointHistory {
 
   /** Takes note that this process or machine stood still and has just woken; called before the bytes are noted. */
   stoodStill(): void {
-    const now = instantOf(this.#clock);
+    const now = instantOf(this.clock);
     const before = { stampMicros: this.lastByteAtMicros, at: this.#lastByteAt };
     this.#beforeStandstill = { ...(this.#beforeStandstill ?? before), wokeAtMs: now.monotonicMs };
     this.#lastByteAt = { ...before.at, suspendedMs: now.suspendedMs };
@@ -122,12 +121,12 @@ export class EndpointHistory {
   ended({ event }: Failure, waitMs: number | undefined): void {
     this.#isWanted = waitMs !== undefined;
     const silentMs =
-      event.state === 'closed' ? this.#clock.monotonicMs() - this.#lastByteAt.monotonicMs : undefined;
+      event.state === 'closed' ? this.clock.monotonicMs() - this.#lastByteAt.monotonicMs : undefined;
     const lost = event.state === 'closed' && this.#isLost ? { lost: true as const } : {};
     const ended = { ...event, ...lost, ...(waitMs === undefined ? {} : { retry_in_ms: waitMs }) };
     const nowMicros = this.#stamper.stampMicros();
     this.#openTime.close(nowMicros);
-    this.#handler.onEvent(ended, formatTimestamp(nowMicros), silentMs);
+    this.handler.onEvent(ended, formatTimestamp(nowMicros), silentMs);
   }
 
   /** No further attempt comes. */
@@ -145,8 +144,8 @@ export class EndpointHistory {
     const gapSince = this.#endGap(nowMicros);
     // Without this line, a recording would not tell how long the outage at its end was.
     if (this.#isWanted) this.#add({ state: 'stopped', ...gapSince }, nowMicros);
-    if (!this.everOpen) this.#handler.onGap(this.#openTime.since, nowMicros, 'never open');
-    else if (this.#isGivenUp) this.#handler.onGap(this.lastByteAtMicros, nowMicros, 'given up');
+    if (!this.everOpen) this.handler.onGap(this.#openTime.since, nowMicros, 'never open');
+    else if (this.#isGivenUp) this.handler.onGap(this.lastByteAtMicros, nowMicros, 'given up');
   }
 
   /**
@@ -160,18 +159,18 @@ export class EndpointHistory {
       stampMicros: this.lastByteAtMicros,
       at: this.#lastByteAt,
     };
-    const lengthMs = elapsedMs(at, instantOf(this.#clock));
+    const lengthMs = elapsedMs(at, instantOf(this.clock));
     const measuredMicros = nowMicros - Math.round(lengthMs * 1000);
     const isSet = Math.abs(measuredMicros - stampMicros) > CLOCK_SET_MICROS;
     const sinceMicros = isSet ? measuredMicros : stampMicros;
     this.gaps.count++;
     this.gaps.totalMs += (nowMicros - sinceMicros) / 1000;
     this.#openTime.lostSince(sinceMicros);
-    this.#handler.onGap(sinceMicros, nowMicros);
+    this.handler.onGap(sinceMicros, nowMicros);
     return { gap_since: formatTimestamp(sinceMicros) };
   }
 
   #add(event: ConnectionEvent, atMicros = this.#stamper.stampMicros()): void {
-    this.#handler.onEvent(event, formatTimestamp(atMicros));
+    this.handler.onEvent(event, formatTimestamp(atMicros));
   }
 }

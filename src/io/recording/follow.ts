@@ -53,9 +53,6 @@ function compressed(path: string): OpmasError {
 }
 
 class FollowedFile {
-  readonly #path: string;
-  readonly #options: SourceOptions;
-  readonly #onChange: (message: string) => void;
   readonly #names: SegmentNames;
   #handle: FileHandle | undefined;
   #identity = '';
@@ -64,10 +61,11 @@ class FollowedFile {
   #tail: Buffer = NOTHING;
   #misses = 0;
 
-  constructor(path: string, options: SourceOptions, onChange: (message: string) => void) {
-    this.#path = path;
-    this.#options = options;
-    this.#onChange = onChange;
+  constructor(
+    private readonly path: string,
+    private readonly options: SourceOptions,
+    private readonly onChange: (message: string) => void,
+  ) {
     this.#names = new SegmentNames(path, { continues: true });
   }
 
@@ -95,14 +93,14 @@ class FollowedFile {
   }
 
   async *blocks(): AsyncGenerator<Buffer> {
-    const buffer = Buffer.allocUnsafeSlow(this.#options.blockSize);
+    const buffer = Buffer.allocUnsafeSlow(this.options.blockSize);
     for (;;) {
       let isTruncated = yield* this.#rest(buffer);
       const next = isTruncated ? undefined : await this.#next();
       // Its writer may have added lines before it went on elsewhere.
       if (next !== undefined) isTruncated = yield* this.#rest(buffer);
       if (isTruncated) {
-        this.#onChange(`${this.#path} was truncated: reading goes on from its start`);
+        this.onChange(`${this.path} was truncated: reading goes on from its start`);
         yield* this.#begin();
       } else if (next !== undefined) {
         if (await this.open(next)) yield* this.#begin();
@@ -126,27 +124,27 @@ class FollowedFile {
       const read = this.#handle?.read(buffer, 0, buffer.length, this.#position - known);
       const { bytesRead = 0 } =
         (await read?.catch((error) => {
-          throw readingFailed(this.#path, error);
+          throw readingFailed(this.path, error);
         })) ?? {};
       if (bytesRead < known || !this.#tail.equals(buffer.subarray(0, known))) return true;
       if (bytesRead === known) return false;
       this.#position += bytesRead - known;
       this.#tail = Buffer.from(buffer.subarray(Math.max(0, bytesRead - TAIL_BYTES), bytesRead));
-      this.#options.onRead?.(bytesRead - known);
+      this.options.onRead?.(bytesRead - known);
       yield buffer.subarray(known, bytesRead);
     }
   }
 
   /** @returns The path of the file that comes after this one; `undefined` while there is none. */
   async #next(): Promise<string | undefined> {
-    const identity = await stat(this.#path).then(identityOf, () => undefined);
+    const identity = await stat(this.path).then(identityOf, () => undefined);
     if (this.#handle !== undefined) {
       if (identity === this.#identity) return undefined;
       const { next: segment } = await this.#names.find(this.#identity);
       if (segment !== undefined) return segment;
     }
     this.#misses = identity === undefined ? this.#misses + 1 : 0;
-    if (this.#misses === LOOKS_UNTIL_MISSING) this.#onChange(`${this.#path} is not there: waiting for it`);
-    return identity === undefined ? undefined : this.#path;
+    if (this.#misses === LOOKS_UNTIL_MISSING) this.onChange(`${this.path} is not there: waiting for it`);
+    return identity === undefined ? undefined : this.path;
   }
 }

@@ -96,18 +96,18 @@ async function* readBatches(
 class WantedLines {
   /** True when no more lines are wanted. */
   isOver = false;
-  readonly #options: ReadRecordingOptions;
   readonly #batch: BatchBuilder;
   readonly #context: EventContext | undefined;
-  readonly #onBatch: (batch: LineBatch) => void;
   #left: number;
   /** The context cannot be told without times. */
   #needsTime: boolean;
 
-  constructor(options: ReadRecordingOptions, hasContext: boolean, onBatch: (batch: LineBatch) => void) {
+  constructor(
+    private readonly options: ReadRecordingOptions,
+    hasContext: boolean,
+    private readonly onBatch: (batch: LineBatch) => void,
+  ) {
     const { before, after, maxBufferBytes = DEFAULT_BUFFER_BYTES } = options;
-    this.#options = options;
-    this.#onBatch = onBatch;
     this.#batch = new BatchBuilder(BATCH_BYTES, onBatch);
     this.#left = options.count ?? Number.POSITIVE_INFINITY;
     this.#needsTime = [before, after].some((span) => span !== undefined && 'ms' in span);
@@ -119,7 +119,7 @@ class WantedLines {
 
   take(line: LineView): void {
     const { bytes, start, end, kind, receivedAt, connection, endpoint = '', frame } = line;
-    const { filter, keep, after } = this.#options;
+    const { filter, keep, after } = this.options;
     const context = this.#context;
     if (context !== undefined && kind !== 'connection') {
       if (this.#needsTime && Number.isNaN(receivedAt)) throw timesMissing(CONTEXT_HINT);
@@ -154,7 +154,7 @@ class WantedLines {
 
   /** Hands out the lines so far. */
   flush(): void {
-    if (this.#batch.count > 0) this.#onBatch(this.#batch.take());
+    if (this.#batch.count > 0) this.onBatch(this.#batch.take());
   }
 
   /** Ends it: lifecycle lines that waited for events are given. */
@@ -163,7 +163,7 @@ class WantedLines {
     this.flush();
     const { cut = 0 } = this.#context ?? {};
     if (cut === 0) return;
-    const { maxBufferBytes = DEFAULT_BUFFER_BYTES, onProblem } = this.#options;
+    const { maxBufferBytes = DEFAULT_BUFFER_BYTES, onProblem } = this.options;
     const what = `the context of ${cut} ${cut === 1 ? 'event' : 'events'} is not whole`;
     const message = `${what}: it takes more than ${mebibytes(maxBufferBytes)} MiB of memory`;
     onProblem?.({ kind: 'selection', source: '', line: 0, offset: 0, message });
@@ -171,7 +171,7 @@ class WantedLines {
 
   #give(batches: readonly LineBatch[]): void {
     if (batches.length > 0) this.flush();
-    for (const batch of batches) this.#onBatch(batch);
+    for (const batch of batches) this.onBatch(batch);
   }
 }
 

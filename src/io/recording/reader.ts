@@ -22,8 +22,6 @@ import type { OpenSource } from './source.js';
  * Damage (a torn last line, a line that is not a JSON object, torn gzip data) is skipped and passed to `onProblem`.
  */
 export class RecordingReader {
-  readonly #sources: readonly OpenSource[];
-  readonly #options: ReaderOptions;
   readonly #onProblem: (problem: ReadProblem) => void;
   readonly #selection: LineSelection | undefined;
   /** Sources that have not ended. */
@@ -34,14 +32,15 @@ export class RecordingReader {
   #wanting: Track | undefined;
   #failure: { error: unknown } | undefined;
 
-  private constructor(sources: readonly OpenSource[], options: ReaderOptions) {
+  private constructor(
+    private readonly sources: readonly OpenSource[],
+    private readonly options: ReaderOptions,
+  ) {
     const onProblem = problemHandler(options);
     const { skipJsonCheck = false, noteData = false, checkTimes = true } = options;
     this.#onProblem = onProblem;
-    this.#options = options;
     this.#selection = options.selection;
     const reading = { skipJsonCheck, noteData, checkTimes, isOnly: sources.length === 1 };
-    this.#sources = sources;
     this.#tracks = sources.map((source) =>
       newTrack(new RecordingCursor(source, reading, onProblem), source.name),
     );
@@ -90,7 +89,7 @@ export class RecordingReader {
    *   and `strict` is set. `LOCAL`: it cannot be read.
    */
   async fill(): Promise<boolean> {
-    const { signal, follow } = this.#options;
+    const { signal, follow } = this.options;
     if (signal?.aborted) return false;
     try {
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -113,7 +112,7 @@ export class RecordingReader {
 
   /** The part of the recording that is given, if it is chosen by time. */
   get window(): TimeWindow | undefined {
-    return this.#options.selection?.window;
+    return this.options.selection?.window;
   }
 
   /** Name of the source of the current line. */
@@ -139,8 +138,8 @@ export class RecordingReader {
   }
 
   async close(): Promise<void> {
-    for (const source of this.#sources) await source.close();
-    await this.#options.onClose?.();
+    for (const source of this.sources) await source.close();
+    await this.options.onClose?.();
   }
 
   [asyncDispose](): Promise<void> {
@@ -165,7 +164,7 @@ export class RecordingReader {
   /** At the end of all sources that are followed. */
   async #waitForLines(): Promise<void> {
     if (!this.#giveRest())
-      await delay(FOLLOW_POLL_MS, undefined, { signal: this.#options.signal }).catch(() => undefined);
+      await delay(FOLLOW_POLL_MS, undefined, { signal: this.options.signal }).catch(() => undefined);
     for (const { cursor } of this.#tracks) cursor.isCaughtUp = false;
   }
 
@@ -180,7 +179,7 @@ export class RecordingReader {
     const rest = selection.rest();
     if (rest.length === 0) return false;
     const source = { name, blocks: blocksOf(rest), close: async () => undefined };
-    const { noteData = false } = this.#options;
+    const { noteData = false } = this.options;
     const reading = { skipJsonCheck: false, noteData, checkTimes: false, isOnly: false };
     const cursor = new RecordingCursor(source, reading, this.#onProblem);
     this.#tracks.unshift({ ...newTrack(cursor, name), isSelected: true });

@@ -33,8 +33,6 @@ interface CatchUp {
 /** The clients of one endpoint in one playback, and what a late client still gets. */
 export class EndpointChannel {
   readonly subscribers = new Set<ServedClient>();
-  readonly #plan: ReplayPlan;
-  readonly #endpoint: number;
   #catchUp: CatchUp | undefined;
   /** Events that no client got or can still get. */
   #undelivered = 0;
@@ -42,10 +40,10 @@ export class EndpointChannel {
   #attended = false;
   #everHadClient = false;
 
-  constructor(plan: ReplayPlan, endpoint: number) {
-    this.#plan = plan;
-    this.#endpoint = endpoint;
-  }
+  constructor(
+    private readonly plan: ReplayPlan,
+    private readonly endpoint: number,
+  ) {}
 
   /** The time up to which a client that was here before may return for what it has missed; 0 for nothing missed. */
   get expectsUntilMs(): number {
@@ -54,7 +52,7 @@ export class EndpointChannel {
 
   /** Keeps what is sent from now on for clients that join a little later. */
   keepForLateClients(nowMs: number): void {
-    const { lifecycle } = this.#plan;
+    const { lifecycle } = this.plan;
     this.dropCatchUp();
     this.#attended = this.subscribers.size > 0;
     if (this.#attended && !lifecycle) return;
@@ -70,10 +68,10 @@ export class EndpointChannel {
 
   /** Tells of events since the last call that no client got or can still get. */
   reportUndelivered(): void {
-    const endpoint = this.#plan.endpoints.labelOf(this.#endpoint);
+    const endpoint = this.plan.endpoints.labelOf(this.endpoint);
     const events = this.#undelivered;
     this.#undelivered = 0;
-    if (events > 0 && endpoint !== undefined) this.#plan.onNotice({ kind: 'unseen', endpoint, events });
+    if (events > 0 && endpoint !== undefined) this.plan.onNotice({ kind: 'unseen', endpoint, events });
   }
 
   /**
@@ -110,7 +108,7 @@ export class EndpointChannel {
     }
     if (catchUp?.end === undefined) this.subscribers.add(client);
     else endClient(client, catchUp.end.code, catchUp.end.reason);
-    if (catchUp === undefined || catchUp.end !== undefined || !this.#plan.lifecycle) this.dropCatchUp();
+    if (catchUp === undefined || catchUp.end !== undefined || !this.plan.lifecycle) this.dropCatchUp();
   }
 
   /** Does to the subscribers what was done to the recorded client. */
@@ -153,19 +151,16 @@ async function cut(client: ServedClient): Promise<void> {
 export class EndpointChannels {
   /** Number of clients on all channels, those included whose recorded connection has ended. */
   clients = 0;
-  readonly #plan: ReplayPlan;
   readonly #channels: EndpointChannel[] = [];
   /** When the playback began to keep frames, for channels whose endpoint has not come yet. */
   #keptSinceMs: number | undefined;
 
-  constructor(plan: ReplayPlan) {
-    this.#plan = plan;
-  }
+  constructor(private readonly plan: ReplayPlan) {}
 
   at(endpoint: number): EndpointChannel {
     let channel = this.#channels[endpoint];
     if (channel === undefined) {
-      channel = new EndpointChannel(this.#plan, endpoint);
+      channel = new EndpointChannel(this.plan, endpoint);
       if (this.#keptSinceMs !== undefined) channel.keepForLateClients(this.#keptSinceMs);
       this.#channels[endpoint] = channel;
     }
@@ -184,12 +179,12 @@ export class EndpointChannels {
 
   join(client: ServedClient, nowMs: number): void {
     this.clients++;
-    this.at(this.#plan.endpoints.indexOf(client.endpoint)).join(client, nowMs);
+    this.at(this.plan.endpoints.indexOf(client.endpoint)).join(client, nowMs);
   }
 
   leave(client: ServedClient): void {
     this.clients--;
-    this.at(this.#plan.endpoints.indexOf(client.endpoint)).subscribers.delete(client);
+    this.at(this.plan.endpoints.indexOf(client.endpoint)).subscribers.delete(client);
   }
 
   /** The time up to which some client may still return for what it has missed; 0 for nothing missed. */
@@ -219,7 +214,7 @@ export class EndpointChannels {
         const stands = client.pending >= pending && this.clients > 1;
         if (stands) client.close(CloseCode.TRY_AGAIN_LATER, 'Client reads too slowly');
         pending = client.pending;
-      }, this.#plan.stallMs);
+      }, this.plan.stallMs);
       await client.ready();
       clearInterval(watch);
     }

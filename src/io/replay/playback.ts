@@ -20,11 +20,8 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   started = false;
   /** `true` once everything has been sent and taken. */
   isOver = false;
-  readonly #plan: ReplayPlan;
   readonly #isFullSpeed: boolean;
   readonly #playhead: Playhead;
-  readonly #scheduler: Scheduler;
-  readonly #onOver: (failure: unknown) => void;
   readonly #stopping = new AbortController();
   readonly #chunks: AsyncGenerator<FrameChunk, void>;
   /** The chunk that is played, and the next one, which is read meanwhile. */
@@ -50,10 +47,12 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
    * @param onOver Called when all has been sent and taken, or with the error when the recording cannot be read further;
    *   not after {@link stop}.
    */
-  constructor(plan: ReplayPlan, speed: number, scheduler: Scheduler, onOver: (failure: unknown) => void) {
-    this.#plan = plan;
-    this.#scheduler = scheduler;
-    this.#onOver = onOver;
+  constructor(
+    private readonly plan: ReplayPlan,
+    speed: number,
+    private readonly scheduler: Scheduler,
+    private readonly onOver: (failure: unknown) => void,
+  ) {
     this.channels = new EndpointChannels(plan);
     this.#isFullSpeed = plan.speed === 'max';
     this.#playhead = new Playhead(plan.clock.monotonicMs(), speed);
@@ -70,7 +69,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   /** Position in microseconds of the schedule. */
   get position(): number {
     if (this.#isFullSpeed) return this.#sentPosition;
-    return this.started ? this.#playhead.position(this.#plan.clock.monotonicMs()) : 0;
+    return this.started ? this.#playhead.position(this.plan.clock.monotonicMs()) : 0;
   }
 
   get speed(): number {
@@ -84,40 +83,40 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
 
   /** Starts its clock. @param position Where it starts, in microseconds of the schedule. */
   start(position = 0): void {
-    const { clock, shared } = this.#plan;
+    const { clock, shared } = this.plan;
     const nowMs = clock.monotonicMs();
     this.started = true;
     this.#playhead.moveTo(position, nowMs);
     if (shared && !this.#isFullSpeed) this.channels.keepForLateClients(nowMs);
     void this.prepare();
-    this.#scheduler.add(this);
+    this.scheduler.add(this);
     this.#onRead();
   }
 
   /** Sends nothing more. Resolves when the recording is closed. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#scheduler.remove(this);
-    if (this.#plan.lifecycle && this.#isPlayed) this.channels.reportUndelivered();
+    this.scheduler.remove(this);
+    if (this.plan.lifecycle && this.#isPlayed) this.channels.reportUndelivered();
     this.#chunk?.release();
     this.#chunk = undefined;
     await this.#chunks.return();
   }
 
   setSpeed(speed: number): void {
-    this.#playhead.setSpeed(speed, this.#plan.clock.monotonicMs());
-    this.#scheduler.reschedule();
+    this.#playhead.setSpeed(speed, this.plan.clock.monotonicMs());
+    this.scheduler.reschedule();
   }
 
   pause(): void {
-    this.#playhead.pause(this.#plan.clock.monotonicMs());
-    this.#scheduler.reschedule();
+    this.#playhead.pause(this.plan.clock.monotonicMs());
+    this.scheduler.reschedule();
   }
 
   resume(): void {
     this.#isStepping = false;
-    this.#playhead.resume(this.#plan.clock.monotonicMs());
-    this.#scheduler.reschedule();
+    this.#playhead.resume(this.plan.clock.monotonicMs());
+    this.scheduler.reschedule();
   }
 
   step(): void {
@@ -170,11 +169,11 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     if (!this.started || this.#isPlayed || this.#stopping.signal.aborted) return;
     if (this.#chunk === undefined) this.#takeChunk();
     if (this.#isStepping) this.#sendStep();
-    this.#scheduler.reschedule();
+    this.scheduler.reschedule();
   }
 
   #sendStep(): void {
-    this.#nowMs = this.#plan.clock.monotonicMs();
+    this.#nowMs = this.plan.clock.monotonicMs();
     while (this.#isStepping && this.#chunk !== undefined) {
       const { due } = this.#chunk;
       if (!this.#isFullSpeed) {
@@ -203,22 +202,22 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.#isHeldUp = true;
     await this.channels.ready();
     this.#isHeldUp = false;
-    this.#scheduler.reschedule();
+    this.scheduler.reschedule();
   }
 
   async #end(failure: unknown): Promise<void> {
     if (this.#isPlayed) return;
     this.#isPlayed = true;
-    this.#scheduler.remove(this);
-    if (this.#plan.lifecycle) {
-      const lateMs = this.#plan.clock.monotonicMs() + LATE_MS;
-      await this.#scheduler.when(() => Math.max(lateMs, this.channels.expectsUntilMs));
+    this.scheduler.remove(this);
+    if (this.plan.lifecycle) {
+      const lateMs = this.plan.clock.monotonicMs() + LATE_MS;
+      await this.scheduler.when(() => Math.max(lateMs, this.channels.expectsUntilMs));
       this.channels.reportUndelivered();
     }
-    if (failure === undefined && !this.#stopping.signal.aborted) this.#plan.onNotice({ kind: 'end' });
+    if (failure === undefined && !this.#stopping.signal.aborted) this.plan.onNotice({ kind: 'end' });
     await this.channels.drained();
     if (this.#stopping.signal.aborted) return;
     this.isOver = failure === undefined;
-    this.#onOver(failure);
+    this.onOver(failure);
   }
 }

@@ -31,8 +31,6 @@ export class RecordingIndex {
   hasConnections = false;
   /** Length of the schedule in microseconds; `undefined` when it is not known (compressed files, loops, a rate). */
   length: number | undefined;
-  readonly #plan: ReplayPlan;
-  readonly #reader: RecordingReader;
   readonly #selection: LineSelection;
   readonly #schedule: Schedule;
   /** Times of the first line and the first event, in microseconds since 1970; `NaN` when a line does not say. */
@@ -44,9 +42,10 @@ export class RecordingIndex {
   #isStopped = false;
   #onProgress: (() => void)[] = [];
 
-  private constructor(plan: ReplayPlan, reader: RecordingReader) {
-    this.#plan = plan;
-    this.#reader = reader;
+  private constructor(
+    private readonly plan: ReplayPlan,
+    private readonly reader: RecordingReader,
+  ) {
     this.#selection = selectionOf(plan);
     this.#schedule = new Schedule(plan.schedule);
   }
@@ -82,7 +81,7 @@ export class RecordingIndex {
 
   /** Returns whether the recording has anything of that endpoint; `false` also when it cannot be read further. */
   async has(endpoint: string): Promise<boolean> {
-    const { endpoints } = this.#plan;
+    const { endpoints } = this.plan;
     if (!endpoints.has(endpoint) && !this.#isComplete) this.#rest ??= this.#readRest();
     while (!endpoints.has(endpoint) && !this.#isComplete) {
       await new Promise<void>((resolve) => this.#onProgress.push(resolve));
@@ -93,17 +92,17 @@ export class RecordingIndex {
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.#rest;
-    await this.#reader.close();
+    await this.reader.close();
   }
 
   async #read(until: 'first event' | 'end'): Promise<void> {
     do {
-      for (let line = this.#reader.next(); line !== undefined; line = this.#reader.next()) {
+      for (let line = this.reader.next(); line !== undefined; line = this.reader.next()) {
         this.#addLine(line);
         if (until === 'first event' && this.#firstEvent !== undefined) return;
       }
       this.#tell();
-    } while (!this.#isStopped && (await this.#reader.fill()));
+    } while (!this.#isStopped && (await this.reader.fill()));
     this.attempts.endPass(this.#schedule.restart());
     this.#isComplete = true;
   }
@@ -120,25 +119,25 @@ export class RecordingIndex {
 
   #addLine(line: LineView): void {
     if (line.kind === 'connection') this.hasConnections = true;
-    const endpoint = this.#plan.endpoints.indexOf(line.endpoint);
+    const endpoint = this.plan.endpoints.indexOf(line.endpoint);
     this.#firstLine ??= line.receivedAt;
     if (line.kind !== 'connection' && this.#firstEvent === undefined) {
-      if (needsTimes(this.#plan) && Number.isNaN(line.receivedAt)) {
-        const { source, number } = this.#reader;
-        throw withoutTimes(this.#plan, line.unreadableTime, `${source}:${number}`);
+      if (needsTimes(this.plan) && Number.isNaN(line.receivedAt)) {
+        const { source, number } = this.reader;
+        throw withoutTimes(this.plan, line.unreadableTime, `${source}:${number}`);
       }
       this.#firstEvent = line.receivedAt;
     }
-    if (!this.#plan.lifecycle || this.#selection.isOver || !this.#selection.takes(line)) return;
+    if (!this.plan.lifecycle || this.#selection.isOver || !this.#selection.takes(line)) return;
     this.attempts.add(
       endpoint,
-      this.#schedule.next(line.receivedAt, this.#reader.isUnsorted),
+      this.#schedule.next(line.receivedAt, this.reader.isUnsorted),
       line.connection,
     );
   }
 
   async #findLength(): Promise<number | undefined> {
-    const { paths, schedule, passes, lifecycle } = this.#plan;
+    const { paths, schedule, passes, lifecycle } = this.plan;
     if (passes > 1) return undefined;
     if (lifecycle) return this.attempts.lastDue;
     if (schedule.rate !== undefined || schedule.maxGapMicros !== undefined) return undefined;

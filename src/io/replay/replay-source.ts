@@ -22,8 +22,6 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   readonly played = this.#played.promise;
   /** Resolves when there is nothing more to serve; read by the server. */
   readonly finished = this.#finished.promise;
-  readonly #plan: ReplayPlan;
-  readonly #index: RecordingIndex;
   readonly #scheduler: Scheduler;
   readonly #playbacks = new Set<Playback>();
   /** The playback that new clients join. */
@@ -35,9 +33,10 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #paused = false;
   /** A playback went through to its end. */
   #hasCompleted = false;
-  constructor(plan: ReplayPlan, index: RecordingIndex) {
-    this.#plan = plan;
-    this.#index = index;
+  constructor(
+    private readonly plan: ReplayPlan,
+    private readonly index: RecordingIndex,
+  ) {
     this.#speed = plan.speed === 'max' ? Number.POSITIVE_INFINITY : plan.speed;
     this.#scheduler = new Scheduler(plan.clock, plan.precise);
     if (plan.lifecycle) this.#outages = new OutageReplay(plan, index.attempts, this.#scheduler);
@@ -45,25 +44,25 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   /** Reads the beginning of the recording, so that a shared clock can start at once. */
   async prepare(): Promise<void> {
-    if (this.#plan.shared) await this.#currentPlayback().prepare();
+    if (this.plan.shared) await this.#currentPlayback().prepare();
   }
 
   get status(): ReplayStatus {
-    const { length } = this.#index;
+    const { length } = this.index;
     // At full speed the last position is that of the last chunk.
     const playbacks = [...this.#playbacks];
     const positions = playbacks.map(({ isOver, position }) => (isOver && length) || position);
     return {
       position: Math.max(0, ...positions),
       length,
-      speed: this.#plan.speed === 'max' ? 'max' : this.#speed,
+      speed: this.plan.speed === 'max' ? 'max' : this.#speed,
       paused: this.#paused,
       over: playbacks.length > 0 && playbacks.every(({ isOver }) => isOver),
     };
   }
 
   setSpeed(speed: number): void {
-    if (this.#plan.speed === 'max') return;
+    if (this.plan.speed === 'max') return;
     this.#speed = speed;
     for (const playback of this.#playbacks) playback.setSpeed(speed);
   }
@@ -83,7 +82,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   serves(endpoint: string): Promise<boolean> {
-    return this.#index.has(endpoint);
+    return this.index.has(endpoint);
   }
 
   start(control: ServerControl): void {
@@ -99,7 +98,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     clearTimeout(this.#lingering);
     const playback = this.#currentPlayback();
     if (!playback.started) this.#startSoon(playback);
-    playback.channels.join(client, this.#plan.clock.monotonicMs());
+    playback.channels.join(client, this.plan.clock.monotonicMs());
     // A playback that waits for this client ends sooner.
     this.#scheduler.reschedule();
     return () => this.#leave(playback, client);
@@ -111,15 +110,15 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#outages?.stop();
     this.#scheduler.stop();
     const stopping = [...this.#playbacks].map((playback) => playback.stop());
-    await Promise.allSettled([this.#index.stop(), ...stopping]);
-    await this.#plan.removeCopies();
+    await Promise.allSettled([this.index.stop(), ...stopping]);
+    await this.plan.removeCopies();
   }
 
   /** The playback that a new client joins. */
   #currentPlayback(): Playback {
     if (this.#current !== undefined) return this.#current;
-    this.#plan.onNotice({ kind: 'again' });
-    const playback: Playback = new Playback(this.#plan, this.#speed, this.#scheduler, (failure) => {
+    this.plan.onNotice({ kind: 'again' });
+    const playback: Playback = new Playback(this.plan, this.#speed, this.#scheduler, (failure) => {
       if (failure === undefined) this.#completed(playback);
       else this.#fail(failure);
     });
@@ -131,7 +130,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   #startSoon(playback: Playback): void {
-    const { shared, speed, clock } = this.#plan;
+    const { shared, speed, clock } = this.plan;
     if (shared && speed !== 'max') {
       playback.start();
       return;
@@ -150,7 +149,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   #leave(playback: Playback, client: ServedClient): void {
     playback.channels.leave(client);
-    if (playback.channels.clients > 0 || (this.#plan.shared && !playback.isOver)) return;
+    if (playback.channels.clients > 0 || (this.plan.shared && !playback.isOver)) return;
     this.#discard(playback);
     this.#checkDone();
   }
@@ -178,9 +177,9 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     if (!this.#hasCompleted || isBusy) return;
     const done = () => {
       this.#played.resolve();
-      if (this.#plan.exitWhenDone) this.#finished.resolve();
+      if (this.plan.exitWhenDone) this.#finished.resolve();
     };
-    if (this.#plan.shared) done();
+    if (this.plan.shared) done();
     else this.#lingering = setTimeout(done, LINGER_MS);
   }
 

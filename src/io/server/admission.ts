@@ -26,15 +26,14 @@ export type Decision =
 export class Admission {
   /** True if only this machine can reach the server. */
   readonly isPrivate: boolean;
-  readonly #server: ServerContext;
-  readonly #faults: FaultPlayer;
   readonly #hosts: ReadonlySet<string>;
   readonly #origins: ReadonlySet<string>;
 
   /** @throws {OpmasError} `USAGE` for an origin that is not one. */
-  constructor(server: ServerContext, faults: FaultPlayer) {
-    this.#server = server;
-    this.#faults = faults;
+  constructor(
+    private readonly server: ServerContext,
+    private readonly faults: FaultPlayer,
+  ) {
     const { host, allowOrigins = [] } = server.options;
     const origins = allowOrigins.map(parseOrigin);
     this.#origins = new Set(origins.map(({ origin }) => origin));
@@ -55,9 +54,9 @@ export class Admission {
     const endpoint = await this.endpointAt(path);
     // Starlette answers an unknown path as it answers a refused token: with a bare 403.
     if (endpoint === undefined) return refusedBy(label, 403, 'no such path');
-    const { source, issuer, options } = this.#server;
-    this.#faults.begin();
-    const status = this.#faults.condition.refusalStatus;
+    const { source, issuer, options } = this.server;
+    this.faults.begin();
+    const status = this.faults.condition.refusalStatus;
     if (status !== undefined) return refusedBy(endpoint, status, 'fault on demand');
     const refusal = await source.admit?.(endpoint);
     if (refusal !== undefined) return { kind: 'refused', endpoint, refusal, why: 'as recorded' };
@@ -75,7 +74,7 @@ export class Admission {
     const name = documentedEndpoint(path);
     if (name !== undefined) return name;
     for (const label of new Set([path, decodePath(path)])) {
-      if (await this.#server.source.serves?.(label)) return label;
+      if (await this.server.source.serves?.(label)) return label;
     }
     return undefined;
   }

@@ -32,9 +32,6 @@ export class Publishing {
   readonly failing = new AbortController();
   /** Aborts when the first attempt has ended. */
   readonly #decided = new AbortController();
-  readonly #session: Session;
-  readonly #to: string;
-  readonly #open: (path: string) => Promise<SpoolPublisher>;
   readonly #problems: ProblemMessages;
   #path = '';
   #publisher: SpoolPublisher | undefined;
@@ -42,10 +39,11 @@ export class Publishing {
   #rest = 0;
   #failure: OpmasError | undefined;
 
-  private constructor(session: Session, to: string, open: (path: string) => Promise<SpoolPublisher>) {
-    this.#session = session;
-    this.#to = to;
-    this.#open = open;
+  private constructor(
+    private readonly session: Session,
+    private readonly to: string,
+    private readonly open: (path: string) => Promise<SpoolPublisher>,
+  ) {
     this.#problems = new ProblemMessages(session.terminal.messages);
     session.setShutdownLimit(SHUTDOWN_LIMIT_MS);
   }
@@ -92,7 +90,7 @@ export class Publishing {
   async begin(path: string): Promise<void> {
     this.wake(path);
     const { failing } = this;
-    const isOver = AbortSignal.any([failing.signal, this.#decided.signal, this.#session.stop]);
+    const isOver = AbortSignal.any([failing.signal, this.#decided.signal, this.session.stop]);
     await systemClock.sleep(BEGIN_LIMIT_MS, isOver);
     if (!failing.signal.aborted) return;
     await this.end();
@@ -113,14 +111,14 @@ export class Publishing {
     const deleted = (this.#publisher?.spool.deletedLines ?? 0) - before;
     if (deleted === 0) return;
     const lines = counted(deleted, 'line');
-    this.#session.terminal.messages.warn(
+    this.session.terminal.messages.warn(
       `${escapeUnsafe(path)} is deleted (--keep) with ${lines} that were not published yet`,
     );
   };
 
   /** Waits up to 5 s for the rest of a recording that has been closed. */
   async end(): Promise<void> {
-    const { messages } = this.#session.terminal;
+    const { messages } = this.session.terminal;
     const limit = `${END_LIMIT_MS / 1000} s`;
     const timer = setTimeout(() => messages.say(`publishing the rest, for ${limit} at most`), QUIET_MS);
     await this.#starting;
@@ -132,12 +130,12 @@ export class Publishing {
 
   /** Says what became of the lines. */
   text(): string {
-    const { palette } = this.#session.terminal.messages;
+    const { palette } = this.session.terminal.messages;
     if (this.#publisher === undefined) return '';
     const { publisher, spool } = this.#publisher;
     const { deletedLines } = spool;
     const gone = deletedLines > 0 ? `, ${deletedLines} deleted before they were published` : '';
-    const report = palette.dim(`${reportText(publisher.window.counts, escapeUnsafe(this.#to))}${gone}`);
+    const report = palette.dim(`${reportText(publisher.window.counts, escapeUnsafe(this.to))}${gone}`);
     return this.#rest === 0
       ? report
       : `${report}; ${palette.red(`${this.#rest} not published yet`)}: the next start brings them`;
@@ -147,7 +145,7 @@ export class Publishing {
   shortfall(): OpmasError | undefined {
     const failure = this.#failure ?? this.#publisher?.publisher.trouble;
     if (this.#rest === 0 && this.#failure === undefined) return undefined;
-    const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.#to)}`;
+    const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.to)}`;
     const hint = `The recording keeps them. The next start brings them, or: ${command}`;
     const number = `${counted(this.#rest, 'line')} ${this.#rest === 1 ? 'is' : 'are'} not published yet`;
     if (failure === undefined)
@@ -163,7 +161,7 @@ export class Publishing {
       this.failing.abort();
     };
     try {
-      this.#publisher = await this.#open(path);
+      this.#publisher = await this.open(path);
       this.#publisher.run().catch(fail);
     } catch (error) {
       fail(error as OpmasError);

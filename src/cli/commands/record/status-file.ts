@@ -34,12 +34,7 @@ export async function findStatusPath(path: string, out: string | undefined): Pro
 
 /** A file that tells how a recorder is: replaced by {@link write}, every 5 s, and at the end of the process. */
 export class StatusFile {
-  readonly #path: string;
   readonly #temporary: string;
-  readonly #mode: number;
-  readonly #writer: RecorderFacts['writer'];
-  readonly #stream: StreamState;
-  readonly #onFailure: (message: string) => void;
   readonly #startedAt = nowMicros();
   #lastError: RecorderFacts['lastError'];
   #hasFailed = false;
@@ -47,18 +42,13 @@ export class StatusFile {
 
   /** @param onFailure Called once, when the file cannot be written. */
   constructor(
-    path: string,
-    mode: number,
-    writer: RecorderFacts['writer'],
-    stream: StreamState,
-    onFailure: (message: string) => void,
+    private readonly path: string,
+    private readonly mode: number,
+    private readonly writer: RecorderFacts['writer'],
+    private readonly stream: StreamState,
+    private readonly onFailure: (message: string) => void,
   ) {
-    this.#path = path;
     this.#temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
-    this.#mode = mode;
-    this.#writer = writer;
-    this.#stream = stream;
-    this.#onFailure = onFailure;
     setInterval(() => void this.write(), INTERVAL_MS).unref();
     // Emitted also when a signal or a bug ends the process.
     process.once('exit', (exitCode) => this.#writeEnd(exitCode));
@@ -82,10 +72,10 @@ export class StatusFile {
     if (this.#writingSinceMs !== undefined) return;
     this.#writingSinceMs = performance.now();
     try {
-      await writeInOneStep(this.#path, this.#text(null), { mode: this.#mode, temporary: this.#temporary });
+      await writeInOneStep(this.path, this.#text(null), { mode: this.mode, temporary: this.#temporary });
     } catch (error) {
       const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
-      if (!this.#hasFailed) this.#onFailure(`${this.#path} cannot be written: ${why}; the recording goes on`);
+      if (!this.#hasFailed) this.onFailure(`${this.path} cannot be written: ${why}; the recording goes on`);
       this.#hasFailed = true;
     }
     this.#writingSinceMs = undefined;
@@ -98,8 +88,8 @@ export class StatusFile {
     removeNow(temporary);
     try {
       writeFileSync(temporary, this.#text(exitCode), { flag: 'wx', mode: 0o600 });
-      chmodSync(temporary, this.#mode);
-      renameSync(temporary, this.#path);
+      chmodSync(temporary, this.mode);
+      renameSync(temporary, this.path);
     } catch {
       removeNow(temporary);
     }
@@ -107,15 +97,15 @@ export class StatusFile {
 
   #text(exitCode: number | null): string {
     const facts = {
-      writer: this.#writer,
-      states: this.#stream.states,
+      writer: this.writer,
+      states: this.stream.states,
       now: nowMicros(),
       startedAt: this.#startedAt,
       exitCode,
-      stream: this.#stream.summary(),
+      stream: this.stream.summary(),
       lastError: this.#lastError,
     };
-    return this.#path.endsWith('.prom') ? prometheusText(facts) : jsonText(facts);
+    return this.path.endsWith('.prom') ? prometheusText(facts) : jsonText(facts);
   }
 }
 

@@ -18,8 +18,6 @@ export class Trigger {
   onStart = (): void => undefined;
   /** Called when the command ends the wait, or cannot be started anymore. */
   onFailure = (): void => undefined;
-  readonly #words: readonly string[];
-  readonly #session: Session;
   readonly #waiting: Set<string>;
   #timer: NodeJS.Timeout | undefined;
   #group: ProcessGroup | undefined;
@@ -27,10 +25,12 @@ export class Trigger {
   #ending: Promise<void> | undefined;
 
   /** @param words The program and its arguments. @param endpoints Labels of the endpoints that have to be open. */
-  constructor(words: readonly string[], endpoints: readonly string[], session: Session) {
-    this.#words = words;
+  constructor(
+    private readonly words: readonly string[],
+    endpoints: readonly string[],
+    private readonly session: Session,
+  ) {
     this.#waiting = new Set(endpoints);
-    this.#session = session;
   }
 
   get hasStarted(): boolean {
@@ -50,14 +50,14 @@ export class Trigger {
   }
 
   #start(): void {
-    const { environment } = this.#session;
+    const { environment } = this.session;
     // Its output goes straight to stderr and costs us nothing.
-    this.#group = new ProcessGroup(this.#words, { stdio: ['inherit', 2, 2], environment });
+    this.#group = new ProcessGroup(this.words, { stdio: ['inherit', 2, 2], environment });
     process.once('exit', this.#kill);
     this.onStart();
     void this.#group.exited.then(({ exitCode, problem, cause }) => {
       if (problem === undefined || this.#isOver) return;
-      const reason = cause === undefined ? `${this.#words[0]} ${problem}` : problem;
+      const reason = cause === undefined ? `${this.words[0]} ${problem}` : problem;
       const message = `the command ended the wait with ${exitCode}: ${escapeUnsafe(reason)}`;
       this.failure = { exitCode, message };
       this.onFailure();
@@ -74,8 +74,8 @@ export class Trigger {
     this.#isOver = true;
     clearTimeout(this.#timer);
     if (await this.#group?.end(GRACE_MS)) {
-      const text = `${this.#words[0]} did not end ${GRACE_MS / 1000} s after SIGTERM and was killed`;
-      this.#session.terminal.messages.warn(text);
+      const text = `${this.words[0]} did not end ${GRACE_MS / 1000} s after SIGTERM and was killed`;
+      this.session.terminal.messages.warn(text);
     }
     process.off('exit', this.#kill);
   }

@@ -22,8 +22,6 @@ const REFUSAL_LIMIT_MS = 500;
 export class Connection {
   /** Resolves, never rejects, when all is over; nothing is delivered after that. */
   readonly ended: Promise<Failure>;
-  readonly #options: ConnectionOptions;
-  readonly #handler: ConnectionHandler;
   readonly #socket: WebSocket;
   readonly #reading: ReadControl;
   readonly #traffic = { bytes: 0, messages: 0, controls: 0 };
@@ -38,9 +36,10 @@ export class Connection {
   /** The number of pings that were sent after a standstill, and the content of the last. */
   #wakePing = 0;
 
-  constructor(options: ConnectionOptions, handler: ConnectionHandler) {
-    this.#options = options;
-    this.#handler = handler;
+  constructor(
+    private readonly options: ConnectionOptions,
+    private readonly handler: ConnectionHandler,
+  ) {
     this.ended = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -56,7 +55,7 @@ export class Connection {
     const socket = this.#socket;
     socket.on('upgrade', (response: IncomingMessage) => {
       this.#tcp = response.socket;
-      this.#handler.onUpgrade?.(response);
+      this.handler.onUpgrade?.(response);
     });
     socket.on('unexpected-response', (_request, response: IncomingMessage) => {
       void this.#endRefused(response);
@@ -64,7 +63,7 @@ export class Connection {
     socket.on('open', () => this.#open());
     socket.on('message', (data: Buffer, isBinary) => {
       this.#traffic.messages++;
-      if (!this.#closing && !this.#handler.onMessage(data, isBinary)) this.#endInvalidText();
+      if (!this.#closing && !this.handler.onMessage(data, isBinary)) this.#endInvalidText();
     });
     const pongs = new PongSender(socket);
     socket.on('ping', (payload: Buffer) => {
@@ -73,8 +72,8 @@ export class Connection {
     });
     socket.on('pong', (payload: Buffer) => {
       this.#traffic.controls++;
-      if (this.#wakePing > 0 && payload.toString() === String(this.#wakePing)) this.#handler.onProved?.();
-      this.#handler.onPong?.();
+      if (this.#wakePing > 0 && payload.toString() === String(this.#wakePing)) this.handler.onProved?.();
+      this.handler.onPong?.();
     });
     socket.on('error', (error: Error & { code?: string }) => this.#noteError(error));
     socket.on('close', (code, reason) => this.#end(code, reason));
@@ -82,7 +81,7 @@ export class Connection {
 
   #open(): void {
     this.#clearTimers();
-    const { clock, deadAfterMs, heartbeatMs } = this.#options;
+    const { clock, deadAfterMs, heartbeatMs } = this.options;
     const liveness = new Liveness(clock, deadAfterMs, () => this.#wake());
     this.#liveness = liveness;
     this.#timers.push(setInterval(() => this.#checkLiveness(liveness), liveness.intervalMs));
@@ -90,11 +89,11 @@ export class Connection {
       const intervalMs = Math.min(heartbeatMs, LONGEST_TIMER_MS);
       this.#timers.push(setInterval(() => this.#sendHeartbeat(), intervalMs));
     }
-    this.#handler.onOpen();
+    this.handler.onOpen();
     // Before the listener of `ws`, which has just put its own there; `on` would set the stream going too early.
     this.#tcp?.prependListener('data', (bytes: Buffer) => {
       liveness.look();
-      this.#handler.onBytes();
+      this.handler.onBytes();
       this.#reading.afterRead(bytes.length);
     });
   }
@@ -105,14 +104,14 @@ export class Connection {
     const verdict = liveness.judge(this.#traffic);
     if (verdict === 'ping') this.ping();
     if (verdict === 'dead') {
-      const silence = `nothing came for ${this.#options.deadAfterMs / 1000} s`;
+      const silence = `nothing came for ${this.options.deadAfterMs / 1000} s`;
       this.#destroy(failureOfClose(CloseCode.ABNORMAL, silence));
     }
   }
 
   /** Asks for a sign of life that cannot be older than the standstill. */
   #wake(): void {
-    this.#handler.onStandstill?.();
+    this.handler.onStandstill?.();
     this.#wakePing++;
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping(String(this.#wakePing));
   }
@@ -155,12 +154,12 @@ export class Connection {
   /** Ends it, unless it is open. */
   endAttempt(why: string): void {
     if (this.#liveness !== undefined) return;
-    const { stalled } = this.#options.upgrade.agent;
+    const { stalled } = this.options.upgrade.agent;
     this.#destroy(failureOfError(stalled ?? new AttemptError('silent', why)));
   }
 
   async #endRefused(response: IncomingMessage): Promise<void> {
-    const { upgrade, clock } = this.#options;
+    const { upgrade, clock } = this.options;
     const { statusCode: status = 0, headers } = response;
     const attempt = { ...upgrade, nowMs: clock.nowMicros() / 1000 };
     // Counts at once: nothing that comes later, and no limit of time, is the reason for the end.
@@ -183,7 +182,7 @@ export class Connection {
     if (error.code?.startsWith('WS_ERR_')) {
       this.#failure ??= failureOfFrame(error.code, error.message);
     } else if (this.#liveness === undefined) {
-      const { trust: side, redact } = this.#options.upgrade;
+      const { trust: side, redact } = this.options.upgrade;
       this.#failure ??= failureOfError(error, { side, redact });
     }
   }
@@ -196,7 +195,7 @@ export class Connection {
   #end(code: number, reason: Buffer): void {
     this.#clearTimers();
     if (!isUtf8(reason)) this.#failure ??= INVALID_UTF8;
-    const text = this.#options.upgrade.redact(reason.toString());
+    const text = this.options.upgrade.redact(reason.toString());
     this.#finish(this.#failure ?? failureOfClose(code, text));
   }
 
