@@ -86,7 +86,10 @@ describe.concurrent('context', () => {
     [['add', 'x', '-u', 'localhost:1', '--header', 'sesame'], /colon/],
     [['add', 'x', '-u', 'localhost:1', '--header', 'X-A: $(sesame)'], /X-A.*variable/],
     [['add', 'x', '-u', 'localhost:1', '--header', 'X-A: @no-file'], /no-file.*no such file/],
-    [['add', 'x', '-u', 'localhost:1', '--header', 'Authorization: $A', '--token-in', 'header'], /exclude/],
+    [
+      ['add', 'x', '-u', 'localhost:1', '--header', 'Authorization: $A', '--token-in', 'header'],
+      /cannot be combined/,
+    ],
     [['add', 'lab', '-u', 'localhost:1'], /already/],
     [['use', 'nope'], /Contexts: lab/],
     [['use', 'lba'], /Did you mean lab\?/],

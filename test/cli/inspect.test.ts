@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { formatInvalidLine, formatLifecycleLine } from '../../src/core/recording/encoder.js';
 import { formatTimestamp } from '../../src/index.js';
 import { BrowserPage, chromium } from '../support/browser.js';
+import { type Ended, Sandbox } from './sandbox.js';
 
 let folder: string;
 let capture: string;
@@ -70,24 +71,11 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-function inspect(args: string[], input?: string, env: NodeJS.ProcessEnv = {}) {
-  return new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve, reject) => {
-    const child = spawn(process.execPath, ['bin/opmas-ws.js', 'inspect', ...args], {
-      stdio: 'pipe',
-      env: { ...process.env, TZ: 'UTC', ...env },
-    });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (data: Buffer) => {
-      stdout += data;
-    });
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
-    child.stdin.end(input);
-  });
+const sandbox = new Sandbox({ TZ: 'UTC' });
+afterAll(() => sandbox[Symbol.dispose]());
+
+function inspect(args: string[], input = '', environment: Record<string, string> = {}): Promise<Ended> {
+  return sandbox.run(['inspect', ...args], { input, environment });
 }
 
 describe.concurrent('inspect --json', () => {

@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLinePrinter } from '../../src/cli/stream/line-printer.js';
 import { noColors } from '../../src/cli/terminal/palette.js';
 import { DataOutput } from '../../src/cli/terminal/terminal.js';
+import { Sandbox } from './sandbox.js';
 
 const recording = [
   '{"received_at":"2026-11-22T21:50:00.123456Z","endpoint":"devices","type":"device.error","subject":"opmas.devices.ap-7","data":{"cpu":97,"message":"radio \\u001b[2J reset"}}',
@@ -14,32 +13,11 @@ const recording = [
   '{"received_at":"2026-11-22T21:50:02.123456Z","connection":{"state":"closed","code":1006,"reason":""},"endpoint":"devices"}',
 ];
 
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'opmas-ws-pretty-'));
-  await writeFile(join(folder, 'capture.ndjson'), `${recording.join('\n')}\n`);
-});
-afterAll(() => rm(folder, { recursive: true }));
+const sandbox = new Sandbox({ TZ: 'Asia/Kolkata' });
+beforeAll(() => writeFileSync(join(sandbox.home, 'capture.ndjson'), `${recording.join('\n')}\n`));
+afterAll(() => sandbox[Symbol.dispose]());
 
-function run(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.execPath,
-      ['bin/opmas-ws.js', 'tail', '--file', join(folder, 'capture.ndjson'), ...args],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, TZ: 'Asia/Kolkata' } },
-    );
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (data: Buffer) => {
-      stdout += data;
-    });
-    child.stderr.on('data', (data: Buffer) => {
-      stderr += data;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
-  });
-}
+const run = (args: string[]) => sandbox.run(['tail', '--file', 'capture.ndjson', ...args]);
 
 describe('tail --format pretty', () => {
   it('prints lines for people, filtered, without colors in a pipe', async () => {

@@ -116,8 +116,9 @@ describe('a recording that is not what it seems', { concurrent: true }, () => {
     const server = new ServedProcess(['mock', '--port', '0', '--rate', '50', '--auth', 'none']);
     const { url } = await server.ready();
     const { child, ended } = sandbox.start(['record', '-u', url, '--no-token', '-o', 'night.ndjson']);
-    await server.says(/./);
-    while (!sandbox.files().has('night.ndjson.lock')) await new Promise((resolve) => setTimeout(resolve, 20));
+    const recorded = () => sandbox.files().get('night.ndjson')?.content ?? '';
+    while (!recorded().includes('"type"')) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(sandbox.files().has('night.ndjson.lock')).toBe(true);
     const words = ['inspect', 'night.ndjson', 'night.ndjson.lock', '--json'];
     const { code, stdout } = await sandbox.run(words);
     child.kill();

@@ -46,7 +46,7 @@ export async function runShared(
 }
 
 function start(): ChildProcess {
-  const runner = fork(program, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const runner = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   runner.once('exit', () => {
     const place = idle.indexOf(runner);
     if (place >= 0) idle.splice(place, 1);
