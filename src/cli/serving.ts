@@ -129,14 +129,12 @@ export async function runServer(
         .filter((part) => part !== undefined)
         .join(', ');
     const endStatus = await showStatus(messages, describe);
+    const { duration, until = server.finished } = options;
+    if (duration !== undefined) session.endAfter(duration);
     const over = new AbortController();
-    const ends = [options.until ?? server.finished, aborted(session.stop)];
-    if (options.duration !== undefined) {
-      session.endAfter(options.duration);
-      ends.push(systemClock.sleep(options.duration, over.signal));
-    }
+    const stop = AbortSignal.any([session.stop, over.signal]);
     try {
-      await Promise.race(ends);
+      await Promise.race([until, systemClock.sleep(duration ?? Number.POSITIVE_INFINITY, stop)]);
     } finally {
       over.abort();
       endStatus();
@@ -181,11 +179,6 @@ function hint(server: MockServer, hidesToken: boolean): string {
   const lines = [`Serving on ${server.url}. Ctrl-C ends it. Connect with:`, `  ${connect}`];
   if (hidesToken) lines.push('  where TOKEN is the token printed on stdout');
   return lines.join('\n');
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 /** Formats an activity of a server as one line. */

@@ -103,16 +103,16 @@ export async function withLimit<T>(promise: Promise<T>, limitMs: number, late: (
 }
 
 /** A promise that is settled from outside. Its rejection ends no program that does not await it. */
-export interface Deferred {
-  readonly promise: Promise<void>;
-  resolve(): void;
+export interface Deferred<Result> {
+  readonly promise: Promise<Result>;
+  resolve(result: Result): void;
   reject(error: unknown): void;
 }
 
 /** Makes a promise to settle later. */
-export function deferred(): Deferred {
-  let settle!: Pick<Deferred, 'resolve' | 'reject'>;
-  const promise = new Promise<void>((resolve, reject) => {
+export function deferred<Result = void>(): Deferred<Result> {
+  let settle!: Pick<Deferred<Result>, 'resolve' | 'reject'>;
+  const promise = new Promise<Result>((resolve, reject) => {
     settle = { resolve, reject };
   });
   promise.catch(() => undefined);

@@ -1,4 +1,5 @@
 import { displayUrl, type Redact } from '../address.js';
+import { parseObject } from '../json/json-tokens.js';
 import { escapeUnsafe, relativeTime } from '../text.js';
 import type { FailureKind } from './table.js';
 
@@ -64,13 +65,7 @@ export function clockText(aheadMs = 0): string | undefined {
 /** Returns the body as an object, if it is JSON by content type and content. */
 export function jsonOf(answer: HttpAnswer): Record<string, unknown> | undefined {
   if (!/^application\/([\w.-]+\+)?json\b/i.test(headerOf(answer, 'content-type') ?? '')) return undefined;
-  try {
-    const value: unknown = JSON.parse(answer.text ?? '');
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
+  return parseObject(answer.text ?? '');
 }
 
 /** Returns whether an answer has the form that FastAPI gives to all its errors: JSON with a `detail`. */

@@ -3,6 +3,7 @@ import * as net from 'node:net';
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { targetOf } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
+import { deferred } from '../clock.js';
 
 /** The place to connect to. */
 export type Target = ReturnType<typeof targetOf>;
@@ -47,16 +48,15 @@ export async function resolveHost(host: string, family: 4 | 6 | undefined): Prom
  * too: those of Node end after that time.
  */
 export class Dial {
+  readonly #opened = deferred<net.Socket>();
   /** Rejects with the error of the socket; with an `AggregateError` when several addresses fail. */
-  readonly socket: Promise<net.Socket>;
+  readonly socket = this.#opened.promise;
   readonly errors: Error[] = [];
   readonly #port: number;
   readonly #open = new Map<net.Socket, string>();
   #waiting: LookupAddress[] | undefined;
   #headStartMs = HEAD_START_MS;
   #timer: NodeJS.Timeout | undefined;
-  #resolve: (socket: net.Socket) => void = () => undefined;
-  #reject: (error: unknown) => void = () => undefined;
   #isOver = false;
 
   constructor(
@@ -64,10 +64,6 @@ export class Dial {
     { family, limitMs = Infinity, resolve = resolveHost }: DialOptions = {},
   ) {
     this.#port = port;
-    this.socket = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
     resolve(host, family).then(
       (addresses) => {
         this.#waiting = addresses;
@@ -128,12 +124,12 @@ export class Dial {
   #succeed(socket: net.Socket): void {
     this.#open.delete(socket);
     socket.removeAllListeners('error');
-    this.#resolve(socket);
+    this.#opened.resolve(socket);
     this.#end();
   }
 
   #fail(error: unknown): void {
-    this.#reject(error);
+    this.#opened.reject(error);
     this.#end();
   }
 

@@ -7,7 +7,7 @@ import { AttemptError, type Failure } from '../../../core/failure/failure.js';
 import { failureOfError, failureOfFrame, INVALID_UTF8 } from '../../../core/failure/from-error.js';
 import { failureOfAnswer, failureOfClose } from '../../../core/failure/from-server.js';
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
-import { LONGEST_TIMER_MS } from '../../clock.js';
+import { deferred, LONGEST_TIMER_MS } from '../../clock.js';
 import { textOf } from '../../http/http-request.js';
 import { PongSender, type WebSocket, webSocketLibrary } from '../../websocket.js';
 import { type ConnectionHandler, type ConnectionOptions, socketOptions } from './connection-options.js';
@@ -20,8 +20,9 @@ const REFUSAL_LIMIT_MS = 500;
 
 /** One attempt on one endpoint, from TCP to its end. */
 export class Connection {
+  readonly #ended = deferred<Failure>();
   /** Resolves, never rejects, when all is over; nothing is delivered after that. */
-  readonly ended: Promise<Failure>;
+  readonly ended = this.#ended.promise;
   readonly #socket: WebSocket;
   readonly #reading: ReadControl;
   readonly #traffic = { bytes: 0, messages: 0, controls: 0 };
@@ -29,7 +30,6 @@ export class Connection {
   /** Set from the moment that the connection is open. */
   #liveness: Liveness | undefined;
   #timers: NodeJS.Timeout[] = [];
-  #finish: (failure: Failure) => void = () => undefined;
   /** The reason for the end. Known before `ws` reports the end, and more precise than its code 1006. */
   #failure: Failure | undefined;
   #closing = false;
@@ -40,9 +40,6 @@ export class Connection {
     private readonly options: ConnectionOptions,
     private readonly handler: ConnectionHandler,
   ) {
-    this.ended = new Promise((resolve) => {
-      this.#finish = resolve;
-    });
     this.#socket = new (webSocketLibrary().WebSocket)(options.upgrade.url, socketOptions(options));
     this.#reading = new ReadControl(this.#socket);
     // All before the first turn of the event loop: the packet with the `101` may hold messages already.
@@ -196,7 +193,7 @@ export class Connection {
     this.#clearTimers();
     if (!isUtf8(reason)) this.#failure ??= INVALID_UTF8;
     const text = this.options.upgrade.redact(reason.toString());
-    this.#finish(this.#failure ?? failureOfClose(code, text));
+    this.#ended.resolve(this.#failure ?? failureOfClose(code, text));
   }
 
   #clearTimers(): void {
