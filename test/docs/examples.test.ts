@@ -7,8 +7,16 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MockServer, startMockServer } from '../../src/index.js';
 import { CertificateAuthority, withoutOpenssl } from '../support/certificates.js';
+import { runShared } from '../support/command-runners.js';
 import { codeBlocks, PAGES, project, textOf } from '../support/documents.js';
-import { allCommands, type ExampleResult, examplesIn, fullHelp, runExample } from '../support/examples.js';
+import {
+  allCommands,
+  type ExampleResult,
+  examplesIn,
+  fullHelp,
+  plainWords,
+  runExample,
+} from '../support/examples.js';
 
 const binary = join(project, 'bin/opmas-ws.js');
 /** `opmas-ws` as the examples call it. A command that serves listens on `$PORT_OF_EXAMPLES`, unless it names a port. */
@@ -75,13 +83,20 @@ function isTaken(port: number): Promise<boolean> {
   });
 }
 
+/** Commands whose plain examples run in a process that they share. The others have one each. */
+const SHARED = ['context', 'auth', 'inspect', 'doctor', 'tail', 'top'];
+
 /** Runs an example, which must end well. */
 async function works(
   example: string,
   folder: string,
-  environment: NodeJS.ProcessEnv,
-): Promise<ExampleResult> {
-  const result = await runExample(example, folder, environment);
+  environment: Record<string, string>,
+): Promise<Omit<ExampleResult, 'code'> & { code: number | null }> {
+  const [program, ...args] = plainWords(example) ?? [];
+  const isShared = program === 'opmas-ws' && SHARED.includes(args[0]!);
+  const result = isShared
+    ? await runShared({ args, folder, environment, input: '', onTerminal: false })
+    : await runExample(example, folder, environment);
   expect(result.stderr, `$ ${example}`).not.toMatch(/^opmas-ws: |is a bug|did you mean/im);
   // 130: the example runs until it is stopped.
   expect([0, 130], `$ ${example}\n${result.stderr}`).toContain(result.code);
@@ -91,7 +106,7 @@ async function works(
 describe('examples of the pages and of every --help', () => {
   let root: string;
   let server: MockServer;
-  let environment: NodeJS.ProcessEnv;
+  let environment: Record<string, string>;
   let certificates: Record<string, string> = {};
 
   beforeAll(async () => {

@@ -79,6 +79,17 @@ export function runExample(
   });
 }
 
+/**
+ * Returns the words of an example that is one command without anything for a shell to do but to split it, and that
+ * ends by itself; otherwise `undefined`.
+ */
+export function plainWords(example: string): string[] | undefined {
+  const word = /(?:'[^']*'|"[^"$`\\]*"|[\w@%+=:,./-])+/;
+  const isPlain = new RegExp(`^${word.source}(?: +${word.source})*$`).test(example);
+  if (!isPlain || (OPEN_ENDED.test(example) && !HAS_END.test(example))) return undefined;
+  return example.match(new RegExp(word, 'g'))!.map((text) => text.replace(/'([^']*)'|"([^"]*)"/g, '$1$2'));
+}
+
 /** Runs a command line that is refused before any action. @returns `USAGE what: hint`. */
 export async function refusalOf(words: readonly string[]): Promise<string> {
   const program = createProgram();

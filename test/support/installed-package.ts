@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -21,35 +21,44 @@ export interface InstalledPackage {
  * links to those that are installed here, so that no registry is needed.
  */
 export function installPackage(): InstalledPackage {
+  packed ??= { ...pack(), dependencies: productionDependencies() };
+  const { tarball, files, dependencies } = packed;
   const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-package-'));
-  const [packed] = JSON.parse(
-    execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], {
-      cwd: root,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    }),
-  ) as [{ filename: string; files: { path: string }[] }];
   const modules = join(folder, 'node_modules');
   const home = join(modules, 'opmas-ws');
   mkdirSync(home, { recursive: true });
-  execFileSync('tar', ['-xzf', join(folder, packed.filename), '-C', home, '--strip-components=1']);
-  for (const name of productionDependencies()) {
+  execFileSync('tar', ['-xz', '-C', home, '--strip-components=1'], { input: tarball });
+  for (const name of dependencies) {
     if (readdirSync(join(root, 'node_modules')).includes(name.split('/')[0]!)) link(name, modules);
   }
   return {
     folder,
     bin: join(home, 'bin/opmas-ws.js'),
-    files: packed.files.map(({ path }) => path),
+    files,
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
+/** Made once, because npm takes a second for each part. */
+let packed: { tarball: Buffer; files: string[]; dependencies: string[] } | undefined;
+
+function npm(...args: string[]): string {
+  return execFileSync('npm', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+}
+
+function pack(): { tarball: Buffer; files: string[] } {
+  const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-packed-'));
+  const words = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
+  const [{ filename, files }] = JSON.parse(npm(...words)) as [
+    { filename: string; files: { path: string }[] },
+  ];
+  const tarball = readFileSync(join(folder, filename));
+  rmSync(folder, { recursive: true });
+  return { tarball, files: files.map(({ path }) => path) };
+}
+
 function productionDependencies(): string[] {
-  const listed = execFileSync('npm', ['ls', '--omit=dev', '--all', '--parseable'], {
-    cwd: root,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const listed = npm('ls', '--omit=dev', '--all', '--parseable');
   const prefix = `${join(root, 'node_modules')}/`;
   return listed
     .split('\n')
