@@ -13,6 +13,7 @@ import { natsOf } from '../options/nats-options.js';
 import { counted, formatDuration } from '../options/quantity.js';
 import {
   endpointsOf,
+  type FilterCommandOptions,
   filterOptionsOf,
   type PartCommandOptions,
   partOptionsOf,
@@ -22,6 +23,38 @@ import { ProblemMessages } from '../terminal/reading-messages.js';
 import { standardInput } from '../terminal/standard-streams.js';
 import { FilterMessages } from './filter-messages.js';
 import type { StreamCommandOptions } from './stream-options.js';
+
+/** Options that choose lines of a recording. */
+interface ReadingOptions extends FilterCommandOptions, PartCommandOptions {}
+
+/**
+ * Prepares the reading of recordings: checks the options that choose lines, and the messages about damage and about a
+ * filter that matches nothing.
+ *
+ * @param given A filter in place of that of the options.
+ * @returns The options for functions of the library, and the messages, which have to be ended.
+ * @throws {OpmasError} `USAGE`
+ */
+export async function prepareReading(
+  session: Session,
+  sources: readonly string[],
+  options: ReadingOptions,
+  given?: Filter,
+) {
+  const { messages } = session.terminal;
+  const part = partOptionsOf(options);
+  const filter = given ?? (await compileFilter(filterOptionsOf(options)));
+  messages.warn(...filter.hints);
+  const nats = await natsOf(session, options, sources);
+  const problems = new ProblemMessages(messages);
+  const stdin = sources.includes('-') ? standardInput() : undefined;
+  const { onProblem } = problems;
+  return {
+    reading: { ...part, filter, nats, onProblem, stdin, signal: session.stop },
+    problems,
+    filtering: new FilterMessages(messages, filter),
+  };
+}
 
 /** Options of commands that read recordings in the place of a live stream. */
 export interface FileStreamOptions extends StreamCommandOptions, PartCommandOptions {
@@ -71,9 +104,8 @@ export async function runFileStream(
   }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
-  const compiled = given ?? (await compileFilter(filterOptionsOf(options)));
-  const filter = onEvent === undefined ? compiled : noting(compiled, onEvent);
-  messages.warn(...compiled.hints);
+  const { reading, problems, filtering } = await prepareReading(session, options.file, options, given);
+  const { filter } = reading;
   const startedAt = performance.now();
   const late = new AbortController();
   if (options.duration !== undefined) {
@@ -82,15 +114,12 @@ export async function runFileStream(
   }
   session.exitMessage = () =>
     out.stalledMs > 0 ? [messages.warningText('the rest was not written: stdout was not read')] : [];
-  const problems = new ProblemMessages(messages);
-  const filtering = new FilterMessages(messages, compiled);
   let events = 0;
   let lines = 0;
   const batches = readRecording(options.file, {
-    nats: await natsOf(session, options, options.file),
-    ...partOptionsOf(options),
+    ...reading,
+    filter: onEvent === undefined ? filter : noting(filter, onEvent),
     endpoints: endpoints.length === 0 ? undefined : endpointsOf(endpoints),
-    filter,
     maxBufferBytes: options.maxBuffer,
     follow: options.follow,
     onBefore,
@@ -105,9 +134,7 @@ export async function runFileStream(
       }
       return keep(line);
     },
-    onProblem: problems.onProblem,
     onRead,
-    stdin: options.file.includes('-') ? standardInput() : undefined,
     signal: AbortSignal.any([session.stop, late.signal, signal]),
   });
   let isLate = false;

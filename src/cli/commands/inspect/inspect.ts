@@ -1,5 +1,4 @@
 import {
-  compileFilter,
   escapeUnsafe,
   formatTimestamp,
   type InspectedRecording,
@@ -9,21 +8,17 @@ import {
 } from '../../../index.js';
 import { type Command, InvalidArgumentError } from '../../commander.js';
 import { checkReplaceable, writePrivateFile } from '../../connection/private-files.js';
-import { natsOf } from '../../options/nats-options.js';
 import {
   addFilterOptions,
   addPartOptions,
   type FilterCommandOptions,
-  filterOptionsOf,
   type PartCommandOptions,
-  partOptionsOf,
 } from '../../options/selection.js';
 import { TimeText, timestampOrNull } from '../../render/time-text.js';
 import { runCommand, type Session } from '../../session.js';
-import { FilterMessages } from '../../stream/filter-messages.js';
+import { prepareReading } from '../../stream/file-stream.js';
 import { addGapBudget, budgetError, type GapBudgetOptions } from '../../stream/stream-summary.js';
-import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
-import { standardInput } from '../../terminal/standard-streams.js';
+import { showProgress } from '../../terminal/reading-messages.js';
 import { htmlPage, PAGE_START } from './html-page.js';
 import { textReport } from './text-report.js';
 
@@ -77,23 +72,14 @@ async function runInspect(
   if (options.html !== undefined) {
     await checkReplaceable(options.html, { option: '--html', what: 'a report', starts: [PAGE_START] });
   }
-  const part = partOptionsOf(options);
-  const filter = await compileFilter(filterOptionsOf(options));
-  messages.warn(...filter.hints);
-  const problems = new ProblemMessages(messages);
-  const filtering = new FilterMessages(messages, filter);
+  const { reading, problems, filtering } = await prepareReading(session, files, options);
   const progress = await showProgress(messages, files);
   let report: InspectedRecording;
   try {
     report = await inspectRecording(files, {
-      nats: await natsOf(session, options, files),
-      ...part,
-      filter,
+      ...reading,
       strict: options.strict,
-      signal: session.stop,
-      onProblem: problems.onProblem,
       onRead: progress.advance,
-      stdin: files.includes('-') ? standardInput() : undefined,
     });
   } finally {
     progress.end();

@@ -1,5 +1,4 @@
 import {
-  compileFilter,
   escapeUnsafe,
   OpmasError,
   type ReplayNotice,
@@ -7,21 +6,18 @@ import {
   serveRecording,
 } from '../../../index.js';
 import type { Command } from '../../commander.js';
-import { natsOf } from '../../options/nats-options.js';
 import { counted, formatDuration, parseCount, parseDuration, parseRate } from '../../options/quantity.js';
 import {
   addFilterOptions,
   addPartOptions,
   type FilterCommandOptions,
-  filterOptionsOf,
   type PartCommandOptions,
-  partOptionsOf,
 } from '../../options/selection.js';
 import { addServingOptions, resolveServing, runServer, type ServingCommandOptions } from '../../serving.js';
 import { runCommand, type Session } from '../../session.js';
-import { FilterMessages } from '../../stream/filter-messages.js';
-import { ProblemMessages, showProgress } from '../../terminal/reading-messages.js';
-import { inputIsTerminal, standardInput } from '../../terminal/standard-streams.js';
+import { prepareReading } from '../../stream/file-stream.js';
+import { showProgress } from '../../terminal/reading-messages.js';
+import { inputIsTerminal } from '../../terminal/standard-streams.js';
 import { listenToKeys } from './player-keys.js';
 
 /** Options of `replay`. */
@@ -82,40 +78,31 @@ async function replay(
   clock: 'client' | 'shared' | undefined,
 ): Promise<void> {
   const { loop, sources } = loopAndSources(options.loop, files);
-  const filter = await compileFilter(filterOptionsOf(options));
-  const part = partOptionsOf(options);
   const serving = resolveServing(session, options);
   const { messages } = session.terminal;
-  messages.warn(...filter.hints);
-  const problems = new ProblemMessages(messages);
-  const filtering = new FilterMessages(messages, filter);
+  const { reading, problems, filtering } = await prepareReading(session, sources, options);
   if (sources.includes('-') && inputIsTerminal()) {
     messages.say('Reading the recording from the terminal; Ctrl-D ends it.');
   }
   // With `--lifecycle` the whole recording is indexed before it is served.
   const progress = options.lifecycle ? await showProgress(messages, sources) : undefined;
   const server = await serveRecording(sources, {
-    nats: await natsOf(session, options, sources),
     ...serving,
+    ...reading,
     speed: options.speed,
     rate: options.rate,
     maxGapMs: options.maxGap,
-    ...part,
-    filter,
     loop,
     clock,
     lifecycle: options.lifecycle,
     exitWhenDone: options.exitWhenDone,
     strict: options.strict,
     precise: true,
-    onProblem: problems.onProblem,
     onNotice: (notice) => {
       messages.say(messages.palette.yellow(noticeText(notice)));
       if (notice.kind === 'nothing') filtering.end();
     },
-    stdin: sources.includes('-') ? standardInput() : undefined,
     onIndexed: progress?.advance,
-    signal: session.stop,
   })
     .catch((error: unknown) => {
       if (session.stop.aborted) return undefined;
