@@ -25,8 +25,10 @@ describe.concurrent('demo', () => {
   });
 
   test('takes no duration of zero', async ({ command, expect }) => {
-    const { ended } = command.start(['demo', '--duration', '0s']);
-    expect(await ended).toMatchObject({ code: 2, stderr: expect.stringContaining('--duration') });
+    expect(await command.sandbox.run(['demo', '--duration', '0s'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--duration'),
+    });
   });
 
   test('needs nothing of its surroundings: no token, no server, no proxy', async ({ command, expect }) => {
@@ -49,7 +51,7 @@ describe.concurrent('demo', () => {
     ['--seed', '-1'],
     ['--duration', '5'],
   ] as const)('refuses %s %s', async ([option, value], { command, expect }) => {
-    const { code, stderr } = await command.start(['demo', option, value]).ended;
+    const { code, stderr } = await command.sandbox.run(['demo', option, value]);
     expect(code).toBe(2);
     expect(stderr).toContain(option);
   });

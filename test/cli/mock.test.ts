@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { rawConnect } from '../io/server/raw-client.js';
 import { StreamClient, streamUrl } from '../io/server/stream-client.js';
+import { Sandbox } from './sandbox.js';
 import { ServedProcess } from './served-process.js';
 
 function mock(args: string[], environment?: NodeJS.ProcessEnv): ServedProcess {
@@ -118,10 +119,9 @@ describe.concurrent('mock', () => {
   it('a port in use is exit 5 and named', async () => {
     await using first = mock(['-p', '0']);
     const { port } = new URL((await first.ready()).url);
-    await using second = mock(['-p', port]);
-    expect(await second.ended).toBe(5);
-    expect(second.stdout).toBe('');
-    expect(second.messages.join('\n')).toContain(`port ${port} is in use`);
+    using sandbox = new Sandbox();
+    const { code, stdout, stderr } = await sandbox.run(['mock', '-p', port]);
+    expect([code, stdout, stderr]).toEqual([5, '', expect.stringContaining(`port ${port} is in use`)]);
   });
 
   const ordinaryUser = process.getuid?.() !== 0;
@@ -155,9 +155,8 @@ describe.concurrent('mock', () => {
     [['file.ndjson'], 'too many arguments'],
     [['--ratte', '5'], '--rate'],
   ])('%j is exit 2 and named', async (args, named) => {
-    await using server = mock(['-p', '0', ...args], { OPMAS_MOCK_SECRET: '' });
-    expect(await server.ended).toBe(2);
-    expect(server.stdout).toBe('');
-    expect(server.messages.join('\n')).toContain(named);
+    using sandbox = new Sandbox({ OPMAS_MOCK_SECRET: '' });
+    const { code, stdout, stderr } = await sandbox.run(['mock', '-p', '0', ...args]);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(named)]);
   });
 });

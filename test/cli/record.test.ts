@@ -70,9 +70,16 @@ async function untilRecorded(box: Sandbox, count: number, name = 'x.ndjson'): Pr
     await delay(10);
 }
 
-function start(box: Sandbox, server: RawServer, ...args: string[]) {
-  return box.start(['record', 'devices', '-u', server.url, ...quick, ...args]);
-}
+const wordsOf = (server: RawServer, args: string[]) => [
+  'record',
+  'devices',
+  '-u',
+  server.url,
+  ...quick,
+  ...args,
+];
+const start = (box: Sandbox, server: RawServer, ...args: string[]) => box.start(wordsOf(server, args));
+const run = (box: Sandbox, server: RawServer, ...args: string[]) => box.run(wordsOf(server, args));
 
 describe.concurrent('record', () => {
   test.for(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)(
@@ -209,9 +216,7 @@ describe.concurrent('record', () => {
       [['-w', 'data.cpu >', '-o', 'y'], 2, 'data.cpu >'],
     ];
     const results = await Promise.all(
-      attempts.map(([args]) =>
-        start(box, server, ...args).ended.then(({ code, stderr }) => ({ code, stderr })),
-      ),
+      attempts.map(([args]) => run(box, server, ...args).then(({ code, stderr }) => ({ code, stderr }))),
     );
     expect(results).toEqual(
       attempts.map(([, code, text]) => ({ code, stderr: expect.stringContaining(text) as string })),
@@ -234,7 +239,7 @@ describe.concurrent('record', () => {
   test('names its file by the time, and takes an empty one away again', async ({ serve }) => {
     const box = sandbox();
     const server = await serve({});
-    const { ended } = start(box, server, '-n', '1');
+    const ended = run(box, server, '-n', '1');
     (await server.request()).accept().text(event(0));
     const { code, stderr } = await ended;
     expect(code).toBe(0);
@@ -253,7 +258,7 @@ describe.concurrent('record', () => {
     const first = start(box, server, '-o', 'x.ndjson');
     const connection = (await server.request()).accept();
     await send(connection, 1);
-    const { code, stderr } = await start(box, server, '-o', 'x.ndjson', '--append').ended;
+    const { code, stderr } = await run(box, server, '-o', 'x.ndjson', '--append');
     expect([code, stderr]).toEqual([
       5,
       expect.stringContaining(`x.ndjson is in use by pid ${first.child.pid}`),

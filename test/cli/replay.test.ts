@@ -128,8 +128,7 @@ describe.concurrent('replay', () => {
 
   it('names an empty stdin, and no other source', async () => {
     using sandbox = new Sandbox();
-    const { ended } = sandbox.start(['replay', '-', '-p', '0'], { input: '' });
-    expect(await ended).toMatchObject({
+    expect(await sandbox.run(['replay', '-', '-p', '0'])).toMatchObject({
       code: 6,
       stderr: expect.stringMatching(/^opmas-ws: stdin:1: it is empty, so it is not a recording\n/),
     });
@@ -218,21 +217,21 @@ describe.concurrent('replay', () => {
     [['x', '--lifecycle', '--speed', 'max'], /lifecycle/],
     [['x', '--where', 'data.'], /--where|where/],
   ])('%j is exit 2 and named', async (args, message) => {
-    await using server = replay(args);
-    expect(await server.ended).toBe(2);
-    expect(server.stdout).toBe('');
-    expect(server.messages.join('\n')).toMatch(message);
+    using sandbox = new Sandbox();
+    const { code, stdout, stderr } = await sandbox.run(['replay', '-p', '0', ...args]);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringMatching(message)]);
   });
 
   it('no recording is exit 6, a port in use is exit 5', async () => {
-    await using nonsense = replay([folder.write(['one', 'two'], 'nonsense.ndjson')]);
-    expect(await nonsense.ended).toBe(6);
+    using sandbox = new Sandbox();
+    const nonsense = folder.write(['one', 'two'], 'nonsense.ndjson');
+    expect(await sandbox.run(['replay', '-p', '0', nonsense])).toMatchObject({ code: 6 });
     await using taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as { port: number };
-    await using server = replay([folder.write(numberedLines(0, 3, 1)), '-p', String(port)]);
-    expect(await server.ended).toBe(5);
-    await server.says(new RegExp(`port ${port} is in use`));
+    const recording = folder.write(numberedLines(0, 3, 1));
+    const { code, stderr } = await sandbox.run(['replay', recording, '-p', String(port)]);
+    expect([code, stderr]).toEqual([5, expect.stringContaining(`port ${port} is in use`)]);
   });
 
   it('a client under test survives a recorded outage', async () => {
