@@ -28,7 +28,7 @@ describe.skipIf(withoutNats)(`the recipe of docs/scale.md${withoutNats ? ` (${wi
     using one = new Sandbox({ OPMAS_URL: api.url });
     using other = new Sandbox({ OPMAS_URL: api.url });
     const recorders = [one, other].map((sandbox) =>
-      sandbox.start([...record, '--no-token', '--duration', '3s']),
+      sandbox.start([...record, '--no-token', '--duration', '2s']),
     );
     while (!/connected/.test(await recorders[0]!.messages.next()));
     const reader = await one.run([...tail, '-n', '20']);

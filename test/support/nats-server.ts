@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import type { ConnectionOptions, NatsConnection } from '@nats-io/transport-node';
 
@@ -126,6 +127,13 @@ export class NatsServer implements AsyncDisposable {
 
   manage<T>(work: (jsm: JetStreamManager) => Promise<T>, options: ConnectionOptions = {}): Promise<T> {
     return this.connected(async (nc) => work(await packages![1].jetstreamManager(nc)), options);
+  }
+
+  /** Waits until a stream has so many messages. */
+  async has(stream: string, count: number, options: ConnectionOptions = {}): Promise<void> {
+    await this.manage(async (jsm) => {
+      while ((await jsm.streams.info(stream)).state.messages < count) await delay(10);
+    }, options);
   }
 
   /** Reads all messages of a stream. */

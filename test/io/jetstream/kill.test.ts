@@ -10,7 +10,7 @@ import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { numbered } from '../../support/recordings.js';
 
 /** `npm run test:nats` has a million lines and twenty kills; here are fewer. */
-const LINES = Number(process.env.OPMAS_NATS_LINES ?? 30_000);
+const LINES = Number(process.env.OPMAS_NATS_LINES ?? 12_000);
 const KILLS = Number(process.env.OPMAS_NATS_KILLS ?? 3);
 
 /** Nanoseconds. */
@@ -36,13 +36,14 @@ it.skipIf(withoutNats)(
     const publish = (...more: string[]) =>
       sandbox.start(['publish', 'spool.ndjson', '--to', server.urlOf('EVENTS'), ...more]);
     // A server that has just started, on a busy machine, may take its time.
-    const count = () =>
-      server.manage(async (jsm) => (await jsm.streams.info('EVENTS')).state.messages).catch(() => 0);
+    const has = async (count: number): Promise<void> => {
+      await server.has('EVENTS', count).catch(() => delay(50).then(() => has(count)));
+    };
     let publisher = publish('--follow');
     for (let kill = 1; kill <= KILLS; kill++) {
       // At any moment, but not before something has come since the last one.
       const wanted = Math.floor((LINES * (kill - Math.random() / 2)) / (KILLS + 1));
-      while ((await count()) < wanted) await delay(20);
+      await has(wanted);
       if (kill % 2 === 0) {
         await server.kill();
         await delay(100 * Math.random());
@@ -53,7 +54,7 @@ it.skipIf(withoutNats)(
         publisher = publish('--follow');
       }
     }
-    while ((await count()) < LINES) await delay(20);
+    await has(LINES);
     publisher.child.kill('SIGINT');
     await publisher.ended;
     expect(await publish().ended).toMatchObject({

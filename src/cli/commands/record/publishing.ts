@@ -42,6 +42,7 @@ export class Publishing {
   private constructor(
     private readonly session: Session,
     private readonly to: string,
+    private readonly options: PublishingOptions,
     private readonly open: (path: string) => Promise<SpoolPublisher>,
   ) {
     this.#problems = new ProblemMessages(session.terminal.messages);
@@ -57,7 +58,7 @@ export class Publishing {
     const isFile = out === undefined || (await stat(out).catch(() => undefined))?.isFile() !== false;
     if (!isFile) throw new OpmasError('USAGE', `--publish: ${out} is not a file that can be read again`);
     let attempts = 0;
-    const publishing: Publishing = new Publishing(session, to, (path) =>
+    const publishing: Publishing = new Publishing(session, to, options, (path) =>
       SpoolPublisher.open(path, target, {
         ids: options.id,
         createStream: options.createStream,
@@ -145,7 +146,15 @@ export class Publishing {
   shortfall(): OpmasError | undefined {
     const failure = this.#failure ?? this.#publisher?.publisher.trouble;
     if (this.#rest === 0 && this.#failure === undefined) return undefined;
-    const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.to)}`;
+    const { id, subjectPrefix, natsContext, natsCreds } = this.options;
+    const words = Object.entries({
+      '--to': this.to,
+      '--id': id === 'line' ? undefined : id,
+      '--subject-prefix': subjectPrefix,
+      '--nats-context': natsContext,
+      '--nats-creds': natsCreds,
+    }).flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(value)]));
+    const command = ['opmas-ws publish', quoted(this.#path), ...words].join(' ');
     const hint = `The recording keeps them. The next start brings them, or: ${command}`;
     const number = `${counted(this.#rest, 'line')} ${this.#rest === 1 ? 'is' : 'are'} not published yet`;
     if (failure === undefined)
