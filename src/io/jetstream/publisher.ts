@@ -54,8 +54,6 @@ export class Publisher implements SessionOwner {
   trouble: OpmasError | undefined;
   /** The failure that was told last, and holds on. */
   #told = '';
-  readonly #source: PublishSource;
-  readonly #options: PublisherOptions;
   #hasEnded = false;
   /** The source has to be filled before it gives the next line. */
   #isDry = false;
@@ -66,19 +64,20 @@ export class Publisher implements SessionOwner {
   /** The ids of lines received before this time have been read back. Milliseconds since 1970. */
   #lookedBackMs = Number.NEGATIVE_INFINITY;
 
-  constructor(source: PublishSource, options: PublisherOptions) {
-    this.#source = source;
-    this.#options = options;
+  constructor(
+    private readonly source: PublishSource,
+    private readonly options: PublisherOptions,
+  ) {
     this.window = new PublishWindow((place) => {
       this.#progressMs = monotonicMs();
       this.#goesOn();
-      this.#source.onSettled?.(place);
+      this.source.onSettled?.(place);
     });
   }
 
   /** Publishes to the end of the source, or until the signal aborts. @throws {OpmasError} As `persists` decides. */
   async run(): Promise<void> {
-    const { signal } = this.#options;
+    const { signal } = this.options;
     let failures = 0;
     while (!signal.aborted) {
       const { base } = this.window;
@@ -98,7 +97,7 @@ export class Publisher implements SessionOwner {
   read(number: number): WindowEntry | undefined {
     while (number >= this.window.end) {
       // While the source is filled it has no line to take.
-      const line = this.#hasEnded || this.#isDry ? undefined : this.#source.next();
+      const line = this.#hasEnded || this.#isDry ? undefined : this.source.next();
       this.#isDry = line === undefined;
       if (line === undefined) return undefined;
       this.window.push(line);
@@ -122,7 +121,7 @@ export class Publisher implements SessionOwner {
   onTooLarge(entry: WindowEntry): void {
     if (this.window.counts.tooLarge === 0) {
       const limit = this.#facts?.maxBytes ?? 0;
-      this.#options.onNotice(
+      this.options.onNotice(
         `a line of ${entry.bytes.length} bytes stays in the recording and is left out of the stream, whose messages have at most ${limit} bytes`,
       );
     }
@@ -131,19 +130,19 @@ export class Publisher implements SessionOwner {
 
   readonly fill: () => Promise<boolean> = shared(async () => {
     // Messages that it has brought for a session that has ended since would be lost.
-    if (this.#isDry) this.#hasEnded ||= !(await this.#source.fill());
+    if (this.#isDry) this.#hasEnded ||= !(await this.source.fill());
     this.#isDry = false;
     return !this.#hasEnded;
   });
 
   async #runSession(): Promise<void> {
-    const { address, access, prefix, createStream, signal, onNotice } = this.#options;
+    const { address, access, prefix, createStream, signal, onNotice } = this.options;
     const link = await connectNats(address, access);
     try {
       const facts = await checkStream(link, address, prefix, createStream);
       if (this.#facts === undefined) for (const warning of facts.warnings) onNotice(warning);
       this.#facts = facts;
-      this.#options.onConnect?.();
+      this.options.onConnect?.();
       await this.#lookBack(link);
       // With a line to send, it is not clear yet that the stream takes it.
       if (this.read(this.window.base) === undefined) this.#goesOn();
@@ -159,12 +158,12 @@ export class Publisher implements SessionOwner {
     this.trouble = undefined;
     if (this.#told === '') return;
     this.#told = '';
-    this.#options.onNotice(`publishing to ${this.#options.address.text} goes on`);
+    this.options.onNotice(`publishing to ${this.options.address.text} goes on`);
   }
 
   /** @param hasProgress Lines were published until then, so the loss is reported only if the next attempt fails, too. */
   #onFailure(failure: OpmasError, hasProgress: boolean): void {
-    const { persists, onNotice, signal, access } = this.#options;
+    const { persists, onNotice, signal, access } = this.options;
     if (signal.aborted) return;
     if (!persists(failure, monotonicMs() - this.#progressMs)) throw failure;
     this.trouble = failure;
@@ -190,7 +189,7 @@ export class Publisher implements SessionOwner {
 
   /** Reads the ids in the stream since the first line was received, if the server may have forgotten them. */
   async #lookBack(link: NatsLink): Promise<void> {
-    const { address, prefix, onNotice } = this.#options;
+    const { address, prefix, onNotice } = this.options;
     const first = this.read(this.window.base);
     if (first === undefined || !this.#needsLookBack(first)) return;
     const nowMs = wallClockMs();

@@ -39,9 +39,6 @@ export interface SessionOwner {
 
 /** Sends the lines of a window on one connection, and takes the acknowledgements. */
 export class Session {
-  readonly #owner: SessionOwner;
-  readonly #link: NatsLink;
-  readonly #facts: StreamFacts;
   readonly #inbox: string;
   readonly #ended = deferred();
   /** Number of the next line to send. */
@@ -55,10 +52,11 @@ export class Session {
   #isOver = false;
   #answeredMs = monotonicMs();
 
-  constructor(owner: SessionOwner, link: NatsLink, facts: StreamFacts) {
-    this.#owner = owner;
-    this.#link = link;
-    this.#facts = facts;
+  constructor(
+    private readonly owner: SessionOwner,
+    private readonly link: NatsLink,
+    private readonly facts: StreamFacts,
+  ) {
     this.#inbox = link.nats.createInbox(link.access.inboxPrefix);
     this.#next = owner.window.base;
     this.#room = { ...facts.room };
@@ -66,18 +64,18 @@ export class Session {
 
   /** Sends until the lines end and all are settled, or the signal aborts. @throws {OpmasError} When it has to begin anew. */
   async run(signal: AbortSignal): Promise<void> {
-    const { nc } = this.#link;
+    const { nc } = this.link;
     const subscription = nc.subscribe(`${this.#inbox}.*`, {
       callback: (_, message) => this.#onAnswer(message),
     });
-    const lost = new OpmasError('NETWORK', `the connection to the NATS server ${this.#link.host} was lost`);
+    const lost = new OpmasError('NETWORK', `the connection to the NATS server ${this.link.host} was lost`);
     void nc.closed().then((error) => this.#fail(error ?? lost));
     void this.#watch();
     const stop = () => this.#ended.resolve();
     signal.addEventListener('abort', stop, { once: true });
     const timer = setInterval(() => {
       if (this.#inFlight === 0 || monotonicMs() - this.#answeredMs < ACK_LIMIT_MS) return;
-      this.#fail(new OpmasError('NETWORK', `the NATS server ${this.#link.host} acknowledges nothing`));
+      this.#fail(new OpmasError('NETWORK', `the NATS server ${this.link.host} acknowledges nothing`));
     }, CHECK_MS);
     try {
       this.#pump();
@@ -92,16 +90,16 @@ export class Session {
 
   /** Sends what may be sent now. */
   #pump(): void {
-    const { window } = this.#owner;
+    const { window } = this.owner;
     try {
-      while (this.#hasRoom() && !this.#link.nc.isClosed()) {
-        const entry = this.#owner.read(this.#next);
+      while (this.#hasRoom() && !this.link.nc.isClosed()) {
+        const entry = this.owner.read(this.#next);
         if (entry === undefined) break;
         const number = this.#next++;
         if (entry.isSettled) continue;
-        if (this.#owner.isKnown(entry))
+        if (this.owner.isKnown(entry))
           window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
-        else if (entry.bytes.length + HEADER_BYTES > this.#facts.maxBytes) this.#owner.onTooLarge(entry);
+        else if (entry.bytes.length + HEADER_BYTES > this.facts.maxBytes) this.owner.onTooLarge(entry);
         else this.#send(entry, number);
       }
     } catch (error) {
@@ -124,7 +122,7 @@ export class Session {
   #fill(): void {
     if (this.#isFilling) return;
     this.#isFilling = true;
-    this.#owner.fill().then(
+    this.owner.fill().then(
       (hasMore) => {
         if (this.#isOver) return;
         this.#isFilling = false;
@@ -136,7 +134,7 @@ export class Session {
   }
 
   #send(entry: WindowEntry, number: number): void {
-    const { nats, nc } = this.#link;
+    const { nats, nc } = this.link;
     const headers = nats.headers();
     headers.set(ID_HEADER, entry.id);
     nc.publish(entry.subject, entry.bytes, { headers, reply: `${this.#inbox}.${number}` });
@@ -151,7 +149,7 @@ export class Session {
 
   #onAnswer(message: Msg): void {
     const number = Number(message.subject.slice(this.#inbox.length + 1));
-    const entry = this.#owner.window.at(number);
+    const entry = this.owner.window.at(number);
     if (entry === undefined || entry.isSettled) return;
     this.#answeredMs = monotonicMs();
     this.#inFlight--;
@@ -162,7 +160,7 @@ export class Session {
   }
 
   #judge(message: Msg, entry: WindowEntry): OpmasError | undefined {
-    const { host } = this.#link;
+    const { host } = this.link;
     // The client would call this "jetstream is not enabled".
     if (message.headers?.code === 503) {
       return new OpmasError(
@@ -174,12 +172,12 @@ export class Session {
     if (error === undefined) {
       // A line that was sent before is no repeat.
       const isOurs = !duplicate || entry.sends > 1;
-      this.#owner.window.settle(entry, isOurs ? 'published' : 'alreadyThere');
+      this.owner.window.settle(entry, isOurs ? 'published' : 'alreadyThere');
       return undefined;
     }
     const { err_code: code, description = '' } = error;
     if (code === TOO_LARGE) {
-      this.#owner.onTooLarge(entry);
+      this.owner.onTooLarge(entry);
       return undefined;
     }
     const why = IS_FULL.test(description) ? 'is full' : 'refuses a line';
@@ -188,7 +186,7 @@ export class Session {
 
   /** Missing rights of the login are reported beside the messages, which are never acknowledged then. */
   async #watch(): Promise<void> {
-    for await (const status of this.#link.nc.status()) {
+    for await (const status of this.link.nc.status()) {
       const isRefusal = status.type === 'error' && status.error.name === 'PermissionViolationError';
       if (isRefusal && !this.#isOver) this.#fail(status.error);
     }

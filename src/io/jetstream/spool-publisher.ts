@@ -23,10 +23,7 @@ const SAVE_MS = 500;
 
 /** Publishes a recording from the place where that was left, also while it is written. */
 export class SpoolPublisher {
-  readonly spool: Spool;
   readonly publisher: Publisher;
-  readonly #cursor: CursorFile;
-  readonly #options: SpoolPublisherOptions;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -34,13 +31,10 @@ export class SpoolPublisher {
 
   private constructor(
     target: StreamTarget,
-    options: SpoolPublisherOptions,
-    spool: Spool,
-    cursor: CursorFile,
+    private readonly options: SpoolPublisherOptions,
+    readonly spool: Spool,
+    private readonly cursor: CursorFile,
   ) {
-    this.#options = options;
-    this.spool = spool;
-    this.#cursor = cursor;
     const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
     this.publisher = new Publisher(spool, { ...target, ...options, signal });
   }
@@ -76,7 +70,7 @@ export class SpoolPublisher {
     const late = new AbortController();
     await Promise.race([
       this.#running.catch(() => undefined),
-      systemClock.sleep(limitMs, AbortSignal.any([late.signal, this.#options.signal])),
+      systemClock.sleep(limitMs, AbortSignal.any([late.signal, this.options.signal])),
     ]);
     late.abort();
   }
@@ -99,9 +93,9 @@ export class SpoolPublisher {
   async #save(): Promise<void> {
     const place = await this.spool.place().catch(() => undefined);
     if (place === undefined) return;
-    await this.#cursor.save(place).catch((error: Error) => {
+    await this.cursor.save(place).catch((error: Error) => {
       if (!this.#cannotSave)
-        this.#options.onNotice(`the progress of publishing cannot be saved: ${error.message}`);
+        this.options.onNotice(`the progress of publishing cannot be saved: ${error.message}`);
       this.#cannotSave = true;
     });
   }

@@ -47,8 +47,6 @@ const POLL_MS = 250;
 export class Spool implements PublishSource {
   /** Lines of parts that were deleted before they were read. */
   deletedLines = 0;
-  readonly path: string;
-  readonly #options: SpoolOptions;
   readonly #names: SegmentNames;
   #part: SpoolPart | undefined;
   #messages!: LineMessages;
@@ -59,9 +57,10 @@ export class Spool implements PublishSource {
   #leaving: SpoolPart | undefined;
   #more = deferred();
 
-  constructor(path: string, options: SpoolOptions) {
-    this.path = path;
-    this.#options = options;
+  constructor(
+    private readonly path: string,
+    private readonly options: SpoolOptions,
+  ) {
     this.#names = new SegmentNames(path, { continues: true });
     this.#hasEnded = !options.follow;
     options.signal.addEventListener('abort', () => this.wake(), { once: true });
@@ -69,7 +68,7 @@ export class Spool implements PublishSource {
 
   /** Opens the first part. @throws {OpmasError} `LOCAL` when it cannot be read. */
   async open(): Promise<void> {
-    const { start, onNotice } = this.#options;
+    const { start, onNotice } = this.options;
     const paths = await this.#paths();
     for (const path of paths) {
       const part = await SpoolPart.open(path);
@@ -93,7 +92,7 @@ export class Spool implements PublishSource {
   }
 
   async fill(): Promise<boolean> {
-    while (this.#part !== undefined && !this.#options.signal.aborted) {
+    while (this.#part !== undefined && !this.options.signal.aborted) {
       if (await this.#part.cursor.fill()) return true;
       if (!(await this.#openNext())) return false;
     }
@@ -146,7 +145,7 @@ export class Spool implements PublishSource {
   }
 
   async #begin(part: SpoolPart, name: string, start: { offset: number; line: number }): Promise<void> {
-    const { prefix, ids, onProblem } = this.#options;
+    const { prefix, ids, onProblem } = this.options;
     const messages = new LineMessages(prefix, ids);
     this.#messages = messages;
     this.#part = part;
@@ -154,14 +153,14 @@ export class Spool implements PublishSource {
     const behind = (line: LineView) => void messages.messageOf(line, 0);
     const onDamage = (problem: ReadProblem) => {
       // A read that a stop has cut short looks torn, and a part may end where it is begun.
-      if (!this.#options.signal.aborted && problem.kind !== 'empty') onProblem(problem);
+      if (!this.options.signal.aborted && problem.kind !== 'empty') onProblem(problem);
     };
     await part.begin(name, start, behind, () => this.#waitFor(part), onDamage);
   }
 
   /** Waits until the part may have more bytes. @returns `false` when it gets no more. */
   async #waitFor(part: SpoolPart): Promise<boolean> {
-    if (this.#options.signal.aborted || this.#hasEnded || this.#leaving === part) return false;
+    if (this.options.signal.aborted || this.#hasEnded || this.#leaving === part) return false;
     // Its writer may take a moment to leave it, and goes on with a file that only someone else has renamed.
     const current = await identityAt(this.path);
     const isLeft =
@@ -191,7 +190,7 @@ export class Spool implements PublishSource {
         if (last !== this.#settled?.part) await last.close();
         return true;
       }
-      if (hadEnded || this.#options.signal.aborted) return false;
+      if (hadEnded || this.options.signal.aborted) return false;
       await this.#waitForMore();
     }
   }
