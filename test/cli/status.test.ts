@@ -30,9 +30,9 @@ const facts: RecorderFacts = {
   exitCode: null,
   writer: { path: 'x.ndjson', lines: 12, bytes: 3456, files: 2, size: 789 },
   states: new Map([
-    ['devices', 'open'],
-    ['agents', 'waiting'],
-    [odd, 'open'],
+    ['devices', { name: 'open', sinceMs: 0 }],
+    ['agents', { name: 'waiting', sinceMs: 0 }],
+    [odd, { name: 'open', sinceMs: 0 }],
   ]),
   stream: {
     ...NO_FIGURES,

@@ -156,7 +156,7 @@ describe('other tables of the guide', () => {
     const facts = {
       ...{ now: 0, startedAt: 0, exitCode: 0, lastError: { at: '1970-01-01T00:00:00Z', message: '' } },
       writer: { path: '', lines: 0, bytes: 0, files: 0, size: 0 },
-      states: new Map([['devices', 'open' as const]]),
+      states: new Map([['devices', { name: 'open' as const, sinceMs: 0 }]]),
       stream: {
         ...{ events: {}, gaps: { count: 0, totalMs: 0 }, invalid: 0, dropped: 0 },
         lastEventAt: { devices: '1970-01-01T00:00:00Z' },

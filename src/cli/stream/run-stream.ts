@@ -18,9 +18,13 @@ import { createLinePrinter, type PrintOptions } from './line-printer.js';
 import { budgetError, type GapBudgetOptions, summaryText } from './stream-summary.js';
 
 /** State of the connection of an endpoint. */
-export type EndpointState = 'connecting' | 'open' | 'waiting' | 'ended';
+export interface EndpointState {
+  name: 'connecting' | 'open' | 'waiting' | 'ended';
+  /** Since when it is open, or is not, in milliseconds of `performance.now`. */
+  sinceMs: number;
+}
 
-/** The facts about a stream that a live line shows. */
+/** The facts about a stream for a live line, a table or a status. */
 export interface StreamState {
   readonly states: ReadonlyMap<string, EndpointState>;
   summary(): StreamSummary;
@@ -31,7 +35,7 @@ export interface StreamTask extends GapBudgetOptions {
   /** Creates the live line; `undefined` where none can be shown. */
   showStatus?(stream: StreamState): Promise<LiveLine | undefined>;
   /** Takes all lines of the stream, and calls `onEvents` when some have come. */
-  consume(subscription: Subscription, onEvents: () => void): Promise<void>;
+  consume(subscription: Subscription, onEvents: () => void, stream: StreamState): Promise<void>;
   /** Names the lines that are lost if the process must exit now; `undefined` when there are none. */
   lossText?(subscription: Subscription): string | undefined;
   /** Prints the times of connection changes in UTC. */
@@ -62,15 +66,17 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     { utc: task.utc, isEach: messages.isQuiet || session.globals.debug },
   );
   const filtering = new FilterMessages(messages, stream.filter, () => subscription.summary());
-  const states = new Map<string, EndpointState>(stream.endpoints.map((each) => [each, 'connecting']));
-  const status = await task.showStatus?.({ states, summary: () => subscription.summary() });
+  const begun: EndpointState = { name: 'connecting', sinceMs: performance.now() };
+  const states = new Map(stream.endpoints.map((endpoint) => [endpoint, begun]));
+  const state = { states, summary: () => subscription.summary() };
+  const status = await task.showStatus?.(state);
   /** True once there is something to sum up, until that is printed. */
   let needsSummary = false;
   const subscription = subscribe({
     ...stream,
     onLifecycle: (event) => {
       needsSummary = true;
-      states.set(event.endpoint, stateAfter(event.connection) ?? states.get(event.endpoint)!);
+      states.set(event.endpoint, stateAfter(states.get(event.endpoint) ?? begun, event.connection));
       status?.redraw();
       connections.onLifecycle(event);
       stream.onLifecycle?.(event);
@@ -91,7 +97,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
   if (stream.durationMs !== undefined) session.endAfter(stream.durationMs);
   let failure: unknown;
   try {
-    await task.consume(subscription, () => connections.onEvents());
+    await task.consume(subscription, () => connections.onEvents(), state);
     needsSummary = true;
   } catch (error) {
     failure = connections.finalError(error);
@@ -191,15 +197,17 @@ export async function printStream(
 /** Creates a spinner that turns while an endpoint has no connection. */
 async function createSpinner(messages: Messages, { states }: StreamState): Promise<LiveLine | undefined> {
   if (!messages.canShowLive) return undefined;
-  const isConnecting = (state: EndpointState) => state === 'connecting' || state === 'waiting';
+  const isConnecting = ({ name }: EndpointState) => name === 'connecting' || name === 'waiting';
   const missing = () => [...states].flatMap(([endpoint, state]) => (isConnecting(state) ? endpoint : []));
   const line = await createLiveLine(messages, () => `connecting: ${escapeUnsafe(missing().join(', '))}`);
   return { redraw: () => (missing().length > 0 ? line.redraw() : line.end()), end: line.end };
 }
 
-function stateAfter(connection: ConnectionEvent): EndpointState | undefined {
+function stateAfter(before: EndpointState, connection: ConnectionEvent): EndpointState {
   const { state } = connection;
-  if (state === 'connecting' || state === 'open') return state;
-  if (state === 'dropped') return undefined;
-  return 'retry_in_ms' in connection ? 'waiting' : 'ended';
+  if (state === 'dropped') return before;
+  const after = 'retry_in_ms' in connection ? 'waiting' : 'ended';
+  const name = state === 'connecting' || state === 'open' ? state : after;
+  const isSame = (name === 'open') === (before.name === 'open');
+  return { name, sinceMs: isSame ? before.sinceMs : performance.now() };
 }

@@ -39,12 +39,12 @@ function lineWithin(
   { green, yellow, red }: Palette,
 ): string {
   const paint = { open: green, connecting: yellow, waiting: yellow, ended: red };
-  const each = [...states].map(([endpoint, state]) => paint[state](`${escapeUnsafe(endpoint)} ${state}`));
+  const each = [...states].map(([endpoint, { name }]) => paint[name](`${escapeUnsafe(endpoint)} ${name}`));
   const full = [...figures, ...each];
   if (widthOfLine(full) <= width) return full.join(SEPARATOR);
-  const counts = new Map<EndpointState, number>();
-  for (const state of states.values()) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const short = [...figures, ...Array.from(counts, ([state, count]) => paint[state](`${count} ${state}`))];
+  const counts = new Map<EndpointState['name'], number>();
+  for (const { name } of states.values()) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const short = [...figures, ...Array.from(counts, ([name, count]) => paint[name](`${count} ${name}`))];
   // A line that wraps cannot be redrawn in place.
   while (widthOfLine(short) > width) short.pop();
   return short.join(SEPARATOR);

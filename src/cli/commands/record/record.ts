@@ -136,12 +136,10 @@ async function record(
   try {
     await runStream(session, recorded, {
       utc: options.utc,
-      showStatus(state) {
+      showStatus: (state) => createLiveStatus(messages, state, () => writer.size),
+      async consume(subscription, onEvents, state) {
         if (statusPath !== undefined)
           status = new StatusFile(statusPath, options.mode, writer, state, messages.warn);
-        return createLiveStatus(messages, state, () => writer.size);
-      },
-      async consume(subscription, onEvents) {
         await status?.write();
         await pump(subscription, writer, { tee, publishing, onEvents, stop: () => failing.abort() });
       },

@@ -190,7 +190,7 @@ function figuresOf(facts: RecorderFacts): Figure[] {
     ['exit_code', exitCode, 'exit_code', 'Exit code, after the end.'],
     ['started_at', formatTimestamp(facts.startedAt), 'start_time_seconds', 'Time of the start.'],
     ['updated_at', formatTimestamp(now), 'status_timestamp_seconds', 'Time of this status.'],
-    ['connected', [...states.values()].filter((state) => state === 'open').length],
+    ['connected', [...states.values()].filter(({ name }) => name === 'open').length],
     ['events', Object.values(stream.events).reduce((sum, count) => sum + count, 0)],
     ['last_event_at', lastEventAt],
     ['last_event_age_seconds', ageOf(lastEventAt, now)],
@@ -209,7 +209,7 @@ function figuresOf(facts: RecorderFacts): Figure[] {
 }
 
 function endpointFigures({ now, states, stream }: RecorderFacts, endpoint: string): Figure[] {
-  const state = states.get(endpoint);
+  const state = states.get(endpoint)?.name;
   const at = stream.lastEventAt[endpoint];
   const age = ageOf(at, now);
   return [

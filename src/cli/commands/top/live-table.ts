@@ -1,9 +1,9 @@
-import { escapeUnsafe, type LifecycleEvent, type SubscribeOptions, systemClock } from '../../../index.js';
+import { escapeUnsafe, type SubscribeOptions, systemClock } from '../../../index.js';
 import { type DeviceTable, LineView } from '../../../internal.js';
 import { counted, formatDuration } from '../../options/quantity.js';
 import { cut, widthOf } from '../../render/visual-line.js';
 import type { Session } from '../../session.js';
-import { runStream } from '../../stream/run-stream.js';
+import { runStream, type StreamState } from '../../stream/run-stream.js';
 import { RateMeter } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
 import { readKeys } from '../../terminal/raw-keys.js';
@@ -39,12 +39,11 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     messages.say('The table is printed when the stream ends, or is stopped: Ctrl-C, --duration T.');
   }
   const quit = new AbortController();
-  const connections = new Connections(stream.endpoints);
   const events = new ShownEvents();
   const view = new TopView((row) => events.get(row));
   const rate = new RateMeter();
   let count = 0;
-  const draw = () => {
+  const draw = (states: StreamState['states']) => {
     if (screen === undefined) return;
     const { columns, rows, lastMessage } = screen;
     const { palette } = out;
@@ -55,7 +54,7 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     const isNew = lastMessage !== undefined && performance.now() - lastMessage.atMs < NOTICE_MS;
     // The first line says who is connected; the keys are for those who see them for the first time.
     const notice = isNew && !lastMessage.text.includes('connected') ? lastMessage.text : undefined;
-    const status = connections.line(parts, columns, palette);
+    const status = statusLine(states, parts, columns, palette);
     const now = systemClock.nowMicros();
     const style = { palette, width: columns, now, title, hasWords: false };
     screen.draw(view.lines(all, { columns, rows, status, notice }, style));
@@ -72,15 +71,12 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
       start = end + 1;
     }
   };
-  const watched = {
-    ...stream,
-    signal: AbortSignal.any([stop, quit.signal]),
-    onLifecycle: (event: LifecycleEvent) => connections.onLifecycle(event),
-  };
+  const watched = { ...stream, signal: AbortSignal.any([stop, quit.signal]) };
   await runStream(session, watched, {
-    async consume(subscription, onEvents) {
-      const onKey = (key: string) => (view.onKey(key) ? quit.abort() : draw());
-      const close = screen && open(screen, stop, draw, onKey);
+    async consume(subscription, onEvents, { states }) {
+      const redraw = () => draw(states);
+      const onKey = (key: string) => (view.onKey(key) ? quit.abort() : redraw());
+      const close = screen && open(screen, stop, redraw, onKey);
       try {
         for await (const batch of subscription) {
           onEvents();
@@ -116,35 +112,22 @@ function open(
   };
 }
 
-/** The state of the connections, for the first line of the picture. */
-class Connections {
-  readonly #states: Map<string, { isOpen: boolean; sinceMs: number }>;
-
-  constructor(endpoints: readonly string[]) {
-    const sinceMs = performance.now();
-    this.#states = new Map(endpoints.map((endpoint) => [endpoint, { isOpen: false, sinceMs }]));
-  }
-
-  onLifecycle({ endpoint, connection: { state } }: LifecycleEvent): void {
-    const isOpen = state === 'open';
-    if (!isOpen && state !== 'closed' && state !== 'refused') return;
-    if (this.#states.get(endpoint)?.isOpen === isOpen) return;
-    this.#states.set(endpoint, { isOpen, sinceMs: performance.now() });
-  }
-
-  /** Formats `4/4 connected`, or what is missing and for how long; then as many other parts as there is room for. */
-  line(parts: readonly string[], columns: number, { bold, yellow }: Palette): string {
-    const missing = [...this.#states].filter(([, { isOpen }]) => !isOpen);
-    const all = this.#states.size;
-    const since = Math.min(...missing.map(([, { sinceMs }]) => sinceMs));
-    const duration = formatDuration(Math.floor((performance.now() - since) / 1000) * 1000);
-    const names = missing.map(([endpoint]) => escapeUnsafe(endpoint)).join(', ');
-    const count = `${all - missing.length}/${all} connected`;
-    const outage =
-      missing.length === all ? `not connected for ${duration}` : `${count}, without ${names} for ${duration}`;
-    const shown = [missing.length === 0 ? count : outage, ...parts];
-    while (shown.length > 1 && widthOf(shown.join('  ')) > columns) shown.pop();
-    const text = cut(shown.join('  '), columns);
-    return missing.length === 0 ? bold(text) : yellow(text);
-  }
+/** Formats `4/4 connected`, or what is missing and for how long; then as many other parts as there is room for. */
+function statusLine(
+  states: StreamState['states'],
+  parts: readonly string[],
+  columns: number,
+  { bold, yellow }: Palette,
+): string {
+  const missing = [...states].filter(([, { name }]) => name !== 'open');
+  const sinceMs = Math.min(...missing.map(([, state]) => state.sinceMs));
+  const duration = formatDuration(Math.floor((performance.now() - sinceMs) / 1000) * 1000);
+  const names = missing.map(([endpoint]) => escapeUnsafe(endpoint)).join(', ');
+  const count = `${states.size - missing.length}/${states.size} connected`;
+  const isNone = missing.length === states.size;
+  const outage = isNone ? `not connected for ${duration}` : `${count}, without ${names} for ${duration}`;
+  const shown = [missing.length === 0 ? count : outage, ...parts];
+  while (shown.length > 1 && widthOf(shown.join('  ')) > columns) shown.pop();
+  const text = cut(shown.join('  '), columns);
+  return missing.length === 0 ? bold(text) : yellow(text);
 }
