@@ -16,11 +16,12 @@ if (process.pid === 1) {
 // Node would open a debugger, to which every user of this machine can connect.
 process.on('SIGUSR1', () => undefined);
 
-import('../dist/cli/main.js').then(
-  ({ main, finish }) => main(process.argv.slice(2)).then(finish),
-  (error) => {
-    // Too few open files, or a damaged installation: nothing else of the program can say so.
-    process.exitCode = 5;
-    process.stderr.write(`opmas-ws: the program cannot be loaded: ${error.message}\n`);
-  },
-);
+try {
+  const { main, finish } = require('../dist/cli/main.cjs');
+  main(process.argv.slice(2)).then(finish);
+} catch (error) {
+  // A damaged installation, or too few open files: nothing else of the program can say so.
+  process.exitCode = 5;
+  const [reason] = error.message.split('\n');
+  process.stderr.write(`opmas-ws: the program cannot be loaded: ${reason}\n`);
+}

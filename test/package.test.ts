@@ -15,10 +15,7 @@ function bytesOf(path: string, seen = new Set<string>()): number {
   if (seen.has(path)) return 0;
   seen.add(path);
   const text = readFileSync(path, 'utf8');
-  const imports = Array.from(
-    text.matchAll(/^(?:import|export)\b.*? ?from "(\.[^"]+)";$/gm),
-    ([, name]) => name!,
-  );
+  const imports = Array.from(text.matchAll(/^const \w+ = require\("(\.[^"]+)"\);$/gm), ([, name]) => name!);
   return imports.reduce((sum, name) => sum + bytesOf(resolve(dirname(path), name), seen), text.length);
 }
 
@@ -33,7 +30,7 @@ describe('the packed tarball', () => {
   it('holds what a user needs and nothing else', () => {
     const unexpected = installed.files.filter(
       (path) =>
-        !/^(bin\/(opmas-ws|start)\.js|bin\/package\.json|dist\/.+\.(js|d\.ts)|node_modules\/(keytar|node-addon-api)\/.+|docs\/[^/]+\.(md|json)|[A-Z]+\.md|LICENSE|package\.json)$/.test(
+        !/^(bin\/(opmas-ws|start)\.js|bin\/package\.json|dist\/.+\.(c?js|d\.ts)|node_modules\/(keytar|node-addon-api)\/.+|docs\/[^/]+\.(md|json)|[A-Z]+\.md|LICENSE|package\.json)$/.test(
           path,
         ),
     );
@@ -78,7 +75,7 @@ describe('the packed tarball', () => {
   });
 
   it('loads little of itself to print its version', () => {
-    const bytes = bytesOf(join(installed.folder, 'node_modules/opmas-ws/dist/cli/main.js'));
+    const bytes = bytesOf(join(installed.folder, 'node_modules/opmas-ws/dist/cli/main.cjs'));
     expect(bytes).toBeGreaterThan(1000);
     expect(bytes).toBeLessThan(60_000);
   });

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   constants,
+  cpSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -312,22 +313,14 @@ describe.concurrent('odd surroundings', () => {
     expect(stderr).not.toMatch(/bug|Unhandled/);
   });
 
-  // Newer ones load with as few as they need to start themselves, and then there is nothing of ours to see.
-  const loadsWithMore = Number(process.versions.node.split('.')[0]) < 22;
-  test.runIf(loadsWithMore)(
-    'too few to load the program are a fault of this machine (Node 20 only)',
-    { timeout: 60_000 },
-    async ({ command, expect }) => {
-      const inspect = (limit: number) =>
-        command.start(['inspect', 'x.ndjson'], { through: in_(`ulimit -n ${limit}; exec "$@"`) }).ended;
-      // Too few for Node itself are nothing of ours; how many those are depends on what it has open already.
-      let limit = 12;
-      let end = await inspect(limit);
-      while (limit < 60 && !end.stderr.startsWith('opmas-ws:')) end = await inspect(++limit);
-      expect(end.code).toBe(5);
-      expect(end.stderr).toMatch(/^opmas-ws: .*too many open files.*\n$/);
-    },
-  );
+  test('a part of the program that is missing is a fault of this machine', async ({ command, expect }) => {
+    const { home } = command.sandbox;
+    for (const path of ['bin', 'package.json']) cpSync(path, join(home, path), { recursive: true });
+    const { code, stderr } = await command.start(['--version'], { program: join(home, 'bin/opmas-ws.js') })
+      .ended;
+    expect(code).toBe(5);
+    expect(stderr).toMatch(/^opmas-ws: the program cannot be loaded: .*main.*\n$/);
+  });
 
   test('a small heap and large messages', async ({ serve, command, expect }) => {
     const server = await serve();

@@ -2,8 +2,11 @@
  * Runs commands one after the other in this one process, because a process for each takes a tenth of a second. Gets
  * them from the process that has started it, and answers how each has ended.
  */
+import { createRequire } from 'node:module';
 import { Readable, Writable } from 'node:stream';
-import { main } from '../../dist/cli/main.js';
+
+/** @type {typeof import('../../dist/cli/main.js')} */
+const { main } = createRequire(import.meta.url)('../../dist/cli/main.cjs');
 
 /** Keeps what a command prints. @param {boolean} isTTY */
 function output(isTTY) {
