@@ -166,15 +166,11 @@ function refusalOf({ source, creds = '' }: NatsAccess): [what: string, hint: str
     return ['wants a login', 'Give one with `access`, or with NATS_CREDS, or NATS_USER and NATS_PASSWORD.'];
   }
   const what = `rejected the login from ${source}`;
-  const [, jwt = ''] = USER_JWT.exec(creds) ?? [];
-  const { expiresAtMs = Number.POSITIVE_INFINITY } = readClaims(jwt);
+  const { expiresAtMs = Number.POSITIVE_INFINITY } = readClaims(USER_JWT.exec(creds)?.[1] ?? '');
   const nowMs = wallClockMs();
-  return expiresAtMs < nowMs
-    ? [
-        `${what}, which expired ${relativeTime(expiresAtMs, nowMs)}`,
-        `${ASK} for new credentials: nsc generate creds`,
-      ]
-    : [what, `It is wrong here, or was revoked. ${ASK} for a valid one.`];
+  if (expiresAtMs >= nowMs) return [what, `It is wrong here, or was revoked. ${ASK} for a valid one.`];
+  const hint = `${ASK} for new credentials: nsc generate creds`;
+  return [`${what}, which expired ${relativeTime(expiresAtMs, nowMs)}`, hint];
 }
 
 function redact(text: string, { password, token, creds, nkey }: NatsAccess): string {

@@ -139,7 +139,7 @@ export class Publisher implements SessionOwner {
     const { address, access, prefix, createStream, signal, onNotice } = this.options;
     const link = await connectNats(address, access);
     try {
-      const facts = await checkStream(link, address, prefix, createStream);
+      const facts = await checkStream(link, address, prefix, createStream ? 'create' : 'publish');
       if (this.#facts === undefined) for (const warning of facts.warnings) onNotice(warning);
       this.#facts = facts;
       this.options.onConnect?.();

@@ -83,7 +83,7 @@ export class StreamSource {
     const link = await connectNats(address, access);
     this.#link = link;
     try {
-      const { lastSequence } = await checkStream(link, address, prefix);
+      const { lastSequence } = await checkStream(link, address, prefix, 'read');
       this.#last ||= lastSequence;
     } catch (error) {
       await link.nc.close();

@@ -27,25 +27,27 @@ const NOT_FOUND = 10_059;
 const EMPTY_CHECK_MS = 3000;
 
 /**
- * Checks that a stream exists and takes our subjects.
+ * Checks that a stream exists and takes our subjects. One that gets them from other streams can only be read.
  *
- * @param creates Make the stream where there is none.
+ * @param use `create` makes the stream where there is none.
  * @throws {OpmasError} `USAGE` with the command that makes the stream; `AUTH` and `NETWORK` as for a connection.
  */
 export async function checkStream(
   link: NatsLink,
   { stream, host }: StreamAddress,
   prefix: string,
-  creates = false,
+  use: 'read' | 'publish' | 'create',
 ): Promise<StreamFacts> {
   const own = link.access.servers === undefined ? { server: host } : {};
   const addCommand = (name: string) =>
     natsCommand('add', name, { subjects: `${prefix}.>`, 'dupe-window': '10m', defaults: '', ...own });
-  const command = addCommand(stream);
-  const { config, state } = await infoOf(link, stream, command, creates ? prefix : undefined);
+  const orCreate = use === 'publish' ? '\nor let it be made with `createStream`.' : '';
+  const hint = `Make it: ${addCommand(stream)}${orCreate}`;
+  const { config, state } = await infoOf(link, stream, hint, use === 'create' ? prefix : undefined);
   const { subjects = [], max_msg_size, duplicate_window = 0, max_msgs, max_bytes, discard, sealed } = config;
-  if (!coversPrefix(subjects, prefix)) {
-    const taken = subjects.length === 0 ? 'no subject of its own' : subjects.join(', ');
+  const isFed = config.mirror !== undefined || (config.sources ?? []).length > 0;
+  if (!coversPrefix(subjects, prefix) && !(isFed && use === 'read')) {
+    const taken = subjects.length === 0 ? 'only the messages of other streams' : subjects.join(', ');
     throw new OpmasError('USAGE', `the stream ${stream} takes ${taken}, but not ${prefix}.>`, {
       hint: `Choose another stream, or add the subject: ${natsCommand('edit', stream, { subjects: [...subjects, `${prefix}.>`].join(','), ...own })}
 A new stream: ${addCommand('NAME')}`,
@@ -58,7 +60,8 @@ A new stream: ${addCommand('NAME')}`,
       `the stream ${stream} recognizes lines that are sent again for only ${duplicateWindowMs / 1000} s: ${natsCommand('edit', stream, { 'dupe-window': '10m', ...own })}`,
     );
   }
-  if (sealed) throw new OpmasError('USAGE', `the stream ${stream} is sealed: it takes no more messages`);
+  const isClosed = sealed && use !== 'read';
+  if (isClosed) throw new OpmasError('USAGE', `the stream ${stream} is sealed: it takes no more messages`);
   const limits = [link.nc.info?.max_payload ?? 0, max_msg_size].filter((bytes) => bytes > 0);
   const roomOf = (limit: number, used: number) =>
     discard === 'new' && limit > 0 ? limit - used : Number.POSITIVE_INFINITY;
@@ -71,7 +74,7 @@ A new stream: ${addCommand('NAME')}`,
   };
 }
 
-async function infoOf(link: NatsLink, stream: string, command: string, createWith: string | undefined) {
+async function infoOf(link: NatsLink, stream: string, hint: string, createWith: string | undefined) {
   try {
     return await link.jsm.streams.info(stream);
   } catch (error) {
@@ -79,7 +82,7 @@ async function infoOf(link: NatsLink, stream: string, command: string, createWit
     if (code !== NOT_FOUND) throw jetStreamError(error, link);
     if (createWith === undefined) {
       throw new OpmasError('USAGE', `the NATS server ${link.host} has no stream ${stream}`, {
-        hint: `Make it: ${command}\nor let it be made with \`createStream\`.`,
+        hint,
         cause: error,
       });
     }

@@ -29,9 +29,9 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
     folder[Symbol.dispose]();
   });
 
-  async function read(options: ReadRecordingOptions = {}): Promise<string[]> {
+  async function read(options: ReadRecordingOptions = {}, stream = 'EVENTS'): Promise<string[]> {
     const pieces: Buffer[] = [];
-    for await (const { bytes } of readRecording(server.urlOf('EVENTS'), options))
+    for await (const { bytes } of readRecording(server.urlOf(stream), options))
       pieces.push(Buffer.from(bytes));
     return Buffer.concat(pieces).toString().split('\n').slice(0, -1);
   }
@@ -116,10 +116,31 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
     expect(frames).toEqual(lines.slice(0, 51).map((_, n) => numbered(n)));
   });
 
+  it('may be a mirror or gather other streams, and may be sealed; nothing is published to such a one', async () => {
+    const copies = [
+      { name: 'MIRROR', mirror: { name: 'EVENTS' } },
+      { name: 'GATHERED', sources: [{ name: 'EVENTS' }] },
+    ];
+    const all = await read();
+    for (const config of copies) {
+      await server.manage((jsm) => jsm.streams.add(config));
+      await server.has(config.name, all.length);
+      await server.manage(async (jsm) => {
+        const sealed: object = { sealed: true };
+        expect(await jsm.streams.update(config.name, sealed)).toMatchObject({ config: sealed });
+      });
+      expect(await read({}, config.name)).toEqual(all);
+      await expect(publishRecording([folder.write(lines)], server.urlOf(config.name))).rejects.toMatchObject({
+        code: 'USAGE',
+        message: `the stream ${config.name} takes only the messages of other streams, but not opmas-ws.>`,
+      });
+    }
+  });
+
   it('is refused when there is none, or it has other subjects', async () => {
     await expect(inspectRecording(server.urlOf('NOPE'))).rejects.toMatchObject({
       code: 'USAGE',
-      hint: expect.stringMatching(/^Make it: nats stream add NOPE/),
+      hint: expect.stringMatching(/^Make it: nats stream add NOPE.*$/),
     });
     await expect(read({ nats: { prefix: 'other' } })).rejects.toMatchObject({ code: 'USAGE' });
   });
