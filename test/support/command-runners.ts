@@ -14,8 +14,13 @@ export interface RunnerCommand {
 }
 
 const program = join(import.meta.dirname, 'command-runner.mjs');
+/** As many as vitest runs tests of a file at once. */
+const MOST_RUNNERS = 5;
+let runners = 0;
 /** Runners that wait for a command. They end with this process. */
 const idle: ChildProcess[] = [];
+/** Commands that wait for a runner. */
+const waiting: ((runner: ChildProcess) => void)[] = [];
 
 /**
  * Runs a command to its end in a process that other commands have used.
@@ -26,10 +31,10 @@ export async function runShared(
   command: RunnerCommand,
   watch: (runner: ChildProcess) => void = () => undefined,
 ): Promise<Ended> {
-  const runner = idle.pop() ?? start();
+  const runner = await take();
   watch(runner);
   const ended = new AbortController();
-  const signal = ended.signal;
+  const { signal } = ended;
   try {
     runner.send(command);
     const [answer] = await Promise.race([
@@ -38,18 +43,34 @@ export async function runShared(
         throw new Error(`opmas-ws ${command.args.join(' ')} has ended its process (${code}): use start`);
       }),
     ]);
-    idle.push(runner);
+    give(runner);
     return answer;
   } finally {
     ended.abort();
   }
 }
 
+async function take(): Promise<ChildProcess> {
+  const runner = idle.pop();
+  if (runner !== undefined) return runner;
+  if (runners < MOST_RUNNERS) return start();
+  return new Promise((resolve) => waiting.push(resolve));
+}
+
+function give(runner: ChildProcess): void {
+  const next = waiting.shift();
+  if (next === undefined) idle.push(runner);
+  else next(runner);
+}
+
 function start(): ChildProcess {
+  runners++;
   const runner = fork(program, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   runner.once('exit', () => {
+    runners--;
     const place = idle.indexOf(runner);
     if (place >= 0) idle.splice(place, 1);
+    if (waiting.length > 0) give(start());
   });
   runner.unref();
   runner.channel?.unref();

@@ -74,20 +74,20 @@ describe.concurrent('faults on demand', () => {
 
   it('garbage is no WebSocket frame', async () => {
     await using server = await start(['garbage@100ms']);
-    const client = await new StreamClient(streamUrl(server)).opened();
+    const client = new StreamClient(streamUrl(server));
     const [error] = await once(client.socket, 'error');
     expect(error.message).toMatch(/Invalid WebSocket frame/);
   });
 
   it('refuse turns new clients away for a while and leaves the others', async () => {
-    await using server = await start(['refuse:503@50ms+400ms']);
+    await using server = await start(['refuse:503@500ms+1s']);
     const inside = await new StreamClient(streamUrl(server)).opened();
     await server.log.until(1);
     expect((await new StreamClient(streamUrl(server)).end).status).toBe(503);
     await inside.received(inside.messages.length + 5);
     await server.log.until(2);
     await new StreamClient(streamUrl(server)).received(1);
-    expect(server.log.happened).toEqual(['refuse:503@50ms+400ms begins', 'refuse:503@50ms+400ms ends']);
+    expect(server.log.happened).toEqual(['refuse:503@500ms+1s begins', 'refuse:503@500ms+1s ends']);
     expect(inside.socket.readyState).toBe(inside.socket.OPEN);
   });
 

@@ -36,7 +36,9 @@ export class StreamClient {
 
   /** Resolves when it is open. */
   async opened(): Promise<this> {
-    if (this.socket.readyState === WebSocket.CONNECTING) await once(this.socket, 'open');
+    if (this.socket.readyState !== WebSocket.CONNECTING) return this;
+    const refused = this.end.then(({ status }) => Promise.reject(new Error(`refused with ${status}`)));
+    await Promise.race([once(this.socket, 'open'), refused]);
     return this;
   }
 
