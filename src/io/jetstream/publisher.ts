@@ -3,7 +3,7 @@ import { IdSet } from '../../core/jetstream/message-ids.js';
 import { type PublishedLine, PublishWindow, type WindowEntry } from '../../core/jetstream/publish-window.js';
 import { monotonicMs, shared, systemClock, wallClockMs } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
-import { readIdsSince } from './look-back.js';
+import { readIds } from './messages.js';
 import { Session, type SessionOwner } from './session.js';
 import { checkStream, type StreamFacts } from './stream.js';
 import type { StreamTarget } from './target.js';
@@ -196,7 +196,7 @@ export class Publisher implements SessionOwner {
     const receivedMs = receivedMsOf(first.receivedAt);
     // Messages that were there before the last time are known.
     const sinceMs = (receivedMs >= this.#lookedBackMs ? receivedMs : first.firstSentMs) - SLACK_MS;
-    await readIdsSince(link, this.#known, { stream: address.stream, prefix, sinceMs }, onNotice);
+    await readIds(link, this.#known, { stream: address.stream, prefix, sinceMs }, onNotice);
     this.#lookedBackMs = nowMs;
   }
 }

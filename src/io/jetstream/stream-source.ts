@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Consumer } from '@nats-io/jetstream';
 import { OpmasError } from '../../core/errors.js';
 import { monotonicMs, systemClock } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
-import { checkStream, endWhenEmpty, jetStreamError } from './stream.js';
+import { openMessages } from './messages.js';
+import { checkStream, jetStreamError } from './stream.js';
 import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
 /** How a stream is read. */
@@ -22,8 +22,6 @@ export interface StreamReadOptions {
 
 const BLOCK_BYTES = 64 * 1024;
 const LF = Buffer.from('\n');
-/** Messages that wait here. */
-const BATCH = 2000;
 const RETRY_MS = 1000;
 /** A lost connection is tried again for so long, unless new lines are waited for. */
 const PATIENCE_MS = 60_000;
@@ -115,15 +113,12 @@ export class StreamSource {
 
   async *#blocksOf(link: NatsLink): AsyncGenerator<Buffer> {
     const { signal, follow = false, onRead } = this.#options;
-    const consumer = await this.#consumer(link);
-    if (consumer === undefined) return;
-    const messages = await consumer.consume({ max_messages: BATCH });
-    const end = follow
-      ? () => void consumer.delete().catch(() => undefined)
-      : endWhenEmpty(consumer, messages);
-    const stop = () => messages.stop();
-    signal?.addEventListener('abort', stop, { once: true });
-    void link.nc.closed().then(stop);
+    const { address, prefix } = this.#target;
+    const sinceMs = this.#options.sinceMs && this.#options.sinceMs - SLACK_MS;
+    const range = { stream: address.stream, prefix, after: this.#read, sinceMs, follow };
+    const opened = await openMessages(link, range);
+    if (opened === undefined) return;
+    signal?.addEventListener('abort', opened.end, { once: true });
     const pieces: Uint8Array[] = [];
     let length = 0;
     const take = () => {
@@ -131,7 +126,7 @@ export class StreamSource {
       length = 0;
       return Buffer.concat(pieces.splice(0));
     };
-    const iterator = messages[Symbol.asyncIterator]();
+    const iterator = opened.messages[Symbol.asyncIterator]();
     try {
       for (let next = iterator.next(); ; next = iterator.next()) {
         // While nothing comes the reader goes on with other sources, and asks again.
@@ -148,31 +143,8 @@ export class StreamSource {
       // The connection has ended.
       if (length > 0) yield take();
     } finally {
-      signal?.removeEventListener('abort', stop);
-      messages.stop();
-      end();
-    }
-  }
-
-  /** @returns `undefined` when there is nothing to read. */
-  async #consumer({ js }: NatsLink): Promise<Consumer | undefined> {
-    const { address, prefix } = this.#target;
-    const { sinceMs, follow } = this.#options;
-    const start =
-      this.#read > 0
-        ? { deliver_policy: 'by_start_sequence' as const, opt_start_seq: this.#read + 1 }
-        : sinceMs === undefined
-          ? {}
-          : {
-              deliver_policy: 'by_start_time' as const,
-              opt_start_time: new Date(sinceMs - SLACK_MS).toISOString(),
-            };
-    try {
-      const consumer = await js.consumers.get(address.stream, { filter_subjects: `${prefix}.>`, ...start });
-      if (!follow && (await consumer.info(true)).num_pending === 0) return undefined;
-      return consumer;
-    } catch (error) {
-      throw jetStreamError(error, this.#link!);
+      signal?.removeEventListener('abort', opened.end);
+      opened.end();
     }
   }
 }

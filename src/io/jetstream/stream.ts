@@ -1,5 +1,3 @@
-import { clearInterval, setInterval } from 'node:timers';
-import type { Consumer, ConsumerMessages } from '@nats-io/jetstream';
 import { OpmasError } from '../../core/errors.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
 import { coversPrefix } from '../../core/jetstream/subjects.js';
@@ -24,7 +22,6 @@ const NANOS_PER_MS = 1_000_000;
 const SHORTEST_WINDOW_MS = 120_000;
 const CREATED_WINDOW_MS = 600_000;
 const NOT_FOUND = 10_059;
-const EMPTY_CHECK_MS = 3000;
 
 /**
  * Checks that a stream exists and takes our subjects. One that gets them from other streams can only be read.
@@ -98,27 +95,6 @@ async function infoOf(link: NatsLink, stream: string, hint: string, createWith: 
     if (typeof code !== 'number') throw jetStreamError(error, link);
     throw new OpmasError('USAGE', `the stream ${stream} cannot be made: ${message}`, { cause: error });
   }
-}
-
-/**
- * Stops the messages of a consumer when nothing is left for it: what it waits for may have been deleted meanwhile.
- *
- * @returns Ends the watch, and removes the consumer.
- */
-export function endWhenEmpty(consumer: Consumer, messages: ConsumerMessages): () => void {
-  let before = -1;
-  const timer = setInterval(async () => {
-    const received = messages.getReceived();
-    const isIdle = received === before && messages.getPending() === 0;
-    before = received;
-    const info = isIdle ? await consumer.info().catch(() => undefined) : undefined;
-    if (info?.num_pending === 0) messages.stop();
-  }, EMPTY_CHECK_MS);
-  return () => {
-    clearInterval(timer);
-    messages.stop();
-    consumer.delete().catch(() => undefined);
-  };
 }
 
 /** Turns an error of JetStream's API into one for the user. */

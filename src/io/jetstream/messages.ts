@@ -1,0 +1,95 @@
+import { clearInterval, setInterval } from 'node:timers';
+import type { Consumer, ConsumerConfig, ConsumerMessages } from '@nats-io/jetstream';
+import type { IdSet } from '../../core/jetstream/message-ids.js';
+import type { NatsLink } from './connect.js';
+import { jetStreamError } from './stream.js';
+
+/** A part of a stream. */
+export interface MessageRange {
+  stream: string;
+  prefix: string;
+  /** Begin behind the message with this number; 0 does not count. */
+  after?: number | undefined;
+  /** Else begin with what was stored at this time, in milliseconds since 1970. Default: at the start. */
+  sinceMs?: number | undefined;
+  /** Leave out what the messages hold. */
+  headersOnly?: boolean | undefined;
+  /** Go on with new messages. Default: end with the last one. */
+  follow?: boolean | undefined;
+}
+
+/** Memory for ids; more are not looked for. */
+const MOST_IDS = 4_000_000;
+/** Messages that wait here. */
+const BATCH = 2000;
+const EMPTY_CHECK_MS = 3000;
+
+/**
+ * Opens the messages of a stream. They end with the connection, or by `end`.
+ *
+ * @returns `undefined` when there are none.
+ * @throws {OpmasError} As {@link jetStreamError}.
+ */
+export async function openMessages(
+  link: NatsLink,
+  { stream, prefix, after = 0, sinceMs = 0, headersOnly = false, follow = false }: MessageRange,
+): Promise<{ messages: ConsumerMessages; end(): void } | undefined> {
+  const sinceTime = (): Partial<ConsumerConfig> =>
+    sinceMs <= 0 ? {} : { deliver_policy: 'by_start_time', opt_start_time: new Date(sinceMs).toISOString() };
+  const start: Partial<ConsumerConfig> =
+    after > 0 ? { deliver_policy: 'by_start_sequence', opt_start_seq: after + 1 } : sinceTime();
+  try {
+    const config = { filter_subjects: `${prefix}.>`, headers_only: headersOnly, ...start };
+    const consumer = await link.js.consumers.get(stream, config);
+    if (!follow && (await consumer.info(true)).num_pending === 0) return undefined;
+    const messages = await consumer.consume({ max_messages: headersOnly ? 2 * BATCH : BATCH });
+    // A reader whose connection has closed would wait.
+    void link.nc.closed().then(() => messages.stop());
+    const timer = follow ? undefined : stopWhenEmpty(consumer, messages);
+    const end = () => {
+      clearInterval(timer);
+      messages.stop();
+      consumer.delete().catch(() => undefined);
+    };
+    return { messages, end };
+  } catch (error) {
+    throw jetStreamError(error, link);
+  }
+}
+
+/** Stops messages when nothing is left: what they wait for may have been deleted meanwhile. */
+function stopWhenEmpty(consumer: Consumer, messages: ConsumerMessages): NodeJS.Timeout {
+  let before = -1;
+  return setInterval(async () => {
+    const received = messages.getReceived();
+    const isIdle = received === before && messages.getPending() === 0;
+    before = received;
+    const info = isIdle ? await consumer.info().catch(() => undefined) : undefined;
+    if (info?.num_pending === 0) messages.stop();
+  }, EMPTY_CHECK_MS);
+}
+
+/** Adds the ids of messages to a set. @throws {OpmasError} As {@link jetStreamError}. */
+export async function readIds(
+  link: NatsLink,
+  ids: IdSet,
+  range: MessageRange,
+  onNotice: (message: string) => void,
+): Promise<void> {
+  const opened = await openMessages(link, { ...range, headersOnly: true });
+  if (opened === undefined) return;
+  try {
+    for await (const message of opened.messages) {
+      ids.add(message.headers?.get('Nats-Msg-Id') ?? '');
+      if (message.info.pending === 0) break;
+      if (ids.size < MOST_IDS) continue;
+      onNotice(`more than ${MOST_IDS} lines came since then: some of the others may be published twice`);
+      break;
+    }
+  } catch (error) {
+    throw jetStreamError(error, link);
+  } finally {
+    opened.end();
+  }
+  if (link.nc.isClosed()) throw jetStreamError(new Error('the connection ended'), link);
+}
