@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn as spawnPty } from '@lydell/node-pty';
-import { describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { configureCommands } from '../../src/cli/command-table.js';
 import { answerCompletion, completionScript } from '../../src/cli/commands/complete.js';
 import { createProgram } from '../../src/cli/main.js';
@@ -228,13 +228,17 @@ const hasZsh = spawnSync('zsh', ['--version']).status === 0;
 describe.skipIf(!hasZsh)(
   `the script for zsh (${hasZsh ? 'there is one' : 'skipped: zsh is not installed'})`,
   () => {
+    // zsh keeps there what it has found, so that it looks for it once.
+    const folder = mkdtempSync(join(tmpdir(), 'opmas-ws-zsh-'));
+    afterAll(() => rmSync(folder, { recursive: true }));
+
     /** Types on a terminal with zsh and returns what it shows. Tab is the last key. */
     function typed(sandbox: Sandbox, text: string, shows: RegExp): Promise<string> {
       writeFileSync(join(sandbox.home, '_opmas-ws'), completionScript('zsh'));
       writeFileSync(
         join(sandbox.home, '.zshrc'),
         // By default Tab expands first, so zsh itself runs a substitution, whatever the command.
-        `PS1='ready> '; setopt nobeep; fpath=(~ $fpath); autoload -Uz compinit; compinit -u
+        `PS1='ready> '; setopt nobeep; fpath=(~ $fpath); autoload -Uz compinit; compinit -u -d ${folder}/dump
        bindkey '^I' complete-word
        opmas-ws() { "$OPMAS_NODE" "$OPMAS_BIN" "$@"; }\n`,
       );
