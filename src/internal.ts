@@ -4,7 +4,7 @@ export { mayReject } from './core/close-code.js';
 export { clockAheadOf, clockText } from './core/failure/answer.js';
 export { describeEnd } from './core/failure/give-up.js';
 export { withServerChoice } from './core/failure/next-command.js';
-export type { NextCommand, SaidRoute } from './core/failure/rule.js';
+export type { NextCommand, SaidNats, SaidRoute } from './core/failure/rule.js';
 export { compileSequence, type EventSequence, type SequenceMatch } from './core/filter/sequence.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { isStreamAddress } from './core/jetstream/address.js';

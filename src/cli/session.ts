@@ -2,7 +2,7 @@ import { OpmasError, type SaidOptions } from '../index.js';
 import { withoutQuotes } from '../internal.js';
 import type { Command } from './commander.js';
 import { EXIT_CODES, exitBySignal, reportError, unwatchStdout } from './exit.js';
-import { type GlobalOptions, saidRoute, type TokenOptions } from './options/server-options.js';
+import { type GlobalOptions, saidNats, saidRoute, type TokenOptions } from './options/server-options.js';
 import { StopRequests } from './stop-requests.js';
 import { outputsFlushed, standardOutputs } from './terminal/standard-streams.js';
 import { openTerminal, type Terminal } from './terminal/terminal.js';
@@ -65,7 +65,7 @@ export async function runCommand(
 ): Promise<void> {
   const globals = command.optsWithGlobals<GlobalOptions & TokenOptions>();
   const { url, context } = globals;
-  const said = { url, context, ...saidRoute(globals) };
+  const said = { url, context, ...saidRoute(globals), nats: saidNats(globals, command.name()) };
   const environment = withoutQuotedValues(process.env);
   const debug = globals.debug === true;
   const requests = new StopRequests({ debug });

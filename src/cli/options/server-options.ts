@@ -1,9 +1,9 @@
 import { OpmasError, type SaidOptions, type TokenPlace } from '../../index.js';
-import { displayProxy, readProxy, type SaidRoute } from '../../internal.js';
+import { displayProxy, readProxy, type SaidNats, type SaidRoute } from '../../internal.js';
 import { type Command, Option } from '../commander.js';
 import { parseHeader, shownHeader } from '../connection/headers.js';
 import { parsePositiveDuration } from './quantity.js';
-import { collect } from './selection.js';
+import { collect, type PublishCommandOptions } from './selection.js';
 
 /** Options that every command has. */
 export interface GlobalOptions {
@@ -146,6 +146,18 @@ export function saidRoute(options: RouteCommandOptions): SaidOptions {
   const names = [...Object.keys(ROUTE_OPTIONS), 'insecure'] as (keyof RouteCommandOptions)[];
   const header = options.header?.map((line) => shownHeader(line, false, 'VALUE'));
   return { ...Object.fromEntries(names.map((name) => [name, options[name]])), header };
+}
+
+/** The same for commands about a stream of NATS. @param name Of the command: the client certificate of `record` is for the API. */
+export function saidNats(
+  options: RouteCommandOptions & Partial<PublishCommandOptions>,
+  name: string,
+): SaidNats {
+  const { natsContext, natsCreds, subjectPrefix, createStream, ca, insecure, plaintext } = options;
+  const { cert, key, keyPassphraseFile } = name === 'record' ? {} : options;
+  const id = options.id === 'line' ? undefined : options.id;
+  const login = { natsContext, natsCreds, subjectPrefix, id, createStream };
+  return { ...login, ca, cert, key, keyPassphraseFile, insecure, plaintext };
 }
 
 /** Shows a proxy without its credentials. */

@@ -1,6 +1,6 @@
 import { displayUrl, isLoopback, targetOf } from '../address.js';
 import { quoted } from '../text.js';
-import type { NextCommand, SaidOptions } from './rule.js';
+import type { NextCommand, SaidNats, SaidOptions } from './rule.js';
 
 /** Writes a command for a shell, about the same server and with the same token as the command before. */
 export function writeCommand(command: NextCommand, said: SaidOptions, base: URL): string {
@@ -18,14 +18,17 @@ export function writeCommand(command: NextCommand, said: SaidOptions, base: URL)
   return `${environment === undefined ? '' : `${environment} `}${words.map(quoted).join(' ')}`;
 }
 
+type Chosen = Omit<SaidOptions, 'endpoints' | 'nats'> & Omit<SaidNats, keyof SaidOptions>;
+
 /** The choice of the server, of the way to it and of the token, in the order in which commands repeat it. */
-const CHOICE: readonly Exclude<keyof SaidOptions, 'endpoints'>[] = [
+const CHOICE: readonly (keyof Chosen)[] = [
   ...(['url', 'context', 'header', 'tokenIn', 'ca', 'cert', 'key', 'keyPassphraseFile', 'insecure'] as const),
   ...(['plaintext', 'proxy', 'ipv4', 'ipv6', 'tokenFile', 'noToken'] as const),
+  ...(['natsContext', 'natsCreds', 'subjectPrefix', 'id', 'createStream'] as const),
 ];
 
 /** The choice as the user typed it. */
-function choiceWords(said: SaidOptions): string[] {
+function choiceWords(said: Chosen): string[] {
   return CHOICE.flatMap((name) => {
     const value = said[name];
     if (value === undefined || value === false) return [];
@@ -116,19 +119,31 @@ const FLAGS: Readonly<Record<string, string>> = {
 };
 
 const ABOUT_A_SERVER = /opmas-ws (?:auth (?:login|status|token|logout)|doctor|tail|record)\b[^`\n;]*/g;
+const ABOUT_A_STREAM = /opmas-ws publish\b[^`\n;]*/g;
+const OF_NATS = /nats stream (?:add|edit)\b[^`\n;]*/g;
 
 /**
- * Says a text of the library as the command line does: with flags in place of options, and each command of ours with the
- * choice of the server that the user typed. The one writer of hints.
+ * Says a text of the library as the command line does: with flags in place of options, and each command with the choice
+ * of the server that the user typed. The one writer of hints.
  */
 export function withServerChoice(text: string, said: SaidOptions): string {
+  const { nats = {}, ...other } = said;
+  const { natsContext, natsCreds, ca, cert, key } = nats;
+  const ofNats = { context: natsContext, creds: natsCreds, tlsca: ca, tlscert: cert, tlskey: key };
   const flagged = text.replace(/`([^`]+)`/g, (whole, option: string) => FLAGS[option] ?? whole);
-  const words = choiceWords(said).map(quoted).join(' ');
-  if (words === '') return flagged;
-  return flagged.replace(ABOUT_A_SERVER, (command) => {
+  const server = completed(flagged, ABOUT_A_SERVER, choiceWords(other));
+  const stream = completed(server, ABOUT_A_STREAM, choiceWords(nats));
+  const words = Object.entries(ofNats).flatMap(([name, value]) => (value ? [`--${name}`, value] : []));
+  return completed(stream, OF_NATS, words);
+}
+
+/** Puts words behind each command that matches and does not choose a server itself. */
+function completed(text: string, commands: RegExp, words: readonly string[]): string {
+  if (words.length === 0) return text;
+  return text.replace(commands, (command) => {
     if (/ (--url|--context|-u|-c) /.test(command)) return command;
     const end = /[\s.]*$/.exec(command)!.index;
-    return `${command.slice(0, end)} ${words}${command.slice(end)}`;
+    return `${command.slice(0, end)} ${words.map(quoted).join(' ')}${command.slice(end)}`;
   });
 }
 

@@ -16,8 +16,19 @@ export interface SaidRoute {
   insecure?: boolean | undefined;
 }
 
+/** The options about a server of NATS and its streams as the user typed them. */
+export interface SaidNats extends Omit<SaidRoute, 'header'> {
+  natsContext?: string | undefined;
+  natsCreds?: string | undefined;
+  subjectPrefix?: string | undefined;
+  /** Unless it is the default. */
+  id?: string | undefined;
+  createStream?: boolean | undefined;
+}
+
 /** The options about server and token as the user typed them. The next command repeats them. */
 export interface SaidOptions extends SaidRoute {
+  nats?: SaidNats | undefined;
   url?: string | undefined;
   context?: string | undefined;
   endpoints?: readonly string[] | undefined;

@@ -31,11 +31,12 @@ const NOT_FOUND = 10_059;
  */
 export async function checkStream(
   link: NatsLink,
-  { stream, host }: StreamAddress,
+  { stream, host, isSecure }: StreamAddress,
   prefix: string,
   use: 'read' | 'publish' | 'create',
 ): Promise<StreamFacts> {
-  const own = link.access.servers === undefined ? { server: host } : {};
+  const server = isSecure ? `tls://${host}` : host;
+  const own = link.access.servers === undefined ? { server } : {};
   const addCommand = (name: string) =>
     natsCommand('add', name, { subjects: `${prefix}.>`, 'dupe-window': '10m', defaults: '', ...own });
   const orCreate = use === 'publish' ? '\nor let it be made with `createStream`.' : '';

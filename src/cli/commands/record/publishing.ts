@@ -11,6 +11,7 @@ import { ProblemMessages } from '../../terminal/reading-messages.js';
 /** Options of `record` that concern publishing. */
 interface PublishingOptions extends PublishCommandOptions, RouteCommandOptions {
   out?: string;
+  append?: boolean;
   force?: boolean;
 }
 
@@ -137,25 +138,18 @@ export class Publishing {
     const { deletedLines } = spool;
     const gone = deletedLines > 0 ? `, ${deletedLines} deleted before they were published` : '';
     const report = palette.dim(`${reportText(publisher.window.counts, escapeUnsafe(this.to))}${gone}`);
-    return this.#rest === 0
-      ? report
-      : `${report}; ${palette.red(`${this.#rest} not published yet`)}: the next start brings them`;
+    const later = this.options.append ? ': the next start brings them' : '';
+    return this.#rest === 0 ? report : `${report}; ${palette.red(`${this.#rest} not published yet`)}${later}`;
   }
 
   /** The error to end with, if lines are not published. */
   shortfall(): OpmasError | undefined {
     const failure = this.#failure ?? this.#publisher?.publisher.trouble;
     if (this.#rest === 0 && this.#failure === undefined) return undefined;
-    const { id, subjectPrefix, natsContext, natsCreds } = this.options;
-    const words = Object.entries({
-      '--to': this.to,
-      '--id': id === 'line' ? undefined : id,
-      '--subject-prefix': subjectPrefix,
-      '--nats-context': natsContext,
-      '--nats-creds': natsCreds,
-    }).flatMap(([option, value]) => (value === undefined ? [] : [option, quoted(value)]));
-    const command = ['opmas-ws publish', quoted(this.#path), ...words].join(' ');
-    const hint = `The recording keeps them. The next start brings them, or: ${command}`;
+    const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.to)}`;
+    // Without --append the next start has another file, or none of these lines.
+    const next = this.options.append ? 'The next start brings them, or' : 'Publish them';
+    const hint = `The recording keeps them. ${next}: ${command}`;
     const number = `${counted(this.#rest, 'line')} ${this.#rest === 1 ? 'is' : 'are'} not published yet`;
     if (failure === undefined)
       return new OpmasError('NETWORK', `${number}: there was not enough time`, { hint });
