@@ -110,6 +110,25 @@ describe.skipIf(withoutNats)(`publish with a server${withoutNats ? ` (${withoutN
     });
   });
 
+  it('does not end with success when lines are not in the stream', async () => {
+    const to = ['nats:///SMALL', '--nats-context', 'site', '--subject-prefix', 'small'] as const;
+    const config = { name: 'SMALL', subjects: ['small.>'], max_msg_size: lines[0]!.length + 59 };
+    await server.manage((jsm) => jsm.streams.add(config), user);
+    const long = numberedLines(100_000, 100_001, 10)[0]!;
+    writeFileSync(join(sandbox.home, 'long.ndjson'), `${lines[0]}\n${long}\n`);
+    const publishLong = () => sandbox.run(['publish', 'long.ndjson', '--to', ...to]);
+    const leftOut = await publishLong();
+    expect(leftOut.code).toBe(4);
+    expect(leftOut.stderr).toMatch(
+      /^1 line published to \S+, 1 left out: larger than the stream takes\nopmas-ws: lines are missing in the stream SMALL: they are larger/m,
+    );
+    await server.manage((jsm) => jsm.streams.purge('SMALL'), user);
+    const removed = await publishLong();
+    expect(removed.code).toBe(7);
+    expect(removed.stderr).toMatch(/^0 lines published to \S+, 1 removed from there since, 1 left out/m);
+    expect(removed.stderr).toMatch(/lines are missing in the stream SMALL: .*\n.*duplicate window of 2 min/);
+  });
+
   it('takes the login of the environment, and says which one was rejected, without it', async () => {
     const to = server.urlOf('EVENTS');
     const without = await publish(to);

@@ -72,4 +72,5 @@ async function publish(
   }
   if (session.stop.aborted && !options.follow) messages.warn('stopped early: publish again for the rest');
   messages.say(messages.palette.dim(reportText(report, escapeUnsafe(options.to))));
+  if (report.shortfall !== undefined) throw report.shortfall;
 }

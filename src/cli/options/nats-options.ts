@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { OpmasError, type ReadOptions } from '../../index.js';
-import { isStreamAddress, type NatsAccess, type PublishReport, readSecretFile } from '../../internal.js';
+import { isStreamAddress, type NatsAccess, type Outcome, readSecretFile } from '../../internal.js';
 import { readPemFiles } from '../connection/pem-files.js';
 import { readPrivateFile } from '../connection/private-files.js';
 import type { Session } from '../session.js';
@@ -160,9 +160,11 @@ function asUsage(error: OpmasError): never {
 }
 
 /** Says what became of the lines. */
-export function reportText({ published, alreadyThere, tooLarge }: PublishReport, to: string): string {
+export function reportText(counts: Record<Outcome, number>, to: string): string {
+  const { published, alreadyThere, removed, tooLarge } = counts;
   const parts = [`${counted(published, 'line')} published to ${to}`];
   if (alreadyThere > 0) parts.push(`${alreadyThere} were there already`);
+  if (removed > 0) parts.push(`${removed} removed from there since`);
   if (tooLarge > 0) parts.push(`${tooLarge} left out: larger than the stream takes`);
   return parts.join(', ');
 }

@@ -115,6 +115,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   access: '--nats-context NAME or --nats-creds FILE',
   prefix: '--subject-prefix',
   createStream: '--create-stream',
+  "ids: 'line'": '--id line',
+  "ids: 'event'": '--id event',
   "proxy: 'none'": '--proxy none',
 };
 

@@ -1,3 +1,5 @@
+import { OpmasError } from '../errors.js';
+
 /** A line that is to be published. */
 export interface PublishedLine {
   subject: string;
@@ -19,12 +21,42 @@ export interface WindowEntry extends PublishedLine {
   sends: number;
 }
 
-/** The fate of a line: the stream took it, had it already, or no server takes it. */
-export type Outcome = 'published' | 'alreadyThere' | 'tooLarge';
+/**
+ * The fate of a line: the stream took it, had it already, had it before it was removed and is not given it again by the
+ * server, or no server takes it.
+ */
+export type Outcome = 'published' | 'alreadyThere' | 'removed' | 'tooLarge';
+
+/** Returns the error about lines that are settled, but not in the stream. @param windowMs Its duplicate window. */
+export function shortfallOf(
+  { removed, tooLarge }: Record<Outcome, number>,
+  stream: string,
+  windowMs: number,
+): OpmasError | undefined {
+  if (removed > 0) {
+    const why = 'they were removed from it, but NATS still knows their ids and drops them';
+    return new OpmasError('INCOMPLETE', `lines are missing in the stream ${stream}: ${why}`, {
+      hint: `Publish them again when its duplicate window of ${timeText(windowMs)} has passed.`,
+    });
+  }
+  if (tooLarge === 0) return undefined;
+  return new OpmasError(
+    'NETWORK',
+    `lines are missing in the stream ${stream}: they are larger than it takes`,
+    {
+      hint: 'The recording has them. The limits are max_payload of the server and --max-msg-size of the stream.',
+    },
+  );
+}
+
+/** `2 min`, `5 s`. */
+export function timeText(milliseconds: number): string {
+  return milliseconds % 60_000 === 0 ? `${milliseconds / 60_000} min` : `${milliseconds / 1000} s`;
+}
 
 /** The lines that were read and are not settled, in order. Each line has a number, from 0 on. */
 export class PublishWindow {
-  readonly counts: Record<Outcome, number> = { published: 0, alreadyThere: 0, tooLarge: 0 };
+  readonly counts: Record<Outcome, number> = { published: 0, alreadyThere: 0, removed: 0, tooLarge: 0 };
   /** Number of the first line that is not settled. */
   base = 0;
   readonly #entries: WindowEntry[] = [];

@@ -22,7 +22,10 @@ export interface PublishOptions extends StreamOptions, ReadOptions {
 }
 
 /** Numbers of lines by what became of them. */
-export type PublishReport = Record<Outcome, number>;
+export interface PublishReport extends Record<Outcome, number> {
+  /** The error about lines that are not in the stream although all went well. */
+  shortfall: OpmasError | undefined;
+}
 
 /** A lost connection is tried again for so long. */
 const PATIENCE_MS = 60_000;
@@ -65,7 +68,7 @@ export async function publishRecording(
   const source = readerSource(reader, () => new LineMessages(target.prefix, ids));
   const publisher = new Publisher(source, { ...target, ...publishing });
   await publisher.run();
-  return publisher.window.counts;
+  return { ...publisher.window.counts, shortfall: publisher.shortfall };
 }
 
 /** Returns whether there is one recording, and the place up to which it was published is known. */
@@ -85,7 +88,13 @@ async function followSpools(
   if (wrong !== undefined) throw new OpmasError('USAGE', `follow needs a file, not ${wrong}`);
   const failing = new AbortController();
   const signal = AbortSignal.any([options.signal, failing.signal]);
-  const report: PublishReport = { published: 0, alreadyThere: 0, tooLarge: 0 };
+  const report: PublishReport = {
+    published: 0,
+    alreadyThere: 0,
+    removed: 0,
+    tooLarge: 0,
+    shortfall: undefined,
+  };
   let failure: OpmasError | undefined;
   const publishOne = async (path: string) => {
     const publishing = await SpoolPublisher.open(path, target, { ...options, signal });
@@ -93,7 +102,11 @@ async function followSpools(
       await publishing.run();
     } finally {
       await publishing.close();
-      const { counts } = publishing.publisher.window;
+      const {
+        window: { counts },
+        shortfall,
+      } = publishing.publisher;
+      report.shortfall ??= shortfall;
       for (const [outcome, count] of Object.entries(counts)) report[outcome as Outcome] += count;
     }
   };

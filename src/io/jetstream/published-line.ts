@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { OpmasError } from '../../core/errors.js';
 import { type IdKind, MessageIds } from '../../core/jetstream/message-ids.js';
 import type { PublishedLine } from '../../core/jetstream/publish-window.js';
 import { subjectOf } from '../../core/jetstream/subjects.js';
-import type { LineView } from '../../core/recording/line-view.js';
+import { LineView } from '../../core/recording/line-view.js';
+import type { NatsLink } from './connect.js';
 
 /** Makes messages of the lines of one file, which it has to see in order. */
 export class LineMessages {
@@ -26,6 +28,36 @@ export class LineMessages {
       place,
     };
   }
+}
+
+/**
+ * Checks that the last event in a stream has an id of the kind that other lines will have.
+ *
+ * @throws {OpmasError} `USAGE` when it has one of the other kind: all lines could be there twice.
+ */
+export async function checkIdKind(
+  { jsm }: NatsLink,
+  { stream, prefix, ids }: { stream: string; prefix: string; ids: IdKind },
+): Promise<void> {
+  // A login that may not do this can publish.
+  const last = await jsm.streams
+    .getMessage(stream, { last_by_subj: `${prefix}.event.>` })
+    .catch(() => undefined);
+  const kind = last && kindOfId(Buffer.from(last.data), last.header.get('Nats-Msg-Id'));
+  if (!kind || kind === ids) return;
+  throw new OpmasError(
+    'USAGE',
+    `the lines in the stream ${stream} have ids of the kind ${kind}, so lines with others would double them: add \`ids: '${kind}'\``,
+  );
+}
+
+/** Finds the rule by which the id of a message was made; `undefined` when it is none of ours. */
+function kindOfId(bytes: Buffer, id: string): IdKind | undefined {
+  const line = new LineView();
+  if (line.read(bytes, 0, bytes.length) === undefined) return undefined;
+  const hashOf = (text: string) => text.replace(/-.*/, '');
+  const isOf = (kind: IdKind) => hashOf(new MessageIds(kind, hash).next(line, 0)) === hashOf(id);
+  return (['line', 'event'] as const).find(isOf);
 }
 
 /** 128 bits in hexadecimal. */

@@ -1,10 +1,16 @@
 import type { OpmasError } from '../../core/errors.js';
-import { IdSet } from '../../core/jetstream/message-ids.js';
-import { type PublishedLine, PublishWindow, type WindowEntry } from '../../core/jetstream/publish-window.js';
+import { type IdKind, IdSet } from '../../core/jetstream/message-ids.js';
+import {
+  type PublishedLine,
+  PublishWindow,
+  shortfallOf,
+  type WindowEntry,
+} from '../../core/jetstream/publish-window.js';
 import { monotonicMs, shared, systemClock, wallClockMs } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
 import { readIds } from './messages.js';
-import { Session, type SessionOwner } from './session.js';
+import { checkIdKind } from './published-line.js';
+import { headerBytesOf, Session, type SessionOwner } from './session.js';
 import { checkStream, type StreamFacts } from './stream.js';
 import type { StreamTarget } from './target.js';
 
@@ -20,6 +26,8 @@ export interface PublishSource {
 
 /** Options of a {@link Publisher}. */
 export interface PublisherOptions extends StreamTarget {
+  /** The rule by which the lines have their ids. */
+  ids: IdKind;
   /** Make the stream where there is none. */
   createStream?: boolean | undefined;
   /**
@@ -40,6 +48,9 @@ const RETRY_MAX_MS = 10_000;
 /** Clocks of two machines may differ by so much. */
 const SLACK_MS = 60_000;
 
+/** A failure that comes back sooner is not told again. */
+const TELL_AGAIN_MS = 60_000;
+
 /** Ends a session whose next line may have left the server's window. */
 class LookBack extends Error {}
 
@@ -52,8 +63,8 @@ export class Publisher implements SessionOwner {
   readonly window: PublishWindow;
   /** The failure that keeps lines from being published now. */
   trouble: OpmasError | undefined;
-  /** The failure that was told last, and holds on. */
-  #told = '';
+  /** The failure that was told last, when, and whether it holds on. */
+  #told = { what: '', atMs: 0, holdsOn: false };
   #hasEnded = false;
   /** The source has to be filled before it gives the next line. */
   #isDry = false;
@@ -70,9 +81,13 @@ export class Publisher implements SessionOwner {
   ) {
     this.window = new PublishWindow((place) => {
       this.#progressMs = monotonicMs();
-      this.#goesOn();
       this.source.onSettled?.(place);
     });
+  }
+
+  /** The error about settled lines that are not in the stream. */
+  get shortfall(): OpmasError | undefined {
+    return shortfallOf(this.window.counts, this.options.address.stream, this.#facts?.duplicateWindowMs ?? 0);
   }
 
   /** Publishes to the end of the source, or until the signal aborts. @throws {OpmasError} As `persists` decides. */
@@ -120,9 +135,9 @@ export class Publisher implements SessionOwner {
 
   onTooLarge(entry: WindowEntry): void {
     if (this.window.counts.tooLarge === 0) {
-      const limit = this.#facts?.maxBytes ?? 0;
+      const { length } = entry.bytes;
       this.options.onNotice(
-        `a line of ${entry.bytes.length} bytes stays in the recording and is left out of the stream, whose messages have at most ${limit} bytes`,
+        `a line of ${length} bytes is left out of the stream: with its id it is a message of ${length + headerBytesOf(entry)} bytes, and the stream takes ${this.#facts?.maxBytes}`,
       );
     }
     this.window.settle(entry, 'tooLarge');
@@ -136,16 +151,19 @@ export class Publisher implements SessionOwner {
   });
 
   async #runSession(): Promise<void> {
-    const { address, access, prefix, createStream, signal, onNotice } = this.options;
+    const { address, access, prefix, ids, createStream, signal, onNotice } = this.options;
     const link = await connectNats(address, access);
     try {
       const facts = await checkStream(link, address, prefix, createStream ? 'create' : 'publish');
-      if (this.#facts === undefined) for (const warning of facts.warnings) onNotice(warning);
+      if (this.#facts === undefined) {
+        await checkIdKind(link, { stream: address.stream, prefix, ids });
+        for (const warning of facts.warnings) onNotice(warning);
+      }
       this.#facts = facts;
       this.options.onConnect?.();
       await this.#lookBack(link);
       // With a line to send, it is not clear yet that the stream takes it.
-      if (this.read(this.window.base) === undefined) this.#goesOn();
+      if (this.read(this.window.base) === undefined) this.onStored();
       await new Session(this, link, facts).run(signal);
     } catch (error) {
       throw error instanceof LookBack ? error : natsError(error, link.host, link.access);
@@ -154,10 +172,10 @@ export class Publisher implements SessionOwner {
     }
   }
 
-  #goesOn(): void {
+  onStored(): void {
     this.trouble = undefined;
-    if (this.#told === '') return;
-    this.#told = '';
+    if (!this.#told.holdsOn) return;
+    this.#told.holdsOn = false;
     this.options.onNotice(`publishing to ${this.options.address.text} goes on`);
   }
 
@@ -170,10 +188,14 @@ export class Publisher implements SessionOwner {
     const { code, message } = failure;
     // A server words a refusal in several ways.
     const what = code === 'AUTH' ? code : message;
-    if (hasProgress || this.#told === what) return;
+    const nowMs = monotonicMs();
+    // A stream that is full has room for single lines from time to time.
+    const isTold =
+      this.#told.what === what && (this.#told.holdsOn || nowMs - this.#told.atMs < TELL_AGAIN_MS);
+    if (hasProgress || isTold) return;
     const how = code === 'AUTH' && access.renew ? 'reading the file and trying again' : 'trying again';
     onNotice(`${message}; ${how}`);
-    this.#told = what;
+    this.#told = { what, atMs: nowMs, holdsOn: true };
   }
 
   /** Returns whether the line may be in the stream for longer than the server's window. */

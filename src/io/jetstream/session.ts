@@ -12,14 +12,15 @@ const WINDOW_BYTES = 8 * 1024 * 1024;
 const ACK_LIMIT_MS = 10_000;
 const CHECK_MS = 1000;
 const ID_HEADER = 'Nats-Msg-Id';
-/** Bytes of a message besides its subject and payload. */
-const HEADER_BYTES = 128;
+/** Bytes of a message in the store besides its subject and payload. */
+const STORED_BYTES = 128;
 /** JetStream's number of the error about a message that is longer than the stream takes. */
 const TOO_LARGE = 10_054;
 const IS_FULL = /maximum (messages|bytes)|insufficient|no space/i;
 
 /** The answer of JetStream to a message. */
 interface Answer {
+  seq?: number;
   duplicate?: boolean;
   error?: { err_code?: number; description?: string };
 }
@@ -31,10 +32,17 @@ export interface SessionOwner {
   read(number: number): WindowEntry | undefined;
   /** Returns whether the stream has the line. It may throw, which ends the session. */
   isKnown(entry: WindowEntry): boolean;
+  /** The stream has acknowledged a line. */
+  onStored(): void;
   /** A line is larger than the server or the stream takes. */
   onTooLarge(entry: WindowEntry): void;
   /** Waits for more lines. @returns `false` at the end. */
   fill(): Promise<boolean>;
+}
+
+/** Bytes of the headers of a message, which count as part of it. */
+export function headerBytesOf({ id }: WindowEntry): number {
+  return `NATS/1.0\r\n${ID_HEADER}: ${id}\r\n\r\n`.length;
 }
 
 /** Sends the lines of a window on one connection, and takes the acknowledgements. */
@@ -99,7 +107,8 @@ export class Session {
         if (entry.isSettled) continue;
         if (this.owner.isKnown(entry))
           window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
-        else if (entry.bytes.length + HEADER_BYTES > this.facts.maxBytes) this.owner.onTooLarge(entry);
+        else if (entry.bytes.length + headerBytesOf(entry) > this.facts.maxBytes)
+          this.owner.onTooLarge(entry);
         else this.#send(entry, number);
       }
     } catch (error) {
@@ -144,7 +153,7 @@ export class Session {
     this.#inFlight++;
     this.#bytesInFlight += entry.bytes.length;
     this.#room.messages--;
-    this.#room.bytes -= entry.bytes.length + entry.subject.length + HEADER_BYTES;
+    this.#room.bytes -= entry.bytes.length + entry.subject.length + STORED_BYTES;
   }
 
   #onAnswer(message: Msg): void {
@@ -168,11 +177,13 @@ export class Session {
         `no stream on ${host} takes the subject ${entry.subject}: it was deleted or changed, or JetStream is starting`,
       );
     }
-    const { duplicate = false, error }: Answer = message.json();
+    const { seq = 0, duplicate = false, error }: Answer = message.json();
     if (error === undefined) {
+      this.owner.onStored();
       // A line that was sent before is no repeat.
       const isOurs = !duplicate || entry.sends > 1;
-      this.owner.window.settle(entry, isOurs ? 'published' : 'alreadyThere');
+      const there = this.facts.isRemoved(seq) ? 'removed' : 'alreadyThere';
+      this.owner.window.settle(entry, isOurs ? 'published' : there);
       return undefined;
     }
     const { err_code: code, description = '' } = error;

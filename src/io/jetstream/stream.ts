@@ -1,3 +1,4 @@
+import type { StreamConfig, StreamState } from '@nats-io/jetstream';
 import { OpmasError } from '../../core/errors.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
 import { coversPrefix } from '../../core/jetstream/subjects.js';
@@ -14,7 +15,9 @@ export interface StreamFacts {
   room: { messages: number; bytes: number };
   /** Number of its last message. */
   lastSequence: number;
-  /** Warnings for the user. */
+  /** Returns whether a message that was stored is no longer there. */
+  isRemoved(sequence: number): boolean;
+  /** Warnings for publishers. */
   warnings: string[];
 }
 
@@ -22,6 +25,8 @@ const NANOS_PER_MS = 1_000_000;
 const SHORTEST_WINDOW_MS = 120_000;
 const CREATED_WINDOW_MS = 600_000;
 const NOT_FOUND = 10_059;
+/** Longer lists of single messages that were removed are not asked for. */
+const MOST_REMOVED = 50_000;
 
 /**
  * Checks that a stream exists and takes our subjects. One that gets them from other streams can only be read.
@@ -42,7 +47,7 @@ export async function checkStream(
   const orCreate = use === 'publish' ? '\nor let it be made with `createStream`.' : '';
   const hint = `Make it: ${addCommand(stream)}${orCreate}`;
   const { config, state } = await infoOf(link, stream, hint, use === 'create' ? prefix : undefined);
-  const { subjects = [], max_msg_size, duplicate_window = 0, max_msgs, max_bytes, discard, sealed } = config;
+  const { subjects = [], max_msg_size, duplicate_window = 0, max_msgs, max_bytes, discard } = config;
   const isFed = config.mirror !== undefined || (config.sources ?? []).length > 0;
   if (!coversPrefix(subjects, prefix) && !(isFed && use === 'read')) {
     const taken = subjects.length === 0 ? 'only the messages of other streams' : subjects.join(', ');
@@ -58,8 +63,18 @@ A new stream: ${addCommand('NAME')}`,
       `the stream ${stream} recognizes lines that are sent again for only ${duplicateWindowMs / 1000} s: ${natsCommand('edit', stream, { 'dupe-window': '10m', ...own })}`,
     );
   }
-  const isClosed = sealed && use !== 'read';
-  if (isClosed) throw new OpmasError('USAGE', `the stream ${stream} is sealed: it takes no more messages`);
+  if (config.retention === 'interest') {
+    warnings.push(
+      `the stream ${stream} has the retention interest: it drops lines for which no consumer waits`,
+    );
+  }
+  const unfit = use === 'read' ? undefined : unfitBecause(config);
+  if (unfit !== undefined) {
+    throw new OpmasError('USAGE', `the stream ${stream} cannot be published to: ${unfit}`, {
+      hint: `Choose another one. A new stream: ${addCommand('NAME')}`,
+    });
+  }
+  const removed = use === 'read' ? new Set<number>() : await removedFrom(link, stream, state);
   const limits = [link.nc.info?.max_payload ?? 0, max_msg_size].filter((bytes) => bytes > 0);
   const roomOf = (limit: number, used: number) =>
     discard === 'new' && limit > 0 ? limit - used : Number.POSITIVE_INFINITY;
@@ -68,8 +83,28 @@ A new stream: ${addCommand('NAME')}`,
     maxBytes: Math.min(...limits),
     room: { messages: roomOf(max_msgs, state.messages), bytes: roomOf(max_bytes, state.bytes) },
     lastSequence: state.last_seq,
+    isRemoved: (sequence) => sequence < state.first_seq || removed.has(sequence),
     warnings,
   };
+}
+
+/** Says why a stream cannot keep lines that are published. */
+function unfitBecause({ sealed, no_ack, retention }: StreamConfig): string | undefined {
+  if (sealed) return 'it is sealed, so it takes no more messages';
+  if (no_ack) return 'it acknowledges nothing (--no-ack), so nobody knows what it has';
+  if (retention === 'workqueue') return 'with the retention workqueue each line is there for one reader only';
+  return undefined;
+}
+
+/** Finds the messages that were removed from the middle of a stream. */
+async function removedFrom(
+  { jsm }: NatsLink,
+  stream: string,
+  { num_deleted = 0 }: StreamState,
+): Promise<ReadonlySet<number>> {
+  if (num_deleted === 0 || num_deleted > MOST_REMOVED) return new Set();
+  const info = await jsm.streams.info(stream, { deleted_details: true }).catch(() => undefined);
+  return new Set(info?.state.deleted);
 }
 
 async function infoOf(link: NatsLink, stream: string, hint: string, createWith: string | undefined) {

@@ -65,7 +65,7 @@ describe.skipIf(withoutNats)(
         eventLine(600, '{"type":"y"}', 'agents'),
       ];
       const { publish, messages, stream } = await target();
-      expect(await publish(lines)).toEqual({ published: 4, alreadyThere: 0, tooLarge: 0 });
+      expect(await publish(lines)).toMatchObject({ published: 4, alreadyThere: 0, tooLarge: 0 });
       const stored = await messages();
       expect(stored.map(({ text }) => text)).toEqual(lines);
       const prefix = stream.slice(1);
@@ -75,7 +75,7 @@ describe.skipIf(withoutNats)(
         `${prefix}.invalid.rules`,
         `${prefix}.event.agents.%`,
       ]);
-      expect(await publish(lines)).toEqual({ published: 0, alreadyThere: 4, tooLarge: 0 });
+      expect(await publish(lines)).toMatchObject({ published: 0, alreadyThere: 4, tooLarge: 0 });
       expect(await messages()).toEqual(stored);
     });
 
@@ -95,7 +95,7 @@ describe.skipIf(withoutNats)(
       const { stream, texts } = await target();
       const files = [folder.write(lines), folder.write(lines.slice(0, 2))];
       const report = await publishRecording(files, server.urlOf(stream), { prefix: stream.slice(1) });
-      expect(report).toEqual({ published: 3, alreadyThere: 2, tooLarge: 0 });
+      expect(report).toMatchObject({ published: 3, alreadyThere: 2, tooLarge: 0 });
       expect((await texts()).sort()).toEqual(lines.sort());
     });
 
@@ -104,7 +104,7 @@ describe.skipIf(withoutNats)(
       const lines = numberedLines(0, 3000, 1);
       await publish(lines.slice(0, 2000));
       await delay(400);
-      expect(await publish(lines)).toEqual({ published: 1000, alreadyThere: 2000, tooLarge: 0 });
+      expect(await publish(lines)).toMatchObject({ published: 1000, alreadyThere: 2000, tooLarge: 0 });
       expect(await texts()).toEqual(lines);
       expect(notices[0]).toMatch(/recognizes lines that are sent again for only 0.1 s: nats stream edit/);
     });
@@ -136,7 +136,7 @@ describe.skipIf(withoutNats)(
         await delay(200);
       }
       relay.reset();
-      expect(await publishing).toEqual({ published: lines.length, alreadyThere: 0, tooLarge: 0 });
+      expect(await publishing).toMatchObject({ published: lines.length, alreadyThere: 0, tooLarge: 0 });
       expect(await texts()).toEqual(lines);
     });
 
@@ -145,14 +145,16 @@ describe.skipIf(withoutNats)(
       const lines = [1, 2 * MEGABYTE, 3, MEGABYTE - 50, 5].map((length, n) =>
         eventLine(n, `{"type":"x","data":"${'x'.repeat(length)}"}`),
       );
-      expect(await publish(lines)).toEqual({ published: 3, alreadyThere: 0, tooLarge: 2 });
+      expect(await publish(lines)).toMatchObject({ published: 3, alreadyThere: 0, tooLarge: 2 });
       expect(await texts()).toEqual([lines[0], lines[2], lines[4]]);
       expect(notices).toEqual([
-        expect.stringMatching(/^a line of \d{7} bytes stays in the recording and is left out of the stream/),
+        expect.stringMatching(
+          /^a line of \d{7} bytes is left out of the stream: with its id it is a message of \d{7} bytes, and the stream takes 1048576$/,
+        ),
       ]);
       await update({ max_msg_size: 1000 });
       const more = [10, 5000, 20].map((length, n) => eventLine(n, `{"data":"${'y'.repeat(length)}"}`));
-      expect(await publish(more)).toEqual({ published: 2, alreadyThere: 0, tooLarge: 1 });
+      expect(await publish(more)).toMatchObject({ published: 2, alreadyThere: 0, tooLarge: 1 });
     });
 
     it('waits while the stream is full, and loses nothing', async () => {
@@ -164,12 +166,88 @@ describe.skipIf(withoutNats)(
       // The next attempt fails, too.
       await delay(600);
       await update({ max_msgs: 10_000 });
-      expect(await publishing).toEqual({ published: 5000, alreadyThere: 0, tooLarge: 0 });
+      expect(await publishing).toMatchObject({ published: 5000, alreadyThere: 0, tooLarge: 0 });
       expect(await texts()).toEqual(lines);
       expect(notices).toEqual([
         expect.stringMatching(/is full: maximum messages exceeded; trying again$/),
         expect.stringMatching(/goes on$/),
       ]);
+    });
+
+    it('tells a trouble that comes and goes once', async () => {
+      const { publish, update, has, notices, texts } = await target({ discard: 'new', max_msgs: 20 });
+      const lines = freshLines(60);
+      const publishing = publish(lines);
+      for (let room = 20; room < lines.length; room += 20) {
+        await has(room);
+        while (notices.length === 0) await delay(20);
+        // The next attempt fails, too.
+        await delay(600);
+        await update({ max_msgs: room + 20 });
+      }
+      await publishing;
+      expect(await texts()).toEqual(lines);
+      expect(notices).toEqual([expect.stringMatching(/is full: /), expect.stringMatching(/goes on$/)]);
+    });
+
+    it('counts lines that were removed from the stream, and says when they can be published again', async () => {
+      const { publish, stream, texts } = await target();
+      const lines = freshLines(9);
+      await publish(lines);
+      await server.manage((jsm) => jsm.streams.purge(stream, { seq: 4 }));
+      await server.manage((jsm) => jsm.streams.deleteMessage(stream, 6));
+      const report = await publish(lines);
+      expect(report).toMatchObject({ published: 0, alreadyThere: 5, removed: 4 });
+      expect(report.shortfall).toMatchObject({
+        code: 'INCOMPLETE',
+        message: expect.stringContaining('they were removed from it, but NATS still knows their ids'),
+        hint: 'Publish them again when its duplicate window of 2 min has passed.',
+      });
+      await server.manage((jsm) => jsm.streams.update(stream, { duplicate_window: 1e8 }));
+      await delay(300);
+      expect(await publish(lines)).toMatchObject({ published: 4, removed: 0, shortfall: undefined });
+      expect((await texts()).sort()).toEqual(lines);
+    });
+
+    it('refuses lines by the other kind of ids, which would be there twice', async () => {
+      for (const [ids, other] of [
+        ['line', 'event'],
+        ['event', 'line'],
+      ] as const) {
+        const { publish, texts, stream } = await target();
+        const lines = freshLines(3);
+        await publish([...lines, lines[2]!], { ids });
+        await expect(publish(lines, { ids: other })).rejects.toMatchObject({
+          code: 'USAGE',
+          message: `the lines in the stream ${stream} have ids of the kind ${ids}, so lines with others would double them: add \`ids: '${ids}'\``,
+        });
+        expect(new Set(await texts())).toEqual(new Set(lines));
+      }
+    });
+
+    it('publishes to a stream whose last event is not ours', async () => {
+      const { publish, stream } = await target();
+      const subject = `${stream.slice(1)}.event.devices`;
+      await server.connected(async (nc) => nc.request(subject, '{"type":"x"}'));
+      expect(await publish(freshLines(2))).toMatchObject({ published: 2 });
+    });
+
+    it.each([
+      [{ retention: 'workqueue' }, /with the retention workqueue/],
+      [{ no_ack: true }, /it acknowledges nothing/],
+    ] as const)('refuses a stream with %j', async (config, message) => {
+      const { publish } = await target(config);
+      await expect(publish(freshLines(1))).rejects.toMatchObject({
+        code: 'USAGE',
+        message: expect.stringMatching(message),
+        hint: expect.stringContaining('nats stream add NAME'),
+      });
+    });
+
+    it('warns of a stream that drops lines for which no consumer waits', async () => {
+      const { publish, notices } = await target({ retention: 'interest' });
+      await publish(freshLines(1));
+      expect(notices).toEqual([expect.stringMatching(/drops lines for which no consumer waits$/)]);
     });
 
     it('folds the events of two recorders, within the window and after it, and counts them', async () => {

@@ -145,7 +145,7 @@ export class Publishing {
   /** The error to end with, if lines are not published. */
   shortfall(): OpmasError | undefined {
     const failure = this.#failure ?? this.#publisher?.publisher.trouble;
-    if (this.#rest === 0 && this.#failure === undefined) return undefined;
+    if (this.#rest === 0 && this.#failure === undefined) return this.#publisher?.publisher.shortfall;
     const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.to)}`;
     // Without --append the next start has another file, or none of these lines.
     const next = this.options.append ? 'The next start brings them, or' : 'Publish them';
