@@ -44,7 +44,7 @@ export function shortfallOf(
     'NETWORK',
     `lines are missing in the stream ${stream}: they are larger than it takes`,
     {
-      hint: 'The recording has them. The limits are max_payload of the server and --max-msg-size of the stream.',
+      hint: 'The recording has them. The limits are max_payload of the server and max_msg_size of the stream.',
     },
   );
 }

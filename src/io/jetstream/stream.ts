@@ -91,7 +91,7 @@ A new stream: ${addCommand('NAME')}`,
 /** Says why a stream cannot keep lines that are published. */
 function unfitBecause({ sealed, no_ack, retention }: StreamConfig): string | undefined {
   if (sealed) return 'it is sealed, so it takes no more messages';
-  if (no_ack) return 'it acknowledges nothing (--no-ack), so nobody knows what it has';
+  if (no_ack) return 'it acknowledges nothing (no_ack), so nobody knows what it has';
   if (retention === 'workqueue') return 'with the retention workqueue each line is there for one reader only';
   return undefined;
 }
