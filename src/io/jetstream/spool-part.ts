@@ -4,7 +4,6 @@ import { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from '../recording/cursor.js';
 import { gunzip } from '../recording/gzip.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-import { identityOf } from '../recording/recording-files.js';
 import { countLines } from '../recording/segment.js';
 import { isGzip, openingFailed } from '../recording/source.js';
 
@@ -16,29 +15,20 @@ const LF = 0x0a;
 
 /** An open file of a recording, which may still be written to. It stays readable when it is renamed or deleted. */
 export class SpoolPart {
-  readonly identity: string;
-  readonly #handle: FileHandle;
-  readonly #isGzip: boolean;
   #fingerprint: string | undefined;
   cursor!: RecordingCursor;
 
-  private constructor(handle: FileHandle, identity: string, isGzip: boolean) {
-    this.#handle = handle;
-    this.identity = identity;
-    this.#isGzip = isGzip;
-  }
+  private constructor(
+    readonly handle: FileHandle,
+    private readonly isGzip: boolean,
+  ) {}
 
   /** @throws {OpmasError} `USAGE` when there is no such file, `LOCAL` when it cannot be opened. */
   static async open(path: string): Promise<SpoolPart> {
     const handle = await open(path, 'r').catch((error) => {
       throw openingFailed(path, error);
     });
-    const isPacked = path.endsWith('.gz') || (await isGzip(handle));
-    return new SpoolPart(handle, identityOf(await handle.stat()), isPacked);
-  }
-
-  async isDeleted(): Promise<boolean> {
-    return (await this.#handle.stat()).nlink === 0;
+    return new SpoolPart(handle, path.endsWith('.gz') || (await isGzip(handle)));
   }
 
   /**
@@ -93,7 +83,7 @@ export class SpoolPart {
   }
 
   close(): Promise<void> {
-    return this.#handle.close();
+    return this.handle.close();
   }
 
   /** Returns the end of what stands before an offset, from the start of a line on. */
@@ -111,7 +101,7 @@ export class SpoolPart {
   }
 
   async *#lines(offset: number, waits: () => Promise<boolean>): AsyncGenerator<Buffer> {
-    if (!this.#isGzip) {
+    if (!this.isGzip) {
       yield* this.#bytes(offset, waits);
       return;
     }
@@ -128,7 +118,7 @@ export class SpoolPart {
     let position = offset;
     let mayCome = true;
     for (;;) {
-      const { bytesRead } = await this.#handle.read(buffer, 0, buffer.length, position);
+      const { bytesRead } = await this.handle.read(buffer, 0, buffer.length, position);
       position += bytesRead;
       if (bytesRead > 0) yield buffer.subarray(0, bytesRead);
       else if (!mayCome) return;

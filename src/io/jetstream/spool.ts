@@ -129,14 +129,14 @@ export class Spool implements PublishSource {
     if (this.#settled === undefined) return 0;
     const { part, offset } = this.#settled;
     let count = await part.countFrom(offset);
-    for (const path of await this.#pathsAfter(part)) count += await countLinesOf(path);
+    for (const path of await this.#names.after(part.handle)) count += await countLinesOf(path);
     return count;
   }
 
   /** Counts the lines of a part that is about to be deleted, if it was not begun. */
   async beforeDelete(path: string): Promise<void> {
     const part = this.#part;
-    if (part === undefined || !(await this.#pathsAfter(part)).includes(path)) return;
+    if (part === undefined || !(await this.#names.after(part.handle)).includes(path)) return;
     this.deletedLines += await countLinesOf(path);
   }
 
@@ -162,12 +162,7 @@ export class Spool implements PublishSource {
   async #waitFor(part: SpoolPart): Promise<boolean> {
     if (this.options.signal.aborted || this.#hasEnded || this.#leaving === part) return false;
     // Its writer may take a moment to leave it, and goes on with a file that only someone else has renamed.
-    const current = await identityAt(this.path);
-    const isLeft =
-      current === undefined
-        ? (await this.#names.find(part.identity)).path !== undefined
-        : current !== part.identity;
-    if (isLeft) this.#leaving = part;
+    if ((await this.#names.after(part.handle)).length > 0) this.#leaving = part;
     await this.#waitForMore();
     return true;
   }
@@ -184,7 +179,7 @@ export class Spool implements PublishSource {
     const last = this.#part!;
     for (;;) {
       const hadEnded = this.#hasEnded;
-      const [path] = await this.#pathsAfter(last);
+      const [path] = await this.#names.after(last.handle);
       if (path !== undefined) {
         await this.#begin(await SpoolPart.open(path), path, { offset: 0, line: 0 });
         if (last !== this.#settled?.part) await last.close();
@@ -193,19 +188,6 @@ export class Spool implements PublishSource {
       if (hadEnded || this.options.signal.aborted) return false;
       await this.#waitForMore();
     }
-  }
-
-  /** Finds the parts after one. It has to be open: the file system may give the identity of a deleted one to another. */
-  async #pathsAfter(part: SpoolPart): Promise<string[]> {
-    // A file that is no longer here has its number when those are read.
-    const current = await identityAt(this.path);
-    if (current === part.identity) return [];
-    const finished = await this.#names.finished();
-    const identities = await Promise.all(finished.map(identityAt));
-    const index = identities.indexOf(part.identity);
-    // The oldest parts are deleted first. A file that someone else has renamed comes after all of them.
-    const after = index >= 0 || (await part.isDeleted()) ? finished.slice(index + 1) : [];
-    return current === undefined ? after : [...after, this.path];
   }
 
   /** The finished parts in order, and the file that is written. */

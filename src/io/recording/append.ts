@@ -6,6 +6,7 @@ import { GzipDamage, gunzip } from './gzip.js';
 import { RecordingReader } from './reader.js';
 import {
   createFile,
+  identityAt,
   identityOf,
   localError,
   type OpenedFile,
@@ -50,8 +51,9 @@ export async function openToAppend(path: string, { mode, onNotice }: SegmentOpti
 async function finishRotation(path: string): Promise<boolean> {
   const stats = await lstat(path);
   if (stats.nlink < 2) return false;
-  const segment = await new SegmentNames(path, { continues: true }).find(identityOf(stats));
-  if (segment.path === undefined) return false;
+  const segments = await new SegmentNames(path, { continues: true }).finished().catch(() => []);
+  const identities = await Promise.all(segments.map(identityAt));
+  if (!identities.includes(identityOf(stats))) return false;
   await removeFile(path);
   return true;
 }

@@ -55,7 +55,6 @@ function compressed(path: string): OpmasError {
 class FollowedFile {
   readonly #names: SegmentNames;
   #handle: FileHandle | undefined;
-  #identity = '';
   #position = 0;
   /** The bytes before the position. */
   #tail: Buffer = NOTHING;
@@ -82,7 +81,6 @@ class FollowedFile {
     }
     await this.#handle?.close();
     this.#handle = handle;
-    this.#identity = identityOf(await handle.stat());
     this.#position = start;
     return true;
   }
@@ -137,14 +135,10 @@ class FollowedFile {
 
   /** @returns The path of the file that comes after this one; `undefined` while there is none. */
   async #next(): Promise<string | undefined> {
-    const identity = await stat(this.path).then(identityOf, () => undefined);
-    if (this.#handle !== undefined) {
-      if (identity === this.#identity) return undefined;
-      const { next: segment } = await this.#names.find(this.#identity);
-      if (segment !== undefined) return segment;
-    }
-    this.#misses = identity === undefined ? this.#misses + 1 : 0;
+    const [next] = this.#handle === undefined ? [] : await this.#names.after(this.#handle);
+    const isThere = next !== undefined || (await stat(this.path).then(Boolean, () => false));
+    this.#misses = isThere ? 0 : this.#misses + 1;
     if (this.#misses === LOOKS_UNTIL_MISSING) this.onChange(`${this.path} is not there: waiting for it`);
-    return identity === undefined ? undefined : this.path;
+    return this.#handle === undefined && isThere ? this.path : next;
   }
 }

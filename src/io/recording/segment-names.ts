@@ -1,5 +1,5 @@
 /** Names of the finished segments of a recording: `capture.ndjson` → `capture.000001.ndjson`. */
-import { link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, link, lstat, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RECEIVED_AT } from '../../core/recording/format.js';
 import type { Clock } from '../clock.js';
@@ -85,15 +85,25 @@ export class SegmentNames {
     }
   }
 
-  /** Finds the segment that is this file, and the one after it; both are missing for a file that is no segment. */
-  async find(identity: string): Promise<{ path?: string | undefined; next?: string | undefined }> {
+  /**
+   * Finds the files of the recording that come after one of them, in order.
+   *
+   * @param file It has to be open, whether or not it is deleted: else another file may have its identity.
+   */
+  async after(file: FileHandle): Promise<string[]> {
+    const identity = identityOf(await file.stat());
+    // A file that has left this path has its number when those are read.
+    const current = await stat(this.#path).then(identityOf, () => undefined);
+    if (current === identity) return [];
     const paths = await this.finished().catch(() => []);
-    // Most often it is the newest one.
-    for (let i = paths.length - 1; i >= 0; i--) {
-      const path = paths[i]!;
-      if ((await identityAt(path)) === identity) return { path, next: paths[i + 1] };
-    }
-    return {};
+    const all = await Promise.all(paths.map((path) => lstat(path).catch(() => undefined)));
+    const index = all.findIndex((stats) => stats !== undefined && identityOf(stats) === identity);
+    const { nlink, mtimeMs } = await file.stat();
+    // Of a deleted file only its time tells what is later. One that someone else has renamed was the newest.
+    const isLater = (_: string, at: number) =>
+      index >= 0 ? at > index : nlink === 0 && (all[at]?.mtimeMs ?? 0) >= mtimeMs;
+    const later = paths.filter(isLater);
+    return current === undefined ? later : [...later, this.#path];
   }
 
   /** Takes note of a finished segment. */

@@ -1,4 +1,4 @@
-import { appendFileSync, linkSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatTimestamp } from '../../../src/index.js';
@@ -293,6 +293,28 @@ describe.skipIf(withoutNats)(
       stop.abort();
       // The last acknowledgement may be under way.
       await following;
+      expect(await texts()).toEqual(lines);
+    });
+
+    it('follows a recording through a symbolic link, and goes on with the file that comes after a deleted one', async () => {
+      const { stream, texts, has } = await target();
+      const path = folder.write([]);
+      const link = `${path}.link`;
+      symlinkSync(path, link);
+      const stop = new AbortController();
+      const options = { prefix: stream.slice(1), follow: true, signal: stop.signal };
+      const following = publishRecording([link, path], server.urlOf(stream), options);
+      const lines = freshLines(4);
+      for (const [n, line] of lines.entries()) {
+        // The parts of an earlier time are no part of what comes after it.
+        if (n === 2) writeFileSync(path.replace('.ndjson', '.000001.ndjson'), '');
+        if (n === 3) unlinkSync(path);
+        appendFileSync(path, `${line}\n`);
+        await has(n + 1);
+      }
+      stop.abort();
+      const { alreadyThere } = await following;
+      expect(alreadyThere).toBeLessThanOrEqual(lines.length);
       expect(await texts()).toEqual(lines);
     });
 
