@@ -73,6 +73,21 @@ describe('a long-running command whose installation is removed meanwhile', () =>
     expect(numbers.sort()).toEqual([1, 2, 3, 4]);
   });
 
+  test('prints lines for people with texts that it can measure no more', async ({
+    serve,
+    command,
+    expect,
+  }) => {
+    const server = await serve();
+    const tail = command.tail(server, ['-f', 'pretty'], { program: installed.bin });
+    const client = await server.request();
+    client.accept(text(event(1)));
+    await tail.lines.next();
+    removeInstallation();
+    client.write(text(JSON.stringify({ type: 'device.status_update', data: { device_id: '設備' } })));
+    expect(await tail.lines.next()).toMatch(/設備 +device\.status_update/);
+  });
+
   test('connects again through a SOCKS proxy', async ({ serve, command, expect }) => {
     const server = await serve();
     await using socks = await startSocks({ port: server.port });

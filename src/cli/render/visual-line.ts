@@ -1,4 +1,5 @@
-import stringWidth from 'string-width';
+import { createRequire } from 'node:module';
+import type StringWidth from 'string-width';
 import type { Palette } from '../terminal/palette.js';
 
 /** The escape codes before and after a text that give it its color; both are empty when color is off. */
@@ -72,7 +73,21 @@ const narrow = /^[\x20-\x7e\xa1-\xac\xae-\u024f\u0400-\u0482\u048a-\u04ff…]*$/
 /** Counts the columns that a text takes on a terminal. The text must hold no control characters. */
 export function widthOf(text: string): number {
   // Measuring is slow, so common text is not measured.
-  return narrow.test(text) ? text.length : stringWidth(text);
+  return narrow.test(text) ? text.length : measure(text);
+}
+
+let stringWidth: typeof StringWidth | undefined;
+
+/** Measures any text. Loads the library only now, because that takes 25 ms that most runs need not spend. */
+function measure(text: string): number {
+  try {
+    stringWidth ??= (createRequire(import.meta.url)('string-width') as { default: typeof StringWidth })
+      .default;
+  } catch {
+    // The installation has been removed meanwhile: a line that does not fit is better than none.
+    stringWidth = (unmeasured) => unmeasured.length;
+  }
+  return stringWidth(text);
 }
 
 /** Splits text into characters as people see them: a letter with its marks, an emoji of several parts. */
