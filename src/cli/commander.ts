@@ -1,16 +1,8 @@
-import { createRequire } from 'node:module';
-import type * as Commander from 'commander';
+import * as commander from 'commander';
 import { OpmasError } from '../index.js';
 import { adviceForCommand, adviceForOption } from './habits.js';
 
-/**
- * The library for commands and options. Required rather than imported: its ES module wrapper takes Node twice as long
- * to load, which would be a third of the time of `--version`.
- */
-const commander = createRequire(import.meta.url)('commander') as typeof Commander;
-
-export const Option: typeof Commander.Option = commander.Option;
-export type Option = Commander.Option;
+export { CommanderError, InvalidArgumentError, Option } from 'commander';
 
 /**
  * A command that takes no option twice, unless its values are collected: the first value would be lost without a word.
@@ -33,7 +25,7 @@ export class Command extends commander.Command {
     parse: (text: string, name: string) => unknown,
     byDefault?: string,
   ): this {
-    const option = new Option(flags, description);
+    const option = new commander.Option(flags, description);
     const read = (text: string) => parse(text, option.long ?? flags);
     if (byDefault !== undefined) option.default(read(byDefault), JSON.stringify(byDefault));
     return this.addOption(option.argParser(read));
@@ -49,10 +41,10 @@ export class Command extends commander.Command {
 
   /** Adds an option that takes one of several words; the first one is the default. */
   choice(flags: string, description: string, words: readonly string[]): this {
-    return this.addOption(new Option(flags, description).choices(words).default(words[0]));
+    return this.addOption(new commander.Option(flags, description).choices(words).default(words[0]));
   }
 
-  override setOptionValueWithSource(key: string, value: unknown, source: Commander.OptionValueSource): this {
+  override setOptionValueWithSource(key: string, value: unknown, source: commander.OptionValueSource): this {
     const earlier = this.getOptionValueSource(key) === 'cli' ? this.getOptionValue(key) : undefined;
     const isLost = source === 'cli' && earlier !== undefined && !Array.isArray(value);
     // The same flag twice says the same.
@@ -94,11 +86,8 @@ export class Command extends commander.Command {
 
   get #path(): string {
     const names = [this.name()];
-    for (let { parent } = this as Commander.Command; parent !== null; { parent } = parent)
+    for (let { parent } = this as commander.Command; parent !== null; { parent } = parent)
       names.unshift(parent.name());
     return names.join(' ');
   }
 }
-export const CommanderError: typeof Commander.CommanderError = commander.CommanderError;
-export type CommanderError = Commander.CommanderError;
-export const InvalidArgumentError: typeof Commander.InvalidArgumentError = commander.InvalidArgumentError;

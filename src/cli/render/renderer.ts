@@ -2,7 +2,6 @@ import {
   type ConnectionEvent,
   closeMeaning,
   escapeUnsafe,
-  type Line,
   parseLine,
   parseTimestamp,
   type Severity,
@@ -86,20 +85,19 @@ export class Renderer {
   }
 
   /**
-   * Renders one line of any kind.
+   * Renders one line of any kind: `bytes[start..end)`, UTF-8 without its LF.
    *
-   * @param line UTF-8, without its LF.
    * @returns The line with its LF, after one with the date if the day has changed. They hold no other control
    * character, except the escape codes of our colors.
    */
-  render(line: Buffer): string {
+  render(bytes: Buffer, start = 0, end = bytes.length): string {
     const view = this.#view;
-    const kind = view.read(line, 0, line.length);
+    const kind = view.read(bytes, start, end);
     const source = kind === 'event' ? view.text() : '';
-    const event = kind === 'event' ? parseEvent(line, source) : undefined;
+    const event = kind === 'event' ? parseEvent(view, source) : undefined;
     if (event !== undefined) this.#renderEvent(view, source, event);
     else if (view.connection !== undefined) this.#renderLifecycle(view, view.connection);
-    else this.#renderInvalid(line, kind === 'invalid' ? parseLine(line) : undefined);
+    else this.#renderInvalid(bytes.subarray(start, end), kind === 'invalid');
     if (this.#dateLine === '') return this.#line.end();
     const date = this.#dateLine;
     this.#dateLine = '';
@@ -160,7 +158,8 @@ export class Renderer {
   }
 
   /** Renders a line of a message that is no event, or a line that is none of a recording. */
-  #renderInvalid(line: Buffer, parsed: Line | undefined): void {
+  #renderInvalid(line: Buffer, isOurs: boolean): void {
+    const parsed = isOurs ? parseLine(line) : undefined;
     const { reason, frame, binary } =
       parsed?.kind === 'invalid' ? parsed : { reason: 'no line', frame: line, binary: false };
     const view = parsed && this.#view;
@@ -199,14 +198,14 @@ export class Renderer {
 }
 
 /** Parses an event, whose text is `source`; `undefined` when its line is damaged. */
-function parseEvent(line: Buffer, source: string): ReturnType<typeof parseSparsely> | undefined {
+function parseEvent(view: LineView, source: string): ReturnType<typeof parseSparsely> | undefined {
   try {
     if (source.length <= LONG_LINE) return { value: JSON.parse(source), isWhole: true };
   } catch {
     return undefined;
   }
   // Only a part of a longer text is parsed.
-  const isChecked = new LineView().read(line, 0, line.length) === 'event';
+  const isChecked = new LineView().read(view.bytes, view.start, view.end) === 'event';
   return isChecked ? parseSparsely(source, NAMED_MEMBERS) : undefined;
 }
 

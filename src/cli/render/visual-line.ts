@@ -81,8 +81,7 @@ let stringWidth: typeof StringWidth | undefined;
 /** Measures any text. Loads the library only now, because that takes 25 ms that most runs need not spend. */
 function measure(text: string): number {
   try {
-    stringWidth ??= (createRequire(import.meta.url)('string-width') as { default: typeof StringWidth })
-      .default;
+    stringWidth ??= createRequire(import.meta.url)('string-width').default as typeof StringWidth;
   } catch {
     // The installation has been removed meanwhile: a line that does not fit is better than none.
     stringWidth = (unmeasured) => unmeasured.length;

@@ -32,8 +32,8 @@ export async function createLinePrinter(out: DataOutput, options: PrintOptions):
 
 async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Promise<LinePrinter> {
   const { Renderer } = await import('../render/renderer.js');
-  let startMicros = systemClock.nowMicros();
-  const rendererFor = (width: number) =>
+  let width = out.columns;
+  const rendererSince = (startMicros: number) =>
     new Renderer({
       width,
       // Only a terminal has a width to cut to.
@@ -43,15 +43,13 @@ async function createPrettyPrinter(out: DataOutput, options: PrintOptions): Prom
       startMicros,
       problems: options.counts,
     });
-  let width = out.columns;
-  let renderer = rendererFor(width);
+  let renderer = rendererSince(systemClock.nowMicros());
   let turnStart = performance.now();
   return async (batch) => {
     // The window was resized.
     if (out.columns !== width) {
       width = out.columns;
-      startMicros = renderer.lastMicros;
-      renderer = rendererFor(width);
+      renderer = rendererSince(renderer.lastMicros);
     }
     const text = renderLines(renderer, batch.bytes);
     batch.release?.();
@@ -67,7 +65,7 @@ function renderLines(renderer: Renderer, bytes: Buffer): string {
   const lines: string[] = [];
   let start = 0;
   for (let end = bytes.indexOf(LF); end >= 0; end = bytes.indexOf(LF, start)) {
-    lines.push(renderer.render(bytes.subarray(start, end)));
+    lines.push(renderer.render(bytes, start, end));
     start = end + 1;
   }
   return lines.join('');
