@@ -69,6 +69,28 @@ describe('publish', { concurrent: true }, () => {
   });
 });
 
+describe('a stream as a source', { concurrent: true }, () => {
+  const stream = 'nats://127.0.0.1:1/S';
+
+  it.each([['-H', 'X-Site: 7'], ['--token-in', 'header'], ['--proxy', 'http://127.0.0.1:9'], ['-4'], ['-6']])(
+    'refuses %s %s, which is for the API',
+    async (...option) => {
+      const ended = await sandbox.run(['tail', '--file', stream, ...option]);
+      expect(ended).toMatchObject({ code: 2, stdout: '' });
+      expect(ended.stderr).toMatch(
+        new RegExp(`^opmas-ws: ${option[0]} is for the API only, not for a stream`),
+      );
+    },
+  );
+
+  it.each(['tail', 'top', 'wait'])('%s reads the files of --ca, --cert and --key for it', async (command) => {
+    for (const option of ['--ca', '--cert', '--key', '--key-passphrase-file']) {
+      const ended = await sandbox.run([command, '--file', stream, option, 'none.pem']);
+      expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining(`${option} none.pem`) });
+    }
+  });
+});
+
 describe.skipIf(withoutNats)(`publish with a server${withoutNats ? ` (${withoutNats})` : ''}`, () => {
   let server: NatsServer;
   const user = { user: 'ann', pass: 's3cret-password' };

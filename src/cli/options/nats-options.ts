@@ -17,14 +17,38 @@ const MAX_BYTES = 64 * 1024;
 /** Members of a context that change the way to the server or the login, and that the client here does not know. */
 const UNKNOWN_WAYS = ['nsc', 'socks_proxy', 'user_jwt', 'windows_cert_store', 'operator'];
 
-/** Returns how to read the streams among the sources; `undefined` when there are none. @throws {OpmasError} `USAGE` */
+/** How a user names certificates for NATS to a command that has no options for them. */
+export const VARIABLES = { ca: 'NATS_CA', cert: 'NATS_CERT and NATS_KEY', plaintext: '' };
+
+/**
+ * Returns how to read the streams among the sources; `undefined` when there are none.
+ *
+ * @param route The options about the way to the server, of a command that has them.
+ * @throws {OpmasError} `USAGE`, also for an option of the API that cannot apply.
+ */
 export async function natsOf(
   session: Session,
   options: NatsCommandOptions,
   sources: readonly string[],
+  route?: RouteCommandOptions,
 ): Promise<ReadOptions['nats']> {
   if (!sources.some(isStreamAddress)) return undefined;
-  return { access: await resolveNatsAccess(session, options), prefix: options.subjectPrefix };
+  const { header, tokenIn, proxy, ipv4, ipv6 } = route ?? {};
+  const wrong = Object.entries({
+    '-H': header,
+    '--token-in': tokenIn,
+    '--proxy': proxy,
+    '-4': ipv4,
+    '-6': ipv6,
+  });
+  const [flag] = wrong.find(([, value]) => value !== undefined) ?? [];
+  if (flag !== undefined) {
+    throw new OpmasError('USAGE', `${flag} is for the API only, not for a stream of NATS`, {
+      hint: 'Leave it out. The options for certificates, --insecure and --plaintext are for both.',
+    });
+  }
+  const access = await resolveNatsAccess(session, options, route);
+  return { access: route ? access : { ...access, named: VARIABLES }, prefix: options.subjectPrefix };
 }
 
 /**

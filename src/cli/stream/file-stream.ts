@@ -18,6 +18,7 @@ import {
   type PartCommandOptions,
   partOptionsOf,
 } from '../options/selection.js';
+import type { RouteCommandOptions } from '../options/server-options.js';
 import type { Session } from '../session.js';
 import { ProblemMessages } from '../terminal/reading-messages.js';
 import { standardInput } from '../terminal/standard-streams.js';
@@ -31,7 +32,7 @@ interface ReadingOptions extends FilterCommandOptions, PartCommandOptions {}
  * Prepares the reading of recordings: checks the options that choose lines, and the messages about damage and about a
  * filter that matches nothing.
  *
- * @param given A filter in place of that of the options.
+ * @param given A filter in place of that of the options, and the options about the way to a server where there are some.
  * @returns The options for functions of the library, and the messages, which have to be ended.
  * @throws {OpmasError} `USAGE`
  */
@@ -39,13 +40,13 @@ export async function prepareReading(
   session: Session,
   sources: readonly string[],
   options: ReadingOptions,
-  given?: Filter,
+  given: { filter?: Filter | undefined; route?: RouteCommandOptions } = {},
 ) {
   const { messages } = session.terminal;
   const part = partOptionsOf(options);
-  const filter = given ?? (await compileFilter(filterOptionsOf(options)));
+  const filter = given.filter ?? (await compileFilter(filterOptionsOf(options)));
   messages.warn(...filter.hints);
-  const nats = await natsOf(session, options, sources);
+  const nats = await natsOf(session, options, sources, given.route);
   const problems = new ProblemMessages(messages);
   const stdin = sources.includes('-') ? standardInput() : undefined;
   const { onProblem } = problems;
@@ -98,13 +99,16 @@ export async function runFileStream(
     onBefore,
     onEvent,
     onRead,
-    filter: given,
+    filter: givenFilter,
     signal = session.stop,
     counts = new ProblemCounts(),
   }: FileTask,
 ): Promise<void> {
   const { out, messages } = session.terminal;
-  const { reading, problems, filtering } = await prepareReading(session, options.file, options, given);
+  const { reading, problems, filtering } = await prepareReading(session, options.file, options, {
+    filter: givenFilter,
+    route: options,
+  });
   const { filter } = reading;
   const startedAt = performance.now();
   const late = new AbortController();
@@ -138,21 +142,27 @@ export async function runFileStream(
     signal: AbortSignal.any([session.stop, late.signal, signal]),
   });
   let isLate = false;
+  const summarize = () => {
+    const took = formatDuration(performance.now() - startedAt);
+    const hasContext = options.before !== undefined || options.after !== undefined;
+    const context = hasContext ? [`${lines - events} around them`] : [];
+    const parts = [`${counted(events, 'event')} in ${took}`, ...context, ...filtering.end(counts)];
+    messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
+  };
   try {
     for await (const batch of batches) {
       lines += batch.count - (batch.lifecycle?.length ?? 0);
       await take(batch);
     }
     isLate = late.signal.aborted;
+  } catch (error) {
+    if (options.follow && events > 0) summarize();
+    throw error;
   } finally {
     late.abort();
     problems.end();
   }
-  const took = formatDuration(performance.now() - startedAt);
-  const hasContext = options.before !== undefined || options.after !== undefined;
-  const context = hasContext ? [`${lines - events} around them`] : [];
-  const parts = [`${counted(events, 'event')} in ${took}`, ...context, ...filtering.end(counts)];
-  messages.say(messages.palette.dim(escapeUnsafe(parts.join(', '))));
+  summarize();
   if (options.count === undefined || events >= options.count || session.stop.aborted) return;
   const end = isLate ? '--duration' : 'the recording';
   throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when ${end} ended`);

@@ -64,9 +64,10 @@ export class ProblemMessages {
   constructor(private readonly messages: Messages) {}
 
   /** Prints one problem; pass it as `onProblem`. */
-  readonly onProblem = ({ message }: ReadProblem): void => {
-    this.#count++;
-    if (this.#count <= MAX_SHOWN) this.messages.warn(message);
+  readonly onProblem = ({ kind, message }: ReadProblem): void => {
+    // A file or a stream may be followed for months.
+    if (kind !== 'followed') this.#count++;
+    if (kind === 'followed' || this.#count <= MAX_SHOWN) this.messages.warn(message);
   };
 
   /** Prints how many problems were not shown. */

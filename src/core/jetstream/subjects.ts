@@ -60,10 +60,19 @@ function within(subject: string): string | undefined {
   return Buffer.byteLength(subject) <= MAX_SUBJECT_BYTES ? subject : undefined;
 }
 
-/** Returns whether the subjects of a stream take all subjects under a prefix. */
+/** Returns whether the subjects of a stream take all kinds of lines under a prefix. */
 export function coversPrefix(patterns: readonly string[], prefix: string): boolean {
+  return takenOf(patterns, prefix).every(Boolean);
+}
+
+/** Returns whether the subjects of a stream take any kind of lines under a prefix. */
+export function takesSome(patterns: readonly string[], prefix: string): boolean {
+  return takenOf(patterns, prefix).some(Boolean);
+}
+
+function takenOf(patterns: readonly string[], prefix: string): boolean[] {
   // Names that no pattern has, so that only wildcards match them.
   const rest = ['event.%25.%25', 'event.%25.%25.%25.%25.%25', 'connection.%25', 'invalid.%25'];
   const matches = patterns.map((pattern) => compileSubjectPattern(pattern, 'stream'));
-  return rest.every((end) => matches.some((match) => match(`${prefix}.${end}`)));
+  return rest.map((end) => matches.some((match) => match(`${prefix}.${end}`)));
 }

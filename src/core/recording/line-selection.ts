@@ -70,7 +70,9 @@ export class TimeWindow {
     const isLate = first > this.end;
     const times = isLate
       ? `begins at ${formatTimestamp(first)}`
-      : `has ${formatTimestamp(first)} ${last > this.end ? 'and later times, but none between' : `to ${formatTimestamp(last)}`}`;
+      : last > this.end
+        ? `has ${formatTimestamp(first)} and later times, but none between`
+        : `ends at ${formatTimestamp(last)}`;
     return `no line is from that time: the recording ${times}`;
   }
 }

@@ -5,6 +5,7 @@ import { isLoopback, redactToken, withoutBrackets } from '../../core/address.js'
 import { readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
 import { failureOfError } from '../../core/failure/from-error.js';
+import type { FailureKind } from '../../core/failure/table.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
 import { relativeTime } from '../../core/text.js';
 import { version } from '../../core/version.js';
@@ -129,12 +130,25 @@ function authenticatorOf({ transport }: Nats, access: NatsAccess): Authenticator
 }
 
 /** Credentials and keys only sign; a password or a token could be read. */
-function checkPlaintext(host: string, { password, token, plaintext }: NatsAccess): void {
+function checkPlaintext(host: string, { password, token, plaintext, named }: NatsAccess): void {
   if (plaintext || (password ?? token) === undefined) return;
+  const { plaintext: how = ', or allow it with `plaintext`' } = named ?? {};
   throw new OpmasError('USAGE', `the NATS server ${host} has no TLS, so others could read the password`, {
-    hint: 'Use credentials or an NKey, turn on TLS there, or allow it with `plaintext`.',
+    hint: `Use credentials or an NKey, or turn on TLS there${how}.`,
   });
 }
+
+const UNTRUSTED = 'If the CA is your own, give it with `ca`.';
+const WITH_CERTIFICATE = 'If the server wants a client certificate, give it with `cert` and `key`.';
+const TLS_HINTS: Partial<Record<FailureKind, string>> = {
+  'certificate self-signed': UNTRUSTED,
+  'certificate untrusted': UNTRUSTED,
+  'client certificate wanted': WITH_CERTIFICATE,
+  // With a certificate the failure has a hint of its own.
+  'cut off': WITH_CERTIFICATE,
+  'client certificate refused':
+    'The client certificate has expired or was revoked, or the server does not trust its CA: give another one with `cert` and `key`.',
+};
 
 /** Turns an error of the client into one for the user. */
 export function natsError(error: unknown, host: string, access: NatsAccess, trust?: TlsTrust): OpmasError {
@@ -156,8 +170,10 @@ export function natsError(error: unknown, host: string, access: NatsAccess, trus
   if (name === 'TimeoutError') return network('does not answer');
   const system = [cause, error].find((each) => typeof (each as { code?: unknown })?.code === 'string');
   if (system === undefined || typeof code === 'number') return network(`failed: ${text}`);
-  const { event, hint } = failureOfError(system, { side: trust });
-  return network(`cannot be reached: ${redact(('error' in event && event.error) || text, access)}`, hint);
+  const { kind, event, hint = trust && TLS_HINTS[kind] } = failureOfError(system, { side: trust });
+  const { ca = '`ca`', cert = '`cert` and `key`' } = access.named ?? {};
+  const named = hint?.replace('`ca`', ca).replace('`cert` and `key`', cert);
+  return network(`cannot be reached: ${redact(('error' in event && event.error) || text, access)}`, named);
 }
 
 /** Says what a server did that takes no login, or not this one, and what to do then. */

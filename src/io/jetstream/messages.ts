@@ -16,6 +16,8 @@ export interface MessageRange {
   headersOnly?: boolean | undefined;
   /** Go on with new messages. Default: end with the last one. */
   follow?: boolean | undefined;
+  /** Returns true when all messages have come, and new ones are waited for. */
+  isCaughtUp?: (() => boolean) | undefined;
 }
 
 /** Memory for ids; more are not looked for. */
@@ -25,44 +27,56 @@ const BATCH = 2000;
 const EMPTY_CHECK_MS = 3000;
 
 /**
- * Opens the messages of a stream. They end with the connection, or by `end`.
+ * Opens the messages of a stream. They end with the connection, with an error when the stream is deleted, or by `end`.
+ * Where nothing is from the time that is asked for, the last message comes: it tells that there are others.
  *
  * @returns `undefined` when there are none.
  * @throws {OpmasError} As {@link jetStreamError}.
  */
 export async function openMessages(
   link: NatsLink,
-  { stream, prefix, after = 0, sinceMs = 0, headersOnly = false, follow = false }: MessageRange,
-): Promise<{ messages: ConsumerMessages; end(): void } | undefined> {
+  { stream, prefix, after = 0, sinceMs = 0, headersOnly = false, follow = false, isCaughtUp }: MessageRange,
+): Promise<{ messages: ConsumerMessages; isEmpty: boolean; end(): void } | undefined> {
   const sinceTime = (): Partial<ConsumerConfig> =>
     sinceMs <= 0 ? {} : { deliver_policy: 'by_start_time', opt_start_time: new Date(sinceMs).toISOString() };
   const start: Partial<ConsumerConfig> =
     after > 0 ? { deliver_policy: 'by_start_sequence', opt_start_seq: after + 1 } : sinceTime();
   try {
-    const config = { filter_subjects: `${prefix}.>`, headers_only: headersOnly, ...start };
-    const consumer = await link.js.consumers.get(stream, config);
-    if (!follow && (await consumer.info(true)).num_pending === 0) return undefined;
-    const messages = await consumer.consume({ max_messages: headersOnly ? 2 * BATCH : BATCH });
+    const open = async (begin: Partial<ConsumerConfig>) => {
+      const config = { filter_subjects: `${prefix}.>`, headers_only: headersOnly, ...begin };
+      const consumer = await link.js.consumers.get(stream, config);
+      return { consumer, isEmpty: (await consumer.info(true)).num_pending === 0 };
+    };
+    let { consumer, isEmpty } = await open(start);
+    if (!follow && isEmpty && start.opt_start_time !== undefined)
+      ({ consumer, isEmpty } = await open({ deliver_policy: 'last' }));
+    if (!follow && isEmpty) return undefined;
+    const options = { max_messages: headersOnly ? 2 * BATCH : BATCH, abort_on_missing_resource: true };
+    const messages = await consumer.consume(options);
     // A reader whose connection has closed would wait.
     void link.nc.closed().then(() => messages.stop());
-    const timer = follow ? undefined : stopWhenEmpty(consumer, messages);
+    const timer = stopWhenEmpty(consumer, messages, isCaughtUp);
     const end = () => {
       clearInterval(timer);
       messages.stop();
       consumer.delete().catch(() => undefined);
     };
-    return { messages, end };
+    return { messages, isEmpty, end };
   } catch (error) {
     throw jetStreamError(error, link);
   }
 }
 
 /** Stops messages when nothing is left: what they wait for may have been deleted meanwhile. */
-function stopWhenEmpty(consumer: Consumer, messages: ConsumerMessages): NodeJS.Timeout {
+function stopWhenEmpty(
+  consumer: Consumer,
+  messages: ConsumerMessages,
+  isCaughtUp = () => false,
+): NodeJS.Timeout {
   let before = -1;
   return setInterval(async () => {
     const received = messages.getReceived();
-    const isIdle = received === before && messages.getPending() === 0;
+    const isIdle = !isCaughtUp() && received === before && messages.getPending() === 0;
     before = received;
     const info = isIdle ? await consumer.info().catch(() => undefined) : undefined;
     if (info?.num_pending === 0) messages.stop();

@@ -3,7 +3,7 @@ import { OpmasError } from '../../core/errors.js';
 import { monotonicMs, systemClock } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
 import { openMessages } from './messages.js';
-import { checkStream, jetStreamError } from './stream.js';
+import { checkReadable } from './readable-stream.js';
 import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
 /** How a stream is read. */
@@ -16,13 +16,19 @@ export interface StreamReadOptions {
    * line that is there now.
    */
   follow?: boolean | undefined;
+  /** Number of the message to begin with. Default: the first one, or that of `sinceMs`. */
+  start?: number | undefined;
   signal?: AbortSignal | undefined;
   onRead?: ((bytes: number) => void) | undefined;
+  /** Called with a sentence when reading is interrupted, when it goes on, and when the stream was made again. */
+  onChange?: ((message: string) => void) | undefined;
 }
 
 const BLOCK_BYTES = 64 * 1024;
+const NOTHING = Buffer.alloc(0);
 const LF = Buffer.from('\n');
-const RETRY_MS = 1000;
+const RETRY_MS = 250;
+const RETRY_MAX_MS = 5000;
 /** A lost connection is tried again for so long, unless new lines are waited for. */
 const PATIENCE_MS = 60_000;
 /** A message is stored after its line was received, but clocks of two machines differ. */
@@ -33,17 +39,33 @@ export class StreamSource {
   readonly name: string;
   readonly identity: string;
   readonly #target: StreamTarget;
-  readonly #options: StreamReadOptions;
   #link: NatsLink | undefined;
+  #sinceMs: number | undefined;
+  /** The time at which the stream was made: it tells it from a later one of its name. */
+  #created: string | undefined;
   /** Number of the message that was read last, and of the last one to read. */
   #read = 0;
   #last = 0;
+  /** All lines were read once, so other sources do not wait for this one anymore. */
+  #isCaughtUp = false;
+  /** Messages could be read. */
+  #hasBegun = false;
+  /** Failures in a row. */
+  #failures = 0;
+  #isClosed = false;
+  /** The failure that was told last, and holds on. */
+  #told = '';
 
-  private constructor(text: string, options: StreamReadOptions) {
+  private constructor(
+    text: string,
+    private readonly options: StreamReadOptions,
+  ) {
+    const { nats, start = 1, sinceMs } = options;
     this.name = text;
     this.identity = text;
-    this.#target = targetOf(text, options.nats);
-    this.#options = options;
+    this.#target = targetOf(text, nats);
+    this.#read = start - 1;
+    this.#sinceMs = sinceMs && sinceMs - SLACK_MS;
   }
 
   /** @throws {OpmasError} `USAGE` when there is no such stream or it has other subjects; `AUTH`, `NETWORK`. */
@@ -53,72 +75,109 @@ export class StreamSource {
     return source;
   }
 
-  /** Returns the line that was stored last; `undefined` in an empty stream. @throws {OpmasError} As {@link open}. */
-  static async lastLine(text: string, nats: StreamOptions | undefined): Promise<Buffer | undefined> {
-    const source = await StreamSource.open(text, { nats });
-    const { address, prefix } = source.#target;
-    try {
-      const last = await source.#link!.jsm.streams.getMessage(address.stream, {
-        last_by_subj: `${prefix}.>`,
-      });
-      return last === null ? undefined : Buffer.from(last.data);
-    } catch (error) {
-      throw jetStreamError(error, source.#link!);
-    } finally {
-      await source.close();
-    }
-  }
-
   /** Blocks of whole lines; a block stays as it is. */
   readonly blocks: AsyncGenerator<Buffer> = this.#blocks();
 
   readonly close = async (): Promise<void> => {
+    this.#isClosed = true;
     await this.#link?.nc.close();
   };
 
   async #connect(): Promise<NatsLink> {
-    const { address, access, prefix } = this.#target;
+    const { address, access, prefix, follow } = { ...this.#target, ...this.options };
     const link = await connectNats(address, access);
-    this.#link = link;
     try {
-      const { lastSequence } = await checkStream(link, address, prefix, 'read');
+      const { lastSequence, created } = await checkReadable(link, address, prefix);
       this.#last ||= lastSequence;
+      this.#created ??= created;
+      const isOther = this.#created !== created || lastSequence < this.#read;
+      if (isOther && !follow)
+        throw new OpmasError('DATA', `${this.name} was deleted and made again while it was read`);
+      if (isOther) {
+        this.#created = created;
+        this.#read = 0;
+        this.#sinceMs = undefined;
+        this.#told = '';
+        this.options.onChange?.(`${this.name} was made again: reading goes on from its start`);
+      }
     } catch (error) {
       await link.nc.close();
       throw error;
     }
+    this.#link = link;
+    if (this.#isClosed) await link.nc.close();
     return link;
   }
 
   async *#blocks(): AsyncGenerator<Buffer> {
-    const { signal, follow } = this.#options;
+    const { signal, follow } = this.options;
     let progressMs = monotonicMs();
     while (!signal?.aborted && (follow || this.#read < this.#last)) {
       const before = this.#read;
       try {
-        if (this.#link === undefined || this.#link.nc.isClosed()) await this.#connect();
-        yield* this.#blocksOf(this.#link!);
-        if (!this.#link!.nc.isClosed()) return;
-        throw new OpmasError('NETWORK', `the connection to the NATS server ${this.#link!.host} was lost`);
+        const link = this.#link ?? (yield* this.#meanwhile(this.#connect()));
+        yield* this.#blocksOf(link);
+        if (!link.nc.isClosed()) {
+          if (follow) continue;
+          return;
+        }
+        throw new OpmasError('NETWORK', `the connection to the NATS server ${link.host} was lost`);
       } catch (error) {
         const failure = natsError(error, this.#target.address.host, this.#target.access);
-        if (this.#read > before) progressMs = monotonicMs();
-        const isHopeless =
-          failure.code !== 'NETWORK' || (!follow && monotonicMs() - progressMs > PATIENCE_MS);
-        if (isHopeless) throw failure;
-        await systemClock.sleep(RETRY_MS, signal);
+        if (this.#read !== before) progressMs = monotonicMs();
+        const isPassing =
+          failure.code === 'NETWORK'
+            ? follow || monotonicMs() - progressMs <= PATIENCE_MS
+            : follow && this.#hasBegun;
+        if (!isPassing) throw failure;
+        // Most losses of a connection are over at once.
+        if (this.#failures > 0) this.#tell(failure);
       }
+      await this.#link?.nc.close();
+      this.#link = undefined;
+      const delayMs = Math.min(RETRY_MS * 2 ** this.#failures++, RETRY_MAX_MS);
+      yield* this.#meanwhile(systemClock.sleep(delayMs, signal));
     }
   }
 
+  /** Waits for something. Meanwhile the reader goes on with other sources, and asks again. */
+  async *#meanwhile<T>(work: Promise<T>, take = () => NOTHING): AsyncGenerator<Buffer, T> {
+    // It is awaited again only if the reader asks.
+    work.catch(() => undefined);
+    while (this.#isCaughtUp && (await Promise.race([work, nextTurn(NOTHING)])) === NOTHING) yield take();
+    return work;
+  }
+
+  #tell({ code, message }: OpmasError): void {
+    // A server words a refusal in several ways.
+    const what = code === 'AUTH' ? code : message;
+    if (this.#told === what || this.options.signal?.aborted) return;
+    this.#told = what;
+    const isRead = code === 'AUTH' && this.#target.access.renew !== undefined;
+    this.options.onChange?.(`${message}; ${isRead ? 'reading the file and ' : ''}trying again`);
+  }
+
   async *#blocksOf(link: NatsLink): AsyncGenerator<Buffer> {
-    const { signal, follow = false, onRead } = this.#options;
+    const { signal, follow = false, onRead, onChange } = this.options;
     const { address, prefix } = this.#target;
-    const sinceMs = this.#options.sinceMs && this.#options.sinceMs - SLACK_MS;
-    const range = { stream: address.stream, prefix, after: this.#read, sinceMs, follow };
-    const opened = await openMessages(link, range);
+    const isCaughtUp = () => follow && this.#isCaughtUp;
+    const range = {
+      stream: address.stream,
+      prefix,
+      after: this.#read,
+      sinceMs: this.#sinceMs,
+      follow,
+      isCaughtUp,
+    };
+    const opened = yield* this.#meanwhile(openMessages(link, range));
     if (opened === undefined) return;
+    if (opened.isEmpty) this.#isCaughtUp = true;
+    this.#hasBegun = true;
+    this.#failures = 0;
+    if (this.#told !== '') onChange?.(`reading ${this.name} goes on`);
+    this.#told = '';
     signal?.addEventListener('abort', opened.end, { once: true });
+    if (signal?.aborted) opened.end();
     const pieces: Uint8Array[] = [];
     let length = 0;
     const take = () => {
@@ -128,19 +187,20 @@ export class StreamSource {
     };
     const iterator = opened.messages[Symbol.asyncIterator]();
     try {
-      for (let next = iterator.next(); ; next = iterator.next()) {
-        // While nothing comes the reader goes on with other sources, and asks again.
-        while (follow && (await Promise.race([next, nextTurn('none')])) === 'none') yield take();
-        const { done, value } = await next;
+      for (;;) {
+        const next = iterator.next();
+        const { done, value } = follow ? yield* this.#meanwhile(next, take) : await next;
         if (done) break;
         pieces.push(value.data, LF);
         length += value.data.length + 1;
         this.#read = value.seq;
+        if (value.info.pending === 0) this.#isCaughtUp = true;
         const isLast = !follow && (value.seq >= this.#last || value.info.pending === 0);
         if (isLast || length >= BLOCK_BYTES) yield take();
         if (isLast) return;
       }
-      // The connection has ended.
+      // The connection has ended, or what was left has been deleted.
+      this.#isCaughtUp ||= !link.nc.isClosed();
       if (length > 0) yield take();
     } finally {
       signal?.removeEventListener('abort', opened.end);

@@ -5,7 +5,7 @@ import { coversPrefix } from '../../core/jetstream/subjects.js';
 import { quoted } from '../../core/text.js';
 import { type NatsLink, natsError } from './connect.js';
 
-/** The facts about a stream that publishers and readers need. */
+/** The facts about a stream that publishers need. */
 export interface StreamFacts {
   /** Time for which the server folds messages of the same id. */
   duplicateWindowMs: number;
@@ -13,8 +13,6 @@ export interface StreamFacts {
   maxBytes: number;
   /** Room in a stream that refuses messages when it is full; others drop their oldest ones. */
   room: { messages: number; bytes: number };
-  /** Number of its last message. */
-  lastSequence: number;
   /** Returns whether a message that was stored is no longer there. */
   isRemoved(sequence: number): boolean;
   /** Warnings for publishers. */
@@ -24,12 +22,13 @@ export interface StreamFacts {
 const NANOS_PER_MS = 1_000_000;
 const SHORTEST_WINDOW_MS = 120_000;
 const CREATED_WINDOW_MS = 600_000;
-const NOT_FOUND = 10_059;
+/** JetStream's number of the error about a stream that does not exist. */
+export const NOT_FOUND = 10_059;
 /** Longer lists of single messages that were removed are not asked for. */
 const MOST_REMOVED = 50_000;
 
 /**
- * Checks that a stream exists and takes our subjects. One that gets them from other streams can only be read.
+ * Checks that a stream exists and takes our subjects, for publishing.
  *
  * @param use `create` makes the stream where there is none.
  * @throws {OpmasError} `USAGE` with the command that makes the stream; `AUTH` and `NETWORK` as for a connection.
@@ -38,18 +37,16 @@ export async function checkStream(
   link: NatsLink,
   { stream, host, isSecure }: StreamAddress,
   prefix: string,
-  use: 'read' | 'publish' | 'create',
+  use: 'publish' | 'create',
 ): Promise<StreamFacts> {
   const server = isSecure ? `tls://${host}` : host;
   const own = link.access.servers === undefined ? { server } : {};
   const addCommand = (name: string) =>
     natsCommand('add', name, { subjects: `${prefix}.>`, 'dupe-window': '10m', defaults: '', ...own });
-  const orCreate = use === 'publish' ? '\nor let it be made with `createStream`.' : '';
-  const hint = `Make it: ${addCommand(stream)}${orCreate}`;
+  const hint = `Make it: ${addCommand(stream)}\nor let it be made with \`createStream\`.`;
   const { config, state } = await infoOf(link, stream, hint, use === 'create' ? prefix : undefined);
   const { subjects = [], max_msg_size, duplicate_window = 0, max_msgs, max_bytes, discard } = config;
-  const isFed = config.mirror !== undefined || (config.sources ?? []).length > 0;
-  if (!coversPrefix(subjects, prefix) && !(isFed && use === 'read')) {
+  if (!coversPrefix(subjects, prefix)) {
     const taken = subjects.length === 0 ? 'only the messages of other streams' : subjects.join(', ');
     throw new OpmasError('USAGE', `the stream ${stream} takes ${taken}, but not ${prefix}.>`, {
       hint: `Choose another stream, or add the subject: ${natsCommand('edit', stream, { subjects: [...subjects, `${prefix}.>`].join(','), ...own })}
@@ -68,13 +65,13 @@ A new stream: ${addCommand('NAME')}`,
       `the stream ${stream} has the retention interest: it drops lines for which no consumer waits`,
     );
   }
-  const unfit = use === 'read' ? undefined : unfitBecause(config);
+  const unfit = unfitBecause(config);
   if (unfit !== undefined) {
     throw new OpmasError('USAGE', `the stream ${stream} cannot be published to: ${unfit}`, {
       hint: `Choose another one. A new stream: ${addCommand('NAME')}`,
     });
   }
-  const removed = use === 'read' ? new Set<number>() : await removedFrom(link, stream, state);
+  const removed = await removedFrom(link, stream, state);
   const limits = [link.nc.info?.max_payload ?? 0, max_msg_size].filter((bytes) => bytes > 0);
   const roomOf = (limit: number, used: number) =>
     discard === 'new' && limit > 0 ? limit - used : Number.POSITIVE_INFINITY;
@@ -82,7 +79,6 @@ A new stream: ${addCommand('NAME')}`,
     duplicateWindowMs,
     maxBytes: Math.min(...limits),
     room: { messages: roomOf(max_msgs, state.messages), bytes: roomOf(max_bytes, state.bytes) },
-    lastSequence: state.last_seq,
     isRemoved: (sequence) => sequence < state.first_seq || removed.has(sequence),
     warnings,
   };

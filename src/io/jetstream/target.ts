@@ -24,6 +24,8 @@ export interface NatsAccess extends TrustOptions {
   tlsFirst?: boolean | undefined;
   /** Sends a password or a token without TLS to another machine, too. */
   plaintext?: boolean | undefined;
+  /** How a user names certificates and `plaintext`, for messages. Default: as options. `plaintext: ''`: not at all. */
+  named?: { ca?: string; cert?: string; plaintext?: string } | undefined;
   /** The origin of the login, for messages: `NATS_CREDS`. */
   source?: string | undefined;
   environment?: Readonly<Record<string, string | undefined>> | undefined;

@@ -46,7 +46,7 @@ export interface ReaderOptions extends ReadOptions {
   maxBlockBytes?: number | undefined;
   /** Wait for further lines at the end of files, until the signal is aborted: see {@link openFollowed}. */
   follow?: boolean | undefined;
-  /** Offsets in files at which to begin, by path: the starts of lines. */
+  /** Offsets in files at which to begin, by path: the starts of lines. In streams, numbers of messages. */
   starts?: ReadonlyMap<string, number> | undefined;
   /** Lines before this time are not wanted, in milliseconds since 1970; a source may begin there. Default: its start. */
   sinceMs?: number | undefined;
@@ -82,7 +82,7 @@ export async function openSources(paths: readonly string[], options: ReaderOptio
       const opening = { ...options, blockSize, start: options.starts?.get(path) };
       const source = await (options.follow && !isStreamAddress(path)
         ? openFollowed(path, opening, onChange(path))
-        : openSource(path, opening));
+        : openSource(path, { ...opening, onChange: onChange(path) }));
       const same = opened.find(({ identity }) => identity !== undefined && identity === source.identity);
       if (same === undefined)
         opened.push({ ...source, name: names?.get(path) ?? source.name, start: opening.start });

@@ -152,7 +152,7 @@ export async function openPart(
       selection,
       // Only the end of a large file is read.
       sinceMs: sinceOf(known),
-      starts: isSeekable ? await startsOf(sources, last) : undefined,
+      starts: isSeekable ? await startsOf(sources, last, options.nats) : undefined,
       onClose: copies?.removeCopies,
     });
   } catch (error) {

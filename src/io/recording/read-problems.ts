@@ -12,7 +12,8 @@ export interface ReadProblem {
    * - `empty`: one of several sources is empty, as after a kill during a rotation.
    * - `disorder`: times go back; nothing was skipped, and `strict` does not count it.
    * - `left out`: one of several sources is the lock of a recording, or the same file as another one.
-   * - `followed`: a file that is followed was truncated, or is not there.
+   * - `followed`: a file that is followed was truncated, or is not there; reading a stream of NATS was interrupted, or
+   *   goes on.
    * - `selection`: nothing of the recording, or less than was asked for, was selected; the message says why.
    */
   kind:
@@ -115,10 +116,9 @@ export class ReadProblems {
   finish(place: Place): void {
     const isTorn = this.#held.some(({ kind }) => kind.startsWith('torn'));
     if (!this.isRecording && !isTorn) {
-      // A stream is a recording with no line in it, too.
-      const isStream = isStreamAddress(this.source);
-      if (this.#held.length > 0 || (this.isOnly && !isStream)) this.#refuse();
-      this.report('empty', isStream ? 'the stream has no line of that time' : 'the file is empty', place);
+      if (this.#held.length > 0 || this.isOnly) this.#refuse();
+      const what = isStreamAddress(this.source) ? 'the stream has no lines' : 'the file is empty';
+      this.report('empty', what, place);
     }
     this.#release();
   }
@@ -130,6 +130,11 @@ export class ReadProblems {
 
   #refuse(): never {
     const first = this.#held[0];
+    if (first === undefined && isStreamAddress(this.source)) {
+      throw new OpmasError('DATA', `${this.source} has no lines`, {
+        hint: 'If they have another prefix, name it with `prefix`.',
+      });
+    }
     const what =
       first === undefined
         ? `${this.source}:1: it is empty, so it is not a recording`

@@ -44,8 +44,8 @@ export async function lastTime(path: string): Promise<number | undefined> {
 }
 
 async function lastTimeStored(address: string, nats: StreamOptions | undefined): Promise<number> {
-  const { StreamSource } = await import('../jetstream/stream-source.js');
-  const bytes = await StreamSource.lastLine(address, nats);
+  const { lastLineOf } = await import('../jetstream/readable-stream.js');
+  const bytes = await lastLineOf(address, nats);
   const line = new LineView();
   return bytes === undefined || line.read(bytes, 0, bytes.length) === undefined
     ? Number.NaN
@@ -66,15 +66,18 @@ async function lastTimeRead(path: string, signal: AbortSignal | undefined): Prom
   return last;
 }
 
-/** Finds the offsets in plain files from which on there are so many events. */
+/** Finds the offsets in plain files, and the numbers of messages in streams, from which on there are so many events. */
 export async function startsOf(
   paths: readonly string[],
   events: number,
+  nats?: StreamOptions,
 ): Promise<ReadonlyMap<string, number>> {
   const starts = new Map<string, number>();
   for (const path of paths) {
     let left = events;
-    const start = await searchBack(path, ({ kind }) => kind === 'event' && --left === 0);
+    const start = isStreamAddress(path)
+      ? await import('../jetstream/readable-stream.js').then(({ startOf }) => startOf(path, events, nats))
+      : await searchBack(path, ({ kind }) => kind === 'event' && --left === 0);
     if (start !== undefined) starts.set(path, start);
   }
   return starts;

@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkPrefix, coversPrefix, encodeToken, subjectOf } from '../../../src/core/jetstream/subjects.js';
+import {
+  checkPrefix,
+  coversPrefix,
+  encodeToken,
+  subjectOf,
+  takesSome,
+} from '../../../src/core/jetstream/subjects.js';
 
 describe('the subject of a line', () => {
   it.each([
@@ -61,6 +67,18 @@ describe('the subjects of a stream', () => {
       expect(coversPrefix(patterns, 'p')).toBe(true);
     },
   );
+
+  it.each([
+    [['p.event.>'], 'p', true],
+    [['>'], 'p.q', true],
+    [['*.q.>'], 'p.q', true],
+    [['p.>'], 'p.q', true],
+    [['p.r.>', 'q.>'], 'p.q', false],
+    [['pq.>'], 'p', false],
+    [[], 'p', false],
+  ])('%j take some below %s: %s', (patterns, prefix, expected) => {
+    expect(takesSome(patterns, prefix)).toBe(expected);
+  });
 
   it.each([
     [[]],

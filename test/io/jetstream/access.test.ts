@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readRecording } from '../../../src/index.js';
 import { publishRecording } from '../../../src/io/jetstream/publish-recording.js';
 import type { NatsAccess } from '../../../src/io/jetstream/target.js';
+import { Sandbox } from '../../cli/sandbox.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
+import { Following } from '../../support/following.js';
 import { NatsOperator } from '../../support/nats-operator.js';
 import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { numberedLines, RecordingFolder } from '../../support/recordings.js';
@@ -50,14 +52,40 @@ describe.skipIf(why)(`the way to a NATS server with TLS and logins${why ? ` (${w
     expect(await publish('nats', access)).toMatchObject({ alreadyThere: 3 });
   });
 
+  it('is named by the options of a command, and by variables where it has none', async () => {
+    using sandbox = new Sandbox({ NATS_NKEY: join(folder.path, 'user.nk') });
+    const { cert, key } = authority.issue('DNS:recorder');
+    writeFileSync(join(folder.path, 'user.nk'), seed, { mode: 0o600 });
+    writeFileSync(join(folder.path, 'own.pem'), `${cert}${key}`, { mode: 0o600 });
+    const [ca, own] = ['ca.pem', 'own.pem'].map((name) => join(folder.path, name));
+    const url = server.urlOf('EVENTS');
+    const ends = async (args: string[], environment: Record<string, string> = {}) => {
+      const { code, stderr } = await sandbox.run([...args, '-n1'], { environment });
+      return `${code} ${stderr.split('\n')[1] ?? ''}`.trim();
+    };
+    const tail = ['tail', '--file', url];
+    expect(await ends(tail)).toBe('4   If the CA is your own, give it with --ca FILE.');
+    expect(await ends([...tail, '--ca', ca!])).toBe(
+      '4   If the server wants a client certificate, give it with --cert FILE and --key FILE.',
+    );
+    expect(await ends([...tail, '--ca', ca!, '--cert', own!])).toBe('0');
+    expect(await ends(tail, { NATS_CA: ca!, NATS_CERT: own!, NATS_KEY: own! })).toBe('0');
+    const inspect = async (environment: Record<string, string>) =>
+      (await sandbox.run(['inspect', url], { environment })).stderr;
+    expect(await inspect({})).toMatch(/If the CA is your own, give it with NATS_CA\./);
+    expect(await inspect({ NATS_CA: ca! })).toMatch(/give it with NATS_CERT and NATS_KEY\./);
+  });
+
   it('is refused without the CA, without the certificate, and with another key, each with its cause', async () => {
     const { cert, key } = authority.issue('DNS:recorder');
     await expect(publish('tls', { cert, key, nkey: seed })).rejects.toMatchObject({
       code: 'NETWORK',
       message: expect.stringMatching(/certificate is not trusted/),
+      hint: 'If the CA is your own, give it with `ca`.',
     });
     await expect(publish('tls', { ca: authority.pem, nkey: seed })).rejects.toMatchObject({
       code: 'NETWORK',
+      hint: 'If the server wants a client certificate, give it with `cert` and `key`.',
     });
     const { nkeys } = await import('@nats-io/transport-node');
     const other = new TextDecoder().decode(nkeys.createUser().getSeed());
@@ -123,6 +151,30 @@ describe.skipIf(withoutNats)('credentials for a server in operator mode', () => 
       for (const secret of [old, creds].flatMap((text) => /SU\w{40,}/.exec(text) ?? []))
         expect(String((error as Error).stack)).not.toContain(secret);
     }
+  });
+
+  it('may be revoked for a while: a reader that was connected goes on with the next ones', async () => {
+    const old = operator.createUser();
+    await publish(old);
+    let creds = old;
+    const access = { creds, source: '--nats-creds x.creds', renew: async () => ({ creds }) };
+    await using following = new Following([stream()], { last: 1, nats: { access } });
+    await following.lines.count(1);
+    await operator.revoke(old);
+    await following.messages.count(1);
+    creds = operator.createUser();
+    await following.messages.count(2);
+    await publishRecording([folder.write(numberedLines(3, 4, 1))], stream(), { access: { creds } });
+    await following.lines.count(2);
+    expect(following.lines.all).toEqual([lines[2], ...numberedLines(3, 4, 1)]);
+    expect(following.messages.all).toEqual([
+      expect.stringMatching(/ rejected the login from .*; reading the file and trying again$/),
+      `reading ${stream()} goes on`,
+    ]);
+    // One that was never connected is not tried again.
+    await expect(
+      readRecording(stream(), { follow: true, nats: { access: { creds: old } } }).next(),
+    ).rejects.toMatchObject({ code: 'AUTH' });
   });
 
   it('are read again for each connection, and the ones that were given hold where that fails', async () => {

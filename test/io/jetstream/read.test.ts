@@ -1,9 +1,11 @@
+import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   inspectRecording,
   linesOf,
   parseBaseUrl,
+  type ReadProblem,
   type ReadRecordingOptions,
   readRecording,
   serveRecording,
@@ -11,6 +13,7 @@ import {
   tokenFromText,
 } from '../../../src/index.js';
 import { publishRecording } from '../../../src/io/jetstream/publish-recording.js';
+import { Following } from '../../support/following.js';
 import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { eventLine, numbered, numberedLines, RecordingFolder, stamp } from '../../support/recordings.js';
 
@@ -43,21 +46,47 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
   it('is read in part by time, from its start and from its end', async () => {
     expect(await read({ from: stamp(250_000) })).toEqual(lines.slice(2500));
     expect(await read({ from: -1000 })).toEqual(lines.slice(-11));
-    expect(await read({ last: 7 })).toEqual(lines.slice(-7));
+    let bytes = 0;
+    const onRead = (more: number) => {
+      bytes += more;
+    };
+    expect(await read({ last: 7, onRead })).toEqual(lines.slice(-7));
+    // The rest of the stream is not read for that.
+    expect(bytes).toBeLessThan(100 * lines[0]!.length);
     expect(await read({ from: 10_000, to: 11_000 })).toEqual(lines.slice(100, 111));
     const report = await inspectRecording(server.urlOf('EVENTS'), { to: 1000 });
     expect(report.events).toBe(11);
   });
 
   it('may have nothing of the time that is asked for', async () => {
-    const problems: string[] = [];
-    const onProblem = ({ message }: { message: string }) => void problems.push(message);
+    const problems: ReadProblem[] = [];
+    const onProblem = (problem: ReadProblem) => void problems.push(problem);
     const report = await inspectRecording(server.urlOf('EVENTS'), {
       from: '2100-01-01T00:00:00Z',
+      strict: true,
       onProblem,
     });
     expect(report.events).toBe(0);
-    expect(problems).toEqual([expect.stringMatching(/the stream has no line of that time$/)]);
+    expect(problems).toMatchObject([
+      { kind: 'selection', message: `no line is from that time: the recording ends at ${stamp(299_900)}` },
+    ]);
+  });
+
+  it('is no recording while it has no lines, as an empty file', async () => {
+    await server.addStream({ name: 'EMPTY' }, 'empty');
+    const nats = { prefix: 'empty' };
+    const sources = [server.urlOf('EMPTY')];
+    const refused = { code: 'DATA', message: `${sources[0]} has no lines` };
+    await expect(inspectRecording(sources, { nats })).rejects.toMatchObject(refused);
+    await expect(serveRecording(sources, { nats, port: 0 })).rejects.toMatchObject(refused);
+    const messages: string[] = [];
+    const onProblem = ({ message }: ReadProblem) => void messages.push(message);
+    await inspectRecording([...sources, folder.write(lines.slice(0, 1))], { nats, onProblem });
+    expect(messages).toEqual([expect.stringMatching(/the stream has no lines$/)]);
+    await using following = new Following(sources, { nats });
+    await server.connected(async (nc) => nc.publish('empty.event.devices.x', lines[3]));
+    await following.lines.count(1);
+    expect(following.messages.all).toEqual([]);
   });
 
   it('is merged with files by time', async () => {
@@ -69,29 +98,74 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
     expect(merged.slice(0, 4)).toEqual(['devices', 'devices', 'agents', 'devices']);
   });
 
-  it('is followed, also when the server was killed meanwhile', async () => {
-    const stop = new AbortController();
-    const found: string[] = [];
-    const following = (async () => {
-      const options = { follow: true, signal: stop.signal, from: -100 };
-      for await (const { bytes } of readRecording(server.urlOf('EVENTS'), options)) {
-        found.push(...bytes.toString().split('\n').slice(0, -1));
-      }
-    })();
-    const has = async (count: number) => {
-      while (found.length < count) await delay(20);
+  it.each([
+    ['stream'],
+    ['stream', 'file'],
+    ['file', 'stream'],
+    ['file', 'gone'],
+    ['stream', 'again', 'file'],
+  ])('has the same last events beside other sources, followed or not: %s %s %s', async (...kinds) => {
+    const file = numberedLines(0, 2000, 150, 'agents');
+    const urls: Record<string, () => string> = {
+      stream: () => server.urlOf('EVENTS'),
+      again: () => server.urlOf('EVENTS').replace('127.0.0.1', 'localhost'),
+      file: () => folder.write(file),
+      gone: () => folder.write(file.slice(0, 10)),
     };
-    await has(2);
+    const sources = kinds.filter((kind) => kind !== undefined).map((kind) => urls[kind]!());
+    const all = kinds.flatMap((kind) => (kind === 'file' ? file : kind === 'gone' ? [] : kind ? lines : []));
+    const last = all.sort().slice(-3);
+    for (const follow of [true, false]) {
+      await using following = new Following(sources, { last: 3, follow });
+      await following.lines.count(3);
+      expect(following.lines.all.toSorted()).toEqual(last);
+      expect(following.lines.all.map(timeOf)).toEqual(last.map(timeOf));
+    }
+  });
+
+  it('is followed, also when the server was killed meanwhile, which is told once', async () => {
+    await using following = new Following([server.urlOf('EVENTS')], { from: -100 });
+    await following.lines.count(2);
     const later = [3001, 3002].map((n) => eventLine(n * 100, numbered(n)));
     await publish(later.slice(0, 1));
-    await has(3);
+    await following.lines.count(3);
     await server.kill();
+    await following.messages.count(1);
+    // While it is away it stays told.
+    await delay(600);
     await server.restart();
     await publish(later.slice(1));
-    await has(4);
-    stop.abort();
-    await following;
-    expect(found).toEqual([...lines.slice(-2), ...later]);
+    await following.lines.count(4);
+    expect(following.lines.all).toEqual([...lines.slice(-2), ...later]);
+    expect(following.messages.all).toEqual([
+      expect.stringMatching(/^the NATS server \S+ cannot be reached: connection refused.*; trying again$/),
+      `reading ${server.urlOf('EVENTS')} goes on`,
+    ]);
+  });
+
+  it('is read from its start when it was deleted and made again, and its absence is told once', async () => {
+    const url = server.urlOf('AGAIN');
+    const publishAgain = (more: readonly string[]) =>
+      publishRecording([folder.write(more)], url, { createStream: true, prefix: 'again' });
+    await publishAgain(lines.slice(0, 5));
+    const beside = folder.write([]);
+    await using following = new Following([url, beside], { last: 1, nats: { prefix: 'again' } });
+    await following.lines.count(1);
+    await server.manage((jsm) => jsm.streams.delete('AGAIN'));
+    await following.messages.count(1);
+    // Other sources are read meanwhile.
+    appendFileSync(beside, `${lines[7]}\n`);
+    await following.lines.count(2);
+    await publishAgain(lines.slice(10, 12));
+    await following.lines.count(4);
+    await publishAgain(lines.slice(12, 13));
+    await following.lines.count(5);
+    expect(following.lines.all).toEqual([lines[4], lines[7], ...lines.slice(10, 13)]);
+    expect(following.messages.all).toEqual([
+      `the NATS server ${server.host} has no stream AGAIN; trying again`,
+      `${url} was made again: reading goes on from its start`,
+    ]);
+    await server.manage((jsm) => jsm.streams.delete('AGAIN'));
   });
 
   it('is served to clients as a file is', async () => {
@@ -137,11 +211,35 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
     }
   });
 
-  it('is refused when there is none, or it has other subjects', async () => {
-    await expect(inspectRecording(server.urlOf('NOPE'))).rejects.toMatchObject({
+  it('is refused when there is none, or it has other subjects, with what a reader can do', async () => {
+    await server.addStream({ name: 'SITES' }, 'site-7.opmas');
+    await server.addStream({ name: 'OWN' }, 'opmas');
+    await server.addStream({ name: 'PART', subjects: ['part.event.>'] });
+    const fails = (stream: string, prefix?: string) =>
+      inspectRecording(server.urlOf(stream), { nats: { prefix } }).catch((error: unknown) => error);
+    expect(await fails('NOPE')).toMatchObject({
       code: 'USAGE',
-      hint: expect.stringMatching(/^Make it: nats stream add NOPE.*$/),
+      message: `the NATS server ${server.host} has no stream NOPE`,
+      hint: 'Streams there with opmas-ws.>: EVENTS',
     });
-    await expect(read({ nats: { prefix: 'other' } })).rejects.toMatchObject({ code: 'USAGE' });
+    expect(await fails('NOPE', 'nope')).toMatchObject({
+      hint: expect.stringMatching(/^Streams there: E.*PART/),
+    });
+    expect(await fails('SITES')).toMatchObject({
+      code: 'USAGE',
+      message: 'the stream SITES takes site-7.opmas.>, but not opmas-ws.>',
+      hint: 'If its lines have another prefix, name that: `prefix` site-7.opmas',
+    });
+    expect(await fails('OWN')).toMatchObject({ hint: 'Streams there with opmas-ws.>: EVENTS' });
+    expect(await fails('PART', 'part')).toMatchObject({ code: 'DATA' });
+    expect(await fails('EVENTS', 'other')).toMatchObject({ code: 'USAGE' });
+    for (let n = 0; n < 12; n++) await server.addStream();
+    expect(await fails('NOPE', 'nope')).toMatchObject({
+      hint: expect.stringMatching(/(\w+, ){10}and \d+ more$/),
+    });
   });
 });
+
+function timeOf(line: string): string {
+  return (JSON.parse(line) as { received_at: string }).received_at;
+}

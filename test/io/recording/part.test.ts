@@ -108,7 +108,7 @@ describe('a part of a recording', () => {
   it('says which times the recording has when no line is of that time', async () => {
     const path = folder.write(lines);
     const late = await read(path, { from: '2027-01-01T00:00:00Z' });
-    const all = `the recording has ${stamp(0)} to ${stamp(9 * SECOND)}`;
+    const all = `the recording ends at ${stamp(9 * SECOND)}`;
     expect(late).toEqual({ lines: [], messages: [`no line is from that time: ${all}`] });
     const early = await read(path, { to: '2026-01-01T00:00:00Z' });
     expect(early.messages).toEqual([expect.stringContaining(`the recording begins at ${stamp(0)}`)]);

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { escapeUnsafe, OpmasError, systemClock } from '../../../index.js';
 import { quoted, SpoolPublisher, targetOf } from '../../../internal.js';
-import { reportText, resolveNatsAccess } from '../../options/nats-options.js';
+import { reportText, resolveNatsAccess, VARIABLES } from '../../options/nats-options.js';
 import { counted } from '../../options/quantity.js';
 import type { PublishCommandOptions } from '../../options/selection.js';
 import type { RouteCommandOptions } from '../../options/server-options.js';
@@ -55,7 +55,8 @@ export class Publishing {
     const { cert: _cert, key: _key, keyPassphraseFile: _file, out, ...route } = options;
     // The client certificate is for the API.
     const access = await resolveNatsAccess(session, options, route);
-    const target = targetOf(to, { access, prefix: options.subjectPrefix });
+    const named = { cert: VARIABLES.cert };
+    const target = targetOf(to, { access: { ...access, named }, prefix: options.subjectPrefix });
     const isFile = out === undefined || (await stat(out).catch(() => undefined))?.isFile() !== false;
     if (!isFile) throw new OpmasError('USAGE', `--publish: ${out} is not a file that can be read again`);
     let attempts = 0;
