@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { deflateRawSync } from 'node:zlib';
 import { describe, expect } from 'vitest';
 import { close, event, frame, text } from '../../support/raw-frames.js';
@@ -142,13 +143,9 @@ describe.concurrent('frames that are odd and allowed', () => {
     client.socket.pause();
     const before = process.memoryUsage().rss;
     const pings = Buffer.concat(Array<Buffer>(5000).fill(frame({ opcode: 9, payload: 'x'.repeat(100) })));
+    const closed = once(client.socket, 'close');
     for (let i = 0; i < 40 && !client.socket.destroyed; i++) {
-      if (!client.socket.write(pings)) {
-        await new Promise((resolve) => {
-          client.socket.once('drain', resolve);
-          client.socket.once('close', resolve);
-        });
-      }
+      if (!client.socket.write(pings)) await Promise.race([once(client.socket, 'drain'), closed]);
     }
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * MiB);
     client.socket.resume();
