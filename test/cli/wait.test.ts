@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'vitest';
+import { WaitProgress } from '../../src/cli/commands/wait/progress.js';
+import { compileSequence } from '../../src/internal.js';
 import { isAlive } from '../support/alive.js';
 import { refusalOf } from '../support/examples.js';
 import { event, text } from '../support/raw-frames.js';
@@ -445,3 +447,17 @@ describe('wait --file', { concurrent: true }, () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining('--last needs a recording')]);
   });
 });
+
+test.for([
+  [-999, 'came 0.000s after the start of sh'],
+  [1_500_000, 'came 1.500s after the start of sh'],
+] as const)(
+  'an event %d microseconds after the start of a command %s',
+  async ([micros, text], { expect }) => {
+    const sequence = await compileSequence({}, []);
+    const said: string[] = [];
+    new WaitProgress(sequence, (line) => said.push(line)).begin('the start of sh', 1e15);
+    sequence.onMatch({ type: 'a', receivedAt: 1e15 + micros });
+    expect(said).toEqual([`a ${text}`]);
+  },
+);

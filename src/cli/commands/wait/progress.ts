@@ -23,8 +23,9 @@ export class WaitProgress {
     this.#sequence = sequence;
     sequence.onMatch = (match) => {
       const latency = match.receivedAt - (this.#latest?.receivedAt ?? Number.NaN);
-      if (!Number.isNaN(latency))
-        say(`${nameOf(match)} came ${(latency / 1e6).toFixed(3)}s after ${nameOf(this.#latest)}`);
+      // The start of a command is known to the millisecond: an event right after it may seem to come before it.
+      const seconds = (latency / 1e6).toFixed(3).replace(/^-0\.00[01]$/, '0.000');
+      if (!Number.isNaN(latency)) say(`${nameOf(match)} came ${seconds}s after ${nameOf(this.#latest)}`);
       this.#latest = match;
       this.since = match.receivedAt;
       if (sequence.isDone) this.#done.abort();
@@ -66,13 +67,12 @@ export class WaitProgress {
     if (failure?.code === 'AUTH') return failure;
     const what = length === 1 ? 'the event did not come' : `${found} of ${length} events came`;
     const gaps = this.#gapsOf(endMicros);
+    const cause = failure === undefined ? '' : `; ${failure.message}`;
     if (gaps.length > 0) {
-      const cause = failure === undefined ? '' : `; ${failure.message}`;
       const message = `${what} ${how}, but may have come in a gap (${gaps.join(', ')})${cause}`;
       return new OpmasError('GAPS', message, { hint: failure?.hint ?? advice });
     }
-    if (failure === undefined) return new OpmasError('INCOMPLETE', `${what} ${how}`);
-    return new OpmasError(failure.code, `${what} ${how}; ${failure.message}`, { hint: failure.hint });
+    return new OpmasError(failure?.code ?? 'INCOMPLETE', `${what} ${how}${cause}`, { hint: failure?.hint });
   }
 
   /** Returns the endpoints with a gap in which the next event may have come. */
