@@ -184,37 +184,6 @@ describe.skipIf(withoutNats)('credentials for a server in operator mode', () => 
     const fails = () => Promise.reject(new Error('no file'));
     expect(await publish(creds, { renew: fails })).toMatchObject({ tooLarge: 0 });
   });
-
-  it('end a reader that follows when they are revoked, unless it gets new ones', async () => {
-    const first = operator.createUser();
-    let renewed = first;
-    await publish(first);
-    const stop = new AbortController();
-    const follow = async (access: NatsAccess, onLine: (text: string) => void) => {
-      const options = { follow: true, signal: stop.signal, nats: { access } };
-      for await (const { bytes } of readRecording(stream(), options)) onLine(bytes.toString());
-    };
-    let read = '';
-    const has = (text: string) => expect.poll(() => read, { timeout: 10_000, interval: 20 }).toContain(text);
-    const following = follow({ creds: first, renew: async () => ({ creds: renewed }) }, (text) => {
-      read += text;
-    });
-    const refused = follow({ creds: first, source: 'NATS_CREDS' }, () => undefined);
-    refused.catch(() => undefined);
-    await has(lines.at(-1)!);
-    renewed = operator.createUser();
-    await operator.revoke(first);
-    await expect(refused).rejects.toMatchObject({
-      code: 'AUTH',
-      message: expect.stringMatching(/rejected the login from NATS_CREDS/),
-    });
-    const [line = ''] = numberedLines(3, 4, 1);
-    await publishRecording([folder.write([line])], stream(), { access: { creds: renewed } });
-    await has(line);
-    stop.abort();
-    await following;
-    expect(read).toBe([...lines, line].map((each) => `${each}\n`).join(''));
-  });
 });
 
 describe.skipIf(withoutNats)('a login that lacks a right', () => {
