@@ -128,7 +128,7 @@ export async function runServer(
       ]
         .filter((part) => part !== undefined)
         .join(', ');
-    const endStatus = await showStatus(messages, describe);
+    const endStatus = showStatus(messages, describe);
     const { duration, until = server.finished } = options;
     if (duration !== undefined) session.endAfter(duration);
     const over = new AbortController();
@@ -153,9 +153,9 @@ export async function runServer(
  * @param describe Returns the status, in ASCII and without colors, because it is cut to the width.
  * @returns A function that removes the status.
  */
-async function showStatus(messages: Messages, describe: () => string): Promise<() => void> {
+function showStatus(messages: Messages, describe: () => string): () => void {
   if (messages.canShowLive) {
-    const line = await createLiveLine(messages, (columns) => describe().slice(0, columns));
+    const line = createLiveLine(messages, (columns) => describe().slice(0, columns));
     line.redraw();
     return line.end;
   }

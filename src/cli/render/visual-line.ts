@@ -70,16 +70,12 @@ export class VisualLine {
 /** Printable ASCII, European and Cyrillic letters, and `…`: one column each, and none combines with its neighbor. */
 const narrow = /^[\x20-\x7e\xa1-\xac\xae-\u024f\u0400-\u0482\u048a-\u04ff…]*$/;
 
-/** Counts the columns that a text takes on a terminal. The text must hold no control characters. */
-export function widthOf(text: string): number {
-  // Measuring is slow, so common text is not measured.
-  return narrow.test(text) ? text.length : measure(text);
-}
-
 let stringWidth: typeof StringWidth | undefined;
 
-/** Measures any text. Loads the library only now, because that takes 25 ms that most runs need not spend. */
-function measure(text: string): number {
+/** Counts the columns that a text takes on a terminal. The text must hold no control characters. */
+export function widthOf(text: string): number {
+  // Measuring is slow, and to load the library takes 25 ms. Common text needs neither.
+  if (narrow.test(text)) return text.length;
   try {
     stringWidth ??= createRequire(import.meta.url)('string-width').default as typeof StringWidth;
   } catch {
@@ -89,8 +85,14 @@ function measure(text: string): number {
   return stringWidth(text);
 }
 
+let segmenter: Intl.Segmenter | undefined;
+
 /** Splits text into characters as people see them: a letter with its marks, an emoji of several parts. */
-const characters = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+function charactersOf(text: string): Intl.Segments {
+  // The first one takes 8 ms.
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+  return segmenter.segment(text);
+}
 
 /** Returns the longest beginning of a text that fits into so many columns, and never cuts a character in two. */
 export function fitting(text: string, columns: number): string {
@@ -100,7 +102,7 @@ export function fitting(text: string, columns: number): string {
   if (columns > WIDEST_TERMINAL || narrow.test(head)) return headOf(head, columns);
   let width = 0;
   let end = 0;
-  for (const { segment } of characters.segment(head)) {
+  for (const { segment } of charactersOf(head)) {
     width += widthOf(segment);
     if (width > columns) break;
     end += segment.length;
@@ -118,7 +120,7 @@ export function cut(text: string, columns: number): string {
 export function fittingEnd(text: string, columns: number): string {
   let width = 0;
   let start = text.length;
-  for (const { segment, index } of [...characters.segment(text)].reverse()) {
+  for (const { segment, index } of [...charactersOf(text)].reverse()) {
     width += widthOf(segment);
     if (width > columns) break;
     start = index;

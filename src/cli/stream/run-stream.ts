@@ -32,8 +32,8 @@ export interface StreamState {
 
 /** The work of a command on a stream. */
 export interface StreamTask extends GapBudgetOptions {
-  /** Creates the live line; `undefined` where none can be shown. */
-  showStatus?(stream: StreamState): Promise<LiveLine | undefined>;
+  /** Creates the live line, where one can be shown. */
+  showStatus?(stream: StreamState): LiveLine;
   /** Takes all lines of the stream, and calls `onEvents` when some have come. */
   consume(subscription: Subscription, onEvents: () => void, stream: StreamState): Promise<void>;
   /** Names the lines that are lost if the process must exit now; `undefined` when there are none. */
@@ -69,7 +69,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
   const begun: EndpointState = { name: 'connecting', sinceMs: performance.now() };
   const states = new Map(stream.endpoints.map((endpoint) => [endpoint, begun]));
   const state = { states, summary: () => subscription.summary() };
-  const status = await task.showStatus?.(state);
+  const status = messages.canShowLive ? task.showStatus?.(state) : undefined;
   /** True once there is something to sum up, until that is printed. */
   let needsSummary = false;
   const subscription = subscribe({
@@ -195,11 +195,10 @@ export async function printStream(
 }
 
 /** Creates a spinner that turns while an endpoint has no connection. */
-async function createSpinner(messages: Messages, { states }: StreamState): Promise<LiveLine | undefined> {
-  if (!messages.canShowLive) return undefined;
+function createSpinner(messages: Messages, { states }: StreamState): LiveLine {
   const isConnecting = ({ name }: EndpointState) => name === 'connecting' || name === 'waiting';
   const missing = () => [...states].flatMap(([endpoint, state]) => (isConnecting(state) ? endpoint : []));
-  const line = await createLiveLine(messages, () => `connecting: ${escapeUnsafe(missing().join(', '))}`);
+  const line = createLiveLine(messages, () => `connecting: ${escapeUnsafe(missing().join(', '))}`);
   return { redraw: () => (missing().length > 0 ? line.redraw() : line.end()), end: line.end };
 }
 

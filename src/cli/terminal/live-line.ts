@@ -1,3 +1,4 @@
+import type { Ora } from 'ora';
 import type { Messages } from './terminal.js';
 
 /** Columns for the spinner, a space, and the last column, after which some terminals wrap. */
@@ -8,7 +9,7 @@ const RATE_SPAN_MS = 2000;
 
 /** Line below the messages that is redrawn in place. */
 export interface LiveLine {
-  /** Draws the line now, and four times a second from then on. */
+  /** Draws the line as soon as it can, and four times a second from then on. */
   redraw(): void;
   /** Removes the line, until it is drawn again. */
   end(): void;
@@ -19,34 +20,40 @@ export interface LiveLine {
  *
  * @param describe Formats the text; gets the number of columns for it.
  */
-export async function createLiveLine(
+export function createLiveLine(
   { palette, stream }: Messages,
   describe: (columns: number) => string,
   color: 'cyan' | 'red' = 'cyan',
-): Promise<LiveLine> {
-  // Imported late, because ora takes longer to load than everything else.
-  const { default: ora } = await import('ora');
-  const line = ora({
-    stream,
-    // `canShowLive` has decided this already.
-    isEnabled: true,
-    // Otherwise ora would change the mode of the terminal on stdin.
-    discardStdin: false,
-    // A stopped or killed program would leave the shell without a cursor.
-    hideCursor: false,
-    // ora knows neither NO_COLOR nor --color.
-    color: palette.enabled ? color : false,
-  });
+): LiveLine {
+  let line: Ora | undefined;
+  const load = async () => {
+    const { default: ora } = await import('ora');
+    line = ora({
+      stream,
+      // `canShowLive` has decided this already.
+      isEnabled: true,
+      // Otherwise ora would change the mode of the terminal on stdin.
+      discardStdin: false,
+      // A stopped or killed program would leave the shell without a cursor.
+      hideCursor: false,
+      // ora knows neither NO_COLOR nor --color.
+      color: palette.enabled ? color : false,
+    });
+    if (timer !== undefined) redraw();
+  };
   let timer: NodeJS.Timeout | undefined;
+  // ora takes longer to load than everything else, so the command may connect first. No line is no fault.
+  setTimeout(() => load().catch(() => undefined), REDRAW_MS).unref();
   const redraw = () => {
+    timer ??= setInterval(redraw, REDRAW_MS);
+    if (line === undefined) return;
     line.text = describe(Math.max(stream.columns - SPINNER_COLUMNS, 0));
     if (!line.isSpinning) line.start();
-    timer ??= setInterval(redraw, REDRAW_MS);
   };
   const end = () => {
     clearInterval(timer);
     timer = undefined;
-    line.stop();
+    line?.stop();
   };
   return { redraw, end };
 }

@@ -23,7 +23,7 @@ export async function showProgress(messages: Messages, files: readonly string[])
   }
   const startedAt = performance.now();
   let read = 0;
-  const line = await createLiveLine(messages, (columns) =>
+  const line = createLiveLine(messages, (columns) =>
     barText(read, total, performance.now() - startedAt).slice(0, columns),
   );
   line.redraw();

@@ -1,6 +1,5 @@
 import { constants, fstatSync, openSync, type Stats } from 'node:fs';
-import { createRequire } from 'node:module';
-import type { Socket, SocketConstructorOpts } from 'node:net';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { isatty } from 'node:tty';
 import { BlockingWriteStream } from './blocking-write-stream.js';
@@ -84,13 +83,13 @@ function openOutput(descriptor: 1 | 2): OutputStream {
   if (!stats?.isFIFO() && !stats?.isSocket()) return original();
   const own = stats.isFIFO() ? reopen(descriptor, constants.O_WRONLY) : undefined;
   if (own === undefined) return isFirstProcess ? shared(original()) : new BlockingWriteStream(descriptor);
-  return Object.assign(openSocket({ fd: own, readable: false, writable: true }), { columns: 0 });
+  return Object.assign(new Socket({ fd: own, readable: false, writable: true }), { columns: 0 });
 }
 
 function openInput(): Readable {
   const stats = fileStats(0);
   const own = stats?.isFIFO() ? reopen(0, constants.O_RDONLY) : undefined;
-  if (own !== undefined) return openSocket({ fd: own, readable: true, writable: false });
+  if (own !== undefined) return new Socket({ fd: own, readable: true, writable: false });
   return stats?.isSocket() ? shared(process.stdin) : process.stdin;
 }
 
@@ -116,12 +115,6 @@ function reopen(descriptor: number, mode: number): number | undefined {
     // The pipe belongs to another user, or has no reader anymore.
     return undefined;
   }
-}
-
-/** Loads `net` only when it is needed: a file or a terminal starts faster without. */
-function openSocket(options: SocketConstructorOpts): Socket {
-  const { Socket } = createRequire(import.meta.url)('node:net') as typeof import('node:net');
-  return new Socket(options);
 }
 
 function fileStats(descriptor: number): Stats | undefined {

@@ -9,12 +9,11 @@ import type { Messages } from '../../terminal/terminal.js';
 const SEPARATOR = '  ';
 
 /** Shows the progress of a recording in a live line. @param size Returns the size of the files, in bytes. */
-export async function createLiveStatus(
+export function createLiveStatus(
   messages: Messages,
   { states, summary }: StreamState,
   size: () => number,
-): Promise<LiveLine | undefined> {
-  if (!messages.canShowLive) return undefined;
+): LiveLine {
   const rate = new RateMeter();
   const describe = (columns: number) =>
     lineWithin(columns, figuresOf(summary(), size(), rate), states, messages.palette);
