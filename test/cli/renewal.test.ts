@@ -41,7 +41,8 @@ describe.concurrent('a token that ends while events flow', () => {
     await new Promise<void>((resolve) => {
       child.stdout.on('data', (chunk) => {
         text += chunk;
-        if (text.split('"gap_since"').length > 4) resolve();
+        const hasEvent = (endpoint: string) => text.includes(`"endpoint":"${endpoint}","type"`);
+        if (text.split('"gap_since"').length > 4 && hasEvent('devices') && hasEvent('rules')) resolve();
       });
       child.once('close', () => resolve());
     });

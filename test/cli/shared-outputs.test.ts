@@ -204,9 +204,6 @@ describe.concurrent('a terminal that is stopped', () => {
   });
 });
 
-/** Half of the time for which the reader holds the output, and twice the time that it takes. */
-const LATEST_MS = 10_000;
-
 describe.concurrent('a stdout that is not read', () => {
   test('ends a recording that is printed 2 s after --duration', async ({ command, expect }) => {
     const line = `{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices",${event(1).slice(1)}\n`;
@@ -220,7 +217,7 @@ describe.concurrent('a stdout that is not read', () => {
       (message) => message === 'warning: the rest was not written: stdout was not read',
     );
     expect(await tail.messages.next((message) => message.startsWith('code'))).toBe('code 5');
-    expect(performance.now() - startedAt).toBeLessThan(LATEST_MS);
+    expect(performance.now() - startedAt).toBeLessThan(5500);
   });
 
   test.for([
@@ -237,9 +234,9 @@ describe.concurrent('a stdout that is not read', () => {
       for (let i = 0; i < 20; i++) client.write(much);
     });
     await tail.messages.next((line) => /lines were not written: stdout was not read/.test(line));
-    expect(performance.now() - startedAt).toBeLessThan(LATEST_MS);
+    expect(performance.now() - startedAt).toBeLessThan(6000);
     // Node cannot end with an exit code of its own while it writes to a socket that nobody reads.
     expect(await tail.messages.next((line) => line.startsWith('code'))).toBe(code);
-    expect(performance.now() - startedAt).toBeLessThan(LATEST_MS);
+    expect(performance.now() - startedAt).toBeLessThan(6000);
   });
 });
