@@ -27,6 +27,8 @@ describe('publish', { concurrent: true }, () => {
     ['nats://ann:s3cret@127.0.0.1/S', 2, /^opmas-ws: .*holds a user, a password or a token/],
     ['nats://127.0.0.1', 2, /^opmas-ws: the address of the stream names no stream/],
     ['nats:///S', 2, /^opmas-ws: the address of the stream names no host/],
+    ['nats://one,two/S', 2, /names several hosts\n {2}Name one, or write nats:\/\/\/STREAM and/],
+    ['nats://127.0.0.1/a.b', 2, /names "a\.b", which is not valid: no dots/],
     ['capture.ndjson', 2, /^opmas-ws: the address of the stream cannot be read/],
   ])('to %s ends with exit code %i and one clear line', async (to, code, message) => {
     const ended = await publish(to);
@@ -45,6 +47,20 @@ describe('publish', { concurrent: true }, () => {
       });
     },
   );
+
+  it.each([
+    [{ NATS_USER: 'ann' }, 'the environment has NATS_USER, but not NATS_PASSWORD'],
+    [{ NATS_PASSWORD: 's3cret' }, 'the environment has NATS_PASSWORD, but not NATS_USER'],
+    [
+      { NATS_URL: 'nats://a:s3cret@h' },
+      /NATS_URL holds a login.*\n.* put a login in NATS_USER and NATS_PASSWORD/,
+    ],
+  ])('says what is wrong with the variables %j', async (environment, message) => {
+    const ended = await sandbox.run(['publish', 'x.ndjson', '--to', 'nats:///S'], { environment });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stderr).not.toMatch(/s3cret/);
+  });
 
   it('says what to install where the packages of NATS are missing', async () => {
     const hook = `export function resolve(specifier, context, next) {
@@ -128,7 +144,14 @@ describe.skipIf(withoutNats)(`publish with a server${withoutNats ? ` (${withoutN
     const other = await publish(...to, '--subject-prefix', 'site-7');
     expect(other).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/takes opmas-ws\.>, but not site-7\.>/),
+      stderr: expect.stringMatching(
+        /takes opmas-ws\.>, but not site-7\.>\n.*may be meant: --subject-prefix opmas-ws\n.*nats stream edit .*--context site$/m,
+      ),
+    });
+    const overlap = await publish('nats:///OTHER', '--nats-context', 'site', '--create-stream');
+    expect(overlap).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/subjects overlap .*\n.* --subject-prefix site-7\.opmas-ws$/m),
     });
   });
 

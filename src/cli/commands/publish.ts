@@ -2,6 +2,7 @@ import { escapeUnsafe } from '../../index.js';
 import { type PublishReport, publishRecording } from '../../internal.js';
 import type { Command } from '../commander.js';
 import { reportText, resolveNatsAccess } from '../options/nats-options.js';
+import { counted } from '../options/quantity.js';
 import { addPublishOptions, type PublishCommandOptions } from '../options/selection.js';
 import { addKeptOptions, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/server-options.js';
 import { runCommand, type Session } from '../session.js';
@@ -14,6 +15,9 @@ interface PublishFilesOptions extends PublishCommandOptions, KeptRouteOptions {
   follow?: boolean;
   insecure?: boolean;
 }
+
+/** Publishing smaller recordings takes no more than a moment. */
+const LEAST_BYTES = 4 * 1024 * 1024;
 
 const HELP = `
 Each line of the recordings becomes a message, unchanged. Publishing twice changes nothing. Commands that read a
@@ -51,7 +55,7 @@ async function publish(
   const { messages } = session.terminal;
   const access = await resolveNatsAccess(session, options, options);
   const problems = new ProblemMessages(messages);
-  const progress = await showProgress(messages, files);
+  const progress = await showProgress(messages, options.follow ? ['-'] : files, LEAST_BYTES);
   let report: PublishReport;
   try {
     report = await publishRecording(files, options.to, {
@@ -70,7 +74,12 @@ async function publish(
     progress.end();
     problems.end();
   }
-  if (session.stop.aborted && !options.follow) messages.warn('stopped early: publish again for the rest');
-  messages.say(messages.palette.dim(reportText(report, escapeUnsafe(options.to))));
+  const { published, alreadyThere, removed, tooLarge, rest, linesBefore } = report;
+  const left = rest > 0 ? `${counted(rest, 'line')} left; ` : '';
+  if (rest > 0 || (session.stop.aborted && !options.follow))
+    messages.warn(`stopped early: ${left}publish again for the rest`);
+  const isNothing = published + alreadyThere + removed + tooLarge + rest === 0 && linesBefore > 0;
+  const nothing = `nothing new since the last time, which ended with line ${linesBefore}`;
+  messages.say(messages.palette.dim(isNothing ? nothing : reportText(report, escapeUnsafe(options.to))));
   if (report.shortfall !== undefined) throw report.shortfall;
 }

@@ -99,14 +99,25 @@ export async function resolveNatsAccess(
   const has = creds !== undefined || nkey !== undefined;
   const user = has ? undefined : textOf(context, 'user');
   const token = has ? undefined : textOf(context, 'token');
+  const password = has ? undefined : textOf(context, 'password');
+  if (token === undefined && (user === undefined) !== (password === undefined)) {
+    const [given, missing] = user === undefined ? ['password', 'user'] : ['user', 'password'];
+    const nameOf = (member: string) =>
+      source === undefined ? `NATS_${member.toUpperCase()}` : `a ${member}`;
+    throw new OpmasError(
+      'USAGE',
+      `${source ?? 'the environment'} has ${nameOf(given)}, but not ${nameOf(missing)}`,
+    );
+  }
   const servers = textOf(context, 'url')
     ?.split(',')
     .map((server) => server.trim());
   const wrong = servers?.find((server) => !/^((nats|tls):\/\/)?[^\s/@]+$/i.test(server) || !canParse(server));
   if (wrong !== undefined) {
+    const place = source === undefined ? 'NATS_USER and NATS_PASSWORD' : 'the members user and password';
     const why = wrong.includes('@') ? 'holds a login, which is not used' : 'is not the URL of a server';
     throw new OpmasError('USAGE', `the URL of the server in ${source ?? 'NATS_URL'} ${why}`, {
-      hint: 'Write it like nats://nats.example.org:4222, and put a login in the members user and password.',
+      hint: `Write it like nats://nats.example.org:4222, and put a login in ${place}.`,
     });
   }
   const isNamed = has || user !== undefined || token !== undefined;
@@ -120,7 +131,7 @@ export async function resolveNatsAccess(
     renew,
     user,
     token,
-    password: has ? undefined : textOf(context, 'password'),
+    password,
     domain: textOf(context, 'jetstream_domain'),
     apiPrefix: textOf(context, 'jetstream_api_prefix'),
     inboxPrefix: textOf(context, 'inbox_prefix'),

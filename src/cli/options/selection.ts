@@ -121,10 +121,11 @@ export interface PublishCommandOptions extends NatsCommandOptions {
 export function addPublishOptions(command: Command): Command {
   command
     .optionsGroup(NATS_GROUP)
-    .choice('--id <kind>', 'what is published once: a line, or an event that several recorders record', [
-      'line',
-      'event',
-    ])
+    .choice(
+      '--id <kind>',
+      '`line`: publish each line once; `event`: publish each event once, even if several recorders record the same server; use one kind for a stream',
+      ['line', 'event'],
+    )
     .option('--create-stream', 'make the stream if there is none');
   return addNatsOptions(command);
 }

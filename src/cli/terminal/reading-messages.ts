@@ -15,10 +15,14 @@ export interface Progress {
 const LEAST_BYTES = 64 * 1024 * 1024;
 const BAR_WIDTH = 24;
 
-/** Shows a bar on a terminal when the recordings are large. */
-export async function showProgress(messages: Messages, files: readonly string[]): Promise<Progress> {
+/** Shows a bar on a terminal when the recordings are large. @param leastBytes Below this size there is none. */
+export async function showProgress(
+  messages: Messages,
+  files: readonly string[],
+  leastBytes = LEAST_BYTES,
+): Promise<Progress> {
   const total = await totalSize(files);
-  if (!messages.canShowLive || total === undefined || total < LEAST_BYTES) {
+  if (!messages.canShowLive || total === undefined || total < leastBytes) {
     return { advance: () => undefined, end: () => undefined };
   }
   const startedAt = performance.now();

@@ -33,15 +33,23 @@ export function parseStreamAddress(text: string): StreamAddress {
   };
   const [, scheme = '', authority = '', path] = /^(nats|tls):\/\/([^/?#]*)([^?#]*)$/i.exec(text) ?? [];
   if (path === undefined) return fail('cannot be read');
-  if (authority.includes('@')) {
+  if (authority.includes('@') || /:.*@/.test(path)) {
     return fail(
       'holds a user, a password or a token, which other users could read in the process list',
       'Leave them out. Use `access`, or NATS_USER and NATS_PASSWORD.',
     );
   }
-  const stream = decoded(path.slice(1));
+  if (authority.includes(',')) {
+    return fail(
+      'names several hosts',
+      'Name one, or write nats:///STREAM and name them in a context or NATS_URL.',
+    );
+  }
+  const stream = decoded(path.replace(/^\/|\/$/g, ''));
   if (stream === undefined || stream === '') return fail('names no stream');
-  if (UNFIT_FOR_NAME.test(stream)) return fail('has a stream name that NATS does not allow');
+  if (UNFIT_FOR_NAME.test(stream)) {
+    return fail(`names ${JSON.stringify(stream)}, which is not valid: no dots, spaces, slashes, * or >`);
+  }
   const url = URL.canParse(`ws://${authority}`) ? new URL(`ws://${authority}`) : undefined;
   if (authority !== '' && (url === undefined || url.port === '0'))
     return fail('has a host that cannot be read');

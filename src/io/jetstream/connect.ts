@@ -35,6 +35,8 @@ const PING_MS = 10_000;
 const PACKAGES = '@nats-io/transport-node@3.3.1 @nats-io/jetstream@3.3.1';
 const USER_JWT = /BEGIN NATS USER JWT-+\s+(\S+)/;
 const ASK = 'Ask the operator of the NATS server';
+const RIGHTS =
+  'It must be allowed to publish to $JS.API.> (and to the subjects below the prefix, to publish lines), and to subscribe to _INBOX.>.';
 const NO_TLS = /does not support 'tls'/;
 
 /** Loads the packages of NATS, which nothing else needs. @throws {OpmasError} `LOCAL` where they are missing. */
@@ -162,7 +164,10 @@ export function natsError(error: unknown, host: string, access: NatsAccess, trus
     return new OpmasError('AUTH', `the NATS server ${host} ${what}: ${text}`, { cause: error, hint });
   }
   if (/permissions? violation/i.test(`${name} ${message}`)) {
-    return new OpmasError('AUTH', `the login at ${host} lacks a right: ${text}`, { cause: error });
+    return new OpmasError('AUTH', `the login at ${host} lacks a right: ${text}`, {
+      cause: error,
+      hint: RIGHTS,
+    });
   }
   if (NO_TLS.test(message))
     return network('has no TLS', 'Use nats:// in place of tls://, or turn on TLS there.');

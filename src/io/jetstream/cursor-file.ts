@@ -11,13 +11,13 @@ interface Content {
 
 /** The file beside a recording that keeps up to where it was published. */
 export class CursorFile {
-  readonly #path: string;
+  readonly path: string;
   readonly #key: string;
   #saved = '';
 
   /** @param key Names the stream, and how lines become its messages. */
   constructor(recording: string, key: string) {
-    this.#path = `${recording}${CURSOR_SUFFIX}`;
+    this.path = `${recording}${CURSOR_SUFFIX}`;
     this.#key = key;
   }
 
@@ -35,13 +35,13 @@ export class CursorFile {
     if (text === this.#saved) return;
     const content = await this.#content();
     content.streams[this.#key] = place;
-    await writeInOneStep(this.#path, `${JSON.stringify(content, undefined, 2)}\n`);
+    await writeInOneStep(this.path, `${JSON.stringify(content, undefined, 2)}\n`);
     this.#saved = text;
   }
 
   async #content(): Promise<Content> {
     try {
-      const content = JSON.parse(await readFile(this.#path, 'utf8')) as Content;
+      const content = JSON.parse(await readFile(this.path, 'utf8')) as Content;
       if (content.version === 1 && typeof content.streams === 'object') return content;
     } catch {
       // There is none, or none that can be used.

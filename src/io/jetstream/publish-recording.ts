@@ -25,6 +25,10 @@ export interface PublishOptions extends StreamOptions, ReadOptions {
 export interface PublishReport extends Record<Outcome, number> {
   /** The error about lines that are not in the stream although all went well. */
   shortfall: OpmasError | undefined;
+  /** Lines that are left, as far as that is known. */
+  rest: number;
+  /** Number of the line with which the last time ended; 0 = none, or not known. */
+  linesBefore: number;
 }
 
 /** A lost connection is tried again for so long. */
@@ -55,6 +59,7 @@ export async function publishRecording(
     signal,
     onNotice,
     onProblem,
+    onRead: options.onRead,
     persists: (error, idleMs) =>
       isConnected && (follow || (error.code === 'NETWORK' && idleMs < PATIENCE_MS)),
     onConnect: () => {
@@ -68,7 +73,7 @@ export async function publishRecording(
   const source = readerSource(reader, () => new LineMessages(target.prefix, ids));
   const publisher = new Publisher(source, { ...target, ...publishing });
   await publisher.run();
-  return { ...publisher.window.counts, shortfall: publisher.shortfall };
+  return { ...publisher.window.counts, shortfall: publisher.shortfall, rest: 0, linesBefore: 0 };
 }
 
 /** Returns whether there is one recording, and the place up to which it was published is known. */
@@ -94,6 +99,8 @@ async function followSpools(
     removed: 0,
     tooLarge: 0,
     shortfall: undefined,
+    rest: 0,
+    linesBefore: 0,
   };
   let failure: OpmasError | undefined;
   const publishOne = async (path: string) => {
@@ -101,13 +108,11 @@ async function followSpools(
     try {
       await publishing.run();
     } finally {
-      await publishing.close();
-      const {
-        window: { counts },
-        shortfall,
-      } = publishing.publisher;
+      report.rest += await publishing.close();
+      report.linesBefore += publishing.linesBefore;
+      const { window, shortfall } = publishing.publisher;
       report.shortfall ??= shortfall;
-      for (const [outcome, count] of Object.entries(counts)) report[outcome as Outcome] += count;
+      for (const [outcome, count] of Object.entries(window.counts)) report[outcome as Outcome] += count;
     }
   };
   await Promise.all(

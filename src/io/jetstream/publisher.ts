@@ -37,7 +37,7 @@ export interface PublisherOptions extends StreamTarget {
    */
   persists(error: OpmasError, idleMs: number): boolean;
   /** Called when the server and the stream were found right. */
-  onConnect?(): void;
+  onConnect?(facts: StreamFacts): void;
   /** Called with a sentence about a failure that is tried again, and about other things to know. */
   onNotice(message: string): void;
   signal: AbortSignal;
@@ -160,7 +160,7 @@ export class Publisher implements SessionOwner {
         for (const warning of facts.warnings) onNotice(warning);
       }
       this.#facts = facts;
-      this.options.onConnect?.();
+      this.options.onConnect?.(facts);
       await this.#lookBack(link);
       // With a line to send, it is not clear yet that the stream takes it.
       if (this.read(this.window.base) === undefined) this.onStored();

@@ -17,6 +17,8 @@ export interface SpoolPublisherOptions
   follow: boolean;
   signal: AbortSignal;
   onProblem(problem: ReadProblem): void;
+  /** Called with the number of bytes that are settled since the last call. */
+  onRead?: ((bytes: number) => void) | undefined;
 }
 
 const SAVE_MS = 500;
@@ -34,9 +36,16 @@ export class SpoolPublisher {
     private readonly options: SpoolPublisherOptions,
     readonly spool: Spool,
     private readonly cursor: CursorFile,
+    /** Number of the line with which the last time ended; 0 = none. */
+    readonly linesBefore: number,
   ) {
     const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
-    this.publisher = new Publisher(spool, { ...target, ...options, signal });
+    const onConnect: PublisherOptions['onConnect'] = (facts) => {
+      options.onConnect?.(facts);
+      if (!facts.isEmpty || linesBefore === 0) return;
+      options.onNotice(`the stream is empty: to publish the lines of before again, delete ${cursor.path}`);
+    };
+    this.publisher = new Publisher(spool, { ...target, ...options, onConnect, signal });
   }
 
   /** Returns the cursor of a recording for a stream. */
@@ -54,7 +63,7 @@ export class SpoolPublisher {
     const start = options.isFresh ? undefined : await cursor.read();
     const spool = new Spool(path, { ...options, prefix: target.prefix, start });
     await spool.open();
-    return new SpoolPublisher(target, options, spool, cursor);
+    return new SpoolPublisher(target, options, spool, cursor, start?.line ?? 0);
   }
 
   /** Publishes to the end, or until the signal aborts. @throws {OpmasError} As `Publisher.run`. */

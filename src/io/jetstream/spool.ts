@@ -31,6 +31,7 @@ export interface SpoolOptions {
   signal: AbortSignal;
   onProblem(problem: ReadProblem): void;
   onNotice(message: string): void;
+  onRead?: ((bytes: number) => void) | undefined;
 }
 
 /** A place while the parts are open. */
@@ -101,9 +102,10 @@ export class Spool implements PublishSource {
 
   onSettled(place: unknown): void {
     const settled = place as OpenPlace;
-    const before = this.#settled?.part;
+    const { part, offset } = this.#settled!;
     this.#settled = settled;
-    if (before !== undefined && before !== settled.part) void before.close();
+    this.options.onRead?.(settled.offset - (part === settled.part ? offset : 0));
+    if (part !== settled.part) void part.close();
   }
 
   /** Call when something was written. */
@@ -149,6 +151,7 @@ export class Spool implements PublishSource {
     const messages = new LineMessages(prefix, ids);
     this.#messages = messages;
     this.#part = part;
+    if (this.#settled === undefined) this.options.onRead?.(start.offset);
     this.#settled ??= { part, offset: start.offset, line: start.line };
     const behind = (line: LineView) => void messages.messageOf(line, 0);
     const onDamage = (problem: ReadProblem) => {

@@ -13,6 +13,7 @@ export interface StreamFacts {
   maxBytes: number;
   /** Room in a stream that refuses messages when it is full; others drop their oldest ones. */
   room: { messages: number; bytes: number };
+  isEmpty: boolean;
   /** Returns whether a message that was stored is no longer there. */
   isRemoved(sequence: number): boolean;
   /** Warnings for publishers. */
@@ -24,6 +25,8 @@ const SHORTEST_WINDOW_MS = 120_000;
 const CREATED_WINDOW_MS = 600_000;
 /** JetStream's number of the error about a stream that does not exist. */
 export const NOT_FOUND = 10_059;
+/** That of the error about subjects that another stream has. */
+const OVERLAP = 10_065;
 /** Longer lists of single messages that were removed are not asked for. */
 const MOST_REMOVED = 50_000;
 
@@ -42,22 +45,28 @@ export async function checkStream(
   const server = isSecure ? `tls://${host}` : host;
   const own = link.access.servers === undefined ? { server } : {};
   const addCommand = (name: string) =>
-    natsCommand('add', name, { subjects: `${prefix}.>`, 'dupe-window': '10m', defaults: '', ...own });
+    natsCommand('add', name, { subjects: `${prefix}.>`, 'dupe-window': '10m', ...own });
   const hint = `Make it: ${addCommand(stream)}\nor let it be made with \`createStream\`.`;
   const { config, state } = await infoOf(link, stream, hint, use === 'create' ? prefix : undefined);
   const { subjects = [], max_msg_size, duplicate_window = 0, max_msgs, max_bytes, discard } = config;
   if (!coversPrefix(subjects, prefix)) {
     const taken = subjects.length === 0 ? 'only the messages of other streams' : subjects.join(', ');
+    const others = subjects.filter((each) => /^[^$*>]+\.>$/.test(each)).map((each) => each.slice(0, -2));
+    const meant = others.map((other) => `\`prefix\` ${quoted(other)}`).join(' or ');
+    const hints = [
+      ...(meant === '' ? [] : [`The prefix of its subjects may be meant: ${meant}`]),
+      `To add the subject: ${natsCommand('edit', stream, { subjects: [...subjects, `${prefix}.>`].join(','), ...own })}`,
+      `A new stream: ${addCommand('NAME')}`,
+    ];
     throw new OpmasError('USAGE', `the stream ${stream} takes ${taken}, but not ${prefix}.>`, {
-      hint: `Choose another stream, or add the subject: ${natsCommand('edit', stream, { subjects: [...subjects, `${prefix}.>`].join(','), ...own })}
-A new stream: ${addCommand('NAME')}`,
+      hint: hints.join('\n'),
     });
   }
   const duplicateWindowMs = duplicate_window / NANOS_PER_MS;
   const warnings: string[] = [];
   if (duplicateWindowMs < SHORTEST_WINDOW_MS) {
     warnings.push(
-      `the stream ${stream} recognizes lines that are sent again for only ${duplicateWindowMs / 1000} s: ${natsCommand('edit', stream, { 'dupe-window': '10m', ...own })}`,
+      `the duplicate window of the stream ${stream} is only ${duplicateWindowMs / 1000} s; make it longer: ${natsCommand('edit', stream, { 'dupe-window': '10m', ...own })}`,
     );
   }
   if (config.retention === 'interest') {
@@ -79,6 +88,7 @@ A new stream: ${addCommand('NAME')}`,
     duplicateWindowMs,
     maxBytes: Math.min(...limits),
     room: { messages: roomOf(max_msgs, state.messages), bytes: roomOf(max_bytes, state.bytes) },
+    isEmpty: state.messages === 0,
     isRemoved: (sequence) => sequence < state.first_seq || removed.has(sequence),
     warnings,
   };
@@ -125,7 +135,11 @@ async function infoOf(link: NatsLink, stream: string, hint: string, createWith: 
   } catch (error) {
     const { code, message } = error as Error & { code?: number };
     if (typeof code !== 'number') throw jetStreamError(error, link);
-    throw new OpmasError('USAGE', `the stream ${stream} cannot be made: ${message}`, { cause: error });
+    const isTaken = code === OVERLAP;
+    throw new OpmasError('USAGE', `the stream ${stream} cannot be made: ${message}`, {
+      hint: isTaken ? `Choose subjects of its own, for example \`prefix\` site-7.${createWith}` : undefined,
+      cause: error,
+    });
   }
 }
 
@@ -147,8 +161,6 @@ function natsCommand(
   stream: string,
   options: Readonly<Record<string, string>>,
 ): string {
-  const words = Object.entries(options).map(
-    ([name, value]) => `--${name}${value === '' ? '' : ` ${quoted(value)}`}`,
-  );
+  const words = Object.entries(options).map(([name, value]) => `--${name} ${quoted(value)}`);
   return ['nats stream', verb, stream, ...words].join(' ');
 }

@@ -211,6 +211,7 @@ describe.skipIf(withoutNats)('a login that lacks a right', () => {
     ]) {
       await expect(publish(name!)).rejects.toMatchObject({
         code: 'AUTH',
+        hint: expect.stringContaining('It must be allowed to publish to $JS.API.>'),
         message: expect.stringContaining(`lacks a right: Permissions Violation for Publish to "${subject}`),
       });
     }
