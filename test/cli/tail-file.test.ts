@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { eventLine, numbered, numberedLines } from '../support/recordings.js';
+import { eventLine, numbered, numberedLines, stamp } from '../support/recordings.js';
 import { Sandbox } from './sandbox.js';
 
 describe('tail --file', () => {
@@ -55,6 +55,15 @@ describe('tail --file', () => {
     const { signal, stdout, stderr } = await running.ended;
     expect([signal, stdout]).toEqual(['SIGINT', text(4, 8)]);
     expect(stderr).toMatch(/^1 event in \S+, 3 around them\n$/);
+  });
+
+  it('says what came before a failure ended it, when it follows', async () => {
+    using sandbox = new Sandbox();
+    const newer = `{"received_at":"${stamp(9)}","connection":{"state":"connecting","recorder":"opmas-ws/9.0.0","format":99},"endpoint":"devices"}`;
+    writeFileSync(join(sandbox.home, 'capture.ndjson'), `${eventLine(0, numbered(0))}\n${newer}\n`);
+    const { code, stderr } = await sandbox.run(['tail', '--file', 'capture.ndjson', '--follow']);
+    expect(code).toBe(6);
+    expect(stderr).toMatch(/^1 event in \S+\nopmas-ws: capture.ndjson:2: format 99/);
   });
 
   it('ends with 7 when the recording has fewer events than --count', async () => {

@@ -36,7 +36,6 @@ const SLACK_MS = 60_000;
 
 /** Reads the lines of a stream of NATS as the bytes of a recording. */
 export class StreamSource {
-  readonly name: string;
   readonly identity: string;
   readonly #target: StreamTarget;
   #link: NatsLink | undefined;
@@ -57,13 +56,12 @@ export class StreamSource {
   #told = '';
 
   private constructor(
-    text: string,
+    readonly name: string,
     private readonly options: StreamReadOptions,
   ) {
     const { nats, start = 1, sinceMs } = options;
-    this.name = text;
-    this.identity = text;
-    this.#target = targetOf(text, nats);
+    this.identity = name;
+    this.#target = targetOf(name, nats);
     this.#read = start - 1;
     this.#sinceMs = sinceMs && sinceMs - SLACK_MS;
   }
@@ -161,14 +159,8 @@ export class StreamSource {
     const { signal, follow = false, onRead, onChange } = this.options;
     const { address, prefix } = this.#target;
     const isCaughtUp = () => follow && this.#isCaughtUp;
-    const range = {
-      stream: address.stream,
-      prefix,
-      after: this.#read,
-      sinceMs: this.#sinceMs,
-      follow,
-      isCaughtUp,
-    };
+    const from = { after: this.#read, sinceMs: this.#sinceMs };
+    const range = { stream: address.stream, prefix, ...from, follow, isCaughtUp };
     const opened = yield* this.#meanwhile(openMessages(link, range));
     if (opened === undefined) return;
     if (opened.isEmpty) this.#isCaughtUp = true;
@@ -180,7 +172,10 @@ export class StreamSource {
     if (signal?.aborted) opened.end();
     const pieces: Uint8Array[] = [];
     let length = 0;
+    let reached = this.#read;
     const take = () => {
+      // Lines that an error keeps from being given are read again.
+      this.#read = reached;
       onRead?.(length);
       length = 0;
       return Buffer.concat(pieces.splice(0));
@@ -193,7 +188,7 @@ export class StreamSource {
         if (done) break;
         pieces.push(value.data, LF);
         length += value.data.length + 1;
-        this.#read = value.seq;
+        reached = value.seq;
         if (value.info.pending === 0) this.#isCaughtUp = true;
         const isLast = !follow && (value.seq >= this.#last || value.info.pending === 0);
         if (isLast || length >= BLOCK_BYTES) yield take();

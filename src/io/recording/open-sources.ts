@@ -61,6 +61,12 @@ const TOTAL_BLOCK_BYTES = 4 * 1024 * 1024;
 const MAX_BLOCK_BYTES = 512 * 1024;
 const MIN_BLOCK_BYTES = 16 * 1024;
 
+/** Returns, for each source, the handler of changes while it is followed. */
+export function changeHandler(onProblem: ReadOptions['onProblem']) {
+  return (source: string) => (message: string) =>
+    onProblem?.({ kind: 'followed', source, line: 0, offset: 0, message });
+}
+
 /**
  * Opens the sources of a reader; one that has several names is read once.
  *
@@ -74,8 +80,7 @@ export async function openSources(paths: readonly string[], options: ReaderOptio
   const { maxBlockBytes = MAX_BLOCK_BYTES, names } = options;
   const perSource = Math.floor(TOTAL_BLOCK_BYTES / (2 * sources.length));
   const blockSize = Math.max(MIN_BLOCK_BYTES, Math.min(maxBlockBytes, perSource));
-  const onChange = (source: string) => (message: string) =>
-    options.onProblem?.({ kind: 'followed', source, line: 0, offset: 0, message });
+  const onChange = changeHandler(options.onProblem);
   const opened: OpenSource[] = [];
   try {
     for (const path of sources) {

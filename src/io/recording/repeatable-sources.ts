@@ -27,7 +27,7 @@ const SLOW_AFTER_MS = 1000;
  * of a loop reads a recording from its start.
  *
  * @param onSlow Called when the copying of a source takes long.
- * @param streams How streams of NATS are read, to copy them too. Without it they are read again.
+ * @param streams Returns how a stream of NATS is read, to copy it, too. Default: it is read again and again.
  * @throws {OpmasError} `USAGE`: standard input is named twice. `LOCAL`: a source cannot be copied.
  * @throws The reason of the signal.
  */
@@ -36,7 +36,7 @@ export async function repeatable(
   onSlow: (name: string) => void,
   signal: AbortSignal | undefined,
   stdin: Readable = process.stdin,
-  streams?: StreamReadOptions,
+  streams?: (address: string) => StreamReadOptions,
 ): Promise<RepeatableSources> {
   if (paths.indexOf('-') !== paths.lastIndexOf('-')) {
     throw new OpmasError('USAGE', 'stdin (-) can be read only once');
@@ -56,15 +56,16 @@ export async function repeatable(
   };
   const pathOf = async (path: string): Promise<string> => {
     const isStream = isStreamAddress(path);
-    if (isStream ? streams === undefined : path !== '-' && !(await isReadOnce(path))) return path;
+    const stream = isStream ? streams?.(path) : undefined;
+    if (isStream ? stream === undefined : path !== '-' && !(await isReadOnce(path))) return path;
     const name = path === '-' ? 'stdin' : path;
     const timer = setTimeout(onSlow, SLOW_AFTER_MS, name);
     try {
       const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch((error) => cannotCopy(name, error));
       folders.push(folder);
       const target = join(folder, 'copy');
-      const input = isStream
-        ? await readStream(path, { ...streams, signal: stop })
+      const input = stream
+        ? await readStream(path, { ...stream, signal: stop })
         : path === '-'
           ? stdin
           : ((await openPipe(path)) ?? createReadStream(path));

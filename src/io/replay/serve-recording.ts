@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
+import { changeHandler } from '../recording/open-sources.js';
 import { openPart, partOf, sinceOf, withKnownEnds } from '../recording/part.js';
+import { startsOf } from '../recording/recording-end.js';
 import { type RepeatableSources, repeatable } from '../recording/repeatable-sources.js';
 import { withoutLocks } from '../recording/source.js';
 import type { MockServer } from '../server/serving-options.js';
@@ -52,12 +54,20 @@ export async function serveRecording(
   const isStored = recordings.every(isStreamAddress);
   const part = partOf(options);
   const known = isStored ? await withKnownEnds(part, recordings, options) : part;
-  const streams = { nats, sinceMs: sinceOf(known) };
-  let copies = await repeatable(recordings, onSlow, signal, stdin, streams);
+  const { last, ...others } = part;
+  const isSeekable = last !== undefined && Object.values(others).every((rule) => rule === undefined);
+  const starts = isSeekable ? await startsOf(recordings.filter(isStreamAddress), last, nats) : undefined;
+  const onChange = changeHandler(options.onProblem);
+  let copies = await repeatable(recordings, onSlow, signal, stdin, (path) => ({
+    nats,
+    sinceMs: sinceOf(known),
+    start: starts?.get(path),
+    onChange: onChange(path),
+  }));
   let chosen = options;
   let source: ReplaySource | undefined;
   try {
-    if (options.last !== undefined) [copies, chosen] = await withLast(copies, options);
+    if (last !== undefined) [copies, chosen] = await withLast(copies, options);
     const plan = await planOf(copies, chosen);
     const index = await RecordingIndex.open(plan);
     if (plan.lifecycle && !index.hasConnections) plan.onNotice({ kind: 'no lifecycle' });

@@ -143,6 +143,20 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
     ]);
   });
 
+  it('gives each line once, also those that had come when the server was killed', async () => {
+    const found: string[] = [];
+    const all = await read();
+    for await (const { bytes } of readRecording(server.urlOf('EVENTS'))) {
+      if (found.length === 0) {
+        await server.kill();
+        await delay(50);
+        await server.restart();
+      }
+      found.push(...bytes.toString().split('\n').slice(0, -1));
+    }
+    expect(found).toEqual(all);
+  });
+
   it('is read from its start when it was deleted and made again, and its absence is told once', async () => {
     const url = server.urlOf('AGAIN');
     const publishAgain = (more: readonly string[]) =>
