@@ -165,8 +165,10 @@ export class Spool implements PublishSource {
   async #waitFor(part: SpoolPart): Promise<boolean> {
     if (this.options.signal.aborted || this.#hasEnded || this.#leaving === part) return false;
     // Its writer may take a moment to leave it, and goes on with a file that only someone else has renamed.
-    if ((await this.#names.after(part.handle)).length > 0) this.#leaving = part;
-    await this.#waitForMore();
+    const { length } = await this.#names.after(part.handle);
+    if (length > 0) this.#leaving = part;
+    // Of several later parts, all but the last are left, too.
+    if (length < 2) await this.#waitForMore();
     return true;
   }
 

@@ -296,6 +296,28 @@ describe.skipIf(withoutNats)(
       expect(await texts()).toEqual(lines);
     });
 
+    it('does not wait at the end of parts that were left long ago, which --keep may delete soon', async () => {
+      const { stream, texts, has } = await target();
+      const lines = freshLines(30);
+      const path = folder.write(lines.slice(0, 1));
+      const stop = new AbortController();
+      const options = { prefix: stream.slice(1), follow: true, signal: stop.signal };
+      const following = publishRecording([path], server.urlOf(stream), options);
+      await has(1);
+      for (const [n, line] of lines.entries()) {
+        if (n === 0) continue;
+        renameSync(path, path.replace('.ndjson', `.${String(n).padStart(6, '0')}.ndjson`));
+        writeFileSync(path, `${line}\n`);
+      }
+      const startedAt = performance.now();
+      await has(lines.length);
+      // A wait of 250 ms for each part would take longer.
+      expect(performance.now() - startedAt).toBeLessThan(5000);
+      stop.abort();
+      await following;
+      expect(await texts()).toEqual(lines);
+    });
+
     it('follows a recording through a symbolic link, and goes on with the file that comes after a deleted one', async () => {
       const { stream, texts, has } = await target();
       const path = folder.write([]);
