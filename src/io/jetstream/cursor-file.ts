@@ -3,12 +3,6 @@ import { writeInOneStep } from '../recording/recording-files.js';
 import { CURSOR_SUFFIX } from '../recording/source.js';
 import type { SpoolPlace } from './spool.js';
 
-/** Content of the file: the place for each stream. */
-interface Content {
-  version: 1;
-  streams: Record<string, SpoolPlace>;
-}
-
 /** The file beside a recording that keeps up to where it was published. */
 export class CursorFile {
   readonly path: string;
@@ -39,10 +33,10 @@ export class CursorFile {
     this.#saved = text;
   }
 
-  async #content(): Promise<Content> {
+  async #content(): Promise<{ version: 1; streams: Record<string, SpoolPlace> }> {
     try {
-      const content = JSON.parse(await readFile(this.path, 'utf8')) as Content;
-      if (content.version === 1 && typeof content.streams === 'object') return content;
+      const content = JSON.parse(await readFile(this.path, 'utf8'));
+      if (content.version === 1 && content.streams instanceof Object) return content;
     } catch {
       // There is none, or none that can be used.
     }

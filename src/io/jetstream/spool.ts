@@ -1,4 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers';
+import type { OpmasError } from '../../core/errors.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
 import type { PublishedLine } from '../../core/jetstream/publish-window.js';
 import type { LineView } from '../../core/recording/line-view.js';
@@ -70,18 +71,19 @@ export class Spool implements PublishSource {
   /** Opens the first part. @throws {OpmasError} `LOCAL` when it cannot be read. */
   async open(): Promise<void> {
     const { start, onNotice } = this.options;
-    const paths = await this.#paths();
+    const finished = await this.#names.finished();
+    const paths = (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
     for (const path of paths) {
-      const part = await SpoolPart.open(path);
-      const isFirst = start === undefined ? path === this.path : (await part.fingerprint()) === start.part;
-      if (isFirst) return this.#begin(part, path, start ?? { offset: 0, line: 0 });
-      await part.close();
+      const part = await openIfThere(path);
+      const isFirst = start === undefined ? path === this.path : (await part?.fingerprint()) === start.part;
+      if (isFirst && part !== undefined) return this.#begin(part, path, start);
+      await part?.close();
     }
     if (start !== undefined) {
       onNotice(`parts of ${this.path} were deleted before all of their lines were published`);
     }
     const [path = this.path] = paths;
-    await this.#begin(await SpoolPart.open(path), path, { offset: 0, line: 0 });
+    await this.#begin(await SpoolPart.open(path), path);
   }
 
   next(): PublishedLine | undefined {
@@ -146,7 +148,7 @@ export class Spool implements PublishSource {
     for (const part of new Set([this.#part, this.#settled?.part])) await part?.close();
   }
 
-  async #begin(part: SpoolPart, name: string, start: { offset: number; line: number }): Promise<void> {
+  async #begin(part: SpoolPart, name: string, start = { offset: 0, line: 0 }): Promise<void> {
     const { prefix, ids, onProblem } = this.options;
     const messages = new LineMessages(prefix, ids);
     this.#messages = messages;
@@ -185,25 +187,27 @@ export class Spool implements PublishSource {
     for (;;) {
       const hadEnded = this.#hasEnded;
       const [path] = await this.#names.after(last.handle);
-      if (path !== undefined) {
-        await this.#begin(await SpoolPart.open(path), path, { offset: 0, line: 0 });
+      const part = path === undefined ? undefined : await openIfThere(path);
+      if (path !== undefined && part !== undefined) {
+        await this.#begin(part, path);
         if (last !== this.#settled?.part) await last.close();
         return true;
       }
-      if (hadEnded || this.options.signal.aborted) return false;
+      if (this.options.signal.aborted || (hadEnded && path === undefined)) return false;
       await this.#waitForMore();
     }
   }
+}
 
-  /** The finished parts in order, and the file that is written. */
-  async #paths(): Promise<string[]> {
-    const finished = await this.#names.finished();
-    return (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
-  }
+/** Opens a part, which may have been deleted or renamed since it was found: then there is another one. */
+async function openIfThere(path: string): Promise<SpoolPart | undefined> {
+  return SpoolPart.open(path).catch((error: OpmasError) =>
+    error.code === 'USAGE' ? undefined : Promise.reject(error),
+  );
 }
 
 async function countLinesOf(path: string): Promise<number> {
-  const part = await SpoolPart.open(path).catch(() => undefined);
+  const part = await openIfThere(path).catch(() => undefined);
   if (part === undefined) return 0;
   return part.countFrom(0).finally(() => part.close());
 }
