@@ -100,6 +100,8 @@ describe.skipIf(withoutNats)(
         'event',
         '-n',
         '1000',
+        '--status',
+        's.json',
       ]).ended;
       await nats.restart();
       expect(ended.code).toBe(4);
@@ -116,6 +118,14 @@ describe.skipIf(withoutNats)(
       );
       expect([...told].reduce((sum, [, count]) => sum + Number(count), 0)).toBe(deleted);
       expect(deleted).toBeGreaterThan(0);
+      expect(JSON.parse(readFileSync(join(sandbox.home, 's.json'), 'utf8'))).toMatchObject({
+        publishing: false,
+        publishing_error: expect.stringMatching(/cannot be reached/),
+        published: 0,
+        unpublished: rest,
+        deleted_unpublished: deleted,
+        last_error: null,
+      });
       const [, number, command = ''] =
         /^opmas-ws: (\d+) lines are not published yet: the NATS server .*\n.* or: opmas-ws (.*)$/m.exec(
           ended.stderr,

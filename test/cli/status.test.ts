@@ -42,6 +42,7 @@ const facts: RecorderFacts = {
     invalid: 3,
     dropped: 4,
   },
+  publishing: { isConnected: true, published: 5, unpublished: 6, leftOut: 0, deleted: 1, trouble: 'is full' },
   lastError: { at: '2027-01-15T08:00:05.000000Z', message: 'agents: HTTP 503' },
 };
 
@@ -102,12 +103,20 @@ describe('a status for Prometheus', () => {
     expect(samplesOf('last_event_age_seconds')).toEqual({ devices: 0.5, [odd]: 80.25 });
     expect(samplesOf('start_time_seconds')).toEqual({ '': 1_800_000_000 });
     expect(samplesOf('gap_seconds_total')).toEqual({ '': 2.5 });
+    expect(samplesOf('publishing')).toEqual({ '': 1 });
+    expect(samplesOf('unpublished_lines')).toEqual({ '': 6 });
   });
 
   test('says whether it runs, and leaves out what is not known yet', ({ expect }) => {
-    const running = parsePrometheus(prometheusText({ ...facts, stream: NO_FIGURES, lastError: undefined }));
+    const little = { ...facts, stream: NO_FIGURES, lastError: undefined, publishing: undefined };
+    const running = parsePrometheus(prometheusText(little));
     expect([...running.get('opmas_ws_running')!.samples.values()]).toEqual([1]);
-    for (const name of ['exit_code', 'last_event_age_seconds', 'last_error_timestamp_seconds'])
+    for (const name of [
+      'exit_code',
+      'last_event_age_seconds',
+      'last_error_timestamp_seconds',
+      'published_lines_total',
+    ])
       expect(running.has(`opmas_ws_${name}`)).toBe(false);
     const ended = parsePrometheus(prometheusText({ ...facts, exitCode: 5 }));
     expect([...ended.get('opmas_ws_running')!.samples.values()]).toEqual([0]);
@@ -135,6 +144,14 @@ test('a status in JSON is one line with the same figures', ({ expect }) => {
       bytes: 3456,
       files: 2,
       file_bytes: 789,
+    },
+    ...{
+      publishing: true,
+      publishing_error: 'is full',
+      published: 5,
+      unpublished: 6,
+      left_out: 0,
+      deleted_unpublished: 1,
     },
     last_error: 'agents: HTTP 503',
     endpoints: { agents: { state: 'waiting', connected: false, events: 0, last_event_at: null } },

@@ -155,6 +155,14 @@ describe('other tables of the guide', () => {
   it('have the members and metrics of a status', () => {
     const facts = {
       ...{ now: 0, startedAt: 0, exitCode: 0, lastError: { at: '1970-01-01T00:00:00Z', message: '' } },
+      publishing: {
+        published: 0,
+        unpublished: 0,
+        leftOut: 0,
+        deleted: 0,
+        isConnected: true,
+        trouble: undefined,
+      },
       writer: { path: '', lines: 0, bytes: 0, files: 0, size: 0 },
       states: new Map([['devices', { name: 'open' as const, sinceMs: 0 }]]),
       stream: {

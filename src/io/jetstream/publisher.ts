@@ -61,6 +61,7 @@ class LookBack extends Error {}
  */
 export class Publisher implements SessionOwner {
   readonly window: PublishWindow;
+  isConnected = false;
   /** The failure that keeps lines from being published now. */
   trouble: OpmasError | undefined;
   /** The failure that was told last, when, and whether it holds on. */
@@ -160,6 +161,7 @@ export class Publisher implements SessionOwner {
         for (const warning of facts.warnings) onNotice(warning);
       }
       this.#facts = facts;
+      this.isConnected = true;
       this.options.onConnect?.(facts);
       await this.#lookBack(link);
       // With a line to send, it is not clear yet that the stream takes it.
@@ -168,6 +170,7 @@ export class Publisher implements SessionOwner {
     } catch (error) {
       throw error instanceof LookBack ? error : natsError(error, link.host, link.access);
     } finally {
+      this.isConnected = false;
       await link.nc.close().catch(() => undefined);
     }
   }

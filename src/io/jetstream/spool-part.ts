@@ -13,6 +13,12 @@ const BEHIND_BYTES = 1024 * 1024;
 const FINGERPRINT_BYTES = 4096;
 const LF = 0x0a;
 
+/** A place in a part: the offset of a line, in unpacked bytes, and the number of lines before it. */
+export interface LineCount {
+  offset: number;
+  line: number;
+}
+
 /** An open file of a recording, which may still be written to. It stays readable when it is renamed or deleted. */
 export class SpoolPart {
   #fingerprint: string | undefined;
@@ -34,13 +40,12 @@ export class SpoolPart {
   /**
    * Begins to read.
    *
-   * @param start Offset of the first line, in unpacked bytes, and the number of lines before it.
    * @param onBehind Called with the lines right before it.
    * @param waits Waits for more bytes at the end of the file. @returns `false` when none will come.
    */
   async begin(
     name: string,
-    start: { offset: number; line: number },
+    start: LineCount,
     onBehind: (line: LineView) => void,
     waits: () => Promise<boolean>,
     onProblem: (problem: ReadProblem) => void,
@@ -72,14 +77,20 @@ export class SpoolPart {
     return this.#fingerprint;
   }
 
-  /** Counts the whole lines from an offset on. */
-  async countFrom(offset: number): Promise<number> {
-    let count = 0;
+  /** Counts the whole lines behind a place, and returns the place behind them. */
+  async countFrom({ offset, line }: LineCount): Promise<LineCount> {
+    const place = { offset, line };
     // Data that cannot be unpacked have no lines.
     try {
-      for await (const block of this.#lines(offset, async () => false)) count += countLines(block);
+      let position = offset;
+      for await (const block of this.#lines(offset, async () => false)) {
+        place.line += countLines(block);
+        const end = block.lastIndexOf(LF) + 1;
+        if (end > 0) place.offset = position + end;
+        position += block.length;
+      }
     } catch {}
-    return count;
+    return place;
   }
 
   close(): Promise<void> {

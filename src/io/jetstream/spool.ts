@@ -9,7 +9,7 @@ import { identityAt } from '../recording/recording-files.js';
 import { SegmentNames } from '../recording/segment-names.js';
 import { LineMessages } from './published-line.js';
 import type { PublishSource } from './publisher.js';
-import { SpoolPart } from './spool-part.js';
+import { type LineCount, SpoolPart } from './spool-part.js';
 
 /** A place in a recording, as a cursor file keeps it. */
 export interface SpoolPlace {
@@ -45,6 +45,8 @@ interface OpenPlace {
 /** Interval of the looks for more while {@link Spool.wake} is not called. */
 const POLL_MS = 250;
 
+const START: LineCount = { offset: 0, line: 0 };
+
 /** The lines of a recording with all of its parts, from one place on, also while it is written. */
 export class Spool implements PublishSource {
   /** Lines of parts that were deleted before they were read. */
@@ -58,6 +60,8 @@ export class Spool implements PublishSource {
   /** The part that its writer has left: it is read once more. */
   #leaving: SpoolPart | undefined;
   #more = deferred();
+  /** Places up to which the lines of a part were counted, by its fingerprint. */
+  readonly #counted = new Map<string, LineCount>();
 
   constructor(
     private readonly path: string,
@@ -131,9 +135,9 @@ export class Spool implements PublishSource {
   /** Counts the lines that are not settled. */
   async countRest(): Promise<number> {
     if (this.#settled === undefined) return 0;
-    const { part, offset } = this.#settled;
-    let count = await part.countFrom(offset);
-    for (const path of await this.#names.after(part.handle)) count += await countLinesOf(path);
+    const { part, line } = this.#settled;
+    let count = Math.max(0, (await this.#linesOf(part, this.#settled)) - line);
+    for (const path of await this.#names.after(part.handle)) count += await this.#linesAt(path);
     return count;
   }
 
@@ -141,14 +145,28 @@ export class Spool implements PublishSource {
   async beforeDelete(path: string): Promise<void> {
     const part = this.#part;
     if (part === undefined || !(await this.#names.after(part.handle)).includes(path)) return;
-    this.deletedLines += await countLinesOf(path);
+    this.deletedLines += await this.#linesAt(path);
+  }
+
+  async #linesAt(path: string): Promise<number> {
+    const part = await openIfThere(path).catch(() => undefined);
+    if (part === undefined) return 0;
+    return this.#linesOf(part, START).finally(() => part.close());
+  }
+
+  /** Counts the lines of a part; those that were there the last time are not read again. */
+  async #linesOf(part: SpoolPart, from: LineCount): Promise<number> {
+    const name = (await part.fingerprint()) ?? '';
+    const place = await part.countFrom(this.#counted.get(name) ?? from);
+    this.#counted.set(name, place);
+    return place.line;
   }
 
   async close(): Promise<void> {
     for (const part of new Set([this.#part, this.#settled?.part])) await part?.close();
   }
 
-  async #begin(part: SpoolPart, name: string, start = { offset: 0, line: 0 }): Promise<void> {
+  async #begin(part: SpoolPart, name: string, start = START): Promise<void> {
     const { prefix, ids, onProblem } = this.options;
     const messages = new LineMessages(prefix, ids);
     this.#messages = messages;
@@ -204,10 +222,4 @@ async function openIfThere(path: string): Promise<SpoolPart | undefined> {
   return SpoolPart.open(path).catch((error: OpmasError) =>
     error.code === 'USAGE' ? undefined : Promise.reject(error),
   );
-}
-
-async function countLinesOf(path: string): Promise<number> {
-  const part = await openIfThere(path).catch(() => undefined);
-  if (part === undefined) return 0;
-  return part.countFrom(0).finally(() => part.close());
 }

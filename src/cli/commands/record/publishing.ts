@@ -15,6 +15,19 @@ interface PublishingOptions extends PublishCommandOptions, RouteCommandOptions {
   force?: boolean;
 }
 
+/** The state of publishing, for a status. Numbers are those of lines. */
+export interface PublishingFacts {
+  /** In the stream, also when another recorder has published them. */
+  published: number;
+  /** As counted last; `undefined` while that is not known. */
+  unpublished: number | undefined;
+  leftOut: number;
+  /** Deleted before they were published. */
+  deleted: number;
+  isConnected: boolean;
+  trouble: string | undefined;
+}
+
 /** Longest wait for a server that does not answer before the recording begins. */
 const BEGIN_LIMIT_MS = 3000;
 /** Time for the last acknowledgements. */
@@ -35,6 +48,7 @@ export class Publishing {
   readonly #decided = new AbortController();
   readonly #problems: ProblemMessages;
   #path = '';
+  #isEnding = false;
   #publisher: SpoolPublisher | undefined;
   #starting: Promise<void> | undefined;
   #rest = 0;
@@ -119,11 +133,37 @@ export class Publishing {
     );
   };
 
+  /** The facts for a status. */
+  get facts(): PublishingFacts {
+    const { publisher, spool } = this.#publisher ?? {};
+    const { published = 0, alreadyThere = 0, removed = 0, tooLarge = 0 } = publisher?.window.counts ?? {};
+    return {
+      published: published + alreadyThere,
+      unpublished: this.#isEnding || !this.#isPacked ? this.#rest : undefined,
+      leftOut: removed + tooLarge,
+      deleted: spool?.deletedLines ?? 0,
+      isConnected: publisher?.isConnected ?? false,
+      trouble: (this.#failure ?? publisher?.trouble)?.message,
+    };
+  }
+
+  get #isPacked(): boolean {
+    return this.#path.endsWith('.gz');
+  }
+
+  /** Counts the lines that are not published yet. Those of a compressed recording would have to be unpacked. */
+  async count(): Promise<void> {
+    if (this.#isEnding || this.#isPacked) return;
+    const rest = await this.#publisher?.spool.countRest().catch(() => undefined);
+    if (!this.#isEnding) this.#rest = rest ?? this.#rest;
+  }
+
   /** Waits up to 5 s for the rest of a recording that has been closed. */
   async end(): Promise<void> {
     const { messages } = this.session.terminal;
     const limit = `${END_LIMIT_MS / 1000} s`;
     const timer = setTimeout(() => messages.say(`publishing the rest, for ${limit} at most`), QUIET_MS);
+    this.#isEnding = true;
     await this.#starting;
     await this.#publisher?.end(END_LIMIT_MS);
     clearTimeout(timer);

@@ -139,7 +139,7 @@ async function record(
       showStatus: (state) => createLiveStatus(messages, state, () => writer.size),
       async consume(subscription, onEvents, state) {
         if (statusPath !== undefined)
-          status = new StatusFile(statusPath, options.mode, writer, state, messages.warn);
+          status = new StatusFile(statusPath, options.mode, writer, state, publishing, messages.warn);
         await status?.write();
         await pump(subscription, writer, { tee, publishing, onEvents, stop: () => failing.abort() });
       },

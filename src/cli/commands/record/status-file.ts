@@ -13,6 +13,7 @@ import {
 import { describeEnd, escapeUnsafeJson, version, writeInOneStep } from '../../../internal.js';
 import { checkReplaceable } from '../../connection/private-files.js';
 import type { StreamState } from '../../stream/run-stream.js';
+import type { Publishing, PublishingFacts } from './publishing.js';
 
 const INTERVAL_MS = 5000;
 /** A write that takes longer hangs; the end of the process does not wait for that disk. */
@@ -46,6 +47,7 @@ export class StatusFile {
     private readonly mode: number,
     private readonly writer: RecorderFacts['writer'],
     private readonly stream: StreamState,
+    private readonly publishing: Pick<Publishing, 'facts' | 'count'> | undefined,
     private readonly onFailure: (message: string) => void,
   ) {
     this.#temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
@@ -72,6 +74,7 @@ export class StatusFile {
     if (this.#writingSinceMs !== undefined) return;
     this.#writingSinceMs = performance.now();
     try {
+      await this.publishing?.count();
       await writeInOneStep(this.path, this.#text(null), { mode: this.mode, temporary: this.#temporary });
     } catch (error) {
       const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
@@ -103,6 +106,7 @@ export class StatusFile {
       startedAt: this.#startedAt,
       exitCode,
       stream: this.stream.summary(),
+      publishing: this.publishing?.facts,
       lastError: this.#lastError,
     };
     return this.path.endsWith('.prom') ? prometheusText(facts) : jsonText(facts);
@@ -132,6 +136,7 @@ export interface RecorderFacts {
   writer: Pick<RecordingWriter, 'path' | 'lines' | 'bytes' | 'files' | 'size'>;
   states: StreamState['states'];
   stream: Pick<StreamSummary, 'events' | 'lastEventAt' | 'gaps' | 'invalid' | 'dropped'>;
+  publishing?: PublishingFacts | undefined;
   lastError: { at: string; message: string } | undefined;
 }
 
@@ -178,7 +183,7 @@ export function prometheusText(facts: RecorderFacts): string {
 }
 
 function figuresOf(facts: RecorderFacts): Figure[] {
-  const { now, exitCode, writer, states, stream, lastError } = facts;
+  const { now, exitCode, writer, states, stream, publishing: p, lastError } = facts;
   const gapSeconds = Math.round(stream.gaps.totalMs) / 1000;
   const lastEvents = Object.values(stream.lastEventAt).filter((at) => at !== undefined);
   const lastEventAt = lastEvents.sort().at(-1);
@@ -203,6 +208,12 @@ function figuresOf(facts: RecorderFacts): Figure[] {
     ['file', writer.path],
     ['files', writer.files, 'files', 'Files of this recorder that are still there.'],
     ['file_bytes', writer.size, 'file_bytes', 'Size of these files.'],
+    ['publishing', p?.isConnected, 'publishing', '1 while the stream of NATS can be reached.'],
+    ['publishing_error', p?.trouble],
+    ['published', p?.published, 'published_lines_total', 'Lines that are in the stream.'],
+    ['unpublished', p?.unpublished, 'unpublished_lines', 'Lines that are not published yet.'],
+    ['left_out', p?.leftOut, 'left_out_lines_total', 'Lines that the stream does not take.'],
+    ['deleted_unpublished', p?.deleted, 'deleted_unpublished_lines_total', 'Lines deleted before that.'],
     ['last_error', lastError?.message],
     ['last_error_at', lastError?.at, 'last_error_timestamp_seconds', 'Time of the last error.'],
   ];
