@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readRecording } from '../../../src/index.js';
+import { inspectRecording, readRecording } from '../../../src/index.js';
 import { publishRecording } from '../../../src/io/jetstream/publish-recording.js';
 import type { NatsAccess } from '../../../src/io/jetstream/target.js';
 import { Sandbox } from '../../cli/sandbox.js';
@@ -188,10 +188,10 @@ describe.skipIf(withoutNats)('credentials for a server in operator mode', () => 
 
 describe.skipIf(withoutNats)('a login that lacks a right', () => {
   it('is told at once, and which right it is', async () => {
-    const user = (name: string, publish: string) =>
-      `{ user: ${name}, password: some-word, permissions: { publish: ["${publish}"], subscribe: ["_INBOX.>"] } }`;
+    const user = (name: string, ...publish: string[]) =>
+      `{ user: ${name}, password: some-word, permissions: { publish: ${JSON.stringify(publish)}, subscribe: ["_INBOX.>"] } }`;
     await using server = await NatsServer.start(
-      `authorization { users: [{ user: admin, password: some-word }, ${user('reader', '$JS.API.>')}, ${user('blind', 'opmas-ws.>')}] }`,
+      `authorization { users: [{ user: admin, password: some-word }, ${user('reader', '$JS.API.>')}, ${user('blind', 'opmas-ws.>')}, ${user('recorder', 'opmas-ws.>', '$JS.API.>')}] }`,
     );
     using folder = new RecordingFolder();
     const publish = (name: string, createStream = false) =>
@@ -215,6 +215,10 @@ describe.skipIf(withoutNats)('a login that lacks a right', () => {
         message: expect.stringContaining(`lacks a right: Permissions Violation for Publish to "${subject}`),
       });
     }
+    // These two rights are enough, and $JS.API.> alone is enough to read.
+    expect(await publish('recorder')).toMatchObject({ published: 3 });
+    const nats = { access: { user: 'reader', password: 'some-word' } };
+    expect(await inspectRecording(server.urlOf('EVENTS'), { nats })).toMatchObject({ events: 3 });
   });
 });
 
