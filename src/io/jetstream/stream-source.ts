@@ -121,7 +121,7 @@ export class StreamSource {
         }
         throw new OpmasError('NETWORK', `the connection to the NATS server ${link.host} was lost`);
       } catch (error) {
-        const failure = natsError(error, this.#target.address.host, this.#target.access);
+        const failure = natsError(error, this.#link?.host ?? '', this.#target.access);
         if (this.#read !== before) progressMs = monotonicMs();
         const isPassing =
           failure.code === 'NETWORK'

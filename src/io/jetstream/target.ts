@@ -55,7 +55,7 @@ export function targetOf(
   checkPrefix(prefix);
   if (address.host === '' && access.servers === undefined) {
     throw new OpmasError('USAGE', 'the address of the stream names no host', {
-      hint: 'Write it like nats://nats.example.org/EVENTS, or name the server with --nats-context.',
+      hint: 'Write it like nats://nats.example.org/EVENTS, or name the server with --nats-context or NATS_URL.',
     });
   }
   return { address, access: address.host === '' ? access : { ...access, servers: undefined }, prefix };
