@@ -99,21 +99,21 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
   });
 
   it.each([
-    ['stream'],
-    ['stream', 'file'],
-    ['file', 'stream'],
-    ['file', 'gone'],
-    ['stream', 'again', 'file'],
-  ])('has the same last events beside other sources, followed or not: %s %s %s', async (...kinds) => {
+    { kinds: ['stream'] },
+    { kinds: ['stream', 'file'] },
+    { kinds: ['file', 'stream'] },
+    { kinds: ['file', 'short file'] },
+    { kinds: ['stream', 'the same stream', 'file'] },
+  ])('gives the last events of all sources, followed or not: $kinds', async ({ kinds }) => {
     const file = numberedLines(0, 2000, 150, 'agents');
     const urls: Record<string, () => string> = {
       stream: () => server.urlOf('EVENTS'),
-      again: () => server.urlOf('EVENTS').replace('127.0.0.1', 'localhost'),
+      'the same stream': () => server.urlOf('EVENTS').replace('127.0.0.1', 'localhost'),
       file: () => folder.write(file),
-      gone: () => folder.write(file.slice(0, 10)),
+      'short file': () => folder.write(file.slice(0, 10)),
     };
-    const sources = kinds.filter((kind) => kind !== undefined).map((kind) => urls[kind]!());
-    const all = kinds.flatMap((kind) => (kind === 'file' ? file : kind === 'gone' ? [] : kind ? lines : []));
+    const sources = kinds.map((kind) => urls[kind]!());
+    const all = kinds.flatMap((kind) => (kind === 'short file' ? [] : kind === 'file' ? file : lines));
     const last = all.sort().slice(-3);
     for (const follow of [true, false]) {
       await using following = new Following(sources, { last: 3, follow });
