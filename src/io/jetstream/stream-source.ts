@@ -6,15 +6,15 @@ import { openMessages } from './messages.js';
 import { checkReadable } from './readable-stream.js';
 import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
+// One module is loaded late, because bundlers can't put two that share others into one file.
+export { lastLineOf, startOf } from './readable-stream.js';
+
 /** How a stream is read. */
 export interface StreamReadOptions {
   nats?: StreamOptions | undefined;
   /** Begin with what was stored at this time, in milliseconds since 1970. Default: at the start of the stream. */
   sinceMs?: number | undefined;
-  /**
-   * Go on with new lines, until the signal aborts; an empty block says that all has been read. Default: end with the last
-   * line that is there now.
-   */
+  /** Wait for new lines until the signal aborts; an empty block says that all is read. Default: end with the last one. */
   follow?: boolean | undefined;
   /** Number of the message to begin with. Default: the first one, or that of `sinceMs`. */
   start?: number | undefined;

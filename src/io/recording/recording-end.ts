@@ -44,12 +44,10 @@ export async function lastTime(path: string): Promise<number | undefined> {
 }
 
 async function lastTimeStored(address: string, nats: StreamOptions | undefined): Promise<number> {
-  const { lastLineOf } = await import('../jetstream/readable-stream.js');
-  const bytes = await lastLineOf(address, nats);
+  const bytes = await (await import('../jetstream/stream-source.js')).lastLineOf(address, nats);
   const line = new LineView();
-  return bytes === undefined || line.read(bytes, 0, bytes.length) === undefined
-    ? Number.NaN
-    : line.receivedAt;
+  if (bytes === undefined || line.read(bytes, 0, bytes.length) === undefined) return Number.NaN;
+  return line.receivedAt;
 }
 
 async function lastTimeRead(path: string, signal: AbortSignal | undefined): Promise<number> {
@@ -76,7 +74,7 @@ export async function startsOf(
   for (const path of paths) {
     let left = events;
     const start = isStreamAddress(path)
-      ? await import('../jetstream/readable-stream.js').then(({ startOf }) => startOf(path, events, nats))
+      ? await import('../jetstream/stream-source.js').then(({ startOf }) => startOf(path, events, nats))
       : await searchBack(path, ({ kind }) => kind === 'event' && --left === 0);
     if (start !== undefined) starts.set(path, start);
   }
