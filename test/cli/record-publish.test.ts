@@ -109,7 +109,7 @@ describe.skipIf(withoutNats)(
         /^warning: the NATS server .* cannot be reached: connection refused .*; trying again$/m,
       );
       const counts =
-        /, (\d+) deleted before they were published; (\d+) not published yet: the next start brings them$/m.exec(
+        /, (\d+) deleted before they were published, with the lines that repeat the connections in each part; (\d+) not published yet: the next start brings them$/m.exec(
           ended.stderr,
         );
       const [deleted = 0, rest = 0] = counts?.slice(1).map(Number) ?? [];

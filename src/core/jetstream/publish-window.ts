@@ -36,7 +36,7 @@ export function shortfallOf(
   if (removed > 0) {
     const why = 'they were removed from it, but NATS still knows their ids and drops them';
     return new OpmasError('INCOMPLETE', `lines are missing in the stream ${stream}: ${why}`, {
-      hint: `Publish them again when its duplicate window of ${timeText(windowMs)} has passed.`,
+      hint: `Publish them again when its duplicate window of ${windowMs / 1000} s has passed.`,
     });
   }
   if (tooLarge === 0) return undefined;
@@ -47,11 +47,6 @@ export function shortfallOf(
       hint: 'The recording has them. The limits are max_payload of the server and max_msg_size of the stream.',
     },
   );
-}
-
-/** `2 min`, `5 s`. */
-export function timeText(milliseconds: number): string {
-  return milliseconds % 60_000 === 0 ? `${milliseconds / 60_000} min` : `${milliseconds / 1000} s`;
 }
 
 /** The lines that were read and are not settled, in order. Each line has a number, from 0 on. */

@@ -201,7 +201,7 @@ describe.skipIf(withoutNats)(
       expect(report.shortfall).toMatchObject({
         code: 'INCOMPLETE',
         message: expect.stringContaining('they were removed from it, but NATS still knows their ids'),
-        hint: 'Publish them again when its duplicate window of 2 min has passed.',
+        hint: 'Publish them again when its duplicate window of 120 s has passed.',
       });
       await server.manage((jsm) => jsm.streams.update(stream, { duplicate_window: 1e8 }));
       await delay(300);

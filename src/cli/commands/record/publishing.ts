@@ -15,18 +15,7 @@ interface PublishingOptions extends PublishCommandOptions, RouteCommandOptions {
   force?: boolean;
 }
 
-/** The state of publishing, for a status. Numbers are those of lines. */
-export interface PublishingFacts {
-  /** In the stream, also when another recorder has published them. */
-  published: number;
-  /** As counted last; `undefined` while that is not known. */
-  unpublished: number | undefined;
-  leftOut: number;
-  /** Deleted before they were published. */
-  deleted: number;
-  isConnected: boolean;
-  trouble: string | undefined;
-}
+export type PublishingFacts = Publishing['facts'];
 
 /** Longest wait for a server that does not answer before the recording begins. */
 const BEGIN_LIMIT_MS = 3000;
@@ -133,8 +122,8 @@ export class Publishing {
     );
   };
 
-  /** The facts for a status. */
-  get facts(): PublishingFacts {
+  /** The facts for a status: numbers are those of lines; `unpublished` as counted last. */
+  get facts() {
     const { publisher, spool } = this.#publisher ?? {};
     const { published = 0, alreadyThere = 0, removed = 0, tooLarge = 0 } = publisher?.window.counts ?? {};
     return {
@@ -171,14 +160,16 @@ export class Publishing {
     this.#problems.end();
   }
 
-  /** Says what became of the lines. */
-  text(): string {
+  /** Says what became of the lines. @param parts Number of files of the recording. */
+  text(parts: number): string {
     const { palette } = this.session.terminal.messages;
     if (this.#publisher === undefined) return '';
     const { publisher, spool } = this.#publisher;
     const { deletedLines } = spool;
     const gone = deletedLines > 0 ? `, ${deletedLines} deleted before they were published` : '';
-    const report = palette.dim(`${reportText(publisher.window.counts, escapeUnsafe(this.to))}${gone}`);
+    const repeated = parts > 1 ? ', with the lines that repeat the connections in each part' : '';
+    const counts = reportText(publisher.window.counts, escapeUnsafe(this.to));
+    const report = palette.dim(`${counts}${gone}${repeated}`);
     const later = this.options.append ? ': the next start brings them' : '';
     return this.#rest === 0 ? report : `${report}; ${palette.red(`${this.#rest} not published yet`)}${later}`;
   }

@@ -146,7 +146,10 @@ async function record(
       gapBudget: options.gapBudget,
       lossText: () => tee?.lossText(),
       resultText: () =>
-        [fileText(writer, messages.palette), ...(publishing ? [publishing.text()] : [])].join('\n'),
+        [
+          fileText(writer, messages.palette),
+          ...(publishing ? [publishing.text(writer.files + writer.deletedFiles)] : []),
+        ].join('\n'),
     });
   } catch (error) {
     status?.noteError((error as Error).message);
