@@ -12,19 +12,19 @@ const withoutJq = spawnSync('jq', ['--version']).status === 0 ? undefined : 'jq 
 describe.concurrent('tail against the mock', () => {
   test('prints events of all four endpoints, and nothing else, on stdout', async ({ command, expect }) => {
     const server = await startMockServer({ rate: 50 });
-    const { ended } = command.start(['tail', '-u', server.url, '-n', '40'], {
+    const { ended } = command.start(['tail', '-u', server.url, '-n', '100'], {
       environment: { OPMAS_TOKEN: server.token },
     });
     const { code, stdout, stderr } = await ended;
     await server.close();
     expect(code, stderr).toBe(0);
     const lines = stdout.trimEnd().split('\n');
-    expect(lines).toHaveLength(40);
+    expect(lines).toHaveLength(100);
     const endpoints = new Set(lines.map((line) => JSON.parse(line).endpoint));
     expect([...endpoints].sort()).toEqual(['agents', 'devices', 'rules', 'system']);
     expect(stderr).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d all 4 endpoints {2}connected$/m);
     expect(stderr).toMatch(
-      /40 events \(devices \d+, agents \d+, rules \d+, system \d+\) in \S+, coverage \d.+ %, no gaps, 0 dropped\n$/,
+      /100 events \(devices \d+, agents \d+, rules \d+, system \d+\) in \S+, coverage \d.+ %, no gaps, 0 dropped\n$/,
     );
   });
 
