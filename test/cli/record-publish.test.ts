@@ -132,6 +132,7 @@ describe.skipIf(withoutNats)(
         ) ?? [];
       expect(Number(number)).toBe(rest);
       expect(await sandbox.run(command.split(' '))).toMatchObject({ code: 0 });
+      expect(await stage.published()).toHaveLength(rest);
       const again = await sandbox.run(command.split(' '));
       expect(again.stderr).toMatch(/^nothing new since the last time, which ended with line \d+\n$/);
       expect(await stage.published()).toEqual(recordedIn(sandbox));

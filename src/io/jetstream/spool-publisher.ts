@@ -94,7 +94,7 @@ export class SpoolPublisher {
     clearInterval(this.#timer);
     await this.#running.catch(() => undefined);
     await this.#save();
-    const rest = await this.spool.countRest();
+    const rest = await this.spool.countRest(true);
     await this.spool.close();
     return rest;
   }

@@ -132,11 +132,15 @@ export class Spool implements PublishSource {
     return fingerprint === undefined ? undefined : { part: fingerprint, offset, line };
   }
 
-  /** Counts the lines that are not settled. */
-  async countRest(): Promise<number> {
+  /** Counts the lines that are not settled. @param isLast Those of a deleted part cannot be read again: they are deleted. */
+  async countRest(isLast = false): Promise<number> {
     if (this.#settled === undefined) return 0;
     const { part, line } = this.#settled;
     let count = Math.max(0, (await this.#linesOf(part, this.#settled)) - line);
+    if (isLast && (await part.handle.stat()).nlink === 0) {
+      this.deletedLines += count;
+      count = 0;
+    }
     for (const path of await this.#names.after(part.handle)) count += await this.#linesAt(path);
     return count;
   }

@@ -111,16 +111,19 @@ export class Publishing {
   }
 
   /** To call before a part of the recording is deleted. */
-  readonly beforeDelete = async (path: string): Promise<void> => {
+  readonly beforeDelete = (path: string): Promise<void> =>
+    this.#tellDeleted(path, async () => this.#publisher?.spool.beforeDelete(path));
+
+  async #tellDeleted(path: string, work: () => Promise<void>): Promise<void> {
     const before = this.#publisher?.spool.deletedLines ?? 0;
-    await this.#publisher?.spool.beforeDelete(path);
+    await work();
     const deleted = (this.#publisher?.spool.deletedLines ?? 0) - before;
     if (deleted === 0) return;
     const lines = counted(deleted, 'line');
     this.session.terminal.messages.warn(
-      `${escapeUnsafe(path)} is deleted (--keep) with ${lines} that were not published yet`,
+      `${path} is deleted (--keep) with ${lines} that were not published yet`,
     );
-  };
+  }
 
   /** The facts for a status: numbers are those of lines; `unpublished` as counted last. */
   get facts() {
@@ -156,7 +159,9 @@ export class Publishing {
     await this.#starting;
     await this.#publisher?.end(END_LIMIT_MS);
     clearTimeout(timer);
-    this.#rest = (await this.#publisher?.close()) ?? 0;
+    await this.#tellDeleted(`a part of ${this.#path}`, async () => {
+      this.#rest = (await this.#publisher?.close()) ?? 0;
+    });
     this.#problems.end();
   }
 
@@ -177,7 +182,14 @@ export class Publishing {
   /** The error to end with, if lines are not published. */
   shortfall(): OpmasError | undefined {
     const failure = this.#failure ?? this.#publisher?.publisher.trouble;
-    if (this.#rest === 0 && this.#failure === undefined) return this.#publisher?.publisher.shortfall;
+    if (this.#rest === 0 && this.#failure === undefined) {
+      const { publisher, spool } = this.#publisher ?? {};
+      if (!spool?.deletedLines) return publisher?.shortfall;
+      const lines = counted(spool.deletedLines, 'line');
+      return new OpmasError('NETWORK', `--keep deleted ${lines} before they were published`, {
+        hint: 'A larger --keep or --rotate-size bridges a longer failure of NATS.',
+      });
+    }
     const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.to)}`;
     // Without --append the next start has another file, or none of these lines.
     const next = this.options.append ? 'The next start brings them, or' : 'Publish them';
