@@ -42,7 +42,7 @@ describe.concurrent('our client', () => {
     }));
 
   test('gets through a refusal', ({ read }) =>
-    withFaults(['drop@500ms', 'refuse:503@500ms+1s'], read, async (client) => {
+    withFaults(['drop@1s', 'refuse:503@1s+2s'], read, async (client) => {
       expect(await client.state('refused')).toMatchObject({ status: 503 });
       await client.state('open');
       await client.event();
@@ -50,7 +50,7 @@ describe.concurrent('our client', () => {
 
   test('leaves a server that is silent, and is there again when it speaks', ({ read }) =>
     withFaults(
-      ['stall@500ms+2s'],
+      ['stall@1s+2s'],
       read,
       async (client) => {
         await client.state('closed');
