@@ -60,7 +60,7 @@ describe('completion', () => {
   });
 
   it.each(['bash', 'zsh', 'fish', 'powershell'])('prints a script for %s', async (shell) => {
-    expect(completionScript(shell)).toContain('opmas-ws');
+    expect(await completionScript(shell)).toContain('opmas-ws');
   });
 
   it('offers the options and values of each command', async () => {
@@ -97,7 +97,7 @@ describe('completion', () => {
 describe('the script for bash', () => {
   /** What it offers for the words of a command line, as bash splits them. */
   async function replies(sandbox: Sandbox, ...words: string[]): Promise<string[]> {
-    const script = completionScript('bash');
+    const script = await completionScript('bash');
     writeFileSync(join(sandbox.home, 'completion.bash'), script);
     const { stdout, stderr } = await sandbox.run([], {
       through: [
@@ -233,8 +233,8 @@ describe.skipIf(!hasZsh)(
     afterAll(() => rmSync(folder, { recursive: true }));
 
     /** Types on a terminal with zsh and returns what it shows. Tab is the last key. */
-    function typed(sandbox: Sandbox, text: string, shows: RegExp): Promise<string> {
-      writeFileSync(join(sandbox.home, '_opmas-ws'), completionScript('zsh'));
+    async function typed(sandbox: Sandbox, text: string, shows: RegExp): Promise<string> {
+      writeFileSync(join(sandbox.home, '_opmas-ws'), await completionScript('zsh'));
       writeFileSync(
         join(sandbox.home, '.zshrc'),
         // By default Tab expands first, so zsh itself runs a substitution, whatever the command.

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { expect, it } from 'vitest';
-import { bin } from './sandbox.js';
+import { bin, Sandbox } from './sandbox.js';
 
 const text = readFileSync(bin, 'utf8').replace(/^#!.*/, '');
 const requireFrom = createRequire(bin);
@@ -46,3 +46,17 @@ it('has an entry file that the oldest Node can read: a script, without newer syn
   expect(requireFrom('./package.json')).toEqual({ type: 'commonjs' });
   expect(text).not.toMatch(/=>|\bimport\b|\basync\b|\?\.|\?\?|\.\.\.|\*\*|const [[{]|catch \{|\d_\d/);
 });
+
+// As Node 22.0 to 22.11.
+const flag = '--no-experimental-require-module';
+it.runIf(process.allowedNodeEnvironmentFlags.has(flag))(
+  'starts on a Node that cannot require ES modules: expressions, scripts for shells, wide characters',
+  async () => {
+    using sandbox = new Sandbox();
+    const environment = { NODE_OPTIONS: flag };
+    const input = '{"type":"device.error","data":{"device_id":"設備","cpu":97}}\n';
+    const where = ['tail', '--file', '-', '--where', 'data.cpu > 90', '--format', 'pretty'];
+    expect((await sandbox.run(where, { environment, input })).stdout).toMatch(/ 設備 {13}device\.error/);
+    expect((await sandbox.run(['complete', 'fish'], { environment })).stdout).toContain('opmas-ws');
+  },
+);

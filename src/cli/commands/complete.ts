@@ -1,4 +1,3 @@
-import { script } from '@bomb.sh/tab';
 import { ENDPOINTS, EVENT_TYPES, OpmasError } from '../../index.js';
 import { OBJECT_KINDS } from '../../internal.js';
 import { configureCommands } from '../command-table.js';
@@ -35,7 +34,7 @@ export function configure(command: Command): void {
         const isRequest = command.commandWords !== undefined;
         const answer = isRequest
           ? await answerCompletion(command.args, session.environment)
-          : completionScript(knownShell(command.args[0] ?? ''));
+          : await completionScript(knownShell(command.args[0] ?? ''));
         await session.terminal.out.write(answer);
       }),
     );
@@ -48,9 +47,10 @@ function knownShell(shell: string): string {
 }
 
 /** Returns the completion script for a shell. */
-export function completionScript(shell: string): string {
+export async function completionScript(shell: string): Promise<string> {
   if (shell === 'bash') return BASH_SCRIPT;
   if (shell === 'zsh') return ZSH_SCRIPT;
+  const { script } = await import('@bomb.sh/tab');
   let text = '';
   const { log } = console;
   // The library prints it.

@@ -67,19 +67,12 @@ export class Renderer {
     this.lastMicros = startMicros;
     this.#width = full ? WIDEST_LINE : Math.max(1, Math.floor(width) || 1);
     this.#columns = new Columns(this.#width, full);
-    const paints = markPaints(palette);
+    const { critical, error, warning, recovered } = markPaints(palette);
     this.#bold = codesOf(palette.bold);
     this.#dim = codesOf(palette.dim);
-    const red = codesOf(paints.error);
-    const green = codesOf(paints.recovered);
+    const [red, green] = [codesOf(error), codesOf(recovered)];
     this.#names = { critical: red, error: red, recovered: green, warning: this.#bold, normal: NO_COLOR };
-    this.#marks = {
-      critical: codesOf(paints.critical),
-      error: red,
-      warning: codesOf(paints.warning),
-      recovered: green,
-      normal: NO_COLOR,
-    };
+    this.#marks = { ...this.#names, critical: codesOf(critical), warning: codesOf(warning) };
     this.#line = new VisualLine(this.#width);
     this.#fields = new FieldWriter(this.#line, full, this.#dim);
   }

@@ -79,8 +79,8 @@ export function widthOf(text: string): number {
   try {
     stringWidth ??= createRequire(import.meta.url)('string-width').default as typeof StringWidth;
   } catch {
-    // The installation has been removed meanwhile: a line that does not fit is better than none.
-    stringWidth = (unmeasured) => unmeasured.length;
+    // Node before 22.12 cannot require it, and an installation may have been removed meanwhile.
+    stringWidth = (unmeasured) => unmeasured.replace(/[\u2e80-\ud7ff\uff00-\uff60]/g, '  ').length;
   }
   return stringWidth(text);
 }

@@ -26,9 +26,11 @@ export function createLiveLine(
   color: 'cyan' | 'red' = 'cyan',
 ): LiveLine {
   let line: Ora | undefined;
-  const load = async () => {
-    const { default: ora } = await import('ora');
-    line = ora({
+  let timer: NodeJS.Timeout | undefined;
+  // ora takes longer to load than everything else, so the command may connect first. No line is no fault.
+  setTimeout(async () => {
+    const ora = await import('ora').catch(() => undefined);
+    line = ora?.default({
       stream,
       // `canShowLive` has decided this already.
       isEnabled: true,
@@ -39,11 +41,7 @@ export function createLiveLine(
       // ora knows neither NO_COLOR nor --color.
       color: palette.enabled ? color : false,
     });
-    if (timer !== undefined) redraw();
-  };
-  let timer: NodeJS.Timeout | undefined;
-  // ora takes longer to load than everything else, so the command may connect first. No line is no fault.
-  setTimeout(() => load().catch(() => undefined), REDRAW_MS).unref();
+  }, REDRAW_MS).unref();
   const redraw = () => {
     timer ??= setInterval(redraw, REDRAW_MS);
     if (line === undefined) return;

@@ -1,4 +1,4 @@
-import { type ASTNode, type EvaluationError, evaluate } from '@marcbachmann/cel-js';
+import type { ASTNode, EvaluationError, evaluate } from '@marcbachmann/cel-js';
 import { OpmasError } from '../errors.js';
 import { escapeUnsafe, nearestOf } from '../text.js';
 
@@ -73,10 +73,10 @@ function adviceFor(
 }
 
 /** @throws {OpmasError} `USAGE` for a time or a length of time that is written in a wrong way. */
-export function checkTime({ op, args, start, end }: ASTNode, text: string): void {
+export function checkTime({ op, args, start, end }: ASTNode, text: string, read: typeof evaluate): void {
   if (op !== 'call' || !/^(timestamp|duration)$/.test(args[0]) || args[1][0]?.op !== 'value') return;
   try {
-    evaluate(text.slice(start, end));
+    read(text.slice(start, end));
   } catch {
     throw placedError(`${args[0]}() cannot read this`, text, start, TIME_HINT);
   }

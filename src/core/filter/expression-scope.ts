@@ -161,3 +161,12 @@ function withMaps(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withMaps);
   return new Map(Object.entries(value).map(([name, member]) => [name, withMaps(member)]));
 }
+
+export function visit(node: unknown, look: (node: ASTNode) => void): void {
+  if (Array.isArray(node)) {
+    for (const part of node) visit(part, look);
+  } else if (typeof node === 'object' && node !== null && 'op' in node && 'args' in node) {
+    look(node as ASTNode);
+    visit((node as ASTNode).args, look);
+  }
+}

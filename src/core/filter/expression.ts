@@ -1,4 +1,4 @@
-import { type ASTNode, Environment, EvaluationError, type ParseResult } from '@marcbachmann/cel-js';
+import type { ASTNode, Environment, ParseResult } from '@marcbachmann/cel-js';
 import { RE2JS, RE2JSException } from 're2js';
 import { OpmasError } from '../errors.js';
 import { endpointLabel } from '../protocol.js';
@@ -17,7 +17,15 @@ import {
   Scope,
   severityHints,
   textsComparedWith,
+  visit,
 } from './expression-scope.js';
+
+let cel: typeof import('@marcbachmann/cel-js');
+
+/** Loads the library for {@link compileExpression}. Node before 22.12 can import it, but not require it. */
+export async function loadCel(): Promise<void> {
+  cel ??= await import('@marcbachmann/cel-js');
+}
 
 /** A compiled CEL expression over one event. */
 export interface Expression {
@@ -120,7 +128,7 @@ function verdict(program: ParseResult, scope: Scope, findings: ExpressionFinding
     result = program(scope);
   } catch (error) {
     // The event lacks a field, or has it in another type or too deep.
-    if (error instanceof EvaluationError) findings.failed(error);
+    if (error instanceof cel.EvaluationError) findings.failed(error);
     else if (error instanceof RangeError) findings.invalid(error.message);
     return false;
   } finally {
@@ -150,7 +158,7 @@ function compile(
   visit(program.ast, (node) => {
     if (node.op === 'id' && node.args === 'type') mentionsType = true;
     roundLiteral(node);
-    checkTime(node, text);
+    checkTime(node, text, cel.evaluate);
     for (const word of textsComparedWith('endpoint', node)) word.args = endpointLabel(word.args) ?? word.args;
     replaceMatches(node, patterns, text);
   });
@@ -169,7 +177,7 @@ function createEnvironment(
   patterns: Map<string, (text: string) => boolean>,
   onMismatch: OnMismatch,
 ): Environment {
-  const environment = new Environment({
+  const environment = new cel.Environment({
     limits: LIMITS,
     enableOptionalTypes: true,
     homogeneousAggregateLiterals: false,
@@ -234,13 +242,4 @@ function replaceMatches(node: ASTNode, patterns: Map<string, (text: string) => b
     }
   }
   (node.args as unknown[])[0] = SAFE_MATCHES;
-}
-
-function visit(node: unknown, look: (node: ASTNode) => void): void {
-  if (Array.isArray(node)) {
-    for (const part of node) visit(part, look);
-  } else if (typeof node === 'object' && node !== null && 'op' in node && 'args' in node) {
-    look(node as ASTNode);
-    visit((node as ASTNode).args, look);
-  }
 }

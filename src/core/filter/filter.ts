@@ -89,7 +89,8 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   checkOptions('compileFilter', options, FILTER_RULES);
   const texts = options.where === undefined ? [] : [options.where].flat();
   if (texts.length === 0) return createFilter(options, []);
-  const { compileExpression } = await import('./expression.js');
+  const { compileExpression, loadCel } = await import('./expression.js');
+  await loadCel();
   const expressions = texts.map((text) => compileExpression(text));
   return createFilter(options, expressions);
 }

@@ -74,9 +74,9 @@ export async function compileSequence(
   const steps = [await compileFilter(options)];
   const earlier = new EarlierEvents();
   if (then.length > 0) {
-    const { compileExpression } = await import('./expression.js');
-    const compileThen = (text: string) => asThen(() => compileExpression(text, earlier));
-    steps.push(...then.map((text) => createFilter({}, [compileThen(text)])));
+    const { compileExpression, loadCel } = await import('./expression.js');
+    await loadCel();
+    steps.push(...then.map((text) => createFilter({}, [asThen(() => compileExpression(text, earlier))])));
   }
   return new EventSequence(steps, earlier);
 }

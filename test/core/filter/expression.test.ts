@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { OpmasError } from '../../../src/core/errors.js';
-import { compileExpression } from '../../../src/core/filter/expression.js';
+import { compileExpression, loadCel } from '../../../src/core/filter/expression.js';
+
+await loadCel();
 
 const event = JSON.parse(`{
   "type": "device.error", "subject": "opmas.devices.ap-7",
