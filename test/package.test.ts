@@ -81,7 +81,7 @@ describe('the packed tarball', () => {
   });
 
   it('runs the demo', async () => {
-    const { stdout } = await run(process.execPath, [installed.bin, 'demo', '--duration', '1s']);
+    const { stdout } = await run(process.execPath, [installed.bin, 'demo', '--duration', '3s']);
     expect(
       stdout
         .trimEnd()
