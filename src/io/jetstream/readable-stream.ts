@@ -74,7 +74,7 @@ function listed(names: readonly string[]): string {
 }
 
 /** Returns the line of a stream that was stored last; `undefined` without lines. @throws {OpmasError} As {@link checkReadable}. */
-export function lastLineOf(address: string, options: StreamOptions | undefined): Promise<Buffer | undefined> {
+export function lastLineOf(address: string, options?: StreamOptions): Promise<Buffer | undefined> {
   return ask(address, options, async ({ jsm }, stream, prefix) => {
     const last = await jsm.streams.getMessage(stream, { last_by_subj: `${prefix}.>` });
     return last === null ? undefined : Buffer.from(last.data);
@@ -86,11 +86,7 @@ export function lastLineOf(address: string, options: StreamOptions | undefined):
  *
  * @throws {OpmasError} As {@link checkReadable}.
  */
-export function startOf(
-  address: string,
-  events: number,
-  options: StreamOptions | undefined,
-): Promise<number> {
+export function startOf(address: string, events: number, options?: StreamOptions): Promise<number> {
   return ask(address, options, async ({ js }, stream, prefix, lastSequence) => {
     for (let back = events; ; back *= 4) {
       const start = Math.max(1, lastSequence - back + 1);

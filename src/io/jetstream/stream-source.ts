@@ -3,11 +3,8 @@ import { OpmasError } from '../../core/errors.js';
 import { monotonicMs, systemClock } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
 import { openMessages } from './messages.js';
-import { checkReadable } from './readable-stream.js';
+import { checkReadable, lastLineOf, startOf } from './readable-stream.js';
 import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
-
-// One module is loaded late, because bundlers can't put two that share others into one file.
-export { lastLineOf, startOf } from './readable-stream.js';
 
 /** How a stream is read. */
 export interface StreamReadOptions {
@@ -72,6 +69,12 @@ export class StreamSource {
     await source.#connect();
     return source;
   }
+
+  // One module is loaded late, because bundlers cannot put two that share others into one file. The types of these
+  // functions are written out, so that the library's have none of the packages of NATS.
+  static readonly lastLineOf: (text: string, nats?: StreamOptions) => Promise<Buffer | undefined> =
+    lastLineOf;
+  static readonly startOf: (text: string, events: number, nats?: StreamOptions) => Promise<number> = startOf;
 
   /** Blocks of whole lines; a block stays as it is. */
   readonly blocks: AsyncGenerator<Buffer> = this.#blocks();
