@@ -12,6 +12,7 @@ const WINDOW_BYTES = 8 * 1024 * 1024;
 const ACK_LIMIT_MS = 10_000;
 const CHECK_MS = 1000;
 const ID_HEADER = 'Nats-Msg-Id';
+const HEADER_BYTES = `NATS/1.0\r\n${ID_HEADER}: \r\n\r\n`.length;
 /** Bytes of a message in the store besides its subject and payload. */
 const STORED_BYTES = 128;
 /** JetStream's number of the error about a message that is longer than the stream takes. */
@@ -42,7 +43,7 @@ export interface SessionOwner {
 
 /** Bytes of the headers of a message, which count as part of it. */
 export function headerBytesOf({ id }: WindowEntry): number {
-  return `NATS/1.0\r\n${ID_HEADER}: ${id}\r\n\r\n`.length;
+  return HEADER_BYTES + id.length;
 }
 
 /** Sends the lines of a window on one connection, and takes the acknowledgements. */
