@@ -21,10 +21,7 @@ export interface WindowEntry extends PublishedLine {
   sends: number;
 }
 
-/**
- * The fate of a line: the stream took it, had it already, had it before it was removed and is not given it again by the
- * server, or no server takes it.
- */
+/** The fate of a line: the stream took it, had it already, had it until it was removed, or does not take it. */
 export type Outcome = 'published' | 'alreadyThere' | 'removed' | 'tooLarge';
 
 /** Returns the error about lines that are settled, but not in the stream. @param windowMs Its duplicate window. */

@@ -43,21 +43,17 @@ export async function checkIdKind(
   const last = await jsm.streams
     .getMessage(stream, { last_by_subj: `${prefix}.event.>` })
     .catch(() => undefined);
-  const kind = last && kindOfId(Buffer.from(last.data), last.header.get('Nats-Msg-Id'));
-  if (!kind || kind === ids) return;
+  const line = new LineView();
+  if (!last || line.read(Buffer.from(last.data), 0, last.data.length) === undefined) return;
+  const hashOf = (id: string) => id.replace(/-.*/, '');
+  const hasId = (kind: IdKind) =>
+    hashOf(new MessageIds(kind, hash).next(line, 0)) === hashOf(last.header.get('Nats-Msg-Id'));
+  const kind = (['line', 'event'] as const).find(hasId);
+  if (kind === undefined || kind === ids) return;
   throw new OpmasError(
     'USAGE',
     `the lines in the stream ${stream} have ids of the kind ${kind}, so lines with others would double them: add \`ids: '${kind}'\``,
   );
-}
-
-/** Finds the rule by which the id of a message was made; `undefined` when it is none of ours. */
-function kindOfId(bytes: Buffer, id: string): IdKind | undefined {
-  const line = new LineView();
-  if (line.read(bytes, 0, bytes.length) === undefined) return undefined;
-  const hashOf = (text: string) => text.replace(/-.*/, '');
-  const isOf = (kind: IdKind) => hashOf(new MessageIds(kind, hash).next(line, 0)) === hashOf(id);
-  return (['line', 'event'] as const).find(isOf);
 }
 
 /** 128 bits in hexadecimal. */

@@ -131,7 +131,7 @@ export class Publishing {
     const { published = 0, alreadyThere = 0, removed = 0, tooLarge = 0 } = publisher?.window.counts ?? {};
     return {
       published: published + alreadyThere,
-      unpublished: this.#isEnding || !this.#isPacked ? this.#rest : undefined,
+      unpublished: this.#isEnding || !this.#path.endsWith('.gz') ? this.#rest : undefined,
       leftOut: removed + tooLarge,
       deleted: spool?.deletedLines ?? 0,
       isConnected: publisher?.isConnected ?? false,
@@ -139,13 +139,9 @@ export class Publishing {
     };
   }
 
-  get #isPacked(): boolean {
-    return this.#path.endsWith('.gz');
-  }
-
   /** Counts the lines that are not published yet. Those of a compressed recording would have to be unpacked. */
   async count(): Promise<void> {
-    if (this.#isEnding || this.#isPacked) return;
+    if (this.#isEnding || this.#path.endsWith('.gz')) return;
     const rest = await this.#publisher?.spool.countRest().catch(() => undefined);
     if (!this.#isEnding) this.#rest = rest ?? this.#rest;
   }
