@@ -53,16 +53,12 @@ export class PublishWindow {
   base = 0;
   readonly #entries: WindowEntry[] = [];
 
-  /** @param onSettled Called with the place of the last line before which all are settled. */
+  /** @param onSettled Called with the place of a line when it and all lines before it are settled. */
   constructor(private readonly onSettled: (place: unknown) => void) {}
 
   /** Number of the line that comes next. */
   get end(): number {
     return this.base + this.#entries.length;
-  }
-
-  get first(): WindowEntry | undefined {
-    return this.#entries[0];
   }
 
   at(number: number): WindowEntry | undefined {

@@ -93,15 +93,8 @@ async function followSpools(
   if (wrong !== undefined) throw new OpmasError('USAGE', `follow needs a file, not ${wrong}`);
   const failing = new AbortController();
   const signal = AbortSignal.any([options.signal, failing.signal]);
-  const report: PublishReport = {
-    published: 0,
-    alreadyThere: 0,
-    removed: 0,
-    tooLarge: 0,
-    shortfall: undefined,
-    rest: 0,
-    linesBefore: 0,
-  };
+  const counts: Record<Outcome, number> = { published: 0, alreadyThere: 0, removed: 0, tooLarge: 0 };
+  const report: PublishReport = { ...counts, shortfall: undefined, rest: 0, linesBefore: 0 };
   let failure: OpmasError | undefined;
   const publishOne = async (path: string) => {
     const publishing = await SpoolPublisher.open(path, target, { ...options, signal });
@@ -110,6 +103,9 @@ async function followSpools(
     } finally {
       report.rest += await publishing.close();
       report.linesBefore += publishing.linesBefore;
+      const { deletedLines } = publishing.spool;
+      if (deletedLines > 0)
+        options.onNotice(`${deletedLines} lines of ${path} were deleted before they were published`);
       const { window, shortfall } = publishing.publisher;
       report.shortfall ??= shortfall;
       for (const [outcome, count] of Object.entries(window.counts)) report[outcome as Outcome] += count;

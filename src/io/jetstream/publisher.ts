@@ -6,7 +6,7 @@ import {
   shortfallOf,
   type WindowEntry,
 } from '../../core/jetstream/publish-window.js';
-import { monotonicMs, shared, systemClock, wallClockMs } from '../clock.js';
+import { monotonicMs, shared, systemClock, unlessStopped, wallClockMs } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
 import { readIds } from './messages.js';
 import { checkIdKind } from './published-line.js';
@@ -118,7 +118,10 @@ export class Publisher implements SessionOwner {
       if (line === undefined) return undefined;
       this.window.push(line);
     }
-    return this.window.at(number);
+    const entry = this.window.at(number);
+    // A line is looked for in the stream when it is the first: until then, the others may be on their way.
+    const waits = entry?.isSettled === false && number > this.window.base && this.#needsLookBack(entry);
+    return waits ? undefined : entry;
   }
 
   /** @throws {LookBack} when the line may have left the server's window. */
@@ -153,7 +156,13 @@ export class Publisher implements SessionOwner {
 
   async #runSession(): Promise<void> {
     const { address, access, prefix, ids, createStream, signal, onNotice } = this.options;
-    const link = await connectNats(address, access);
+    const connecting = connectNats(address, access);
+    const link = await unlessStopped(connecting, signal);
+    if (link === undefined) {
+      // A server that does not answer holds it up for seconds.
+      void connecting.then(({ nc }) => nc.close()).catch(() => undefined);
+      return;
+    }
     try {
       const facts = await checkStream(link, address, prefix, createStream ? 'create' : 'publish');
       if (this.#facts === undefined) {
@@ -163,7 +172,8 @@ export class Publisher implements SessionOwner {
       this.#facts = facts;
       this.isConnected = true;
       this.options.onConnect?.(facts);
-      await this.#lookBack(link);
+      await unlessStopped(this.#lookBack(link), signal);
+      if (signal.aborted) return;
       // With a line to send, it is not clear yet that the stream takes it.
       if (this.read(this.window.base) === undefined) this.onStored();
       await new Session(this, link, facts).run(signal);

@@ -75,7 +75,14 @@ export class Session {
   async run(signal: AbortSignal): Promise<void> {
     const { nc } = this.link;
     const subscription = nc.subscribe(`${this.#inbox}.*`, {
-      callback: (_, message) => this.#onAnswer(message),
+      callback: (_, message) => {
+        // The client would print the error on stdout, and read no further.
+        try {
+          this.#onAnswer(message);
+        } catch (error) {
+          this.#fail(error);
+        }
+      },
     });
     const lost = new OpmasError('NETWORK', `the connection to the NATS server ${this.link.host} was lost`);
     void nc.closed().then((error) => this.#fail(error ?? lost));
@@ -100,47 +107,37 @@ export class Session {
   /** Sends what may be sent now. */
   #pump(): void {
     const { window } = this.owner;
-    try {
-      while (this.#hasRoom() && !this.link.nc.isClosed()) {
-        const entry = this.owner.read(this.#next);
-        if (entry === undefined) break;
-        const number = this.#next++;
-        if (entry.isSettled) continue;
-        if (this.owner.isKnown(entry))
-          window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
-        else if (entry.bytes.length + headerBytesOf(entry) > this.facts.maxBytes)
-          this.owner.onTooLarge(entry);
-        else this.#send(entry, number);
-      }
-    } catch (error) {
-      this.#fail(error);
-      return;
+    while (this.#hasRoom() && !this.link.nc.isClosed()) {
+      const entry = this.owner.read(this.#next);
+      if (entry === undefined) break;
+      const number = this.#next++;
+      if (entry.isSettled) continue;
+      if (this.owner.isKnown(entry))
+        window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
+      else if (entry.bytes.length + headerBytesOf(entry) > this.facts.maxBytes) this.owner.onTooLarge(entry);
+      else this.#send(entry, number);
     }
     if (this.#next < window.end) return;
     if (this.#hasEnded) {
-      if (window.first === undefined) this.#ended.resolve();
-    } else if (this.#hasRoom()) this.#fill();
+      if (window.base === window.end) this.#ended.resolve();
+    } else if (this.#hasRoom()) this.#fill().catch((error: unknown) => this.#fail(error));
   }
 
   #hasRoom(): boolean {
     if (this.#inFlight === 0) return true;
     // Lines after a refused one must not be taken before it, so they wait.
     const isTight = this.#room.messages <= WINDOW || this.#room.bytes <= WINDOW_BYTES;
-    return !isTight && this.#inFlight < WINDOW && this.#bytesInFlight < WINDOW_BYTES;
+    // A line whose acknowledgement is lost holds back the lines after it, until the limit for answers.
+    const isWide = this.#next - this.owner.window.base >= WINDOW;
+    return !isTight && !isWide && this.#bytesInFlight < WINDOW_BYTES;
   }
 
-  #fill(): void {
+  async #fill(): Promise<void> {
     if (this.#isFilling) return;
     this.#isFilling = true;
-    this.owner.fill().then(
-      (hasMore) => {
-        if (this.#isOver) return;
-        this.#isFilling = false;
-        this.#hasEnded = !hasMore;
-        this.#pump();
-      },
-      (error: unknown) => this.#ended.reject(error),
-    );
+    this.#hasEnded = !(await this.owner.fill());
+    this.#isFilling = false;
+    if (!this.#isOver) this.#pump();
   }
 
   #send(entry: WindowEntry, number: number): void {
@@ -179,7 +176,7 @@ export class Session {
       );
     }
     const { seq = 0, duplicate = false, error }: Answer = message.json();
-    if (error === undefined) {
+    if (error === undefined && seq > 0) {
       this.owner.onStored();
       // A line that was sent before is no repeat.
       const isOurs = !duplicate || entry.sends > 1;
@@ -187,7 +184,7 @@ export class Session {
       this.owner.window.settle(entry, isOurs ? 'published' : there);
       return undefined;
     }
-    const { err_code: code, description = '' } = error;
+    const { err_code: code, description = 'the answer is not one of JetStream' } = error ?? {};
     if (code === TOO_LARGE) {
       this.owner.onTooLarge(entry);
       return undefined;
@@ -200,7 +197,7 @@ export class Session {
   async #watch(): Promise<void> {
     for await (const status of this.link.nc.status()) {
       const isRefusal = status.type === 'error' && status.error.name === 'PermissionViolationError';
-      if (isRefusal && !this.#isOver) this.#fail(status.error);
+      if (isRefusal) this.#fail(status.error);
     }
   }
 

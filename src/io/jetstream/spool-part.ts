@@ -14,7 +14,7 @@ const FINGERPRINT_BYTES = 4096;
 const LF = 0x0a;
 
 /** A place in a part: the offset of a line, in unpacked bytes, and the number of lines before it. */
-export interface LineCount {
+export interface PartPlace {
   offset: number;
   line: number;
 }
@@ -45,7 +45,7 @@ export class SpoolPart {
    */
   async begin(
     name: string,
-    start: LineCount,
+    start: PartPlace,
     onBehind: (line: LineView) => void,
     waits: () => Promise<boolean>,
     onProblem: (problem: ReadProblem) => void,
@@ -67,7 +67,7 @@ export class SpoolPart {
   /** Tells the part from others, whatever its name; `undefined` while it has no whole line. */
   async fingerprint(): Promise<string | undefined> {
     if (this.#fingerprint !== undefined) return this.#fingerprint;
-    for await (const block of this.#lines(0, async () => false)) {
+    for await (const block of this.#present(0)) {
       const end = block.indexOf(LF);
       const isWhole = end >= 0 || block.length >= FINGERPRINT_BYTES;
       const start = block.subarray(0, Math.min(end < 0 ? block.length : end, FINGERPRINT_BYTES));
@@ -78,18 +78,15 @@ export class SpoolPart {
   }
 
   /** Counts the whole lines behind a place, and returns the place behind them. */
-  async countFrom({ offset, line }: LineCount): Promise<LineCount> {
+  async countFrom({ offset, line }: PartPlace): Promise<PartPlace> {
     const place = { offset, line };
-    // Data that cannot be unpacked have no lines.
-    try {
-      let position = offset;
-      for await (const block of this.#lines(offset, async () => false)) {
-        place.line += countLines(block);
-        const end = block.lastIndexOf(LF) + 1;
-        if (end > 0) place.offset = position + end;
-        position += block.length;
-      }
-    } catch {}
+    let position = offset;
+    for await (const block of this.#present(offset)) {
+      place.line += countLines(block);
+      const end = block.lastIndexOf(LF) + 1;
+      if (end > 0) place.offset = position + end;
+      position += block.length;
+    }
     return place;
   }
 
@@ -102,13 +99,20 @@ export class SpoolPart {
     const from = Math.max(0, offset - BEHIND_BYTES);
     const pieces: Buffer[] = [];
     let missing = offset - from;
-    for await (const block of this.#lines(from, async () => false)) {
+    for await (const block of this.#present(from)) {
       pieces.push(Buffer.from(block.subarray(0, missing)));
       missing -= Math.min(block.length, missing);
       if (missing === 0) break;
     }
     const bytes = Buffer.concat(pieces);
     return from === 0 ? bytes : bytes.subarray(bytes.indexOf(LF) + 1);
+  }
+
+  /** Gives what is there now, up to data that cannot be read or unpacked. */
+  async *#present(offset: number): AsyncGenerator<Buffer> {
+    try {
+      yield* this.#lines(offset, async () => false);
+    } catch {}
   }
 
   async *#lines(offset: number, waits: () => Promise<boolean>): AsyncGenerator<Buffer> {

@@ -9,15 +9,12 @@ import { identityAt } from '../recording/recording-files.js';
 import { SegmentNames } from '../recording/segment-names.js';
 import { LineMessages } from './published-line.js';
 import type { PublishSource } from './publisher.js';
-import { type LineCount, SpoolPart } from './spool-part.js';
+import { type PartPlace, SpoolPart } from './spool-part.js';
 
 /** A place in a recording, as a cursor file keeps it. */
-export interface SpoolPlace {
+export interface SpoolPlace extends PartPlace {
   /** Fingerprint of the part. */
   part: string;
-  /** Offset of the next line in it, in unpacked bytes, and the number of lines before. */
-  offset: number;
-  line: number;
 }
 
 /** Options of a {@link Spool}. */
@@ -36,16 +33,14 @@ export interface SpoolOptions {
 }
 
 /** A place while the parts are open. */
-interface OpenPlace {
+interface OpenPlace extends PartPlace {
   part: SpoolPart;
-  offset: number;
-  line: number;
 }
 
 /** Interval of the looks for more while {@link Spool.wake} is not called. */
 const POLL_MS = 250;
 
-const START: LineCount = { offset: 0, line: 0 };
+const START: PartPlace = { offset: 0, line: 0 };
 
 /** The lines of a recording with all of its parts, from one place on, also while it is written. */
 export class Spool implements PublishSource {
@@ -61,7 +56,7 @@ export class Spool implements PublishSource {
   #leaving: SpoolPart | undefined;
   #more = deferred();
   /** Places up to which the lines of a part were counted, by its fingerprint. */
-  readonly #counted = new Map<string, LineCount>();
+  readonly #counted = new Map<string, PartPlace>();
 
   constructor(
     private readonly path: string,
@@ -75,7 +70,8 @@ export class Spool implements PublishSource {
   /** Opens the first part. @throws {OpmasError} `LOCAL` when it cannot be read. */
   async open(): Promise<void> {
     const { start, onNotice } = this.options;
-    const finished = await this.#names.finished();
+    // A folder that cannot be listed may still have the file.
+    const finished = await this.#names.finished().catch(() => []);
     const paths = (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
     for (const path of paths) {
       const part = await openIfThere(path);
@@ -159,7 +155,7 @@ export class Spool implements PublishSource {
   }
 
   /** Counts the lines of a part; those that were there the last time are not read again. */
-  async #linesOf(part: SpoolPart, from: LineCount): Promise<number> {
+  async #linesOf(part: SpoolPart, from: PartPlace): Promise<number> {
     const name = (await part.fingerprint()) ?? '';
     const place = await part.countFrom(this.#counted.get(name) ?? from);
     this.#counted.set(name, place);
@@ -176,7 +172,7 @@ export class Spool implements PublishSource {
     this.#messages = messages;
     this.#part = part;
     if (this.#settled === undefined) this.options.onRead?.(start.offset);
-    this.#settled ??= { part, offset: start.offset, line: start.line };
+    this.#settled ??= { ...start, part };
     const behind = (line: LineView) => void messages.messageOf(line, 0);
     const onDamage = (problem: ReadProblem) => {
       // A read that a stop has cut short looks torn, and a part may end where it is begun.

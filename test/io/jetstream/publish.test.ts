@@ -140,6 +140,33 @@ describe.skipIf(withoutNats)(
       expect(await texts()).toEqual(lines);
     });
 
+    it('publishes lines whose times go back, and a second time changes nothing', async () => {
+      const { publish, texts } = await target();
+      const [first = '', ...others] = freshLines(600);
+      const lines = [first, eventLine(1, '{"type":"x"}'), '{"type":"without a time"}', ...others];
+      expect(await publish(lines)).toMatchObject({ published: lines.length, alreadyThere: 0 });
+      expect(await publish(lines)).toMatchObject({ published: 0, alreadyThere: lines.length });
+      expect(await texts()).toEqual(lines);
+    });
+
+    it('ends at once when it is stopped, also while a server does not answer', async () => {
+      await using relay = await Relay.start(server.port);
+      relay.freeze();
+      const { publish } = await target();
+      const access = { servers: [`127.0.0.1:${relay.port}`] };
+      const startedAt = performance.now();
+      await publish(freshLines(1), { access, signal: AbortSignal.timeout(100) });
+      expect(performance.now() - startedAt).toBeLessThan(3000);
+    });
+
+    it('follows a compressed recording that has no data yet', async () => {
+      const { stream } = await target();
+      const path = `${folder.write([])}.gz`;
+      writeFileSync(path, '');
+      const options = { prefix: stream.slice(1), follow: true, signal: AbortSignal.timeout(300) };
+      expect(await publishRecording([path], server.urlOf(stream), options)).toMatchObject({ rest: 0 });
+    });
+
     it('leaves out and counts lines that the server or the stream does not take', async () => {
       const { publish, texts, update, notices } = await target();
       const lines = [1, 2 * MEGABYTE, 3, MEGABYTE - 50, 5].map((length, n) =>
