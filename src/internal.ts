@@ -31,6 +31,7 @@ export {
 export { version } from './core/version.js';
 export { firstToMend } from './io/client/stream-control.js';
 export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
+export { shared } from './io/clock.js';
 export { apiFinding } from './io/diagnosis/checks.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';

@@ -34,14 +34,8 @@ export async function natsOf(
 ): Promise<ReadOptions['nats']> {
   if (!sources.some(isStreamAddress)) return undefined;
   const { header, tokenIn, proxy, ipv4, ipv6 } = route ?? {};
-  const wrong = Object.entries({
-    '-H': header,
-    '--token-in': tokenIn,
-    '--proxy': proxy,
-    '-4': ipv4,
-    '-6': ipv6,
-  });
-  const [flag] = wrong.find(([, value]) => value !== undefined) ?? [];
+  const ofApi = { '-H': header, '--token-in': tokenIn, '--proxy': proxy, '-4': ipv4, '-6': ipv6 };
+  const [flag] = Object.entries(ofApi).find(([, value]) => value !== undefined) ?? [];
   if (flag !== undefined) {
     throw new OpmasError('USAGE', `${flag} is for the API only, not for a stream of NATS`, {
       hint: 'Leave it out. The options for certificates, --insecure and --plaintext are for both.',

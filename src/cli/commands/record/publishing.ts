@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { escapeUnsafe, OpmasError, systemClock } from '../../../index.js';
-import { quoted, SpoolPublisher, targetOf } from '../../../internal.js';
+import { quoted, SpoolPublisher, shared, targetOf } from '../../../internal.js';
 import { reportText, resolveNatsAccess, VARIABLES } from '../../options/nats-options.js';
 import { counted } from '../../options/quantity.js';
 import type { PublishCommandOptions } from '../../options/selection.js';
@@ -40,7 +40,8 @@ export class Publishing {
   #isEnding = false;
   #publisher: SpoolPublisher | undefined;
   #starting: Promise<void> | undefined;
-  #rest = 0;
+  /** Lines that are not published yet, as counted last. */
+  #rest: number | undefined;
   #failure: OpmasError | undefined;
 
   private constructor(
@@ -125,13 +126,13 @@ export class Publishing {
     );
   }
 
-  /** The facts for a status: numbers are those of lines; `unpublished` as counted last. */
+  /** The facts for a status: numbers are those of lines. */
   get facts() {
     const { publisher, spool } = this.#publisher ?? {};
     const { published = 0, alreadyThere = 0, removed = 0, tooLarge = 0 } = publisher?.window.counts ?? {};
     return {
       published: published + alreadyThere,
-      unpublished: this.#isEnding || !this.#path.endsWith('.gz') ? this.#rest : undefined,
+      unpublished: this.#rest,
       leftOut: removed + tooLarge,
       deleted: spool?.deletedLines ?? 0,
       isConnected: publisher?.isConnected ?? false,
@@ -140,11 +141,11 @@ export class Publishing {
   }
 
   /** Counts the lines that are not published yet. Those of a compressed recording would have to be unpacked. */
-  async count(): Promise<void> {
+  readonly count: () => Promise<void> = shared(async () => {
     if (this.#isEnding || this.#path.endsWith('.gz')) return;
     const rest = await this.#publisher?.spool.countRest().catch(() => undefined);
     if (!this.#isEnding) this.#rest = rest ?? this.#rest;
-  }
+  });
 
   /** Waits up to 5 s for the rest of a recording that has been closed. */
   async end(): Promise<void> {
@@ -172,13 +173,14 @@ export class Publishing {
     const counts = reportText(publisher.window.counts, escapeUnsafe(this.to));
     const report = palette.dim(`${counts}${gone}${repeated}`);
     const later = this.options.append ? ': the next start brings them' : '';
-    return this.#rest === 0 ? report : `${report}; ${palette.red(`${this.#rest} not published yet`)}${later}`;
+    return this.#rest ? `${report}; ${palette.red(`${this.#rest} not published yet`)}${later}` : report;
   }
 
   /** The error to end with, if lines are not published. */
   shortfall(): OpmasError | undefined {
     const failure = this.#failure ?? this.#publisher?.publisher.trouble;
-    if (this.#rest === 0 && this.#failure === undefined) {
+    const rest = this.#rest ?? 0;
+    if (rest === 0 && this.#failure === undefined) {
       const { publisher, spool } = this.#publisher ?? {};
       if (!spool?.deletedLines) return publisher?.shortfall;
       const lines = counted(spool.deletedLines, 'line');
@@ -190,11 +192,11 @@ export class Publishing {
     // Without --append the next start has another file, or none of these lines.
     const next = this.options.append ? 'The next start brings them, or' : 'Publish them';
     const hint = `The recording keeps them. ${next}: ${command}`;
-    const number = `${counted(this.#rest, 'line')} ${this.#rest === 1 ? 'is' : 'are'} not published yet`;
+    const number = `${counted(rest, 'line')} ${rest === 1 ? 'is' : 'are'} not published yet`;
     if (failure === undefined)
       return new OpmasError('NETWORK', `${number}: there was not enough time`, { hint });
-    const hints = [failure.hint, this.#rest > 0 ? hint : undefined].filter((each) => each !== undefined);
-    const message = this.#rest > 0 ? `${number}: ${failure.message}` : failure.message;
+    const hints = [failure.hint, rest > 0 ? hint : undefined].filter((each) => each !== undefined);
+    const message = rest > 0 ? `${number}: ${failure.message}` : failure.message;
     return new OpmasError(failure.code, message, { hint: hints.join('\n'), cause: failure });
   }
 

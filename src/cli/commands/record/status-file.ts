@@ -74,7 +74,8 @@ export class StatusFile {
     if (this.#writingSinceMs !== undefined) return;
     this.#writingSinceMs = performance.now();
     try {
-      await this.publishing?.count();
+      // After a long outage this takes long, too.
+      void this.publishing?.count();
       await writeInOneStep(this.path, this.#text(null), { mode: this.mode, temporary: this.#temporary });
     } catch (error) {
       const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
