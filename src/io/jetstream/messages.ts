@@ -53,14 +53,14 @@ export async function openMessages(
     if (!follow && isEmpty) return undefined;
     const options = { max_messages: headersOnly ? 2 * BATCH : BATCH, abort_on_missing_resource: true };
     const messages = await consumer.consume(options);
-    // A reader whose connection has closed would wait.
-    void link.nc.closed().then(() => messages.stop());
     const timer = stopWhenEmpty(consumer, messages, isCaughtUp);
     const end = () => {
       clearInterval(timer);
       messages.stop();
       consumer.delete().catch(() => undefined);
     };
+    // A reader whose connection has closed would wait.
+    void link.nc.closed().then(end);
     return { messages, isEmpty, end };
   } catch (error) {
     throw jetStreamError(error, link);

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
-import { monotonicMs, systemClock } from '../clock.js';
+import { monotonicMs, systemClock, unlessStopped } from '../clock.js';
 import { connectNats, type NatsLink, natsError } from './connect.js';
 import { openMessages } from './messages.js';
 import { checkReadable, lastLineOf, startOf } from './readable-stream.js';
@@ -66,7 +66,8 @@ export class StreamSource {
   /** @throws {OpmasError} `USAGE` when there is no such stream or it has other subjects; `AUTH`, `NETWORK`. */
   static async open(text: string, options: StreamReadOptions): Promise<StreamSource> {
     const source = new StreamSource(text, options);
-    await source.#connect();
+    // A stop does not wait for a server that says nothing.
+    if (!options.signal?.aborted) await unlessStopped(source.#connect(), options.signal);
     return source;
   }
 
@@ -116,7 +117,8 @@ export class StreamSource {
     while (!signal?.aborted && (follow || this.#read < this.#last)) {
       const before = this.#read;
       try {
-        const link = this.#link ?? (yield* this.#meanwhile(this.#connect()));
+        const link = this.#link ?? (yield* this.#meanwhile(unlessStopped(this.#connect(), signal)));
+        if (link === undefined) return;
         yield* this.#blocksOf(link);
         if (!link.nc.isClosed()) {
           if (follow) continue;
@@ -164,7 +166,7 @@ export class StreamSource {
     const isCaughtUp = () => follow && this.#isCaughtUp;
     const from = { after: this.#read, sinceMs: this.#sinceMs };
     const range = { stream: address.stream, prefix, ...from, follow, isCaughtUp };
-    const opened = yield* this.#meanwhile(openMessages(link, range));
+    const opened = yield* this.#meanwhile(unlessStopped(openMessages(link, range), signal));
     if (opened === undefined) return;
     if (opened.isEmpty) this.#isCaughtUp = true;
     this.#hasBegun = true;

@@ -9,6 +9,7 @@ import {
 } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
+import { unlessStopped } from '../clock.js';
 import type { ReaderOptions } from './open-sources.js';
 import { RecordingReader } from './reader.js';
 import { endOf, startsOf } from './recording-end.js';
@@ -82,13 +83,13 @@ export async function withKnownEnds<One extends Part>(
 ): Promise<One & { from?: KnownMoment | undefined; to?: KnownMoment | undefined }> {
   const end = !needsEnd(part)
     ? 0
-    : await endOf(paths, signal, nats).catch((error: unknown) => {
+    : await unlessStopped(endOf(paths, signal, nats), signal).catch((error: unknown) => {
         // A file that is followed may come later.
         if (follow) return Number.NaN;
         throw error;
       });
   const known = (moment: Moment | undefined) =>
-    moment !== undefined && 'beforeEnd' in moment ? { at: end - moment.beforeEnd } : moment;
+    moment !== undefined && 'beforeEnd' in moment ? { at: (end ?? Number.NaN) - moment.beforeEnd } : moment;
   return { ...part, from: known(part.from), to: known(part.to) };
 }
 
@@ -152,7 +153,7 @@ export async function openPart(
       selection,
       // Only the end of a large file is read.
       sinceMs: sinceOf(known),
-      starts: isSeekable ? await startsOf(sources, last, options.nats) : undefined,
+      starts: isSeekable ? await unlessStopped(startsOf(sources, last, options.nats), signal) : undefined,
       onClose: copies?.removeCopies,
     });
   } catch (error) {

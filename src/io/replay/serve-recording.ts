@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
+import { unlessStopped } from '../clock.js';
 import { changeHandler } from '../recording/open-sources.js';
 import { openPart, partOf, sinceOf, withKnownEnds } from '../recording/part.js';
 import { startsOf } from '../recording/recording-end.js';
@@ -56,7 +57,9 @@ export async function serveRecording(
   const known = isStored ? await withKnownEnds(part, recordings, options) : part;
   const { last, ...others } = part;
   const isSeekable = last !== undefined && Object.values(others).every((rule) => rule === undefined);
-  const starts = isSeekable ? await startsOf(recordings.filter(isStreamAddress), last, nats) : undefined;
+  const starts = isSeekable
+    ? await unlessStopped(startsOf(recordings.filter(isStreamAddress), last, nats), signal)
+    : undefined;
   const onChange = changeHandler(options.onProblem);
   let copies = await repeatable(recordings, onSlow, signal, stdin, (path) => ({
     nats,

@@ -16,6 +16,7 @@ import { publishRecording } from '../../../src/io/jetstream/publish-recording.js
 import { Following } from '../../support/following.js';
 import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { eventLine, numbered, numberedLines, RecordingFolder, stamp } from '../../support/recordings.js';
+import { Relay } from '../../support/relay.js';
 
 describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withoutNats})` : ''}`, () => {
   let server: NatsServer;
@@ -142,6 +143,19 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
       `reading ${server.urlOf('EVENTS')} goes on`,
     ]);
   });
+
+  it.each([{}, { last: 3 }, { from: -1000 }, { follow: true }])(
+    'is read no further when it is stopped, also while a server does not answer: %j',
+    async (options) => {
+      await using relay = await Relay.start(server.port);
+      relay.freeze();
+      const url = `nats://127.0.0.1:${relay.port}/EVENTS`;
+      const startedAt = performance.now();
+      for await (const _ of readRecording(url, { ...options, signal: AbortSignal.timeout(100) }))
+        expect.fail();
+      expect(performance.now() - startedAt).toBeLessThan(2000);
+    },
+  );
 
   it('gives each line once, also those that had come when the server was killed', async () => {
     const found: string[] = [];
