@@ -22,8 +22,11 @@ export interface MessageRange {
 
 /** Memory for ids; more are not looked for. */
 const MOST_IDS = 4_000_000;
-/** Messages that wait here. */
+/** Messages that wait here, and the bytes of them when they are of the average size of their stream. */
 const BATCH = 2000;
+const BATCH_BYTES = 16 * 1024 * 1024;
+/** While a stream is empty, its messages are taken to be of this size. */
+const SIZE_BYTES = 32 * 1024;
 const EMPTY_CHECK_MS = 3000;
 
 /**
@@ -51,7 +54,8 @@ export async function openMessages(
     if (!follow && isEmpty && start.opt_start_time !== undefined)
       ({ consumer, isEmpty } = await open({ deliver_policy: 'last' }));
     if (!follow && isEmpty) return undefined;
-    const options = { max_messages: headersOnly ? 2 * BATCH : BATCH, abort_on_missing_resource: true };
+    const max_messages = headersOnly ? 2 * BATCH : await batchOf(link, stream);
+    const options = { max_messages, abort_on_missing_resource: true };
     const messages = await consumer.consume(options);
     const timer = stopWhenEmpty(consumer, messages, isCaughtUp);
     const end = () => {
@@ -65,6 +69,13 @@ export async function openMessages(
   } catch (error) {
     throw jetStreamError(error, link);
   }
+}
+
+/** The client of NATS takes 100 messages at most with a limit of bytes, and then waits for long ones. */
+async function batchOf({ jsm }: NatsLink, stream: string): Promise<number> {
+  const { bytes, messages } = (await jsm.streams.info(stream)).state;
+  const average = messages === 0 ? SIZE_BYTES : bytes / messages;
+  return Math.max(2, Math.min(BATCH, Math.floor(BATCH_BYTES / average)));
 }
 
 /** Stops messages when nothing is left: what they wait for may have been deleted meanwhile. */

@@ -12,7 +12,10 @@ import {
   subscribe,
   tokenFromText,
 } from '../../../src/index.js';
+import { connectNats } from '../../../src/io/jetstream/connect.js';
+import { openMessages } from '../../../src/io/jetstream/messages.js';
 import { publishRecording } from '../../../src/io/jetstream/publish-recording.js';
+import { targetOf } from '../../../src/io/jetstream/target.js';
 import { Following } from '../../support/following.js';
 import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { eventLine, numbered, numberedLines, RecordingFolder, stamp } from '../../support/recordings.js';
@@ -89,6 +92,34 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
     await following.lines.count(1);
     expect(following.messages.all).toEqual([]);
   });
+
+  it.each([
+    { length: 300, most: 2000 },
+    { length: 1_000_000, most: 16 },
+  ])(
+    'has few long lines or many short ones wait in memory: lines of $length bytes',
+    async ({ length, most }) => {
+      const prefix = `size-${length}`;
+      const stream = await server.addStream({}, prefix);
+      await server.connected(async (nc) => {
+        for (let n = 0; n < 20; n++) nc.publish(`${prefix}.event.x`, new Uint8Array(length));
+        await nc.flush();
+      });
+      await server.has(stream, 20);
+      const { address, access } = targetOf(server.urlOf(stream));
+      const link = await connectNats(address, access);
+      const { messages, end } = (await openMessages(link, { stream, prefix }))!;
+      const pulled = messages.status();
+      await messages[Symbol.asyncIterator]().next();
+      for await (const status of pulled) {
+        if (status.type !== 'next') continue;
+        expect(status.options).toMatchObject({ batch: most });
+        break;
+      }
+      end();
+      await link.nc.close();
+    },
+  );
 
   it('is merged with files by time', async () => {
     const between = eventLine(150, numbered(7, 'agents'), 'agents');
