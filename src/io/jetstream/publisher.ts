@@ -47,9 +47,9 @@ const RETRY_MS = 250;
 const RETRY_MAX_MS = 10_000;
 /** Clocks of two machines may differ by so much. */
 const SLACK_MS = 60_000;
-
 /** A failure that comes back sooner is not told again. */
 const TELL_AGAIN_MS = 60_000;
+const NEVER = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY };
 
 /** Ends a session whose next line may have left the server's window. */
 class LookBack extends Error {}
@@ -73,8 +73,8 @@ export class Publisher implements SessionOwner {
   #facts: StreamFacts | undefined;
   /** Ids in the stream, as far as they were read. */
   #known = new IdSet();
-  /** The ids of lines received before this time have been read back. Milliseconds since 1970. */
-  #lookedBackMs = Number.NEGATIVE_INFINITY;
+  /** The ids of lines received in this time have been read back. Milliseconds since 1970. */
+  #lookedBack = NEVER;
 
   constructor(
     private readonly source: PublishSource,
@@ -132,7 +132,7 @@ export class Publisher implements SessionOwner {
     // The server knows what comes from here on.
     if (!this.#isOld(entry)) {
       this.#known = new IdSet();
-      this.#lookedBackMs = Number.NEGATIVE_INFINITY;
+      this.#lookedBack = NEVER;
     }
     return false;
   }
@@ -158,11 +158,8 @@ export class Publisher implements SessionOwner {
     const { address, access, prefix, ids, createStream, signal, onNotice } = this.options;
     const connecting = connectNats(address, access);
     const link = await unlessStopped(connecting, signal);
-    if (link === undefined) {
-      // A server that does not answer holds it up for seconds.
-      void connecting.then(({ nc }) => nc.close()).catch(() => undefined);
-      return;
-    }
+    // A server that does not answer holds it up for seconds.
+    if (link === undefined) return void connecting.then(({ nc }) => nc.close()).catch(() => undefined);
     try {
       const facts = await checkStream(link, address, prefix, createStream ? 'create' : 'publish');
       if (this.#facts === undefined) {
@@ -219,7 +216,11 @@ export class Publisher implements SessionOwner {
   }
 
   #needsLookBack(entry: WindowEntry): boolean {
-    return this.#isOld(entry) && (entry.firstSentMs || receivedMsOf(entry.receivedAt)) >= this.#lookedBackMs;
+    return this.#isOld(entry) && !this.#hasLookedBack(entry.firstSentMs || receivedMsOf(entry.receivedAt));
+  }
+
+  #hasLookedBack(atMs: number): boolean {
+    return this.#lookedBack.fromMs <= atMs && atMs < this.#lookedBack.toMs;
   }
 
   /** Reads the ids in the stream since the first line was received, if the server may have forgotten them. */
@@ -227,12 +228,17 @@ export class Publisher implements SessionOwner {
     const { address, prefix, onNotice } = this.options;
     const first = this.read(this.window.base);
     if (first === undefined || !this.#needsLookBack(first)) return;
-    const nowMs = wallClockMs();
+    const toMs = wallClockMs();
     const receivedMs = receivedMsOf(first.receivedAt);
-    // Messages that were there before the last time are known.
-    const sinceMs = (receivedMs >= this.#lookedBackMs ? receivedMs : first.firstSentMs) - SLACK_MS;
+    const sentMs = first.firstSentMs || receivedMs;
+    const before = this.#lookedBack;
+    // What was there before the last time is known. Where times go back once, they may do so with each line.
+    const goesOn = this.#hasLookedBack(receivedMs);
+    let fromMs = goesOn ? sentMs : Math.min(sentMs, receivedMs - SLACK_MS);
+    if (!goesOn && before !== NEVER && receivedMs < before.fromMs) fromMs = Number.NEGATIVE_INFINITY;
+    const sinceMs = fromMs - SLACK_MS;
     await readIds(link, this.#known, { stream: address.stream, prefix, sinceMs }, onNotice);
-    this.#lookedBackMs = nowMs;
+    this.#lookedBack = { fromMs: goesOn ? Math.min(before.fromMs, fromMs) : fromMs, toMs };
   }
 }
 
