@@ -80,7 +80,8 @@ export class Spool implements PublishSource {
       await part?.close();
     }
     if (start !== undefined) {
-      onNotice(`parts of ${this.path} were deleted before all of their lines were published`);
+      const place = `the part of ${this.path} at which publishing ended the last time is gone`;
+      onNotice(`${place}: if it had further lines, they are not published`);
     }
     const [path = this.path] = paths;
     await this.#begin(await SpoolPart.open(path), path);

@@ -358,6 +358,28 @@ describe.skipIf(withoutNats)(
       expect(await texts()).toEqual(lines);
     });
 
+    it('publishes a new recording under the name of an old one, and says only that the old one is gone', async () => {
+      const { stream, texts, has, notices } = await target();
+      const [old = '', ...lines] = freshLines(3);
+      const path = folder.write([old]);
+      const stop = new AbortController();
+      const options = { prefix: stream.slice(1), onNotice: (message: string) => notices.push(message) };
+      const following = publishRecording([path], server.urlOf(stream), {
+        ...options,
+        follow: true,
+        signal: stop.signal,
+      });
+      await has(1);
+      stop.abort();
+      await following;
+      writeFileSync(path, lines.map((line) => `${line}\n`).join(''));
+      await publishRecording([path], server.urlOf(stream), options);
+      expect(await texts()).toEqual([old, ...lines]);
+      expect(notices).toEqual([
+        `the part of ${path} at which publishing ended the last time is gone: if it had further lines, they are not published`,
+      ]);
+    });
+
     it('follows a recording through a symbolic link, and goes on with the file that comes after a deleted one', async () => {
       const { stream, texts, has } = await target();
       const path = folder.write([]);
