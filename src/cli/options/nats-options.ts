@@ -1,9 +1,8 @@
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { OpmasError, type ReadOptions } from '../../index.js';
 import { isStreamAddress, type NatsAccess, type Outcome, readSecretFile } from '../../internal.js';
 import { readPemFiles } from '../connection/pem-files.js';
-import { readPrivateFile } from '../connection/private-files.js';
+import { inHome, readPrivateFile } from '../connection/private-files.js';
 import type { Session } from '../session.js';
 import { passphrasePrompt } from '../terminal/prompt.js';
 import { counted } from './quantity.js';
@@ -62,7 +61,7 @@ export async function resolveNatsAccess(
   const name = options.natsContext ?? (environment.NATS_CONTEXT || undefined);
   const context = name === undefined ? environmentContext(environment) : await readContext(name, environment);
   const source = name === undefined ? undefined : `the context ${name}`;
-  const pathOf = (member: string) => expanded(textOf(context, member));
+  const pathOf = (member: string) => expanded(textOf(context, member), environment);
   let renew: NatsAccess['renew'];
   const secretIn = async (member: 'creds' | 'nkey', path: string | undefined, what: string) => {
     if (path === undefined) return undefined;
@@ -149,7 +148,8 @@ async function readContext(name: string, environment: NodeJS.ProcessEnv): Promis
     throw new OpmasError('USAGE', `the NATS context ${name}: ${why}`, { hint });
   };
   if (!/^[\w.-]+$/.test(name) || name.startsWith('.')) return fail('this is not the name of a context');
-  const folder = environment.XDG_CONFIG_HOME || join(environment.HOME ?? homedir(), '.config');
+  const folder =
+    environment.XDG_CONFIG_HOME || inHome(environment, '.config') || fail('there is no home folder');
   const path = join(folder, 'nats', 'context', `${name}.json`);
   const text = await readPrivateFile(path);
   if (text === undefined) return fail(`there is no ${path}`, 'nats context ls shows the contexts.');
@@ -180,8 +180,8 @@ function canParse(server: string): boolean {
   return URL.canParse(server.includes('://') ? server : `nats://${server}`);
 }
 
-function expanded(path: string | undefined): string | undefined {
-  return path?.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
+function expanded(path: string | undefined, environment: NodeJS.ProcessEnv): string | undefined {
+  return path?.startsWith('~/') ? (inHome(environment, path.slice(2)) ?? path) : path;
 }
 
 function asUsage(error: OpmasError): never {
