@@ -56,7 +56,7 @@ export class Spool implements PublishSource {
   #leaving: SpoolPart | undefined;
   #more = deferred();
   /** Places up to which the lines of a part were counted, by its fingerprint. */
-  readonly #counted = new Map<string, PartPlace>();
+  #counted = new Map<string, PartPlace>();
 
   constructor(
     private readonly path: string,
@@ -133,12 +133,15 @@ export class Spool implements PublishSource {
   async countRest(isLast = false): Promise<number> {
     if (this.#settled === undefined) return 0;
     const { part, line } = this.#settled;
-    let count = Math.max(0, (await this.#linesOf(part, this.#settled)) - line);
+    const counted = new Map<string, PartPlace>();
+    let count = Math.max(0, (await this.#linesOf(part, this.#settled, counted)) - line);
     if (isLast && (await part.handle.stat()).nlink === 0) {
       this.deletedLines += count;
       count = 0;
     }
-    for (const path of await this.#names.after(part.handle)) count += await this.#linesAt(path);
+    for (const path of await this.#names.after(part.handle)) count += await this.#linesAt(path, counted);
+    // Forgets the parts that are published or deleted: they are not counted again.
+    this.#counted = counted;
     return count;
   }
 
@@ -149,17 +152,18 @@ export class Spool implements PublishSource {
     this.deletedLines += await this.#linesAt(path);
   }
 
-  async #linesAt(path: string): Promise<number> {
+  async #linesAt(path: string, counted = this.#counted): Promise<number> {
     const part = await openIfThere(path).catch(() => undefined);
     if (part === undefined) return 0;
-    return this.#linesOf(part, START).finally(() => part.close());
+    return this.#linesOf(part, START, counted).finally(() => part.close());
   }
 
   /** Counts the lines of a part; those that were there the last time are not read again. */
-  async #linesOf(part: SpoolPart, from: PartPlace): Promise<number> {
+  async #linesOf(part: SpoolPart, from: PartPlace, counted: Map<string, PartPlace>): Promise<number> {
     const name = (await part.fingerprint()) ?? '';
     const place = await part.countFrom(this.#counted.get(name) ?? from);
     this.#counted.set(name, place);
+    counted.set(name, place);
     return place.line;
   }
 
