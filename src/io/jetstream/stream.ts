@@ -97,7 +97,7 @@ export async function checkStream(
 /** Says why a stream cannot keep lines that are published. */
 function unfitBecause({ sealed, no_ack, retention }: StreamConfig): string | undefined {
   if (sealed) return 'it is sealed, so it takes no more messages';
-  if (no_ack) return 'it acknowledges nothing (no_ack), so nobody knows what it has';
+  if (no_ack) return 'it acknowledges nothing (no_ack), so lost lines would not be noticed';
   if (retention === 'workqueue') return 'with the retention workqueue each line is there for one reader only';
   return undefined;
 }
