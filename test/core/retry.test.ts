@@ -420,18 +420,10 @@ describe('no failure of any kind makes more than 9 attempts in its first minute'
 
 describe('Retry-After', () => {
   it.each([0, 0.5, 1])('is honored up to five minutes and no longer, whatever chance says (%d)', (random) => {
-    const options = {
-      retryDelayMs: 1000,
-      retryMaxMs: 30_000,
-      retries: undefined,
-      waitForServer: false,
-      reconnect: true,
-      exitOnClose: false,
-    };
     const waitAfter = (retryAfterMs: number) => {
       const end = refused(503, retryAfterMs);
       const life = { openMs: undefined, events: 0 };
-      return decide(initialRetryState(options), end, life, options, random).decision;
+      return decide(initialRetryState(defaults), end, life, defaults, random).decision;
     };
     expect(waitAfter(LONGEST_RETRY_AFTER_MS)).toMatchObject({ waitMs: LONGEST_RETRY_AFTER_MS });
     expect(waitAfter(7000)).toMatchObject({ waitMs: Math.round(7000 * (1 + random * 0.08)) });

@@ -1,7 +1,14 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatTimestamp } from '../../src/index.js';
+import {
+  formatTimestamp,
+  noToken,
+  openRecording,
+  parseBaseUrl,
+  subscribe,
+  type TokenProvider,
+} from '../../src/index.js';
 
 /** When the recordings of the tests begin: microseconds since 1970. */
 export const RECORDED_AT = Date.UTC(2026, 10, 22, 21, 50) * 1000;
@@ -31,6 +38,19 @@ export function numberedLines(first: number, end: number, apart: number, endpoin
   return Array.from({ length: end - first }, (_, i) =>
     eventLine((first + i) * apart, numbered(first + i, endpoint), endpoint),
   );
+}
+
+/** Connects once to `devices`, and records to a file until the server closes. */
+export async function recordUntilClose(
+  url: string,
+  path: string,
+  token: TokenProvider = noToken(),
+): Promise<string> {
+  const writer = await openRecording(path);
+  const stream = { url: parseBaseUrl(url), endpoints: ['devices'], token, lifecycle: true };
+  for await (const batch of subscribe({ ...stream, retry: { exitOnClose: true } })) await writer.write(batch);
+  await writer.close();
+  return path;
 }
 
 /** A folder for recordings that goes away with the test. */

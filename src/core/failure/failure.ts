@@ -26,12 +26,12 @@ export interface Failure {
   next?: NextCommand | undefined;
 }
 
-/** An error that this program found itself. Its message is made for people and holds no URL. */
+/** An error that this program found itself. Its message holds no URL; `hint` is the next step, `next` its command. */
 export class AttemptError extends Error {
   constructor(
     readonly kind: FailureKind,
-    message: string /** The next step. A sentence. */,
-    readonly hint?: string /** The same as a command. */,
+    message: string,
+    readonly hint?: string,
     readonly next?: NextCommand,
   ) {
     super(message);

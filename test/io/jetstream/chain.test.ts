@@ -2,18 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
-import {
-  noToken,
-  openRecording,
-  parseBaseUrl,
-  readRecording,
-  serveRecording,
-  subscribe,
-} from '../../../src/index.js';
+import { readRecording, serveRecording } from '../../../src/index.js';
 import { publishRecording } from '../../../src/io/jetstream/publish-recording.js';
 import { Sandbox } from '../../cli/sandbox.js';
 import { NatsServer, withoutNats } from '../../support/nats-server.js';
 import { frame, text } from '../../support/raw-frames.js';
+import { recordUntilClose } from '../../support/recordings.js';
 import { test } from '../../support/stage.js';
 import { streamUrl } from '../server/stream-client.js';
 
@@ -46,16 +40,7 @@ describe.skipIf(withoutNats)(
     const sandbox = new Sandbox();
     afterAll(() => sandbox[Symbol.dispose]());
 
-    /** Records until the server closes, and returns the path. */
-    async function record(url: string, name: string): Promise<string> {
-      const path = join(sandbox.home, name);
-      const writer = await openRecording(path);
-      const stream = { url: parseBaseUrl(url), endpoints: ['devices'], token: noToken(), lifecycle: true };
-      for await (const batch of subscribe({ ...stream, retry: { exitOnClose: true } }))
-        await writer.write(batch);
-      await writer.close();
-      return path;
-    }
+    const record = (url: string, name: string) => recordUntilClose(url, join(sandbox.home, name));
 
     async function replay(source: string): Promise<{ frames: string[]; recording: string }> {
       const options = { port: 0, speed: 'max', auth: 'none', exitWhenDone: true } as const;

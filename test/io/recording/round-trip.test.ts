@@ -7,15 +7,13 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect } from 'vitest';
 import {
   noToken,
-  openRecording,
-  parseBaseUrl,
   readRecording,
   serveRecording,
-  subscribe,
   type TokenProvider,
   tokenFromText,
 } from '../../../src/index.js';
 import { frame, text } from '../../support/raw-frames.js';
+import { recordUntilClose } from '../../support/recordings.js';
 import { test } from '../../support/stage.js';
 
 let folder: string;
@@ -30,21 +28,8 @@ interface Sent {
   binary: boolean;
 }
 
-/** Connects once, records until the server closes, and returns the path. */
-async function record(url: string, token: TokenProvider, name: string): Promise<string> {
-  const path = join(folder, name);
-  const writer = await openRecording(path);
-  const stream = subscribe({
-    url: parseBaseUrl(url),
-    endpoints: ['devices'],
-    token,
-    lifecycle: true,
-    retry: { exitOnClose: true },
-  });
-  for await (const batch of stream) await writer.write(batch);
-  await writer.close();
-  return path;
-}
+const record = (url: string, token: TokenProvider, name: string) =>
+  recordUntilClose(url, join(folder, name), token);
 
 /** The members of the lines of a recording that any JSON parser sees. */
 function membersIn(path: string): { received_at: unknown; endpoint: unknown }[] {
