@@ -23,7 +23,7 @@ const GROUPS = {
   /** Needed by every command; `--version` and `--help` need nothing else. */
   start: /\/src\/cli\/(main|command-table|commander|exit|habits)\.ts$/,
   /** Needed by every command that has an action. */
-  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|nats-options|file-stream|tail-file|reading-messages)[^/]+)\.ts$/,
+  tail: /\/src\/cli\/(session|stop-requests|(commands\/tail|connection|options|stream|terminal)\/(?!keychain-child|nats-access|file-stream|reading-messages)[^/]+)\.ts$/,
 };
 
 process.chdir(import.meta.dirname);

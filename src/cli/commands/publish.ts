@@ -1,7 +1,7 @@
 import { escapeUnsafe } from '../../index.js';
 import { type PublishReport, publishRecording } from '../../internal.js';
 import type { Command } from '../commander.js';
-import { reportText, resolveNatsAccess } from '../options/nats-options.js';
+import { reportText, resolveNatsAccess } from '../connection/nats-access.js';
 import { counted } from '../options/quantity.js';
 import { addPublishOptions, type PublishCommandOptions } from '../options/selection.js';
 import { addKeptOptions, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/server-options.js';

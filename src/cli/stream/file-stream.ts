@@ -9,7 +9,7 @@ import {
   systemClock,
 } from '../../index.js';
 import { ProblemCounts } from '../../internal.js';
-import { natsOf } from '../options/nats-options.js';
+import { natsOf } from '../connection/nats-access.js';
 import { counted, formatDuration } from '../options/quantity.js';
 import {
   endpointsOf,

@@ -21,7 +21,7 @@ export interface SharedWaits {
   drawn: { chance: number; failures: number; atMs: number };
 }
 
-/** The waits of one endpoint before its next attempt. An endpoint of the same subscription that is back ends them. */
+/** Waits before an attempt as core/retry.ts decides. An endpoint of the same subscription that is back ends the wait. */
 export class RetryWait {
   readonly #clock: Clock;
   #attemptedAtMs = 0;

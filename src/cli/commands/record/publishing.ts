@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { escapeUnsafe, OpmasError, systemClock } from '../../../index.js';
 import { quoted, SpoolPublisher, shared, targetOf } from '../../../internal.js';
-import { reportText, resolveNatsAccess, VARIABLES } from '../../options/nats-options.js';
+import { reportText, resolveNatsAccess, VARIABLES } from '../../connection/nats-access.js';
 import { counted } from '../../options/quantity.js';
 import type { PublishCommandOptions } from '../../options/selection.js';
 import type { RouteCommandOptions } from '../../options/server-options.js';

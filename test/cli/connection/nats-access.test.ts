@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { resolveNatsAccess } from '../../../src/cli/options/nats-options.js';
+import { resolveNatsAccess } from '../../../src/cli/connection/nats-access.js';
 import type { Session } from '../../../src/cli/session.js';
 
 const HOME = mkdtempSync(join(tmpdir(), 'opmas-ws-home-'));

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { OpmasError, type ReadOptions } from '../../index.js';
 import { isStreamAddress, type NatsAccess, type Outcome, readSecretFile } from '../../internal.js';
-import { readPemFiles } from '../connection/pem-files.js';
-import { inHome, readPrivateFile } from '../connection/private-files.js';
+import { counted } from '../options/quantity.js';
+import type { NatsCommandOptions } from '../options/selection.js';
+import type { RouteCommandOptions } from '../options/server-options.js';
 import type { Session } from '../session.js';
 import { passphrasePrompt } from '../terminal/prompt.js';
-import { counted } from './quantity.js';
-import type { NatsCommandOptions } from './selection.js';
-import type { RouteCommandOptions } from './server-options.js';
+import { readPemFiles } from './pem-files.js';
+import { inHome, readPrivateFile } from './private-files.js';
 
 /** A context of the `nats` command, as its file holds it. */
 type NatsContext = Readonly<Record<string, unknown>>;
