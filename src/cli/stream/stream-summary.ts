@@ -69,7 +69,7 @@ export interface GapBudgetOptions {
 export function addGapBudget(command: Command): Command {
   return command.value(
     '--gap-budget <t>',
-    'exit with code 8 if outages were longer in all; 0s allows no gap',
+    'exit with code 8 if all outages together were longer; 0s allows no gap',
     parseDuration,
   );
 }

@@ -41,14 +41,14 @@ const HELP = `
 The recording contains the lines that \`tail -f json --lifecycle\` prints: events byte for byte as the server sent
 them, and connection changes. It is compressed if its name ends in .gz. The current part of a rotation always has the
 name given with -o; finished parts get numbers: capture.000001.ndjson. Without a terminal, SIGHUP after the file was
-renamed goes on in a new file at -o, as logrotate needs it; otherwise it ends the recording.
+renamed continues in a new file at -o, as logrotate needs it; any other SIGHUP ends the recording.
 
 Examples:
   $ opmas-ws record                                       record all four endpoints until Ctrl-C
   $ opmas-ws record devices -t '*.error' -o errors.ndjson   record errors only
   $ opmas-ws record -o capture.ndjson --append            continue a recording
   $ opmas-ws record -o capture.ndjson.gz --rotate-size 100MiB --keep 10 --append   record for weeks
-  $ opmas-ws record -o incidents.ndjson --problems --before 5m --after 1m   record what is around problems
+  $ opmas-ws record -o incidents.ndjson --problems --before 5m --after 1m   record problems and what is around them
   $ opmas-ws record -o capture.ndjson --append --status status.json   for a health check
   $ opmas-ws record -o spool.ndjson --append --publish nats://nats.example.org/EVENTS
   $ opmas-ws record --tail --duration 10s                 also print the events`;
@@ -70,7 +70,7 @@ export function configure(command: Command): void {
     .value('--mode <octal>', 'mode of new files, whatever the umask: 640', parseMode, '600')
     .option('--tail', 'also print events on stdout, as tail does')
     .option('--utc', 'print times in UTC instead of local time')
-    .option('--status <file>', 'write the state here every 5 s: JSON, or Prometheus text (*.prom)')
+    .option('--status <file>', 'write the state into this file every 5 s: JSON, or Prometheus text (*.prom)')
     .option('--publish <address>', 'also publish to a stream of NATS: nats://HOST/STREAM');
   addPublishOptions(addContextOptions(addStreamOptions(addGapBudget(command))));
   addConnectionOptions(command)

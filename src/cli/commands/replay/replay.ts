@@ -48,7 +48,8 @@ Examples:
 /** Configures `replay`. */
 export function configure(command: Command): void {
   command
-    .argument('[files...]', 'recordings, also compressed (.gz); - is stdin')
+    .usage('[options] <file...>')
+    .argument('[file...]', 'recordings, also compressed (.gz); - is stdin')
     .value('--speed <x>', '0.5, 2x, or max: as fast as the clients read', parseSpeed, '1')
     .value('--rate <n>', 'send N events a second, not at the recorded times', parseRate)
     .value('--max-gap <t>', 'shorten longer silences to this: 500ms, 30s, 5m', parseDuration)
@@ -144,8 +145,7 @@ function loopAndSources(
 
 function parseSpeed(text: string, name: string): number | 'max' {
   if (text === 'max') return 'max';
-  const [, figure] = /^(\d+(?:\.\d+)?)x?$/.exec(text) ?? [];
-  const speed = Number(figure);
+  const speed = Number(/^(\d+(?:\.\d+)?)x?$/.exec(text)?.[1]);
   if (speed > 0) return speed;
   throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a speed`, {
     hint: 'Write 0.5 for half speed, 2 or 2x for double speed, or max.',

@@ -42,7 +42,7 @@ export function configure(command: Command): void {
       '--by <field>',
       'one row for each type, subject, endpoint or member such as data.site (default: data.device_id)',
     )
-    .option('--json', 'print the rows as NDJSON when it ends, and draw nothing')
+    .option('--json', 'print the rows as NDJSON at the end, and draw nothing')
     .option('--file <file>', 'read a recording, not a live stream; repeatable; - is stdin', collect)
     .option('--utc', 'read times in --from and --to as UTC, not as local time');
   addConnectionOptions(addPartOptions(addStreamOptions(command)))

@@ -36,9 +36,9 @@ interface WaitOptions extends StreamCommandOptions, PartCommandOptions {
 }
 
 const EXAMPLES = `
-COMMAND starts when all endpoints are open; only events after its start count. Its output goes to stderr. If it fails,
-the wait ends with its exit code. When the wait is over, it gets SIGTERM. --timeout counts from the start of opmas-ws;
-with --file, it is recorded time.
+COMMAND starts when all endpoints are open; only events after its start count. Its output goes to stderr. If COMMAND
+fails, the wait ends with the same exit code. COMMAND gets SIGTERM when the wait is over. --timeout counts from the start
+of opmas-ws; with --file, it counts recorded time.
 
 Examples:
   $ opmas-ws wait devices -t device.error --timeout 60s      the next error of a device
@@ -46,9 +46,9 @@ Examples:
   $ opmas-ws wait rules -t rule.execution_start --then 'data.execution_id == first.data.execution_id'
   $ opmas-ws wait --file capture.ndjson -t device.error      did it come?
 
-Exit codes: 0 the event came, 7 not in time, 8 not in time, but it may have come in a gap, 4 an endpoint was given up or
-none was open, that of COMMAND if it failed (126 not executable, 127 not found, 128+n ended by signal n), and those of
-every command.`;
+Exit codes: 0 the event came; 7 it did not come in time; 8 it may have come in a gap; 4 an endpoint was given up or none
+was open; that of COMMAND if it failed (126 not executable, 127 not found, 128+n ended by signal n); and those of every
+command.`;
 
 /** Configures `wait`. */
 export function configure(command: Command): void {
@@ -60,7 +60,7 @@ export function configure(command: Command): void {
     )
     .option(
       '--then <expr>',
-      'then wait for an event that fits this CEL expression; `first` and `previous` are events before; repeatable',
+      'then wait for a further event that matches this CEL expression; `first` and `previous` are the earlier events; repeatable',
       collect,
     )
     .option('--file <file>', 'search a recording, not a live stream; repeatable; - is stdin', collect)
