@@ -289,3 +289,18 @@ describe.concurrent('a terminal', () => {
     }
   });
 });
+
+describe.each([['tail', '-n', '1'], ['top', '-n', '1'], ['wait'], ['record', '-n', '1']])(
+  '%s --utc',
+  (...[name, ...count]) => {
+    test('prints connection changes with times in UTC', async ({ serve, command, expect }) => {
+      const server = await serve();
+      server.onRequest((client) => client.accept(text(event(0))));
+      const args = [name!, 'devices', '--url', server.url, '--utc', ...count];
+      const { code, stderr } = await command.sandbox.run(args, { environment: { TZ: 'Asia/Kolkata' } });
+      expect(code, stderr).toBe(0);
+      const [, at = ''] = /^([-\d]{10} [:\d]{8}) devices {2}connected$/m.exec(stderr) ?? [];
+      expect(Math.abs(Date.now() - Date.parse(`${at}Z`))).toBeLessThan(600_000);
+    });
+  },
+);

@@ -3,7 +3,7 @@ import { type DeviceTable, LineView } from '../../../internal.js';
 import { counted, formatDuration } from '../../options/quantity.js';
 import { cut, widthOf } from '../../render/visual-line.js';
 import type { Session } from '../../session.js';
-import { runStream, type StreamState } from '../../stream/run-stream.js';
+import { runStream, type StreamState, type StreamTask } from '../../stream/run-stream.js';
 import { RateMeter } from '../../terminal/live-line.js';
 import type { Palette } from '../../terminal/palette.js';
 import { readKeys } from '../../terminal/raw-keys.js';
@@ -18,7 +18,7 @@ const NOTICE_MS = 5000;
 const LF = 0x0a;
 
 /** The table of a live stream. */
-interface LiveTable {
+interface LiveTable extends Pick<StreamTask, 'utc'> {
   table: DeviceTable;
   /** Heading of its first column. */
   title: string;
@@ -55,8 +55,7 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     // The first line says who is connected; the keys are for those who see them for the first time.
     const notice = isNew && !lastMessage.text.includes('connected') ? lastMessage.text : undefined;
     const status = statusLine(states, parts, columns, palette);
-    const now = systemClock.nowMicros();
-    const style = { palette, width: columns, now, title, hasWords: false };
+    const style = { palette, width: columns, now: systemClock.nowMicros(), title, hasWords: false };
     screen.draw(view.lines(all, { columns, rows, status, notice }, style));
   };
   const line = new LineView({ noteData: true });
@@ -73,6 +72,7 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
   };
   const watched = { ...stream, signal: AbortSignal.any([stop, quit.signal]) };
   await runStream(session, watched, {
+    utc: live.utc,
     async consume(subscription, onEvents, { states }) {
       const redraw = () => draw(states);
       const onKey = (key: string) => (view.onKey(key) ? quit.abort() : redraw());

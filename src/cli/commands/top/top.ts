@@ -44,7 +44,7 @@ export function configure(command: Command): void {
     )
     .option('--json', 'print the rows as NDJSON at the end, and draw nothing')
     .option('--file <file>', 'read a recording, not a live stream; repeatable; - is stdin', collect)
-    .option('--utc', 'read times in --from and --to as UTC, not as local time');
+    .option('--utc', 'read and print times in UTC instead of local time');
   addConnectionOptions(addPartOptions(addStreamOptions(command)))
     .addHelpText('after', HELP)
     .action((endpoints: string[], options: TopOptions) =>
@@ -53,14 +53,14 @@ export function configure(command: Command): void {
 }
 
 async function top(session: Session, endpoints: readonly string[], options: TopOptions): Promise<void> {
-  const { by, json, file } = options;
+  const { by, json, file, utc } = options;
   const table = new DeviceTable({ keyOf: by === undefined ? undefined : rowKeyOf(by, '--by') });
   const title = by === undefined ? 'DEVICE' : by.slice(by.lastIndexOf('.') + 1).toUpperCase();
   const print = (now: number) => printTable(session, table, { title, now, json: json === true });
   if (file === undefined) {
     refusePart(options);
     const stream = await resolveStream(session, endpoints, options);
-    await watchTable(session, stream, { table, title, draws: json !== true, print });
+    await watchTable(session, stream, { table, title, draws: json !== true, print, utc });
     return;
   }
   let end = Number.NaN;
