@@ -1,6 +1,6 @@
 /** The habits that users bring along from other programs and shells, and what to type here. */
 
-/** Flags of other programs, the advice, and an option that a command has if the advice is for it. */
+/** Flags of other programs, the advice, and an option without which a command does not get the advice. */
 const OPTIONS: readonly (readonly [flags: string, advice: string, needs?: string])[] = [
   ['-f --follow -F --watch', 'New events are always followed: leave this option out.', '--retries'],
   [

@@ -15,7 +15,7 @@ export type ErrorCode = 'USAGE' | 'AUTH' | 'NETWORK' | 'LOCAL' | 'DATA' | 'INCOM
 
 /** The members of an {@link OpmasError} besides its message. */
 export interface OpmasErrorOptions {
-  /** The next step, as a sentence or a command; line feeds part it into lines. */
+  /** The next step, as a sentence or a command; line feeds separate its lines. */
   hint?: string | undefined;
   cause?: unknown;
   /** The reason of an error of kind `AUTH` or `NETWORK`, where it is known more closely. */

@@ -14,7 +14,7 @@ function wordsFor(table: Partial<Record<Severity, readonly string[]>>): Words {
   );
 }
 
-/** Values of `severity` and `level`. The normal ones say that an event is less bad than its type. */
+/** Values of `severity` and `level`. The normal ones say that an event is less bad than its type suggests. */
 const SEVERITY_WORDS = wordsFor({
   critical: ['critical', 'fatal', 'emergency'],
   error: ['error', 'high', 'major'],
@@ -22,7 +22,7 @@ const SEVERITY_WORDS = wordsFor({
   normal: ['low', 'info', 'informational', 'notice', 'debug', 'normal'],
 });
 
-/** Values of `status` and `state`. All of them are bad ones for what comes after. */
+/** Bad values of `status` and `state`. A good value after one of these is a recovery. */
 const STATE_WORDS = wordsFor({
   critical: ['critical'],
   error: ['error', 'failed', 'down', 'offline', 'unreachable'],
@@ -34,7 +34,7 @@ const LONGEST_WORD = 'informational'.length;
 
 /**
  * Returns the severity of an event. `docs/tail.md` has the rule as a table: a recovery first; then what `severity` or
- * `level` says, then `status` or `state`, then `success`, then the type. Words without regard to case.
+ * `level` says, then `status` or `state`, then `success`, then the type. Case does not matter.
  *
  * @param data The event's `data`, of any shape.
  */

@@ -13,7 +13,7 @@ export interface Clock {
   /** Milliseconds, with fractions, that never jump. They may stand still while the machine is suspended. */
   monotonicMs(): number;
   /**
-   * Milliseconds since any start at which `monotonicMs` stood still, give or take a second. Without it, a wall clock
+   * How long `monotonicMs` has stood still in all, in milliseconds, give or take a second. Without it, a wall clock
    * that jumps ahead counts as a suspended machine.
    */
   suspendedMs?(): number;

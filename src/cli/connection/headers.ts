@@ -65,7 +65,7 @@ export function variablesIn(stored: readonly string[]): string[] {
   return headers.filter(({ from }) => from === 'variable').map(({ text }) => text);
 }
 
-/** Warns of a value that others can read in its place, or that has another meaning than it seems. */
+/** Warns of a value that others can read, or that does not mean what it seems to mean. */
 export function warningsAbout(lines: readonly string[], isInContext: boolean): string[] {
   return lines.flatMap((line) => {
     const { name, from } = parseHeader(line, isInContext);
@@ -86,7 +86,7 @@ export function warningsAbout(lines: readonly string[], isInContext: boolean): s
 
 /**
  * Reads the values of headers. Those of the command line replace those of the context that have the same name; several
- * of one name are joined, which HTTP takes for the same.
+ * of one name are joined, which means the same in HTTP.
  *
  * @throws {OpmasError} `USAGE` when a file cannot be read, a variable is not set, or a value is no line of text.
  */

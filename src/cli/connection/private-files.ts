@@ -169,12 +169,12 @@ async function takeLock(path: string): Promise<FileLock | undefined> {
   return undefined;
 }
 
-/** A file that an option names, and how an earlier one is known. */
+/** A file that an option names, and how an earlier file of that kind is recognized. */
 interface ReplaceableFile {
   option: string;
   /** Names its content: `a report`. */
   what: string;
-  /** It begins with one of these texts, of at most 256 bytes. */
+  /** An earlier file begins with one of these texts, of at most 256 bytes. */
   starts: readonly string[];
 }
 

@@ -73,11 +73,11 @@ function isCovered(subject: string, device: string, { family, kind }: TypeParts,
 /** On a narrower terminal the times have no milliseconds, and the fields follow the type without columns. */
 const WIDTH_FOR_MILLISECONDS = 72;
 const WIDTH_FOR_COLUMNS = 110;
-/** Few types are longer, and the message is to begin early. */
+/** Few types are longer, and a wider column would push the message to the right. */
 const TYPE_COLUMNS = 'device.status_update'.length;
 /** Longer words are cut, except with `--full`. */
 const MAX_WORD = 200;
-/** Words that are kept as they are printed: most come again with other events. */
+/** Limit for words whose printed form is kept: most words come again with other events. */
 const MAX_KEPT_WORDS = 1000;
 
 /** A name in its column. */
@@ -105,7 +105,7 @@ export class Columns {
     this.#typeWidth = width < WIDTH_FOR_COLUMNS ? 0 : TYPE_COLUMNS;
   }
 
-  /** Fits a name into its column. Of a long one the end is shown: that is where names of devices differ. */
+  /** Fits a name into its column. A long one is cut at its start, because names of devices differ at their ends. */
   device(name: string): Cell {
     return this.#devices.get(name) ?? this.#keep(this.#devices, name, this.#cellOf(this.safe(name || '-')));
   }

@@ -30,7 +30,7 @@ const KEPT_AFTER_MS = 500;
 /** An endpoint, and when something happened to it, in microseconds since 1970. */
 type Moment = Pick<EndpointNotice, 'endpoint' | 'atMicros'>;
 
-/** A connection to tell of when a timer ends, unless more is known before. */
+/** A new connection, which is reported when its timer ends, unless more is known earlier. */
 interface FreshConnection {
   notice: EndpointNotice;
   timer: NodeJS.Timeout;
@@ -50,7 +50,7 @@ export class ConnectionMessages {
   readonly #printed = new Set<OpmasError>();
   /** Endpoints that have not been open yet. */
   readonly #waiting: Set<string>;
-  /** True until it has been said that connecting never ends by itself. */
+  /** True until the user has been told that connecting never ends by itself. */
   #saysThatItWaits: boolean;
   readonly #silences = new SilenceHints();
   /** Endpoints whose connection is open and was kept for a moment. */
@@ -61,12 +61,12 @@ export class ConnectionMessages {
   readonly #expired = new Map<string, EndpointNotice>();
   /** Since when endpoints are lost, in microseconds since 1970. */
   readonly #lostAt = new Map<string, number>();
-  /** The failed attempt that was told last, by endpoint. */
+  /** The failed attempt that was reported last, by endpoint. */
   readonly #failures = new Map<string, string | undefined>();
 
   /**
    * @param countOf Returns the number of matching events of an endpoint so far. @param utc Prints times in UTC.
-   * @param isEach Tells of each endpoint by itself, and at once.
+   * @param isEach Reports each endpoint by itself, and at once.
    */
   constructor(
     private readonly messages: Messages,
@@ -146,7 +146,7 @@ export class ConnectionMessages {
     }
   }
 
-  /** Adds a failed attempt; among several endpoints, the same failure is not told again before they are back. */
+  /** Adds a failed attempt; among several endpoints, the same failure is not reported again before they are back. */
   #addFailure(notice: EndpointNotice): void {
     const isKnown = this.#failures.get(notice.endpoint) === notice.key;
     this.#failures.set(notice.endpoint, notice.key);
@@ -173,14 +173,14 @@ export class ConnectionMessages {
     }
   }
 
-  /** Prints what waits for its moment, because nothing more comes. */
+  /** Prints the messages that still wait for a timer, because nothing more comes. */
   end(): void {
     for (const endpoint of this.#fresh.keys()) this.#settle(endpoint, true);
     for (const endpoint of this.#expired.keys()) this.#tellExpired(endpoint);
     this.#notices.flush();
   }
 
-  /** Tells that an endpoint is connected, if the server has kept the connection or sent something. */
+  /** Reports that an endpoint is connected, if the server has kept the connection or sent something. */
   #settle(endpoint: string, isKept: boolean): void {
     const fresh = this.#fresh.get(endpoint);
     if (fresh === undefined) return;
@@ -194,7 +194,7 @@ export class ConnectionMessages {
     this.#notices.add(fresh.notice);
   }
 
-  /** Tells of a loss by an expired token that was not renewed. */
+  /** Reports a loss by an expired token that was not renewed. */
   #tellExpired(endpoint: string): void {
     const notice = this.#expired.get(endpoint);
     this.#expired.delete(endpoint);

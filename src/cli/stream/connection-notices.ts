@@ -2,11 +2,11 @@ import { type ConnectionEvent, closeMeaning, escapeUnsafe, parseTimestamp } from
 import { formatDuration } from '../options/quantity.js';
 import type { Palette } from '../terminal/palette.js';
 
-/** Changes of several endpoints within this time, for the same cause, are told in one line. */
+/** Changes of several endpoints within this time, for the same cause, are reported in one line. */
 const GATHER_MS = 1000;
-/** A change that is told late waits for those of other endpoints for this time. */
+/** A change that is reported late waits this long for the same change of other endpoints. */
 const LEAST_GATHER_MS = 250;
-/** A line with more names has a number in place of the rest. */
+/** A line with more endpoints has a number in place of the other names. */
 const MAX_NAMES = 8;
 /** The URL of an endpoint in an error. */
 const URL_IN_ERROR = /wss?:\/\/\S+?(?=[:;,]?\s)/;

@@ -164,7 +164,7 @@ function parserText(code: string): string {
   return `no valid HTTP answer${speaksOther ? ': this port does not speak HTTP' : ` (${code})`}`;
 }
 
-/** A host that refuses is there, though another address of it, or the other family, does not work. */
+/** A refused connection proves that the host is there, even if its other addresses do not answer. */
 function mostTelling(attempts: readonly SystemError[]): SystemError {
   for (const wanted of ['connection refused', 'unreachable']) {
     const found = attempts.find(({ code = '' }) => socketErrors[code]?.[0] === wanted);

@@ -125,7 +125,7 @@ const ABOUT_A_STREAM = /opmas-ws publish\b[^`\n;]*/g;
 const OF_NATS = /nats stream (?:add|edit)\b[^`\n;]*/g;
 
 /**
- * Says a text of the library as the command line does: with flags in place of options, and each command with the choice
+ * Rewrites a text of the library for the command line: with flags in place of options, and each command with the choice
  * of the server that the user typed. The one writer of hints.
  */
 export function withServerChoice(text: string, said: SaidOptions): string {
@@ -139,7 +139,7 @@ export function withServerChoice(text: string, said: SaidOptions): string {
   return completed(stream, OF_NATS, words);
 }
 
-/** Puts words behind each command that matches and does not choose a server itself. */
+/** Appends words to each command that matches and does not choose a server itself. */
 function completed(text: string, commands: RegExp, words: readonly string[]): string {
   if (words.length === 0) return text;
   return text.replace(commands, (command) => {

@@ -46,7 +46,7 @@ export interface FilterOptions {
 /** The judgments of a filter so far, which explain why nothing matches. */
 export interface FilterReport extends ExpressionReport {
   judged: number;
-  /** Events that match all but `problems`: to have none of those is no mistake. */
+  /** Events that match all but `problems`: a filter that finds no problems is not a mistake. */
   matching: number;
   /** Types of the events that came before the first that matched; at most 20. */
   types: readonly string[];

@@ -17,7 +17,7 @@ import {
 /** One event on each endpoint, in an order that makes sense: devices, agents, rules, system. */
 export type StoryStep = readonly [StoryEvent, StoryEvent, StoryEvent, StoryEvent];
 
-/** The begin of stories with a seed, so that their times are the same each time. */
+/** The start of stories with a seed, so that their times are the same each time. */
 export const STORY_EPOCH_MS = Date.UTC(2026, 0, 5, 8, 0, 0);
 /** Time between the steps of a story. */
 const DEFAULT_STEP_MS = 500;
@@ -29,7 +29,7 @@ const DEFAULT_STEP_MS = 500;
  * the router's id. All twelve types appear within the first nine steps.
  *
  * @param seed The same seed and times give the same events.
- * @param startMs The begin of the story's time, in milliseconds since 1970. Times are written into the data as the real
+ * @param startMs The start of the story's time, in milliseconds since 1970. Times are written into the data as the real
  * server writes them: in UTC without a zone.
  * @param stepMs Time between steps.
  */

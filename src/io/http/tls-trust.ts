@@ -68,7 +68,7 @@ export class TlsTrust implements TlsSide {
 
   /** For the server. Made at the first use, because it takes some milliseconds and `ws://` needs none. */
   get server(): TlsOptions {
-    // Always said: without it, NODE_TLS_REJECT_UNAUTHORIZED would decide.
+    // Always set: without it, NODE_TLS_REJECT_UNAUTHORIZED would decide.
     this.#server ??= { secureContext: this.#makeContext(this.#own), rejectUnauthorized: this.#isVerified };
     return this.#server;
   }

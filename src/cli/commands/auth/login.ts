@@ -29,7 +29,7 @@ interface LoginOptions extends RouteCommandOptions {
   withToken?: boolean;
 }
 
-/** Credentials, and the reason why the server did not check them, if so. */
+/** Credentials, and the reason why the server has not checked them, if it has not. */
 type ObtainedToken = Credentials & { unchecked?: string };
 
 /** Limit for the server to check a token. */

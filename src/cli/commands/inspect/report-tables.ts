@@ -20,14 +20,14 @@ export type Cell = string | { severity: Severity } | { bad: string };
 /** A table of the report, for the terminal and the page. Its texts are not escaped yet. */
 export interface ReportTable {
   title: string;
-  /** More about it, behind the title. */
+  /** Text after the title. */
   about: string;
   /** Names of the columns; `#` marks numbers, and `…` names that may be shortened. */
   heads: readonly string[];
   rows: readonly (readonly Cell[])[];
   /** Number of all rows: the recording may have had more than are listed. */
   count: number;
-  /** Text in the place of a table without rows, which is good news. */
+  /** Text in place of a table without rows; a table without rows is good news. */
   none?: string;
 }
 
@@ -41,7 +41,7 @@ export interface Figure {
 
 const TROUBLE: ReadonlySet<string> = new Set(['critical', 'error', 'warning']);
 
-/** Arranges a report in the order of questions in the morning: trouble at the end, problems, outages, counts. */
+/** Arranges a report in the order in which an operator asks in the morning: trouble at the end, problems, outages, counts. */
 export class ReportTables {
   constructor(
     readonly report: InspectedRecording,
@@ -212,8 +212,8 @@ export class ReportTables {
 const ERROR: Cell = { severity: 'error' };
 
 /**
- * Chooses incidents for a short table, in order of time: the worst of each device before the second of any. Of a device
- * come those first that are not over, then critical ones, then long ones.
+ * Chooses incidents for a short table, in order of time: the worst of each device before the second of any. The worst
+ * are those that are not over, then critical ones, then long ones.
  */
 export function chosenOf(incidents: readonly Incident[], most: number): Incident[] {
   const places = new Map<string, number>();

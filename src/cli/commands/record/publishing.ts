@@ -21,9 +21,9 @@ export type PublishingFacts = Publishing['facts'];
 const BEGIN_LIMIT_MS = 3000;
 /** Time for the last acknowledgements. */
 const END_LIMIT_MS = 5000;
-/** A shorter wait is not told. */
+/** A shorter wait is not reported. */
 const QUIET_MS = 500;
-/** Time to end the process, with that wait in it. */
+/** Time to end the process, that wait included. */
 const SHUTDOWN_LIMIT_MS = 8000;
 
 /**
@@ -90,7 +90,7 @@ export class Publishing {
   }
 
   /**
-   * Begins with a file that is there, and waits a moment: a stream that does not exist is best told before the recording.
+   * Begins with a file that is there, and waits a moment: a missing stream is best reported before the recording.
    *
    * @throws {OpmasError} When the server refuses.
    */

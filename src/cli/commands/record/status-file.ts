@@ -33,7 +33,7 @@ export async function findStatusPath(path: string, out: string | undefined): Pro
   return realpath(path).catch(() => path);
 }
 
-/** A file that tells how a recorder is: replaced by {@link write}, every 5 s, and at the end of the process. */
+/** A file with the state of a recorder: replaced by {@link write}, every 5 s, and at the end of the process. */
 export class StatusFile {
   readonly #temporary: string;
   readonly #startedAt = nowMicros();
@@ -88,7 +88,7 @@ export class StatusFile {
   #writeEnd(exitCode: number): void {
     if (performance.now() - (this.#writingSinceMs ?? Number.POSITIVE_INFINITY) > MOST_WRITE_MS) return;
     const temporary = this.#temporary;
-    // Of a write that is under way.
+    // The temporary file of a write that is under way.
     removeNow(temporary);
     try {
       writeFileSync(temporary, this.#text(exitCode), { flag: 'wx', mode: 0o600 });

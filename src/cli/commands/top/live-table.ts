@@ -13,7 +13,7 @@ import { severityCounts } from './table-text.js';
 import { TopView } from './view.js';
 
 const REDRAW_MS = 250;
-/** A message stands in the last line for so long. */
+/** A message stays in the last line for so long. */
 const NOTICE_MS = 5000;
 const LF = 0x0a;
 

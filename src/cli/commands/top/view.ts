@@ -18,7 +18,7 @@ const END = ['\x1b[F', '\x1bOF', '\x1b[4~'];
 const LONGEST_FILTER = 100;
 const HINTS = 'q quits  / filters  up and down select  Enter shows the event';
 
-/** A piece of the picture that the table is in. */
+/** The surroundings of the table in the picture. */
 interface Picture {
   columns: number;
   rows: number;
