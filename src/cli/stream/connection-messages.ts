@@ -24,97 +24,84 @@ import { SilenceHints } from './silence-hints.js';
 
 /** The attempt at which a wait for a server is worth a line. */
 const ATTEMPTS_UNTIL_NOTICE = 3;
-/** A server that rejects a token may accept the connection first, and close it within this time. */
-const KEPT_AFTER_MS = 500;
 
-/** An endpoint, and when something happened to it, in microseconds since 1970. */
-type Moment = Pick<EndpointNotice, 'endpoint' | 'atMicros'>;
-
-/** A new connection, which is reported when its timer ends, unless more is known earlier. */
-interface FreshConnection {
-  notice: EndpointNotice;
-  timer: NodeJS.Timeout;
-  /** Matching events before. */
-  events: number;
+/** The state of an endpoint, as far as messages need it. */
+interface Told {
+  /** It has been open. */
+  wasOpen?: boolean;
+  /** Its connection is open, and the server keeps it. */
+  isKept?: boolean;
+  /** Since when it is lost, in microseconds since 1970. */
+  lostAt?: number | undefined;
+  /** The failed attempt that was reported last. */
+  failure?: string | undefined;
+  /** A connection that has opened, until it is clear whether the server keeps it. */
+  opening?: EndpointNotice | undefined;
+  /** A loss by an expired token, until it is clear whether it was renewed. */
+  expiry?: EndpointNotice | undefined;
 }
 
 /**
  * Prints each change of a connection on stderr, with its time. Endpoints that share a fate share a line. Calls a
- * connection `connected` when the server has kept it for a moment, or sent something.
+ * connection `connected` when the server keeps it: one that rejects a token may accept the connection first.
  */
 export class ConnectionMessages {
   readonly #times: TimeText;
   #date: string;
-  readonly #hasSeveral: boolean;
   readonly #notices: ConnectionNotices;
   readonly #printed = new Set<OpmasError>();
-  /** Endpoints that have not been open yet. */
-  readonly #waiting: Set<string>;
+  readonly #endpoints: ReadonlyMap<string, Told>;
   /** True until the user has been told that connecting never ends by itself. */
   #saysThatItWaits: boolean;
   readonly #silences = new SilenceHints();
-  /** Endpoints whose connection is open and was kept for a moment. */
-  readonly #kept = new Set<string>();
-  /** Connections that have opened, and are not known to be kept. */
-  readonly #fresh = new Map<string, FreshConnection>();
-  /** Losses by an expired token, until it is clear whether it was renewed. */
-  readonly #expired = new Map<string, EndpointNotice>();
-  /** Since when endpoints are lost, in microseconds since 1970. */
-  readonly #lostAt = new Map<string, number>();
-  /** The failed attempt that was reported last, by endpoint. */
-  readonly #failures = new Map<string, string | undefined>();
 
-  /**
-   * @param countOf Returns the number of matching events of an endpoint so far. @param utc Prints times in UTC.
-   * @param isEach Reports each endpoint by itself, and at once.
-   */
+  /** @param utc Prints times in UTC. @param isEach Reports each endpoint by itself, and at once. */
   constructor(
     private readonly messages: Messages,
     { endpoints, retry, durationMs }: Pick<SubscribeOptions, 'endpoints' | 'retry' | 'durationMs'>,
-    private readonly countOf: (endpoint: string) => number,
     { utc = false, isEach = false },
   ) {
     this.#times = new TimeText(utc);
     this.#date = this.#times.date(systemClock.nowMicros());
-    this.#waiting = new Set(endpoints);
-    this.#hasSeveral = this.#waiting.size > 1;
+    this.#endpoints = new Map(endpoints.map((endpoint) => [endpoint, {}]));
     this.#saysThatItWaits = retry?.waitForServer === true && durationMs === undefined;
+    const names = [...this.#endpoints.keys()];
     this.#notices = new ConnectionNotices(
       messages.palette,
-      this.#waiting,
-      isEach || !this.#hasSeveral,
+      names,
+      isEach || names.length === 1,
       (line, notice) => this.#print(line, notice),
     );
   }
 
   onLifecycle(event: LifecycleEvent): void {
     const { endpoint, connection } = event;
+    const told = this.#endpoints.get(endpoint)!;
     const moment = { endpoint, atMicros: parseTimestamp(event.receivedAt) ?? 0 };
     switch (connection.state) {
       case 'connecting':
         this.messages.debug(`${endpoint}: attempt ${connection.attempt}, ${connection.url}`);
-        if (connection.attempt === ATTEMPTS_UNTIL_NOTICE) this.#sayThatItWaits(endpoint);
+        if (connection.attempt === ATTEMPTS_UNTIL_NOTICE && !told.wasOpen) this.#sayThatItWaits();
         return;
-      case 'open': {
-        this.#waiting.delete(endpoint);
-        const notice = { ...this.#openNotice(moment, connection), ...moment };
+      case 'open':
+        told.wasOpen = true;
+        told.opening = { ...openNotice(told, moment.atMicros, connection), ...moment };
         // The server has kept the connections of other endpoints.
-        const keptAfterMs = this.#notices.hasWaiting(notice.key) ? 0 : KEPT_AFTER_MS;
-        const timer = setTimeout(() => this.#settle(endpoint, true), keptAfterMs).unref();
-        this.#fresh.set(endpoint, { notice, timer, events: this.countOf(endpoint) });
+        if (this.#notices.hasWaiting(told.opening.key)) this.onKept(endpoint);
         return;
-      }
       case 'refused':
-        this.#tellExpired(endpoint);
+        this.#tellExpiry(told);
         // Without a wait, the attempt was begun again because another endpoint is back.
-        if (connection.retry_in_ms) this.#addFailure({ ...refusedNotice(connection), ...moment });
+        if (connection.retry_in_ms) this.#addFailure(told, { ...refusedNotice(connection), ...moment });
         return;
       case 'closed':
-        this.#settle(endpoint, connection.retry_in_ms === undefined && !mayReject(connection.code));
-        this.#tellExpired(endpoint);
+        // We have closed it ourselves.
+        if (connection.retry_in_ms === undefined && !mayReject(connection.code)) this.onKept(endpoint);
+        told.opening = undefined;
+        this.#tellExpiry(told);
         // Without another attempt, the command was asked to stop, or an error is printed separately.
         if (connection.retry_in_ms !== undefined)
-          this.#addLoss({ ...lostNotice(connection), ...moment }, connection.code);
+          this.#addLoss(told, { ...lostNotice(connection), ...moment }, connection.code);
         this.#printHint(endpoint, this.#silences.hintAfter(event));
         return;
       case 'dropped':
@@ -122,34 +109,38 @@ export class ConnectionMessages {
         return;
       case 'given_up':
         // An error of its own, which is printed by `onGiveUp` or at the end.
-        this.#tellExpired(endpoint);
+        this.#tellExpiry(told);
     }
   }
 
-  #openNotice({ endpoint, atMicros }: Moment, connection: ConnectionEvent & { state: 'open' }): Notice {
-    if (this.#expired.has(endpoint)) return RENEWED;
-    const lostAt = this.#lostAt.get(endpoint);
-    if (lostAt === undefined && connection.gap_since === undefined) return CONNECTED;
-    return backNotice(atMicros, connection, lostAt ?? atMicros);
+  /** Reports that an endpoint is connected: the server keeps the connection, or has sent something. */
+  onKept(endpoint: string): void {
+    const told = this.#endpoints.get(endpoint)!;
+    const { opening } = told;
+    if (opening === undefined) return;
+    Object.assign(told, {
+      isKept: true,
+      opening: undefined,
+      expiry: undefined,
+      lostAt: undefined,
+      failure: undefined,
+    });
+    this.#notices.add(opening);
   }
 
-  #addLoss(notice: EndpointNotice, code: number): void {
-    const { endpoint, atMicros, milliseconds } = notice;
-    const wasKept = this.#kept.delete(endpoint);
-    if (wasKept) this.#lostAt.set(endpoint, atMicros);
-    if (mayReject(code) && milliseconds === 0) {
-      this.#expired.set(endpoint, notice);
-    } else if (wasKept) {
-      this.#notices.add(notice);
-    } else {
-      this.#addFailure(notice);
-    }
+  #addLoss(told: Told, notice: EndpointNotice, code: number): void {
+    const wasKept = told.isKept;
+    told.isKept = false;
+    if (wasKept) told.lostAt = notice.atMicros;
+    if (mayReject(code) && notice.milliseconds === 0) told.expiry = notice;
+    else if (wasKept) this.#notices.add(notice);
+    else this.#addFailure(told, notice);
   }
 
   /** Adds a failed attempt; among several endpoints, the same failure is not reported again before they are back. */
-  #addFailure(notice: EndpointNotice): void {
-    const isKnown = this.#failures.get(notice.endpoint) === notice.key;
-    this.#failures.set(notice.endpoint, notice.key);
+  #addFailure(told: Told, notice: EndpointNotice): void {
+    const isKnown = told.failure === notice.key;
+    told.failure = notice.key;
     if (!isKnown || this.#notices.isEach) this.#notices.add(notice);
   }
 
@@ -159,46 +150,25 @@ export class ConnectionMessages {
     this.#print(this.#notices.line(endpoint, this.messages.palette.yellow(hint)));
   }
 
-  #sayThatItWaits(endpoint: string): void {
-    if (!this.#saysThatItWaits || !this.#waiting.has(endpoint)) return;
+  #sayThatItWaits(): void {
+    if (!this.#saysThatItWaits) return;
     this.#saysThatItWaits = false;
     this.#notices.flush();
     this.#print('waiting for the server, however long it takes (--retries N gives up)');
   }
 
-  /** Takes note that events may have come. */
-  onEvents(): void {
-    for (const [endpoint, { events }] of this.#fresh) {
-      if (this.countOf(endpoint) > events) this.#settle(endpoint, true);
-    }
-  }
-
   /** Prints the messages that still wait for a timer, because nothing more comes. */
   end(): void {
-    for (const endpoint of this.#fresh.keys()) this.#settle(endpoint, true);
-    for (const endpoint of this.#expired.keys()) this.#tellExpired(endpoint);
+    for (const endpoint of this.#endpoints.keys()) this.onKept(endpoint);
+    for (const told of this.#endpoints.values()) this.#tellExpiry(told);
     this.#notices.flush();
   }
 
-  /** Reports that an endpoint is connected, if the server has kept the connection or sent something. */
-  #settle(endpoint: string, isKept: boolean): void {
-    const fresh = this.#fresh.get(endpoint);
-    if (fresh === undefined) return;
-    this.#fresh.delete(endpoint);
-    clearTimeout(fresh.timer);
-    if (!isKept && this.countOf(endpoint) === fresh.events) return;
-    this.#expired.delete(endpoint);
-    this.#lostAt.delete(endpoint);
-    this.#failures.delete(endpoint);
-    this.#kept.add(endpoint);
-    this.#notices.add(fresh.notice);
-  }
-
   /** Reports a loss by an expired token that was not renewed. */
-  #tellExpired(endpoint: string): void {
-    const notice = this.#expired.get(endpoint);
-    this.#expired.delete(endpoint);
-    if (notice !== undefined) this.#notices.add(notice);
+  #tellExpiry(told: Told): void {
+    const { expiry } = told;
+    told.expiry = undefined;
+    if (expiry !== undefined) this.#notices.add(expiry);
   }
 
   /** Warns when the first event is dropped: the reader of stdout may be stuck for hours. */
@@ -207,7 +177,8 @@ export class ConnectionMessages {
   }
 
   onGiveUp(endpoint: string, error: OpmasError): void {
-    if (!this.#hasSeveral) return;
+    // The error of a single endpoint is printed at the end.
+    if (this.#endpoints.size === 1) return;
     this.#printed.add(error);
     this.#notices.add({ ...gaveUpNotice(error.message), endpoint, atMicros: systemClock.nowMicros() });
   }
@@ -218,7 +189,10 @@ export class ConnectionMessages {
     return new OpmasError(error.code, 'gave up on all endpoints (see above)', { hint: error.hint });
   }
 
-  #print(text: string, { atMicros = systemClock.nowMicros(), color }: Partial<EndpointNotice> = {}): void {
+  #print(
+    text: string,
+    { atMicros = systemClock.nowMicros(), ...notice }: Partial<EndpointNotice> = {},
+  ): void {
     const { isTerminal, palette } = this.messages;
     const date = this.#times.date(atMicros);
     // In a log file each line has its date, because many runs may write to it.
@@ -226,11 +200,21 @@ export class ConnectionMessages {
     this.#date = date;
     const clock = isTerminal ? this.#times.clock(atMicros).slice(0, 8) : this.#times.dateAndClock(atMicros);
     const time = palette.dim(`${clock} `);
-    if (color === 'red') this.messages.error(text, time);
-    else this.messages.say(text, time);
+    if (notice.color === 'red') this.messages.error(text, time);
+    else this.messages.say(text, time, notice.key === CONNECTED.key);
   }
 
   #printError(endpoint: string, text: string): void {
     this.#print(this.#notices.line(endpoint, this.messages.palette.red(text)), { color: 'red' });
   }
+}
+
+function openNotice(
+  { expiry, lostAt }: Told,
+  atMicros: number,
+  connection: ConnectionEvent & { state: 'open' },
+): Notice {
+  if (expiry !== undefined) return RENEWED;
+  if (lostAt === undefined && connection.gap_since === undefined) return CONNECTED;
+  return backNotice(atMicros, connection, lostAt ?? atMicros);
 }

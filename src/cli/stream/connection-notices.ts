@@ -35,7 +35,6 @@ type EventOf<State extends ConnectionEvent['state']> = ConnectionEvent & { state
  * time that it names.
  */
 export class ConnectionNotices {
-  readonly #endpoints: readonly string[];
   readonly #width: number;
   /** By key, the oldest first. */
   readonly #groups = new Map<string, { all: EndpointNotice[]; timer: NodeJS.Timeout }>();
@@ -43,12 +42,11 @@ export class ConnectionNotices {
   /** @param isEach Prints a line for each endpoint, at once. */
   constructor(
     private readonly palette: Palette,
-    endpoints: ReadonlySet<string>,
+    private readonly endpoints: readonly string[],
     readonly isEach: boolean,
     private readonly print: (line: string, first: EndpointNotice) => void,
   ) {
-    this.#endpoints = [...endpoints];
-    this.#width = Math.max(...this.#endpoints.map((endpoint) => endpoint.length));
+    this.#width = Math.max(...endpoints.map((endpoint) => endpoint.length));
   }
 
   add(notice: EndpointNotice): void {
@@ -67,7 +65,7 @@ export class ConnectionNotices {
       this.#groups.set(key, group);
     }
     group.all.push(notice);
-    if (group.all.length === this.#endpoints.length) this.flush(key);
+    if (group.all.length === this.endpoints.length) this.flush(key);
   }
 
   /** Prints all gathered lines, or the line of one key and those before it. */
@@ -102,9 +100,9 @@ export class ConnectionNotices {
 
   #namesOf(all: readonly EndpointNotice[]): string {
     const { length } = all;
-    if (length === this.#endpoints.length) return length === 2 ? 'both endpoints' : `all ${length} endpoints`;
+    if (length === this.endpoints.length) return length === 2 ? 'both endpoints' : `all ${length} endpoints`;
     const members = new Set(all.map(({ endpoint }) => endpoint));
-    const names = this.#endpoints.filter((endpoint) => members.has(endpoint)).map(escapeUnsafe);
+    const names = this.endpoints.filter((endpoint) => members.has(endpoint)).map(escapeUnsafe);
     if (length <= MAX_NAMES) return names.join(', ');
     return `${names.slice(0, MAX_NAMES).join(', ')} and ${length - MAX_NAMES} more`;
   }

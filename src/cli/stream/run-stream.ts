@@ -34,8 +34,8 @@ export interface StreamState {
 export interface StreamTask extends GapBudgetOptions {
   /** Creates the live line, where one can be shown. */
   showStatus?(stream: StreamState): LiveLine;
-  /** Takes all lines of the stream, and calls `onEvents` when some have come. */
-  consume(subscription: Subscription, onEvents: () => void, stream: StreamState): Promise<void>;
+  /** Takes all lines of the stream. */
+  consume(subscription: Subscription, stream: StreamState): Promise<void>;
   /** Names the lines that are lost if the process must exit now; `undefined` when there are none. */
   lossText?(subscription: Subscription): string | undefined;
   /** Prints the times of connection changes in UTC. */
@@ -59,12 +59,8 @@ export interface StreamTask extends GapBudgetOptions {
  */
 export async function runStream(session: Session, stream: SubscribeOptions, task: StreamTask): Promise<void> {
   const { messages } = session.terminal;
-  const connections = new ConnectionMessages(
-    messages,
-    stream,
-    (endpoint) => subscription.summary().events[endpoint] ?? 0,
-    { utc: task.utc, isEach: messages.isQuiet || session.globals.debug },
-  );
+  const isEach = messages.isQuiet || session.globals.debug;
+  const connections = new ConnectionMessages(messages, stream, { utc: task.utc, isEach });
   const filtering = new FilterMessages(messages, stream.filter, () => subscription.summary());
   const begun: EndpointState = { name: 'connecting', sinceMs: performance.now() };
   const states = new Map(stream.endpoints.map((endpoint) => [endpoint, begun]));
@@ -80,6 +76,10 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
       status?.redraw();
       connections.onLifecycle(event);
       stream.onLifecycle?.(event);
+    },
+    onKept: (endpoint) => {
+      connections.onKept(endpoint);
+      stream.onKept?.(endpoint);
     },
     onDropping: (endpoint) => connections.onDropping(endpoint),
     onGiveUp: (endpoint, error) => connections.onGiveUp(endpoint, error),
@@ -97,7 +97,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
   if (stream.durationMs !== undefined) session.endAfter(stream.durationMs);
   let failure: unknown;
   try {
-    await task.consume(subscription, () => connections.onEvents(), state);
+    await task.consume(subscription, state);
     needsSummary = true;
   } catch (error) {
     failure = connections.finalError(error);
@@ -179,10 +179,9 @@ export async function printStream(
     counts,
     gapBudget: print.gapBudget,
     showStatus: (state) => createSpinner(session.terminal.messages, state),
-    async consume(subscription, onEvents) {
+    async consume(subscription) {
       for await (const batch of subscription) {
         printing = batch.count;
-        onEvents();
         await printLines(batch);
         printing = 0;
       }

@@ -20,7 +20,7 @@ const MOST_MESSAGES = 20;
  * SIGKILL. Messages on the same terminal wait until the screen is left.
  */
 export class Screen {
-  /** The last message that came while the screen was on. */
+  /** The last message that came while the screen was on and says more than the picture. */
   lastMessage: { text: string; atMs: number } | undefined;
   #isOn = false;
   /** The screen belongs to another job until this one is in the foreground. */
@@ -56,8 +56,8 @@ export class Screen {
     // Before the error is printed.
     process.on('uncaughtExceptionMonitor', this.#leaveNow);
     if (this.messages.isTerminal) {
-      this.messages.print = (text) => {
-        this.lastMessage = { text, atMs: performance.now() };
+      this.messages.print = (text, isRoutine) => {
+        if (!isRoutine) this.lastMessage = { text, atMs: performance.now() };
         this.#waiting = [...this.#waiting, text].slice(-MOST_MESSAGES);
       };
     }

@@ -151,7 +151,7 @@ export class Messages {
   /** True with `--quiet`: only errors are shown. */
   readonly isQuiet: boolean;
   /** Writes a line. A picture on the terminal takes the lines while it stands there. */
-  print: (text: string) => void = (text) => this.#write(text);
+  print: (text: string, isRoutine?: boolean) => void = (text) => this.#write(text);
   #last: string | undefined;
   #repeated = 0;
   /** Lines that the stream has not accepted yet, and those that were not even kept. */
@@ -179,9 +179,13 @@ export class Messages {
     return this.#waiting === 0 ? 0 : performance.now() - this.#lastTakenAt;
   }
 
-  /** Prints information; silent with `--quiet`. Escape foreign parts first. @param time Folded lines may differ in it. */
-  say(text: string, time = ''): void {
-    if (!this.isQuiet) this.#print(text, time);
+  /**
+   * Prints information; silent with `--quiet`. Escape foreign parts first.
+   *
+   * @param time Folded lines may differ in it. @param isRoutine A picture on the terminal shows the same.
+   */
+  say(text: string, time = '', isRoutine = false): void {
+    if (!this.isQuiet) this.#print(text, time, isRoutine);
   }
 
   /** Prints warnings, one line each, after escaping them; silent with `--quiet`. */
@@ -217,14 +221,14 @@ export class Messages {
     return new Promise((resolve) => void this.stream.write('', () => resolve()));
   }
 
-  #print(text: string, time = ''): void {
+  #print(text: string, time = '', isRoutine = false): void {
     if (text === this.#last) {
       this.#repeated++;
       return;
     }
     this.end();
     this.#last = text;
-    this.print(time + text);
+    this.print(time + text, isRoutine);
   }
 
   /** The last door: foreign text has been escaped by then, or is now. */

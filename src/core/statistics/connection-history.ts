@@ -2,24 +2,29 @@ import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
 import type { ConnectionReport, Outage, RecordedGap, RecordedGiveUp } from './connection-report.js';
 import {
+  continuedAt,
   type EndpointHistory,
   heardBefore,
   type LossesBehind,
   lossText,
   lostSince,
   newHistory,
-  OpenTime,
   Outages,
+  refusalText,
+  reopen,
 } from './outages.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 
 /** Lists end after this many entries; beyond that only the number and the total are known. */
 const MAX_LISTED = 10_000;
-const MAX_ENDPOINTS = 1000;
+const MAX_ENDPOINTS = 10_000;
 const MAX_REASONS = 500;
 const MICROS_PER_SECOND = 1_000_000;
 
-/** Derives gaps, closes and refusals from lifecycle lines. */
+/**
+ * Derives gaps, outages, coverage, closes and refusals from lifecycle events: those of a live stream, and those that
+ * stand in a recording, between the events that came.
+ */
 export class ConnectionHistory implements ConnectionReport {
   readonly gaps: RecordedGap[] = [];
   gapCount = 0;
@@ -38,45 +43,34 @@ export class ConnectionHistory implements ConnectionReport {
   readonly #refusalCounts = new Tally(MAX_REASONS);
   readonly #outages = new Outages();
   readonly #endpoints = new Map<string, EndpointHistory>();
-  readonly #start: number;
+  #gapMicros = 0;
   /** That of the last event: events come in runs. */
-  #latest = newHistory(undefined, Number.NaN);
+  #latest = newHistory(undefined);
 
   /** @param start No gap is reported from before this time. */
-  constructor(start = Number.NEGATIVE_INFINITY) {
-    this.#start = start;
-  }
+  constructor(private readonly start = Number.NEGATIVE_INFINITY) {}
 
   /** Returns a history that begins at that time: it knows how the endpoints stand, and reports nothing from before. */
   continuedAt(start: number): ConnectionHistory {
     const history = new ConnectionHistory(start);
     for (const [endpoint, known] of this.#endpoints) {
-      const { isOpen, wasOpen } = known.openTime;
-      const hasEnded = wasOpen && !isOpen && known.loss === undefined;
-      if (!known.isFollowed || hasEnded) continue;
-      const openTime = new OpenTime();
-      openTime.begin(start);
-      if (isOpen) openTime.open(start);
-      const hadEvent = known.hadEvent || wasOpen;
-      history.#endpoints.set(endpoint, { ...known, firstAt: start, openTime, heardAt: start, hadEvent });
+      const continued = continuedAt(known, start);
+      if (continued !== undefined) history.#endpoints.set(endpoint, continued);
     }
     return history;
   }
 
   /** Notes an event. */
   heard(endpoint: string, at: number): void {
-    if (endpoint !== this.#latest.endpoint) this.#latest = this.#historyOf(endpoint, at);
-    if (this.#latest.isFollowed && !this.#latest.openTime.isOpen) this.#onHeardElsewhere(this.#latest, at);
+    if (endpoint !== this.#latest.endpoint) this.#latest = this.#historyOf(endpoint);
+    if (!this.#latest.openTime.isOpen) this.#onHeardUntold(this.#latest, at);
     this.#latest.heardAt = at;
     this.#latest.hadEvent = true;
   }
 
   /** Notes a lifecycle line. @param at Time of the line; `NaN` when it has none. */
   add(endpoint: string, at: number, connection: ConnectionEvent): void {
-    const known = this.#historyOf(endpoint, at);
-    // Its first events came on a connection of which no line tells.
-    if (!known.isFollowed && known.hadEvent) known.openTime.open(known.firstAt);
-    known.isFollowed = true;
+    const known = this.#historyOf(endpoint);
     known.openTime.begin(at);
     switch (connection.state) {
       case 'connecting':
@@ -122,20 +116,34 @@ export class ConnectionHistory implements ConnectionReport {
     }
   }
 
+  /** The gaps that have ended so far, and the time in which there was an outage. */
+  get sums(): Record<'gaps' | 'outages', { count: number; totalMs: number }> {
+    return {
+      gaps: { count: this.gapCount, totalMs: this.#gapMicros / 1000 },
+      outages: { count: this.#outages.count, totalMs: this.#outages.micros / 1000 },
+    };
+  }
+
+  /** Returns the share of the time from an endpoint's first attempt up to now in which it was open, 0 to 1. */
+  shareOf(endpoint: string, now: number): number {
+    return this.#endpoints.get(endpoint)?.openTime.share(now) ?? 0;
+  }
+
   /**
-   * Ends the history: an endpoint that was lost and did not come back has a gap up to the end of the recording.
+   * Ends the history: an endpoint that was lost and did not come back has a gap up to the end.
    *
-   * @param end Time of the last line, or the end of the part.
+   * @param endOf Time of the last line, or the end of the part; that of a live stream by the clock of each endpoint.
    * @param behind What the lines behind the part tell.
    */
-  finish(end: number, behind?: LossesBehind): ConnectionReport {
+  finish(endOf: number | ((endpoint: string) => number), behind?: LossesBehind): ConnectionReport {
     const shares: [endpoint: string, share: number][] = [];
     for (const known of this.#endpoints.values()) {
-      const { endpoint = '', openTime, heardAt, isFollowed, isGivenUp } = known;
-      if (!isFollowed) continue;
+      const { endpoint = '', openTime, heardAt, isGivenUp } = known;
+      if (!openTime.hasBegun) continue;
+      const end = typeof endOf === 'number' ? endOf : endOf(endpoint);
       const later = known.loss === undefined && known.hadEvent ? behind?.of(endpoint, heardAt) : undefined;
       if (later !== undefined && later.from < end) {
-        openTime.close(Math.max(later.from, this.#start));
+        openTime.close(Math.max(later.from, this.start));
         this.#addDown(known, later.from, end, later.reason);
       } else if (openTime.isOpen && !isGivenUp) {
         openTime.close(end);
@@ -149,6 +157,7 @@ export class ConnectionHistory implements ConnectionReport {
     this.outages = this.#outages.list();
     this.outageCount = this.#outages.count;
     this.outageSeconds = this.#outages.micros / MICROS_PER_SECOND;
+    this.gapSeconds = this.#gapMicros / MICROS_PER_SECOND;
     this.gaps.sort((a, b) => a.from - b.from);
     this.closeCounts = this.#closeCounts.sorted();
     this.refusalCounts = this.#refusalCounts.sorted();
@@ -175,7 +184,7 @@ export class ConnectionHistory implements ConnectionReport {
     reason: string,
     { isGap, isForGood } = { isGap: true, isForGood: false },
   ): void {
-    const down = { endpoint: known.endpoint ?? '', from: Math.max(since, this.#start), to, reason };
+    const down = { endpoint: known.endpoint ?? '', from: Math.max(since, this.start), to, reason };
     if (!(down.from <= to)) return;
     this.down.push(down);
     if (down.from === to) return;
@@ -183,17 +192,20 @@ export class ConnectionHistory implements ConnectionReport {
     if (isGap) this.#addGap(known, since, to, reason, !isForGood);
   }
 
-  /** Notes an event while no line calls the endpoint open: a second recorder of the same server was connected. */
-  #onHeardElsewhere(known: EndpointHistory, at: number): void {
+  /**
+   * Notes an event while no line calls the endpoint open: it came on a connection from before the lines, or that a
+   * second recorder of the same server had.
+   */
+  #onHeardUntold(known: EndpointHistory, at: number): void {
     if (known.loss !== undefined && known.hadEvent) this.#addGap(known, known.heardAt, at, known.loss);
     reopen(known, at);
-    known.isElsewhere = true;
+    known.isElsewhere = known.openTime.hasBegun;
   }
 
-  #historyOf(endpoint: string, at: number): EndpointHistory {
+  #historyOf(endpoint: string): EndpointHistory {
     let known = this.#endpoints.get(endpoint);
     if (known === undefined) {
-      known = newHistory(endpoint, at);
+      known = newHistory(endpoint);
       if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
     }
     return known;
@@ -226,23 +238,12 @@ export class ConnectionHistory implements ConnectionReport {
 
   #addGap(known: EndpointHistory, since: number, to: number, reason: string, isOutage = true): void {
     const { endpoint = '', openTime } = known;
-    const from = Math.max(since, this.#start);
+    const from = Math.max(since, this.start);
     if (!(to >= from)) return;
     openTime.lostSince(since);
     if (isOutage) this.#outages.add({ endpoint, from, to, reason });
     this.gapCount++;
-    this.gapSeconds += (to - from) / MICROS_PER_SECOND;
+    this.#gapMicros += to - from;
     if (this.gaps.length < MAX_LISTED) this.gaps.push({ endpoint, from, to, reason });
   }
-}
-
-function reopen(known: EndpointHistory, at: number): void {
-  known.openTime.open(at);
-  known.loss = undefined;
-  known.isGivenUp = false;
-  known.isElsewhere = false;
-}
-
-function refusalText({ status, error }: { status?: number; error?: string }): string {
-  return status === undefined ? shortName(error ?? 'no answer') : `HTTP ${status}`;
 }

@@ -88,11 +88,14 @@ export class OpenTime {
 
   /** Notes an attempt, or any other sign that the endpoint is wanted; the time begins with the first one. */
   begin(at: number): void {
-    if (Number.isNaN(this.#since)) this.#since = at;
+    if (!this.hasBegun) this.#since = this.#openSince ?? at;
+  }
+
+  get hasBegun(): boolean {
+    return !Number.isNaN(this.#since);
   }
 
   open(at: number): void {
-    this.begin(at);
     this.#openSince ??= at;
   }
 
@@ -139,11 +142,8 @@ export class OpenTime {
 /** The past of one endpoint, from the lines so far. */
 export interface EndpointHistory {
   endpoint: string | undefined;
-  /** Time of its first line. */
-  firstAt: number;
+  /** It begins with the first lifecycle line; a recording without any does not show when it was open. */
   readonly openTime: OpenTime;
-  /** True if it has a lifecycle line; other recordings do not show when it was open. */
-  isFollowed: boolean;
   /** Time of its last event, or of the end of its connection; `NaN` before both. */
   heardAt: number;
   /** It had an event, or a line says that something is missing: before that there are no gaps. */
@@ -157,18 +157,28 @@ export interface EndpointHistory {
   isElsewhere: boolean;
 }
 
-export function newHistory(endpoint: string | undefined, firstAt: number): EndpointHistory {
+export function newHistory(endpoint: string | undefined): EndpointHistory {
+  const unknown = { heardAt: Number.NaN, hadEvent: false, isGivenUp: false, isElsewhere: false };
+  return { endpoint, openTime: new OpenTime(), ...unknown };
+}
+
+/** Returns how an endpoint stands at the start of a part; `undefined` when it is of no account from there on. */
+export function continuedAt(known: EndpointHistory, start: number): EndpointHistory | undefined {
+  const { isOpen, wasOpen, hasBegun } = known.openTime;
+  const hasEnded = wasOpen && !isOpen && known.loss === undefined;
+  if (!hasBegun || hasEnded) return undefined;
   const openTime = new OpenTime();
-  return {
-    endpoint,
-    firstAt,
-    openTime,
-    isFollowed: false,
-    heardAt: Number.NaN,
-    hadEvent: false,
-    isGivenUp: false,
-    isElsewhere: false,
-  };
+  openTime.begin(start);
+  if (isOpen) openTime.open(start);
+  return { ...known, openTime, heardAt: start, hadEvent: known.hadEvent || wasOpen };
+}
+
+/** Takes note that an endpoint is open again. */
+export function reopen(known: EndpointHistory, at: number): void {
+  known.openTime.open(at);
+  known.loss = undefined;
+  known.isGivenUp = false;
+  known.isElsewhere = false;
 }
 
 /** Takes note of the gap in which an endpoint ended. */
@@ -193,6 +203,10 @@ export function lossText({ code, reason, retry_in_ms }: ConnectionEvent & { stat
   // The reason of such an end is the recorder's own, others are the server's.
   const cause = code === CloseCode.ABNORMAL && reason !== '' ? `: ${shortName(reason)}` : '';
   return `closed ${code} ${closeMeaning(code)}${cause}`;
+}
+
+export function refusalText({ status, error }: { status?: number; error?: string }): string {
+  return status === undefined ? shortName(error ?? 'no answer') : `HTTP ${status}`;
 }
 
 /** The lifecycle lines behind a part of a recording: they tell which endpoints had been silent at its end already. */

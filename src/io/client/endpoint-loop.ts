@@ -6,12 +6,13 @@ import type { Failure } from '../../core/failure/failure.js';
 import { giveUpError } from '../../core/failure/give-up.js';
 import { failureTable } from '../../core/failure/table.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
+import { formatTimestamp } from '../../core/recording/timestamp.js';
 import { type ConnectionLife, decide, initialRetryState, wasRefused } from '../../core/retry.js';
-import type { Outages } from '../../core/statistics/outages.js';
+import type { ConnectionHistory } from '../../core/statistics/connection-history.js';
 import { unlessStopped } from '../clock.js';
 import { loadWebSocket } from '../websocket.js';
 import { Connection } from './connection/connection.js';
-import { EndpointHistory } from './endpoint-history.js';
+import { ConnectionLog } from './connection-log.js';
 import { examineRefusal } from './examine-refusal.js';
 import type { LineWriter } from './line-writer.js';
 import { RetryWait, type SharedWaits } from './retry-wait.js';
@@ -25,8 +26,11 @@ export interface LoopContext {
   /** Renews a token that was rejected; shared, so that one refusal costs one renewal. */
   renew(rejected: string | undefined): Promise<boolean>;
   waits: SharedWaits;
-  outages: Outages;
+  /** What has happened to all endpoints. */
+  history: ConnectionHistory;
   wasOpenBeside(endpoint: string): boolean;
+  /** Told when a server keeps a connection. */
+  onKept(endpoint: string): void;
 }
 
 /** The end of an attempt, and the life of its connection. */
@@ -39,12 +43,16 @@ interface AttemptEnd {
 export class EndpointLoop {
   /** A token was available at least once. */
   hadToken = false;
-  /** The past of its connections. */
-  readonly history: EndpointHistory;
+  /** A connection was open and not closed at once for its token. */
+  everOpen = false;
+  readonly log: ConnectionLog;
   readonly #wait: RetryWait;
   #connection: Connection | undefined;
   #isPaused = false;
   #attempts = 0;
+  #openedAtMs: number | undefined;
+  /** A connection is open and not known to be kept. */
+  #isFresh = false;
   /** The end of the last attempt that failed. */
   lastFailure: Failure | undefined;
   /** The token of the running attempt. */
@@ -56,10 +64,11 @@ export class EndpointLoop {
     readonly writer: LineWriter,
     private readonly context: LoopContext,
   ) {
-    const { options, stopping, waits, outages } = context;
-    this.history = new EndpointHistory(options.clock, {
-      onEvent: (event, receivedAt, silentMs) => writer.onConnectionEvent(event, receivedAt, silentMs),
-      onGap: (from, to, reason = '') => outages.add({ endpoint, from, to, reason }, reason !== ''),
+    const { options, stopping, waits, history } = context;
+    this.log = new ConnectionLog(options.clock, (event, atMicros, silentMs) => {
+      // A connection that we close ourselves is not lost, however it ends.
+      if (!stopping.aborted || event.state !== 'closed') history.add(endpoint, atMicros, event);
+      writer.onConnectionEvent(event, formatTimestamp(atMicros), silentMs);
     });
     const endAttempt = () => this.#connection?.endAttempt('no upgrade, while another endpoint opened');
     this.#wait = new RetryWait(options, stopping, waits, endAttempt);
@@ -86,23 +95,24 @@ export class EndpointLoop {
     let state = initialRetryState(options.retry);
     while (!stopping.aborted) {
       const { failure, life } = await this.#attempt();
-      const isRefusal = wasRefused(failure, life);
-      if (life.openMs !== undefined) this.history.over({ events: life.events, isRefusal });
+      const wasOpen = life.openMs !== undefined;
+      if (wasOpen && !wasRefused(failure, life)) this.everOpen = true;
       if (stopping.aborted) {
-        if (life.openMs !== undefined) this.history.ended(failure, undefined);
+        if (wasOpen) this.log.ended(failure, false, undefined);
         return;
       }
       const { decision, state: next } = decide(state, failure, life, options.retry, this.#wait.draw(state));
       state = next;
       this.lastFailure = failure;
-      if (decision.action !== 'end') this.history.lost();
       const { waitMs = 0, leastMs = 0, isExpiry = false } = decision.action === 'retry' ? decision : {};
       const lengthMs = this.#wait.lengthOf(waitMs, leastMs);
       const toldMs = isExpiry ? 0 : lengthMs;
-      this.history.ended(failure, decision.action === 'retry' ? toldMs : undefined);
+      // Only what gave an event can miss some.
+      const isLost = decision.action !== 'end' && this.writer.events > 0;
+      this.log.ended(failure, isLost, decision.action === 'retry' ? toldMs : undefined);
       if (decision.action === 'end') return;
       if (decision.action === 'give up') {
-        this.history.gaveUp(failure);
+        this.log.gaveUp(failure);
         throw this.#giveUpError(failure);
       }
       const isNew = decision.renew && (await unlessStopped(this.#renewToken(), stopping));
@@ -115,16 +125,12 @@ export class EndpointLoop {
     const { clock } = this.context.options;
     this.#attempts++;
     this.#wait.begin();
-    this.history.begin();
+    this.log.begin();
     const eventsBefore = this.writer.events;
-    let openedAtMs: number | undefined;
-    const failure = await this.#connect(() => {
-      openedAtMs = clock.monotonicMs();
-      this.history.opened();
-      this.#wait.opened(this.lastFailure !== undefined);
-      if (this.#isPaused) this.#connection?.pause();
-    });
-    const openMs = openedAtMs === undefined ? undefined : clock.monotonicMs() - openedAtMs;
+    this.#openedAtMs = undefined;
+    const failure = await this.#connect();
+    this.#isFresh = false;
+    const openMs = this.#openedAtMs === undefined ? undefined : clock.monotonicMs() - this.#openedAtMs;
     this.#wait.ended(openMs);
     const life = { openMs, events: this.writer.events - eventsBefore };
     const isExpiry = !wasRefused(failure, life) && this.#isExpiry(failure);
@@ -141,7 +147,32 @@ export class EndpointLoop {
     return hasExpired(this.#token ?? '', { nowMs, clockAheadMs, isRenewed: source.renewsItself });
   }
 
-  async #connect(onOpen: () => void): Promise<Failure> {
+  #onOpen(): void {
+    this.#openedAtMs = this.context.options.clock.monotonicMs();
+    this.log.opened();
+    this.#wait.leave();
+    this.#isFresh = true;
+    if (this.#isPaused) this.#connection?.pause();
+  }
+
+  #onKept(): void {
+    if (this.lastFailure !== undefined) this.#wait.wakeOthers();
+    this.#tellKept();
+  }
+
+  #tellKept(): void {
+    if (this.#isFresh) this.context.onKept(this.endpoint);
+    this.#isFresh = false;
+  }
+
+  #onMessage(frame: Buffer, isBinary: boolean): boolean {
+    const { events } = this.writer;
+    const isText = this.writer.onMessage(frame, isBinary, this.log.lastByteAtMicros);
+    if (this.writer.events > events) this.#tellKept();
+    return isText;
+  }
+
+  async #connect(): Promise<Failure> {
     const { options, stopping } = this.context;
     await loadWebSocket();
     try {
@@ -155,41 +186,30 @@ export class EndpointLoop {
     }
     if (stopping.aborted) return STOPPED;
     const upgrade = options.route.upgrade(this.endpoint, this.#token, options.connectTimeoutMs);
-    this.history.connecting({
+    this.log.connecting({
       attempt: this.#attempts,
       url: displayUrl(upgrade.url),
       recorder: options.recorder,
       format: FORMAT_VERSION,
     });
-    const heartbeatMs = options.heartbeatMs === false ? undefined : options.heartbeatMs;
-    const connection = new Connection(
-      { ...options, upgrade, heartbeatMs },
+    this.#connection = new Connection(
+      { ...options, upgrade, heartbeatMs: options.heartbeatMs || undefined, signal: stopping },
       {
         onUpgrade: (answer) => {
           this.#clockAheadMs = clockAheadOf(answer, options.clock.nowMicros() / 1000);
           options.token.onOpen?.(this.#clockAheadMs);
         },
-        onOpen,
-        onBytes: () => this.history.received(),
-        onStandstill: () => this.history.stoodStill(),
-        onProved: () => this.history.proved(),
-        onMessage: (frame, isBinary) => this.writer.onMessage(frame, isBinary, this.history.lastByteAtMicros),
+        onOpen: () => this.#onOpen(),
+        onKept: () => this.#onKept(),
+        onBytes: () => this.log.received(),
+        onStandstill: () => this.log.stoodStill(),
+        onProved: () => this.log.proved(),
+        onMessage: (frame, isBinary) => this.#onMessage(frame, isBinary),
       },
     );
-    return this.#untilEnd(connection).finally(() => upgrade.agent.destroy());
-  }
-
-  async #untilEnd(connection: Connection): Promise<Failure> {
-    const { stopping } = this.context;
-    this.#connection = connection;
-    const close = () => connection.close();
-    stopping.addEventListener('abort', close, { once: true });
-    try {
-      return await connection.ended;
-    } finally {
-      stopping.removeEventListener('abort', close);
+    return this.#connection.ended.finally(() => {
       this.#connection = undefined;
-    }
+    });
   }
 
   /** Finds out what a refusal is about. */

@@ -19,8 +19,6 @@ export interface RefusedAttempt
 
 /** Limit of each question. A wrong token is reported within 10 s: twice this, and a wait between. */
 const QUESTION_LIMIT_MS = 2500;
-/** A server that opens the connection without a token keeps it open for so long, or sends an event sooner. */
-const KEPT_AFTER_MS = 500;
 
 /** Finds out what a refusal is about: asks the REST API, then the endpoint without the token, where that tells more. */
 export async function examineRefusal(failure: Failure, attempt: RefusedAttempt): Promise<Failure> {
@@ -38,7 +36,7 @@ export async function examineRefusal(failure: Failure, attempt: RefusedAttempt):
   const mayTry = result.kind === 'endpoint refuses' && failure.answer !== undefined && token !== undefined;
   if (!mayTry || signal?.aborted) return result;
   const upgrade = route.upgrade(endpoint, undefined, QUESTION_LIMIT_MS);
-  const probe = { upgrade, clock, signal, connectTimeoutMs: QUESTION_LIMIT_MS, keptMs: KEPT_AFTER_MS };
+  const probe = { upgrade, clock, signal, connectTimeoutMs: QUESTION_LIMIT_MS, isBrief: true };
   const opensWithoutToken = (await probeEndpoint(probe)).failure === undefined;
   return triage(failure, { ...evidence, opensWithoutToken });
 }
@@ -69,12 +67,16 @@ export type ProbeOptions = Pick<ConnectionOptions, 'upgrade' | 'clock'> & {
   signal: AbortSignal | undefined;
   /** Default 10 s. */
   connectTimeoutMs?: number;
-  /** Waits for no pong: a connection that stays open for so long, or gives an event, is good. */
-  keptMs?: number;
+  /** Waits for no pong: a connection that is kept, or gives an event, is good. */
+  isBrief?: boolean;
 };
 
 /** Opens an endpoint as a client does, pings it, and waits for a refusal that comes late. */
-export async function probeEndpoint({ signal, keptMs, ...options }: ProbeOptions): Promise<ProbeResult> {
+export async function probeEndpoint({
+  signal,
+  isBrief = false,
+  ...options
+}: ProbeOptions): Promise<ProbeResult> {
   await loadWebSocket();
   const startedAtMs = monotonicMs();
   let upgradedAtMs: number | undefined;
@@ -97,18 +99,19 @@ export async function probeEndpoint({ signal, keptMs, ...options }: ProbeOptions
       onOpen: () => {
         upgradedAtMs = monotonicMs();
         connection.ping();
-        stopIn(keptMs ?? PONG_LIMIT_MS);
+        stopIn(PONG_LIMIT_MS);
       },
+      onKept: () => isBrief && stop(),
       onBytes: () => undefined,
       onMessage: () => {
         hasEvent = true;
-        if (pongAtMs !== undefined || keptMs !== undefined) stop();
+        if (pongAtMs !== undefined || isBrief) stop();
         return true;
       },
       onPong: () => {
         pongAtMs ??= monotonicMs();
         // An event is proof enough that the token was accepted; without one, a refusal may still come.
-        if (keptMs === undefined) stopIn(hasEvent ? 0 : LATE_REFUSAL_MS);
+        if (!isBrief) stopIn(hasEvent ? 0 : LATE_REFUSAL_MS);
       },
     },
   );
@@ -117,7 +120,6 @@ export async function probeEndpoint({ signal, keptMs, ...options }: ProbeOptions
   const failure = await connection.ended;
   clearTimeout(limit);
   signal?.removeEventListener('abort', stop);
-  options.upgrade.agent.destroy();
   const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
   const hasPong = upgradedAtMs !== undefined && pongAtMs !== undefined;
   return {

@@ -1,10 +1,7 @@
-import { clearTimeout, setTimeout } from 'node:timers';
 import { isGood, type RetryState, retriesOf } from '../../core/retry.js';
 import type { Clock } from '../clock.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
-/** A server may close a connection that it has just opened; one that is open for so long is back. */
-const KEPT_AFTER_MS = 500;
 /** An attempt that takes longer is begun again when another endpoint is back: its packets may have been lost. */
 const SLOW_ATTEMPT_MS = 1000;
 /** A wait is cut short at most once in this time, so that an endpoint that is refused alone is not tried without end. */
@@ -25,7 +22,6 @@ export interface SharedWaits {
 export class RetryWait {
   readonly #clock: Clock;
   #attemptedAtMs = 0;
-  #keptTimer: NodeJS.Timeout | undefined;
   #nextWakeAtMs = Number.NEGATIVE_INFINITY;
   /** Another endpoint is back since the last wait. */
   #isWoken = false;
@@ -47,20 +43,13 @@ export class RetryWait {
     this.shared.sleepers.add(this.#wake);
   }
 
-  /** The attempt has opened a connection. @param isBack It wakes the other endpoints, if it is kept. */
-  opened(isBack: boolean): void {
-    this.leave();
-    if (isBack) this.#keptTimer = setTimeout(() => this.#wakeOthers(), KEPT_AFTER_MS);
-  }
-
   /** The attempt, or the connection that it has opened, has ended. @param openMs How long the connection was open. */
   ended(openMs: number | undefined): void {
-    clearTimeout(this.#keptTimer);
     this.shared.sleepers.add(this.#wake);
     if (isGood(openMs)) this.#nextWakeAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** The others need not wake it. */
+  /** The attempt has opened a connection, or no further one comes: the others need not wake it. */
   leave(): void {
     this.#isWoken = false;
     this.shared.sleepers.delete(this.#wake);
@@ -113,7 +102,8 @@ export class RetryWait {
     if (nowMs - this.#attemptedAtMs >= SLOW_ATTEMPT_MS) this.endAttempt();
   };
 
-  #wakeOthers(): void {
+  /** The server is back: ends the waits of the other endpoints. */
+  wakeOthers(): void {
     for (const wake of this.shared.sleepers) wake();
   }
 }

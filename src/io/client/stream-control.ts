@@ -19,7 +19,7 @@ export class StreamControl {
   /** Why the first of them was invalid. */
   invalidReason: string | undefined;
   dropped = 0;
-  readonly #callbacks: Pick<SubscribeOptions, 'onLifecycle' | 'onDropping' | 'onGiveUp'>;
+  readonly #callbacks: Pick<SubscribeOptions, 'onLifecycle' | 'onKept' | 'onDropping' | 'onGiveUp'>;
   readonly #stopping = new AbortController();
   /** Aborts when everything stops. */
   readonly stopping: AbortSignal = this.#stopping.signal;
@@ -82,6 +82,10 @@ export class StreamControl {
 
   reportLifecycle(event: LifecycleEvent): void {
     this.#call(() => this.#callbacks.onLifecycle?.(event));
+  }
+
+  reportKept(endpoint: string): void {
+    this.#call(() => this.#callbacks.onKept?.(endpoint));
   }
 
   reportDropping(endpoint: string): void {

@@ -40,6 +40,8 @@ export interface SubscribeOptions extends RouteOptions, ContextOptions {
   recorder?: string | undefined;
   /** Called with every event of a connection, at once, whether or not it is in the stream. */
   onLifecycle?: ((event: LifecycleEvent) => void) | undefined;
+  /** Called after `open`, when the server has kept the connection for half a second, or sent an event. */
+  onKept?: ((endpoint: string) => void) | undefined;
   /** Called when events begin to be dropped because the lines are not read; their number comes as `dropped`. */
   onDropping?: ((endpoint: string) => void) | undefined;
   /** Called when an endpoint is given up; others may go on. */
@@ -120,7 +122,17 @@ const SUBSCRIBE_RULES: OptionRules<SubscribeOptions> = {
     'must be a number of milliseconds above 0, or false',
   ],
   ...each(ABOVE_0, 'connectTimeoutMs', 'deadAfterMs', 'maxMessageBytes', 'maxBufferBytes'),
-  ...each(true, 'lifecycle', 'recorder', 'onLifecycle', 'onDropping', 'onGiveUp', 'signal', 'retry'),
+  ...each(
+    true,
+    'lifecycle',
+    'recorder',
+    'onLifecycle',
+    'onKept',
+    'onDropping',
+    'onGiveUp',
+    'signal',
+    'retry',
+  ),
   ...each(CONTEXT_RULE, 'before', 'after'),
   ...each(true, 'clock', 'random'),
   ...ROUTE_RULES,

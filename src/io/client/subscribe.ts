@@ -2,7 +2,7 @@ import { OpmasError } from '../../core/errors.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import { type ContextSpan, checkContext, EventContext } from '../../core/recording/event-context.js';
 import type { LineBatch } from '../../core/recording/format.js';
-import { Outages } from '../../core/statistics/outages.js';
+import { ConnectionHistory } from '../../core/statistics/connection-history.js';
 import { elapsedMs, type Instant, instantOf, shared } from '../clock.js';
 import type { TokenProvider } from '../token/token.js';
 import { EndpointLoop } from './endpoint-loop.js';
@@ -95,7 +95,7 @@ class RunningSubscription implements Subscription {
   readonly #queue: LineQueue;
   readonly #context: EventContext | undefined;
   readonly #endpoints: EndpointLoop[] = [];
-  readonly #outages = new Outages();
+  readonly #history = new ConnectionHistory();
   readonly #startedAt: Instant;
   #endedAt: Instant | undefined;
   #isIterated = false;
@@ -123,20 +123,17 @@ class RunningSubscription implements Subscription {
 
   summary(): StreamSummary {
     const { invalid, invalidSkipped, invalidReason, dropped } = this.#control;
-    const gaps = { count: 0, totalMs: 0 };
-    for (const { history } of this.#endpoints) {
-      gaps.count += history.gaps.count;
-      gaps.totalMs += history.gaps.totalMs;
-    }
+    const { sums, coverage } = this.#history;
     const byEndpoint = <Figure>(figureOf: (loop: EndpointLoop) => Figure) =>
       Object.fromEntries(this.#endpoints.map((loop) => [loop.endpoint, figureOf(loop)]));
     const durationMs = elapsedMs(this.#startedAt, this.#endedAt ?? instantOf(this.#options.clock));
-    const outages = { count: this.#outages.count, totalMs: this.#outages.micros / 1000 };
     return {
       events: byEndpoint(({ writer }) => writer.matching),
       lastEventAt: byEndpoint(({ writer }) => writer.lastEventAt),
-      ...{ invalid, invalidSkipped, invalidReason, gaps, outages, dropped, durationMs },
-      coverage: byEndpoint(({ history }) => history.coverage),
+      ...{ invalid, invalidSkipped, invalidReason, ...sums, dropped, durationMs },
+      coverage: byEndpoint(
+        ({ endpoint, log }) => coverage[endpoint] ?? this.#history.shareOf(endpoint, log.nowMicros),
+      ),
       context: this.#context && { events: this.#context.events, cut: this.#context.cut },
     };
   }
@@ -144,7 +141,7 @@ class RunningSubscription implements Subscription {
   outcome(): StreamOutcome {
     const { endedBy, givenUp } = this.#control;
     const neverOpen = this.#endpoints
-      .filter(({ history }) => !history.everOpen)
+      .filter(({ everOpen }) => !everOpen)
       .map(({ endpoint, lastFailure }) => ({
         endpoint,
         reason: lastFailure && describeEnd(lastFailure.event),
@@ -192,16 +189,20 @@ class RunningSubscription implements Subscription {
       stopping,
       renew,
       waits: { sleepers: new Set<() => void>(), drawn: { chance: 0, failures: -1, atMs: 0 } },
-      outages: this.#outages,
-      wasOpenBeside: (endpoint: string) =>
-        this.#endpoints.some((loop) => loop.endpoint !== endpoint && loop.history.coverage > 0),
+      history: this.#history,
+      wasOpenBeside: (beside: string) =>
+        this.#endpoints.some(
+          ({ endpoint, log }) => endpoint !== beside && this.#history.shareOf(endpoint, log.nowMicros) > 0,
+        ),
+      onKept: (endpoint: string) => control.reportKept(endpoint),
     };
     for (const endpoint of new Set(endpoints)) {
       const writer = new LineWriter(endpoint, this.#options, this.#queue, control, this.#context);
       this.#endpoints.push(new EndpointLoop(endpoint, writer, context));
     }
     await Promise.all(this.#endpoints.map((loop) => this.#run(loop)));
-    for (const { history } of this.#endpoints) history.finish();
+    const ends = new Map(this.#endpoints.map(({ endpoint, log }) => [endpoint, log.finish()]));
+    this.#history.finish((endpoint) => ends.get(endpoint) ?? Number.NaN);
     signal?.removeEventListener('abort', stop);
     control.stop('endpoints');
     this.#context?.end();

@@ -19,6 +19,7 @@ const EXPIRED = { state: 'closed', code: 4001, reason: 'expired', lost: true, re
 class Stage {
   readonly endpoints: readonly string[];
   readonly messages: ConnectionMessages;
+  readonly #kept = new Map<string, NodeJS.Timeout>();
   #printed = '';
 
   constructor(
@@ -38,10 +39,7 @@ class Stage {
       debug: false,
       said: {},
     });
-    this.messages = new ConnectionMessages(messages, { endpoints }, () => 0, {
-      utc: true,
-      isEach: isEach ?? quiet,
-    });
+    this.messages = new ConnectionMessages(messages, { endpoints }, { utc: true, isEach: isEach ?? quiet });
   }
 
   /** Something happens to endpoints now, to all if none are named. */
@@ -49,6 +47,13 @@ class Stage {
     const receivedAt = formatTimestamp(Date.now() * 1000);
     for (const endpoint of endpoints.length === 0 ? this.endpoints : endpoints) {
       this.messages.onLifecycle({ endpoint, receivedAt, connection });
+      clearTimeout(this.#kept.get(endpoint));
+      // As the stream tells it.
+      if (connection.state === 'open')
+        this.#kept.set(
+          endpoint,
+          setTimeout(() => this.messages.onKept(endpoint), 500),
+        );
     }
   }
 

@@ -137,11 +137,11 @@ async function record(
     await runStream(session, recorded, {
       utc: options.utc,
       showStatus: (state) => createLiveStatus(messages, state, () => writer.size),
-      async consume(subscription, onEvents, state) {
+      async consume(subscription, state) {
         if (statusPath !== undefined)
           status = new StatusFile(statusPath, options.mode, writer, state, publishing, messages.warn);
         await status?.write();
-        await pump(subscription, writer, { tee, publishing, onEvents, stop: () => failing.abort() });
+        await pump(subscription, writer, { tee, publishing, stop: () => failing.abort() });
       },
       gapBudget: options.gapBudget,
       lossText: () => tee?.lossText(),
@@ -197,7 +197,6 @@ function reopenIfMoved(writer: RecordingWriter, messages: Messages, warn: Messag
 interface PumpOptions {
   tee: Tee | undefined;
   publishing: Publishing | undefined;
-  onEvents(): void;
   stop(): void;
 }
 
@@ -205,7 +204,7 @@ interface PumpOptions {
 async function pump(
   subscription: Subscription,
   writer: RecordingWriter,
-  { tee, publishing, onEvents, stop }: PumpOptions,
+  { tee, publishing, stop }: PumpOptions,
 ): Promise<void> {
   let failure: unknown;
   /** Bytes that are being written. */
@@ -213,7 +212,6 @@ async function pump(
   let written: Promise<void> = Promise.resolve();
   try {
     for await (const batch of subscription) {
-      onEvents();
       tee?.print(batch);
       pending += batch.bytes.length;
       written = writer

@@ -52,8 +52,7 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
     const parts = [...counts, `${rate.update(count)}/s`];
     if (table.leftOut > 0) parts.push(`${counted(table.leftOut, 'row')} left out`);
     const isNew = lastMessage !== undefined && performance.now() - lastMessage.atMs < NOTICE_MS;
-    // The first line says who is connected; the keys are for those who see them for the first time.
-    const notice = isNew && !lastMessage.text.includes('connected') ? lastMessage.text : undefined;
+    const notice = isNew ? lastMessage.text : undefined;
     const status = statusLine(states, parts, columns, palette);
     const style = { palette, width: columns, now: systemClock.nowMicros(), title, hasWords: false };
     screen.draw(view.lines(all, { columns, rows, status, notice }, style));
@@ -73,13 +72,12 @@ export async function watchTable(session: Session, stream: SubscribeOptions, liv
   const watched = { ...stream, signal: AbortSignal.any([stop, quit.signal]) };
   await runStream(session, watched, {
     utc: live.utc,
-    async consume(subscription, onEvents, { states }) {
+    async consume(subscription, { states }) {
       const redraw = () => draw(states);
       const onKey = (key: string) => (view.onKey(key) ? quit.abort() : redraw());
       const close = screen && open(screen, stop, redraw, onKey);
       try {
         for await (const batch of subscription) {
-          onEvents();
           add(batch.bytes);
           batch.release?.();
         }

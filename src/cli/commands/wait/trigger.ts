@@ -2,15 +2,13 @@ import { escapeUnsafe, type LifecycleEvent } from '../../../index.js';
 import { ProcessGroup } from '../../../internal.js';
 import type { Session } from '../../session.js';
 
-/**
- * A server may open a connection before it judges the token and before it subscribes the client. The command starts
- * when all connections have been open for this long.
- */
-const SETTLED_AFTER_MS = 500;
 /** Time for the command to end after SIGTERM. */
 const GRACE_MS = 5000;
 
-/** The command that causes the event: starts it when all endpoints are open, and ends it with the wait. */
+/**
+ * The command that causes the event: starts it when the server keeps all connections, and ends it with the wait. A server
+ * may open a connection before it judges the token and before it subscribes the client.
+ */
 export class Trigger {
   /** Why the command ended the wait. */
   failure: { exitCode: number; message: string } | undefined;
@@ -19,7 +17,6 @@ export class Trigger {
   /** Called when the command ends the wait, or cannot be started anymore. */
   onFailure = (): void => undefined;
   readonly #waiting: Set<string>;
-  #timer: NodeJS.Timeout | undefined;
   #group: ProcessGroup | undefined;
   #isOver = false;
   #ending: Promise<void> | undefined;
@@ -42,11 +39,13 @@ export class Trigger {
     if (this.hasStarted || this.#isOver) return;
     // The command would never start without this endpoint.
     if (state === 'given_up') this.onFailure();
-    if (state === 'open') this.#waiting.delete(endpoint);
-    else if (state === 'closed') this.#waiting.add(endpoint);
-    else return;
-    clearTimeout(this.#timer);
-    if (this.#waiting.size === 0) this.#timer = setTimeout(() => this.#start(), SETTLED_AFTER_MS);
+    if (state === 'closed') this.#waiting.add(endpoint);
+  }
+
+  /** Takes note that the server keeps a connection. */
+  onKept(endpoint: string): void {
+    this.#waiting.delete(endpoint);
+    if (this.#waiting.size === 0 && !this.hasStarted && !this.#isOver) this.#start();
   }
 
   #start(): void {
@@ -72,7 +71,6 @@ export class Trigger {
 
   async #end(): Promise<void> {
     this.#isOver = true;
-    clearTimeout(this.#timer);
     if (await this.#group?.end(GRACE_MS)) {
       const text = `${this.words[0]} did not end ${GRACE_MS / 1000} s after SIGTERM and was killed`;
       this.session.terminal.messages.warn(text);

@@ -120,6 +120,7 @@ async function wait(
       progress.onLifecycle(event);
       trigger?.onLifecycle(event);
     },
+    onKept: (endpoint: string) => trigger?.onKept(endpoint),
   };
   let outcome: StreamOutcome | undefined;
   const judge = (ended: StreamOutcome) => {

@@ -18,6 +18,8 @@ export interface ConnectionOptions {
   heartbeatMs: number | undefined;
   /** A larger message ends the connection with code 1009. */
   maxMessageBytes: number;
+  /** Closes the connection when it aborts. */
+  signal?: AbortSignal | undefined;
 }
 
 /** The receiver of what comes over a {@link Connection}. */
@@ -25,6 +27,8 @@ export interface ConnectionHandler {
   /** The `101` has come; {@link onOpen} follows. */
   onUpgrade?(answer: IncomingMessage): void;
   onOpen(): void;
+  /** The server has kept the connection for half a second: it may close one at once for its token. */
+  onKept?(): void;
   /**
    * Takes a message; its bytes belong to the receiver. May come in the same turn as {@link onOpen}, never before it.
    *

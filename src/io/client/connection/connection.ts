@@ -17,6 +17,8 @@ import { ReadControl } from './read-scheduler.js';
 /** The part of a refusal's body that is read, and the time for it. */
 const MAX_REFUSAL_BYTES = 4096;
 const REFUSAL_LIMIT_MS = 500;
+/** A connection that is open for so long is kept. */
+const KEPT_AFTER_MS = 500;
 
 /** One attempt on one endpoint, from TCP to its end. */
 export class Connection {
@@ -46,6 +48,7 @@ export class Connection {
     this.#listen();
     const limitMs = Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS);
     this.#timers.push(setTimeout(() => this.endAttempt('no upgrade within the time limit'), limitMs));
+    options.signal?.addEventListener('abort', this.#stop, { once: true });
   }
 
   #listen(): void {
@@ -86,6 +89,7 @@ export class Connection {
       const intervalMs = Math.min(heartbeatMs, LONGEST_TIMER_MS);
       this.#timers.push(setInterval(() => this.#sendHeartbeat(), intervalMs));
     }
+    this.#timers.push(setTimeout(() => this.handler.onKept?.(), KEPT_AFTER_MS));
     this.handler.onOpen();
     // Before the listener of `ws`, which has just put its own there; `on` would set the stream going too early.
     this.#tcp?.prependListener('data', (bytes: Buffer) => {
@@ -155,6 +159,8 @@ export class Connection {
     this.#destroy(failureOfError(stalled ?? new AttemptError('silent', why)));
   }
 
+  readonly #stop = () => this.close();
+
   async #endRefused(response: IncomingMessage): Promise<void> {
     const { upgrade, clock } = this.options;
     const { statusCode: status = 0, headers } = response;
@@ -191,6 +197,8 @@ export class Connection {
 
   #end(code: number, reason: Buffer): void {
     this.#clearTimers();
+    this.options.signal?.removeEventListener('abort', this.#stop);
+    this.options.upgrade.agent.destroy();
     if (!isUtf8(reason)) this.#failure ??= INVALID_UTF8;
     const text = this.options.upgrade.redact(reason.toString());
     this.#ended.resolve(this.#failure ?? failureOfClose(code, text));
