@@ -6,72 +6,39 @@ export function hasGzipMark(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-/** A member that is being compressed. Each method returns the compressed bytes that have become ready. */
+/** A member that is being compressed. Whatever it has returned so far unpacks to whole lines. */
 export class GzipMember {
   readonly #gzip: Gzip = createGzip({ level: 6, chunkSize: 64 * 1024 });
   #blocks: Buffer[] = [];
-  /** Copies of the lines since the last flush. */
-  #unflushed: Buffer[] = [];
-  /** Checksum of the lines before. */
+  /** Of the lines that are in the file. */
   #checksum = 0;
-  /** Bytes of lines in it, and those since the last flush. */
   length = 0;
-  unflushedBytes = 0;
 
   constructor() {
     this.#gzip.on('data', (block: Buffer) => this.#blocks.push(block));
   }
 
-  /** The lines since the last flush. */
-  get unflushed(): Buffer {
-    return Buffer.concat(this.#unflushed);
-  }
-
-  async take(lines: Buffer): Promise<Buffer> {
-    this.length += lines.length;
-    this.unflushedBytes += lines.length;
-    this.#unflushed.push(Buffer.from(lines));
-    await new Promise<void>((resolve, reject) => {
-      this.#gzip.write(lines, (error) => (error ? reject(error) : resolve()));
-    });
-    return this.#ready();
-  }
-
-  async flush(): Promise<Buffer> {
+  /** Compresses further lines. */
+  async compress(lines: Buffer): Promise<Buffer> {
+    this.#gzip.write(lines);
     await new Promise<void>((resolve) => this.#gzip.flush(constants.Z_SYNC_FLUSH, resolve));
-    return this.#ready();
+    return Buffer.concat(this.#blocks.splice(0));
   }
 
-  /** Notes that the data of the last flush are in the file. */
-  settle(): void {
-    for (const lines of this.#unflushed) this.#checksum = crc32(lines, this.#checksum);
-    this.#unflushed = [];
-    this.unflushedBytes = 0;
+  /** Notes that the lines compressed last are in the file. */
+  settle(lines: Buffer): void {
+    this.#checksum = crc32(lines, this.#checksum);
+    this.length += lines.length;
   }
 
-  /** Returns what makes a whole member of the bytes up to the last {@link settle}; `undefined` when there are none. */
-  endAfterCut(): Buffer | undefined {
-    const length = this.length - this.unflushedBytes;
-    if (length === 0) return undefined;
+  /** The end of the member after the lines that are in the file; empty when there are none. */
+  get end(): Buffer {
+    if (this.length === 0) return Buffer.alloc(0);
     // An empty last block, then the checksum and the length of the lines.
     const end = Buffer.of(0x03, 0, ...Buffer.alloc(8));
     end.writeUInt32LE(this.#checksum, 2);
-    end.writeUInt32LE(length % 2 ** 32, 6);
+    end.writeUInt32LE(this.length % 2 ** 32, 6);
     return end;
-  }
-
-  async end(): Promise<Buffer> {
-    await new Promise<void>((resolve) => {
-      this.#gzip.once('end', resolve);
-      this.#gzip.end();
-    });
-    return this.#ready();
-  }
-
-  #ready(): Buffer {
-    const blocks = this.#blocks;
-    this.#blocks = [];
-    return Buffer.concat(blocks);
   }
 }
 

@@ -96,7 +96,7 @@ export class PlacedSegment extends Segment {
 
   /**
    * Makes the file whole again when someone has cut it. Compressed data begins anew: what follows the cut could not be
-   * unpacked. Lines that are still in the compressor are compressed again.
+   * unpacked.
    *
    * @param firstLines Returns the lines for the start of a file that was emptied.
    * @returns A word for the change; `undefined` when it was not cut.
@@ -107,9 +107,7 @@ export class PlacedSegment extends Segment {
     if (change === undefined || change === DELETED) return undefined;
     await cutTornTail(this.path, this.#handle, this.isCompressed);
     const { size } = await this.#handle.stat();
-    const lines = this.restartAt(size);
-    const first = size === 0 ? firstLines() : Buffer.alloc(0);
-    for (const each of [first, lines]) if (each.length > 0) await this.append(each, 0);
+    await this.restartAt(size, size === 0 ? firstLines() : Buffer.alloc(0));
     return change;
   }
 

@@ -26,6 +26,8 @@ const SYNC_MS = 800;
  * compresses that member again: it has to fit into memory.
  */
 const MEMBER_BYTES = 4 * 1024 * 1024;
+/** This many bytes of lines are compressed at once, also when no flush comes. */
+const COMPRESSED_AT_ONCE_BYTES = 256 * 1024;
 const MAX_RETRY_DELAY_MS = 50;
 const LF = 0x0a;
 
@@ -43,8 +45,10 @@ export class Segment {
   readonly #written: WrittenLines;
   /** Size that the file should have: its size at the start and all that was written since. */
   #size: number;
-  /** Size up to which the file holds whole lines, and the lines that were handed over since. */
-  #safeSize: number;
+  /** Lines that were handed over and are not in the file, and their length. */
+  #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  /** Counts those of them that are counted. */
   readonly #pending: WrittenLines = { lines: 0, bytes: 0 };
   #member: GzipMember | undefined;
   #isDirty = false;
@@ -64,7 +68,6 @@ export class Segment {
     this.#file = file;
     this.#written = written;
     this.#size = size;
-    this.#safeSize = size;
     this.#syncTimer = setInterval(() => {
       if (this.#isDirty) this.#syncing ??= this.#sync();
     }, SYNC_MS).unref();
@@ -77,11 +80,11 @@ export class Segment {
 
   /** Bytes that the file has at most when all that was handed over is flushed. */
   get mostSize(): number {
-    return this.#size + (this.isCompressed ? mostCompressed(this.#member?.unflushedBytes ?? 0) : 0);
+    return this.#size + (this.isCompressed ? mostCompressed(this.#waitingBytes) : 0);
   }
 
   /**
-   * Appends whole lines. Compressed ones may wait in the compressor until {@link flush}.
+   * Appends whole lines. Those of a compressed file may wait for {@link flush}.
    *
    * @param count The number of lines; 0 for lines that are not counted.
    * @throws {OpmasError} `LOCAL`, also when an earlier call or a sync has failed.
@@ -90,21 +93,24 @@ export class Segment {
     this.#throwFailure();
     this.#pending.lines += count;
     this.#pending.bytes += count === 0 ? 0 : lines.length;
-    if (!this.isCompressed) {
-      await this.#write(lines);
-      this.#settle();
-      return;
-    }
-    this.#member ??= new GzipMember();
-    await this.#write(await this.#member.take(lines));
-    if (this.#member.length >= MEMBER_BYTES) await this.#endMember();
+    this.#waiting.push(this.isCompressed ? Buffer.from(lines) : lines);
+    this.#waitingBytes += lines.length;
+    if (!this.isCompressed || this.#waitingBytes >= COMPRESSED_AT_ONCE_BYTES) await this.flush();
   }
 
-  /** Writes the lines that are still in the compressor. @throws {OpmasError} `LOCAL` */
+  /** Writes the lines that wait. @throws {OpmasError} `LOCAL` */
   async flush(): Promise<void> {
-    if (this.#failure !== undefined || !this.#member?.unflushedBytes) return;
-    await this.#write(await this.#member.flush());
-    this.#settle();
+    if (this.#failure !== undefined || this.#waitingBytes === 0) return;
+    const lines = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
+    if (this.isCompressed) this.#member ??= new GzipMember();
+    await this.#write((await this.#member?.compress(lines)) ?? lines);
+    this.#member?.settle(lines);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#written.lines += this.#pending.lines;
+    this.#written.bytes += this.#pending.bytes;
+    Object.assign(this.#pending, { lines: 0, bytes: 0 });
+    if ((this.#member?.length ?? 0) >= MEMBER_BYTES) await this.#endMember();
   }
 
   /** Writes the rest, syncs the file to the disk and closes it. @throws {OpmasError} Also for an earlier failure. */
@@ -113,6 +119,7 @@ export class Segment {
     this.isClosed = true;
     clearInterval(this.#syncTimer);
     try {
+      await this.flush();
       if (this.#failure === undefined) await this.#endMember();
     } finally {
       await this.#syncing;
@@ -125,14 +132,14 @@ export class Segment {
   /**
    * Begins anew after someone else has changed the file, which holds whole lines again.
    *
-   * @returns The lines that are still in the compressor. They count as handed over.
+   * @param first Lines that come before those that wait. They are not counted. @throws {OpmasError} `LOCAL`
    */
-  restartAt(size: number): Buffer {
-    const lines = this.#member?.unflushed ?? Buffer.alloc(0);
+  async restartAt(size: number, first: Buffer): Promise<void> {
     this.#member = undefined;
     this.#size = size;
-    this.#safeSize = size;
-    return lines;
+    this.#waiting.unshift(first);
+    this.#waitingBytes += first.length;
+    await this.flush();
   }
 
   /** Returns what someone else has done to the file since the last call: `cut short (5 bytes)`, or {@link DELETED}. */
@@ -143,27 +150,13 @@ export class Segment {
     const { size, nlink } = stats;
     const cutBy = this.#size - size;
     this.#size = size;
-    this.#safeSize = Math.min(this.#safeSize, size);
     if (nlink === 0) return DELETED;
     return cutBy > 0 ? `cut short (${cutBy} bytes)` : undefined;
   }
 
   async #endMember(): Promise<void> {
-    const member = this.#member;
-    if (member === undefined) return;
-    await this.#write(await member.end());
-    this.#settle();
+    if (this.#member !== undefined) await this.#write(this.#member.end);
     this.#member = undefined;
-  }
-
-  /** All that was handed over is in the file. */
-  #settle(): void {
-    this.#safeSize = this.#size;
-    this.#member?.settle();
-    this.#written.lines += this.#pending.lines;
-    this.#written.bytes += this.#pending.bytes;
-    this.#pending.lines = 0;
-    this.#pending.bytes = 0;
   }
 
   async #write(data: Buffer): Promise<void> {
@@ -190,23 +183,20 @@ export class Segment {
     if (written > 0) this.#isDirty = true;
   }
 
-  /** Cuts off what was written behind the last whole line. Of compressed data only a flush tells where that is. */
+  /** Cuts off what was written behind the last whole line. Of compressed data that is all of it. */
   async #cutBack(data: Buffer, written: number): Promise<void> {
-    const end = this.#size + written;
     const kept = this.isCompressed || written === 0 ? 0 : data.lastIndexOf(LF, written - 1) + 1;
-    if (kept > 0) {
-      this.#safeSize = this.#size + kept;
-      this.#isDirty = true;
-      if (this.#pending.lines > 0) {
-        this.#written.lines += countLines(data.subarray(0, kept));
-        this.#written.bytes += kept;
-      }
+    if (kept > 0) this.#isDirty = true;
+    if (kept > 0 && this.#pending.lines > 0) {
+      this.#written.lines += countLines(data.subarray(0, kept));
+      this.#written.bytes += kept;
     }
     // Someone else may have cut the file, so its length is not taken for granted.
+    const end = this.#size + written;
     const { size } = await this.#file.stat().catch(() => ({ size: end }));
-    if (end > this.#safeSize) await this.#file.truncate(size - (end - this.#safeSize)).catch(() => undefined);
-    this.#size = this.#safeSize;
-    const memberEnd = size === end ? this.#member?.endAfterCut() : undefined;
+    if (written > kept) await this.#file.truncate(size - (written - kept)).catch(() => undefined);
+    this.#size += kept;
+    const memberEnd = size === end ? this.#member?.end : undefined;
     if (memberEnd === undefined) return;
     const { bytesWritten } = await this.#file
       .write(memberEnd, 0, memberEnd.length)
