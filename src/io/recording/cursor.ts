@@ -7,15 +7,13 @@ import { LineView } from '../../core/recording/line-view.js';
 import { GzipDamage } from './gzip.js';
 import { type Place, type ReadProblem, ReadProblems, TimeOrder } from './read-problems.js';
 import type { OpenSource } from './source.js';
+import { endOfZeros, wholeLines } from './whole-lines.js';
 
-/** A longer line is an error: no server of ours sends one, and memory is limited. */
-const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
-const NOTHING = Buffer.alloc(0);
 
 /** Moves through the lines of one source: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
 export class RecordingCursor {
@@ -23,21 +21,16 @@ export class RecordingCursor {
   readonly #problems: ReadProblems;
   readonly order: TimeOrder | undefined;
 
-  /** Bytes that are being split at their line feeds, and the offset of the next line. */
-  #block: Buffer = NOTHING;
+  readonly #blocks: AsyncGenerator<Buffer>;
+  /** Lines, and the offset in it of the next one. */
+  #block: Buffer = Buffer.alloc(0);
   #at = 0;
-  /** Bytes that follow the block. */
-  #rest: Buffer = NOTHING;
-  /** Copies of the beginning of a line whose end has not come yet. */
-  #pieces: Buffer[] = [];
-  #piecesLength = 0;
-  /** Number of zero bytes before it. */
-  #hole = 0;
-  #isLast = false;
-  /** All that is there of a source that is followed has been read. */
-  isCaughtUp = false;
   /** `true` when the whole block is UTF-8, so that its lines need no check. */
   #isUtf8 = true;
+  /** Number of zero bytes before the next line, in earlier blocks. */
+  #hole = 0;
+  /** All that is there of a source that is followed has been read. */
+  isCaughtUp = false;
 
   /** Number of the current line, from 1, its offset and that of the line after it. */
   number = 0;
@@ -54,6 +47,7 @@ export class RecordingCursor {
     onProblem: (problem: ReadProblem) => void,
   ) {
     this.line = new LineView(view);
+    this.#blocks = wholeLines(source.blocks, () => this.#refuseLongLine());
     this.nextOffset = source.start ?? 0;
     this.#problems = new ReadProblems(source.name, isOnly, onProblem, this.nextOffset > 0);
     if (checkTimes) this.order = new TimeOrder(this.#problems);
@@ -66,26 +60,21 @@ export class RecordingCursor {
    * @throws {OpmasError} `DATA` when this is not a recording, or has a newer format.
    */
   next(): boolean {
-    for (;;) {
-      while (this.#at < this.#block.length) {
-        const feed = this.#block.indexOf(LF, this.#at);
-        if (feed < 0 && !this.#isLast) break;
-        const start = this.#at;
-        const end = feed < 0 ? this.#block.length : feed;
-        this.#at = feed < 0 ? end : feed + 1;
-        this.number++;
-        this.#offset = this.nextOffset;
-        this.nextOffset += this.#hole + this.#at - start;
-        if (this.#read(start, end, feed < 0)) return true;
+    while (this.#at < this.#block.length) {
+      const start = this.#at;
+      const feed = this.#block.indexOf(LF, start);
+      const end = feed < 0 ? this.#block.length : feed;
+      this.#at = end + 1;
+      if (feed < 0 && endOfZeros(this.#block, start, end) === end) {
+        this.#hole += end - start;
+        break;
       }
-      this.#keep(this.#block.subarray(this.#at));
-      if (this.#rest.length === 0) {
-        this.#begin(NOTHING);
-        return false;
-      }
-      this.#begin(this.#rest);
-      this.#rest = NOTHING;
+      this.number++;
+      this.#offset = this.nextOffset;
+      this.nextOffset += this.#hole + (feed < 0 ? end : end + 1) - start;
+      if (this.#read(start, end, feed < 0)) return true;
     }
+    return false;
   }
 
   /**
@@ -95,77 +84,32 @@ export class RecordingCursor {
    * @throws {OpmasError} `DATA` when the source had no good line, or a line is too long.
    */
   async fill(): Promise<boolean> {
-    for (;;) {
-      const block = await this.#nextBlock();
-      if (block === undefined) return this.#finish();
-      this.isCaughtUp = block.length === 0;
-      if (this.isCaughtUp || this.#pieces.length === 0) {
-        this.#begin(block);
-        return true;
-      }
-      const feed = block.indexOf(LF);
-      if (feed >= 0) {
-        this.#begin(Buffer.concat([...this.#pieces, block.subarray(0, feed + 1)]));
-        this.#rest = block.subarray(feed + 1);
-        this.#dropPieces();
-        return true;
-      }
-      this.#keep(block);
+    const block = await this.#nextBlock();
+    if (block === undefined) {
+      if (this.#hole > 0) this.#reportHole(this.#nextPlace);
+      this.#problems.finish(this.#nextPlace);
+      return false;
     }
+    this.isCaughtUp = block.length === 0;
+    this.#block = block;
+    this.#at = 0;
+    // JSON is UTF-8 (RFC 8259, section 8.1). One check of a block costs next to nothing.
+    this.#isUtf8 = isUtf8(block);
+    return true;
   }
 
   async #nextBlock(): Promise<Buffer | undefined> {
-    if (this.#isLast) return undefined;
     try {
-      const { done, value } = await this.source.blocks.next();
+      const { done, value } = await this.#blocks.next();
       return done ? undefined : value;
     } catch (error) {
       if (!(error instanceof GzipDamage)) throw error;
       const where = `line ${this.number + 1} (byte ${this.nextOffset} of the unpacked data)`;
       const what = `the gzip data is torn or damaged (${error.message}) at ${where}`;
-      this.#problems.report('torn gzip', what, this.#nextPlace);
       // The beginning of a line there is part of the same damage.
-      this.#dropPieces();
+      this.#problems.report('torn gzip', what, this.#nextPlace);
       return undefined;
     }
-  }
-
-  #begin(block: Buffer): void {
-    this.#block = block;
-    this.#at = 0;
-    // JSON is UTF-8 (RFC 8259, section 8.1). One check of a block costs next to nothing, but it may end in a character.
-    this.#isUtf8 = isUtf8(block);
-  }
-
-  /** Keeps a copy of the beginning of a line, because its block will be overwritten. A hole may have any length. */
-  #keep(bytes: Buffer): void {
-    const start = this.#piecesLength === 0 ? endOfZeros(bytes, 0, bytes.length) : 0;
-    this.#hole += start;
-    if (start === bytes.length) return;
-    this.#piecesLength += bytes.length - start;
-    if (this.#piecesLength > MAX_LINE_BYTES) {
-      const where = `${this.source.name}:${this.number + 1}: the line (from byte ${this.nextOffset} on)`;
-      throw new OpmasError('DATA', `${where} is longer than 64 MiB`);
-    }
-    this.#pieces.push(Buffer.from(bytes.subarray(start)));
-  }
-
-  #dropPieces(): void {
-    this.#pieces = [];
-    this.#piecesLength = 0;
-  }
-
-  #finish(): boolean {
-    const isFirst = !this.#isLast;
-    this.#isLast = true;
-    if (this.#pieces.length > 0 && isFirst) {
-      this.#begin(Buffer.concat(this.#pieces));
-      this.#dropPieces();
-      return true;
-    }
-    if (this.#hole > 0) this.#reportHole(this.#nextPlace);
-    this.#problems.finish(this.#nextPlace);
-    return false;
   }
 
   /** @returns `true` when `block[from..to)` is a line of a recording. */
@@ -213,6 +157,11 @@ export class RecordingCursor {
     }
   }
 
+  #refuseLongLine(): never {
+    const where = `${this.source.name}:${this.number + 1}: the line (from byte ${this.nextOffset} on)`;
+    throw new OpmasError('DATA', `${where} is longer than 64 MiB`);
+  }
+
   #checkVersion(): void {
     const { connection } = this.line;
     if (connection?.state !== 'connecting') return;
@@ -231,12 +180,6 @@ export class RecordingCursor {
   get #nextPlace(): Place {
     return { line: this.number + 1, offset: this.nextOffset };
   }
-}
-
-function endOfZeros(bytes: Buffer, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] === 0) at++;
-  return at;
 }
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
