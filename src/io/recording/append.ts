@@ -33,14 +33,15 @@ const MAX_REPAIR_BYTES = 128 * 1024 * 1024;
 export async function openToAppend(path: string, { mode, onNotice }: SegmentOptions): Promise<OpenedFile> {
   const kind = await targetKind(path);
   if (kind === 'nothing' || (kind === 'file' && (await finishRotation(path)))) {
-    return { path, handle: await createFile(path, mode), size: 0, isNew: true };
+    return createFile(path, mode);
   }
   if (kind !== 'file') throw new OpmasError('USAGE', `${path} is a ${kind}`);
-  const handle = await openExisting(path, kind);
+  const file = await openExisting(path, kind);
+  const { handle } = file;
   try {
     const repair = await prepareAppend(path, handle, path.endsWith('.gz'));
     if (repair !== undefined) onNotice?.(repair);
-    return { path, handle, size: (await handle.stat()).size, isNew: false };
+    return { ...file, size: (await handle.stat()).size };
   } catch (error) {
     await handle.close();
     throw error;

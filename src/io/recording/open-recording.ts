@@ -103,8 +103,7 @@ async function openLocked(path: string, options: RecordOptions): Promise<OpenedF
   if (options.append || isFree) return openToAppend(path, options);
   if (options.force) {
     const provisionalPath = join(dirname(path), `.${randomUUID()}.tmp`);
-    const handle = await createFile(provisionalPath, options.mode);
-    return { path, handle, size: 0, isNew: true, provisionalPath };
+    return { ...(await createFile(provisionalPath, options.mode)), path, provisionalPath };
   }
   throw new OpmasError('USAGE', `${path} exists`, {
     hint: 'Use `append` to add to it, `force` to replace it, or `path` to name another file.',
@@ -119,6 +118,5 @@ async function openStreaming(
   if (options.rotateBytes !== undefined || options.rotateMs !== undefined) {
     throw new OpmasError('USAGE', `${path} is a ${kind}, so it cannot be rotated`);
   }
-  const handle = await openExisting(path, kind);
-  return new RecordingWriter({ path, handle, size: 0, isNew: false }, undefined, options);
+  return new RecordingWriter(await openExisting(path, kind), undefined, options);
 }

@@ -1,8 +1,8 @@
-import { fstatSync, lstatSync } from 'node:fs';
-import { type FileHandle, readdir, readlink } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { readdir, readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cutTornTail } from './append.js';
-import { identityAt, identityOf, type OpenedFile, removeEmptyFile } from './recording-files.js';
+import { identityAt, identityOf, type OpenedFile, removeFile, replaceFile } from './recording-files.js';
 import { DELETED, Segment, type WrittenLines } from './segment.js';
 import type { SegmentOptions } from './segment-names.js';
 
@@ -14,30 +14,56 @@ export class PlacedSegment extends Segment {
   wasRenamed = false;
   /** It has lines besides those that every further segment begins with. */
   hasLines: boolean;
-  readonly #handle: FileHandle;
-  readonly #identity: string;
-  readonly #isNew: boolean;
+  #hasBegun = false;
+  readonly #file: OpenedFile;
   readonly #startMs: number;
 
   /** @param written Counts the lines that are in the file. */
-  constructor({ path, handle, size, isNew }: OpenedFile, written: WrittenLines, startMs: number) {
-    super(path, handle, size, written);
+  constructor(file: OpenedFile, written: WrittenLines, startMs: number) {
+    super(file.path, file.handle, file.size, written);
     this.#startMs = startMs;
-    this.#handle = handle;
-    this.#identity = identityOf(fstatSync(handle.fd));
-    this.#isNew = isNew;
-    this.hasLines = size > 0;
+    this.#file = { ...file };
+    this.hasLines = file.size > 0;
+  }
+
+  /** Was created, and nothing was to be written to it. */
+  get isUnused(): boolean {
+    return this.#file.isNew && !this.hasLines;
+  }
+
+  /** Will replace the file at its path; see {@link install}. */
+  get isProvisional(): boolean {
+    return this.#file.provisionalPath !== undefined;
+  }
+
+  /** Puts a provisional file in its place, with all lines so far in it. */
+  async install(): Promise<void> {
+    const { provisionalPath } = this.#file;
+    if (provisionalPath === undefined) return;
+    await this.flush();
+    await replaceFile(this.path, provisionalPath);
+    this.#file.provisionalPath = undefined;
+  }
+
+  /** Closes a provisional file, and removes it. */
+  async discard(): Promise<void> {
+    await this.close().catch(() => undefined);
+    await removeFile(this.#placePath);
+  }
+
+  get #placePath(): string {
+    return this.#file.provisionalPath ?? this.path;
   }
 
   /** Resolves to `true` when the file is still at its path. */
   async isThere(): Promise<boolean> {
-    return this.#isAt(this.path);
+    return this.#isAt(this.#placePath);
   }
 
   /** Does the same at once, for signal handlers. */
   isThereNow(): boolean {
     try {
-      return identityOf(lstatSync(this.path)) === this.#identity;
+      return identityOf(lstatSync(this.#placePath)) === this.#file.identity;
     } catch {
       return false;
     }
@@ -47,7 +73,7 @@ export class PlacedSegment extends Segment {
   async currentName(): Promise<string | undefined> {
     if (await this.isThere()) return this.path;
     // Linux knows the name in any folder.
-    const known = await readlink(`/proc/self/fd/${this.#handle.fd}`).catch(() => '');
+    const known = await readlink(`/proc/self/fd/${this.#file.handle.fd}`).catch(() => '');
     if (known !== '' && (await this.#isAt(known))) return known;
     const folder = dirname(this.path);
     for (const entry of await readdir(folder).catch(() => [])) {
@@ -76,22 +102,11 @@ export class PlacedSegment extends Segment {
     return end > 0 || this.hasLines ? end : lines.indexOf(LF) + 1 || lines.length;
   }
 
-  /**
-   * Writes the first lines. When that fails, nothing of them stays, nor the file if it is new.
-   *
-   * @throws {OpmasError} `LOCAL`
-   */
-  async begin(lines: Buffer): Promise<void> {
-    const { size } = this;
-    try {
-      if (lines.length > 0) await this.append(lines, 0);
-      await this.flush();
-    } catch (error) {
-      await this.#handle.truncate(size).catch(() => undefined);
-      await this.close().catch(() => undefined);
-      if (this.#isNew) await removeEmptyFile(this.path);
-      throw error;
-    }
+  /** Writes the lines that a further segment begins with, before all others. @throws {OpmasError} `LOCAL` */
+  async begin(firstLines: () => Buffer): Promise<void> {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    await this.append(firstLines(), 0);
   }
 
   /**
@@ -105,13 +120,15 @@ export class PlacedSegment extends Segment {
   async goOnAfterCut(firstLines: () => Buffer): Promise<string | undefined> {
     const change = await this.examine();
     if (change === undefined || change === DELETED) return undefined;
-    await cutTornTail(this.path, this.#handle, this.isCompressed);
-    const { size } = await this.#handle.stat();
+    const { handle } = this.#file;
+    await cutTornTail(this.path, handle, this.isCompressed);
+    const { size } = await handle.stat();
+    this.#hasBegun ||= size === 0;
     await this.restartAt(size, size === 0 ? firstLines() : Buffer.alloc(0));
     return change;
   }
 
   async #isAt(path: string): Promise<boolean> {
-    return (await identityAt(path)) === this.#identity;
+    return (await identityAt(path)) === this.#file.identity;
   }
 }

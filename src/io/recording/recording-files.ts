@@ -13,10 +13,12 @@ export interface OpenedFile {
   path: string;
   handle: FileHandle;
   size: number;
+  /** Tells the file from all others, whatever its name. */
+  identity: string;
   /** `true` when the file was created just now; it is removed again when nothing is recorded. */
   isNew: boolean;
   /** Path of the file until its first lines are written; then it replaces the file at `path`. */
-  provisionalPath?: string;
+  provisionalPath?: string | undefined;
 }
 
 /** A recording tells what happens in a network, so only its owner may read it. */
@@ -59,12 +61,12 @@ export function identityAt(path: string): Promise<string | undefined> {
  *
  * @param mode Of the file, whatever the umask.
  */
-export async function createFile(path: string, mode = MODE): Promise<FileHandle> {
+export async function createFile(path: string, mode = MODE): Promise<OpenedFile> {
   try {
     const handle = await open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, MODE);
     if (mode !== MODE) await handle.chmod(mode);
     await syncFolder(path);
-    return handle;
+    return { path, handle, size: 0, identity: identityOf(await handle.stat()), isNew: true };
   } catch (error) {
     throw localError(`${path} cannot be created`, error);
   }
@@ -124,13 +126,16 @@ export async function replaceFile(path: string, by: string): Promise<void> {
 }
 
 /** Opens a file, pipe or device to write at its end. */
-export async function openExisting(path: string, kind: Exclude<TargetKind, 'nothing'>): Promise<FileHandle> {
-  if (kind === 'pipe') return openPipe(path);
+export async function openExisting(path: string, kind: Exclude<TargetKind, 'nothing'>): Promise<OpenedFile> {
   const flags = (kind === 'file' ? O_RDWR : O_WRONLY) | O_APPEND | O_NOFOLLOW;
-  const handle = await open(path, flags).catch((error) => {
-    throw localError(`${path} cannot be written`, error);
+  const opening = kind === 'pipe' ? openPipe(path) : open(path, flags);
+  const handle = await opening.catch((error: NodeJS.ErrnoException | OpmasError) => {
+    throw error instanceof OpmasError ? error : localError(`${path} cannot be written`, error);
   });
-  if (kind !== 'file' || (await handle.stat()).nlink <= 1) return handle;
+  const stats = await handle.stat();
+  if (kind !== 'file' || stats.nlink <= 1) {
+    return { path, handle, size: stats.size, identity: identityOf(stats), isNew: false };
+  }
   await handle.close();
   // A lock holds for one name, so another recorder could write to this very file under another name.
   throw new OpmasError('USAGE', `${path} has several names (hard links), so nothing is appended to it`, {
@@ -144,7 +149,7 @@ async function openPipe(path: string): Promise<FileHandle> {
       return await open(path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
     } catch (error) {
       const hasNoReader = (error as NodeJS.ErrnoException).code === 'ENXIO';
-      if (!hasNoReader) throw localError(`${path} cannot be written`, error);
+      if (!hasNoReader) throw error;
       if (waitedMs >= PIPE_WAIT_MS) {
         throw new OpmasError('LOCAL', `${path} is a named pipe without a reader`, { cause: error });
       }

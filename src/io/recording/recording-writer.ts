@@ -10,6 +10,8 @@ import { SegmentedWriter } from './segmented-writer.js';
 const EXAMINE_MS = 2000;
 /** Compressed data reaches the file at most this long after its lines came. */
 const FLUSH_MS = 500;
+/** What is in the file is synced to the disk at most this long after it was written. */
+const SYNC_MS = 800;
 
 /** Options of `openRecording`, all optional. */
 export interface RecordOptions extends SegmentOptions {
@@ -47,8 +49,11 @@ export class RecordingWriter {
   constructor(opened: OpenedFile, lock: FileLock | undefined, options: RecordOptions) {
     this.#lock = lock;
     this.#segments = new SegmentedWriter(opened, options);
-    if (opened.path.endsWith('.gz')) this.#every(FLUSH_MS, () => this.#segments.flush());
-    if (lock !== undefined) this.#every(EXAMINE_MS, () => this.#examine(lock));
+    this.#every(SYNC_MS, () => this.#segments.sync());
+    const everyTurn = (ms: number, task: () => Promise<void>) =>
+      this.#every(ms, () => this.#exclusively(async () => (this.#failure ? undefined : task())));
+    if (opened.path.endsWith('.gz')) everyTurn(FLUSH_MS, () => this.#segments.flush());
+    if (lock !== undefined) everyTurn(EXAMINE_MS, () => this.#examine(lock));
   }
 
   /** The file that new lines go to. */
@@ -123,7 +128,7 @@ export class RecordingWriter {
       if (this.#lock === undefined || this.#failure !== undefined || this.#closing !== undefined) return;
       await this.#lock.renew();
       this.#throwIfTaken(this.#lock);
-      const error = await this.#segments.reopen(this.#nextLines).catch((failure) => this.#fail(failure));
+      const error = await this.#segments.reopen().catch((failure) => this.#fail(failure));
       if (error !== undefined) throw error;
     });
   }
@@ -144,8 +149,6 @@ export class RecordingWriter {
     });
     return this.#closing;
   }
-
-  readonly #nextLines = () => this.#waiting[0]?.batch.bytes;
 
   /** Writes all batches that came while the last write was under way: large writes are faster. */
   async #writeWaiting(): Promise<void> {
@@ -170,7 +173,7 @@ export class RecordingWriter {
 
   async #examine(lock: FileLock): Promise<void> {
     this.#throwIfTaken(lock);
-    await this.#segments.handleChanges(this.#nextLines);
+    await this.#segments.handleChanges();
   }
 
   /** Two recorders must never write to one file. */
@@ -182,16 +185,14 @@ export class RecordingWriter {
     );
   }
 
-  /** Does some work between the writes, again and again. On a slow disk it does not pile up. */
+  /** Does some work again and again, until something fails. On a slow disk it does not pile up. */
   #every(intervalMs: number, work: () => Promise<void>): void {
-    let isWaiting = false;
-    const timer = setInterval(() => {
-      if (isWaiting || this.#failure !== undefined) return;
-      isWaiting = true;
-      void this.#exclusively(async () => {
-        isWaiting = false;
-        if (this.#closing === undefined && this.#failure === undefined) await work();
-      }).catch((error) => this.#fail(error));
+    let isBusy = false;
+    const timer = setInterval(async () => {
+      if (isBusy || this.#failure !== undefined) return;
+      isBusy = true;
+      await work().catch((error) => this.#fail(error));
+      isBusy = false;
     }, intervalMs);
     this.#timers.push(timer.unref());
   }

@@ -66,8 +66,7 @@ export class SegmentNames {
   /** Creates the file of a further segment: at the path of the recording, or beside it when the path is taken. */
   async createNext(): Promise<OpenedFile> {
     const isFree = (await targetKind(this.#path)) === 'nothing';
-    const path = isFree ? this.#path : this.#pathOf(await this.#nextNumber());
-    return { path, handle: await createFile(path, this.#mode), size: 0, isNew: true };
+    return createFile(isFree ? this.#path : this.#pathOf(await this.#nextNumber()), this.#mode);
   }
 
   /** Returns the paths of all finished segments, in order, those of earlier recorders included. */

@@ -1,6 +1,4 @@
-import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OpmasError } from '../../core/errors.js';
 import { GzipMember, mostCompressed } from './gzip.js';
 import { localError } from './recording-files.js';
 
@@ -19,8 +17,6 @@ export interface WrittenLines {
   bytes: number;
 }
 
-/** Written data is synced to the disk at most this long after it was written. */
-const SYNC_MS = 800;
 /**
  * A gzip member ends after this many bytes of lines. A killed recorder leaves its last member torn, and a later append
  * compresses that member again: it has to fit into memory.
@@ -29,6 +25,8 @@ const MEMBER_BYTES = 4 * 1024 * 1024;
 /** This many bytes of lines are compressed at once, also when no flush comes. */
 const COMPRESSED_AT_ONCE_BYTES = 256 * 1024;
 const MAX_RETRY_DELAY_MS = 50;
+/** Pipes and devices have no disk below them; their sync fails with one of these. */
+const NO_DISK: ReadonlySet<unknown> = new Set(['EINVAL', 'ENOTSUP', 'EROFS']);
 const LF = 0x0a;
 
 /** A change that someone else has made to a file that is being written. */
@@ -36,10 +34,10 @@ export const DELETED = 'deleted, with all its lines';
 
 /**
  * One file of a recording. Lines are appended as they are or compressed; whatever fails, the file ends with a whole
- * line (a compressed one with what unpacks to whole lines). Await each call before the next.
+ * line (a compressed one with what unpacks to whole lines). Await each call but {@link sync} before the next; after a
+ * failure only {@link close} it.
  */
 export class Segment {
-  readonly path: string;
   readonly isCompressed: boolean;
   readonly #file: WritableFile;
   readonly #written: WrittenLines;
@@ -49,28 +47,26 @@ export class Segment {
   #waiting: Buffer[] = [];
   #waitingBytes = 0;
   /** Counts those of them that are counted. */
-  readonly #pending: WrittenLines = { lines: 0, bytes: 0 };
+  #pending: WrittenLines = { lines: 0, bytes: 0 };
   #member: GzipMember | undefined;
   #isDirty = false;
-  readonly #syncTimer: NodeJS.Timeout;
-  #syncing: Promise<void> | undefined;
-  /** The first write or sync that failed. A second sync would report success for data that is lost. */
-  #failure: OpmasError | undefined;
+  #syncing: Promise<void> = Promise.resolve();
   isClosed = false;
 
   /**
-   * @param file Open for appending, `size` bytes long.
+   * @param path Where it is, or was last. @param file Open for appending, `size` bytes long.
    * @param written Counts the lines that are in the file.
    */
-  constructor(path: string, file: WritableFile, size: number, written: WrittenLines) {
-    this.path = path;
+  constructor(
+    public path: string,
+    file: WritableFile,
+    size: number,
+    written: WrittenLines,
+  ) {
     this.isCompressed = path.endsWith('.gz');
     this.#file = file;
     this.#written = written;
     this.#size = size;
-    this.#syncTimer = setInterval(() => {
-      if (this.#isDirty) this.#syncing ??= this.#sync();
-    }, SYNC_MS).unref();
   }
 
   /** Bytes in the file. */
@@ -86,11 +82,9 @@ export class Segment {
   /**
    * Appends whole lines. Those of a compressed file may wait for {@link flush}.
    *
-   * @param count The number of lines; 0 for lines that are not counted.
-   * @throws {OpmasError} `LOCAL`, also when an earlier call or a sync has failed.
+   * @param count The number of lines; 0 for lines that are not counted. @throws {OpmasError} `LOCAL`
    */
   async append(lines: Buffer, count: number): Promise<void> {
-    this.#throwFailure();
     this.#pending.lines += count;
     this.#pending.bytes += count === 0 ? 0 : lines.length;
     this.#waiting.push(this.isCompressed ? Buffer.from(lines) : lines);
@@ -100,33 +94,41 @@ export class Segment {
 
   /** Writes the lines that wait. @throws {OpmasError} `LOCAL` */
   async flush(): Promise<void> {
-    if (this.#failure !== undefined || this.#waitingBytes === 0) return;
+    if (this.#waitingBytes === 0) return;
     const lines = this.#waiting.length === 1 ? this.#waiting[0]! : Buffer.concat(this.#waiting);
     if (this.isCompressed) this.#member ??= new GzipMember();
     await this.#write((await this.#member?.compress(lines)) ?? lines);
     this.#member?.settle(lines);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
     this.#written.lines += this.#pending.lines;
     this.#written.bytes += this.#pending.bytes;
-    Object.assign(this.#pending, { lines: 0, bytes: 0 });
+    this.#forgetWaiting();
     if ((this.#member?.length ?? 0) >= MEMBER_BYTES) await this.#endMember();
   }
 
-  /** Writes the rest, syncs the file to the disk and closes it. @throws {OpmasError} Also for an earlier failure. */
+  /**
+   * Puts what was written so far on the disk. After a failure none is tried again: it would report success for data
+   * that is lost. @throws {OpmasError} `LOCAL`
+   */
+  sync(): Promise<void> {
+    if (this.#isDirty) this.#syncing = this.#syncing.then(() => this.#sync());
+    this.#isDirty = false;
+    return this.#syncing;
+  }
+
+  /** Writes the rest, syncs the file to the disk and closes it. @throws {OpmasError} `LOCAL` */
   async close(): Promise<void> {
     if (this.isClosed) return;
     this.isClosed = true;
-    clearInterval(this.#syncTimer);
     try {
       await this.flush();
-      if (this.#failure === undefined) await this.#endMember();
+      await this.#endMember();
     } finally {
-      await this.#syncing;
-      if (this.#isDirty) await this.#sync();
-      await this.#file.close();
+      try {
+        await this.sync();
+      } finally {
+        await this.#file.close();
+      }
     }
-    this.#throwFailure();
   }
 
   /**
@@ -169,16 +171,14 @@ export class Segment {
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== 'EAGAIN' && code !== 'EINTR') {
-          this.#fail(error);
           await this.#cutBack(data, written);
-          break;
+          throw localError(`${this.path} cannot be written`, error);
         }
         // A pipe that is full: its reader is slow.
         await delay(retryDelayMs);
         retryDelayMs = Math.min(retryDelayMs * 2, MAX_RETRY_DELAY_MS);
       }
     }
-    this.#throwFailure();
     this.#size += written;
     if (written > 0) this.#isDirty = true;
   }
@@ -197,6 +197,8 @@ export class Segment {
     if (written > kept) await this.#file.truncate(size - (written - kept)).catch(() => undefined);
     this.#size += kept;
     const memberEnd = size === end ? this.#member?.end : undefined;
+    this.#member = undefined;
+    this.#forgetWaiting();
     if (memberEnd === undefined) return;
     const { bytesWritten } = await this.#file
       .write(memberEnd, 0, memberEnd.length)
@@ -205,24 +207,16 @@ export class Segment {
     else await this.#file.truncate(this.#size).catch(() => undefined);
   }
 
-  #fail(error: unknown): void {
-    this.#failure ??= localError(`${this.path} cannot be written`, error);
-  }
-
-  #throwFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure;
+  #forgetWaiting(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#pending = { lines: 0, bytes: 0 };
   }
 
   async #sync(): Promise<void> {
-    this.#isDirty = false;
-    try {
-      await this.#file.sync();
-    } catch (error) {
-      // Pipes and devices have no disk below them.
-      if (!['EINVAL', 'ENOTSUP', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? ''))
-        this.#fail(error);
-    }
-    this.#syncing = undefined;
+    await this.#file.sync().catch((error: NodeJS.ErrnoException) => {
+      if (!NO_DISK.has(error.code)) throw localError(`${this.path} cannot be written`, error);
+    });
   }
 }
 

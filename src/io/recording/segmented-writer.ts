@@ -10,9 +10,6 @@ import * as files from './recording-files.js';
 import { countLines, DELETED, type WrittenLines } from './segment.js';
 import { SegmentNames, type SegmentOptions } from './segment-names.js';
 
-/** Returns the lines that wait to be written, if any: a further segment begins at their time. */
-type NextLines = () => Buffer | undefined;
-
 /**
  * Writes the files (segments) of one recording. The current segment has the name of the recording (unless someone else
  * takes that name); finished segments get numbers. Changes that someone else made to the current segment are handled
@@ -26,15 +23,11 @@ export class SegmentedWriter {
   readonly #clock: Clock;
   readonly #connections = new OpenConnections();
   readonly #names: SegmentNames;
-  #provisionalPath: string | undefined;
-  /** A new file to which nothing was to be written so far. */
-  #isUnused: boolean;
-
   #segment: PlacedSegment;
   /** Someone else moved a segment, another one is begun, and {@link reopen} was not called since. */
   #wasLeft = false;
   /** Set while no further file can be begun: tries again. The current segment then has no limits. */
-  #retry: ((next: NextLines) => Promise<unknown>) | undefined;
+  #retry: (() => Promise<unknown>) | undefined;
   #finishedSize = 0;
 
   /** After {@link close}: the name of the last segment; `undefined` when it has none any more. */
@@ -44,19 +37,16 @@ export class SegmentedWriter {
   deleted = 0;
 
   constructor(opened: files.OpenedFile, options: SegmentOptions) {
-    const { path, size, isNew, provisionalPath } = opened;
-    this.#path = path;
+    this.#path = opened.path;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#names = new SegmentNames(path, { continues: size > 0, mode: options.mode });
-    this.#provisionalPath = provisionalPath;
-    this.#isUnused = isNew;
+    this.#names = new SegmentNames(opened.path, { continues: opened.size > 0, mode: options.mode });
     this.#segment = new PlacedSegment(opened, this.written, this.#clock.monotonicMs());
   }
 
   /** `true` when someone else may have renamed or deleted a segment since the last {@link reopen}: it is not there. */
   get wasMoved(): boolean {
-    return this.#wasLeft || (this.#provisionalPath === undefined && !this.#segment.isThereNow());
+    return this.#wasLeft || !this.#segment.isThereNow();
   }
 
   /** Path at which the current segment was created; someone may have renamed it since. */
@@ -71,7 +61,6 @@ export class SegmentedWriter {
 
   /** Appends lines, to as many segments as they need. @throws {OpmasError} `LOCAL` */
   async write({ bytes, count, lifecycle = [] }: LineBatch): Promise<void> {
-    if (bytes.length > 0) this.#isUnused = false;
     for (let start = 0, end = 0; start < bytes.length; start = end) {
       end = start + (await this.#lengthForSegment(bytes.subarray(start)));
       if (this.#segment.isCompressed) await this.#goOnAfterCut();
@@ -80,18 +69,19 @@ export class SegmentedWriter {
       await this.#segment.append(lines, lines.length === bytes.length ? count : countLines(lines));
       const entries = lifecycle.filter((entry) => entry.start >= start && entry.start < end);
       for (const entry of entries) this.#connections.observe(entry);
-      if (this.#provisionalPath === undefined) continue;
-      // The first lines are written, so the old file can go.
-      await this.#segment.flush();
-      await files.replaceFile(this.path, this.#provisionalPath);
-      this.#provisionalPath = undefined;
+      await this.#segment.install();
     }
   }
 
-  /** Writes the lines that are still in the compressor. @throws {OpmasError} `LOCAL` */
+  /** Writes the lines that wait to be compressed. @throws {OpmasError} `LOCAL` */
   async flush(): Promise<void> {
     await this.#goOnAfterCut();
     await this.#segment.flush();
+  }
+
+  /** Puts the lines on the disk. It may be called while other calls are under way. @throws {OpmasError} `LOCAL` */
+  sync(): Promise<void> {
+    return this.#segment.sync();
   }
 
   /**
@@ -100,21 +90,21 @@ export class SegmentedWriter {
    * @param examines Examine first whether someone else has changed it. @throws {OpmasError} `LOCAL`
    */
   async close(examines: boolean): Promise<void> {
-    if (this.#provisionalPath !== undefined) {
+    const segment = this.#segment;
+    if (segment.isProvisional) {
       // No line came, or the first could not be written: the old file stays, and nothing of the new one.
       this.lastName = this.path;
       Object.assign(this.written, { lines: 0, bytes: 0 });
-      await this.#segment.close().catch(() => undefined);
-      return files.removeFile(this.#provisionalPath);
+      return segment.discard();
     }
-    if (examines && this.#segment.isCompressed) await this.#goOnAfterCut().catch(() => undefined);
-    if (!this.#segment.isClosed) this.lastName = await this.#segment.currentName().catch(() => this.path);
-    const change = examines ? (await this.#segment.examinePlace().catch(() => undefined))?.change : undefined;
+    if (examines && segment.isCompressed) await this.#goOnAfterCut().catch(() => undefined);
+    this.lastName = await segment.currentName().catch(() => this.path);
+    const change = examines ? (await segment.examinePlace().catch(() => undefined))?.change : undefined;
     try {
       await this.#finish(change);
     } finally {
       if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}`);
-      const removes = (this.#isUnused || this.count > 1) && this.lastName === this.path;
+      const removes = (segment.isUnused || this.count > 1) && this.lastName === this.path;
       if (removes && (await files.removeEmptyFile(this.path)) && this.count > 1) {
         this.count--;
         this.lastName = undefined;
@@ -123,12 +113,12 @@ export class SegmentedWriter {
   }
 
   /** Handles changes that someone else made to the current segment. @throws {OpmasError} `LOCAL` */
-  async handleChanges(next: NextLines): Promise<void> {
-    if (this.#provisionalPath !== undefined || (await this.#goOnAfterCut())) return;
+  async handleChanges(): Promise<void> {
+    if (await this.#goOnAfterCut()) return;
     const isThere = await this.#segment.isThere();
-    if ((await this.#segment.examine()) === DELETED) await this.#leave(DELETED, next);
+    if ((await this.#segment.examine()) === DELETED) await this.#leave(DELETED);
     else if (isThere && this.path === this.#path) this.#retry = undefined;
-    else if (this.#retry !== undefined) await this.#retry(next);
+    else if (this.#retry !== undefined) await this.#retry();
     else if (!isThere && !this.#segment.wasRenamed) {
       this.#segment.wasRenamed = true;
       this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
@@ -142,60 +132,61 @@ export class SegmentedWriter {
    * @returns Why that is not possible; lines then go to the current segment, and {@link handleChanges} tries again.
    * @throws {OpmasError} `LOCAL` when the current segment cannot be finished.
    */
-  async reopen(next: NextLines): Promise<OpmasError | undefined> {
+  async reopen(): Promise<OpmasError | undefined> {
     const isThere = this.path === this.#path && (await this.#segment.isThere());
     let error: OpmasError | undefined;
-    if (!isThere && this.#provisionalPath === undefined) {
+    if (!isThere) {
       // A request that comes meanwhile is the same one.
       this.#wasLeft = true;
       await this.flush();
       const change = await this.#segment.examine();
-      error = await this.#goOnIn(next, change, () => openToAppend(this.#path, this.#options));
+      error = await this.#goOnIn(change, () => openToAppend(this.#path, this.#options));
     }
     const tell = () => this.#tell(this.#path, 'renamed');
-    this.#retry = error && (async (later) => (await this.reopen(later)) ?? tell());
+    this.#retry = error && (async () => (await this.reopen()) ?? tell());
     this.#wasLeft = error !== undefined;
     return error;
   }
 
   /** Returns how many bytes of the lines belong into the current segment, and begins a new one if they need one. */
   async #lengthForSegment(lines: Buffer): Promise<number> {
+    await this.#segment.begin(() => this.#firstLines(lines));
     if (this.#retry !== undefined) return lines.length;
     const length = await this.#segment.lengthThatFits(lines, this.#options, this.#clock.monotonicMs());
-    if (length === 0) await this.#rotate(lines);
+    if (length === 0) await this.#rotate();
     return length || this.#lengthForSegment(lines);
   }
 
-  /** Finishes the current segment and begins the next. @param lines Lines that the next segment begins with. */
-  async #rotate(lines: Buffer): Promise<void> {
-    const finishedPath = this.path;
-    const { change, isThere } = await this.#segment.examinePlace();
-    if (!isThere) return this.#leave(change, () => lines);
-    this.lastName = finishedPath;
+  /** Finishes the current segment and begins the next. */
+  async #rotate(): Promise<void> {
+    const segment = this.#segment;
+    const { path } = segment;
+    const { change, isThere } = await segment.examinePlace();
+    if (!isThere) return this.#leave(change);
     await this.#finish(change);
-    if (finishedPath !== this.#path) await this.#names.add(finishedPath);
+    if (path !== this.#path) await this.#names.add(path);
     else {
-      this.lastName = await this.#names.moveToNext(this.#path).catch((error) => {
-        if (error.code !== 'ENOENT') throw files.localError(`${this.#path} cannot be renamed`, error);
+      segment.path = await this.#names.moveToNext(path).catch((error) => {
+        if (error.code !== 'ENOENT') throw files.localError(`${path} cannot be renamed`, error);
         this.#wasLeft = true;
-        return undefined;
+        return path;
       });
     }
-    const error = await this.#goOnIn(() => lines, undefined);
+    const error = await this.#goOnIn();
     if (error !== undefined) throw error;
     const pruned = await this.#names.prune(this.#options);
     for (const size of pruned) this.#finishedSize -= size;
     this.deleted += pruned.length;
-    if (change !== undefined) this.#tell(finishedPath, change);
+    if (change !== undefined) this.#tell(path, change);
   }
 
   /** Begins another segment after someone else has moved the current one, which goes on when that is not possible. */
-  async #leave(change = 'renamed', next: NextLines): Promise<void> {
+  async #leave(change = 'renamed'): Promise<void> {
     const { path } = this;
     const wasTold = this.#retry !== undefined;
     this.#wasLeft = true;
-    const error = await this.#goOnIn(next, change);
-    this.#retry = error && ((later) => this.#leave(change, later));
+    const error = await this.#goOnIn(change);
+    this.#retry = error && (() => this.#leave(change));
     if (error === undefined || !wasTold) this.#tell(path, change, error);
   }
 
@@ -225,15 +216,13 @@ export class SegmentedWriter {
   /**
    * Makes another file the current segment, and finishes the one before. @param open Opens it.
    *
-   * @returns Why it cannot be opened or written; nothing has changed then.
+   * @returns Why it cannot be opened; nothing has changed then.
    * @throws {OpmasError} `LOCAL` when the one before cannot be finished.
    */
-  async #goOnIn(next: NextLines, change: string | undefined, open = () => this.#names.createNext()) {
+  async #goOnIn(change?: string, open = () => this.#names.createNext()): Promise<OpmasError | undefined> {
     const last = this.#segment;
     try {
-      const segment = new PlacedSegment(await open(), this.written, this.#clock.monotonicMs());
-      await segment.begin(this.#firstLines(next()));
-      this.#segment = segment;
+      this.#segment = new PlacedSegment(await open(), this.written, this.#clock.monotonicMs());
     } catch (error) {
       return error as OpmasError;
     }
