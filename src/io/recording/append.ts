@@ -17,7 +17,7 @@ import {
 import { SegmentNames, type SegmentOptions } from './segment-names.js';
 import { isGzip } from './source.js';
 
-const LF = 0x0a;
+const LINE_FEED = Buffer.from('\n');
 const BLOCK_BYTES = 64 * 1024;
 /** Start of a gzip member of ours: no name, no time. */
 const MEMBER_START = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
@@ -103,7 +103,7 @@ async function refuseForeign(path: string): Promise<void> {
 }
 
 async function repairText(path: string, handle: FileHandle, size: number): Promise<string | undefined> {
-  const end = await endOfLastLine(handle, size);
+  const end = (await lastIndexOf(handle, LINE_FEED, size)) + 1;
   if (end === size) return undefined;
   if (size - end <= MAX_REPAIR_BYTES) {
     const tail = await readRange(handle, end, size);
@@ -117,26 +117,33 @@ async function repairText(path: string, handle: FileHandle, size: number): Promi
   return `${path}: the last line was torn; its ${size - end} bytes were cut off`;
 }
 
-/** Returns the offset after the last line feed; 0 when there is none. */
-async function endOfLastLine(handle: FileHandle, size: number): Promise<number> {
-  for (let end = size; end > 0; ) {
-    const start = Math.max(0, end - BLOCK_BYTES);
-    const found = (await readRange(handle, start, end)).lastIndexOf(LF);
-    if (found >= 0) return start + found + 1;
-    end = start;
-  }
-  return 0;
-}
-
 async function repairGzip(path: string, handle: FileHandle, size: number): Promise<string | undefined> {
-  const start = await startOfLastMember(handle, size);
-  const { text, isWhole } = await unpackFrom(path, handle, start ?? 0, start !== undefined);
+  // Members of other programs may begin differently.
+  const start = await lastIndexOf(handle, MEMBER_START, size);
+  const isOurs = start >= 0;
+  const blocks: Buffer[] = [];
+  let length = 0;
+  let isWhole = true;
+  const read = () => readBlocks(handle, Math.max(0, start), size);
+  try {
+    for await (const block of gunzip(read(), read)) {
+      // Of the whole data of another program only the end is needed.
+      if (!isOurs) blocks.pop();
+      blocks.push(block);
+      length += block.length;
+      if (isOurs && length > MAX_REPAIR_BYTES) throw beyondRepair(path);
+    }
+  } catch (error) {
+    if (!(error instanceof GzipDamage)) throw error;
+    if (!isOurs) throw beyondRepair(path);
+    isWhole = false;
+  }
+  const text = Buffer.concat(blocks);
   if (isWhole) {
-    if (text.at(-1) !== LF) await handle.appendFile(gzipSync('\n'));
+    if (text.at(-1) !== LINE_FEED[0]) await handle.appendFile(gzipSync(LINE_FEED));
     return undefined;
   }
-  if (start === undefined) throw beyondRepair(path);
-  const lines = text.subarray(0, text.lastIndexOf(LF) + 1);
+  const lines = text.subarray(0, text.lastIndexOf(LINE_FEED) + 1);
   await handle.truncate(start);
   if (lines.length > 0) await handle.appendFile(gzipSync(lines));
   return `${path}: the gzip data was torn; all its whole lines were kept`;
@@ -148,7 +155,7 @@ export async function cutTornTail(path: string, handle: FileHandle, compressed: 
   if (size === 0) return;
   try {
     if (compressed) await repairGzip(path, handle, size);
-    else await handle.truncate(await endOfLastLine(handle, size));
+    else await handle.truncate((await lastIndexOf(handle, LINE_FEED, size)) + 1);
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;
     await handle.truncate(0);
@@ -161,42 +168,15 @@ function beyondRepair(path: string): OpmasError {
   });
 }
 
-/** Unpacks from an offset on. @param all Keep all of the text; otherwise only its last block. */
-async function unpackFrom(
-  path: string,
-  handle: FileHandle,
-  start: number,
-  all: boolean,
-): Promise<{ text: Buffer; isWhole: boolean }> {
-  const { size } = await handle.stat();
-  let blocks: Buffer[] = [];
-  let length = 0;
-  let isWhole = true;
-  try {
-    const read = () => readBlocks(handle, start, size);
-    for await (const block of gunzip(read(), read)) {
-      if (!all) blocks = [];
-      blocks.push(block);
-      length += block.length;
-      if (all && length > MAX_REPAIR_BYTES) throw beyondRepair(path);
-    }
-  } catch (error) {
-    if (!(error instanceof GzipDamage)) throw error;
-    isWhole = false;
-  }
-  return { text: Buffer.concat(blocks), isWhole };
-}
-
-/** Finds the last member that looks like ours; members of other programs may begin differently. */
-async function startOfLastMember(handle: FileHandle, size: number): Promise<number | undefined> {
-  for (let end = size; end > 0; ) {
+/** Finds the last place of some bytes in a file of this size; -1 when they are not there. */
+async function lastIndexOf(handle: FileHandle, bytes: Buffer, size: number): Promise<number> {
+  for (let end = size; end > 0; end -= BLOCK_BYTES) {
     const start = Math.max(0, end - BLOCK_BYTES);
-    const block = await readRange(handle, start, Math.min(size, end + MEMBER_START.length));
-    const found = block.lastIndexOf(MEMBER_START);
+    const block = await readRange(handle, start, Math.min(size, end + bytes.length));
+    const found = block.lastIndexOf(bytes);
     if (found >= 0) return start + found;
-    end = start;
   }
-  return undefined;
+  return -1;
 }
 
 async function* readBlocks(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
@@ -206,12 +186,7 @@ async function* readBlocks(handle: FileHandle, start: number, end: number): Asyn
 }
 
 async function readRange(handle: FileHandle, start: number, end: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(end - start);
-  let filled = 0;
-  while (filled < bytes.length) {
-    const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return bytes.subarray(0, filled);
+  const length = end - start;
+  const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, start);
+  return buffer.subarray(0, bytesRead);
 }

@@ -39,7 +39,7 @@ export class RecordingCursor {
   nextOffset = 0;
 
   constructor(
-    private readonly source: OpenSource,
+    readonly source: OpenSource,
     {
       checkTimes,
       isOnly,
@@ -198,10 +198,7 @@ function isBlank(bytes: Buffer, start: number, end: number): boolean {
  *
  * @param onLongLine Called when a line is longer than 64 MiB; throws.
  */
-async function* wholeLines(
-  blocks: AsyncIterable<Buffer>,
-  onLongLine: () => never,
-): AsyncGenerator<Buffer> {
+async function* wholeLines(blocks: AsyncIterable<Buffer>, onLongLine: () => never): AsyncGenerator<Buffer> {
   /** Copies of the beginning of a line whose end has not come yet, because its block will be overwritten. */
   let pieces: Buffer[] = [];
   let length = 0;

@@ -5,7 +5,7 @@ import { each, type OptionRules } from '../../core/options.js';
 import type { LineSelection } from '../../core/recording/line-selection.js';
 import type { StreamOptions } from '../jetstream/target.js';
 import { openFollowed } from './follow.js';
-import type { ReadProblem } from './read-problems.js';
+import { problemOf, type ReadProblem } from './read-problems.js';
 import { leftOut, type OpenSource, openSource, withoutLocks } from './source.js';
 
 /** Options for reading recordings, all optional. */
@@ -63,8 +63,7 @@ const MIN_BLOCK_BYTES = 16 * 1024;
 
 /** Returns, for each source, the handler of changes while it is followed. */
 export function changeHandler(onProblem: ReadOptions['onProblem']) {
-  return (source: string) => (message: string) =>
-    onProblem?.({ kind: 'followed', source, line: 0, offset: 0, message });
+  return (source: string) => (message: string) => onProblem?.(problemOf('followed', source, message));
 }
 
 /**

@@ -11,6 +11,7 @@ import type { LineView } from '../../core/recording/line-view.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import { unlessStopped } from '../clock.js';
 import type { ReaderOptions } from './open-sources.js';
+import { problemOf } from './read-problems.js';
 import { RecordingReader } from './reader.js';
 import { endOf, startsOf } from './recording-end.js';
 import { type RepeatableSources, repeatable } from './repeatable-sources.js';
@@ -131,7 +132,7 @@ export async function openPart(
     if (needsEnd(part)) {
       const onSlow = (source: string) => {
         const message = `${source} is read to its end first, because the part counts from there`;
-        onProblem?.({ kind: 'selection', source, line: 0, offset: 0, message });
+        onProblem?.(problemOf('selection', source, message));
       };
       copies = await repeatable(withoutLocks(paths, onProblem), onSlow, signal, options.stdin);
     }

@@ -36,6 +36,11 @@ export interface ReadProblem {
   message: string;
 }
 
+/** Makes the problem of a source as a whole. */
+export function problemOf(kind: ReadProblem['kind'], source: string, message: string): ReadProblem {
+  return { kind, source, line: 0, offset: 0, message };
+}
+
 const HARMLESS: ReadonlySet<ReadProblem['kind']> = new Set(['disorder', 'left out', 'followed', 'selection']);
 
 /** Returns whether something of the recording was lost. */

@@ -14,7 +14,7 @@ import type { LineView } from '../../core/recording/line-view.js';
 import { type RecordingReport, RecordingStatistics } from '../../core/statistics/recording-statistics.js';
 import { READ_RULES, type ReadOptions } from './open-sources.js';
 import { DEFAULT_BUFFER_BYTES, openPart, PART_RULES, type PartOptions, partOf } from './part.js';
-import { isDamage, type ReadProblem } from './read-problems.js';
+import { isDamage, problemOf, type ReadProblem } from './read-problems.js';
 
 const BATCH_BYTES = 256 * 1024;
 const CONTEXT_HINT = 'Give a number of events instead of a time.';
@@ -166,7 +166,7 @@ class WantedLines {
     const { maxBufferBytes = DEFAULT_BUFFER_BYTES, onProblem } = this.options;
     const what = `the context of ${cut} ${cut === 1 ? 'event' : 'events'} is not whole`;
     const message = `${what}: it takes more than ${mebibytes(maxBufferBytes)} MiB of memory`;
-    onProblem?.({ kind: 'selection', source: '', line: 0, offset: 0, message });
+    onProblem?.(problemOf('selection', '', message));
   }
 
   #give(batches: readonly LineBatch[]): void {

@@ -6,7 +6,7 @@ import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
 import { FOLLOW_POLL_MS } from './follow.js';
 import { openSources, type ReaderOptions } from './open-sources.js';
-import { problemHandler, type ReadProblem } from './read-problems.js';
+import { problemHandler, problemOf, type ReadProblem } from './read-problems.js';
 import type { OpenSource } from './source.js';
 
 /**
@@ -41,9 +41,7 @@ export class RecordingReader {
     this.#onProblem = onProblem;
     this.#selection = options.selection;
     const reading = { skipJsonCheck, noteData, checkTimes, isOnly: sources.length === 1 };
-    this.#tracks = sources.map((source) =>
-      newTrack(new RecordingCursor(source, reading, onProblem), source.name),
-    );
+    this.#tracks = sources.map((source) => newTrack(new RecordingCursor(source, reading, onProblem)));
   }
 
   /**
@@ -117,7 +115,7 @@ export class RecordingReader {
 
   /** Name of the source of the current line. */
   get source(): string {
-    return this.#current?.name ?? '';
+    return this.#current?.cursor.source.name ?? '';
   }
 
   /** Number of the current line in its source, from 1. */
@@ -172,17 +170,15 @@ export class RecordingReader {
   #giveRest(): boolean {
     const selection = this.#selection;
     if (selection === undefined || selection.hasEnded) return false;
-    const name = this.#current?.name ?? '';
-    for (const message of selection.remarks()) {
-      this.#onProblem({ kind: 'selection', source: name, line: 0, offset: 0, message });
-    }
+    const name = this.source;
+    for (const message of selection.remarks()) this.#onProblem(problemOf('selection', name, message));
     const rest = selection.rest();
     if (rest.length === 0) return false;
     const source = { name, blocks: blocksOf(rest), close: async () => undefined };
     const { noteData = false } = this.options;
     const reading = { skipJsonCheck: false, noteData, checkTimes: false, isOnly: false };
     const cursor = new RecordingCursor(source, reading, this.#onProblem);
-    this.#tracks.unshift({ ...newTrack(cursor, name), isSelected: true });
+    this.#tracks.unshift({ ...newTrack(cursor), isSelected: true });
     return true;
   }
 
@@ -204,8 +200,6 @@ export class RecordingReader {
 /** One source of a {@link RecordingReader}. */
 interface Track {
   readonly cursor: RecordingCursor;
-  /** The source. */
-  readonly name: string;
   /** `true` while the cursor stands at a line that was not given yet. */
   hasLine: boolean;
   /** The selection has taken its lines. */
@@ -214,8 +208,8 @@ interface Track {
   time: number;
 }
 
-function newTrack(cursor: RecordingCursor, name: string): Track {
-  return { cursor, name, hasLine: false, isSelected: false, time: Number.NEGATIVE_INFINITY };
+function newTrack(cursor: RecordingCursor): Track {
+  return { cursor, hasLine: false, isSelected: false, time: Number.NEGATIVE_INFINITY };
 }
 
 async function* blocksOf(batches: readonly LineBatch[]): AsyncGenerator<Buffer> {

@@ -1,14 +1,14 @@
-import { createReadStream, createWriteStream, rmSync } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
+import { unlessStopped } from '../clock.js';
 import type { StreamReadOptions } from '../jetstream/stream-source.js';
-import { openPipe } from './source.js';
+import { type OpenSource, openSource } from './source.js';
 
 /** Recordings that can be read again and again, merged by time. */
 export interface RepeatableSources {
@@ -21,6 +21,7 @@ export interface RepeatableSources {
 
 /** A copy that takes longer than this is reported. */
 const SLOW_AFTER_MS = 1000;
+const BLOCK_BYTES = 256 * 1024;
 
 /**
  * Copies sources that can be read only once, standard input and pipes, to temporary files: every client and every pass
@@ -64,12 +65,11 @@ export async function repeatable(
       const folder = await mkdtemp(join(tmpdir(), 'opmas-ws-')).catch((error) => cannotCopy(name, error));
       folders.push(folder);
       const target = join(folder, 'copy');
-      const input = stream
-        ? await readStream(path, { ...stream, signal: stop })
-        : path === '-'
-          ? stdin
-          : ((await openPipe(path)) ?? createReadStream(path));
-      await copy(input, target, name, stop);
+      const reading = { ...stream, stdin, signal: stop, isRaw: true, blockSize: BLOCK_BYTES };
+      const source = await openSource(path, reading);
+      // A stop does not wait for an input that has no end.
+      await unlessStopped(copy(source, target), stop).finally(() => source.close());
+      stop.throwIfAborted();
       names.set(target, name);
       return target;
     } finally {
@@ -88,31 +88,11 @@ export async function repeatable(
   }
 }
 
-async function readStream(address: string, options: StreamReadOptions): Promise<Readable> {
-  const { StreamSource } = await import('../jetstream/stream-source.js');
-  const source = await StreamSource.open(address, options);
-  return Readable.from(source.blocks).once('close', () => void source.close());
-}
-
-/** Copies a stream to a file that only its owner can read. */
-async function copy(input: Readable, path: string, name: string, signal: AbortSignal): Promise<void> {
-  const output = createWriteStream(path, { flags: 'wx', mode: 0o600 });
-  let isUnreadable = false;
-  input.once('error', () => {
-    // The pipeline ends each stream with the error of the other.
-    isUnreadable = output.errored === null;
+/** Copies a source to a file that only its owner can read. */
+async function copy({ name, blocks }: OpenSource, path: string): Promise<void> {
+  await writeFile(path, blocks, { flag: 'wx', mode: 0o600 }).catch((error: unknown) => {
+    throw error instanceof OpmasError ? error : cannotCopy(name, error);
   });
-  try {
-    await pipeline(input, output, { signal });
-  } catch (error) {
-    // The input may have no end; a stop does not wait for it.
-    if (signal.aborted) throw error;
-    if (isUnreadable) {
-      if (error instanceof OpmasError) throw error;
-      throw new OpmasError('LOCAL', `${name} cannot be read: ${(error as Error).message}`, { cause: error });
-    }
-    cannotCopy(name, error);
-  }
 }
 
 function cannotCopy(name: string, error: unknown): never {

@@ -7,7 +7,7 @@ import { isStreamAddress } from '../../core/jetstream/address.js';
 import { quoted } from '../../core/text.js';
 import type { StreamReadOptions } from '../jetstream/stream-source.js';
 import { gunzip, hasGzipMark } from './gzip.js';
-import type { ReadProblem } from './read-problems.js';
+import { problemOf, type ReadProblem } from './read-problems.js';
 import { identityOf } from './recording-files.js';
 
 /** An opened source of lines: a file by its path, or standard input for `-`. */
@@ -30,6 +30,8 @@ export interface SourceOptions extends StreamReadOptions {
   blockSize: number;
   /** Offset in a file that is not compressed at which to begin: the start of a line. Default 0. */
   start?: number | undefined;
+  /** Give compressed bytes as they are. */
+  isRaw?: boolean | undefined;
 }
 
 /** @throws {OpmasError} `USAGE` when there is no such file or it is a folder, `LOCAL` when it cannot be opened. */
@@ -54,8 +56,9 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   const stats = await handle.stat();
   const isFile = stats.isFile();
   const read = () => readBlocks(path, handle, isFile, options);
+  const blocks = options.isRaw ? read() : unpacked(path, read, isFile);
   const identity = isFile ? identityOf(stats) : undefined;
-  return { name: path, identity, blocks: unpacked(path, read, isFile), close: () => handle.close() };
+  return { name: path, identity, blocks, close: () => handle.close() };
 }
 
 /** End of the name of the file that keeps up to where a recording was published. */
@@ -88,7 +91,7 @@ function sideFileOf(path: string): string {
 
 /** Makes the problem of a source that is not read. */
 export function leftOut(source: string, why: string): ReadProblem {
-  return { kind: 'left out', source, line: 0, offset: 0, message: `${source} was left out: ${why}` };
+  return problemOf('left out', source, `${source} was left out: ${why}`);
 }
 
 /** Returns `true` for a file that begins as gzip data does. */
@@ -206,13 +209,13 @@ async function* readBlocks(
  * Opens a named pipe; `undefined` for anything else. Its writer may never come, and a thread that waits for it would
  * keep process 1 of a container from ending. Only Linux tells without a thread when the writer has come.
  */
-export async function openPipe(path: string): Promise<Readable | undefined> {
+async function openPipe(path: string): Promise<Readable | undefined> {
   if (process.platform !== 'linux' || !(await stat(path)).isFIFO()) return undefined;
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return new Socket({ fd, readable: true, writable: false });
 }
 
-function fromStream(path: string, stream: Readable, { signal, onRead }: SourceOptions): OpenSource {
+function fromStream(path: string, stream: Readable, { signal, onRead, isRaw }: SourceOptions): OpenSource {
   const name = path === '-' ? 'stdin' : path;
   async function* read(): AsyncGenerator<Buffer> {
     const stopWaiting = () => stream.destroy();
@@ -229,5 +232,6 @@ function fromStream(path: string, stream: Readable, { signal, onRead }: SourceOp
       signal?.removeEventListener('abort', stopWaiting);
     }
   }
-  return { name, blocks: unpacked(path, read, false), close: async () => void stream.destroy() };
+  const blocks = isRaw ? read() : unpacked(path, read, false);
+  return { name, blocks, close: async () => void stream.destroy() };
 }
