@@ -20,12 +20,7 @@ import {
   visit,
 } from './expression-scope.js';
 
-let cel: typeof import('@marcbachmann/cel-js');
-
-/** Loads the library for {@link compileExpression}. Node before 22.12 can import it, but not require it. */
-export async function loadCel(): Promise<void> {
-  cel ??= await import('@marcbachmann/cel-js');
-}
+type Cel = typeof import('@marcbachmann/cel-js');
 
 /** A compiled CEL expression over one event. */
 export interface Expression {
@@ -62,14 +57,17 @@ const EMPTY_DATA: Record<string, unknown> = Object.freeze({});
  * @param earlier Events that the expression may name as `first` and `previous`.
  * @throws {OpmasError} `USAGE`, with the place in the hint, if the expression cannot give true or false.
  */
-export function compileExpression(text: string, earlier?: EarlierEvents): Expression {
+export async function compileExpression(text: string, earlier?: EarlierEvents): Promise<Expression> {
   if (text.length > MAX_LENGTH) {
     throw new OpmasError('USAGE', `\`where\`: an expression may have ${MAX_LENGTH} characters at most`);
   }
+  // Node before 22.12 can import the library, but not require it.
+  const cel = await import('@marcbachmann/cel-js');
   const patterns = new Map<string, (text: string) => boolean>();
   const onMismatch: OnMismatch = (...found) => findings.unequalTypes(...found);
   const names = { ...NAMES, ...(earlier && NAMES_OF_EARLIER) };
-  let program = compile(text, names, patterns, onMismatch);
+  const compiled = () => compile(cel, text, names, patterns, onMismatch);
+  let program = compiled();
   let deepEvents = 0;
   const findings = new ExpressionFindings(text, program.ast);
   const shape = new EventShape();
@@ -94,7 +92,7 @@ export function compileExpression(text: string, earlier?: EarlierEvents): Expres
       }
       if (nesting > HARMLESS_NESTING && ++deepEvents > DEEP_EVENTS_BEFORE_RENEWAL) {
         deepEvents = 0;
-        program = compile(text, names, patterns, onMismatch);
+        program = compiled();
       }
       scope.event = shape.readable(event);
       scope.data = event.data === undefined ? EMPTY_DATA : shape.readable(event.data);
@@ -102,7 +100,7 @@ export function compileExpression(text: string, earlier?: EarlierEvents): Expres
       scope.endpoint = endpoint;
       scope.message = event;
       scope.received = received;
-      return verdict(program, scope, findings);
+      return verdict(cel, program, scope, findings);
     },
   };
 }
@@ -119,7 +117,7 @@ const UNLIKE_TYPES = [
   [NAMES.received_at, 'string'],
 ] as const;
 
-function verdict(program: ParseResult, scope: Scope, findings: ExpressionFindings): boolean {
+function verdict(cel: Cel, program: ParseResult, scope: Scope, findings: ExpressionFindings): boolean {
   let result: unknown;
   const { stackTraceLimit } = Error;
   // A missing field is an error inside the library; its stack trace would cost more than everything else.
@@ -142,12 +140,13 @@ function verdict(program: ParseResult, scope: Scope, findings: ExpressionFinding
 }
 
 function compile(
+  cel: Cel,
   text: string,
   names: Readonly<Record<string, string>>,
   patterns: Map<string, (text: string) => boolean>,
   onMismatch: OnMismatch,
 ): ParseResult {
-  const environment = createEnvironment(names, patterns, onMismatch);
+  const environment = createEnvironment(cel, names, patterns, onMismatch);
   let program: ParseResult;
   try {
     program = environment.parse(text);
@@ -173,6 +172,7 @@ function compile(
 }
 
 function createEnvironment(
+  cel: Cel,
   names: Readonly<Record<string, string>>,
   patterns: Map<string, (text: string) => boolean>,
   onMismatch: OnMismatch,

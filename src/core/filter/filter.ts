@@ -89,10 +89,8 @@ export async function compileFilter(options: FilterOptions = {}): Promise<Filter
   checkOptions('compileFilter', options, FILTER_RULES);
   const texts = options.where === undefined ? [] : [options.where].flat();
   if (texts.length === 0) return createFilter(options, []);
-  const { compileExpression, loadCel } = await import('./expression.js');
-  await loadCel();
-  const expressions = texts.map((text) => compileExpression(text));
-  return createFilter(options, expressions);
+  const { compileExpression } = await import('./expression.js');
+  return createFilter(options, await Promise.all(texts.map((text) => compileExpression(text))));
 }
 
 /** Creates a filter from its options and its compiled expressions. */

@@ -74,17 +74,16 @@ export async function compileSequence(
   const steps = [await compileFilter(options)];
   const earlier = new EarlierEvents();
   if (then.length > 0) {
-    const { compileExpression, loadCel } = await import('./expression.js');
-    await loadCel();
-    steps.push(...then.map((text) => createFilter({}, [asThen(() => compileExpression(text, earlier))])));
+    const { compileExpression } = await import('./expression.js');
+    for (const text of then) steps.push(createFilter({}, [await asThen(compileExpression(text, earlier))]));
   }
   return new EventSequence(steps, earlier);
 }
 
 /** Names the right option in what is said about an expression. */
-function asThen(compile: () => Expression): Expression {
+async function asThen(compiling: Promise<Expression>): Promise<Expression> {
   try {
-    const expression = compile();
+    const expression = await compiling;
     return { ...expression, hints: expression.hints.map(inThen) };
   } catch (error) {
     if (!(error instanceof OpmasError)) throw error;

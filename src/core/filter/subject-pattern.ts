@@ -1,6 +1,5 @@
 import { OpmasError } from '../errors.js';
 
-const DOT = 0x2e;
 const MAX_PATTERN_LENGTH = 1024;
 
 /**
@@ -19,8 +18,8 @@ export function compileSubjectPattern(pattern: string, option: string): (subject
       hint: "Tokens are separated by dots; * is one token, > is the rest: 'opmas.devices.*', 'opmas.>'.",
     });
   }
-  if (tokens.every((token) => token !== '*' && token !== '>')) return (subject) => subject === pattern;
-  return (subject) => tokensMatch(tokens, subject);
+  const expression = new RegExp(`^${tokens.map(expressionFor).join('\\.')}$`, 's');
+  return (subject) => expression.test(subject);
 }
 
 function problemOf(pattern: string, tokens: readonly string[]): string | undefined {
@@ -33,27 +32,10 @@ function problemOf(pattern: string, tokens: readonly string[]): string | undefin
   return undefined;
 }
 
-/** Walks along both. It splits and copies nothing, because it runs for every event. */
-function tokensMatch(tokens: readonly string[], subject: string): boolean {
-  let at = 0;
-  const last = tokens.length - 1;
-  for (let i = 0; i <= last; i++) {
-    const token = tokens[i]!;
-    if (token === '>') return at < subject.length;
-    let end: number;
-    if (token === '*') {
-      end = subject.indexOf('.', at);
-      if (end < 0) end = subject.length;
-      if (end === at) return false;
-    } else {
-      if (!subject.startsWith(token, at)) return false;
-      end = at + token.length;
-    }
-    if (i === last) return end === subject.length;
-    if (subject.charCodeAt(end) !== DOT) return false;
-    at = end + 1;
-  }
-  return false;
+/** A token holds no dot, so there is one way to match and the time grows with the subject only. */
+function expressionFor(token: string): string {
+  if (token === '>') return '.+';
+  return token === '*' ? '[^.]+' : token.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
 /** Names the patterns with a `*` or `>` that is no wildcard because it is only part of a token. */
