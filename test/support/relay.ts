@@ -5,6 +5,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 export class Relay implements AsyncDisposable {
   /** How many connections came. */
   connections = 0;
+  /** Called with what clients send. */
+  onSent: (chunk: Buffer) => void = () => undefined;
   readonly #server: Server;
   readonly #pairs = new Set<{ client: Socket; server: Socket }>();
   #frozen = false;
@@ -116,6 +118,7 @@ export class Relay implements AsyncDisposable {
       from.on('data', (chunk) => to.write(chunk));
       if (this.#frozen) from.pause();
     }
+    client.on('data', (chunk) => this.onSent(chunk));
     if (this.#idleLimit > 0) {
       client.setTimeout(this.#idleLimit, () => {
         this.idleCuts++;

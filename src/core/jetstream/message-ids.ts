@@ -41,58 +41,11 @@ export class MessageIds {
   }
 }
 
-/** An id: 128 bits in hexadecimal, and a number. */
-const ID = /^([\da-f]{8})([\da-f]{8})[\da-f]{16}(?:-(\d+))?$/;
-const WORDS = 2;
+/** The first 52 of the 128 bits of an id, and its number. */
+const ID = /^([\da-f]{13})[\da-f]{19}(?:-(\d+))?$/;
 
-/** A set of ids that takes at most 32 bytes for each: it keeps 64 bits of them. */
-export class IdSet {
-  size = 0;
-  #slots = 1024;
-  #words = new Uint32Array(this.#slots * WORDS);
-
-  /** Adds an id of ours; others are left out. */
-  add(id: string): void {
-    const words = wordsOf(id);
-    if (words === undefined) return;
-    if (this.size * 2 >= this.#slots) this.#grow();
-    this.#put(...words);
-  }
-
-  has(id: string): boolean {
-    const words = wordsOf(id);
-    return words !== undefined && this.#words[this.#find(...words)] !== 0;
-  }
-
-  #put(high: number, low: number): void {
-    const at = this.#find(high, low);
-    if (this.#words[at] === 0) this.size++;
-    this.#words[at] = high;
-    this.#words[at + 1] = low;
-  }
-
-  /** Finds the slot of the id, or the free one where it would stand. */
-  #find(high: number, low: number): number {
-    const words = this.#words;
-    for (let slot = low; ; slot++) {
-      const at = (slot & (this.#slots - 1)) * WORDS;
-      if (words[at] === 0 || (words[at] === high && words[at + 1] === low)) return at;
-    }
-  }
-
-  #grow(): void {
-    const old = this.#words;
-    this.#slots *= 2;
-    this.#words = new Uint32Array(this.#slots * WORDS);
-    this.size = 0;
-    for (let at = 0; at < old.length; at += WORDS) if (old[at] !== 0) this.#put(old[at]!, old[at + 1]!);
-  }
-}
-
-/** The first one is never 0, which marks a free slot. */
-function wordsOf(id: string): [high: number, low: number] | undefined {
-  const [, high, low, ordinal = '0'] = ID.exec(id) ?? [];
-  if (high === undefined || low === undefined) return undefined;
-  const spread = Math.imul(Number(ordinal) | 0, 0x9e3779b1);
-  return [Number.parseInt(high, 16) || 1, (Number.parseInt(low, 16) ^ spread) >>> 0];
+/** Returns a number for an id, which takes a quarter of the memory of its text; `NaN` for an id that is not ours. */
+export function idKey(id: string): number {
+  const [, bits = '', ordinal = '0'] = ID.exec(id) ?? [];
+  return Number.parseInt(bits, 16) + Number(ordinal);
 }

@@ -1,6 +1,5 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { Consumer, ConsumerConfig, ConsumerMessages } from '@nats-io/jetstream';
-import type { IdSet } from '../../core/jetstream/message-ids.js';
 import type { NatsLink } from './connect.js';
 import { jetStreamError } from './stream.js';
 
@@ -20,8 +19,6 @@ export interface MessageRange {
   isCaughtUp?: (() => boolean) | undefined;
 }
 
-/** Memory for ids; more are not looked for. */
-const MOST_IDS = 4_000_000;
 /** Messages that wait here, and the bytes of them when they are of the average size of their stream. */
 const BATCH = 2000;
 const BATCH_BYTES = 16 * 1024 * 1024;
@@ -92,29 +89,4 @@ function stopWhenEmpty(
     const info = isIdle ? await consumer.info().catch(() => undefined) : undefined;
     if (info?.num_pending === 0) messages.stop();
   }, EMPTY_CHECK_MS);
-}
-
-/** Adds the ids of messages to a set. @throws {OpmasError} As {@link jetStreamError}. */
-export async function readIds(
-  link: NatsLink,
-  ids: IdSet,
-  range: MessageRange,
-  onNotice: (message: string) => void,
-): Promise<void> {
-  const opened = await openMessages(link, { ...range, headersOnly: true });
-  if (opened === undefined) return;
-  try {
-    for await (const message of opened.messages) {
-      ids.add(message.headers?.get('Nats-Msg-Id') ?? '');
-      if (message.info.pending === 0) break;
-      if (ids.size < MOST_IDS) continue;
-      onNotice(`more than ${MOST_IDS} lines came since then: some of the others may be published twice`);
-      break;
-    }
-  } catch (error) {
-    throw jetStreamError(error, link);
-  } finally {
-    opened.end();
-  }
-  if (link.nc.isClosed()) throw jetStreamError(new Error('the connection ended'), link);
 }

@@ -1,11 +1,11 @@
 import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
-import type { Outcome, PublishedLine } from '../../core/jetstream/publish-window.js';
 import type { ReadOptions } from '../recording/open-sources.js';
 import { RecordingReader } from '../recording/reader.js';
+import type { Outcome, PublishedLine, PublishSource } from './publish-window.js';
 import { LineMessages } from './published-line.js';
-import { Publisher, type PublishSource } from './publisher.js';
+import { Publisher } from './publisher.js';
 import { SpoolPublisher, type SpoolPublisherOptions } from './spool-publisher.js';
 import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 

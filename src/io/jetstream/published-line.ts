@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { OpmasError } from '../../core/errors.js';
 import { type IdKind, MessageIds } from '../../core/jetstream/message-ids.js';
-import type { PublishedLine } from '../../core/jetstream/publish-window.js';
 import { subjectOf } from '../../core/jetstream/subjects.js';
 import { LineView } from '../../core/recording/line-view.js';
 import type { NatsLink } from './connect.js';
+import type { PublishedLine } from './publish-window.js';
 
 /** Makes messages of the lines of one file, which it has to see in order. */
 export class LineMessages {

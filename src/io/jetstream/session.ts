@@ -1,9 +1,10 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { Msg } from '@nats-io/transport-node';
 import { OpmasError } from '../../core/errors.js';
-import type { PublishWindow, WindowEntry } from '../../core/jetstream/publish-window.js';
 import { deferred, monotonicMs, wallClockMs } from '../clock.js';
 import type { NatsLink } from './connect.js';
+import type { KnownIds } from './known-ids.js';
+import type { PublishWindow, WindowEntry } from './publish-window.js';
 import type { StreamFacts } from './stream.js';
 
 /** Lines in flight. More gain nothing: a server acknowledges no faster. */
@@ -26,48 +27,41 @@ interface Answer {
   error?: { err_code?: number; description?: string };
 }
 
-/** The parts of a publisher that its {@link Session} needs. */
-export interface SessionOwner {
-  readonly window: PublishWindow;
-  /** Returns the line with a number, which is in the window or the next after it; `undefined` when there is none now. */
-  read(number: number): WindowEntry | undefined;
-  /** Returns whether the stream has the line. It may throw, which ends the session. */
-  isKnown(entry: WindowEntry): boolean;
-  /** The stream has acknowledged a line. */
+/** The receiver of what happens in a {@link Session}. */
+export interface SessionEvents {
+  /** The stream has acknowledged a line, or nothing is left to send. */
   onStored(): void;
-  /** A line is larger than the server or the stream takes. */
-  onTooLarge(entry: WindowEntry): void;
-  /** Waits for more lines. @returns `false` at the end. */
-  fill(): Promise<boolean>;
+  /** Called with a sentence about a line that is left out. */
+  onNotice(message: string): void;
 }
 
 /** Bytes of the headers of a message, which count as part of it. */
-export function headerBytesOf({ id }: WindowEntry): number {
+function headerBytesOf({ id }: WindowEntry): number {
   return HEADER_BYTES + id.length;
 }
 
 /** Sends the lines of a window on one connection, and takes the acknowledgements. */
 export class Session {
   readonly #inbox: string;
+  /** Resolves when the signal aborts; rejects when the session has to begin anew. */
   readonly #ended = deferred();
-  /** Number of the next line to send. */
-  #next: number;
+  /** Resolves when more may be sent. */
+  #changed = deferred();
   #inFlight = 0;
   #bytesInFlight = 0;
   /** Room in a stream that refuses messages when it is full. */
   readonly #room: StreamFacts['room'];
-  #isFilling = false;
-  #hasEnded = false;
   #isOver = false;
   #answeredMs = monotonicMs();
 
   constructor(
-    private readonly owner: SessionOwner,
     private readonly link: NatsLink,
     private readonly facts: StreamFacts,
+    private readonly window: PublishWindow,
+    private readonly ids: KnownIds,
+    private readonly events: SessionEvents,
   ) {
     this.#inbox = link.nats.createInbox(link.access.inboxPrefix);
-    this.#next = owner.window.base;
     this.#room = { ...facts.room };
   }
 
@@ -89,13 +83,13 @@ export class Session {
     void this.#watch();
     const stop = () => this.#ended.resolve();
     signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
     const timer = setInterval(() => {
       if (this.#inFlight === 0 || monotonicMs() - this.#answeredMs < ACK_LIMIT_MS) return;
       this.#fail(new OpmasError('NETWORK', `the NATS server ${this.link.host} acknowledges nothing`));
     }, CHECK_MS);
     try {
-      this.#pump();
-      if (!signal.aborted) await this.#ended.promise;
+      await Promise.race([this.#ended.promise, this.#sendAll()]);
     } finally {
       this.#isOver = true;
       clearInterval(timer);
@@ -104,40 +98,55 @@ export class Session {
     }
   }
 
-  /** Sends what may be sent now. */
-  #pump(): void {
-    const { window } = this.owner;
-    while (this.#hasRoom() && !this.link.nc.isClosed()) {
-      const entry = this.owner.read(this.#next);
-      if (entry === undefined) break;
-      const number = this.#next++;
-      if (entry.isSettled) continue;
-      if (this.owner.isKnown(entry))
-        window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
-      else if (entry.bytes.length + headerBytesOf(entry) > this.facts.maxBytes) this.owner.onTooLarge(entry);
-      else this.#send(entry, number);
+  async #sendAll(): Promise<void> {
+    const { window, ids, link } = this;
+    for (let next = window.base; !this.#isOver; ) {
+      const hasRoom = this.#hasRoom(next);
+      const entry = hasRoom ? window.at(next) : undefined;
+      if (entry === undefined) {
+        const isIdle = next === window.base;
+        if (isIdle && window.hasEnded) return;
+        if (isIdle) this.events.onStored();
+        await this.#change(hasRoom);
+      } else if (entry.isSettled) next++;
+      else if (!ids.needsRead(entry)) this.#handle(entry, next++);
+      // Until then, the lines before it may be on their way.
+      else if (next > window.base) await this.#change();
+      else await ids.read(link, entry);
     }
-    if (this.#next < window.end) return;
-    if (this.#hasEnded) {
-      if (window.base === window.end) this.#ended.resolve();
-    } else if (this.#hasRoom()) this.#fill().catch((error: unknown) => this.#fail(error));
   }
 
-  #hasRoom(): boolean {
+  /** Waits until more may be sent. @param fills Also for further lines. */
+  async #change(fills = false): Promise<void> {
+    const changed = deferred();
+    this.#changed = changed;
+    if (fills && !this.window.hasEnded) this.window.fill().then(changed.resolve, changed.reject);
+    await changed.promise;
+  }
+
+  #hasRoom(next: number): boolean {
     if (this.#inFlight === 0) return true;
     // Lines after a refused one must not be taken before it, so they wait.
     const isTight = this.#room.messages <= WINDOW || this.#room.bytes <= WINDOW_BYTES;
     // A line whose acknowledgement is lost holds back the lines after it, until the limit for answers.
-    const isWide = this.#next - this.owner.window.base >= WINDOW;
+    const isWide = next - this.window.base >= WINDOW;
     return !isTight && !isWide && this.#bytesInFlight < WINDOW_BYTES;
   }
 
-  async #fill(): Promise<void> {
-    if (this.#isFilling) return;
-    this.#isFilling = true;
-    this.#hasEnded = !(await this.owner.fill());
-    this.#isFilling = false;
-    if (!this.#isOver) this.#pump();
+  #handle(entry: WindowEntry, number: number): void {
+    if (this.ids.has(entry)) this.window.settle(entry, entry.firstSentMs > 0 ? 'published' : 'alreadyThere');
+    else if (entry.bytes.length + headerBytesOf(entry) > this.facts.maxBytes) this.#leaveOut(entry);
+    else this.#send(entry, number);
+  }
+
+  #leaveOut(entry: WindowEntry): void {
+    if (this.window.counts.tooLarge === 0) {
+      const { length } = entry.bytes;
+      this.events.onNotice(
+        `a line of ${length} bytes is left out of the stream: with its id it is a message of ${length + headerBytesOf(entry)} bytes, and the stream takes ${this.facts.maxBytes}`,
+      );
+    }
+    this.window.settle(entry, 'tooLarge');
   }
 
   #send(entry: WindowEntry, number: number): void {
@@ -156,14 +165,14 @@ export class Session {
 
   #onAnswer(message: Msg): void {
     const number = Number(message.subject.slice(this.#inbox.length + 1));
-    const entry = this.owner.window.at(number);
+    const entry = this.window.at(number);
     if (entry === undefined || entry.isSettled) return;
     this.#answeredMs = monotonicMs();
     this.#inFlight--;
     this.#bytesInFlight -= entry.bytes.length;
     const failure = this.#judge(message, entry);
     if (failure !== undefined) this.#fail(failure);
-    else this.#pump();
+    else this.#changed.resolve();
   }
 
   #judge(message: Msg, entry: WindowEntry): OpmasError | undefined {
@@ -177,16 +186,16 @@ export class Session {
     }
     const { seq = 0, duplicate = false, error }: Answer = message.json();
     if (error === undefined && seq > 0) {
-      this.owner.onStored();
+      this.events.onStored();
       // A line that was sent before is no repeat.
       const isOurs = !duplicate || entry.sends > 1;
       const there = this.facts.isRemoved(seq) ? 'removed' : 'alreadyThere';
-      this.owner.window.settle(entry, isOurs ? 'published' : there);
+      this.window.settle(entry, isOurs ? 'published' : there);
       return undefined;
     }
     const { err_code: code, description = 'the answer is not one of JetStream' } = error ?? {};
     if (code === TOO_LARGE) {
-      this.owner.onTooLarge(entry);
+      this.#leaveOut(entry);
       return undefined;
     }
     const why = IS_FULL.test(description) ? 'is full' : 'refuses a line';

@@ -1,14 +1,13 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { OpmasError } from '../../core/errors.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
-import type { PublishedLine } from '../../core/jetstream/publish-window.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { deferred } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { identityAt } from '../recording/recording-files.js';
 import { SegmentNames } from '../recording/segment-names.js';
+import type { PublishedLine, PublishSource } from './publish-window.js';
 import { LineMessages } from './published-line.js';
-import type { PublishSource } from './publisher.js';
 import { type PartPlace, SpoolPart } from './spool-part.js';
 
 /** A place in a recording, as a cursor file keeps it. */

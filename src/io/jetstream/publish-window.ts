@@ -1,4 +1,5 @@
-import { OpmasError } from '../errors.js';
+import { OpmasError } from '../../core/errors.js';
+import { monotonicMs, shared } from '../clock.js';
 
 /** A line that is to be published. */
 export interface PublishedLine {
@@ -8,7 +9,7 @@ export interface PublishedLine {
   bytes: Buffer;
   /** Microseconds since 1970; `NaN` when the line does not say. */
   receivedAt: number;
-  /** For the callback of a {@link PublishWindow}. */
+  /** For {@link PublishSource.onSettled}. */
   place: unknown;
 }
 
@@ -46,28 +47,48 @@ export function shortfallOf(
   );
 }
 
+/** Lines in order, and what has become of them. */
+export interface PublishSource {
+  /** Takes the next line; `undefined` when {@link fill} has to bring more. */
+  next(): PublishedLine | undefined;
+  /** Waits for more lines. @returns `false` at the end. */
+  fill(): Promise<boolean>;
+  /** All lines up to this place are in the stream, or never will be. */
+  onSettled?(place: unknown): void;
+}
+
 /** The lines that were read and are not settled, in order. Each line has a number, from 0 on. */
 export class PublishWindow {
   readonly counts: Record<Outcome, number> = { published: 0, alreadyThere: 0, removed: 0, tooLarge: 0 };
   /** Number of the first line that is not settled. */
   base = 0;
+  /** When the last line was settled, or the start, on the monotonic clock. */
+  settledMs = monotonicMs();
+  /** No more lines come. */
+  hasEnded = false;
   readonly #entries: WindowEntry[] = [];
+  /** The source has to be filled before it gives the next line. */
+  #isDry = false;
 
-  /** @param onSettled Called with the place of a line when it and all lines before it are settled. */
-  constructor(private readonly onSettled: (place: unknown) => void) {}
+  constructor(private readonly source: PublishSource) {}
 
-  /** Number of the line that comes next. */
-  get end(): number {
-    return this.base + this.#entries.length;
-  }
-
+  /** Returns the line with a number, which is in the window or the next after it; `undefined` when there is none now. */
   at(number: number): WindowEntry | undefined {
+    while (number >= this.base + this.#entries.length) {
+      const line = this.#isDry ? undefined : this.source.next();
+      this.#isDry = line === undefined;
+      if (line === undefined) return undefined;
+      this.#entries.push({ ...line, isSettled: false, firstSentMs: 0, sends: 0 });
+    }
     return this.#entries[number - this.base];
   }
 
-  push(line: PublishedLine): void {
-    this.#entries.push({ ...line, isSettled: false, firstSentMs: 0, sends: 0 });
-  }
+  /** Waits for more lines, or the end. The lines that it brings for a session that has ended meanwhile are there for the next. */
+  readonly fill: () => Promise<void> = shared(async () => {
+    if (!this.#isDry || this.hasEnded) return;
+    this.hasEnded = !(await this.source.fill());
+    this.#isDry = this.hasEnded;
+  });
 
   settle(entry: WindowEntry, outcome: Outcome): void {
     if (entry.isSettled) return;
@@ -78,6 +99,7 @@ export class PublishWindow {
     if (count === 0) return;
     const settled = this.#entries.splice(0, count);
     this.base += count;
-    this.onSettled(settled.at(-1)!.place);
+    this.settledMs = monotonicMs();
+    this.source.onSettled?.(settled.at(-1)!.place);
   }
 }
