@@ -1,23 +1,37 @@
 import { OpmasError } from '../../core/errors.js';
-import type { StreamAddress } from '../../core/jetstream/address.js';
 import { checkPrefix, takesSome } from '../../core/jetstream/subjects.js';
 import { connectNats, type NatsLink } from './connect.js';
 import { jetStreamError, NOT_FOUND } from './stream.js';
-import { type StreamOptions, targetOf } from './target.js';
+import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
 /** Streams and prefixes that a hint names. */
 const MOST_NAMED = 10;
 
+/** A stream, and the connection to its server. */
+interface ReadableStream {
+  link: NatsLink;
+  /** Number of its last message. */
+  lastSequence: number;
+  /** The time at which it was made: it tells the stream from a later one of its name. */
+  created: string;
+}
+
 /**
- * Checks that a stream exists, and that it has lines or may get some.
+ * Connects to a stream, and checks that it exists and has lines or may get some.
  *
  * @throws {OpmasError} `USAGE` with the streams that are there, or the prefixes that it may have; `AUTH`, `NETWORK`.
  */
-export async function checkReadable(
-  link: NatsLink,
-  { stream }: StreamAddress,
-  prefix: string,
-): Promise<{ lastSequence: number; created: string }> {
+export async function openReadable({ address, access, prefix }: StreamTarget): Promise<ReadableStream> {
+  const link = await connectNats(address, access);
+  try {
+    return { link, ...(await checkReadable(link, address.stream, prefix)) };
+  } catch (error) {
+    await link.nc.close();
+    throw error;
+  }
+}
+
+async function checkReadable(link: NatsLink, stream: string, prefix: string) {
   const { jsm, host } = link;
   try {
     const { config, state, created } = await jsm.streams.info(stream);
@@ -31,7 +45,6 @@ export async function checkReadable(
       hint: prefixHint(subjects) ?? (await streamsHint(link, prefix)),
     });
   } catch (error) {
-    if (error instanceof OpmasError) throw error;
     if ((error as { code?: unknown }).code !== NOT_FOUND) throw jetStreamError(error, link);
     throw new OpmasError('USAGE', `the NATS server ${host} has no stream ${stream}`, {
       hint: await streamsHint(link, prefix),
@@ -73,10 +86,10 @@ function listed(names: readonly string[]): string {
   return `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? `, and ${more} more` : ''}`;
 }
 
-/** Returns the line of a stream that was stored last; `undefined` without lines. @throws {OpmasError} As {@link checkReadable}. */
+/** Returns the line of a stream that was stored last; `undefined` without lines. @throws {OpmasError} As {@link openReadable}. */
 export function lastLineOf(address: string, options?: StreamOptions): Promise<Buffer | undefined> {
-  return ask(address, options, async ({ jsm }, stream, prefix) => {
-    const last = await jsm.streams.getMessage(stream, { last_by_subj: `${prefix}.>` });
+  return ask(targetOf(address, options), async ({ link }, stream, prefix) => {
+    const last = await link.jsm.streams.getMessage(stream, { last_by_subj: `${prefix}.>` });
     return last === null ? undefined : Buffer.from(last.data);
   });
 }
@@ -84,13 +97,13 @@ export function lastLineOf(address: string, options?: StreamOptions): Promise<Bu
 /**
  * Returns the number of a message of a stream from which on there are so many events, or all.
  *
- * @throws {OpmasError} As {@link checkReadable}.
+ * @throws {OpmasError} As {@link openReadable}.
  */
 export function startOf(address: string, events: number, options?: StreamOptions): Promise<number> {
-  return ask(address, options, async ({ js }, stream, prefix, lastSequence) => {
+  return ask(targetOf(address, options), async ({ link, lastSequence }, stream, prefix) => {
     for (let back = events; ; back *= 4) {
       const start = Math.max(1, lastSequence - back + 1);
-      const consumer = await js.consumers.get(stream, {
+      const consumer = await link.js.consumers.get(stream, {
         filter_subjects: `${prefix}.event.>`,
         deliver_policy: 'by_start_sequence',
         opt_start_seq: start,
@@ -103,18 +116,15 @@ export function startOf(address: string, events: number, options?: StreamOptions
 }
 
 async function ask<T>(
-  text: string,
-  options: StreamOptions | undefined,
-  question: (link: NatsLink, stream: string, prefix: string, lastSequence: number) => Promise<T>,
+  target: StreamTarget,
+  question: (opened: ReadableStream, stream: string, prefix: string) => Promise<T>,
 ): Promise<T> {
-  const { address, access, prefix } = targetOf(text, options);
-  const link = await connectNats(address, access);
+  const opened = await openReadable(target);
   try {
-    const { lastSequence } = await checkReadable(link, address, prefix);
-    return await question(link, address.stream, prefix, lastSequence);
+    return await question(opened, target.address.stream, target.prefix);
   } catch (error) {
-    throw jetStreamError(error, link);
+    throw jetStreamError(error, opened.link);
   } finally {
-    await link.nc.close();
+    await opened.link.nc.close();
   }
 }

@@ -1,31 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 import { monotonicMs, systemClock, unlessStopped } from '../clock.js';
-import { connectNats, type NatsLink, natsError } from './connect.js';
+import { type NatsLink, natsError } from './connect.js';
 import { openMessages } from './messages.js';
-import { checkReadable, lastLineOf, startOf } from './readable-stream.js';
-import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
+import { openReadable } from './readable-stream.js';
+import { RetryReport, retryDelayMs } from './retry-report.js';
+import { type StreamReadOptions, type StreamTarget, targetOf } from './target.js';
 
-/** How a stream is read. */
-export interface StreamReadOptions {
-  nats?: StreamOptions | undefined;
-  /** Begin with what was stored at this time, in milliseconds since 1970. Default: at the start of the stream. */
-  sinceMs?: number | undefined;
-  /** Wait for new lines until the signal aborts; an empty block says that all is read. Default: end with the last one. */
-  follow?: boolean | undefined;
-  /** Number of the message to begin with. Default: the first one, or that of `sinceMs`. */
-  start?: number | undefined;
-  signal?: AbortSignal | undefined;
-  onRead?: ((bytes: number) => void) | undefined;
-  /** Called with a sentence when reading is interrupted, when it goes on, and when the stream was made again. */
-  onChange?: ((message: string) => void) | undefined;
-}
+// One module is loaded late, because bundlers cannot put two that share others into one file.
+export { lastLineOf, startOf } from './readable-stream.js';
 
 const BLOCK_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 const LF = Buffer.from('\n');
-const RETRY_MS = 250;
-const RETRY_MAX_MS = 5000;
 /** A lost connection is tried again for so long, unless new lines are waited for. */
 const PATIENCE_MS = 60_000;
 /** A message is stored after its line was received, but clocks of two machines differ. */
@@ -49,8 +36,7 @@ export class StreamSource {
   /** Failures in a row. */
   #failures = 0;
   #isClosed = false;
-  /** The failure that was told last, and holds on. */
-  #told = '';
+  readonly #report = new RetryReport();
 
   private constructor(
     readonly name: string,
@@ -71,12 +57,6 @@ export class StreamSource {
     return source;
   }
 
-  // One module is loaded late, because bundlers cannot put two that share others into one file. The types of these
-  // functions are written out, so that the library's have none of the packages of NATS.
-  static readonly lastLineOf: (text: string, nats?: StreamOptions) => Promise<Buffer | undefined> =
-    lastLineOf;
-  static readonly startOf: (text: string, events: number, nats?: StreamOptions) => Promise<number> = startOf;
-
   /** Blocks of whole lines; a block stays as it is. */
   readonly blocks: AsyncGenerator<Buffer> = this.#blocks();
 
@@ -86,28 +66,21 @@ export class StreamSource {
   };
 
   async #connect(): Promise<NatsLink> {
-    const { address, access, prefix, follow } = { ...this.#target, ...this.options };
-    const link = await connectNats(address, access);
-    try {
-      const { lastSequence, created } = await checkReadable(link, address, prefix);
-      this.#last ||= lastSequence;
-      this.#created ??= created;
-      const isOther = this.#created !== created || lastSequence < this.#read;
-      if (isOther && !follow)
-        throw new OpmasError('DATA', `${this.name} was deleted and made again while it was read`);
-      if (isOther) {
-        this.#created = created;
-        this.#read = 0;
-        this.#sinceMs = undefined;
-        this.#told = '';
-        this.options.onChange?.(`${this.name} was made again: reading goes on from its start`);
-      }
-    } catch (error) {
-      await link.nc.close();
-      throw error;
-    }
+    const { link, lastSequence, created } = await openReadable(this.#target);
     this.#link = link;
     if (this.#isClosed) await link.nc.close();
+    this.#last ||= lastSequence;
+    this.#created ??= created;
+    if (this.#created === created && lastSequence >= this.#read) return link;
+    if (!this.options.follow) {
+      await this.close();
+      throw new OpmasError('DATA', `${this.name} was deleted and made again while it was read`);
+    }
+    this.#created = created;
+    this.#read = 0;
+    this.#sinceMs = undefined;
+    this.#report.isOver();
+    this.options.onChange?.(`${this.name} was made again: reading goes on from its start`);
     return link;
   }
 
@@ -134,12 +107,11 @@ export class StreamSource {
             : follow && this.#hasBegun;
         if (!isPassing) throw failure;
         // Most losses of a connection are over at once.
-        if (this.#failures > 0) this.#tell(failure);
+        if (this.#failures > 0 && !signal?.aborted) this.#tell(failure);
       }
       await this.#link?.nc.close();
       this.#link = undefined;
-      const delayMs = Math.min(RETRY_MS * 2 ** this.#failures++, RETRY_MAX_MS);
-      yield* this.#meanwhile(systemClock.sleep(delayMs, signal));
+      yield* this.#meanwhile(systemClock.sleep(retryDelayMs(this.#failures++), signal));
     }
   }
 
@@ -151,13 +123,9 @@ export class StreamSource {
     return work;
   }
 
-  #tell({ code, message }: OpmasError): void {
-    // A server words a refusal in several ways.
-    const what = code === 'AUTH' ? code : message;
-    if (this.#told === what || this.options.signal?.aborted) return;
-    this.#told = what;
-    const isRead = code === 'AUTH' && this.#target.access.renew !== undefined;
-    this.options.onChange?.(`${message}; ${isRead ? 'reading the file and ' : ''}trying again`);
+  #tell(failure: OpmasError): void {
+    const sentence = this.#report.sentenceFor(failure, this.#target.access.renew !== undefined);
+    if (sentence !== undefined) this.options.onChange?.(sentence);
   }
 
   async *#blocksOf(link: NatsLink): AsyncGenerator<Buffer> {
@@ -171,8 +139,7 @@ export class StreamSource {
     if (opened.isEmpty) this.#isCaughtUp = true;
     this.#hasBegun = true;
     this.#failures = 0;
-    if (this.#told !== '') onChange?.(`reading ${this.name} goes on`);
-    this.#told = '';
+    if (this.#report.isOver()) onChange?.(`reading ${this.name} goes on`);
     signal?.addEventListener('abort', opened.end, { once: true });
     if (signal?.aborted) opened.end();
     const pieces: Uint8Array[] = [];

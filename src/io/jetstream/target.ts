@@ -38,6 +38,21 @@ export interface StreamOptions {
   prefix?: string | undefined;
 }
 
+/** How a stream is read. */
+export interface StreamReadOptions {
+  nats?: StreamOptions | undefined;
+  /** Begin with what was stored at this time, in milliseconds since 1970. Default: at the start of the stream. */
+  sinceMs?: number | undefined;
+  /** Wait for new lines until the signal aborts; an empty block says that all is read. Default: end with the last one. */
+  follow?: boolean | undefined;
+  /** Number of the message to begin with. Default: the first one, or that of `sinceMs`. */
+  start?: number | undefined;
+  signal?: AbortSignal | undefined;
+  onRead?: ((bytes: number) => void) | undefined;
+  /** Called with a sentence when reading is interrupted, when it goes on, and when the stream was made again. */
+  onChange?: ((message: string) => void) | undefined;
+}
+
 /** A stream that can be connected to. */
 export interface StreamTarget {
   address: StreamAddress;

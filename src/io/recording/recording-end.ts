@@ -44,8 +44,8 @@ export async function lastTime(path: string): Promise<number | undefined> {
 }
 
 async function lastTimeStored(address: string, nats: StreamOptions | undefined): Promise<number> {
-  const { StreamSource } = await import('../jetstream/stream-source.js');
-  const bytes = await StreamSource.lastLineOf(address, nats);
+  const { lastLineOf } = await import('../jetstream/stream-source.js');
+  const bytes = await lastLineOf(address, nats);
   const line = new LineView();
   if (bytes === undefined || line.read(bytes, 0, bytes.length) === undefined) return Number.NaN;
   return line.receivedAt;
@@ -75,7 +75,7 @@ export async function startsOf(
   for (const path of paths) {
     let left = events;
     const start = isStreamAddress(path)
-      ? await (await import('../jetstream/stream-source.js')).StreamSource.startOf(path, events, nats)
+      ? await (await import('../jetstream/stream-source.js')).startOf(path, events, nats)
       : await searchBack(path, ({ kind }) => kind === 'event' && --left === 0);
     if (start !== undefined) starts.set(path, start);
   }

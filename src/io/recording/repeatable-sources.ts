@@ -7,7 +7,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
 import { unlessStopped } from '../clock.js';
-import type { StreamReadOptions } from '../jetstream/stream-source.js';
+import type { StreamReadOptions } from '../jetstream/target.js';
 import { type OpenSource, openSource } from './source.js';
 
 /** Recordings that can be read again and again, merged by time. */

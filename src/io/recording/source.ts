@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
 import { quoted } from '../../core/text.js';
-import type { StreamReadOptions } from '../jetstream/stream-source.js';
+import type { StreamReadOptions } from '../jetstream/target.js';
 import { gunzip, hasGzipMark } from './gzip.js';
 import { problemOf, type ReadProblem } from './read-problems.js';
 import { identityOf } from './recording-files.js';
