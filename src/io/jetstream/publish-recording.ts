@@ -97,7 +97,7 @@ async function followSpools(
   const report: PublishReport = { ...counts, shortfall: undefined, rest: 0, linesBefore: 0 };
   let failure: OpmasError | undefined;
   const publishOne = async (path: string) => {
-    const publishing = await SpoolPublisher.open(path, target, { ...options, signal });
+    const publishing = new SpoolPublisher(path, target, { ...options, signal });
     try {
       await publishing.run();
     } finally {

@@ -26,26 +26,30 @@ const SAVE_MS = 500;
 /** Publishes a recording from the place where that was left, also while it is written. */
 export class SpoolPublisher {
   readonly publisher: Publisher;
+  readonly spool: Spool;
+  /** Number of the line with which the last time ended; 0 = none. */
+  linesBefore = 0;
+  readonly #cursor: CursorFile;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #cannotSave = false;
 
-  private constructor(
+  constructor(
+    path: string,
     target: StreamTarget,
     private readonly options: SpoolPublisherOptions,
-    readonly spool: Spool,
-    private readonly cursor: CursorFile,
-    /** Number of the line with which the last time ended; 0 = none. */
-    readonly linesBefore: number,
   ) {
+    this.#cursor = SpoolPublisher.cursorOf(path, target, options.ids);
+    this.spool = new Spool(path, { ...options, prefix: target.prefix });
     const signal = AbortSignal.any([options.signal, this.#stopping.signal]);
     const onConnect: PublisherOptions['onConnect'] = (facts) => {
       options.onConnect?.(facts);
-      if (!facts.isEmpty || linesBefore === 0) return;
-      options.onNotice(`the stream is empty: to publish the lines of before again, delete ${cursor.path}`);
+      if (!facts.isEmpty || this.linesBefore === 0) return;
+      const how = `to publish the lines of before again, delete ${this.#cursor.path}`;
+      options.onNotice(`the stream is empty: ${how}`);
     };
-    this.publisher = new Publisher(spool, { ...target, ...options, onConnect, signal });
+    this.publisher = new Publisher(this.spool, { ...target, ...options, onConnect, signal });
   }
 
   /** Returns the cursor of a recording for a stream. */
@@ -53,24 +57,22 @@ export class SpoolPublisher {
     return new CursorFile(path, `${address.text} ${prefix} ${ids}`);
   }
 
-  /** Opens the recording at its cursor. @throws {OpmasError} `LOCAL` when it cannot be read. */
-  static async open(
-    path: string,
-    target: StreamTarget,
-    options: SpoolPublisherOptions,
-  ): Promise<SpoolPublisher> {
-    const cursor = SpoolPublisher.cursorOf(path, target, options.ids);
-    const start = options.isFresh ? undefined : await cursor.read();
-    const spool = new Spool(path, { ...options, prefix: target.prefix, start });
-    await spool.open();
-    return new SpoolPublisher(target, options, spool, cursor, start?.line ?? 0);
+  /**
+   * Publishes to the end, or until the signal aborts.
+   *
+   * @throws {OpmasError} `LOCAL` when the recording cannot be read; others as `Publisher.run`.
+   */
+  run(): Promise<void> {
+    this.#running = this.#run();
+    return this.#running;
   }
 
-  /** Publishes to the end, or until the signal aborts. @throws {OpmasError} As `Publisher.run`. */
-  run(): Promise<void> {
+  async #run(): Promise<void> {
+    const start = this.options.isFresh ? undefined : await this.#cursor.read();
+    this.linesBefore = start?.line ?? 0;
+    await this.spool.open(start);
     this.#timer = setInterval(() => void this.#save(), SAVE_MS);
-    this.#running = this.publisher.run();
-    return this.#running;
+    await this.publisher.run();
   }
 
   /** Call when no more is written: waits this long for the rest to be published. */
@@ -104,7 +106,7 @@ export class SpoolPublisher {
     if (this.publisher.window.counts.removed > 0) return;
     const place = await this.spool.place().catch(() => undefined);
     if (place === undefined) return;
-    await this.cursor.save(place).catch((error: Error) => {
+    await this.#cursor.save(place).catch((error: Error) => {
       if (!this.#cannotSave)
         this.options.onNotice(`the progress of publishing cannot be saved: ${error.message}`);
       this.#cannotSave = true;

@@ -21,8 +21,6 @@ export interface SpoolOptions {
   /** First tokens of the subjects. */
   prefix: string;
   ids: IdKind;
-  /** Begin here. Default: at the start of the file that has the name of the recording now. */
-  start?: SpoolPlace | undefined;
   /** Wait for further lines and parts. */
   follow: boolean;
   signal: AbortSignal;
@@ -66,9 +64,13 @@ export class Spool implements PublishSource {
     options.signal.addEventListener('abort', () => this.wake(), { once: true });
   }
 
-  /** Opens the first part. @throws {OpmasError} `LOCAL` when it cannot be read. */
-  async open(): Promise<void> {
-    const { start, onNotice } = this.options;
+  /**
+   * Opens the first part.
+   *
+   * @param start Begins here. Default: at the start of the file that has the name of the recording now.
+   * @throws {OpmasError} `LOCAL` when it cannot be read.
+   */
+  async open(start?: SpoolPlace): Promise<void> {
     // A folder that cannot be listed may still have the file.
     const finished = await this.#names.finished().catch(() => []);
     const paths = (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
@@ -80,7 +82,7 @@ export class Spool implements PublishSource {
     }
     if (start !== undefined) {
       const place = `the part of ${this.path} at which publishing ended the last time is gone`;
-      onNotice(`${place}: if it had further lines, they are not published`);
+      this.options.onNotice(`${place}: if it had further lines, they are not published`);
     }
     const [path = this.path] = paths;
     await this.#begin(await SpoolPart.open(path), path);
