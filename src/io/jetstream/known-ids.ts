@@ -1,8 +1,10 @@
-import { idKey } from '../../core/jetstream/message-ids.js';
+import { OpmasError } from '../../core/errors.js';
+import { type IdKind, idKey, MessageIds } from '../../core/jetstream/message-ids.js';
+import { LineView } from '../../core/recording/line-view.js';
 import { wallClockMs } from '../clock.js';
 import type { NatsLink } from './connect.js';
 import { openMessages } from './messages.js';
-import type { WindowEntry } from './publish-window.js';
+import { hash, type WindowEntry } from './publish-window.js';
 import { jetStreamError } from './stream.js';
 
 /** Memory for ids; more are not looked for. */
@@ -94,4 +96,30 @@ function sentMsOf(entry: WindowEntry): number {
 /** A line without a time may be of any. */
 function receivedMsOf({ receivedAt }: WindowEntry): number {
   return Number.isNaN(receivedAt) ? 0 : receivedAt / 1000;
+}
+
+/**
+ * Checks that the last event in a stream has an id of the kind that other lines will have.
+ *
+ * @throws {OpmasError} `USAGE` when it has one of the other kind: all lines could be there twice.
+ */
+export async function checkIdKind(
+  { jsm }: NatsLink,
+  { stream, prefix, ids }: { stream: string; prefix: string; ids: IdKind },
+): Promise<void> {
+  // A login that may not do this can publish.
+  const last = await jsm.streams
+    .getMessage(stream, { last_by_subj: `${prefix}.event.>` })
+    .catch(() => undefined);
+  const line = new LineView();
+  if (!last || line.read(Buffer.from(last.data), 0, last.data.length) === undefined) return;
+  const hashOf = (id: string) => id.replace(/-.*/, '');
+  const hasId = (kind: IdKind) =>
+    hashOf(new MessageIds(kind, hash).next(line, 0)) === hashOf(last.header.get('Nats-Msg-Id'));
+  const kind = (['line', 'event'] as const).find(hasId);
+  if (kind === undefined || kind === ids) return;
+  throw new OpmasError(
+    'USAGE',
+    `the lines in the stream ${stream} have ids of the kind ${kind}, so lines with others would double them: add \`ids: '${kind}'\``,
+  );
 }

@@ -6,8 +6,7 @@ import { deferred } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
 import { identityAt } from '../recording/recording-files.js';
 import { SegmentNames } from '../recording/segment-names.js';
-import type { PublishedLine, PublishSource } from './publish-window.js';
-import { LineMessages } from './published-line.js';
+import { LineMessages, type PublishedLine, type PublishSource } from './publish-window.js';
 import { type PartPlace, SpoolPart } from './spool-part.js';
 
 /** A place in a recording, as a cursor file keeps it. */

@@ -39,7 +39,6 @@ export class Publishing {
   #path = '';
   #isEnding = false;
   #publisher: SpoolPublisher | undefined;
-  #starting: Promise<void> | undefined;
   /** Lines that are not published yet, as counted last. */
   #rest: number | undefined;
   #failure: OpmasError | undefined;
@@ -48,7 +47,7 @@ export class Publishing {
     private readonly session: Session,
     private readonly to: string,
     private readonly options: PublishingOptions,
-    private readonly open: (path: string) => Promise<SpoolPublisher>,
+    private readonly publisherFor: (path: string) => SpoolPublisher,
   ) {
     this.#problems = new ProblemMessages(session.terminal.messages);
     session.setShutdownLimit(SHUTDOWN_LIMIT_MS);
@@ -64,27 +63,31 @@ export class Publishing {
     const isFile = out === undefined || (await stat(out).catch(() => undefined))?.isFile() !== false;
     if (!isFile) throw new OpmasError('USAGE', `--publish: ${out} is not a file that can be read again`);
     let attempts = 0;
-    const publishing: Publishing = new Publishing(session, to, options, (path) =>
-      SpoolPublisher.open(path, target, {
-        ids: options.id,
-        createStream: options.createStream,
-        isFresh: options.force,
-        follow: true,
-        // A stop ends the recording first, and then publishes the rest.
-        signal: new AbortController().signal,
-        onNotice: session.terminal.messages.warn,
-        onProblem: publishing.#problems.onProblem,
-        // Once it runs, no failure of NATS ends the recording.
-        persists: ({ code }) => {
-          const persists = attempts++ > 0 || code === 'NETWORK';
-          if (persists) publishing.#decided.abort();
-          return persists;
-        },
-        onConnect: () => {
-          attempts++;
-          publishing.#decided.abort();
-        },
-      }),
+    const publishing: Publishing = new Publishing(
+      session,
+      to,
+      options,
+      (path) =>
+        new SpoolPublisher(path, target, {
+          ids: options.id,
+          createStream: options.createStream,
+          isFresh: options.force,
+          follow: true,
+          // A stop ends the recording first, and then publishes the rest.
+          signal: new AbortController().signal,
+          onNotice: session.terminal.messages.warn,
+          onProblem: publishing.#problems.onProblem,
+          // Once it runs, no failure of NATS ends the recording.
+          persists: ({ code }) => {
+            const persists = attempts++ > 0 || code === 'NETWORK';
+            if (persists) publishing.#decided.abort();
+            return persists;
+          },
+          onConnect: () => {
+            attempts++;
+            publishing.#decided.abort();
+          },
+        }),
     );
     return publishing;
   }
@@ -107,8 +110,8 @@ export class Publishing {
   /** Begins, or goes on: lines were written to the file. @param path Of the recording. */
   wake(path: string): void {
     this.#path = path;
-    this.#starting ??= this.#start(path);
-    this.#publisher?.spool.wake();
+    this.#publisher ??= this.#start(path);
+    this.#publisher.spool.wake();
   }
 
   /** To call before a part of the recording is deleted. */
@@ -153,7 +156,6 @@ export class Publishing {
     const limit = `${END_LIMIT_MS / 1000} s`;
     const timer = setTimeout(() => messages.say(`publishing the rest, for ${limit} at most`), QUIET_MS);
     this.#isEnding = true;
-    await this.#starting;
     await this.#publisher?.end(END_LIMIT_MS);
     clearTimeout(timer);
     await this.#tellDeleted(`a part of ${this.#path}`, async () => {
@@ -200,16 +202,12 @@ export class Publishing {
     return new OpmasError(failure.code, message, { hint: hints.join('\n'), cause: failure });
   }
 
-  async #start(path: string): Promise<void> {
-    const fail = (error: OpmasError) => {
+  #start(path: string): SpoolPublisher {
+    const publisher = this.publisherFor(path);
+    publisher.run().catch((error: OpmasError) => {
       this.#failure = error;
       this.failing.abort();
-    };
-    try {
-      this.#publisher = await this.open(path);
-      this.#publisher.run().catch(fail);
-    } catch (error) {
-      fail(error as OpmasError);
-    }
+    });
+    return publisher;
   }
 }
