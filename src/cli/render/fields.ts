@@ -149,6 +149,7 @@ export class FieldWriter {
   #stringText(value: string): string {
     const shown = shortened(value, this.#limits.textLength);
     if (plainWord.test(shown)) return shown;
+    if (plainWords.test(shown)) return `"${shown}"`;
     const safe = escapeUnsafe(shown);
     return needsQuotes.test(safe) || safe === '' ? `"${safe.replaceAll('"', '\\"')}"` : safe;
   }
@@ -183,4 +184,6 @@ function shortened(text: string, length: number): string {
 }
 
 const plainWord = /^[!#-+\-./0-9:;@A-Z[\]^_`a-z{|}~]+$/;
+/** Printable ASCII without a quote that has a character for which it is to stand in quotes. */
+const plainWords = /^[!#-+\--<>-~]*[ ,=][ !#-~]*$/;
 const needsQuotes = /[\s"=,]/;

@@ -91,10 +91,9 @@ export class Renderer {
     if (event !== undefined) this.#renderEvent(view, source, event);
     else if (view.connection !== undefined) this.#renderLifecycle(view, view.connection);
     else this.#renderInvalid(bytes.subarray(start, end), kind === 'invalid');
-    if (this.#dateLine === '') return this.#line.end();
-    const date = this.#dateLine;
+    const text = this.#dateLine + this.#line.end();
     this.#dateLine = '';
-    return date + this.#line.end();
+    return text;
   }
 
   #renderEvent(
@@ -104,13 +103,9 @@ export class Renderer {
   ): void {
     const { data } = event;
     const type = typeof event.type === 'string' ? event.type : '-';
+    const parts = this.#columns.type(type);
     const subject = typeof event.subject === 'string' ? event.subject : undefined;
-    const { device, needsSubject, needsEndpoint } = headingOf(
-      this.#columns.type(type),
-      subject,
-      data,
-      view.endpoint,
-    );
+    const { device, needsSubject, needsEndpoint } = headingOf(parts, subject, data, view.endpoint);
     const severity = severityOf(type, data);
     this.#problems?.add(severity, data, subject);
     const cell = this.#start(view, device, type, severity);

@@ -24,7 +24,8 @@ export class TimeText {
     if (Number.isNaN(micros)) return NO_CLOCK;
     const timeMs = Math.floor(micros / 1000);
     this.#goTo(Math.floor(timeMs / 60_000));
-    return this.#clockMinute + ((timeMs - this.#minute * 60_000) / 1000).toFixed(3).padStart(6, '0');
+    const digits = String(100_000 + timeMs - this.#minute * 60_000);
+    return `${this.#clockMinute}${digits.slice(1, 3)}.${digits.slice(3)}`;
   }
 
   /** Returns `2026-11-22`, and an empty text for `NaN`. */

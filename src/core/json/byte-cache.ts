@@ -17,8 +17,7 @@ export class ByteCache<Value> {
   readonly #bytes: Uint8Array;
   readonly #lengths: Uint8Array;
   /** The key that {@link get} did not find, and a slot for it; -1 when it is too long. */
-  #missing: { bytes: Uint8Array; start: number; end: number } = { bytes: new Uint8Array(), start: 0, end: 0 };
-  #free = -1;
+  #missing = { slot: -1, bytes: new Uint8Array() as Uint8Array, start: 0, end: 0 };
 
   /** @param slots A power of two. */
   constructor(slots: number) {
@@ -45,8 +44,7 @@ export class ByteCache<Value> {
   }
 
   #miss(slot: number, bytes: Uint8Array, start: number, end: number): undefined {
-    this.#free = slot;
-    this.#missing = { bytes, start, end };
+    this.#missing = { slot, bytes, start, end };
   }
 
   #isAt(slot: number, bytes: Uint8Array, start: number, length: number): boolean {
@@ -58,8 +56,7 @@ export class ByteCache<Value> {
 
   /** Remembers a value for the key that {@link get} did not find. Its bytes must be as they were. */
   add(value: Value): void {
-    const { bytes, start, end } = this.#missing;
-    const slot = this.#free;
+    const { slot, bytes, start, end } = this.#missing;
     if (slot < 0) return;
     this.#values[slot] = value;
     this.#lengths[slot] = end - start;
