@@ -45,11 +45,11 @@ export interface StreamTask extends GapBudgetOptions {
   /** Formats a line to print after the summary. */
   resultText?(): string;
   /**
-   * Compares a stream that has ended with the request. Default: all that was requested has to come.
+   * Compares a stream that has ended, other than by a signal, with the request. Default: all that was requested has to come.
    *
-   * @returns The error to end with; `undefined` when nothing is missing.
+   * @param failure The error that has ended the stream. @returns The error to end with; `undefined` when nothing is missing.
    */
-  judge?(outcome: StreamOutcome): OpmasError | undefined;
+  judge?(outcome: StreamOutcome, failure: unknown): unknown;
 }
 
 /**
@@ -110,7 +110,10 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     if (task.resultText !== undefined) messages.say(task.resultText());
   }
   needsSummary = false;
-  if (!session.isSignalled) failure ??= (task.judge ?? shortfallOf)(subscription.outcome());
+  if (!session.isSignalled) {
+    const outcome = subscription.outcome();
+    failure = task.judge ? task.judge(outcome, failure) : (failure ?? shortfallOf(outcome));
+  }
   if (overBudget !== undefined) {
     // Events that did not come may have been missed in an outage; all other failures are worse.
     const isShort = failure instanceof OpmasError && failure.code === 'INCOMPLETE';

@@ -47,16 +47,17 @@ function coverageText({ coverage, durationMs }: StreamSummary): string[] {
   const [[least, lowest] = ['', 0]] = shares;
   const highest = shares.at(-1)?.[1] ?? 0;
   if (shares.length === 0) return [];
-  if ((highest - lowest) * durationMs < LEAST_DIFFERENCE_MS) return [`coverage ${percentOf(lowest)}`];
+  if ((highest - lowest) * durationMs < LEAST_DIFFERENCE_MS) return [`coverage ${shareText(lowest)}`];
   if (shares.length > MAX_SHARES)
-    return [`coverage ${percentOf(lowest)} (${least}) to ${percentOf(highest)}`];
-  const each = Object.entries(coverage).map(([endpoint, share]) => `${endpoint} ${percentOf(share)}`);
+    return [`coverage ${shareText(lowest)} (${least}) to ${shareText(highest)}`];
+  const each = Object.entries(coverage).map(([endpoint, share]) => `${endpoint} ${shareText(share)}`);
   return [`coverage ${each.join(', ')}`];
 }
 
-/** Rounds down, so that only what has no gap is 100 %. */
-function percentOf(share: number): string {
-  return `${(Math.floor(share * 1000) / 10).toFixed(1)} %`;
+/** Formats a share with the digits that make a small loss visible: `99.98 %`. */
+export function shareText(share: number): string {
+  if (share === 1) return '100 %';
+  return `${(Math.floor(share * 10_000) / 100).toFixed(share > 0.99 ? 2 : 1)} %`;
 }
 
 /** Option of commands that judge their gaps at the end. */

@@ -129,8 +129,22 @@ export function authorOf(answer: HttpAnswer): 'API' | 'gateway' | undefined {
   return answer.status === 401 && jsonOf(answer) !== undefined ? 'API' : 'gateway';
 }
 
+/** The failures that something before the API causes. */
+export type GatewayFailure = Extract<FailureKind, `gateway ${string}` | `client certificate ${string}`>;
+
+/** Says what something before the API does, or before another place. */
+export function gatewayText(kind: GatewayFailure, answer: HttpAnswer, place = 'the API'): string {
+  const deeds: Record<GatewayFailure, string> = {
+    'client certificate refused': 'does not accept the client certificate',
+    'client certificate wanted': 'wants a client certificate',
+    'gateway refuses this machine': 'refuses this machine',
+    'gateway wants credentials': `wants ${otherChallengeOf(answer)} credentials`,
+  };
+  return `a gateway in front of ${place} ${deeds[kind]}`;
+}
+
 /** Names the failure that an answer by something before the API shows; `undefined` for one that may be the API's. */
-export function gatewayFailureOf(answer: HttpAnswer, hasCertificate = false): FailureKind | undefined {
+export function gatewayFailureOf(answer: HttpAnswer, hasCertificate = false): GatewayFailure | undefined {
   const { status } = answer;
   if (isAboutCertificate(answer)) {
     return hasCertificate ? 'client certificate refused' : 'client certificate wanted';
@@ -167,6 +181,8 @@ export interface ApiAnswers {
   me?: HttpAnswer | undefined;
   /** To `GET /health`, which needs no token; absent when it was not asked, or none came. */
   health?: HttpAnswer | undefined;
+  /** A client certificate was shown. */
+  hasCertificate?: boolean | undefined;
 }
 
 /** The word of the REST API about a token. */
@@ -175,12 +191,8 @@ export type ApiWord =
   | 'accepts'
   /** The API itself refuses it, or wants one. */
   | 'rejects'
-  /** Something before the API wants credentials of its own. */
-  | 'wants credentials'
-  /** Something before the API wants a client certificate, or does not accept ours. */
-  | 'wants certificate'
   /** Something before the API refuses the request, whatever the token. */
-  | 'refuses'
+  | GatewayFailure
   /** The server that answers says itself that it has no such API. */
   | 'absent'
   /** It is failing, or had too many requests. */
@@ -192,26 +204,22 @@ export type ApiWord =
 const USER_MEMBERS = ['username', 'email', 'user_id', 'sub', 'login'];
 
 /** Reads the API's word. A status alone is not its word: something before it may have answered. */
-export function apiWordOf({ me, health }: ApiAnswers): ApiWord {
+export function apiWordOf({ me, health, hasCertificate }: ApiAnswers): ApiWord {
   if (me === undefined) return 'unclear';
   const { status } = me;
-  if (isAboutCertificate(me)) return 'wants certificate';
-  if (otherChallengeOf(me) !== undefined) return 'wants credentials';
-  if (status === 451) return 'refuses';
-  if (status === 401 || status === 403) return wordOfRefusal(me, health);
+  const gateway = gatewayFailureOf(me, hasCertificate);
+  if (gateway !== undefined) return gateway;
+  if (status === 401) return 'rejects';
+  if (status === 403) {
+    // A path that needs no token is refused in the same words, so the token is not the cause.
+    const isForAll = health?.status === 403 && health.text === me.text;
+    return authorOf(me) === 'API' && !isForAll ? 'rejects' : 'gateway refuses this machine';
+  }
   if (status === 408 || status === 429 || status >= 500) return 'fails';
   if (status === 404 && isApiError(me)) {
     return health?.status === 404 && isApiError(health) ? 'absent' : 'unclear';
   }
   return status >= 200 && status < 300 && isUser(jsonOf(me)) ? 'accepts' : 'unclear';
-}
-
-function wordOfRefusal(me: HttpAnswer, health: HttpAnswer | undefined): ApiWord {
-  const author = authorOf(me);
-  if (me.status === 401) return author === 'gateway' ? 'refuses' : 'rejects';
-  // A path that needs no token is refused in the same words, so the token is not the cause.
-  const isForAll = health?.status === 403 && health.text === me.text;
-  return author === 'API' && !isForAll ? 'rejects' : 'refuses';
 }
 
 /** Returns whether an API is below the base URL, as far as its answers show. */

@@ -2,10 +2,13 @@ import { readClaims } from '../claims.js';
 import { CloseCode, mayReject } from '../close-code.js';
 import { endpointAtPath, endpointPath } from '../protocol.js';
 import {
+  type ApiAnswers,
   type ApiWord,
   apiWordOf,
   authorOf,
   clockAheadOf,
+  gatewayFailureOf,
+  gatewayText,
   hasApi,
   isAboutCertificate,
   isPage,
@@ -71,9 +74,7 @@ function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
 
 function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): FailureKind {
   const { status } = answer!;
-  if (isAboutCertificate(answer!)) {
-    return evidence.hasCertificate ? 'client certificate refused' : 'client certificate wanted';
-  }
+  if (isAboutCertificate(answer!)) return gatewayFailureOf(answer!, evidence.hasCertificate)!;
   if ([401, 403, 451].includes(status)) return kindOfDenial(answer!, evidence);
   const { api } = evidence;
   const word = wordIn(evidence);
@@ -107,9 +108,9 @@ function kindOfDenial(answer: NonNullable<Failure['answer']>, evidence: RefusalE
   }
   if (author === 'gateway') return 'gateway refuses this machine';
   if (word === 'rejects') return faultOfToken(evidence);
-  if (word === 'refuses') return isSameRefusal(answer, evidence) ? 'gateway refuses this machine' : 'unknown';
+  if (word === 'gateway refuses this machine') return isSameRefusal(answer, evidence) ? word : 'unknown';
   if (word === 'absent' && author === undefined) return 'no API there';
-  if (answer.status === 401 && word !== 'wants credentials') {
+  if (answer.status === 401 && word !== 'gateway wants credentials') {
     return evidence.token === undefined ? 'no token' : 'token refused';
   }
   return 'unknown';
@@ -139,7 +140,6 @@ function ownFaultOf(evidence: RefusalEvidence): FailureKind | undefined {
 function noteOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence): string | undefined {
   const { token, api } = evidence;
   const word = wordIn(evidence);
-  const scheme = otherChallengeOf(refusal.answer ?? api?.me ?? { status: 0, headers: {} });
   switch (kind) {
     case 'token refused':
       return word === 'rejects' && isAmbiguousStatus(refusal)
@@ -148,9 +148,8 @@ function noteOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence):
     case 'no token':
       return 'no token was sent, and the API wants one';
     case 'gateway wants credentials':
-      return `a gateway in front of the API wants ${scheme} credentials`;
     case 'gateway refuses this machine':
-      return 'a gateway in front of the API refuses this machine';
+      return gatewayText(kind, refusal.answer!);
     case 'endpoint refuses':
     case 'closed for policy':
       return acceptedText(token);
@@ -162,7 +161,7 @@ function noteOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence):
     case 'no API there':
       return 'there is no OPMAS API below this URL';
     case 'unknown':
-      return unknownText(refusal, word, scheme);
+      return unknownText(refusal, word, api);
     default:
       return undefined;
   }
@@ -174,9 +173,9 @@ function acceptedText(token: string | undefined): string {
     : 'the API accepts the token, so the token is not the cause';
 }
 
-function unknownText({ event }: Failure, word: ApiWord, scheme: string | undefined): string {
-  if (word === 'wants credentials')
-    return `the token may be wrong, or something else: the API does not say which, because a gateway wants ${scheme} credentials for it`;
+function unknownText({ event }: Failure, word: ApiWord, api: ApiAnswers | undefined): string {
+  if (word === 'gateway wants credentials')
+    return `the token may be wrong, or something else: the API does not say which, because ${gatewayText(word, api!.me!)}`;
   return event.state === 'refused'
     ? 'the token may be wrong, or the path may not exist: the API does not say which'
     : 'the API does not say whether the token is the cause';

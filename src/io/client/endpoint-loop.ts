@@ -16,27 +16,19 @@ import { ConnectionLog } from './connection-log.js';
 import { examineRefusal } from './examine-refusal.js';
 import type { LineWriter } from './line-writer.js';
 import { RetryWait, type SharedWaits } from './retry-wait.js';
+import type { StreamControl } from './stream-control.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
 /** The parts that the loops of one subscription share. */
 export interface LoopContext {
   options: ResolvedStreamOptions;
-  /** Aborts when everything stops. */
-  stopping: AbortSignal;
+  control: StreamControl;
   /** Renews a token that was rejected; shared, so that one refusal costs one renewal. */
   renew(rejected: string | undefined): Promise<boolean>;
   waits: SharedWaits;
   /** What has happened to all endpoints. */
   history: ConnectionHistory;
   wasOpenBeside(endpoint: string): boolean;
-  /** Told when a server keeps a connection. */
-  onKept(endpoint: string): void;
-}
-
-/** The end of an attempt, and the life of its connection. */
-interface AttemptEnd {
-  failure: Failure;
-  life: ConnectionLife;
 }
 
 /** The loop over attempts on one endpoint: connect, deliver, and on each end wait and try again, or stop. */
@@ -64,7 +56,8 @@ export class EndpointLoop {
     readonly writer: LineWriter,
     private readonly context: LoopContext,
   ) {
-    const { options, stopping, waits, history } = context;
+    const { options, control, waits, history } = context;
+    const { stopping } = control;
     this.log = new ConnectionLog(options.clock, (event, atMicros, silentMs) => {
       // A connection that we close ourselves is not lost, however it ends.
       if (!stopping.aborted || event.state !== 'closed') history.add(endpoint, atMicros, event);
@@ -91,13 +84,13 @@ export class EndpointLoop {
   }
 
   async #runAttempts(): Promise<void> {
-    const { options, stopping } = this.context;
+    const { options, control } = this.context;
     let state = initialRetryState(options.retry);
-    while (!stopping.aborted) {
+    while (!control.stopping.aborted) {
       const { failure, life } = await this.#attempt();
       const wasOpen = life.openMs !== undefined;
       if (wasOpen && !wasRefused(failure, life)) this.everOpen = true;
-      if (stopping.aborted) {
+      if (control.stopping.aborted) {
         if (wasOpen) this.log.ended(failure, false, undefined);
         return;
       }
@@ -115,13 +108,13 @@ export class EndpointLoop {
         this.log.gaveUp(failure);
         throw this.#giveUpError(failure);
       }
-      const isNew = decision.renew && (await unlessStopped(this.#renewToken(), stopping));
+      const isNew = decision.renew && (await unlessStopped(this.#renewToken(), control.stopping));
       if (isExpiry && isNew) this.#wait.leaveOut();
       else await this.#wait.wait(lengthMs, leastMs);
     }
   }
 
-  async #attempt(): Promise<AttemptEnd> {
+  async #attempt(): Promise<{ failure: Failure; life: ConnectionLife }> {
     const { clock } = this.context.options;
     this.#attempts++;
     this.#wait.begin();
@@ -161,7 +154,7 @@ export class EndpointLoop {
   }
 
   #tellKept(): void {
-    if (this.#isFresh) this.context.onKept(this.endpoint);
+    if (this.#isFresh) this.context.control.report('onKept', this.endpoint);
     this.#isFresh = false;
   }
 
@@ -173,10 +166,10 @@ export class EndpointLoop {
   }
 
   async #connect(): Promise<Failure> {
-    const { options, stopping } = this.context;
+    const { options, control } = this.context;
     await loadWebSocket();
     try {
-      this.#token = await unlessStopped(options.token.token(stopping), stopping);
+      this.#token = await unlessStopped(options.token.token(control.stopping), control.stopping);
       this.hadToken = true;
     } catch (error) {
       // The user has to fix a token that is not available at the start; later its lack is a failure that may pass.
@@ -184,7 +177,7 @@ export class EndpointLoop {
       const { message, hint } = error;
       return { kind: 'token source failing', event: { state: 'refused', error: message }, hint };
     }
-    if (stopping.aborted) return STOPPED;
+    if (control.stopping.aborted) return STOPPED;
     const upgrade = options.route.upgrade(this.endpoint, this.#token, options.connectTimeoutMs);
     this.log.connecting({
       attempt: this.#attempts,
@@ -193,7 +186,7 @@ export class EndpointLoop {
       format: FORMAT_VERSION,
     });
     this.#connection = new Connection(
-      { ...options, upgrade, heartbeatMs: options.heartbeatMs || undefined, signal: stopping },
+      { ...options, upgrade, heartbeatMs: options.heartbeatMs || undefined, signal: control.stopping },
       {
         onUpgrade: (answer) => {
           this.#clockAheadMs = clockAheadOf(answer, options.clock.nowMicros() / 1000);
@@ -214,9 +207,10 @@ export class EndpointLoop {
 
   /** Finds out what a refusal is about. */
   #examine(failure: Failure, { events }: ConnectionLife, isExpiry: boolean): Promise<Failure> {
-    const { options, stopping: signal } = this.context;
+    const { options, control } = this.context;
     const { route, clock, token } = options;
     const { clockAheadMs } = token;
+    const signal = control.stopping;
     const attempt = { route, endpoint: this.endpoint, token: this.#token, clock, signal, clockAheadMs };
     // The token of a connection that gave events was good: it has ended, and no question about it is needed.
     const hasEnded = isExpiry || (events > 0 && ['token refused', 'closed'].includes(failure.kind));

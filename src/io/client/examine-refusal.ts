@@ -82,30 +82,27 @@ export async function probeEndpoint({
   let upgradedAtMs: number | undefined;
   let pongAtMs: number | undefined;
   let hasEvent = false;
-  /** We ended it, before the server did. A connection that is open then is good. */
-  let isDone = false;
   let limit: NodeJS.Timeout | undefined;
-  const stop = () => {
-    isDone = true;
-    connection.close();
-  };
+  /** Aborts when we end it, before the server did. A connection that is open then is good. */
+  const done = new AbortController();
   const stopIn = (waitMs: number) => {
     clearTimeout(limit);
-    limit = setTimeout(stop, waitMs);
+    limit = setTimeout(() => done.abort(), waitMs);
   };
+  const stopping = AbortSignal.any([done.signal, ...(signal === undefined ? [] : [signal])]);
   const connection = new Connection(
-    { ...LIMITS, ...options },
+    { ...LIMITS, ...options, signal: stopping },
     {
       onOpen: () => {
         upgradedAtMs = monotonicMs();
         connection.ping();
         stopIn(PONG_LIMIT_MS);
       },
-      onKept: () => isBrief && stop(),
+      onKept: () => isBrief && done.abort(),
       onBytes: () => undefined,
       onMessage: () => {
         hasEvent = true;
-        if (pongAtMs !== undefined || isBrief) stop();
+        if (pongAtMs !== undefined || isBrief) done.abort();
         return true;
       },
       onPong: () => {
@@ -115,16 +112,10 @@ export async function probeEndpoint({
       },
     },
   );
-  signal?.addEventListener('abort', stop, { once: true });
-  if (signal?.aborted) stop();
   const failure = await connection.ended;
   clearTimeout(limit);
-  signal?.removeEventListener('abort', stop);
   const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
-  const hasPong = upgradedAtMs !== undefined && pongAtMs !== undefined;
-  return {
-    failure: upgradedAtMs !== undefined && isDone ? undefined : failure,
-    upgradeMs,
-    roundTripMs: hasPong ? pongAtMs! - upgradedAtMs! : undefined,
-  };
+  const roundTripMs = upgradedAtMs && pongAtMs && pongAtMs - upgradedAtMs;
+  const isGood = upgradedAtMs !== undefined && stopping.aborted;
+  return { failure: isGood ? undefined : failure, upgradeMs, roundTripMs };
 }

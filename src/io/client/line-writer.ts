@@ -107,7 +107,7 @@ export class LineWriter {
   #writeLifecycle(connection: ConnectionEvent, receivedAt: string, silentMs?: number): void {
     const endpoint = this.endpoint;
     const silence = silentMs === undefined ? {} : { silentMs };
-    this.control.reportLifecycle({ endpoint, receivedAt, connection, ...silence });
+    this.control.report('onLifecycle', { endpoint, receivedAt, connection, ...silence });
     if (!this.options.lifecycle) return;
     const line = formatLifecycleLine(receivedAt, endpoint, connection);
     const lifecycle = { endpoint, connection };
@@ -142,7 +142,7 @@ export class LineWriter {
     this.control.dropped++;
     if (this.#dropped === undefined) {
       this.#dropped = { count: 0, from: stamp, to: stamp };
-      this.control.reportDropping(this.endpoint);
+      this.control.report('onDropping', this.endpoint);
     }
     this.#dropped.count++;
     this.#dropped.to = stamp;

@@ -1,9 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import type { OpmasError } from '../../core/errors.js';
-import type { LifecycleEvent, SubscribeOptions } from './stream-options.js';
+import type { SubscribeOptions } from './stream-options.js';
 
 /** The end of a stream: the caller's signal or end of the iteration, `count`, `durationMs`, or that of all endpoints. */
 export type StreamEnd = 'stop' | 'count' | 'duration' | 'endpoints';
+
+type Callbacks = Pick<SubscribeOptions, 'onLifecycle' | 'onKept' | 'onDropping' | 'onGiveUp'>;
 
 /** Returns the error to fix first: without a token, nothing else can be judged. */
 export function firstToMend(errors: Iterable<OpmasError>): OpmasError | undefined {
@@ -19,7 +21,7 @@ export class StreamControl {
   /** Why the first of them was invalid. */
   invalidReason: string | undefined;
   dropped = 0;
-  readonly #callbacks: Pick<SubscribeOptions, 'onLifecycle' | 'onKept' | 'onDropping' | 'onGiveUp'>;
+  readonly #callbacks: Callbacks;
   readonly #stopping = new AbortController();
   /** Aborts when everything stops. */
   readonly stopping: AbortSignal = this.#stopping.signal;
@@ -77,25 +79,14 @@ export class StreamControl {
 
   giveUp(endpoint: string, error: OpmasError): void {
     this.givenUp.set(endpoint, error);
-    this.#call(() => this.#callbacks.onGiveUp?.(endpoint, error));
-  }
-
-  reportLifecycle(event: LifecycleEvent): void {
-    this.#call(() => this.#callbacks.onLifecycle?.(event));
-  }
-
-  reportKept(endpoint: string): void {
-    this.#call(() => this.#callbacks.onKept?.(endpoint));
-  }
-
-  reportDropping(endpoint: string): void {
-    this.#call(() => this.#callbacks.onDropping?.(endpoint));
+    this.report('onGiveUp', endpoint, error);
   }
 
   /** Calls the caller back; an error that it throws must not get lost in the depths of a socket. */
-  #call(callback: () => void): void {
+  report<Name extends keyof Callbacks>(name: Name, ...facts: Parameters<NonNullable<Callbacks[Name]>>): void {
+    const callback = this.#callbacks[name] as ((...facts: unknown[]) => void) | undefined;
     try {
-      callback();
+      callback?.apply(this.#callbacks, facts);
     } catch (error) {
       this.fail(error);
     }

@@ -186,7 +186,6 @@ class RunningSubscription implements Subscription {
     const renew = renewOnce(token, stopping);
     const context = {
       options: this.#options,
-      stopping,
       renew,
       waits: { sleepers: new Set<() => void>(), drawn: { chance: 0, failures: -1, atMs: 0 } },
       history: this.#history,
@@ -194,7 +193,7 @@ class RunningSubscription implements Subscription {
         this.#endpoints.some(
           ({ endpoint, log }) => endpoint !== beside && this.#history.shareOf(endpoint, log.nowMicros) > 0,
         ),
-      onKept: (endpoint: string) => control.reportKept(endpoint),
+      control,
     };
     for (const endpoint of new Set(endpoints)) {
       const writer = new LineWriter(endpoint, this.#options, this.#queue, control, this.#context);

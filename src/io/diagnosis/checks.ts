@@ -6,9 +6,9 @@ import {
   apiWordOf,
   clockText,
   gatewayFailureOf,
+  gatewayText,
   hasApi,
   isPage,
-  otherChallengeOf,
   quoteOf,
 } from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
@@ -162,18 +162,14 @@ function textOf(word: Exclude<ApiWord, 'accepts'>, asked: AskedApi, token: strin
   switch (word) {
     case 'rejects':
       return token === undefined ? 'it wants a token' : 'it rejects the token';
-    case 'wants credentials':
-      return `a gateway in front of it wants ${otherChallengeOf(asked.me!)} credentials`;
-    case 'wants certificate':
-      return 'a gateway in front of it wants a client certificate, or does not accept the one it got';
-    case 'refuses':
-      return 'a gateway in front of it refuses this machine';
     case 'absent':
       return 'there is none below this URL';
     case 'fails':
       return 'it is failing';
     case 'unclear':
       return hasApi(asked) ? 'it does not say whose the token is' : 'something else answers in its place';
+    default:
+      return gatewayText(word, asked.me!, 'it');
   }
 }
 
@@ -197,5 +193,7 @@ export const USE_QUERY: Partial<Finding> = {
 
 /** Returns whether a server may refuse the token only for its place in the request. */
 export function mayBePlace({ kind, next }: Failure, api: ApiAnswers): boolean {
-  return PLACE_KINDS.includes(kind) && next === undefined && !/^(rejects|refuses)$/.test(apiWordOf(api));
+  const word = apiWordOf(api);
+  const isTold = word === 'rejects' || word === 'gateway refuses this machine';
+  return PLACE_KINDS.includes(kind) && next === undefined && !isTold;
 }

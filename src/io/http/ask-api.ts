@@ -28,7 +28,8 @@ export async function askApi(
   { timeoutMs = TIMEOUT_MS, signal }: Pick<HttpRequest, 'timeoutMs' | 'signal'> = {},
 ): Promise<AskedApi> {
   const deadline = monotonicMs() + timeoutMs;
-  const asked: AskedApi = { error: undefined, redact: (text) => route.redact(text, token) };
+  const { hasCertificate } = route.trust;
+  const asked: AskedApi = { error: undefined, hasCertificate, redact: (text) => route.redact(text, token) };
   try {
     if (token === undefined || route.authorization !== 'user') {
       asked.me = await get(route, '/api/v1/auth/me', { timeoutMs, signal, token });

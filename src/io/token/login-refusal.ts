@@ -2,10 +2,10 @@ import { apiUrl, displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import {
   gatewayFailureOf,
+  gatewayText,
   type HttpAnswer,
   headerOf,
   jsonOf,
-  otherChallengeOf,
   quoteOf,
   redirectTarget,
 } from '../../core/failure/answer.js';
@@ -37,20 +37,13 @@ export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): Opmas
   const { base, authorization, trust } = request.route;
   const kind = gatewayFailureOf(answer, trust.hasCertificate);
   if (kind === undefined) return undefined;
-  const what = DEEDS[kind] ?? `wants ${otherChallengeOf(answer)} credentials`;
   const advice = kind === 'gateway wants credentials' ? adviceOnCredentials(authorization) : {};
-  const text = `a gateway in front of ${placeOf(request)} ${what} (${toldBy(answer, request)})`;
+  const text = `${gatewayText(kind, answer, placeOf(request))} (${toldBy(answer, request)})`;
   return new OpmasError('NETWORK', text, {
     failure: kind,
     hint: hintOf({ ...bareFailure(kind), ...advice }, base),
   });
 }
-
-const DEEDS: Partial<Record<FailureKind, string>> = {
-  'client certificate refused': 'does not accept the client certificate',
-  'client certificate wanted': 'wants a client certificate',
-  'gateway refuses this machine': 'refuses this machine',
-};
 
 /** Words each refusal of a login. */
 export function loginRefusal(response: HttpResponse, request: TokenRequest): OpmasError {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
-import { ENDPOINTS, systemClock, type TokenProvider } from '../../../src/index.js';
+import { ENDPOINTS, inspectRecording, systemClock, type TokenProvider } from '../../../src/index.js';
 import { close, event, text } from '../../support/raw-frames.js';
 import type { RawConnection } from '../../support/raw-server.js';
 import type { ReadOptions } from '../../support/reading.js';
+import { RecordingFolder } from '../../support/recordings.js';
 import { test } from '../../support/stage.js';
 
 /** Waits of half a minute, but for the endpoints named. */
@@ -128,19 +129,22 @@ describe.concurrent('an endpoint', () => {
   }) => {
     const server = (await serve()).onRequest((client) => {
       if (endpointOf(client) === 'devices') client.accept(text(event(1)));
-      else client.respond('404 Not Found');
+      else client.respond(client.path.includes('gone') ? '410 Gone' : '404 Not Found');
     });
-    const reading = read({ url: server.url, endpoints: ['devices', '/nowhere'] });
-    await reading.givenUp.next();
+    const reading = read({ url: server.url, endpoints: ['devices', '/nowhere', '/gone'] });
+    await reading.givenUp.count(2);
     await delay(300);
     await reading.stop();
     const { outages, gaps, coverage, durationMs } = reading.subscription.summary();
     expect(gaps.count).toBe(0);
-    expect(outages.count).toBe(1);
+    // One for each reason, in the summary as in the report of what was recorded.
+    using folder = new RecordingFolder();
+    const report = await inspectRecording(folder.write(reading.texts));
+    expect([outages.count, report.outageCount]).toEqual([2, 2]);
     // Timers count whole milliseconds, so they may fire up to one early.
     expect(outages.totalMs).toBeGreaterThan(299);
     expect(outages.totalMs).toBeLessThanOrEqual(durationMs + 5);
-    expect(coverage).toEqual({ devices: expect.any(Number), '/nowhere': 0 });
+    expect(coverage).toEqual({ devices: expect.any(Number), '/nowhere': 0, '/gone': 0 });
     expect(coverage.devices).toBeGreaterThan(0.5);
   });
 });

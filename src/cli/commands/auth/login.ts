@@ -131,12 +131,12 @@ async function checked(session: Session, server: RoutedServer, token: string): P
       return credentials;
     case 'rejects':
       throw notStored('AUTH', `${displayUrl(url)} rejected this token`);
-    case 'refuses':
-    case 'wants credentials':
-    case 'wants certificate':
-      throw notStored('NETWORK', `${displayUrl(url)}: ${text}`);
-    default:
+    case 'absent':
+    case 'fails':
+    case 'unclear':
       return { ...credentials, unchecked: text };
+    default:
+      throw notStored('NETWORK', `${displayUrl(url)}: ${text}`);
   }
 }
 

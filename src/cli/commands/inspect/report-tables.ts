@@ -2,6 +2,7 @@ import type { Incident, InspectedRecording, NamedCount, Severity } from '../../.
 import { SEVERITIES } from '../../../internal.js';
 import { counted, formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
+import { shareText } from '../../stream/stream-summary.js';
 import {
   closeText,
   endpointsText,
@@ -10,7 +11,6 @@ import {
   number,
   rateText,
   refusalText,
-  shareText,
   timeText,
 } from './report-words.js';
 

@@ -43,12 +43,6 @@ export function endpointsText(endpoints: readonly string[], { coverage }: Inspec
   return endpoints.length <= 4 ? endpoints.join(', ') : `${endpoints.length} endpoints`;
 }
 
-/** Formats a share with the digits that make a small loss visible: `99.98 %`. */
-export function shareText(share: number): string {
-  if (share === 1) return '100 %';
-  return `${(Math.floor(share * 10_000) / 100).toFixed(share > 0.99 ? 2 : 1)} %`;
-}
-
 /** Formats a close code with its meaning. */
 export function closeText(code: string | number): string {
   return `${code} ${closeMeaning(Number(code))}`;

@@ -122,35 +122,31 @@ async function wait(
     },
     onKept: (endpoint: string) => trigger?.onKept(endpoint),
   };
-  let outcome: StreamOutcome | undefined;
-  const judge = (ended: StreamOutcome) => {
-    outcome = ended;
-    return undefined;
+  const { size } = new Set(stream.endpoints);
+  const judge = (outcome: StreamOutcome, thrown: unknown) => {
+    if (thrown !== undefined) {
+      // All connections have ended, and an endpoint was given up.
+      if (!(thrown instanceof OpmasError) || thrown.code !== 'NETWORK') return thrown;
+      return progress.judge('before all connections ended', systemClock.nowMicros(), thrown) ?? thrown;
+    }
+    if (sequence.isDone) return undefined;
+    if (trigger?.failure !== undefined) {
+      session.exitCode = trigger.failure.exitCode;
+      messages.error(`opmas-ws: ${trigger.failure.message}`);
+      return undefined;
+    }
+    const isStuck = trigger?.hasStarted === false;
+    const how = `${howItEnded(outcome, options.timeout)}${isStuck ? ': the command was not started' : ''}`;
+    const isDeaf = isStuck || outcome.neverOpen.length === size;
+    const failure =
+      givenUpError(outcome.givenUp, size) ?? (isDeaf ? unreachedError(outcome.neverOpen) : undefined);
+    return progress.judge(how, systemClock.nowMicros(), failure);
   };
   try {
     await printStream(session, waited, { ...options, format: 'json', judge });
-  } catch (error) {
-    // All connections have ended, and an endpoint was given up.
-    if (!(error instanceof OpmasError) || error.code !== 'NETWORK') throw error;
-    throw progress.judge('before all connections ended', systemClock.nowMicros(), error) ?? error;
   } finally {
     await trigger?.end();
   }
-  // A signal has ended the wait, or all events have come.
-  if (outcome === undefined || sequence.isDone) return;
-  if (trigger?.failure !== undefined) {
-    session.exitCode = trigger.failure.exitCode;
-    messages.error(`opmas-ws: ${trigger.failure.message}`);
-    return;
-  }
-  const isStuck = trigger?.hasStarted === false;
-  const how = `${howItEnded(outcome, options.timeout)}${isStuck ? ': the command was not started' : ''}`;
-  const { size } = new Set(stream.endpoints);
-  const isDeaf = isStuck || outcome.neverOpen.length === size;
-  const failure =
-    givenUpError(outcome.givenUp, size) ?? (isDeaf ? unreachedError(outcome.neverOpen) : undefined);
-  const shortfall = progress.judge(how, systemClock.nowMicros(), failure);
-  if (shortfall !== undefined) throw shortfall;
 }
 
 /** @throws {OpmasError} `USAGE` for a word that names no endpoint: it may begin a command. */

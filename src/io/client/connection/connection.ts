@@ -49,6 +49,7 @@ export class Connection {
     const limitMs = Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS);
     this.#timers.push(setTimeout(() => this.endAttempt('no upgrade within the time limit'), limitMs));
     options.signal?.addEventListener('abort', this.#stop, { once: true });
+    if (options.signal?.aborted) this.close();
   }
 
   #listen(): void {
