@@ -95,9 +95,8 @@ export class ConnectionMessages {
         if (connection.retry_in_ms) this.#addFailure(told, { ...refusedNotice(connection), ...moment });
         return;
       case 'closed':
-        // We have closed it ourselves.
-        if (connection.retry_in_ms === undefined && !mayReject(connection.code)) this.onKept(endpoint);
-        told.opening = undefined;
+        // Without another attempt, we have closed it ourselves, unless it is now given up.
+        if (connection.retry_in_ms !== undefined || mayReject(connection.code)) told.opening = undefined;
         this.#tellExpiry(told);
         // Without another attempt, the command was asked to stop, or an error is printed separately.
         if (connection.retry_in_ms !== undefined)
@@ -109,6 +108,7 @@ export class ConnectionMessages {
         return;
       case 'given_up':
         // An error of its own, which is printed by `onGiveUp` or at the end.
+        told.opening = undefined;
         this.#tellExpiry(told);
     }
   }

@@ -341,6 +341,25 @@ describe('the planned end of a token', () => {
   });
 });
 
+test('an endpoint whose last connection was closed at once was not connected', () => {
+  const stage = new Stage(['devices']);
+  stage.now(OPEN);
+  stage.now(lost(1000));
+  stage.now(OPEN);
+  stage.now({ state: 'closed', code: 1006, reason: '' });
+  stage.now({ state: 'given_up', failure: 'closed', reason: '1006' });
+  stage.messages.end();
+  expect(stage.lines()).toEqual(['10:02:11 devices  lost: 1006 abnormal closure, retry in 1s']);
+});
+
+test('an endpoint that the command itself has closed was connected, however briefly', () => {
+  const stage = new Stage(['devices']);
+  stage.now(OPEN);
+  stage.now({ state: 'closed', code: 1000, reason: '' });
+  stage.messages.end();
+  expect(stage.lines()).toEqual(['10:02:11 devices  connected']);
+});
+
 describe('endpoints that are given up', () => {
   const errorOf = (endpoint: string) =>
     new OpmasError('NETWORK', `gave up on ws://127.0.0.1:1/api/v1/ws/${endpoint}: HTTP 404`);
