@@ -17,14 +17,19 @@ export interface AttemptContext {
 /** Makes a failure of an HTTP answer other than 101. `triage` refines the kinds that leave a question open. */
 export function failureOfAnswer(answer: HttpAnswer, attempt: AttemptContext): Failure {
   const { status } = answer;
-  const target = status >= 300 && status < 400 ? redirectTarget(answer, attempt.url) : undefined;
-  const error = errorText(answer, target, attempt);
+  const isRedirect = status >= 300 && status < 400;
+  const target = isRedirect ? redirectTarget(answer, attempt.url) : undefined;
+  const shown = target === undefined ? 'an unreadable address' : attempt.redact(displayUrl(target));
+  const plain = status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
+  const error = isRedirect ? `redirects to ${shown}, which is never followed` : plain;
+  const general = status >= 500 ? 'server fails' : isRedirect ? 'redirected' : 'not a WebSocket';
   return {
-    kind: kindOfStatus(status),
+    kind: statusKinds[status] ?? general,
     event: { state: 'refused', status, ...(error === undefined ? {} : { error }) },
     answer,
     retryAfterMs: parseRetryAfter(headerOf(answer, 'retry-after'), attempt.nowMs),
     next: target && stepTo(target, attempt),
+    ...statusSteps[status],
   };
 }
 
@@ -32,18 +37,23 @@ const statusKinds: Readonly<Record<number, FailureKind>> = {
   401: 'token refused',
   403: 'unknown',
   404: 'endpoint does not exist',
-  407: 'proxy wants a login',
   408: 'server fails',
   410: 'endpoint does not exist',
   429: 'rate limited',
 };
 
-function kindOfStatus(status: number): FailureKind {
-  const known = statusKinds[status];
-  if (known !== undefined) return known;
-  if (status >= 500) return 'server fails';
-  return status >= 300 && status < 400 ? 'redirected' : 'not a WebSocket';
-}
+/** Steps for statuses that say more than their kinds. */
+const statusSteps: Readonly<Record<number, Pick<Failure, 'hint' | 'next'>>> = {
+  407: {
+    hint: 'a proxy that was not chosen is in the way and wants a login: choose it with `proxy`',
+    next: { name: 'doctor', change: { proxy: 'http://USER:PASSWORD@PROXY:3128' } },
+  },
+  414: {
+    hint: "the token makes the URL too long for the server, or for a proxy in front of it: use `tokenIn: 'header'`",
+    next: { name: 'doctor', change: { tokenIn: 'header' } },
+  },
+  511: { hint: 'this network wants a login before it lets anything through: open any page in a browser' },
+};
 
 /** Makes the step to a server that has moved. A login page, which has another path, is no server of ours. */
 function stepTo(target: URL, { url, redact }: AttemptContext): NextCommand | undefined {
@@ -53,18 +63,6 @@ function stepTo(target: URL, { url, redact }: AttemptContext): NextCommand | und
   const prefix = target.pathname.slice(0, -endpoint.length);
   const scheme = /^(https|wss):/.test(target.protocol) ? 'wss' : 'ws';
   return { name: 'doctor', change: { url: `${scheme}://${target.host}${prefix}` } };
-}
-
-function errorText(
-  { status }: HttpAnswer,
-  target: URL | undefined,
-  { redact }: AttemptContext,
-): string | undefined {
-  if (status >= 300 && status < 400) {
-    const shown = target === undefined ? 'an unreadable address' : displayUrl(target);
-    return `redirects to ${redact(shown)}, which is never followed`;
-  }
-  return status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
 }
 
 const closeKinds: Readonly<Record<number, FailureKind>> = {

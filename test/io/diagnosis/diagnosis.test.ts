@@ -376,6 +376,20 @@ describe.concurrent('diagnose', () => {
   });
 
   it.each([
+    [407, /^a proxy that was not chosen is in the way and wants a login/, '--proxy http://USER:PASSWORD@'],
+    [414, /^the token makes the URL too long .*: use `tokenIn: 'header'`/, '--token-in header'],
+    [511, /^this network wants a login/, '--retries forever'],
+  ])(
+    'blames what HTTP %i names, not the service or a proxy that was never chosen',
+    async (status, text, next) => {
+      await using server = await startWebServer((_, response) => response.writeHead(status).end());
+      const { verdict } = await examine(server.url);
+      expect(verdict).toMatchObject({ code: 'NETWORK', text: expect.stringMatching(text) });
+      expect(verdict.next).toContain(next);
+    },
+  );
+
+  it.each([
     ['answers something else', (socket: Socket) => socket.write('SSH-2.0-OpenSSH_9.2\r\n')],
     ['closes the connection without an answer', (socket: Socket) => socket.end()],
   ])('tells a proxy that %s from one that cannot be reached', async (_name, onConnection) => {
