@@ -310,6 +310,22 @@ describe.concurrent('inspect for people', () => {
     expect(await readFile(page, 'utf8')).toMatch(/<title>OPMAS events, 22 Nov 21:50:00 [\s\S]*"zone":"UTC"/);
   });
 
+  test('names a zone that has no name of its own so that browsers know it', async () => {
+    const page = join(folder, 'zone.html');
+    for (const [TZ, name] of [
+      ['EST+5', 'Etc/GMT+5'],
+      ['GMT-3', 'Etc/GMT-3'],
+      ['', 'UTC'],
+      ['Nowhere/Bad', 'UTC'],
+    ] as const) {
+      const { stdout } = await inspect([whole], '', { TZ });
+      expect(stdout.split('\n')[0], TZ).toMatch(new RegExp(` ${name.replace('+', '\\+')}$`));
+      await inspect([whole, '--html', page], '', { TZ });
+      expect(await readFile(page, 'utf8')).toContain(`"zone":"${name}"`);
+      expect(() => new Intl.DateTimeFormat('en', { timeZone: name })).not.toThrow();
+    }
+  });
+
   test('reports counts of a recording without times', async () => {
     const { code, stdout } = await inspect(
       ['-'],

@@ -4,19 +4,19 @@ const NO_CLOCK = '--:--:--.---';
 
 /** Formats times for people, all in one zone: UTC, or the zone of this machine. */
 export class TimeText {
-  readonly #utc: boolean;
   /** Minutes since 1970 of the last time, and its text without the seconds: `21:50:`. */
   #minute = Number.NaN;
   #clockMinute = '';
   #date = '';
 
-  constructor(utc: boolean) {
-    this.#utc = utc;
-  }
+  constructor(private readonly utc: boolean) {}
 
-  /** Name of the zone: `UTC`, `Europe/Berlin`. */
+  /** Name of the zone, which browsers know, too: `UTC`, `Europe/Berlin`, `Etc/GMT+5` for `TZ=EST+5`. */
   get zone(): string {
-    return this.#utc ? 'UTC' : Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    if (!this.utc && /^[A-Z]\w+(\/|$)(?!Unknown)/i.test(timeZone ?? '')) return timeZone;
+    const hours = this.utc ? 0 : Math.round(new Date().getTimezoneOffset() / 60);
+    return hours === 0 ? 'UTC' : `Etc/GMT${hours > 0 ? '+' : ''}${hours}`;
   }
 
   /** Returns `21:50:00.123`. @param micros Microseconds since 1970; `NaN` for a time that is not known. */
@@ -44,7 +44,7 @@ export class TimeText {
     // Most events share a minute, and to ask for the time zone takes as long as half a line.
     if (minute === this.#minute) return;
     this.#minute = minute;
-    const shift = this.#utc ? 0 : new Date(minute * 60_000).getTimezoneOffset();
+    const shift = this.utc ? 0 : new Date(minute * 60_000).getTimezoneOffset();
     const text = new Date((minute - shift) * 60_000).toISOString();
     this.#clockMinute = text.slice(-13, -7);
     this.#date = text.slice(0, -14);
