@@ -6,8 +6,8 @@ import { describeAttempts } from '../../core/failure/from-error.js';
 import type { Check } from '../../core/failure/verdict.js';
 import { unlessStopped, withLimit } from '../clock.js';
 import { resolveHost } from '../http/dial.js';
+import { greetTls, Opening, type Way } from '../http/opening.js';
 import { nameOf } from '../http/proxy.js';
-import { greetTls, Opening, type Way } from '../http/route-agent.js';
 import type { ServerRoute } from '../http/server-route.js';
 import { type Checker, type Finding, skipped } from './checks.js';
 
@@ -66,7 +66,7 @@ async function reach(route: ServerRoute): Promise<string> {
   const { host, port } = targetOf(route.base);
   const opening = new Opening({ host, port }, route, { limitMs: STEP_LIMIT_MS });
   try {
-    const socket = await withLimit(opening.socket, STEP_LIMIT_MS, () => opening.stalled ?? lateName());
+    const socket = await withLimit(opening.open(), STEP_LIMIT_MS, () => opening.stalled ?? lateName());
     const parts = [`${socket.remoteAddress} port ${port}`];
     socket.destroy();
     if (route.proxy !== undefined) return `${nameOf(route.proxy)} opens a tunnel to ${host} port ${port}`;

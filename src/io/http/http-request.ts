@@ -1,15 +1,16 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { brotliDecompressSync, constants, unzipSync, type ZlibOptions } from 'node:zlib';
+import { targetOf } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd, hintOf } from '../../core/failure/give-up.js';
 import { unlessStopped, withLimit } from '../clock.js';
 import { untrustedFirst } from './issuer-trust.js';
+import { Opening, type Way } from './opening.js';
 import { failedProxy, nameOf, proxyAuthorization, refusedByProxy } from './proxy.js';
 import { isSocks } from './proxy-choice.js';
-import { routeAgent, type Way } from './route-agent.js';
 
 /** A request, with its limits. */
 export interface HttpRequest {
@@ -50,21 +51,22 @@ export async function sendRequest(url: URL, options: HttpRequest, way: Way): Pro
   // Plain HTTP goes to a proxy as a request for the whole URL: many proxies open tunnels to port 443 only.
   const isForwarded = !isSecure && way.proxy !== undefined && !isSocks(way.proxy.url);
   const proxy = isForwarded ? way.proxy : undefined;
-  const agent = routeAgent(isSecure, way, { limitMs: timeoutMs, isForwarded });
+  const tls = isSecure ? way.trust.server : undefined;
+  const opening = new Opening(targetOf(url), way, { limitMs: timeoutMs, isForwarded, tls });
   const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
   const request = (isSecure ? https : http).request(url, {
     method,
     headers: { ...headers, ...length, Connection: 'close', ...(proxy && proxyAuthorization(proxy)) },
     ...(proxy && { path: url.origin + url.pathname + url.search }),
-    agent,
-    ...(isSecure && way.trust.server),
+    createConnection: opening.createConnection,
+    defaultPort: isSecure ? 443 : 80,
   });
   // A connection that is given up fails after the request has.
   request.on('error', () => undefined);
   // With a string, Node would write the headers in UTF-8, too, though they are Latin-1.
   request.end(typeof body === 'string' ? Buffer.from(body) : body);
   const late = () =>
-    agent.stalled ?? new AttemptError('silent', `no answer in ${Math.ceil(timeoutMs / 1000)} s`);
+    opening.stalled ?? new AttemptError('silent', `no answer in ${Math.ceil(timeoutMs / 1000)} s`);
   const answer = unlessStopped(readResponse(request, maxBodyBytes), options.signal);
   try {
     const response = await withLimit(answer, timeoutMs, late);
@@ -86,7 +88,7 @@ export async function sendRequest(url: URL, options: HttpRequest, way: Way): Pro
     });
   } finally {
     request.destroy();
-    agent.destroy();
+    opening.destroy();
   }
 }
 

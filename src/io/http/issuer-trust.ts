@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Failure } from '../../core/failure/failure.js';
 import { mayHideDistrust } from '../../core/failure/from-error.js';
-import { greetTls, type Way } from './route-agent.js';
+import { greetTls, type Way } from './opening.js';
 import type { TlsTrust } from './tls-trust.js';
 
 const LIMIT_MS = 5000;

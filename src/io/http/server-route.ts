@@ -5,10 +5,11 @@ import { checkHeader, secretsIn } from '../../core/headers.js';
 import { each, type OptionRules } from '../../core/options.js';
 import { version } from '../../core/version.js';
 import { type HttpRequest, type HttpResponse, sendRequest } from './http-request.js';
+import { Opening, type Way } from './opening.js';
 import { loadSocks } from './proxy.js';
 import { chooseProxy, type Environment, isSocks, type ProxyChoice, readProxy } from './proxy-choice.js';
-import { type RouteAgent, routeAgent, type Way } from './route-agent.js';
-import { type TlsOptions, TlsTrust, type TrustOptions } from './tls-trust.js';
+
+import { TlsTrust, type TrustOptions } from './tls-trust.js';
 
 /** The place of the token in the request that opens a stream: `?token=…`, or `Authorization: Bearer …`. */
 export type TokenPlace = 'query' | 'header';
@@ -63,9 +64,7 @@ export interface Upgrade {
   /** Removes the token and the values of headers from a text of the server. */
   redact: Redact;
   /** Makes the connection. Destroy it when the attempt is over. */
-  agent: RouteAgent;
-  /** Options of TLS; none for `ws://`. */
-  tls: TlsOptions | undefined;
+  opening: Opening;
   trust: TlsTrust;
 }
 
@@ -148,10 +147,9 @@ export class ServerRoute implements Way {
     const url = endpointUrl(this.base, endpoint, isInQuery ? token : undefined);
     const headers = { ...this.#headers, ...(isInQuery ? {} : bearer(token)) };
     const redact = (text: string) => this.redact(text, token);
-    const isSecure = url.protocol === 'wss:';
-    const agent = routeAgent(isSecure, this, { limitMs });
     const { trust } = this;
-    return { url, headers, redact, agent, trust, tls: isSecure ? trust.server : undefined };
+    const tls = url.protocol === 'wss:' ? trust.server : undefined;
+    return { url, headers, redact, opening: new Opening(targetOf(url), this, { limitMs, tls }), trust };
   }
 
   /** Sends a request to the REST API; see {@link sendRequest}. @param path Below the base URL: `/health`. */

@@ -59,8 +59,8 @@ export function socketOptions({ maxMessageBytes, upgrade }: ConnectionOptions): 
     closeTimeout: CLOSE_LIMIT_MS,
     maxPayload: maxMessageBytes,
     headers: upgrade.headers,
-    agent: upgrade.agent,
-    ...upgrade.tls,
+    // They know that of sockets only, not that of requests.
+    createConnection: upgrade.opening.createConnection as never,
   };
   return options;
 }

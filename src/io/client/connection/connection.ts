@@ -156,7 +156,7 @@ export class Connection {
   /** Ends it, unless it is open. */
   endAttempt(why: string): void {
     if (this.#liveness !== undefined) return;
-    const { stalled } = this.options.upgrade.agent;
+    const { stalled } = this.options.upgrade.opening;
     this.#destroy(failureOfError(stalled ?? new AttemptError('silent', why)));
   }
 
@@ -199,7 +199,7 @@ export class Connection {
   #end(code: number, reason: Buffer): void {
     this.#clearTimers();
     this.options.signal?.removeEventListener('abort', this.#stop);
-    this.options.upgrade.agent.destroy();
+    this.options.upgrade.opening.destroy();
     if (!isUtf8(reason)) this.#failure ??= INVALID_UTF8;
     const text = this.options.upgrade.redact(reason.toString());
     this.#ended.resolve(this.#failure ?? failureOfClose(code, text));

@@ -1,6 +1,4 @@
 import { once } from 'node:events';
-import * as http from 'node:http';
-import * as https from 'node:https';
 import * as net from 'node:net';
 import * as tls from 'node:tls';
 import { targetOf } from '../../core/address.js';
@@ -24,41 +22,64 @@ export interface Way {
   readonly family: 4 | 6 | undefined;
 }
 
-/** An agent that makes the connection for one request. Call `destroy()` when the request is over. */
-export type RouteAgent = http.Agent & {
-  /** The error for a request whose time is up: names what is waited for until the socket is open. */
-  readonly stalled: Error | undefined;
-};
-
 /** The time for an opening, if the caller names none. */
 const LIMIT_MS = 10_000;
 
-/** Opens a socket to a server, directly or through a proxy. */
+/** The parameters of an {@link Opening}, all optional. */
+interface OpeningOptions {
+  /** The time that the caller gives it. Default 10 s. */
+  limitMs?: number | undefined;
+  /** The proxy gets the request itself. */
+  isForwarded?: boolean;
+  /** Begins TLS with the server. */
+  tls?: tls.ConnectionOptions | undefined;
+}
+
+/** Opens a socket to a server, directly or through a proxy. Call `destroy()` when what it is for is over. */
 export class Opening {
-  /** Rejects with the error of the socket, or with an {@link OpmasError} that names the proxy. */
-  readonly socket: Promise<net.Socket>;
   /** The attempts on the addresses of the server, or of the proxy, when they have begun. */
   dial: Dial | undefined;
-  readonly #way: Way;
   readonly #limitMs: number;
   /** The socket to the proxy, which has not opened the tunnel. */
   #asking: net.Socket | undefined;
-  #isOver = false;
+  /** It has not begun, or has ended. */
+  #isOver = true;
 
-  /** @param limitMs The time that the caller gives it. @param isForwarded The proxy gets the request itself. */
-  constructor(target: Target, way: Way, { limitMs = LIMIT_MS, isForwarded = false } = {}) {
-    this.#way = way;
-    this.#limitMs = limitMs;
-    const { proxy } = way;
-    const opened = proxy === undefined ? this.#reach(target) : this.#pass(proxy, target, isForwarded);
-    this.socket = opened.finally(() => {
+  constructor(
+    private readonly target: Target,
+    private readonly way: Way,
+    private readonly options: OpeningOptions = {},
+  ) {
+    this.#limitMs = options.limitMs ?? LIMIT_MS;
+  }
+
+  /** Begins. Rejects with the error of the socket, or with an {@link OpmasError} that names the proxy. */
+  async open(): Promise<net.Socket> {
+    this.#isOver = false;
+    const { proxy } = this.way;
+    const opened = proxy === undefined ? this.#reach(this.target) : this.#pass(proxy);
+    const socket = await opened.finally(() => {
       this.#isOver = true;
     });
+    const { tls } = this.options;
+    return tls === undefined ? socket : secureSocket({ ...tls, host: this.target.host, socket });
   }
+
+  /** Opens it for one request of Node, or of `ws`. */
+  readonly createConnection = (
+    _request: unknown,
+    callback: (error: Error | null, socket: net.Socket) => void,
+  ): undefined => {
+    this.open().then(
+      (socket) => callback(null, socket),
+      // Node's type of the callback wants a socket even with an error.
+      (error) => callback(error, undefined as never),
+    );
+  };
 
   /** The error for a caller whose time is up; `undefined` when the socket is open. */
   get stalled(): Error | undefined {
-    const { proxy } = this.#way;
+    const { proxy } = this.way;
     if (this.#isOver) return undefined;
     if (proxy !== undefined && this.#asking !== undefined) return silentProxy(proxy);
     const error = this.dial?.stalled;
@@ -74,15 +95,15 @@ export class Opening {
   }
 
   #reach(target: Target): Promise<net.Socket> {
-    this.dial = new Dial(target, { family: this.#way.family, limitMs: this.#limitMs });
+    this.dial = new Dial(target, { family: this.way.family, limitMs: this.#limitMs });
     return this.dial.socket;
   }
 
-  async #pass(proxy: ProxyChoice, target: Target, isForwarded: boolean): Promise<net.Socket> {
+  async #pass(proxy: ProxyChoice): Promise<net.Socket> {
     let failed: unknown;
-    for (const host of await this.#hostsFor(proxy, target.host)) {
+    for (const host of await this.#hostsFor(proxy, this.target.host)) {
       try {
-        return await this.#tunnel(proxy, { ...target, host }, isForwarded);
+        return await this.#tunnel(proxy, { ...this.target, host });
       } catch (error) {
         failed ??= error;
         const isForAddress =
@@ -97,7 +118,7 @@ export class Opening {
   async #hostsFor(proxy: ProxyChoice, host: string): Promise<string[]> {
     if (!isSocks(proxy.url) || resolvesNames(proxy) || net.isIP(host) !== 0) return [host];
     try {
-      const family = proxy.url.protocol === 'socks4:' ? 4 : this.#way.family;
+      const family = proxy.url.protocol === 'socks4:' ? 4 : this.way.family;
       return (await resolveHost(host, family)).map(({ address }) => address);
     } catch (error) {
       const { kind, event } = failureOfError(error);
@@ -106,17 +127,17 @@ export class Opening {
     }
   }
 
-  async #tunnel(proxy: ProxyChoice, target: Target, isForwarded: boolean): Promise<net.Socket> {
+  async #tunnel(proxy: ProxyChoice, target: Target): Promise<net.Socket> {
     try {
       const socket = await this.#reach(targetOf(proxy.url));
       const { host } = targetOf(proxy.url);
       const isSecure = proxy.url.protocol === 'https:';
-      this.#asking = isSecure ? secureSocket({ ...this.#way.trust.proxy, socket, host }) : socket;
+      this.#asking = isSecure ? secureSocket({ ...this.way.trust.proxy, socket, host }) : socket;
       // Destroyed meanwhile.
       if (this.#isOver) throw STOPPED;
       if (isSecure) await once(this.#asking, 'secureConnect');
       if (isSocks(proxy.url)) await openSocksTunnel(this.#asking, proxy, target, this.#limitMs);
-      else if (!isForwarded) await openHttpTunnel(this.#asking, proxy, target);
+      else if (!this.options.isForwarded) await openHttpTunnel(this.#asking, proxy, target);
       return this.#asking;
     } catch (error) {
       this.#asking?.destroy();
@@ -127,8 +148,8 @@ export class Opening {
 
 const STOPPED = new AttemptError('unreachable', 'stopped');
 
-/** Starts TLS on a socket. The certificate is checked against `host`, or `servername`. */
-export function secureSocket(options: tls.ConnectionOptions & { host: string }): tls.TLSSocket {
+/** Starts TLS on a socket. The certificate is checked against `host`. */
+function secureSocket(options: tls.ConnectionOptions & { host: string }): tls.TLSSocket {
   const servername = net.isIP(options.host) === 0 ? { servername: options.host } : {};
   return tls.connect({ ALPNProtocols: ['http/1.1'], ...servername, ...options });
 }
@@ -139,50 +160,19 @@ export async function greetTls(
   trust: tls.ConnectionOptions,
   limitMs: number,
 ): Promise<tls.TLSSocket> {
-  const target = targetOf(way.base);
-  const opening = new Opening(target, way, { limitMs });
-  let secured: tls.TLSSocket | undefined;
+  const opening = new Opening(targetOf(way.base), way, { limitMs, tls: trust });
+  let socket: net.Socket | undefined;
   const greet = async () => {
-    secured = secureSocket({ ...trust, host: target.host, socket: await opening.socket });
-    await once(secured, 'secureConnect');
-    return secured;
+    socket = await opening.open();
+    await once(socket, 'secureConnect');
+    return socket as tls.TLSSocket;
   };
   const late = () => opening.stalled ?? new AttemptError('silent', `no TLS answer in ${limitMs / 1000} s`);
   try {
     return await withLimit(greet(), limitMs, late);
   } catch (error) {
     opening.destroy();
-    secured?.destroy();
+    socket?.destroy();
     throw error;
   }
-}
-
-/** Makes the agent for one request. @param isSecure The request itself uses TLS. */
-export function routeAgent(
-  isSecure: boolean,
-  way: Way,
-  limits: { limitMs?: number | undefined; isForwarded?: boolean } = {},
-): RouteAgent {
-  const agent = isSecure ? new https.Agent() : new http.Agent();
-  let opening: Opening | undefined;
-  agent.createConnection = (options, callback) => {
-    // `path` would mean a Unix socket.
-    const { path: _, host, port, ...others } = options;
-    const target = { host: String(host), port: Number(port) };
-    opening = new Opening(target, way, limits);
-    opening.socket
-      .then((socket) => (isSecure ? secureSocket({ ...others, host: target.host, socket }) : socket))
-      // Node's type of the callback wants a socket even with an error.
-      .then(
-        (socket) => callback?.(null, socket),
-        (error) => callback?.(error, undefined as never),
-      );
-    return undefined;
-  };
-  const destroy = agent.destroy.bind(agent);
-  agent.destroy = () => {
-    opening?.destroy();
-    destroy();
-  };
-  return Object.defineProperty(agent as RouteAgent, 'stalled', { get: () => opening?.stalled });
 }
