@@ -183,7 +183,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** Says in words why a file operation failed. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const reason = REASONS[code ?? ''];
   return reason === undefined ? message : `${reason} (${code})`;

@@ -8,7 +8,7 @@ import { quoted } from '../../core/text.js';
 import type { StreamReadOptions } from '../jetstream/target.js';
 import { gunzip, hasGzipMark } from './gzip.js';
 import { problemOf, type ReadProblem } from './read-problems.js';
-import { identityOf } from './recording-files.js';
+import { identityOf, reasonOf } from './recording-files.js';
 
 /** An opened source of lines: a file by its path, or standard input for `-`. */
 export interface OpenSource {
@@ -110,7 +110,7 @@ export function openingFailed(path: string, error: NodeJS.ErrnoException): Opmas
       hint: 'Recordings are made with `opmas-ws record -o FILE`; - is stdin.',
     });
   }
-  return new OpmasError('LOCAL', `${path} cannot be opened: ${error.message}`, { cause: error });
+  return new OpmasError('LOCAL', `${path} cannot be opened: ${reasonOf(error)}`, { cause: error });
 }
 
 /** Makes the error of a file that cannot be read. */

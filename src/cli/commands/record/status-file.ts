@@ -27,8 +27,8 @@ const MOST_WRITE_MS = 1000;
  */
 export async function findStatusPath(path: string, out: string | undefined): Promise<string> {
   await checkReplaceable(path, { option: '--status', what: 'a status', starts: STATUS_STARTS });
-  if (out !== undefined && resolve(path) === resolve(out)) {
-    throw new OpmasError('USAGE', `--status and --out name the same file: ${path}`);
+  if (out !== undefined && [resolve(out), `${resolve(out)}.lock`].includes(resolve(path))) {
+    throw new OpmasError('USAGE', `--status names a file of the recording: ${path}`);
   }
   return realpath(path).catch(() => path);
 }
