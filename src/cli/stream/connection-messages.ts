@@ -1,7 +1,7 @@
 import {
   type ConnectionEvent,
   type LifecycleEvent,
-  OpmasError,
+  type OpmasError,
   parseTimestamp,
   type SubscribeOptions,
   systemClock,
@@ -49,7 +49,6 @@ export class ConnectionMessages {
   readonly #times: TimeText;
   #date: string;
   readonly #notices: ConnectionNotices;
-  readonly #printed = new Set<OpmasError>();
   readonly #endpoints: ReadonlyMap<string, Told>;
   /** True until the user has been told that connecting never ends by itself. */
   #saysThatItWaits: boolean;
@@ -179,14 +178,7 @@ export class ConnectionMessages {
   onGiveUp(endpoint: string, error: OpmasError): void {
     // The error of a single endpoint is printed at the end.
     if (this.#endpoints.size === 1) return;
-    this.#printed.add(error);
     this.#notices.add({ ...gaveUpNotice(error.message), endpoint, atMicros: systemClock.nowMicros() });
-  }
-
-  /** Returns the error to end with; its message is not repeated if it was printed for an endpoint. */
-  finalError(error: unknown): unknown {
-    if (!(error instanceof OpmasError) || !this.#printed.has(error)) return error;
-    return new OpmasError(error.code, 'gave up on all endpoints (see above)', { hint: error.hint });
   }
 
   #print(

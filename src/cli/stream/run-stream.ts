@@ -100,7 +100,10 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     await task.consume(subscription, state);
     needsSummary = true;
   } catch (error) {
-    failure = connections.finalError(error);
+    // The message of each endpoint that was given up has been printed, if there are several.
+    const { givenUp } = subscription.outcome();
+    const isGivenUp = [...givenUp.values()].some((one) => one === error);
+    failure = isGivenUp ? givenUpError(givenUp, states.size) : error;
   }
   status?.end();
   connections.end();
@@ -112,7 +115,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
   needsSummary = false;
   if (!session.isSignalled) {
     const outcome = subscription.outcome();
-    failure = task.judge ? task.judge(outcome, failure) : (failure ?? shortfallOf(outcome));
+    failure = task.judge ? task.judge(outcome, failure) : (failure ?? shortfallOf(outcome, states.size));
   }
   if (overBudget !== undefined) {
     // Events that did not come may have been missed in an outage; all other failures are worse.
@@ -131,7 +134,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
  *
  * @returns The error to end with; `undefined` when nothing is missing.
  */
-function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
+function shortfallOf(outcome: StreamOutcome, endpoints: number): OpmasError | undefined {
   const { endedBy, count, wanted, givenUp } = outcome;
   const isShort = wanted !== undefined && count < wanted && endedBy !== 'stop';
   // An endpoint that was still connecting for the first time counts only when the whole time was to be watched.
@@ -139,7 +142,7 @@ function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
     ({ reason }) => endedBy === 'duration' || (endedBy === 'count' && reason !== undefined),
   );
   // The reason why the events did not come goes before their number.
-  const failure = givenUpError(givenUp) ?? unreachedError(unreached);
+  const failure = givenUpError(givenUp, endpoints) ?? unreachedError(unreached);
   if (!isShort) return failure;
   const how = endedBy === 'duration' ? 'when --duration ended' : 'when the server had closed the connections';
   const number = `${count} of ${wanted} events had come ${how}`;
@@ -147,12 +150,12 @@ function shortfallOf(outcome: StreamOutcome): OpmasError | undefined {
   return new OpmasError(failure.code, `${number}; ${failure.message}`, { hint: failure.hint });
 }
 
-/** Returns the error for endpoints that were given up. @param of Number of endpoints. Default: several. */
-export function givenUpError(givenUp: StreamOutcome['givenUp'], of = 2): OpmasError | undefined {
+/** Returns the error for endpoints that were given up. @param of Number of all endpoints. */
+export function givenUpError(givenUp: StreamOutcome['givenUp'], of: number): OpmasError | undefined {
   const first = firstToMend(givenUp.values());
   // The reason of a single endpoint has not been printed yet.
   if (first === undefined || of === 1) return first;
-  const endpoints = [...givenUp.keys()].map(escapeUnsafe).join(', ');
+  const endpoints = givenUp.size === of ? 'all endpoints' : [...givenUp.keys()].map(escapeUnsafe).join(', ');
   return new OpmasError(first.code, `gave up on ${endpoints} (see above)`, { hint: first.hint });
 }
 

@@ -12,20 +12,23 @@ const GRACE_MS = 5000;
 export class Trigger {
   /** Why the command ended the wait. */
   failure: { exitCode: number; message: string } | undefined;
-  /** Called when the command has started. */
-  onStart = (): void => undefined;
-  /** Called when the command ends the wait, or cannot be started anymore. */
-  onFailure = (): void => undefined;
+  readonly #failed = new AbortController();
+  /** Aborts when the command ends the wait, or cannot be started anymore. */
+  readonly failed: AbortSignal = this.#failed.signal;
   readonly #waiting: Set<string>;
   #group: ProcessGroup | undefined;
   #isOver = false;
   #ending: Promise<void> | undefined;
 
-  /** @param words The program and its arguments. @param endpoints Labels of the endpoints that have to be open. */
+  /**
+   * @param words The program and its arguments. @param endpoints Labels of the endpoints that have to be open.
+   * @param onStart Called when the command has started.
+   */
   constructor(
     private readonly words: readonly string[],
     endpoints: readonly string[],
     private readonly session: Session,
+    private readonly onStart: () => void,
   ) {
     this.#waiting = new Set(endpoints);
   }
@@ -38,7 +41,7 @@ export class Trigger {
   onLifecycle({ endpoint, connection: { state } }: LifecycleEvent): void {
     if (this.hasStarted || this.#isOver) return;
     // The command would never start without this endpoint.
-    if (state === 'given_up') this.onFailure();
+    if (state === 'given_up') this.#failed.abort();
     if (state === 'closed') this.#waiting.add(endpoint);
   }
 
@@ -59,7 +62,7 @@ export class Trigger {
       const reason = cause === undefined ? `${this.words[0]} ${problem}` : problem;
       const message = `the command ended the wait with ${exitCode}: ${escapeUnsafe(reason)}`;
       this.failure = { exitCode, message };
-      this.onFailure();
+      this.#failed.abort();
     });
   }
 

@@ -100,22 +100,18 @@ async function wait(
   refusePart(options);
   if (commandWords === undefined) checkEndpoints(words);
   const stream = await resolveStream(session, words, options, sequence);
-  const failed = new AbortController();
-  const trigger = commandWords && new Trigger(commandWords, stream.endpoints, session);
+  const onStart = () => progress.begin(`the start of ${commandWords?.[0]}`, systemClock.nowMicros());
+  const trigger = commandWords && new Trigger(commandWords, stream.endpoints, session, onStart);
   const endTrigger = () => void trigger?.end();
   session.stop.addEventListener('abort', endTrigger);
   progress.done.addEventListener('abort', endTrigger);
-  if (trigger !== undefined) {
-    sequence.isOpen = false;
-    trigger.onStart = () => progress.begin(`the start of ${commandWords?.[0]}`, systemClock.nowMicros());
-    trigger.onFailure = () => failed.abort();
-  }
+  if (trigger !== undefined) sequence.isOpen = false;
   const waited = {
     ...stream,
     count: sequence.length,
     // The time runs from the start of the process.
     durationMs: options.timeout && Math.max(0, options.timeout - performance.now()),
-    signal: AbortSignal.any([session.stop, failed.signal]),
+    signal: AbortSignal.any([session.stop, ...(trigger ? [trigger.failed] : [])]),
     onLifecycle(event: LifecycleEvent) {
       progress.onLifecycle(event);
       trigger?.onLifecycle(event);
