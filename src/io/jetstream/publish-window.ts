@@ -17,7 +17,7 @@ export interface PublishedLine {
   place: unknown;
 }
 
-/** Makes messages of the lines of one file, which it has to see in order. */
+/** Makes messages of the lines of a recording, which it has to see in order. */
 export class LineMessages {
   readonly #prefix: string;
   readonly #ids: MessageIds;

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { LineView } from '../../core/recording/line-view.js';
 import { RecordingCursor } from '../recording/cursor.js';
 import { gunzip } from '../recording/gzip.js';
 import type { ReadProblem } from '../recording/read-problems.js';
@@ -9,7 +8,7 @@ import { isGzip, openingFailed } from '../recording/source.js';
 
 const BLOCK_BYTES = 256 * 1024;
 /** Identical lines of ours stand close together. */
-const BEHIND_BYTES = 1024 * 1024;
+export const BEHIND_BYTES = 1024 * 1024;
 const FINGERPRINT_BYTES = 4096;
 const LF = 0x0a;
 
@@ -40,23 +39,14 @@ export class SpoolPart {
   /**
    * Begins to read.
    *
-   * @param onBehind Called with the lines right before it.
    * @param waits Waits for more bytes at the end of the file. @returns `false` when none will come.
    */
   async begin(
     name: string,
     start: PartPlace,
-    onBehind: (line: LineView) => void,
     waits: () => Promise<boolean>,
     onProblem: (problem: ReadProblem) => void,
   ): Promise<void> {
-    if (start.offset > 0) {
-      const behind = await this.#before(start.offset);
-      const view = new LineView();
-      for (let at = 0, end = behind.indexOf(LF); end >= 0; at = end + 1, end = behind.indexOf(LF, at)) {
-        if (view.read(behind, at, end) !== undefined) onBehind(view);
-      }
-    }
     const blocks = this.#lines(start.offset, waits);
     const reading = { skipJsonCheck: false, noteData: false, checkTimes: false, isOnly: false };
     const source = { name, blocks, start: start.offset, close: () => this.close() };
@@ -94,18 +84,18 @@ export class SpoolPart {
     return this.handle.close();
   }
 
-  /** Returns the end of what stands before an offset, from the start of a line on. */
-  async #before(offset: number): Promise<Buffer> {
-    const from = Math.max(0, offset - BEHIND_BYTES);
-    const pieces: Buffer[] = [];
-    let missing = offset - from;
-    for await (const block of this.#present(from)) {
-      pieces.push(Buffer.from(block.subarray(0, missing)));
-      missing -= Math.min(block.length, missing);
-      if (missing === 0) break;
+  /** Returns the end of what stands before an offset, from the start of a line on: at most 1 MiB. */
+  async before(offset = Number.POSITIVE_INFINITY): Promise<Buffer> {
+    const end = this.isGzip ? offset : Math.min(offset, (await this.handle.stat()).size);
+    let at = this.isGzip ? 0 : Math.max(0, end - BEHIND_BYTES);
+    let bytes = Buffer.alloc(0);
+    for await (const block of this.#present(at)) {
+      const piece = block.subarray(0, end - at);
+      at += piece.length;
+      bytes = Buffer.concat([bytes, piece]).subarray(-BEHIND_BYTES);
+      if (at === end) break;
     }
-    const bytes = Buffer.concat(pieces);
-    return from === 0 ? bytes : bytes.subarray(bytes.indexOf(LF) + 1);
+    return at === bytes.length ? bytes : bytes.subarray(bytes.indexOf(LF) + 1);
   }
 
   /** Gives what is there now, up to data that cannot be read or unpacked. */

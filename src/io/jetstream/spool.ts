@@ -1,13 +1,12 @@
-import { clearTimeout, setTimeout } from 'node:timers';
 import type { OpmasError } from '../../core/errors.js';
 import type { IdKind } from '../../core/jetstream/message-ids.js';
-import type { LineView } from '../../core/recording/line-view.js';
-import { deferred } from '../clock.js';
+import { LineView } from '../../core/recording/line-view.js';
+import { systemClock } from '../clock.js';
 import type { ReadProblem } from '../recording/read-problems.js';
-import { identityAt } from '../recording/recording-files.js';
+import { identityAt, identityOf } from '../recording/recording-files.js';
 import { SegmentNames } from '../recording/segment-names.js';
 import { LineMessages, type PublishedLine, type PublishSource } from './publish-window.js';
-import { type PartPlace, SpoolPart } from './spool-part.js';
+import { BEHIND_BYTES, type PartPlace, SpoolPart } from './spool-part.js';
 
 /** A place in a recording, as a cursor file keeps it. */
 export interface SpoolPlace extends PartPlace {
@@ -35,7 +34,6 @@ interface OpenPlace extends PartPlace {
 
 /** Interval of the looks for more while {@link Spool.wake} is not called. */
 const POLL_MS = 250;
-
 const START: PartPlace = { offset: 0, line: 0 };
 
 /** The lines of a recording with all of its parts, from one place on, also while it is written. */
@@ -43,15 +41,16 @@ export class Spool implements PublishSource {
   /** Lines of parts that were deleted before they were read. */
   deletedLines = 0;
   readonly #names: SegmentNames;
+  /** For all parts: what one moment brought may stand in several. */
+  readonly #messages: LineMessages;
   #part: SpoolPart | undefined;
-  #messages!: LineMessages;
   /** The part and the place up to which all lines are settled. */
   #settled: OpenPlace | undefined;
   #hasEnded = false;
   /** The part that its writer has left: it is read once more. */
   #leaving: SpoolPart | undefined;
-  #more = deferred();
-  /** Places up to which the lines of a part were counted, by its fingerprint. */
+  #more = new AbortController();
+  /** Places up to which the lines of a part were counted, by its fingerprint and file: parts may begin with the same line. */
   #counted = new Map<string, PartPlace>();
 
   constructor(
@@ -59,8 +58,9 @@ export class Spool implements PublishSource {
     private readonly options: SpoolOptions,
   ) {
     this.#names = new SegmentNames(path, { continues: true });
+    this.#messages = new LineMessages(options.prefix, options.ids);
     this.#hasEnded = !options.follow;
-    options.signal.addEventListener('abort', () => this.wake(), { once: true });
+    options.signal.addEventListener('abort', this.wake, { once: true });
   }
 
   /**
@@ -73,10 +73,13 @@ export class Spool implements PublishSource {
     // A folder that cannot be listed may still have the file.
     const finished = await this.#names.finished().catch(() => []);
     const paths = (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
-    for (const path of paths) {
+    for (const [at, path] of paths.entries()) {
       const part = await openIfThere(path);
       const isFirst = start === undefined ? path === this.path : (await part?.fingerprint()) === start.part;
-      if (isFirst && part !== undefined) return this.#begin(part, path, start);
+      if (isFirst && part !== undefined) {
+        if (start !== undefined) await this.#readBehind(part, start.offset, paths.slice(0, at));
+        return this.#begin(part, path, start);
+      }
       await part?.close();
     }
     if (start !== undefined) {
@@ -91,8 +94,7 @@ export class Spool implements PublishSource {
     const part = this.#part;
     if (part === undefined || !part.cursor.next()) return undefined;
     const { line, number, nextOffset } = part.cursor;
-    const place: OpenPlace = { part, offset: nextOffset, line: number };
-    return this.#messages.messageOf(line, number, place);
+    return this.#messages.messageOf(line, number, { part, offset: nextOffset, line: number });
   }
 
   async fill(): Promise<boolean> {
@@ -112,9 +114,7 @@ export class Spool implements PublishSource {
   }
 
   /** Call when something was written. */
-  wake(): void {
-    this.#more.resolve();
-  }
+  readonly wake = (): void => this.#more.abort();
 
   /** Call when no more will be written. */
   end(): void {
@@ -160,7 +160,7 @@ export class Spool implements PublishSource {
 
   /** Counts the lines of a part; those that were there the last time are not read again. */
   async #linesOf(part: SpoolPart, from: PartPlace, counted: Map<string, PartPlace>): Promise<number> {
-    const name = (await part.fingerprint()) ?? '';
+    const name = `${await part.fingerprint()} ${identityOf(await part.handle.stat())}`;
     const place = await part.countFrom(this.#counted.get(name) ?? from);
     this.#counted.set(name, place);
     counted.set(name, place);
@@ -171,19 +171,30 @@ export class Spool implements PublishSource {
     for (const part of new Set([this.#part, this.#settled?.part])) await part?.close();
   }
 
+  /** Counts the lines right before a place, so that those identical to them get their numbers. */
+  async #readBehind(part: SpoolPart, offset: number, earlier: string[]): Promise<void> {
+    let behind = await part.before(offset);
+    for (const path of earlier.reverse()) {
+      if (behind.length >= BEHIND_BYTES) break;
+      const before = await openIfThere(path);
+      behind = Buffer.concat([(await before?.before()) ?? Buffer.alloc(0), behind]);
+      await before?.close();
+    }
+    const line = new LineView();
+    for (let at = 0, end = behind.indexOf('\n'); end >= 0; at = end + 1, end = behind.indexOf('\n', at)) {
+      if (line.read(behind, at, end) !== undefined) this.#messages.messageOf(line, 0);
+    }
+  }
+
   async #begin(part: SpoolPart, name: string, start = START): Promise<void> {
-    const { prefix, ids, onProblem } = this.options;
-    const messages = new LineMessages(prefix, ids);
-    this.#messages = messages;
     this.#part = part;
     if (this.#settled === undefined) this.options.onRead?.(start.offset);
     this.#settled ??= { ...start, part };
-    const behind = (line: LineView) => void messages.messageOf(line, 0);
     const onDamage = (problem: ReadProblem) => {
       // A read that a stop has cut short looks torn, and a part may end where it is begun.
-      if (!this.options.signal.aborted && problem.kind !== 'empty') onProblem(problem);
+      if (!this.options.signal.aborted && problem.kind !== 'empty') this.options.onProblem(problem);
     };
-    await part.begin(name, start, behind, () => this.#waitFor(part), onDamage);
+    await part.begin(name, start, () => this.#waitFor(part), onDamage);
   }
 
   /** Waits until the part may have more bytes. @returns `false` when it gets no more. */
@@ -198,10 +209,8 @@ export class Spool implements PublishSource {
   }
 
   async #waitForMore(): Promise<void> {
-    this.#more = deferred();
-    const timer = setTimeout(() => this.wake(), POLL_MS);
-    await this.#more.promise;
-    clearTimeout(timer);
+    this.#more = new AbortController();
+    await systemClock.sleep(POLL_MS, this.#more.signal);
   }
 
   /** Opens the part after the current one. @returns `false` when there is none and none will come. */

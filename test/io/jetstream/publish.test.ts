@@ -340,6 +340,29 @@ describe.skipIf(withoutNats)(
       expect(await texts()).toEqual(lines);
     });
 
+    it('keeps lines that a recording repeats in several parts, also when publishing is ended between them', async () => {
+      const { stream, texts, has } = await target();
+      const [header = '', first = '', second = '', third = ''] = freshLines(4);
+      const path = folder.write([header, first, first]);
+      const stop = new AbortController();
+      const options = { prefix: stream.slice(1), follow: true };
+      const following = publishRecording([path], server.urlOf(stream), { ...options, signal: stop.signal });
+      await has(3);
+      for (const n of [1, 2]) {
+        renameSync(path, path.replace('.ndjson', `.00000${n}.ndjson`));
+        writeFileSync(path, `${header}\n`);
+        await has(3 + n);
+      }
+      stop.abort();
+      await following;
+      const rest = [first, second, header, third];
+      appendFileSync(path, `${rest.slice(0, 2).join('\n')}\n`);
+      renameSync(path, path.replace('.ndjson', '.000003.ndjson'));
+      writeFileSync(path, `${rest.slice(2).join('\n')}\n`);
+      await publishRecording([path], server.urlOf(stream), { ...options, follow: false });
+      expect(await texts()).toEqual([header, first, first, header, header, ...rest]);
+    });
+
     it('does not wait at the end of parts that were left long ago, which --keep may delete soon', async () => {
       const { stream, texts, has } = await target();
       const lines = freshLines(30);
