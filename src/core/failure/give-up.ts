@@ -28,9 +28,8 @@ export interface GivenUp {
 }
 
 const REMEDY = 'log in with `login`, or give a fresh token';
-
 const NOT_YET = 'wait until it is valid, or check the clock of the server that issued it';
-
+const BLAMES_PORT = /port is wrong|another service/;
 const BESIDE_OPEN =
   'another endpoint of this server was open, so the port is right: this path is wrong, or its service is failing';
 
@@ -39,7 +38,9 @@ export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
   const { code, consequence, message } = failureTable[failure.kind];
   if (code === 'AUTH') return tokenError(failure, given);
   const mayPass = given.reconnects && (consequence === 'retry' || consequence === 'normal');
-  const isElsewhere = given.wasOpenBeside && /port is wrong|another service/.test(message);
+  // Where nothing listens anymore, no path is the cause.
+  const isElsewhere =
+    given.wasOpenBeside && failure.kind !== 'connection refused' && BLAMES_PORT.test(message);
   const told = isElsewhere ? { ...failure, hint: failure.hint ?? BESIDE_OPEN } : failure;
   const hint = hintOf(told, given.base) + (mayPass ? ' `retries: Infinity` keeps trying.' : '');
   const text = `gave up on ${displayUrl(given.url)}: ${describe(failure)}`;
@@ -92,8 +93,7 @@ export function describeEnd(event: Failure['event']): string {
 
 /** Says why a failure that is not about the token may have come, and what to do. */
 export function hintOf({ kind, hint }: Failure, base: URL): string {
-  const { message } = failureTable[kind];
-  const text = capitalized(hint ?? fillIn(message, base));
+  const text = capitalized(hint ?? fillIn(failureTable[kind].message, base));
   const sentence = /[.?]$/.test(text) ? text : `${text}.`;
   return `${sentence} \`opmas-ws doctor\` says more.`;
 }

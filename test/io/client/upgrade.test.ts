@@ -318,6 +318,20 @@ describe.concurrent('an endpoint that fails while another one is open', () => {
   );
 });
 
+test('endpoints of a server that has ended have no wrong path', async ({ serve, read, expect }) => {
+  const server = await serve();
+  server.onRequest((client) => client.accept());
+  const reading = read({ url: server.url, endpoints: ['devices', 'rules'], retry: { retries: 2 } });
+  await server.requests.next();
+  await server.requests.next();
+  await reading.lifecycle.next(({ connection }) => connection.state === 'open');
+  await reading.lifecycle.next(({ connection }) => connection.state === 'open');
+  await server.stop();
+  const end = await reading.end;
+  expect(end?.failure).toBe('connection refused');
+  expect(end?.hint).toMatch(/^Nothing listens on port \d+ of 127.0.0.1: the server is down/);
+});
+
 describe.concurrent('a garbled 101', () => {
   const lines = (client: RawConnection, from: RegExp | string, to: string) =>
     client.upgradeAnswer().replace(from, to);
