@@ -130,7 +130,7 @@ export async function runServer(
         .join(', ');
     const endStatus = showStatus(messages, describe);
     const { duration, until = server.finished } = options;
-    if (duration !== undefined) session.endAfter(duration);
+    if (duration !== undefined) void session.requests.endAfter(duration);
     const over = new AbortController();
     const stop = AbortSignal.any([session.stop, over.signal]);
     try {

@@ -19,19 +19,10 @@ export interface Session {
   readonly terminal: Terminal;
   /** Aborts when the user asks to stop (SIGINT, SIGTERM, SIGHUP, SIGQUIT) or the reader closes stdout. */
   readonly stop: AbortSignal;
-  /**
-   * Limits the time that the action may take to end by itself: the process exits when this time has passed and then
-   * stdout or stderr takes nothing for 2 s.
-   */
-  endAfter(milliseconds: number): void;
-  /** Changes the time that the action may take to end after a signal. Default 2 s. */
-  setShutdownLimit(milliseconds: number): void;
-  /** A signal has asked to stop: the process ends by it. */
-  readonly isSignalled: boolean;
+  /** What asks the action to end, and how long that may take. */
+  readonly requests: StopRequests;
   /** Exit code of an end without an error; 0 unless the action sets it. */
   exitCode: number;
-  /** Handles SIGHUP instead of a stop; `false` lets the command stop. */
-  onHangup?: () => boolean;
   /** Lines for stderr when the process must exit before the action has ended. */
   exitMessage?: () => string[];
 }
@@ -78,16 +69,9 @@ export async function runCommand(
     environment,
     terminal,
     stop: requests.stop,
-    endAfter: (milliseconds) => requests.endAfter(milliseconds),
-    setShutdownLimit: (milliseconds) => {
-      requests.shutdownLimitMs = milliseconds;
-    },
-    get isSignalled() {
-      return requests.signal !== undefined;
-    },
+    requests,
     exitCode: 0,
   };
-  requests.onHangup = () => session.onHangup?.() ?? false;
   requests.onForcedExit = () => flushExitMessage(session);
   requests.stalledMs = () => Math.max(terminal.out.stalledMs, terminal.messages.stalledMs);
   requests.stalledExitCode = () => (terminal.out.stalledMs > 0 ? EXIT_CODES.LOCAL : session.exitCode);

@@ -113,7 +113,7 @@ export async function runFileStream(
   const startedAt = performance.now();
   const late = new AbortController();
   if (options.duration !== undefined) {
-    session.endAfter(options.duration);
+    void session.requests.endAfter(options.duration);
     void systemClock.sleep(options.duration, late.signal).then(() => late.abort());
   }
   session.exitMessage = () =>

@@ -94,7 +94,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
       ...(loss === undefined ? [] : [messages.warningText(loss)]),
     ];
   };
-  if (stream.durationMs !== undefined) session.endAfter(stream.durationMs);
+  if (stream.durationMs !== undefined) void session.requests.endAfter(stream.durationMs);
   let failure: unknown;
   try {
     await task.consume(subscription, state);
@@ -113,7 +113,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     if (task.resultText !== undefined) messages.say(task.resultText());
   }
   needsSummary = false;
-  if (!session.isSignalled) {
+  if (session.requests.signal === undefined) {
     const outcome = subscription.outcome();
     failure = task.judge ? task.judge(outcome, failure) : (failure ?? shortfallOf(outcome, states.size));
   }
@@ -121,7 +121,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     // Events that did not come may have been missed in an outage; all other failures are worse.
     const isShort = failure instanceof OpmasError && failure.code === 'INCOMPLETE';
     if (isShort) failure = new OpmasError('GAPS', `${(failure as Error).message}; ${overBudget.message}`);
-    else if (failure === undefined && !session.isSignalled) failure = overBudget;
+    else if (failure === undefined && session.requests.signal === undefined) failure = overBudget;
     else messages.error(messages.palette.red(overBudget.message));
   }
   if (failure !== undefined) throw failure;

@@ -54,7 +54,7 @@ export class SpoolPart {
     this.cursor.number = start.line;
   }
 
-  /** Tells the part from others, whatever its name; `undefined` while it has no whole line. */
+  /** Tells the part from most others, whatever its name; `undefined` while it has no whole line. */
   async fingerprint(): Promise<string | undefined> {
     if (this.#fingerprint !== undefined) return this.#fingerprint;
     for await (const block of this.#present(0)) {
@@ -65,6 +65,17 @@ export class SpoolPart {
       break;
     }
     return this.#fingerprint;
+  }
+
+  /**
+   * Returns whether this may be the part that had a fingerprint, and a line at an offset. Parts that were begun by events
+   * that came together have the same fingerprint: of several such parts the first is right, because no line is lost then.
+   */
+  async has(fingerprint: string, offset: number): Promise<boolean> {
+    if ((await this.fingerprint()) !== fingerprint) return false;
+    if (offset === 0) return true;
+    for await (const block of this.#present(offset - 1)) return block[0] === LF;
+    return false;
   }
 
   /** Counts the whole lines behind a place, and returns the place behind them. */

@@ -75,7 +75,7 @@ export class Spool implements PublishSource {
     const paths = (await identityAt(this.path)) === undefined ? finished : [...finished, this.path];
     for (const [at, path] of paths.entries()) {
       const part = await openIfThere(path);
-      const isFirst = start === undefined ? path === this.path : (await part?.fingerprint()) === start.part;
+      const isFirst = start === undefined ? path === this.path : await part?.has(start.part, start.offset);
       if (isFirst && part !== undefined) {
         if (start !== undefined) await this.#readBehind(part, start.offset, paths.slice(0, at));
         return this.#begin(part, path, start);

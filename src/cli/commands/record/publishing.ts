@@ -50,7 +50,7 @@ export class Publishing {
     private readonly publisherFor: (path: string) => SpoolPublisher,
   ) {
     this.#problems = new ProblemMessages(session.terminal.messages);
-    session.setShutdownLimit(SHUTDOWN_LIMIT_MS);
+    session.requests.shutdownLimitMs = SHUTDOWN_LIMIT_MS;
   }
 
   /** Checks the options. @throws {OpmasError} `USAGE`, before anything is connected or created. */

@@ -122,7 +122,7 @@ async function record(
   if (options.out === undefined) messages.say(`Recording to ${escapeUnsafe(writer.path)}`);
   // A terminal that goes away sends the same signal.
   const isOnTerminal = [0, 1, 2].some((descriptor) => isatty(descriptor));
-  if (!isOnTerminal) session.onHangup = () => reopenIfMoved(writer, messages, warn);
+  if (!isOnTerminal) session.requests.onHangup = () => reopenIfMoved(writer, messages, warn);
   const recorded = {
     ...stream,
     lifecycle: true,
@@ -157,7 +157,7 @@ async function record(
   } finally {
     await tee?.end();
   }
-  const shortfall = session.isSignalled ? undefined : publishing?.shortfall();
+  const shortfall = session.requests.signal === undefined ? publishing?.shortfall() : undefined;
   if (shortfall !== undefined) throw shortfall;
 }
 

@@ -65,7 +65,7 @@ export async function waitInFile(
     take: await createLinePrinter(session.terminal.out, { format: 'json' }),
     signal: AbortSignal.any([late.signal, progress.done]),
   });
-  if (session.isSignalled) return;
+  if (session.requests.signal !== undefined) return;
   const how = late.signal.aborted ? `in ${formatDuration(timeout ?? 0)}` : 'before the recording ended';
   const isDeaf = isFollowed && !wasOpen;
   const failure = isDeaf ? new OpmasError('NETWORK', 'no endpoint was open in the recording') : undefined;
