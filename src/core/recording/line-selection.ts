@@ -6,11 +6,11 @@ import { LineRing } from './line-ring.js';
 import { LineView } from './line-view.js';
 import { formatTimestamp } from './timestamp.js';
 
-/** A point of a recording, in microseconds: since 1970, or from the time of its first line. */
-export type KnownMoment = { at: number } | { offset: number };
-
-/** The same, or microseconds before the time of its last line. */
-export type Moment = KnownMoment | { beforeEnd: number };
+/** A point of a recording: microseconds since 1970, or counted from the time of its first or (below 0) its last line. */
+export interface Moment {
+  from: '1970' | 'start' | 'end';
+  micros: number;
+}
 
 /** Place of a line. `over`: so far behind the window that no later line is expected inside. */
 export type WindowPlace = 'before' | 'inside' | 'after' | 'over';
@@ -27,9 +27,10 @@ export class TimeWindow {
   /** No line lay inside. */
   isEmpty = true;
 
+  /** Neither moment may count from the end. */
   constructor(
-    private readonly from?: KnownMoment,
-    private readonly to?: KnownMoment,
+    private readonly from?: Moment,
+    private readonly to?: Moment,
   ) {}
 
   /**
@@ -77,18 +78,14 @@ export class TimeWindow {
   }
 }
 
-function pointOf(moment: KnownMoment | undefined, first: number | undefined): number | undefined {
-  if (moment === undefined) return undefined;
-  if ('at' in moment) return moment.at;
-  return first === undefined ? undefined : first + moment.offset;
+function pointOf(moment: Moment | undefined, first: number | undefined): number | undefined {
+  if (moment === undefined || moment.from === '1970') return moment?.micros;
+  return first === undefined ? undefined : first + moment.micros;
 }
 
 /** Returns whether one moment is before another; `false` while that is not known without the recording. */
 export function isBefore(one: Moment | undefined, other: Moment | undefined): boolean {
-  if (one === undefined || other === undefined) return false;
-  if ('at' in one) return 'at' in other && one.at < other.at;
-  if ('offset' in one) return 'offset' in other && one.offset < other.offset;
-  return 'beforeEnd' in other && one.beforeEnd > other.beforeEnd;
+  return one !== undefined && one.from === other?.from && one.micros < other.micros;
 }
 
 /** Endpoints that are named when a recording has none of those that were asked for. */
@@ -98,9 +95,9 @@ export const UNTIMED_HINT = 'No part of it can be chosen by time: leave out `fro
 
 /** The rules of a {@link LineSelection}; a line is selected when all of them select it. */
 export interface SelectionRules {
-  /** The first and the last moment. */
-  from?: KnownMoment | undefined;
-  to?: KnownMoment | undefined;
+  /** The first and the last moment; see {@link TimeWindow}. */
+  from?: Moment | undefined;
+  to?: Moment | undefined;
   /** Labels of endpoints. */
   endpoints?: ReadonlySet<string> | undefined;
   filter?: Filter | undefined;

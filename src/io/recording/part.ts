@@ -1,12 +1,7 @@
 import { OpmasError } from '../../core/errors.js';
 import type { Filter } from '../../core/filter/filter.js';
 import { each, type OptionRules } from '../../core/options.js';
-import {
-  isBefore,
-  type KnownMoment,
-  LineSelection,
-  type Moment,
-} from '../../core/recording/line-selection.js';
+import { isBefore, LineSelection, type Moment } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import { unlessStopped } from '../clock.js';
@@ -62,10 +57,10 @@ function momentOf(moment: string | number | undefined, name: string): Moment | u
   if (moment === undefined) return undefined;
   if (typeof moment === 'number' && Number.isFinite(moment)) {
     const isFromStart = moment > 0 || Object.is(moment, 0);
-    return isFromStart ? { offset: moment * 1000 } : { beforeEnd: moment * -1000 };
+    return { from: isFromStart ? 'start' : 'end', micros: moment * 1000 };
   }
   const at = typeof moment === 'string' ? parseTimestamp(moment) : undefined;
-  if (at !== undefined) return { at };
+  if (at !== undefined) return { from: '1970', micros: at };
   throw new OpmasError('USAGE', `${name}: ${JSON.stringify(moment)} is neither a time nor an offset`, {
     hint: 'Write an RFC 3339 time with its zone, 2026-11-22T21:50:00Z, or an offset from the start.',
   });
@@ -73,7 +68,7 @@ function momentOf(moment: string | number | undefined, name: string): Moment | u
 
 /** Returns whether the end of the recording must be known before it is read. */
 function needsEnd({ from, to }: Part): boolean {
-  return [from, to].some((moment) => moment !== undefined && 'beforeEnd' in moment);
+  return from?.from === 'end' || to?.from === 'end';
 }
 
 /** Finds the ends of a part that count from the end of the recording. @param paths Files that can be read again. */
@@ -81,7 +76,7 @@ export async function withKnownEnds<One extends Part>(
   part: One,
   paths: readonly string[],
   { signal, follow, nats }: Pick<ReaderOptions, 'signal' | 'follow' | 'nats'>,
-): Promise<One & { from?: KnownMoment | undefined; to?: KnownMoment | undefined }> {
+): Promise<One> {
   const end = !needsEnd(part)
     ? 0
     : await unlessStopped(endOf(paths, signal, nats), signal).catch((error: unknown) => {
@@ -89,16 +84,16 @@ export async function withKnownEnds<One extends Part>(
         if (follow) return Number.NaN;
         throw error;
       });
-  const known = (moment: Moment | undefined) =>
-    moment !== undefined && 'beforeEnd' in moment ? { at: (end ?? Number.NaN) - moment.beforeEnd } : moment;
+  const known = (moment: Moment | undefined): Moment | undefined =>
+    moment?.from === 'end' ? { from: '1970', micros: (end ?? Number.NaN) + moment.micros } : moment;
   return { ...part, from: known(part.from), to: known(part.to) };
 }
 
 /** Returns the time before which nothing of a part is wanted, in milliseconds since 1970, as far as it is known. */
 export function sinceOf({ from, to }: Part): number | undefined {
-  // An offset counts from the first line.
-  if (to !== undefined && 'offset' in to) return undefined;
-  return from !== undefined && 'at' in from && !Number.isNaN(from.at) ? from.at / 1000 : undefined;
+  // What counts from the first line needs that line.
+  if (to?.from === 'start' || from?.from !== '1970' || Number.isNaN(from.micros)) return undefined;
+  return from.micros / 1000;
 }
 
 /** Options of {@link openPart}. */
