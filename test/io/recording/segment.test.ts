@@ -165,10 +165,28 @@ test('lines are in the file while the disk is busy with those before', async () 
   expect(file.content.toString()).toBe(data.toString().repeat(2));
   const closing = writer.close();
   file.sync = async () => void file.syncs++;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(file.closed).toBe(false);
   finish();
   await closing;
   expect([file.syncs, file.closed]).toEqual([2, true]);
 });
+
+test.each(['capture', 'capture.gz'])(
+  'what someone else has left of %s stays as it is when the disk is full',
+  async (name) => {
+    const file = new FakeFile();
+    const segment = new Segment(name, file, 0, { lines: 0, bytes: 0 });
+    await segment.append(data, 3);
+    await segment.flush();
+    const left = file.content.subarray(0, 4);
+    file.content = left;
+    file.answers.push(5, 'ENOSPC');
+    const failing = segment.append(data, 3).then(() => segment.flush());
+    await expect(failing).rejects.toThrow('the disk is full');
+    expect(file.content).toEqual(left);
+  },
+);
 
 describe('a compressed segment on a disk that fails', () => {
   const full = 'capture.gz cannot be written: the disk is full (ENOSPC)';

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import {
   chmod,
   link,
@@ -348,6 +348,15 @@ describe.concurrent('a new recording', () => {
     await writer.close();
   });
 
+  test('leaves no file when nothing came, but an empty file that was there stays', async () => {
+    const path = await fresh();
+    await record(path, []);
+    expect(await readdir(join(path, '..'))).toEqual([]);
+    await writeFile(path, '');
+    await record(path, [], { append: true });
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+
   test('leaves an existing file alone', async () => {
     const path = await fresh();
     await writeFile(path, 'precious');
@@ -404,14 +413,16 @@ describe.concurrent('a new recording', () => {
         const writer = await openRecording(${JSON.stringify(path)}, { force: true });
         const noise = Array.from({ length: 20_000 }, () => Math.random().toString(36)).join('');
         const line = '{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices","x":"' + noise + '"}\\n';
-        await writer.write({ bytes: Buffer.from(line), count: 1 }).catch((error) => console.log(error.code));
-        await writer.close();`;
+        const bytes = Buffer.from('{"n":1}\\n' + line);
+        await writer.write({ bytes, count: 2 }).catch((error) => console.log(error.code));
+        await writer.close();
+        console.log(writer.lines);`;
       const limited = spawnSync(
         'bash',
         ['-c', 'ulimit -f 4; exec "$0" --input-type=module -e "$1"', process.execPath, program],
         { encoding: 'utf8' },
       );
-      expect(limited.stdout).toBe('LOCAL\n');
+      expect(limited.stdout).toBe('LOCAL\n0\n');
       expect(await readFile(path, 'utf8')).toBe('precious');
       expect(await readdir(join(path, '..'))).toEqual([name]);
     }
@@ -591,6 +602,50 @@ describe.concurrent('.gz', () => {
     expect(kinds).toEqual(['torn gzip']);
     await writer.close();
     expect(await eventsOf(path)).toEqual([1]);
+  });
+
+  test('has the lines as they came, though their memory is used again before they are compressed', async () => {
+    const path = await fresh('capture.gz');
+    const writer = await openRecording(path);
+    const one = batch(event(1));
+    await writer.write(one);
+    one.bytes.fill('x');
+    await writer.close();
+    expect(await eventsOf(path)).toEqual([1]);
+  });
+
+  test('begins with the connections after it was emptied, also before lines that wait', async () => {
+    const path = await fresh('capture.ndjson.gz');
+    const notices: string[] = [];
+    const writer = await openRecording(path, { onNotice: (notice) => notices.push(notice) });
+    await writer.write(batch(lifecycle(0, 'devices', 'connecting'), event(1)));
+    await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(50), { timeout: 5000 });
+    await writer.write(batch(event(2)));
+    truncateSync(path, 0);
+    await vi.waitFor(() => expect(notices).toHaveLength(1), { timeout: 9000 });
+    await writer.close();
+    const lines = gunzipSync(await readFile(path))
+      .toString()
+      .split('\n');
+    expect(lines[0]).toContain('"continued":true');
+    expect(lines.slice(1)).toEqual([event(2).trim(), '']);
+  });
+
+  test('of one torn member is repaired wherever that begins in the blocks of a search', async () => {
+    const noise = Array.from(
+      { length: 100 },
+      (_, n) => `{"n":${n},"x":"${randomBytes(900).toString('base64')}"}`,
+    );
+    const text = noise.map((line) => line.replace('{', '{"received_at":"2026-11-22T21:50:00.000000Z",'));
+    const packed = gzipSync(`${text.join('\n')}\n`);
+    for (const size of [65_536 - 4, 65_536, 65_536 + 4]) {
+      expect(packed.length).toBeGreaterThan(size);
+      const path = await fresh('capture.gz');
+      await writeFile(path, packed.subarray(0, size));
+      await record(path, [batch(event(777))], { append: true });
+      const events = await eventsOf(path);
+      expect([events.length > 50, events.at(-1)]).toEqual([true, 777]);
+    }
   });
 
   test('has several members when it is long, and a torn last member is repaired before an append', async () => {
