@@ -26,9 +26,9 @@ export class PlacedSegment extends Segment {
     this.hasLines = file.size > 0;
   }
 
-  /** Was created, and nothing was to be written to it. */
-  get isUnused(): boolean {
-    return this.#file.isNew && !this.hasLines;
+  /** The recorder has created it. */
+  get isNew(): boolean {
+    return this.#file.isNew;
   }
 
   /** Will replace the file at its path; see {@link install}. */

@@ -104,8 +104,8 @@ export class SegmentedWriter {
       await this.#finish(change);
     } finally {
       if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}`);
-      const removes = (segment.isUnused || this.count > 1) && this.lastName === this.path;
-      if (removes && (await files.removeEmptyFile(this.path)) && this.count > 1) {
+      const isLeft = segment.isNew && (this.count > 1 || !segment.hasLines) && this.lastName === this.path;
+      if (isLeft && (await files.removeEmptyFile(this.path)) && this.count > 1) {
         this.count--;
         this.lastName = undefined;
       }
@@ -123,6 +123,8 @@ export class SegmentedWriter {
       this.#segment.wasRenamed = true;
       this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
     }
+    // A segment tells of the connections also where no line comes.
+    await this.#segment.begin(() => this.#firstLines());
   }
 
   /**

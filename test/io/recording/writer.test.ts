@@ -165,6 +165,36 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('reopening %s'
     expect((await textOf(path)).match(/"continued":true/g)).toHaveLength(2);
   });
 
+  test('while no line comes: the new file tells of the connections soon, and only once when it is emptied', async () => {
+    const { path, old, writer, folder, notices } = await opened();
+    await rename(path, old);
+    await record(join(folder, `other${name.slice(7)}`), [batch(event(3))]);
+    await rename(join(folder, `other${name.slice(7)}`), path);
+    await writer.reopen();
+    truncateSync(path, 0);
+    await vi.waitFor(() => expect(notices).toHaveLength(1), { timeout: 9000, interval: 20 });
+    await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(0), { timeout: 9000, interval: 20 });
+    await rename(path, `${old}.2`);
+    await writer.reopen();
+    await vi.waitFor(() => expect(statSync(path).size).toBeGreaterThan(50), { timeout: 9000, interval: 20 });
+    await writer.close();
+    for (const part of [`${old}.2`, path]) {
+      expect([await eventsOf(part), (await textOf(part)).match(/"continued":true/g)]).toEqual([
+        [],
+        ['"continued":true', '"continued":true'],
+      ]);
+    }
+  });
+
+  test('keeps an empty file that is there when no line comes', async () => {
+    const { path, old, writer, folder } = await opened();
+    await rename(path, old);
+    await writeFile(path, '');
+    await writer.reopen();
+    await writer.close();
+    expect((await readdir(folder)).sort()).toEqual([name, old.slice(folder.length + 1)]);
+  });
+
   test('leaves a file of another kind alone: goes on in the old one until that file has gone', async () => {
     const { path, old, writer, notices } = await opened({ rotateBytes: 200 });
     await rename(path, old);
