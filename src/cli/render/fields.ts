@@ -12,11 +12,9 @@ const FIRST = [
 /** The least telling members come last: the line has a time already, and ids are of little use to a reader. */
 const LAST = ['execution_id', 'alert_id', 'task_id', 'id', 'uuid', 'timestamp', 'time', 'created_at'];
 
-const AMONG_OTHERS = FIRST.length;
-const RANKS: ReadonlyMap<string, number> = new Map([
-  ...FIRST.map((name, index): [string, number] => [name, index]),
-  ...LAST.map((name, index): [string, number] => [name, AMONG_OTHERS + 1 + index]),
-]);
+/** The empty name stands for all others. */
+const RANKS = new Map([...FIRST, '', ...LAST].map((name, rank) => [name, rank] as const));
+const rankOf = (name: string): number => RANKS.get(name) ?? FIRST.length;
 /** Members whose texts speak for themselves, without their names. */
 const BARE: ReadonlySet<string> = new Set(['message', 'status', 'state']);
 /** Members that name what an event is about, which the line shows in a place of its own. */
@@ -77,7 +75,15 @@ export class FieldWriter {
    */
   writeMembers(members: Record<string, unknown>, shown: string): void {
     const names = Object.keys(members).slice(0, MAX_FIELDS);
-    for (const name of names.sort((a, b) => rankOf(a) - rankOf(b))) {
+    // Insertion takes half the time of `sort`. Few names have ranks of their own, so it takes linear time.
+    for (let i = 1; i < names.length; i++) {
+      const name = names[i]!;
+      const rank = rankOf(name);
+      let at = i;
+      for (; at > 0 && rankOf(names[at - 1]!) > rank; at--) names[at] = names[at - 1]!;
+      names[at] = name;
+    }
+    for (const name of names) {
       if (this.#line.isFull) return;
       const value = members[name];
       if (value === shown && NAMING.has(name)) continue;
@@ -166,17 +172,12 @@ export class FieldWriter {
 
   /** Returns a member's name as it is printed: `cpu=`. */
   #nameOf(path: string): string {
-    let name = this.#names.get(path);
-    if (name === undefined) {
-      name = `${escapeUnsafe(shortened(path, this.#limits.nameLength))}=`;
-      if (path.length <= MAX_PATH && this.#names.size < MAX_KEPT_NAMES) this.#names.set(path, name);
-    }
+    const known = this.#names.get(path);
+    if (known !== undefined) return known;
+    const name = `${escapeUnsafe(shortened(path, this.#limits.nameLength))}=`;
+    if (path.length <= MAX_PATH && this.#names.size < MAX_KEPT_NAMES) this.#names.set(path, name);
     return name;
   }
-}
-
-function rankOf(name: string): number {
-  return RANKS.get(name) ?? AMONG_OTHERS;
 }
 
 function shortened(text: string, length: number): string {

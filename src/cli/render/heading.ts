@@ -114,10 +114,8 @@ export class Columns {
   type(type: string): TypeParts & { text: string } {
     const known = this.#types.get(type);
     if (known !== undefined) return known;
-    return this.#keep(this.#types, type, {
-      ...partsOf(type),
-      text: padded(this.safe(type), this.#typeWidth),
-    });
+    const text = padded(this.safe(type), this.#typeWidth);
+    return this.#keep(this.#types, type, { ...partsOf(type), text });
   }
 
   /** Escapes control characters and cuts a text that is too long to be read. */

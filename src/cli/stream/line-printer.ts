@@ -82,6 +82,5 @@ function encode(lines: readonly string[]): Buffer {
 
 /** Escapes control characters for a terminal; pipes and files get the bytes that the server sent. */
 function safeLines(batch: LineBatch): string {
-  const lines = batch.bytes.toString().split('\n');
-  return lines.map(escapeUnsafeJson).join('\n');
+  return batch.bytes.toString().split('\n').map(escapeUnsafeJson).join('\n');
 }
