@@ -72,37 +72,36 @@ export type ProbeOptions = Pick<ConnectionOptions, 'upgrade' | 'clock'> & {
 };
 
 /** Opens an endpoint as a client does, pings it, and waits for a refusal that comes late. */
-export async function probeEndpoint({
-  signal,
-  isBrief = false,
-  ...options
-}: ProbeOptions): Promise<ProbeResult> {
+export async function probeEndpoint({ signal, isBrief, ...options }: ProbeOptions): Promise<ProbeResult> {
   await loadWebSocket();
   const startedAtMs = monotonicMs();
   let upgradedAtMs: number | undefined;
   let pongAtMs: number | undefined;
   let hasEvent = false;
   let limit: NodeJS.Timeout | undefined;
-  /** Aborts when we end it, before the server did. A connection that is open then is good. */
-  const done = new AbortController();
+  /** We ended it, before the server did. A connection that is open then is good. */
+  let isDone = false;
+  const stop = () => {
+    isDone = true;
+    connection.close();
+  };
   const stopIn = (waitMs: number) => {
     clearTimeout(limit);
-    limit = setTimeout(() => done.abort(), waitMs);
+    limit = setTimeout(stop, waitMs);
   };
-  const stopping = AbortSignal.any([done.signal, ...(signal === undefined ? [] : [signal])]);
   const connection = new Connection(
-    { ...LIMITS, ...options, signal: stopping },
+    { ...LIMITS, ...options, signal },
     {
       onOpen: () => {
         upgradedAtMs = monotonicMs();
         connection.ping();
         stopIn(PONG_LIMIT_MS);
       },
-      onKept: () => isBrief && done.abort(),
+      onKept: () => isBrief && stop(),
       onBytes: () => undefined,
       onMessage: () => {
         hasEvent = true;
-        if (pongAtMs !== undefined || isBrief) done.abort();
+        if (pongAtMs !== undefined || isBrief) stop();
         return true;
       },
       onPong: () => {
@@ -116,6 +115,6 @@ export async function probeEndpoint({
   clearTimeout(limit);
   const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
   const roundTripMs = upgradedAtMs && pongAtMs && pongAtMs - upgradedAtMs;
-  const isGood = upgradedAtMs !== undefined && stopping.aborted;
+  const isGood = upgradedAtMs !== undefined && (isDone || signal?.aborted);
   return { failure: isGood ? undefined : failure, upgradeMs, roundTripMs };
 }
