@@ -215,6 +215,21 @@ describe('the command of wait', { concurrent: true }, () => {
     expect(isAlive(pid)).toBe(false);
   });
 
+  test('is not given events that came before its start, even with the one that proves the connection', async ({
+    serve,
+    command,
+    expect,
+  }) => {
+    const server = await serve();
+    const running = wait(command, server, 'devices', '--timeout', '20s', ...shell('sleep 20'));
+    const client = (await server.request()).accept(text(event(1)), text(event(2)), text(event(3)));
+    await pidOf(running);
+    client.text(event(4));
+    const { code, stdout, stderr } = await running.ended;
+    expect([code, stderr]).toEqual([0, expect.stringContaining('after the start of sh')]);
+    expect(stdout).toContain('"number":4');
+  });
+
   test('does not start on a connection that is opened only to be closed', async ({
     serve,
     command,

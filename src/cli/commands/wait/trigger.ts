@@ -17,7 +17,6 @@ export class Trigger {
   readonly failed: AbortSignal = this.#failed.signal;
   readonly #waiting: Set<string>;
   #group: ProcessGroup | undefined;
-  #isOver = false;
   #ending: Promise<void> | undefined;
 
   /**
@@ -39,7 +38,7 @@ export class Trigger {
 
   /** Takes note of what happens to the connections. */
   onLifecycle({ endpoint, connection: { state } }: LifecycleEvent): void {
-    if (this.hasStarted || this.#isOver) return;
+    if (this.hasStarted || this.#ending !== undefined) return;
     // The command would never start without this endpoint.
     if (state === 'given_up') this.#failed.abort();
     if (state === 'closed') this.#waiting.add(endpoint);
@@ -48,17 +47,19 @@ export class Trigger {
   /** Takes note that the server keeps a connection. */
   onKept(endpoint: string): void {
     this.#waiting.delete(endpoint);
-    if (this.#waiting.size === 0 && !this.hasStarted && !this.#isOver) this.#start();
+    // Events that came together with the first one came before the command, and must not count.
+    setImmediate(() => this.#start());
   }
 
   #start(): void {
+    if (this.#waiting.size > 0 || this.hasStarted || this.#ending !== undefined) return;
     const { environment } = this.session;
     // Its output goes straight to stderr and costs us nothing.
     this.#group = new ProcessGroup(this.words, { stdio: ['inherit', 2, 2], environment });
     process.once('exit', this.#kill);
     this.onStart();
     void this.#group.exited.then(({ exitCode, problem, cause }) => {
-      if (problem === undefined || this.#isOver) return;
+      if (problem === undefined || this.#ending !== undefined) return;
       const reason = cause === undefined ? `${this.words[0]} ${problem}` : problem;
       const message = `the command ended the wait with ${exitCode}: ${escapeUnsafe(reason)}`;
       this.failure = { exitCode, message };
@@ -73,7 +74,6 @@ export class Trigger {
   }
 
   async #end(): Promise<void> {
-    this.#isOver = true;
     if (await this.#group?.end(GRACE_MS)) {
       const text = `${this.words[0]} did not end ${GRACE_MS / 1000} s after SIGTERM and was killed`;
       this.session.terminal.messages.warn(text);
