@@ -34,7 +34,7 @@ export interface ScriptedAnswer {
 
 /** Plays the recorded attempts once, or in a loop: it is asked at each attempt of a client. */
 export class LifecycleScript {
-  readonly #cursors: (AttemptCursor | undefined)[] = [];
+  readonly #cursors = new Map<string, AttemptCursor>();
   /** Number of downtimes that have passed. */
   #downtimesPassed = 0;
 
@@ -63,7 +63,7 @@ export class LifecycleScript {
    * @param position Position of the replay, in microseconds of the schedule.
    * @param speed Microseconds of the schedule that pass in a real one: a client's patience is real time.
    */
-  answer(endpoint: number, position: number, speed: number): ScriptedAnswer {
+  answer(endpoint: string, position: number, speed: number): ScriptedAnswer {
     const millisecond = MICROS_PER_MS * speed;
     const cursor = this.#cursorOf(endpoint);
     cursor.settle(position, millisecond);
@@ -84,11 +84,11 @@ export class LifecycleScript {
     return { at: isFarAhead ? position : Math.max(position, attempt.at), refusal: undefined };
   }
 
-  #cursorOf(endpoint: number): AttemptCursor {
-    let cursor = this.#cursors[endpoint];
+  #cursorOf(endpoint: string): AttemptCursor {
+    let cursor = this.#cursors.get(endpoint);
     if (cursor === undefined) {
       cursor = new AttemptCursor(this.recorded.of(endpoint), this.recorded.passLength, this.passes);
-      this.#cursors[endpoint] = cursor;
+      this.#cursors.set(endpoint, cursor);
     }
     return cursor;
   }

@@ -40,20 +40,20 @@ export class RecordedAttempts {
   /** Due time of the last line, and length of a pass in a loop. */
   lastDue = 0;
   passLength = 0;
-  readonly #endpoints: (EndpointHistory | undefined)[] = [];
+  readonly #endpoints = new Map<string, EndpointHistory>();
   readonly #finder = new DowntimeFinder();
   /** The times in which nothing listened, in order. */
   readonly downtimes: readonly Downtime[] = this.#finder.found;
   #count = 0;
 
   /** The attempts on an endpoint, in order. */
-  of(endpoint: number): readonly Attempt[] {
-    return this.#endpoints[endpoint]?.attempts ?? [];
+  of(endpoint: string): readonly Attempt[] {
+    return this.#endpoints.get(endpoint)?.attempts ?? [];
   }
 
   /** The position where the clock starts when the first client of all connects to that endpoint. */
-  startFor(endpoint: number): number {
-    const history = this.#endpoints[endpoint];
+  startFor(endpoint: string): number {
+    const history = this.#endpoints.get(endpoint);
     const first = history?.attempts[0];
     const from = first?.from ?? history?.began ?? 0;
     if (from > PROMPT_MICROS) return 0;
@@ -67,12 +67,12 @@ export class RecordedAttempts {
    * @param connection `undefined` for an event.
    * @throws {OpmasError} `DATA` when there are too many attempts.
    */
-  add(endpoint: number, due: number, connection: ConnectionEvent | undefined): void {
+  add(endpoint: string, due: number, connection: ConnectionEvent | undefined): void {
     this.lastDue = due;
-    let history = this.#endpoints[endpoint];
+    let history = this.#endpoints.get(endpoint);
     if (history === undefined) {
       history = { attempts: [], began: undefined };
-      this.#endpoints[endpoint] = history;
+      this.#endpoints.set(endpoint, history);
     }
     if (connection !== undefined) {
       this.#addConnection(history, due, connection);
@@ -87,10 +87,10 @@ export class RecordedAttempts {
   endPass(passLength: number): void {
     this.passLength = passLength;
     this.#finder.endPass(this.lastDue);
-    for (const history of this.#endpoints) {
-      const open = history && openOf(history);
+    for (const history of this.#endpoints.values()) {
+      const open = openOf(history);
       // In a loop, the first attempt of the next pass proves that a connection had ended before it.
-      if (open !== undefined) open.end = passLength + (history?.attempts[0]?.from ?? 0);
+      if (open !== undefined) open.end = passLength + (history.attempts[0]?.from ?? 0);
     }
   }
 

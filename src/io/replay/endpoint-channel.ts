@@ -42,7 +42,7 @@ export class EndpointChannel {
 
   constructor(
     private readonly plan: ReplayPlan,
-    private readonly endpoint: number,
+    private readonly endpoint: string,
   ) {}
 
   /** The time up to which a client that was here before may return for what it has missed; 0 for nothing missed. */
@@ -68,10 +68,10 @@ export class EndpointChannel {
 
   /** Tells of events since the last call that no client got or can still get. */
   reportUndelivered(): void {
-    const endpoint = this.plan.endpoints.labelOf(this.endpoint);
+    const { endpoint } = this;
     const events = this.#undelivered;
     this.#undelivered = 0;
-    if (events > 0 && endpoint !== undefined) this.plan.onNotice({ kind: 'unseen', endpoint, events });
+    if (events > 0) this.plan.onNotice({ kind: 'unseen', endpoint, events });
   }
 
   /**
@@ -147,22 +147,22 @@ async function cut(client: ServedClient): Promise<void> {
   client.destroy();
 }
 
-/** The channels of one playback, by the numbers of their endpoints. */
+/** The channels of one playback, by endpoint. */
 export class EndpointChannels {
   /** Number of clients on all channels, those included whose recorded connection has ended. */
   clients = 0;
-  readonly #channels: EndpointChannel[] = [];
+  readonly #channels = new Map<string, EndpointChannel>();
   /** When the playback began to keep frames, for channels whose endpoint has not come yet. */
   #keptSinceMs: number | undefined;
 
   constructor(private readonly plan: ReplayPlan) {}
 
-  at(endpoint: number): EndpointChannel {
-    let channel = this.#channels[endpoint];
+  at(endpoint: string): EndpointChannel {
+    let channel = this.#channels.get(endpoint);
     if (channel === undefined) {
       channel = new EndpointChannel(this.plan, endpoint);
       if (this.#keptSinceMs !== undefined) channel.keepForLateClients(this.#keptSinceMs);
-      this.#channels[endpoint] = channel;
+      this.#channels.set(endpoint, channel);
     }
     return channel;
   }
@@ -170,33 +170,33 @@ export class EndpointChannels {
   /** Every channel keeps what is sent from now on for late clients. */
   keepForLateClients(nowMs: number): void {
     this.#keptSinceMs = nowMs;
-    for (const channel of this.#channels) channel?.keepForLateClients(nowMs);
+    for (const channel of this.#channels.values()) channel.keepForLateClients(nowMs);
   }
 
   *subscribers(): Generator<ServedClient> {
-    for (const channel of this.#channels) if (channel !== undefined) yield* channel.subscribers;
+    for (const channel of this.#channels.values()) yield* channel.subscribers;
   }
 
   join(client: ServedClient, nowMs: number): void {
     this.clients++;
-    this.at(this.plan.endpoints.indexOf(client.endpoint)).join(client, nowMs);
+    this.at(client.endpoint).join(client, nowMs);
   }
 
   leave(client: ServedClient): void {
     this.clients--;
-    this.at(this.plan.endpoints.indexOf(client.endpoint)).subscribers.delete(client);
+    this.at(client.endpoint).subscribers.delete(client);
   }
 
   /** The time up to which some client may still return for what it has missed; 0 for nothing missed. */
   get expectsUntilMs(): number {
-    return this.#channels.reduce((untilMs, channel) => Math.max(untilMs, channel.expectsUntilMs), 0);
+    return Math.max(0, ...[...this.#channels.values()].map((channel) => channel.expectsUntilMs));
   }
 
   /** Drops what is kept, and tells for each endpoint of the events that no client got. */
   reportUndelivered(): void {
-    for (const channel of this.#channels) {
-      channel?.dropCatchUp();
-      channel?.reportUndelivered();
+    for (const channel of this.#channels.values()) {
+      channel.dropCatchUp();
+      channel.reportUndelivered();
     }
   }
 

@@ -4,8 +4,6 @@ import { OPCODE_BINARY, OPCODE_TEXT, writeFrameHeader } from '../../core/websock
 
 const OPENING_BRACE = 0x7b;
 const LONGEST_HEADER = 10;
-/** No line of ours is shorter. A chunk takes no more lines than this allows, so its arrays are small. */
-const SHORTEST_LINE = 64;
 /** Chunks that are kept for reuse; more are never under way with fast clients. */
 const MOST_SPARE_CHUNKS = 8;
 /** Memory for the frames of an endpoint, until it needs more. */
@@ -15,12 +13,13 @@ const NOTHING = Buffer.alloc(0);
 /** Receives the lines of a chunk as they are due. */
 export interface ChunkReceiver {
   /** Takes frames of one endpoint that follow each other. Call `chunk.retain` before keeping them any longer. */
-  onFrames(endpoint: number, frames: Buffer, events: number, chunk: FrameChunk): void;
-  onLifecycle(endpoint: number, connection: ConnectionEvent): void;
+  onFrames(endpoint: string, frames: Buffer, events: number, chunk: FrameChunk): void;
+  onLifecycle(endpoint: string, connection: ConnectionEvent): void;
 }
 
 /** The frames of one endpoint in a chunk. */
 interface EndpointBlock {
+  readonly endpoint: string;
   memory: Buffer;
   /** Bytes of frames in it, bytes that have been passed, and bytes that have been handed on. */
   length: number;
@@ -41,28 +40,20 @@ export class FrameChunk {
   /** Number of lines. */
   count = 0;
   #references = 0;
-  /** By line: due time, endpoint, and end of its frame in the block of its endpoint. */
-  readonly #due: Float64Array;
-  readonly #endpoints: Uint16Array;
-  readonly #ends: Uint32Array;
+  /** By line: due time, block of its endpoint, and end of its frame there. They are longer than `count`. */
+  readonly #due: number[] = [];
+  readonly #blockOf: EndpointBlock[] = [];
+  readonly #ends: number[] = [];
   /** By line: lines that have no frame because they tell of a connection. */
   readonly #lifecycle = new Map<number, ConnectionEvent>();
   /** By endpoint. */
-  #blocks: (EndpointBlock | undefined)[] = [];
-  /** Bytes of all frames, and of the memory of all blocks. */
+  readonly #blocks = new Map<string, EndpointBlock>();
+  /** Bytes of all frames. */
   #length = 0;
-  #capacity = 0;
-  /** Blocks with frames that have been passed and not handed on, by endpoint. */
-  #touched: number[] = [];
   /** The next line to pass. */
   #next = 0;
 
-  constructor(private readonly pool: ChunkPool) {
-    const mostLines = Math.ceil(pool.chunkBytes / SHORTEST_LINE);
-    this.#due = new Float64Array(mostLines);
-    this.#endpoints = new Uint16Array(mostLines);
-    this.#ends = new Uint32Array(mostLines);
-  }
+  constructor(private readonly pool: ChunkPool) {}
 
   retain(): void {
     this.#references++;
@@ -76,24 +67,27 @@ export class FrameChunk {
 
   /** Returns whether the line fits. An empty chunk takes a line of any length. */
   hasRoomFor(line: LineView): boolean {
-    if (this.count === 0) return true;
-    const needed = this.#length + line.end - line.start + LONGEST_HEADER;
-    return this.count < this.#due.length && needed <= this.pool.chunkBytes;
+    return this.count === 0 || this.#length + lengthLimit(line) <= this.pool.chunkBytes;
   }
 
   /** Adds a line. @param isWanted `false`: the line takes its time but gets no frame. */
-  add(line: LineView, due: number, endpoint: number, isWanted: boolean): void {
-    const i = this.count++;
-    this.#due[i] = due;
-    this.#endpoints[i] = endpoint;
+  add(line: LineView, due: number, endpoint: string, isWanted: boolean): void {
+    let block = this.#blocks.get(endpoint);
+    if (block === undefined) {
+      block = { endpoint, memory: NOTHING, length: 0, passed: 0, handedOn: 0, events: 0 };
+      this.#blocks.set(endpoint, block);
+    }
     const connection = line.kind === 'connection' ? line.connection : undefined;
-    if (connection !== undefined) this.#lifecycle.set(i, connection);
-    else if (isWanted) this.#addFrame(line, endpoint);
-    this.#ends[i] = this.#blocks[endpoint]?.length ?? 0;
+    if (connection !== undefined) this.#lifecycle.set(this.count, connection);
+    else if (isWanted) this.#addFrame(line, block);
+    this.#due[this.count] = due;
+    this.#blockOf[this.count] = block;
+    this.#ends[this.count] = block.length;
+    this.count++;
   }
 
-  #addFrame(line: LineView, endpoint: number): void {
-    const block = this.#blockWithRoom(line.end - line.start + LONGEST_HEADER, endpoint);
+  #addFrame(line: LineView, block: EndpointBlock): void {
+    makeRoom(block, lengthLimit(line));
     const { memory, length } = block;
     if (line.members > 0) {
       const payload = writeFrameHeader(memory, length, OPCODE_TEXT, line.end - line.members + 1);
@@ -109,20 +103,6 @@ export class FrameChunk {
     this.#length += block.length - length;
   }
 
-  /** Returns the block of an endpoint, with room for so many bytes. */
-  #blockWithRoom(bytes: number, endpoint: number): EndpointBlock {
-    const block = this.#blocks[endpoint] ?? { memory: NOTHING, length: 0, passed: 0, handedOn: 0, events: 0 };
-    this.#blocks[endpoint] = block;
-    const { memory, length } = block;
-    if (length + bytes > memory.length) {
-      const size = Math.max(SMALLEST_BLOCK_BYTES, 2 * memory.length, length + bytes);
-      block.memory = Buffer.allocUnsafeSlow(size);
-      memory.copy(block.memory, 0, 0, length);
-      this.#capacity += size - memory.length;
-    }
-    return block;
-  }
-
   /** Due time of the next line, in microseconds of the schedule; infinite when all have been passed. */
   get due(): number {
     return this.#next < this.count ? (this.#due[this.#next] as number) : Number.POSITIVE_INFINITY;
@@ -132,33 +112,28 @@ export class FrameChunk {
   pass(position: number, receiver: ChunkReceiver, most = Number.POSITIVE_INFINITY): void {
     const end = Math.min(this.count, this.#next + most);
     for (; this.#next < end && (this.#due[this.#next] as number) <= position; this.#next++) {
-      const endpoint = this.#endpoints[this.#next] as number;
+      const block = this.#blockOf[this.#next] as EndpointBlock;
+      const frameEnd = this.#ends[this.#next] as number;
       const connection = this.#lifecycle.size > 0 ? this.#lifecycle.get(this.#next) : undefined;
       if (connection !== undefined) {
         this.#handOn(receiver);
-        receiver.onLifecycle(endpoint, connection);
-        continue;
+        receiver.onLifecycle(block.endpoint, connection);
+      } else if (frameEnd > block.passed) {
+        block.events++;
+        block.passed = frameEnd;
       }
-      const block = this.#blocks[endpoint];
-      const frameEnd = this.#ends[this.#next] as number;
-      if (block === undefined || frameEnd === block.passed) continue;
-      if (block.events === 0) this.#touched.push(endpoint);
-      block.events++;
-      block.passed = frameEnd;
     }
     this.#handOn(receiver);
   }
 
   #handOn(receiver: ChunkReceiver): void {
-    if (this.#touched.length === 0) return;
-    for (const endpoint of this.#touched) {
-      const block = this.#blocks[endpoint] as EndpointBlock;
-      const { memory, passed, handedOn, events } = block;
+    for (const block of this.#blocks.values()) {
+      const { endpoint, memory, passed, handedOn, events } = block;
+      if (events === 0) continue;
       block.handedOn = passed;
       block.events = 0;
       receiver.onFrames(endpoint, memory.subarray(handedOn, passed), events, this);
     }
-    this.#touched = [];
   }
 
   /** Makes the chunk empty, with one reference for its new owner. */
@@ -168,16 +143,27 @@ export class FrameChunk {
     this.#lifecycle.clear();
     this.#length = 0;
     this.#next = 0;
-    if (this.#capacity > 2 * this.pool.chunkBytes) {
-      // A very long line, or endpoints that have changed.
-      this.#blocks = [];
-      this.#capacity = 0;
+    let bytes = 0;
+    for (const block of this.#blocks.values()) {
+      bytes += block.memory.length;
+      Object.assign(block, { length: 0, passed: 0, handedOn: 0, events: 0 });
     }
-    for (const block of this.#blocks) {
-      if (block !== undefined) Object.assign(block, { length: 0, passed: 0, handedOn: 0, events: 0 });
-    }
+    // A very long line, or endpoints that have changed.
+    if (bytes > 2 * this.pool.chunkBytes) this.#blocks.clear();
     return this;
   }
+}
+
+/** No frame of the line is longer. */
+function lengthLimit(line: LineView): number {
+  return line.end - line.start + LONGEST_HEADER;
+}
+
+function makeRoom(block: EndpointBlock, bytes: number): void {
+  const { memory, length } = block;
+  if (length + bytes <= memory.length) return;
+  block.memory = Buffer.allocUnsafeSlow(Math.max(SMALLEST_BLOCK_BYTES, 2 * memory.length, length + bytes));
+  memory.copy(block.memory, 0, 0, length);
 }
 
 /** The chunks of one playback. New memory for each chunk would cost as much as everything else. */

@@ -49,9 +49,8 @@ export class OutageReplay implements Task {
   }
 
   /** Resolves when an attempt of a client is to be answered. The first attempt of all starts the playback. */
-  async admit(label: string): Promise<Refusal | undefined> {
+  async admit(endpoint: string): Promise<Refusal | undefined> {
     const playback = this.#playback;
-    const endpoint = this.plan.endpoints.indexOf(label);
     if (!playback.started) playback.start(this.recorded.startFor(endpoint));
     const { position, speed } = playback;
     const answer = this.#script.answer(endpoint, position, speed);

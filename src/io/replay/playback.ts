@@ -1,5 +1,6 @@
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
 import { Playhead } from '../../core/replay/schedule.js';
+import type { ServedClient } from '../server/stream-source.js';
 import { EndpointChannels } from './endpoint-channel.js';
 import type { ChunkReceiver, FrameChunk } from './frame-chunk.js';
 import { readChunks } from './read-chunks.js';
@@ -9,6 +10,9 @@ import type { Scheduler, Task } from './scheduler.js';
 
 /** With lifecycle lines, a playback goes on for this long after its last line, for a client that is a little late. */
 const LATE_MS = 500;
+/** Clients that come together share a playback: it starts when none has come for 5 ms, at the latest after 250 ms. */
+const START_DEBOUNCE_MS = 5;
+const LONGEST_DEBOUNCE_MS = 250;
 
 /**
  * Plays a recording once to the clients that have joined, each event when it is due. The pace is set by the clock: a
@@ -18,6 +22,9 @@ const LATE_MS = 500;
 export class Playback implements PlaybackControls, Task, ChunkReceiver {
   readonly channels: EndpointChannels;
   started = false;
+  /** When it starts by itself, at the latest and after the clients so far. */
+  #latestStartMs = Number.POSITIVE_INFINITY;
+  #startMs = Number.POSITIVE_INFINITY;
   /** `true` once everything has been sent and taken. */
   isOver = false;
   readonly #isFullSpeed: boolean;
@@ -56,7 +63,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.channels = new EndpointChannels(plan);
     this.#isFullSpeed = plan.speed === 'max';
     this.#playhead = new Playhead(plan.clock.monotonicMs(), speed);
-    const wants = (endpoint: number) => plan.shared || this.channels.at(endpoint).subscribers.size > 0;
+    const wants = (endpoint: string) => plan.shared || this.channels.at(endpoint).subscribers.size > 0;
     this.#chunks = readChunks(plan, wants, this.#stopping.signal);
   }
 
@@ -79,6 +86,23 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   /** The time when a position is reached, in milliseconds; infinite while that is not known. */
   timeOf(position: number): number {
     return this.started ? this.#playhead.timeOf(position) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Lets a client join. The first ones start it: a shared clock at once, else a moment later. */
+  join(client: ServedClient): void {
+    const { clock, shared } = this.plan;
+    const nowMs = clock.monotonicMs();
+    if (this.started) {
+      // If it waits for this client, it ends sooner.
+      this.scheduler.reschedule();
+    } else if (shared && !this.#isFullSpeed) {
+      this.start();
+    } else {
+      this.#latestStartMs = Math.min(this.#latestStartMs, nowMs + LONGEST_DEBOUNCE_MS);
+      this.#startMs = Math.min(this.#latestStartMs, nowMs + START_DEBOUNCE_MS);
+      this.scheduler.add(this);
+    }
+    this.channels.join(client, nowMs);
   }
 
   /** Starts its clock. @param position Where it starts, in microseconds of the schedule. */
@@ -126,6 +150,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   }
 
   get dueAtMs(): number {
+    if (!this.started) return this.#startMs;
     const due = this.#chunk?.due ?? Number.POSITIVE_INFINITY;
     // While paused nothing is due, not even events with the time of the event that was stepped to.
     const isWaiting = this.#playhead.paused || this.#isHeldUp || due === Number.POSITIVE_INFINITY;
@@ -134,6 +159,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
 
   advance(nowMs: number): void {
     this.#nowMs = nowMs;
+    if (!this.started) this.start();
     const position = this.#playhead.position(nowMs);
     while (this.#chunk !== undefined && this.#chunk.due <= position) {
       this.#pass(this.#chunk, position);
@@ -141,7 +167,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     }
   }
 
-  onFrames(endpoint: number, frames: Buffer, events: number, chunk: FrameChunk): void {
+  onFrames(endpoint: string, frames: Buffer, events: number, chunk: FrameChunk): void {
     const channel = this.channels.at(endpoint);
     // An event of an endpoint without clients is not a visible step.
     if (channel.subscribers.size > 0) this.#isStepping = false;
@@ -149,7 +175,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     if (this.#isFullSpeed && !areReady && !this.#isHeldUp) void this.#waitForClients();
   }
 
-  onLifecycle(endpoint: number, connection: ConnectionEvent): void {
+  onLifecycle(endpoint: string, connection: ConnectionEvent): void {
     this.channels.at(endpoint).play(connection, this.#nowMs);
   }
 

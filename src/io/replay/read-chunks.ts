@@ -16,7 +16,7 @@ const FULL_SPEED = { chunkBytes: 512 * 1024, blockBytes: 1024 * 1024 };
  */
 export async function* readChunks(
   plan: ReplayPlan,
-  wants: (endpoint: number) => boolean,
+  wants: (endpoint: string) => boolean,
   signal: AbortSignal,
 ): AsyncGenerator<FrameChunk, void> {
   const { passes, strict, speed, onProblem, onNotice } = plan;
@@ -38,7 +38,7 @@ export async function* readChunks(
 async function* readPass(
   reader: RecordingReader,
   plan: ReplayPlan,
-  wants: (endpoint: number) => boolean,
+  wants: (endpoint: string) => boolean,
   pool: ChunkPool,
   schedule: Schedule,
 ): AsyncGenerator<FrameChunk, { lines: number; events: number; why: string | undefined }> {
@@ -57,11 +57,11 @@ async function* readPass(
         chunk = pool.take();
       }
       if (line.endpoint === undefined) onNotice({ kind: 'unnamed', type: line.frame.type ?? '(none)' });
-      const endpoint = endpoints.indexOf(line.endpoint);
       // At full speed, the lines of a chunk may all be due with the first of them.
       const isTimed = speed !== 'max' || chunk.count === 0;
       const due = isTimed ? schedule.next(line.receivedAt, reader.isUnsorted) : chunk.due;
-      chunk.add(line, due, endpoint, wants(endpoint));
+      const endpoint = endpoints.labelOf(line.endpoint);
+      if (endpoint !== undefined) chunk.add(line, due, endpoint, wants(endpoint));
     }
     if (chunk.count > 0) {
       // Lines before damage are as good as ever.

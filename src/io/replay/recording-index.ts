@@ -8,6 +8,7 @@ import {
 import type { LineView } from '../../core/recording/line-view.js';
 import { RecordedAttempts } from '../../core/replay/recorded-attempts.js';
 import { Schedule } from '../../core/replay/schedule.js';
+import { shared } from '../clock.js';
 import type { RecordingReader } from '../recording/reader.js';
 import { lastTime } from '../recording/recording-end.js';
 import { openPlan, type ReplayPlan, selectionOf } from './replay-plan.js';
@@ -36,11 +37,7 @@ export class RecordingIndex {
   /** Times of the first line and the first event, in microseconds since 1970; `NaN` when a line does not say. */
   #firstLine: number | undefined;
   #firstEvent: number | undefined;
-  /** The rest of the pass, once it is needed. */
-  #rest: Promise<void> | undefined;
-  #isComplete = false;
   #isStopped = false;
-  #onProgress: (() => void)[] = [];
 
   private constructor(
     private readonly plan: ReplayPlan,
@@ -69,8 +66,9 @@ export class RecordingIndex {
     });
     const index = new RecordingIndex(plan, reader);
     try {
-      await index.#read(plan.lifecycle ? 'end' : 'first event');
+      while ((plan.lifecycle || index.#firstEvent === undefined) && (await index.#readBlock()));
       signal?.throwIfAborted();
+      if (plan.lifecycle) index.attempts.endPass(index.#schedule.restart());
       index.length = await index.#findLength();
       return index;
     } catch (error) {
@@ -82,44 +80,27 @@ export class RecordingIndex {
   /** Returns whether the recording has anything of that endpoint; `false` also when it cannot be read further. */
   async has(endpoint: string): Promise<boolean> {
     const { endpoints } = this.plan;
-    if (!endpoints.has(endpoint) && !this.#isComplete) this.#rest ??= this.#readRest();
-    while (!endpoints.has(endpoint) && !this.#isComplete) {
-      await new Promise<void>((resolve) => this.#onProgress.push(resolve));
-    }
+    while (!endpoints.has(endpoint) && (await this.#readBlock().catch(() => false)));
     return endpoints.has(endpoint);
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#rest;
+    // A read may be under way.
+    await this.#readBlock().catch(() => false);
     await this.reader.close();
   }
 
-  async #read(until: 'first event' | 'end'): Promise<void> {
-    do {
-      for (let line = this.reader.next(); line !== undefined; line = this.reader.next()) {
-        this.#addLine(line);
-        if (until === 'first event' && this.#firstEvent !== undefined) return;
-      }
-      this.#tell();
-    } while (!this.#isStopped && (await this.reader.fill()));
-    this.attempts.endPass(this.#schedule.restart());
-    this.#isComplete = true;
-  }
-
-  async #readRest(): Promise<void> {
-    await this.#read('end').catch(() => undefined);
-    this.#isComplete = true;
-    this.#tell();
-  }
-
-  #tell(): void {
-    for (const resolve of this.#onProgress.splice(0)) resolve();
-  }
+  /** Reads the next lines. All who need them at the same time share them. @returns `false` at the end. */
+  readonly #readBlock = shared(async (): Promise<boolean> => {
+    if (this.#isStopped || !(await this.reader.fill())) return false;
+    for (let line = this.reader.next(); line !== undefined; line = this.reader.next()) this.#addLine(line);
+    return true;
+  });
 
   #addLine(line: LineView): void {
     if (line.kind === 'connection') this.hasConnections = true;
-    const endpoint = this.plan.endpoints.indexOf(line.endpoint);
+    const endpoint = this.plan.endpoints.labelOf(line.endpoint);
     this.#firstLine ??= line.receivedAt;
     if (line.kind !== 'connection' && this.#firstEvent === undefined) {
       if (needsTimes(this.plan) && Number.isNaN(line.receivedAt)) {
@@ -129,11 +110,8 @@ export class RecordingIndex {
       this.#firstEvent = line.receivedAt;
     }
     if (!this.plan.lifecycle || this.#selection.isOver || !this.#selection.takes(line)) return;
-    this.attempts.add(
-      endpoint,
-      this.#schedule.next(line.receivedAt, this.reader.isUnsorted),
-      line.connection,
-    );
+    const due = this.#schedule.next(line.receivedAt, this.reader.isUnsorted);
+    if (endpoint !== undefined) this.attempts.add(endpoint, due, line.connection);
   }
 
   async #findLength(): Promise<number | undefined> {

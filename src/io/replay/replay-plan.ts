@@ -36,7 +36,7 @@ export async function planOf(copies: RepeatableSources, options: ServeRecordingO
     strict: options.strict === true,
     /** At full speed, a client that takes nothing for this long while others wait for it is ended. */
     stallMs: options.limits?.closePatienceMs ?? DEFAULT_LIMITS.closePatienceMs,
-    endpoints: new EndpointTable((path) => {
+    endpoints: new EndpointLabels((path) => {
       const endpoint = path.slice(WEBSOCKET_PATH.length);
       // Other paths were recorded by that path.
       if (path === WEBSOCKET_PATH + endpoint && !endpoint.includes('/')) {
@@ -88,48 +88,32 @@ const MOST_ENDPOINTS = 4096;
 /** No request has a longer path. */
 const LONGEST_LABEL = 2048;
 
-/** Numbers the endpoints of a recording, so that lines need not carry texts. */
-export class EndpointTable {
-  readonly #indices = new Map<string, number>();
-  readonly #labels: string[] = [];
-  /** The endpoint of the last line is mostly the endpoint of the next one. */
-  #last: { endpoint: string | undefined; index: number } | undefined;
+/** The labels under which lines of a recording are served, as far as they have been met. */
+export class EndpointLabels {
+  /** By endpoint of a line. */
+  readonly #labels = new Map<string, string>();
+  readonly #met = new Set<string>();
 
   /** @param onForeign Called with the path of each endpoint that is not one of the four. */
   constructor(private readonly onForeign: (path: string) => void = () => undefined) {}
 
-  /** The number of an endpoint; a new endpoint gets one. All endpoints beyond the limit share one number. */
-  indexOf(endpoint: string | undefined): number {
-    if (this.#last !== undefined && endpoint === this.#last.endpoint) return this.#last.index;
-    const index = this.#find(this.labelFor(endpoint));
-    this.#last = { endpoint, index };
-    return index;
+  /** Returns one of the four endpoints, or a path; `undefined` for a line that is left out. */
+  labelOf(endpoint = DEFAULT_ENDPOINT): string | undefined {
+    return this.#labels.get(endpoint) ?? this.#add(endpoint);
   }
 
-  #find(label: string): number {
-    const known = this.#indices.get(label);
-    if (known !== undefined) return known;
-    if (this.#labels.length === MOST_ENDPOINTS || label.length > LONGEST_LABEL) return MOST_ENDPOINTS;
-    this.#indices.set(label, this.#labels.length);
-    if (!isEndpointName(label)) this.onForeign(label);
-    return this.#labels.push(label) - 1;
-  }
-
-  /** The label under which a line is served: one of the four endpoints, or a path. */
-  labelFor(endpoint: string | undefined): string {
-    if (endpoint === undefined) return DEFAULT_ENDPOINT;
-    if (isEndpointName(endpoint)) return endpoint;
+  #add(endpoint: string): string | undefined {
     const path = endpointPath(endpoint);
-    return endpointAtPath(path) ?? path;
+    const label = endpointAtPath(path) ?? path;
+    if (this.#labels.size === MOST_ENDPOINTS || label.length > LONGEST_LABEL) return undefined;
+    this.#labels.set(endpoint, label);
+    if (!this.#met.has(label) && !isEndpointName(label)) this.onForeign(label);
+    this.#met.add(label);
+    return label;
   }
 
-  /** The label with that number; `undefined` beyond the limit. */
-  labelOf(index: number): string | undefined {
-    return this.#labels[index];
-  }
-
-  has(endpoint: string): boolean {
-    return this.#indices.has(endpoint);
+  has(label: string): boolean {
+    return this.#met.has(label);
   }
 }
 

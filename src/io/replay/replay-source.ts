@@ -10,9 +10,6 @@ import { Scheduler } from './scheduler.js';
 
 /** A replay is done when no client has come for this long after the last client had everything. */
 const LINGER_MS = 250;
-/** Clients that come together share a playback: it starts when none has come for 5 ms, at the latest after 250 ms. */
-const START_DEBOUNCE_MS = 5;
-const LONGEST_DEBOUNCE_MS = 250;
 
 /** Serves a recording: gives every client its playback, and ends when all of them are over. */
 export class ReplaySource implements StreamSource, PlaybackControls {
@@ -27,7 +24,6 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   /** The playback that new clients join. */
   #current: Playback | undefined;
   readonly #outages: OutageReplay | undefined;
-  #startDebounce: { timer: NodeJS.Timeout; sinceMs: number } | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #speed: number;
   #paused = false;
@@ -97,15 +93,11 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   connect(client: ServedClient): () => void {
     clearTimeout(this.#lingering);
     const playback = this.#currentPlayback();
-    if (!playback.started) this.#startSoon(playback);
-    playback.channels.join(client, this.plan.clock.monotonicMs());
-    // A playback that waits for this client ends sooner.
-    this.#scheduler.reschedule();
+    playback.join(client);
     return () => this.#leave(playback, client);
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#startDebounce?.timer);
     clearTimeout(this.#lingering);
     this.#outages?.stop();
     this.#scheduler.stop();
@@ -116,7 +108,8 @@ export class ReplaySource implements StreamSource, PlaybackControls {
 
   /** The playback that a new client joins. */
   #currentPlayback(): Playback {
-    if (this.#current !== undefined) return this.#current;
+    // A playback for each client takes those that come until it starts.
+    if (this.#current !== undefined && (this.plan.shared || !this.#current.started)) return this.#current;
     this.plan.onNotice({ kind: 'again' });
     const playback: Playback = new Playback(this.plan, this.#speed, this.#scheduler, (failure) => {
       if (failure === undefined) this.#completed(playback);
@@ -129,24 +122,6 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     return playback;
   }
 
-  #startSoon(playback: Playback): void {
-    const { shared, speed, clock } = this.plan;
-    if (shared && speed !== 'max') {
-      playback.start();
-      return;
-    }
-    const nowMs = clock.monotonicMs();
-    const sinceMs = this.#startDebounce?.sinceMs ?? nowMs;
-    const waitMs = Math.max(0, Math.min(START_DEBOUNCE_MS, sinceMs + LONGEST_DEBOUNCE_MS - nowMs));
-    clearTimeout(this.#startDebounce?.timer);
-    const timer = setTimeout(() => {
-      this.#startDebounce = undefined;
-      if (!shared) this.#current = undefined;
-      playback.start();
-    }, waitMs);
-    this.#startDebounce = { timer, sinceMs };
-  }
-
   #leave(playback: Playback, client: ServedClient): void {
     playback.channels.leave(client);
     if (playback.channels.clients > 0 || (this.plan.shared && !playback.isOver)) return;
@@ -155,11 +130,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   #discard(playback: Playback): void {
-    if (playback === this.#current) {
-      this.#current = undefined;
-      clearTimeout(this.#startDebounce?.timer);
-      this.#startDebounce = undefined;
-    }
+    if (playback === this.#current) this.#current = undefined;
     this.#playbacks.delete(playback);
     void playback.stop();
   }

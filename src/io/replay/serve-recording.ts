@@ -91,26 +91,16 @@ async function withLast(
   all: RepeatableSources,
   options: ServeRecordingOptions,
 ): Promise<[RepeatableSources, ServeRecordingOptions]> {
-  const { last, from, to, filter, onProblem, strict, signal } = options;
   const lines: Buffer[] = [];
-  const { names } = all;
-  await using reader = await openPart(all.paths, {
-    last,
-    from,
-    to,
-    filter,
-    onProblem,
-    strict,
-    signal,
-    names,
-  });
+  await using reader = await openPart(all.paths, { ...options, names: all.names });
   await reader.visit(({ bytes, start, end }) =>
     lines.push(Buffer.from(bytes.subarray(start, end)), LINE_FEED),
   );
   // A file without lines is no recording.
   if (lines.length === 0) return [all, options];
-  const copy = await repeatable(['-'], () => undefined, signal, Readable.from(lines, { objectMode: false }));
-  const name = all.paths.map((path) => names.get(path) ?? path).join(', ');
+  const stdin = Readable.from(lines, { objectMode: false });
+  const copy = await repeatable(['-'], () => undefined, options.signal, stdin);
+  const name = all.paths.map((path) => all.names.get(path) ?? path).join(', ');
   const removeCopies = async () => {
     await copy.removeCopies();
     await all.removeCopies();

@@ -63,7 +63,7 @@ describe('the content of a lifecycle line', () => {
           const line = new LineView();
           line.read(text, 0, text.length);
           statistics.add(line);
-          attempts.add(0, index * 1e6, line.connection);
+          attempts.add('rules', index * 1e6, line.connection);
         }
         attempts.endPass(contents.length * 1e6);
         statistics.finish();

@@ -22,15 +22,13 @@ function connectionOf(what: Entry[1]): ConnectionEvent | undefined {
   return what < 1000 ? { state: 'refused', status: what } : { state: 'closed', code: what, reason: '' };
 }
 
-const ENDPOINTS = ['devices', 'rules', 'system'];
-
 function recordedOf(
   entries: readonly Entry[],
   passLength = (entries.at(-1)?.[0] ?? 0) + 1000,
 ): RecordedAttempts {
   const recorded = new RecordedAttempts();
   for (const [at, what, endpoint = 'devices'] of entries) {
-    recorded.add(ENDPOINTS.indexOf(endpoint), at * MS, connectionOf(what));
+    recorded.add(endpoint, at * MS, connectionOf(what));
   }
   recorded.endPass(passLength * MS);
   return recorded;
@@ -58,7 +56,7 @@ function attended(entries: readonly Entry[]): LifecycleScript {
 
 /** `in@5` or `503@5`, in milliseconds. */
 function ask(script: LifecycleScript, milliseconds: number, endpoint = 'devices', speed = 1): string {
-  return textOf(script.answer(ENDPOINTS.indexOf(endpoint), milliseconds * MS, speed));
+  return textOf(script.answer(endpoint, milliseconds * MS, speed));
 }
 
 function textOf(answer: ScriptedAnswer): string {
@@ -277,7 +275,7 @@ describe('where the clock begins', () => {
     ],
     ['at the start without any attempts', [[0, 'open', 'rules']], 0],
   ])('%s', (_title, entries, expected) => {
-    expect(recordedOf(entries).startFor(0)).toBe(expected * MS);
+    expect(recordedOf(entries).startFor('devices')).toBe(expected * MS);
   });
 });
 
@@ -488,7 +486,7 @@ describe('any recording', () => {
             expect(refusal).toBe('connection refused (x)');
             now = at + latency;
           } else {
-            const answer = script.answer(0, at * MS, 1);
+            const answer = script.answer('devices', at * MS, 1);
             expect(answer.refusal === undefined).toBe(refusal === undefined);
             now = answer.at / MS;
           }
@@ -512,7 +510,7 @@ describe('any recording', () => {
         const entries = entriesOf(attempts);
         const script = scriptOf(entries);
         for (const at of times.sort((a, b) => a - b)) {
-          const answer = script.answer(0, at * MS, 1);
+          const answer = script.answer('devices', at * MS, 1);
           expect(answer.at).toBeGreaterThanOrEqual(at * MS);
           const opened = entries.findLast(([time]) => time <= at - 250);
           const following = entries.find(([time]) => time > at - 250);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { formatInvalidLine, formatLifecycleLine } from '../../../src/core/recording/encoder.js';
 import { LineView } from '../../../src/core/recording/line-view.js';
 import { ChunkPool, type ChunkReceiver, type FrameChunk } from '../../../src/io/replay/frame-chunk.js';
-import { EndpointTable } from '../../../src/io/replay/replay-plan.js';
+import { EndpointLabels } from '../../../src/io/replay/replay-plan.js';
 import { eventLine, stamp } from '../../support/recordings.js';
 
 const ENDPOINTS = ['devices', 'agents', '/api/v1/ws/device/42'];
@@ -122,10 +122,10 @@ function fillChunks(
   list: readonly Case[],
   {
     pool,
-    table,
+    labels,
     newline,
     wanted,
-  }: { pool: ChunkPool; table: EndpointTable; newline: string; wanted?: string },
+  }: { pool: ChunkPool; labels: EndpointLabels; newline: string; wanted?: string },
   use: (chunk: FrameChunk) => void,
 ): void {
   const line = new LineView({ skipJsonCheck: true });
@@ -143,8 +143,8 @@ function fillChunks(
         use(chunk);
         chunk = pool.take();
       }
-      const endpoint = table.indexOf(line.endpoint);
-      chunk.add(line, 0, endpoint, wanted === undefined || table.labelOf(endpoint) === wanted);
+      const endpoint = labels.labelOf(line.endpoint)!;
+      chunk.add(line, 0, endpoint, wanted === undefined || endpoint === wanted);
     }
     bytes.fill(0x21);
     if (chunk.count > 0) use(chunk);
@@ -162,11 +162,10 @@ describe('chunks of frames', () => {
         fc.constantFrom(1, 3, Number.POSITIVE_INFINITY),
         (specs, newline, wanted, most) => {
           const list = specs.map(caseOf);
-          const table = new EndpointTable();
+          const labels = new EndpointLabels();
           const got = new Map<string, (Frame | 'opened')[]>();
-          const add = (endpoint: number, ...what: (Frame | 'opened')[]) => {
-            const label = table.labelOf(endpoint) as string;
-            got.set(label, [...(got.get(label) ?? []), ...what]);
+          const add = (endpoint: string, ...what: (Frame | 'opened')[]) => {
+            got.set(endpoint, [...(got.get(endpoint) ?? []), ...what]);
           };
           const receiver: ChunkReceiver = {
             onFrames: (endpoint, frames, events) => {
@@ -176,7 +175,7 @@ describe('chunks of frames', () => {
             },
             onLifecycle: (endpoint) => add(endpoint, 'opened'),
           };
-          const options = { pool: new ChunkPool(4096), table, newline, ...(wanted && { wanted }) };
+          const options = { pool: new ChunkPool(4096), labels, newline, ...(wanted && { wanted }) };
           fillChunks(list, options, (chunk) => {
             while (chunk.due !== Number.POSITIVE_INFINITY) chunk.pass(0, receiver, most);
             chunk.release();
@@ -196,13 +195,12 @@ describe('chunks of frames', () => {
 
   it('keep their memory while a reference is held, and reuse it only afterwards', () => {
     const pool = new ChunkPool(4096);
-    const table = new EndpointTable();
     const line = new LineView({ skipJsonCheck: true });
     const chunkOf = (payload: string) => {
       const bytes = Buffer.from(eventLine(0, payload));
       line.read(bytes, 0, bytes.length);
       const chunk = pool.take();
-      chunk.add(line, 0, table.indexOf('devices'), true);
+      chunk.add(line, 0, 'devices', true);
       return chunk;
     };
     const held: Buffer[] = [];

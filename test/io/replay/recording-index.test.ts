@@ -25,7 +25,7 @@ test('finds endpoints that it reads and endpoints that a playback has met, and k
   expect(await read).toBe(true);
 
   // A playback comes to it first; the end of the recording is not there yet.
-  plan.endpoints.indexOf('/met');
+  plan.endpoints.labelOf('/met');
   writer.write(some);
   writer.write(some);
   expect(await met).toBe(true);
