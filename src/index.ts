@@ -68,6 +68,7 @@ export {
   readRecording,
 } from './io/recording/read-recording.js';
 export type { RecordingWriter, RecordOptions } from './io/recording/recording-writer.js';
+export { type MockServerOptions, type StoryOptions, startMockServer } from './io/replay/mock-server.js';
 export type {
   PlaybackControls,
   ReplayNotice,
@@ -75,7 +76,6 @@ export type {
   ServeRecordingOptions,
 } from './io/replay/replay-options.js';
 export { type ReplayServer, serveRecording } from './io/replay/serve-recording.js';
-export { type MockServerOptions, type StoryOptions, startMockServer } from './io/server/mock-server.js';
 export type {
   AuthMode,
   MockServer,

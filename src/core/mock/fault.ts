@@ -6,8 +6,8 @@ export interface FaultTarget {
   close(code: number): void;
   /** Cuts the connection without a close frame. */
   destroy(): void;
-  /** Sends bytes that need not be frames. */
-  sendRaw(bytes: Uint8Array): void;
+  /** Sends bytes as they are. */
+  send(frames: Buffer, events: number): void;
 }
 
 /** The state that lasting faults put a server into. */
@@ -36,7 +36,7 @@ interface KindDefinition {
 }
 
 /** All reserved bits and a reserved opcode: every client must fail the connection (1002). */
-const INVALID_FRAME = Uint8Array.of(0xff, 0x04, 0xde, 0xad, 0xbe, 0xef);
+const INVALID_FRAME = Buffer.from([0xff, 0x04, 0xde, 0xad, 0xbe, 0xef]);
 
 /** Every kind of fault. A new kind is one entry: parser, player, `--help` and error messages read this table. */
 const FAULT_KINDS = {
@@ -59,7 +59,7 @@ const FAULT_KINDS = {
     condition: (status) => ({ refusalStatus: status }),
   },
   stall: { example: 'stall@15s+10s', condition: () => ({ stalled: true }) },
-  garbage: { example: 'garbage@20s', strike: (target) => target.sendRaw(INVALID_FRAME) },
+  garbage: { example: 'garbage@20s', strike: (target) => target.send(INVALID_FRAME, 0) },
 } satisfies Record<string, KindDefinition>;
 
 /** The name of a fault. */

@@ -7,6 +7,11 @@ export interface Downtime {
   to: number;
 }
 
+/** Moves a downtime to another pass of a loop. */
+export function laterBy(start: number, { from, to }: Downtime): Downtime {
+  return { from: from + start, to: to + start };
+}
+
 /** A client that is early for a recorded success is held for this long: far below the time limits of clients. */
 export const HOLD_MS = 5000;
 /**

@@ -20,7 +20,7 @@
  * - Where attempts met "connection refused", nothing listens for that time, on any endpoint ({@link DowntimeFinder}).
  */
 
-import { CATCH_UP_MS, type Downtime, HOLD_MS, SLACK_MS } from './downtime.js';
+import { CATCH_UP_MS, HOLD_MS, laterBy, SLACK_MS } from './downtime.js';
 import type { Attempt, RecordedAttempts, RefusalManner } from './recorded-attempts.js';
 import { MICROS_PER_MS } from './schedule.js';
 
@@ -32,29 +32,21 @@ export interface ScriptedAnswer {
   refusal: RefusalManner | undefined;
 }
 
-/** Plays the recorded attempts once, or in a loop: it is asked at each attempt of a client. */
+/** Plays the recorded attempts on one endpoint, once or in a loop: it is asked at each attempt of a client. */
 export class LifecycleScript {
-  readonly #cursors = new Map<string, AttemptCursor>();
-  /** Number of downtimes that have passed. */
-  #downtimesPassed = 0;
+  readonly #attempts: readonly Attempt[];
+  /** Number of attempts that have passed, in all passes: a client has made them, or their time is over. */
+  #passed = 0;
+  /** A client has come for the connection that is next. */
+  #isAttended = false;
 
   /** @param passes How often the recording is played; 1 or more, or infinite. */
   constructor(
     private readonly recorded: RecordedAttempts,
+    endpoint: string,
     private readonly passes: number,
-  ) {}
-
-  /** The next time in which nothing listens; `undefined` when there is none. */
-  get downtime(): Downtime | undefined {
-    const { downtimes, passLength } = this.recorded;
-    const pass = Math.floor(this.#downtimesPassed / downtimes.length);
-    const downtime = downtimes[this.#downtimesPassed % downtimes.length];
-    if (downtime === undefined || pass >= this.passes) return undefined;
-    return { from: downtime.from + pass * passLength, to: downtime.to + pass * passLength };
-  }
-
-  passDowntime(): void {
-    this.#downtimesPassed++;
+  ) {
+    this.#attempts = recorded.of(endpoint);
   }
 
   /**
@@ -63,77 +55,41 @@ export class LifecycleScript {
    * @param position Position of the replay, in microseconds of the schedule.
    * @param speed Microseconds of the schedule that pass in a real one: a client's patience is real time.
    */
-  answer(endpoint: string, position: number, speed: number): ScriptedAnswer {
+  answer(position: number, speed: number): ScriptedAnswer {
     const millisecond = MICROS_PER_MS * speed;
-    const cursor = this.#cursorOf(endpoint);
-    cursor.settle(position, millisecond);
-    const attempt = cursor.next;
-    const before = cursor.refusalBefore;
+    this.#settle(position, millisecond);
+    const attempt = this.#at(this.#passed);
+    // Absent when the attempt before was let in, or there was none.
+    const refusalBefore = this.#at(this.#passed - 1)?.refusal;
     if (attempt === undefined) {
       const { lastDue, passLength } = this.recorded;
       const isOver = position >= lastDue + (this.passes - 1) * passLength;
-      return { at: position, refusal: isOver ? undefined : before };
+      return { at: position, refusal: isOver ? undefined : refusalBefore };
     }
     if (attempt.refusal !== undefined) {
-      cursor.pass();
+      this.#pass(1);
       return { at: refusalTime(attempt, position, SLACK_MS * millisecond), refusal: attempt.refusal };
     }
     const isFarAhead = attempt.at - position > HOLD_MS * millisecond;
-    if (isFarAhead && before !== undefined) return { at: position, refusal: before };
-    cursor.isAttended = true;
+    if (isFarAhead && refusalBefore !== undefined) return { at: position, refusal: refusalBefore };
+    this.#isAttended = true;
     return { at: isFarAhead ? position : Math.max(position, attempt.at), refusal: undefined };
   }
 
-  #cursorOf(endpoint: string): AttemptCursor {
-    let cursor = this.#cursors.get(endpoint);
-    if (cursor === undefined) {
-      cursor = new AttemptCursor(this.recorded.of(endpoint), this.recorded.passLength, this.passes);
-      this.#cursors.set(endpoint, cursor);
-    }
-    return cursor;
-  }
-}
-
-/** Points to the attempt on an endpoint that is next. */
-class AttemptCursor {
-  /** A client has come for the connection that is next. */
-  isAttended = false;
-  /** Number of attempts that have passed, in all passes. */
-  #passed = 0;
-
-  constructor(
-    private readonly attempts: readonly Attempt[],
-    private readonly passLength: number,
-    private readonly passes: number,
-  ) {}
-
-  get next(): Attempt | undefined {
-    return this.#at(this.#passed);
-  }
-
-  /** Refusal of the attempt before {@link next}; `undefined` when that was let in, or there was none. */
-  get refusalBefore(): RefusalManner | undefined {
-    return this.#at(this.#passed - 1)?.refusal;
-  }
-
-  /** Moves on: a client has made the attempt that was next, or its time is over. */
-  pass(): void {
-    this.isAttended = false;
-    this.#passed++;
-  }
-
   /** Passes the attempts that can no longer be met. @param millisecond Microseconds of the schedule in a real one. */
-  settle(position: number, millisecond: number): void {
+  #settle(position: number, millisecond: number): void {
     // In a loop that has run for days, only the last two passes matter.
-    const skipped = (Math.floor(position / this.passLength) - 1) * this.attempts.length;
-    if (Number.isFinite(skipped) && skipped > this.#passed) {
-      this.#passed = skipped;
-      this.isAttended = false;
-    }
-    for (let next = this.next; next !== undefined; next = this.next) {
+    const skipped = (Math.floor(position / this.recorded.passLength) - 1) * this.#attempts.length;
+    if (Number.isFinite(skipped) && skipped > this.#passed) this.#pass(skipped - this.#passed);
+    for (let next = this.#at(this.#passed); next !== undefined; next = this.#at(this.#passed)) {
       if (position < this.#lastChance(next, millisecond)) return;
-      this.pass();
+      this.#pass(1);
     }
+  }
+
+  #pass(attempts: number): void {
+    this.#passed += attempts;
+    this.#isAttended = false;
   }
 
   /** Up to this position an attempt is the next one when no client makes it. */
@@ -141,23 +97,22 @@ class AttemptCursor {
     const nextFrom = this.#at(this.#passed + 1)?.from ?? Number.POSITIVE_INFINITY;
     const slack = SLACK_MS * millisecond;
     if (refusal !== undefined) return downtime?.to ?? nextFrom + slack;
-    if (this.isAttended) return end;
+    if (this.#isAttended) return end;
     return Math.max(end + slack, Math.min(nextFrom, end + CATCH_UP_MS * millisecond));
   }
 
   #at(index: number): Attempt | undefined {
-    const pass = Math.floor(index / this.attempts.length);
-    const attempt = this.attempts[index % this.attempts.length];
+    const pass = Math.floor(index / this.#attempts.length);
+    const attempt = this.#attempts[index % this.#attempts.length];
     if (attempt === undefined || pass >= this.passes) return undefined;
-    const start = pass * this.passLength;
-    if (start === 0) return attempt;
     const { from, at, end, refusal, downtime } = attempt;
+    const start = pass * this.recorded.passLength;
     return {
       from: from + start,
       at: at + start,
       refusal,
       end: end + start,
-      downtime: downtime && { from: downtime.from + start, to: downtime.to + start },
+      downtime: downtime && laterBy(start, downtime),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { OpmasError } from '../errors.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
-import { type Downtime, DowntimeFinder } from './downtime.js';
+import { type Downtime, DowntimeFinder, laterBy } from './downtime.js';
 
 /** Ways in which an attempt is turned away. `unreachable`: nothing listened. */
 export type RefusalManner =
@@ -42,13 +42,19 @@ export class RecordedAttempts {
   passLength = 0;
   readonly #endpoints = new Map<string, EndpointHistory>();
   readonly #finder = new DowntimeFinder();
-  /** The times in which nothing listened, in order. */
-  readonly downtimes: readonly Downtime[] = this.#finder.found;
   #count = 0;
 
   /** The attempts on an endpoint, in order. */
   of(endpoint: string): readonly Attempt[] {
     return this.#endpoints.get(endpoint)?.attempts ?? [];
+  }
+
+  /** The time in which nothing listened with that number, counted on through all passes; `undefined` after the last. */
+  downtimeAt(index: number, passes: number): Downtime | undefined {
+    const { found } = this.#finder;
+    const pass = Math.floor(index / found.length);
+    const downtime = found[index % found.length];
+    return downtime === undefined || pass >= passes ? undefined : laterBy(pass * this.passLength, downtime);
   }
 
   /** The position where the clock starts when the first client of all connects to that endpoint. */

@@ -12,34 +12,25 @@ const REOPEN_TRIES = 100;
 
 /** Plays what is recorded of attempts to connect: how they are answered, and when nothing listens. */
 export class OutageReplay implements Task {
-  #control!: ServerControl;
-  #onFailure!: (error: unknown) => void;
-  /** The playback whose clock counts, and the script for its clients. */
-  #playback!: Playback;
-  #script!: LifecycleScript;
+  /** By endpoint. */
+  readonly #scripts = new Map<string, LifecycleScript>();
+  /** Number of downtimes that have passed, in all passes of a loop. */
+  #downtimesPassed = 0;
   /** The next downtime has begun. */
   #isDown = false;
   #isShut = false;
   #stopped = false;
 
+  /** @param control Stops listening for the downtimes. @param onFailure The port cannot be opened again. */
   constructor(
     private readonly plan: ReplayPlan,
     private readonly recorded: RecordedAttempts,
+    private readonly playback: Playback,
     private readonly scheduler: Scheduler,
-  ) {}
-
-  /** Sets the server that stops listening for the downtimes. @param onFailure The port cannot be opened again. */
-  guard(control: ServerControl, onFailure: (error: unknown) => void): void {
-    this.#control = control;
-    this.#onFailure = onFailure;
-    this.scheduler.add(this);
-  }
-
-  /** Begins anew, for a playback that has not started. */
-  follow(playback: Playback): void {
-    this.#playback = playback;
-    this.#script = new LifecycleScript(this.recorded, this.plan.passes);
-    this.#isDown = false;
+    private readonly control: ServerControl,
+    private readonly onFailure: (error: unknown) => void,
+  ) {
+    scheduler.add(this);
   }
 
   /** Leaves the server as it is, for good: nothing opens or closes anymore. */
@@ -48,21 +39,22 @@ export class OutageReplay implements Task {
     this.scheduler.remove(this);
   }
 
-  /** Resolves when an attempt of a client is to be answered. The first attempt of all starts the playback. */
+  /** Resolves when an attempt of a client is to be answered. */
   async admit(endpoint: string): Promise<Refusal | undefined> {
-    const playback = this.#playback;
-    if (!playback.started) playback.start(this.recorded.startFor(endpoint));
-    const { position, speed } = playback;
-    const answer = this.#script.answer(endpoint, position, speed);
+    const { playback } = this;
+    const script =
+      this.#scripts.get(endpoint) ?? new LifecycleScript(this.recorded, endpoint, this.plan.passes);
+    this.#scripts.set(endpoint, script);
+    const answer = script.answer(playback.position, playback.speed);
     if (answer.at > playback.position) await this.scheduler.when(() => playback.timeOf(answer.at));
     // The server does listen when an attempt reaches it: a reset is the nearest to "connection refused".
     return answer.refusal?.kind === 'unreachable' ? { kind: 'reset' } : answer.refusal;
   }
 
   get dueAtMs(): number {
-    const { downtime } = this.#script;
+    const downtime = this.recorded.downtimeAt(this.#downtimesPassed, this.plan.passes);
     if (downtime === undefined) return Number.POSITIVE_INFINITY;
-    return this.#playback.timeOf(this.#isDown ? downtime.to : downtime.from);
+    return this.playback.timeOf(this.#isDown ? downtime.to : downtime.from);
   }
 
   advance(nowMs: number): void {
@@ -70,7 +62,7 @@ export class OutageReplay implements Task {
     while (this.dueAtMs <= nowMs) {
       this.#isDown = !this.#isDown;
       isShut = this.#isDown;
-      if (!this.#isDown) this.#script.passDowntime();
+      if (!this.#isDown) this.#downtimesPassed++;
     }
     if (isShut !== this.#isShut && !this.#stopped) this.#shut(isShut);
   }
@@ -78,14 +70,14 @@ export class OutageReplay implements Task {
   #shut(isShut: boolean): void {
     this.#isShut = isShut;
     this.plan.onNotice({ kind: 'downtime', phase: isShut ? 'begins' : 'ends' });
-    if (isShut) this.#control.suspend();
-    else void this.#reopen().catch(this.#onFailure);
+    if (isShut) this.control.suspend();
+    else void this.#reopen().catch(this.onFailure);
   }
 
   async #reopen(): Promise<void> {
     for (let tries = 1; !this.#stopped && !this.#isShut; tries++) {
       try {
-        await this.#control.resume();
+        await this.control.resume();
         return;
       } catch (error) {
         if (tries === REOPEN_TRIES) throw error;

@@ -160,6 +160,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   advance(nowMs: number): void {
     this.#nowMs = nowMs;
     if (!this.started) this.start();
+    if (nowMs - this.dueAtMs > this.plan.longestLagMs) this.#playhead.moveTo(this.#chunk?.due ?? 0, nowMs);
     const position = this.#playhead.position(nowMs);
     while (this.#chunk !== undefined && this.#chunk.due <= position) {
       this.#pass(this.#chunk, position);

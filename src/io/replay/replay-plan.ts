@@ -44,6 +44,9 @@ export async function planOf(copies: RepeatableSources, options: ServeRecordingO
       }
     }),
     clock: systemClock as Clock,
+    /** An event that is later than this is not caught up: the events after it come later, too. */
+    longestLagMs: Number.POSITIVE_INFINITY,
+    stdin: options.stdin,
     signal: options.signal,
     onIndexed: options.onIndexed,
     onProblem: onceEach(options.onProblem ?? (() => undefined)),
@@ -119,9 +122,10 @@ export class EndpointLabels {
 
 /** Opens the sources of a plan. */
 export function openPlan(plan: ReplayPlan, options: ReaderOptions): Promise<RecordingReader> {
-  const { paths, names, filter } = plan;
+  const { paths, names, filter, stdin } = plan;
   return RecordingReader.open(paths, {
     names,
+    stdin,
     skipJsonCheck: filter.passesAll && options.strict !== true,
     ...options,
   });

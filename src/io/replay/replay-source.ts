@@ -23,7 +23,9 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   readonly #playbacks = new Set<Playback>();
   /** The playback that new clients join. */
   #current: Playback | undefined;
-  readonly #outages: OutageReplay | undefined;
+  #control!: ServerControl;
+  /** With lifecycle lines: that of the latest playback. */
+  #outages: OutageReplay | undefined;
   #lingering: NodeJS.Timeout | undefined;
   #speed: number;
   #paused = false;
@@ -31,11 +33,10 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   #hasCompleted = false;
   constructor(
     private readonly plan: ReplayPlan,
-    private readonly index: RecordingIndex,
+    private readonly index?: RecordingIndex,
   ) {
     this.#speed = plan.speed === 'max' ? Number.POSITIVE_INFINITY : plan.speed;
     this.#scheduler = new Scheduler(plan.clock, plan.precise);
-    if (plan.lifecycle) this.#outages = new OutageReplay(plan, index.attempts, this.#scheduler);
   }
 
   /** Reads the beginning of the recording, so that a shared clock can start at once. */
@@ -44,7 +45,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   }
 
   get status(): ReplayStatus {
-    const { length } = this.index;
+    const length = this.index?.length;
     // At full speed the last position is that of the last chunk.
     const playbacks = [...this.#playbacks];
     const positions = playbacks.map(({ isOver, position }) => (isOver && length) || position);
@@ -77,16 +78,25 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     for (const playback of this.#playbacks) playback.step();
   }
 
-  serves(endpoint: string): Promise<boolean> {
-    return this.index.has(endpoint);
+  async serves(endpoint: string): Promise<boolean> {
+    return (await this.index?.has(endpoint)) ?? false;
   }
 
   start(control: ServerControl): void {
-    this.#outages?.guard(control, (error) => this.#fail(error));
+    this.#control = control;
   }
 
   async admit(endpoint: string): Promise<Refusal | undefined> {
-    if (this.#outages !== undefined) this.#currentPlayback();
+    const attempts = this.index?.attempts;
+    if (!this.plan.lifecycle || attempts === undefined) return undefined;
+    const playback = this.#currentPlayback();
+    if (!playback.started) {
+      // The first attempt of all starts it.
+      const fail = (error: unknown) => this.#fail(error);
+      this.#outages?.stop();
+      this.#outages = new OutageReplay(this.plan, attempts, playback, this.#scheduler, this.#control, fail);
+      playback.start(attempts.startFor(endpoint));
+    }
     return await this.#outages?.admit(endpoint);
   }
 
@@ -102,7 +112,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     this.#outages?.stop();
     this.#scheduler.stop();
     const stopping = [...this.#playbacks].map((playback) => playback.stop());
-    await Promise.allSettled([this.index.stop(), ...stopping]);
+    await Promise.allSettled([this.index?.stop(), ...stopping]);
     await this.plan.removeCopies();
   }
 
@@ -118,7 +128,6 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     if (this.#paused) playback.pause();
     this.#current = playback;
     this.#playbacks.add(playback);
-    this.#outages?.follow(playback);
     return playback;
   }
 

@@ -1,4 +1,4 @@
-import { clearImmediate, clearTimeout, setImmediate, setTimeout } from 'node:timers';
+import { clearImmediate, setImmediate } from 'node:timers';
 import type { Clock } from '../clock.js';
 
 /** Something that has work to do at certain times. */
@@ -13,14 +13,12 @@ export interface Task {
 const TIMER_MARGIN_MS = 2;
 /** A shorter sleep costs more than it gains: work that is due sooner waits for it and is done together. */
 const SHORTEST_NAP_MS = 0.25;
-/** `setTimeout` above 2^31 - 1 ms fires at once; waking once an hour for nothing is cheap. */
-const LONGEST_TIMER_MS = 3_600_000;
 
 /** Runs tasks when they are due: one timer for all tasks, however many there are. */
 export class Scheduler {
   readonly #tasks = new Set<Task>();
   readonly #nap = new Int32Array(new SharedArrayBuffer(4));
-  #timer: NodeJS.Timeout | undefined;
+  #sleep: AbortController | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #stopped = false;
 
@@ -76,7 +74,6 @@ export class Scheduler {
 
   readonly #turn = (): void => {
     this.#immediate = undefined;
-    this.#timer = undefined;
     if (this.precise) this.#napAndAdvance();
     else if (this.#nextDueMs() <= this.clock.monotonicMs()) this.#advance();
     this.#schedule();
@@ -108,9 +105,15 @@ export class Scheduler {
     if (dueMs === Number.POSITIVE_INFINITY) return;
     const waitMs = dueMs - this.clock.monotonicMs();
     const marginMs = this.precise ? TIMER_MARGIN_MS : 0;
-    if (waitMs > marginMs)
-      this.#timer = setTimeout(this.#turn, Math.min(waitMs - marginMs, LONGEST_TIMER_MS));
-    else this.#immediate = setImmediate(this.#turn);
+    if (waitMs <= marginMs) {
+      this.#immediate = setImmediate(this.#turn);
+      return;
+    }
+    this.#sleep = new AbortController();
+    const { signal } = this.#sleep;
+    void this.clock.sleep(waitMs - marginMs, signal).then(() => {
+      if (!signal.aborted) this.#turn();
+    });
   }
 
   #nextDueMs(): number {
@@ -120,9 +123,8 @@ export class Scheduler {
   }
 
   #cancel(): void {
-    clearTimeout(this.#timer);
+    this.#sleep?.abort();
     clearImmediate(this.#immediate);
-    this.#timer = undefined;
     this.#immediate = undefined;
   }
 }

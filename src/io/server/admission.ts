@@ -37,7 +37,7 @@ export class Admission {
     const { host, allowOrigins = [] } = server.options;
     const origins = allowOrigins.map(parseOrigin);
     this.#origins = new Set(origins.map(({ origin }) => origin));
-    this.#hosts = new Set([hostName(host), ...origins.map(({ hostname }) => hostname)]);
+    this.#hosts = new Set([withoutBrackets(host).toLowerCase(), ...origins.map(({ name }) => name)]);
     this.isPrivate = isLoopback(host);
   }
 
@@ -97,55 +97,51 @@ export class Admission {
   }
 
   #allowsHost(header: string): boolean {
-    const hostname = HOST_HEADER.exec(header)?.[1];
-    if (hostname === undefined || !hasValidPort(header)) return false;
-    const name = hostName(hostname);
+    const address = addressIn(header);
+    if (address === undefined || address.scheme !== '') return false;
+    const { name } = address;
     if (isLoopback(name) || this.#hosts.has(name)) return true;
     // Other machines use the address; an address needs no DNS, so it cannot be rebound.
     return !this.isPrivate && isIP(name) !== 0;
   }
 
   #allowsOrigin(header: string): boolean {
-    const origin = header.toLowerCase();
-    if (this.#origins.has(origin)) return true;
-    const [, scheme = '', hostname = ''] = ORIGIN.exec(origin) ?? [];
-    return /^https?$/.test(scheme) && isLoopback(hostname) && hasValidPort(origin);
+    if (this.#origins.has(header.toLowerCase())) return true;
+    const { scheme = '', name = '' } = addressIn(header) ?? {};
+    return /^https?$/.test(scheme) && isLoopback(name);
   }
 }
 
-const HOST = String.raw`(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d{1,5})?`;
-const HOST_HEADER = new RegExp(`^${HOST}$`, 'i');
-const ORIGIN = new RegExp(`^([a-z][a-z0-9+.-]*)://${HOST}$`);
+const ADDRESS = /^(?:([a-z][a-z0-9+.-]*):\/\/)?(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?$/;
 /** Origins without a host: browsers send `null` for files and sandboxed frames, some web views `file://`. */
 const HOSTLESS_ORIGINS: readonly string[] = ['null', 'file://'];
 
-function parseOrigin(text: string): { origin: string; hostname: string } {
+/** Reads an origin or, without a scheme, a `Host` header; `undefined` for anything else. */
+function addressIn(text: string): { scheme: string; name: string } | undefined {
+  const [, scheme = '', host, port = '0'] = ADDRESS.exec(text.toLowerCase()) ?? [];
+  return host === undefined || Number(port) > 65_535 ? undefined : { scheme, name: withoutBrackets(host) };
+}
+
+function parseOrigin(text: string): { origin: string; name: string } {
   const origin = text.toLowerCase();
-  if (HOSTLESS_ORIGINS.includes(origin)) return { origin, hostname: '' };
-  const match = ORIGIN.exec(origin);
-  if (match === null || !hasValidPort(origin)) {
+  if (HOSTLESS_ORIGINS.includes(origin)) return { origin, name: '' };
+  const { scheme = '', name = '' } = addressIn(origin) ?? {};
+  if (scheme === '') {
     throw new OpmasError('USAGE', `${JSON.stringify(text)} is not an origin`, {
       hint: 'Write scheme and host, and the port if there is one, with no path: http://app.example:5173 (or null).',
     });
   }
   // Browsers leave out the default port.
-  const isWeb = /^https?$/.test(match[1]!);
-  return { origin: isWeb ? new URL(origin).origin : origin, hostname: hostName(match[2]!) };
-}
-
-function hasValidPort(text: string): boolean {
-  return Number(/:(\d+)$/.exec(text)?.[1] ?? 0) <= 65_535;
+  return { origin: /^https?$/.test(scheme) ? new URL(origin).origin : origin, name };
 }
 
 /** Names the header's value, and the option that allows it if one does. */
 function notAllowed(header: string, value: string, origin: string): string {
   const remedy =
-    ORIGIN.test(origin) || HOSTLESS_ORIGINS.includes(origin) ? `; to allow it: --allow-origin ${origin}` : '';
+    addressIn(origin)?.scheme || HOSTLESS_ORIGINS.includes(origin)
+      ? `; to allow it: --allow-origin ${origin}`
+      : '';
   return `${header} ${escapeUnsafe(value.slice(0, 200)) || '(none)'} is not allowed${remedy}`;
-}
-
-function hostName(host: string): string {
-  return withoutBrackets(host).toLowerCase();
 }
 
 /** The last `?token=`, as Starlette reads it. Streams take no other: browsers cannot send an `Authorization` header. */

@@ -112,11 +112,6 @@ export class SocketClient implements ServedClient {
     else this.socket.uncork();
   }
 
-  /** Sends bytes that need not be frames. */
-  sendRaw(bytes: Buffer): void {
-    if (this.open) this.socket.write(bytes);
-  }
-
   #nextWrite(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

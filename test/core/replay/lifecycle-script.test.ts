@@ -35,14 +35,15 @@ function recordedOf(
 }
 
 function scriptOf(entries: readonly Entry[]): LifecycleScript {
-  return new LifecycleScript(recordedOf(entries), 1);
+  return new LifecycleScript(recordedOf(entries), 'devices', 1);
 }
 
-function downtimesOf(script: LifecycleScript): Downtime[] {
+function downtimesOf(entries: readonly Entry[], passLength?: number, passes = 1): Downtime[] {
+  const recorded = recordedOf(entries, passLength);
   const all: Downtime[] = [];
-  for (let one = script.downtime; one !== undefined; one = script.downtime) {
+  for (let one = recorded.downtimeAt(0, passes); one !== undefined; ) {
     all.push(one);
-    script.passDowntime();
+    one = recorded.downtimeAt(all.length, passes);
   }
   return all;
 }
@@ -55,8 +56,8 @@ function attended(entries: readonly Entry[]): LifecycleScript {
 }
 
 /** `in@5` or `503@5`, in milliseconds. */
-function ask(script: LifecycleScript, milliseconds: number, endpoint = 'devices', speed = 1): string {
-  return textOf(script.answer(endpoint, milliseconds * MS, speed));
+function ask(script: LifecycleScript, milliseconds: number, speed = 1): string {
+  return textOf(script.answer(milliseconds * MS, speed));
 }
 
 function textOf(answer: ScriptedAnswer): string {
@@ -174,11 +175,12 @@ describe('an attempt', () => {
     const script = attended(outage);
     expect(ask(script, 5001)).toBe('503@5011');
     expect(ask(script, 5002)).toBe('502@5012');
-    expect(ask(script, 10_500, 'devices', 2)).toBe('in@20020');
+    expect(ask(script, 10_500, 2)).toBe('in@20020');
   });
 
   it('on an endpoint that the recording does not know comes in', () => {
-    expect(ask(scriptOf(outage), 6000, 'rules')).toBe('in@6000');
+    const script = new LifecycleScript(recordedOf(outage), 'rules', 1);
+    expect(ask(script, 6000)).toBe('in@6000');
   });
 
   it('is refused in the recorded way', () => {
@@ -283,7 +285,7 @@ describe('downtimes', () => {
   const refused = 'connection refused (127.0.0.1:8000)';
 
   it('lie around attempts that met "connection refused": from the last loss to shortly before the next success', () => {
-    const script = scriptOf([
+    const entries: Entry[] = [
       [0, 'open'],
       [1, 'open', 'rules'],
       [1000, 1006],
@@ -294,8 +296,9 @@ describe('downtimes', () => {
       [3501, 'open'],
       [3600, 'connecting', 'rules'],
       [3601, 'open', 'rules'],
-    ]);
-    expect(downtimesOf(script)).toEqual([{ from: 1010 * MS, to: 2550 * MS }]);
+    ];
+    const script = scriptOf(entries);
+    expect(downtimesOf(entries)).toEqual([{ from: 1010 * MS, to: 2550 * MS }]);
     ask(script, 0);
     // An attempt just before it begins is reset, the nearest to a refusal. After it is over, no attempt is refused again.
     expect(ask(script, 1005)).toBe('unreachable@1005');
@@ -311,26 +314,27 @@ describe('downtimes', () => {
       [1500, refused],
       [3500, 'open'],
     ];
-    expect(downtimesOf(scriptOf(entries))).toEqual([{ from: 1000 * MS, to: 2500 * MS }]);
+    expect(downtimesOf(entries)).toEqual([{ from: 1000 * MS, to: 2500 * MS }]);
     entries.splice(5, 0, [1600, 1012, 'rules'], [1700, 'connecting', 'rules'], [1710, 'open', 'rules']);
-    expect(downtimesOf(scriptOf(entries))).toEqual([{ from: 1000 * MS, to: 1600 * MS }]);
+    expect(downtimesOf(entries)).toEqual([{ from: 1000 * MS, to: 1600 * MS }]);
     entries.splice(8, 0, [2000, refused]);
-    expect(downtimesOf(scriptOf(entries))).toEqual([
+    expect(downtimesOf(entries)).toEqual([
       { from: 1000 * MS, to: 1600 * MS },
       { from: 1855 * MS, to: 2750 * MS },
     ]);
   });
 
   it('begin after the first attempt of all, which has to be seen', () => {
-    const script = scriptOf([
+    const entries: Entry[] = [
       [0, 'connecting'],
       [1, refused],
       [1000, 'connecting'],
       [1001, refused],
       [3001, 'connecting'],
       [3002, 'open'],
-    ]);
-    expect(downtimesOf(script)).toEqual([{ from: 1 * MS, to: 2001 * MS }]);
+    ];
+    const script = scriptOf(entries);
+    expect(downtimesOf(entries)).toEqual([{ from: 1 * MS, to: 2001 * MS }]);
     expect([1, 3001].map((at) => ask(script, at))).toEqual(['unreachable@1', 'in@3002']);
   });
 
@@ -342,33 +346,33 @@ describe('downtimes', () => {
       [1951, refused],
     ];
     const next: Entry = [3500, 'open'];
-    expect(downtimesOf(scriptOf([...begun, [1962, 503, 'rules'], next]))[0]).toEqual({
+    expect(downtimesOf([...begun, [1962, 503, 'rules'], next])[0]).toEqual({
       from: 1000 * MS,
       to: 1962 * MS,
     });
-    const silent = scriptOf([...begun, [1962, 'no upgrade within the time limit', 'rules'], next]);
+    const silent: Entry[] = [...begun, [1962, 'no upgrade within the time limit', 'rules'], next];
     expect(downtimesOf(silent)).toEqual([{ from: 1000 * MS, to: 2725.5 * MS }]);
   });
 
   it('last until a moment after the end of a recording that ends during one', () => {
-    const script = scriptOf([
+    const entries: Entry[] = [
       [0, 'open'],
       [1000, 1006],
       [1500, refused],
       [9000, 'connecting'],
-    ]);
-    expect(downtimesOf(script)).toEqual([{ from: 1000 * MS, to: 9250 * MS }]);
+    ];
+    expect(downtimesOf(entries)).toEqual([{ from: 1000 * MS, to: 9250 * MS }]);
   });
 
   it('end soon enough before a success that came long after the last refusal', () => {
-    const script = scriptOf([
+    const entries: Entry[] = [
       [0, 'open'],
       [1000, 1006],
       [2000, refused],
       [32_000, 'connecting'],
       [32_001, 'open'],
-    ]);
-    expect(downtimesOf(script)).toEqual([{ from: 1000 * MS, to: 27_000 * MS }]);
+    ];
+    expect(downtimesOf(entries)).toEqual([{ from: 1000 * MS, to: 27_000 * MS }]);
   });
 });
 
@@ -382,16 +386,16 @@ it('every pass of a loop is like the first', () => {
     [5500, 'connecting'],
     [5501, 'connection refused (127.0.0.1:8000)'],
   ];
-  const script = new LifecycleScript(recordedOf(entries, 6000), 2);
+  const script = new LifecycleScript(recordedOf(entries, 6000), 'devices', 2);
   const times = [1, 1001, 3000];
   const pass = (start: number) => times.map((at) => ask(script, start + at));
   expect(pass(0)).toEqual(['503@2', 'in@1002', 'in@3000']);
   expect(pass(6000)).toEqual(['503@6002', 'in@7002', 'in@9000']);
-  expect(downtimesOf(script)).toEqual([
+  expect(downtimesOf(entries, 6000, 2)).toEqual([
     { from: 5000 * MS, to: 5751 * MS },
     { from: 11_000 * MS, to: 11_751 * MS },
   ]);
-  const endless = new LifecycleScript(recordedOf(entries, 6000), Number.POSITIVE_INFINITY);
+  const endless = new LifecycleScript(recordedOf(entries, 6000), 'devices', Number.POSITIVE_INFINITY);
   const late = 6000 * 1e9;
   expect(times.map((at) => ask(endless, late + at))).toEqual(
     [2, 1002, 3000].map((at, i) => `${i === 0 ? '503' : 'in'}@${late + at}`),
@@ -405,7 +409,7 @@ it('in a loop, a connection that the recording leaves open ends with the first a
     [1000, 'open'],
     [5000, 'event', 'rules'],
   ];
-  const script = new LifecycleScript(recordedOf(entries, 6000), 3);
+  const script = new LifecycleScript(recordedOf(entries, 6000), 'devices', 3);
   expect([1, 1000, 6001, 7000, 12_001].map((at) => ask(script, at))).toEqual([
     '503@2',
     'in@1000',
@@ -470,8 +474,9 @@ describe('any recording', () => {
     const jitter = fc.array(fc.integer({ min: -20, max: 20 }), { minLength: 30, maxLength: 30 });
     fc.assert(
       fc.property(history, jitter, (attempts, jitters) => {
-        const script = scriptOf(entriesOf(attempts));
-        const downtimes = downtimesOf(script);
+        const entries = entriesOf(attempts);
+        const script = scriptOf(entries);
+        const downtimes = downtimesOf(entries);
         const isDown = (at: number) => downtimes.some(({ from, to }) => from <= at * MS && at * MS < to);
         let recorded = 0;
         let now = 0;
@@ -486,7 +491,7 @@ describe('any recording', () => {
             expect(refusal).toBe('connection refused (x)');
             now = at + latency;
           } else {
-            const answer = script.answer('devices', at * MS, 1);
+            const answer = script.answer(at * MS, 1);
             expect(answer.refusal === undefined).toBe(refusal === undefined);
             now = answer.at / MS;
           }
@@ -510,7 +515,7 @@ describe('any recording', () => {
         const entries = entriesOf(attempts);
         const script = scriptOf(entries);
         for (const at of times.sort((a, b) => a - b)) {
-          const answer = script.answer('devices', at * MS, 1);
+          const answer = script.answer(at * MS, 1);
           expect(answer.at).toBeGreaterThanOrEqual(at * MS);
           const opened = entries.findLast(([time]) => time <= at - 250);
           const following = entries.find(([time]) => time > at - 250);

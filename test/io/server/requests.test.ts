@@ -332,6 +332,8 @@ describe('requests of web pages', () => {
 
   it('take the origins of files and sandboxed frames when these are allowed', async () => {
     await using open = await startMockServer({ allowOrigins: ['null', 'file://'] });
+    // An origin without a host allows no request without one.
+    expect(statusOf(await rawRequest(open.port, 'GET /health HTTP/1.0\r\n\r\n'))).toBe(403);
     for (const origin of ['null', 'file://']) {
       const lines = [
         'GET /health HTTP/1.1',

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Clock, type MockServer, startMockServer } from '../../../src/index.js';
-import { StorySource } from '../../../src/io/server/mock-server.js';
-import { rawRequest, statusOf } from './raw-client.js';
-import { StreamClient, streamUrl } from './stream-client.js';
+import { storySource } from '../../../src/io/replay/mock-server.js';
+import { rawRequest, statusOf } from '../server/raw-client.js';
+import { StreamClient, streamUrl } from '../server/stream-client.js';
 
 const servers: MockServer[] = [];
 afterEach(async () => {
@@ -16,7 +16,7 @@ function keep(server: MockServer): MockServer {
 
 const HEALTH = 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 
-describe('StorySource', () => {
+describe('the story of the mock server', () => {
   const options = { rate: 1000, seed: 11 };
 
   it('goes on for all: who comes late gets what comes late, who leaves disturbs nobody', async () => {
@@ -71,7 +71,7 @@ describe('StorySource', () => {
         now += times.length === 8 ? night : milliseconds;
       },
     };
-    const source = new StorySource({ rate: 1, count: 4, seed: 1, clock });
+    const source = await storySource({ rate: 1, count: 4, seed: 1, clock });
     for (const endpoint of ['devices', 'agents', 'rules', 'system']) {
       source.connect({
         endpoint,
