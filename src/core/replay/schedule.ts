@@ -118,12 +118,12 @@ export class Playhead {
   }
 
   setSpeed(speed: number, nowMs: number): void {
-    this.moveTo(this.position(nowMs), nowMs);
+    this.#anchorAt(nowMs);
     this.speed = speed;
   }
 
   pause(nowMs: number): void {
-    if (this.speed !== Number.POSITIVE_INFINITY) this.moveTo(this.position(nowMs), nowMs);
+    if (this.speed !== Number.POSITIVE_INFINITY) this.#anchorAt(nowMs);
     this.paused = true;
   }
 
@@ -133,9 +133,8 @@ export class Playhead {
     this.#anchorMs = nowMs;
   }
 
-  /** Continues from another position, running or paused as before. */
-  moveTo(position: number, nowMs: number): void {
-    this.#anchorPosition = position;
+  #anchorAt(nowMs: number): void {
+    this.#anchorPosition = this.position(nowMs);
     this.#anchorMs = nowMs;
   }
 }

@@ -1,10 +1,9 @@
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
-import { Playhead } from '../../core/replay/schedule.js';
+import type { Playhead } from '../../core/replay/schedule.js';
 import type { ServedClient } from '../server/stream-source.js';
 import { EndpointChannels } from './endpoint-channel.js';
 import type { ChunkReceiver, FrameChunk } from './frame-chunk.js';
 import { readChunks } from './read-chunks.js';
-import type { PlaybackControls } from './replay-options.js';
 import type { ReplayPlan } from './replay-plan.js';
 import type { Scheduler, Task } from './scheduler.js';
 
@@ -19,7 +18,7 @@ const LONGEST_DEBOUNCE_MS = 250;
  * slow client does not hold the others up, the server keeps what was sent up to its limit. At full speed all events are
  * due at once, and the pace is set by the slowest client.
  */
-export class Playback implements PlaybackControls, Task, ChunkReceiver {
+export class Playback implements Task, ChunkReceiver {
   readonly channels: EndpointChannels;
   started = false;
   /** When it starts by itself, at the latest and after the clients so far. */
@@ -28,7 +27,8 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   /** `true` once everything has been sent and taken. */
   isOver = false;
   readonly #isFullSpeed: boolean;
-  readonly #playhead: Playhead;
+  /** Where it stands at position 0 of the playhead, in microseconds of the schedule. */
+  #offset = 0;
   readonly #stopping = new AbortController();
   readonly #chunks: AsyncGenerator<FrameChunk, void>;
   /** The chunk that is played, and the next one, which is read meanwhile. */
@@ -50,19 +50,18 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   #isHeldUp = false;
 
   /**
-   * @param speed Infinite at full speed.
+   * @param playhead Moves all playbacks at the same speed.
    * @param onOver Called when all has been sent and taken, or with the error when the recording cannot be read further;
    *   not after {@link stop}.
    */
   constructor(
     private readonly plan: ReplayPlan,
-    speed: number,
+    private readonly playhead: Playhead,
     private readonly scheduler: Scheduler,
     private readonly onOver: (failure: unknown) => void,
   ) {
     this.channels = new EndpointChannels(plan);
     this.#isFullSpeed = plan.speed === 'max';
-    this.#playhead = new Playhead(plan.clock.monotonicMs(), speed);
     const wants = (endpoint: string) => plan.shared || this.channels.at(endpoint).subscribers.size > 0;
     this.#chunks = readChunks(plan, wants, this.#stopping.signal);
   }
@@ -76,16 +75,16 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   /** Position in microseconds of the schedule. */
   get position(): number {
     if (this.#isFullSpeed) return this.#sentPosition;
-    return this.started ? this.#playhead.position(this.plan.clock.monotonicMs()) : 0;
+    return this.started ? this.#positionAt(this.plan.clock.monotonicMs()) : 0;
   }
 
   get speed(): number {
-    return this.#playhead.speed;
+    return this.playhead.speed;
   }
 
   /** The time when a position is reached, in milliseconds; infinite while that is not known. */
   timeOf(position: number): number {
-    return this.started ? this.#playhead.timeOf(position) : Number.POSITIVE_INFINITY;
+    return this.started ? this.playhead.timeOf(position - this.#offset) : Number.POSITIVE_INFINITY;
   }
 
   /** Lets a client join. The first ones start it: a shared clock at once, else a moment later. */
@@ -110,7 +109,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     const { clock, shared } = this.plan;
     const nowMs = clock.monotonicMs();
     this.started = true;
-    this.#playhead.moveTo(position, nowMs);
+    this.#moveTo(position, nowMs);
     if (shared && !this.#isFullSpeed) this.channels.keepForLateClients(nowMs);
     void this.prepare();
     this.scheduler.add(this);
@@ -127,24 +126,17 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     await this.#chunks.return();
   }
 
-  setSpeed(speed: number): void {
-    this.#playhead.setSpeed(speed, this.plan.clock.monotonicMs());
-    this.scheduler.reschedule();
+  #positionAt(nowMs: number): number {
+    return this.playhead.position(nowMs) + this.#offset;
   }
 
-  pause(): void {
-    this.#playhead.pause(this.plan.clock.monotonicMs());
-    this.scheduler.reschedule();
+  #moveTo(position: number, nowMs: number): void {
+    if (!this.#isFullSpeed) this.#offset = position - this.playhead.position(nowMs);
   }
 
-  resume(): void {
-    this.#isStepping = false;
-    this.#playhead.resume(this.plan.clock.monotonicMs());
-    this.scheduler.reschedule();
-  }
-
+  /** While paused: sends the next event, whenever it is due. */
   step(): void {
-    if (!this.#playhead.paused || !this.started) return;
+    if (!this.playhead.paused || !this.started) return;
     this.#isStepping = true;
     this.#onRead();
   }
@@ -153,15 +145,15 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     if (!this.started) return this.#startMs;
     const due = this.#chunk?.due ?? Number.POSITIVE_INFINITY;
     // While paused nothing is due, not even events with the time of the event that was stepped to.
-    const isWaiting = this.#playhead.paused || this.#isHeldUp || due === Number.POSITIVE_INFINITY;
-    return isWaiting ? Number.POSITIVE_INFINITY : this.#playhead.timeOf(due);
+    const isWaiting = this.playhead.paused || this.#isHeldUp || due === Number.POSITIVE_INFINITY;
+    return isWaiting ? Number.POSITIVE_INFINITY : this.timeOf(due);
   }
 
   advance(nowMs: number): void {
     this.#nowMs = nowMs;
     if (!this.started) this.start();
-    if (nowMs - this.dueAtMs > this.plan.longestLagMs) this.#playhead.moveTo(this.#chunk?.due ?? 0, nowMs);
-    const position = this.#playhead.position(nowMs);
+    if (nowMs - this.dueAtMs > this.plan.longestLagMs) this.#moveTo(this.#chunk?.due ?? 0, nowMs);
+    const position = this.#positionAt(nowMs);
     while (this.#chunk !== undefined && this.#chunk.due <= position) {
       this.#pass(this.#chunk, position);
       if (this.#isFullSpeed) break;
@@ -195,7 +187,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
   #onRead(): void {
     if (!this.started || this.#isPlayed || this.#stopping.signal.aborted) return;
     if (this.#chunk === undefined) this.#takeChunk();
-    if (this.#isStepping) this.#sendStep();
+    if (this.#isStepping && this.playhead.paused) this.#sendStep();
     this.scheduler.reschedule();
   }
 
@@ -203,9 +195,7 @@ export class Playback implements PlaybackControls, Task, ChunkReceiver {
     this.#nowMs = this.plan.clock.monotonicMs();
     while (this.#isStepping && this.#chunk !== undefined) {
       const { due } = this.#chunk;
-      if (!this.#isFullSpeed) {
-        this.#playhead.moveTo(Math.max(due, this.#playhead.position(this.#nowMs)), this.#nowMs);
-      }
+      this.#moveTo(Math.max(due, this.#positionAt(this.#nowMs)), this.#nowMs);
       this.#pass(this.#chunk, due, 1);
     }
   }

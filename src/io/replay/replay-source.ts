@@ -1,4 +1,5 @@
 import { clearTimeout, setTimeout } from 'node:timers';
+import { Playhead } from '../../core/replay/schedule.js';
 import { deferred } from '../clock.js';
 import type { Refusal, ServedClient, ServerControl, StreamSource } from '../server/stream-source.js';
 import { OutageReplay } from './outage-replay.js';
@@ -20,6 +21,7 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   /** Resolves when there is nothing more to serve; read by the server. */
   readonly finished = this.#finished.promise;
   readonly #scheduler: Scheduler;
+  readonly #playhead: Playhead;
   readonly #playbacks = new Set<Playback>();
   /** The playback that new clients join. */
   #current: Playback | undefined;
@@ -27,16 +29,15 @@ export class ReplaySource implements StreamSource, PlaybackControls {
   /** With lifecycle lines: that of the latest playback. */
   #outages: OutageReplay | undefined;
   #lingering: NodeJS.Timeout | undefined;
-  #speed: number;
-  #paused = false;
   /** A playback went through to its end. */
   #hasCompleted = false;
   constructor(
     private readonly plan: ReplayPlan,
     private readonly index?: RecordingIndex,
   ) {
-    this.#speed = plan.speed === 'max' ? Number.POSITIVE_INFINITY : plan.speed;
+    const speed = plan.speed === 'max' ? Number.POSITIVE_INFINITY : plan.speed;
     this.#scheduler = new Scheduler(plan.clock, plan.precise);
+    this.#playhead = new Playhead(plan.clock.monotonicMs(), speed);
   }
 
   /** Reads the beginning of the recording, so that a shared clock can start at once. */
@@ -52,26 +53,25 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     return {
       position: Math.max(0, ...positions),
       length,
-      speed: this.plan.speed === 'max' ? 'max' : this.#speed,
-      paused: this.#paused,
+      speed: this.plan.speed === 'max' ? 'max' : this.#playhead.speed,
+      paused: this.#playhead.paused,
       over: playbacks.length > 0 && playbacks.every(({ isOver }) => isOver),
     };
   }
 
   setSpeed(speed: number): void {
-    if (this.plan.speed === 'max') return;
-    this.#speed = speed;
-    for (const playback of this.#playbacks) playback.setSpeed(speed);
+    if (this.plan.speed !== 'max') this.#playhead.setSpeed(speed, this.plan.clock.monotonicMs());
+    this.#scheduler.reschedule();
   }
 
   pause(): void {
-    this.#paused = true;
-    for (const playback of this.#playbacks) playback.pause();
+    this.#playhead.pause(this.plan.clock.monotonicMs());
+    this.#scheduler.reschedule();
   }
 
   resume(): void {
-    this.#paused = false;
-    for (const playback of this.#playbacks) playback.resume();
+    this.#playhead.resume(this.plan.clock.monotonicMs());
+    this.#scheduler.reschedule();
   }
 
   step(): void {
@@ -121,11 +121,10 @@ export class ReplaySource implements StreamSource, PlaybackControls {
     // A playback for each client takes those that come until it starts.
     if (this.#current !== undefined && (this.plan.shared || !this.#current.started)) return this.#current;
     this.plan.onNotice({ kind: 'again' });
-    const playback: Playback = new Playback(this.plan, this.#speed, this.#scheduler, (failure) => {
+    const playback: Playback = new Playback(this.plan, this.#playhead, this.#scheduler, (failure) => {
       if (failure === undefined) this.#completed(playback);
       else this.#fail(failure);
     });
-    if (this.#paused) playback.pause();
     this.#current = playback;
     this.#playbacks.add(playback);
     return playback;

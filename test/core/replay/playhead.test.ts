@@ -66,12 +66,4 @@ describe('Playhead', () => {
     playhead.resume(3e9);
     expect(playhead.timeOf(10_001)).toBe(3e9 + 0.001);
   });
-
-  test('a step moves a paused playhead and leaves it paused', () => {
-    const playhead = new Playhead(0);
-    playhead.pause(0);
-    playhead.moveTo(7_000_000, 50);
-    expect(playhead.position(1e6)).toBe(7_000_000);
-    expect(playhead.paused).toBe(true);
-  });
 });
