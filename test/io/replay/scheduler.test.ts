@@ -1,6 +1,8 @@
-import { afterEach, expect, it } from 'vitest';
-import { type Clock, systemClock } from '../../../src/io/clock.js';
+import { afterEach, expect, it, vi } from 'vitest';
+import { systemClock } from '../../../src/io/clock.js';
 import { Scheduler, type Task } from '../../../src/io/replay/scheduler.js';
+
+vi.mock('node:timers', () => import('../../support/late-timers.js'));
 
 const DAY_MS = 86_400_000;
 
@@ -104,20 +106,23 @@ it('sees a due time that has changed when it is told', async () => {
 });
 
 it('gaps of days do not fire at once', async () => {
-  let now = 0;
-  const work = new Work([40 * DAY_MS]);
-  const clock: Clock = {
-    ...systemClock,
-    monotonicMs: () => now,
-    // Wakes early, as a clock may.
-    sleep: async (milliseconds) => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate'] });
+  try {
+    let now = 0;
+    const clock = { ...systemClock, monotonicMs: () => now };
+    const scheduler = schedulerFor(true, clock);
+    const work = new Work([40 * DAY_MS]);
+    scheduler.add(work);
+    for (let day = 0; day < 40; day++) {
       expect(work.done).toEqual([]);
-      now += Math.min(milliseconds, DAY_MS);
-    },
-  };
-  const finished = work.finished();
-  schedulerFor(false, clock).add(work);
-  await finished;
-  expect(work.done).toHaveLength(1);
-  expect(now).toBe(40 * DAY_MS);
+      for (let hour = 0; hour < 24; hour++) {
+        now += DAY_MS / 24;
+        await vi.advanceTimersByTimeAsync(DAY_MS / 24);
+      }
+    }
+    await vi.advanceTimersByTimeAsync(DAY_MS / 24);
+    expect(work.done.length).toBe(1);
+  } finally {
+    vi.useRealTimers();
+  }
 });
