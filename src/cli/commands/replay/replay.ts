@@ -16,9 +16,10 @@ import {
 import { addServingOptions, resolveServing, runServer, type ServingCommandOptions } from '../../serving.js';
 import { runCommand, type Session } from '../../session.js';
 import { prepareReading } from '../../stream/file-stream.js';
+import { readKeys } from '../../terminal/raw-keys.js';
 import { showProgress } from '../../terminal/reading-messages.js';
 import { inputIsTerminal } from '../../terminal/standard-streams.js';
-import { listenToKeys } from './player-keys.js';
+import { KEYS, pressKey } from './player-keys.js';
 
 /** Options of `replay`. */
 interface ReplayOptions extends ServingCommandOptions, FilterCommandOptions, PartCommandOptions {
@@ -111,17 +112,18 @@ async function replay(
     })
     .finally(() => progress?.end());
   if (server === undefined) return;
-  const keys = listenToKeys(server, session, { stdinIsTaken: sources.includes('-') });
+  const isInput = sources.includes('-');
+  const stopKeys = isInput ? undefined : readKeys(session.stop, (key) => pressKey(key, server));
   try {
     await runServer(session, server, {
       auth: serving.auth,
       duration: options.duration,
       describe: () => statusText(server),
-      note: keys && messages.palette.dim(keys.hint),
-      until: keys === undefined ? server.stopped : Promise.race([server.stopped, keys.ended]),
+      note: stopKeys && messages.palette.dim(KEYS),
+      until: server.stopped,
     });
   } finally {
-    keys?.stop();
+    stopKeys?.();
     problems.end();
     filtering.end();
   }
