@@ -40,10 +40,13 @@ const MOCK_RULES: OptionRules<MockServerOptions> = {
   clock: true,
 };
 
+/** Delay of the first event, so that clients that connect together all see the beginning. */
+const FIRST_EVENT_AFTER_MS = 250;
 /** After a longer delay, events are skipped: the machine was suspended, or cannot reach the rate. */
 const LONGEST_LAG_MS = 1000;
-/** Steps that are told at once. */
-const STEPS_IN_A_BLOCK = 32;
+/** A block has the events of this time: a long one would keep the first clients waiting, a short one costs more. */
+const BLOCK_MS = 20;
+const MOST_STEPS_IN_A_BLOCK = 64;
 
 /**
  * Serves generated events of all twelve types on the four endpoints, as an OPMAS Management API would.
@@ -69,22 +72,28 @@ export async function storySource(options: MockServerOptions): Promise<ReplaySou
   const sources = { paths: ['-'], names: new Map(), removeCopies: async () => undefined };
   const plan = await planOf(sources, {
     ...options,
-    stdin: Readable.from(linesOf(story, count), { objectMode: false }),
+    stdin: Readable.from(linesOf(story, count, rate), { objectMode: false, highWaterMark: 1 }),
     clock: 'shared',
     // A step has an event for each of the four endpoints.
     rate: 4 * rate,
     exitWhenDone: true,
   });
-  const source = new ReplaySource({ ...plan, clock, longestLagMs: LONGEST_LAG_MS });
+  const source = new ReplaySource({
+    ...plan,
+    clock,
+    leadMs: FIRST_EVENT_AFTER_MS,
+    longestLagMs: LONGEST_LAG_MS,
+  });
   await source.prepare();
   return source;
 }
 
 /** Writes the lines of a recording of the story, block by block. */
-function* linesOf(story: Iterator<StoryStep, never>, count: number): Generator<Buffer> {
+function* linesOf(story: Iterator<StoryStep, never>, count: number, rate: number): Generator<Buffer> {
+  const steps = Math.min(MOST_STEPS_IN_A_BLOCK, Math.ceil((rate * BLOCK_MS) / 1000));
   for (let told = 0; told < count; ) {
     let lines = '';
-    for (const end = Math.min(count, told + STEPS_IN_A_BLOCK); told < end; told++) {
+    for (const end = Math.min(count, told + steps); told < end; told++) {
       for (const { endpoint, ...event } of story.next().value) {
         const head = `{"received_at":"${event.data.timestamp}Z","endpoint":"${endpoint}",`;
         lines += `${head}${JSON.stringify(event).slice(1)}\n`;

@@ -1,5 +1,5 @@
 import type { ConnectionEvent } from '../../core/recording/connection-event.js';
-import type { Playhead } from '../../core/replay/schedule.js';
+import { MICROS_PER_MS, type Playhead } from '../../core/replay/schedule.js';
 import type { ServedClient } from '../server/stream-source.js';
 import { EndpointChannels } from './endpoint-channel.js';
 import type { ChunkReceiver, FrameChunk } from './frame-chunk.js';
@@ -89,13 +89,13 @@ export class Playback implements Task, ChunkReceiver {
 
   /** Lets a client join. The first ones start it: a shared clock at once, else a moment later. */
   join(client: ServedClient): void {
-    const { clock, shared } = this.plan;
+    const { clock, shared, leadMs } = this.plan;
     const nowMs = clock.monotonicMs();
     if (this.started) {
       // If it waits for this client, it ends sooner.
       this.scheduler.reschedule();
     } else if (shared && !this.#isFullSpeed) {
-      this.start();
+      this.start(-leadMs * MICROS_PER_MS);
     } else {
       this.#latestStartMs = Math.min(this.#latestStartMs, nowMs + LONGEST_DEBOUNCE_MS);
       this.#startMs = Math.min(this.#latestStartMs, nowMs + START_DEBOUNCE_MS);

@@ -44,6 +44,8 @@ export async function planOf(copies: RepeatableSources, options: ServeRecordingO
       }
     }),
     clock: systemClock as Clock,
+    /** The schedule of a shared clock starts this long after the first client. */
+    leadMs: 0,
     /** An event that is later than this is not caught up: the events after it come later, too. */
     longestLagMs: Number.POSITIVE_INFINITY,
     stdin: options.stdin,
