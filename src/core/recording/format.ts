@@ -98,18 +98,17 @@ export function withoutLifecycleLines(batch: LineBatch): LineBatch {
   return { bytes: Buffer.concat(pieces), count: count - lifecycle.length };
 }
 
-/** Joins batches into one: the same batch when there is one, else a copy. */
-export function joinBatches(batches: readonly LineBatch[]): LineBatch {
-  if (batches.length === 1) return batches[0]!;
+/** Joins batches into one, in `target`, which must have room for all their bytes. */
+export function joinBatches(batches: readonly LineBatch[], target: Buffer): LineBatch {
   const lifecycle: LifecycleEntry[] = [];
-  let before = 0;
+  let used = 0;
   let count = 0;
   for (const batch of batches) {
     for (const entry of batch.lifecycle ?? []) {
-      lifecycle.push({ ...entry, start: entry.start + before, end: entry.end + before });
+      lifecycle.push({ ...entry, start: entry.start + used, end: entry.end + used });
     }
-    before += batch.bytes.length;
+    used += batch.bytes.copy(target, used);
     count += batch.count;
   }
-  return { bytes: Buffer.concat(batches.map(({ bytes }) => bytes)), count, lifecycle };
+  return { bytes: target.subarray(0, used), count, lifecycle };
 }

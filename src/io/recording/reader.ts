@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LineBatch } from '../../core/recording/format.js';
-import type { LineSelection, TimeWindow } from '../../core/recording/line-selection.js';
+import type { TimeWindow } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
 import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
@@ -23,7 +23,6 @@ import type { OpenSource } from './source.js';
  */
 export class RecordingReader {
   readonly #onProblem: (problem: ReadProblem) => void;
-  readonly #selection: LineSelection | undefined;
   /** Sources that have not ended. */
   #tracks: Track[];
   /** The track of the line that was given last. */
@@ -36,12 +35,10 @@ export class RecordingReader {
     private readonly sources: readonly OpenSource[],
     private readonly options: ReaderOptions,
   ) {
-    const onProblem = problemHandler(options);
     const { skipJsonCheck = false, noteData = false, checkTimes = true } = options;
-    this.#onProblem = onProblem;
-    this.#selection = options.selection;
+    this.#onProblem = problemHandler(options);
     const reading = { skipJsonCheck, noteData, checkTimes, isOnly: sources.length === 1 };
-    this.#tracks = sources.map((source) => newTrack(new RecordingCursor(source, reading, onProblem)));
+    this.#tracks = sources.map((source) => new Track(new RecordingCursor(source, reading, this.#onProblem)));
   }
 
   /**
@@ -63,15 +60,12 @@ export class RecordingReader {
   next(): LineView | undefined {
     if (this.#failure !== undefined) return undefined;
     try {
-      let line = this.#nextInTime();
-      while (
-        line !== undefined &&
-        this.#current?.isSelected === false &&
-        this.#selection?.takes(line) === false
-      ) {
-        line = this.#selection.isOver ? undefined : this.#nextInTime();
+      const { selection } = this.options;
+      for (;;) {
+        const line = this.#nextInTime();
+        if (line === undefined || this.#current?.isSelected || selection?.takes(line) !== false) return line;
+        if (selection.isOver) return undefined;
       }
-      return line;
     } catch (error) {
       // Lines before damage are as good as ever, so the consumer may handle them first.
       this.#failure = { error };
@@ -87,7 +81,7 @@ export class RecordingReader {
    *   and `strict` is set. `LOCAL`: it cannot be read.
    */
   async fill(): Promise<boolean> {
-    const { signal, follow } = this.options;
+    const { signal, follow, selection } = this.options;
     if (signal?.aborted) return false;
     try {
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -95,10 +89,10 @@ export class RecordingReader {
       this.#wanting = undefined;
       if (track !== undefined) {
         if (!(await track.cursor.fill())) this.#tracks = this.#tracks.filter((other) => other !== track);
-      } else if (follow && !this.#selection?.isOver) {
+      } else if (follow && !selection?.isOver) {
         await this.#waitForLines();
       }
-      if (this.#selection?.isOver) this.#tracks = this.#tracks.filter(({ isSelected }) => isSelected);
+      if (selection?.isOver) this.#tracks = this.#tracks.filter(({ isSelected }) => isSelected);
       if (this.#tracks.length === 0) this.#giveRest();
       return this.#tracks.length > 0 && !(follow && signal?.aborted);
     } catch (error) {
@@ -168,17 +162,16 @@ export class RecordingReader {
 
   /** Adds the lines that the selection has kept back up to the end. @returns `false` when there are none. */
   #giveRest(): boolean {
-    const selection = this.#selection;
+    const { selection, noteData = false } = this.options;
     if (selection === undefined || selection.hasEnded) return false;
     const name = this.source;
     for (const message of selection.remarks()) this.#onProblem(problemOf('selection', name, message));
     const rest = selection.rest();
     if (rest.length === 0) return false;
     const source = { name, blocks: blocksOf(rest), close: async () => undefined };
-    const { noteData = false } = this.options;
     const reading = { skipJsonCheck: false, noteData, checkTimes: false, isOnly: false };
     const cursor = new RecordingCursor(source, reading, this.#onProblem);
-    this.#tracks.unshift({ ...newTrack(cursor), isSelected: true });
+    this.#tracks.unshift(new Track(cursor, true));
     return true;
   }
 
@@ -198,18 +191,17 @@ export class RecordingReader {
 }
 
 /** One source of a {@link RecordingReader}. */
-interface Track {
-  readonly cursor: RecordingCursor;
+class Track {
   /** `true` while the cursor stands at a line that was not given yet. */
-  hasLine: boolean;
-  /** The selection has taken its lines. */
-  readonly isSelected: boolean;
+  hasLine = false;
   /** Place of that line in the merge: its own time, or that of a later line before it. */
-  time: number;
-}
+  time = Number.NEGATIVE_INFINITY;
 
-function newTrack(cursor: RecordingCursor): Track {
-  return { cursor, hasLine: false, isSelected: false, time: Number.NEGATIVE_INFINITY };
+  /** @param isSelected The selection has taken its lines. */
+  constructor(
+    readonly cursor: RecordingCursor,
+    readonly isSelected = false,
+  ) {}
 }
 
 async function* blocksOf(batches: readonly LineBatch[]): AsyncGenerator<Buffer> {

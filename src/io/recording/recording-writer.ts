@@ -37,6 +37,8 @@ export class RecordingWriter {
   #turn: Promise<unknown> = Promise.resolve();
   /** Batches that wait for the one before. */
   #waiting: WaitingBatch[] = [];
+  /** Memory in which waiting batches are joined. */
+  #joined: Buffer = Buffer.alloc(0);
   readonly #timers: NodeJS.Timeout[] = [];
   #given = 0;
   #failure: OpmasError | undefined;
@@ -152,7 +154,7 @@ export class RecordingWriter {
   async #writeWaiting(): Promise<void> {
     const waiting = this.#waiting;
     this.#waiting = [];
-    const batch = joinBatches(waiting.map((one) => one.batch));
+    const batch = this.#join(waiting.map((one) => one.batch));
     this.#given += batch.count;
     if (this.#failure === undefined) await this.#segments.write(batch).catch((error) => this.#fail(error));
     for (const { resolve, reject } of waiting) {
@@ -160,6 +162,13 @@ export class RecordingWriter {
       else reject(this.#failure);
     }
     if (this.#failure !== undefined) this.#isFailureReported = true;
+  }
+
+  #join(batches: readonly LineBatch[]): LineBatch {
+    if (batches.length === 1) return batches[0]!;
+    const length = batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (length > this.#joined.length) this.#joined = Buffer.allocUnsafeSlow(length);
+    return joinBatches(batches, this.#joined);
   }
 
   async #examine(lock: FileLock): Promise<void> {
