@@ -3,15 +3,16 @@ import { parseTimestamp } from '../recording/timestamp.js';
 import type { ConnectionReport, Outage, RecordedGap, RecordedGiveUp } from './connection-report.js';
 import {
   continuedAt,
-  type EndpointHistory,
+  EndpointHistory,
   heardBefore,
   type LossesBehind,
   lossText,
   lostSince,
-  newHistory,
+  OpenTime,
   Outages,
   refusalText,
   reopen,
+  wasRejected,
 } from './outages.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 
@@ -45,7 +46,7 @@ export class ConnectionHistory implements ConnectionReport {
   readonly #endpoints = new Map<string, EndpointHistory>();
   #gapMicros = 0;
   /** That of the last event: events come in runs. */
-  #latest = newHistory(undefined);
+  #latest = new EndpointHistory();
 
   /** @param start No gap is reported from before this time. */
   constructor(private readonly start = Number.NEGATIVE_INFINITY) {}
@@ -93,7 +94,7 @@ export class ConnectionHistory implements ConnectionReport {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
         if (wasWanted) this.wantedCloses++;
         known.loss = wasWanted ? undefined : lossText(connection);
-        known.openTime.close(at);
+        known.openTime.close(wasRejected(known, at, connection.code) ? Number.NaN : at);
         known.heardAt = heardBefore(at, connection);
         // A filter may have left out the events.
         known.hadEvent ||= connection.lost === true;
@@ -205,7 +206,7 @@ export class ConnectionHistory implements ConnectionReport {
   #historyOf(endpoint: string): EndpointHistory {
     let known = this.#endpoints.get(endpoint);
     if (known === undefined) {
-      known = newHistory(endpoint);
+      known = new EndpointHistory(endpoint);
       if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
     }
     return known;
@@ -220,20 +221,20 @@ export class ConnectionHistory implements ConnectionReport {
     if (continued && known.isGivenUp) return;
     known.isGivenUp = true;
     known.refusal ??= shortName(reason);
+    // The server opened connections only to refuse them.
+    if (failure === 'endpoint refuses' && !known.hadEvent)
+      known.openTime = new OpenTime(known.openTime.since);
     lostSince(known, gap_since);
     if (this.givenUp.length < MAX_LISTED) this.givenUp.push({ endpoint, at, failure, reason });
   }
 
-  #addGapBefore(known: EndpointHistory, at: number, gapSince?: string): void {
-    const { heardAt, loss, hadEvent } = known;
-    const since = gapSince === undefined ? undefined : parseTimestamp(gapSince);
-    if (since !== undefined) {
-      known.hadEvent = true;
-      this.#addGap(known, since, at, loss ?? 'connection lost');
-    } else if (hadEvent && heardAt < at) {
-      // It was open before, and this connection does not know of it: the recorder was stopped and started again.
-      this.#addGap(known, heardAt, at, loss ?? 'not recorded');
-    }
+  #addGapBefore(known: EndpointHistory, at: number, gapSince = ''): void {
+    const since = parseTimestamp(gapSince);
+    if (since === undefined && !(known.hadEvent && known.heardAt < at)) return;
+    known.hadEvent = true;
+    // Where a connection does not know of the one before, the recorder was stopped and started again.
+    const reason = since === undefined ? 'not recorded' : 'connection lost';
+    this.#addGap(known, since ?? known.heardAt, at, known.loss ?? reason);
   }
 
   #addGap(known: EndpointHistory, since: number, to: number, reason: string, isOutage = true): void {

@@ -80,25 +80,28 @@ const LONGEST_SILENCE_MICROS = 10_000_000;
 
 /** The time in which an endpoint was open. */
 export class OpenTime {
-  #since = Number.NaN;
   #openSince: number | undefined;
   #openMicros = 0;
   /** The connection that has ended last. */
   #last: { from: number; to: number } | undefined;
 
+  /** @param since The first attempt; `NaN` before it. */
+  constructor(public since = Number.NaN) {}
+
   /** Notes an attempt, or any other sign that the endpoint is wanted; the time begins with the first one. */
   begin(at: number): void {
-    if (!this.hasBegun) this.#since = this.#openSince ?? at;
+    if (!this.hasBegun) this.since = this.#openSince ?? at;
   }
 
   get hasBegun(): boolean {
-    return !Number.isNaN(this.#since);
+    return !Number.isNaN(this.since);
   }
 
   open(at: number): void {
     this.#openSince ??= at;
   }
 
+  /** @param at `NaN` for a connection that does not count. */
   close(at: number): void {
     const from = this.#openSince;
     this.#openSince = undefined;
@@ -124,14 +127,9 @@ export class OpenTime {
     return this.#openSince !== undefined || this.#last !== undefined;
   }
 
-  /** The first attempt; `NaN` before it. */
-  get since(): number {
-    return this.#since;
-  }
-
   /** @returns The share of the time from the first attempt to the end, 0 to 1; `undefined` when no time is known. */
   share(end: number): number | undefined {
-    const length = end - this.#since;
+    const length = end - this.since;
     if (!(length >= 0)) return undefined;
     const open = this.#openMicros + (this.#openSince === undefined ? 0 : end - this.#openSince);
     if (length === 0) return this.wasOpen ? 1 : 0;
@@ -140,26 +138,22 @@ export class OpenTime {
 }
 
 /** The past of one endpoint, from the lines so far. */
-export interface EndpointHistory {
-  endpoint: string | undefined;
+export class EndpointHistory {
   /** It begins with the first lifecycle line; a recording without any does not show when it was open. */
-  readonly openTime: OpenTime;
+  openTime = new OpenTime();
   /** Time of its last event, or of the end of its connection; `NaN` before both. */
-  heardAt: number;
+  heardAt = Number.NaN;
   /** It had an event, or a line says that something is missing: before that there are no gaps. */
-  hadEvent: boolean;
+  hadEvent = false;
   /** How the last connection ended; `undefined` while it is open and when its end was wanted. */
   loss?: string | undefined;
   /** How the last attempt failed. */
   refusal?: string | undefined;
-  isGivenUp: boolean;
+  isGivenUp = false;
   /** Events came while no line called it open: a second recorder has it. */
-  isElsewhere: boolean;
-}
+  isElsewhere = false;
 
-export function newHistory(endpoint: string | undefined): EndpointHistory {
-  const unknown = { heardAt: Number.NaN, hadEvent: false, isGivenUp: false, isElsewhere: false };
-  return { endpoint, openTime: new OpenTime(), ...unknown };
+  constructor(readonly endpoint?: string) {}
 }
 
 /** Returns how an endpoint stands at the start of a part; `undefined` when it is of no account from there on. */
@@ -167,8 +161,7 @@ export function continuedAt(known: EndpointHistory, start: number): EndpointHist
   const { isOpen, wasOpen, hasBegun } = known.openTime;
   const hasEnded = wasOpen && !isOpen && known.loss === undefined;
   if (!hasBegun || hasEnded) return undefined;
-  const openTime = new OpenTime();
-  openTime.begin(start);
+  const openTime = new OpenTime(start);
   if (isOpen) openTime.open(start);
   return { ...known, openTime, heardAt: start, hadEvent: known.hadEvent || wasOpen };
 }
@@ -188,6 +181,11 @@ export function lostSince(known: EndpointHistory, gapSince?: string): void {
   known.hadEvent = true;
   known.loss ??= 'connection lost';
   known.heardAt = since;
+}
+
+/** Says whether a server opened the connection only to reject its token, which takes it less than a second. */
+export function wasRejected({ hadEvent, heardAt }: EndpointHistory, at: number, code: number): boolean {
+  return !hadEvent && mayReject(code) && at - heardAt < 1_000_000;
 }
 
 const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;

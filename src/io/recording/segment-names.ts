@@ -105,6 +105,11 @@ export class SegmentNames {
     return current === undefined ? later : [...later, this.#path];
   }
 
+  /** The finished segment that is the last one of this recorder. */
+  get last(): string | undefined {
+    return this.#written.at(-1)?.path;
+  }
+
   /** Takes note of a finished segment. */
   async add(path: string): Promise<void> {
     const identity = await identityAt(path);

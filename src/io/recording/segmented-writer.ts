@@ -107,7 +107,7 @@ export class SegmentedWriter {
       const isLeft = segment.isNew && (this.count > 1 || !segment.hasLines) && this.lastName === this.path;
       if (isLeft && (await files.removeEmptyFile(this.path)) && this.count > 1) {
         this.count--;
-        this.lastName = undefined;
+        this.lastName = this.#names.last;
       }
     }
   }

@@ -347,6 +347,29 @@ describe('coverage', () => {
     expect(coverage).toEqual({ devices: 0.6 });
   });
 
+  test('does not count connections that a server opened only to refuse them: there is an outage from the first attempt', () => {
+    const rejected = { state: 'closed', code: 4001, reason: '', retry_in_ms: 500 } as const;
+    const rounds = (openSeconds: number): Entry[] =>
+      [0, 20, 40].flatMap((seconds): Entry[] => [
+        [seconds, 'devices', CONNECTING],
+        [seconds, 'devices', OPEN],
+        [seconds + openSeconds, 'devices', rejected],
+      ]);
+    const atOnce = reportOf(rounds(0.5), 100);
+    expect(atOnce.coverage).toEqual({ devices: 0 });
+    expect(outagesOf(atOnce)).toEqual([[0, 100, 'devices', 'closed 4001 authentication failed, never open']]);
+    const refuses = { ...GIVEN_UP, failure: 'endpoint refuses' } as const;
+    const givenUp = reportOf([...rounds(10), [50, 'devices', refuses]], 100);
+    expect(givenUp.coverage).toEqual({ devices: 0 });
+    expect(outagesOf(givenUp)).toEqual([[0, 100, 'devices', 'closed 4001 authentication failed, given up']]);
+    // A quiet endpoint whose token expires was open.
+    const expired = reportOf(
+      [...rounds(10), [50, 'devices', { ...GIVEN_UP, failure: 'token rejected' }]],
+      100,
+    );
+    expect(expired.coverage).toEqual({ devices: 0.3 });
+  });
+
   test('is unknown without any lifecycle line, and without times', () => {
     expect(reportOf([[0, 'devices', 'event']], 100).coverage).toEqual({});
     expect(reportOf([[Number.NaN, 'devices', OPEN]], Number.NEGATIVE_INFINITY).coverage).toEqual({});

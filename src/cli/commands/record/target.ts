@@ -86,12 +86,8 @@ export function fileText(
   { lastName, lines, size, files, deletedFiles, lostLines }: RecordingWriter,
   palette: Palette,
 ): string {
-  const others = files - (lastName === undefined ? 0 : 1);
-  const names = [
-    ...(lastName === undefined ? [] : [escapeUnsafe(lastName)]),
-    ...(others > 0 ? [counted(others, lastName === undefined ? 'file' : 'more file')] : []),
-  ];
-  const where = names.join(' and ');
+  const others = files > 1 ? ` and ${counted(files - 1, 'more file')}` : '';
+  const where = lastName === undefined ? counted(files, 'file') : `${escapeUnsafe(lastName)}${others}`;
   const target = files === 0 ? ', but all files have been deleted' : ` to ${where}, ${formatSize(size)}`;
   const gone = `; ${counted(deletedFiles, 'file')} deleted since`;
   const rest = files === 0 || deletedFiles === 0 ? '' : gone;
