@@ -1,3 +1,4 @@
+import { mayReject } from '../close-code.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
 import type { ConnectionReport, Outage, RecordedGap, RecordedGiveUp } from './connection-report.js';
@@ -12,7 +13,7 @@ import {
   Outages,
   refusalText,
   reopen,
-  wasRejected,
+  wasRefused,
 } from './outages.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 
@@ -88,16 +89,18 @@ export class ConnectionHistory implements ConnectionReport {
           this.#addGapBefore(known, at, connection.gap_since);
         }
         reopen(known, at);
+        known.openTime.wasOpenBefore ||= connection.continued === true;
         known.heardAt = at;
         break;
       case 'closed': {
         const wasWanted = connection.code === 1000 && connection.retry_in_ms === undefined;
         if (wasWanted) this.wantedCloses++;
         known.loss = wasWanted ? undefined : lossText(connection);
-        known.openTime.close(wasRejected(known, at, connection.code) ? Number.NaN : at);
-        known.heardAt = heardBefore(at, connection);
         // A filter may have left out the events.
         known.hadEvent ||= connection.lost === true;
+        const isRejected = mayReject(connection.code) && wasRefused(known, at, 1);
+        known.openTime.close(isRejected ? Number.NaN : at);
+        known.heardAt = heardBefore(at, connection);
         this.#closeCounts.add(String(connection.code));
         break;
       }
@@ -204,11 +207,8 @@ export class ConnectionHistory implements ConnectionReport {
   }
 
   #historyOf(endpoint: string): EndpointHistory {
-    let known = this.#endpoints.get(endpoint);
-    if (known === undefined) {
-      known = new EndpointHistory(endpoint);
-      if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
-    }
+    const known = this.#endpoints.get(endpoint) ?? new EndpointHistory(endpoint);
+    if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
     return known;
   }
 
@@ -222,7 +222,7 @@ export class ConnectionHistory implements ConnectionReport {
     known.isGivenUp = true;
     known.refusal ??= shortName(reason);
     // The server opened connections only to refuse them.
-    if (failure === 'endpoint refuses' && !known.hadEvent)
+    if (failure === 'endpoint refuses' && wasRefused(known, at, 60))
       known.openTime = new OpenTime(known.openTime.since);
     lostSince(known, gap_since);
     if (this.givenUp.length < MAX_LISTED) this.givenUp.push({ endpoint, at, failure, reason });

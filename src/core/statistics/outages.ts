@@ -82,6 +82,8 @@ const LONGEST_SILENCE_MICROS = 10_000_000;
 export class OpenTime {
   #openSince: number | undefined;
   #openMicros = 0;
+  /** A line says that it was open before the part that is read. */
+  wasOpenBefore = false;
   /** The connection that has ended last. */
   #last: { from: number; to: number } | undefined;
 
@@ -119,6 +121,11 @@ export class OpenTime {
     this.#last.to = to;
   }
 
+  /** How long it was open in all, up to a time. */
+  openMicros(end: number): number {
+    return this.#openMicros + (this.#openSince === undefined ? 0 : end - this.#openSince);
+  }
+
   get isOpen(): boolean {
     return this.#openSince !== undefined;
   }
@@ -131,7 +138,7 @@ export class OpenTime {
   share(end: number): number | undefined {
     const length = end - this.since;
     if (!(length >= 0)) return undefined;
-    const open = this.#openMicros + (this.#openSince === undefined ? 0 : end - this.#openSince);
+    const open = this.openMicros(end);
     if (length === 0) return this.wasOpen ? 1 : 0;
     return Math.min(1, Math.max(0, open / length));
   }
@@ -183,9 +190,9 @@ export function lostSince(known: EndpointHistory, gapSince?: string): void {
   known.heardAt = since;
 }
 
-/** Says whether a server opened the connection only to reject its token, which takes it less than a second. */
-export function wasRejected({ hadEvent, heardAt }: EndpointHistory, at: number, code: number): boolean {
-  return !hadEvent && mayReject(code) && at - heardAt < 1_000_000;
+/** Says whether an endpoint was open for so few seconds in all, without any event, that its server only refused it. */
+export function wasRefused({ hadEvent, openTime }: EndpointHistory, at: number, seconds: number): boolean {
+  return !hadEvent && !openTime.wasOpenBefore && openTime.openMicros(at) < seconds * 1e6;
 }
 
 const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;

@@ -362,6 +362,21 @@ describe('coverage', () => {
     const givenUp = reportOf([...rounds(10), [50, 'devices', refuses]], 100);
     expect(givenUp.coverage).toEqual({ devices: 0 });
     expect(outagesOf(givenUp)).toEqual([[0, 100, 'devices', 'closed 4001 authentication failed, given up']]);
+    const quiet: Entry[] = [
+      [0, 'devices', CONNECTING],
+      [0, 'devices', OPEN],
+      [80, 'devices', rejected],
+      [90, 'devices', refuses],
+    ];
+    expect(reportOf(quiet, 100).coverage).toEqual({ devices: 0.8 });
+    // A recording whose part begins right before the end of a long connection.
+    const part: Entry[] = [
+      [0, 'devices', { ...CONNECTING, continued: true }],
+      [0, 'devices', { ...OPEN, continued: true }],
+      [0.5, 'devices', rejected],
+      [0.75, 'devices', OPEN],
+    ];
+    expect(reportOf(part, 1).coverage).toEqual({ devices: 0.75 });
     // A quiet endpoint whose token expires was open.
     const expired = reportOf(
       [...rounds(10), [50, 'devices', { ...GIVEN_UP, failure: 'token rejected' }]],
