@@ -223,6 +223,11 @@ describe('the command of wait', { concurrent: true }, () => {
     const server = await serve();
     const running = wait(command, server, 'devices', '--timeout', '20s', ...shell('sleep 20'));
     const client = (await server.request()).accept(text(event(1)), text(event(2)), text(event(3)));
+    // The rest of what the server has at the start comes in packets of its own.
+    await client.roundTrips(1);
+    client.text(event(3));
+    await client.roundTrips(1);
+    client.text(event(3));
     await pidOf(running);
     client.text(event(4));
     const { code, stdout, stderr } = await running.ended;

@@ -2,6 +2,8 @@ import { escapeUnsafe, type LifecycleEvent } from '../../../index.js';
 import { ProcessGroup } from '../../../internal.js';
 import type { Session } from '../../session.js';
 
+/** Some servers send the state of all devices first, which came before the command. */
+const SETTLED_AFTER_MS = 500;
 /** Time for the command to end after SIGTERM. */
 const GRACE_MS = 5000;
 
@@ -16,6 +18,8 @@ export class Trigger {
   /** Aborts when the command ends the wait, or cannot be started anymore. */
   readonly failed: AbortSignal = this.#failed.signal;
   readonly #waiting: Set<string>;
+  /** When an endpoint opened last. */
+  #openedAtMs = 0;
   #group: ProcessGroup | undefined;
   #ending: Promise<void> | undefined;
 
@@ -41,14 +45,15 @@ export class Trigger {
     if (this.hasStarted || this.#ending !== undefined) return;
     // The command would never start without this endpoint.
     if (state === 'given_up') this.#failed.abort();
+    if (state === 'open') this.#openedAtMs = performance.now();
     if (state === 'closed') this.#waiting.add(endpoint);
   }
 
   /** Takes note that the server keeps a connection. */
   onKept(endpoint: string): void {
     this.#waiting.delete(endpoint);
-    // Events that came together with the first one came before the command, and must not count.
-    setImmediate(() => this.#start());
+    const settledAtMs = this.#openedAtMs + SETTLED_AFTER_MS;
+    setTimeout(() => this.#start(), settledAtMs - performance.now()).unref();
   }
 
   #start(): void {

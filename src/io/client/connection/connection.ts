@@ -90,7 +90,9 @@ export class Connection {
       const intervalMs = Math.min(heartbeatMs, LONGEST_TIMER_MS);
       this.#timers.push(setInterval(() => this.#sendHeartbeat(), intervalMs));
     }
-    this.#timers.push(setTimeout(() => this.handler.onKept?.(), KEPT_AFTER_MS));
+    // A server that has sent a close frame may take its time to end the connection.
+    const isKept = () => this.#socket.readyState === this.#socket.OPEN;
+    this.#timers.push(setTimeout(() => isKept() && this.handler.onKept?.(), KEPT_AFTER_MS));
     this.handler.onOpen();
     // Before the listener of `ws`, which has just put its own there; `on` would set the stream going too early.
     this.#tcp?.prependListener('data', (bytes: Buffer) => {
