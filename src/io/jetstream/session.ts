@@ -1,7 +1,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import type { Msg } from '@nats-io/transport-node';
 import { OpmasError } from '../../core/errors.js';
-import { deferred, monotonicMs, wallClockMs } from '../clock.js';
+import { deferred, monotonicMs, unlessStopped, wallClockMs } from '../clock.js';
 import type { NatsLink } from './connect.js';
 import type { KnownIds } from './known-ids.js';
 import type { PublishWindow, WindowEntry } from './publish-window.js';
@@ -43,8 +43,8 @@ function headerBytesOf({ id }: WindowEntry): number {
 /** Sends the lines of a window on one connection, and takes the acknowledgements. */
 export class Session {
   readonly #inbox: string;
-  /** Resolves when the signal aborts; rejects when the session has to begin anew. */
-  readonly #ended = deferred();
+  /** Rejects when the session has to begin anew. */
+  readonly #failed = deferred();
   /** Resolves when more may be sent. */
   #changed = deferred();
   #inFlight = 0;
@@ -81,26 +81,23 @@ export class Session {
     const lost = new OpmasError('NETWORK', `the connection to the NATS server ${this.link.host} was lost`);
     void nc.closed().then((error) => this.#fail(error ?? lost));
     void this.#watch();
-    const stop = () => this.#ended.resolve();
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
     const timer = setInterval(() => {
       if (this.#inFlight === 0 || monotonicMs() - this.#answeredMs < ACK_LIMIT_MS) return;
       this.#fail(new OpmasError('NETWORK', `the NATS server ${this.link.host} acknowledges nothing`));
     }, CHECK_MS);
     try {
-      await Promise.race([this.#ended.promise, this.#sendAll()]);
+      await unlessStopped(Promise.race([this.#failed.promise, this.#sendAll()]), signal);
     } finally {
       this.#isOver = true;
       clearInterval(timer);
-      signal.removeEventListener('abort', stop);
       subscription.unsubscribe();
     }
   }
 
   async #sendAll(): Promise<void> {
     const { window, ids, link } = this;
-    for (let next = window.base; !this.#isOver; ) {
+    // The window may move past the next line: the session before may have settled lines behind the first one.
+    for (let next = window.base; !this.#isOver; next = Math.max(next, window.base)) {
       const hasRoom = this.#hasRoom(next);
       const entry = hasRoom ? window.at(next) : undefined;
       if (entry === undefined) {
@@ -211,6 +208,6 @@ export class Session {
   }
 
   #fail(error: unknown): void {
-    this.#ended.reject(error);
+    this.#failed.reject(error);
   }
 }
