@@ -136,8 +136,8 @@ export class SpoolPublisher {
    */
   async close(): Promise<number> {
     this.#stopping.abort();
-    clearInterval(this.#timer);
     await this.#running.catch(() => undefined);
+    clearInterval(this.#timer);
     await this.#save();
     const rest = await this.spool.countRest(true);
     await this.spool.close();

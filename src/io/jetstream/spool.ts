@@ -43,7 +43,8 @@ export class Spool implements PublishSource {
   readonly #names: SegmentNames;
   /** For all parts: what one moment brought may stand in several. */
   readonly #messages: LineMessages;
-  #part: SpoolPart | undefined;
+  /** The open parts: from that of the settled place to the one that is read. */
+  readonly #parts: SpoolPart[] = [];
   /** The part and the place up to which all lines are settled. */
   #settled: OpenPlace | undefined;
   #hasEnded = false;
@@ -91,16 +92,17 @@ export class Spool implements PublishSource {
   }
 
   next(): PublishedLine | undefined {
-    const part = this.#part;
+    const part = this.#parts.at(-1);
     if (part === undefined || !part.cursor.next()) return undefined;
     const { line, number, nextOffset } = part.cursor;
     return this.#messages.messageOf(line, number, { part, offset: nextOffset, line: number });
   }
 
   async fill(): Promise<boolean> {
-    while (this.#part !== undefined && !this.options.signal.aborted) {
-      if (await this.#part.cursor.fill()) return true;
-      if (!(await this.#openNext())) return false;
+    let part = this.#parts.at(-1);
+    while (part !== undefined && !this.options.signal.aborted) {
+      if (await part.cursor.fill()) return true;
+      part = await this.#openNext(part);
     }
     return false;
   }
@@ -110,7 +112,7 @@ export class Spool implements PublishSource {
     const { part, offset } = this.#settled!;
     this.#settled = settled;
     this.options.onRead?.(settled.offset - (part === settled.part ? offset : 0));
-    if (part !== settled.part) void part.close();
+    while (this.#parts[0] !== settled.part) void this.#parts.shift()!.close();
   }
 
   /** Call when something was written. */
@@ -147,7 +149,7 @@ export class Spool implements PublishSource {
 
   /** Counts the lines of a part that is about to be deleted, if it was not begun. */
   async beforeDelete(path: string): Promise<void> {
-    const part = this.#part;
+    const part = this.#parts.at(-1);
     if (part === undefined || !(await this.#names.after(part.handle)).includes(path)) return;
     this.deletedLines += await this.#linesAt(path);
   }
@@ -168,7 +170,7 @@ export class Spool implements PublishSource {
   }
 
   async close(): Promise<void> {
-    for (const part of new Set([this.#part, this.#settled?.part])) await part?.close();
+    for (const part of this.#parts) await part.close();
   }
 
   /** Counts the lines right before a place, so that those identical to them get their numbers. */
@@ -187,7 +189,7 @@ export class Spool implements PublishSource {
   }
 
   async #begin(part: SpoolPart, name: string, start = START): Promise<void> {
-    this.#part = part;
+    this.#parts.push(part);
     if (this.#settled === undefined) this.options.onRead?.(start.offset);
     this.#settled ??= { ...start, part };
     const onDamage = (problem: ReadProblem) => {
@@ -213,19 +215,17 @@ export class Spool implements PublishSource {
     await systemClock.sleep(POLL_MS, this.#more.signal);
   }
 
-  /** Opens the part after the current one. @returns `false` when there is none and none will come. */
-  async #openNext(): Promise<boolean> {
-    const last = this.#part!;
+  /** Opens the part after the current one. @returns `undefined` when there is none and none will come. */
+  async #openNext(last: SpoolPart): Promise<SpoolPart | undefined> {
     for (;;) {
       const hadEnded = this.#hasEnded;
       const [path] = await this.#names.after(last.handle);
       const part = path === undefined ? undefined : await openIfThere(path);
       if (path !== undefined && part !== undefined) {
         await this.#begin(part, path);
-        if (last !== this.#settled?.part) await last.close();
-        return true;
+        return part;
       }
-      if (this.options.signal.aborted || (hadEnded && path === undefined)) return false;
+      if (this.options.signal.aborted || (hadEnded && path === undefined)) return undefined;
       await this.#waitForMore();
     }
   }
