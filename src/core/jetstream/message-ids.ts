@@ -41,11 +41,11 @@ export class MessageIds {
   }
 }
 
-/** The first 52 of the 128 bits of an id, and its number. */
-const ID = /^([\da-f]{13})[\da-f]{19}(?:-(\d+))?$/;
+/** The 128 bits of an id, and its number. */
+const ID = /^([\da-f]{32})(?:-(\d{1,16}))?$/;
 
-/** Returns a number for an id, which takes a quarter of the memory of its text; `NaN` for an id that is not ours. */
-export function idKey(id: string): number {
-  const [, bits = '', ordinal = '0'] = ID.exec(id) ?? [];
-  return Number.parseInt(bits, 16) + Number(ordinal);
+/** Returns an id as a number, which takes half of the memory of its text; `undefined` for an id that is not ours. */
+export function idKey(id: string): bigint | undefined {
+  const [, bits, ordinal = 0] = ID.exec(id) ?? [];
+  return bits === undefined ? undefined : BigInt(`0x${bits}`) + BigInt(ordinal);
 }

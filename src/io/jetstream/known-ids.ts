@@ -7,7 +7,7 @@ import { openMessages } from './messages.js';
 import { hash, type WindowEntry } from './publish-window.js';
 import { jetStreamError } from './stream.js';
 
-/** Memory for ids; more are not looked for. */
+/** Limit of the memory for ids: so many take 210 MB. More are not looked for. */
 const MOST_IDS = 4_000_000;
 /** Clocks of two machines may differ by so much. */
 const SLACK_MS = 60_000;
@@ -17,7 +17,7 @@ const NEVER = { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY
 export class KnownIds {
   /** Time for which the server folds messages of the same id. */
   duplicateWindowMs = 0;
-  readonly #keys = new Set<number>();
+  readonly #keys = new Set<bigint | undefined>();
   /** The ids of lines received in this time have been read. Milliseconds since 1970. */
   #lookedBack = NEVER;
 
