@@ -153,7 +153,9 @@ export class Playback implements Task, ChunkReceiver {
     this.#nowMs = nowMs;
     if (!this.started) this.start();
     if (nowMs - this.dueAtMs > this.plan.longestLagMs) this.#moveTo(this.#chunk?.due ?? 0, nowMs);
-    const position = this.#positionAt(nowMs);
+    let position = this.#positionAt(nowMs);
+    // Rounding may put the time of an event before its position: what is due by its time is sent.
+    if (this.#chunk !== undefined && this.dueAtMs <= nowMs) position = Math.max(position, this.#chunk.due);
     while (this.#chunk !== undefined && this.#chunk.due <= position) {
       this.#pass(this.#chunk, position);
       if (this.#isFullSpeed) break;

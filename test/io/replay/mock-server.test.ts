@@ -14,6 +14,41 @@ function keep(server: MockServer): MockServer {
   return server;
 }
 
+/** Plays a story to one client of each endpoint. @param slept The time that passes in a sleep. */
+async function sentTimes(
+  rate: number,
+  count: number,
+  slept: (milliseconds: number, sent: number) => number,
+): Promise<number[]> {
+  let now = 0;
+  const times: number[] = [];
+  const clock: Clock = {
+    nowMicros: () => now * 1000,
+    monotonicMs: () => now,
+    sleep: async (milliseconds) => {
+      now += slept(milliseconds, times.length);
+    },
+  };
+  const source = await storySource({ rate, count, seed: 1, clock });
+  for (const endpoint of ['devices', 'agents', 'rules', 'system']) {
+    source.connect({
+      endpoint,
+      open: true,
+      pending: 0,
+      send: () => {
+        times.push(now);
+        return true;
+      },
+      ready: async () => undefined,
+      drained: async () => undefined,
+      close: () => undefined,
+      destroy: () => undefined,
+    });
+  }
+  await source.finished;
+  return times;
+}
+
 const HEALTH = 'GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 
 describe('the story of the mock server', () => {
@@ -62,36 +97,18 @@ describe('the story of the mock server', () => {
 
   it('gives up a schedule that it is far behind, as after a night of suspension', async () => {
     const night = 8 * 3_600_000;
-    let now = 0;
-    const times: number[] = [];
-    const clock: Clock = {
-      nowMicros: () => now * 1000,
-      monotonicMs: () => now,
-      sleep: async (milliseconds) => {
-        now += times.length === 8 ? night : milliseconds;
-      },
-    };
-    const source = await storySource({ rate: 1, count: 4, seed: 1, clock });
-    for (const endpoint of ['devices', 'agents', 'rules', 'system']) {
-      source.connect({
-        endpoint,
-        open: true,
-        pending: 0,
-        send: () => {
-          times.push(now);
-          return true;
-        },
-        ready: async () => undefined,
-        drained: async () => undefined,
-        close: () => undefined,
-        destroy: () => undefined,
-      });
-    }
-    await source.finished;
+    const times = await sentTimes(1, 4, (milliseconds, sent) => (sent === 8 ? night : milliseconds));
     const waits = times.slice(1).map((time, index) => time - times[index]!);
     expect(waits.length).toBe(15);
     expect(waits.filter((wait) => wait !== 250)).toEqual([night]);
   });
+
+  it.each([3, 7])(
+    'sends all events at %d a second by a clock that sleeps to the exact millisecond',
+    async (rate) => {
+      expect((await sentTimes(rate, 60, (milliseconds) => milliseconds)).length).toBe(240);
+    },
+  );
 
   it.each([
     { rate: 0 },
