@@ -67,8 +67,9 @@ export async function repeatable(
       const target = join(folder, 'copy');
       const reading = { ...stream, stdin, signal: stop, isRaw: true, blockSize: BLOCK_BYTES };
       const source = await openSource(path, reading);
-      // A stop does not wait for an input that has no end.
-      await unlessStopped(copy(source, target), stop).finally(() => source.close());
+      // A stop does not wait for an input that has no end, nor for a read that does not return.
+      const close = () => void source.close().catch(() => undefined);
+      await unlessStopped(copy(source, target), stop).finally(close);
       stop.throwIfAborted();
       names.set(target, name);
       return target;

@@ -200,8 +200,8 @@ async function* readBlocks(
       yield block;
     }
   } finally {
-    // A consumer that stops early does not need the block that was under way.
-    await next.catch(() => undefined);
+    // A consumer that stops early does not need the block that is under way, and does not wait for it.
+    next.catch(() => undefined);
   }
 }
 

@@ -1,4 +1,6 @@
-import { rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -534,4 +536,30 @@ it('names standard input in what it says of damage when the last events are take
   const messages = await messagesOf('-', { stdin, last: 2, filter, onProblem });
   expect(messages.map(numberOf)).toEqual([8, 9]);
   expect(problems).toEqual([expect.stringMatching(/^stdin:4: not a JSON object/)]);
+});
+
+// A terminal that sends nothing: a read of it never returns.
+it.runIf(existsSync('/dev/ptmx')).each([
+  ['a stop', ['/dev/ptmx'], 'TimeoutError'],
+  ['a copy that fails', ['/dev/zero', '/dev/ptmx'], 'LOCAL'],
+])('%s does not wait for the input of a device', (_, sources, reason) => {
+  using copies = new RecordingFolder();
+  const program = `
+    import { serveRecording } from ${JSON.stringify(join(import.meta.dirname, '../../../dist/index.js'))};
+    const signal = AbortSignal.timeout(${reason === 'LOCAL' ? 30_000 : 500});
+    await serveRecording(${JSON.stringify(sources)}, { signal }).catch((error) => {
+      process.stdout.write(error.code === 'LOCAL' ? 'LOCAL' : error.name);
+      process.kill(process.pid, 'SIGKILL');
+    });`;
+  const { stdout } = spawnSync(
+    'bash',
+    ['-c', 'ulimit -f 4; exec "$0" --input-type=module -e "$1"', process.execPath, program],
+    {
+      encoding: 'utf8',
+      timeout: 20_000,
+      killSignal: 'SIGKILL',
+      env: { ...process.env, TMPDIR: copies.path },
+    },
+  );
+  expect([stdout, readdirSync(copies.path)]).toEqual([reason, []]);
 });
