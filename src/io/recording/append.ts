@@ -188,5 +188,8 @@ async function* readBlocks(handle: FileHandle, start: number, end: number): Asyn
 async function readRange(handle: FileHandle, start: number, end: number): Promise<Buffer> {
   const length = end - start;
   const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, start);
-  return buffer.subarray(0, bytesRead);
+  const bytes = buffer.subarray(0, bytesRead);
+  if (bytesRead === length || bytesRead === 0) return bytes;
+  // A network file system may give less than was asked for.
+  return Buffer.concat([bytes, await readRange(handle, start + bytesRead, end)]);
 }

@@ -1108,6 +1108,25 @@ describe('a recording', () => {
     expect(wasLocked).toEqual([true]);
     expect(existsSync(`${path}.lock`)).toBe(false);
   });
+
+  test('loses no line to a file system that gives less than is asked for', async () => {
+    const path = await fresh();
+    const lines = Array.from({ length: 100 }, (_, at) => event(at)).join('');
+    await writeFile(path, lines + event(100).slice(0, 30));
+    const handle = await open(path);
+    const prototype = Object.getPrototypeOf(handle);
+    await handle.close();
+    const { read } = prototype;
+    prototype.read = function (buffer: Buffer, offset: number, length: number, position: number | null) {
+      return read.call(this, buffer, offset, Math.min(length, 1000), position);
+    };
+    try {
+      await record(path, [batch(event(101))], { append: true });
+    } finally {
+      prototype.read = read;
+    }
+    expect(await readFile(path, 'utf8')).toBe(lines + event(101));
+  });
 });
 
 describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('a recording named %s', (name) => {
