@@ -14,7 +14,6 @@ export class PlacedSegment extends Segment {
   wasRenamed = false;
   /** It has lines besides those that every further segment begins with. */
   hasLines: boolean;
-  #hasBegun = false;
   readonly #file: OpenedFile;
   readonly #startMs: number;
 
@@ -45,7 +44,7 @@ export class PlacedSegment extends Segment {
     this.#file.provisionalPath = undefined;
   }
 
-  /** Closes a provisional file, and removes it. */
+  /** Closes the file, and removes it. */
   async discard(): Promise<void> {
     await this.close().catch(() => undefined);
     await removeFile(this.#placePath);
@@ -102,11 +101,18 @@ export class PlacedSegment extends Segment {
     return end > 0 || this.hasLines ? end : lines.indexOf(LF) + 1 || lines.length;
   }
 
-  /** Writes the lines that a further segment begins with, before all others. @throws {OpmasError} `LOCAL` */
-  async begin(firstLines: () => Buffer): Promise<void> {
-    if (this.#hasBegun) return;
-    this.#hasBegun = true;
-    await this.append(firstLines(), 0);
+  /** Writes the first lines of a further segment. None of them stays after a failure. @throws {OpmasError} `LOCAL` */
+  async begin(lines: Buffer): Promise<void> {
+    const { size } = this;
+    try {
+      await this.append(lines, 0);
+      await this.flush();
+    } catch (error) {
+      await this.#file.handle.truncate(size).catch(() => undefined);
+      if (this.isNew && (await this.isThere())) await this.discard().catch(() => undefined);
+      await this.close().catch(() => undefined);
+      throw error;
+    }
   }
 
   /**
@@ -123,7 +129,6 @@ export class PlacedSegment extends Segment {
     const { handle } = this.#file;
     await cutTornTail(this.path, handle, this.isCompressed);
     const { size } = await handle.stat();
-    this.#hasBegun ||= size === 0;
     await this.restartAt(size, size === 0 ? firstLines() : Buffer.alloc(0));
     return change;
   }

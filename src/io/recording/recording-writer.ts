@@ -48,7 +48,7 @@ export class RecordingWriter {
   /** @param lock `undefined` for pipes and devices, which are never deleted or renamed either. */
   constructor(opened: OpenedFile, lock: FileLock | undefined, options: RecordOptions) {
     this.#lock = lock;
-    this.#segments = new SegmentedWriter(opened, options);
+    this.#segments = new SegmentedWriter(opened, options, () => this.#waiting[0]?.batch.bytes);
     this.#every(SYNC_MS, () => this.#segments.sync());
     const everyTurn = (ms: number, task: () => Promise<void>) =>
       this.#every(ms, () => this.#exclusively(async () => (this.#failure ? undefined : task())));

@@ -36,7 +36,12 @@ export class SegmentedWriter {
   count = 1;
   deleted = 0;
 
-  constructor(opened: files.OpenedFile, options: SegmentOptions) {
+  /** @param nextLines Returns the lines that wait to be written, if any: a further segment begins at their time. */
+  constructor(
+    opened: files.OpenedFile,
+    options: SegmentOptions,
+    private readonly nextLines: () => Buffer | undefined,
+  ) {
     this.#path = opened.path;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -123,8 +128,6 @@ export class SegmentedWriter {
       this.#segment.wasRenamed = true;
       this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
     }
-    // A segment tells of the connections also where no line comes.
-    await this.#segment.begin(() => this.#firstLines());
   }
 
   /**
@@ -142,7 +145,7 @@ export class SegmentedWriter {
       this.#wasLeft = true;
       await this.flush();
       const change = await this.#segment.examine();
-      error = await this.#goOnIn(change, () => openToAppend(this.#path, this.#options));
+      error = await this.#goOnIn(change, undefined, () => openToAppend(this.#path, this.#options));
     }
     const tell = () => this.#tell(this.#path, 'renamed');
     this.#retry = error && (async () => (await this.reopen()) ?? tell());
@@ -152,19 +155,18 @@ export class SegmentedWriter {
 
   /** Returns how many bytes of the lines belong into the current segment, and begins a new one if they need one. */
   async #lengthForSegment(lines: Buffer): Promise<number> {
-    await this.#segment.begin(() => this.#firstLines(lines));
     if (this.#retry !== undefined) return lines.length;
     const length = await this.#segment.lengthThatFits(lines, this.#options, this.#clock.monotonicMs());
-    if (length === 0) await this.#rotate();
+    if (length === 0) await this.#rotate(lines);
     return length || this.#lengthForSegment(lines);
   }
 
-  /** Finishes the current segment and begins the next. */
-  async #rotate(): Promise<void> {
+  /** Finishes the current segment and begins the next. @param lines Lines that the next segment begins with. */
+  async #rotate(lines: Buffer): Promise<void> {
     const segment = this.#segment;
     const { path } = segment;
     const { change, isThere } = await segment.examinePlace();
-    if (!isThere) return this.#leave(change);
+    if (!isThere) return this.#leave(change, lines);
     await this.#finish(change);
     if (path !== this.#path) await this.#names.add(path);
     else {
@@ -174,7 +176,7 @@ export class SegmentedWriter {
         return path;
       });
     }
-    const error = await this.#goOnIn();
+    const error = await this.#goOnIn(undefined, lines);
     if (error !== undefined) throw error;
     const pruned = await this.#names.prune(this.#options);
     for (const size of pruned) this.#finishedSize -= size;
@@ -183,11 +185,11 @@ export class SegmentedWriter {
   }
 
   /** Begins another segment after someone else has moved the current one, which goes on when that is not possible. */
-  async #leave(change = 'renamed'): Promise<void> {
+  async #leave(change = 'renamed', lines?: Buffer): Promise<void> {
     const { path } = this;
     const wasTold = this.#retry !== undefined;
     this.#wasLeft = true;
-    const error = await this.#goOnIn(change);
+    const error = await this.#goOnIn(change, lines);
     this.#retry = error && (() => this.#leave(change));
     if (error === undefined || !wasTold) this.#tell(path, change, error);
   }
@@ -216,15 +218,18 @@ export class SegmentedWriter {
   }
 
   /**
-   * Makes another file the current segment, and finishes the one before. @param open Opens it.
+   * Makes another file the current segment, and finishes the one before.
    *
-   * @returns Why it cannot be opened; nothing has changed then.
+   * @param lines The lines that it is to take first, if they do not wait. @param open Opens it.
+   * @returns Why it cannot be opened or written; nothing has changed then.
    * @throws {OpmasError} `LOCAL` when the one before cannot be finished.
    */
-  async #goOnIn(change?: string, open = () => this.#names.createNext()): Promise<OpmasError | undefined> {
+  async #goOnIn(change?: string, lines?: Buffer, open = () => this.#names.createNext()) {
     const last = this.#segment;
     try {
-      this.#segment = new PlacedSegment(await open(), this.written, this.#clock.monotonicMs());
+      const segment = new PlacedSegment(await open(), this.written, this.#clock.monotonicMs());
+      await segment.begin(this.#firstLines(lines));
+      this.#segment = segment;
     } catch (error) {
       return error as OpmasError;
     }
@@ -233,7 +238,7 @@ export class SegmentedWriter {
   }
 
   /** Formats the lines that make a segment readable by itself. Their time is that of the next line, or now. */
-  #firstLines(next?: Buffer): Buffer {
+  #firstLines(next = this.nextLines()): Buffer {
     const atMicros = firstTime(next) ?? Math.floor(this.#clock.nowMicros());
     return this.#connections.continuation(formatTimestamp(atMicros));
   }

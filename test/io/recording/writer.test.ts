@@ -186,6 +186,16 @@ describe.concurrent.each(['capture.ndjson', 'capture.ndjson.gz'])('reopening %s'
     }
   });
 
+  test('and closing before any line: the new file tells of the connections', async () => {
+    const { path, old, writer } = await opened();
+    await rename(path, old);
+    await writer.reopen();
+    await writer.close();
+    expect(await eventsOf(old)).toEqual([1]);
+    expect((await textOf(path)).match(/"continued":true/g)).toHaveLength(2);
+    expect([writer.lastName, writer.files]).toEqual([path, 2]);
+  });
+
   test('keeps an empty file that is there when no line comes', async () => {
     const { path, old, writer, folder } = await opened();
     await rename(path, old);
@@ -1107,6 +1117,29 @@ describe('a recording', () => {
     }
     expect(wasLocked).toEqual([true]);
     expect(existsSync(`${path}.lock`)).toBe(false);
+  });
+
+  test('stays in the old file when the first lines of the new one cannot be written', async () => {
+    const path = await fresh();
+    const writer = await openRecording(path);
+    await writer.write(batch(lifecycle(0, 'devices', 'connecting'), event(1)));
+    await rename(path, `${path}.1`);
+    const handle = await open(`${path}.1`);
+    const prototype = Object.getPrototypeOf(handle);
+    await handle.close();
+    const { write } = prototype;
+    prototype.write = async () => {
+      throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    };
+    await expect(writer.reopen())
+      .rejects.toMatchObject({ code: 'LOCAL', message: expect.stringContaining('the disk is full') })
+      .finally(() => {
+        prototype.write = write;
+      });
+    expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson.1', 'capture.ndjson.lock']);
+    await writer.write(batch(event(2)));
+    await writer.close();
+    expect(await eventsOf(`${path}.1`)).toEqual([1, 2]);
   });
 
   test('loses no line to a file system that gives less than is asked for', async () => {
