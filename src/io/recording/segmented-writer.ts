@@ -51,7 +51,7 @@ export class SegmentedWriter {
 
   /** `true` when someone else may have renamed or deleted a segment since the last {@link reopen}: it is not there. */
   get wasMoved(): boolean {
-    return this.#wasLeft || !this.#segment.isThereNow();
+    return this.#wasLeft || !(this.#segment.isProvisional || this.#segment.isThereNow());
   }
 
   /** Path at which the current segment was created; someone may have renamed it since. */
@@ -119,7 +119,8 @@ export class SegmentedWriter {
 
   /** Handles changes that someone else made to the current segment. @throws {OpmasError} `LOCAL` */
   async handleChanges(): Promise<void> {
-    if (await this.#goOnAfterCut()) return;
+    // Nothing is lost with a provisional file: the one before is still there.
+    if (this.#segment.isProvisional || (await this.#goOnAfterCut())) return;
     const isThere = await this.#segment.isThere();
     if ((await this.#segment.examine()) === DELETED) await this.#leave(DELETED);
     else if (isThere && this.path === this.#path) this.#retry = undefined;
@@ -140,7 +141,7 @@ export class SegmentedWriter {
   async reopen(): Promise<OpmasError | undefined> {
     const isThere = this.path === this.#path && (await this.#segment.isThere());
     let error: OpmasError | undefined;
-    if (!isThere) {
+    if (!isThere && !this.#segment.isProvisional) {
       // A request that comes meanwhile is the same one.
       this.#wasLeft = true;
       await this.flush();

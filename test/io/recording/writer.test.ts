@@ -22,6 +22,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { constants, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { formatLifecycleLine } from '../../../src/core/recording/encoder.js';
@@ -432,6 +433,22 @@ describe.concurrent('a new recording', () => {
     await writer.close();
     expect(await readFile(path, 'utf8')).toBe(event(2) + event(3));
     expect(await readdir(join(path, '..'))).toEqual(['capture.ndjson']);
+  });
+
+  test('--force does not report the old file as deleted when someone deletes the new one before its first line', async () => {
+    const path = await fresh();
+    await writeFile(path, event(1));
+    const notices: string[] = [];
+    const writer = await openRecording(path, { force: true, onNotice: (notice) => notices.push(notice) });
+    const [provisional] = (await readdir(join(path, '..'))).filter((entry) => entry.endsWith('.tmp'));
+    await unlink(join(path, '..', provisional!));
+    await delay(2500);
+    expect([writer.wasMoved, notices, writer.files]).toEqual([false, [], 1]);
+    await writer.close();
+    expect([await readFile(path, 'utf8'), await readdir(join(path, '..'))]).toEqual([
+      event(1),
+      ['capture.ndjson'],
+    ]);
   });
 
   test('--force puts a compressed file in the place of the old one only with its first line in it', async () => {
