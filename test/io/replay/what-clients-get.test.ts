@@ -214,15 +214,20 @@ describe('every client gets the messages of its endpoint, whole and in the order
           exitWhenDone: true,
         });
         server.pause();
-        const clients = ENDPOINTS.filter((endpoint) =>
-          entries.some((entry) => entry.endpoint === endpoint),
-        ).map((endpoint) => {
+        const connect = async (endpoint: string) => {
           const url = new URL(streamUrl(server, 'devices'));
           if (endpoint.startsWith('/')) url.pathname = endpoint;
           else url.pathname = url.pathname.replace('devices', endpoint);
-          return { endpoint, got: new CollectingClient(url.href) };
-        });
-        while (server.clients < clients.length) await new Promise((resolve) => setTimeout(resolve, 1));
+          const got = new CollectingClient(url.href);
+          await got.client.opened();
+          return { endpoint, got };
+        };
+        const known = ENDPOINTS.filter((name) => entries.some(({ endpoint }) => endpoint === name));
+        const hasMessages = (endpoint: string) => expected.get(endpoint)!.length > 0;
+        const connectAll = (names: string[]) => Promise.all(names.map(connect));
+        const clients = await connectAll(known.filter(hasMessages));
+        // These end at once, and with them the server if no other client is there.
+        clients.push(...(await connectAll(known.filter((endpoint) => !hasMessages(endpoint)))));
         server.resume();
         for (const { endpoint, got } of clients) {
           expect((await got.client.end).code).toBe(1000);
