@@ -44,7 +44,7 @@ const DEFAULT_RETRIES = 5;
 /** A connection that was open this long is good: the waits begin anew. */
 const GOOD_AFTER_MS = 10_000;
 /** A connection that was open this long was not refused. */
-const ACCEPTED_AFTER_MS = 1000;
+export const ACCEPTED_AFTER_MS = 1000;
 /** Failures that rarely go away end the endpoint after this many in a row, by default. */
 const LIKELY_FATAL_IN_A_ROW = 2;
 /** After this many rejections in a row, no better token is expected. */
@@ -54,7 +54,7 @@ const LONGEST_WAIT_AFTER_REFUSAL_MS = 4000;
 /** A server that closes so many connections in a row for their token, without any event, wants something else. */
 const EMPTY_ROUNDS_IN_A_ROW = 3;
 /** A connection without events that was open this long is one of a quiet endpoint. */
-const QUIET_AFTER_MS = 60_000;
+export const QUIET_AFTER_MS = 60_000;
 /** No attempt follows at once in place of a wait that is longer than so many first ones. */
 const LONGEST_LEFT_OUT_WAIT = 4;
 /** The longest wait that a server may ask for. */

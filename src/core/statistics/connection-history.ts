@@ -1,6 +1,7 @@
 import { mayReject } from '../close-code.js';
 import type { ConnectionEvent } from '../recording/connection-event.js';
 import { parseTimestamp } from '../recording/timestamp.js';
+import { ACCEPTED_AFTER_MS, QUIET_AFTER_MS } from '../retry.js';
 import type { ConnectionReport, Outage, RecordedGap, RecordedGiveUp } from './connection-report.js';
 import {
   continuedAt,
@@ -13,13 +14,12 @@ import {
   Outages,
   refusalText,
   reopen,
-  wasRefused,
+  wasOnlyBrief,
 } from './outages.js';
 import { type NamedCount, shortName, Tally } from './tally.js';
 
 /** Lists end after this many entries; beyond that only the number and the total are known. */
 const MAX_LISTED = 10_000;
-const MAX_ENDPOINTS = 10_000;
 const MAX_REASONS = 500;
 const MICROS_PER_SECOND = 1_000_000;
 
@@ -98,7 +98,7 @@ export class ConnectionHistory implements ConnectionReport {
         known.loss = wasWanted ? undefined : lossText(connection);
         // A filter may have left out the events.
         known.hadEvent ||= connection.lost === true;
-        const isRejected = mayReject(connection.code) && wasRefused(known, at, 1);
+        const isRejected = mayReject(connection.code) && wasOnlyBrief(known, at, ACCEPTED_AFTER_MS);
         known.openTime.close(isRejected ? Number.NaN : at);
         known.heardAt = heardBefore(at, connection);
         this.#closeCounts.add(String(connection.code));
@@ -208,7 +208,7 @@ export class ConnectionHistory implements ConnectionReport {
 
   #historyOf(endpoint: string): EndpointHistory {
     const known = this.#endpoints.get(endpoint) ?? new EndpointHistory(endpoint);
-    if (this.#endpoints.size < MAX_ENDPOINTS) this.#endpoints.set(endpoint, known);
+    if (this.#endpoints.size < MAX_LISTED) this.#endpoints.set(endpoint, known);
     return known;
   }
 
@@ -222,7 +222,7 @@ export class ConnectionHistory implements ConnectionReport {
     known.isGivenUp = true;
     known.refusal ??= shortName(reason);
     // The server opened connections only to refuse them.
-    if (failure === 'endpoint refuses' && wasRefused(known, at, 60))
+    if (failure === 'endpoint refuses' && wasOnlyBrief(known, at, QUIET_AFTER_MS))
       known.openTime = new OpenTime(known.openTime.since);
     lostSince(known, gap_since);
     if (this.givenUp.length < MAX_LISTED) this.givenUp.push({ endpoint, at, failure, reason });

@@ -190,9 +190,9 @@ export function lostSince(known: EndpointHistory, gapSince?: string): void {
   known.heardAt = since;
 }
 
-/** Says whether an endpoint was open for so few seconds in all, without any event, that its server only refused it. */
-export function wasRefused({ hadEvent, openTime }: EndpointHistory, at: number, seconds: number): boolean {
-  return !hadEvent && !openTime.wasOpenBefore && openTime.openMicros(at) < seconds * 1e6;
+/** Says whether an endpoint was open for less than this in all, without any event: its server may only have refused it. */
+export function wasOnlyBrief({ hadEvent, openTime }: EndpointHistory, at: number, limitMs: number): boolean {
+  return !hadEvent && !openTime.wasOpenBefore && openTime.openMicros(at) < limitMs * 1000;
 }
 
 const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;

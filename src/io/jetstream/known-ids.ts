@@ -88,7 +88,7 @@ export class KnownIds {
   }
 }
 
-/** The time since which the stream may have the line: that at which it was sent, or received by whoever sent it. */
+/** The time since which the stream may have the line: that at which it was sent, or received by its recorder. */
 function sentMsOf(entry: WindowEntry): number {
   return entry.firstSentMs || receivedMsOf(entry);
 }
