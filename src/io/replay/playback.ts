@@ -152,10 +152,11 @@ export class Playback implements Task, ChunkReceiver {
   advance(nowMs: number): void {
     this.#nowMs = nowMs;
     if (!this.started) this.start();
-    if (nowMs - this.dueAtMs > this.plan.longestLagMs) this.#moveTo(this.#chunk?.due ?? 0, nowMs);
-    let position = this.#positionAt(nowMs);
+    // What has only started may be paused.
+    if (this.#chunk === undefined || this.dueAtMs > nowMs) return;
+    if (nowMs - this.dueAtMs > this.plan.longestLagMs) this.#moveTo(this.#chunk.due, nowMs);
     // Rounding may put the time of an event before its position: what is due by its time is sent.
-    if (this.#chunk !== undefined && this.dueAtMs <= nowMs) position = Math.max(position, this.#chunk.due);
+    const position = Math.max(this.#positionAt(nowMs), this.#chunk.due);
     while (this.#chunk !== undefined && this.#chunk.due <= position) {
       this.#pass(this.#chunk, position);
       if (this.#isFullSpeed) break;

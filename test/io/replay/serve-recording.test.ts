@@ -223,18 +223,19 @@ describe.concurrent('when it is sent', () => {
     expect((await client.end).messages.map(numberOf)).toEqual(countTo(20));
   });
 
-  it.each([1, 'max'] as const)(
-    'a step at speed %s sends one event, even when more events are due',
-    async (speed) => {
+  it.each([{ speed: 1 }, { speed: 'max' }, { speed: 'max', clock: 'shared' }] as const)(
+    'sends nothing while it is paused, and a step sends one event, even when more events are due: %o',
+    async (how) => {
       const lines = countTo(5).flatMap((n) => [
         eventLine(0, numbered(n, 'rules'), 'rules'),
         eventLine(0, numbered(n)),
       ]);
-      await using server = await serve(lines, { speed, exitWhenDone: true });
+      await using server = await serve(lines, { ...how, exitWhenDone: true });
       server.pause();
       const client = await new StreamClient(streamUrl(server)).opened();
       await stepUntil(server, client, 1);
       const before = server.eventsSent;
+      expect(client.messages.length).toBe(1);
       server.step();
       await client.received(before + 1);
       expect(server.eventsSent).toBe(before + 1);

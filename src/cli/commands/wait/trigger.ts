@@ -52,8 +52,7 @@ export class Trigger {
   /** Takes note that the server keeps a connection. */
   onKept(endpoint: string): void {
     this.#waiting.delete(endpoint);
-    const settledAtMs = this.#openedAtMs + SETTLED_AFTER_MS;
-    setTimeout(() => this.#start(), settledAtMs - performance.now()).unref();
+    setTimeout(() => this.#start(), this.#openedAtMs + SETTLED_AFTER_MS - performance.now()).unref();
   }
 
   #start(): void {
