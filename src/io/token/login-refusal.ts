@@ -6,7 +6,6 @@ import {
   type HttpAnswer,
   headerOf,
   jsonOf,
-  quoteOf,
   redirectTarget,
 } from '../../core/failure/answer.js';
 import { hintOf } from '../../core/failure/give-up.js';
@@ -20,7 +19,7 @@ import type { ServerRoute } from '../http/server-route.js';
 export interface TokenRequest {
   route: ServerRoute;
   path: string;
-  /** The password or the refresh token that it carried. No text with it is shown. */
+  /** The password or the refresh token that it carried. It is not shown. */
   secret: string;
 }
 
@@ -38,21 +37,20 @@ export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): Opmas
   const kind = gatewayFailureOf(answer, trust.hasCertificate);
   if (kind === undefined) return undefined;
   const advice = kind === 'gateway wants credentials' ? adviceOnCredentials(authorization) : {};
-  const text = `${gatewayText(kind, answer, placeOf(request))} (${toldBy(answer, request)})`;
+  const text = `${gatewayText(kind, answer, placeOf(request))} (HTTP ${answer.status})`;
   return new OpmasError('NETWORK', text, {
     failure: kind,
     hint: hintOf({ ...bareFailure(kind), ...advice }, base),
   });
 }
 
-/** Words each refusal of a login. */
+/** Words each refusal of a login. The server's own words are not shown, because they may repeat the password. */
 export function loginRefusal(response: HttpResponse, request: TokenRequest): OpmasError {
   const answer = answerOf(response);
   const { status } = answer;
   const where = placeOf(request);
-  const told = toldBy(answer, request);
   const network = (what: string, failure?: FailureKind) =>
-    new OpmasError('NETWORK', `${where} ${what} (${told})`, {
+    new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`, {
       failure,
       ...(failure === undefined ? {} : { hint: hintOf(bareFailure(failure), request.route.base) }),
     });
@@ -62,7 +60,7 @@ export function loginRefusal(response: HttpResponse, request: TokenRequest): Opm
     case status === 401 || (status === 400 && jsonOf(answer) !== undefined):
       return new OpmasError('AUTH', `wrong user or password (HTTP ${status} from ${where})`);
     case status === 403:
-      return new OpmasError('AUTH', `this user may not log in (${told} from ${where})`);
+      return new OpmasError('AUTH', `this user may not log in (HTTP ${status} from ${where})`);
     case status === 404 || status === 405:
       return network('is not a login route: there is no OPMAS API below this URL', 'no API there');
     case status === 415 || status === 422:
@@ -93,26 +91,6 @@ export function placeOf({ route, path }: TokenRequest): string {
   const through = proxy && ` (through ${nameOf(proxy)})`;
   return `${displayUrl(apiUrl(base, path))}${through ?? ''}`;
 }
-
-function toldBy(answer: HttpAnswer, { route, secret }: TokenRequest): string {
-  const redact = (text: string) => route.redact(text, secret);
-  const quote = repeats(answer.text ?? '', secret) ? undefined : quoteOf(answer, redact);
-  return `HTTP ${answer.status}${quote === undefined ? '' : `: ${quote}`}`;
-}
-
-/** Tells whether a text repeats a secret, or its beginning, in one of the forms in which servers repeat things. */
-function repeats(text: string, secret: string): boolean {
-  const bytes = Buffer.from(secret);
-  const html = secret.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-  const forms = [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), html];
-  forms.push(new URLSearchParams({ secret }).toString().slice('secret='.length));
-  forms.push(bytes.toString('base64'), bytes.toString('base64url'), bytes.toString('hex'));
-  const folded = text.toLowerCase();
-  return forms.some((form) => folded.includes(form.slice(0, TELLING_LENGTH).toLowerCase()));
-}
-
-/** This many characters of the beginning of a secret show that it is there. */
-const TELLING_LENGTH = 6;
 
 function laterFrom(answer: HttpAnswer): string {
   const seconds = headerOf(answer, 'retry-after') ?? '';

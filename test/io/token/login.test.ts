@@ -9,7 +9,7 @@ import {
 } from '../../../src/io/token/credentials.js';
 import { json, startWebServer } from '../../support/web-server.js';
 
-const page = '<!doctype html><title>hello sesame</title>';
+const page = '<!doctype html><title>words of the server</title>';
 
 function html(response: ServerResponse, status: number): void {
   response.writeHead(status, { 'content-type': 'text/html' }).end(page);
@@ -69,20 +69,30 @@ describe('login', () => {
 
   it('has words of its own for each refusal, and shows nothing that the server wrote', async () => {
     const cases: [string, (response: ServerResponse) => void, string, RegExp][] = [
-      ['400', (response) => json(response, 400, { detail: 'sesame' }), 'AUTH', /wrong user or password/],
-      ['401', (response) => json(response, 401, { detail: 'sesame' }), 'AUTH', /wrong user or password/],
-      ['403', (response) => json(response, 403, { detail: 'sesame' }), 'AUTH', /may not log in/],
+      [
+        '400',
+        (response) => json(response, 400, { detail: 'words of the server' }),
+        'AUTH',
+        /wrong user or password/,
+      ],
+      [
+        '401',
+        (response) => json(response, 401, { detail: 'words of the server' }),
+        'AUTH',
+        /wrong user or password/,
+      ],
+      ['403', (response) => json(response, 403, { detail: 'words of the server' }), 'AUTH', /may not log in/],
       ['404', (response) => html(response, 404), 'NETWORK', /is not a login route/],
       [
         '422',
-        (response) => json(response, 422, { detail: 'sesame' }),
+        (response) => json(response, 422, { detail: 'words of the server' }),
         'AUTH',
         /neither as a form nor as JSON/,
       ],
       ['429', (response) => json(response, 429, {}, { 'retry-after': '7' }), 'NETWORK', /again in 7 s/],
       ['500', (response) => html(response, 500), 'NETWORK', /failed/],
       ['200 HTML', (response) => html(response, 200), 'NETWORK', /web page/],
-      ['200 text', (response) => response.end('sesame'), 'NETWORK', /not a JSON object/],
+      ['200 text', (response) => response.end('words of the server'), 'NETWORK', /not a JSON object/],
       ['200 empty', (response) => json(response, 200, {}), 'NETWORK', /without an access token/],
       [
         '200 odd',
@@ -102,7 +112,7 @@ describe('login', () => {
     for (const [name, answer, code, pattern] of cases) {
       const error = await failedLogin(answer);
       expect(error, name).toMatchObject({ code, message: expect.stringMatching(pattern) });
-      expect(error.message, name).not.toMatch(/sesame|\n/);
+      expect(error.message, name).not.toMatch(/words of the server|sesame|\n/);
       messages.add(error.message.replace(/:\d+/g, ''));
     }
     // Without a token and with an odd one is the same.
