@@ -69,9 +69,9 @@ interface FileTask {
   /** Takes a line that the filters keep. @returns True if a batch is to contain it. */
   keep(line: LineView): boolean;
   /** Takes the lines that are kept. */
-  take(batch: LineBatch): Promise<void>;
-  /** Gets the time and the endpoint of each event, before the filters. */
-  onEvent?(receivedAt: number, endpoint: string): void;
+  take?(batch: LineBatch): Promise<void>;
+  /** Gets each line of the part, before the filters. */
+  onLine?(line: LineView): void;
   /** Gets the number of bytes that were read from the files. */
   onRead?(bytes: number): void;
   /** Gets each line before the part. */
@@ -97,7 +97,7 @@ export async function runFileStream(
     keep,
     take,
     onBefore,
-    onEvent,
+    onLine,
     onRead,
     filter: givenFilter,
     signal = session.stop,
@@ -109,7 +109,6 @@ export async function runFileStream(
     filter: givenFilter,
     route: options,
   });
-  const { filter } = reading;
   const startedAt = performance.now();
   const late = new AbortController();
   if (options.duration !== undefined) {
@@ -122,11 +121,11 @@ export async function runFileStream(
   let lines = 0;
   const batches = readRecording(options.file, {
     ...reading,
-    filter: onEvent === undefined ? filter : noting(filter, onEvent),
     endpoints: endpoints.length === 0 ? undefined : endpointsOf(endpoints),
     maxBufferBytes: options.maxBuffer,
     follow: options.follow,
     onBefore,
+    onLine,
     count: options.count,
     before: options.before,
     after: options.after,
@@ -152,7 +151,7 @@ export async function runFileStream(
   try {
     for await (const batch of batches) {
       lines += batch.count - (batch.lifecycle?.length ?? 0);
-      await take(batch);
+      await take?.(batch);
     }
     isLate = late.signal.aborted;
   } catch (error) {
@@ -166,13 +165,4 @@ export async function runFileStream(
   if (options.count === undefined || events >= options.count || session.stop.aborted) return;
   const end = isLate ? '--duration' : 'the recording';
   throw new OpmasError('INCOMPLETE', `${events} of ${options.count} events had come when ${end} ended`);
-}
-
-/** Returns a filter that notes each event. */
-function noting(filter: Filter, onEvent: NonNullable<FileTask['onEvent']>): Filter {
-  const matches: Filter['matches'] = (reader, endpoint, received) => {
-    if (received !== undefined) onEvent(received.receivedAt, endpoint);
-    return filter.matches(reader, endpoint, received);
-  };
-  return { ...filter, passesAll: false, matches, report: () => filter.report() };
 }

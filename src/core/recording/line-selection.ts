@@ -107,6 +107,8 @@ export interface SelectionRules {
   maxBytes: number;
   /** Called with each line before the window, and with each lifecycle line before those that `last` leaves. */
   onBefore?: ((line: LineView) => void) | undefined;
+  /** Called with each line of the window and the endpoints, before the filter judges it. */
+  onLine?: ((line: LineView) => void) | undefined;
   /** Called with each line behind the window up to the one that ends the reading. */
   onBehind?: ((line: LineView) => void) | undefined;
 }
@@ -150,7 +152,7 @@ export class LineSelection {
 
   #selects(line: LineView): boolean {
     const { window } = this;
-    const { endpoints, filter, onBefore, onBehind } = this.rules;
+    const { endpoints, filter, onBefore, onLine, onBehind } = this.rules;
     const { kind, endpoint = '' } = line;
     if (window !== undefined) {
       const at = line.receivedAt;
@@ -167,6 +169,7 @@ export class LineSelection {
       if (kind === 'event' && this.#seen.size < MOST_SEEN) this.#seen.add(shortName(endpoint));
       if (!endpoints.has(endpoint)) return false;
     }
+    onLine?.(line);
     return filter === undefined || keepsLine(filter, kind, line.frame, endpoint, line);
   }
 

@@ -103,6 +103,8 @@ export interface PartReaderOptions extends PartOptions, ReaderOptions {
   maxBufferBytes?: number | undefined;
   /** Called with each line before `from`. */
   onBefore?: ((line: LineView) => void) | undefined;
+  /** Called with each line of the part, before the filter judges it. */
+  onLine?: ((line: LineView) => void) | undefined;
   /** Called with the lines behind `to`: those of a minute, and the first ones after it. */
   onBehind?: ((line: LineView) => void) | undefined;
 }
@@ -117,9 +119,9 @@ export async function openPart(
   options: PartReaderOptions,
 ): Promise<RecordingReader> {
   const { endpoints, maxBufferBytes: maxBytes = DEFAULT_BUFFER_BYTES, signal, onProblem } = options;
-  const { onBefore, onBehind } = options;
+  const { onBefore, onLine, onBehind } = options;
   const part = partOf(options);
-  if (Object.values({ ...part, endpoints }).every((rule) => rule === undefined)) {
+  if (Object.values({ ...part, endpoints, onLine }).every((rule) => rule === undefined)) {
     return RecordingReader.open(paths, options);
   }
   let copies: RepeatableSources | undefined;
@@ -133,7 +135,9 @@ export async function openPart(
     }
     const sources = copies?.paths ?? paths;
     const { last, ...known } = await withKnownEnds(part, sources, options);
-    const takesAll = Object.values({ ...known, endpoints, onBefore }).every((rule) => rule === undefined);
+    const takesAll = Object.values({ ...known, endpoints, onBefore, onLine }).every(
+      (rule) => rule === undefined,
+    );
     const isSeekable = last !== undefined && takesAll && !sources.includes('-');
     const selection = new LineSelection({
       ...known,
@@ -141,6 +145,7 @@ export async function openPart(
       endpoints: endpoints && new Set(endpoints),
       maxBytes,
       onBefore,
+      onLine,
       onBehind,
     });
     return await RecordingReader.open(sources, {

@@ -33,6 +33,8 @@ export interface ReadRecordingOptions extends ReadOptions, PartOptions, ContextO
   keep?: ((line: LineView) => boolean) | undefined;
   /** Called with each line before `from`, and each lifecycle line before those that `last` leaves, of any endpoint. The view is valid during the call only. */
   onBefore?: ((line: LineView) => void) | undefined;
+  /** Called with each line of the part and the endpoints, before the filter judges it. The view is valid during the call only. */
+  onLine?: ((line: LineView) => void) | undefined;
 }
 
 /**
@@ -49,7 +51,7 @@ export function readRecording(
   checkOptions('readRecording', options, {
     ...READ_RULES,
     ...PART_RULES,
-    ...each(true, 'keep', 'onBefore', 'endpoints', 'follow', 'maxBufferBytes'),
+    ...each(true, 'keep', 'onBefore', 'onLine', 'endpoints', 'follow', 'maxBufferBytes'),
     ...each(CONTEXT_RULE, 'before', 'after'),
     count: [(count) => count > 0, 'must be a number above 0'],
   });

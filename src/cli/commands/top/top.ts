@@ -64,10 +64,6 @@ async function top(session: Session, endpoints: readonly string[], options: TopO
     return;
   }
   let end = Number.NaN;
-  const onTime = (receivedAt: number) => {
-    // NaN compares as false.
-    if (!(receivedAt <= end)) end = receivedAt;
-  };
   const { messages } = session.terminal;
   const progress = await showProgress(messages, file);
   try {
@@ -76,13 +72,14 @@ async function top(session: Session, endpoints: readonly string[], options: TopO
       endpoints,
       { ...options, file },
       {
-        keep(line) {
-          onTime(line.receivedAt);
-          if (line.kind === 'event') table.add(line.frame, line.endpoint ?? '', line.receivedAt);
+        onLine({ receivedAt }) {
+          // NaN compares as false.
+          if (!(receivedAt <= end)) end = receivedAt;
+        },
+        keep({ kind, frame, endpoint = '', receivedAt }) {
+          if (kind === 'event') table.add(frame, endpoint, receivedAt);
           return false;
         },
-        take: async () => undefined,
-        onEvent: onTime,
         onRead: progress.advance,
       },
     );

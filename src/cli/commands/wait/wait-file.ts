@@ -44,24 +44,21 @@ export async function waitInFile(
     filter: isAmongLast ? sequence.filter : sequence,
     onBefore({ connection, endpoint = '', receivedAt }) {
       const isWanted = wanted === undefined || wanted.has(endpoint);
-      if (connection !== undefined && isWanted) progress.note(endpoint, receivedAt, connection);
+      // Lines that --last N has let go are known already.
+      if (connection !== undefined && isWanted && Number.isNaN(end))
+        progress.note(endpoint, receivedAt, connection);
     },
-    onEvent(receivedAt, endpoint) {
+    onLine({ kind, endpoint = '', receivedAt, connection }) {
       noteTime(receivedAt);
       if (late.signal.aborted) return;
-      wasOpen = true;
-      progress.history.heard(shortName(endpoint), receivedAt);
-    },
-    keep(line) {
-      const { kind, endpoint = '', connection, receivedAt } = line;
-      if (kind === 'event') return !isAmongLast || sequence.matches(line.frame, endpoint, line);
-      noteTime(receivedAt);
-      if (connection === undefined || late.signal.aborted) return false;
+      wasOpen ||= kind === 'event' || connection?.state === 'open';
+      if (kind === 'event') progress.history.heard(shortName(endpoint), receivedAt);
+      if (connection === undefined) return;
       isFollowed = true;
-      wasOpen ||= connection.state === 'open';
       progress.note(endpoint, receivedAt, connection);
-      return false;
     },
+    keep: (line) =>
+      line.kind === 'event' && (!isAmongLast || sequence.matches(line.frame, line.endpoint ?? '', line)),
     take: await createLinePrinter(session.terminal.out, { format: 'json' }),
     signal: AbortSignal.any([late.signal, progress.done]),
   });
