@@ -49,11 +49,10 @@ export function loginRefusal(response: HttpResponse, request: TokenRequest): Opm
   const answer = answerOf(response);
   const { status } = answer;
   const where = placeOf(request);
-  const network = (what: string, failure?: FailureKind) =>
-    new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`, {
-      failure,
-      ...(failure === undefined ? {} : { hint: hintOf(bareFailure(failure), request.route.base) }),
-    });
+  const network = (what: string, failure?: FailureKind, hint?: string) => {
+    const bare = failure && hintOf(bareFailure(failure), request.route.base);
+    return new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`, { failure, hint: hint ?? bare });
+  };
   const byOther = gatewayRefusal(answer, request);
   if (byOther !== undefined) return byOther;
   switch (true) {
@@ -77,7 +76,7 @@ export function loginRefusal(response: HttpResponse, request: TokenRequest): Opm
     case status >= 500:
       return network('failed; try again later', 'server fails');
     default:
-      return network('gave an answer that is not one to a login');
+      return network('gave an answer that is not one to a login', undefined, '`opmas-ws doctor` says more.');
   }
 }
 

@@ -33,7 +33,7 @@ export const gatewaySituations: readonly Situation[] = [
     name: 'a service mesh that refuses all in plain text',
     gateway: 'denies all as text',
     ...refuses,
-    says: [/RBAC: access denied/],
+    quotes: /RBAC: access denied/,
     commands: [...streams, 'auth login'],
   },
   {
@@ -73,7 +73,7 @@ export const gatewaySituations: readonly Situation[] = [
     name: 'a refusal with an escape sequence in its body',
     gateway: 'escape sequences',
     ...refuses,
-    says: [/no\\(x1b|u001b)\[31m entry/i],
+    quotes: /no\\(x1b|u001b)\[31m entry/i,
     neverSays: [/\x1b\[31m entry/],
     commands: ['tail', 'doctor', 'auth login'],
   },
@@ -180,7 +180,7 @@ export const gatewaySituations: readonly Situation[] = [
     outcome: 'server fails',
     isUnnamed: true,
     codes: [4],
-    says: [/Invalid host header/],
+    quotes: /Invalid host header/,
     commands: ['tail', 'doctor', 'auth login', 'auth login --with-token'],
   },
   {

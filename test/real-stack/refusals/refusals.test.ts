@@ -88,6 +88,12 @@ function judge(run: Run): void {
   }
   expect(codes, shown).toContain(ended.code);
   for (const pattern of says) expect(text, shown).toMatch(pattern);
+  if (situation.quotes !== undefined) {
+    if (command === 'auth login') {
+      expect(text, shown).not.toMatch(situation.quotes);
+      expect(text, shown).toContain('opmas-ws doctor');
+    } else expect(text, shown).toMatch(situation.quotes);
+  }
   if (situation.isUnnamed) return;
   if (command === 'doctor --json') expect(expected, shown).toContain(JSON.parse(text).fault);
   expect(

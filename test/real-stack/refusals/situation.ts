@@ -28,6 +28,8 @@ export interface Situation {
   /** In place of the outcome's own. */
   codes?: readonly number[];
   says?: readonly RegExp[];
+  /** The words of the body. A login leaves them to doctor, because they may repeat the password. */
+  quotes?: RegExp;
   neverSays?: readonly RegExp[];
   /** Whether the outcome has no name of its own: `says` alone is asked for. */
   isUnnamed?: boolean;
