@@ -8,6 +8,7 @@ export type { NextCommand, SaidNats, SaidRoute } from './core/failure/rule.js';
 export { compileSequence, type EventSequence, type SequenceMatch } from './core/filter/sequence.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { isStreamAddress } from './core/jetstream/address.js';
+export { isObject } from './core/json/json-tokens.js';
 export { parseSparsely } from './core/json/members.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
@@ -20,8 +21,10 @@ export { type DeviceRow, DeviceTable, deviceOf, rowKeyOf } from './core/statisti
 export { ProblemCounts } from './core/statistics/problems.js';
 export { shortName } from './core/statistics/tally.js';
 export {
+  DURATION,
   escapeUnsafeJson,
   escapeUnsafeOutput,
+  millisecondsOf,
   nearestOf,
   quoted,
   relativeTime,

@@ -57,6 +57,21 @@ export function quoted(word: string): string {
   return /["$`!]|\\$/.test(word) ? `'${word.replaceAll("'", `'\\''`)}'` : `"${word}"`;
 }
 
+/** Writes the first letter small, for the middle of a sentence. */
+export function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** The pattern of a duration: `500ms`, `1.5s`, `2h30m`. */
+export const DURATION = String.raw`(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+`;
+
+/** Returns the milliseconds of a text that {@link DURATION} matches. */
+export function millisecondsOf(duration: string): number {
+  const parts = duration.matchAll(/([\d.]+)([a-z]+)/g);
+  return [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * UNIT_MS[unit!]!, 0);
+}
+
 const UNITS: readonly (readonly [name: string, seconds: number])[] = [
   ['year', 365.25 * 86_400],
   ['day', 86_400],

@@ -1,5 +1,5 @@
 import { OpmasError, parseBaseUrl } from '../../index.js';
-import { nearestOf, splitCommand } from '../../internal.js';
+import { isObject, nearestOf, splitCommand } from '../../internal.js';
 import { parsePositiveDuration } from '../options/quantity.js';
 import { type KeptOption, type KeptRouteOptions, ROUTE_OPTIONS } from '../options/server-options.js';
 import { findJsonFault } from './json-fault.js';
@@ -220,8 +220,4 @@ function unknownMembers(object: JsonObject, known: readonly string[], path: stri
 
 function invalid(where: string, what: string): OpmasError {
   return new OpmasError('USAGE', `${where}: ${what}`, { hint: 'Correct the file, or move it away.' });
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { type ContextSpan, OpmasError, parseTimestamp, systemClock } from '../../index.js';
+import { DURATION, millisecondsOf } from '../../internal.js';
 import { TimeText } from '../render/time-text.js';
 
 const BYTES: Readonly<Record<string, number>> = {
@@ -12,15 +13,10 @@ const BYTES: Readonly<Record<string, number>> = {
   GiB: 1024 ** 3,
 };
 
-const MILLISECONDS: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 /** Longest duration; sums of such times stay exact. */
-const LONGEST_MS = 100 * 365.25 * 24 * 3600 * 1000;
+const LONGEST_MS = 100 * 365.25 * DAY_MS;
 
 /**
  * Reads a duration: `500ms`, `30s`, `5m`, `1h`, `2h30m`, `1.5s`. The unit is required.
@@ -29,16 +25,12 @@ const LONGEST_MS = 100 * 365.25 * 24 * 3600 * 1000;
  * @returns Milliseconds. @throws {OpmasError} `USAGE` for anything else.
  */
 export function parseDuration(text: string, name: string): number {
-  if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) {
+  if (!new RegExp(`^${DURATION}$`).test(text)) {
     throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a duration`, {
       hint: 'Write a number with a unit: 500ms, 30s, 5m, 1h.',
     });
   }
-  const parts = text.matchAll(/([\d.]+)([a-z]+)/g);
-  const milliseconds = [...parts].reduce(
-    (sum, [, count, unit]) => sum + Number(count) * MILLISECONDS[unit!]!,
-    0,
-  );
+  const milliseconds = millisecondsOf(text);
   if (milliseconds > LONGEST_MS)
     throw new OpmasError('USAGE', `${name}: a duration must be at most 100 years`);
   return milliseconds;
@@ -189,13 +181,13 @@ export function timeOf(text: string, { name, utc }: { name: string; utc: boolean
   // A time is missing when clocks go forward, and comes twice when they go back.
   const atZero = Date.parse(`${local.slice(0, 19)}Z`);
   const minutesAt = (ms: number) => new Date(ms).getTimezoneOffset();
-  const nearby = new Set([minutesAt(atZero - MILLISECONDS.d!), minutesAt(atZero + MILLISECONDS.d!)]);
-  const fitting = [...nearby].filter((minutes) => minutesAt(atZero + minutes * MILLISECONDS.m!) === minutes);
+  const nearby = new Set([minutesAt(atZero - DAY_MS), minutesAt(atZero + DAY_MS)]);
+  const fitting = [...nearby].filter((minutes) => minutesAt(atZero + minutes * MINUTE_MS) === minutes);
   if (fitting.length > 1) throw wrong('comes twice in the local zone');
   const [minutes] = fitting;
   if (minutes === undefined) throw wrong('does not exist in the local zone');
   const fraction = seconds.slice(3);
-  return `${new Date(atZero + minutes * MILLISECONDS.m!).toISOString().slice(0, 19)}${fraction}Z`;
+  return `${new Date(atZero + minutes * MINUTE_MS).toISOString().slice(0, 19)}${fraction}Z`;
 }
 
 /** Reads a number of events, or a length of time. @throws {OpmasError} `USAGE` */

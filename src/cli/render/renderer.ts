@@ -7,7 +7,7 @@ import {
   type Severity,
   severityOf,
 } from '../../index.js';
-import { LineView, type ProblemCounts, parseSparsely } from '../../internal.js';
+import { isObject, LineView, type ProblemCounts, parseSparsely } from '../../internal.js';
 import { formatDuration, formatSize } from '../options/quantity.js';
 import { MARKS, markPaints, type Palette } from '../terminal/palette.js';
 import { FieldWriter } from './fields.js';
@@ -110,8 +110,8 @@ export class Renderer {
     this.#problems?.add(severity, data, subject);
     const cell = this.#start(view, device, type, severity);
     this.#fields.start(source, this.#names[severity]);
-    if (typeof data === 'object' && data !== null && !Array.isArray(data)) {
-      this.#fields.writeMembers(data as Record<string, unknown>, cell.isWhole ? device : '');
+    if (isObject(data)) {
+      this.#fields.writeMembers(data, cell.isWhole ? device : '');
     } else if (data !== undefined) {
       this.#fields.write('data', data);
     }

@@ -1,5 +1,6 @@
 import { displayUrl } from '../address.js';
 import type { ErrorCode } from '../errors.js';
+import { lowerFirst } from '../text.js';
 import { fillIn, writeCommand } from './next-command.js';
 import type { NextCommand, SaidOptions } from './rule.js';
 import { type FailureKind, failureTable } from './table.js';
@@ -135,8 +136,4 @@ function fillInCommand(command: NextCommand, { url, proxy }: DiagnosedServer): N
 /** The URL in the name of a proxy, with a place for the user and the password. */
 function withLogin(proxy = ''): string {
   return proxy.replace(/^.*?(\w+:\/\/)(\S+).*$/, '$1USER:PASSWORD@$2');
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }

@@ -1,6 +1,6 @@
 import type { ASTNode, EvaluationError, evaluate } from '@marcbachmann/cel-js';
 import { OpmasError } from '../errors.js';
-import { escapeUnsafe, nearestOf } from '../text.js';
+import { escapeUnsafe, lowerFirst, nearestOf } from '../text.js';
 
 const FIELDS_HINT = 'Write event.NAME for a field of the message, data.NAME for a field of its data.';
 
@@ -101,8 +101,4 @@ function pictureOf(text: string, start: number): string[] {
 /** Cuts a part of an expression to a length that fits into a message. */
 export function excerpt(text: string): string {
   return escapeUnsafe(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-}
-
-export function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }

@@ -1,5 +1,6 @@
 import type { ASTNode, EvaluationError } from '@marcbachmann/cel-js';
-import { excerpt, lowerFirst } from './expression-error.js';
+import { lowerFirst } from '../text.js';
+import { excerpt } from './expression-error.js';
 import { NAMES, type Scope } from './expression-scope.js';
 
 /** Why events did not match though their fields are there, and fields that no event had. */

@@ -1,5 +1,6 @@
 import { CloseCode, canBeSent } from '../close-code.js';
 import { OpmasError } from '../errors.js';
+import { DURATION, millisecondsOf } from '../text.js';
 
 /** An open stream, as far as faults act on it. */
 export interface FaultTarget {
@@ -84,11 +85,9 @@ export const FAULT_EXAMPLES = Object.values(FAULT_KINDS)
   .map(({ example }) => example)
   .join(', ');
 
-const DURATION = String.raw`(?:\d+(?:\.\d+)?(?:ms|s|m|h))+`;
 const SYNTAX = new RegExp(
   String.raw`^([a-z]+)(?::(\d+))?@(${DURATION})(?:\.\.(${DURATION}))?(?:\+(${DURATION}))?$`,
 );
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /**
  * Parses a fault: `close:1011@30s`, `drop@10s..60s`, `refuse:503@5s+20s`, `stall@15s+10s`, `garbage@20s`.
@@ -131,14 +130,6 @@ export function parseFault(text: string): Fault {
 /** Says what faults of a kind do. */
 export function definitionOf(kind: FaultKind): KindDefinition {
   return FAULT_KINDS[kind];
-}
-
-function millisecondsOf(duration: string): number {
-  let total = 0;
-  for (const [, amount, unit] of duration.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
-    total += Number(amount) * UNIT_MS[unit!]!;
-  }
-  return total;
 }
 
 function faultError(text: string, problem: string): OpmasError {

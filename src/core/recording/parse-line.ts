@@ -1,5 +1,5 @@
 import { scanJson } from '../json/json-scanner.js';
-import { JsonFindings } from '../json/json-tokens.js';
+import { isObject, JsonFindings } from '../json/json-tokens.js';
 import { parseSparsely, removeMembers } from '../json/members.js';
 import { isEndpointName, type OpmasEvent } from '../protocol.js';
 import { FORMAT_VERSION, isKnownState, readConnectionEvent } from './connection-event.js';
@@ -123,8 +123,4 @@ function contentOf(invalid: Record<string, unknown>): Pick<InvalidLine, 'reason'
     return { reason, frame: Buffer.from(typeof text === 'string' ? text : ''), binary: false };
   }
   return { reason, frame: Buffer.from(base64, 'base64'), binary: opcode !== 'text' };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }
