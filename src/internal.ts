@@ -47,7 +47,7 @@ export type { Outcome } from './io/jetstream/publish-window.js';
 export { SpoolPublisher } from './io/jetstream/spool-publisher.js';
 export { type NatsAccess, targetOf } from './io/jetstream/target.js';
 export { ProcessGroup } from './io/process-group.js';
-export { writeInOneStep } from './io/recording/recording-files.js';
+export { reasonOf, writeInOneStep } from './io/recording/recording-files.js';
 export { accountOf, parseCredentials, serializeCredentials } from './io/token/credentials.js';
 export { exposure, readSecretFile } from './io/token/secret-file.js';
 export { cleanToken } from './io/token/token.js';

@@ -106,7 +106,7 @@ describe.runIf(canBeStranger)(
       const { code, stderr } = await command.start(['context', 'list'], { through: asStranger }).ended;
       expect([code, stderr]).toEqual([
         5,
-        expect.stringMatching(/permission denied\n {2}Set HOME, or XDG_CONFIG_HOME/),
+        expect.stringMatching(/permission denied \(EACCES\)\n {2}Set HOME, or XDG_CONFIG_HOME/),
       ]);
     });
   },

@@ -99,7 +99,7 @@ describe.concurrent('inspect --json', () => {
     const { code, stderr } = await inspect(['-', '--html', '/nowhere/page.html']);
     expect(code).toBe(5);
     expect(stderr).toMatch(
-      /^opmas-ws: cannot write \/nowhere\/page\.html: ENOENT: no such file or directory\n {2}Name a/,
+      /^opmas-ws: cannot write \/nowhere\/page\.html: its folder does not exist \(ENOENT\)\n {2}Name a/,
     );
   });
 

@@ -247,7 +247,10 @@ describe.concurrent('record --status', () => {
       );
       (await server.request()).accept().text(event(1));
       const { code, stderr } = await ended;
-      expect([code, stderr.match(/disk\/s\.prom cannot be written: ENOSPC/g)?.length]).toEqual([0, 1]);
+      expect([
+        code,
+        stderr.match(/disk\/s\.prom cannot be written: the disk is full \(ENOSPC\);/g)?.length,
+      ]).toEqual([0, 1]);
       expect(stderr).toMatch(/4 lines written to x\.ndjson[\s\S]*\nfull\n$/);
     },
   );

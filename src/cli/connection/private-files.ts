@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../index.js';
-import { type FileLock, tryLock, writeInOneStep } from '../../internal.js';
+import { type FileLock, reasonOf, tryLock, writeInOneStep } from '../../internal.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -213,10 +213,8 @@ function isErrno(error: unknown, code: string): boolean {
 }
 
 function failure(verb: string, path: string, cause: unknown, hint = OWN_FOLDERS): OpmasError {
-  // The text after the comma names the system call, and perhaps the temporary file.
-  const why = (cause as Error).message.replace(/, [a-z]+ '.*$/s, '');
   const isDenied = ['EACCES', 'EPERM', 'EROFS'].some((code) => isErrno(cause, code));
-  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${why}`, {
+  return new OpmasError('LOCAL', `cannot ${verb} ${path}: ${reasonOf(cause)}`, {
     cause,
     hint: isDenied ? hint : undefined,
   });

@@ -109,9 +109,16 @@ async function readResponse(request: http.ClientRequest, maxBodyBytes: number): 
   };
 }
 
-/** Reads a stream to its end, or to the chunk with which there are more bytes than that. */
-export async function readUpTo(stream: AsyncIterable<Buffer | string>, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
+/**
+ * Reads a stream to its end, or to the chunk with which there are more bytes than that.
+ *
+ * @param chunks Gets the chunks. They stay when the stream fails.
+ */
+export async function readUpTo(
+  stream: AsyncIterable<Buffer | string>,
+  maxBytes: number,
+  chunks: Buffer[] = [],
+): Promise<Buffer> {
   let length = 0;
   for await (const chunk of stream) {
     chunks.push(Buffer.from(chunk));

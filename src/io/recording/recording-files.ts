@@ -172,10 +172,11 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'the file would be larger than this process may write',
-  EIO: 'the disk has failed',
+  EIO: 'the disk or device has failed',
   EPIPE: 'its reader has gone away',
   ENOENT: 'its folder does not exist',
   ENOTDIR: 'the path to its folder leads through a file',
+  EISDIR: 'it is a directory',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
@@ -186,7 +187,8 @@ const REASONS: Readonly<Record<string, string>> = {
 export function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   const reason = REASONS[code ?? ''];
-  return reason === undefined ? message : `${reason} (${code})`;
+  // The text after the comma names the system call, and perhaps a temporary file.
+  return reason === undefined ? message.replace(/^(E[A-Z\d]+: [^,]+),.*/s, '$1') : `${reason} (${code})`;
 }
 
 /** Turns the error of a file operation into an error for the user. @param problem As in `x.ndjson cannot be written`. */

@@ -115,7 +115,7 @@ export function openingFailed(path: string, error: NodeJS.ErrnoException): Opmas
 
 /** Makes the error of a file that cannot be read. */
 export function readingFailed(path: string, error: unknown): OpmasError {
-  return new OpmasError('LOCAL', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+  return new OpmasError('LOCAL', `${path} cannot be read: ${reasonOf(error)}`, { cause: error });
 }
 
 /** First characters of data that is not read, what it is, and the command that turns the data of a file into lines. */

@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 import { monotonicMs } from '../clock.js';
+import { reasonOf } from '../recording/recording-files.js';
 
 /** The result of {@link readSecretFile}. */
 export interface SecretFile {
@@ -26,6 +27,14 @@ const PIPE_LIMIT_MS = 10_000;
 const SILENCE_MS = 1000;
 const PIPE_POLL_MS = 20;
 
+/** The next steps after failures. */
+const STEPS: Readonly<Record<string, string>> = {
+  ENOENT: 'Check the path.',
+  EISDIR: 'Give the path of a file.',
+  EACCES: 'Let this user read it.',
+  EPERM: 'Let this user read it.',
+};
+
 /**
  * Reads a small file that holds a secret. Named pipes work too (`--token-file <(vault read …)`).
  *
@@ -46,8 +55,9 @@ export async function readSecretFile(
     const bytes = await readSome(file, stats, maxBytes + 1, options);
     return { bytes, once: !stats.isFile(), warning: await exposure(file, path, name) };
   } catch (error) {
-    const [why, hint] = reason(error);
-    throw new OpmasError('AUTH', `${name} cannot be read: ${why}`, { hint, cause: error });
+    const { code = '' } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : reasonOf(error);
+    throw new OpmasError('AUTH', `${name} cannot be read: ${why}`, { hint: STEPS[code], cause: error });
   } finally {
     await file?.close();
   }
@@ -116,19 +126,4 @@ async function isOnReadOnlyMount({ fd }: FileHandle): Promise<boolean> {
   const mounts = id === undefined ? '' : await read('mountinfo');
   // The options of the mount, then those of the file system: `36 35 98:0 /a /b ro,noatime - ext4 /dev/sda1 rw`.
   return new RegExp(`^${id} (?:\\S+ ){4}(?:ro\\b|.* - \\S+ \\S+ ro\\b)`, 'm').test(mounts);
-}
-
-/** The reason, and the next step. */
-function reason(error: unknown): [why: string, hint?: string] {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'ENOENT':
-      return ['there is no such file', 'Check the path.'];
-    case 'EISDIR':
-      return ['it is a directory', 'Give the path of a file.'];
-    case 'EACCES':
-    case 'EPERM':
-      return ['permission denied', 'Let this user read it.'];
-    default:
-      return [(error as Partial<Error>).message ?? String(error)];
-  }
 }

@@ -64,7 +64,7 @@ describe.skipIf(withoutOpenssl)('the files of certificates', () => {
     [
       'a CA that is a folder',
       { ca: '.' },
-      /^--ca .* cannot be read: it is a directory\nGive the path of a file\./,
+      /^--ca .* cannot be read: it is a directory \(EISDIR\)\nGive the path of a file\./,
     ],
     ['a CA that is none', { ca: 'hello' }, /^--ca .*hello holds no PEM certificate/],
     ['a CA that is a key', { ca: 'c.key' }, /c\.key holds no PEM certificate\nIt holds a private key/],

@@ -69,7 +69,7 @@ describe('a segment on a disk that fails', () => {
     ['ENOSPC', 'ENOSPC', 'the disk is full'],
     ['EFBIG', 'EFBIG', 'larger than this process may write'],
     ['EDQUOT', 'EDQUOT', 'the disk quota is used up'],
-    ['EIO', 'EIO', 'the disk has failed'],
+    ['EIO', 'EIO', 'the disk or device has failed'],
   ] as const)(
     '%s: the file ends with the last whole line, and the lines in it are counted',
     async (_, code, why) => {
@@ -109,7 +109,7 @@ describe('a segment on a disk that fails', () => {
       for (const _ of isReported ? [1, 2] : []) await expect(writer.write(three)).rejects.toThrow('EIO');
       expect(writer.lines).toBe(3);
       if (isReported) await writer.close();
-      else await expect(writer.close()).rejects.toThrow('the disk has failed');
+      else await expect(writer.close()).rejects.toThrow('the disk or device has failed');
       expect([file.syncs, file.closed]).toEqual([1, true]);
     }
   });

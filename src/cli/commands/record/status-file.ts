@@ -10,7 +10,7 @@ import {
   type StreamSummary,
   systemClock,
 } from '../../../index.js';
-import { describeEnd, escapeUnsafeJson, version, writeInOneStep } from '../../../internal.js';
+import { describeEnd, escapeUnsafeJson, reasonOf, version, writeInOneStep } from '../../../internal.js';
 import { checkReplaceable } from '../../connection/private-files.js';
 import type { StreamState } from '../../stream/run-stream.js';
 import type { Publishing, PublishingFacts } from './publishing.js';
@@ -78,8 +78,8 @@ export class StatusFile {
       void this.publishing?.count();
       await writeInOneStep(this.path, this.#text(null), { mode: this.mode, temporary: this.#temporary });
     } catch (error) {
-      const why = (error as Error).message.replace(/, [a-z]+ '.*$/s, '');
-      if (!this.#hasFailed) this.onFailure(`${this.path} cannot be written: ${why}; the recording goes on`);
+      const text = `${this.path} cannot be written: ${reasonOf(error)}; the recording goes on`;
+      if (!this.#hasFailed) this.onFailure(text);
       this.#hasFailed = true;
     }
     this.#writingSinceMs = undefined;

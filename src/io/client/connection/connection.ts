@@ -8,7 +8,7 @@ import { failureOfError, failureOfFrame, INVALID_UTF8 } from '../../../core/fail
 import { failureOfAnswer, failureOfClose } from '../../../core/failure/from-server.js';
 import { HEARTBEAT_MESSAGE } from '../../../core/protocol.js';
 import { deferred, LONGEST_TIMER_MS } from '../../clock.js';
-import { textOf } from '../../http/http-request.js';
+import { readUpTo, textOf } from '../../http/http-request.js';
 import { PongSender, type WebSocket, webSocketLibrary } from '../../websocket.js';
 import { type ConnectionHandler, type ConnectionOptions, socketOptions } from './connection-options.js';
 import { Liveness } from './liveness.js';
@@ -216,19 +216,10 @@ export class Connection {
 
 /** Reads the beginning of a refusal's body, which may have no end, or stall. Never fails. */
 async function beginningOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
   const limit = setTimeout(() => response.destroy(), REFUSAL_LIMIT_MS);
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length >= MAX_REFUSAL_BYTES) break;
-    }
-  } catch {
-    // The part that came is enough.
-  } finally {
-    clearTimeout(limit);
-  }
+  const chunks: Buffer[] = [];
+  // The part that comes before a failure is enough.
+  await readUpTo(response, MAX_REFUSAL_BYTES, chunks).catch(() => undefined);
+  clearTimeout(limit);
   return textOf(Buffer.concat(chunks).subarray(0, MAX_REFUSAL_BYTES), response.headers);
 }
