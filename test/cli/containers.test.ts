@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, vi } from 'vitest';
+import { describe } from 'vitest';
 import { event, text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
+import { eventually } from '../support/time-limits.js';
 
 const canUnshare = spawnSync('unshare', ['--pid', '--uts', '--fork', '--mount-proc', 'true']).status === 0;
 
@@ -41,7 +42,7 @@ describe.runIf(canUnshare)(
       (await server.request()).accept(text(event(1)));
       await first.lines.next();
       const path = join(command.sandbox.home, 'x.ndjson');
-      await vi.waitFor(() => expect(readFileSync(path, 'utf8')).toContain('"number":1'));
+      await eventually(() => expect(readFileSync(path, 'utf8')).toContain('"number":1'));
       first.child.kill('SIGKILL');
       await first.ended;
       // Most of its lease is over.

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe } from 'vitest';
 import { close, event, text } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
+import { SHUTDOWN_MS } from '../support/time-limits.js';
 import { meter, type Usage } from '../support/usage.js';
 
 const MB = 1024 * 1024;
@@ -72,7 +73,7 @@ describe('whatever a server sends', () => {
       const after = await run(1);
       expect(after.cpuSeconds).toBeLessThan(6 * before.cpuSeconds);
       expect(after.memoryMb).toBeLessThan(before.memoryMb + 250);
-      expect(Math.max(before.endMs, after.endMs)).toBeLessThan(2500);
+      expect(Math.max(before.endMs, after.endMs)).toBeLessThan(SHUTDOWN_MS);
     },
   );
 
@@ -99,7 +100,7 @@ describe('whatever a server sends', () => {
     const start = performance.now();
     replay.child.kill('SIGTERM');
     expect(await replay.ended).toMatchObject({ signal: 'SIGTERM' });
-    expect(performance.now() - start).toBeLessThan(2500);
+    expect(performance.now() - start).toBeLessThan(SHUTDOWN_MS);
     expect(read().memoryMb).toBeLessThan(400);
   });
 });

@@ -1,6 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SHUTDOWN_MS } from '../support/time-limits.js';
 import { meter, type Usage } from '../support/usage.js';
 import { type Running, Sandbox } from './sandbox.js';
 
@@ -194,6 +195,6 @@ describe('limits', () => {
     const start = performance.now();
     child.kill('SIGTERM');
     expect(await ended).toMatchObject({ signal: 'SIGTERM' });
-    expect(performance.now() - start).toBeLessThan(2500);
+    expect(performance.now() - start).toBeLessThan(SHUTDOWN_MS);
   }
 });

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { rawConnect } from '../io/server/raw-client.js';
 import { StreamClient, streamUrl } from '../io/server/stream-client.js';
+import { SHUTDOWN_MS } from '../support/time-limits.js';
 import { Sandbox } from './sandbox.js';
 import { ServedProcess } from './served-process.js';
 
@@ -22,7 +23,7 @@ describe.concurrent('mock', () => {
     server.process.kill('SIGINT');
     expect((await client.end).code).toBe(1012);
     expect(await server.ended).toBe('SIGINT');
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(performance.now() - started).toBeLessThan(SHUTDOWN_MS);
     expect(server.stdout.split('\n').length).toBe(2);
     expect(server.messages.at(-1)).toMatch(/^Served \d+ events in /);
     await expect(rawConnect(Number(new URL(at.url).port))).rejects.toThrow();
@@ -45,8 +46,7 @@ describe.concurrent('mock', () => {
     const started = performance.now();
     server.process.kill('SIGTERM');
     expect(await server.ended).toBe('SIGTERM');
-    // Twice as long as it may take, for a machine that is busy with other tests.
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(performance.now() - started).toBeLessThan(SHUTDOWN_MS);
     client.socket.terminate();
   });
 

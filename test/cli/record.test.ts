@@ -12,11 +12,12 @@ import {
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, describe, expect, vi } from 'vitest';
+import { afterAll, describe, expect } from 'vitest';
 import { formatSize } from '../../src/cli/options/quantity.js';
 import { event } from '../support/raw-frames.js';
 import type { RawConnection, RawServer } from '../support/raw-server.js';
 import { test } from '../support/stage.js';
+import { eventually } from '../support/time-limits.js';
 import { type Ended, Sandbox } from './sandbox.js';
 
 const namespaces = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status === 0;
@@ -129,8 +130,7 @@ describe.concurrent('record', () => {
     const server = await serve({});
     const command = start(box, server, '-o', 'x.ndjson', '--tail', '--mode', '640');
     // The same message twice is one line, so the file itself tells.
-    const reopened = () =>
-      vi.waitFor(() => expect(recorded(box, 'x.ndjson')).not.toHaveLength(0), { timeout: 20_000 });
+    const reopened = () => eventually(() => expect(recorded(box, 'x.ndjson')).not.toHaveLength(0));
     const rotate = (name: string) => {
       renameSync(join(box.home, 'x.ndjson'), join(box.home, name));
       // Twice, as for two patterns of one configuration.

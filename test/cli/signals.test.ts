@@ -12,10 +12,11 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, vi } from 'vitest';
+import { describe } from 'vitest';
 import { event, frame, text } from '../support/raw-frames.js';
 import type { RawConnection } from '../support/raw-server.js';
 import { canary, test } from '../support/stage.js';
+import { delayedTimers, eventually, NO_TIMER_MS } from '../support/time-limits.js';
 import type { Running } from './sandbox.js';
 
 /** How the process itself ended; a pipe that nobody reads keeps `close` away. */
@@ -234,14 +235,15 @@ describe.runIf(process.platform === 'linux')(
     ] as const)('holds up no thread and no end: %j', async (args, { command, expect }) => {
       const pipe = join(command.sandbox.home, 'pipe');
       spawnSync('mkfifo', [pipe]);
-      const { child, ended } = command.start(args);
+      const environment = delayedTimers(command.sandbox);
+      const { child, ended } = command.start(args, { environment });
       const files = `/proc/${child.pid}/fd`;
       const isOpen = () => readdirSync(files).some((fd) => readlinkSync(join(files, fd)) === pipe);
-      await vi.waitFor(() => expect(isOpen()).toBe(true), { timeout: 10_000 });
+      await eventually(() => expect(isOpen()).toBe(true));
       const start = performance.now();
       child.kill('SIGTERM');
       expect(await ended).toMatchObject({ signal: 'SIGTERM' });
-      expect(performance.now() - start).toBeLessThan(1500);
+      expect(performance.now() - start).toBeLessThan(NO_TIMER_MS);
     });
   },
 );

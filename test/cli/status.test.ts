@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, vi } from 'vitest';
+import { afterAll, beforeAll, describe } from 'vitest';
 import {
   findStatusPath,
   jsonText,
@@ -19,6 +19,7 @@ import {
 } from '../../src/cli/commands/record/status-file.js';
 import { event } from '../support/raw-frames.js';
 import { canary, test } from '../support/stage.js';
+import { eventually } from '../support/time-limits.js';
 
 const namespaces = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status === 0;
 
@@ -206,7 +207,7 @@ describe.concurrent('record --status', () => {
     other.respond('503 Service Unavailable');
     const connection = one.accept();
     connection.text(event(1), event(2));
-    await vi.waitFor(() => expect(status().events).toBe(2), { timeout: 9000, interval: 50 });
+    await eventually(() => expect(status().events).toBe(2));
     expect(status()).toMatchObject({ state: 'running', connected: 1, started_at: start.started_at });
     expect(status().last_error).toMatch(/^(devices|rules): HTTP 503$/);
     recorder.child.kill('SIGTERM');

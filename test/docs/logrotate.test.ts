@@ -2,10 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { describe, vi } from 'vitest';
+import { describe } from 'vitest';
 import { codeBlocks, textOf } from '../support/documents.js';
 import { event } from '../support/raw-frames.js';
 import { test } from '../support/stage.js';
+import { eventually } from '../support/time-limits.js';
 
 const configuration = codeBlocks(textOf('docs/record.md'), 'text').find((text) =>
   text.includes('postrotate'),
@@ -39,7 +40,7 @@ describe.skipIf(withoutLogrotate)(
             },
           );
           expect(rotated).toMatchObject({ status: 0, stderr: '' });
-          await vi.waitFor(() => expect(readFileSync(out, 'utf8')).toContain('"continued":true'), 9000);
+          await eventually(() => expect(readFileSync(out, 'utf8')).toContain('"continued":true'));
         }
         connection.text(event(3));
         await connection.roundTrips(2);

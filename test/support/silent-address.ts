@@ -8,6 +8,8 @@ import { Worker } from 'node:worker_threads';
 export interface SilentAddress extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
+  /** Connections are taken from now on; a client's next packet gets through: a slow link. */
+  answer(): void;
 }
 
 /** Why there are none; `undefined` where there are. */
@@ -17,11 +19,11 @@ export const withoutSilentAddresses: string | undefined =
 /** Listens, with room for one connection, and then takes none: the worker stands still. */
 const SERVER = `
   const { parentPort, workerData } = require('node:worker_threads');
-  const { host, port, waitMs } = workerData;
+  const { host, port, waking } = workerData;
   const server = require('node:net').createServer((socket) => socket.on('error', () => undefined));
   server.listen({ host, port, backlog: 1 }, () => {
     parentPort.postMessage(server.address().port);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, waitMs);
+    Atomics.wait(waking, 0, 0);
   });
 `;
 
@@ -34,16 +36,10 @@ function hasHandshake(port: number): boolean {
 /**
  * Makes a port of a loopback address silent: nobody takes connections from its queue, and the queue is full. The system
  * drops further handshakes.
- *
- * @param waitMs After this time connections are taken; a client's second packet, a second after the first, gets
- *   through: a slow link.
  */
-export async function startSilentAddress(
-  host: string,
-  port = 0,
-  waitMs = Number.POSITIVE_INFINITY,
-): Promise<SilentAddress> {
-  const worker = new Worker(SERVER, { eval: true, workerData: { host, port, waitMs } });
+export async function startSilentAddress(host: string, port = 0): Promise<SilentAddress> {
+  const waking = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(SERVER, { eval: true, workerData: { host, port, waking } });
   const [bound] = (await once(worker, 'message')) as [number];
   const fillers: Socket[] = [];
   let isFull = false;
@@ -60,6 +56,10 @@ export async function startSilentAddress(
   return {
     host,
     port: bound,
+    answer() {
+      Atomics.store(waking, 0, 1);
+      Atomics.notify(waking, 0);
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of fillers) socket.destroy();
       await worker.terminate();

@@ -4,6 +4,7 @@ import { describe, expect } from 'vitest';
 import { eventLine } from '../../support/recordings.js';
 import { canary, test } from '../../support/stage.js';
 import { TerminalPicture } from '../../support/terminal-picture.js';
+import { SHUTDOWN_MS } from '../../support/time-limits.js';
 import type { OnTerminal } from '../sandbox.js';
 
 const status = (id: string, data: object = { status: 'online' }) =>
@@ -151,7 +152,7 @@ test('top ends within its time on a terminal that is not read', async ({ serve, 
   const { signal } = await ended;
   clearInterval(timer);
   expect(signal).toBe(15);
-  expect(performance.now() - begin).toBeLessThan(6000);
+  expect(performance.now() - begin).toBeLessThan(SHUTDOWN_MS);
 });
 
 describe('top off a terminal', () => {

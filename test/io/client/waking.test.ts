@@ -20,10 +20,13 @@ function slowBut(...quick: string[]): Omit<ReadOptions, 'url'> {
   };
 }
 
+/** Much more than it takes to bring back an endpoint, and much less than the waits of half a minute. */
+const WOKEN_MS = 10_000;
+
 const endpointOf = ({ path }: RawConnection) => path.replace(/\?.*$/, '').replace(/^.*\//, '');
 
 describe.concurrent('the first endpoint that is back', () => {
-  test('brings back all others within 3 s', async ({ serve, read }) => {
+  test('brings back all others long before their waits are over', async ({ serve, read }) => {
     const server = (await serve()).onRequest((client) => client.accept(text(event(1))));
     const reading = read({ url: server.url, endpoints: ENDPOINTS, ...slowBut('devices') });
     await reading.events.count(4);
@@ -31,7 +34,7 @@ describe.concurrent('the first endpoint that is back', () => {
     await reading.events.count(5);
     const firstAt = performance.now();
     await reading.events.count(8);
-    expect(performance.now() - firstAt).toBeLessThan(3000);
+    expect(performance.now() - firstAt).toBeLessThan(WOKEN_MS);
     await reading.stop();
     const { gaps, outages, coverage } = reading.subscription.summary();
     expect([gaps.count, outages.count]).toEqual([4, 1]);
@@ -48,6 +51,7 @@ describe.concurrent('the first endpoint that is back', () => {
     const reading = read({
       url: server.url,
       endpoints: ['devices', 'rules'],
+      connectTimeoutMs: 30_000,
       ...slowBut('devices', 'rules'),
     });
     await reading.events.count(2);
@@ -61,7 +65,7 @@ describe.concurrent('the first endpoint that is back', () => {
     await reading.events.count(3);
     const firstAt = performance.now();
     await reading.events.count(4);
-    expect(performance.now() - firstAt).toBeLessThan(3000);
+    expect(performance.now() - firstAt).toBeLessThan(WOKEN_MS);
     expect(server.requests.all.map(endpointOf).filter((endpoint) => endpoint === 'rules')).toHaveLength(3);
   });
 
@@ -156,7 +160,8 @@ test('endpoints that fail together, and may be given up, are given up together',
   await reading.givenUp.next();
   const firstAt = performance.now();
   await reading.end;
-  expect(performance.now() - firstAt).toBeLessThan(1000);
+  // The last wait takes 3 s.
+  expect(performance.now() - firstAt).toBeLessThan(2500);
   const waits = reading.lifecycle.all.flatMap(({ connection }) =>
     connection.state === 'refused' ? [connection.retry_in_ms] : [],
   );

@@ -1,5 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { createServer, type Server } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failureOfError } from '../../../src/core/failure/from-error.js';
 import { Dial, type DialOptions } from '../../../src/io/http/dial.js';
@@ -35,29 +36,35 @@ describe.skipIf(withoutSilentAddresses)('Dial', () => {
     expect(remoteAddress).toBe('127.0.0.1');
     expect(dialed.silent).toEqual([`127.0.0.2:${port}`]);
     expect(tookMs).toBeGreaterThan(240);
-    expect(tookMs).toBeLessThan(800);
+    // The system itself would try for minutes.
+    expect(tookMs).toBeLessThan(8000);
   });
 
   it('connects to the next address at once when the first refuses', async () => {
-    const { remoteAddress, tookMs, errors } = await dial(['127.0.0.2', '127.0.0.1'], port);
+    const refusing = Array<string>(40).fill('127.0.0.2');
+    const { remoteAddress, tookMs, errors } = await dial([...refusing, '127.0.0.1'], port);
     expect(remoteAddress).toBe('127.0.0.1');
-    expect(errors).toMatchObject([{ code: 'ECONNREFUSED', address: '127.0.0.2' }]);
-    expect(tookMs).toBeLessThan(200);
+    expect(errors).toMatchObject(refusing.map((address) => ({ code: 'ECONNREFUSED', address })));
+    // A quarter of a second for each of them would make 10 s.
+    expect(tookMs).toBeLessThan(8000);
   });
 
   it('keeps the first attempt while it tries the next: a slow link works, though the other family is dead', async () => {
-    await using slow = await startSilentAddress('127.0.0.3', 0, 600);
+    await using slow = await startSilentAddress('127.0.0.3');
     await using dead = await startSilentAddress('127.0.0.2', slow.port);
-    const { remoteAddress, tookMs } = await dial([slow.host, dead.host], slow.port);
-    expect(remoteAddress).toBe('127.0.0.3');
-    expect(tookMs).toBeGreaterThan(500);
+    const dialing = dial([slow.host, dead.host], slow.port);
+    // The other address is tried after a quarter of a second.
+    await delay(600);
+    slow.answer();
+    expect(await dialing).toMatchObject({ remoteAddress: '127.0.0.3', silent: [`127.0.0.2:${slow.port}`] });
   });
 
   it('tries all addresses in the first half of a short limit', async () => {
     await using silent = await startSilentAddress('127.0.0.2', port);
-    const addresses = [silent.host, silent.host, silent.host, '127.0.0.1'];
-    const { tookMs } = await dial(addresses, port, { limitMs: 600 });
-    expect(tookMs).toBeLessThan(500);
+    const addresses = [...Array<string>(30).fill(silent.host), '127.0.0.1'];
+    const { tookMs } = await dial(addresses, port, { limitMs: 1000 });
+    // A quarter of a second for each of them would make 7.5 s.
+    expect(tookMs).toBeLessThan(6000);
   });
 
   it('names every address when none answers', async () => {

@@ -6,6 +6,7 @@ import { ServerRoute } from '../../../src/io/http/server-route.js';
 import { CertificateAuthority, withoutOpenssl } from '../../support/certificates.js';
 import { startProxy } from '../../support/proxy-server.js';
 import { Reading } from '../../support/reading.js';
+import { eventually } from '../../support/time-limits.js';
 import { close, listen, startWebServer, type WebServer } from '../../support/web-server.js';
 
 const httpRequest = ({ url, ca, ...request }: HttpRequest & { url: URL; ca?: string }) =>
@@ -78,7 +79,7 @@ describe('streams through a proxy', () => {
     const { opening } = new ServerRoute(new URL('ws://a.test/x'), {}).upgrade('/x', undefined);
     const socket = new WebSocket('ws://a.test/x', { createConnection: opening.createConnection as never });
     const ended = new Promise((resolve) => socket.on('error', resolve));
-    await vi.waitFor(() => expect(proxy.seen).toHaveLength(1));
+    await eventually(() => expect(proxy.seen).toHaveLength(1));
     opening.destroy();
     expect(await ended).toMatchObject({ failure: 'proxy unreachable' });
   });

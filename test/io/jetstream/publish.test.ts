@@ -173,7 +173,8 @@ describe.skipIf(withoutNats)(
       const access = { servers: [`127.0.0.1:${relay.port}`] };
       const startedAt = performance.now();
       await publish(freshLines(1), { access, signal: AbortSignal.timeout(100) });
-      expect(performance.now() - startedAt).toBeLessThan(3000);
+      // An attempt to connect may take 5 s.
+      expect(performance.now() - startedAt).toBeLessThan(4500);
     });
 
     it('follows a compressed recording that has no data yet', async () => {
@@ -361,28 +362,6 @@ describe.skipIf(withoutNats)(
       writeFileSync(path, `${rest.slice(2).join('\n')}\n`);
       await publishRecording([path], server.urlOf(stream), { ...options, follow: false });
       expect(await texts()).toEqual([header, first, first, header, header, ...rest]);
-    });
-
-    it('does not wait at the end of parts that were left long ago, which --keep may delete soon', async () => {
-      const { stream, texts, has } = await target();
-      const lines = freshLines(30);
-      const path = folder.write(lines.slice(0, 1));
-      const stop = new AbortController();
-      const options = { prefix: stream.slice(1), follow: true, signal: stop.signal };
-      const following = publishRecording([path], server.urlOf(stream), options);
-      await has(1);
-      for (const [n, line] of lines.entries()) {
-        if (n === 0) continue;
-        renameSync(path, path.replace('.ndjson', `.${String(n).padStart(6, '0')}.ndjson`));
-        writeFileSync(path, `${line}\n`);
-      }
-      const startedAt = performance.now();
-      await has(lines.length);
-      // A wait of 250 ms for each part would take longer.
-      expect(performance.now() - startedAt).toBeLessThan(5000);
-      stop.abort();
-      await following;
-      expect(await texts()).toEqual(lines);
     });
 
     it('publishes a new recording under the name of an old one, and says only that the old one is gone', async () => {

@@ -184,7 +184,8 @@ describe.skipIf(withoutNats)(`a stream as a recording${withoutNats ? ` (${withou
       const startedAt = performance.now();
       for await (const _ of readRecording(url, { ...options, signal: AbortSignal.timeout(100) }))
         expect.fail();
-      expect(performance.now() - startedAt).toBeLessThan(2000);
+      // An attempt to connect may take 5 s.
+      expect(performance.now() - startedAt).toBeLessThan(4500);
     },
   );
 

@@ -15,8 +15,8 @@ const [first = '', ...others] = lines;
 const ignore = () => undefined;
 const options = { ids: 'line', follow: false, onProblem: ignore, onNotice: ignore } as const;
 
-function open(path: string): Spool {
-  return new Spool(path, { ...options, prefix: 'p', signal: new AbortController().signal });
+function open(path: string, follow = false): Spool {
+  return new Spool(path, { ...options, follow, prefix: 'p', signal: new AbortController().signal });
 }
 
 describe('a recording whose parts begin with the same line, as those of events that came together', () => {
@@ -79,6 +79,26 @@ describe('a recording of which several parts are not settled', () => {
     await spool.close();
     expect(areOpen()).toEqual([false, false, false]);
   });
+});
+
+it('does not wait at the end of parts that were left long ago, which --keep may delete soon', async () => {
+  const many = Array.from({ length: 40 }, (_, n) => eventLine(n, `{"n":${n}}`));
+  const path = folder.write(many.slice(0, 1));
+  const spool = open(path, true);
+  await spool.open();
+  for (const [n, line] of many.slice(1).entries()) {
+    renameSync(path, path.replace('.ndjson', `.${String(n).padStart(6, '0')}.ndjson`));
+    writeFileSync(path, `${line}\n`);
+  }
+  const startedAt = performance.now();
+  const read: string[] = [];
+  while (read.length < many.length && (await spool.fill())) {
+    for (let line = spool.next(); line !== undefined; line = spool.next()) read.push(line.bytes.toString());
+  }
+  // A wait of 250 ms for each part would make 10 s.
+  expect(performance.now() - startedAt).toBeLessThan(8000);
+  expect(read).toEqual(many);
+  await spool.close();
 });
 
 describe('a publisher that is closed while it opens its recording', () => {

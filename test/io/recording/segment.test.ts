@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { OpenedFile } from '../../../src/io/recording/recording-files.js';
 import { RecordingWriter } from '../../../src/io/recording/recording-writer.js';
 import { Segment, type WritableFile } from '../../../src/io/recording/segment.js';
+import { eventually } from '../../support/time-limits.js';
 
 vi.mock('node:timers', () => import('../../support/late-timers.js'));
 
@@ -105,7 +106,7 @@ describe('a segment on a disk that fails', () => {
       file.syncError = 'EIO';
       const writer = recordingIn(file);
       await writer.write(three);
-      await vi.waitFor(() => expect(file.syncs).toBe(1), { timeout: 5000 });
+      await eventually(() => expect(file.syncs).toBe(1));
       for (const _ of isReported ? [1, 2] : []) await expect(writer.write(three)).rejects.toThrow('EIO');
       expect(writer.lines).toBe(3);
       if (isReported) await writer.close();

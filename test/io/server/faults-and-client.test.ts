@@ -50,7 +50,8 @@ describe.concurrent('our client', () => {
 
   test('leaves a server that is silent, and is there again when it speaks', ({ read }) =>
     withFaults(
-      ['stall@1s+2s'],
+      // Again and again: a client that a busy machine holds up does not see each of them.
+      ['stall@1s..2s+2s'],
       read,
       async (client) => {
         await client.state('closed');

@@ -360,8 +360,9 @@ describe('close', () => {
     for (let i = 0; i < 15; i++) served[3]!.send(block, 8000);
     const idle = await rawConnect(server.port);
     const started = performance.now();
+    // An idle connection is kept for 5 s, and one that does not answer a close for 30 s.
     await Promise.all([server.close(), server.close()]);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(4500);
     for (const client of polite)
       expect(await client.end).toMatchObject({ code: 1012, reason: 'Server stopped' });
     await server.finished;
