@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type MockServer, startMockServer } from '../../src/index.js';
 import { loginOf, NatsOperator } from '../support/nats-operator.js';
 import { NatsServer, withoutNats } from '../support/nats-server.js';
+import { delayedTimers } from '../support/time-limits.js';
 import { type Ended, type Running, Sandbox } from './sandbox.js';
 
 /** A recorder in a home folder of its own, and a stream of its own. */
@@ -152,19 +153,23 @@ describe.skipIf(withoutNats)(
     });
 
     it('refuses a stream that is not there, before anything is recorded', async () => {
+      // The recording begins without an answer after 3 s, which a busy server may need.
       using sandbox = new Sandbox({ OPMAS_URL: api.url });
-      const ended = await sandbox.run([
-        ...[
-          'record',
-          '--no-token',
-          '-o',
-          'spool.ndjson',
-          '--publish',
-          shared.urlOf('NOPE'),
-          '--duration',
-          '5s',
+      const ended = await sandbox.run(
+        [
+          ...[
+            'record',
+            '--no-token',
+            '-o',
+            'spool.ndjson',
+            '--publish',
+            shared.urlOf('NOPE'),
+            '--duration',
+            '5s',
+          ],
         ],
-      ]);
+        { environment: delayedTimers(3000) },
+      );
       expect(ended).toMatchObject({
         code: 2,
         stderr: expect.stringMatching(/has no stream NOPE\n.*nats stream add NOPE/),
@@ -202,7 +207,9 @@ describe.skipIf(withoutNats)(
       writeFileSync(path, first, { mode: 0o600 });
       const to = ['--publish', operator.server.urlOf('EVENTS'), '--create-stream'];
       const login = ['--nats-creds', 'login.creds'];
-      const running = sandbox.start(['record', '--no-token', '-o', 'spool.ndjson', ...to, ...login]);
+      const words = ['record', '--no-token', '-o', 'spool.ndjson', ...to, ...login];
+      // A busy machine may need more than the 5 s at the end for what is left.
+      const running = sandbox.start(words, { environment: delayedTimers(5000) });
       const says = async (pattern: RegExp) => {
         while (!pattern.test(await running.messages.next()));
       };

@@ -17,7 +17,7 @@ import { formatSize } from '../../src/cli/options/quantity.js';
 import { event } from '../support/raw-frames.js';
 import type { RawConnection, RawServer } from '../support/raw-server.js';
 import { test } from '../support/stage.js';
-import { eventually } from '../support/time-limits.js';
+import { delayedTimers, eventually } from '../support/time-limits.js';
 import { type Ended, Sandbox } from './sandbox.js';
 
 const namespaces = spawnSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status === 0;
@@ -80,6 +80,9 @@ const wordsOf = (server: RawServer, args: string[]) => [
   ...args,
 ];
 const start = (box: Sandbox, server: RawServer, ...args: string[]) => box.start(wordsOf(server, args));
+/** The same with its 2 s for an end far away: a busy disk needs longer for what has come. */
+const startPatient = (box: Sandbox, server: RawServer, ...args: string[]) =>
+  box.start(wordsOf(server, args), { environment: delayedTimers(2000) });
 const run = (box: Sandbox, server: RawServer, ...args: string[]) => box.run(wordsOf(server, args));
 
 describe.concurrent('record', () => {
@@ -88,7 +91,7 @@ describe.concurrent('record', () => {
     async (signal, { serve }) => {
       const box = sandbox();
       const server = await serve({});
-      const { child, ended } = start(box, server, '-o', 'x.ndjson');
+      const { child, ended } = startPatient(box, server, '-o', 'x.ndjson');
       const connection = (await server.request()).accept();
       await send(connection, 2000);
       child.kill(signal);
@@ -109,7 +112,8 @@ describe.concurrent('record', () => {
   }) => {
     const box = sandbox();
     const server = await serve({});
-    const { child, ended } = start(box, server, '-o', 'x.ndjson', '--rotate-size', '10KB', '--keep', '1');
+    const rotation = ['--rotate-size', '10KB', '--keep', '1'];
+    const { child, ended } = startPatient(box, server, '-o', 'x.ndjson', ...rotation);
     const connection = (await server.request()).accept();
     await send(connection, 2000);
     child.kill('SIGTERM');
@@ -273,7 +277,7 @@ describe.concurrent('record', () => {
   }) => {
     const box = sandbox();
     const server = await serve({});
-    const { child, ended } = start(box, server, '-o', 'x.ndjson', '--rotate-size', '2KiB');
+    const { child, ended } = startPatient(box, server, '-o', 'x.ndjson', '--rotate-size', '2KiB');
     for (const from of [0, 40, 80, 120, 160]) {
       const connection = (await server.request()).accept();
       await send(connection, 40, from);

@@ -135,7 +135,7 @@ describe.runIf(canUnshare)(
       ['ends with 143 in 2 s when a pipe is not read', unread, SHUTDOWN_MS],
     ] as const)('%s', async ([, target, limitMs], { serve, command, expect }) => {
       const server = await serve();
-      const environment = target === '' ? delayedTimers(command.sandbox) : {};
+      const environment = target === '' ? delayedTimers() : {};
       const script = `{ ${asFirst.join(' ')} "$@" & echo "pid $!" >&2; wait $!; echo "code $?" >&2; } ${target}`;
       const { messages } = command.tail(server, [], { through: shell(script), environment });
       const pid = (await messages.next((line) => line.startsWith('pid '))).slice(4);

@@ -235,7 +235,7 @@ describe.runIf(process.platform === 'linux')(
     ] as const)('holds up no thread and no end: %j', async (args, { command, expect }) => {
       const pipe = join(command.sandbox.home, 'pipe');
       spawnSync('mkfifo', [pipe]);
-      const environment = delayedTimers(command.sandbox);
+      const environment = delayedTimers();
       const { child, ended } = command.start(args, { environment });
       const files = `/proc/${child.pid}/fd`;
       const isOpen = () => readdirSync(files).some((fd) => readlinkSync(join(files, fd)) === pipe);
