@@ -1,6 +1,6 @@
 import { endpointOfType, escapeUnsafe } from '../../index.js';
 import { deviceOf } from '../../internal.js';
-import { fittingEnd, headOf, widthOf } from './visual-line.js';
+import { cutStart, headOf, padded } from './visual-line.js';
 
 /** The text of a line in front of the fields. */
 interface Heading {
@@ -105,7 +105,7 @@ export class Columns {
     this.#typeWidth = width < WIDTH_FOR_COLUMNS ? 0 : TYPE_COLUMNS;
   }
 
-  /** Fits a name into its column. A long one is cut at its start, because names of devices differ at their ends. */
+  /** Fits a name into its column. */
   device(name: string): Cell {
     return this.#devices.get(name) ?? this.#keep(this.#devices, name, this.#cellOf(this.safe(name || '-')));
   }
@@ -126,17 +126,12 @@ export class Columns {
   }
 
   #cellOf(safe: string): Cell {
-    const columns = this.#deviceWidth;
-    if (this.#full || widthOf(safe) <= columns) return { text: padded(safe, columns), isWhole: true };
-    return { text: padded(`…${fittingEnd(safe, columns - 1)}`, columns), isWhole: false };
+    const text = this.#full ? safe : cutStart(safe, this.#deviceWidth);
+    return { text: padded(text, this.#deviceWidth), isWhole: text === safe };
   }
 
   #keep<Value>(kept: Map<string, Value>, word: string, value: Value): Value {
     if (word.length <= MAX_WORD && kept.size < MAX_KEPT_WORDS) kept.set(word, value);
     return value;
   }
-}
-
-function padded(text: string, columns: number): string {
-  return text + ' '.repeat(Math.max(0, columns - widthOf(text)));
 }

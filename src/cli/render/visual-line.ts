@@ -116,16 +116,23 @@ export function cut(text: string, columns: number): string {
   return columns > 0 ? `${fitting(text, columns - 1)}…` : '';
 }
 
-/** Returns the longest end of a text that fits into so many columns. For texts that are no longer than a few lines. */
-export function fittingEnd(text: string, columns: number): string {
-  let width = 0;
+/** Cuts a text at its start, with `…`: names of devices differ at their ends. For texts of a few lines at most. */
+export function cutStart(text: string, columns: number): string {
+  if (widthOf(text) <= columns) return text;
+  let width = 1;
   let start = text.length;
   for (const { segment, index } of [...charactersOf(text)].reverse()) {
     width += widthOf(segment);
     if (width > columns) break;
     start = index;
   }
-  return text.slice(start);
+  return `…${text.slice(start)}`;
+}
+
+/** Fills a text up to so many columns. @param isRight It ends in the last one. */
+export function padded(text: string, columns: number, isRight = false): string {
+  const space = ' '.repeat(Math.max(0, columns - widthOf(text)));
+  return isRight ? space + text : text + space;
 }
 
 /** Returns the beginning of a text, and never cuts a surrogate pair in two. */

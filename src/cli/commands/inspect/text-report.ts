@@ -1,7 +1,7 @@
 import { escapeUnsafe, type InspectedRecording } from '../../../index.js';
 import { formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
-import { cut, fittingEnd, widthOf } from '../../render/visual-line.js';
+import { cut, cutStart, padded, widthOf } from '../../render/visual-line.js';
 import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 import { type Cell, type ReportTable, ReportTables } from './report-tables.js';
 import { filesText, number, titleOf } from './report-words.js';
@@ -68,9 +68,7 @@ function tableLines({ title, about, heads, rows, count, none }: ReportTable, out
       .map(([column, width]) => {
         const cell = row[column]!;
         if (column === last && !isRight(column)) return cut(cell, width);
-        const fitted = widthOf(cell) <= width ? cell : `…${fittingEnd(cell, width - 1)}`;
-        const space = ' '.repeat(width - widthOf(fitted));
-        return isRight(column) ? space + fitted : fitted + space;
+        return padded(cutStart(cell, width), width, isRight(column));
       })
       .join('  ')
       .trimEnd(),

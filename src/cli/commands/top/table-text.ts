@@ -1,7 +1,7 @@
 import { escapeUnsafe, type Severity } from '../../../index.js';
 import { type DeviceRow, SEVERITIES } from '../../../internal.js';
 import { timestampOrNull } from '../../render/time-text.js';
-import { cut, widthOf } from '../../render/visual-line.js';
+import { cut, padded, widthOf } from '../../render/visual-line.js';
 import { MARKS, markPaints, type Palette } from '../../terminal/palette.js';
 
 /** How a table is drawn. */
@@ -66,14 +66,12 @@ export function tableLines(rows: readonly DeviceRow[], style: TableStyle): strin
 
 /** Puts texts into the columns. */
 function cells(columns: readonly Column[], textOf: (column: Column) => string): string {
-  const shown = columns.map((column) => {
+  const shown = columns.filter(({ width }) => width > 0);
+  const texts = shown.map((column) => {
     const { width, isRight } = column;
-    if (width <= 0) return '';
-    const value = cut(escapeUnsafe(textOf(column)), width);
-    const space = Number.isFinite(width) ? ' '.repeat(width - widthOf(value)) : '';
-    return isRight ? `${space}${value} ` : `${value}${space} `;
+    return padded(cut(escapeUnsafe(textOf(column)), width), Number.isFinite(width) ? width : 0, isRight);
   });
-  return shown.join('').trimEnd();
+  return texts.join(' ').trimEnd();
 }
 
 /** Chooses the columns that there is room for. The name and the age come first, then the counts, then the type. */
