@@ -93,12 +93,12 @@ class ExpiryWatch {
   }
 
   #say(leftMs: number): void {
-    const { source, remedy } = this.provider;
+    const { source, hint } = this.provider;
     const hasExpired = leftMs <= 0;
     this.#said = hasExpired ? 'expired' : 'soon';
     const what = hasExpired
       ? 'has expired; open connections stay, new ones will be refused'
       : `expires ${relativeTime(leftMs, 0)}`;
-    this.messages.warn(`the token from ${source} ${what}${remedy === undefined ? '' : `: ${remedy}`}`);
+    this.messages.warn(`the token from ${source} ${what}${hint === undefined ? '' : `: ${hint}`}`);
   }
 }

@@ -27,11 +27,7 @@ export interface Connection extends RoutedServer {
   hidden: string[];
 }
 
-interface Source {
-  name: string;
-  /** See `TokenProvider`. */
-  remedy: string;
-  step: NextCommand;
+interface Source extends Pick<TokenProvider, 'source' | 'hint' | 'next'> {
   open(messages: Messages): TokenProvider;
 }
 
@@ -66,13 +62,10 @@ export async function resolveConnection(
     throw new OpmasError('USAGE', '--no-token and --token-file cannot be combined');
   }
   const [used, ...rest] = sources(server, options, environment);
-  const hidden = rest.map(({ name }) => name);
+  const hidden = rest.map(({ source }) => source);
   if (used !== undefined) {
-    return {
-      ...server,
-      token: Object.assign(used.open(messages), { source: used.name, remedy: used.remedy, step: used.step }),
-      hidden,
-    };
+    const { open, ...about } = used;
+    return { ...server, token: Object.assign(open(messages), about), hidden };
   }
   const store = openCredentialStore(session);
   return {
@@ -87,7 +80,7 @@ export function sourcesBeforeStore(
   server: Pick<ChosenServer, 'context'>,
   environment: NodeJS.ProcessEnv,
 ): string[] {
-  return sources(server, {}, environment).map(({ name }) => name);
+  return sources(server, {}, environment).map(({ source }) => source);
 }
 
 /** Returns all sources that are set, except the store, in order of precedence. */
@@ -101,45 +94,45 @@ function sources(
   const found: Source[] = [];
   const { OPMAS_TOKEN: text, OPMAS_TOKEN_FILE: path } = environment;
   if (options.token === false) {
-    const remedy = `omit --no-token${TO_USE_THE_LOGIN}`;
-    found.push({ name: '--no-token', remedy, step: LOG_IN, open: noToken });
+    const hint = `omit --no-token${TO_USE_THE_LOGIN}`;
+    found.push({ source: '--no-token', hint, next: LOG_IN, open: noToken });
   }
   if (options.tokenFile !== undefined) {
     const file = options.tokenFile;
-    const name = `--token-file ${file}`;
+    const source = `--token-file ${file}`;
     const open = (messages: Messages) =>
-      file === '-' ? tokenFromStream(standardInput(), name) : openFile(file, name, messages);
+      file === '-' ? tokenFromStream(standardInput(), source) : openFile(file, source, messages);
     const where = file === '-' ? 'on stdin' : 'in that file';
-    const remedy = `give a fresh token ${where}, or omit --token-file${TO_USE_THE_LOGIN}`;
-    found.push({ name, remedy, step: LOG_IN, open });
+    const hint = `give a fresh token ${where}, or omit --token-file${TO_USE_THE_LOGIN}`;
+    found.push({ source, hint, next: LOG_IN, open });
   }
   if (text) {
-    const remedy = `put a fresh token in OPMAS_TOKEN, or unset it${TO_USE_THE_LOGIN}`;
+    const hint = `put a fresh token in OPMAS_TOKEN, or unset it${TO_USE_THE_LOGIN}`;
     found.push({
-      name: 'OPMAS_TOKEN',
-      remedy,
-      step: logInWithout('OPMAS_TOKEN'),
+      source: 'OPMAS_TOKEN',
+      hint,
+      next: logInWithout('OPMAS_TOKEN'),
       open: () => tokenFromText(text, 'OPMAS_TOKEN'),
     });
   }
   if (path) {
-    const name = `OPMAS_TOKEN_FILE (${path})`;
-    const remedy = `put a fresh token in that file, or unset OPMAS_TOKEN_FILE${TO_USE_THE_LOGIN}`;
-    const step = logInWithout('OPMAS_TOKEN_FILE');
-    found.push({ name, remedy, step, open: (messages) => openFile(path, name, messages) });
+    const source = `OPMAS_TOKEN_FILE (${path})`;
+    const hint = `put a fresh token in that file, or unset OPMAS_TOKEN_FILE${TO_USE_THE_LOGIN}`;
+    const next = logInWithout('OPMAS_TOKEN_FILE');
+    found.push({ source, hint, next, open: (messages) => openFile(path, source, messages) });
   }
   if (context?.tokenCommand !== undefined) {
     const words = splitCommand(context.tokenCommand);
-    const name = `the token command of context ${context.name}`;
+    const source = `the token command of context ${context.name}`;
     const shownBy = `opmas-ws context show ${context.name}`;
-    const remedy = `check that the command prints a fresh token (\`${shownBy}\`)`;
+    const hint = `check that the command prints a fresh token (\`${shownBy}\`)`;
     const timeoutMs = options.tokenCommandTimeout ?? limitOf(context);
     const open = (messages: Messages) => {
       const onStderr = (line: string) => messages.say(escapeUnsafe(line));
-      return tokenFromCommand(words, { source: name, onStderr, shownBy, timeoutMs });
+      return tokenFromCommand(words, { source, onStderr, shownBy, timeoutMs });
     };
-    const step = { shell: ['opmas-ws', 'context', 'show', context.name] };
-    found.push({ name, remedy, step, open });
+    const next = { shell: ['opmas-ws', 'context', 'show', context.name] };
+    found.push({ source, hint, next, open });
   }
   return found;
 }

@@ -1,10 +1,10 @@
 import type { Redact } from '../address.js';
 import type { ApiAnswers, HttpAnswer } from './answer.js';
-import type { NextCommand } from './rule.js';
+import type { Advice } from './rule.js';
 import type { FailureKind } from './table.js';
 
 /** The end of a connection, or of an attempt to open one. */
-export interface Failure {
+export interface Failure extends Advice {
   kind: FailureKind;
   /** The end as a recording states it. `closed` comes after `open`, `refused` in place of it. */
   event:
@@ -20,19 +20,14 @@ export interface Failure {
   isProven?: boolean;
   /** The proof of the outcome, for an event that has no place for it. */
   note?: string | undefined;
-  /** The next step, where more is known than the table says. A sentence. */
-  hint?: string | undefined;
-  /** The same as a command. */
-  next?: NextCommand | undefined;
 }
 
-/** An error that this program found itself. Its message holds no URL; `hint` is the next step, `next` its command. */
+/** An error that this program found itself. Its message holds no URL. */
 export class AttemptError extends Error {
   constructor(
     readonly kind: FailureKind,
     message: string,
-    readonly hint?: string,
-    readonly next?: NextCommand,
+    readonly advice: Advice = {},
   ) {
     super(message);
   }

@@ -3,6 +3,7 @@ import { CloseCode } from '../close-code.js';
 import { OpmasError } from '../errors.js';
 import { AttemptError, type Failure } from './failure.js';
 import { failureOfClose } from './from-server.js';
+import type { Advice } from './rule.js';
 import type { FailureKind } from './table.js';
 
 /** The members of a Node error that say what happened. */
@@ -95,17 +96,16 @@ export function failureOfError(
 }
 
 /** The parts of a failure that an error tells. */
-type ErrorFacts = Pick<Failure, 'kind' | 'hint' | 'next'> & { text: string };
+type ErrorFacts = Advice & { kind: FailureKind; text: string };
 
-const GARBLED: Partial<ErrorFacts> = {
+const GARBLED: Advice = {
   hint: 'the server, or a proxy in front of it, agrees to the upgrade, but breaks the rules of WebSocket',
   next: { shell: ['curl', '-i', '{http}/health'] },
 };
 
 function readError(error: unknown, side: TlsSide): ErrorFacts {
   if (error instanceof AttemptError) {
-    const { kind, message: text, hint, next } = error;
-    return { kind, text, hint, next };
+    return { kind: error.kind, text: error.message, ...error.advice };
   }
   if (error instanceof OpmasError) {
     return { kind: error.failure ?? 'unreachable', text: error.message, hint: error.hint };

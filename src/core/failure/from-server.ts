@@ -3,7 +3,7 @@ import { CloseCode } from '../close-code.js';
 import { parseRetryAfter } from '../retry.js';
 import { type HttpAnswer, headerOf, redirectTarget } from './answer.js';
 import type { Failure } from './failure.js';
-import type { NextCommand } from './rule.js';
+import type { Advice, NextCommand } from './rule.js';
 import type { FailureKind } from './table.js';
 
 /** The attempt that an answer belongs to. */
@@ -43,7 +43,7 @@ const statusKinds: Readonly<Record<number, FailureKind>> = {
 };
 
 /** Steps for statuses that say more than their kinds. */
-const statusSteps: Readonly<Record<number, Pick<Failure, 'hint' | 'next'>>> = {
+const statusSteps: Readonly<Record<number, Advice>> = {
   407: {
     hint: 'a proxy that was not chosen is in the way and wants a login: choose it with `proxy`',
     next: { name: 'doctor', change: { proxy: 'http://USER:PASSWORD@PROXY:3128' } },

@@ -6,6 +6,7 @@ import { relativeTime } from '../text.js';
 import { clockText } from './answer.js';
 import type { Failure } from './failure.js';
 import { fillIn } from './next-command.js';
+import type { TokenSource } from './rule.js';
 import { failureTable } from './table.js';
 
 /** An endpoint that was given up, and the token of its last attempt. */
@@ -15,10 +16,8 @@ export interface GivenUp {
   base: URL;
   /** `undefined` when none was sent. Read for its expiry, never shown. */
   token: string | undefined;
-  /** The origin of the token, what to do when it is rejected, and why it was not renewed: see `TokenProvider`. */
-  source: string;
-  remedy?: string | undefined;
-  problem?: string | undefined;
+  /** The origin of the token. */
+  from: TokenSource;
   /** More attempts would have been made, had they not been limited. */
   reconnects: boolean;
   /** Another endpoint of the server was open. */
@@ -49,10 +48,11 @@ export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
 
 function tokenError(failure: Failure, given: GivenUp): OpmasError {
   const { kind } = failure;
-  const { token, source, problem, nowMs } = given;
+  const { token, nowMs } = given;
+  const { source, problem, hint: own = REMEDY } = given.from;
   const url = displayUrl(given.url);
   const what = describe(failure);
-  const remedy = kind === 'token not valid yet' ? NOT_YET : (given.remedy ?? REMEDY);
+  const remedy = kind === 'token not valid yet' ? NOT_YET : own;
   const isKnown = kind !== 'unknown';
   const step = isKnown ? remedy : `if the token is the cause, ${remedy}`;
   const hint = `${capitalized(step)}; \`opmas-ws doctor\` says more.`;

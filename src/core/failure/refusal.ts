@@ -17,6 +17,7 @@ import {
   quoteOf,
 } from './answer.js';
 import type { Failure, RefusalEvidence } from './failure.js';
+import type { Advice } from './rule.js';
 import type { FailureKind } from './table.js';
 
 /** A token that becomes valid within this time is waited for. */
@@ -189,7 +190,7 @@ function isAmbiguousStatus({ event }: Failure): boolean {
 const UPGRADE_LOST = 'the Upgrade header was lost on the way, or the server has no WebSocket support';
 
 /** Says why a gateway rejects the header `Authorization` as it is. */
-export function adviceOnCredentials(authorization: RefusalEvidence['authorization']): Partial<Failure> {
+export function adviceOnCredentials(authorization: RefusalEvidence['authorization']): Advice {
   if (authorization === 'user') {
     return { hint: 'a gateway in front of the API rejects the Authorization header that was sent: check it' };
   }

@@ -49,6 +49,22 @@ export type NextCommand =
     }
   | { shell: readonly string[] };
 
+/** The next step, where more is known than the table of failures says. */
+export interface Advice {
+  /** A sentence, or the end of one. */
+  readonly hint?: string | undefined;
+  /** The same as a command. */
+  readonly next?: NextCommand | undefined;
+}
+
+/** A source of a token. Its advice is for a token that is rejected: `put a fresh token in OPMAS_TOKEN`. */
+export interface TokenSource extends Advice {
+  /** The name of the source, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */
+  readonly source: string;
+  /** The reason why the last renewal gave nothing, for people. */
+  readonly problem?: string | undefined;
+}
+
 /** The rule for the retry loop (`../retry.ts`) after a failure. */
 export type Consequence =
   | 'retry'

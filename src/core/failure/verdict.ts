@@ -2,11 +2,11 @@ import { displayUrl } from '../address.js';
 import type { ErrorCode } from '../errors.js';
 import { lowerFirst } from '../text.js';
 import { fillIn, writeCommand } from './next-command.js';
-import type { NextCommand, SaidOptions } from './rule.js';
+import type { Advice, FailureRule, NextCommand, SaidOptions, TokenSource } from './rule.js';
 import { type FailureKind, failureTable } from './table.js';
 
 /** One step of a diagnosis. */
-export interface Check {
+export interface Check extends Advice {
   /** `token`, `dns`, `proxy`, `tcp`, `tls`, `api`, `clock`, `upgrade devices`, `pong devices`. */
   name: string;
   status: 'ok' | 'warning' | 'failed' | 'skipped';
@@ -14,9 +14,6 @@ export interface Check {
   detail: string;
   durationMs: number;
   failure?: FailureKind | undefined;
-  /** The next step, where more is known than the table of failures says: a sentence, and a command. */
-  hint?: string | undefined;
-  step?: NextCommand | undefined;
 }
 
 /** The outcome of all checks. */
@@ -33,10 +30,7 @@ export interface Verdict {
 export interface DiagnosedServer {
   url: URL;
   /** Where the token comes from; `undefined` = a stored login, which a new login replaces. */
-  tokenSource?: string | undefined;
-  /** The step to take when that source's token is rejected: the end of a sentence, and a command. */
-  tokenRemedy?: string | undefined;
-  tokenStep?: NextCommand | undefined;
+  tokenSource?: TokenSource | undefined;
   /** The token has the shape of a JWT; `undefined` when there is no token. */
   tokenIsJwt?: boolean | undefined;
   /** The proxy on the way to the server, without credentials, and its source. */
@@ -63,12 +57,12 @@ export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Ve
     };
   }
   const kind = first.failure!;
-  const next = fillInCommand(nextOf(first, checks, server, said), server);
+  const { message, next } = conclude(first, checks, server, said);
   return {
     failure: kind,
     code: failureTable[kind].code,
-    text: fillIn(textOf(first, checks, server), server.url, server.proxy),
-    next: writeCommand(next, said, server.url),
+    text: fillIn(message, server.url, server.proxy),
+    next: writeCommand(fillInCommand(next, server), said, server.url),
   };
 }
 
@@ -78,48 +72,48 @@ function endpointsOf(checks: readonly Check[], isMeant: (check: Check) => boolea
   return upgrades.map(({ name }) => name.slice('upgrade '.length));
 }
 
-function textOf(first: Check, checks: readonly Check[], server: DiagnosedServer): string {
-  const { tokenSource, tokenRemedy, tokenIsJwt } = server;
+/** A reason, and the command to type next. */
+type Conclusion = Pick<FailureRule, 'message' | 'next'>;
+
+function conclude(
+  first: Check,
+  checks: readonly Check[],
+  server: DiagnosedServer,
+  said: SaidOptions,
+): Conclusion {
   const kind = first.failure!;
-  const { code, message } = failureTable[kind];
-  if (code === 'NETWORK' || first.hint !== undefined) {
-    // The message about a proxy names it; the hint says what to do about it.
-    const hint =
-      message.startsWith('{proxy}') && first.hint ? `${message}: ${lowerFirst(first.hint)}` : first.hint;
-    const text = hint ?? message;
-    if (kind !== 'endpoint refuses' && kind !== 'endpoint does not exist') return text;
-    return `${endpointsOf(checks, ({ failure }) => failure === kind).join(', ')}: ${text}`;
-  }
-  let text = message;
-  // The check knows more: which file, and why.
-  if (kind === 'no token' && first.name === 'token') text = first.detail;
-  if (kind === 'token refused' && tokenIsJwt === false) {
-    text = 'the server rejected the token, which is not a JWT';
-  }
-  if (tokenSource === undefined || kind === 'token not valid yet') return text;
-  const remedy =
-    tokenRemedy ?? `${tokenSource} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}`;
-  return `${text}; ${kind === 'unknown' ? 'if the token is the cause: ' : ''}${remedy}`;
+  const rule = failureTable[kind];
+  const usual = rule.code === 'NETWORK' ? rule : concludeOnToken(first, server, said);
+  const { hint = usual.message, next = usual.next } = first;
+  // The message about a proxy names it; the hint says what to do about it.
+  const isOfProxy = first.hint !== undefined && rule.message.startsWith('{proxy}');
+  const message = isOfProxy ? `${rule.message}: ${lowerFirst(hint)}` : hint;
+  if (kind !== 'endpoint refuses' && kind !== 'endpoint does not exist') return { message, next };
+  const named = `${endpointsOf(checks, ({ failure }) => failure === kind).join(', ')}: ${message}`;
+  if (first.next !== undefined) return { message: named, next };
+  const working = endpointsOf(checks, ({ status }) => status === 'ok');
+  if (working.length > 0) return { message: named, next: { name: 'tail', change: { endpoints: working } } };
+  return { message: named, next: said.endpoints?.length ? next : { shell: ['curl', '-i', '{http}/health'] } };
 }
 
-function nextOf(
-  { failure, step }: Check,
-  checks: readonly Check[],
-  { tokenSource, tokenStep }: DiagnosedServer,
+function concludeOnToken(
+  { failure, name, detail }: Check,
+  { tokenSource, tokenIsJwt }: DiagnosedServer,
   said: SaidOptions,
-): NextCommand {
+): Conclusion {
   const kind = failure!;
-  const { code, next } = failureTable[kind];
-  if (step !== undefined) return step;
-  if (code === 'NETWORK') {
-    if (kind !== 'endpoint refuses' && kind !== 'endpoint does not exist') return next;
-    const working = endpointsOf(checks, ({ status }) => status === 'ok');
-    if (working.length > 0) return { name: 'tail', change: { endpoints: working } };
-    return said.endpoints?.length ? next : { shell: ['curl', '-i', '{http}/health'] };
+  let { message, next } = failureTable[kind];
+  // The check knows more: which file, and why.
+  if (kind === 'no token' && name === 'token') message = detail;
+  if (kind === 'token refused' && tokenIsJwt === false) {
+    message = 'the server rejected the token, which is not a JWT';
   }
   // A login would be hidden by the source that is in use.
-  if (tokenSource === undefined || kind === 'token not valid yet') return next;
-  return said.noToken ? { name: 'doctor', change: { noToken: false } } : (tokenStep ?? next);
+  if (tokenSource === undefined || kind === 'token not valid yet') return { message, next };
+  const { source, hint = `${source} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}` } =
+    tokenSource;
+  next = said.noToken ? { name: 'doctor', change: { noToken: false } } : (tokenSource.next ?? next);
+  return { message: `${message}; ${kind === 'unknown' ? 'if the token is the cause: ' : ''}${hint}`, next };
 }
 
 function fillInCommand(command: NextCommand, { url, proxy }: DiagnosedServer): NextCommand {

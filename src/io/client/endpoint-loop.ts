@@ -231,10 +231,9 @@ export class EndpointLoop {
 
   #giveUpError(failure: Failure): OpmasError {
     const { route, token, clock, retry } = this.context.options;
-    const { source, remedy, problem } = token;
     return giveUpError(failure, {
-      ...{ url: endpointUrl(route.base, this.endpoint), base: route.base, token: this.#token },
-      ...{ source, remedy, problem, nowMs: clock.nowMicros() / 1000, reconnects: retry.reconnect },
+      ...{ url: endpointUrl(route.base, this.endpoint), base: route.base, token: this.#token, from: token },
+      ...{ nowMs: clock.nowMicros() / 1000, reconnects: retry.reconnect },
       wasOpenBeside: this.context.wasOpenBeside(this.endpoint),
     });
   }

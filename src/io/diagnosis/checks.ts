@@ -52,7 +52,7 @@ export class Checker {
       work().catch(async (error: unknown): Promise<Finding> => {
         const found = failureOfError(error, { side: route?.trust });
         const { kind, event, hint, next } = route === undefined ? found : await untrustedFirst(found, route);
-        return { status: 'failed', detail: describeEnd(event), failure: kind, hint, step: next };
+        return { status: 'failed', detail: describeEnd(event), failure: kind, hint, next };
       }),
     );
   }
@@ -119,7 +119,7 @@ export async function tryPrefixes(
     detail: `an OPMAS API answers below ${url}`,
     failure: 'no API there',
     hint: `there is no OPMAS API below {base}, but one answers below ${url}`,
-    step: { name: 'doctor', change: { url } },
+    next: { name: 'doctor', change: { url } },
   };
 }
 
@@ -137,9 +137,8 @@ export interface ApiFinding {
 export function gatewayFinding({ me }: ApiAnswers, route: ServerRoute): Partial<Finding> {
   const failure = me && gatewayFailureOf(me, route.trust.hasCertificate);
   if (failure === undefined) return {};
-  const { hint, next } =
-    failure === 'gateway wants credentials' ? adviceOnCredentials(route.authorization) : {};
-  return { status: 'failed', failure, hint, step: next };
+  const advice = failure === 'gateway wants credentials' ? adviceOnCredentials(route.authorization) : {};
+  return { status: 'failed', failure, ...advice };
 }
 
 /** Says what the answers show about the API. @param token The one that it was asked about. */
@@ -184,11 +183,11 @@ const PLACE_KINDS: readonly FailureKind[] = [
 export const USE_HEADER: Partial<Finding> = {
   detail: '; opens with the token in the Authorization header',
   hint: "the server takes the token in the Authorization header, not in the query: use `tokenIn: 'header'`",
-  step: { name: 'tail', change: { tokenIn: 'header' } },
+  next: { name: 'tail', change: { tokenIn: 'header' } },
 };
 export const USE_QUERY: Partial<Finding> = {
   hint: "the server refuses the token in the Authorization header; the API's document has it in the query, where access logs may show it: `tokenIn: 'query'`",
-  step: { name: 'doctor', change: { tokenIn: 'query' } },
+  next: { name: 'doctor', change: { tokenIn: 'query' } },
 };
 
 /** Returns whether a server may refuse the token only for its place in the request. */

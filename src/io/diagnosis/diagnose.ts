@@ -66,9 +66,7 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
   const { url, token, endpoints, said } = options;
   return verdictOf(checks, {
     url,
-    tokenSource: token instanceof StoredToken ? undefined : token.source,
-    tokenRemedy: token.remedy,
-    tokenStep: token.step,
+    tokenSource: token instanceof StoredToken ? undefined : token,
     proxy: diagnosis.proxy,
     tokenIsJwt: diagnosis.tokenIsJwt,
     said: said ?? { url: displayUrl(url), endpoints },
@@ -191,12 +189,12 @@ class Diagnosis {
     const attempt = { route: this.#route, endpoint, token: this.#token, api };
     const { signal } = this.options;
     const result = await examineRefusal(failure, { ...attempt, clock: this.#clock, signal });
-    const { kind, event, note, answer, hint, next: step } = result;
+    const { kind, event, note, answer, hint, next } = result;
     const told = note === undefined ? describeEnd(event) : `${describeEnd(event)}; ${note}`;
     const place = await this.#tryOtherPlace(endpoint, result, api);
     // The headers may repeat the token.
     const detail = this.#route.redact(`${told}${answeredBy(answer)}`, this.#token);
-    return { status: 'failed', failure: kind, hint, step, ...place, detail: detail + (place.detail ?? '') };
+    return { status: 'failed', failure: kind, hint, next, ...place, detail: detail + (place.detail ?? '') };
   }
 
   /** Finds out whether a server refuses the token only for its place in the request. */

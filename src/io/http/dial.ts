@@ -30,12 +30,10 @@ export async function resolveHost(host: string, family: 4 | 6 | undefined): Prom
     if (family === undefined || error.code !== 'ENOTFOUND') throw error;
     // It may have addresses of the other family.
     const what = `host ${host} has no IPv${family} address`;
-    throw new AttemptError(
-      'unknown host',
-      what,
-      `There is no IPv${family} address for that name: check the name, or omit -${family}`,
-      { name: 'doctor', change: { ipv4: false, ipv6: false } },
-    );
+    throw new AttemptError('unknown host', what, {
+      hint: `There is no IPv${family} address for that name: check the name, or omit -${family}`,
+      next: { name: 'doctor', change: { ipv4: false, ipv6: false } },
+    });
   });
   const ofFirst = found.filter((each) => each.family === found[0]?.family);
   const others = found.filter((each) => each.family !== found[0]?.family);

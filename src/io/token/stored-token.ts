@@ -21,7 +21,7 @@ const REFUSED_WAIT_MS = 300_000;
 /** The token of a login, renewed with its refresh token when it is rejected or near its end. */
 export class StoredToken implements TokenProvider {
   readonly source = 'stored login';
-  readonly remedy = 'log in again with `login`';
+  readonly hint = 'log in again with `login`';
   readonly #access: ServerAccess;
   readonly #store: CredentialStore;
   readonly #account: string;

@@ -1,5 +1,5 @@
 import { OpmasError } from '../../core/errors.js';
-import type { NextCommand } from '../../core/failure/rule.js';
+import type { TokenSource } from '../../core/failure/rule.js';
 import { parseObject } from '../../core/json/json-tokens.js';
 import { checkOptions, each } from '../../core/options.js';
 import { withoutQuotes } from '../../core/text.js';
@@ -8,7 +8,7 @@ import { readUpTo } from '../http/http-request.js';
 import { readSecretFile } from './secret-file.js';
 
 /** The source of a connection's token. Asked afresh for every attempt. */
-export interface TokenProvider {
+export interface TokenProvider extends TokenSource {
   /**
    * The token for the next attempt; `undefined` = connect without one, on purpose.
    *
@@ -25,8 +25,6 @@ export interface TokenProvider {
    * @throws {OpmasError} `NETWORK` when the renewal got no answer and may be tried again later.
    */
   renew?(refused?: string, stopping?: AbortSignal): Promise<boolean>;
-  /** The reason why the last renewal gave nothing, for people. */
-  readonly problem?: string | undefined;
   /** How far this machine's clock was ahead of the server's when the token was given, milliseconds, if that is known. */
   readonly clockAheadMs?: number | undefined;
   /** Told of each connection that opens, with how far this machine's clock is ahead, if the answer says that. Never throws. */
@@ -37,12 +35,6 @@ export interface TokenProvider {
   readonly renewsItself?: boolean;
   /** Each call of {@link token} gets a new token (a command), so the expiry of an earlier one says nothing. */
   readonly isNewEachTime?: boolean;
-  /** The name of the source, for people: `--token-file t`, `OPMAS_TOKEN`, `keychain`. Never the token. */
-  readonly source: string;
-  /** The step to take when its token is rejected: the end of a sentence, like `put a fresh token in OPMAS_TOKEN`. */
-  readonly remedy?: string | undefined;
-  /** The same as a command. */
-  readonly step?: NextCommand | undefined;
 }
 
 /** The longest accepted token, in bytes. */
@@ -52,7 +44,7 @@ export const MAX_TOKEN_BYTES = 64 * 1024;
 export function noToken(): TokenProvider {
   return {
     source: 'no token',
-    remedy: 'connect with a token',
+    hint: 'connect with a token',
     token: async () => undefined,
   };
 }

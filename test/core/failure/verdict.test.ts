@@ -43,9 +43,11 @@ describe('verdictOf', () => {
     expect(verdictOf([failed('token expired')], server).next).toBe(login);
     const own = {
       ...server,
-      tokenSource: 'OPMAS_TOKEN',
-      tokenRemedy: 'put a fresh one there',
-      tokenStep: { name: 'auth login', environment: 'unset OPMAS_TOKEN &&' } as const,
+      tokenSource: {
+        source: 'OPMAS_TOKEN',
+        hint: 'put a fresh one there',
+        next: { name: 'auth login', environment: 'unset OPMAS_TOKEN &&' } as const,
+      },
       said: {},
     };
     for (const fault of ['token expired', 'token refused', 'token unusable', 'unknown'] as const) {
@@ -61,7 +63,7 @@ describe('verdictOf', () => {
 
   it('says why a source gives no token', () => {
     const check = { ...failed('no token'), name: 'token', detail: 'the file t cannot be read' };
-    const own = { ...server, tokenSource: 'the file t', tokenRemedy: 'put a fresh token there' };
+    const own = { ...server, tokenSource: { source: 'the file t', hint: 'put a fresh token there' } };
     expect(verdictOf([check], own).text).toBe('the file t cannot be read; put a fresh token there');
   });
 
@@ -136,7 +138,7 @@ describe('verdictOf', () => {
     );
     const elsewhere = {
       ...failed('no API there'),
-      step: { name: 'doctor', change: { url: 'wss://opmas.test/api' } },
+      next: { name: 'doctor', change: { url: 'wss://opmas.test/api' } },
     };
     expect(verdictOf([elsewhere as Check], usual).next).toBe(
       'opmas-ws doctor --url wss://opmas.test/api --cert a.pem --key a.key',

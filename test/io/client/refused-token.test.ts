@@ -173,7 +173,7 @@ describe.concurrent('a refused token', () => {
 
   test('says how to mend the source that it comes from', async ({ serve, read }) => {
     const server = (await serve()).onRequest(withApi((client) => client.respond('401 Unauthorized')));
-    const token = { ...tokenFromText('only-one', 'OPMAS_TOKEN'), remedy: 'put a fresh one in OPMAS_TOKEN' };
+    const token = { ...tokenFromText('only-one', 'OPMAS_TOKEN'), hint: 'put a fresh one in OPMAS_TOKEN' };
     expect((await read({ url: server.url, token }).end)?.hint).toMatch(/^Put a fresh one in OPMAS_TOKEN; /);
   });
 

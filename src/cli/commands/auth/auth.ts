@@ -75,9 +75,7 @@ async function printToken(session: Session, options: TokenOptions): Promise<void
     throw new OpmasError(
       'AUTH',
       `the token from ${token.source} expired ${relativeTime(expiresAtMs, nowMs)}`,
-      {
-        hint: `${token.remedy ?? 'log in with `opmas-ws auth login`'}`,
-      },
+      { hint: token.hint ?? 'log in with `opmas-ws auth login`' },
     );
   }
   const { out } = session.terminal;

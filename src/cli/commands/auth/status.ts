@@ -98,7 +98,7 @@ function rows({ url, urlSource, hidden, token }: Connection, state: TokenState, 
 
 /** Suggests a login only where no other source takes precedence over it. */
 function nextStep(token: TokenProvider): string {
-  return token instanceof StoredToken ? 'opmas-ws auth login' : (token.remedy ?? 'opmas-ws auth login');
+  return token instanceof StoredToken ? 'opmas-ws auth login' : (token.hint ?? 'opmas-ws auth login');
 }
 
 function expiryText({ expiresAtMs, expired }: TokenState): string {
