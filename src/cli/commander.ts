@@ -2,7 +2,7 @@ import * as commander from 'commander';
 import { OpmasError } from '../index.js';
 import { adviceForCommand, adviceForOption } from './habits.js';
 
-export { CommanderError, InvalidArgumentError, Option } from 'commander';
+export { CommanderError, Option } from 'commander';
 
 /**
  * A command that takes no option twice, unless its values are collected: the first value would be lost without a word.
@@ -42,6 +42,21 @@ export class Command extends commander.Command {
   /** Adds an option that takes one of several words; the first one is the default. */
   choice(flags: string, description: string, words: readonly string[]): this {
     return this.addOption(new commander.Option(flags, description).choices(words).default(words[0]));
+  }
+
+  /** Refuses an option in the place of a value, which an empty variable leaves behind: `-o $FILE --append`. */
+  override parseOptions(words: string[]): commander.ParseOptionsResult {
+    const named = (word = '') => this.options.find(({ short, long }) => word === short || word === long);
+    const end = words.indexOf('--');
+    for (const [i, word] of words.entries()) {
+      if (i === end) break;
+      const option = named(word);
+      const next = words[i + 1];
+      if (option?.required && (next?.startsWith('--') || named(next))) {
+        this.error(`option '${option.flags}' argument missing`);
+      }
+    }
+    return super.parseOptions(words);
   }
 
   override setOptionValueWithSource(key: string, value: unknown, source: commander.OptionValueSource): this {

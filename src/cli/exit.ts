@@ -47,7 +47,7 @@ export function reportError(error: unknown, options: ReportOptions): number {
   if (error instanceof OpmasError) {
     const lines = [`opmas-ws: ${escapeUnsafe(withServerChoice(error.message, said))}`];
     // A hint may have several lines: an expression and a caret below it.
-    const reader = `| opmas-ws ${command?.replace(/^(tail|top)$/, '$1 --file')} -`;
+    const reader = `| opmas-ws ${command?.replace(/^(tail|top|wait)$/, '$1 --file')} -`;
     const hint = error.hint?.replace('| opmas-ws inspect -', reader);
     const hints = hint === undefined ? [] : withServerChoice(hint, said).split('\n');
     if (usesDefaultServer && /^(AUTH|NETWORK)$/.test(error.code)) hints.push(FIRST_SERVER);

@@ -134,10 +134,17 @@ describe.concurrent('replay', () => {
     });
   });
 
-  it('says when there is nothing to send', async () => {
-    await using server = replay([folder.write(numberedLines(0, 20, 1)), '--from', '1h']);
+  it.each([
+    ['no line is from that time', ['--from', '1h']],
+    ['no event matches the filters', ['-t', 'rule.*']],
+    ['there are no events', []],
+  ])('says why there is nothing to send: %s', async (why, options) => {
+    const open =
+      '{"received_at":"2026-11-22T21:50:00.000000Z","connection":{"state":"open"},"endpoint":"devices"}';
+    const lines = options.length === 0 ? [open] : numberedLines(0, 20, 1);
+    await using server = replay([folder.write(lines), ...options]);
     await new StreamClient(streamUrl(await server.ready())).opened();
-    await server.says(/nothing to send/);
+    await server.says(new RegExp(`nothing to send: ${why}`));
   });
 
   it.each(['SIGINT', 'SIGQUIT'] as const)(

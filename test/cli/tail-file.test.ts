@@ -117,7 +117,20 @@ describe('tail --file', () => {
   });
 
   it.each([
+    ['tail', '--file', ''],
+    ['replay', ''],
+    ['inspect', 'a.ndjson', ''],
+  ])('%s %s says that a name is empty: a variable is not set', async (...words) => {
+    using sandbox = new Sandbox();
+    writeFileSync(join(sandbox.home, 'a.ndjson'), '{"type":"x"}\n');
+    const { code, stderr } = await sandbox.run(words);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(/^opmas-ws: the name of a file is empty\n/)]);
+  });
+
+  it.each([
     [['tail', '--file'], 'opmas-ws tail --file -'],
+    [['top', '--file'], 'opmas-ws top --file -'],
+    [['wait', '--file'], 'opmas-ws wait --file -'],
     [['replay'], 'opmas-ws replay -'],
     [['inspect'], 'opmas-ws inspect -'],
   ])('%j says how to read a compressed recording with the same command', async (words, again) => {

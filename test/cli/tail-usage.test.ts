@@ -44,6 +44,11 @@ const wrongOptions: [string[], RegExp][] = [
   [['-n', '1.5'], /--count.*"1\.5"/],
   [['-n', ''], /--count.*""/],
   [['-n'], /-n, --count|argument missing/],
+  // What an empty variable leaves: `-t $TYPE --problems`.
+  [['-t', '--problems'], /option '-t, --type <pattern>' argument missing/],
+  [['--file', '-n', '5'], /option '--file <file>' argument missing/],
+  [['-w', '--', 'devices'], /option '-w, --where <expr>' argument missing/],
+  [['-u', '--duration', '1s'], /option '-u, --url <url>' argument missing/],
   [['--before', '0', '--problems'], /--before.*"0"/],
   [['--after', '-5s', '--problems'], /--after/],
   [['--duration', '5'], /--duration.*"5"[\s\S]*5m/],

@@ -6,8 +6,12 @@
 /** Characters of a timestamp. */
 export const TIMESTAMP_LENGTH = 27;
 
+/** The last time of the year 9999 that a double holds: those after it are rounded up to the year 10000. */
+const LATEST_MICROS = 253_402_300_800_000_000 - 32;
+
 /** Formats microseconds since 1970 as a timestamp of {@link TIMESTAMP_LENGTH} characters. */
-export function formatTimestamp(micros: number): string {
+export function formatTimestamp(time: number): string {
+  const micros = Math.min(time, LATEST_MICROS);
   const millis = Math.floor(micros / 1000);
   const rest = micros - millis * 1000;
   return `${new Date(millis).toISOString().slice(0, -1)}${String(rest).padStart(3, '0')}Z`;
@@ -39,9 +43,6 @@ const UNITS = [
   { below: 1e14, micros: 1e3 },
   { below: 1e17, micros: 1 },
 ];
-/** The year 10000: its timestamps would be longer. */
-const END_OF_TIMESTAMPS = 253_402_300_800_000_000;
-
 /**
  * Reads the time of a line that others have written. A text stays as it is. A number counts seconds, milliseconds or
  * microseconds since 1970: its size tells which, because all times from March 1973 to 5138 differ by it.
@@ -53,7 +54,7 @@ export function timestampOf(value: unknown): string | undefined {
   if (typeof value !== 'number' || !(value >= 0)) return undefined;
   const unit = UNITS.find(({ below }) => value < below);
   const micros = unit === undefined ? Number.NaN : Math.round(value * unit.micros);
-  return micros < END_OF_TIMESTAMPS ? formatTimestamp(micros) : undefined;
+  return micros <= LATEST_MICROS ? formatTimestamp(micros) : undefined;
 }
 
 const MICROS_PER_MINUTE = 60_000_000;

@@ -7,6 +7,7 @@ import {
   continuedAt,
   EndpointHistory,
   heardBefore,
+  isOpening,
   type LossesBehind,
   lossText,
   lostSince,
@@ -76,9 +77,8 @@ export class ConnectionHistory implements ConnectionReport {
     known.openTime.begin(at);
     switch (connection.state) {
       case 'connecting':
-        if (connection.continued !== undefined) break;
         // Another recorder goes on while this one tries again.
-        if (known.isElsewhere && connection.attempt > 1) break;
+        if (connection.continued || (known.isElsewhere && connection.attempt > 1)) break;
         // A recorder that was killed has not told of the end.
         known.openTime.close(known.heardAt);
         if (known.hadEvent) known.loss ??= 'not recorded';
@@ -174,7 +174,7 @@ export class ConnectionHistory implements ConnectionReport {
     openTime.close(end);
     const { wasOpen, since } = openTime;
     const isGap = loss !== undefined && known.hadEvent;
-    if (!isGap && !isGivenUp && wasOpen) return;
+    if (!isGap && !isGivenUp && (wasOpen || isOpening(known, end))) return;
     const how = isGivenUp ? 'given up' : isGap ? 'not open again' : 'never open';
     const isForGood = isGivenUp || !isGap;
     const reason = `${loss ?? refusal ?? 'no answer'}, ${how}`;

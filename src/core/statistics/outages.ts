@@ -195,6 +195,11 @@ export function wasOnlyBrief({ hadEvent, openTime }: EndpointHistory, at: number
   return !hadEvent && !openTime.wasOpenBefore && openTime.openMicros(at) < limitMs * 1000;
 }
 
+/** Says whether nothing has failed yet: the first attempt is under way, for less than its default limit. */
+export function isOpening({ loss, refusal, openTime }: EndpointHistory, end: number): boolean {
+  return (loss ?? refusal) === undefined && end - openTime.since < 10_000_000;
+}
+
 const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;
 
 /** Returns when something came for the last time before a connection ended: the recorder writes for how long a dead link had been silent. */

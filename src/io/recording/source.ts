@@ -105,7 +105,8 @@ export async function isGzip(handle: FileHandle): Promise<boolean> {
 /** Makes the error of a file that cannot be opened. */
 export function openingFailed(path: string, error: NodeJS.ErrnoException): OpmasError {
   if (error.code === 'ENOENT' || error.code === 'ENOTDIR') {
-    return new OpmasError('USAGE', `${path}: there is no such file`, {
+    const message = path === '' ? 'the name of a file is empty' : `${path}: there is no such file`;
+    return new OpmasError('USAGE', message, {
       cause: error,
       hint: 'Recordings are made with `opmas-ws record -o FILE`; - is stdin.',
     });
@@ -126,21 +127,29 @@ const FOREIGN_DATA: readonly (readonly [mark: string, what: string, command: str
   ['\x04\x22\x4d\x18', 'compressed with lz4', 'lz4 -dc'],
   ['LZIP', 'compressed with lzip', 'lzip -dc'],
   ['\x1f\x9d', 'compressed with compress', 'gzip -dc'],
+  ['\x1f\x8b', 'compressed with gzip twice', 'gzip -dc'],
   ['PK\x03\x04', 'a zip archive', 'unzip -p'],
   ['7z\xbc\xaf\x27\x1c', 'a 7z archive', '7z x -so'],
+  ['\xff\xfe\0\0', 'UTF-32 text', 'iconv -f UTF-32 -t UTF-8'],
   ['\xff\xfe', 'UTF-16 text, as > of PowerShell 5 writes it', 'iconv -f UTF-16 -t UTF-8'],
   ['\xfe\xff', 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8'],
+  ['{\0', 'UTF-16 text', 'iconv -f UTF-16LE -t UTF-8'],
+  ['\0{\0', 'UTF-16 text', 'iconv -f UTF-16BE -t UTF-8'],
 ];
 
-/** @throws {OpmasError} `DATA` for data of a kind that is not read; the hint says how to read it all the same. */
-function refuseForeign(start: Buffer, path: string): void {
+/**
+ * @param unpack Command that gave these bytes, if not the file itself has them. @throws {OpmasError} `DATA` for data of a
+ *   kind that is not read; the hint says how to read it all the same.
+ */
+function refuseForeign(start: Buffer, path: string, unpack = ''): void {
   const text = start.toString('latin1', 0, 8);
-  const [, what, command] = FOREIGN_DATA.find(([mark]) => text.startsWith(mark)) ?? [];
-  if (command === undefined) return;
+  const [, what, converter] = FOREIGN_DATA.find(([mark]) => text.startsWith(mark)) ?? [];
+  if (converter === undefined) return;
   const file = path === '-' ? '' : ` ${quoted(path)}`;
+  const command = unpack === '' ? `${converter}${file}` : `${unpack}${file} | ${converter}`;
   throw new OpmasError('DATA', `${path === '-' ? 'stdin' : path} is ${what}, which is not read`, {
     // The command line puts the command that runs in place of `inspect`.
-    hint: `Unpack it: ${command}${file} | opmas-ws inspect -`,
+    hint: `Unpack it: ${command} | opmas-ws inspect -`,
   });
 }
 
@@ -153,13 +162,17 @@ async function* unpacked(
   const blocks = read();
   const first = await blocks.next();
   if (first.done) return;
-  refuseForeign(first.value, path);
   const rest = prepend(first.value, blocks);
   if (!hasGzipMark(first.value)) {
+    refuseForeign(first.value, path);
     yield* rest;
     return;
   }
-  yield* gunzip(rest, canReopen ? read : undefined);
+  const text = gunzip(rest, canReopen ? read : undefined);
+  const start = await text.next();
+  if (start.done) return;
+  refuseForeign(start.value, path, 'gzip -dc');
+  yield* prepend(start.value, text);
 }
 
 async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {

@@ -14,6 +14,11 @@ describe('formatTimestamp', () => {
     expect(parseTimestamp(text)).toBe(microseconds);
   });
 
+  it('has one length up to the end of the year 9999, where a double is less exact than a microsecond', () => {
+    const end = parseTimestamp('9999-12-31T23:59:59.999999Z')!;
+    expect(formatTimestamp(end)).toMatch(/^9999-12-31T23:59:59\.9999\d\dZ$/);
+  });
+
   it('is read back, always of one length', () => {
     fc.assert(
       fc.property(

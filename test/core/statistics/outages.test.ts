@@ -172,6 +172,18 @@ describe('outages', () => {
     expect(outagesOf(givenUp)).toEqual([[10, 60, 'rules', 'closed 1006 abnormal closure, given up']]);
   });
 
+  test('do not count a first attempt that is under way: the command had what it wanted before it was done', () => {
+    const entries: Entry[] = [
+      [0, 'devices', OPEN],
+      [0, 'devices', 'event'],
+      [0, 'rules', CONNECTING],
+    ];
+    const report = reportOf(entries, 0.05);
+    expect(report).toMatchObject({ outageCount: 0, down: [], coverage: { devices: 1, rules: 0 } });
+    const refused = reportOf([...entries, [0.02, 'rules', REFUSED]], 0.05);
+    expect(outagesOf(refused)).toEqual([[0, 0.05, 'rules', 'HTTP 503, never open']]);
+  });
+
   test('of endpoints that never opened, or were given up, stand by themselves and hide no others', () => {
     const report = reportOf(
       [

@@ -163,7 +163,6 @@ describe('text around the lines', () => {
   test.each([
     ['nothing', ''],
     ['blank lines only', '\n\r\n \n'],
-    ['UTF-16 without a byte order mark', Buffer.from(lines(2), 'utf16le')],
     ['random bytes', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * i * 7919 + (i >> 3)) & 0xff))],
     ['text', 'Dear reader,\nthis is no recording.\n'],
     ['JSON over several lines', JSON.stringify(JSON.parse(lines(1)), null, 2)],
@@ -191,12 +190,31 @@ describe('text around the lines', () => {
       Buffer.from(`\ufeff${lines(2)}`, 'utf16le').toString('base64'),
       'iconv -f UTF-16 -t UTF-8',
     ],
+    ['UTF-16 text', Buffer.from(lines(2), 'utf16le').toString('base64'), 'iconv -f UTF-16LE -t UTF-8'],
+    [
+      'UTF-16 text',
+      Buffer.from(lines(2), 'utf16le').swap16().toString('base64'),
+      'iconv -f UTF-16BE -t UTF-8',
+    ],
+    ['UTF-32 text', '//4AAHsAAAA=', 'iconv -f UTF-32 -t UTF-8'],
   ])('%s is named, with the command that unpacks it', async ([what, content, command]) => {
     const path = await file(Buffer.from(content!, 'base64'));
     await expect(read(path)).rejects.toMatchObject({
       code: 'DATA',
       message: expect.stringMatching(`\\.ndjson is .*${what}.*, which is not read`),
       hint: `Unpack it: ${command} ${path} | opmas-ws inspect -`,
+    });
+  });
+
+  test.for([
+    ['compressed with gzip twice', gzipSync(lines(2)), 'gzip -dc'],
+    ['UTF-16 text', Buffer.from(lines(2), 'utf16le'), 'iconv -f UTF-16LE -t UTF-8'],
+  ] as const)('%s in a gzip file is named, too', async ([what, content, command]) => {
+    const path = await file(gzipSync(content));
+    await expect(read(path)).rejects.toMatchObject({
+      code: 'DATA',
+      message: `${path} is ${what}, which is not read`,
+      hint: `Unpack it: gzip -dc ${path} | ${command} | opmas-ws inspect -`,
     });
   });
 

@@ -6,7 +6,7 @@ import {
   type NamedCount,
   OpmasError,
 } from '../../../index.js';
-import { type Command, InvalidArgumentError } from '../../commander.js';
+import type { Command } from '../../commander.js';
 import { checkReplaceable, writePrivateFile } from '../../connection/private-files.js';
 import {
   addFilterOptions,
@@ -45,7 +45,7 @@ Examples:
 /** Configures `inspect`. */
 export function configure(command: Command): void {
   command
-    .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin', collectFile)
+    .argument('<file...>', 'recordings, also compressed (.gz), merged by time; - is stdin')
     .option('--json', 'print one JSON object')
     .option('--html <file>', 'write one self-contained page with a chart and tables')
     .option('--utc', 'show times in UTC instead of local time')
@@ -55,11 +55,6 @@ export function configure(command: Command): void {
     .action((files: string[], options: InspectOptions) =>
       runCommand(command, (session) => runInspect(session, files, options)),
     );
-}
-
-function collectFile(file: string, earlier: string[] = []): string[] {
-  if (file === '') throw new InvalidArgumentError('a file name is empty');
-  return [...earlier, file];
 }
 
 /** Reads recordings once and reports their content. */

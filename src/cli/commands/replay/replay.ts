@@ -101,7 +101,7 @@ async function replay(
     strict: options.strict,
     precise: true,
     onNotice: (notice) => {
-      messages.say(messages.palette.yellow(noticeText(notice)));
+      messages.say(messages.palette.yellow(noticeText(notice, reading.filter.passesAll)));
       if (notice.kind === 'nothing') filtering.end();
     },
     onIndexed: progress?.advance,
@@ -154,7 +154,7 @@ function parseSpeed(text: string, name: string): number | 'max' {
   });
 }
 
-function noticeText(notice: ReplayNotice): string {
+function noticeText(notice: ReplayNotice, keepsAll: boolean): string {
   switch (notice.kind) {
     case 'unseen':
       return `${escapeUnsafe(notice.endpoint)}: ${counted(notice.events, 'event')} not sent: no client was connected`;
@@ -175,7 +175,7 @@ function noticeText(notice: ReplayNotice): string {
     case 'again':
       return 'a client came after the end: the recording starts again from the beginning';
     case 'nothing':
-      return `nothing to send: ${notice.why ?? 'no event matches the filters between --from and --to'}`;
+      return `nothing to send: ${notice.why ?? (keepsAll ? 'there are no events' : 'no event matches the filters')}`;
   }
 }
 
