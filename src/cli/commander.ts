@@ -47,15 +47,13 @@ export class Command extends commander.Command {
   /** Refuses an option in the place of a value, which an empty variable leaves behind: `-o $FILE --append`. */
   override parseOptions(words: string[]): commander.ParseOptionsResult {
     const named = (word = '') => this.options.find(({ short, long }) => word === short || word === long);
-    const end = words.indexOf('--');
-    for (const [i, word] of words.entries()) {
-      if (i === end) break;
-      const option = named(word);
-      const next = words[i + 1];
-      if (option?.required && (next?.startsWith('--') || named(next))) {
-        this.error(`option '${option.flags}' argument missing`);
-      }
-    }
+    // What comes after `--` belongs to another command.
+    const own = words.slice(0, words.indexOf('--') + 1 || words.length);
+    const isOption = (word?: string) => word?.startsWith('--') || named(word) !== undefined;
+    const lacking = own
+      .map((word) => named(word))
+      .find((option, i) => option?.required && isOption(own[i + 1]));
+    if (lacking !== undefined) this.error(`option '${lacking.flags}' argument missing`);
     return super.parseOptions(words);
   }
 

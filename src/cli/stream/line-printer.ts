@@ -27,7 +27,9 @@ export async function createLinePrinter(out: DataOutput, options: PrintOptions):
   if (options.format === 'pretty' || (options.format === 'auto' && (out.isTerminal || options.full))) {
     return createPrettyPrinter(out, options);
   }
-  if (out.isTerminal) return (batch) => out.write(safeLines(batch));
+  // A terminal gets control characters as escapes; pipes and files get the bytes that the server sent.
+  if (out.isTerminal)
+    return ({ bytes }) => out.write(bytes.toString().split('\n').map(escapeUnsafeJson).join('\n'));
   return (batch) => out.write(batch.bytes).then(batch.release);
 }
 
@@ -78,9 +80,4 @@ function encode(lines: readonly string[]): Buffer {
   let end = 0;
   for (const line of lines) end += bytes.write(line, end);
   return bytes.subarray(0, end);
-}
-
-/** Escapes control characters for a terminal; pipes and files get the bytes that the server sent. */
-function safeLines(batch: LineBatch): string {
-  return batch.bytes.toString().split('\n').map(escapeUnsafeJson).join('\n');
 }

@@ -135,7 +135,8 @@ export function createFilter(
         (!hasExpression ||
           expressions.every((expression) => expression.matches(reader.value, endpoint, received)));
       if (isMatch) matching++;
-      else if (matching === 0 && seenTypes.size < MAX_SEEN_TYPES) seenTypes.add(shortType(reader.type));
+      else if (matching === 0 && seenTypes.size < MAX_SEEN_TYPES)
+        seenTypes.add((reader.type ?? '(none)').slice(0, MAX_SEEN_LENGTH));
       return isMatch && (found === undefined || keepsProblem(reader, found));
     },
     report: () => ({
@@ -197,8 +198,4 @@ function selector(
     for (const matches of included) if (matches(text)) return true;
     return false;
   };
-}
-
-function shortType(type = '(none)'): string {
-  return type.slice(0, MAX_SEEN_LENGTH);
 }

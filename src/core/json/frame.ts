@@ -1,6 +1,6 @@
 import { ByteCache } from './byte-cache.js';
 import { type JsonVerdict, scanJson } from './json-scanner.js';
-import { endOfScalar, JsonFindings, textOf } from './json-tokens.js';
+import { BACKSLASH, COMMA, endOfScalar, JsonFindings, QUOTE, textOf } from './json-tokens.js';
 import { DATA_MEMBERS } from './member-names.js';
 import { parseSparsely } from './members.js';
 
@@ -9,11 +9,8 @@ const MAX_PARSED_LENGTH = 32 * 1024 * 1024;
 const MAX_PARSED_DEPTH = 10_000;
 const EVENT_MEMBERS: ReadonlySet<string> = new Set(['type', 'subject', 'data']);
 
-const QUOTE = 0x22;
 const OPENING_BRACKET = 0x5b;
 const OPENING_BRACE = 0x7b;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
 
 /**
  * Reads frames, one after another: is the frame a JSON object, and what are its top-level `type` and `subject`?

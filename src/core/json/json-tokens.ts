@@ -1,20 +1,22 @@
 /** The tokens of JSON. Each function takes an offset where a token begins, and returns the offset after it. */
 
-const LF = 0x0a;
-const CR = 0x0d;
-const TAB = 0x09;
-const SPACE = 0x20;
-const QUOTE = 0x22;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const TAB = 0x09;
+export const SPACE = 0x20;
+export const QUOTE = 0x22;
 const PLUS = 0x2b;
+export const COMMA = 0x2c;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
 const UPPER_E = 0x45;
-const BACKSLASH = 0x5c;
+export const BACKSLASH = 0x5c;
 const LOWER_E = 0x65;
 const LOWER_F = 0x66;
 const LOWER_T = 0x74;
 const LOWER_U = 0x75;
+export const CLOSING_BRACE = 0x7d;
 
 /** Stands for the end of the text. JSON allows this byte nowhere. */
 export const NO_BYTE = 0;

@@ -1,10 +1,8 @@
-const QUOTE = 0x22;
-const COMMA = 0x2c;
+import { BACKSLASH, CLOSING_BRACE, COMMA, QUOTE } from './json-tokens.js';
+
 const OPENING_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
 const CLOSING_BRACKET = 0x5d;
 const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
 
 /** A member of a JSON object, and its place in the text. */
 interface MemberSpan {

@@ -1,4 +1,5 @@
 /** Writes the lines of the recording format, as `format.ts` describes them. */
+import { BACKSLASH, CLOSING_BRACE, COMMA, CR, LF, QUOTE, SPACE, TAB } from '../json/json-tokens.js';
 import type { ConnectionEvent } from './connection-event.js';
 import {
   ENDPOINT,
@@ -8,15 +9,7 @@ import {
   RECEIVED_AT,
 } from './format.js';
 
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
-const TAB = 0x09;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
 const OPENING_BRACE = 0x7b;
-const CLOSING_BRACE = 0x7d;
 
 /**
  * Returns the first bytes of an event line: `{"received_at":"…","endpoint":"devices"`, without a comma after it.

@@ -1,4 +1,5 @@
 import { FrameReader } from '../json/frame.js';
+import { BACKSLASH, CLOSING_BRACE, COMMA, QUOTE, SPACE } from '../json/json-tokens.js';
 import { DATA_SPANS } from '../json/member-names.js';
 import { endpointOfType } from '../protocol.js';
 import { type ConnectionEvent, FORMAT_VERSION } from './connection-event.js';
@@ -6,12 +7,7 @@ import { ENDPOINT, type Line, type LineKind, RECEIVED_AT, TIMESTAMP_OFFSET } fro
 import { parseLine } from './parse-line.js';
 import { BytePattern, parseTimestamp, TIMESTAMP_LENGTH, TimestampReader } from './timestamp.js';
 
-const SPACE = 0x20;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
 const UPPER_Z = 0x5a;
-const BACKSLASH = 0x5c;
-const CLOSING_BRACE = 0x7d;
 const OPENING_BRACE = Buffer.from('{');
 /** Labels of more endpoints are read anew for each line. */
 const MAX_LABELS = 8;

@@ -1,3 +1,4 @@
+import { CR, LF, SPACE } from '../json/json-tokens.js';
 /**
  * Events that are nested in their line, because their members are named as ours:
  * `{"received_at":"…","endpoint":"devices","event":{"endpoint":"10.0.0.1:443"}}`. In an object with two members of one
@@ -5,9 +6,6 @@
  */
 import { membersOf } from '../json/members.js';
 
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
 const MEMBER = Buffer.from(',"event":');
 const LINE_END = Buffer.from('}\n');
 const OUR_NAMES: ReadonlySet<string> = new Set(['received_at', 'endpoint']);

@@ -1,5 +1,5 @@
 import { scanJson } from '../json/json-scanner.js';
-import { isObject, JsonFindings } from '../json/json-tokens.js';
+import { isObject, JsonFindings, LF } from '../json/json-tokens.js';
 import { parseSparsely, removeMembers } from '../json/members.js';
 import { isEndpointName, type OpmasEvent } from '../protocol.js';
 import { FORMAT_VERSION, isKnownState, readConnectionEvent } from './connection-event.js';
@@ -7,7 +7,6 @@ import type { EventLine, InvalidLine, Line, LineBatch } from './format.js';
 import { nestedEvent } from './nested-event.js';
 import { timestampOf } from './timestamp.js';
 
-const LF = 0x0a;
 const OPENING_BRACE = Buffer.from('{');
 const FIRST_FORMAT_WITH_NESTED = 2;
 /** Names that may stand beside an event that is nested in a line of ours. */

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { OpmasError } from '../../core/errors.js';
-import { isAt } from '../../core/json/json-tokens.js';
+import { CR, isAt, LF, SPACE, TAB } from '../../core/json/json-tokens.js';
 import { FORMAT_VERSION } from '../../core/recording/connection-event.js';
 import { RECEIVED_AT } from '../../core/recording/format.js';
 import { LineView } from '../../core/recording/line-view.js';
@@ -10,10 +10,6 @@ import type { OpenSource } from './source.js';
 
 /** A longer line is an error: no server of ours sends one, and memory is limited. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
-const LF = 0x0a;
-const CR = 0x0d;
-const SPACE = 0x20;
-const TAB = 0x09;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
 /** Moves through the lines of one source: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
