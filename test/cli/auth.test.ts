@@ -174,7 +174,8 @@ describe.concurrent('auth login on a terminal', () => {
     using sandbox = onServer();
     const terminal = sandbox.onTerminal(['auth', 'login']);
     await terminal.shows(/User for ws:\/\/.*: /);
-    terminal.pty.write('admim\u007fn\r');
+    // Arrow keys, and Ctrl-Z where no shell can stop the process, change nothing.
+    terminal.pty.write('adm\u001b[D\u001aim\u007fn\r');
     await terminal.shows(/Password of admin: /);
     terminal.pty.write('x\u0015se-same\r');
     expect(await terminal.ended).toMatchObject({ code: 0 });

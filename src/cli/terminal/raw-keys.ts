@@ -12,14 +12,22 @@ const RETRY_MS = 50;
 const keyPattern = /\x1b(?:\[[\d;]*[~A-Za-z]|O[A-Z])|./gsu;
 
 /**
- * Reads single keys from the terminal on stdin. Ctrl-C, Ctrl-\ and Ctrl-Z work as always.
+ * Reads single keys with {@link takeKeys}.
  *
- * @param stop Restores the terminal, because a second signal ends the process at once.
- * @param onKey Gets a character, or the escape sequence of a key that has none: `\x1b[A`.
  * @returns A function that restores the terminal; `undefined` when stdin is not a terminal or belongs to another job.
  */
 export function readKeys(stop: AbortSignal, onKey: (key: string) => void): (() => void) | undefined {
-  if (!inputIsTerminal() || !isForeground()) return undefined;
+  return inputIsTerminal() && isForeground() ? takeKeys(stop, onKey) : undefined;
+}
+
+/**
+ * Reads single keys from the terminal on stdin, which shows none of them. Ctrl-C, Ctrl-\ and Ctrl-Z work as always.
+ *
+ * @param stop Restores the terminal, because a second signal ends the process at once.
+ * @param onKey Gets a character, or the escape sequence of a key that has none: `\x1b[A`.
+ * @returns A function that restores the terminal, as the end of the process does.
+ */
+export function takeKeys(stop: AbortSignal, onKey: (key: string) => void): () => void {
   const { stdin } = process;
   const setRaw = (raw: boolean) => {
     stdin.setRawMode(raw);
@@ -29,11 +37,19 @@ export function readKeys(stop: AbortSignal, onKey: (key: string) => void): (() =
   const onKeys = (keys: string) => {
     for (const [key] of keys.matchAll(keyPattern)) {
       const signal = SIGNALS[key];
-      if (signal === undefined) onKey(key);
-      else {
-        if (signal !== 'SIGINT') setRaw(false);
-        process.kill(process.pid, signal);
+      if (signal === undefined) {
+        onKey(key);
+        continue;
       }
+      if (signal === 'SIGINT') {
+        // On Windows, a signal would end the process without its handlers.
+        process.emit(signal, signal);
+        return;
+      }
+      setRaw(false);
+      process.kill(process.pid, signal);
+      // It has gone on by now, or cannot be stopped, as in a container; a handler may stop it later.
+      if (process.listenerCount(signal) === 0) onContinue();
     }
   };
   let isOver = false;
@@ -41,7 +57,7 @@ export function readKeys(stop: AbortSignal, onKey: (key: string) => void): (() =
     if (isOver) return;
     // A shell does not say when it brings a job that runs to the foreground.
     if (isForeground()) setRaw(true);
-    else setTimeout(onContinue, RETRY_MS).unref();
+    else setTimeout(onContinue, RETRY_MS);
   };
   const restore = () => {
     isOver = true;

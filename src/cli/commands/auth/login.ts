@@ -147,11 +147,7 @@ function notStored(code: 'AUTH' | 'NETWORK', why: string): OpmasError {
 }
 
 async function askFor(session: Session, server: ChosenServer, given: string | undefined) {
-  using prompt = new Prompt({
-    input: process.stdin,
-    output: session.terminal.messages.stream,
-    signal: session.stop,
-  });
+  using prompt = new Prompt(session.terminal.messages.stream, session.stop);
   const where = displayUrl(server.url);
   const username = given ?? (await prompt.ask(`User for ${where}: `));
   const password = username
