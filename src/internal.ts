@@ -15,6 +15,7 @@ export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js
 export { checkContext } from './core/recording/event-context.js';
 export { withoutLifecycleLines } from './core/recording/format.js';
 export { LineView } from './core/recording/line-view.js';
+export { defaultRetry } from './core/retry.js';
 export { SEVERITIES } from './core/severity.js';
 export { ConnectionHistory } from './core/statistics/connection-history.js';
 export { type DeviceRow, DeviceTable, deviceOf, rowKeyOf } from './core/statistics/device-table.js';
@@ -32,9 +33,9 @@ export {
 } from './core/text.js';
 export { version } from './core/version.js';
 export { firstToMend } from './io/client/stream-control.js';
-export { LARGEST_MESSAGE_LIMIT } from './io/client/stream-options.js';
+export { LARGEST_MESSAGE_LIMIT, STREAM_DEFAULTS } from './io/client/stream-options.js';
 export { shared } from './io/clock.js';
-export { apiFinding } from './io/diagnosis/checks.js';
+export { apiFinding } from './io/diagnosis/findings.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
 export { isKeyEncrypted } from './io/http/client-certificate.js';

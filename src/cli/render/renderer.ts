@@ -127,7 +127,7 @@ export class Renderer {
   }
 
   #renderLifecycle(view: LineView, connection: ConnectionEvent): void {
-    const { state, ...members } = connection as unknown as Record<string, unknown> & { state: string };
+    const { state, ...members } = connection as ConnectionEvent & Record<string, unknown>;
     const isBack = state === 'open' && members.gap_since !== undefined;
     const severity = isBack ? 'recovered' : (LIFECYCLE_SEVERITIES[state] ?? 'normal');
     this.#start(view, shortEndpoint(view.endpoint ?? ''), state, severity);
@@ -202,9 +202,12 @@ const NAMED_MEMBERS: ReadonlySet<string> = new Set(['type', 'subject', 'data']);
 /** Members of a lifecycle line that are times. */
 const TIME_MEMBERS: ReadonlySet<string> = new Set(['gap_since', 'from', 'to']);
 
-const LIFECYCLE_SEVERITIES: Readonly<Record<string, Severity>> = {
+const LIFECYCLE_SEVERITIES: Readonly<Record<ConnectionEvent['state'], Severity>> = {
+  connecting: 'normal',
   refused: 'warning',
+  open: 'normal',
   closed: 'warning',
   dropped: 'error',
   given_up: 'error',
+  stopped: 'normal',
 };

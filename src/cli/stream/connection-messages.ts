@@ -109,6 +109,9 @@ export class ConnectionMessages {
         // An error of its own, which is printed by `onGiveUp` or at the end.
         told.opening = undefined;
         this.#tellExpiry(told);
+        return;
+      default:
+        connection.state satisfies 'stopped';
     }
   }
 

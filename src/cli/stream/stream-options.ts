@@ -1,9 +1,22 @@
 import { compileFilter, type Filter, OpmasError, type SubscribeOptions } from '../../index.js';
-import { checkContext, LARGEST_MESSAGE_LIMIT, version } from '../../internal.js';
+import {
+  checkContext,
+  defaultRetry,
+  LARGEST_MESSAGE_LIMIT,
+  STREAM_DEFAULTS,
+  version,
+} from '../../internal.js';
 import type { Command } from '../commander.js';
 import { withExpiryMessages } from '../connection/expiry-messages.js';
 import { resolveConnection } from '../connection/resolve-connection.js';
-import { parseCount, parsePositiveDuration, parsePositiveSize, parseSize } from '../options/quantity.js';
+import {
+  formatDuration,
+  formatSize,
+  parseCount,
+  parsePositiveDuration,
+  parsePositiveSize,
+  parseSize,
+} from '../options/quantity.js';
 import {
   addEndpoints,
   addFilterOptions,
@@ -42,6 +55,11 @@ export function addStreamOptions(command: Command): Command {
 
 /** Adds those of {@link StreamCommandOptions} that are about connections and the way to the server. */
 export function addConnectionOptions(command: Command): Command {
+  const addTime = (flags: string, description: string, defaultMs: number) =>
+    command.value(flags, description, parsePositiveDuration, formatDuration(defaultMs));
+  const sizeText = (bytes: number) => formatSize(bytes).replace(' ', '');
+  const { retryDelayMs, retryMaxMs } = defaultRetry;
+  const { connectTimeoutMs, heartbeatMs, deadAfterMs, maxMessageBytes, maxBufferBytes } = STREAM_DEFAULTS;
   command
     .optionsGroup('Connections:')
     .option('--no-reconnect', 'stop an endpoint when its connection ends for any reason')
@@ -49,25 +67,26 @@ export function addConnectionOptions(command: Command): Command {
       '--retries <n>',
       'give up after N failed attempts in a row, or `forever` (default: forever; on a terminal 5 until connected; 2 for errors that rarely go away)',
       parseRetries,
-    )
-    .value(
-      '--retry-delay <t>',
-      'first wait before a new attempt; then twice as long',
-      parsePositiveDuration,
-      '1s',
-    )
-    .value('--retry-max <t>', 'longest wait', parsePositiveDuration, '30s')
-    .value('--connect-timeout <t>', 'limit for one attempt', parsePositiveDuration, '10s')
-    .value('--heartbeat <t>', "interval of the API's ping messages", parsePositiveDuration, '30s')
-    .option('--no-heartbeat', 'send no ping messages')
-    .value('--dead-after <t>', 'reconnect when nothing has come for this long', parsePositiveDuration, '25s')
+    );
+  addTime('--retry-delay <t>', 'first wait before a new attempt; then twice as long', retryDelayMs);
+  addTime('--retry-max <t>', 'longest wait', retryMaxMs);
+  addTime('--connect-timeout <t>', 'limit for one attempt', connectTimeoutMs);
+  addTime('--heartbeat <t>', "interval of the API's ping messages", heartbeatMs);
+  command.option('--no-heartbeat', 'send no ping messages');
+  addTime('--dead-after <t>', 'reconnect when nothing has come for this long', deadAfterMs);
+  command
     .value(
       '--max-message <size>',
       'close the connection on a larger message; at most 256MiB, for record 48MiB',
       parseMessageLimit,
-      '16MiB',
+      sizeText(maxMessageBytes),
     )
-    .value('--max-buffer <size>', 'buffer limit for a slow reader', parsePositiveSize, '64MiB');
+    .value(
+      '--max-buffer <size>',
+      'buffer limit for a slow reader',
+      parsePositiveSize,
+      sizeText(maxBufferBytes),
+    );
   return addTokenOptions(command);
 }
 

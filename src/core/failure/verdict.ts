@@ -7,8 +7,9 @@ import { type FailureKind, failureTable } from './table.js';
 
 /** One step of a diagnosis. */
 export interface Check extends Advice {
-  /** `token`, `dns`, `proxy`, `tcp`, `tls`, `api`, `clock`, `upgrade devices`, `pong devices`. */
-  name: string;
+  name:
+    | ('config' | 'token' | 'dns' | 'proxy' | 'tcp' | 'tls' | 'api' | 'clock' | 'prefix')
+    | `${'upgrade' | 'pong'} ${string}`;
   status: 'ok' | 'warning' | 'failed' | 'skipped';
   /** The finding, on one line. Not escaped: parts of it come from the network. */
   detail: string;

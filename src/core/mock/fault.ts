@@ -26,21 +26,24 @@ interface NumberRule {
   description: string;
 }
 
-interface KindDefinition {
+/** A kind hits each open stream at one moment, or puts the server into a condition that lasts. */
+type KindDefinition = {
   /** Shown in `--help` and in error messages. */
   example: string;
   number?: NumberRule;
-  /** For a fault that hits each open stream at one moment. */
-  strike?(target: FaultTarget, number: number): void;
-  /** For a fault that lasts. */
-  condition?(number: number): ServerCondition;
-}
+} & (
+  | { strike(target: FaultTarget, number: number): void; condition?: never }
+  | { condition(number: number): ServerCondition; strike?: never }
+);
 
 /** All reserved bits and a reserved opcode: every client must fail the connection (1002). */
 const INVALID_FRAME = Buffer.from([0xff, 0x04, 0xde, 0xad, 0xbe, 0xef]);
 
-/** Every kind of fault. A new kind is one entry: parser, player, `--help` and error messages read this table. */
-const FAULT_KINDS = {
+/** The name of a fault. */
+export type FaultKind = 'close' | 'drop' | 'refuse' | 'stall' | 'garbage';
+
+/** Parser, player, `--help` and error messages read this table. */
+export const FAULT_KINDS: Readonly<Record<FaultKind, KindDefinition>> = {
   close: {
     example: 'close:1011@30s',
     number: {
@@ -61,16 +64,13 @@ const FAULT_KINDS = {
   },
   stall: { example: 'stall@15s+10s', condition: () => ({ stalled: true }) },
   garbage: { example: 'garbage@20s', strike: (target) => target.send(INVALID_FRAME, 0) },
-} satisfies Record<string, KindDefinition>;
-
-/** The name of a fault. */
-export type FaultKind = keyof typeof FAULT_KINDS;
+};
 
 /** One fault with its times, in milliseconds from the first client on. */
 export interface Fault {
   readonly kind: FaultKind;
   /** The close code of `close`, the HTTP status of `refuse`; absent for the others. */
-  readonly number?: number;
+  readonly number?: number | undefined;
   /** When it strikes. If `toMs` is later: at some time in between, then again and again after such waits. */
   readonly fromMs: number;
   readonly toMs: number;
@@ -99,16 +99,16 @@ const SYNTAX = new RegExp(
 export function parseFault(text: string): Fault {
   const match = SYNTAX.exec(text);
   if (match === null) throw faultError(text, 'cannot be read');
-  const [, kind = '', digits, from = '', to, duration] = match;
-  if (!Object.hasOwn(FAULT_KINDS, kind)) throw faultError(text, 'is of an unknown kind');
-  const definition = definitionOf(kind as FaultKind);
+  const [, word = '', digits, from = '', to, duration] = match;
+  if (!Object.hasOwn(FAULT_KINDS, word)) throw faultError(text, 'is of an unknown kind');
+  const kind = word as FaultKind;
+  const { number: rule, condition } = FAULT_KINDS[kind];
   const number = digits === undefined ? undefined : Number(digits);
-  const rule = definition.number;
   if (rule === undefined && number !== undefined) throw faultError(text, `takes no number: ${kind}@…`);
   if (rule !== undefined && (number === undefined || !rule.isValid(number))) {
     throw faultError(text, `has no ${rule.description}`);
   }
-  const isLasting = definition.condition !== undefined;
+  const isLasting = condition !== undefined;
   if (isLasting && duration === undefined)
     throw faultError(text, 'does not say how long it lasts, such as +10s');
   if (!isLasting && duration !== undefined) throw faultError(text, `cannot last: ${kind} happens at once`);
@@ -117,19 +117,7 @@ export function parseFault(text: string): Fault {
   if (to !== undefined && toMs <= fromMs)
     throw faultError(text, 'has a range whose end is not after its start');
   const lastsMs = duration === undefined ? 0 : millisecondsOf(duration);
-  return {
-    kind: kind as FaultKind,
-    ...(number === undefined ? {} : { number }),
-    fromMs,
-    toMs,
-    lastsMs,
-    text,
-  };
-}
-
-/** Says what faults of a kind do. */
-export function definitionOf(kind: FaultKind): KindDefinition {
-  return FAULT_KINDS[kind];
+  return { kind, number, fromMs, toMs, lastsMs, text };
 }
 
 function faultError(text: string, problem: string): OpmasError {

@@ -117,6 +117,9 @@ export class ConnectionHistory implements ConnectionReport {
       case 'dropped':
         if (Number.isSafeInteger(connection.count) && connection.count > 0) this.dropped += connection.count;
         break;
+      default:
+        // Newer versions may write others.
+        connection satisfies never;
     }
   }
 

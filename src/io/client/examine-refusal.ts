@@ -8,6 +8,7 @@ import type { ServerRoute } from '../http/server-route.js';
 import { loadWebSocket } from '../websocket.js';
 import { Connection } from './connection/connection.js';
 import type { ConnectionOptions } from './connection/connection-options.js';
+import { STREAM_DEFAULTS } from './stream-options.js';
 
 /** The attempt that was refused, and the way to its server. */
 export interface RefusedAttempt
@@ -55,13 +56,6 @@ export interface ProbeResult {
 export const PONG_LIMIT_MS = 5000;
 /** A server that accepts first and then rejects the token does so within this time. */
 const LATE_REFUSAL_MS = 1000;
-const LIMITS = {
-  connectTimeoutMs: 10_000,
-  deadAfterMs: 25_000,
-  heartbeatMs: undefined,
-  maxMessageBytes: 16 * 1024 ** 2,
-};
-
 /** The parameters of a probe; the rest is the same for all. */
 export type ProbeOptions = Pick<ConnectionOptions, 'upgrade' | 'clock'> & {
   signal: AbortSignal | undefined;
@@ -90,7 +84,7 @@ export async function probeEndpoint({ signal, isBrief, ...options }: ProbeOption
     limit = setTimeout(stop, waitMs);
   };
   const connection = new Connection(
-    { ...LIMITS, ...options, signal },
+    { ...STREAM_DEFAULTS, heartbeatMs: undefined, ...options, signal },
     {
       onOpen: () => {
         upgradedAtMs = monotonicMs();

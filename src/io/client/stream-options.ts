@@ -12,6 +12,15 @@ import type { TokenProvider } from '../token/token.js';
 /** The longest message, in bytes: Node holds strings of half a gigabyte, and a message that is not JSON grows by a third. */
 export const LARGEST_MESSAGE_LIMIT = 256 * 1024 ** 2;
 
+/** The defaults of {@link SubscribeOptions}, in milliseconds and bytes. The command line shows them in its help. */
+export const STREAM_DEFAULTS = {
+  connectTimeoutMs: 10_000,
+  heartbeatMs: 30_000,
+  deadAfterMs: 25_000,
+  maxMessageBytes: 16 * 1024 ** 2,
+  maxBufferBytes: 64 * 1024 ** 2,
+} as const;
+
 /** Something that happened to the connection of one endpoint. */
 export interface LifecycleEvent {
   endpoint: string;
@@ -71,7 +80,7 @@ export interface SubscribeOptions extends RouteOptions, ContextOptions {
 /** The same with every default filled in. */
 export type ResolvedStreamOptions = ReturnType<typeof resolveStreamOptions>;
 
-/** Fills in the defaults. The command line states them in its help and in `docs/connections.md`. */
+/** Fills in the defaults. */
 export function resolveStreamOptions(options: SubscribeOptions) {
   return {
     route: new ServerRoute(options.url, options),
@@ -81,11 +90,14 @@ export function resolveStreamOptions(options: SubscribeOptions) {
     lifecycle: options.lifecycle ?? false,
     recorder: options.recorder ?? 'opmas-ws',
     retry: { ...defaultRetry, ...givenOf(options.retry) },
-    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    heartbeatMs: options.heartbeatMs ?? 30_000,
-    deadAfterMs: options.deadAfterMs ?? 25_000,
-    maxMessageBytes: Math.min(options.maxMessageBytes ?? 16 * 1024 ** 2, LARGEST_MESSAGE_LIMIT),
-    maxBufferBytes: options.maxBufferBytes ?? 64 * 1024 ** 2,
+    connectTimeoutMs: options.connectTimeoutMs ?? STREAM_DEFAULTS.connectTimeoutMs,
+    heartbeatMs: options.heartbeatMs ?? STREAM_DEFAULTS.heartbeatMs,
+    deadAfterMs: options.deadAfterMs ?? STREAM_DEFAULTS.deadAfterMs,
+    maxMessageBytes: Math.min(
+      options.maxMessageBytes ?? STREAM_DEFAULTS.maxMessageBytes,
+      LARGEST_MESSAGE_LIMIT,
+    ),
+    maxBufferBytes: options.maxBufferBytes ?? STREAM_DEFAULTS.maxBufferBytes,
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };

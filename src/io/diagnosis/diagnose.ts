@@ -29,7 +29,7 @@ import {
   tryPrefixes,
   USE_HEADER,
   USE_QUERY,
-} from './checks.js';
+} from './findings.js';
 import { checkNetworkPath, speaksTls } from './network-path.js';
 
 /** The parameters of {@link diagnose}; `url` and `token` are required. */

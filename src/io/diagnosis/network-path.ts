@@ -9,7 +9,7 @@ import { resolveHost } from '../http/dial.js';
 import { greetTls, Opening, type Way } from '../http/opening.js';
 import { nameOf } from '../http/proxy.js';
 import type { ServerRoute } from '../http/server-route.js';
-import { type Checker, type Finding, skipped } from './checks.js';
+import { type Checker, type Finding, skipped } from './findings.js';
 
 const STEP_LIMIT_MS = 5000;
 /** Some servers send no tickets. */

@@ -1,4 +1,4 @@
-import { definitionOf, type Fault, type ServerCondition } from '../../core/mock/fault.js';
+import { FAULT_KINDS, type Fault, type ServerCondition } from '../../core/mock/fault.js';
 import { seededRandom } from '../../core/mock/random.js';
 import type { Clock } from '../clock.js';
 import type { StreamClients } from './stream-clients.js';
@@ -35,9 +35,7 @@ export class FaultPlayer {
 
   /** The condition that lasting faults put the server into at this moment. */
   get condition(): ServerCondition {
-    const conditions = [...this.#active].map(({ kind, number = 0 }) =>
-      definitionOf(kind).condition?.(number),
-    );
+    const conditions = [...this.#active].map(({ kind, number = 0 }) => FAULT_KINDS[kind].condition?.(number));
     return Object.assign({}, ...conditions);
   }
 
@@ -61,7 +59,7 @@ export class FaultPlayer {
       if (signal.aborted) return;
       if (fault.lastsMs === 0) {
         onFault(fault, 'now');
-        for (const client of [...clients]) definitionOf(fault.kind).strike?.(client, fault.number ?? 0);
+        for (const client of [...clients]) FAULT_KINDS[fault.kind].strike?.(client, fault.number ?? 0);
         continue;
       }
       this.#setActive(fault, true);

@@ -4,7 +4,7 @@ import { type Check, verdictOf } from '../../../src/core/failure/verdict.js';
 
 const server = { url: new URL('wss://opmas.test:8443/x') };
 const failed = (failure: FailureKind): Check => ({
-  name: 'x',
+  name: 'upgrade x',
   status: 'failed',
   detail: '',
   durationMs: 0,
@@ -62,7 +62,7 @@ describe('verdictOf', () => {
   });
 
   it('says why a source gives no token', () => {
-    const check = { ...failed('no token'), name: 'token', detail: 'the file t cannot be read' };
+    const check: Check = { ...failed('no token'), name: 'token', detail: 'the file t cannot be read' };
     const own = { ...server, tokenSource: { source: 'the file t', hint: 'put a fresh token there' } };
     expect(verdictOf([check], own).text).toBe('the file t cannot be read; put a fresh token there');
   });

@@ -40,14 +40,14 @@ export class Checker {
   }
 
   /** Runs a check whose errors are ours. */
-  async check(name: string, work: () => Promise<Finding>): Promise<Check> {
+  async check(name: Check['name'], work: () => Promise<Finding>): Promise<Check> {
     const startMs = this.clock.monotonicMs();
     const finding = await unlessStopped(work(), this.signal);
     return { name, ...(finding ?? STOPPED), durationMs: this.clock.monotonicMs() - startMs };
   }
 
   /** Runs a check that goes to the network, where any error is a finding. @param route The way of a TLS handshake. */
-  checkNetwork(name: string, work: () => Promise<Finding>, route?: ServerRoute): Promise<Check> {
+  checkNetwork(name: Check['name'], work: () => Promise<Finding>, route?: ServerRoute): Promise<Check> {
     return this.check(name, () =>
       work().catch(async (error: unknown): Promise<Finding> => {
         const found = failureOfError(error, { side: route?.trust });
@@ -59,7 +59,7 @@ export class Checker {
 }
 
 /** Makes the entry of a check that could not be made. */
-export function skipped(name: string, detail = 'not tried'): Check {
+export function skipped(name: Check['name'], detail = 'not tried'): Check {
   return { name, status: 'skipped', detail, durationMs: 0 };
 }
 
