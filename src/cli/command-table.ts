@@ -1,16 +1,12 @@
 import type { Command } from './commander.js';
 
-/** A command's own file: adds arguments, options, examples and the action to the command. */
-interface CommandModule {
-  configure(command: Command): void;
-}
-
 interface CommandEntry {
   name: string;
   summary: string;
   /** True if it connects to no server that the user chooses. */
   isLocal?: true;
-  load(): Promise<CommandModule>;
+  /** Loads its own file, which adds arguments, options, examples and the action. */
+  load(): Promise<{ configure(command: Command): void }>;
 }
 
 /** All commands, in the order of the help. Only the file of the command that runs is loaded. */

@@ -59,7 +59,7 @@ export async function runCommand(
   const said = { url, context, ...saidRoute(globals), nats: saidNats(globals, command.name()) };
   const environment = withoutQuotedValues(process.env);
   const debug = globals.debug === true;
-  const requests = new StopRequests({ debug });
+  const requests = new StopRequests(debug);
   const terminal = await openTerminal(globals, environment, said);
   unwatchStdout();
   terminal.out.onClosed = () => requests.request();

@@ -31,16 +31,14 @@ export class StopRequests {
   /** Returns the exit code of an end that an output holds up. */
   stalledExitCode: () => number = () => 0;
   readonly #stopping = new AbortController();
-  readonly #debug: boolean;
   #signalledAt = 0;
   #hungUpAt = Number.NEGATIVE_INFINITY;
   readonly #released = new AbortController();
   #stallTimer: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
 
-  /** @param options.debug Reports errors with their stack. */
-  constructor({ debug }: { debug: boolean }) {
-    this.#debug = debug;
+  /** @param debug Reports errors with their stack. */
+  constructor(private readonly debug: boolean) {
     for (const signal of STOP_SIGNALS) process.on(signal, this.#onSignal);
     process.on('uncaughtException', this.#onUncaught);
   }
@@ -101,7 +99,7 @@ export class StopRequests {
     // A broken timer would report the same error each time that it fires.
     if (this.hasBug) return;
     this.hasBug = true;
-    reportError(error, { debug: this.#debug });
+    reportError(error, { debug: this.debug });
     setTimeout(() => exitNow(1), SHUTDOWN_LIMIT_MS).unref();
     this.request();
   };

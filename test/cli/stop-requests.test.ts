@@ -4,7 +4,7 @@ import { StopRequests } from '../../src/cli/stop-requests.js';
 it('takes the same signal right after the first for its echo, as npm and timeout make one', () => {
   // A second signal ends this process 0.3 s later, whatever comes of the exit message.
   vi.useFakeTimers({ toFake: ['setTimeout'] });
-  const requests = new StopRequests({ debug: false });
+  const requests = new StopRequests(false);
   let died = false;
   requests.onForcedExit = () => {
     died = true;
@@ -24,7 +24,7 @@ it('takes the same signal right after the first for its echo, as npm and timeout
 });
 
 it('lets a command handle SIGHUP, with the echoes of it; otherwise SIGHUP is a stop', () => {
-  const requests = new StopRequests({ debug: false });
+  const requests = new StopRequests(false);
   let toHandle = 1;
   requests.onHangup = () => toHandle-- > 0;
   try {

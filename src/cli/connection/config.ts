@@ -43,7 +43,6 @@ export const noConfig: Config = {
 
 type JsonObject = Record<string, unknown>;
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const TOP_MEMBERS = ['contexts', 'current', 'previous'];
 /** The options that a context keeps, besides the URL. */
 export const CONTEXT_OPTIONS: Readonly<Record<keyof Omit<Context, 'url'>, KeptOption>> = {
@@ -127,7 +126,7 @@ export async function changeConfig(
 
 /** Returns whether `context add` takes the name. */
 export function isContextName(name: string): boolean {
-  return NAME.test(name);
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);
 }
 
 /** @throws {OpmasError} `USAGE` when the text is not a valid context name. */
@@ -148,7 +147,7 @@ export function contextNamed(config: Config, name: string): Context {
   throw new OpmasError('USAGE', `unknown context ${JSON.stringify(name)}`, {
     hint:
       names.length === 0
-        ? `Add it: opmas-ws context add ${NAME.test(name) ? name : 'NAME'} --url URL`
+        ? `Add it: opmas-ws context add ${isContextName(name) ? name : 'NAME'} --url URL`
         : nearest === undefined
           ? all
           : `Did you mean ${nearest}? ${all}`,

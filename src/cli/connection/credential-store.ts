@@ -76,13 +76,13 @@ export class LocalCredentialStore implements CredentialStore {
 
   async get(account: string): Promise<StoredCredentials | undefined> {
     const path = this.#pathOf(account);
-    const fromFile = parse(await readPrivateFile(path));
+    const fromFile = parseCredentials((await readPrivateFile(path)) ?? '');
     if (path !== undefined && fromFile !== undefined) {
       await this.#warnOfReaders(path);
       return { credentials: fromFile, place: path };
     }
     const answer = await this.#askKeychain({ operation: 'get', account });
-    const fromKeychain = parse(answer?.secret ?? undefined);
+    const fromKeychain = parseCredentials(answer?.secret ?? '');
     return fromKeychain && { credentials: fromKeychain, place: KEYCHAIN_NAME };
   }
 
@@ -154,8 +154,4 @@ export class LocalCredentialStore implements CredentialStore {
     const short = name.length <= 200 ? name : createHash('sha256').update(account).digest('hex');
     return join(folder, `${short}.json`);
   }
-}
-
-function parse(text: string | undefined): Credentials | undefined {
-  return text === undefined ? undefined : parseCredentials(text);
 }

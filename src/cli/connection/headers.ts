@@ -2,8 +2,6 @@ import { OpmasError } from '../../index.js';
 import { checkHeader, MAX_HEADER_BYTES, readSecretFile } from '../../internal.js';
 import { inHome } from './private-files.js';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** A header as a user writes it. */
 interface HeaderLine {
   name: string;
@@ -93,7 +91,7 @@ export function warningsAbout(lines: readonly string[], isInContext: boolean): s
 export async function readHeaders(
   typed: readonly string[],
   stored: readonly string[],
-  environment: Environment,
+  environment: NodeJS.ProcessEnv,
 ): Promise<{ headers: Record<string, string>; warnings: string[] }> {
   const own = typed.map((line) => parseHeader(line, false));
   const names = new Set(own.map(({ name }) => name.toLowerCase()));
@@ -113,7 +111,7 @@ export async function readHeaders(
   return { headers: Object.fromEntries(found.values()), warnings };
 }
 
-async function readValue({ name, from, text }: HeaderLine, environment: Environment) {
+async function readValue({ name, from, text }: HeaderLine, environment: NodeJS.ProcessEnv) {
   if (from === 'text') return { value: text };
   const source = from === 'file' ? `the file ${text}` : `the environment variable ${text}`;
   const fail = (why: string, hint?: string) =>

@@ -1,15 +1,9 @@
-/** The place where a text stops being JSON. Both numbers count from 1; the column counts UTF-16 units. */
-export interface JsonFault {
-  line: number;
-  column: number;
-}
-
 /**
  * Finds the place where a text breaks the rules of JSON, for a text that was edited by hand.
  *
- * @returns `undefined` when the text is JSON.
+ * @returns Line and column from 1, in UTF-16 units; `undefined` when the text is JSON.
  */
-export function findJsonFault(text: string): JsonFault | undefined {
+export function findJsonFault(text: string): { line: number; column: number } | undefined {
   const fault = faultOf(text);
   if (fault === undefined) return undefined;
   // Another message quotes the text, which may hold the same words.

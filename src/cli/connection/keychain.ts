@@ -56,7 +56,11 @@ function runChild(program: string, input: string, limitMs: number): Promise<stri
       process.off('exit', kill);
       if (error === null) resolve(output);
       else if (error.signal != null && INTERRUPTS.includes(error.signal))
-        setTimeout(reject, INTERRUPT_DELAY_MS, interruption(error.signal));
+        setTimeout(
+          reject,
+          INTERRUPT_DELAY_MS,
+          new OpmasError('LOCAL', `interrupted by ${error.signal} during a request to the system keychain`),
+        );
       else reject(new KeychainUnavailable(reasonOf(error, limitMs)));
     });
     // A keychain that hangs must not outlive us.
@@ -73,10 +77,6 @@ function reasonOf({ killed, signal, code, message }: ExecFileException, limitMs:
   if (signal != null) return `its process was ended by ${signal}`;
   if (typeof code === 'number') return `its process ended with code ${code}`;
   return `its process cannot be started: ${message}`;
-}
-
-function interruption(signal: NodeJS.Signals): OpmasError {
-  return new OpmasError('LOCAL', `interrupted by ${signal} during a request to the system keychain`);
 }
 
 function parseAnswer(text: string): KeychainAnswer | undefined {

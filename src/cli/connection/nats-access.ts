@@ -6,7 +6,7 @@ import type { NatsCommandOptions } from '../options/selection.js';
 import type { RouteCommandOptions } from '../options/server-options.js';
 import type { Session } from '../session.js';
 import { passphrasePrompt } from '../terminal/prompt.js';
-import { readPemFiles } from './pem-files.js';
+import { asUsage, readPemFiles } from './pem-files.js';
 import { inHome, readPrivateFile } from './private-files.js';
 
 /** A context of the `nats` command, as its file holds it. */
@@ -182,10 +182,6 @@ function canParse(server: string): boolean {
 
 function expanded(path: string | undefined, environment: NodeJS.ProcessEnv): string | undefined {
   return path?.startsWith('~/') ? (inHome(environment, path.slice(2)) ?? path) : path;
-}
-
-function asUsage(error: OpmasError): never {
-  throw new OpmasError('USAGE', error.message, { hint: error.hint, cause: error });
 }
 
 /** Says what became of the lines. */

@@ -72,14 +72,14 @@ export async function readPemFiles(
 /** @param warnings For a file that is to be secret. */
 async function readFileOf(file: PemFile | undefined, warnings?: string[]): Promise<Buffer | undefined> {
   if (file === undefined) return undefined;
-  try {
-    const { bytes, warning } = await readSecretFile(file.path, file.name, MAX_BYTES);
-    if (warning !== undefined) warnings?.push(warning);
-    return bytes;
-  } catch (error) {
-    const { message, hint } = error as OpmasError;
-    throw new OpmasError('USAGE', message, { hint, cause: error });
-  }
+  const { bytes, warning } = await readSecretFile(file.path, file.name, MAX_BYTES).catch(asUsage);
+  if (warning !== undefined) warnings?.push(warning);
+  return bytes;
+}
+
+/** Throws an error about a file that the user named. */
+export function asUsage(error: OpmasError): never {
+  throw new OpmasError('USAGE', error.message, { hint: error.hint, cause: error });
 }
 
 /** Reads a file as text, unless it has another form than PEM. */

@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../index.js';
 import { type FileLock, reasonOf, tryLock, writeInOneStep } from '../../internal.js';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
+/** The hint about a file that an option names. */
+export const OTHER_PLACE = 'Name a file in a folder that you can write to.';
 const FOLDER = 'opmas-ws';
 const OWN_FOLDERS =
   'Set HOME, or XDG_CONFIG_HOME and XDG_DATA_HOME, to folders of your own. With --url and a token no file is needed.';
@@ -22,7 +22,7 @@ const FOREIGN_POLL_MS = 250;
  * where users expect the files of command line tools); `%APPDATA%\opmas-ws\config.json` on Windows. `undefined` when
  * the user has no home folder.
  */
-export function configPath(environment: Environment, platform = process.platform): string | undefined {
+export function configPath(environment: NodeJS.ProcessEnv, platform = process.platform): string | undefined {
   const [variable, ...names] =
     platform === 'win32' ? ['APPDATA', 'AppData', 'Roaming'] : ['XDG_CONFIG_HOME', '.config'];
   const base = absolute(environment[variable!]) ?? inHome(environment, ...names);
@@ -34,7 +34,7 @@ export function configPath(environment: Environment, platform = process.platform
  * `$XDG_DATA_HOME/opmas-ws`, else `~/.local/share/…`; `%LOCALAPPDATA%\opmas-ws` on Windows. `undefined` when
  * the user has no home folder.
  */
-export function dataFolder(environment: Environment, platform = process.platform): string | undefined {
+export function dataFolder(environment: NodeJS.ProcessEnv, platform = process.platform): string | undefined {
   const [variable, ...names] =
     platform === 'win32' ? ['LOCALAPPDATA', 'AppData', 'Local'] : ['XDG_DATA_HOME', '.local', 'share'];
   const base = absolute(environment[variable!]) ?? inHome(environment, ...names);
@@ -45,7 +45,7 @@ export function dataFolder(environment: Environment, platform = process.platform
  * Returns a folder in the home folder. A `HOME` that is not absolute counts as none: a configuration in the current
  * folder may belong to another user, and names a command to run.
  */
-export function inHome(environment: Environment, ...names: string[]): string | undefined {
+export function inHome(environment: NodeJS.ProcessEnv, ...names: string[]): string | undefined {
   const home = absolute(environment.HOME) ?? absolute(environment.USERPROFILE) ?? accountHome();
   return home && join(home, ...names);
 }
@@ -200,8 +200,7 @@ export async function checkReplaceable(path: string, file: ReplaceableFile): Pro
     }
   } catch (error) {
     if (isErrno(error, 'ENOENT') && (error as NodeJS.ErrnoException).path === path) return;
-    const hint = 'Name a file in a folder that you can write to.';
-    throw new OpmasError('LOCAL', failure('write', path, error).message, { cause: error, hint });
+    throw new OpmasError('LOCAL', failure('write', path, error).message, { cause: error, hint: OTHER_PLACE });
   }
   throw new OpmasError('USAGE', `${path} exists and is not ${file.what} of opmas-ws`, {
     hint: 'Name another file.',

@@ -63,16 +63,12 @@ export async function resolveConnection(
   }
   const [used, ...rest] = sources(server, options, environment);
   const hidden = rest.map(({ source }) => source);
-  if (used !== undefined) {
-    const { open, ...about } = used;
-    return { ...server, token: Object.assign(open(messages), about), hidden };
+  if (used === undefined) {
+    const access = { base: server.url, ...server.route };
+    return { ...server, token: new StoredToken(access, openCredentialStore(session), messages.warn), hidden };
   }
-  const store = openCredentialStore(session);
-  return {
-    ...server,
-    token: new StoredToken({ base: server.url, ...server.route }, store, messages.warn),
-    hidden,
-  };
+  const { open, ...about } = used;
+  return { ...server, token: Object.assign(open(messages), about), hidden };
 }
 
 /** Returns the names of the sources that take precedence over a stored login. */

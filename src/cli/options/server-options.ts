@@ -42,12 +42,10 @@ export function addTokenOptions(command: Command): Command {
 
 /** Creates a hidden `--token`, which says what to use instead. */
 export function rejectedTokenOption(): Option {
-  return new Option('--token <value>').hideHelp().argParser(rejectTokenValue);
-}
-
-function rejectTokenValue(): never {
-  throw new OpmasError('USAGE', '--token is not supported: other users could read it in the process list', {
-    hint: 'Use `opmas-ws auth login`, --token-file PATH (- is stdin), OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
+  return new Option('--token <value>').hideHelp().argParser(() => {
+    throw new OpmasError('USAGE', '--token is not supported: other users could read it in the process list', {
+      hint: 'Use `opmas-ws auth login`, --token-file PATH (- is stdin), OPMAS_TOKEN or OPMAS_TOKEN_FILE.',
+    });
   });
 }
 

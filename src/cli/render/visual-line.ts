@@ -21,7 +21,6 @@ const WIDEST_TERMINAL = 10_000;
 
 /** Builds one terminal line from left to right. A line that is too wide is cut and ends with `…`. */
 export class VisualLine {
-  readonly #width: number;
   #text = '';
   #used = 0;
   /** The line as it is if more follows, once it reaches into the last column. */
@@ -29,9 +28,7 @@ export class VisualLine {
   #isFull = false;
 
   /** @param width In columns. */
-  constructor(width: number) {
-    this.#width = width;
-  }
+  constructor(private readonly width: number) {}
 
   /** True once the line is cut: parts that are added now are ignored. */
   get isFull(): boolean {
@@ -42,8 +39,8 @@ export class VisualLine {
   add(text: string, { open, close }: Color = NO_COLOR): void {
     if (this.#isFull) return;
     // Measuring takes as long as all the rest, and no terminal is that wide.
-    const width = this.#width > WIDEST_TERMINAL ? text.length : widthOf(text);
-    const left = this.#width - this.#used;
+    const width = this.width > WIDEST_TERMINAL ? text.length : widthOf(text);
+    const left = this.width - this.#used;
     if (width >= left) this.#cutText ??= `${this.#text}${open}${fitting(text, left - 1)}…${close}`;
     this.#isFull = width > left;
     this.#text = this.#isFull ? this.#cutText! : this.#text + open + text + close;

@@ -39,8 +39,6 @@ export const DELETED = 'deleted, with all its lines';
  */
 export class Segment {
   readonly isCompressed: boolean;
-  readonly #file: WritableFile;
-  readonly #written: WrittenLines;
   /** Size that the file should have: its size at the start and all that was written since. */
   #size: number;
   /** Lines that were handed over and are not in the file, and their length. */
@@ -59,13 +57,11 @@ export class Segment {
    */
   constructor(
     public path: string,
-    file: WritableFile,
+    private readonly file: WritableFile,
     size: number,
-    written: WrittenLines,
+    private readonly written: WrittenLines,
   ) {
     this.isCompressed = path.endsWith('.gz');
-    this.#file = file;
-    this.#written = written;
     this.#size = size;
   }
 
@@ -99,8 +95,8 @@ export class Segment {
     if (this.isCompressed) this.#member ??= new GzipMember();
     await this.#write((await this.#member?.compress(lines)) ?? lines);
     this.#member?.settle(lines);
-    this.#written.lines += this.#pending.lines;
-    this.#written.bytes += this.#pending.bytes;
+    this.written.lines += this.#pending.lines;
+    this.written.bytes += this.#pending.bytes;
     this.#forgetWaiting();
     if ((this.#member?.length ?? 0) >= MEMBER_BYTES) await this.#endMember();
   }
@@ -126,7 +122,7 @@ export class Segment {
       try {
         await this.sync();
       } finally {
-        await this.#file.close();
+        await this.file.close();
       }
     }
   }
@@ -146,7 +142,7 @@ export class Segment {
 
   /** Returns what someone else has done to the file since the last call: `cut short (5 bytes)`, or {@link DELETED}. */
   async examine(): Promise<string | undefined> {
-    const stats = await this.#file.stat();
+    const stats = await this.file.stat();
     // Pipes and devices have no length.
     if (!stats.isFile()) return undefined;
     const { size, nlink } = stats;
@@ -166,7 +162,7 @@ export class Segment {
     let retryDelayMs = 1;
     while (written < data.length) {
       try {
-        written += (await this.#file.write(data, written, data.length - written)).bytesWritten;
+        written += (await this.file.write(data, written, data.length - written)).bytesWritten;
         retryDelayMs = 1;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
@@ -188,23 +184,23 @@ export class Segment {
     const kept = this.isCompressed || written === 0 ? 0 : data.lastIndexOf(LF, written - 1) + 1;
     if (kept > 0) this.#isDirty = true;
     if (kept > 0 && this.#pending.lines > 0) {
-      this.#written.lines += countLines(data.subarray(0, kept));
-      this.#written.bytes += kept;
+      this.written.lines += countLines(data.subarray(0, kept));
+      this.written.bytes += kept;
     }
     // Someone else may have cut the file, so its length is not taken for granted.
     const end = this.#size + written;
-    const { size } = await this.#file.stat().catch(() => ({ size: end }));
-    if (written > kept) await this.#file.truncate(size - (written - kept)).catch(() => undefined);
+    const { size } = await this.file.stat().catch(() => ({ size: end }));
+    if (written > kept) await this.file.truncate(size - (written - kept)).catch(() => undefined);
     this.#size += kept;
     const memberEnd = size === end ? this.#member?.end : undefined;
     this.#member = undefined;
     this.#forgetWaiting();
     if (memberEnd === undefined) return;
-    const { bytesWritten } = await this.#file
+    const { bytesWritten } = await this.file
       .write(memberEnd, 0, memberEnd.length)
       .catch(() => ({ bytesWritten: 0 }));
     if (bytesWritten === memberEnd.length) this.#size += bytesWritten;
-    else await this.#file.truncate(this.#size).catch(() => undefined);
+    else await this.file.truncate(this.#size).catch(() => undefined);
   }
 
   #forgetWaiting(): void {
@@ -214,7 +210,7 @@ export class Segment {
   }
 
   async #sync(): Promise<void> {
-    await this.#file.sync().catch((error: NodeJS.ErrnoException) => {
+    await this.file.sync().catch((error: NodeJS.ErrnoException) => {
       if (!NO_DISK.has(error.code)) throw localError(`${this.path} cannot be written`, error);
     });
   }

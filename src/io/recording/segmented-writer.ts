@@ -19,7 +19,6 @@ export class SegmentedWriter {
   /** The lines in all segments, also those that have been deleted. */
   readonly written: WrittenLines = { lines: 0, bytes: 0 };
   readonly #path: string;
-  readonly #options: SegmentOptions;
   readonly #clock: Clock;
   readonly #connections = new OpenConnections();
   readonly #names: SegmentNames;
@@ -39,11 +38,10 @@ export class SegmentedWriter {
   /** @param nextLines Returns the lines that wait to be written, if any: a further segment begins at their time. */
   constructor(
     opened: files.OpenedFile,
-    options: SegmentOptions,
+    private readonly options: SegmentOptions,
     private readonly nextLines: () => Buffer | undefined,
   ) {
     this.#path = opened.path;
-    this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#names = new SegmentNames(opened.path, { continues: opened.size > 0, mode: options.mode });
     this.#segment = new PlacedSegment(opened, this.written, this.#clock.monotonicMs());
@@ -108,7 +106,7 @@ export class SegmentedWriter {
     try {
       await this.#finish(change);
     } finally {
-      if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}`);
+      if (change !== undefined) this.options.onNotice?.(`${this.path} was ${change}`);
       const isLeft = segment.isNew && (this.count > 1 || !segment.hasLines) && this.lastName === this.path;
       if (isLeft && (await files.removeEmptyFile(this.path)) && this.count > 1) {
         this.count--;
@@ -127,7 +125,7 @@ export class SegmentedWriter {
     else if (this.#retry !== undefined) await this.#retry();
     else if (!isThere && !this.#segment.wasRenamed) {
       this.#segment.wasRenamed = true;
-      this.#options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
+      this.options.onNotice?.(`${this.path} was renamed; new lines still go to it`);
     }
   }
 
@@ -146,7 +144,7 @@ export class SegmentedWriter {
       this.#wasLeft = true;
       await this.flush();
       const change = await this.#segment.examine();
-      error = await this.#goOnIn(change, undefined, () => openToAppend(this.#path, this.#options));
+      error = await this.#goOnIn(change, undefined, () => openToAppend(this.#path, this.options));
     }
     const tell = () => this.#tell(this.#path, 'renamed');
     this.#retry = error && (async () => (await this.reopen()) ?? tell());
@@ -157,7 +155,7 @@ export class SegmentedWriter {
   /** Returns how many bytes of the lines belong into the current segment, and begins a new one if they need one. */
   async #lengthForSegment(lines: Buffer): Promise<number> {
     if (this.#retry !== undefined) return lines.length;
-    const length = await this.#segment.lengthThatFits(lines, this.#options, this.#clock.monotonicMs());
+    const length = await this.#segment.lengthThatFits(lines, this.options, this.#clock.monotonicMs());
     if (length === 0) await this.#rotate(lines);
     return length || this.#lengthForSegment(lines);
   }
@@ -179,7 +177,7 @@ export class SegmentedWriter {
     }
     const error = await this.#goOnIn(undefined, lines);
     if (error !== undefined) throw error;
-    const pruned = await this.#names.prune(this.#options);
+    const pruned = await this.#names.prune(this.options);
     for (const size of pruned) this.#finishedSize -= size;
     this.deleted += pruned.length;
     if (change !== undefined) this.#tell(path, change);
@@ -197,7 +195,7 @@ export class SegmentedWriter {
 
   #tell(path: string, change: string, error?: OpmasError): void {
     const where = error === undefined ? `go to a new ${this.path}` : `still go to it: ${error.message}`;
-    this.#options.onNotice?.(`${path} was ${change}; new lines ${where}`);
+    this.options.onNotice?.(`${path} was ${change}; new lines ${where}`);
   }
 
   /** Closes a segment, unless it is closed. @param change Made by someone else. */
@@ -214,7 +212,7 @@ export class SegmentedWriter {
   /** Makes the current segment whole again when someone has cut it. @returns `true` when it was cut. */
   async #goOnAfterCut(): Promise<boolean> {
     const change = await this.#segment.goOnAfterCut(() => this.#firstLines());
-    if (change !== undefined) this.#options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
+    if (change !== undefined) this.options.onNotice?.(`${this.path} was ${change}; new lines go to its end`);
     return change !== undefined;
   }
 

@@ -7,7 +7,7 @@ import {
   OpmasError,
 } from '../../../index.js';
 import type { Command } from '../../commander.js';
-import { checkReplaceable, writePrivateFile } from '../../connection/private-files.js';
+import { checkReplaceable, OTHER_PLACE, writePrivateFile } from '../../connection/private-files.js';
 import {
   addFilterOptions,
   addPartOptions,
@@ -84,7 +84,7 @@ async function runInspect(
   if (session.stop.aborted) messages.warn('stopped early: the report covers only the part that was read');
   const times = new TimeText(options.utc === true);
   if (options.html !== undefined) {
-    await writePrivateFile(options.html, await htmlPage(files, report, times), OTHER_PAGE);
+    await writePrivateFile(options.html, await htmlPage(files, report, times), OTHER_PLACE);
     messages.say(`Wrote ${escapeUnsafe(options.html)}`);
   }
   if (options.json) {
@@ -190,5 +190,3 @@ function countsByName(counts: readonly NamedCount[]): Record<string, number> {
 function rounded(value: number): number {
   return Math.round(value * 1e6) / 1e6;
 }
-
-const OTHER_PAGE = 'Name a file in a folder that you can write to.';

@@ -15,8 +15,6 @@ interface PublishingOptions extends PublishCommandOptions, RouteCommandOptions {
   force?: boolean;
 }
 
-export type PublishingFacts = Publishing['facts'];
-
 /** Longest wait for a server that does not answer before the recording begins. */
 const BEGIN_LIMIT_MS = 3000;
 /** Time for the last acknowledgements. */

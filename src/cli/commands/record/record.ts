@@ -193,18 +193,11 @@ function reopenIfMoved(writer: RecordingWriter, messages: Messages, warn: Messag
   return true;
 }
 
-/** The work besides writing. */
-interface PumpOptions {
-  tee: Tee | undefined;
-  publishing: Publishing | undefined;
-  stop(): void;
-}
-
 /** Writes all lines. After a failure of the file, counts the lines that are still in progress, for a correct report. */
 async function pump(
   subscription: Subscription,
   writer: RecordingWriter,
-  { tee, publishing, stop }: PumpOptions,
+  { tee, publishing, stop }: { tee: Tee | undefined; publishing: Publishing | undefined; stop(): void },
 ): Promise<void> {
   let failure: unknown;
   /** Bytes that are being written. */

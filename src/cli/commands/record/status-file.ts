@@ -13,7 +13,7 @@ import {
 import { describeEnd, escapeUnsafeJson, reasonOf, version, writeInOneStep } from '../../../internal.js';
 import { checkReplaceable } from '../../connection/private-files.js';
 import type { StreamState } from '../../stream/run-stream.js';
-import type { Publishing, PublishingFacts } from './publishing.js';
+import type { Publishing } from './publishing.js';
 
 const INTERVAL_MS = 5000;
 /** A write that takes longer hangs; the end of the process does not wait for that disk. */
@@ -137,7 +137,7 @@ export interface RecorderFacts {
   writer: Pick<RecordingWriter, 'path' | 'lines' | 'bytes' | 'files' | 'size'>;
   states: StreamState['states'];
   stream: Pick<StreamSummary, 'events' | 'lastEventAt' | 'gaps' | 'invalid' | 'dropped'>;
-  publishing?: PublishingFacts | undefined;
+  publishing?: Publishing['facts'] | undefined;
   lastError: { at: string; message: string } | undefined;
 }
 

@@ -19,7 +19,6 @@ import { prepareReading } from '../../stream/file-stream.js';
 import { readKeys } from '../../terminal/raw-keys.js';
 import { showProgress } from '../../terminal/reading-messages.js';
 import { inputIsTerminal } from '../../terminal/standard-streams.js';
-import { KEYS, pressKey } from './player-keys.js';
 
 /** Options of `replay`. */
 interface ReplayOptions extends ServingCommandOptions, FilterCommandOptions, PartCommandOptions {
@@ -45,6 +44,11 @@ Examples:
   $ opmas-ws replay capture.ndjson --speed max --exit-when-done -p 0
   $ opmas-ws replay outage.ndjson --lifecycle               repeat refusals, closes and downtimes too
   $ jq -c 'select(.data.cpu > 90)' capture.ndjson | opmas-ws replay - --rate 5`;
+
+const KEYS = 'Keys: space pauses, + - change the speed, . steps, q ends';
+const SLOWEST = 1 / 64;
+const FASTEST = 1024;
+const END_OF_INPUT = '\x04';
 
 /** Configures `replay`. */
 export function configure(command: Command): void {
@@ -152,6 +156,32 @@ function parseSpeed(text: string, name: string): number | 'max' {
   throw new OpmasError('USAGE', `${name}: ${JSON.stringify(text)} is not a speed`, {
     hint: 'Write 0.5 for half speed, 2 or 2x for double speed, or max.',
   });
+}
+
+/** Does to a replay what a key says. */
+function pressKey(key: string, player: ReplayServer): void {
+  const { speed, paused } = player.status;
+  switch (key) {
+    case ' ':
+      if (paused) player.resume();
+      else player.pause();
+      break;
+    case '+':
+    case '=':
+      if (speed !== 'max') player.setSpeed(Math.min(speed * 2, Math.max(FASTEST, speed)));
+      break;
+    case '-':
+      if (speed !== 'max') player.setSpeed(Math.max(speed / 2, Math.min(SLOWEST, speed)));
+      break;
+    case '.':
+      if (!paused) player.pause();
+      player.step();
+      break;
+    case 'q':
+    case END_OF_INPUT:
+      void player.close();
+      break;
+  }
 }
 
 function noticeText(notice: ReplayNotice, keepsAll: boolean): string {
