@@ -88,7 +88,7 @@ export function targetOf(url: URL): { host: string; port: number } {
   return { host: withoutBrackets(url.hostname), port: Number(url.port || (isSecure ? 443 : 80)) };
 }
 
-/** Says whether a host (a name or an address, with or without brackets) is this machine. */
+/** Returns whether a host (a name or an address, with or without brackets) is this machine. */
 export function isLoopback(host: string): boolean {
   return /^(localhost|.*\.localhost|::1|127(\.\d+){3})$/i.test(withoutBrackets(host));
 }

@@ -17,7 +17,7 @@ const MOST_SECONDS = 1e12;
 /** The last instant that a `Date` can hold. */
 const LAST_INSTANT_MS = 8.64e15;
 
-/** Says whether a token has the shape of a JWT: three parts, the first of which is a header in JSON. */
+/** Returns whether a token has the shape of a JWT: three parts, the first of which is a header in JSON. */
 export function isJwt(token: string): boolean {
   const [header, ...rest] = token.split('.');
   return rest.length === 2 && decodePart(header) !== undefined;
@@ -50,7 +50,7 @@ const EXPIRY_TOLERANCE_MS = 2000;
 const LONGEST_EARLY_MS = 60_000;
 
 /**
- * Says whether a token has come to its end as planned.
+ * Returns whether a token has come to its end as planned.
  *
  * @param isRenewed Its source renews it in time, and so may have ended it before: in its last minute, or in the last
  * quarter of a shorter life. The source alone knows when a token without times ends.

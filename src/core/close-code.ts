@@ -41,13 +41,13 @@ export function closeMeaning(code: number): string {
   return meanings[code] ?? (isPrivate(code) ? 'private code' : 'unknown code');
 }
 
-/** Says whether a close frame may carry a code: a registered one except 1005 and 1006, or one of 3000 to 4999. */
+/** Returns whether a close frame may carry a code: a registered one except 1005 and 1006, or one of 3000 to 4999. */
 export function canBeSent(code: number): boolean {
   if (code === CloseCode.WITHOUT_CODE || code === CloseCode.ABNORMAL) return false;
   return meanings[code] !== undefined || (Number.isInteger(code) && isPrivate(code));
 }
 
-/** Says whether a server may close a connection with that code to reject the token. The last two stand for HTTP's 401 and 403. */
+/** Returns whether a server may close a connection with that code to reject the token. The last two stand for HTTP's 401 and 403. */
 export function mayReject(code: number): boolean {
   return ([CloseCode.POLICY_VIOLATION, CloseCode.AUTHENTICATION_FAILED, 4401, 4403] as number[]).includes(
     code,

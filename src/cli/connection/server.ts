@@ -209,7 +209,7 @@ const READABLE_PASSWORD =
   'other users can read the password of --proxy in the process list: put the URL of the proxy into ALL_PROXY, or into the configuration file';
 
 /**
- * Says whether others could read what is sent.
+ * Returns whether others could read what is sent.
  *
  * @throws {OpmasError} `USAGE` when they could and that is not allowed.
  */

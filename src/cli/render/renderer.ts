@@ -45,9 +45,7 @@ export class Renderer {
   readonly #marks: Readonly<Record<Severity, Color>>;
   readonly #names: Readonly<Record<Severity, Color>>;
   readonly #dim: Color;
-  readonly #problems: ProblemCounts | undefined;
   readonly #bold: Color;
-  readonly #full: boolean;
   readonly #times: TimeText;
   /** In columns. */
   readonly #width: number;
@@ -59,9 +57,8 @@ export class Renderer {
   /** A time of the day of the last line, in microseconds since 1970. */
   lastMicros: number;
 
-  constructor({ width, full, utc, palette, startMicros, problems }: RenderOptions) {
-    this.#problems = problems;
-    this.#full = full;
+  constructor(private readonly options: RenderOptions) {
+    const { width, full, utc, palette, startMicros } = options;
     this.#times = new TimeText(utc);
     this.#date = this.#times.date(startMicros);
     this.lastMicros = startMicros;
@@ -107,7 +104,7 @@ export class Renderer {
     const subject = typeof event.subject === 'string' ? event.subject : undefined;
     const { device, needsSubject, needsEndpoint } = headingOf(parts, subject, data, view.endpoint);
     const severity = severityOf(type, data);
-    this.#problems?.add(severity, data, subject);
+    this.options.problems?.add(severity, data, subject);
     const cell = this.#start(view, device, type, severity);
     this.#fields.start(source, this.#names[severity]);
     if (isObject(data)) {
@@ -156,7 +153,7 @@ export class Renderer {
     if (!binary && reason !== '') this.#line.add(` ${this.#columns.safe(reason)}`);
     this.#line.add(` ${formatSize(frame.length)}`);
     // A column holds at most four bytes of ordinary text.
-    const shown = frame.subarray(0, this.#full ? LONGEST_INVALID : this.#width * 4);
+    const shown = frame.subarray(0, this.options.full ? LONGEST_INVALID : this.#width * 4);
     const text = binary ? shown.toString('hex') : escapeUnsafe(shown.toString());
     if (text !== '') this.#line.add(` ${text}`);
   }

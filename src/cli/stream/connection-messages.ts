@@ -49,7 +49,7 @@ export class ConnectionMessages {
   readonly #times: TimeText;
   #date: string;
   readonly #notices: ConnectionNotices;
-  readonly #endpoints: ReadonlyMap<string, Told>;
+  readonly #endpoints: Map<string, Told>;
   /** True until the user has been told that connecting never ends by itself. */
   #saysThatItWaits: boolean;
   readonly #silences = new SilenceHints();
@@ -118,16 +118,9 @@ export class ConnectionMessages {
   /** Reports that an endpoint is connected: the server keeps the connection, or has sent something. */
   onKept(endpoint: string): void {
     const told = this.#endpoints.get(endpoint)!;
-    const { opening } = told;
-    if (opening === undefined) return;
-    Object.assign(told, {
-      isKept: true,
-      opening: undefined,
-      expiry: undefined,
-      lostAt: undefined,
-      failure: undefined,
-    });
-    this.#notices.add(opening);
+    if (told.opening === undefined) return;
+    this.#endpoints.set(endpoint, { wasOpen: true, isKept: true });
+    this.#notices.add(told.opening);
   }
 
   #addLoss(told: Told, notice: EndpointNotice, code: number): void {

@@ -133,14 +133,15 @@ export function backNotice(atMicros: number, { gap_since }: EventOf<'open'>, los
   return { color: 'green', key: 'back', milliseconds, text };
 }
 
-export const CONNECTED: Notice = { color: 'green', key: 'connected', text: () => 'connected' };
+const fixedNotice = (color: Notice['color'], text: string): Notice => ({
+  color,
+  key: text,
+  text: () => text,
+});
 
+export const CONNECTED = fixedNotice('green', 'connected');
 /** A new token has taken the place of an expired one. */
-export const RENEWED: Notice = {
-  color: 'dim',
-  key: 'token expired, renewed',
-  text: () => 'token expired, renewed',
-};
+export const RENEWED = fixedNotice('dim', 'token expired, renewed');
 
 /** @param message Names the URL of the endpoint, in whose place the names of several stand. */
 export function gaveUpNotice(message: string): Notice {

@@ -25,9 +25,6 @@ import { standardInput } from '../terminal/standard-streams.js';
 import { FilterMessages } from './filter-messages.js';
 import type { StreamCommandOptions } from './stream-options.js';
 
-/** Options that choose lines of a recording. */
-interface ReadingOptions extends FilterCommandOptions, PartCommandOptions {}
-
 /**
  * Prepares the reading of recordings: checks the options that choose lines, and the messages about damage and about a
  * filter that matches nothing.
@@ -39,7 +36,7 @@ interface ReadingOptions extends FilterCommandOptions, PartCommandOptions {}
 export async function prepareReading(
   session: Session,
   sources: readonly string[],
-  options: ReadingOptions,
+  options: FilterCommandOptions & PartCommandOptions,
   given: { filter?: Filter | undefined; route?: RouteCommandOptions } = {},
 ) {
   const { messages } = session.terminal;

@@ -60,15 +60,8 @@ export const MARKS: Readonly<Record<Severity, string>> = {
 };
 
 /** Returns the functions that color a mark. Yellow text cannot be read on white, so warnings have a yellow ground. */
-export function markPaints({
-  red,
-  green,
-  bold,
-  black,
-  whiteBright,
-  bgRed,
-  bgYellow,
-}: Palette): Record<Severity, Paint> {
+export function markPaints(palette: Palette): Record<Severity, Paint> {
+  const { red, green, bold, black, whiteBright, bgRed, bgYellow } = palette;
   return {
     critical: (text) => bgRed(whiteBright(bold(text))),
     error: (text) => bold(red(text)),

@@ -50,7 +50,7 @@ export interface RefusalEvidence {
   api?: ApiAnswers | undefined;
   /** A client certificate was shown. */
   hasCertificate?: boolean | undefined;
-  /** Tells whether another endpoint of the server was open. Called when the API has answered. */
+  /** Returns whether another endpoint of the server was open. Called when the API has answered. */
   wasOpenBeside?: (() => boolean) | undefined;
   /** The endpoint opens when it is asked without the token. */
   opensWithoutToken?: boolean | undefined;

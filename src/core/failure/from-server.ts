@@ -81,6 +81,6 @@ const closeKinds: Readonly<Record<number, FailureKind>> = {
  *
  * @param code The server's, or the code that RFC 6455 section 7.4.1 gives to the event. @param reason Without a token.
  */
-export function failureOfClose(code: number, reason: string, hint?: string): Failure {
-  return { kind: closeKinds[code] ?? 'closed', event: { state: 'closed', code, reason }, hint };
+export function failureOfClose(code: number, reason: string): Failure {
+  return { kind: closeKinds[code] ?? 'closed', event: { state: 'closed', code, reason } };
 }

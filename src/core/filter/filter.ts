@@ -182,14 +182,11 @@ function splitAtCommas(lists: readonly string[]): string[] {
   return lists.flatMap((list) => list.split(',').map((pattern) => pattern.trim()));
 }
 
-/** Returns whether a type or subject is kept; `undefined` is one that is missing or no string. */
-type Selector = (text: string | undefined) => boolean;
-
-/** Keeps texts that one of `included` matches (all texts if there are none) and that none of `excluded` matches. */
+/** Keeps types or subjects that one of `included` matches (all if there are none) and that none of `excluded` matches. */
 function selector(
   included: readonly ((text: string) => boolean)[],
   excluded: readonly ((text: string) => boolean)[],
-): Selector {
+): (text: string | undefined) => boolean {
   return (text) => {
     // No pattern matches a missing text, so `*` keeps only events that have one.
     if (text === undefined) return included.length === 0;

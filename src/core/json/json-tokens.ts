@@ -174,7 +174,7 @@ function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= ZERO + 9;
 }
 
-/** Tells whether the word stands at `start`. There must be as many bytes. */
+/** Returns whether the word stands at `start`. There must be as many bytes. */
 export function isAt(word: Buffer, bytes: Buffer, start: number): boolean {
   for (let i = 0; i < word.length; i++) if (bytes[start + i] !== word[i]) return false;
   return true;

@@ -109,7 +109,7 @@ function labelOf(value: unknown, isTimed: boolean): string | undefined {
   return isTimed || isEndpointName(value) || value.startsWith('/') ? value : undefined;
 }
 
-/** Tells whether a line is one of ours, of which only the time was taken off. */
+/** Returns whether a line is one of ours, of which only the time was taken off. */
 function isUntimed(members: Record<string, unknown>, endpoint: string | undefined): boolean {
   return endpoint !== undefined && Object.keys(members).length === 2;
 }

@@ -190,7 +190,7 @@ export function lostSince(known: EndpointHistory, gapSince?: string): void {
   known.heardAt = since;
 }
 
-/** Says whether an endpoint was open for less than this in all, without any event: its server may only have refused it. */
+/** Returns whether an endpoint was open for less than this in all, without any event: its server may only have refused it. */
 export function wasOnlyBrief({ hadEvent, openTime }: EndpointHistory, at: number, limitMs: number): boolean {
   return !hadEvent && !openTime.wasOpenBefore && openTime.openMicros(at) < limitMs * 1000;
 }

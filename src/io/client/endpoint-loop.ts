@@ -130,7 +130,7 @@ export class EndpointLoop {
     return { failure: await this.#examine(failure, life, isExpiry), life: { ...life, isExpiry } };
   }
 
-  /** Says whether a connection ended because its token did, which its source expected. */
+  /** Returns whether a connection ended because its token did, which its source expected. */
   #isExpiry({ kind, event }: Failure): boolean {
     if (event.state !== 'closed' || failureTable[kind].consequence !== 'renew') return false;
     const { token: source, clock } = this.context.options;

@@ -18,7 +18,7 @@ export async function untrustedFirst(failure: Failure, way: Way): Promise<Failur
   return { ...failure, kind: 'certificate untrusted' };
 }
 
-/** Tells whether a CA that is trusted here has issued the server's certificate, whatever its dates. */
+/** Returns whether a CA that is trusted here has issued the server's certificate, whatever its dates. */
 async function isIssuerTrusted(way: Way): Promise<boolean> {
   let socket: TLSSocket | undefined;
   try {

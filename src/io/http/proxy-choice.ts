@@ -89,7 +89,7 @@ function covers(entry: string, host: string, port: string): boolean {
   return host === name || host.endsWith(`.${name}`);
 }
 
-/** Says whether an address is in a network like `10.0.0.0/8` or `fd00::/8`. */
+/** Returns whether an address is in a network like `10.0.0.0/8` or `fd00::/8`. */
 function isInNetwork(host: string, network: string): boolean {
   const [base = '', bits = ''] = network.split('/');
   const family = isIP(base);
@@ -138,7 +138,7 @@ export function readProxy(value: string, source: string): ProxyChoice | undefine
   return { url, credentials, source };
 }
 
-/** Says whether a proxy speaks SOCKS. */
+/** Returns whether a proxy speaks SOCKS. */
 export function isSocks({ protocol }: URL): boolean {
   return protocol.startsWith('socks');
 }

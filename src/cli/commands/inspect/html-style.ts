@@ -44,7 +44,7 @@ export function bySeverity(a: string, b: string): number {
   return order[meaningOfType(a)] - order[meaningOfType(b)];
 }
 
-/** Tells whether a type is that of an error or alert. */
+/** Returns whether a type is that of an error or alert. */
 export function isLoud(type: string): boolean {
   return meaningOfType(type) !== 'other';
 }
