@@ -82,6 +82,11 @@ export function withoutBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/, '$1');
 }
 
+/** Puts an IPv6 address in brackets, as in a URL. */
+export function withBrackets(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 /** Makes the host and port of a URL ready for a socket. */
 export function targetOf(url: URL): { host: string; port: number } {
   const isSecure = url.protocol === 'wss:' || url.protocol === 'https:';

@@ -9,21 +9,14 @@ export interface ProcessIdentity {
    * The process numbers among which the pid counts. Containers have their own, often under one host name. Absent where
    * the system does not tell.
    */
-  space?: string;
+  space?: string | undefined;
   /** Tells a process from a later one with the same number; absent where the system does not tell. */
-  started?: string;
+  started?: string | undefined;
 }
 
 /** Returns the identity of this process. */
 export function ownIdentity(): ProcessIdentity {
-  const space = ownSpace();
-  const started = startOf(process.pid);
-  return {
-    pid: process.pid,
-    host: hostname(),
-    ...(space === undefined ? {} : { space }),
-    ...(started === undefined ? {} : { started }),
-  };
+  return { pid: process.pid, host: hostname(), space: ownSpace(), started: startOf(process.pid) };
 }
 
 /** Tells if a process lives; `undefined` when it cannot be seen from here, in another container or on another host. */

@@ -15,12 +15,10 @@ const note = document.getElementById('chart-note')!;
 const columns = Array.from({ length: data.count }, (_, at) => data.start + at * data.width);
 const highest = Math.max(1, ...data.series.flatMap(({ values }) => values.map(([, count]) => count)));
 
-const formats = {
-  time: new Intl.DateTimeFormat('en-GB', {
-    timeZone: data.zone,
-    ...{ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' },
-  }),
-};
+const timeFormat = new Intl.DateTimeFormat('en-GB', {
+  timeZone: data.zone,
+  ...{ day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' },
+});
 
 place.prepend(Object.assign(document.createElement('style'), { textContent: style }));
 const chart = new uPlot(options(), [columns, ...data.series.map(valuesOf)] as uPlot.AlignedData, place);
@@ -50,7 +48,7 @@ function options(): uPlot.Options {
       { ...axis, size: 52, values: (_, counts) => counts.map(labelOf) },
     ],
     series: [
-      { label: 'Time', value: (_, seconds) => (seconds === null ? '' : formats.time.format(seconds * 1000)) },
+      { label: 'Time', value: (_, seconds) => (seconds === null ? '' : timeFormat.format(seconds * 1000)) },
       ...data.series.map(({ name, color, isProblem, isLoud }) => ({
         label: name,
         stroke: color,

@@ -1,4 +1,4 @@
-import type { Redact } from '../address.js';
+import { type Redact, withBrackets } from '../address.js';
 import { CloseCode } from '../close-code.js';
 import { OpmasError } from '../errors.js';
 import { AttemptError, type Failure } from './failure.js';
@@ -182,7 +182,7 @@ export function describeAttempts(attempts: readonly SystemError[]): string {
     const text = socketErrors[code]?.[1] ?? code;
     const found = places.get(text) ?? new Set();
     places.set(text, found);
-    if (address !== undefined) found.add(`${address.includes(':') ? `[${address}]` : address}:${port}`);
+    if (address !== undefined) found.add(`${withBrackets(address)}:${port}`);
   }
   return [...places]
     .map(([text, found]) => (found.size === 0 ? text : `${text} (${[...found].join(', ')})`))

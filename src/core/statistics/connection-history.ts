@@ -109,7 +109,7 @@ export class ConnectionHistory implements ConnectionReport {
         this.#refusalCounts.add(String(connection.status ?? connection.error ?? 'unknown'));
         break;
       case 'given_up':
-        this.#addGiveUp(endpoint, known, at, connection);
+        this.#addGiveUp(known, at, connection);
         break;
       case 'stopped':
         lostSince(known, connection.gap_since);
@@ -215,12 +215,9 @@ export class ConnectionHistory implements ConnectionReport {
     return known;
   }
 
-  #addGiveUp(
-    endpoint: string,
-    known: EndpointHistory,
-    at: number,
-    { failure, reason, gap_since, continued }: ConnectionEvent & { state: 'given_up' },
-  ): void {
+  #addGiveUp(known: EndpointHistory, at: number, connection: ConnectionEvent & { state: 'given_up' }): void {
+    const { failure, reason, gap_since, continued } = connection;
+    const { endpoint = '' } = known;
     if (continued && known.isGivenUp) return;
     known.isGivenUp = true;
     known.refusal ??= shortName(reason);

@@ -134,19 +134,9 @@ const SUBSCRIBE_RULES: OptionRules<SubscribeOptions> = {
     'must be a number of milliseconds above 0, or false',
   ],
   ...each(ABOVE_0, 'connectTimeoutMs', 'deadAfterMs', 'maxMessageBytes', 'maxBufferBytes'),
-  ...each(
-    true,
-    'lifecycle',
-    'recorder',
-    'onLifecycle',
-    'onKept',
-    'onDropping',
-    'onGiveUp',
-    'signal',
-    'retry',
-  ),
+  ...each(true, 'lifecycle', 'recorder', 'signal', 'retry', 'clock', 'random'),
+  ...each(true, 'onLifecycle', 'onKept', 'onDropping', 'onGiveUp'),
   ...each(CONTEXT_RULE, 'before', 'after'),
-  ...each(true, 'clock', 'random'),
   ...ROUTE_RULES,
 };
 const RETRY_RULES: OptionRules<RetryOptions> = {

@@ -123,13 +123,6 @@ export async function tryPrefixes(
   };
 }
 
-/** The REST API's word about a token, for people. */
-export interface ApiFinding {
-  /** `accepts` or one of the others. */
-  kind: ApiWord;
-  text: string;
-}
-
 /**
  * Finds what stands before the API, as its answer shows. Without a token, no endpoint is tried that would show it, and a
  * login would be refused, too.
@@ -141,8 +134,8 @@ export function gatewayFinding({ me }: ApiAnswers, route: ServerRoute): Partial<
   return { status: 'failed', failure, ...advice };
 }
 
-/** Says what the answers show about the API. @param token The one that it was asked about. */
-export function apiFinding(asked: AskedApi, token: string | undefined): ApiFinding {
+/** Returns the API's word about a token, and says what its answers show. @param token The one that it was asked about. */
+export function apiFinding(asked: AskedApi, token: string | undefined): { kind: ApiWord; text: string } {
   const { me, error, redact } = asked;
   const kind = apiWordOf(asked);
   if (me === undefined && error === undefined) {

@@ -1,7 +1,7 @@
 import dns, { type LookupAddress } from 'node:dns';
 import * as net from 'node:net';
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { targetOf } from '../../core/address.js';
+import { type targetOf, withBrackets } from '../../core/address.js';
 import { AttemptError } from '../../core/failure/failure.js';
 import { deferred } from '../clock.js';
 
@@ -74,9 +74,7 @@ export class Dial {
 
   /** The addresses that have not answered, with the port. */
   get silent(): string[] {
-    return this.#silent.map(
-      ({ address, port }) => `${address.includes(':') ? `[${address}]` : address}:${port}`,
-    );
+    return this.#silent.map(({ address, port }) => `${withBrackets(address)}:${port}`);
   }
 
   /** The error for a caller whose time is up. */

@@ -1,12 +1,14 @@
 import * as http from 'node:http';
 import type { Socket } from 'node:net';
 import type * as Socks from 'socks';
+import { withBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import { describeEnd } from '../../core/failure/give-up.js';
 import type { FailureKind } from '../../core/failure/table.js';
 import { LONGEST_TIMER_MS } from '../clock.js';
 import { loadLibrary } from '../websocket.js';
+import type { Target } from './dial.js';
 import { displayProxy, type ProxyChoice } from './proxy-choice.js';
 
 /** Names a proxy in a message. */
@@ -44,8 +46,7 @@ export function failedProxy(proxy: ProxyChoice, cause: unknown): OpmasError {
   if (kind === 'cut off') {
     return proxyError(proxy, 'no proxy', 'closed the connection without an answer', cause as Error);
   }
-  const told = describeEnd(event).replace(/^the server's/, 'its');
-  const what = `cannot be used: ${told}`;
+  const what = `cannot be used: ${describeEnd(event).replace(/^the server's/, 'its')}`;
   return proxyError(proxy, 'proxy unreachable', what, cause as Error);
 }
 
@@ -80,9 +81,9 @@ export function proxyAuthorization({ credentials }: ProxyChoice): Record<string,
 export async function openHttpTunnel(
   socket: Socket,
   proxy: ProxyChoice,
-  { host, port }: { host: string; port: number },
+  { host, port }: Target,
 ): Promise<void> {
-  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const authority = `${withBrackets(host)}:${port}`;
   const request = http.request({
     createConnection: () => socket,
     method: 'CONNECT',
@@ -118,7 +119,7 @@ export function resolvesNames({ url }: ProxyChoice): boolean {
 export async function openSocksTunnel(
   socket: Socket,
   proxy: ProxyChoice,
-  destination: { host: string; port: number },
+  destination: Target,
   limitMs: number,
 ): Promise<void> {
   const { SocksClient } = await loadSocks();

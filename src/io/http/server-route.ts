@@ -8,7 +8,6 @@ import { type HttpRequest, type HttpResponse, sendRequest } from './http-request
 import { Opening, type Way } from './opening.js';
 import { loadSocks } from './proxy.js';
 import { chooseProxy, type Environment, isSocks, type ProxyChoice, readProxy } from './proxy-choice.js';
-
 import { TlsTrust, type TrustOptions } from './tls-trust.js';
 
 /** The place of the token in the request that opens a stream: `?token=…`, or `Authorization: Bearer …`. */

@@ -7,6 +7,7 @@ import { OpmasError } from '../../core/errors.js';
 import { failureOfError } from '../../core/failure/from-error.js';
 import type { FailureKind } from '../../core/failure/table.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
+import { givenOf } from '../../core/options.js';
 import { relativeTime } from '../../core/text.js';
 import { version } from '../../core/version.js';
 import { wallClockMs } from '../clock.js';
@@ -85,7 +86,7 @@ export async function connectNats(address: StreamAddress, given: NatsAccess): Pr
       pingInterval: PING_MS,
       ignoreClusterUpdates: true,
       authenticator,
-      ...(access.inboxPrefix === undefined ? {} : { inboxPrefix: access.inboxPrefix }),
+      ...givenOf({ inboxPrefix: access.inboxPrefix }),
     };
     try {
       const nc = await nats.transport.connect({ ...options, tls }).catch((error: unknown) => {
@@ -102,10 +103,7 @@ export async function connectNats(address: StreamAddress, given: NatsAccess): Pr
 }
 
 async function linkOf(nats: Nats, nc: NatsConnection, host: string, access: NatsAccess): Promise<NatsLink> {
-  const scope = {
-    ...(access.domain === undefined ? {} : { domain: access.domain }),
-    ...(access.apiPrefix === undefined ? {} : { apiPrefix: access.apiPrefix }),
-  };
+  const scope = givenOf({ domain: access.domain, apiPrefix: access.apiPrefix });
   const jsm = await nats.jetstream.jetstreamManager(nc, { checkAPI: false, ...scope });
   return { nats: nats.transport, nc, js: nats.jetstream.jetstream(nc, scope), jsm, host, access };
 }

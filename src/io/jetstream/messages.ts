@@ -37,10 +37,10 @@ export async function openMessages(
   link: NatsLink,
   { stream, prefix, after = 0, sinceMs = 0, headersOnly = false, follow = false, isCaughtUp }: MessageRange,
 ): Promise<{ messages: ConsumerMessages; isEmpty: boolean; end(): void } | undefined> {
-  const sinceTime = (): Partial<ConsumerConfig> =>
-    sinceMs <= 0 ? {} : { deliver_policy: 'by_start_time', opt_start_time: new Date(sinceMs).toISOString() };
-  const start: Partial<ConsumerConfig> =
-    after > 0 ? { deliver_policy: 'by_start_sequence', opt_start_seq: after + 1 } : sinceTime();
+  let start: Partial<ConsumerConfig> = {};
+  if (after > 0) start = { deliver_policy: 'by_start_sequence', opt_start_seq: after + 1 };
+  else if (sinceMs > 0)
+    start = { deliver_policy: 'by_start_time', opt_start_time: new Date(sinceMs).toISOString() };
   try {
     const open = async (begin: Partial<ConsumerConfig>) => {
       const config = { filter_subjects: `${prefix}.>`, headers_only: headersOnly, ...begin };

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { withoutBrackets } from '../../core/address.js';
+import { withBrackets, withoutBrackets } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { loadWebSocket } from '../websocket.js';
 
@@ -40,8 +40,7 @@ export class Listeners {
   /** The host for URLs that reach it from this machine: loopback if it listens everywhere. IPv6 in brackets. */
   get reachableHost(): string {
     const listening = this.#addresses[0]!;
-    const address = WILDCARDS.includes(listening) ? '127.0.0.1' : listening;
-    return address.includes(':') ? `[${address}]` : address;
+    return withBrackets(WILDCARDS.includes(listening) ? '127.0.0.1' : listening);
   }
 
   /**
@@ -133,7 +132,7 @@ function codeOf(error: unknown): string {
 
 function listenError(error: unknown, address: string, port: number): OpmasError {
   const code = codeOf(error);
-  const where = address.includes(':') ? `[${address}]` : address;
+  const where = withBrackets(address);
   const local = (message: string, hint?: string) => new OpmasError('LOCAL', message, { hint, cause: error });
   if (code === 'EADDRINUSE') {
     const hint = 'Choose another `port`, or `port: 0` for any free one.';

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { clearTimeout, setTimeout } from 'node:timers';
-
 import { CloseCode } from '../../core/close-code.js';
 import { LONGEST_TIMER_MS, wallClockMs } from '../clock.js';
 import { type WebSocket, type WebSocketServer, webSocketLibrary } from '../websocket.js';

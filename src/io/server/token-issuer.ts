@@ -3,16 +3,13 @@ import { decodePart } from '../../core/claims.js';
 import { wallClockMs } from '../clock.js';
 import type { AuthMode, ServingOptions } from './serving-options.js';
 
-/** Claims of a valid token. */
-export interface TokenClaims {
-  /** `sub`; `anonymous` when the token has none, or when no token is required. */
-  subject: string;
-  /** `exp` in milliseconds since 1970; `undefined` = never. */
-  expiresAtMs: number | undefined;
-}
-
-/** The result of a check: the claims of a valid token, or the problem in a few words, for the log. */
-export type TokenCheck = { claims: TokenClaims } | { problem: string };
+/**
+ * The result of a check: the problem in a few words, for the log, or the claims of a valid token. Its subject is
+ * `anonymous` when it has none, or when no token is required; its end, in milliseconds since 1970, is `undefined` = never.
+ */
+export type TokenCheck =
+  | { problem: string }
+  | { claims: { subject: string; expiresAtMs: number | undefined } };
 
 const DEFAULT_LIFE_MS = 3_600_000;
 const REFRESH_TOKEN_LIFE_MS = 7 * 24 * 3_600_000;

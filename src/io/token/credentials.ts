@@ -65,8 +65,8 @@ export function parseCredentials(text: string): Credentials | undefined {
   return credentials.accessToken === undefined ? undefined : credentials;
 }
 
-/** Others can write to the store: only visible ASCII can be sent, and is safe to show. */
-function secretOf(value: unknown): string | undefined {
+/** Reads a token that others have written: only visible ASCII can be sent, and is safe to show. */
+export function secretOf(value: unknown): string | undefined {
   return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value : undefined;
 }
 

@@ -2,11 +2,11 @@ import { displayUrl } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { clockAheadOf } from '../../core/failure/answer.js';
 import { parseObject } from '../../core/json/json-tokens.js';
-import { checkOptions, type OptionRules } from '../../core/options.js';
+import { checkOptions, each, type OptionRules } from '../../core/options.js';
 import { type Clock, monotonicMs, systemClock } from '../clock.js';
 import { type HttpResponse, textOf } from '../http/http-request.js';
 import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-route.js';
-import { type Credentials, expiryOf } from './credentials.js';
+import { type Credentials, expiryOf, secretOf } from './credentials.js';
 import { answerOf, gatewayRefusal, loginRefusal, placeOf, type TokenRequest } from './login-refusal.js';
 
 /** A server and the way to it. */
@@ -17,9 +17,7 @@ export interface ServerAccess extends RouteOptions {
 }
 
 const ACCESS_OPTIONS: OptionRules<ServerAccess> = {
-  base: true,
-  signal: true,
-  clock: true,
+  ...each(true, 'base', 'signal', 'clock'),
   ...ROUTE_RULES,
 };
 
@@ -111,19 +109,16 @@ function readTokens(
     const page = 'with a web page: is this the address of the API?';
     throw fail(isPage ? page : 'with something that is not a JSON object');
   }
-  const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresIn } = fields;
-  if (!isToken(accessToken)) throw fail('without an access token');
+  const accessToken = secretOf(fields.access_token);
+  const refreshToken = secretOf(fields.refresh_token);
+  if (accessToken === undefined) throw fail('without an access token');
   const now = clock.nowMicros() / 1000;
   const clockAheadMs = clockAheadOf(answer, now) || undefined;
   return {
     accessToken,
-    ...(isToken(refreshToken) ? { refreshToken } : {}),
-    expiresAtMs: expiryOf(accessToken, now, expiresIn, clockAheadMs),
+    ...(refreshToken && { refreshToken }),
+    expiresAtMs: expiryOf(accessToken, now, fields.expires_in, clockAheadMs),
     obtainedAtMs: now,
     clockAheadMs,
   };
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value);
 }

@@ -1,7 +1,7 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 import { redactToken } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
-import { checkOptions, each, type OptionRules } from '../../core/options.js';
+import { checkOptions, each } from '../../core/options.js';
 import { shared } from '../clock.js';
 import type { Environment } from '../http/proxy-choice.js';
 import { type CommandEnd, ProcessGroup } from '../process-group.js';
@@ -21,10 +21,6 @@ export interface TokenCommandOptions {
   environment?: Environment | undefined;
 }
 
-const RULES: OptionRules<TokenCommandOptions> = {
-  ...each(true, 'timeoutMs', 'onStderr', 'source', 'shownBy', 'environment'),
-};
-
 const LIMIT_MS = 10_000;
 /** Time to read what a command has printed before it exited. */
 const LEFT_OVER_MS = 100;
@@ -37,7 +33,8 @@ const MAX_STDERR_BYTES = 16 * 1024;
  * @param words The program and its arguments.
  */
 export function tokenFromCommand(words: readonly string[], options: TokenCommandOptions): TokenProvider {
-  checkOptions('tokenFromCommand', options, RULES);
+  const names = ['timeoutMs', 'onStderr', 'source', 'shownBy', 'environment'] as const;
+  checkOptions('tokenFromCommand', options, each(true, ...names));
   /** The result of a renewal, for the attempt that follows it. */
   let fresh: string | undefined;
   let given: string | undefined;
