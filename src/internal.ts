@@ -9,7 +9,7 @@ export { compileSequence, type EventSequence, type SequenceMatch } from './core/
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { isStreamAddress } from './core/jetstream/address.js';
 export { isObject } from './core/json/json-tokens.js';
-export { parseSparsely } from './core/json/members.js';
+export { endOfString, parseSparsely } from './core/json/members.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';
 export { checkContext } from './core/recording/event-context.js';

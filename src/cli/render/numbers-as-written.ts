@@ -1,9 +1,10 @@
+import { endOfString } from '../../internal.js';
+
 /** Limit of the memory that the numbers of one line take. */
 const MAX_NUMBERS = 100_000;
 /** More digits are cut. */
 const MAX_DIGITS = 40;
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
 /** Returns whether a number is so large that a double has lost its last digits. */
@@ -15,7 +16,7 @@ export function isInexact(value: number): boolean {
 export class NumbersAsWritten {
   readonly #numbers = new Map<string, string>();
 
-  /** @param text JSON text. */
+  /** @param text JSON that `JSON.parse` accepts. */
   constructor(text: string) {
     const token = /["\d-]/g;
     const digits = /-?\d[\d.eE+-]*/y;
@@ -51,17 +52,4 @@ export class NumbersAsWritten {
 /** @param key As JSON text. A long one counts by its beginning. */
 function placeOf(key: string, value: number): string {
   return `${value} ${key.slice(0, 64)}`;
-}
-
-/** Returns the offset after the string that begins at `start`. */
-function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1);
-  while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end < 0 ? text.length : end + 1;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let before = at;
-  while (text.charCodeAt(before - 1) === BACKSLASH) before--;
-  return (at - before) % 2 === 1;
 }

@@ -46,7 +46,7 @@ export function* membersOf(text: string, from: number): Generator<MemberSpan> {
 }
 
 /** Returns the offset after the closing quote of the string that begins at `quote`. */
-function endOfString(text: string, quote: number): number {
+export function endOfString(text: string, quote: number): number {
   let at = quote + 1;
   for (let code = text.charCodeAt(at); code !== QUOTE; code = text.charCodeAt(at)) {
     at += code === BACKSLASH ? 2 : 1;
