@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { OpmasError } from '../../core/errors.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
+import { systemClock } from '../clock.js';
 import { type FileLock, type LockHolder, tryLock } from '../file-lock.js';
 import { openToAppend } from './append.js';
 import {
@@ -83,7 +83,7 @@ async function lockRecording(path: string, { onNotice, signal }: RecordOptions):
       );
     }
     first ??= holder;
-    await delay(LOCK_POLL_MS, undefined, { signal }).catch(() => undefined);
+    await systemClock.sleep(LOCK_POLL_MS, signal);
   }
 }
 

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LineBatch } from '../../core/recording/format.js';
 import type { TimeWindow } from '../../core/recording/line-selection.js';
 import type { LineView } from '../../core/recording/line-view.js';
+import { systemClock } from '../clock.js';
 import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
 import { FOLLOW_POLL_MS } from './follow.js';
@@ -155,8 +155,7 @@ export class RecordingReader {
 
   /** At the end of all sources that are followed. */
   async #waitForLines(): Promise<void> {
-    if (!this.#giveRest())
-      await delay(FOLLOW_POLL_MS, undefined, { signal: this.options.signal }).catch(() => undefined);
+    if (!this.#giveRest()) await systemClock.sleep(FOLLOW_POLL_MS, this.options.signal);
     for (const { cursor } of this.#tracks) cursor.isCaughtUp = false;
   }
 
