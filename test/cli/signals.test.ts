@@ -398,4 +398,19 @@ describe.concurrent('odd surroundings', () => {
     const farewell = await client.frames.next(({ opcode }) => opcode === 8);
     expect(farewell.payload.readUInt16BE()).toBe(1000);
   });
+
+  test('a wait for what never comes', async ({ command, expect }) => {
+    const path = join(command.sandbox.home, 'never.mjs');
+    writeFileSync(
+      path,
+      `import files from 'node:fs/promises';
+      import { syncBuiltinESMExports } from 'node:module';
+      for (const name of ['open', 'stat', 'readFile']) files[name] = () => new Promise(() => undefined);
+      syncBuiltinESMExports();`,
+    );
+    const environment = { NODE_OPTIONS: `--import ${path}` };
+    const { code, stderr } = await command.sandbox.run(['inspect', 'a.ndjson'], { environment });
+    expect(code).toBe(1);
+    expect(stderr).toContain('this is a bug in opmas-ws: the command waits for something that never comes');
+  });
 });

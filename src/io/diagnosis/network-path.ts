@@ -93,10 +93,12 @@ async function checkTls(route: ServerRoute): Promise<Finding> {
   return { status: 'warning', detail: `${detail}; not verified: ${why}` };
 }
 
-/** Waits until a server of TLS 1.3 has judged our certificate, or its absence: it sends a ticket then, or an alert. */
+/** Waits until a server of TLS 1.3 has judged our certificate, or its absence, by a ticket, an alert, or without a word. */
 async function untilServerIsDone(socket: TLSSocket): Promise<void> {
   if (socket.getProtocol() !== 'TLSv1.3') return;
-  await unlessStopped(once(socket, 'session'), AbortSignal.timeout(LATE_ALERT_MS));
+  const judged = Promise.race([once(socket, 'session'), once(socket, 'close')]);
+  await unlessStopped(judged, AbortSignal.timeout(LATE_ALERT_MS));
+  if (socket.destroyed) throw new AttemptError('cut off', 'closed after the TLS handshake');
 }
 
 /** Tries whether the server answers in TLS, trusted or not. */
