@@ -1,7 +1,7 @@
 /** Inner parts that the command line uses beside `index.ts`. They may change in any version. */
 export { isLoopback } from './core/address.js';
 export { mayReject } from './core/close-code.js';
-export { clockAheadOf, clockText } from './core/failure/answer.js';
+export { apiWordOf, clockAheadOf, clockText } from './core/failure/answer.js';
 export { describeEnd } from './core/failure/give-up.js';
 export { withServerChoice } from './core/failure/next-command.js';
 export type { NextCommand, SaidNats, SaidRoute } from './core/failure/rule.js';
@@ -35,7 +35,7 @@ export { version } from './core/version.js';
 export { firstToMend } from './io/client/stream-control.js';
 export { LARGEST_MESSAGE_LIMIT, STREAM_DEFAULTS } from './io/client/stream-options.js';
 export { shared } from './io/clock.js';
-export { apiFinding } from './io/diagnosis/findings.js';
+export { apiText } from './io/diagnosis/findings.js';
 export { type FileLock, tryLock } from './io/file-lock.js';
 export { askApi } from './io/http/ask-api.js';
 export { isKeyEncrypted } from './io/http/client-certificate.js';

@@ -125,7 +125,7 @@ describe.concurrent('context', () => {
     );
     expect(added).toMatchObject({ code: 0 });
     expect(added.stderr).toMatch(/configuration holds the value of the header X-Secret.*@FILE/);
-    expect(added.stderr).toMatch(/no program no-such-program/);
+    expect(added.stderr).toMatch(/there is no program no-such-program that can be run/);
     expect(added.stderr.match(/warning/g)).toHaveLength(2);
     expect(read(sandbox).contexts.gate).toMatchObject({
       headers: [`X-File: @${join(sandbox.home, 'key')}`, ...headers.slice(1)],

@@ -81,13 +81,10 @@ export async function resolveNatsAccess(
     creds === undefined
       ? await secretIn('nkey', pathOf('nkey'), `the NKey of ${source ?? 'NATS_NKEY'}`)
       : undefined;
-  const kept = {
-    name: name ?? 'of NATS_CA, NATS_CERT and NATS_KEY',
-    ca: pathOf('ca'),
-    cert: pathOf('cert'),
-    key: pathOf('key'),
-  };
-  const { warnings, ...certificates } = await readPemFiles(route, kept, passphrasePrompt(session));
+  const kept = { ca: pathOf('ca'), cert: pathOf('cert'), key: pathOf('key') };
+  const nameOf = (what: string) =>
+    source === undefined ? `NATS_${what.toUpperCase()}` : `the ${what} of ${source}`;
+  const { warnings, ...certificates } = await readPemFiles(route, kept, passphrasePrompt(session), nameOf);
   messages.warn(...warnings);
   const has = creds !== undefined || nkey !== undefined;
   const user = has ? undefined : textOf(context, 'user');
@@ -95,11 +92,10 @@ export async function resolveNatsAccess(
   const password = has ? undefined : textOf(context, 'password');
   if (token === undefined && (user === undefined) !== (password === undefined)) {
     const [given, missing] = user === undefined ? ['password', 'user'] : ['user', 'password'];
-    const nameOf = (member: string) =>
-      source === undefined ? `NATS_${member.toUpperCase()}` : `a ${member}`;
+    const memberOf = (what: string) => (source === undefined ? nameOf(what) : `a ${what}`);
     throw new OpmasError(
       'USAGE',
-      `${source ?? 'the environment'} has ${nameOf(given)}, but not ${nameOf(missing)}`,
+      `${source ?? 'the environment'} has ${memberOf(given)}, but not ${memberOf(missing)}`,
     );
   }
   const servers = textOf(context, 'url')

@@ -29,13 +29,14 @@ const FLAGS = {
  * Reads the files of a CA and of a client certificate. `ServerRoute` checks that they can be used.
  *
  * @param options Paths as typed; they come before those of the context.
- * @param ask For the passphrase of a key that is encrypted, if no file has it. `undefined` without a terminal.
+ * @param nameOf Names a member of the context. @param ask For the passphrase of a key that is encrypted, if no file has it. `undefined` without a terminal.
  * @throws {OpmasError} `USAGE`, naming the file and the remedy.
  */
 export async function readPemFiles(
   options: KeptRouteOptions,
   context: (KeptRouteOptions & { name?: string }) | undefined,
   ask: AskPassphrase | undefined,
+  nameOf = (what: string) => `the ${what} of context ${context!.name}`,
 ): Promise<PemContents> {
   const file = (option: keyof typeof FLAGS): PemFile | undefined => {
     const typed = options[option];
@@ -43,7 +44,7 @@ export async function readPemFiles(
     // A key belongs to its certificate.
     const stored = option !== 'ca' && options.cert !== undefined ? undefined : context?.[option];
     if (stored === undefined) return undefined;
-    return { path: stored, name: `the ${FLAGS[option].slice(2)} of context ${context!.name} (${stored})` };
+    return { path: stored, name: `${nameOf(FLAGS[option].slice(2))} (${stored})` };
   };
   const [ca, cert, key, passphrase] = [file('ca'), file('cert'), file('key'), file('keyPassphraseFile')];
   const warnings: string[] = [];

@@ -150,7 +150,7 @@ export async function checkContext(context: Context, environment: NodeJS.Process
   const use = { ask: async () => undefined };
   const { warnings } = await readRoute(parseBaseUrl(url), options, { header }, filled, use);
   if (program !== undefined && !(await isProgram(program, environment))) {
-    warnings.push(`the token command cannot be started here: there is no program ${program}`);
+    warnings.push(`the token command cannot be started here: there is no program ${program} that can be run`);
   }
   return [...warningsAbout(header, true), ...warnings];
 }

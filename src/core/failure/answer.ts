@@ -118,6 +118,11 @@ export function isAboutCertificate({ status, text = '' }: HttpAnswer): boolean {
   return (status === 400 || status === 401 || status === 403) && ABOUT_CERTIFICATE.test(text);
 }
 
+/** Returns whether an answer says that the port wants TLS, in the words of nginx, Go and Apache. */
+export function isAboutTls({ status, text = '' }: HttpAnswer): boolean {
+  return status === 400 && /\bto (an )?HTTPS (port|server)\b|SSL-enabled server port/.test(text);
+}
+
 /**
  * Tells who wrote a refusal (401, 403), as far as its form shows: the API, something that stands before it, or
  * `undefined` for an answer without a body, which both give.
@@ -143,14 +148,16 @@ export function gatewayText(kind: GatewayFailure, answer: HttpAnswer, place = 't
   return `a gateway in front of ${place} ${deeds[kind]}`;
 }
 
-/** Names the failure that an answer by something before the API shows; `undefined` for one that may be the API's. */
+/** Names the failure that an answer to a REST request by something before the API shows; `undefined` for one that may be the API's. */
 export function gatewayFailureOf(answer: HttpAnswer, hasCertificate = false): GatewayFailure | undefined {
   const { status } = answer;
   if (isAboutCertificate(answer)) {
     return hasCertificate ? 'client certificate refused' : 'client certificate wanted';
   }
   if (otherChallengeOf(answer) !== undefined) return 'gateway wants credentials';
-  const isRefusal = status === 451 || ((status === 401 || status === 403) && authorOf(answer) === 'gateway');
+  // FastAPI writes no 403 of its REST API without a body.
+  const isByApi = status === 403 ? authorOf(answer) === 'API' : authorOf(answer) !== 'gateway';
+  const isRefusal = status === 451 || ((status === 401 || status === 403) && !isByApi);
   return isRefusal ? 'gateway refuses this machine' : undefined;
 }
 
@@ -213,7 +220,7 @@ export function apiWordOf({ me, health, hasCertificate }: ApiAnswers): ApiWord {
   if (status === 403) {
     // A path that needs no token is refused in the same words, so the token is not the cause.
     const isForAll = health?.status === 403 && health.text === me.text;
-    return authorOf(me) === 'API' && !isForAll ? 'rejects' : 'gateway refuses this machine';
+    return isForAll ? 'gateway refuses this machine' : 'rejects';
   }
   if (status === 408 || status === 429 || status >= 500) return 'fails';
   if (status === 404 && isApiError(me)) {

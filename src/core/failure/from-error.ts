@@ -4,7 +4,7 @@ import { OpmasError } from '../errors.js';
 import { AttemptError, type Failure } from './failure.js';
 import { failureOfClose } from './from-server.js';
 import type { Advice } from './rule.js';
-import type { FailureKind } from './table.js';
+import { type FailureKind, failureTable, SHOW_ANSWER } from './table.js';
 
 /** The members of a Node error that say what happened. */
 export interface SystemError extends Error {
@@ -46,14 +46,15 @@ const certificateKinds: Readonly<Record<string, FailureKind>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'certificate self-signed',
   ERR_TLS_CERT_ALTNAME_INVALID: 'certificate of another name',
   HOSTNAME_MISMATCH: 'certificate of another name',
+  INVALID_PURPOSE: 'certificate too weak',
 };
 
 /** Codes of OpenSSL (X509_V_ERR_…) and Node for a certificate that is not trusted. */
 const certificateCodes =
   /^(CERT_|ERROR_IN_CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_EXCEEDED|INVALID_PURPOSE|UNSPECIFIED)/;
 
-const OTHER_CA = 'The CA that was given is not the one that signed the certificate';
-const NO_SUCH_NAME = 'No server there has that name: use a URL with a name that the server knows';
+const OTHER_CA = 'the CA that was given is not the one that signed the certificate';
+const NO_SUCH_NAME = 'no server there has that name: use a URL with a name that the server knows';
 
 /** Words of OpenSSL that say why a handshake failed; the first match counts. */
 const handshakeReasons: readonly (readonly [RegExp, FailureKind])[] = [
@@ -73,8 +74,10 @@ const handshakeReasons: readonly (readonly [RegExp, FailureKind])[] = [
     'no TLS there',
   ],
 ];
-const CUT_OFF_AFTER_CERTIFICATE =
-  'The server ended the connection after it got the client certificate: it may not trust its CA';
+const CUT_OFF_AFTER_CERTIFICATE: Advice = {
+  hint: 'the server ended the connection after it got the client certificate: it may not trust its CA',
+  next: failureTable['client certificate refused'].next,
+};
 
 /**
  * Makes a failure of an error of the resolver, the socket, TLS, the HTTP parser, a proxy, or of `ws` before the
@@ -87,20 +90,16 @@ export function failureOfError(
   { side = {}, redact = (text) => text }: { side?: TlsSide | undefined; redact?: Redact } = {},
 ): Failure {
   const { kind, text, hint, next } = readError(error, side);
-  return {
-    kind,
-    event: { state: 'refused', error: redact(text) },
-    hint: kind === 'cut off' && side.hasCertificate ? CUT_OFF_AFTER_CERTIFICATE : hint,
-    next,
-  };
+  const advice = kind === 'cut off' && side.hasCertificate ? CUT_OFF_AFTER_CERTIFICATE : { hint, next };
+  return { kind, event: { state: 'refused', error: redact(text) }, ...advice };
 }
 
 /** The parts of a failure that an error tells. */
 type ErrorFacts = Advice & { kind: FailureKind; text: string };
 
 const GARBLED: Advice = {
-  hint: 'the server, or a proxy in front of it, agrees to the upgrade, but breaks the rules of WebSocket',
-  next: { shell: ['curl', '-i', '{http}/health'] },
+  hint: 'the answer of the server, or of a proxy in front of it, breaks the rules of HTTP or of WebSocket',
+  next: SHOW_ANSWER,
 };
 
 function readError(error: unknown, side: TlsSide): ErrorFacts {
@@ -115,7 +114,9 @@ function readError(error: unknown, side: TlsSide): ErrorFacts {
   const known = mostTelling(attempts);
   const { code = '', message, hostname = '' } = known;
   if (code === 'ENOTFOUND') return { kind: 'unknown host', text: `host ${hostname} does not exist` };
-  if (code.startsWith('HPE_')) return { kind: 'not HTTP', text: parserText(code) };
+  if (code.startsWith('HPE_')) {
+    return { ...(OTHER_PROTOCOL.test(code) ? {} : GARBLED), kind: 'not HTTP', text: parserText(code) };
+  }
   const ofTls = readTlsError(known, side);
   if (ofTls !== undefined) return ofTls;
   if (message === 'socket hang up' || /before secure TLS connection/.test(message)) {
@@ -153,15 +154,11 @@ function readDistrust(code: string, why: string, { hasCa, trustProblems = [] }: 
   return { kind, text, hint: hasCa ? OTHER_CA : problems[0] };
 }
 
-/** Returns whether the certificate may be untrusted, too: OpenSSL names its date before that. */
-export function mayHideDistrust(kind: FailureKind): boolean {
-  return kind === 'certificate expired' || kind === 'certificate not yet valid';
-}
+const OTHER_PROTOCOL = /^HPE_INVALID_(CONSTANT|VERSION)$/;
 
 function parserText(code: string): string {
   if (code === 'HPE_HEADER_OVERFLOW') return `the header of its answer is too large (${code})`;
-  const speaksOther = code === 'HPE_INVALID_CONSTANT' || code === 'HPE_INVALID_VERSION';
-  return `no valid HTTP answer${speaksOther ? ': this port does not speak HTTP' : ` (${code})`}`;
+  return `no valid HTTP answer${OTHER_PROTOCOL.test(code) ? ': this port does not speak HTTP' : ` (${code})`}`;
 }
 
 /** A refused connection proves that the host is there, even if its other addresses do not answer. */
@@ -205,5 +202,9 @@ export function failureOfFrame(code: string, reason: string): Failure {
   const failure = failureOfClose(isTooBig ? CloseCode.MESSAGE_TOO_BIG : CloseCode.PROTOCOL_ERROR, reason);
   // The table's message is for a server that closes the connection with that code.
   if (code !== TOO_LARGE) return { ...failure, kind: 'protocol error' };
-  return { ...failure, hint: 'Raise `maxMessageBytes` if you want such messages' };
+  return {
+    ...failure,
+    hint: 'a message is larger than `maxMessageBytes`: raise that if you want such messages',
+    next: { name: 'tail', flags: ['--max-message', '48MiB'] },
+  };
 }

@@ -17,7 +17,8 @@ export interface AttemptContext {
 /** Makes a failure of an HTTP answer other than 101. `triage` refines the kinds that leave a question open. */
 export function failureOfAnswer(answer: HttpAnswer, attempt: AttemptContext): Failure {
   const { status } = answer;
-  const isRedirect = status >= 300 && status < 400;
+  // Without a target, 304 and others are answers like any.
+  const isRedirect = status >= 300 && status < 400 && headerOf(answer, 'location') !== undefined;
   const target = isRedirect ? redirectTarget(answer, attempt.url) : undefined;
   const shown = target === undefined ? 'an unreadable address' : attempt.redact(displayUrl(target));
   const plain = status >= 200 && status < 300 ? 'it answers plain HTTP: not a WebSocket endpoint' : undefined;
@@ -42,16 +43,19 @@ const statusKinds: Readonly<Record<number, FailureKind>> = {
   429: 'rate limited',
 };
 
+const TOO_LONG: Advice = {
+  hint: "the token, the path or a header is too long for the server, or for a proxy in front of it: `tokenIn: 'header'` takes the token out of the URL",
+  next: { name: 'doctor', change: { tokenIn: 'header' } },
+};
+
 /** Steps for statuses that say more than their kinds. */
 const statusSteps: Readonly<Record<number, Advice>> = {
   407: {
     hint: 'a proxy that was not chosen is in the way and wants a login: choose it with `proxy`',
     next: { name: 'doctor', change: { proxy: 'http://USER:PASSWORD@PROXY:3128' } },
   },
-  414: {
-    hint: "the token makes the URL too long for the server, or for a proxy in front of it: use `tokenIn: 'header'`",
-    next: { name: 'doctor', change: { tokenIn: 'header' } },
-  },
+  414: TOO_LONG,
+  431: TOO_LONG,
   511: { hint: 'this network wants a login before it lets anything through: open any page in a browser' },
 };
 

@@ -7,7 +7,7 @@ import { clockText } from './answer.js';
 import type { Failure } from './failure.js';
 import { fillIn } from './next-command.js';
 import type { TokenSource } from './rule.js';
-import { failureTable } from './table.js';
+import { failureTable, KEEP_TRYING } from './table.js';
 
 /** An endpoint that was given up, and the token of its last attempt. */
 export interface GivenUp {
@@ -29,21 +29,26 @@ export interface GivenUp {
 const REMEDY = 'log in with `login`, or give a fresh token';
 const NOT_YET = 'wait until it is valid, or check the clock of the server that issued it';
 const BLAMES_PORT = /port is wrong|another service/;
-const BESIDE_OPEN =
-  'another endpoint of this server was open, so the port is right: this path is wrong, or its service is failing';
 
 /** Makes the error that says why an endpoint was given up, and what to do next. */
 export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
-  const { code, consequence, message } = failureTable[failure.kind];
+  const { code, consequence } = failureTable[failure.kind];
   if (code === 'AUTH') return tokenError(failure, given);
   const mayPass = given.reconnects && (consequence === 'retry' || consequence === 'normal');
-  // Where nothing listens anymore, no path is the cause.
-  const isElsewhere =
-    given.wasOpenBeside && failure.kind !== 'connection refused' && BLAMES_PORT.test(message);
-  const told = isElsewhere ? { ...failure, hint: failure.hint ?? BESIDE_OPEN } : failure;
+  const told = given.wasOpenBeside ? clearPort(failure, 'another endpoint of this server was open') : failure;
   const hint = hintOf(told, given.base) + (mayPass ? ' `retries: Infinity` keeps trying.' : '');
   const text = `gave up on ${displayUrl(given.url)}: ${describe(failure)}`;
   return new OpmasError(code, text, { hint, failure: failure.kind });
+}
+
+/** Takes the blame from a port that is proven right. @param proof A clause. */
+export function clearPort(failure: Failure, proof: string): Failure {
+  // Where nothing listens anymore, no path is the cause.
+  const { kind, hint } = failure;
+  if (hint !== undefined || kind === 'connection refused' || !BLAMES_PORT.test(failureTable[kind].message))
+    return failure;
+  const cause = 'this path is wrong, its service is failing, or a proxy in front passes on no WebSockets';
+  return { ...failure, hint: `${proof}, so the port is right: ${cause}`, next: KEEP_TRYING };
 }
 
 function tokenError(failure: Failure, given: GivenUp): OpmasError {
@@ -75,9 +80,9 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   return new OpmasError('AUTH', parts.join('; '), { hint, failure: kind });
 }
 
-function describe({ event, note }: Failure): string {
-  const text = describeEnd(event);
-  return note === undefined ? text : `${text}; ${note}`;
+/** Says for people what failed, and what proves it. */
+export function describe({ event, note }: Failure): string {
+  return note === undefined ? describeEnd(event) : `${describeEnd(event)}; ${note}`;
 }
 
 /** Says for people how a connection ended. Not escaped: parts of it come from the network. */
@@ -92,7 +97,7 @@ export function describeEnd(event: Failure['event']): string {
 }
 
 /** Says why a failure that is not about the token may have come, and what to do. */
-export function hintOf({ kind, hint }: Failure, base: URL): string {
+export function hintOf({ kind, hint }: Pick<Failure, 'kind' | 'hint'>, base: URL): string {
   const text = capitalized(hint ?? fillIn(failureTable[kind].message, base));
   const sentence = /[.?]$/.test(text) ? text : `${text}.`;
   return `${sentence} \`opmas-ws doctor\` says more.`;

@@ -37,10 +37,14 @@ function choiceWords(said: Chosen): string[] {
     const texts = [value].flat();
     // A URL with a user, a query or a fragment is refused, and may hold a secret.
     if (name === 'url') return texts.flatMap((url) => (/[@?#\\]/.test(url) ? [] : [flag, url]));
-    return texts.flatMap((text) => [flag, name === 'proxy' ? withoutCredentials(text) : text]);
+    return texts.flatMap((text) => [
+      flag,
+      name === 'proxy' ? text.replace(CREDENTIALS, '$1USER:PASSWORD@') : text,
+    ]);
   });
 }
 
+const CREDENTIALS = /^(\w+:\/\/)?.*@/;
 const nameOfHeader = (line: string) => line.slice(0, line.indexOf(':')).toLowerCase();
 
 /** Gives `curl` the way to the server, as far as it has flags of the same meaning. */
@@ -50,10 +54,6 @@ function withRoute(words: readonly string[], said: SaidOptions): readonly string
   const proxy = said.proxy === 'none' ? undefined : said.proxy;
   const way = choiceWords({ ca, cert, key, insecure, proxy, ipv4, ipv6 });
   return [...words, ...way.map((word) => (word === '--ca' ? '--cacert' : word))];
-}
-
-function withoutCredentials(proxy: string): string {
-  return proxy.replace(/^(\w+:\/\/)?.*@/, '$1USER:PASSWORD@');
 }
 
 /**

@@ -9,8 +9,10 @@ import {
   clockAheadOf,
   gatewayFailureOf,
   gatewayText,
+  type HttpAnswer,
   hasApi,
   isAboutCertificate,
+  isAboutTls,
   isPage,
   isUpgradeLost,
   otherChallengeOf,
@@ -18,7 +20,7 @@ import {
 } from './answer.js';
 import type { Failure, RefusalEvidence } from './failure.js';
 import type { Advice } from './rule.js';
-import type { FailureKind } from './table.js';
+import { type FailureKind, SHOW_ANSWER } from './table.js';
 
 /** A token that becomes valid within this time is waited for. */
 const LONGEST_WAIT_MS = 60_000;
@@ -76,6 +78,7 @@ function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
 function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): FailureKind {
   const { status } = answer!;
   if (isAboutCertificate(answer!)) return gatewayFailureOf(answer!, evidence.hasCertificate)!;
+  if (isAboutTls(answer!)) return 'TLS wanted';
   if ([401, 403, 451].includes(status)) return kindOfDenial(answer!, evidence);
   const { api } = evidence;
   const word = wordIn(evidence);
@@ -94,7 +97,7 @@ function faultOfToken(evidence: RefusalEvidence): FailureKind {
 }
 
 /** Decides about 401, 403 and 451. */
-function kindOfDenial(answer: NonNullable<Failure['answer']>, evidence: RefusalEvidence): FailureKind {
+function kindOfDenial(answer: HttpAnswer, evidence: RefusalEvidence): FailureKind {
   const author = authorOf(answer);
   const word = wordIn(evidence);
   const own = ownFaultOf(evidence);
@@ -118,10 +121,7 @@ function kindOfDenial(answer: NonNullable<Failure['answer']>, evidence: RefusalE
 }
 
 /** Returns whether the stream and the REST API are refused by the same bare answer, which FastAPI gives to REST never. */
-function isSameRefusal(
-  { status, text = '' }: NonNullable<Failure['answer']>,
-  { api }: RefusalEvidence,
-): boolean {
+function isSameRefusal({ status, text = '' }: HttpAnswer, { api }: RefusalEvidence): boolean {
   return api?.me?.status === status && text.trim() === (api.me.text ?? '').trim();
 }
 
@@ -140,10 +140,12 @@ function ownFaultOf(evidence: RefusalEvidence): FailureKind | undefined {
 /** Says for people what proves the outcome, or why nothing does. */
 function noteOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence): string | undefined {
   const { token, api } = evidence;
+  const { event } = refusal;
   const word = wordIn(evidence);
   switch (kind) {
     case 'token refused':
-      return word === 'rejects' && isAmbiguousStatus(refusal)
+      // A close with 4001 says it itself.
+      return word === 'rejects' && (event.state === 'refused' || event.code === CloseCode.POLICY_VIOLATION)
         ? 'the API says that the token is not valid'
         : undefined;
     case 'no token':
@@ -180,11 +182,6 @@ function unknownText({ event }: Failure, word: ApiWord, api: ApiAnswers | undefi
   return event.state === 'refused'
     ? 'the token may be wrong, or the path may not exist: the API does not say which'
     : 'the API does not say whether the token is the cause';
-}
-
-/** A close with 4001 says it itself. */
-function isAmbiguousStatus({ event }: Failure): boolean {
-  return event.state === 'refused' || event.code === CloseCode.POLICY_VIOLATION;
 }
 
 const UPGRADE_LOST = 'the Upgrade header was lost on the way, or the server has no WebSocket support';
@@ -237,13 +234,13 @@ function adviceOf(kind: FailureKind, refusal: Failure, evidence: RefusalEvidence
         ? "it may read the token only from the query: use `tokenIn: 'query'`"
         : 'it may want a first message, which is not part of the documented API';
     return {
-      hint: `The server opens the connection and refuses it before any event, though its API accepts the token: ${guess}`,
+      hint: `the server opens the connection and refuses it before any event, though its API accepts the token: ${guess}`,
     };
   }
   if ((kind === 'endpoint does not exist' || kind === 'not a WebSocket') && isUpgradeLost(refusal.answer)) {
     return {
       hint: `${UPGRADE_LOST}: a proxy in front has to pass on the headers Upgrade and Connection`,
-      next: { shell: ['curl', '-i', '{http}/health'] },
+      next: SHOW_ANSWER,
     };
   }
   return {};

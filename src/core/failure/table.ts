@@ -2,9 +2,9 @@ import type { Consequence, FailureRule, NextCommand } from './rule.js';
 
 const LOG_IN: NextCommand = { name: 'auth login' };
 /** Waits for the server, or the network, to come back. */
-const KEEP_TRYING: NextCommand = { name: 'tail', flags: ['--retries', 'forever'] };
+export const KEEP_TRYING: NextCommand = { name: 'tail', flags: ['--retries', 'forever'] };
 /** Shows the answer of a gateway, and sends no secret. */
-const SHOW_ANSWER: NextCommand = { shell: ['curl', '-i', '{http}/health'] };
+export const SHOW_ANSWER: NextCommand = { shell: ['curl', '-i', '{http}/health'] };
 const SHOW_CLOCK: NextCommand = { shell: ['date'] };
 const WATCH: NextCommand = { name: 'tail', flags: ['--lifecycle'] };
 const OTHER_PORT = atUrl('{scheme}//{address}:RIGHT-PORT{prefix}');
@@ -112,7 +112,7 @@ const rules = {
   ),
   'certificate too weak': network(
     'fatal',
-    'the certificate of {host}, or of a CA above it, has a key or a signature that is too weak: its operator has to replace it',
+    'the certificate of {host}, or of a CA above it, is too weak, or was not made for a server: its operator has to replace it',
     SHOW_HANDSHAKE,
   ),
   'client certificate wanted': network(
@@ -132,7 +132,7 @@ const rules = {
   ),
   'TLS not agreed': network(
     'likelyFatal',
-    'the server {host} ended the TLS handshake: it has no cipher in common with this machine, or wants a client certificate (`cert` and `key`)',
+    'the server {host} ended the TLS handshake: it has no cipher in common with this machine, or no protocol, or wants a client certificate (`cert` and `key`)',
     SHOW_HANDSHAKE,
   ),
   'no TLS there': network(
@@ -168,7 +168,7 @@ const rules = {
   ),
   'gateway wants credentials': network(
     'likelyFatal',
-    'a gateway in front of the API of {host} wants credentials of its own: add a header of Basic and the base64 text of USER:PASSWORD with `headers.Authorization`',
+    'a gateway in front of the API of {host} wants credentials of its own: give the header that it accepts with `headers.Authorization`; for Basic, the file holds Basic and the base64 text of USER:PASSWORD',
     { name: 'doctor', change: { header: ['Authorization: @FILE'] } },
   ),
   'endpoint refuses': network(
@@ -198,7 +198,7 @@ const rules = {
   ),
   'protocol error': network(
     'likelyFatal',
-    'the connection opened, so the URL is right, but the server, or a proxy in front of it, breaks the rules of WebSocket',
+    'the connection opened, so the URL is right, but the server, this client or a proxy between them breaks the rules of WebSocket',
     WATCH,
   ),
   'message too big': network(

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.js';
 import { lowerFirst } from '../text.js';
 import { fillIn, writeCommand } from './next-command.js';
 import type { Advice, FailureRule, NextCommand, SaidOptions, TokenSource } from './rule.js';
-import { type FailureKind, failureTable } from './table.js';
+import { type FailureKind, failureTable, SHOW_ANSWER } from './table.js';
 
 /** One step of a diagnosis. */
 export interface Check extends Advice {
@@ -49,11 +49,11 @@ export function verdictOf(checks: readonly Check[], server: DiagnosedServer): Ve
   const failed = checks.filter(({ status, failure }) => status === 'failed' && failure !== undefined);
   const [first] = failed.sort((a, b) => rank(a.failure!) - rank(b.failure!));
   if (first === undefined) {
-    const clock = checks.find(({ name, status }) => name === 'clock' && status === 'warning');
+    const doubt = checks.find(({ name, status }) => /^(clock|pong)/.test(name) && status === 'warning');
     return {
       failure: undefined,
       code: undefined,
-      text: `all is well: the streams of ${displayUrl(server.url)} open, answer and stay open for a second${clock === undefined ? '' : `, but ${clock.detail}`}`,
+      text: `all is well: the streams of ${displayUrl(server.url)} open, answer and stay open for a second${doubt === undefined ? '' : `, but ${doubt.detail}`}`,
       next: writeCommand({ name: 'tail' }, said, server.url),
     };
   }
@@ -94,7 +94,7 @@ function conclude(
   if (first.next !== undefined) return { message: named, next };
   const working = endpointsOf(checks, ({ status }) => status === 'ok');
   if (working.length > 0) return { message: named, next: { name: 'tail', change: { endpoints: working } } };
-  return { message: named, next: said.endpoints?.length ? next : { shell: ['curl', '-i', '{http}/health'] } };
+  return { message: named, next: said.endpoints?.length ? next : SHOW_ANSWER };
 }
 
 function concludeOnToken(

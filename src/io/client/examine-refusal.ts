@@ -50,6 +50,8 @@ export interface ProbeResult {
   upgradeMs: number;
   /** From our protocol ping to the pong; `undefined` when none came. */
   roundTripMs: number | undefined;
+  /** A message came. */
+  hasEvent: boolean;
 }
 
 /** The longest wait for a pong. */
@@ -110,5 +112,5 @@ export async function probeEndpoint({ signal, isBrief, ...options }: ProbeOption
   const upgradeMs = (upgradedAtMs ?? monotonicMs()) - startedAtMs;
   const roundTripMs = upgradedAtMs && pongAtMs && pongAtMs - upgradedAtMs;
   const isGood = upgradedAtMs !== undefined && (isDone || signal?.aborted);
-  return { failure: isGood ? undefined : failure, upgradeMs, roundTripMs };
+  return { failure: isGood ? undefined : failure, upgradeMs, roundTripMs, hasEvent };
 }

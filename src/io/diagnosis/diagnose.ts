@@ -1,9 +1,15 @@
 import { displayUrl } from '../../core/address.js';
 import { isJwt, readClaims } from '../../core/claims.js';
 import { OpmasError } from '../../core/errors.js';
-import { type ApiAnswers, clockAheadOf, type HttpAnswer } from '../../core/failure/answer.js';
+import {
+  type ApiAnswers,
+  apiWordOf,
+  clockAheadOf,
+  type HttpAnswer,
+  hasApi,
+} from '../../core/failure/answer.js';
 import type { Failure } from '../../core/failure/failure.js';
-import { describeEnd } from '../../core/failure/give-up.js';
+import { clearPort, describe } from '../../core/failure/give-up.js';
 import type { SaidOptions } from '../../core/failure/rule.js';
 import { type Check, type Verdict, verdictOf } from '../../core/failure/verdict.js';
 import { checkOptions, each, type OptionRules } from '../../core/options.js';
@@ -17,7 +23,7 @@ import { ROUTE_RULES, type RouteOptions, ServerRoute } from '../http/server-rout
 import { StoredToken } from '../token/stored-token.js';
 import type { TokenProvider } from '../token/token.js';
 import {
-  apiFinding,
+  apiText,
   Checker,
   clockCheck,
   type Finding,
@@ -148,13 +154,14 @@ class Diagnosis {
     const probes = tried.map((endpoint) => ({ endpoint, probed: this.#probe(endpoint) }));
     const api = await asked;
     const durationMs = this.#clock.monotonicMs() - startMs;
-    const { kind, text: detail } = apiFinding(api, this.#token);
+    const word = apiWordOf(api);
+    const detail = apiText(api, this.#token);
     const found = hasToken ? {} : gatewayFinding(api, this.#route);
-    yield { name: 'api', status: kind === 'accepts' ? 'ok' : 'warning', detail, durationMs, ...found };
+    yield { name: 'api', status: word === 'accepts' ? 'ok' : 'warning', detail, durationMs, ...found };
     const aheadMs = clockAheadOf(api.me, this.#nowMs);
     if (aheadMs !== undefined)
       yield clockCheck(aheadMs, this.#token && lifeOf(this.#token, this.#nowMs, aheadMs).text);
-    if (api.me !== undefined && (kind === 'absent' || kind === 'unclear')) {
+    if (api.me !== undefined && (word === 'absent' || word === 'unclear')) {
       const ends = await Promise.all(probes.map(({ probed }) => probed));
       const opens = ends.some(({ failure }) => failure === undefined);
       if (!opens)
@@ -170,30 +177,31 @@ class Diagnosis {
 
   async *#checksOf(
     endpoint: string,
-    { failure, upgradeMs, roundTripMs }: ProbeResult,
+    { failure, upgradeMs, roundTripMs, hasEvent }: ProbeResult,
     api: ApiAnswers,
   ): AsyncGenerator<Check, void, undefined> {
     const upgrade = failure === undefined ? OPEN : await this.#findingOf(endpoint, failure, api);
     yield { ...upgrade, name: `upgrade ${endpoint}`, durationMs: upgradeMs };
     if (failure !== undefined) return;
-    const pong = roundTripMs === undefined ? NO_PONG : PONG;
+    const pong = roundTripMs !== undefined ? PONG : hasEvent ? ONLY_EVENTS : NO_PONG;
     yield { ...pong, name: `pong ${endpoint}`, durationMs: roundTripMs ?? PONG_LIMIT_MS };
   }
 
   async #findingOf(endpoint: string, failure: Failure, api: ApiAnswers): Promise<Finding> {
     if (this.#checker.isStopped) return STOPPED;
-    const { base } = this.#route;
-    if (base.protocol === 'ws:' && mayBeTls(failure) && (await speaksTls(this.#route))) {
+    // A server that waits for TLS closes other connections, or answers them with 400.
+    const mayBeTls = this.#route.base.protocol === 'ws:' && [undefined, 400].includes(failure.answer?.status);
+    if (mayBeTls && failure.event.state === 'refused' && (await speaksTls(this.#route))) {
       return { status: 'failed', detail: 'it speaks TLS', failure: 'TLS wanted' };
     }
     const attempt = { route: this.#route, endpoint, token: this.#token, api };
     const { signal } = this.options;
-    const result = await examineRefusal(failure, { ...attempt, clock: this.#clock, signal });
-    const { kind, event, note, answer, hint, next } = result;
-    const told = note === undefined ? describeEnd(event) : `${describeEnd(event)}; ${note}`;
+    const examined = await examineRefusal(failure, { ...attempt, clock: this.#clock, signal });
+    const result = hasApi(api) ? clearPort(examined, 'the API answers there') : examined;
+    const { kind, answer, hint, next } = result;
     const place = await this.#tryOtherPlace(endpoint, result, api);
     // The headers may repeat the token.
-    const detail = this.#route.redact(`${told}${answeredBy(answer)}`, this.#token);
+    const detail = this.#route.redact(`${describe(result)}${answeredBy(answer)}`, this.#token);
     return { status: 'failed', failure: kind, hint, next, ...place, detail: detail + (place.detail ?? '') };
   }
 
@@ -212,12 +220,8 @@ class Diagnosis {
 
 const OPEN: Finding = { status: 'ok', detail: 'open' };
 const PONG: Finding = { status: 'ok', detail: 'round trip' };
+const ONLY_EVENTS: Finding = { status: 'warning', detail: 'no ping is answered, only events come' };
 const NO_PONG: Finding = { status: 'failed', detail: 'none in 5 s', failure: 'no pong' };
-
-/** Recognizes the failures that a server which waits for TLS shows to a client that does not speak it. */
-function mayBeTls({ event, answer }: Failure): boolean {
-  return event.state === 'refused' && (answer === undefined || answer.status === 400);
-}
 
 /** Names the program that answered, as its headers do. */
 function answeredBy(answer: HttpAnswer | undefined): string {

@@ -134,35 +134,26 @@ export function gatewayFinding({ me }: ApiAnswers, route: ServerRoute): Partial<
   return { status: 'failed', failure, ...advice };
 }
 
-/** Returns the API's word about a token, and says what its answers show. @param token The one that it was asked about. */
-export function apiFinding(asked: AskedApi, token: string | undefined): { kind: ApiWord; text: string } {
+/** Says what the answers show about the API. @param token The one that it was asked about. */
+export function apiText(asked: AskedApi, token: string | undefined): string {
   const { me, error, redact } = asked;
-  const kind = apiWordOf(asked);
-  if (me === undefined && error === undefined) {
-    return { kind, text: 'not asked: a header of yours takes the place of the token in Authorization' };
+  if (me === undefined) {
+    return error === undefined
+      ? 'not asked: a header of yours takes the place of the token in Authorization'
+      : describeEnd(failureOfError(error).event);
   }
-  if (me === undefined) return { kind, text: describeEnd(failureOfError(error).event) };
-  if (kind === 'accepts') {
-    return { kind, text: token === undefined ? 'it wants no token' : 'it accepts the token' };
-  }
-  const quote = kind === 'unclear' && isPage(me) ? undefined : quoteOf(me, redact);
-  const status = `HTTP ${me.status}${quote === undefined ? '' : `: ${quote}`}`;
-  return { kind, text: `${textOf(kind, asked, token)} (${status})` };
+  const word = apiWordOf(asked);
+  if (word === 'accepts') return token === undefined ? 'it wants no token' : 'it accepts the token';
+  const quote = word === 'unclear' && isPage(me) ? undefined : quoteOf(me, redact);
+  return `${textOf(word, asked, token)} (HTTP ${me.status}${quote === undefined ? '' : `: ${quote}`})`;
 }
 
 function textOf(word: Exclude<ApiWord, 'accepts'>, asked: AskedApi, token: string | undefined): string {
-  switch (word) {
-    case 'rejects':
-      return token === undefined ? 'it wants a token' : 'it rejects the token';
-    case 'absent':
-      return 'there is none below this URL';
-    case 'fails':
-      return 'it is failing';
-    case 'unclear':
-      return hasApi(asked) ? 'it does not say whose the token is' : 'something else answers in its place';
-    default:
-      return gatewayText(word, asked.me!, 'it');
-  }
+  if (word === 'rejects') return token === undefined ? 'it wants a token' : 'it rejects the token';
+  if (word === 'absent') return 'there is none below this URL';
+  if (word === 'fails') return 'it is failing';
+  if (word !== 'unclear') return gatewayText(word, asked.me!, 'it');
+  return hasApi(asked) ? 'it does not say whose the token is' : 'something else answers in its place';
 }
 
 /** Refusals that may be about the place of the token in the request. */

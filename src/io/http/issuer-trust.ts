@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { Failure } from '../../core/failure/failure.js';
-import { mayHideDistrust } from '../../core/failure/from-error.js';
 import { greetTls, type Way } from './opening.js';
 import type { TlsTrust } from './tls-trust.js';
 
@@ -14,7 +13,8 @@ const LONGEST_CHAIN = 10;
  * an attacker must not pass for a forgotten renewal.
  */
 export async function untrustedFirst(failure: Failure, way: Way): Promise<Failure> {
-  if (!mayHideDistrust(failure.kind) || (await isIssuerTrusted(way))) return failure;
+  const isDated = failure.kind === 'certificate expired' || failure.kind === 'certificate not yet valid';
+  if (!isDated || (await isIssuerTrusted(way))) return failure;
   return { ...failure, kind: 'certificate untrusted' };
 }
 

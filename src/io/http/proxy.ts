@@ -152,9 +152,10 @@ function failedSocks(proxy: ProxyChoice, text: string): OpmasError {
     return proxyError(proxy, 'proxy wants a login', `refused the connection: ${wantedLogin(proxy)}`);
   }
   // `Socks5 proxy rejected connection - HostUnreachable`, `Socks4 Proxy rejected connection - (Failed)`.
-  const reply = /rejected connection - \(?(\w+)/.exec(text)?.[1];
+  // It has no name for some codes.
+  const reply = /rejected connection - \(?(\w+)/.exec(text.replace('undefined', 'Failure'))?.[1];
   if (reply !== undefined) {
-    const why = reply.replace(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
+    const why = reply.replace(/(?<=[a-z]|TTL)(?=[A-Z])/g, ' ').toLowerCase();
     const isRule = /NotAllowed|NotSupported|RejectedIdent/.test(reply);
     return isRule
       ? proxyError(proxy, 'proxy refuses', `refused the connection: ${why}`)

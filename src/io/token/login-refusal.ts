@@ -5,6 +5,8 @@ import {
   gatewayText,
   type HttpAnswer,
   headerOf,
+  isAboutTls,
+  isApiError,
   jsonOf,
   redirectTarget,
 } from '../../core/failure/answer.js';
@@ -38,10 +40,7 @@ export function gatewayRefusal(answer: HttpAnswer, request: TokenRequest): Opmas
   if (kind === undefined) return undefined;
   const advice = kind === 'gateway wants credentials' ? adviceOnCredentials(authorization) : {};
   const text = `${gatewayText(kind, answer, placeOf(request))} (HTTP ${answer.status})`;
-  return new OpmasError('NETWORK', text, {
-    failure: kind,
-    hint: hintOf({ ...bareFailure(kind), ...advice }, base),
-  });
+  return new OpmasError('NETWORK', text, { failure: kind, hint: hintOf({ kind, ...advice }, base) });
 }
 
 /** Words each refusal of a login. The server's own words are not shown, because they may repeat the password. */
@@ -49,39 +48,37 @@ export function loginRefusal(response: HttpResponse, request: TokenRequest): Opm
   const answer = answerOf(response);
   const { status } = answer;
   const where = placeOf(request);
-  const network = (what: string, failure?: FailureKind, hint?: string) => {
-    const bare = failure && hintOf(bareFailure(failure), request.route.base);
-    return new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`, { failure, hint: hint ?? bare });
-  };
+  const auth = (what: string) => new OpmasError('AUTH', `${what} (HTTP ${status} from ${where})`);
+  const network = (what: string, kind?: FailureKind, hint = kind && hintOf({ kind }, request.route.base)) =>
+    new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`, { failure: kind, hint });
   const byOther = gatewayRefusal(answer, request);
   if (byOther !== undefined) return byOther;
+  if (isAboutTls(answer)) return network('answers that this port wants TLS', 'TLS wanted');
   switch (true) {
-    case status === 401 || (status === 400 && jsonOf(answer) !== undefined):
-      return new OpmasError('AUTH', `wrong user or password (HTTP ${status} from ${where})`);
+    case status === 401:
+      return auth('wrong user or password');
+    case status === 400 && jsonOf(answer) !== undefined:
+      return auth('wrong user or password, or a user who may not log in');
     case status === 403:
-      return new OpmasError('AUTH', `this user may not log in (HTTP ${status} from ${where})`);
+      return auth('this user may not log in');
     case status === 404 || status === 405:
       return network('is not a login route: there is no OPMAS API below this URL', 'no API there');
     case status === 415 || status === 422:
-      return new OpmasError(
-        'AUTH',
-        `${where} accepts user and password neither as a form nor as JSON (HTTP ${status})`,
-      );
+      return auth('the server accepts user and password neither as a form nor as JSON');
     case status === 429:
       return network(`received too many logins; try again ${laterFrom(answer)}`);
     case status >= 300 && status < 400:
       return network(
         `redirects${targetOf(answer, request)}; not followed, because that would send the password on`,
+        'redirected',
       );
     case status >= 500:
       return network('failed; try again later', 'server fails');
+    case status >= 400 && isApiError(answer):
+      return auth('the server refused the login');
     default:
       return network('gave an answer that is not one to a login', undefined, '`opmas-ws doctor` says more.');
   }
-}
-
-function bareFailure(kind: FailureKind) {
-  return { kind, event: { state: 'refused' } } as const;
 }
 
 /** Names the server, and the proxy that passed the request on, or answered in its place. */

@@ -95,6 +95,15 @@ it.each([
   expect(failureOfError(error)).toMatchObject({ kind, event: { state: 'refused', error: text } });
 });
 
+it('blames no port that speaks HTTP, and no CA for a certificate that was not made for servers', () => {
+  const { hint, next } = failureOfError(system('HPE_INVALID_HEADER_TOKEN'));
+  expect(hint).toContain('breaks the rules of HTTP');
+  expect(JSON.stringify(next)).not.toContain('RIGHT-PORT');
+  expect(failureOfError(system('HPE_INVALID_CONSTANT')).hint).toBeUndefined();
+  const side = { hasCa: true };
+  expect(failureOfError(system('INVALID_PURPOSE'), { side }).hint).toContain('was not made for a server');
+});
+
 it('names each address that was tried, once', () => {
   const errors = [
     system('ECONNREFUSED', { address: '::1', port: 8000 }),

@@ -128,6 +128,23 @@ it.each<
   ['400, accepted by the API', status(400), good, accepts, 'endpoint refuses', 'likelyFatal'],
   ['422, rejected by the API', status(422), good, rejects, 'token refused', 'renew'],
   ['418 without an API', status(418), good, missing, 'not a WebSocket', 'likelyFatal'],
+  [
+    '400 that asks for TLS, by nginx',
+    refusal({ ...page(400), text: '<h1>400</h1>The plain HTTP request was sent to HTTPS port' }),
+    good,
+    pages,
+    'TLS wanted',
+    'likelyFatal',
+  ],
+  [
+    '400 that asks for TLS, by Go',
+    refusal({ ...bare(400), text: 'Client sent an HTTP request to an HTTPS server.' }),
+    good,
+    silent,
+    'TLS wanted',
+    'likelyFatal',
+  ],
+  ['304, which has no target', status(304), good, accepts, 'not a WebSocket', 'likelyFatal'],
   ['502 is not about the token', status(502), old, rejects, 'server fails', 'retry'],
 ])('%s', (_name, refused, token, api, kind, consequence) => {
   const failure = triage(refused, { token, redact, nowMs: NOW_MS, endpoint: 'devices', api });

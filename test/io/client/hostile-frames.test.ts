@@ -69,10 +69,11 @@ describe.concurrent('frames that break the rules', () => {
   );
 
   test.for([
-    ['a message above our limit', frame({ claimedLength: 17 * MiB }), /^Raise `maxMessageBytes`/],
+    ['a message above our limit', frame({ claimedLength: 17 * MiB }), /larger than `maxMessageBytes`: raise/],
     ['a length that no message has', frame({ claimedLength: 2n ** 62n }), /breaks the rules of WebSocket/],
     ['1009 of the server', close(1009, 'too big'), /`maxMessageBytes` changes nothing/],
-    ['1002 of the server', close(1002), /the URL is right/],
+    ['1002 of the server', close(1002), /the URL is right, but the server, this client or a proxy/],
+    ['1003 of the server', close(1003), /the server, this client or a proxy/],
     ['1010 of the server', close(1010), /the URL is right/],
   ] as const)('the next step fits %s', async ([, bytes, hint], { serve, read }) => {
     const server = (await serve()).onRequest((client) => client.accept(bytes));

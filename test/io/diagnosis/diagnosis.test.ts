@@ -1,6 +1,7 @@
 import dns from 'node:dns';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
 import {
@@ -74,6 +75,19 @@ describe.concurrent('diagnose', () => {
     const { verdict, checks } = await examine(server.url);
     expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'failed', durationMs: 5000 });
     expect(verdict.text).toMatch(/the server hangs .*or a proxy/);
+  }, 60_000);
+
+  it('calls a stream well whose server answers no pings but sends events, as a client does', async () => {
+    await using server = await startWebServer((_, response) => json(response, 200, { username: 'me' }));
+    new WebSocketServer({ server: server.server as never, autoPong: false }).on('connection', (socket) =>
+      socket.send('{"type":"device.error"}'),
+    );
+    const { verdict, checks } = await examine(server.url);
+    expect(checks.at(-1)).toMatchObject({ name: 'pong devices', status: 'warning' });
+    expect(verdict).toMatchObject({
+      failure: undefined,
+      text: expect.stringContaining('no ping is answered'),
+    });
   }, 60_000);
 
   it('does not call a fault of the REST API one of an upgrade', async () => {
@@ -179,6 +193,18 @@ describe.concurrent('diagnose', () => {
     const { verdict, said } = await examine(server.url);
     expect(verdict.failure).toBe(fault);
     expect(said).not.toContain('sesame');
+  });
+
+  it.each([
+    ['closes', (response: ServerResponse) => response.destroy()],
+    ['answers with a page to', (response: ServerResponse) => response.end('<html>')],
+  ])('blames no port when the API answers there, but the server %s the upgrade', async (_name, end) => {
+    await using server = await startWebServer(({ url }, response) =>
+      url.startsWith('/api/v1/ws') ? void end(response) : json(response, 200, { username: 'me' }),
+    );
+    const { verdict } = await examine(server.url);
+    expect(verdict.text).toMatch(/^the API answers there, so the port is right/);
+    expect(verdict.next).not.toContain('RIGHT-PORT');
   });
 
   it('tells another web server from an API', async () => {
@@ -377,7 +403,8 @@ describe.concurrent('diagnose', () => {
 
   it.each([
     [407, /^a proxy that was not chosen is in the way and wants a login/, '--proxy http://USER:PASSWORD@'],
-    [414, /^the token makes the URL too long .*: use `tokenIn: 'header'`/, '--token-in header'],
+    [414, /^the token, the path or a header is too long .*: `tokenIn: 'header'`/, '--token-in header'],
+    [431, /^the token, the path or a header is too long/, '--token-in header'],
     [511, /^this network wants a login/, '--retries forever'],
   ])(
     'blames what HTTP %i names, not the service or a proxy that was never chosen',
@@ -556,5 +583,20 @@ describe.skipIf(withoutOpenssl)('a server that wants a client certificate', () =
     expect(checks.find(({ name }) => name === 'tls')).toMatchObject({ status: 'failed' });
     const shown = await examine(server.url, { ca, ...certificate });
     expect(shown.checks.find(({ name }) => name === 'tls')?.detail).toContain('certificate for');
+  });
+
+  it('and ends the connection without a word about the one that it gets: the certificate is blamed', async () => {
+    const authority = new CertificateAuthority();
+    const { pem: ca } = authority;
+    const certificate = authority.issue('DNS:localhost');
+    authority.remove();
+    const handle = { ...certificate, minVersion: 'TLSv1.3' } as const;
+    // Node's own servers judge a certificate after the handshake, and send no alert.
+    const server = createTlsServer(handle, (socket) => socket.destroy());
+    const port = await listen(server);
+    const { verdict, checks } = await examine(`wss://localhost:${port}`, { ca, ...certificate });
+    await close(server);
+    expect(checks.find(({ name }) => name === 'tls')).toMatchObject({ status: 'failed', failure: 'cut off' });
+    expect(verdict.text).toContain('after it got the client certificate');
   });
 });

@@ -74,6 +74,7 @@ describe.skipIf(why)(`the way to a NATS server with TLS and logins${why ? ` (${w
       (await sandbox.run(['inspect', url], { environment })).stderr;
     expect(await inspect({})).toMatch(/If the CA is your own, give it with NATS_CA\./);
     expect(await inspect({ NATS_CA: ca! })).toMatch(/give it with NATS_CERT and NATS_KEY\./);
+    expect(await inspect({ NATS_CA: '/no/such' })).toMatch(/: NATS_CA \(\/no\/such\) cannot be read/);
   });
 
   it('is refused without the CA, without the certificate, and with another key, each with its cause', async () => {

@@ -73,7 +73,7 @@ describe('login', () => {
         '400',
         (response) => json(response, 400, { detail: 'words of the server' }),
         'AUTH',
-        /wrong user or password/,
+        /wrong user or password, or a user who may not log in/,
       ],
       [
         '401',
@@ -82,6 +82,19 @@ describe('login', () => {
         /wrong user or password/,
       ],
       ['403', (response) => json(response, 403, { detail: 'words of the server' }), 'AUTH', /may not log in/],
+      ['403 bare', (response) => response.writeHead(403).end(), 'NETWORK', /gateway .* refuses this machine/],
+      [
+        '409',
+        (response) => json(response, 409, { detail: 'words of the server' }),
+        'AUTH',
+        /refused the login/,
+      ],
+      [
+        '400 of TLS',
+        (response) => response.writeHead(400).end('Client sent an HTTP request to an HTTPS server.'),
+        'NETWORK',
+        /wants TLS/,
+      ],
       ['404', (response) => html(response, 404), 'NETWORK', /is not a login route/],
       [
         '422',

@@ -1,7 +1,8 @@
 import { type Credentials, displayUrl, escapeUnsafe, login, OpmasError, readClaims } from '../../../index.js';
 import {
   accountOf,
-  apiFinding,
+  apiText,
+  apiWordOf,
   askApi,
   cleanToken,
   clockAheadOf,
@@ -124,9 +125,8 @@ async function checked(session: Session, server: RoutedServer, token: string): P
   if (expiresAtMs !== undefined && expiresAtMs <= obtainedAtMs) {
     throw notStored('AUTH', `this token expired ${relativeTime(expiresAtMs, obtainedAtMs)}`);
   }
-  const { text, kind } = apiFinding(answer, token);
   const credentials = { accessToken: token, username, expiresAtMs, obtainedAtMs, clockAheadMs };
-  switch (kind) {
+  switch (apiWordOf(answer)) {
     case 'accepts':
       return credentials;
     case 'rejects':
@@ -134,9 +134,9 @@ async function checked(session: Session, server: RoutedServer, token: string): P
     case 'absent':
     case 'fails':
     case 'unclear':
-      return { ...credentials, unchecked: text };
+      return { ...credentials, unchecked: apiText(answer, token) };
     default:
-      throw notStored('NETWORK', `${displayUrl(url)}: ${text}`);
+      throw notStored('NETWORK', `${displayUrl(url)}: ${apiText(answer, token)}`);
   }
 }
 

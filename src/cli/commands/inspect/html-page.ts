@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { escapeUnsafe, type InspectedRecording, type Outage } from '../../../index.js';
+import { escapeUnsafe, type InspectedRecording } from '../../../index.js';
 import { version } from '../../../internal.js';
 import { counted, formatDuration } from '../../options/quantity.js';
 import type { TimeText } from '../../render/time-text.js';
@@ -169,17 +169,13 @@ function chartData(
       ...types.reverse(),
       { ...seriesOf('problems', PROBLEM_COLOR, problems), isProblem: true, isLoud: true },
     ],
-    outages: report.outages.slice(-MAX_OUTAGES).map((outage) => ({
-      from: outage.from / MICROS,
-      to: outage.to / MICROS,
-      share: Math.min(1, outage.endpoints.length / Math.max(1, endpoints)),
-      text: escapeUnsafe(outageText(outage, report)),
+    outages: report.outages.slice(-MAX_OUTAGES).map(({ from, to, endpoints: missed, reason }) => ({
+      from: from / MICROS,
+      to: to / MICROS,
+      share: Math.min(1, missed.length / Math.max(1, endpoints)),
+      text: escapeUnsafe(`Outage of ${endpointsText(missed, report)}, ${lengthText(from, to)}: ${reason}`),
     })),
   };
-}
-
-function outageText({ from, to, endpoints, reason }: Outage, report: InspectedRecording): string {
-  return `Outage of ${endpointsText(endpoints, report)}, ${lengthText(from, to)}: ${reason}`;
 }
 
 function seriesOf(name: string, color: string, values: readonly number[]): ChartSeries {
