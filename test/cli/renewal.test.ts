@@ -2,7 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { type MockServer, startMockServer } from '../../src/index.js';
+import { json, startWebServer } from '../support/web-server.js';
 import { Sandbox } from './sandbox.js';
 
 interface AnyLine {
@@ -68,6 +70,27 @@ describe.concurrent('a token that ends while events flow', () => {
     expect(stderr).toMatch(/^[-\d: ]{19} both endpoints {2}token expired, renewed$/m);
     // A process that comes later finds the newest token.
     expect(await sandbox.run(['tail', 'devices', '-n', '1', ...quick])).toMatchObject({ code: 0 });
+  });
+
+  it('is not called renewed when the server refuses to renew it', async () => {
+    const token = () => {
+      const claims = JSON.stringify({ sub: 'me', exp: Math.floor(Date.now() / 1000) + 2 });
+      return `e30.${Buffer.from(claims).toString('base64url')}.c2ln`;
+    };
+    await using api = await startWebServer(({ url }, response) =>
+      url.endsWith('/login')
+        ? json(response, 200, { access_token: token(), refresh_token: 'a-refresh-token' })
+        : json(response, 401, { detail: 'no' }),
+    );
+    new WebSocketServer({ server: api.server as never }).on('connection', (socket) => {
+      socket.send('{"type":"device.error"}');
+      setTimeout(() => socket.close(4001), 2500);
+    });
+    using sandbox = new Sandbox({ OPMAS_URL: String(api.url).replace('http', 'ws') });
+    await sandbox.run(['auth', 'login', '--username', 'me', '--password-stdin'], { input: 'p' });
+    const { stderr } = await sandbox.run(['tail', 'devices', '-n', '2', ...quick]);
+    expect(stderr).toMatch(/lost: 4001 .*, retry in \d/);
+    expect(stderr).not.toContain('token expired, renewed');
   });
 
   it('ends with 3 when nothing can renew it, and says when it expired', async () => {

@@ -89,14 +89,14 @@ export class ConnectionLog {
    *
    * @param isLost Events may be missing from then on. @param waitMs Time until the next attempt; `undefined` when there is none.
    */
-  ended({ event }: Failure, isLost: boolean, waitMs: number | undefined): void {
+  ended({ event }: Failure, isLost: boolean, waitMs: number | undefined, atMicros = this.nowMicros): void {
     this.#isLost = isLost;
     this.#isWanted = waitMs !== undefined;
     const isClose = event.state === 'closed';
     const silentMs = isClose ? this.clock.monotonicMs() - this.#lastByteAt.monotonicMs : undefined;
     const lost = isClose && isLost ? { lost: true as const } : {};
     const wait = waitMs === undefined ? {} : { retry_in_ms: waitMs };
-    this.onEvent({ ...event, ...lost, ...wait }, this.nowMicros, silentMs);
+    this.onEvent({ ...event, ...lost, ...wait }, atMicros, silentMs);
   }
 
   /** No further attempt comes. */

@@ -99,17 +99,21 @@ export class EndpointLoop {
       this.lastFailure = failure;
       const { waitMs = 0, leastMs = 0, isExpiry = false } = decision.action === 'retry' ? decision : {};
       const lengthMs = this.#wait.lengthOf(waitMs, leastMs);
-      const toldMs = isExpiry ? 0 : lengthMs;
+      const endedAtMicros = this.log.nowMicros;
+      const renew = () => unlessStopped(this.#renewToken(), control.stopping);
+      // Only a token that was renewed needs no wait.
+      const isRenewed = isExpiry && (await renew());
+      const toldMs = isRenewed ? 0 : lengthMs;
       // Only what gave an event can miss some.
       const isLost = decision.action !== 'end' && this.writer.events > 0;
-      this.log.ended(failure, isLost, decision.action === 'retry' ? toldMs : undefined);
+      this.log.ended(failure, isLost, decision.action === 'retry' ? toldMs : undefined, endedAtMicros);
       if (decision.action === 'end') return;
       if (decision.action === 'give up') {
         this.log.gaveUp(failure);
         throw this.#giveUpError(failure);
       }
-      const isNew = decision.renew && (await unlessStopped(this.#renewToken(), control.stopping));
-      if (isExpiry && isNew) this.#wait.leaveOut();
+      if (decision.renew && !isExpiry) await renew();
+      if (isRenewed) this.#wait.leaveOut();
       else await this.#wait.wait(lengthMs, leastMs);
     }
   }
