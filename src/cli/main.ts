@@ -18,8 +18,7 @@ export async function main(args: readonly string[], streams?: StandardStreams): 
   if (streams !== undefined) useStreams(streams);
   // Until the end is known: an action that waits for what never comes would end with 0.
   process.exitCode = 1;
-  const debug = args.includes('--debug');
-  const onIdle = () => reportError(new Error('the command waits for something that never comes'), { debug });
+  const onIdle = () => reportError(new Error('a wait that never ends'), { debug: args.includes('--debug') });
   process.once('beforeExit', onIdle);
   watchOutputs();
   const program = createProgram();
@@ -32,7 +31,7 @@ export async function main(args: readonly string[], streams?: StandardStreams): 
   } catch (error) {
     // `--help` and `--version` arrive as errors with code 0, a missing subcommand with another one.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return reportError(error, { debug });
+    return reportError(error, { debug: args.includes('--debug') });
   } finally {
     process.off('beforeExit', onIdle);
   }

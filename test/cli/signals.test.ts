@@ -411,6 +411,6 @@ describe.concurrent('odd surroundings', () => {
     const environment = { NODE_OPTIONS: `--import ${path}` };
     const { code, stderr } = await command.sandbox.run(['inspect', 'a.ndjson'], { environment });
     expect(code).toBe(1);
-    expect(stderr).toContain('this is a bug in opmas-ws: the command waits for something that never comes');
+    expect(stderr).toContain('this is a bug in opmas-ws: a wait that never ends');
   });
 });

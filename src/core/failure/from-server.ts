@@ -30,7 +30,8 @@ export function failureOfAnswer(answer: HttpAnswer, attempt: AttemptContext): Fa
     answer,
     retryAfterMs: parseRetryAfter(headerOf(answer, 'retry-after'), attempt.nowMs),
     next: target && stepTo(target, attempt),
-    ...statusSteps[status],
+    // Servers differ in the status for a line that is too long.
+    ...statusSteps[status === 431 ? 414 : status],
   };
 }
 
@@ -43,19 +44,16 @@ const statusKinds: Readonly<Record<number, FailureKind>> = {
   429: 'rate limited',
 };
 
-const TOO_LONG: Advice = {
-  hint: "the token, the path or a header is too long for the server, or for a proxy in front of it: `tokenIn: 'header'` takes the token out of the URL",
-  next: { name: 'doctor', change: { tokenIn: 'header' } },
-};
-
 /** Steps for statuses that say more than their kinds. */
 const statusSteps: Readonly<Record<number, Advice>> = {
   407: {
     hint: 'a proxy that was not chosen is in the way and wants a login: choose it with `proxy`',
     next: { name: 'doctor', change: { proxy: 'http://USER:PASSWORD@PROXY:3128' } },
   },
-  414: TOO_LONG,
-  431: TOO_LONG,
+  414: {
+    hint: "the token, the path or a header is too long for the server, or for a proxy in front of it: `tokenIn: 'header'` takes the token out of the URL",
+    next: { name: 'doctor', change: { tokenIn: 'header' } },
+  },
   511: { hint: 'this network wants a login before it lets anything through: open any page in a browser' },
 };
 

@@ -103,6 +103,4 @@ export function hintOf({ kind, hint }: Pick<Failure, 'kind' | 'hint'>, base: URL
   return `${sentence} \`opmas-ws doctor\` says more.`;
 }
 
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
-}
+const capitalized = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -40,9 +40,7 @@ export function wander(router: Router, dice: Dice): void {
   router.clients = clamp(router.clients + dice.between(-2, 2), 0, 40);
 }
 
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value));
-}
+const clamp = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
 
 /** A problem of a router, with the texts about it on the four endpoints. */
 export interface Problem {

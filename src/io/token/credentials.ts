@@ -41,6 +41,9 @@ export function accountOf(base: URL): string {
   return displayUrl(base);
 }
 
+const textOf = (value: unknown) => (typeof value === 'string' ? value : undefined);
+const numberOf = (value: unknown) => (typeof value === 'number' ? value : undefined);
+
 /** The members of what is stored, and how each is read. */
 const MEMBERS: { [Name in keyof Required<Credentials>]: [member: string, (value: unknown) => unknown] } = {
   accessToken: ['access_token', secretOf],
@@ -68,14 +71,6 @@ export function parseCredentials(text: string): Credentials | undefined {
 /** Reads a token that others have written: only visible ASCII can be sent, and is safe to show. */
 export function secretOf(value: unknown): string | undefined {
   return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value) ? value : undefined;
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' ? value : undefined;
-}
-
-function numberOf(value: unknown): number | undefined {
-  return typeof value === 'number' ? value : undefined;
 }
 
 /**

@@ -166,9 +166,7 @@ export class TopView {
 }
 
 /** Returns the nearest number from 0 to `most`. */
-function clamp(value: number, most: number): number {
-  return Math.max(0, Math.min(value, most));
-}
+const clamp = (value: number, most: number) => Math.max(0, Math.min(value, most));
 
 function matches({ id, type, message = '', severity }: DeviceRow, wanted: string): boolean {
   return [id, type, message, severity].some((text) => text.toLowerCase().includes(wanted));
