@@ -8,7 +8,7 @@ export type { NextCommand, SaidNats, SaidRoute } from './core/failure/rule.js';
 export { compileSequence, type EventSequence, type SequenceMatch } from './core/filter/sequence.js';
 export { checkHeader, MAX_HEADER_BYTES } from './core/headers.js';
 export { isStreamAddress } from './core/jetstream/address.js';
-export { isObject } from './core/json/json-tokens.js';
+export { isObject, parseObject } from './core/json/json-tokens.js';
 export { endOfString, parseSparsely } from './core/json/members.js';
 export { FAULT_EXAMPLES } from './core/mock/fault.js';
 export { endpointLabel, OBJECT_KINDS, unknownEndpoint } from './core/protocol.js';

@@ -1,3 +1,5 @@
+import { isObject } from './json/json-tokens.js';
+
 /** The severities of events, the worst first. */
 export const SEVERITIES = ['critical', 'error', 'warning', 'recovered', 'normal'] as const;
 
@@ -39,16 +41,15 @@ const LONGEST_WORD = 'informational'.length;
  * @param data The event's `data`, of any shape.
  */
 export function severityOf(type: string | undefined, data: unknown): Severity {
-  if (typeof data === 'object' && data !== null) {
-    const members = data as Record<string, unknown>;
-    const status = wordOf(members.status);
-    const state = wordOf(members.state);
-    if (isRecovery(status, state, members)) return 'recovered';
-    const said = worst(SEVERITY_WORDS, wordOf(members.severity), wordOf(members.level));
+  if (isObject(data)) {
+    const status = wordOf(data.status);
+    const state = wordOf(data.state);
+    if (isRecovery(status, state, data)) return 'recovered';
+    const said = worst(SEVERITY_WORDS, wordOf(data.severity), wordOf(data.level));
     if (said !== undefined) return said === 'normal' && isError(type) ? 'warning' : said;
     const found = worst(STATE_WORDS, status, state);
     if (found !== undefined) return found;
-    if (members.success === false) return 'error';
+    if (data.success === false) return 'error';
   }
   if (isError(type)) return 'error';
   return type === 'system.alert' || type === 'rule.triggered' ? 'warning' : 'normal';
@@ -61,9 +62,7 @@ export function isProblem(severity: Severity): boolean {
 
 /** Returns whether a `status` or `state` says that all is well. */
 export function saysWell(data: unknown): boolean {
-  if (typeof data !== 'object' || data === null) return false;
-  const { status, state } = data as Record<string, unknown>;
-  return GOOD.has(wordOf(status)) || GOOD.has(wordOf(state));
+  return isObject(data) && (GOOD.has(wordOf(data.status)) || GOOD.has(wordOf(data.state)));
 }
 
 function isError(type: string | undefined): boolean {

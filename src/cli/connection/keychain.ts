@@ -1,6 +1,7 @@
 import { type ExecFileException, execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { OpmasError } from '../../index.js';
+import { parseObject } from '../../internal.js';
 
 /** Request to the child process. */
 export interface KeychainRequest {
@@ -41,7 +42,8 @@ export async function askKeychain(
   limitMs = LIMIT_MS,
   program = CHILD,
 ): Promise<KeychainAnswer> {
-  const answer = parseAnswer(await runChild(program, JSON.stringify(request), limitMs));
+  const output = await runChild(program, JSON.stringify(request), limitMs);
+  const answer = parseObject(output) as KeychainAnswer | undefined;
   if (answer === undefined) throw new KeychainUnavailable('it gave no answer');
   if (answer.error !== undefined) throw new KeychainUnavailable(firstLine(answer.error));
   return answer;
@@ -77,14 +79,6 @@ function reasonOf({ killed, signal, code, message }: ExecFileException, limitMs:
   if (signal != null) return `its process was ended by ${signal}`;
   if (typeof code === 'number') return `its process ended with code ${code}`;
   return `its process cannot be started: ${message}`;
-}
-
-function parseAnswer(text: string): KeychainAnswer | undefined {
-  try {
-    return JSON.parse(text) as KeychainAnswer;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Shortens the error of keytar's loader, which lists every path that it tried. */

@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import { OpmasError, type ReadOptions } from '../../index.js';
-import { isStreamAddress, type NatsAccess, type Outcome, readSecretFile } from '../../internal.js';
+import {
+  isStreamAddress,
+  type NatsAccess,
+  type Outcome,
+  parseObject,
+  readSecretFile,
+} from '../../internal.js';
 import { counted } from '../options/quantity.js';
 import type { NatsCommandOptions } from '../options/selection.js';
 import type { RouteCommandOptions } from '../options/server-options.js';
@@ -149,21 +155,15 @@ async function readContext(name: string, environment: NodeJS.ProcessEnv): Promis
   const path = join(folder, 'nats', 'context', `${name}.json`);
   const text = await readPrivateFile(path);
   if (text === undefined) return fail(`there is no ${path}`, 'nats context ls shows the contexts.');
-  let context: unknown;
-  try {
-    context = JSON.parse(text);
-  } catch {
-    return fail(`${path} is not JSON`);
-  }
-  if (typeof context !== 'object' || context === null) return fail(`${path} is not a JSON object`);
-  const unknown = UNKNOWN_WAYS.filter((member) => textOf(context as NatsContext, member) !== undefined);
+  const context = parseObject(text) ?? fail(`${path} is not a JSON object`);
+  const unknown = UNKNOWN_WAYS.filter((member) => textOf(context, member) !== undefined);
   if (unknown.length > 0) {
     return fail(
       `it has ${unknown.join(' and ')}, which opmas-ws does not know`,
       'Use another context, or --nats-creds FILE.',
     );
   }
-  return context as NatsContext;
+  return context;
 }
 
 /** Files of the `nats` command leave members empty. */

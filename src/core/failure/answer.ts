@@ -1,5 +1,5 @@
 import { displayUrl, type Redact } from '../address.js';
-import { parseObject } from '../json/json-tokens.js';
+import { isObject, parseObject } from '../json/json-tokens.js';
 import { escapeUnsafe, relativeTime } from '../text.js';
 import type { FailureKind } from './table.js';
 
@@ -238,8 +238,8 @@ export function hasApi(answers: ApiAnswers): boolean {
 }
 
 function isUser(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  const members = value as Record<string, unknown>;
-  const isNamed = USER_MEMBERS.some((name) => typeof members[name] === 'string' && members[name] !== '');
-  return isNamed || (members.user !== undefined && isUser(members.user));
+  if (!isObject(value)) return false;
+  return (
+    USER_MEMBERS.some((name) => typeof value[name] === 'string' && value[name] !== '') || isUser(value.user)
+  );
 }

@@ -202,7 +202,7 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Says whether a value is a JSON object: no array, and not `null`. */
+/** Returns whether a value is a JSON object: no array, and not `null`. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

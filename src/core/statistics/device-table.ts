@@ -1,6 +1,7 @@
 import { OpmasError } from '../errors.js';
 import { ByteCache } from '../json/byte-cache.js';
 import type { FrameReader } from '../json/frame.js';
+import { isObject } from '../json/json-tokens.js';
 import { DATA_MEMBERS } from '../json/member-names.js';
 import { isProblem, SEVERITIES, type Severity, saysWell, severityOf } from '../severity.js';
 import { shortName } from './tally.js';
@@ -232,10 +233,9 @@ function textOf(value: unknown): string | undefined {
 
 /** Finds the text in an event's data that says most to a reader. */
 export function messageOf(data: unknown): string | undefined {
-  if (typeof data !== 'object' || data === null) return undefined;
-  const members = data as Record<string, unknown>;
+  if (!isObject(data)) return undefined;
   for (const name of MESSAGE_MEMBERS) {
-    const value = members[name];
+    const value = data[name];
     if (typeof value === 'string' && value !== '') return shortName(value);
   }
   return undefined;

@@ -195,7 +195,7 @@ export function wasOnlyBrief({ hadEvent, openTime }: EndpointHistory, at: number
   return !hadEvent && !openTime.wasOpenBefore && openTime.openMicros(at) < limitMs * 1000;
 }
 
-/** Says whether nothing has failed yet: the first attempt is under way, for less than its default limit. */
+/** Returns whether the first attempt is under way, for less than the default limit of an attempt. */
 export function isOpening({ loss, refusal, openTime }: EndpointHistory, end: number): boolean {
   return (loss ?? refusal) === undefined && end - openTime.since < 10_000_000;
 }

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { apiUrl, endpointUrl, type Redact, redactToken, targetOf } from '../../core/address.js';
 import { OpmasError } from '../../core/errors.js';
 import { checkHeader, secretsIn } from '../../core/headers.js';
+import { isObject } from '../../core/json/json-tokens.js';
 import { each, type OptionRules } from '../../core/options.js';
 import { version } from '../../core/version.js';
 import { type HttpRequest, type HttpResponse, sendRequest } from './http-request.js';
@@ -165,9 +166,8 @@ export class ServerRoute implements Way {
   }
 }
 
-function isObjectOfStrings(value: object): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.values(value).every((member) => typeof member === 'string');
+function isObjectOfStrings(value: unknown): boolean {
+  return isObject(value) && Object.values(value).every((member) => typeof member === 'string');
 }
 
 function bearer(token: string | undefined): Record<string, string> {
