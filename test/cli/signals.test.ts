@@ -167,7 +167,7 @@ describe.concurrent('an end that something holds up', () => {
       const server = await serve();
       if (code === 7) server.onRequest((client) => client.accept(text(event(1))));
       const full = 'mkfifo full; exec 3<>full; dd if=/dev/zero of=full oflag=nonblock bs=1 2>/dev/null';
-      const tail = command.tail(server, ['--duration', '1s', ...args], {
+      const tail = command.tail(server, ['--duration', '3s', ...args], {
         through: in_(`${full}; exec "$@" 2>full`),
       });
       expect(await tail.ended).toMatchObject({ code });

@@ -293,7 +293,7 @@ describe.concurrent('the clock of each client', () => {
 
 describe.concurrent('the shared clock', () => {
   it('starts with the first client; each endpoint that is joined soon misses nothing', async () => {
-    const lines = [...numberedLines(0, 20, 10), ...numberedLines(0, 20, 10, 'rules')];
+    const lines = [...numberedLines(0, 20, 100), ...numberedLines(0, 20, 100, 'rules')];
     await using server = await serve(lines, { clock: 'shared', speed: 1, exitWhenDone: true });
     const first = new StreamClient(streamUrl(server, 'devices'));
     await first.received(1);
