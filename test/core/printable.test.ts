@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { escapeUnsafe, escapeUnsafeJson } from '../../src/core/text.js';
+import { codePoint } from '../support/code-point.js';
 
 describe('escapeUnsafe', () => {
   it.each([
@@ -54,7 +55,7 @@ describe('escapeUnsafeJson', () => {
   it('keeps the value and is safe to show', () => {
     fc.assert(
       fc.property(
-        fc.jsonValue({ stringUnit: 'binary' }),
+        fc.jsonValue({ stringUnit: codePoint }),
         fc.constantFrom('', '\n', '\t', '\r\n'),
         (value, gap) => {
           const json = gap + JSON.stringify(value, null, gap) + gap;

@@ -163,12 +163,12 @@ describe('top off a terminal', () => {
         .text(failure('ap-2', 'radio failed'), status('ap-2', { status: 'idle' }), status('ap-1'));
     });
     const args = ['top', 'devices', '-u', server.url, '-n', '3'];
-    const text = await command.start(args).ended;
+    const text = await command.sandbox.run(args);
     expect([text.code, text.stdout.split('\n').length]).toEqual([0, 4]);
     expect(text.stdout).toMatch(
       /^SEVERITY +DEVICE +AGO +ERRORS +EVENTS +TYPE +MESSAGE\nerror +ap-2 +\ds +1 +2 +device\.error +radio failed\nnormal +ap-1 /,
     );
-    const json = await command.start([...args, '--json', '--by', 'type']).ended;
+    const json = await command.sandbox.run([...args, '--json', '--by', 'type']);
     const rows = json.stdout
       .trimEnd()
       .split('\n')
@@ -209,7 +209,7 @@ describe('top off a terminal', () => {
 
   test('refuses a path that names no value, before it connects', async ({ serve, command }) => {
     const server = await serve();
-    const { code, stderr } = await command.start(['top', '-u', server.url, '--by', 'site']).ended;
+    const { code, stderr } = await command.sandbox.run(['top', '-u', server.url, '--by', 'site']);
     expect([code, server.requests.all]).toEqual([2, []]);
     expect(stderr).toMatch(/^opmas-ws: --by: "site" names no value of an event\n {2}Use .*data\.site/);
   });

@@ -6,6 +6,7 @@ import { tableLines } from '../../../src/cli/commands/top/table-text.js';
 import { TopView } from '../../../src/cli/commands/top/view.js';
 import { noColors } from '../../../src/cli/terminal/palette.js';
 import { DeviceTable, LineView } from '../../../src/internal.js';
+import { codePoint } from '../../support/code-point.js';
 import { eventLine } from '../../support/recordings.js';
 
 const ENTER = '\r';
@@ -43,7 +44,7 @@ const press = (...keys: string[]) => keys.map((key) => view.onKey(key)).at(-1);
 
 test('each line fits into the terminal, whatever the server sends and however small it is', () => {
   const text = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.string({ unit: codePoint, maxLength: 300 }),
     fc.constantFrom('漢字'.repeat(40), '👩‍👩‍👧', 'é\u0301'),
   );
   fc.assert(

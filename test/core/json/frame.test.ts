@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FrameReader } from '../../../src/core/json/frame.js';
+import { codePoint } from '../../support/code-point.js';
 
 const reader = new FrameReader();
 
@@ -16,7 +17,7 @@ describe('FrameReader', () => {
 
 describe('the texts of type and subject', () => {
   const length = fc.oneof(fc.integer({ max: 40, min: 0 }), fc.integer({ min: 100, max: 130 }));
-  const text = length.chain((n) => fc.string({ unit: 'binary', minLength: n, maxLength: n }));
+  const text = length.chain((n) => fc.string({ unit: codePoint, minLength: n, maxLength: n }));
 
   test('are right however many there are, and however often they come', () => {
     fc.assert(

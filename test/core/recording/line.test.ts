@@ -10,6 +10,7 @@ import {
 } from '../../../src/core/recording/encoder.js';
 import type { Line } from '../../../src/core/recording/format.js';
 import { parseLine } from '../../../src/core/recording/parse-line.js';
+import { codePoint } from '../../support/code-point.js';
 
 const STAMP = '2026-11-22T21:50:00.123456Z';
 
@@ -69,10 +70,10 @@ describe('event lines', () => {
     const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 });
     const name = fc.oneof(
       fc.constantFrom('received_at', 'endpoint', 'connection', 'invalid', 'type', '__proto__'),
-      fc.string({ unit: 'binary', maxLength: 4 }),
+      fc.string({ unit: codePoint, maxLength: 4 }),
     );
     const value = fc.oneof(
-      fc.jsonValue({ stringUnit: 'binary' }).map((json) => JSON.stringify(json)),
+      fc.jsonValue({ stringUnit: codePoint }).map((json) => JSON.stringify(json)),
       fc.constantFrom('1.0', '1e2', '12345678901234567890', '"\\u00e9"', '"\\ud800"', '{"state":"open"}'),
     );
     const frame = fc

@@ -156,12 +156,12 @@ test('worst rows come first, then those that changed last, and normal ones by na
 test('a full table keeps the bad rows and those heard of last, and counts the others', () => {
   const table = new DeviceTable({ capacity: 50 });
   add(table, error);
-  for (let i = 0; i < 100_000; i++) add(table, about(`device ${i}`, 'device.status_update'));
+  for (let i = 0; i < 10_000; i++) add(table, about(`device ${i}`, 'device.status_update'));
   const names = table.rows().map(({ id }) => id);
   expect(names.length).toBeLessThanOrEqual(100);
   expect(names[0]).toBe('ap-7');
-  expect(names).toContain('device 99999');
-  expect(names.length + table.leftOut).toBe(100_001);
+  expect(names).toContain('device 9999');
+  expect(names.length + table.leftOut).toBe(10_001);
 });
 
 test('long names, types and messages are cut', () => {
