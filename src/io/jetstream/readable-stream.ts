@@ -1,7 +1,6 @@
-import { OpmasError } from '../../core/errors.js';
 import { checkPrefix, takesSome } from '../../core/jetstream/subjects.js';
 import { connectNats, type NatsLink } from './connect.js';
-import { jetStreamError, NOT_FOUND } from './stream.js';
+import { findStream, jetStreamError, noStream, otherSubjects } from './stream.js';
 import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
 /** Streams and prefixes that a hint names. */
@@ -27,30 +26,22 @@ export async function openReadable({ address, access, prefix }: StreamTarget): P
     return { link, ...(await checkReadable(link, address.stream, prefix)) };
   } catch (error) {
     await link.nc.close();
-    throw error;
+    throw jetStreamError(error, link);
   }
 }
 
 async function checkReadable(link: NatsLink, stream: string, prefix: string) {
-  const { jsm, host } = link;
-  try {
-    const { config, state, created } = await jsm.streams.info(stream);
-    const { subjects = [], mirror, sources = [] } = config;
-    // Streams that are fed from others have the subjects of these.
-    const mayHave = mirror !== undefined || sources.length > 0 || takesSome(subjects, prefix);
-    if (mayHave || (await jsm.streams.getMessage(stream, { last_by_subj: `${prefix}.>` })) !== null)
-      return { lastSequence: state.last_seq, created };
-    const taken = subjects.length === 0 ? 'no subject of its own' : listed(subjects);
-    throw new OpmasError('USAGE', `the stream ${stream} takes ${taken}, but not ${prefix}.>`, {
-      hint: prefixHint(subjects) ?? (await streamsHint(link, prefix)),
-    });
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== NOT_FOUND) throw jetStreamError(error, link);
-    throw new OpmasError('USAGE', `the NATS server ${host} has no stream ${stream}`, {
-      hint: await streamsHint(link, prefix),
-      cause: error,
-    });
-  }
+  const { streams } = link.jsm;
+  const found = await findStream(link, stream);
+  if (found === undefined) throw noStream(link, stream, await streamsHint(link, prefix));
+  const { state, created } = found;
+  const { subjects = [], mirror, sources = [] } = found.config;
+  // Streams that are fed from others have the subjects of these.
+  const mayHave = mirror !== undefined || sources.length > 0 || takesSome(subjects, prefix);
+  if (mayHave || (await streams.getMessage(stream, { last_by_subj: `${prefix}.>` })) !== null)
+    return { lastSequence: state.last_seq, created };
+  const taken = subjects.length === 0 ? 'no subject of its own' : listed(subjects);
+  throw otherSubjects(stream, taken, prefix, prefixHint(subjects) ?? (await streamsHint(link, prefix)));
 }
 
 /** Names the prefixes that lines in a stream of these subjects may have. */

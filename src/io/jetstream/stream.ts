@@ -1,4 +1,4 @@
-import type { StreamConfig, StreamState } from '@nats-io/jetstream';
+import type { StreamConfig, StreamInfo, StreamState } from '@nats-io/jetstream';
 import { OpmasError } from '../../core/errors.js';
 import type { StreamAddress } from '../../core/jetstream/address.js';
 import { coversPrefix } from '../../core/jetstream/subjects.js';
@@ -24,7 +24,7 @@ const NANOS_PER_MS = 1_000_000;
 const SHORTEST_WINDOW_MS = 120_000;
 const CREATED_WINDOW_MS = 600_000;
 /** JetStream's number of the error about a stream that does not exist. */
-export const NOT_FOUND = 10_059;
+const NOT_FOUND = 10_059;
 /** That of the error about subjects that another stream has. */
 const OVERLAP = 10_065;
 /** Longer lists of single messages that were removed are not asked for. */
@@ -46,8 +46,11 @@ export async function checkStream(
   const own = link.access.servers === undefined ? { server } : {};
   const addCommand = (name: string) =>
     natsCommand('add', name, { subjects: `${prefix}.>`, 'dupe-window': '10m', ...own });
-  const hint = `Make it: ${addCommand(stream)}\nor let it be made with \`createStream\`.`;
-  const { config, state } = await infoOf(link, stream, hint, use === 'create' ? prefix : undefined);
+  const found = await findStream(link, stream);
+  if (found === undefined && use !== 'create') {
+    throw noStream(link, stream, `Make it: ${addCommand(stream)}\nor let it be made with \`createStream\`.`);
+  }
+  const { config, state } = found ?? (await makeStream(link, stream, prefix));
   const { subjects = [], max_msg_size, duplicate_window = 0, max_msgs, max_bytes, discard } = config;
   if (!coversPrefix(subjects, prefix)) {
     const taken = subjects.length === 0 ? 'only the messages of other streams' : subjects.join(', ');
@@ -58,9 +61,7 @@ export async function checkStream(
       `To add the subject: ${natsCommand('edit', stream, { subjects: [...subjects, `${prefix}.>`].join(','), ...own })}`,
       `A new stream: ${addCommand('NAME')}`,
     ];
-    throw new OpmasError('USAGE', `the stream ${stream} takes ${taken}, but not ${prefix}.>`, {
-      hint: hints.join('\n'),
-    });
+    throw otherSubjects(stream, taken, prefix, hints.join('\n'));
   }
   const duplicateWindowMs = duplicate_window / NANOS_PER_MS;
   const warnings: string[] = [];
@@ -113,23 +114,29 @@ async function removedFrom(
   return new Set(info?.state.deleted);
 }
 
-async function infoOf(link: NatsLink, stream: string, hint: string, createWith: string | undefined) {
-  try {
-    return await link.jsm.streams.info(stream);
-  } catch (error) {
-    const { code } = error as { code?: number };
-    if (code !== NOT_FOUND) throw jetStreamError(error, link);
-    if (createWith === undefined) {
-      throw new OpmasError('USAGE', `the NATS server ${link.host} has no stream ${stream}`, {
-        hint,
-        cause: error,
-      });
-    }
-  }
+/** Asks for the facts about a stream; `undefined` when there is none. @throws {OpmasError} As for a connection. */
+export async function findStream(link: NatsLink, stream: string): Promise<StreamInfo | undefined> {
+  return link.jsm.streams.info(stream).catch((error: { code?: unknown }) => {
+    if (error.code !== NOT_FOUND) throw jetStreamError(error, link);
+    return undefined;
+  });
+}
+
+/** Makes the error for a stream that does not exist. */
+export function noStream({ host }: NatsLink, stream: string, hint: string): OpmasError {
+  return new OpmasError('USAGE', `the NATS server ${host} has no stream ${stream}`, { hint });
+}
+
+/** Makes the error for a stream in which no line of ours can be. */
+export function otherSubjects(stream: string, taken: string, prefix: string, hint: string): OpmasError {
+  return new OpmasError('USAGE', `the stream ${stream} takes ${taken}, but not ${prefix}.>`, { hint });
+}
+
+async function makeStream(link: NatsLink, stream: string, prefix: string): Promise<StreamInfo> {
   try {
     return await link.jsm.streams.add({
       name: stream,
-      subjects: [`${createWith}.>`],
+      subjects: [`${prefix}.>`],
       duplicate_window: CREATED_WINDOW_MS * NANOS_PER_MS,
     });
   } catch (error) {
@@ -137,7 +144,7 @@ async function infoOf(link: NatsLink, stream: string, hint: string, createWith: 
     if (typeof code !== 'number') throw jetStreamError(error, link);
     const isTaken = code === OVERLAP;
     throw new OpmasError('USAGE', `the stream ${stream} cannot be made: ${message}`, {
-      hint: isTaken ? `Choose subjects of its own, for example \`prefix\` site-7.${createWith}` : undefined,
+      hint: isTaken ? `Choose subjects of its own, for example \`prefix\` site-7.${prefix}` : undefined,
       cause: error,
     });
   }
