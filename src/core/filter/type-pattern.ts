@@ -123,13 +123,13 @@ function globMatches(glob: string, text: string): boolean {
   return inGlob === glob.length;
 }
 
-/** Names that a mistyped pattern may have meant, in this order: a documented type, a family, a kind. */
+/** Names that a mistyped pattern may have meant, in this order: a family, a documented type, a kind. */
 const SUGGESTIONS: readonly string[] = [
-  ...EVENT_TYPES,
   'device.*',
   'agent.*',
   'rule.*',
   'system.*',
+  ...EVENT_TYPES,
   '*.error',
   '*.status_update',
 ];
@@ -168,8 +168,6 @@ function hintsFor(option: string, patterns: readonly TypePattern[]): string[] {
 export function nearestName(text: string): string | undefined {
   if (text.length > MAX_SUGGESTED_LENGTH) return undefined;
   const written = text.toLowerCase();
-  const family = SUGGESTIONS.find((name) => name === `${written}.*` || name === `${written.slice(0, -1)}.*`);
-  if (family !== undefined) return family;
   const longer = written.includes('.') ? SUGGESTIONS.find((name) => name.startsWith(written)) : undefined;
   if (longer !== undefined) return longer;
   // With a third of the letters wrong it is a typo; with more it is another word.
