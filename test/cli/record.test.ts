@@ -531,7 +531,9 @@ describe.concurrent('a disk that is full', () => {
       through: ['sh', '-c', 'ulimit -f 16 && exec "$@"', '-'],
     });
     const { events, lines, lost, stderr } = account(await ended);
-    expect(stderr).toContain('(EFBIG)');
+    expect(stderr).toMatch(
+      /\(EFBIG\)\n {2}Raise the limit of this process \(ulimit -f\), .* \(--rotate-size\)\.\n/,
+    );
     expect(recorded(box)).toHaveLength(lines);
     expect(lines + lost).toBe(events + 3);
   });

@@ -45,8 +45,9 @@ export async function askKeychain(
   const output = await runChild(program, JSON.stringify(request), limitMs);
   const answer = parseObject(output) as KeychainAnswer | undefined;
   if (answer === undefined) throw new KeychainUnavailable('it gave no answer');
-  if (answer.error !== undefined) throw new KeychainUnavailable(firstLine(answer.error));
-  return answer;
+  if (answer.error === undefined) return answer;
+  // The error of keytar's loader lists every path that it tried.
+  throw new KeychainUnavailable(answer.error.replace(/(, checked \[|\n).*$/s, ''));
 }
 
 /** Runs the child with the request on its stdin; the secret is neither in its arguments nor in its environment. */
@@ -79,9 +80,4 @@ function reasonOf({ killed, signal, code, message }: ExecFileException, limitMs:
   if (signal != null) return `its process was ended by ${signal}`;
   if (typeof code === 'number') return `its process ended with code ${code}`;
   return `its process cannot be started: ${message}`;
-}
-
-/** Shortens the error of keytar's loader, which lists every path that it tried. */
-function firstLine(text: string): string {
-  return (text.split('\n', 1)[0] ?? '').replace(/, checked \[.*$/, '');
 }

@@ -74,6 +74,7 @@ function choiceForOtherUrl(other: string, said: SaidOptions, base: URL): SaidOpt
 /** Flags of the command line by the options of the library, which stand in backticks in its messages. */
 const FLAGS: Readonly<Record<string, string>> = {
   path: '-o',
+  rotateBytes: '--rotate-size',
   append: '--append',
   force: '--force',
   port: '--port',

@@ -45,10 +45,9 @@ export function readClientCertificate(
   }
   const chain = certificatesIn(cert);
   if (chain.length === 0) {
-    throw usage(
-      `${names.cert} holds no PEM certificate`,
-      isSwapped(options) ? 'Are the two swapped?' : PEM_CERTIFICATE,
-    );
+    const areSwapped = privateKeyIn(cert) !== undefined && certificatesIn(ownKey ?? '').length > 0;
+    const hint = areSwapped ? 'Are the two swapped?' : PEM_CERTIFICATE;
+    throw usage(`${names.cert} holds no PEM certificate`, hint);
   }
   const key = readKey(options, names);
   const certificates = chain.map((pem) => parseCertificate(pem, names.cert));
@@ -92,10 +91,6 @@ export function isKeyEncrypted(text: string): boolean {
 
 function privateKeyIn(text: string): string | undefined {
   return /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[\s\S]+?-----END \1-----/.exec(text)?.[0];
-}
-
-function isSwapped({ cert = '', key = '' }: ClientCertificateOptions): boolean {
-  return privateKeyIn(cert) !== undefined && certificatesIn(key).length > 0;
 }
 
 function readKey(

@@ -119,8 +119,11 @@ export async function writeInOneStep(
 
 /** Puts another file in the place of a file, in one step. */
 export async function replaceFile(path: string, by: string): Promise<void> {
-  await rename(by, path).catch((error) => {
-    throw localError(`${path} cannot be replaced`, error);
+  await rename(by, path).catch((error: NodeJS.ErrnoException) => {
+    // Its folder is there: lines were written into it.
+    const why =
+      error.code === 'ENOENT' ? `${by}, which was to replace it, has been deleted` : reasonOf(error);
+    throw new OpmasError('LOCAL', `${path} cannot be replaced: ${why}`, { cause: error });
   });
   await syncFolder(path);
 }
@@ -202,5 +205,6 @@ export function localError(problem: string, error: unknown): OpmasError {
 const STEPS: Readonly<Record<string, string>> = {
   ENOSPC: 'Make room, or choose another disk (`path`).',
   EDQUOT: 'Make room, or choose another disk (`path`).',
+  EFBIG: 'Raise the limit of this process (ulimit -f), or write smaller files (`rotateBytes`).',
   ENOENT: 'Make the folder first, or choose another file (`path`).',
 };

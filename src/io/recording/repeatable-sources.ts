@@ -8,6 +8,7 @@ import { OpmasError } from '../../core/errors.js';
 import { isStreamAddress } from '../../core/jetstream/address.js';
 import { unlessStopped } from '../clock.js';
 import type { StreamReadOptions } from '../jetstream/target.js';
+import { reasonOf } from './recording-files.js';
 import { type OpenSource, openSource } from './source.js';
 
 /** Recordings that can be read again and again, merged by time. */
@@ -97,7 +98,7 @@ async function copy({ name, blocks }: OpenSource, path: string): Promise<void> {
 }
 
 function cannotCopy(name: string, error: unknown): never {
-  throw new OpmasError('LOCAL', `${name} cannot be copied to ${tmpdir()}: ${(error as Error).message}`, {
+  throw new OpmasError('LOCAL', `${name} cannot be copied to ${tmpdir()}: ${reasonOf(error)}`, {
     hint: 'Set TMPDIR to a folder with room, or name a file.',
     cause: error,
   });

@@ -443,6 +443,13 @@ describe.concurrent('a new recording', () => {
     await unlink(join(path, '..', provisional!));
     await delay(2500);
     expect([writer.wasMoved, notices, writer.files]).toEqual([false, [], 1]);
+    // Its folder is there, so that is not the reason.
+    await expect(writer.write(batch(event(2)))).rejects.toMatchObject({
+      code: 'LOCAL',
+      message: expect.stringMatching(
+        /capture\.ndjson cannot be replaced: .*\.tmp, which .* has been deleted$/,
+      ),
+    });
     await writer.close();
     expect([await readFile(path, 'utf8'), await readdir(join(path, '..'))]).toEqual([
       event(1),
