@@ -45,7 +45,7 @@ export { displayProxy, type ProxyChoice, readProxy } from './io/http/proxy-choic
 export { ServerRoute } from './io/http/server-route.js';
 export { type PublishReport, publishRecording } from './io/jetstream/publish-recording.js';
 export type { Outcome } from './io/jetstream/publish-window.js';
-export { SpoolPublisher } from './io/jetstream/spool-publisher.js';
+export { RecordingPublisher } from './io/jetstream/recording-publisher.js';
 export { type NatsAccess, targetOf } from './io/jetstream/target.js';
 export { ProcessGroup } from './io/process-group.js';
 export { reasonOf, writeInOneStep } from './io/recording/recording-files.js';

@@ -95,7 +95,7 @@ describe.skipIf(withoutNats)(
       const [, missing = '0'] =
         /^\d+ lines published to nats:[^\s;]+.*?(?:; (\d+) not published yet.*)?$/m.exec(ended.stderr) ?? [];
       // A busy machine may need more than the 5 s at the end.
-      expect(ended.code).toBe(missing === '0' ? 0 : 4);
+      expect(ended.code, ended.stderr).toBe(missing === '0' ? 0 : 4);
       expect(await stage.publish()).toMatchObject({ code: 0 });
       expect(readdirSync(sandbox.home).filter((name) => name.endsWith('.ndjson')).length).toBeGreaterThan(3);
       expect(await stage.published()).toEqual(recordedIn(sandbox));
@@ -237,6 +237,22 @@ describe.skipIf(withoutNats)(
         [...counts].reduce((sum, [, count]) => sum + Number(count), 0),
         stderr,
       ).toBe(stored.length);
+    });
+
+    it('says how many lines are not published when it is forced to exit', async () => {
+      await using stage = await Stage.open(api);
+      const { child, messages, ended } = stage.record([]);
+      await stage.has(100);
+      process.kill(stage.nats.pid, 'SIGSTOP');
+      await delay(500);
+      child.kill('SIGINT');
+      while (!/^publishing the rest/.test(await messages.next()));
+      child.kill('SIGINT');
+      const { signal, stderr } = await ended;
+      expect(signal).toBe('SIGINT');
+      const [, rest] = /^warning: not published yet: up to (\d+) lines$/m.exec(stderr) ?? [];
+      expect(Number(rest), stderr).toBeGreaterThan(0);
+      expect(Number(rest), stderr).toBeLessThanOrEqual(recordedIn(stage.sandbox).length);
     });
 
     it('by event: two recorders of one server leave each event there once', async () => {

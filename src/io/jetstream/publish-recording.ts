@@ -5,7 +5,7 @@ import type { ReadOptions } from '../recording/open-sources.js';
 import { RecordingReader } from '../recording/reader.js';
 import { LineMessages, type Outcome, type PublishedLine, type PublishSource } from './publish-window.js';
 import { Publisher } from './publisher.js';
-import { SpoolPublisher, type SpoolPublisherOptions } from './spool-publisher.js';
+import { RecordingPublisher, type RecordingPublisherOptions } from './recording-publisher.js';
 import { type StreamOptions, type StreamTarget, targetOf } from './target.js';
 
 /** Options of {@link publishRecording}, all optional. */
@@ -51,7 +51,7 @@ export async function publishRecording(
   const signal = options.signal ?? new AbortController().signal;
   const target = targetOf(to, options);
   let isConnected = false;
-  const publishing: SpoolPublisherOptions = {
+  const publishing: Omit<RecordingPublisherOptions, 'onDeleted'> = {
     ids,
     follow,
     createStream: options.createStream,
@@ -65,8 +65,8 @@ export async function publishRecording(
       isConnected = true;
     },
   };
-  if (follow || (await isSpool(sources, target, ids))) {
-    return followSpools(sources, target, publishing);
+  if (follow || (await isKnown(sources, target, ids))) {
+    return followAll(sources, target, publishing);
   }
   await using reader = await RecordingReader.open(sources, { ...options, nats: options });
   const source = readerSource(reader, () => new LineMessages(target.prefix, ids));
@@ -76,17 +76,17 @@ export async function publishRecording(
 }
 
 /** Returns whether there is one recording, and the place up to which it was published is known. */
-async function isSpool(sources: readonly string[], target: StreamTarget, ids: IdKind): Promise<boolean> {
+async function isKnown(sources: readonly string[], target: StreamTarget, ids: IdKind): Promise<boolean> {
   const [only = '-'] = sources;
   if (sources.length > 1 || only === '-' || isStreamAddress(only)) return false;
-  return (await SpoolPublisher.cursorOf(only, target, ids).read()) !== undefined;
+  return (await RecordingPublisher.cursorOf(only, target, ids).read()) !== undefined;
 }
 
 /** Publishes each recording on a connection of its own. The first failure ends all. */
-async function followSpools(
+async function followAll(
   paths: readonly string[],
   target: StreamTarget,
-  options: SpoolPublisherOptions,
+  options: Omit<RecordingPublisherOptions, 'onDeleted'>,
 ): Promise<PublishReport> {
   const wrong = paths.find((path) => path === '-' || isStreamAddress(path));
   if (wrong !== undefined) throw new OpmasError('USAGE', `follow needs a file, not ${wrong}`);
@@ -94,31 +94,25 @@ async function followSpools(
   const signal = AbortSignal.any([options.signal, failing.signal]);
   const counts: Record<Outcome, number> = { published: 0, alreadyThere: 0, removed: 0, tooLarge: 0 };
   const report: PublishReport = { ...counts, shortfall: undefined, rest: 0, linesBefore: 0 };
-  let failure: OpmasError | undefined;
   const publishOne = async (path: string) => {
-    const publishing = new SpoolPublisher(path, target, { ...options, signal });
+    const onDeleted = (lines: number) =>
+      options.onNotice(`lines of ${path} that were deleted before they were published: ${lines}`);
+    const publishing = new RecordingPublisher(path, target, { ...options, signal, onDeleted });
     try {
       await publishing.run();
+    } catch (error) {
+      failing.abort();
+      throw error;
     } finally {
       report.rest += await publishing.close();
       report.linesBefore += publishing.linesBefore;
-      const { deletedLines } = publishing.spool;
-      if (deletedLines > 0)
-        options.onNotice(`${deletedLines} lines of ${path} were deleted before they were published`);
       const { window, shortfall } = publishing.publisher;
       report.shortfall ??= shortfall;
       for (const [outcome, count] of Object.entries(window.counts)) report[outcome as Outcome] += count;
     }
   };
-  await Promise.all(
-    paths.map((path) =>
-      publishOne(path).catch((error: OpmasError) => {
-        failure ??= error;
-        failing.abort();
-      }),
-    ),
-  );
-  if (failure !== undefined) throw failure;
+  for (const end of await Promise.allSettled(paths.map(publishOne)))
+    if (end.status === 'rejected') throw end.reason;
   return report;
 }
 

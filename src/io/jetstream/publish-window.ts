@@ -99,6 +99,8 @@ export class PublishWindow {
   settledMs = monotonicMs();
   /** No more lines come. */
   hasEnded = false;
+  /** The error of the source, which then looks as if it had ended. */
+  failure: unknown;
   readonly #entries: WindowEntry[] = [];
   /** The source has to be filled before it gives the next line. */
   #isDry = false;
@@ -108,7 +110,7 @@ export class PublishWindow {
   /** Returns the line with a number, which is in the window or the next after it; `undefined` when there is none now. */
   at(number: number): WindowEntry | undefined {
     while (number >= this.base + this.#entries.length) {
-      const line = this.#isDry ? undefined : this.source.next();
+      const line = this.#isDry ? undefined : this.#next();
       this.#isDry = line === undefined;
       if (line === undefined) return undefined;
       this.#entries.push({ ...line, isSettled: false, firstSentMs: 0, sends: 0 });
@@ -118,10 +120,24 @@ export class PublishWindow {
 
   /** Waits for more lines, or the end. The lines that it brings for a session that has ended meanwhile are there for the next. */
   readonly fill: () => Promise<void> = shared(async () => {
+    if (this.failure !== undefined) throw this.failure;
     if (!this.#isDry || this.hasEnded) return;
-    this.hasEnded = !(await this.source.fill());
+    this.hasEnded = !(await this.source.fill().catch((error) => this.#fail(error)));
     this.#isDry = this.hasEnded;
   });
+
+  #next(): PublishedLine | undefined {
+    try {
+      return this.source.next();
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): never {
+    this.failure = error;
+    throw error;
+  }
 
   settle(entry: WindowEntry, outcome: Outcome): void {
     if (entry.isSettled) return;

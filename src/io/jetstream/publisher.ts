@@ -56,7 +56,7 @@ export class Publisher {
     return shortfallOf(this.window.counts, this.options.address.stream, this.#ids.duplicateWindowMs);
   }
 
-  /** Publishes to the end of the source, or until the signal aborts. @throws {OpmasError} As `persists` decides. */
+  /** Publishes to the end of the source, or until the signal aborts. @throws {OpmasError} As `persists` decides, or the source. */
   async run(): Promise<void> {
     const { signal } = this.options;
     let failures = 0;
@@ -66,6 +66,7 @@ export class Publisher {
         await this.#runSession();
         return;
       } catch (error) {
+        if (this.window.failure !== undefined) throw this.window.failure;
         const hasProgress = this.window.base > base;
         if (hasProgress) failures = 0;
         this.#onFailure(error as OpmasError, hasProgress);

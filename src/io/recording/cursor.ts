@@ -12,13 +12,13 @@ import type { OpenSource } from './source.js';
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** Moves through the lines of one source: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
+/** Moves through the lines of one source, and of those that go on where it ends: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
 export class RecordingCursor {
   readonly line: LineView;
   readonly #problems: ReadProblems;
   readonly order: TimeOrder | undefined;
 
-  readonly #blocks: AsyncGenerator<Buffer>;
+  #blocks!: AsyncGenerator<Buffer>;
   /** Lines, and the offset in it of the next one. */
   #block: Buffer = Buffer.alloc(0);
   #at = 0;
@@ -35,7 +35,7 @@ export class RecordingCursor {
   nextOffset = 0;
 
   constructor(
-    readonly source: OpenSource,
+    public source: OpenSource,
     {
       checkTimes,
       isOnly,
@@ -44,9 +44,8 @@ export class RecordingCursor {
     onProblem: (problem: ReadProblem) => void,
   ) {
     this.line = new LineView(view);
-    this.#blocks = wholeLines(source.blocks, () => this.#refuseLongLine());
-    this.nextOffset = source.start ?? 0;
-    this.#problems = new ReadProblems(source.name, isOnly, onProblem, this.nextOffset > 0);
+    this.#problems = new ReadProblems(isOnly, onProblem);
+    this.#begin(source);
     if (checkTimes) this.order = new TimeOrder(this.#problems);
   }
 
@@ -84,8 +83,13 @@ export class RecordingCursor {
     const block = await this.#nextBlock();
     if (block === undefined) {
       if (this.#hole > 0) this.#reportHole(this.#nextPlace);
-      this.#problems.finish(this.#nextPlace);
-      return false;
+      const next = await this.source.next?.();
+      if (next === undefined) {
+        this.#problems.finish(this.#nextPlace);
+        return false;
+      }
+      this.#begin(next);
+      return this.fill();
     }
     this.isCaughtUp = block.length === 0;
     this.#block = block;
@@ -93,6 +97,16 @@ export class RecordingCursor {
     // JSON is UTF-8 (RFC 8259, section 8.1). One check of a block costs next to nothing.
     this.#isUtf8 = isUtf8(block);
     return true;
+  }
+
+  #begin(source: OpenSource): void {
+    const { name, blocks, start = 0, line } = source;
+    this.source = source;
+    this.#blocks = wholeLines(blocks, () => this.#refuseLongLine());
+    this.nextOffset = start;
+    this.number = line ?? 0;
+    this.#problems.source = name;
+    this.#problems.isPart = start > 0 && line === undefined;
   }
 
   async #nextBlock(): Promise<Buffer | undefined> {

@@ -88,6 +88,8 @@ async function* unpack(
   const endOf = (isTorn: boolean) => ({ damage: unpacker.damage, isTorn, position, unpacked });
   try {
     for await (const block of compressed) {
+      // All that is there now has been read.
+      if (block.length === 0) yield block;
       for (let at = 0; at < block.length; ) {
         const step = position < single ? Math.min(STEP_BYTES, single - position) : 1;
         const piece = block.subarray(at, at + step);

@@ -4,9 +4,9 @@ import { isStreamAddress } from '../../core/jetstream/address.js';
 import { each, type OptionRules } from '../../core/options.js';
 import type { LineSelection } from '../../core/recording/line-selection.js';
 import type { StreamOptions } from '../jetstream/target.js';
-import { openFollowed } from './follow.js';
+import { openFollowed } from './followed-recording.js';
 import { problemOf, type ReadProblem } from './read-problems.js';
-import { leftOut, type OpenSource, openSource, withoutLocks } from './source.js';
+import { type OpenSource, openSource } from './source.js';
 
 /** Options for reading recordings, all optional. */
 export interface ReadOptions {
@@ -61,6 +61,11 @@ const TOTAL_BLOCK_BYTES = 4 * 1024 * 1024;
 const MAX_BLOCK_BYTES = 512 * 1024;
 const MIN_BLOCK_BYTES = 16 * 1024;
 
+/** End of the name of the file that keeps up to where a recording was published. */
+export const CURSOR_SUFFIX = '.cursor';
+/** A lock, and what stands beside it for a moment while it is judged; a cursor. */
+const LOCK_NAME = /\.lock(\.guard|\.[\da-f-]{36})?$|\.cursor$/;
+
 /** Returns, for each source, the handler of changes while it is followed. */
 export function changeHandler(onProblem: ReadOptions['onProblem']) {
   return (source: string) => (message: string) => onProblem?.(problemOf('followed', source, message));
@@ -101,4 +106,32 @@ export async function openSources(paths: readonly string[], options: ReaderOptio
     throw error;
   }
   return opened;
+}
+
+/**
+ * Leaves out the locks of recordings, which `night*` names, too.
+ *
+ * @throws {OpmasError} `USAGE` when there is nothing else.
+ */
+export function withoutLocks(
+  paths: readonly string[],
+  onProblem?: (problem: ReadProblem) => void,
+): readonly string[] {
+  const sources = paths.filter((path) => !LOCK_NAME.test(path));
+  if (sources.length === 0 && paths.length > 0) {
+    throw new OpmasError('USAGE', `${paths[0]} is ${sideFileOf(paths[0]!)}, not a recording`);
+  }
+  for (const source of paths.filter((path) => LOCK_NAME.test(path))) {
+    onProblem?.(leftOut(source, `it is ${sideFileOf(source)}`));
+  }
+  return sources;
+}
+
+function sideFileOf(path: string): string {
+  return path.endsWith(CURSOR_SUFFIX) ? 'the cursor of a recording' : 'the lock of a recording';
+}
+
+/** Makes the problem of a source that is not read. */
+export function leftOut(source: string, why: string): ReadProblem {
+  return problemOf('left out', source, `${source} was left out: ${why}`);
 }

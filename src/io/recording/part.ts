@@ -5,12 +5,11 @@ import { isBefore, LineSelection, type Moment } from '../../core/recording/line-
 import type { LineView } from '../../core/recording/line-view.js';
 import { parseTimestamp } from '../../core/recording/timestamp.js';
 import { unlessStopped } from '../clock.js';
-import type { ReaderOptions } from './open-sources.js';
+import { type ReaderOptions, withoutLocks } from './open-sources.js';
 import { problemOf } from './read-problems.js';
 import { RecordingReader } from './reader.js';
 import { endOf, startsOf } from './recording-end.js';
 import { type RepeatableSources, repeatable } from './repeatable-sources.js';
-import { withoutLocks } from './source.js';
 
 /** Options that choose a part of a recording, all optional. */
 export interface PartOptions {

@@ -81,15 +81,15 @@ export class ReadProblems {
   /** `true` when a good line was found. */
   isRecording = false;
 
-  /**
-   * @param source Path, or `stdin`. @param isOnly `false` when there are other sources; then this may be empty.
-   * @param isPart The numbers of lines are unknown, because reading does not begin at the start.
-   */
+  /** Path, or `stdin`. */
+  source = '';
+  /** The numbers of lines are unknown, because reading does not begin at the start. */
+  isPart = false;
+
+  /** @param isOnly `false` when there are other sources; then this may be empty. */
   constructor(
-    private readonly source: string,
     private readonly isOnly: boolean,
     private readonly onProblem: (problem: ReadProblem) => void,
-    private readonly isPart = false,
   ) {}
 
   /** Notes that a good line was found, and reports what was held back. */

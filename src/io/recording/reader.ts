@@ -4,7 +4,7 @@ import type { LineView } from '../../core/recording/line-view.js';
 import { systemClock } from '../clock.js';
 import { asyncDispose } from '../dispose.js';
 import { RecordingCursor } from './cursor.js';
-import { FOLLOW_POLL_MS } from './follow.js';
+import { FOLLOW_POLL_MS } from './followed-recording.js';
 import { openSources, type ReaderOptions } from './open-sources.js';
 import { problemHandler, problemOf, type ReadProblem } from './read-problems.js';
 import type { OpenSource } from './source.js';

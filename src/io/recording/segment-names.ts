@@ -95,13 +95,15 @@ export class SegmentNames {
     const current = await stat(this.#path).then(identityOf, () => undefined);
     if (current === identity) return [];
     const paths = await this.finished().catch(() => []);
-    const all = await Promise.all(paths.map((path) => lstat(path).catch(() => undefined)));
+    const all = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
     const index = all.findIndex((stats) => stats !== undefined && identityOf(stats) === identity);
     const { nlink, mtimeMs } = await file.stat();
-    // Of a deleted file only its time tells what is later. One that someone else has renamed was the newest.
-    const isLater = (_: string, at: number) =>
-      index >= 0 ? at > index : nlink === 0 && (all[at]?.mtimeMs ?? 0) >= mtimeMs;
-    const later = paths.filter(isLater);
+    const later = paths.filter((_, at) => {
+      const stats = all[at];
+      if (stats === undefined || index >= 0) return stats !== undefined && at > index;
+      // Of a deleted file only its time tells what is later. One that someone else has renamed was the newest.
+      return nlink === 0 && stats.mtimeMs >= mtimeMs;
+    });
     return current === undefined ? later : [...later, this.#path];
   }
 

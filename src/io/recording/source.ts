@@ -7,7 +7,6 @@ import { isStreamAddress } from '../../core/jetstream/address.js';
 import { quoted } from '../../core/text.js';
 import type { StreamReadOptions } from '../jetstream/target.js';
 import { gunzip, hasGzipMark } from './gzip.js';
-import { problemOf, type ReadProblem } from './read-problems.js';
 import { identityOf, reasonOf } from './recording-files.js';
 
 /** An opened source of lines: a file by its path, or standard input for `-`. */
@@ -18,8 +17,12 @@ export interface OpenSource {
   readonly identity?: string | undefined;
   /** Offset of the first of the bytes. Default 0. */
   readonly start?: number | undefined;
+  /** Number of lines before them. Default: 0 at the start, else it is not known. */
+  readonly line?: number | undefined;
   /** The bytes, unpacked if they are gzip data. A block is valid until the next one is requested. */
   readonly blocks: AsyncGenerator<Buffer>;
+  /** Returns what goes on where this source has ended: a recording that is followed has several parts. */
+  next?(): Promise<OpenSource | undefined>;
   close(): Promise<void>;
 }
 
@@ -59,39 +62,6 @@ export async function openSource(path: string, options: SourceOptions): Promise<
   const blocks = options.isRaw ? read() : unpacked(path, read, isFile);
   const identity = isFile ? identityOf(stats) : undefined;
   return { name: path, identity, blocks, close: () => handle.close() };
-}
-
-/** End of the name of the file that keeps up to where a recording was published. */
-export const CURSOR_SUFFIX = '.cursor';
-/** A lock, and what stands beside it for a moment while it is judged; a cursor. */
-const LOCK_NAME = /\.lock(\.guard|\.[\da-f-]{36})?$|\.cursor$/;
-
-/**
- * Leaves out the locks of recordings, which `night*` names, too.
- *
- * @throws {OpmasError} `USAGE` when there is nothing else.
- */
-export function withoutLocks(
-  paths: readonly string[],
-  onProblem?: (problem: ReadProblem) => void,
-): readonly string[] {
-  const sources = paths.filter((path) => !LOCK_NAME.test(path));
-  if (sources.length === 0 && paths.length > 0) {
-    throw new OpmasError('USAGE', `${paths[0]} is ${sideFileOf(paths[0]!)}, not a recording`);
-  }
-  for (const source of paths.filter((path) => LOCK_NAME.test(path))) {
-    onProblem?.(leftOut(source, `it is ${sideFileOf(source)}`));
-  }
-  return sources;
-}
-
-function sideFileOf(path: string): string {
-  return path.endsWith(CURSOR_SUFFIX) ? 'the cursor of a recording' : 'the lock of a recording';
-}
-
-/** Makes the problem of a source that is not read. */
-export function leftOut(source: string, why: string): ReadProblem {
-  return problemOf('left out', source, `${source} was left out: ${why}`);
 }
 
 /** Returns `true` for a file that begins as gzip data does. */

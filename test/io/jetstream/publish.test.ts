@@ -1,4 +1,13 @@
-import { appendFileSync, linkSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  linkSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatTimestamp } from '../../../src/index.js';
@@ -339,6 +348,84 @@ describe.skipIf(withoutNats)(
       // The last acknowledgement may be under way.
       await following;
       expect(await texts()).toEqual(lines);
+    });
+
+    it('counts the lines of parts that were deleted before they were read, and tells them', async () => {
+      await using own = await NatsServer.start();
+      const { stream, texts, has, notices } = await target({}, own);
+      const [first = '', ...lines] = freshLines(9);
+      const path = folder.write([first]);
+      const part = (n: number) => path.replace('.ndjson', `.00000${n}.ndjson`);
+      const stop = new AbortController();
+      const following = publishRecording([path], own.urlOf(stream), {
+        prefix: stream.slice(1),
+        follow: true,
+        signal: stop.signal,
+        onNotice: (message) => notices.push(message),
+      });
+      await has(1);
+      await own.kill();
+      for (const n of [1, 2, 3]) {
+        renameSync(path, part(n));
+        writeFileSync(path, `${lines.slice(0, n).join('\n')}\n`);
+        await delay(800);
+      }
+      for (const n of [2, 3]) unlinkSync(part(n));
+      await delay(800);
+      stop.abort();
+      expect(await following).toMatchObject({ rest: 3 });
+      // The second part was being read, so it could have been published until now.
+      expect(notices.filter((notice) => /deleted/.test(notice))).toEqual(
+        [2, 1].map((lines) => `lines of ${path} that were deleted before they were published: ${lines}`),
+      );
+      await own.restart();
+      expect(await texts()).toEqual([first]);
+    });
+
+    it('goes on with a recording that is truncated, and publishes no line twice that is there again', async () => {
+      const { stream, texts, has, notices } = await target();
+      const lines = freshLines(7);
+      const path = folder.write(lines.slice(0, 3));
+      const stop = new AbortController();
+      const following = publishRecording([path], server.urlOf(stream), {
+        prefix: stream.slice(1),
+        follow: true,
+        signal: stop.signal,
+        onNotice: (message) => notices.push(message),
+      });
+      await has(3);
+      writeFileSync(path, [lines[0], lines[3], ''].join('\n'));
+      await has(4);
+      truncateSync(path);
+      appendFileSync(path, `${lines.slice(4).join('\n')}\n`);
+      await has(7);
+      stop.abort();
+      await following;
+      expect(await texts()).toEqual(lines);
+      expect(new Set(notices)).toEqual(new Set([`${path} was truncated: reading goes on from its start`]));
+    });
+
+    it('ends with the error of a source that fails while the server is away', async () => {
+      await using own = await NatsServer.start();
+      const { stream, has, notices } = await target({}, own);
+      const stdin = new PassThrough();
+      stdin.write(freshLines(2).join('\n'));
+      const publishing = publishRecording(['-'], own.urlOf(stream), {
+        prefix: stream.slice(1),
+        stdin,
+        onNotice: (message) => notices.push(message),
+      });
+      publishing.catch(() => undefined);
+      await has(1);
+      await own.kill();
+      while (notices.length === 0) await delay(20);
+      stdin.destroy(new Error('the pipe broke'));
+      await delay(50);
+      await own.restart();
+      await expect(publishing).rejects.toMatchObject({
+        code: 'LOCAL',
+        message: expect.stringMatching(/the pipe broke/),
+      });
     });
 
     it('keeps lines that a recording repeats in several parts, also when publishing is ended between them', async () => {

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { escapeUnsafe, OpmasError, systemClock } from '../../../index.js';
-import { quoted, SpoolPublisher, shared, targetOf } from '../../../internal.js';
+import { quoted, RecordingPublisher, shared, targetOf } from '../../../internal.js';
 import { reportText, resolveNatsAccess, VARIABLES } from '../../connection/nats-access.js';
 import { counted } from '../../options/quantity.js';
 import type { PublishCommandOptions } from '../../options/selection.js';
@@ -35,8 +35,8 @@ export class Publishing {
   readonly #decided = new AbortController();
   readonly #problems: ProblemMessages;
   #path = '';
-  #isEnding = false;
-  #publisher: SpoolPublisher | undefined;
+  #isClosing = false;
+  #publisher: RecordingPublisher | undefined;
   /** Lines that are not published yet, as counted last. */
   #rest: number | undefined;
   #failure: OpmasError | undefined;
@@ -45,7 +45,7 @@ export class Publishing {
     private readonly session: Session,
     private readonly to: string,
     private readonly options: PublishingOptions,
-    private readonly publisherFor: (path: string) => SpoolPublisher,
+    private readonly publisherFor: (path: string) => RecordingPublisher,
   ) {
     this.#problems = new ProblemMessages(session.terminal.messages);
     session.requests.shutdownLimitMs = SHUTDOWN_LIMIT_MS;
@@ -66,7 +66,7 @@ export class Publishing {
       to,
       options,
       (path) =>
-        new SpoolPublisher(path, target, {
+        new RecordingPublisher(path, target, {
           ids: options.id,
           createStream: options.createStream,
           isFresh: options.force,
@@ -75,6 +75,10 @@ export class Publishing {
           signal: new AbortController().signal,
           onNotice: session.terminal.messages.warn,
           onProblem: publishing.#problems.onProblem,
+          onDeleted: (lines) =>
+            session.terminal.messages.warn(
+              `a part of ${publishing.#path} is deleted (--keep) with ${counted(lines, 'line')} that were not published yet`,
+            ),
           // Once it runs, no failure of NATS ends the recording.
           persists: ({ code }) => {
             const persists = attempts++ > 0 || code === 'NETWORK';
@@ -109,33 +113,22 @@ export class Publishing {
   wake(path: string): void {
     this.#path = path;
     this.#publisher ??= this.#start(path);
-    this.#publisher.spool.wake();
+    this.#publisher.wake();
   }
 
   /** To call before a part of the recording is deleted. */
-  readonly beforeDelete = (path: string): Promise<void> =>
-    this.#tellDeleted(path, async () => this.#publisher?.spool.beforeDelete(path));
-
-  async #tellDeleted(path: string, work: () => Promise<void>): Promise<void> {
-    const before = this.#publisher?.spool.deletedLines ?? 0;
-    await work();
-    const deleted = (this.#publisher?.spool.deletedLines ?? 0) - before;
-    if (deleted === 0) return;
-    const lines = counted(deleted, 'line');
-    this.session.terminal.messages.warn(
-      `${path} is deleted (--keep) with ${lines} that were not published yet`,
-    );
-  }
+  readonly beforeDelete = async (): Promise<void> =>
+    this.#publisher?.recording.lookAhead().catch(() => undefined);
 
   /** The facts for a status: numbers are those of lines. */
   get facts() {
-    const { publisher, spool } = this.#publisher ?? {};
+    const { publisher, recording } = this.#publisher ?? {};
     const { published = 0, alreadyThere = 0, removed = 0, tooLarge = 0 } = publisher?.window.counts ?? {};
     return {
       published: published + alreadyThere,
       unpublished: this.#rest,
       leftOut: removed + tooLarge,
-      deleted: spool?.deletedLines ?? 0,
+      deleted: recording?.deletedLines ?? 0,
       isConnected: publisher?.isConnected ?? false,
       trouble: (this.#failure ?? publisher?.trouble)?.message,
     };
@@ -143,9 +136,9 @@ export class Publishing {
 
   /** Counts the lines that are not published yet. Those of a compressed recording would have to be unpacked. */
   readonly count: () => Promise<void> = shared(async () => {
-    if (this.#isEnding || this.#path.endsWith('.gz')) return;
-    const rest = await this.#publisher?.spool.countRest().catch(() => undefined);
-    if (!this.#isEnding) this.#rest = rest ?? this.#rest;
+    if (this.#isClosing || this.#path.endsWith('.gz')) return;
+    const rest = await this.#publisher?.countRest().catch(() => undefined);
+    if (!this.#isClosing) this.#rest = rest ?? this.#rest;
   });
 
   /** Waits up to 5 s for the rest of a recording that has been closed. */
@@ -153,21 +146,27 @@ export class Publishing {
     const { messages } = this.session.terminal;
     const limit = `${END_LIMIT_MS / 1000} s`;
     const timer = setTimeout(() => messages.say(`publishing the rest, for ${limit} at most`), QUIET_MS);
-    this.#isEnding = true;
+    void this.count();
     await this.#publisher?.end(END_LIMIT_MS);
     clearTimeout(timer);
-    await this.#tellDeleted(`a part of ${this.#path}`, async () => {
-      this.#rest = (await this.#publisher?.close()) ?? 0;
-    });
+    this.#isClosing = true;
+    this.#rest = (await this.#publisher?.close()) ?? 0;
     this.#problems.end();
+  }
+
+  /** Says what is lost if the process must exit now; `undefined` when nothing is. */
+  lossText(): string | undefined {
+    if (this.#publisher === undefined || this.#rest === 0) return undefined;
+    const most = this.#rest === undefined ? 'some lines, perhaps' : `up to ${counted(this.#rest, 'line')}`;
+    return `not published yet: ${most}`;
   }
 
   /** Says what became of the lines. @param parts Number of files of the recording. */
   text(parts: number): string {
     const { palette } = this.session.terminal.messages;
     if (this.#publisher === undefined) return '';
-    const { publisher, spool } = this.#publisher;
-    const { deletedLines } = spool;
+    const { publisher, recording } = this.#publisher;
+    const { deletedLines } = recording;
     const gone = deletedLines > 0 ? `, ${deletedLines} deleted before they were published` : '';
     const repeated = parts > 1 ? ', with the lines that repeat the connections in each part' : '';
     const counts = reportText(publisher.window.counts, escapeUnsafe(this.to));
@@ -181,9 +180,9 @@ export class Publishing {
     const failure = this.#failure ?? this.#publisher?.publisher.trouble;
     const rest = this.#rest ?? 0;
     if (rest === 0 && this.#failure === undefined) {
-      const { publisher, spool } = this.#publisher ?? {};
-      if (!spool?.deletedLines) return publisher?.shortfall;
-      const lines = counted(spool.deletedLines, 'line');
+      const { publisher, recording } = this.#publisher ?? {};
+      if (!recording?.deletedLines) return publisher?.shortfall;
+      const lines = counted(recording.deletedLines, 'line');
       return new OpmasError('NETWORK', `--keep deleted ${lines} before they were published`, {
         hint: 'A larger --keep or --rotate-size bridges a longer failure of NATS.',
       });
@@ -200,11 +199,13 @@ export class Publishing {
     return new OpmasError(failure.code, message, { hint: hints.join('\n'), cause: failure });
   }
 
-  #start(path: string): SpoolPublisher {
+  #start(path: string): RecordingPublisher {
     const publisher = this.publisherFor(path);
     publisher.run().catch((error: OpmasError) => {
       this.#failure = error;
-      this.failing.abort();
+      // Once it runs, it does not end the recording.
+      if (!this.#decided.signal.aborted) return this.failing.abort();
+      this.session.terminal.messages.warn(`publishing has ended: ${error.message}`);
     });
     return publisher;
   }

@@ -144,7 +144,9 @@ async function record(
         await pump(subscription, writer, { tee, publishing, stop: () => failing.abort() });
       },
       gapBudget: options.gapBudget,
-      lossText: () => tee?.lossText(),
+      lossText: () =>
+        [tee?.lossText(), publishing?.lossText()].filter((text) => text !== undefined).join('; ') ||
+        undefined,
       resultText: () =>
         [
           fileText(writer, messages.palette),
