@@ -177,7 +177,10 @@ describe.skipIf(withoutNats)(`publish with a server${withoutNats ? ` (${withoutN
   it('takes the login of the environment, and says which one was rejected, without it', async () => {
     const to = server.urlOf('EVENTS');
     const without = await publish(to);
-    expect(without).toMatchObject({ code: 3, stderr: expect.stringMatching(/wants a login/) });
+    expect(without).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/wants a login.*NATS_NKEY, NATS_TOKEN/s),
+    });
     const environment = { NATS_USER: 'ann', NATS_PASSWORD: 'wr0ng-password' };
     const wrong = await sandbox.run(['publish', 'x.ndjson', '--to', to], { environment });
     expect(wrong).toMatchObject({

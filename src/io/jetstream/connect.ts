@@ -182,7 +182,7 @@ export function natsError(error: unknown, host: string, access: NatsAccess, trus
 /** Says what a server did that takes no login, or not this one, and what to do then. */
 function refusalOf({ source, creds = '' }: NatsAccess): [what: string, hint: string] {
   if (source === undefined) {
-    return ['wants a login', 'Give one with `access`, or with NATS_CREDS, or NATS_USER and NATS_PASSWORD.'];
+    return ['wants a login', 'Give one with `access`, NATS_CREDS, NATS_NKEY, NATS_TOKEN or NATS_USER.'];
   }
   const what = `rejected the login from ${source}`;
   const { expiresAtMs = Number.POSITIVE_INFINITY } = readClaims(USER_JWT.exec(creds)?.[1] ?? '');

@@ -120,6 +120,6 @@ export async function checkIdKind(
   if (kind === undefined || kind === ids) return;
   throw new OpmasError(
     'USAGE',
-    `the lines in the stream ${stream} have ids of the kind ${kind}, so lines with others would double them: add \`ids: '${kind}'\``,
+    `the lines in the stream ${stream} have ids of the kind ${kind}, so lines with others would double them: use \`ids: '${kind}'\``,
   );
 }

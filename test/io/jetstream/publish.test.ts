@@ -273,7 +273,7 @@ describe.skipIf(withoutNats)(
         await publish([...lines, lines[2]!], { ids });
         await expect(publish(lines, { ids: other })).rejects.toMatchObject({
           code: 'USAGE',
-          message: `the lines in the stream ${stream} have ids of the kind ${ids}, so lines with others would double them: add \`ids: '${ids}'\``,
+          message: `the lines in the stream ${stream} have ids of the kind ${ids}, so lines with others would double them: use \`ids: '${ids}'\``,
         });
         expect(new Set(await texts())).toEqual(new Set(lines));
       }
