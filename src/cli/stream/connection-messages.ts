@@ -152,9 +152,9 @@ export class ConnectionMessages {
     this.#print('waiting for the server, however long it takes (--retries N gives up)');
   }
 
-  /** Prints the messages that still wait for a timer, because nothing more comes. */
-  end(): void {
-    for (const endpoint of this.#endpoints.keys()) this.onKept(endpoint);
+  /** Prints the messages that still wait for a timer. @param hasFailed The server may keep no connection. */
+  end(hasFailed = false): void {
+    for (const endpoint of hasFailed ? [] : this.#endpoints.keys()) this.onKept(endpoint);
     for (const told of this.#endpoints.values()) this.#tellExpiry(told);
     this.#notices.flush();
   }

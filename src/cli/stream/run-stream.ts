@@ -106,7 +106,7 @@ export async function runStream(session: Session, stream: SubscribeOptions, task
     failure = isGivenUp ? givenUpError(givenUp, states.size) : error;
   }
   status?.end();
-  connections.end();
+  connections.end(failure !== undefined);
   const overBudget = needsSummary ? budgetError(subscription.summary().outages, task) : undefined;
   if (needsSummary) {
     messages.say(summary());

@@ -400,6 +400,13 @@ test('nothing that is gathered is lost at the end', async () => {
   expect(stage.lines()).toHaveLength(3);
 });
 
+test('a failure calls no connection connected that the server may not have kept', () => {
+  const stage = new Stage(['devices', 'rules']);
+  stage.now(OPEN);
+  stage.messages.end(true);
+  expect(stage.lines()).toEqual([]);
+});
+
 test('a date stands before the first line of another day', async () => {
   vi.setSystemTime(Date.UTC(2026, 10, 22, 23, 59, 58));
   const stage = new Stage(['devices']);
