@@ -7,7 +7,8 @@ const alone = [
 ];
 /** Tests that look at the clock of the machine. */
 const timing = 'test/**/*.timing.test.ts';
-const limits = { testTimeout: 60_000, hookTimeout: 60_000, restoreMocks: true };
+/** Long, so that a loaded machine does not end a test that goes on. */
+const limits = { testTimeout: 120_000, hookTimeout: 120_000, restoreMocks: true };
 
 /** Files that take longest; they take 8 s or more, many of them for little text. */
 const longest =

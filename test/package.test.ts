@@ -24,7 +24,7 @@ describe('the packed tarball', () => {
 
   beforeAll(() => {
     installed = installPackage();
-  }, 60_000);
+  });
   afterAll(() => installed.remove());
 
   it('holds what a user needs and nothing else', () => {

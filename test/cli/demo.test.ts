@@ -89,4 +89,4 @@ test.concurrent('npm start builds, shows events, and Ctrl-C ends it cleanly', as
   expect([0, 130, 2], shown).toContain(signal || exitCode);
   expect(shown).toMatch(/\d+ events? \(devices \d+/);
   expect(shown).not.toMatch(/npm (ERR|error)|lost|bug/);
-}, 60_000);
+});

@@ -71,7 +71,7 @@ describe('habits of users of curl, jq and logrotate', () => {
       true,
       expect.not.stringContaining('1013'),
     ]);
-  }, 30_000);
+  });
 });
 
 describe('words that users of other programs type', () => {

@@ -470,6 +470,5 @@ describe('inspect --html', () => {
       expect(await page.evaluate(tall)).toBe(0);
       expect(page.complaints).toEqual([]);
     },
-    60_000,
   );
 });

@@ -12,7 +12,7 @@ describe('a long-running command whose installation is removed meanwhile', () =>
   let installed: InstalledPackage;
   beforeEach(() => {
     installed = installPackage();
-  }, 60_000);
+  });
   afterEach(() => installed.remove());
 
   /** Removes the program and all of its dependencies. */

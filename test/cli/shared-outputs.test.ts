@@ -214,7 +214,7 @@ describe.concurrent('a stdout that is not read', () => {
   test('ends a recording that is printed 2 s after --duration', async ({ command, expect }) => {
     const line = `{"received_at":"2026-11-22T21:50:00.000000Z","endpoint":"devices",${event(1).slice(1)}\n`;
     writeFileSync(join(command.sandbox.home, 'x.ndjson'), line.repeat(20_000));
-    const words = ['tail', '--file', 'x.ndjson', '--duration', '1s'];
+    const words = ['tail', '--file', 'x.ndjson', '--duration', '4s'];
     const script = `{ echo begins >&2; "$@"; echo "code $?" >&2; } ${unread}`;
     const tail = command.start(words, { through: shell(script) });
     await tail.messages.next((message) => message === 'begins');

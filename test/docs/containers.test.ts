@@ -237,7 +237,7 @@ describe.skipIf(withoutContainers)(
     beforeAll(async () => {
       server = await startMockServer({ rate: 50 });
       root = new ContainerRoot();
-    }, 60_000);
+    });
     afterAll(async () => {
       await server?.close();
       root?.[Symbol.dispose]();
@@ -289,7 +289,6 @@ describe.skipIf(withoutContainers)(
           expect((await probe.ended).code).not.toBe(0);
         }
       },
-      40_000,
     );
 
     const runs = [

@@ -132,7 +132,7 @@ describe('examples of the pages and of every --help', () => {
     const { cert, key } = authority.issue('DNS:client');
     certificates = { 'office-ca.pem': authority.pem, 'client.pem': cert, 'client.key': key };
     authority.remove();
-  }, 40_000);
+  });
 
   afterAll(async () => {
     await server.close();
@@ -181,19 +181,15 @@ describe('examples of the pages and of every --help', () => {
     },
   );
 
-  it.concurrent.each(groups.filter((group) => group.examples.length > 0))(
-    '$name',
-    async (group) => {
-      const folder = folderFor(group);
-      const own = { ...environment, XDG_CONFIG_HOME: join(folder, 'config') };
-      for (const example of group.examples) {
-        if (reasonToSkip(example) !== undefined || (isAlone.test(example) && tried.has(example))) continue;
-        tried.add(example);
-        await works(example, folder, own);
-      }
-    },
-    120_000,
-  );
+  it.concurrent.each(groups.filter((group) => group.examples.length > 0))('$name', async (group) => {
+    const folder = folderFor(group);
+    const own = { ...environment, XDG_CONFIG_HOME: join(folder, 'config') };
+    for (const example of group.examples) {
+      if (reasonToSkip(example) !== undefined || (isAlone.test(example) && tried.has(example))) continue;
+      tried.add(example);
+      await works(example, folder, own);
+    }
+  });
 
   // The other examples listen on free ports, so that they can run at the same time.
   it.skipIf(portIsTaken)('listen on port 8000 (skipped where another program has it)', async () => {

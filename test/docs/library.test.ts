@@ -54,7 +54,7 @@ describe('the page about the library', () => {
       eventLine(300, '{"type":"device.error","data":{}}'),
     ];
     writeFileSync(join(installed.folder, 'capture.ndjson'), lines.map((line) => `${line}\n`).join(''));
-  }, 60_000);
+  });
   afterAll(() => installed.remove());
 
   it('has an example of each value that the library exports', () => {
@@ -88,7 +88,7 @@ describe('the page about the library', () => {
       encoding: 'utf8',
     });
     expect(stdout).toBe('');
-  }, 60_000);
+  });
 
   it('has examples that run', async () => {
     await using server = await library.startMockServer({ port: 0, rate: 20, seed: 1 });

@@ -90,6 +90,6 @@ describe.skipIf(!hasVector)(
       expect(events).toEqual(
         lines.map((line) => ({ index: 'opmas-2026-11-22', document: JSON.parse(line) })),
       );
-    }, 60_000);
+    });
   },
 );

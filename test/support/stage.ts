@@ -102,7 +102,7 @@ export const test = base.extend<Stage>({
   },
 });
 
-const TAKE_DOWN_LIMIT_MS = 10_000;
+const TAKE_DOWN_LIMIT_MS = 30_000;
 
 /** vitest sets no limit for this, so what does not stop would hold the whole run. */
 async function takeDown(all: readonly { stop(): Promise<unknown> }[]): Promise<void> {

@@ -1,8 +1,9 @@
-import { describe, expect, vi } from 'vitest';
+import { describe, expect } from 'vitest';
 import { noToken, parseBaseUrl, subscribe } from '../../../src/index.js';
 import { event, text } from '../../support/raw-frames.js';
 import type { RawConnection } from '../../support/raw-server.js';
 import { test } from '../../support/stage.js';
+import { eventually } from '../../support/time-limits.js';
 
 /** Sends numbered events as fast as the client takes them, in packets of many. */
 async function pour(client: RawConnection, count: number, from = 0): Promise<void> {
@@ -85,10 +86,7 @@ describe.concurrent('output that is taken slowly', () => {
         const client = await accepted;
         // Nothing is taken until everything has come.
         await pour(client, sent);
-        await vi.waitFor(() => expect(subscription.summary().dropped).toBeGreaterThan(10_000), {
-          timeout: 15_000,
-          interval: 20,
-        });
+        await eventually(() => expect(subscription.summary().dropped).toBeGreaterThan(10_000));
         void client.roundTrips(1).then(() => client.text(event(sent)));
       }
       if (lines.at(-1)?.data?.number === sent) stop.abort();

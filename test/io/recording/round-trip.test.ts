@@ -167,4 +167,4 @@ test('a replay of a recording sends the bytes of the server', async ({ serve }) 
     }),
     { numRuns: 8 },
   );
-}, 60_000);
+});

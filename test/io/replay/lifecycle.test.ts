@@ -50,11 +50,11 @@ const refused = (how: number | string) =>
   typeof how === 'number' ? { state: 'refused', status: how } : { state: 'refused', error: how };
 
 describe.concurrent('only events that no client got are counted', () => {
-  const events = (from: number, end: number) =>
-    Array.from({ length: end - from }, (_, i) => eventLine((from + i) * 50, numbered(from + i)));
+  const events = (from: number, end: number, everyMs = 50) =>
+    Array.from({ length: end - from }, (_, i) => eventLine((from + i) * everyMs, numbered(from + i)));
 
   test('after a client leaves in the middle', async () => {
-    const lines = [...attempt(0, open), ...events(1, 21), lifecycleLine(1100, closed(1000))];
+    const lines = [...attempt(0, open), ...events(1, 21, 200), lifecycleLine(4200, closed(1000))];
     await using server = await serve(lines);
     const client = new StreamClient(streamUrl(server));
     const got = (await client.received(5)).length;
@@ -270,8 +270,9 @@ describe.concurrent('how a connection ends', () => {
       ...attempt(300, open),
       ...[1, 2, 3].map((n) => eventLine(300 + n * 10, numbered(n))),
       lifecycleLine(400, closed(1006)),
-      ...attempt(1600, open),
-      eventLine(1700, numbered(4)),
+      // The second client has to be there before this.
+      ...attempt(4000, open),
+      eventLine(4100, numbered(4)),
     ];
     await using server = await serve(lines);
     const first = await new StreamClient(streamUrl(server)).end;

@@ -143,9 +143,7 @@ function timesOf({ texts, meter }: Run, endpoint: string): LineTime[] {
 }
 
 describe('a recorded outage', () => {
-  test('recorded from its replay is the same again: events, lifecycle, order, times', {
-    timeout: 30_000,
-  }, async ({ read }) => {
+  test('recorded from its replay is the same again: events, lifecycle, order, times', async ({ read }) => {
     // Loading the client takes its time, once: that is no part of what is recorded.
     await recordReplay(folder.write(warmUp, 'warm-up.ndjson'), read);
     const original = await measured(() => recordOutage(read));

@@ -185,7 +185,7 @@ describe('every client gets the messages of its endpoint, whole and in the order
     ['by the recorded times', { speed: 200 }],
     ['by the recorded times on a shared clock', { speed: 200, clock: 'shared' }],
     ['at a rate', { rate: 100_000, clock: 'shared' }],
-  ] as const)('%s', { timeout: 30_000 }, async (_title, how) => {
+  ] as const)('%s', async (_title, how) => {
     const recordings = fc.array(spec, { minLength: 1, maxLength: 60 });
     const bounds = fc.tuple(
       fc.constantFrom(0, 0, 100),

@@ -91,5 +91,4 @@ it.skipIf(chromium === undefined)(
       })
       .toEqual(expected);
   },
-  30_000,
 );
