@@ -343,18 +343,6 @@ describe.concurrent('later parts of a recording', () => {
     server.setSpeed(100);
     expect(await clients[0]!.received(1)).toEqual([numbered(0, path)]);
   });
-
-  test('are kept for late clients, even when the beginning does not mention the endpoint', async () => {
-    await using server = await serve([
-      ...later('devices', ...Array.from({ length: 1000 }, (_, n) => n)),
-      ...later('agents', 1000, 1010, 1020),
-    ]);
-    const first = new StreamClient(streamUrl(server));
-    await first.received(1000);
-    await delay(200);
-    const second = new StreamClient(streamUrl(server, 'agents'));
-    expect((await second.received(3)).map(numberOf)).toEqual([0, 1, 2]);
-  });
 });
 
 test.concurrent('damage that is read ahead is told, or with `strict` an error, when its time comes', async () => {

@@ -10,9 +10,10 @@ import {
   tokenFromText,
 } from '../../../src/index.js';
 import type { Reading, ReadOptions } from '../../support/reading.js';
-import { eventLine, numbered, RecordingFolder, stamp } from '../../support/recordings.js';
+import { eventLine, numbered, numberOf, RecordingFolder, stamp } from '../../support/recordings.js';
 import { test } from '../../support/stage.js';
 import { HandSource } from '../server/hand-source.js';
+import { StreamClient, streamUrl } from '../server/stream-client.js';
 
 const folder = new RecordingFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -141,6 +142,19 @@ function timesOf({ texts, meter }: Run, endpoint: string): LineTime[] {
       lostMs: meter.lostBefore(stamp) + meter.lostBefore(start),
     }));
 }
+
+// Here, because a client that is a second late gets none of them.
+test('later parts are kept for late clients, even when the beginning does not mention the endpoint', async () => {
+  const lines = [
+    ...Array.from({ length: 1000 }, (_, n) => eventLine(n, numbered(n))),
+    ...[0, 1, 2].map((n) => eventLine(1000 + n * 10, numbered(n, 'agents'), 'agents')),
+  ];
+  await using server = await serveRecording(folder.write(lines, 'late.ndjson'), { lifecycle: true });
+  await new StreamClient(streamUrl(server)).received(1000);
+  await delay(200);
+  const late = new StreamClient(streamUrl(server, 'agents'));
+  expect((await late.received(3)).map(numberOf)).toEqual([0, 1, 2]);
+});
 
 describe('a recorded outage', () => {
   test('recorded from its replay is the same again: events, lifecycle, order, times', async ({ read }) => {
