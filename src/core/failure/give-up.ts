@@ -62,7 +62,7 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   const step = isKnown ? remedy : `if the token is the cause, ${remedy}`;
   const hint = `${capitalized(step)}; \`opmas-ws doctor\` says more.`;
   if (token === undefined) {
-    const text = `${url} ${isKnown ? 'wants' : 'may want'} a token: ${what}`;
+    const text = `${url} ${isKnown ? 'asked' : 'may have asked'} for a token: ${what}`;
     return new OpmasError('AUTH', text, { hint, failure: kind });
   }
   const verb = isKnown ? 'rejected' : 'may have rejected';

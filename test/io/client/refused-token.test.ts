@@ -305,7 +305,7 @@ describe.concurrent('a bare 403', () => {
     server.onRequest(api('401 Unauthorized'));
     const end = await read({ url: server.url }).end;
     expect(end?.code).toBe('AUTH');
-    expect(end?.message).toMatch(/wants a token: HTTP 403 \(no token was sent/);
+    expect(end?.message).toMatch(/asked for a token: HTTP 403 \(no token was sent/);
     expect(end?.hint).toContain('Connect with a token');
   });
 });
