@@ -95,8 +95,8 @@ async function followAll(
   const counts: Record<Outcome, number> = { published: 0, alreadyThere: 0, removed: 0, tooLarge: 0 };
   const report: PublishReport = { ...counts, shortfall: undefined, rest: 0, linesBefore: 0 };
   const publishOne = async (path: string) => {
-    const onDeleted = (lines: number) =>
-      options.onNotice(`lines of ${path} that were deleted before they were published: ${lines}`);
+    const onDeleted = (_: number, all: number) =>
+      options.onNotice(`lines of ${path} that were deleted before they were published so far: ${all}`);
     const publishing = new RecordingPublisher(path, target, { ...options, signal, onDeleted });
     try {
       await publishing.run();

@@ -25,8 +25,8 @@ export interface RecordingPublisherOptions
   onProblem(problem: ReadProblem): void;
   /** Called with the number of bytes that are settled since the last call. */
   onRead?: ((bytes: number) => void) | undefined;
-  /** Called when a part was deleted before its lines were published, with their number. */
-  onDeleted(lines: number): void;
+  /** Called when a part was deleted before its lines were published, with their number and that of all such lines. */
+  onDeleted(lines: number, all: number): void;
 }
 
 const SAVE_MS = 500;

@@ -17,10 +17,10 @@ export interface FollowOptions extends Partial<Pick<SourceOptions, 'blockSize' |
   /** Called with a sentence when the file is missing or was truncated (its lines may come again), or a place is gone. */
   onChange(message: string, wasTruncated?: boolean): void;
   /**
-   * Called when a part was deleted before its lines were settled, with their number. A part stays open until
-   * {@link FollowedRecording.settle} then. Default: until the next one is read.
+   * Called when a part was deleted before its lines were settled, with their number and that of all such lines. A part
+   * stays open until {@link FollowedRecording.settle} then. Default: until the next one is read.
    */
-  onDeleted?: ((lines: number) => void) | undefined;
+  onDeleted?: ((lines: number, all: number) => void) | undefined;
 }
 
 /**
@@ -142,7 +142,7 @@ export class FollowedRecording {
 
   #onDeleted(lines: number): void {
     this.deletedLines += lines;
-    if (lines > 0) this.options.onDeleted?.(lines);
+    if (lines > 0) this.options.onDeleted?.(lines, this.deletedLines);
   }
 
   #begin(part: FollowedPart, { offset = 0, line }: { offset?: number; line?: number } = {}): OpenSource {

@@ -75,9 +75,9 @@ export class Publishing {
           signal: new AbortController().signal,
           onNotice: session.terminal.messages.warn,
           onProblem: publishing.#problems.onProblem,
-          onDeleted: (lines) =>
+          onDeleted: (lines, all) =>
             session.terminal.messages.warn(
-              `a part of ${publishing.#path} is deleted (--keep) with ${counted(lines, 'line')} that were not published yet`,
+              `a part of ${publishing.#path} is deleted (--keep) with ${counted(lines, 'line')} that were not published yet, ${all} in all`,
             ),
           // Once it runs, no failure of NATS ends the recording.
           persists: ({ code }) => {
