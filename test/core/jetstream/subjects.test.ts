@@ -25,7 +25,8 @@ describe('the subject of a line', () => {
   it('has no token that NATS forbids, and tells different texts apart', () => {
     fc.assert(
       fc.property(fc.string({ unit: codePoint }), fc.string({ unit: codePoint }), (one, other) => {
-        expect(encodeToken(one)).toMatch(/^[^\s\u0000.*>]+$/);
+        // The white space of ASCII only: a server takes any other.
+        expect(encodeToken(one)).toMatch(/^[^\u0000 \t\n\f\r.*>]+$/);
         expect(encodeToken(one) === encodeToken(other)).toBe(one === other);
       }),
     );
