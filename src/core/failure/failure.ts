@@ -48,6 +48,8 @@ export interface RefusalEvidence {
   endpoint: string;
   /** Absent when the API was not asked. */
   api?: ApiAnswers | undefined;
+  /** The server was asked over TLS. */
+  isSecure?: boolean | undefined;
   /** A client certificate was shown. */
   hasCertificate?: boolean | undefined;
   /** Returns whether another endpoint of the server was open. Called when the API has answered. */

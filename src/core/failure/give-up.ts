@@ -29,26 +29,26 @@ export interface GivenUp {
 const REMEDY = 'log in with `login`, or give a fresh token';
 const NOT_YET = 'wait until it is valid, or check the clock of the server that issued it';
 const BLAMES_PORT = /port is wrong|another service/;
+const BESIDE_OPEN =
+  'another endpoint of this server was open, so the port is right: this path is wrong, or its service is failing';
 
 /** Makes the error that says why an endpoint was given up, and what to do next. */
 export function giveUpError(failure: Failure, given: GivenUp): OpmasError {
   const { code, consequence } = failureTable[failure.kind];
   if (code === 'AUTH') return tokenError(failure, given);
   const mayPass = given.reconnects && (consequence === 'retry' || consequence === 'normal');
-  const told = given.wasOpenBeside ? clearPort(failure, 'another endpoint of this server was open') : failure;
+  const told = given.wasOpenBeside ? clearPort(failure, BESIDE_OPEN) : failure;
   const hint = hintOf(told, given.base) + (mayPass ? ' `retries: Infinity` keeps trying.' : '');
   const text = `gave up on ${displayUrl(given.url)}: ${describe(failure)}`;
   return new OpmasError(code, text, { hint, failure: failure.kind });
 }
 
-/** Takes the blame from a port that is proven right. @param proof A clause. */
-export function clearPort(failure: Failure, proof: string): Failure {
+/** Takes the blame from a port that is proven right. @param hint Says what proves it, and what else may be the cause. */
+export function clearPort(failure: Failure, hint: string): Failure {
   // Where nothing listens anymore, no path is the cause.
-  const { kind, hint } = failure;
-  if (hint !== undefined || kind === 'connection refused' || !BLAMES_PORT.test(failureTable[kind].message))
-    return failure;
-  const cause = 'this path is wrong, its service is failing, or a proxy in front passes on no WebSockets';
-  return { ...failure, hint: `${proof}, so the port is right: ${cause}`, next: KEEP_TRYING };
+  if (failure.hint !== undefined || failure.kind === 'connection refused') return failure;
+  const blamesPort = BLAMES_PORT.test(failureTable[failure.kind].message);
+  return blamesPort ? { ...failure, hint, next: KEEP_TRYING } : failure;
 }
 
 function tokenError(failure: Failure, given: GivenUp): OpmasError {
@@ -68,9 +68,8 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   const verb = isKnown ? 'rejected' : 'may have rejected';
   const parts = [`${url} ${verb} the token from ${source}: ${what}`];
   const { expiresAtMs, notBeforeMs } = readClaims(token, failure.clockAheadMs);
-  if (expiresAtMs !== undefined && expiresAtMs < nowMs) {
+  if (expiresAtMs !== undefined && expiresAtMs < nowMs)
     parts.push(`it expired ${relativeTime(expiresAtMs, nowMs)}`);
-  }
   if (notBeforeMs !== undefined && notBeforeMs > nowMs) {
     parts.push(`it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`);
   }

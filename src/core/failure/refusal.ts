@@ -78,7 +78,8 @@ function kindOfClose(code: number, evidence: RefusalEvidence): FailureKind {
 function kindOfAnswer({ kind, answer }: Failure, evidence: RefusalEvidence): FailureKind {
   const { status } = answer!;
   if (isAboutCertificate(answer!)) return gatewayFailureOf(answer!, evidence.hasCertificate)!;
-  if (isAboutTls(answer!)) return 'TLS wanted';
+  // Over TLS, a server behind a gateway says it.
+  if (!evidence.isSecure && isAboutTls(answer!)) return 'TLS wanted';
   if ([401, 403, 451].includes(status)) return kindOfDenial(answer!, evidence);
   const { api } = evidence;
   const word = wordIn(evidence);

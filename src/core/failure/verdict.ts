@@ -106,9 +106,8 @@ function concludeOnToken(
   let { message, next } = failureTable[kind];
   // The check knows more: which file, and why.
   if (kind === 'no token' && name === 'token') message = detail;
-  if (kind === 'token refused' && tokenIsJwt === false) {
+  if (kind === 'token refused' && tokenIsJwt === false)
     message = 'the server rejected the token, which is not a JWT';
-  }
   // A login would be hidden by the source that is in use.
   if (tokenSource === undefined || kind === 'token not valid yet') return { message, next };
   const { source, hint = `${source} ${kind === 'no token' ? 'gives none' : 'has to give a fresh one'}` } =
@@ -120,15 +119,12 @@ function concludeOnToken(
 function fillInCommand(command: NextCommand, { url, proxy }: DiagnosedServer): NextCommand {
   if ('shell' in command) return { shell: command.shell.map((word) => fillIn(word, url, proxy)) };
   const { environment, change } = command;
+  // The URL in the name of a proxy, with a place for the user and the password.
+  const withLogin = (proxy ?? '').replace(/^.*?(\w+:\/\/)(\S+).*$/, '$1USER:PASSWORD@$2');
   return {
     ...command,
     ...(environment === undefined ? {} : { environment: fillIn(environment, url) }),
     ...(change?.url === undefined ? {} : { change: { ...change, url: fillIn(change.url, url) } }),
-    ...(change?.proxy === '{proxy}' ? { change: { ...change, proxy: withLogin(proxy) } } : {}),
+    ...(change?.proxy === '{proxy}' ? { change: { ...change, proxy: withLogin } } : {}),
   };
-}
-
-/** The URL in the name of a proxy, with a place for the user and the password. */
-function withLogin(proxy = ''): string {
-  return proxy.replace(/^.*?(\w+:\/\/)(\S+).*$/, '$1USER:PASSWORD@$2');
 }

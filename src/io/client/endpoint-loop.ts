@@ -59,8 +59,9 @@ export class EndpointLoop {
     const { options, control, waits, history } = context;
     const { stopping } = control;
     this.log = new ConnectionLog(options.clock, (event, atMicros, silentMs) => {
-      // A connection that we close ourselves is not lost, however it ends.
-      if (!stopping.aborted || event.state !== 'closed') history.add(endpoint, atMicros, event);
+      // A connection that we close ourselves is not lost, however it ends. No attempt was to follow on it.
+      const mayBeOurs = event.state === 'closed' && event.retry_in_ms === undefined;
+      if (!stopping.aborted || !mayBeOurs) history.add(endpoint, atMicros, event);
       writer.onConnectionEvent(event, formatTimestamp(atMicros), silentMs);
     });
     const endAttempt = () => this.#connection?.endAttempt('no upgrade, while another endpoint opened');
@@ -223,14 +224,12 @@ export class EndpointLoop {
   }
 
   /** @returns `true` when there may be a better token. */
-  async #renewToken(): Promise<boolean> {
-    try {
-      return await this.context.renew(this.#token);
-    } catch (error) {
+  #renewToken(): Promise<boolean> {
+    return this.context.renew(this.#token).catch((error: unknown) => {
       // The next attempt shows whether the old token will do after all; it asks for a token anyway.
       if (!(error instanceof OpmasError)) throw error;
       return false;
-    }
+    });
   }
 
   #giveUpError(failure: Failure): OpmasError {

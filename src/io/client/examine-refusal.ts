@@ -30,8 +30,9 @@ export async function examineRefusal(failure: Failure, attempt: RefusedAttempt):
   const limits = { timeoutMs: QUESTION_LIMIT_MS, signal };
   const api = attempt.api ?? (mayAsk ? await askApi(route, token, limits) : undefined);
   const redact = (text: string) => route.redact(text, token);
-  const { authorization, trust } = route;
-  const evidence = { ...attempt, authorization, redact, nowMs, hasCertificate: trust.hasCertificate, api };
+  const { authorization, base, trust } = route;
+  const way = { isSecure: /^(wss|https):/.test(base.protocol), hasCertificate: trust.hasCertificate };
+  const evidence = { ...attempt, ...way, authorization, redact, nowMs, api };
   const result = triage(failure, evidence);
   // A server that opens every connection and closes it later proves nothing by opening one more.
   const mayTry = result.kind === 'endpoint refuses' && failure.answer !== undefined && token !== undefined;

@@ -194,10 +194,9 @@ class Diagnosis {
     if (mayBeTls && failure.event.state === 'refused' && (await speaksTls(this.#route))) {
       return { status: 'failed', detail: 'it speaks TLS', failure: 'TLS wanted' };
     }
-    const attempt = { route: this.#route, endpoint, token: this.#token, api };
-    const { signal } = this.options;
-    const examined = await examineRefusal(failure, { ...attempt, clock: this.#clock, signal });
-    const result = hasApi(api) ? clearPort(examined, 'the API answers there') : examined;
+    const attempt = { route: this.#route, endpoint, token: this.#token, api, clock: this.#clock };
+    const examined = await examineRefusal(failure, { ...attempt, signal: this.options.signal });
+    const result = hasApi(api) ? clearPort(examined, API_ANSWERS) : examined;
     const { kind, answer, hint, next } = result;
     const place = await this.#tryOtherPlace(endpoint, result, api);
     // The headers may repeat the token.
@@ -218,6 +217,8 @@ class Diagnosis {
   }
 }
 
+const API_ANSWERS =
+  'the API answers there, so the port is right: this path is wrong, its service is failing, or a proxy in front passes on no WebSockets';
 const OPEN: Finding = { status: 'ok', detail: 'open' };
 const PONG: Finding = { status: 'ok', detail: 'round trip' };
 const ONLY_EVENTS: Finding = { status: 'warning', detail: 'no ping is answered, only events come' };

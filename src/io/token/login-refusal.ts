@@ -53,7 +53,8 @@ export function loginRefusal(response: HttpResponse, request: TokenRequest): Opm
     new OpmasError('NETWORK', `${where} ${what} (HTTP ${status})`, { failure: kind, hint });
   const byOther = gatewayRefusal(answer, request);
   if (byOther !== undefined) return byOther;
-  if (isAboutTls(answer)) return network('answers that this port wants TLS', 'TLS wanted');
+  if (/^(ws|http):/.test(request.route.base.protocol) && isAboutTls(answer))
+    return network('answers that this port wants TLS', 'TLS wanted');
   switch (true) {
     case status === 401:
       return auth('wrong user or password');

@@ -152,6 +152,12 @@ it.each<
   expect(failureTable[kind].consequence).toBe(consequence);
 });
 
+it('suggests no TLS where a server behind a gateway asks for it', () => {
+  const refused = refusal({ ...page(400), text: 'The plain HTTP request was sent to HTTPS port' });
+  const evidence = { token: good, redact, nowMs: NOW_MS, endpoint: 'devices', api: pages, isSecure: true };
+  expect(triage(refused, evidence).kind).toBe('not a WebSocket');
+});
+
 it.each([
   ['FastAPI', json(404, { detail: 'Not Found' })],
   ['the library websockets', bare(426)],

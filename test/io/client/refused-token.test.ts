@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect } from 'vitest';
 import { OpmasError, systemClock, type TokenProvider, tokenFromText } from '../../../src/index.js';
 import { close, event, text } from '../../support/raw-frames.js';
@@ -185,6 +186,30 @@ describe.concurrent('a refused token', () => {
     await reading.events.count(2);
     expect(reading.states).toEqual(['connecting', 'open', 'closed', 'connecting', 'open']);
     expect(reading.subscription.summary().gaps.count).toBe(1);
+  });
+
+  test('an outage counts from its begin, also when the stream ends while the token is renewed', async ({
+    serve,
+    read,
+  }) => {
+    const server = await serve();
+    const expired = `${encode({})}.${encode({ exp: Math.floor(Date.now() / 1000) })}.c2ln`;
+    const token = new Tokens(expired);
+    let begin = () => {};
+    const renewing = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    token.renew = () => {
+      begin();
+      return new Promise(() => undefined);
+    };
+    const reading = read({ url: server.url, token });
+    (await server.request()).accept(text(event(1)), close(4001, 'expired'));
+    await renewing;
+    await setTimeout(100);
+    await reading.stop();
+    expect(reading.states).toEqual(['connecting', 'open', 'closed', 'stopped']);
+    expect(reading.subscription.summary().outages.count).toBe(1);
   });
 
   test('a connection that gave an event in between was not refused', async ({ serve, read }) => {
