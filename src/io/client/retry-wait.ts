@@ -83,7 +83,7 @@ export class RetryWait {
     this.#endWait = end;
     this.stopping.addEventListener('abort', end, { once: true });
     if (leastMs > 0) await this.#clock.sleep(leastMs, this.stopping);
-    if (leastMs < waitMs) await this.#clock.sleep(waitMs - leastMs, waking.signal);
+    if (leastMs < waitMs && !this.stopping.aborted) await this.#clock.sleep(waitMs - leastMs, waking.signal);
     this.stopping.removeEventListener('abort', end);
     this.#isWoken = false;
   }

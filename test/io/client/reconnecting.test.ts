@@ -78,6 +78,28 @@ describe.concurrent('close codes', () => {
     await reading.event();
   });
 
+  test('a stop by the callback that learns of the end waits for no further attempt', async ({
+    serve,
+    read,
+  }) => {
+    const server = await serve();
+    server.onRequest((client) => client.accept(text(event(1)), close(1011)));
+    const stopping = new AbortController();
+    let stoppedAt = Number.NaN;
+    const { end } = read({
+      url: server.url,
+      signal: stopping.signal,
+      retry: { retryDelayMs: 30_000, retryMaxMs: 30_000 },
+      onLifecycle({ connection }) {
+        if (connection.state !== 'closed') return;
+        stoppedAt = performance.now();
+        stopping.abort();
+      },
+    });
+    expect(await end).toBeUndefined();
+    expect(performance.now() - stoppedAt).toBeLessThan(5000);
+  });
+
   test('a reason of 123 bytes with control characters arrives as it is', async ({ serve, read }) => {
     const server = await serve();
     const reading = read({ url: server.url });
