@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -150,6 +150,23 @@ describe.skipIf(withoutNats)(
       const again = await sandbox.run(command.split(' '));
       expect(again.stderr).toMatch(/^nothing new since the last time, which ended with line \d+\n$/);
       expect(await stage.published()).toEqual(recordedIn(sandbox));
+    });
+
+    it('does not blame --keep for a part that someone else has deleted', async () => {
+      await using stage = await Stage.open(api);
+      const { nats, sandbox } = stage;
+      await nats.kill();
+      const { child, messages, ended } = stage.record(['--rotate-size', '4KB']);
+      const part = join(sandbox.home, 'spool.000002.ndjson');
+      while (!existsSync(part)) await delay(50);
+      // The publisher looks for parts twice a second, and then knows their lines.
+      await delay(3000);
+      rmSync(part);
+      await messages.next((line) => /^warning: a part of spool.ndjson is deleted with \d+ line/.test(line));
+      await nats.restart();
+      await stage.has(1);
+      child.kill('SIGINT');
+      expect((await ended).stderr).not.toContain('--keep');
     });
 
     it('refuses a stream that is not there, before anything is recorded', async () => {

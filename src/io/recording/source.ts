@@ -101,6 +101,9 @@ const FOREIGN_DATA: readonly (readonly [mark: string, what: string, command: str
   ['PK\x03\x04', 'a zip archive', 'unzip -p'],
   ['7z\xbc\xaf\x27\x1c', 'a 7z archive', '7z x -so'],
   ['\xff\xfe\0\0', 'UTF-32 text', 'iconv -f UTF-32 -t UTF-8'],
+  ['\0\0\xfe\xff', 'UTF-32 text', 'iconv -f UTF-32 -t UTF-8'],
+  ['{\0\0\0', 'UTF-32 text', 'iconv -f UTF-32LE -t UTF-8'],
+  ['\0\0\0{', 'UTF-32 text', 'iconv -f UTF-32BE -t UTF-8'],
   ['\xff\xfe', 'UTF-16 text, as > of PowerShell 5 writes it', 'iconv -f UTF-16 -t UTF-8'],
   ['\xfe\xff', 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8'],
   ['{\0', 'UTF-16 text', 'iconv -f UTF-16LE -t UTF-8'],
@@ -129,20 +132,16 @@ async function* unpacked(
   read: () => AsyncGenerator<Buffer>,
   canReopen: boolean,
 ): AsyncGenerator<Buffer> {
-  const blocks = read();
-  const first = await blocks.next();
-  if (first.done) return;
-  const rest = prepend(first.value, blocks);
-  if (!hasGzipMark(first.value)) {
-    refuseForeign(first.value, path);
-    yield* rest;
-    return;
+  let blocks = read();
+  let first = await blocks.next();
+  const isPacked = !first.done && hasGzipMark(first.value);
+  if (isPacked) {
+    blocks = gunzip(prepend(first.value, blocks), canReopen ? read : undefined);
+    first = await blocks.next();
   }
-  const text = gunzip(rest, canReopen ? read : undefined);
-  const start = await text.next();
-  if (start.done) return;
-  refuseForeign(start.value, path, 'gzip -dc');
-  yield* prepend(start.value, text);
+  if (first.done) return;
+  refuseForeign(first.value, path, isPacked ? 'gzip -dc' : '');
+  yield* prepend(first.value, blocks);
 }
 
 async function* prepend(first: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {

@@ -197,6 +197,9 @@ describe('text around the lines', () => {
       'iconv -f UTF-16BE -t UTF-8',
     ],
     ['UTF-32 text', '//4AAHsAAAA=', 'iconv -f UTF-32 -t UTF-8'],
+    ['UTF-32 text', 'AAD+/wAAAHs=', 'iconv -f UTF-32 -t UTF-8'],
+    ['UTF-32 text', 'ewAAACIAAAA=', 'iconv -f UTF-32LE -t UTF-8'],
+    ['UTF-32 text', 'AAAAewAAACI=', 'iconv -f UTF-32BE -t UTF-8'],
   ])('%s is named, with the command that unpacks it', async ([what, content, command]) => {
     const path = await file(Buffer.from(content!, 'base64'));
     await expect(read(path)).rejects.toMatchObject({

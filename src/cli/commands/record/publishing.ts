@@ -13,6 +13,7 @@ interface PublishingOptions extends PublishCommandOptions, RouteCommandOptions {
   out?: string;
   append?: boolean;
   force?: boolean;
+  keep?: number;
 }
 
 /** Longest wait for a server that does not answer before the recording begins. */
@@ -77,7 +78,7 @@ export class Publishing {
           onProblem: publishing.#problems.onProblem,
           onDeleted: (lines, all) =>
             session.terminal.messages.warn(
-              `a part of ${publishing.#path} is deleted (--keep) with ${counted(lines, 'line')} that were not published yet, ${all} in all`,
+              `a part of ${publishing.#path} is deleted${options.keep === undefined ? '' : ' (--keep)'} with ${counted(lines, 'line')} that were not published yet, ${all} in all`,
             ),
           // Once it runs, no failure of NATS ends the recording.
           persists: ({ code }) => {
@@ -182,10 +183,10 @@ export class Publishing {
     if (rest === 0 && this.#failure === undefined) {
       const { publisher, recording } = this.#publisher ?? {};
       if (!recording?.deletedLines) return publisher?.shortfall;
-      const lines = counted(recording.deletedLines, 'line');
-      return new OpmasError('NETWORK', `--keep deleted ${lines} before they were published`, {
-        hint: 'A larger --keep or --rotate-size bridges a longer failure of NATS.',
-      });
+      const isOurs = this.options.keep !== undefined;
+      const hint = isOurs ? 'A larger --keep or --rotate-size bridges a longer failure of NATS.' : undefined;
+      const lines = `${counted(recording.deletedLines, 'line')} before they were published`;
+      return new OpmasError('NETWORK', `${isOurs ? '--keep' : 'someone'} deleted ${lines}`, { hint });
     }
     const command = `opmas-ws publish ${quoted(this.#path)} --to ${quoted(this.to)}`;
     // Without --append the next start has another file, or none of these lines.
