@@ -195,9 +195,9 @@ export function wasOnlyBrief({ hadEvent, openTime }: EndpointHistory, at: number
   return !hadEvent && !openTime.wasOpenBefore && openTime.openMicros(at) < limitMs * 1000;
 }
 
-/** Returns whether the first attempt is under way, for less than the default limit of an attempt. */
+/** Returns whether the first attempt is under way, for no longer than most take: a longer one misses events. */
 export function isOpening({ loss, refusal, openTime }: EndpointHistory, end: number): boolean {
-  return (loss ?? refusal) === undefined && end - openTime.since < 10_000_000;
+  return (loss ?? refusal) === undefined && end - openTime.since < 1_000_000;
 }
 
 const DEAD_LINK = /^nothing came for (\d{1,9}(?:\.\d+)?) s$/;

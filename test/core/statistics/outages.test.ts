@@ -182,6 +182,8 @@ describe('outages', () => {
     expect(report).toMatchObject({ outageCount: 0, down: [], coverage: { devices: 1, rules: 0 } });
     const refused = reportOf([...entries, [0.02, 'rules', REFUSED]], 0.05);
     expect(outagesOf(refused)).toEqual([[0, 0.05, 'rules', 'HTTP 503, never open']]);
+    // A server that does not answer keeps an attempt under way.
+    expect(outagesOf(reportOf(entries, 3))).toEqual([[0, 3, 'rules', 'no answer, never open']]);
   });
 
   test('of endpoints that never opened, or were given up, stand by themselves and hide no others', () => {
