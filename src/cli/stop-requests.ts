@@ -6,6 +6,8 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const SHUTDOWN_LIMIT_MS = 2000;
 /** `npm` and `timeout` deliver each signal twice: the same signal within this time is not a second request. */
 const REPEAT_MS = 50;
+/** `logrotate` may send SIGHUP for each file that it has renamed, and compresses some in between. */
+const HANGUP_REPEAT_MS = 1000;
 /** Interval of the checks whether the outputs take anything. */
 const STALL_POLL_MS = 100;
 /** Time for the last message when the process is forced to exit. */
@@ -87,12 +89,9 @@ export class StopRequests {
     this.request();
   };
 
-  /** A handled SIGHUP may come several times, too: once for each file that `logrotate` has renamed. */
   #isHangupHandled(): boolean {
-    const now = performance.now();
-    if (!this.onHangup() && now - this.#hungUpAt >= REPEAT_MS) return false;
-    this.#hungUpAt = now;
-    return true;
+    if (this.onHangup()) this.#hungUpAt = performance.now();
+    return performance.now() - this.#hungUpAt < HANGUP_REPEAT_MS;
   }
 
   readonly #onUncaught = (error: unknown): void => {

@@ -88,7 +88,7 @@ test('an unresolved alert that an outage followed is marked: the event that reso
     connection(2, 'devices', { state: 'closed', code: 1006, reason: '', lost: true, retry_in_ms: 500 }),
     connection(3, 'devices', { state: 'open', gap_since: at(2) }) + alert(4, 'a2'),
     // An outage of another endpoint changes nothing.
-    connection(4, 'rules', { state: 'connecting', attempt: 1 } as never) + online(5, 'ap-1'),
+    connection(4, 'rules', { state: 'refused', status: 503, retry_in_ms: 500 } as never) + online(5, 'ap-1'),
   );
   expect(text).toMatch(/^In trouble at the end {2}2 unresolved alerts, 1 endpoint$/m);
   expect(text).toContain('unresolved alert before an outage: hot (a1)\n');

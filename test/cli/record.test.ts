@@ -153,6 +153,8 @@ describe.concurrent('record', () => {
     await reopened();
     const second = pending.accept();
     await send(second, 10, 20);
+    // An earlier one would still be taken for one of the rotation.
+    await delay(1100);
     command.child.kill('SIGHUP');
     expect(await command.ended).toMatchObject({ signal: 'SIGHUP' });
     const parts = ['x.1', 'x.2', 'x.ndjson'].map((name) => recorded(box, name));
