@@ -70,9 +70,8 @@ function tokenError(failure: Failure, given: GivenUp): OpmasError {
   const { expiresAtMs, notBeforeMs } = readClaims(token, failure.clockAheadMs);
   if (expiresAtMs !== undefined && expiresAtMs < nowMs)
     parts.push(`it expired ${relativeTime(expiresAtMs, nowMs)}`);
-  if (notBeforeMs !== undefined && notBeforeMs > nowMs) {
+  if (notBeforeMs !== undefined && notBeforeMs > nowMs)
     parts.push(`it becomes valid ${relativeTime(notBeforeMs, nowMs)} by the clock of this machine`);
-  }
   const clock = clockText(failure.clockAheadMs);
   if (clock !== undefined) parts.push(clock);
   if (problem !== undefined) parts.push(`not renewed: ${problem}`);

@@ -102,8 +102,9 @@ export class EndpointLoop {
       const lengthMs = this.#wait.lengthOf(waitMs, leastMs);
       const endedAtMicros = this.log.nowMicros;
       const renew = () => unlessStopped(this.#renewToken(), control.stopping);
-      // Only a token that was renewed needs no wait.
-      const isRenewed = isExpiry && (await renew());
+      const renewal = isExpiry ? renew() : undefined;
+      // Only a token that was renewed needs no wait. The end is told within 2 s, even if the renewal hangs.
+      const isRenewed = await (renewal && unlessStopped(renewal, AbortSignal.timeout(2000)));
       const toldMs = isRenewed ? 0 : lengthMs;
       // Only what gave an event can miss some.
       const isLost = decision.action !== 'end' && this.writer.events > 0;
@@ -113,7 +114,7 @@ export class EndpointLoop {
         this.log.gaveUp(failure);
         throw this.#giveUpError(failure);
       }
-      if (decision.renew && !isExpiry) await renew();
+      if (decision.renew && !isRenewed) await (renewal ?? renew());
       if (isRenewed) this.#wait.leaveOut();
       else await this.#wait.wait(lengthMs, leastMs);
     }

@@ -207,9 +207,22 @@ describe.concurrent('a refused token', () => {
     (await server.request()).accept(text(event(1)), close(4001, 'expired'));
     await renewing;
     await setTimeout(100);
+    expect(reading.states).toEqual(['connecting', 'open']);
     await reading.stop();
     expect(reading.states).toEqual(['connecting', 'open', 'closed', 'stopped']);
     expect(reading.subscription.summary().outages.count).toBe(1);
+  });
+
+  test('the end of a connection is told soon, though the renewal of its token hangs', async ({
+    serve,
+    read,
+  }) => {
+    const server = await serve();
+    const token = new Tokens(`${encode({})}.${encode({ exp: Math.floor(Date.now() / 1000) })}.c2ln`);
+    token.renew = () => new Promise(() => undefined);
+    const reading = read({ url: server.url, token });
+    (await server.request()).accept(text(event(1)), close(4001, 'expired'));
+    expect(await reading.state('closed')).toMatchObject({ retry_in_ms: expect.any(Number) });
   });
 
   test('a connection that gave an event in between was not refused', async ({ serve, read }) => {
