@@ -104,7 +104,7 @@ export class EndpointLoop {
       const renew = () => unlessStopped(this.#renewToken(), control.stopping);
       const renewal = isExpiry ? renew() : undefined;
       // Only a token that was renewed needs no wait. The end is told within 2 s, even if the renewal hangs.
-      const isRenewed = await (renewal && unlessStopped(renewal, AbortSignal.timeout(2000)));
+      const isRenewed = renewal && (await unlessStopped(renewal, AbortSignal.timeout(2000)));
       const toldMs = isRenewed ? 0 : lengthMs;
       // Only what gave an event can miss some.
       const isLost = decision.action !== 'end' && this.writer.events > 0;
