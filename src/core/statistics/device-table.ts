@@ -197,8 +197,7 @@ function replaces(severity: Severity, row: DeviceRow, data: unknown): boolean {
 
 /** Returns the device that an event is about: `data.device_id`, else the last token of the subject. */
 export function deviceOf(data: unknown, subject: string | undefined): string | undefined {
-  const id = textOf(memberOf(data, 'device_id'));
-  return id ?? subject?.slice(subject.lastIndexOf('.') + 1);
+  return textOf(memberOf(data, 'device_id')) ?? subject?.slice(subject.lastIndexOf('.') + 1);
 }
 
 /**

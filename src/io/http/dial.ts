@@ -29,8 +29,7 @@ export async function resolveHost(host: string, family: 4 | 6 | undefined): Prom
   }).catch((error: NodeJS.ErrnoException) => {
     if (family === undefined || error.code !== 'ENOTFOUND') throw error;
     // It may have addresses of the other family.
-    const what = `host ${host} has no IPv${family} address`;
-    throw new AttemptError('unknown host', what, {
+    throw new AttemptError('unknown host', `host ${host} has no IPv${family} address`, {
       hint: `There is no IPv${family} address for that name: check the name, or omit -${family}`,
       next: { name: 'doctor', change: { ipv4: false, ipv6: false } },
     });

@@ -161,8 +161,7 @@ export class Session {
   }
 
   #onAnswer(message: Msg): void {
-    const number = Number(message.subject.slice(this.#inbox.length + 1));
-    const entry = this.window.at(number);
+    const entry = this.window.at(Number(message.subject.slice(this.#inbox.length + 1)));
     if (entry === undefined || entry.isSettled) return;
     this.#answeredMs = monotonicMs();
     this.#inFlight--;

@@ -63,8 +63,7 @@ export class FollowedRecording {
     const paths = [...(await this.#names.finished().catch(() => [])), this.path];
     for (const [at, path] of paths.entries()) {
       const part = await FollowedPart.open(path);
-      const isFirst = place === undefined ? path === this.path : await part?.has(place);
-      if (isFirst && part !== undefined) {
+      if (part !== undefined && (place === undefined ? path === this.path : await part.has(place))) {
         this.#earlier = place === undefined ? [] : paths.slice(0, at);
         return this.#begin(part, place);
       }
@@ -95,6 +94,11 @@ export class FollowedRecording {
       await before?.handle.close();
     }
     return behind;
+  }
+
+  /** There may be later parts that are not open, and not counted. */
+  get isFull(): boolean {
+    return this.#parts.length >= MOST_OPEN;
   }
 
   /** Closes the parts before one, whose lines are not needed any more. */
@@ -209,16 +213,13 @@ export class FollowedRecording {
 
   /** Opens the parts that have come after the last one. */
   readonly #findLater = shared(async (): Promise<void> => {
-    const nextPath = async () => {
-      const last = this.#parts.at(-1);
-      return last === undefined ? this.path : (await this.#names.after(last.handle))[0];
-    };
-    while (this.#parts.length < MOST_OPEN && !this.#isClosed) {
-      const path = await nextPath();
-      const part = path === undefined ? undefined : await FollowedPart.open(path);
+    const laterPaths = () => this.#names.after(this.#parts.at(-1)?.handle);
+    const paths = this.isFull || this.#isClosed ? [] : await laterPaths();
+    for (const path of paths.slice(0, MOST_OPEN - this.#parts.length)) {
+      const part = this.#isClosed ? undefined : await FollowedPart.open(path);
       if (part === undefined) break;
-      // A rotation may have put another file at the path, before it was opened.
-      if (path === (await nextPath())) this.#parts.push(part);
+      // A rotation may have put another file at the path of the recording, before it was opened.
+      if (path !== this.path || (await laterPaths())[0] === path) this.#parts.push(part);
       else await part.handle.close();
     }
     if (await stat(this.path).then(Boolean, () => false)) this.#missingMs = undefined;

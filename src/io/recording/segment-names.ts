@@ -89,22 +89,26 @@ export class SegmentNames {
    *
    * @param file It has to be open, whether or not it is deleted: else another file may have its identity.
    */
-  async after(file: FileHandle): Promise<string[]> {
+  async after(file: FileHandle | undefined): Promise<string[]> {
+    if (file === undefined) return [this.#path];
     const identity = identityOf(await file.stat());
     // A file that has left this path has its number when those are read.
     const current = await stat(this.#path).then(identityOf, () => undefined);
     if (current === identity) return [];
     const paths = await this.finished().catch(() => []);
-    const all = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
-    const index = all.findIndex((stats) => stats !== undefined && identityOf(stats) === identity);
+    const later: { path: string; mtimeMs: number }[] = [];
+    let isFound = false;
+    // The newest first: mostly, few are later.
+    for (let at = paths.length - 1; at >= 0 && !isFound; at--) {
+      const stats = await stat(paths[at]!).catch(() => undefined);
+      isFound = stats !== undefined && identityOf(stats) === identity;
+      if (stats !== undefined && !isFound) later.unshift({ path: paths[at]!, mtimeMs: stats.mtimeMs });
+    }
+    // Of a deleted file only its time tells what is later. One that someone else has renamed was the newest.
     const { nlink, mtimeMs } = await file.stat();
-    const later = paths.filter((_, at) => {
-      const stats = all[at];
-      if (stats === undefined || index >= 0) return stats !== undefined && at > index;
-      // Of a deleted file only its time tells what is later. One that someone else has renamed was the newest.
-      return nlink === 0 && stats.mtimeMs >= mtimeMs;
-    });
-    return current === undefined ? later : [...later, this.#path];
+    const isLater = (each: { mtimeMs: number }) => isFound || (nlink === 0 && each.mtimeMs >= mtimeMs);
+    const latest = current === undefined ? [] : [this.#path];
+    return [...later.filter(isLater).map(({ path }) => path), ...latest];
   }
 
   /** The finished segment that is the last one of this recorder. */

@@ -24,7 +24,7 @@ function follow(path: string, hasEnded = true) {
   return { recording, deleted, start };
 }
 
-const partOf = (path: string, n: number) => path.replace('.ndjson', `.00000${n}.ndjson`);
+const partOf = (path: string, n: number) => path.replace('.ndjson', `.${String(n).padStart(6, '0')}.ndjson`);
 
 /** Finishes the current part, and begins the next one. */
 function rotate(path: string, n: number, next: readonly string[]): void {
@@ -90,6 +90,21 @@ describe('a recording of which several parts are not settled', () => {
     await recording.close();
     expect(areOpen()).toEqual([false, false, false]);
   });
+});
+
+it('more parts than may be open are read all the same, and said to be more than are counted', async () => {
+  const path = folder.write(lines.slice(0, 1));
+  const { recording, start } = follow(path);
+  const cursor = new RecordingCursor(await recording.open(), reading, () => undefined);
+  for (let n = 1; n <= 700; n++) rotate(path, n, [eventLine(n, '{"type":"x"}')]);
+  expect([await recording.countAfter(start()), recording.isFull]).toEqual([500, true]);
+  let count = 0;
+  do {
+    while (cursor.next()) count++;
+    recording.settle(recording.current!);
+  } while (await cursor.fill());
+  expect([count, await recording.countAfter(start()), recording.isFull]).toEqual([701, 1, false]);
+  await recording.close();
 });
 
 describe('a recording with parts that were not read yet', () => {

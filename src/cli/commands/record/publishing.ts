@@ -158,8 +158,16 @@ export class Publishing {
   /** Says what is lost if the process must exit now; `undefined` when nothing is. */
   lossText(): string | undefined {
     if (this.#publisher === undefined || this.#rest === 0) return undefined;
-    const most = this.#rest === undefined ? 'some lines, perhaps' : `up to ${counted(this.#rest, 'line')}`;
+    const most =
+      this.#rest === undefined || this.#atLeast
+        ? 'some lines, perhaps'
+        : `up to ${counted(this.#rest, 'line')}`;
     return `not published yet: ${most}`;
+  }
+
+  /** Stands before a number that leaves out the lines of parts that are not open. */
+  get #atLeast(): string {
+    return this.#publisher?.recording.isFull ? 'at least ' : '';
   }
 
   /** Says what became of the lines. @param parts Number of files of the recording. */
@@ -172,8 +180,9 @@ export class Publishing {
     const repeated = parts > 1 ? ', with the lines that repeat the connections in each part' : '';
     const counts = reportText(publisher.window.counts, escapeUnsafe(this.to));
     const report = palette.dim(`${counts}${gone}${repeated}`);
+    if (!this.#rest) return report;
     const later = this.options.append ? ': the next start brings them' : '';
-    return this.#rest ? `${report}; ${palette.red(`${this.#rest} not published yet`)}${later}` : report;
+    return `${report}; ${palette.red(`${this.#atLeast}${this.#rest} not published yet`)}${later}`;
   }
 
   /** The error to end with, if lines are not published. */
@@ -192,7 +201,7 @@ export class Publishing {
     // Without --append the next start has another file, or none of these lines.
     const next = this.options.append ? 'The next start brings them, or' : 'Publish them';
     const hint = `The recording keeps them. ${next}: ${command}`;
-    const number = `${counted(rest, 'line')} ${rest === 1 ? 'is' : 'are'} not published yet`;
+    const number = `${this.#atLeast}${counted(rest, 'line')} ${rest === 1 ? 'is' : 'are'} not published yet`;
     if (failure === undefined)
       return new OpmasError('NETWORK', `${number}: there was not enough time`, { hint });
     const hints = [failure.hint, rest > 0 ? hint : undefined].filter((each) => each !== undefined);

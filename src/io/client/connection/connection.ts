@@ -87,8 +87,7 @@ export class Connection {
     this.#liveness = liveness;
     this.#timers.push(setInterval(() => this.#checkLiveness(liveness), liveness.intervalMs));
     if (heartbeatMs !== undefined) {
-      const intervalMs = Math.min(heartbeatMs, LONGEST_TIMER_MS);
-      this.#timers.push(setInterval(() => this.#sendHeartbeat(), intervalMs));
+      this.#timers.push(setInterval(() => this.#sendHeartbeat(), Math.min(heartbeatMs, LONGEST_TIMER_MS)));
     }
     // A server that has sent a close frame may take its time to end the connection.
     const isKept = () => this.#socket.readyState === this.#socket.OPEN;
