@@ -29,7 +29,7 @@ const FLAGS = {
  * Reads the files of a CA and of a client certificate. `ServerRoute` checks that they can be used.
  *
  * @param options Paths as typed; they come before those of the context.
- * @param nameOf Names a member of the context. @param ask For the passphrase of a key that is encrypted, if no file has it. `undefined` without a terminal.
+ * @param ask For the passphrase of an encrypted key that no file has. @param nameOf Names a member of the context.
  * @throws {OpmasError} `USAGE`, naming the file and the remedy.
  */
 export async function readPemFiles(

@@ -148,7 +148,7 @@ export function gatewayText(kind: GatewayFailure, answer: HttpAnswer, place = 't
   return `a gateway in front of ${place} ${deeds[kind]}`;
 }
 
-/** Names the failure that an answer to a REST request by something before the API shows; `undefined` for one that may be the API's. */
+/** Names the failure that a REST answer of something before the API shows; `undefined` if it may be the API's. */
 export function gatewayFailureOf(answer: HttpAnswer, hasCertificate = false): GatewayFailure | undefined {
   const { status } = answer;
   if (isAboutCertificate(answer)) {

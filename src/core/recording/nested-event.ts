@@ -1,9 +1,9 @@
-import { CR, LF, SPACE } from '../json/json-tokens.js';
 /**
  * Events that are nested in their line, because their members are named as ours:
  * `{"received_at":"…","endpoint":"devices","event":{"endpoint":"10.0.0.1:443"}}`. In an object with two members of one
  * name most parsers would keep the server's. All other events are spliced into their line.
  */
+import { CR, LF, SPACE } from '../json/json-tokens.js';
 import { membersOf } from '../json/members.js';
 
 const MEMBER = Buffer.from(',"event":');

@@ -56,7 +56,7 @@ export class Publisher {
     return shortfallOf(this.window.counts, this.options.address.stream, this.#ids.duplicateWindowMs);
   }
 
-  /** Publishes to the end of the source, or until the signal aborts. @throws {OpmasError} As `persists` decides, or the source. */
+  /** Publishes to the end of the source, or until a stop. @throws {OpmasError} As `persists` decides, or the source. */
   async run(): Promise<void> {
     const { signal } = this.options;
     let failures = 0;

@@ -12,7 +12,7 @@ import type { OpenSource } from './source.js';
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** Moves through the lines of one source, and of those that go on where it ends: {@link next} while it returns `true`, {@link fill} when it needs bytes. */
+/** Moves through the lines of a source and of those after it: {@link next} while it returns `true`, else {@link fill}. */
 export class RecordingCursor {
   readonly line: LineView;
   readonly #problems: ReadProblems;

@@ -106,9 +106,8 @@ export class SegmentNames {
     }
     // Of a deleted file only its time tells what is later. One that someone else has renamed was the newest.
     const { nlink, mtimeMs } = await file.stat();
-    const isLater = (each: { mtimeMs: number }) => isFound || (nlink === 0 && each.mtimeMs >= mtimeMs);
-    const latest = current === undefined ? [] : [this.#path];
-    return [...later.filter(isLater).map(({ path }) => path), ...latest];
+    const finished = later.filter((each) => isFound || (nlink === 0 && each.mtimeMs >= mtimeMs));
+    return [...finished.map(({ path }) => path), ...(current === undefined ? [] : [this.#path])];
   }
 
   /** The finished segment that is the last one of this recorder. */

@@ -62,6 +62,7 @@ export class Publishing {
     const isFile = out === undefined || (await stat(out).catch(() => undefined))?.isFile() !== false;
     if (!isFile) throw new OpmasError('USAGE', `--publish: ${out} is not a file that can be read again`);
     let attempts = 0;
+    const { warn } = session.terminal.messages;
     const publishing: Publishing = new Publishing(
       session,
       to,
@@ -74,12 +75,12 @@ export class Publishing {
           follow: true,
           // A stop ends the recording first, and then publishes the rest.
           signal: new AbortController().signal,
-          onNotice: session.terminal.messages.warn,
+          onNotice: warn,
           onProblem: publishing.#problems.onProblem,
-          onDeleted: (lines, all) =>
-            session.terminal.messages.warn(
-              `a part of ${publishing.#path} is deleted${options.keep === undefined ? '' : ' (--keep)'} with ${counted(lines, 'line')} that were not published yet, ${all} in all`,
-            ),
+          onDeleted: (lines, all) => {
+            const how = `deleted${options.keep === undefined ? '' : ' (--keep)'} with ${counted(lines, 'line')}`;
+            warn(`a part of ${publishing.#path} is ${how} that were not published yet, ${all} in all`);
+          },
           // Once it runs, no failure of NATS ends the recording.
           persists: ({ code }) => {
             const persists = attempts++ > 0 || code === 'NETWORK';
